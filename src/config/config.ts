@@ -1,0 +1,102 @@
+import type { LevelFile, ResourceFile, RuleFile } from './schema.ts'
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+export interface TlsFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
+export interface Config {
+  readonly file: string
+  readonly server: {
+    readonly listen: HostPort
+    readonly publicUrl: string
+    readonly tls: TlsFiles | null
+    readonly trustedProxies: readonly string[]
+    readonly metricsListen: HostPort
+    readonly drainMs: number
+  }
+  readonly store: { readonly url: string; readonly graceMs: number }
+  readonly keysDir: string
+  readonly oidc: {
+    readonly issuer: string
+    readonly clientId: string
+    readonly clientSecret: string | null
+    readonly scopes: readonly string[]
+    readonly groupsClaim: string
+    readonly managerClaim: string
+    readonly adminGroups: readonly string[]
+    readonly auditorGroups: readonly string[]
+    readonly sessionIdleMs: number
+    readonly sessionMaxMs: number
+    readonly probeEveryMs: number
+  }
+  readonly aws: {
+    readonly hubRoleArn: string | null
+    readonly connectRole: string
+    readonly externalId: string | null
+    readonly regions: readonly string[]
+    readonly accounts: Readonly<Record<string, { readonly connectRole: string; readonly partition: string }>>
+    /** By lower-case service id (`sts`), or `*`. */
+    readonly endpoints: Readonly<Record<string, string>>
+  }
+  readonly listeners: {
+    readonly postgres: readonly {
+      readonly listen: HostPort
+      readonly tls: TlsFiles
+      readonly resource: string | null
+    }[]
+  }
+  /** As written; `access/` makes the catalog, levels and rules of them, and reports every problem with its path. */
+  readonly resources: readonly ResourceFile[]
+  readonly levels: readonly LevelFile[]
+  readonly access: readonly RuleFile[]
+  readonly recordings: {
+    readonly dir: string
+    readonly maxPerSessionBytes: number
+    readonly maxPerPrincipalBytes: number
+    readonly reserveBytes: number
+  }
+  readonly audit: {
+    readonly checkpointEveryMs: number
+    readonly checkpointEvents: number
+    readonly anchors: readonly ({ readonly file: string } | { readonly stdout: true })[]
+  }
+  readonly limits: {
+    readonly sessions: number
+    readonly sessionsPerPrincipal: number
+    readonly sessionsPerResource: number
+    readonly sessionIdleMs: number
+  }
+}
+
+/** One thing wrong with the configuration file. */
+export interface ConfigProblem {
+  /** e.g. `resources[2].port` */
+  readonly path: string
+  readonly line: number
+  readonly column: number
+  /** What was expected and what came. */
+  readonly message: string
+  /** What to do. */
+  readonly fix: string
+}
+
+/**
+ * Contract of `load.ts`:
+ * `loadConfig(file, env = process.env): { ok: true, config: Config, warnings } | { ok: false, problems: ConfigProblem[] }`
+ */
+export type LoadedConfig =
+  | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
+
+/** Semantic checks that belong to features (rules, levels, targets); given to `loadConfig` so that all problems are reported at once. */
+export type ConfigCheck = (config: Config) => {
+  readonly problems: readonly { path: string; message: string; fix: string }[]
+  readonly warnings: readonly { path: string; message: string; fix: string }[]
+}

@@ -1,0 +1,325 @@
+import { type Static, type TSchema, Type } from 'typebox'
+
+/**
+ * The one schema of the configuration: its types, its validation, config/schema.json and the reference come from here.
+ * Every property carries a `description` (one sentence, with the unit) and, where it has one, a `default`.
+ * Durations are text such as `30s`, `10m`, `8h`, `7d`; sizes `100MB`, `1GB`; they are numbers (ms, bytes) only after `load`.
+ */
+const strict = { additionalProperties: false } as const
+const Duration = (description: string, fallback?: string) =>
+  Type.String({ pattern: '^[0-9]+(ms|s|m|h|d)$', description, ...(fallback ? { default: fallback } : {}) })
+const Size = (description: string, fallback: string) =>
+  Type.String({ pattern: '^[0-9]+(KB|MB|GB)$', description, default: fallback })
+const Address = (description: string) =>
+  Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[^:\\s]+):[0-9]{1,5}$', description })
+const List = <T extends TSchema>(item: T, description: string) => Type.Array(item, { description })
+const Names = (description: string) => Type.Array(Type.String({ minLength: 1 }), { description })
+
+const Tls = Type.Object(
+  {
+    cert: Type.String({ description: 'PEM file with the certificate chain; reloaded when it changes' }),
+    key: Type.String({ description: 'PEM file with the private key' }),
+  },
+  { ...strict, description: 'Certificate and key' },
+)
+
+const Server = Type.Object(
+  {
+    listen: Type.Optional(Address('Address and port of the HTTP side. Default 127.0.0.1:8443')),
+    public_url: Type.String({
+      pattern: '^https?://',
+      description: 'URL under which people and clients reach the broker',
+    }),
+    tls: Type.Optional(Tls),
+    trusted_proxies: Type.Optional(Names('Addresses or CIDRs of proxies whose X-Forwarded-For is believed')),
+    metrics_listen: Type.Optional(Address('Address and port of /metrics. Default 127.0.0.1:9464')),
+    drain: Type.Optional(Duration('How long sessions may run on after SIGTERM', '10m')),
+  },
+  { ...strict, description: 'The HTTP side of the daemon' },
+)
+
+const Oidc = Type.Object(
+  {
+    issuer: Type.String({ pattern: '^https?://', description: 'Issuer URL of the OpenID provider' }),
+    client_id: Type.String({ description: 'Client id registered there' }),
+    client_secret: Type.Optional(
+      Type.String({ description: 'Client secret; written as a reference to an environment variable or a file' }),
+    ),
+    scopes: Type.Optional(Names('Scopes to ask for. Default openid, profile, email, offline_access')),
+    groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
+    manager_claim: Type.Optional(
+      Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
+    ),
+    admin_groups: Type.Optional(Names('Groups whose members have the role admin')),
+    auditor_groups: Type.Optional(Names('Groups whose members have the role auditor')),
+    session_idle: Type.Optional(Duration('A browser or CLI login ends after this long unused', '12h')),
+    session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
+    probe_every: Type.Optional(
+      Duration('How often the refresh token is tried, so that people who left lose access', '15m'),
+    ),
+  },
+  { ...strict, description: 'Where people sign in' },
+)
+
+const Aws = Type.Object(
+  {
+    hub_role_arn: Type.Optional(
+      Type.String({
+        pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+',
+        description: "Role that the daemon assumes first; omitted: the daemon's own credentials are the hub",
+      }),
+    ),
+    connect_role: Type.Optional(
+      Type.String({
+        description: 'Name (with path) of the spoke role that mints sessions',
+        default: 'SallyportConnect',
+      }),
+    ),
+    external_id: Type.Optional(
+      Type.String({
+        pattern: '^[\\w+=,.@:/-]{2,1224}$',
+        description: 'ExternalId for the spokes; generated at first start unless given',
+      }),
+    ),
+    regions: Type.Optional(Names('Regions in use; the first is where STS is called')),
+    accounts: Type.Optional(
+      Type.Record(
+        Type.String({ pattern: '^[0-9]{12}$' }),
+        Type.Object(
+          {
+            connect_role: Type.Optional(Type.String({ description: 'Spoke role of this account' })),
+            partition: Type.Optional(Type.String({ description: 'aws, aws-cn or aws-us-gov', default: 'aws' })),
+          },
+          { ...strict, description: 'Overrides for one account' },
+        ),
+        { description: 'Registered accounts; resources of other accounts are refused' },
+      ),
+    ),
+    endpoint_url: Type.Optional(
+      Type.Union(
+        [Type.String({ pattern: '^https?://' }), Type.Record(Type.String(), Type.String({ pattern: '^https?://' }))],
+        { description: 'Endpoint for every service, or one by service id; for emulators and VPC endpoints' },
+      ),
+    ),
+  },
+  { ...strict, description: 'How AWS is reached' },
+)
+
+const Listener = Type.Object(
+  {
+    listen: Address('Address and port'),
+    tls: Type.Optional(Tls),
+    resource: Type.Optional(Type.String({ description: 'Pins the port to one resource' })),
+  },
+  { ...strict, description: 'A protocol port' },
+)
+
+const Resource = Type.Object(
+  {
+    id: Type.String({
+      pattern: '^[a-z0-9-]+(/[^/\\s]+){1,4}$',
+      description: 'Full id, e.g. rds-postgres/111122223333/eu-west-1/orders',
+    }),
+    partition: Type.Optional(Type.String({ description: 'AWS partition', default: 'aws' })),
+    endpoint: Type.Optional(Type.String({ description: 'Host name of the target, as AWS gives it' })),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target' })),
+    connect_address: Type.Optional(
+      Address('Where to connect instead of endpoint:port; name and certificate stay those of the endpoint'),
+    ),
+    resource_id: Type.Optional(
+      Type.String({
+        pattern: '^(db|cluster|prx)-[A-Za-z0-9]+$',
+        description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
+      }),
+    ),
+    role: Type.Optional(
+      Type.String({
+        pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+',
+        description: 'IAM role whose session signs in to the target; default: the spoke role itself',
+      }),
+    ),
+    database: Type.Optional(
+      Type.String({ description: 'Database used when the client names none', default: 'postgres' }),
+    ),
+    ca: Type.Optional(Type.String({ description: 'PEM file of roots to trust instead of the RDS roots' })),
+    tags: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Tags, as on the AWS resource' })),
+  },
+  { ...strict, description: 'A resource entered by hand' },
+)
+
+const Selector = {
+  ids: Type.Optional(Names('Full resource ids')),
+  accounts: Type.Optional(Names('Account ids; a rule that selects by tags should pin them')),
+  kinds: Type.Optional(Names('Kinds, e.g. rds-postgres')),
+  regions: Type.Optional(Names('Regions')),
+  tags: Type.Optional(
+    Type.Record(Type.String(), Type.String(), { description: 'Tags that must all be there with these values' }),
+  ),
+}
+
+/** `for` selects resources; every other key is a level whose meaning the kind's `parseLevel` checks. */
+const Level = Type.Object(
+  { for: Type.Object(Selector, { ...strict, description: 'Resources these levels are for' }) },
+  {
+    additionalProperties: Type.Record(Type.String(), Type.Unknown()),
+    description: 'Levels of some resources; the first match wins',
+  },
+)
+
+const Who = Type.Object(
+  {
+    groups: Type.Optional(Names('Groups')),
+    emails: Type.Optional(Names('Verified e-mail addresses')),
+    principals: Type.Optional(Names('Principal ids, also of service accounts')),
+  },
+  { ...strict, description: 'Whoever is in any of these' },
+)
+
+const Stage = Type.Object(
+  {
+    any_of: Type.Array(Type.String({ pattern: '^(group:.+|email:.+|manager)$' }), {
+      minItems: 1,
+      description: 'Who may fill it: group:NAME, email:ADDRESS, manager',
+    }),
+    count: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 10, description: 'How many different people', default: 1 }),
+    ),
+  },
+  { ...strict, description: 'One step of an approval' },
+)
+
+const Rule = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Unique name' }),
+    who: Who,
+    what: Type.Object(Selector, { ...strict, description: 'Resources' }),
+    levels: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Levels that may be asked for' }),
+    max_duration: Duration('Longest grant', '8h'),
+    require: Type.Optional(
+      Type.Object(
+        {
+          reason: Type.Optional(Type.Boolean({ description: 'A reason must be given', default: false })),
+          ticket: Type.Optional(
+            Type.String({ format: 'regex', maxLength: 256, description: 'The ticket must match this whole pattern' }),
+          ),
+          login_within: Type.Optional(
+            Duration('The sign-in must be younger than this, at request, approval and issue of a connect token'),
+          ),
+          acr: Type.Optional(Names('The sign-in must carry one of these authentication context classes')),
+        },
+        { ...strict, description: 'Conditions of asking' },
+      ),
+    ),
+    approval: Type.Optional(
+      Type.Object(
+        { stages: Type.Array(Stage, { minItems: 1, maxItems: 5, description: 'In order' }) },
+        { ...strict, description: 'Omitted: self-service' },
+      ),
+    ),
+    connect_token_max: Type.Optional(Duration('Longest life of a connect token', '12h')),
+  },
+  { ...strict, description: 'Who may ask for what' },
+)
+
+export const ConfigSchema = Type.Object(
+  {
+    version: Type.Literal(1, { description: 'Version of this format' }),
+    server: Server,
+    store: Type.Optional(
+      Type.Object(
+        {
+          url: Type.Optional(Type.String({ description: 'sqlite:PATH', default: 'sqlite:./data/sallyport.db' })),
+          grace: Type.Optional(Duration('How long sessions outlive an unreachable store', '30s')),
+        },
+        { ...strict, description: 'Where state is kept' },
+      ),
+    ),
+    keys: Type.Optional(
+      Type.Object(
+        {
+          dir: Type.Optional(
+            Type.String({
+              description: 'Folder of the signing, sealing and HMAC keys; made at first start',
+              default: './data/keys',
+            }),
+          ),
+        },
+        { ...strict, description: 'Keys that are never in the store' },
+      ),
+    ),
+    oidc: Oidc,
+    aws: Type.Optional(Aws),
+    listeners: Type.Optional(
+      Type.Object(
+        { postgres: Type.Optional(List(Listener, 'PostgreSQL ports')) },
+        { ...strict, description: 'Protocol ports for stock clients' },
+      ),
+    ),
+    resources: Type.Optional(List(Resource, 'Catalog entries made by hand')),
+    levels: Type.Optional(List(Level, 'What access levels mean')),
+    access: Type.Optional(List(Rule, 'Who may ask for what')),
+    recordings: Type.Optional(
+      Type.Object(
+        {
+          dir: Type.Optional(Type.String({ description: 'Folder of recordings', default: './data/recordings' })),
+          max_per_session: Type.Optional(Size('A session is ended when its recording reaches this', '1GB')),
+          max_per_principal: Type.Optional(
+            Size('A principal can open no session once its recordings of one day reach this', '10GB'),
+          ),
+          reserve: Type.Optional(
+            Size('Free disk space that recordings leave to the audit log; below it no session opens', '1GB'),
+          ),
+        },
+        { ...strict, description: 'What was said in sessions' },
+      ),
+    ),
+    audit: Type.Optional(
+      Type.Object(
+        {
+          checkpoint_every: Type.Optional(
+            Duration('A signed checkpoint at least this often, if anything happened', '5m'),
+          ),
+          checkpoint_events: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'And after this many events', default: 1000 }),
+          ),
+          anchors: Type.Optional(
+            List(
+              Type.Object(
+                {
+                  file: Type.Optional(Type.String({ description: 'Append checkpoints to this file' })),
+                  stdout: Type.Optional(Type.Boolean({ description: 'Print checkpoints to standard output' })),
+                },
+                { ...strict, description: 'One place' },
+              ),
+              'Places that the daemon cannot rewrite, to which checkpoints go',
+            ),
+          ),
+        },
+        { ...strict, description: 'The audit log' },
+      ),
+    ),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions in all', default: 10000 })),
+          sessions_per_principal: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'Open sessions of one principal', default: 100 }),
+          ),
+          sessions_per_resource: Type.Optional(
+            Type.Integer({ minimum: 1, description: 'Open sessions to one resource', default: 1000 }),
+          ),
+          session_idle: Type.Optional(Duration('A session without a byte for this long is ended; 0s: never', '0s')),
+        },
+        { ...strict, description: 'Caps that keep the daemon alive' },
+      ),
+    ),
+  },
+  { ...strict, $id: 'https://sallyport.dev/config/schema.json', title: 'Sallyport configuration' },
+)
+
+/** The configuration as it is written, before defaults. */
+export type ConfigFile = Static<typeof ConfigSchema>
+export type LevelFile = NonNullable<ConfigFile['levels']>[number]
+export type RuleFile = NonNullable<ConfigFile['access']>[number]
+export type ResourceFile = NonNullable<ConfigFile['resources']>[number]
+export type SelectorFile = RuleFile['what']

@@ -1,0 +1,78 @@
+import cookie from '@fastify/cookie'
+import helmet from '@fastify/helmet'
+import rateLimit from '@fastify/rate-limit'
+import swagger from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import websocket from '@fastify/websocket'
+import Fastify, { type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import type { IdentityService } from '../identity/identity.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { authentication } from './plugins/authentication.ts'
+import { problems } from './plugins/problems.ts'
+import { collectRoutes, type RouteEntry } from './plugins/route-table.ts'
+
+export interface AppOptions {
+  readonly identity: IdentityService
+  readonly logger: Logger
+  readonly metrics: Metrics
+  /** Origin of `server.public_url`. */
+  readonly publicUrl: string
+  readonly trustedProxies: readonly string[]
+  readonly https?: { cert: string; key: string }
+  /** One plugin per feature; each route declares who may call it (`config.access`). */
+  readonly routes: readonly FastifyPluginAsync[]
+  /** Requests per minute and address; 600 unless told. */
+  readonly rateLimit?: number
+}
+
+export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[] }
+
+/** The HTTP side of the daemon. Denies by default: a route without `config.access` does not register. */
+export async function buildApp(options: AppOptions): Promise<App> {
+  const app = Fastify({
+    loggerInstance: options.logger.child({ part: 'http' }),
+    disableRequestLogging: true,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    bodyLimit: 256 * 1024,
+    requestTimeout: 30_000,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
+    ...(options.https ? { https: options.https } : {}),
+  } as object).withTypeProvider<TypeBoxTypeProvider>() as unknown as FastifyInstance
+
+  const routeTable = collectRoutes(app)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Sallyport', version: '1', description: 'Access broker for AWS' },
+      servers: [{ url: options.publicUrl }],
+    },
+  })
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: 'no-referrer' },
+  })
+  await app.register(cookie)
+  await app.register(rateLimit, { max: options.rateLimit ?? 600, timeWindow: '1 minute' })
+  await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
+  await app.register(problems)
+  await app.register(authentication, { identity: options.identity, publicUrl: options.publicUrl })
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    options.metrics.httpSeconds.observe(
+      { method: request.method, route, status: String(reply.statusCode) },
+      reply.elapsedTime / 1000,
+    )
+  })
+  app.get('/api/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  for (const plugin of options.routes) await app.register(plugin)
+  return Object.assign(app, { routeTable }) as App
+}

@@ -1,0 +1,57 @@
+import fp from 'fastify-plugin'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { IdentityService } from '../../identity/identity.ts'
+import type { Login } from '../../identity/principal.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Null on public routes when nobody is signed in. */
+    login: Login | null
+  }
+}
+
+const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** The cookie of a browser session; `__Host-` demands HTTPS, so loopback HTTP goes without the prefix. */
+export function sessionCookieName(publicUrl: string): string {
+  return publicUrl.startsWith('https:') ? '__Host-sallyport' : 'sallyport'
+}
+
+/** Default-deny door: sign-in, role, scope and origin, for every route and websocket. */
+export const authentication = fp(async (app, options: { identity: IdentityService; publicUrl: string }) => {
+  const cookieName = sessionCookieName(options.publicUrl)
+  const { origin } = new URL(options.publicUrl)
+  app.decorateRequest('login', null)
+  app.addHook('onRequest', async (request) => {
+    const config = request.routeOptions.config
+    if (request.is404) return
+    const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,512})$/.exec(request.headers.authorization ?? '')?.[1]
+    const cookie = bearer ? undefined : request.cookies[cookieName]
+    request.login =
+      bearer || cookie ? await options.identity.authenticate({ bearer, cookie, address: request.ip }) : null
+    const isWebsocket = request.headers.upgrade !== undefined
+    // A browser sends the cookie by itself, so whatever changes something must come from our own pages.
+    if (cookie && (unsafe.has(request.method) || isWebsocket) && request.headers.origin !== origin) {
+      throw new BrokerError('ORIGIN_REFUSED')
+    }
+    if (config.access !== 'public') authorize(request.login, config)
+  })
+})
+
+function authorize(login: Login | null, config: import('fastify').FastifyContextConfig): void {
+  if (!login) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
+  if (login.via === 'api-token' && !(config.scope && login.scopes?.includes(config.scope))) {
+    throw new BrokerError('SCOPE_REQUIRED', config.scope ?? 'no API token may call this')
+  }
+  if (config.interactive && !login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
+  const allowed =
+    config.access === 'user' ||
+    (config.access !== undefined && config.access !== 'public' && login.roles.includes(config.access))
+  if (!allowed) throw new BrokerError('ROLE_REQUIRED', `this needs the role ${config.access}`)
+}
+
+/** For handlers behind the door. */
+export function requireLogin(request: { login: Login | null }): Login {
+  if (!request.login) throw new BrokerError('LOGIN_REQUIRED')
+  return request.login
+}

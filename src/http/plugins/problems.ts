@@ -1,0 +1,40 @@
+import type { FastifyError } from 'fastify'
+import fp from 'fastify-plugin'
+import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
+
+/** Errors as problem+json (RFC 9457), with our code. What we did not foresee is logged, and shown without detail. */
+export const problems = fp(async (app) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toBrokerError(error)
+    if (known.code === 'INTERNAL') request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+    return reply.code(errors[known.code].status).type('application/problem+json').send(problem(known, request.id))
+  })
+  app.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .type('application/problem+json')
+      .send(problem(new BrokerError('NOT_FOUND'), request.id)),
+  )
+})
+
+function toBrokerError(error: FastifyError): BrokerError {
+  if (error instanceof BrokerError) return error
+  if (error.validation) return new BrokerError('INVALID_INPUT', error.message)
+  if (error.statusCode === 429) return new BrokerError('RATE_LIMITED')
+  if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500)
+    return new BrokerError('INVALID_INPUT', error.message)
+  return new BrokerError('INTERNAL', undefined, { cause: error })
+}
+
+function problem(error: BrokerError, id: string): { code: ErrorCode; [member: string]: unknown } {
+  const { status, text } = errors[error.code]
+  return {
+    type: 'about:blank',
+    title: text,
+    status,
+    detail: error.message,
+    code: error.code,
+    ...(error.hint ? { hint: error.hint } : {}),
+    instance: id,
+  }
+}

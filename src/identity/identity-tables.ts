@@ -1,0 +1,3 @@
+/** Tables of src/identity; made in src/store/migrations. */
+// biome-ignore lint/suspicious/noEmptyInterface: filled by the feature
+export interface IdentityTables {}

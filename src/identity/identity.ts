@@ -1,0 +1,26 @@
+import type { Claim, ClientOrigin, Identity as Identified, ScramVerifier } from '../../proxy/session.ts'
+import type { Login, Principal } from './principal.ts'
+
+/** What the rest of the house may ask of identity. Built by `createIdentity` (create-identity.ts). */
+export interface IdentityService {
+  /**
+   * Who sends this HTTP request or opens this websocket? Null when nothing valid was shown.
+   * @param bearer the value after `Bearer `, a CLI login token or an API token
+   */
+  authenticate(shown: {
+    cookie?: string | undefined
+    bearer?: string | undefined
+    address: string
+  }): Promise<Login | null>
+  /** Fresh from the store; undefined when unknown. */
+  principal(id: string): Promise<Principal | undefined>
+  /** By id, verified e-mail, or name; an ambiguous name throws RESOURCE_AMBIGUOUS, an unknown one NOT_FOUND. */
+  findPrincipal(reference: string): Promise<Principal>
+  /** True while this login or token may still be used; read from the store. */
+  credentialLive(credential: Identified['credential']): Promise<boolean>
+  scramVerifier(tokenId: string): Promise<ScramVerifier>
+  /** For protocol listeners. @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
+  identify(claim: Claim, client: ClientOrigin): Promise<Identified>
+  /** Sweeps: expired logins and tokens, refresh-token probes. Called by the daemon's timer. */
+  sweep(): Promise<void>
+}

@@ -1,0 +1,43 @@
+/** Who asks: a verified identity with its groups. Data only. */
+export interface Principal {
+  readonly id: string
+  readonly kind: 'person' | 'service'
+  /** Identity key: issuer + subject. E-mail is a label, used in rules only when verified and unique. */
+  readonly issuer: string
+  readonly subject: string
+  /** What people see: e-mail if there is one, else the login name or subject. */
+  readonly name: string
+  /** Set only when the provider says it is verified and no other active principal has it. */
+  readonly email: string | null
+  readonly groups: readonly string[]
+  /** E-mail or subject of the manager, as the provider gave it. */
+  readonly manager: string | null
+  readonly active: boolean
+  /** Epoch milliseconds since when the identity is frozen; null when it isn't. */
+  readonly lockedAt: number | null
+  /** Who answers for a service account. */
+  readonly ownerId: string | null
+}
+
+export const roles = ['user', 'auditor', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+export const scopes = ['read', 'request', 'connect', 'audit', 'admin'] as const
+export type Scope = (typeof scopes)[number]
+
+/** One authenticated way in. Every HTTP request and websocket past the door carries one. */
+export interface Login {
+  /** Login or API token id. */
+  readonly id: string
+  readonly via: 'web' | 'cli' | 'api-token'
+  readonly principal: Principal
+  readonly roles: readonly Role[]
+  /** A person was there: web or CLI login, never an API token. Decisions need it. */
+  readonly interactive: boolean
+  /** When the person last proved who they are, epoch milliseconds. */
+  readonly authenticatedAt: number
+  readonly acr: string | null
+  /** API tokens only. */
+  readonly scopes: readonly Scope[] | null
+  readonly expiresAt: number
+}

@@ -1,0 +1,36 @@
+import type { EndReason } from '../../proxy/session.ts'
+
+/** Something that took access away, or may have. What removes access is published before it is audited. */
+export type Change =
+  | {
+      readonly what: 'grant' | 'principal' | 'login' | 'token' | 'resource' | 'session'
+      readonly id: string
+      readonly reason: EndReason
+      readonly text: string
+      readonly decidedAt: number
+    }
+  /** Rules were reloaded: live grants must match them again. */
+  | { readonly what: 'rules' }
+  /** Groups, manager or status of this principal changed: its grants must match again. */
+  | { readonly what: 'directory'; readonly id: string }
+
+export type ChangeListener = (change: Change) => void
+
+/** Tells every part of this daemon, synchronously, that access was taken away. Listeners must not throw. */
+export interface Changes {
+  publish(change: Change): void
+  subscribe(listener: ChangeListener): () => void
+}
+
+export function createChanges(): Changes {
+  const listeners = new Set<ChangeListener>()
+  return {
+    publish: (change) => {
+      for (const listener of [...listeners]) listener(change)
+    },
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

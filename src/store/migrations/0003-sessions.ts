@@ -1,0 +1,33 @@
+import type { Kysely } from 'kysely'
+
+export async function up(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable('sessions')
+    .addColumn('id', 'text', (c) => c.primaryKey())
+    .addColumn('principal_id', 'text', (c) => c.notNull())
+    .addColumn('principal_name', 'text', (c) => c.notNull())
+    .addColumn('grant_id', 'text', (c) => c.notNull())
+    .addColumn('request_id', 'text', (c) => c.notNull())
+    .addColumn('resource_id', 'text', (c) => c.notNull())
+    .addColumn('kind', 'text', (c) => c.notNull())
+    .addColumn('level', 'text', (c) => c.notNull())
+    .addColumn('credential_kind', 'text', (c) => c.notNull())
+    .addColumn('credential_id', 'text', (c) => c.notNull())
+    .addColumn('daemon_id', 'text', (c) => c.notNull())
+    .addColumn('client_address', 'text', (c) => c.notNull())
+    .addColumn('client_via', 'text', (c) => c.notNull())
+    .addColumn('tool', 'text')
+    .addColumn('detail', 'text', (c) => c.notNull())
+    .addColumn('opened_at', 'bigint', (c) => c.notNull())
+    .addColumn('started_at', 'bigint')
+    .addColumn('ends_at', 'bigint', (c) => c.notNull())
+    .addColumn('ended_at', 'bigint')
+    .addColumn('end_reason', 'text')
+    .addColumn('bytes_up', 'bigint', (c) => c.notNull())
+    .addColumn('bytes_down', 'bigint', (c) => c.notNull())
+    .addColumn('recording_entries', 'bigint', (c) => c.notNull())
+    .addColumn('recording_digest', 'text')
+    .execute()
+  await db.schema.createIndex('sessions_open').on('sessions').columns(['ended_at', 'daemon_id']).execute()
+  await db.schema.createIndex('sessions_principal').on('sessions').columns(['principal_id', 'opened_at']).execute()
+}

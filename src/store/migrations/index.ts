@@ -1,0 +1,15 @@
+import type { Migration } from 'kysely/migration'
+import * as settings from './0000-settings.ts'
+import * as identity from './0001-identity.ts'
+import * as access from './0002-access.ts'
+import * as sessions from './0003-sessions.ts'
+import * as audit from './0004-audit.ts'
+
+/** In order of their names; once released, a migration is never edited. */
+export const migrations: Record<string, Migration> = {
+  '0000-settings': settings,
+  '0001-identity': identity,
+  '0002-access': access,
+  '0003-sessions': sessions,
+  '0004-audit': audit,
+}

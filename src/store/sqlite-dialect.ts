@@ -1,0 +1,136 @@
+import { Worker } from 'node:worker_threads'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type QueryResult,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely'
+import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
+
+/** Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time. */
+export function sqliteDialect(path: string): Dialect {
+  return {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new SqliteDriver(path),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  }
+}
+
+class SqliteDriver implements Driver {
+  readonly #path: string
+  #connection: WorkerConnection | undefined
+  /** Settles when the connection is free; each holder replaces it by its own. */
+  #free: Promise<void> = Promise.resolve()
+  #release: () => void = () => {}
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  async init(): Promise<void> {
+    this.#connection = await WorkerConnection.open(this.#path)
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    const before = this.#free
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#free = promise
+    await before
+    this.#release = resolve
+    if (!this.#connection) throw new Error('the store is closed')
+    return this.#connection
+  }
+
+  async releaseConnection(): Promise<void> {
+    this.#release()
+  }
+
+  async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('commit'))
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('rollback'))
+  }
+
+  async destroy(): Promise<void> {
+    await this.#connection?.close()
+    this.#connection = undefined
+  }
+}
+
+class WorkerConnection implements DatabaseConnection {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, { resolve(answer: SqliteAnswer): void; reject(error: Error): void }>()
+  #nextId = 1
+  #failure: Error | undefined
+
+  private constructor(path: string) {
+    // The extension of this very file: .ts in the repository, .js once built.
+    const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+    this.#worker = new Worker(new URL(`./sqlite-worker${extension}`, import.meta.url), { workerData: { path } })
+    this.#worker.on('message', (answer: SqliteAnswer) => {
+      this.#waiting.get(answer.id)?.resolve(answer)
+      this.#waiting.delete(answer.id)
+      if (this.#waiting.size === 0) this.#worker.unref()
+    })
+    this.#worker.on('error', (error) => this.#fail(error as Error))
+    this.#worker.on('exit', () => this.#fail(new Error('the store is closed')))
+  }
+
+  static async open(path: string): Promise<WorkerConnection> {
+    const connection = new WorkerConnection(path)
+    try {
+      await connection.#answer(0)
+    } catch (error) {
+      await connection.#worker.terminate()
+      throw error
+    }
+    return connection
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const answer = await this.#call(query.sql, query.parameters as SqliteCall['parameters'])
+    return { rows: answer.rows as R[], numAffectedRows: BigInt(answer.changes) }
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streaming is not supported; page by a cursor instead')
+  }
+
+  async close(): Promise<void> {
+    if (!this.#failure) await this.#call('close', [])
+    await this.#worker.terminate()
+  }
+
+  async #call(sql: string, parameters: SqliteCall['parameters']): Promise<{ rows: unknown[]; changes: number }> {
+    const id = this.#nextId++
+    const answer = this.#answer(id)
+    this.#worker.postMessage({ id, sql, parameters } satisfies SqliteCall)
+    return await answer
+  }
+
+  async #answer(id: number): Promise<{ rows: unknown[]; changes: number }> {
+    if (this.#failure) throw this.#failure
+    this.#worker.ref()
+    const answer = await new Promise<SqliteAnswer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
+    if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code })
+    return answer
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error
+    for (const waiting of this.#waiting.values()) waiting.reject(error)
+    this.#waiting.clear()
+  }
+}

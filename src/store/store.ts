@@ -1,0 +1,47 @@
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import { BrokerError } from '../../proxy/session.ts'
+import { migrations } from './migrations/index.ts'
+import type { Database } from './schema.ts'
+import { sqliteDialect } from './sqlite-dialect.ts'
+
+export type Db = Kysely<Database>
+
+/**
+ * Opens the store and brings its tables up to date. The caller closes it with `db.destroy()`.
+ * @param url `sqlite:PATH` (relative to the working directory) or `sqlite::memory:`
+ * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, or another daemon holds it
+ */
+export async function openStore(url: string): Promise<Db> {
+  const db = new Kysely<Database>({ dialect: sqliteDialect(sqlitePath(url)) })
+  try {
+    await migrate(db)
+  } catch (cause) {
+    await db.destroy().catch(() => undefined) // the first failure is the one to report
+    const locked = String((cause as Error).message).includes('locked')
+    throw new BrokerError(
+      'STORE_UNAVAILABLE',
+      locked ? `${url} is in use by another daemon` : (cause as Error).message,
+      { cause },
+    )
+  }
+  return db
+}
+
+async function migrate(db: Db): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw error
+}
+
+function sqlitePath(url: string): string {
+  if (!url.startsWith('sqlite:')) {
+    throw new BrokerError('CONFIG_INVALID', `store.url: expected sqlite:PATH, got ${url.split(':')[0]}:…`)
+  }
+  const path = url.slice('sqlite:'.length)
+  if (path === ':memory:') return path
+  mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
+  return resolve(path)
+}

@@ -1,0 +1,64 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const openBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+const cutBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
+
+/**
+ * Every metric of the daemon, in one table. No label holds a person or a resource name.
+ * The registry belongs to the caller; nothing is global.
+ */
+export function createMetrics() {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `sallyport_${name}`, help, labelNames, registers })
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge({ name: `sallyport_${name}`, help, labelNames, registers })
+  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[], buckets: number[]) =>
+    new Histogram({ name: `sallyport_${name}`, help, labelNames, buckets, registers })
+  return {
+    registry,
+    sessionsActive: gauge('sessions_active', 'Sessions open now', ['kind']),
+    sessionsTotal: counter('sessions_total', 'Sessions ended, by why', ['kind', 'outcome']),
+    sessionOpenSeconds: histogram(
+      'session_open_seconds',
+      'Time spent opening a session, by phase',
+      ['kind', 'phase'],
+      openBuckets,
+    ),
+    relayBytesTotal: counter('relay_bytes_total', 'Bytes relayed', ['kind', 'direction']),
+    statementSeconds: histogram(
+      'statement_seconds',
+      'Time from forwarding a statement to its completion',
+      ['kind'],
+      openBuckets,
+    ),
+    cutSeconds: histogram(
+      'cut_seconds',
+      'Time from the decision to end a session until nothing more is relayed',
+      ['reason'],
+      cutBuckets,
+    ),
+    grantsActive: gauge('grants_active', 'Grants live now', ['kind']),
+    requestsTotal: counter('requests_total', 'Access requests, by what became of them', ['outcome']),
+    loginsTotal: counter('logins_total', 'Sign-ins, by outcome', ['outcome']),
+    strangersTotal: counter('strangers_total', 'Connections that failed before anybody was identified, by error code', [
+      'code',
+    ]),
+    auditEventsTotal: counter('audit_events_total', 'Audit events written', ['type']),
+    auditAppendSeconds: histogram('audit_append_seconds', 'Time until an audit event is durable', [], openBuckets),
+    auditAnchorAgeSeconds: gauge('audit_anchor_age_seconds', 'Age of the newest anchored checkpoint', []),
+    recordingLagBytes: gauge('recording_lag_bytes', 'Recorded bytes not yet written to disk', []),
+    awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
+    rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules on disk are not the rules in force', []),
+    httpSeconds: histogram(
+      'http_request_seconds',
+      'Time to answer an HTTP request',
+      ['method', 'route', 'status'],
+      openBuckets,
+    ),
+  }
+}
+
+export type Metrics = ReturnType<typeof createMetrics>
