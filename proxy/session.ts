@@ -166,11 +166,8 @@ export interface Recorder {
   onDrain(listener: () => void): void
 }
 
-declare const permitBrand: unique symbol
-
-/** Proof that the doorman let this session in. Made in `proxy/permit.ts`, by `src/sessions/open-session.ts` alone. */
-export interface SessionPermit {
-  readonly [permitBrand]: true
+/** What a permit says about its session. */
+export interface PermitFields {
   readonly sessionId: string
   readonly principalId: string
   readonly principalName: string
@@ -185,6 +182,13 @@ export interface SessionPermit {
   readonly signal: AbortSignal
   readonly limits: Limits
   readonly recorder: Recorder
+}
+
+declare const permitBrand: unique symbol
+
+/** Proof that the doorman let this session in. Made in `proxy/permit.ts`, by `src/sessions/open-session.ts` alone. */
+export interface SessionPermit extends PermitFields {
+  readonly [permitBrand]: true
 }
 
 export interface SessionOutcome {
@@ -207,13 +211,13 @@ export interface Doorman {
    */
   identify(claim: Claim, client: ClientOrigin): Promise<Identity>
   /**
-   * Registers the session, reads the grant again, opens the recording, and only then makes the permit.
-   * A refusal is audited with its reason.
+   * Registers the session, reads the grant again, opens the recording, audits `session.started`, and only then makes the
+   * permit. A refusal is audited with its reason.
    * @throws BrokerError GRANT_DENIED, GRANT_EXPIRED, RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, TOO_MANY_SESSIONS,
    *   AUDIT_UNAVAILABLE, RECORDING_FAILED, DRAINING …
    */
   open(ask: OpenAsk): Promise<SessionPermit>
-  /** Upstream is signed in and the client may send: audits `session.started`. Fails closed like `open`. */
+  /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per permit, also when the upstream could not be reached: seals the recording, audits, forgets. */
   end(permit: SessionPermit, outcome: SessionOutcome): Promise<void>

@@ -31,7 +31,6 @@ export const auditTypes = [
   'resource.changed',
   // sessions
   'session.denied',
-  'session.opened',
   'session.started',
   'session.cancelled',
   'session.ended',

@@ -1,0 +1,87 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from '@fastify/websocket'
+import type { FastifyPluginAsync } from 'fastify'
+import { Type } from 'typebox'
+import type { ClientOrigin, EndReason, Identity } from '../../../proxy/session.ts'
+import type { AuditLog } from '../../audit/audit.ts'
+import type { Login } from '../../identity/principal.ts'
+import { isCut } from '../../sessions/live-sessions.ts'
+import { requireLogin } from '../plugins/authentication.ts'
+
+const Query = Type.Object(
+  {
+    resource: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'Full id, or its last part when that is unique',
+    }),
+    level: Type.Optional(Type.String({ maxLength: 64 })),
+    tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
+    no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
+  },
+  { additionalProperties: false },
+)
+
+/** A client's byte stream that comes over a websocket, and whose it is. */
+export interface StreamAsk {
+  readonly identity: Identity
+  readonly resourceId: string
+  readonly level?: string
+  readonly client: ClientOrigin
+  readonly tool?: string
+}
+
+export interface ConnectRoutesDeps {
+  readonly audit: Pick<AuditLog, 'append'>
+  /** From proxy/websocket-stream.ts. */
+  toStream(socket: WebSocket): Duplex
+  /** Serves one PostgreSQL client; resolves when it is gone, with why its session ended (undefined: it never had one). */
+  servePostgres(stream: Duplex, ask: StreamAsk): Promise<EndReason | undefined>
+}
+
+/** Close code of a websocket whose session was cut; the reason text is the {@link EndReason}. */
+export const sessionCutCode = 4001
+
+/** Websockets of the local proxy: the bytes of one database client each, already signed in. */
+export const connectRoutes =
+  (deps: ConnectRoutesDeps): FastifyPluginAsync =>
+  async (app) => {
+    app.get(
+      '/api/v1/connect/postgres',
+      { websocket: true, config: { access: 'user', scope: 'connect' }, schema: { querystring: Query, hide: true } },
+      async (socket, request) => {
+        const login = requireLogin(request)
+        const query = request.query as { resource: string; level?: string; tool?: string; no_password?: string }
+        const stream = deps.toStream(socket)
+        if (query.no_password === '1') await auditOpenPort(deps, login, query.resource)
+        const reason = await deps.servePostgres(stream, {
+          identity: toIdentity(login),
+          resourceId: query.resource,
+          ...(query.level === undefined ? {} : { level: query.level }),
+          ...(query.tool === undefined ? {} : { tool: query.tool }),
+          client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
+        })
+        if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
+        else socket.close(1000)
+      },
+    )
+  }
+
+function toIdentity(login: Login): Identity {
+  const { id, name } = login.principal
+  return {
+    principalId: id,
+    name,
+    credential: { kind: login.via === 'api-token' ? 'api-token' : 'login', id: login.id },
+  }
+}
+
+async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<void> {
+  const { id, name } = login.principal
+  await deps.audit.append({
+    type: 'local.no-password',
+    actor: id,
+    fields: { resource, login: login.id },
+    text: { name },
+  })
+}

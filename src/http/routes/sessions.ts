@@ -1,0 +1,130 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { Type } from 'typebox'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Login } from '../../identity/principal.ts'
+import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
+import type { Sessions } from '../../sessions/sessions.ts'
+import { requireLogin } from '../plugins/authentication.ts'
+
+const Listing = Type.Object(
+  {
+    open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
+    mine: Type.Optional(Type.Boolean({ description: 'Only your own' })),
+    before: Type.Optional(
+      Type.String({ maxLength: 64, description: 'Sessions older than this one; from `next` of an earlier page' }),
+    ),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+  },
+  { additionalProperties: false },
+)
+
+interface ListQuery {
+  open?: boolean
+  mine?: boolean
+  before?: string
+  limit?: number
+}
+
+const ById = Type.Object({ id: Type.String({ pattern: '^ses_[0-9a-z]{26}$' }) })
+const Kill = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }, { additionalProperties: false })
+
+export interface SessionRoutesDeps {
+  readonly sessions: Pick<Sessions, 'kill'>
+  readonly store: SessionStore
+  /** Whether this person may end sessions of that grant though it isn't theirs: admins, and whoever approves it. */
+  mayEnd(login: Login, grantId: string): Promise<boolean>
+}
+
+/** Listing and ending sessions. Users see and end their own; auditors see all; approvers end what they may approve. */
+export const sessionRoutes =
+  (deps: SessionRoutesDeps): FastifyPluginAsync =>
+  async (app) => {
+    app.get(
+      '/api/v1/sessions',
+      { config: { access: 'user', scope: 'read' }, schema: { querystring: Listing } },
+      async (request) => {
+        const login = requireLogin(request)
+        const query = request.query as ListQuery
+        const page = await listVisible(deps, login, query)
+        return { sessions: page.rows.map(present), next: page.next }
+      },
+    )
+    app.post(
+      '/api/v1/sessions/:id/kill',
+      { config: { access: 'user', scope: 'admin' }, schema: { params: ById, body: Kill } },
+      async (request, reply) => {
+        const login = requireLogin(request)
+        const { id } = request.params as { id: string }
+        const row = await deps.store.find(id)
+        if (!row || !(await maySee(deps, login, row))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
+        if (!(await mayEnd(deps, login, row)))
+          throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end it')
+        await deps.sessions.kill(id, login.principal, (request.body as { reason?: string }).reason ?? '')
+        return reply.code(204).send()
+      },
+    )
+  }
+
+const pageSize = 200
+const mostPages = 20
+
+/** Fills a page with what this person may see, from a bounded number of rows. */
+async function listVisible(
+  deps: SessionRoutesDeps,
+  login: Login,
+  query: ListQuery,
+): Promise<{ rows: SessionRow[]; next: string | null }> {
+  const limit = query.limit ?? 100
+  const rows: SessionRow[] = []
+  let before = query.before
+  for (let page = 0; page < mostPages; page++) {
+    const found = await deps.store.list({
+      limit: pageSize,
+      ...(query.open ? { open: true } : {}),
+      ...(before === undefined ? {} : { before }),
+      ...(query.mine ? { principalId: login.principal.id } : {}),
+    })
+    for (const row of found) {
+      before = row.id
+      if (await maySee(deps, login, row)) rows.push(row)
+      if (rows.length === limit) return { rows, next: before }
+    }
+    if (found.length < pageSize) return { rows, next: null }
+  }
+  return { rows, next: before ?? null }
+}
+
+async function maySee(deps: SessionRoutesDeps, login: Login, row: SessionRow): Promise<boolean> {
+  return login.roles.includes('auditor') || (await mayEnd(deps, login, row))
+}
+
+async function mayEnd(deps: SessionRoutesDeps, login: Login, row: SessionRow): Promise<boolean> {
+  return (
+    row.principal_id === login.principal.id || login.roles.includes('admin') || (await deps.mayEnd(login, row.grant_id))
+  )
+}
+
+function present(row: SessionRow) {
+  return {
+    id: row.id,
+    principalId: row.principal_id,
+    principal: row.principal_name,
+    grantId: row.grant_id,
+    requestId: row.request_id,
+    resourceId: row.resource_id,
+    kind: row.kind,
+    level: row.level,
+    via: row.client_via,
+    address: row.client_address,
+    tool: row.tool,
+    detail: JSON.parse(row.detail) as Record<string, string>,
+    openedAt: row.opened_at,
+    startedAt: row.started_at,
+    endsAt: row.ends_at,
+    endedAt: row.ended_at,
+    endReason: row.end_reason,
+    bytesUp: row.bytes_up,
+    bytesDown: row.bytes_down,
+    recording: { digest: row.recording_digest, entries: row.recording_entries },
+  }
+}

@@ -1,0 +1,134 @@
+import type { EndNotice, EndReason, Identity } from '../../proxy/session.ts'
+import type { Change } from '../store/changes.ts'
+import type { Clock } from '../telemetry/clock.ts'
+
+const longestTimerMs = 3_600_000
+
+/** What is known of an open session while it runs. */
+export interface LiveSession {
+  readonly id: string
+  readonly principalId: string
+  readonly grantId: string
+  readonly resourceId: string
+  readonly kind: string
+  readonly credential: Identity['credential']
+  readonly openedAt: number
+  /** Epoch milliseconds; a grant that was shortened moves it. */
+  readonly endsAt: number
+  readonly abort: AbortController
+}
+
+interface Entry {
+  readonly session: LiveSession
+  /** `performance.now()` at which the session is over whatever the wall clock says: a clock set back lengthens nothing. */
+  readonly deadline: number
+  timer: NodeJS.Timeout
+}
+
+/** The open sessions of this daemon, and the one place where they are cut. */
+export class LiveSessions {
+  readonly #entries = new Map<string, Entry>()
+  readonly #clock: Clock
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  add(session: LiveSession): void {
+    const deadline = performance.now() + (session.endsAt - this.#clock.now())
+    const entry: Entry = { session, deadline, timer: setTimeout(() => {}, 0) }
+    this.#entries.set(session.id, entry)
+    this.#arm(entry)
+  }
+
+  get(id: string): LiveSession | undefined {
+    return this.#entries.get(id)?.session
+  }
+
+  remove(id: string): void {
+    const entry = this.#entries.get(id)
+    if (!entry) return
+    clearTimeout(entry.timer)
+    this.#entries.delete(id)
+  }
+
+  count(matches: (session: LiveSession) => boolean): number {
+    let count = 0
+    for (const { session } of this.#entries.values()) if (matches(session)) count++
+    return count
+  }
+
+  /** Ends every session that matches; their engines tell the clients. @returns how many were cut */
+  cut(matches: (session: LiveSession) => boolean, notice: EndNotice): number {
+    let count = 0
+    for (const { session } of this.#entries.values()) {
+      if (session.abort.signal.aborted || !matches(session)) continue
+      session.abort.abort(notice)
+      count++
+    }
+    return count
+  }
+
+  /** Cuts what a change took the ground from. */
+  apply(change: Change): void {
+    if (change.what === 'rules' || change.what === 'directory') return // access re-checks, and publishes the grants that end
+    const { reason, text, decidedAt } = change
+    this.cut((session) => concerns(change, session), { reason, text, decidedAt })
+  }
+
+  /** Cuts whatever has run past its end; also called by the daemon's sweep, which survives a suspended machine. */
+  expire(): void {
+    for (const entry of this.#entries.values()) if (this.#isOver(entry)) this.#cutExpired(entry.session)
+  }
+
+  #arm(entry: Entry): void {
+    clearTimeout(entry.timer)
+    const left = Math.min(entry.session.endsAt - this.#clock.now(), entry.deadline - performance.now(), longestTimerMs)
+    entry.timer = setTimeout(
+      () => {
+        if (this.#isOver(entry)) this.#cutExpired(entry.session)
+        else this.#arm(entry)
+      },
+      Math.max(left, 0),
+    )
+    entry.timer.unref()
+  }
+
+  #isOver(entry: Entry): boolean {
+    return this.#clock.now() >= entry.session.endsAt || performance.now() >= entry.deadline
+  }
+
+  #cutExpired(session: LiveSession): void {
+    const text = `the grant expired at ${new Date(session.endsAt).toISOString()}; request a new one`
+    this.cut((other) => other === session, { reason: 'grant-expired', text, decidedAt: this.#clock.now() })
+  }
+}
+
+type Removal = Exclude<Change, { what: 'rules' | 'directory' }>
+
+const subjects: Record<Removal['what'], (session: LiveSession) => string> = {
+  grant: (session) => session.grantId,
+  principal: (session) => session.principalId,
+  login: (session) => session.credential.id,
+  token: (session) => session.credential.id,
+  resource: (session) => session.resourceId,
+  session: (session) => session.id,
+}
+
+function concerns(change: Removal, session: LiveSession): boolean {
+  return subjects[change.what](session) === change.id
+}
+
+/** End reasons by which the broker cut the session, rather than one of its sides ending it. */
+export function isCut(reason: EndReason): boolean {
+  return (
+    reason !== 'client-closed' &&
+    reason !== 'upstream-closed' &&
+    reason !== 'open-failed' &&
+    reason !== 'upstream-failed'
+  )
+}

@@ -1,0 +1,262 @@
+import { makePermit } from '../../proxy/permit.ts'
+import { BrokerError, type EndNotice, type EndReason, type OpenAsk, type SessionPermit } from '../../proxy/session.ts'
+import type { AccessAnswer, AccessService } from '../access/access.ts'
+import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import type { IdentityService } from '../identity/identity.ts'
+import { newId } from '../store/ids.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { LiveSession, LiveSessions } from './live-sessions.ts'
+import type { OpenRecording, Recordings } from './recordings.ts'
+import type { SessionStore } from './session-store.ts'
+
+export interface SessionLimits {
+  readonly sessions: number
+  readonly sessionsPerPrincipal: number
+  readonly sessionsPerResource: number
+  readonly sessionIdleMs: number
+}
+
+export interface OpenDeps {
+  readonly access: Pick<AccessService, 'check'>
+  readonly identity: Pick<IdentityService, 'credentialLive'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
+  readonly recordings: Pick<Recordings, 'create'>
+  readonly store: SessionStore
+  readonly live: LiveSessions
+  readonly limits: SessionLimits
+  readonly clock: Clock
+  readonly daemonId: string
+  isDraining(): boolean
+}
+
+export interface OpenedSession {
+  readonly permit: SessionPermit
+  readonly recording: OpenRecording
+  /** What the kind's `parseLevel` made of the level, and the catalog's entry: for dialling. */
+  readonly answer: Allowed
+}
+
+type Allowed = Extract<AccessAnswer, { allowed: true }>
+
+/**
+ * The one way into a session: check, register, check again, record, audit, permit.
+ * Registering before the second reading leaves no gap: a revocation that the reading misses finds the session in `live`.
+ * @throws BrokerError with the reason; a refusal of a known principal is audited
+ */
+export function openSession(deps: OpenDeps) {
+  return async (ask: OpenAsk): Promise<OpenedSession> => {
+    try {
+      return await open(deps, ask)
+    } catch (error) {
+      await deps.audit.appendRemoval(denied(ask, error))
+      throw error
+    }
+  }
+}
+
+async function open(deps: OpenDeps, ask: OpenAsk): Promise<OpenedSession> {
+  const answer = await check(deps, ask)
+  checkLimits(deps, ask, answer)
+  const session = liveSession(deps, ask, answer)
+  deps.live.add(session)
+  let recording: OpenRecording | undefined
+  let isAudited = false
+  try {
+    await deps.store.insert(newRow(deps, ask, answer, session))
+    const again = await check(deps, ask, answer.grant.id)
+    if (!(await deps.identity.credentialLive(ask.identity.credential))) throw new BrokerError('TOKEN_INVALID')
+    recording = await deps.recordings.create({
+      sessionId: session.id,
+      principalId: session.principalId,
+      grantId: session.grantId,
+      resourceId: session.resourceId,
+      kind: session.kind,
+      startedAt: session.openedAt,
+    })
+    await deps.audit.append(started(ask, again, session))
+    isAudited = true
+    throwIfCut(session.abort.signal)
+    recording.onFailure((error) => cutForRecording(deps, session, error))
+    return { permit: permit(deps, ask, again, session, recording), recording, answer: again }
+  } catch (error) {
+    deps.live.remove(session.id)
+    const sealed = await recording?.seal().catch(() => undefined) // the session never ran; the first failure is the one to report
+    await abandon(deps, session, sealed)
+    if (isAudited) await deps.audit.appendRemoval(ended(session, 'open-failed', sealed))
+    throw error
+  }
+}
+
+async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?.grantId): Promise<Allowed> {
+  const bound = ask.identity.bound
+  const level = bound?.level ?? ask.level
+  const answer = await deps.access.check({
+    principalId: ask.identity.principalId,
+    resource: bound?.resourceId ?? ask.resourceId,
+    ...(level === undefined ? {} : { level }),
+    ...(grantId === undefined ? {} : { grantId }),
+  })
+  if (!answer.allowed) {
+    throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
+  }
+  if (!ask.kinds.includes(answer.resource.kind)) {
+    throw new BrokerError('UNSUPPORTED', `${answer.resource.id} is not reached by this protocol`)
+  }
+  return answer
+}
+
+function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
+  const { live, limits } = deps
+  if (deps.isDraining()) throw new BrokerError('DRAINING')
+  if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in all`)
+  const ofPrincipal = live.count((session) => session.principalId === ask.identity.principalId)
+  if (ofPrincipal >= limits.sessionsPerPrincipal) throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} are yours`)
+  const ofResource = live.count((session) => session.resourceId === answer.resource.id)
+  if (ofResource >= limits.sessionsPerResource)
+    throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
+}
+
+function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed): LiveSession {
+  return {
+    id: newId('ses'),
+    principalId: ask.identity.principalId,
+    grantId: answer.grant.id,
+    resourceId: answer.resource.id,
+    kind: answer.resource.kind,
+    credential: ask.identity.credential,
+    openedAt: deps.clock.now(),
+    endsAt: answer.grant.endsAt,
+    abort: new AbortController(),
+  }
+}
+
+function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession) {
+  return {
+    id: session.id,
+    principal_id: session.principalId,
+    principal_name: ask.identity.name,
+    grant_id: session.grantId,
+    request_id: answer.grant.requestId,
+    resource_id: session.resourceId,
+    kind: session.kind,
+    level: answer.grant.level,
+    credential_kind: session.credential.kind,
+    credential_id: session.credential.id,
+    daemon_id: deps.daemonId,
+    client_address: ask.client.address,
+    client_via: ask.client.via,
+    tool: ask.tool?.slice(0, 128) ?? null,
+    detail: '{}',
+    opened_at: session.openedAt,
+    started_at: null,
+    ends_at: session.endsAt,
+    ended_at: null,
+    end_reason: null,
+    bytes_up: 0,
+    bytes_down: 0,
+    recording_entries: 0,
+    recording_digest: null,
+  }
+}
+
+/** The end of a session that was audited as started. */
+export function ended(
+  session: Pick<LiveSession, 'id' | 'principalId' | 'grantId' | 'resourceId'>,
+  reason: EndReason,
+  sealed: { digest: string; entries: number } | undefined,
+  more: Record<string, AuditValue> = {},
+): AuditEvent {
+  return {
+    type: 'session.ended',
+    actor: session.principalId,
+    fields: {
+      session: session.id,
+      grant: session.grantId,
+      resource: session.resourceId,
+      reason,
+      digest: sealed?.digest ?? null,
+      entries: sealed?.entries ?? 0,
+      ...more,
+    },
+  }
+}
+
+function permit(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession, recorder: OpenRecording) {
+  return makePermit({
+    sessionId: session.id,
+    principalId: session.principalId,
+    principalName: ask.identity.name,
+    grantId: session.grantId,
+    requestId: answer.grant.requestId,
+    resourceId: session.resourceId,
+    kind: session.kind,
+    level: answer.grant.level,
+    endsAt: session.endsAt,
+    signal: session.abort.signal,
+    limits: { idleTimeoutMs: deps.limits.sessionIdleMs },
+    recorder,
+  })
+}
+
+function throwIfCut(signal: AbortSignal): void {
+  if (signal.aborted) throw new BrokerError('GRANT_DENIED', (signal.reason as EndNotice).text)
+}
+
+function cutForRecording(deps: OpenDeps, session: LiveSession, error: Error): void {
+  const text =
+    error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot go on'
+  deps.live.cut((other) => other === session, { reason: 'recording-failed', text, decidedAt: deps.clock.now() })
+}
+
+async function abandon(
+  deps: OpenDeps,
+  session: LiveSession,
+  sealed?: { digest: string; entries: number },
+): Promise<void> {
+  const end = {
+    endedAt: deps.clock.now(),
+    reason: 'open-failed',
+    bytesUp: 0,
+    bytesDown: 0,
+    digest: sealed?.digest ?? null,
+    entries: sealed?.entries ?? 0,
+  }
+  await deps.store.ended(session.id, end).catch(() => undefined) // an unwritable store is what failed; recovery closes the row at the next start
+}
+
+function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
+  return {
+    type: 'session.started' as const,
+    actor: session.principalId,
+    fields: {
+      session: session.id,
+      grant: session.grantId,
+      request: answer.grant.requestId,
+      resource: session.resourceId,
+      level: answer.grant.level,
+      via: ask.client.via,
+      credential: ask.identity.credential.id,
+      ends_at: session.endsAt,
+    },
+    text: {
+      name: ask.identity.name,
+      address: ask.client.address,
+      ...(ask.tool ? { tool: ask.tool.slice(0, 128) } : {}),
+    },
+  }
+}
+
+function denied(ask: OpenAsk, error: unknown) {
+  const code = error instanceof BrokerError ? error.code : 'INTERNAL'
+  return {
+    type: 'session.denied' as const,
+    actor: ask.identity.principalId,
+    fields: {
+      resource: ask.identity.bound?.resourceId ?? ask.resourceId.slice(0, 256),
+      level: ask.level ?? ask.identity.bound?.level ?? null,
+      code,
+      via: ask.client.via,
+    },
+    text: { name: ask.identity.name, address: ask.client.address, reason: (error as Error).message },
+  }
+}

@@ -1,0 +1,288 @@
+import t, { type Test } from 'tap'
+import type { EndNotice, OpenAsk } from '../../../proxy/session.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { AccessAnswer } from '../../../src/access/access.ts'
+import type { AuditEvent } from '../../../src/audit/audit.ts'
+import { LiveSessions } from '../../../src/sessions/live-sessions.ts'
+import { createSessionStore } from '../../../src/sessions/session-store.ts'
+import { Sessions } from '../../../src/sessions/sessions.ts'
+import { createChanges } from '../../../src/store/changes.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+
+const start = 1_800_000_000_000
+const resource = {
+  id: 'rds-postgres/111122223333/eu-west-1/orders',
+  kind: 'rds-postgres',
+  partition: 'aws',
+  organization: null,
+  account: '111122223333',
+  region: 'eu-west-1',
+  name: 'orders',
+  tags: {},
+  attributes: {},
+  source: 'config' as const,
+}
+
+function allowed(endsAt: number): AccessAnswer {
+  const grant = {
+    id: 'grt_1',
+    requestId: 'req_1',
+    principalId: 'prn_1',
+    resourceId: resource.id,
+    kind: resource.kind,
+    level: 'readonly',
+    startsAt: start,
+    endsAt,
+    ruleName: 'rule',
+    ruleDigest: 'd',
+    state: 'active' as const,
+    endedAt: null,
+    endReason: null,
+  }
+  return { allowed: true, grant, resource, level: {} }
+}
+
+const ask: OpenAsk = {
+  identity: { principalId: 'prn_1', name: 'alice@example.com', credential: { kind: 'login', id: 'lgn_1' } },
+  resourceId: 'orders',
+  client: { address: '127.0.0.1', port: 1, via: 'websocket' },
+  kinds: ['rds-postgres'],
+}
+
+async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
+  const db = await openStore('sqlite::memory:')
+  t.teardown(() => db.destroy())
+  let now = start
+  const clock = { now: () => now }
+  const events: AuditEvent[] = []
+  const state = {
+    answers: [] as AccessAnswer[],
+    answer: allowed(start + 3_600_000),
+    onCheck: () => {},
+    auditDown: false,
+    recordingDown: false,
+    credentialLive: true,
+    sealed: 0,
+  }
+  const changes = createChanges()
+  const live = new LiveSessions(clock)
+  const store = createSessionStore(db)
+  const sessions = new Sessions({
+    access: {
+      check: async () => {
+        state.onCheck()
+        return state.answers.shift() ?? state.answer
+      },
+    },
+    identity: {
+      credentialLive: async () => state.credentialLive,
+      scramVerifier: async () => Promise.reject(new Error('unused')),
+      identify: async () => Promise.reject(new Error('unused')),
+    },
+    audit: {
+      append: async (event) => {
+        if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
+        events.push(event)
+        return { ...event, seq: events.length, at: now, hash: '' }
+      },
+      appendRemoval: async (event) => {
+        events.push(event)
+      },
+    },
+    recordings: {
+      create: async () => {
+        if (state.recordingDown) throw new BrokerError('RECORDING_FAILED')
+        return {
+          write: () => true,
+          onDrain: () => {},
+          onFailure: () => {},
+          seal: async () => {
+            state.sealed++
+            return { digest: 'abc', entries: 7 }
+          },
+        }
+      },
+      recover: async () => ({ digest: 'rec', entries: 3 }),
+    },
+    store,
+    live,
+    changes,
+    limits: {
+      sessions: 10,
+      sessionsPerPrincipal: options.perPrincipal ?? 5,
+      sessionsPerResource: 10,
+      sessionIdleMs: 0,
+    },
+    clock,
+    daemonId: 'dmn_1',
+    metrics: createMetrics(),
+    logger: createLogger({ level: 'silent' }),
+  })
+  return { sessions, state, events, changes, live, store, advance: (ms: number) => (now += ms), now: () => now }
+}
+
+t.test('a session opens, is audited before the permit, and its books are closed', async (t) => {
+  const { sessions, events, store, live } = await startSessions(t)
+  const permit = await sessions.open(ask)
+  t.match(events, [{ type: 'session.started', actor: 'prn_1', fields: { session: permit.sessionId, grant: 'grt_1' } }])
+  await sessions.started(permit, { database: 'orders' })
+  await sessions.end(permit, { reason: 'client-closed', bytesUp: 10, bytesDown: 20 })
+  t.match(events.at(-1), {
+    type: 'session.ended',
+    fields: { reason: 'client-closed', digest: 'abc', entries: 7, database: 'orders' },
+  })
+  t.match(await store.find(permit.sessionId), { end_reason: 'client-closed', bytes_up: 10, recording_digest: 'abc' })
+  t.equal(live.size, 0)
+  await t.rejects(
+    sessions.end(permit, { reason: 'client-closed', bytesUp: 0, bytesDown: 0 }),
+    { code: 'INTERNAL' },
+    'once per permit',
+  )
+})
+
+t.test('a refusal is audited with its reason and opens nothing', async (t) => {
+  const { sessions, state, events, live } = await startSessions(t)
+  state.answer = { allowed: false, code: 'GRANT_DENIED', reason: 'you hold no grant', hint: 'sallyport request orders' }
+  await t.rejects(sessions.open(ask), {
+    code: 'GRANT_DENIED',
+    message: /you hold no grant/,
+    hint: 'sallyport request orders',
+  })
+  t.match(events, [
+    { type: 'session.denied', actor: 'prn_1', fields: { code: 'GRANT_DENIED' }, text: { reason: /you hold no grant/ } },
+  ])
+  t.equal(live.size, 0)
+})
+
+t.test('a revocation between the two readings leaves no gap', async (t) => {
+  await t.test('seen by the second reading', async (t) => {
+    const { sessions, state, live } = await startSessions(t)
+    state.answers = [allowed(start + 1000), { allowed: false, code: 'GRANT_DENIED', reason: 'revoked' }]
+    await t.rejects(sessions.open(ask), { code: 'GRANT_DENIED' })
+    t.equal(live.size, 0)
+  })
+  await t.test('published while it reads', async (t) => {
+    const { sessions, state, changes, events } = await startSessions(t)
+    let checks = 0
+    state.onCheck = () => {
+      if (++checks === 2)
+        changes.publish({
+          what: 'grant',
+          id: 'grt_1',
+          reason: 'grant-revoked',
+          text: 'revoked by bob',
+          decidedAt: start,
+        })
+    }
+    await t.rejects(sessions.open(ask), { code: 'GRANT_DENIED', message: /revoked by bob/ })
+    t.match(
+      events.map((e) => e.type),
+      ['session.started', 'session.ended', 'session.denied'],
+    )
+  })
+})
+
+t.test('nothing opens without an audit log or a recorder', async (t) => {
+  const { sessions, state, live } = await startSessions(t)
+  state.auditDown = true
+  await t.rejects(sessions.open(ask), { code: 'AUDIT_UNAVAILABLE' })
+  t.equal(state.sealed, 1, 'the recording that was opened is closed')
+  state.auditDown = false
+  state.recordingDown = true
+  await t.rejects(sessions.open(ask), { code: 'RECORDING_FAILED' })
+  t.equal(live.size, 0)
+})
+
+t.test('a login that ended opens nothing', async (t) => {
+  const { sessions, state } = await startSessions(t)
+  state.credentialLive = false
+  await t.rejects(sessions.open(ask), { code: 'TOKEN_INVALID' })
+})
+
+t.test('a change cuts exactly the sessions it concerns, with its reason and text', async (t) => {
+  for (const [what, id] of [
+    ['grant', 'grt_1'],
+    ['principal', 'prn_1'],
+    ['login', 'lgn_1'],
+    ['resource', resource.id],
+  ] as const) {
+    const { sessions, changes } = await startSessions(t)
+    const permit = await sessions.open(ask)
+    changes.publish({ what, id: 'other', reason: 'grant-revoked', text: 'no', decidedAt: start })
+    t.notOk(permit.signal.aborted, `${what}: another id`)
+    changes.publish({ what, id, reason: 'grant-revoked', text: 'because', decidedAt: start })
+    t.ok(permit.signal.aborted, what)
+    t.match(permit.signal.reason as EndNotice, { reason: 'grant-revoked', text: 'because', decidedAt: start })
+  }
+})
+
+t.test('kill ends one session, says who did it, and is audited after it took effect', async (t) => {
+  const { sessions, events } = await startSessions(t)
+  const permit = await sessions.open(ask)
+  const other = await sessions.open(ask)
+  await sessions.kill(permit.sessionId, { id: 'prn_2', name: 'bob' }, 'incident 7')
+  t.match(permit.signal.reason as EndNotice, { reason: 'killed', text: 'the session was ended by bob: incident 7' })
+  t.notOk(other.signal.aborted)
+  t.match(events.at(-1), { type: 'session.killed', actor: 'prn_2', fields: { session: permit.sessionId } })
+  await t.rejects(sessions.kill('ses_nope', { id: 'prn_2', name: 'bob' }, ''), { code: 'NOT_FOUND' })
+})
+
+t.test('a session ends with its grant, by timer', async (t) => {
+  const { sessions, state } = await startSessions(t)
+  state.answer = allowed(start + 30)
+  const awake = setInterval(() => {}, 1000) // the session's own timer does not keep a process alive
+  t.teardown(() => clearInterval(awake))
+  const permit = await sessions.open(ask)
+  await new Promise((resolve) => permit.signal.addEventListener('abort', resolve))
+  t.match(
+    permit.signal.reason as EndNotice,
+    { reason: 'grant-expired' },
+    'the wall clock did not move: a clock set back lengthens nothing',
+  )
+})
+
+t.test('the sweep ends what a suspended machine overslept', async (t) => {
+  const { sessions, advance } = await startSessions(t)
+  const permit = await sessions.open(ask)
+  advance(3_600_000 - 1)
+  await sessions.sweep()
+  t.notOk(permit.signal.aborted, 'one millisecond before')
+  advance(1)
+  await sessions.sweep()
+  t.ok(permit.signal.aborted, 'a grant is not live at the instant it expires')
+})
+
+t.test('limits and draining', async (t) => {
+  const { sessions } = await startSessions(t, { perPrincipal: 2 })
+  await sessions.open(ask)
+  await sessions.open(ask)
+  await t.rejects(sessions.open(ask), { code: 'TOO_MANY_SESSIONS' })
+  sessions.drain()
+  await t.rejects(sessions.open(ask), { code: 'DRAINING' })
+})
+
+t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => {
+  const { sessions, store, events } = await startSessions(t)
+  const permit = await sessions.open(ask)
+  const row = await store.find(permit.sessionId)
+  t.ok(row)
+  if (row) await store.insert({ ...row, id: 'ses_lost', daemon_id: 'dmn_0' })
+  t.equal(await sessions.recoverLost(), 1)
+  t.match(await store.find('ses_lost'), { end_reason: 'daemon-lost', recording_digest: 'rec' })
+  t.match(events.at(-1), {
+    type: 'session.ended',
+    fields: { session: 'ses_lost', reason: 'daemon-lost', digest: 'rec' },
+  })
+})
+
+t.test('strangers are summed up in one event', async (t) => {
+  const { sessions, events } = await startSessions(t)
+  for (let i = 0; i < 100; i++) sessions.strangerFailed('TOKEN_INVALID')
+  sessions.strangerFailed('PROTOCOL_ERROR')
+  await sessions.sweep()
+  await sessions.sweep()
+  t.match(events, [{ type: 'strangers.failed', fields: { TOKEN_INVALID: 100, PROTOCOL_ERROR: 1 } }])
+  t.equal(events.length, 1)
+})
