@@ -15,11 +15,15 @@ const binary = { binary: true } as const
 const unsupportedData = 1003
 const internalError = 1011
 
+type Done = (error?: Error | null) => void
+
 /**
  * An open websocket as a byte stream with back-pressure both ways: a reader that stops pauses the peer, and a write is
  * done when its bytes have left for the kernel.
  * - `end()` flushes; close the websocket after `finish`, or it is closed with 1000 after 5 s.
  * - `destroy()` drops the connection at once, unless everything was flushed; `destroy(error)` closes it with 1011.
+ * - A peer that closes or is lost ends the readable side; what was or is written then goes nowhere, as with TCP. So what
+ *   arrived before can still be read.
  * - A text message destroys the stream with an error and closes the websocket with 1003.
  */
 export function websocketDuplex(socket: WebSocket, options: DuplexOptions = {}): Duplex {
@@ -29,6 +33,9 @@ export function websocketDuplex(socket: WebSocket, options: DuplexOptions = {}):
 class WebsocketStream extends Duplex {
   readonly #socket: WebSocket
   readonly #onMessage: (data: RawData, isBinary: boolean) => void
+  /** Of the one write that is under way; kept here so that no closure is made per write. */
+  #done: Done | undefined
+  readonly #flushed = (): void => this.#done?.()
 
   constructor(socket: WebSocket, options: DuplexOptions) {
     super({ ...options, objectMode: false, allowHalfOpen: false })
@@ -52,21 +59,27 @@ class WebsocketStream extends Duplex {
     if (this.#socket.isPaused) this.#socket.resume()
   }
 
-  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
-    this.#send(chunk, done)
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#done = done
+    this.#send(chunk, this.#flushed)
   }
 
-  override _writev(writes: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+  override _writev(writes: { chunk: Buffer }[], done: Done): void {
+    this.#done = done
     writes.forEach(({ chunk }, i) => {
-      this.#send(chunk, i === writes.length - 1 ? done : undefined)
+      this.#send(chunk, i === writes.length - 1 ? this.#flushed : undefined)
     })
   }
 
-  #send(chunk: Buffer, done?: (error?: Error | null) => void): void {
+  #send(chunk: Buffer, flushed?: () => void): void {
+    if (this.#socket.readyState !== this.#socket.OPEN) {
+      flushed?.() // as with TCP: the end that follows says that nobody reads
+      return
+    }
     let from = 0
     for (; chunk.length - from > maxMessageBytes; from += maxMessageBytes)
       this.#socket.send(chunk.subarray(from, from + maxMessageBytes), binary)
-    this.#socket.send(from === 0 ? chunk : chunk.subarray(from), binary, done)
+    this.#socket.send(from === 0 ? chunk : chunk.subarray(from), binary, flushed)
   }
 
   override _final(done: () => void): void {
@@ -75,7 +88,7 @@ class WebsocketStream extends Duplex {
     done()
   }
 
-  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+  override _destroy(error: Error | null, done: Done): void {
     this.#socket.off('message', this.#onMessage)
     if (error) this.#socket.close(internalError)
     else if (!this.writableFinished) this.#socket.terminate()

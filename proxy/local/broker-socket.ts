@@ -1,0 +1,126 @@
+/** The websocket from an engineer's machine to the broker: one per database client. */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { addAbortSignal } from 'node:stream'
+import { WebSocket } from 'ws'
+import { BrokerError, type ErrorCode, errors } from '../session.ts'
+import { maxMessageBytes, websocketDuplex } from '../websocket-stream.ts'
+
+/** What the broker is asked to open. */
+export interface BrokerAsk {
+  /** e.g. `https://access.example.com` */
+  readonly server: string
+  /** Goes into a header, never into the URL. */
+  readonly bearer: string
+  readonly resourceId: string
+  readonly level: string
+  /** Names the client's program for the audit log; cut to 128 characters. */
+  readonly tool: string
+  /** The local port asks nobody for a password; the broker writes that down. */
+  readonly openPort: boolean
+}
+
+export interface BrokerSocket {
+  readonly socket: WebSocket
+  readonly stream: Duplex
+}
+
+const handshakeTimeoutMs = 30_000
+const refusalTimeoutMs = 5000
+const maxRefusalBytes = 16 * 1024
+
+/**
+ * Opens the websocket. The caller closes it.
+ * @throws BrokerError with the code of the broker's refusal; STORE_UNAVAILABLE when there was no answer at all
+ */
+export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Promise<BrokerSocket> {
+  signal.throwIfAborted()
+  const socket = new WebSocket(toUrl(ask), {
+    headers: { authorization: `Bearer ${ask.bearer}` },
+    followRedirects: false, // a redirect must not carry the token elsewhere
+    perMessageDeflate: false,
+    handshakeTimeout: handshakeTimeoutMs,
+    maxPayload: maxMessageBytes,
+  })
+  const abort = () => socket.terminate()
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    return await new Promise<BrokerSocket>((resolve, reject) => {
+      socket.once('open', () => resolve({ socket, stream: websocketDuplex(socket) })) // in this tick: no message is missed
+      socket.on('error', (error) => reject(unreachable(ask.server, error)))
+      socket.once('unexpected-response', (request, response) => {
+        readRefusal(response)
+          .then(reject, (error) => reject(unreachable(ask.server, error)))
+          .finally(() => request.destroy())
+      })
+    })
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
+
+function toUrl(ask: BrokerAsk): URL {
+  const url = new URL('/api/v1/connect/postgres', ask.server)
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  url.search = new URLSearchParams({
+    resource: ask.resourceId,
+    level: ask.level,
+    tool: ask.tool.slice(0, 128),
+    ...(ask.openPort ? { no_password: '1' } : {}),
+  }).toString()
+  return url
+}
+
+/** A refused upgrade is an ordinary HTTP answer, as a rule with a problem+json body. */
+async function readRefusal(response: IncomingMessage): Promise<BrokerError> {
+  const status = response.statusCode ?? 0
+  const problem = parseProblem(await readBody(response))
+  const code = problem.code ?? (status === 401 ? 'LOGIN_REQUIRED' : status === 429 ? 'RATE_LIMITED' : 'INTERNAL')
+  const error = new BrokerError(code, undefined, problem.hint ? { hint: problem.hint } : {})
+  error.message = problem.detail ?? `${error.message}: the broker answered with HTTP status ${status}`
+  return error
+}
+
+async function readBody(response: IncomingMessage): Promise<string> {
+  addAbortSignal(AbortSignal.timeout(refusalTimeoutMs), response)
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > maxRefusalBytes) return ''
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
+}
+
+interface Problem {
+  readonly code: ErrorCode | undefined
+  readonly detail: string | undefined
+  readonly hint: string | undefined
+}
+
+/** Anything but a problem of ours (the page of some proxy in between) gives an empty one. */
+function parseProblem(body: string): Problem {
+  const { code, detail, hint } = parseObject(body)
+  return {
+    code: typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined,
+    detail: typeof detail === 'string' ? detail : undefined,
+    hint: typeof hint === 'string' ? hint : undefined,
+  }
+}
+
+function parseObject(body: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(body)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+function unreachable(server: string, cause: Error & { code?: string }): BrokerError {
+  const hint = 'is the address right, and the daemon up?'
+  const error = new BrokerError('STORE_UNAVAILABLE', undefined, { hint, cause })
+  error.message = `cannot reach the broker at ${new URL(server).origin}: ${cause.code ?? cause.message}`
+  return error
+}
