@@ -1,3 +1,70 @@
-/** Tables of src/access; made in src/store/migrations. */
-// biome-ignore lint/suspicious/noEmptyInterface: filled by the feature
-export interface AccessTables {}
+/** Tables of src/access; made in src/store/migrations/0002-access.ts. Every `mac` covers all that lends authority. */
+export interface AccessTables {
+  rule_revisions: {
+    id: string
+    digest: string
+    /** JSON: rules, levels and resources as they were loaded. */
+    content: string
+    loaded_at: number
+    mac: string
+  }
+  requests: {
+    id: string
+    requester_id: string
+    requester_login: string
+    beneficiary_id: string
+    resource_id: string
+    kind: string
+    level: string
+    duration_ms: number
+    reason: string | null
+    ticket: string | null
+    rule_name: string
+    rule_digest: string
+    level_digest: string
+    /** JSON: Stage[] */
+    stages: string
+    round: number
+    digest: string
+    status: string
+    status_reason: string | null
+    extends_grant_id: string | null
+    created_at: number
+    expires_at: number
+    ended_at: number | null
+    version: number
+    mac: string
+  }
+  decisions: {
+    id: string
+    request_id: string
+    request_digest: string
+    stage: number
+    principal_id: string
+    verdict: string
+    comment: string | null
+    decided_at: number
+    mac: string
+  }
+  grants: {
+    id: string
+    request_id: string
+    principal_id: string
+    resource_id: string
+    kind: string
+    level: string
+    starts_at: number
+    ends_at: number
+    rule_name: string
+    rule_digest: string
+    level_digest: string
+    state: string
+    ended_at: number | null
+    end_reason: string | null
+    /** What its holder is told; free text, so it is not under the MAC. */
+    end_text: string | null
+    /** 1, 2 … with every change; audit events carry it, so that an earlier row can't come back. */
+    version: number
+    mac: string
+  }
+}

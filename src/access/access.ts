@@ -1,5 +1,12 @@
+import type { Config } from '../config/config.ts'
+import type { Login } from '../identity/principal.ts'
+import type { AccessAsk } from './ask-for-access.ts'
+import type { DecisionAsk } from './decide-request.ts'
 import type { Grant } from './grant.ts'
 import type { Resource } from './resource.ts'
+import type { Reloaded } from './rules-in-force.ts'
+import type { GrantView, RequestView, ResourceView } from './views.ts'
+import type { WhyAnswer } from './why.ts'
 
 /** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
 export type AccessAnswer =
@@ -32,4 +39,46 @@ export interface AccessService {
   resource(id: string): Resource | undefined
   /** Ends what has run out and re-checks live grants against rules and directory. Called by the daemon's timer. */
   sweep(): Promise<void>
+}
+
+/** What the API and the composition root ask of access besides. Each throws a BrokerError that says what is wrong. */
+export interface Access extends AccessService {
+  /**
+   * Puts the rules of a configuration into force: at start and at SIGHUP. Broken ones are refused and the old ones stay.
+   * Resolves when every live grant and pending request has been judged by the new ones.
+   * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
+   */
+  reload(config: Config): Promise<Reloaded>
+  /**
+   * How long a connect token for this grant may live at most, from now.
+   * @throws BrokerError LOGIN_TOO_OLD, INTERACTIVE_REQUIRED (the rule demands a recent sign-in), GRANT_DENIED
+   */
+  connectTokenPolicy(grant: Grant, login: Login): { maxMs: number }
+  /** Whether this person may end that grant, or its sessions: its holder, the approvers of its rule, admins. */
+  mayEnd(login: Login, grantId: string): Promise<boolean>
+  /** Called when a grant was lengthened, so that its open sessions may run on. @returns how to stop listening */
+  onExtended(listener: (grantId: string, endsAt: number) => void): () => void
+
+  resources(login: Login, kind?: string): ResourceView[]
+  request(login: Login, ask: AccessAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  requests(login: Login, query: { all: boolean }): Promise<RequestView[]>
+  requestById(login: Login, id: string): Promise<RequestView>
+  decide(login: Login, id: string, ask: DecisionAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  cancel(login: Login, id: string): Promise<RequestView>
+  grants(login: Login, query: { all: boolean }): Promise<GrantView[]>
+  /** Revokes; or gives back, when it is one's own. */
+  revoke(login: Login, id: string, why: string): Promise<GrantView>
+  giveBack(login: Login, id: string): Promise<GrantView>
+  extend(
+    login: Login,
+    id: string,
+    more: { durationMs: number; reason?: string; ticket?: string },
+  ): Promise<{ request: RequestView; grant: GrantView | null }>
+  why(login: Login, ask: { principal?: string; resource: string; level?: string }): Promise<WhyAnswer>
+  /** The rules in force, in order, and their digest. */
+  rules(): { digest: string; loadedAt: number | null; rules: readonly unknown[] }
+
+  /** Resolves when nothing runs in the background: after changes of directory, and expiries. */
+  idle(): Promise<void>
+  close(): void
 }

@@ -10,7 +10,7 @@ export interface Grant {
   readonly startsAt: number
   readonly endsAt: number
   readonly ruleName: string
-  /** Digest of the rules under which it was given. */
+  /** Digest of the terms under which it was given: the rule, and what the level meant on this resource. */
   readonly ruleDigest: string
   readonly state: 'active' | 'expired' | 'revoked' | 'returned'
   readonly endedAt: number | null
@@ -19,4 +19,9 @@ export interface Grant {
 
 export function isLive(grant: Grant, now: number): boolean {
   return grant.state === 'active' && grant.startsAt <= now && now < grant.endsAt
+}
+
+/** Shortens a grant. Never lengthens it: a later `endsAt` is ignored. @param endsAt epoch milliseconds */
+export function narrow<G extends Grant>(grant: G, endsAt: number): G {
+  return endsAt >= grant.endsAt ? grant : { ...grant, endsAt: Math.max(endsAt, grant.startsAt) }
 }

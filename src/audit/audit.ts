@@ -23,6 +23,7 @@ export const auditTypes = [
   'request.voided',
   'grant.created',
   'grant.extended',
+  'grant.shortened',
   'grant.returned',
   'grant.revoked',
   'grant.expired',

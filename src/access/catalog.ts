@@ -1,0 +1,36 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { Resource } from './resource.ts'
+
+/** What is known: every resource, by id. */
+export interface Catalog {
+  readonly all: readonly Resource[]
+  get(id: string): Resource | undefined
+  /**
+   * Finds one resource by its full id or its last part, among those that `isVisible` to the person who asks, so that
+   * unknown and not-visible answer alike.
+   * @throws BrokerError RESOURCE_UNKNOWN, or RESOURCE_AMBIGUOUS with the full ids
+   */
+  find(reference: string, isVisible: (resource: Resource) => boolean): Resource
+}
+
+const mostNamed = 10
+
+export function createCatalog(resources: readonly Resource[]): Catalog {
+  const byId = new Map(resources.map((resource) => [resource.id, resource]))
+  const byName = Map.groupBy(resources, (resource) => resource.name)
+  return {
+    all: resources,
+    get: (id) => byId.get(id),
+    find: (reference, isVisible) => {
+      const exact = byId.get(reference)
+      const found = (exact ? [exact] : (byName.get(reference) ?? [])).filter(isVisible)
+      const [only] = found
+      if (only && found.length === 1) return only
+      if (!only)
+        throw new BrokerError('RESOURCE_UNKNOWN', reference.slice(0, 256), { hint: 'list yours with: sallyport ls' })
+      const ids = found.slice(0, mostNamed).map((resource) => resource.id)
+      const more = found.length > mostNamed ? ` and ${found.length - mostNamed} more` : ''
+      throw new BrokerError('RESOURCE_AMBIGUOUS', `${ids.join(', ')}${more}; give the full id`)
+    },
+  }
+}

@@ -1,0 +1,73 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { IdentityService } from '../identity/identity.ts'
+import type { Login, Principal } from '../identity/principal.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { AccessStore } from './access-store.ts'
+import { type Denied, levelsToAskFor } from './decide.ts'
+import type { GrantKeeper } from './grant-keeper.ts'
+import type { RequestKeeper } from './request-keeper.ts'
+import type { Resource } from './resource.ts'
+import type { RulesInForce } from './rules-in-force.ts'
+
+/** What every part of src/access works with. */
+export interface Core {
+  readonly store: AccessStore
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
+  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
+  /** Never goes back. */
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly inForce: RulesInForce
+  readonly grants: GrantKeeper
+  readonly requests: RequestKeeper
+}
+
+/** A refusal of the judgement, as an error for whoever asked. */
+export function refusal(denied: Denied): BrokerError {
+  return new BrokerError(denied.code, denied.reason, denied.hint === undefined ? {} : { hint: denied.hint })
+}
+
+/** Admins and auditors see everything. */
+export function isOverseer(login: Login): boolean {
+  return login.roles.includes('admin') || login.roles.includes('auditor')
+}
+
+/** Whether some rule, or a live grant, covers the resource for this principal. */
+export function isVisible(core: Core, principal: Principal, resource: Resource): boolean {
+  return (
+    levelsToAskFor(core.inForce.rules, principal, resource).length > 0 ||
+    core.grants.live.some((grant) => grant.principalId === principal.id && grant.resourceId === resource.id)
+  )
+}
+
+/** The principal as it is now. @throws BrokerError PRINCIPAL_INACTIVE when it is gone */
+export async function currentPrincipal(core: Pick<Core, 'identity'>, id: string): Promise<Principal> {
+  const principal = await core.identity.principal(id)
+  if (!principal) throw new BrokerError('PRINCIPAL_INACTIVE', 'the directory does not know this identity any more')
+  return principal
+}
+
+export type ReadPrincipal = (id: string) => Promise<Principal | undefined>
+
+/** Reads each principal once: for one pass over many rows. Unknown ones are left out. */
+export function principalReader(core: Pick<Core, 'identity'>): ReadPrincipal {
+  const read = new Map<string, Promise<Principal | undefined>>()
+  return (id) => {
+    const known = read.get(id) ?? core.identity.principal(id)
+    read.set(id, known)
+    return known
+  }
+}
+
+export async function readAll(ids: Iterable<string>, read: ReadPrincipal): Promise<Map<string, Principal>> {
+  const found = new Map<string, Principal>()
+  for (const id of new Set(ids)) {
+    const principal = await read(id)
+    if (principal) found.set(id, principal)
+  }
+  return found
+}

@@ -1,0 +1,194 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { IdentityService } from '../identity/identity.ts'
+import type { Login } from '../identity/principal.ts'
+import type { Change, Changes } from '../store/changes.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { Db } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Access } from './access.ts'
+import { createAccessStore } from './access-store.ts'
+import { type Asked, askForAccess, askForExtension } from './ask-for-access.ts'
+import { createBackground } from './background.ts'
+import { checkAccess } from './check-access.ts'
+import { type Core, refusal } from './core.ts'
+import { checkSignIn } from './decide.ts'
+import { cancelRequest, type Decided, decideRequest } from './decide-request.ts'
+import { endGrant, mayEndGrant } from './end-grant.ts'
+import type { Grant } from './grant.ts'
+import { GrantKeeper } from './grant-keeper.ts'
+import type { Kinds } from './load-rules.ts'
+import { recheck, refresh } from './recheck.ts'
+import { recover } from './recover.ts'
+import type { AccessRequest } from './request.ts'
+import { RequestKeeper } from './request-keeper.ts'
+import { formatSelector, type Rule } from './rule.ts'
+import { RulesInForce } from './rules-in-force.ts'
+import { steadyClock } from './steady-clock.ts'
+import { viewGrant, viewGrants, viewRequest, viewRequests, viewResources } from './views.ts'
+import { why } from './why.ts'
+
+export interface AccessDeps {
+  readonly db: Db
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly changes: Changes
+  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
+  readonly kinds: Kinds
+  /** Milliseconds since any fixed moment, whatever happens to the wall clock; `performance.now` unless told. */
+  readonly elapsedMs?: () => number
+}
+
+/**
+ * Builds access and recovers what was in force when the last daemon ended. No rule holds, and nothing is allowed, before
+ * the first `reload`. The caller closes it.
+ */
+export async function createAccess(deps: AccessDeps): Promise<Access> {
+  const clock = steadyClock(deps.clock, deps.elapsedMs ?? (() => performance.now()))
+  const background = createBackground(deps.logger)
+  const store = createAccessStore(deps.db, deps.keyring)
+  const shared = { ...deps, clock, store, background }
+  const core: Core = {
+    ...shared,
+    inForce: new RulesInForce(shared),
+    grants: new GrantKeeper(shared),
+    requests: new RequestKeeper(shared),
+  }
+  await recover(core, deps.audit)
+  const unsubscribe = deps.changes.subscribe((change) => {
+    const concerned = concernedBy(change)
+    if (concerned !== null) background.run('re-check of grants', () => recheck(core, concerned))
+  })
+  return {
+    ...services(core, deps.changes),
+    idle: () => background.idle(),
+    close: () => {
+      unsubscribe()
+      core.grants.close()
+    },
+  }
+}
+
+/** The principal whose grants and requests must be judged again. Rules are judged again by whoever reloads them. */
+function concernedBy(change: Change): string | null {
+  return change.what === 'directory' || change.what === 'principal' ? change.id : null
+}
+
+function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> {
+  const extended = new Set<(grantId: string, endsAt: number) => void>()
+  const shown = async (login: Login, done: Asked | Decided) => {
+    const { request, grant } = done
+    if (grant && request.extendsGrantId !== null) for (const listener of extended) listener(grant.id, grant.endsAt)
+    return {
+      request: await shownRequest(core, login, request),
+      grant: grant && (await viewGrant(core, { grant, problem: null })),
+    }
+  }
+  return {
+    check: (ask) => checkAccess(core, ask),
+    grant: async (id) => {
+      const reading = await core.grants.read(id)
+      return reading && !reading.problem ? reading.grant : undefined
+    },
+    resource: (id) => core.inForce.catalog.get(id),
+    sweep: () => sweep(core),
+    reload: async (config) => {
+      const reloaded = await core.inForce.load(config)
+      if (!reloaded.ok) return reloaded
+      changes.publish({ what: 'rules' })
+      // The rules are in force whatever happens here; the sweep judges again.
+      await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
+      return reloaded
+    },
+    connectTokenPolicy: (grant, login) => connectTokenPolicy(core, grant, login),
+    mayEnd: async (login, grantId) => {
+      const reading = await core.grants.read(grantId)
+      return reading !== undefined && (await mayEndGrant(core, login, reading.grant))
+    },
+    onExtended: (listener) => {
+      extended.add(listener)
+      return () => extended.delete(listener)
+    },
+    resources: (login, kind) => viewResources(core, login, kind),
+    request: async (login, ask) => await shown(login, await askForAccess(core, login, ask)),
+    requests: (login, query) => viewRequests(core, login, query),
+    requestById: async (login, id) => {
+      const request = await core.requests.inTurn(id, async () => await refresh(core, await core.requests.read(id)))
+      return await shownRequest(core, login, request)
+    },
+    decide: async (login, id, ask) => await shown(login, await decideRequest(core, login, id, ask)),
+    cancel: async (login, id) => await shownRequest(core, login, await cancelRequest(core, login, id)),
+    grants: (login, query) => viewGrants(core, login, query),
+    revoke: async (login, id, said) => await shownGrant(core, await endGrant(core, login, id, said)),
+    giveBack: async (login, id) => {
+      const reading = await core.grants.read(id)
+      if (reading?.grant.principalId !== login.principal.id)
+        throw new BrokerError('NOT_FOUND', `no grant ${id} of yours`)
+      return await shownGrant(core, await endGrant(core, login, id, ''))
+    },
+    extend: async (login, id, more) => await shown(login, await askForExtension(core, login, id, more)),
+    why: (login, ask) => why(core, login, ask),
+    rules: () => ({
+      digest: core.inForce.rules.digest,
+      loadedAt: core.inForce.loadedAt,
+      rules: core.inForce.rules.rules.map(viewRule),
+    }),
+  }
+}
+
+async function shownRequest(core: Core, login: Login, request: AccessRequest) {
+  const view = await viewRequest(core, login, request)
+  if (!view) throw new BrokerError('NOT_FOUND', `no request ${request.id}`)
+  return view
+}
+
+function shownGrant(core: Core, grant: Parameters<typeof viewGrant>[1]['grant']) {
+  return viewGrant(core, { grant, problem: null })
+}
+
+/** Each part by itself: one that fails must not keep the others from being done. */
+async function sweep(core: Core): Promise<void> {
+  const steps = [
+    () => core.grants.expire(),
+    () => core.grants.retry(),
+    () => core.requests.retry(),
+    async () => {
+      for (const found of await core.store.activeGrants()) await core.grants.judge(found)
+    },
+    () => recheck(core),
+  ]
+  for (const step of steps) {
+    await step().catch((error: unknown) => core.logger.error({ err: error }, 'a part of the sweep of access failed'))
+  }
+}
+
+const longestConnectTokenMs = 12 * 3_600_000
+
+function connectTokenPolicy(core: Core, grant: Grant, login: Login): { maxMs: number } {
+  const rule = core.inForce.rules.rules.find((one) => one.name === grant.ruleName)
+  if (!rule) throw new BrokerError('GRANT_DENIED', `the rule ${grant.ruleName} is no longer in force`)
+  const tooOld = checkSignIn(rule, login, core.clock.now())
+  if (tooOld) throw refusal(tooOld)
+  const left = grant.endsAt - core.clock.now()
+  if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
+  return { maxMs: Math.min(rule.connectTokenMaxMs, longestConnectTokenMs, left) }
+}
+
+function viewRule(rule: Rule) {
+  return {
+    name: rule.name,
+    who: rule.who,
+    what: rule.what,
+    selects: formatSelector(rule.what),
+    levels: rule.levels,
+    maxDurationMs: rule.maxDurationMs,
+    require: { ...rule.require, ticket: rule.require.ticket?.source ?? null },
+    stages: rule.stages,
+    digest: rule.digest,
+  }
+}

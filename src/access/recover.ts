@@ -1,0 +1,89 @@
+import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import { pendingForMs } from './ask-for-access.ts'
+import type { Core } from './core.ts'
+import type { GrantEnd } from './grant-keeper.ts'
+import { longestGrantMs } from './load-rules.ts'
+import type { RequestStatus } from './request.ts'
+
+/** What takes something away is audited after its effect, so a row that is older than such an event was put back. */
+const grantRemovals: readonly AuditType[] = ['grant.shortened', 'grant.revoked', 'grant.returned', 'grant.ended']
+const requestRemovals: readonly AuditType[] = [
+  'request.cancelled',
+  'request.expired',
+  'request.voided',
+  'decision.made',
+]
+
+const grantEnds: Partial<Record<AuditType, Pick<GrantEnd, 'state' | 'reason'>>> = {
+  'grant.revoked': { state: 'revoked', reason: 'grant-revoked' },
+  'grant.returned': { state: 'returned', reason: 'grant-returned' },
+  'grant.ended': { state: 'revoked', reason: 'rule-changed' },
+}
+
+const requestEnds: readonly RequestStatus[] = ['denied', 'cancelled', 'expired', 'refused']
+
+/** At start: rebuilds what is kept in memory, re-applies what only the spool knows, and ends what has run out. */
+export async function recover(core: Core, audit: Pick<AuditLog, 'search' | 'spooled'>): Promise<void> {
+  const now = core.clock.now()
+  const spooled = audit.spooled()
+  const isSpooled = new Set(spooled.map(identify))
+  // What is in the spool may have reached the chain too, but not the row.
+  const isOld = (event: AuditEvent) => !isSpooled.has(identify(event))
+  for await (const event of events(audit, grantRemovals, now - longestGrantMs)) if (isOld(event)) noteGrant(core, event)
+  for await (const event of events(audit, requestRemovals, now - pendingForMs))
+    if (isOld(event)) noteRequest(core, event)
+  await core.grants.load()
+  for (const event of spooled) await applyAgain(core, event)
+  await core.grants.expire()
+}
+
+async function* events(
+  audit: Pick<AuditLog, 'search'>,
+  types: readonly AuditType[],
+  since: number,
+): AsyncIterable<AuditEvent> {
+  let cursor: string | null = null
+  do {
+    const from = cursor === null ? {} : { cursor }
+    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: 1000, ...from })
+    yield* page.events
+    cursor = page.next
+  } while (cursor !== null)
+}
+
+function identify({ type, fields }: AuditEvent): string {
+  return `${type} ${fields.grant ?? fields.request} ${fields.version}`
+}
+
+function noteGrant(core: Core, { fields }: AuditEvent): void {
+  const { grant, version } = fields
+  if (typeof grant !== 'string' || typeof version !== 'number') return
+  core.grants.noteAudited(grant, version, Math.max(instant(fields.ends_at), instant(fields.was_ends_at)))
+}
+
+function noteRequest(core: Core, { type, fields }: AuditEvent): void {
+  const { request, version } = fields
+  if (typeof request !== 'string' || typeof version !== 'number') return
+  if (type === 'decision.made' && fields.verdict !== 'deny') return // audited before its effect: the row may be older
+  core.requests.noteAudited(request, version, instant(fields.expires_at))
+}
+
+function instant(value: unknown): number {
+  return typeof value === 'number' ? value : 0
+}
+
+async function applyAgain(core: Core, event: AuditEvent): Promise<void> {
+  const { type, fields, text } = event
+  const by = text?.name ? ` by ${text.name}` : ''
+  const because = text?.reason ? `: ${text.reason}` : ''
+  const how = grantEnds[type]
+  if (how && typeof fields.grant === 'string') {
+    await core.grants.endUnaudited(fields.grant, { ...how, text: `access was ${how.state}${by}${because}` })
+    return
+  }
+  const status = requestEnds.find((one) => one === fields.status)
+  if (!requestRemovals.includes(type) || status === undefined || typeof fields.request !== 'string') return
+  const pending = (await core.requests.pending()).find((request) => request.id === fields.request)
+  if (!pending) return
+  await core.requests.endUnaudited(pending, { status: status as 'denied', reason: `${status}${by}${because}` })
+}

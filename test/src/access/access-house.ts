@@ -1,0 +1,328 @@
+import { performance } from 'node:perf_hooks'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Access } from '../../../src/access/access.ts'
+import { createAccess } from '../../../src/access/create-access.ts'
+import type { Resource } from '../../../src/access/resource.ts'
+import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
+import type { Config } from '../../../src/config/config.ts'
+import type { LevelFile, SelectorFile } from '../../../src/config/schema.ts'
+import type { Login, Principal } from '../../../src/identity/principal.ts'
+import type { Kind } from '../../../src/kinds/kind.ts'
+import { type Change, createChanges } from '../../../src/store/changes.ts'
+import type { Keyring } from '../../../src/store/keyring.ts'
+import { type Db, openStore } from '../../../src/store/store.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+
+export const startedAt = Date.UTC(2026, 0, 5, 9)
+export const minute = 60_000
+export const hour = 3_600_000
+
+export function principal(id: string, more: Partial<Principal> = {}): Principal {
+  return {
+    id,
+    kind: 'person',
+    issuer: 'https://id.example.com',
+    subject: `sub-${id}`,
+    name: `${id}@example.com`,
+    email: `${id}@example.com`,
+    groups: [],
+    manager: null,
+    active: true,
+    lockedAt: null,
+    ownerId: null,
+    ...more,
+  }
+}
+
+export function resource(id: string, more: Partial<Resource> = {}): Resource {
+  const [kind = '', account = null, region = null] = id.split('/')
+  return {
+    id,
+    kind,
+    partition: 'aws',
+    organization: null,
+    account,
+    region,
+    name: id.slice(id.lastIndexOf('/') + 1),
+    tags: {},
+    attributes: {},
+    source: 'config',
+    ...more,
+  }
+}
+
+/** A kind that accepts levels with a `user`, and resources with an `endpoint` that isn't `bad`. */
+export const fakeKind: Kind<{ endpoint: unknown }, { user: string }> = {
+  name: 'rds-postgres',
+  parseTarget: ({ attributes }) =>
+    attributes.endpoint === 'bad'
+      ? { ok: false, problems: [{ path: 'endpoint', message: 'expected a host name' }] }
+      : { ok: true, value: { endpoint: attributes.endpoint } },
+  parseLevel: (raw) => {
+    const { user } = raw as { user?: unknown }
+    return typeof user === 'string'
+      ? { ok: true, value: { user } }
+      : { ok: false, problems: [{ path: 'user', message: 'expected text' }] }
+  },
+}
+
+export const kinds: ReadonlyMap<string, Kind> = new Map([[fakeKind.name, fakeKind as Kind]])
+
+export const ordersId = 'rds-postgres/111122223333/eu-west-1/orders'
+export const ledgerId = 'rds-postgres/111122223333/eu-west-1/ledger'
+
+/** One entry of `levels`. */
+export function levels(what: SelectorFile, meanings: Record<string, unknown>): LevelFile {
+  return { for: what, ...meanings }
+}
+
+type Rules = Pick<Config, 'access' | 'levels' | 'resources'>
+
+/** alice (engineering) reads orders herself; writes with the approval of an owner, then of her manager. Ledger is for finance. */
+export const exampleRules: Rules = {
+  resources: [
+    { id: ordersId, endpoint: 'orders.example', database: 'shop', tags: { env: 'prod' } },
+    { id: ledgerId, endpoint: 'ledger.example', tags: { env: 'prod' } },
+  ],
+  levels: [levels({ kinds: ['rds-postgres'] }, { readonly: { user: 'ro' }, admin: { user: 'rw' } })],
+  access: [
+    {
+      name: 'engineers-read',
+      who: { groups: ['engineering'] },
+      what: { ids: [ordersId] },
+      levels: ['readonly'],
+      max_duration: '8h',
+      require: { reason: true },
+    },
+    {
+      name: 'engineers-write',
+      who: { groups: ['engineering'] },
+      what: { ids: [ordersId] },
+      levels: ['admin'],
+      max_duration: '2h',
+      require: { reason: true, ticket: '[A-Z]+-[0-9]+' },
+      approval: { stages: [{ any_of: ['group:owners'] }, { any_of: ['manager'] }] },
+    },
+    {
+      name: 'finance-reads',
+      who: { groups: ['finance'] },
+      what: { ids: [ledgerId] },
+      levels: ['readonly'],
+      max_duration: '1h',
+    },
+  ],
+}
+
+export const examplePeople: readonly Principal[] = [
+  principal('alice', { groups: ['engineering'], manager: 'meg@example.com' }),
+  principal('bob', { groups: ['owners'] }),
+  principal('olga', { groups: ['owners'] }),
+  principal('meg', { groups: ['owners'] }),
+  principal('carol', { groups: ['security'] }),
+  principal('dave', { groups: ['platform'] }),
+  principal('eve'),
+]
+
+export function config(rules: Partial<Rules> = {}): Config {
+  return {
+    file: '/dev/null',
+    server: {
+      listen: { host: '127.0.0.1', port: 0 },
+      publicUrl: 'http://127.0.0.1',
+      tls: null,
+      trustedProxies: [],
+      metricsListen: { host: '127.0.0.1', port: 0 },
+      drainMs: 0,
+    },
+    store: { url: 'sqlite::memory:', graceMs: 0 },
+    keysDir: '',
+    oidc: {
+      issuer: '',
+      clientId: '',
+      clientSecret: null,
+      scopes: [],
+      groupsClaim: 'groups',
+      managerClaim: 'manager',
+      adminGroups: [],
+      auditorGroups: [],
+      sessionIdleMs: 0,
+      sessionMaxMs: 0,
+      probeEveryMs: 0,
+    },
+    aws: { hubRoleArn: null, connectRole: '', externalId: null, regions: [], accounts: {}, endpoints: {} },
+    listeners: { postgres: [] },
+    recordings: { dir: '', maxPerSessionBytes: 0, maxPerPrincipalBytes: 0, reserveBytes: 0 },
+    audit: { checkpointEveryMs: 0, checkpointEvents: 0, anchors: [] },
+    limits: { sessions: 1, sessionsPerPrincipal: 1, sessionsPerResource: 1, sessionIdleMs: 0 },
+    ...exampleRules,
+    ...rules,
+  }
+}
+
+export function createTestClock(at = startedAt) {
+  let now = at
+  return {
+    now: () => now,
+    advance: (ms: number) => {
+      now += ms
+    },
+  }
+}
+
+/** An audit log in memory, which can be told to fail. */
+export function createTestAudit(now: () => number) {
+  const records: AuditRecord[] = []
+  const spool: AuditEvent[] = []
+  const state = { failing: false }
+  const add = (event: AuditEvent): AuditRecord => {
+    const record = { ...event, seq: records.length + 1, at: now(), hash: '' }
+    records.push(record)
+    return record
+  }
+  const log: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> = {
+    append: async (event) => {
+      if (state.failing) throw new BrokerError('AUDIT_UNAVAILABLE')
+      return add(event)
+    },
+    appendRemoval: async (event) => {
+      if (state.failing) spool.push(event)
+      else add(event)
+    },
+    spooled: () => [...spool],
+    search: async ({ types, since = 0, limit = 100, cursor }) => {
+      const found = records.filter((r) => (!types || types.includes(r.type)) && r.at >= since).reverse()
+      const from = Number(cursor ?? 0)
+      const next = from + limit < found.length ? String(from + limit) : null
+      return { events: found.slice(from, from + limit), next }
+    },
+  }
+  return {
+    ...log,
+    records,
+    spool,
+    state,
+    of: (type: AuditType) => [...records, ...spool].filter((record) => record.type === type),
+  }
+}
+
+const testKeys: Pick<Keyring, 'mac' | 'checkMac'> = {
+  mac: (purpose, text) => Buffer.from(`${purpose}:${text}`).toString('base64url'),
+  checkMac: (purpose, text, mac) => mac === Buffer.from(`${purpose}:${text}`).toString('base64url'),
+}
+
+export interface HouseOptions {
+  readonly rules?: Partial<Rules>
+  readonly people?: readonly Principal[]
+  /** Moves by itself, for tests of timers. */
+  readonly isRealTime?: boolean
+}
+
+/** Access on a store in memory, with a directory, an audit log and a clock that the test moves. */
+export async function openHouse(t: Test, options: HouseOptions = {}) {
+  const db = await openStore('sqlite::memory:')
+  const clock = createTestClock()
+  const began = performance.now()
+  const now = options.isRealTime ? () => clock.now() + Math.floor(performance.now() - began) : clock.now
+  const audit = createTestAudit(now)
+  const people = new Map((options.people ?? examplePeople).map((one) => [one.id, one]))
+  const changes = createChanges()
+  const published: Change[] = []
+  changes.subscribe((change) => published.push(change))
+  const store = { failing: false }
+  const logged: string[] = []
+  const logger = pino({ level: 'warn' }, { write: (line: string) => logged.push(line) })
+  const identity = {
+    principal: async (id: string) => people.get(id),
+    findPrincipal: async (reference: string) => {
+      const found = [...people.values()].find((one) => [one.id, one.email, one.name].includes(reference))
+      if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
+      return found
+    },
+  }
+  const metrics = createMetrics()
+  const start = async (): Promise<Access> => {
+    const access = await createAccess({
+      db: failing(db, store),
+      keyring: testKeys,
+      audit,
+      clock: { now },
+      elapsedMs: now,
+      logger,
+      metrics,
+      changes,
+      identity,
+      kinds,
+    })
+    t.teardown(() => access.close())
+    return access
+  }
+  const access = await start()
+  const reloaded = await access.reload(config(options.rules))
+  if (!reloaded.ok) throw new Error(JSON.stringify(reloaded.problems))
+  t.teardown(() => db.destroy())
+  return {
+    access,
+    db,
+    clock,
+    audit,
+    changes,
+    published,
+    store,
+    logged,
+    metrics,
+    identity,
+    keyring: testKeys,
+    people,
+    /** The same store and log, in a new daemon. */
+    restart: async () => {
+      access.close()
+      const again = await start()
+      await again.reload(config(options.rules))
+      return again
+    },
+    /** Changes somebody in the directory, and says so. */
+    change: async (id: string, more: Partial<Principal>) => {
+      people.set(id, { ...(people.get(id) ?? principal(id)), ...more })
+      changes.publish({ what: 'directory', id })
+      await access.idle()
+    },
+    login: (id: string, more: Partial<Login> = {}) => loginOf(people.get(id) ?? principal(id), now(), more),
+  }
+}
+
+export type House = Awaited<ReturnType<typeof openHouse>>
+
+export function loginOf(of: Principal, now: number, more: Partial<Login> = {}): Login {
+  const roles = of.groups.includes('platform')
+    ? (['user', 'auditor', 'admin'] as const)
+    : of.groups.includes('security')
+      ? (['user', 'auditor'] as const)
+      : (['user'] as const)
+  return {
+    id: `lgn_${of.id}`,
+    via: 'cli',
+    principal: of,
+    roles,
+    interactive: true,
+    authenticatedAt: now,
+    acr: null,
+    scopes: null,
+    expiresAt: now + 24 * hour,
+    ...more,
+  }
+}
+
+/** Writes fail while the switch is on, as on a full disk; reads go on. */
+function failing(db: Db, state: { failing: boolean }): Db {
+  return new Proxy(db, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      if (state.failing && ['insertInto', 'updateTable', 'transaction'].includes(String(property)))
+        throw new Error('database or disk is full')
+      return value.bind(target)
+    },
+  })
+}
