@@ -1,0 +1,85 @@
+/**
+ * How PostgreSQL clients are told: BrokerError to SQLSTATE (PostgreSQL documentation, appendix A). Always FATAL, because
+ * the connection ends with it.
+ */
+import { BrokerError, type EndNotice, type EndReason, type ErrorCode } from '../session.ts'
+import { encodeError } from '../wire/postgres/encode.ts'
+import { WireError } from '../wire/postgres/messages.ts'
+
+/** Pools drop a connection at class 08, 57P01 and 57P03, and then sign in again; at 28 they give up. */
+export const sqlStates: Readonly<Record<ErrorCode, string>> = {
+  TOKEN_INVALID: '28P01', // invalid_password
+  LOGIN_REQUIRED: '28000', // invalid_authorization_specification
+  LOGIN_TOO_OLD: '28000',
+  LOGIN_FAILED: '28000',
+  PRINCIPAL_LOCKED: '28000',
+  PRINCIPAL_INACTIVE: '28000',
+  ROLE_REQUIRED: '28000',
+  SCOPE_REQUIRED: '28000',
+  INTERACTIVE_REQUIRED: '28000',
+  ORIGIN_REFUSED: '28000',
+  ADDRESS_REFUSED: '28000',
+  GRANT_DENIED: '28000',
+  GRANT_EXPIRED: '28000',
+  GRANT_TAMPERED: '28000',
+  DECISION_REFUSED: '28000',
+  STALE: '55000', // object_not_in_prerequisite_state
+  RESOURCE_UNKNOWN: '28000',
+  RESOURCE_AMBIGUOUS: '28000',
+  LEVEL_UNKNOWN: '28000',
+  DATABASE_DENIED: '3D000', // invalid_catalog_name
+  SESSION_KILLED: '57P01', // admin_shutdown
+  LIMIT_REACHED: '53400', // configuration_limit_exceeded
+  TOO_MANY_SESSIONS: '53300', // too_many_connections
+  IDLE: '57P05', // idle_session_timeout
+  DRAINING: '57P03', // cannot_connect_now
+  PROTOCOL_ERROR: '08P01', // protocol_violation
+  UNSUPPORTED: '0A000', // feature_not_supported
+  TLS_REQUIRED: '28000',
+  HANDSHAKE_TIMEOUT: '08006', // connection_failure
+  TARGET_UNREACHABLE: '08001', // sqlclient_unable_to_establish_sqlconnection
+  TARGET_UNTRUSTED: '08001',
+  TARGET_REFUSED: '28000',
+  TARGET_LOST: '08006',
+  AWS_DENIED: '28000',
+  AWS_UNAVAILABLE: '08001',
+  AUDIT_UNAVAILABLE: '57P03',
+  RECORDING_FAILED: '57P01',
+  STORE_UNAVAILABLE: '57P03',
+  RATE_LIMITED: '53300',
+  INVALID_INPUT: '22023', // invalid_parameter_value
+  NOT_FOUND: '28000',
+  CONFIG_INVALID: 'F0000', // config_file_error
+  INTERNAL: 'XX000', // internal_error
+}
+
+/** Every other cut is 57P01, so that pools drop the connection; their next sign-in then says why in full. */
+const endStates: Readonly<Partial<Record<EndReason, string>>> = { idle: '57P05', 'protocol-error': '08P01' }
+
+/** ErrorResponse for what ends a connection. The detail names our own code; `cause` never leaves the broker. */
+export function errorResponse(error: BrokerError): Buffer {
+  return encodeError({
+    severity: 'FATAL',
+    code: sqlStates[error.code],
+    message: error.message,
+    detail: `Sallyport error ${error.code}.`,
+    hint: error.hint,
+  })
+}
+
+/** ErrorResponse for a session that is cut: what the notice says, as an administrator's shutdown. */
+export function cutResponse(notice: EndNotice): Buffer {
+  return encodeError({
+    severity: 'FATAL',
+    code: endStates[notice.reason] ?? '57P01',
+    message: notice.text,
+    detail: `The session ended: ${notice.reason}.`,
+  })
+}
+
+/** What to tell a client of anything that was thrown: what isn't meant for it becomes INTERNAL, with the cause kept for the log. */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  if (error instanceof WireError) return new BrokerError('PROTOCOL_ERROR', error.message, { cause: error })
+  return new BrokerError('INTERNAL', undefined, { cause: error })
+}
