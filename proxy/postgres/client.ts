@@ -2,9 +2,10 @@ import type { Duplex } from 'node:stream'
 import type { ClientOrigin, Identity } from '../session.ts'
 
 /**
- * A PostgreSQL client that has shown who it is and what it asks for. So far it was only asked for a password, if for
- * anything: AuthenticationOk, or the error that refuses it, is still to be sent, so that a failure upstream reaches it as an error of
- * its sign-in.
+ * A PostgreSQL client that has shown who it is and what it asks for. So far it was only told of the version spoken
+ * (NegotiateProtocolVersion, where due: that must come first, and once) and asked for a password, if for anything:
+ * AuthenticationOk, or the error that refuses it, is still to be sent, so that a failure upstream reaches it as an error
+ * of its sign-in.
  */
 export interface PostgresClient {
   /** Plaintext side of TLS, a websocket, or the bare socket. */
@@ -17,7 +18,7 @@ export interface PostgresClient {
   readonly level?: string
   /** Minor version the client asked for within protocol 3. */
   readonly minor: number
-  /** `_pq_.` options it asked for, none of which is known. */
+  /** `_pq_.` options it asked for, none of which is known; it has been told so. */
   readonly unknownOptions: readonly string[]
   /** Absent when it named none, or one that equals its user name. */
   readonly database?: string
