@@ -33,6 +33,11 @@ export interface Logins {
   begin(vouched: Vouched, via: LoginVia, origin: { address: string }): Promise<{ secret: string; login: Login }>
   /** Ends a login at once and erases its refresh token; unknown ids are ignored. `why` is for the audit log. */
   end(loginId: string, why: string): Promise<void>
+  /**
+   * The provider ended its side (back-channel logout): by its session, or all logins of the person.
+   * @returns how many ended
+   */
+  endOf(whose: { issuer: string; subject?: string; sid?: string }, why: string): Promise<number>
   /** A sign-in that did not complete: counted and aggregated, never one event each. */
   failed(why: string, address: string): void
 }
