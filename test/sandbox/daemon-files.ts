@@ -1,0 +1,159 @@
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { stringify } from 'yaml'
+import type { ConfigFile } from '../../src/config/schema.ts'
+import { writeLeaf } from './certificates.ts'
+import { accounts, arns, computeKeys, externalId, type instances, region } from './default-world.ts'
+import { freePort } from './ports.ts'
+import type { ConfigOverrides, Sandbox } from './sandbox.ts'
+
+/** What one daemon is started with, and where it will be. */
+export interface DaemonFiles {
+  readonly dir: string
+  readonly configFile: string
+  /** `server.public_url`: http on loopback. */
+  readonly url: string
+  readonly metricsUrl: string
+  /** Of the TLS listener for stock clients, on 127.0.0.1. */
+  readonly postgresPort: number
+  /** Where audit checkpoints are anchored. */
+  readonly anchorFile: string
+  readonly databaseFile: string
+  readonly keysDir: string
+  readonly recordingsDir: string
+  /** Credentials of the compute identity and the OIDC secret; nothing else of AWS from our own environment. */
+  readonly env: NodeJS.ProcessEnv
+}
+
+type Surroundings = Omit<Sandbox, 'writeConfig'>
+
+/** Where the provider posts logout tokens (OpenID Connect Back-Channel Logout). */
+export const backchannelLogoutPath = '/callback/oidc/logout'
+
+export async function writeDaemonFiles(
+  sandbox: Surroundings,
+  dir: string,
+  overrides: ConfigOverrides,
+): Promise<DaemonFiles> {
+  const [port, metricsPort, postgresPort] = [await freePort(), await freePort(), await freePort()]
+  const url = `http://127.0.0.1:${port}`
+  const files: DaemonFiles = {
+    dir,
+    configFile: path.join(dir, 'sallyport.yaml'),
+    url,
+    metricsUrl: `http://127.0.0.1:${metricsPort}`,
+    postgresPort,
+    anchorFile: path.join(dir, 'anchor.jsonl'),
+    databaseFile: path.join(dir, 'sallyport.db'),
+    keysDir: path.join(dir, 'keys'),
+    recordingsDir: path.join(dir, 'recordings'),
+    env: daemonEnvironment(sandbox),
+  }
+  sandbox.oidc.allow({ redirectUri: `${url}/callback/oidc`, backchannelLogoutUri: `${url}${backchannelLogoutPath}` })
+  const tls = writeLeaf(dir, 'listener', sandbox.authority.issue(['localhost', '127.0.0.1']))
+  const server = {
+    listen: `127.0.0.1:${port}`,
+    public_url: url,
+    metrics_listen: `127.0.0.1:${metricsPort}`,
+    drain: '1s',
+  }
+  const postgres = [{ listen: `127.0.0.1:${postgresPort}`, tls }]
+  const config = merge({ version: 1, server, listeners: { postgres }, ...configure(sandbox, files) }, overrides)
+  writeFileSync(files.configFile, stringify(config))
+  return files
+}
+
+const levels: object = {
+  readonly: { db_user: 'sallyport_ro', databases: ['*'], max_rows: 100_000 },
+  admin: { db_user: 'sallyport_rw', databases: ['*'] },
+}
+
+function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 'version' | 'server'> {
+  return {
+    store: { url: `sqlite:${files.databaseFile}` },
+    keys: { dir: files.keysDir },
+    oidc: {
+      issuer: sandbox.oidc.issuer,
+      client_id: sandbox.oidc.clientId,
+      client_secret: `\${env:OIDC_SECRET}`,
+      admin_groups: ['platform'],
+      auditor_groups: ['security'],
+    },
+    aws: {
+      hub_role_arn: arns.hub,
+      connect_role: 'sallyport/SallyportConnect',
+      external_id: externalId,
+      regions: [region],
+      accounts: { [accounts.data]: {} },
+      endpoint_url: sandbox.aws.url,
+    },
+    resources: [
+      // Through a brokered role of the account, and through the spoke role itself: both ways that the product has.
+      { ...database(sandbox, 'orders'), role: arns.databases, tags: { env: 'prod', team: 'shop' } },
+      { ...database(sandbox, 'billing'), tags: { env: 'staging', team: 'finance' } },
+    ],
+    levels: [{ for: { kinds: ['rds-postgres'] }, ...levels }],
+    access: [
+      {
+        name: 'engineers-read-prod-databases',
+        who: { groups: ['engineering'] },
+        what: { accounts: [accounts.data], kinds: ['rds-postgres'], tags: { env: 'prod' } },
+        levels: ['readonly'],
+        max_duration: '8h',
+        require: { reason: true },
+        approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+      },
+      {
+        name: 'database-owners-read-billing',
+        who: { groups: ['database-owners'] },
+        what: { ids: [resourceId('billing')] },
+        levels: ['readonly'],
+        max_duration: '4h',
+      },
+    ],
+    recordings: { dir: files.recordingsDir, reserve: '50MB' },
+    audit: { checkpoint_every: '5s', anchors: [{ file: files.anchorFile }] },
+  }
+}
+
+export const resourceId = (name: keyof typeof instances) => `rds-postgres/${accounts.data}/${region}/${name}`
+
+function database(sandbox: Surroundings, name: keyof typeof instances) {
+  const { endpoint, listenPort } = sandbox.databases[name]
+  return {
+    id: resourceId(name),
+    endpoint: endpoint.host,
+    port: endpoint.port,
+    connect_address: `127.0.0.1:${listenPort}`,
+    resource_id: endpoint.resourceId,
+    database: name,
+    ca: sandbox.caFile,
+  }
+}
+
+function daemonEnvironment(sandbox: Surroundings): NodeJS.ProcessEnv {
+  const ours = Object.entries(process.env).filter(([name]) => !/^(AWS_|SALLYPORT_|PG)/.test(name))
+  return {
+    ...Object.fromEntries(ours),
+    AWS_ACCESS_KEY_ID: computeKeys.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: computeKeys.secretAccessKey,
+    AWS_REGION: region,
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    OIDC_SECRET: sandbox.oidc.clientSecret,
+  }
+}
+
+function merge(config: ConfigFile, overrides: ConfigOverrides): Record<string, unknown> {
+  const merged: Record<string, unknown> = { ...config }
+  for (const [section, change] of Object.entries(overrides)) {
+    const before = merged[section]
+    merged[section] = isObject(before) && isObject(change) ? { ...before, ...change } : change
+  }
+  return merged
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

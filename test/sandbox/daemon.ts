@@ -1,0 +1,90 @@
+import { createPublicKey } from 'node:crypto'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { DaemonFiles } from './daemon-files.ts'
+import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
+import type { ConfigOverrides, Sandbox } from './sandbox.ts'
+
+/** The product, unmodified, as a process of its own. */
+export interface RunningDaemon extends DaemonFiles {
+  readonly pid: number
+  /** Exit code; 128 + signal number when a signal ended it. */
+  readonly exited: Promise<number>
+  /** All it wrote to stdout and stderr so far. */
+  log(): string
+  /** PEM of the audit log's signing key, for `audit verify`. */
+  publicKeyPem(): string
+  signal(name: NodeJS.Signals): void
+  /** SIGTERM, and SIGKILL to what is left after 5 s. Resolves with the exit code. */
+  stop(): Promise<number>
+}
+
+export interface DaemonOptions {
+  /** A configuration written before: to start again where another daemon ended. */
+  readonly files?: DaemonFiles
+  readonly overrides?: ConfigOverrides
+  readonly env?: NodeJS.ProcessEnv
+  /** How long it may take until it is ready, 20 s unless told. */
+  readonly readyWithinMs?: number
+}
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+
+/** Resolves when `/readyz` says so. @throws Error with the daemon's log when it ends, or isn't ready in time */
+export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {}): Promise<RunningDaemon> {
+  const files =
+    options.files ?? (await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), options.overrides))
+  const child = await spawnGuarded({
+    command: process.execPath,
+    args: [main, 'serve', '--config', files.configFile],
+    stopSignal: 'TERM',
+    cwd: files.dir,
+    env: { ...files.env, ...options.env },
+  })
+  const log = collect(child)
+  try {
+    await ready(files, child, options.readyWithinMs ?? 20_000)
+  } catch (error) {
+    await child.stop()
+    throw new Error(`the daemon did not get ready: ${(error as Error).message}\n${log()}`, { cause: error })
+  }
+  const { pid, exited, signal, stop } = child
+  return { ...files, pid, exited, signal, stop, log, publicKeyPem: () => publicKeyIn(files.keysDir) }
+}
+
+function collect(child: GuardedProcess): () => string {
+  let text = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      text = (text + chunk.toString()).slice(-4_000_000)
+    })
+  return () => text
+}
+
+async function ready(files: DaemonFiles, child: GuardedProcess, withinMs: number): Promise<void> {
+  const deadline = Date.now() + withinMs
+  const ended = child.exited.then((code) => `it ended with ${code}`)
+  for (;;) {
+    const state = await Promise.race([ended, probe(files.url)])
+    if (state === 'ready') return
+    if (state.startsWith('it ended')) throw new Error(state)
+    if (Date.now() > deadline) throw new Error(`after ${withinMs} ms: ${state}`)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
+async function probe(url: string): Promise<string> {
+  try {
+    const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2000) })
+    const text = await response.text()
+    return response.ok ? 'ready' : text
+  } catch (error) {
+    return String(error)
+  }
+}
+
+function publicKeyIn(keysDir: string): string {
+  const key = createPublicKey(readFileSync(path.join(keysDir, 'signing.pem')))
+  return key.export({ type: 'spki', format: 'pem' }).toString()
+}

@@ -1,0 +1,56 @@
+import type { Socket } from 'node:net'
+
+/** What an AWS double can be told to do wrong. Every knob stays until it is used up, or until `clear()`. */
+export interface AwsFaults {
+  /** Refuses this action (e.g. `sts:AssumeRole`, `rds-db:connect`) as if an organization policy denied it. */
+  deny(action: string): void
+  /** The next `count` requests are answered with Throttling. */
+  throttle(count: number): void
+  /** Every answer waits this long. */
+  slow(ms: number): void
+  /** The next `count` requests lose their connection without an answer. */
+  drop(count: number): void
+  clear(): void
+}
+
+/** The double's side of the knobs. */
+export interface ArmedFaults extends AwsFaults {
+  isDenied(action: string): boolean
+  /** Takes one throttled request, if any is left. */
+  takeThrottle(): boolean
+  /** Waits as `slow` says; true when the connection was dropped and nothing may be answered. */
+  delayOrDrop(socket: Socket): Promise<boolean>
+}
+
+export function createFaults(): ArmedFaults {
+  const denied = new Set<string>()
+  const left = { throttles: 0, drops: 0 }
+  let delayMs = 0
+  return {
+    deny: (action) => denied.add(action.toLowerCase()),
+    throttle: (count) => {
+      left.throttles = count
+    },
+    slow: (ms) => {
+      delayMs = ms
+    },
+    drop: (count) => {
+      left.drops = count
+    },
+    clear: () => {
+      denied.clear()
+      left.throttles = 0
+      left.drops = 0
+      delayMs = 0
+    },
+    isDenied: (action) => denied.has(action.toLowerCase()),
+    takeThrottle: () => left.throttles > 0 && left.throttles-- > 0,
+    delayOrDrop: async (socket) => {
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+      if (left.drops === 0) return false
+      left.drops -= 1
+      socket.destroy()
+      return true
+    },
+  }
+}

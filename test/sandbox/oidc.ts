@@ -1,0 +1,217 @@
+import { generateKeyPair, randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { promisify } from 'node:util'
+import Provider, { type ProviderContext } from 'oidc-provider'
+import { type Account, type AccountName, claimsOf, createAccounts, password } from './oidc/accounts.ts'
+import { createAdapter } from './oidc/adapter.ts'
+import { loginPage } from './oidc/login-page.ts'
+
+/**
+ * The company's OpenID provider: `oidc-provider` on loopback with four accounts, one confidential client, code flow with
+ * PKCE demanded, refresh tokens for `offline_access`, and back-channel logout.
+ */
+export interface Oidc {
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly accounts: ReadonlyMap<string, Account>
+  /** Lets the client come back to these addresses too. */
+  allow(addresses: { redirectUri?: string; backchannelLogoutUri?: string }): void
+  readonly knobs: OidcKnobs
+  close(): Promise<void>
+}
+
+export interface OidcKnobs {
+  /** Shows in tokens from the next sign-in or refresh on. */
+  setGroups(account: AccountName, groups: readonly string[]): void
+  /** Nobody signs in as them any more, and their refresh tokens answer `invalid_grant`. */
+  disable(account: AccountName): void
+  enable(account: AccountName): void
+  /** Every connection is dropped. */
+  down(on: boolean): void
+  /** Tells the client, through its back channel, that this person's sign-ins ended; says how many. */
+  logout(account: AccountName): Promise<number>
+}
+
+export interface OidcOptions {
+  readonly clientSecret?: string
+  /** How the client shows its secret. `client_secret_post` unless told, which is what openid-client does. */
+  readonly authMethod?: 'client_secret_post' | 'client_secret_basic'
+}
+
+const clientId = 'sallyport'
+const hourS = 3600
+
+interface House {
+  readonly provider: Provider
+  readonly accounts: Map<string, Account>
+}
+
+export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
+  const clientSecret = options.clientSecret ?? randomBytes(24).toString('base64url')
+  const accounts = createAccounts()
+  const redirectUris = new Set<string>(['http://127.0.0.1:1/callback/oidc']) // the provider demands one; `allow` adds the real ones
+  const state = { down: false, backchannelLogoutUri: undefined as string | undefined }
+  let house: House | undefined
+  const server = createServer((request, response) => {
+    if (state.down || !house) return void request.socket.destroy()
+    serve(house, request, response).catch((error: unknown) => fail(response, error))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const metadata = () => ({
+    client_id: clientId,
+    client_secret: clientSecret,
+    client_name: 'Sallyport',
+    redirect_uris: [...redirectUris],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: options.authMethod ?? 'client_secret_post',
+    ...(state.backchannelLogoutUri
+      ? { backchannel_logout_uri: state.backchannelLogoutUri, backchannel_logout_session_required: true }
+      : {}),
+  })
+  const provider = new Provider(issuer, await configure(accounts, (id) => (id === clientId ? metadata() : undefined)))
+  provider.use(consentForOfflineAccess)
+  const signIns = rememberSignIns(provider)
+  house = { provider, accounts }
+  const account = (name: AccountName) => {
+    const found = accounts.get(name)
+    if (!found) throw new Error(`no account ${name}`)
+    return found
+  }
+  return {
+    issuer,
+    clientId,
+    clientSecret,
+    accounts,
+    allow: ({ redirectUri, backchannelLogoutUri }) => {
+      if (redirectUri) redirectUris.add(redirectUri)
+      if (backchannelLogoutUri) state.backchannelLogoutUri = backchannelLogoutUri
+    },
+    knobs: {
+      setGroups: (name, groups) => {
+        account(name).groups = groups
+      },
+      disable: (name) => {
+        account(name).disabled = true
+      },
+      enable: (name) => {
+        account(name).disabled = false
+      },
+      down: (on) => {
+        state.down = on
+        if (on) server.closeAllConnections()
+      },
+      logout: async (name) => {
+        const client = await provider.Client.find(clientId)
+        const ended = [...(signIns.get(name) ?? [])]
+        signIns.delete(name)
+        for (const sid of ended) await client?.backchannelLogout(name, sid)
+        return ended.length
+      },
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+const makeKeys = promisify(generateKeyPair)
+
+async function configure(
+  accounts: Map<string, Account>,
+  client: Parameters<typeof createAdapter>[0],
+): Promise<Record<string, unknown>> {
+  const { privateKey } = await makeKeys('rsa', { modulusLength: 2048 })
+  return {
+    adapter: createAdapter(client),
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'sandbox' }] },
+    cookies: { keys: [randomBytes(24).toString('base64url')] },
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
+    claims: { openid: ['sub', 'name', 'preferred_username', 'email', 'email_verified', 'groups', 'manager'] },
+    conformIdTokenClaims: false, // claims are in the ID token, not only at the userinfo endpoint
+    pkce: { required: () => true },
+    clientBasedCORS: () => false,
+    features: {
+      devInteractions: { enabled: false },
+      backchannelLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
+    },
+    findAccount: async (_context: unknown, id: string) => {
+      const account = accounts.get(id)
+      return account && !account.disabled ? { accountId: id, claims: async () => claimsOf(account) } : undefined
+    },
+    interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
+    renderError: async (context: { type: string; body: string }, out: Record<string, string>) => {
+      context.type = 'text/plain'
+      context.body = `sign-in failed: ${out.error}: ${out.error_description ?? ''}`
+    },
+    ttl: {
+      AccessToken: hourS,
+      AuthorizationCode: 60,
+      Grant: 14 * 24 * hourS,
+      IdToken: hourS,
+      Interaction: hourS,
+      RefreshToken: 14 * 24 * hourS,
+      Session: 14 * 24 * hourS,
+    },
+    // Its own protection refuses loopback addresses, where the broker's back channel is.
+    fetch: (url: string, { dispatcher: _, ...init }: RequestInit & { dispatcher?: unknown }) => fetch(url, init),
+  }
+}
+
+/** OpenID Connect Core 11 ties `offline_access` to a consent prompt; most companies' providers grant it without one. */
+async function consentForOfflineAccess(context: ProviderContext, next: () => Promise<void>): Promise<void> {
+  const { scope, prompt } = context.query
+  if (context.path === '/auth' && typeof scope === 'string' && scope.split(' ').includes('offline_access') && !prompt)
+    context.query = { ...context.query, prompt: 'consent' }
+  await next()
+}
+
+/** Session ids (`sid`) that the client knows, by account. */
+function rememberSignIns(provider: Provider): Map<string, Set<string>> {
+  const known = new Map<string, Set<string>>()
+  provider.on('grant.success', ({ oidc }) => {
+    const { accountId, sid } = oidc.entities.AuthorizationCode ?? {}
+    if (accountId && sid) known.set(accountId, (known.get(accountId) ?? new Set()).add(sid))
+  })
+  return known
+}
+
+async function serve(house: House, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!request.url?.startsWith('/interaction/')) return house.provider.callback()(request, response)
+  const interaction = await house.provider.interactionDetails(request, response)
+  if (request.method !== 'POST') return show(house, request, response, 200, '')
+  const form = new URLSearchParams(await readText(request))
+  const account = house.accounts.get(form.get('username') ?? '')
+  if (!account || form.get('password') !== password)
+    return show(house, request, response, 401, 'Wrong user name or password.')
+  if (account.disabled) return show(house, request, response, 403, 'This account is disabled.')
+  const grant = new house.provider.Grant({ accountId: account.sub, clientId: String(interaction.params.client_id) })
+  grant.addOIDCScope(String(interaction.params.scope ?? 'openid'))
+  const result = { login: { accountId: account.sub, amr: ['pwd'] }, consent: { grantId: await grant.save() } }
+  await house.provider.interactionFinished(request, response, result)
+}
+
+function show(house: House, request: IncomingMessage, response: ServerResponse, status: number, error: string): void {
+  response
+    .writeHead(status, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' })
+    .end(loginPage(request.url ?? '', house.accounts.values(), error))
+}
+
+async function readText(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString()
+}
+
+/** A lost interaction (an old page, another browser) is the person's problem; anything else is ours, and loud. */
+function fail(response: ServerResponse, error: unknown): void {
+  const text = error instanceof Error ? error.message : String(error)
+  if (!response.headersSent) response.writeHead(400, { 'content-type': 'text/plain' })
+  response.end(`sign-in failed: ${text}`)
+}

@@ -1,0 +1,214 @@
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import pg from 'pg'
+import type { Leaf } from './certificates.ts'
+import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
+import { freePort } from './ports.ts'
+import { chooseRunner, findPostgres, type PostgresBinaries, type Runner } from './postgres-binaries.ts'
+import { clusterSeed, databaseSeeds, iamUsers } from './postgres-seed.ts'
+
+/**
+ * A real PostgreSQL with the sandbox's databases `orders` and `billing`. It trusts whoever reaches its socket, which is
+ * in a folder of ours alone; the RDS double stands in front.
+ */
+export interface Postgres {
+  /** Folder of the Unix socket, for `host` of libpq and node-postgres. */
+  readonly socketDir: string
+  /** The socket itself, `<socketDir>/.s.PGSQL.5432`. */
+  readonly socketPath: string
+  /** Of 127.0.0.1, when asked for. */
+  readonly tcpPort: number | null
+  readonly version: string
+  readonly pid: number
+  /** Whether RDS would ask this user for a token: membership in `rds_iam`. */
+  isIamUser(user: string): boolean
+  /** Runs statements as the superuser. */
+  query(database: string, sql: string, values?: unknown[]): Promise<pg.QueryResult>
+  close(): Promise<void>
+}
+
+export interface PostgresOptions {
+  /** Also listen on 127.0.0.1, trusting everybody there: for benchmarks. With `tls`, in TLS. */
+  readonly tcp?: { readonly tls?: Leaf }
+  /** More `name=value` settings. */
+  readonly settings?: readonly string[]
+}
+
+const superuser = 'postgres'
+const socketPort = 5432 // only part of a file name
+const initdbFlags = [
+  '--auth=trust',
+  `--username=${superuser}`,
+  '--encoding=UTF8',
+  '--locale=C',
+  '--no-sync',
+  '--no-data-checksums',
+  '--wal-segsize=1', // MB: less to copy
+  '--set=timezone=UTC',
+]
+/** Nothing here must survive a crash. */
+const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'wal_level=minimal', 'max_wal_senders=0']
+const small = ['shared_buffers=32MB', 'max_connections=200', 'autovacuum=off', 'jit=off', 'io_method=sync']
+
+export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
+  const runner = chooseRunner()
+  const cache = cacheFolder(runner)
+  const home = mkdtempSync(path.join(os.tmpdir(), 'sallyport-pg-'))
+  own(home, runner)
+  try {
+    const binaries = findPostgres(runner, cache.trusted ? cache.folder : home)
+    await copyTemplate(cache, binaries, runner, home)
+    return await run(binaries, runner, home, options)
+  } catch (error) {
+    rmSync(home, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function run(binaries: PostgresBinaries, runner: Runner, home: string, options: PostgresOptions) {
+  const tcpPort = options.tcp ? await freePort() : null
+  const settings = [...(options.settings ?? []), ...tcpSettings(home, runner, options, tcpPort)]
+  const server = await startServer(binaries, runner, home, settings)
+  const connect = (database: string) => connectTo(home, database)
+  return {
+    socketDir: home,
+    socketPath: path.join(home, `.s.PGSQL.${socketPort}`),
+    tcpPort,
+    version: binaries.version,
+    pid: server.pid,
+    isIamUser: (user: string) => (iamUsers as readonly string[]).includes(user),
+    query: async (database: string, sql: string, values: unknown[] = []) => {
+      const client = await connect(database)
+      try {
+        return await client.query(sql, values)
+      } finally {
+        await client.end()
+      }
+    },
+    close: async () => {
+      await server.stop()
+    },
+  }
+}
+
+function tcpSettings(home: string, runner: Runner, options: PostgresOptions, port: number | null): string[] {
+  if (port === null) return ['listen_addresses=']
+  const settings = ['listen_addresses=127.0.0.1', `port=${port}`]
+  const tls = options.tcp?.tls
+  if (!tls) return settings
+  const files = { cert: path.join(home, 'server.crt'), key: path.join(home, 'server.key') }
+  writeFileSync(files.cert, tls.cert)
+  writeFileSync(files.key, tls.key, { mode: 0o600 })
+  for (const file of Object.values(files)) own(file, runner)
+  return [...settings, 'ssl=on', `ssl_cert_file=${files.cert}`, `ssl_key_file=${files.key}`]
+}
+
+/** Resolves when it takes connections. The guard deletes `home` after the server has ended, however that comes. */
+async function startServer(
+  binaries: PostgresBinaries,
+  runner: Runner,
+  home: string,
+  settings: readonly string[],
+  removeAfter = true,
+): Promise<GuardedProcess> {
+  const all = [`port=${socketPort}`, `unix_socket_directories=${home}`, ...fast, ...small, ...settings]
+  const server = await spawnGuarded({
+    command: binaries.postgres,
+    args: ['-D', path.join(home, 'data'), ...all.flatMap((setting) => ['-c', setting])],
+    stopSignal: 'INT', // "fast": open sessions are ended
+    ...(removeAfter ? { remove: home } : {}),
+    cwd: home,
+    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
+    ...runner,
+  })
+  await readiness(server)
+  return server
+}
+
+function readiness(server: GuardedProcess): Promise<void> {
+  let log = ''
+  return new Promise((resolve, reject) => {
+    server.stderr.on('data', (chunk: Buffer) => {
+      if (log.length < 65_536) log += chunk.toString()
+      if (log.includes('database system is ready to accept connections')) resolve()
+    })
+    server.exited.then((code) => reject(new Error(`PostgreSQL ended with ${code}:\n${log}`)), reject)
+  })
+}
+
+interface Cache {
+  readonly folder: string
+  /** False when somebody else could have written there. */
+  readonly trusted: boolean
+}
+
+/** A folder of the OS's temporary one, kept between runs and trusted only while it is ours alone. */
+function cacheFolder(runner: Runner): Cache {
+  const uid = runner.uid ?? process.getuid?.() ?? 0
+  const folder = path.join(os.tmpdir(), `sallyport-sandbox-cache-${uid}`)
+  if (!existsSync(folder)) {
+    mkdirSync(folder, { recursive: true, mode: 0o755 })
+    own(folder, runner)
+  }
+  const stat = lstatSync(folder)
+  return { folder, trusted: stat.isDirectory() && stat.uid === uid && (stat.mode & 0o022) === 0 }
+}
+
+/** `home/data` becomes a copy of the seeded cluster; the first run on a machine makes that cluster, in about 3 s. */
+async function copyTemplate(cache: Cache, binaries: PostgresBinaries, runner: Runner, home: string): Promise<void> {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([initdbFlags, clusterSeed, databaseSeeds]))
+    .digest('hex')
+  const template = path.join(cache.folder, `postgres-${binaries.version}-${digest.slice(0, 12)}`)
+  if (cache.trusted && existsSync(template)) return copyAs(runner, template, path.join(home, 'data'))
+  await makeCluster(binaries, runner, home)
+  if (!cache.trusted) return
+  const draft = `${template}.${process.pid}`
+  await copyAs(runner, path.join(home, 'data'), draft)
+  try {
+    renameSync(draft, template)
+  } catch {
+    rmSync(draft, { recursive: true, force: true }) // another process was first
+  }
+}
+
+async function makeCluster(binaries: PostgresBinaries, runner: Runner, home: string): Promise<void> {
+  const env = { PATH: process.env.PATH, LC_ALL: 'C' }
+  await execute(binaries.initdb, [`--pgdata=${path.join(home, 'data')}`, ...initdbFlags], { ...runner, cwd: home, env })
+  const server = await startServer(binaries, runner, home, ['listen_addresses='], false)
+  try {
+    await seed(home, 'postgres', clusterSeed)
+    for (const [database, statements] of Object.entries(databaseSeeds)) await seed(home, database, statements)
+  } finally {
+    await server.stop()
+  }
+}
+
+async function seed(home: string, database: string, statements: readonly string[]): Promise<void> {
+  const client = await connectTo(home, database)
+  try {
+    for (const statement of statements) await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+async function connectTo(home: string, database: string): Promise<pg.Client> {
+  const client = new pg.Client({ host: home, port: socketPort, user: superuser, database })
+  await client.connect()
+  return client
+}
+
+const execute = promisify(execFile)
+
+async function copyAs(runner: Runner, from: string, to: string): Promise<void> {
+  await execute('cp', ['-Rp', from, to], { ...runner, cwd: path.dirname(from) })
+}
+
+function own(file: string, runner: Runner): void {
+  if (runner.uid !== undefined && runner.gid !== undefined) chownSync(file, runner.uid, runner.gid)
+}

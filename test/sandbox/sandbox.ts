@@ -1,0 +1,88 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { ConfigFile } from '../../src/config/schema.ts'
+import { type AwsDouble, startAws } from './aws.ts'
+import { type Authority, createAuthority } from './certificates.ts'
+import { createClock, type SandboxClock } from './clock.ts'
+import { type DaemonFiles, writeDaemonFiles } from './daemon-files.ts'
+import { accounts, createWorld, instances, region } from './default-world.ts'
+import { type Oidc, type OidcOptions, startOidc } from './oidc.ts'
+import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
+import { type RdsPostgres, startRdsPostgres } from './rds-postgres.ts'
+
+/**
+ * Everything around the daemon, on free ports of 127.0.0.1: the company's OpenID provider, an AWS, and two RDS databases with
+ * a real PostgreSQL behind them. Nothing of it shares code with the product, and nothing of it outlives this process.
+ */
+export interface Sandbox {
+  /** Temporary folder of this sandbox. */
+  readonly dir: string
+  readonly clock: SandboxClock
+  readonly authority: Authority
+  /** PEM root of every certificate here: the databases' and the daemon's own. */
+  readonly caFile: string
+  readonly oidc: Oidc
+  readonly aws: AwsDouble
+  readonly postgres: Postgres
+  readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
+  /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
+  writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
+  /** Ends everything it started, and deletes `dir`. */
+  close(): Promise<void>
+}
+
+/** By section of the configuration; objects are merged one level deep, everything else replaces. */
+export type ConfigOverrides = { readonly [K in keyof ConfigFile]?: Partial<ConfigFile[K]> }
+
+export interface SandboxOptions {
+  readonly oidc?: OidcOptions
+  readonly postgres?: PostgresOptions
+}
+
+export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'sallyport-sandbox-'))
+  const clock = createClock()
+  const authority = createAuthority()
+  const caFile = path.join(dir, 'ca.pem')
+  writeFileSync(caFile, authority.cert)
+  const closers: (() => Promise<void>)[] = [async () => rmSync(dir, { recursive: true, force: true })]
+  const close = async () => {
+    for (const end of closers.splice(0).reverse()) await end()
+  }
+  const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+    closers.push(() => part.close())
+    return part
+  }
+  const started = await Promise.allSettled([
+    startOidc(options.oidc).then(keep),
+    startAws({ world: createWorld(), clock }).then(keep),
+    startPostgres(options.postgres).then(keep),
+  ])
+  try {
+    const [oidc, aws, postgres] = [settled(started[0]), settled(started[1]), settled(started[2])]
+    const database = async (name: keyof typeof instances): Promise<RdsPostgres> => {
+      const { endpoint: host, resourceId } = instances[name]
+      const endpoint = { host, port: 5432, region, account: accounts.data, partition: 'aws', resourceId }
+      const certificate = authority.issue([host])
+      return keep(await startRdsPostgres({ endpoint, certificate, tokens: aws.rdsTokens, postgres, clock }))
+    }
+    const databases = { orders: await database('orders'), billing: await database('billing') }
+    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, databases, close }
+    return {
+      ...sandbox,
+      writeConfig: (folder, overrides = {}) => {
+        mkdirSync(folder, { recursive: true })
+        return writeDaemonFiles(sandbox, folder, overrides)
+      },
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function settled<T>(result: PromiseSettledResult<T>): T {
+  if (result.status === 'rejected') throw result.reason
+  return result.value
+}
