@@ -13,15 +13,15 @@ export interface LiveSession {
   readonly kind: string
   readonly credential: Identity['credential']
   readonly openedAt: number
-  /** Epoch milliseconds; a grant that was shortened moves it. */
+  /** Epoch milliseconds; a grant that is extended moves it. */
   readonly endsAt: number
   readonly abort: AbortController
 }
 
 interface Entry {
-  readonly session: LiveSession
+  session: LiveSession
   /** `performance.now()` at which the session is over whatever the wall clock says: a clock set back lengthens nothing. */
-  readonly deadline: number
+  deadline: number
   timer: NodeJS.Timeout
 }
 
@@ -39,8 +39,7 @@ export class LiveSessions {
   }
 
   add(session: LiveSession): void {
-    const deadline = performance.now() + (session.endsAt - this.#clock.now())
-    const entry: Entry = { session, deadline, timer: setTimeout(() => {}, 0) }
+    const entry: Entry = { session, deadline: this.#deadlineOf(session), timer: setTimeout(() => {}, 0) }
     this.#entries.set(session.id, entry)
     this.#arm(entry)
   }
@@ -54,6 +53,20 @@ export class LiveSessions {
     if (!entry) return
     clearTimeout(entry.timer)
     this.#entries.delete(id)
+  }
+
+  /** A grant runs longer, and its sessions with it. @returns ids of the sessions that do */
+  extend(grantId: string, endsAt: number): string[] {
+    const extended: string[] = []
+    for (const entry of this.#entries.values()) {
+      const { session } = entry
+      if (session.grantId !== grantId || session.abort.signal.aborted || endsAt <= session.endsAt) continue
+      entry.session = { ...session, endsAt }
+      entry.deadline = this.#deadlineOf(entry.session)
+      this.#arm(entry)
+      extended.push(session.id)
+    }
+    return extended
   }
 
   count(matches: (session: LiveSession) => boolean): number {
@@ -85,6 +98,10 @@ export class LiveSessions {
     for (const entry of this.#entries.values()) if (this.#isOver(entry)) this.#cutExpired(entry.session)
   }
 
+  #deadlineOf(session: LiveSession): number {
+    return performance.now() + (session.endsAt - this.#clock.now())
+  }
+
   #arm(entry: Entry): void {
     clearTimeout(entry.timer)
     const left = Math.min(entry.session.endsAt - this.#clock.now(), entry.deadline - performance.now(), longestTimerMs)
@@ -104,7 +121,7 @@ export class LiveSessions {
 
   #cutExpired(session: LiveSession): void {
     const text = `the grant expired at ${new Date(session.endsAt).toISOString()}; request a new one`
-    this.cut((other) => other === session, { reason: 'grant-expired', text, decidedAt: this.#clock.now() })
+    this.cut((other) => other.id === session.id, { reason: 'grant-expired', text, decidedAt: this.#clock.now() })
   }
 }
 

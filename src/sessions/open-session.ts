@@ -205,7 +205,7 @@ function throwIfCut(signal: AbortSignal): void {
 function cutForRecording(deps: OpenDeps, session: LiveSession, error: Error): void {
   const text =
     error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot go on'
-  deps.live.cut((other) => other === session, { reason: 'recording-failed', text, decidedAt: deps.clock.now() })
+  deps.live.cut((other) => other.id === session.id, { reason: 'recording-failed', text, decidedAt: deps.clock.now() })
 }
 
 async function abandon(

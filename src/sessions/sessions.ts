@@ -144,6 +144,11 @@ export class Sessions implements Doorman {
     })
   }
 
+  /** A grant was lengthened: its open sessions run on with it. */
+  async extend(grantId: string, endsAt: number): Promise<void> {
+    await this.#deps.store.extended(this.#deps.live.extend(grantId, endsAt), endsAt)
+  }
+
   /** Ends all of them, e.g. when the store is lost or the drain is over. */
   cutAll(notice: EndNotice): number {
     return this.#deps.live.cut(() => true, notice)

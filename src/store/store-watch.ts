@@ -1,0 +1,69 @@
+import { sql } from 'kysely'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Db } from './store.ts'
+
+export interface StoreWatch {
+  readonly isReachable: boolean
+  /** Looks once; called by the daemon's timer. Never rejects. */
+  look(): Promise<void>
+}
+
+export interface StoreWatchOptions {
+  readonly ping: () => Promise<unknown>
+  /** How long sessions outlive an unreachable store. */
+  readonly graceMs: number
+  /** Called once for each loss, when the grace is over. */
+  readonly onLost: () => void
+  readonly logger: Logger
+  /** Milliseconds since any fixed moment; `performance.now` unless told. */
+  readonly elapsedMs?: () => number
+  /** A store that takes longer than this to answer counts as unreachable; 2,000 unless told. */
+  readonly timeoutMs?: number
+}
+
+/** Notices that the store can't be read: then nothing proves any more that the grants of open sessions still hold. */
+export function watchStore(options: StoreWatchOptions): StoreWatch {
+  const { ping, graceMs, onLost, logger, elapsedMs = () => performance.now(), timeoutMs = 2000 } = options
+  let lostAt: number | undefined
+  let isReported = false
+  const found = () => {
+    if (lostAt !== undefined) logger.info('the store is back')
+    lostAt = undefined
+    isReported = false
+  }
+  const missing = (error: unknown, since: number) => {
+    if (lostAt === undefined) logger.error({ err: error }, 'the store cannot be reached')
+    lostAt ??= since
+    if (isReported || elapsedMs() - lostAt < graceMs) return
+    isReported = true
+    onLost()
+  }
+  return {
+    get isReachable() {
+      return lostAt === undefined
+    },
+    look: async () => {
+      const since = elapsedMs()
+      try {
+        await within(timeoutMs, ping())
+        found()
+      } catch (error) {
+        missing(error, since)
+      }
+    },
+  }
+}
+
+export async function pingStore(db: Db): Promise<void> {
+  await sql`select 1`.execute(db)
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  try {
+    await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,44 @@
+import t from 'tap'
+import type { EndNotice } from '../../../proxy/session.ts'
+import { LiveSessions } from '../../../src/sessions/live-sessions.ts'
+
+function start(endsInMs: number) {
+  const state = { now: 1_000_000 }
+  const live = new LiveSessions({ now: () => state.now })
+  const abort = new AbortController()
+  const session = {
+    id: 'ses_1',
+    principalId: 'pri_1',
+    grantId: 'grt_1',
+    resourceId: 'rds-postgres/1/r/orders',
+    kind: 'rds-postgres',
+    credential: { kind: 'login', id: 'log_1' } as const,
+    openedAt: state.now,
+    endsAt: state.now + endsInMs,
+    abort,
+  }
+  live.add(session)
+  t.teardown(() => live.remove(session.id))
+  return { state, live, session, signal: abort.signal }
+}
+
+t.test('a session of an extended grant runs on, and ends with the new end', async (t) => {
+  const { state, live, session, signal } = start(60_000)
+  t.same(live.extend('grt_other', session.endsAt + 1), [], 'not those of another grant')
+  t.same(live.extend('grt_1', session.endsAt - 1), [], 'nothing is shortened this way')
+  t.same(live.extend('grt_1', session.endsAt + 60_000), ['ses_1'])
+  state.now += 60_000
+  live.expire()
+  t.notOk(signal.aborted)
+  state.now += 60_000
+  live.expire()
+  t.equal((signal.reason as EndNotice).reason, 'grant-expired')
+})
+
+t.test('a clock set back lengthens nothing', async (t) => {
+  const { state, live, signal } = start(30)
+  state.now -= 3_600_000
+  await new Promise((resolve) => signal.addEventListener('abort', resolve))
+  t.equal((signal.reason as EndNotice).reason, 'grant-expired')
+  t.same(live.extend('grt_1', state.now + 86_400_000), [], 'what was cut stays cut')
+})
