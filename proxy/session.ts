@@ -12,6 +12,7 @@ export const errors = {
   LOGIN_REQUIRED: { status: 401, text: 'sign in first' },
   LOGIN_TOO_OLD: { status: 401, text: 'this needs a more recent sign-in' },
   LOGIN_FAILED: { status: 401, text: 'the sign-in did not complete' },
+  PROVIDER_UNAVAILABLE: { status: 503, text: 'the identity provider did not answer' },
   PRINCIPAL_LOCKED: { status: 403, text: 'this identity is locked' },
   PRINCIPAL_INACTIVE: { status: 403, text: 'this identity is not active' },
   ROLE_REQUIRED: { status: 403, text: 'your role does not allow this' },

@@ -17,7 +17,8 @@ export const problems = fp(async (app) => {
   )
 })
 
-function toBrokerError(error: FastifyError): BrokerError {
+/** What an error means to a client; what we did not foresee is INTERNAL. */
+export function toBrokerError(error: FastifyError): BrokerError {
   if (error instanceof BrokerError) return error
   if (error.validation) return new BrokerError('INVALID_INPUT', error.message)
   if (error.statusCode === 429) return new BrokerError('RATE_LIMITED')

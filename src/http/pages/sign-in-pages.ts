@@ -1,0 +1,92 @@
+import type { BrokerError } from '../../../proxy/session.ts'
+import type { Confirmation } from '../../identity/cli-sign-ins.ts'
+import type { DeviceRequest } from '../../identity/device-codes.ts'
+import type { Login } from '../../identity/principal.ts'
+import { type Html, html } from './html.ts'
+
+/** Who is signed in, and what to type next. */
+export function landing(login: Login, publicUrl: string): Html {
+  const { principal, roles } = login
+  return html`<dl>
+<dt>Signed in as</dt><dd>${principal.name}</dd>
+<dt>Groups</dt><dd>${principal.groups.join(', ') || 'none'}</dd>
+<dt>Roles</dt><dd>${roles.join(', ')}</dd>
+</dl>
+<p>Next, in a terminal:</p>
+<pre>sallyport login --server ${publicUrl}
+sallyport ls
+sallyport request NAME --level LEVEL --for 1h --reason "why"
+sallyport psql NAME</pre>
+<p><a href="/logout">Sign out</a></p>`
+}
+
+export function signOut(login: Login): Html {
+  return html`<p>You are signed in as ${login.principal.name} in this browser.</p>
+<form method="post" action="/logout"><button>Sign out</button></form>
+<p><a href="/">Back</a></p>`
+}
+
+export function signedOut(): Html {
+  return html`<p>This browser is signed out of Sallyport. Your identity provider may still know it.</p>
+<p><a href="/">Sign in again</a></p>`
+}
+
+const nameOf = ({ claims, subject }: Confirmation['vouched']) =>
+  claims.email ?? claims.username ?? claims.name ?? subject
+
+/** @param address of the browser, as we see it */
+export function confirmCommand(confirmation: Confirmation, port: number, address: string): Html {
+  return html`<p>A command on this computer asks to act as you.</p>
+<dl>
+<dt>You are</dt><dd>${nameOf(confirmation.vouched)}</dd>
+<dt>Asked from</dt><dd>${address}</dd>
+<dt>Waiting at</dt><dd>127.0.0.1, port ${port}</dd>
+</dl>
+<p>If you did not just run <code>sallyport login</code> here, press Cancel.</p>
+<form method="post" action="/cli/confirm">
+<input type="hidden" name="form" value="${confirmation.formId}">
+<button class="go" name="decision" value="approve">Sign in the command</button>
+<button name="decision" value="deny">Cancel</button>
+</form>`
+}
+
+export function deviceForm(confirmation: Confirmation, problem?: string): Html {
+  return html`<p>You are ${nameOf(confirmation.vouched)}. Type the code that <code>sallyport login --device</code> shows.</p>
+${problem ? html`<p role="alert"><strong>${problem}</strong></p>` : html``}
+<form method="post" action="/device">
+<input type="hidden" name="form" value="${confirmation.formId}">
+<label>Code <input name="user_code" autocomplete="off" autofocus maxlength="20" required></label>
+<button class="go">Continue</button>
+</form>
+<p>Never type a code that somebody sent you: it would sign them in as you.</p>`
+}
+
+/** @param now epoch milliseconds */
+export function confirmDevice(confirmation: Confirmation, request: DeviceRequest, now: number): Html {
+  const seconds = Math.max(0, Math.round((now - request.startedAt) / 1000))
+  return html`<p>A command on another machine asks to act as you.</p>
+<dl>
+<dt>You are</dt><dd>${nameOf(confirmation.vouched)}</dd>
+<dt>Code</dt><dd>${request.userCode}</dd>
+<dt>Asked from</dt><dd>${request.address}, ${seconds} s ago</dd>
+</dl>
+<p>If you did not run it yourself, or don't know the address, deny.</p>
+<form method="post" action="/device/decide">
+<input type="hidden" name="form" value="${confirmation.formId}">
+<input type="hidden" name="user_code" value="${request.userCode}">
+<button class="go" name="decision" value="approve">Sign in the command</button>
+<button name="decision" value="deny">Deny</button>
+</form>`
+}
+
+export function deviceDone(approved: boolean): Html {
+  return approved
+    ? html`<p>The command is signed in. You may close this page.</p>`
+    : html`<p>The command was refused. You may close this page.</p>`
+}
+
+export function failure(error: BrokerError): Html {
+  return html`<p role="alert">${error.message}</p>
+${error.hint ? html`<p>${error.hint}</p>` : html``}
+<p><a href="/">Start again</a></p>`
+}

@@ -1,0 +1,102 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BrokerError, errors } from '../../../proxy/session.ts'
+import { type CliSignIns, createCliSignIns } from '../../identity/cli-sign-ins.ts'
+import type { Logins } from '../../identity/logins.ts'
+import type { Oidc } from '../../identity/oidc.ts'
+import { createSealedSignIns, type SealedSignIns } from '../../identity/sealed-cookie.ts'
+import { type SignInPurpose, type Strength, signInWithinMs } from '../../identity/sign-in.ts'
+import type { Keyring } from '../../store/keyring.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import { sendPage } from '../pages/html.ts'
+import { failure } from '../pages/sign-in-pages.ts'
+import { sessionCookieName } from '../plugins/authentication.ts'
+import { toBrokerError } from '../plugins/problems.ts'
+
+export interface LoginRoutesDeps {
+  readonly oidc: Oidc
+  readonly logins: Logins
+  readonly keyring: Pick<Keyring, 'seal' | 'unseal'>
+  readonly clock: Clock
+  /** `server.public_url` */
+  readonly publicUrl: string
+  /** How often a waiting `login --device` may ask, ms; 2 s unless told. */
+  readonly deviceIntervalMs?: number
+}
+
+/** What the sign-in routes share. */
+export interface Desk extends LoginRoutesDeps {
+  readonly origin: string
+  readonly cookies: Cookies
+  readonly sealed: SealedSignIns
+  readonly cliSignIns: CliSignIns
+  readonly intervalMs: number
+}
+
+interface Cookies {
+  readonly session: string
+  /** The sealed sign-in, while the person is at the provider. */
+  readonly signIn: string
+  /** Secret of a `Confirmation`. */
+  readonly confirm: string
+  readonly options: { path: '/'; httpOnly: true; sameSite: 'lax'; secure: boolean }
+}
+
+export function createDesk(deps: LoginRoutesDeps): Desk {
+  const session = sessionCookieName(deps.publicUrl)
+  const intervalMs = deps.deviceIntervalMs ?? 2000
+  return {
+    ...deps,
+    origin: new URL(deps.publicUrl).origin,
+    sealed: createSealedSignIns(deps),
+    cliSignIns: createCliSignIns({ clock: deps.clock, deviceIntervalMs: intervalMs }),
+    intervalMs,
+    cookies: {
+      session,
+      signIn: `${session}-sign-in`,
+      confirm: `${session}-confirm`,
+      // Lax: the provider sends the browser back from another site.
+      options: { path: '/', httpOnly: true, sameSite: 'lax', secure: deps.publicUrl.startsWith('https:') },
+    },
+  }
+}
+
+/** Sends the browser to the provider. */
+export async function signInAtProvider(
+  desk: Desk,
+  reply: FastifyReply,
+  purpose: SignInPurpose,
+  strength?: Strength,
+): Promise<FastifyReply> {
+  const { url, pending } = await desk.oidc.start(purpose, strength)
+  const options = { ...desk.cookies.options, maxAge: signInWithinMs / 1000 }
+  return reply
+    .setCookie(desk.cookies.signIn, desk.sealed.seal(pending), options)
+    .header('cache-control', 'no-store')
+    .redirect(url.href, 303)
+}
+
+/** Forms of our own pages only. Browsers send Origin with every POST; its absence is refused too. */
+export function demandOwnOrigin(desk: Desk, request: FastifyRequest): void {
+  if (request.headers.origin !== desk.origin) throw new BrokerError('ORIGIN_REFUSED')
+}
+
+export function acceptForms(app: FastifyInstance): void {
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: 16 * 1024 },
+    (_request, body, done) => done(null, Object.fromEntries(new URLSearchParams(body.toString()))),
+  )
+}
+
+/** For scopes whose clients are people: errors as pages, forms as bodies. */
+export function serveBrowsers(app: FastifyInstance): void {
+  acceptForms(app)
+  app.setErrorHandler((error, request, reply) => {
+    const known = toBrokerError(error as Parameters<typeof toBrokerError>[0])
+    if (known.code === 'INTERNAL') request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+    return sendPage(reply, 'That did not work', failure(known), { status: errors[known.code].status })
+  })
+}
+
+/** Limits for routes that strangers may call, per minute and address. */
+export const strangers = { access: 'public', rateLimit: { max: 120, timeWindow: '1 minute' } } as const

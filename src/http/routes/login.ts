@@ -1,0 +1,139 @@
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { BrokerError } from '../../../proxy/session.ts'
+import { newConfirmation } from '../../identity/cli-sign-ins.ts'
+import type { Vouched } from '../../identity/logins.ts'
+import { callbackPath } from '../../identity/oidc.ts'
+import type { PendingSignIn } from '../../identity/sign-in.ts'
+import { sendPage, style, stylePath } from '../pages/html.ts'
+import { landing, signedOut, signOut } from '../pages/sign-in-pages.ts'
+import { requireLogin } from '../plugins/authentication.ts'
+import {
+  acceptForms,
+  createDesk,
+  type Desk,
+  demandOwnOrigin,
+  type LoginRoutesDeps,
+  serveBrowsers,
+  signInAtProvider,
+  strangers,
+} from './login-browser.ts'
+import { cliLoginApi, cliLoginPages, toCommand } from './login-cli.ts'
+import { deviceLoginApi, deviceLoginPages } from './login-device.ts'
+import { ownPath } from './return-to.ts'
+
+export type { LoginRoutesDeps }
+
+const SignIn = Type.Object(
+  {
+    return_to: Type.Optional(Type.String({ maxLength: 1000 })),
+    max_age: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 86_400, description: 'Seconds; 0 demands a new sign-in at the provider' }),
+    ),
+    acr: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Authentication context class' })),
+  },
+  { additionalProperties: false },
+)
+const LogoutToken = Type.Object({ logout_token: Type.String({ minLength: 1, maxLength: 12_000 }) })
+
+/** Sign-in of browsers and of the CLI, and the few pages that go with it. */
+export const loginRoutes =
+  (deps: LoginRoutesDeps): FastifyPluginAsync =>
+  async (app) => {
+    const desk = createDesk(deps)
+    await app.register(async (pages) => {
+      serveBrowsers(pages)
+      webLogin(desk)(pages)
+      cliLoginPages(desk)(pages)
+      deviceLoginPages(desk)(pages)
+    })
+    await app.register(async (api) => {
+      cliLoginApi(desk)(api)
+      deviceLoginApi(desk)(api)
+    })
+    await app.register(async (api) => providerLogout(desk)(api))
+  }
+
+const webLogin = (desk: Desk) => (app: FastifyInstance) => {
+  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
+    request.login
+      ? sendPage(reply, 'Sallyport', landing(request.login, desk.publicUrl))
+      : reply.redirect('/login?return_to=/', 303),
+  )
+  app.get(stylePath, { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+    reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=3600').send(style),
+  )
+  app.get('/login', { config: strangers, schema: { querystring: SignIn } }, async (request, reply) => {
+    const { return_to, max_age, acr } = request.query as { return_to?: string; max_age?: number; acr?: string }
+    const purpose = { for: 'web', returnTo: ownPath(return_to, desk.origin) } as const
+    return signInAtProvider(desk, reply, purpose, { maxAgeS: max_age ?? null, acr: acr ?? null })
+  })
+  app.get(callbackPath, { config: strangers, schema: { hide: true } }, (request, reply) => finish(desk, request, reply))
+  app.get('/logout', { config: { access: 'user' }, schema: { hide: true } }, async (request, reply) =>
+    sendPage(reply, 'Sign out', signOut(requireLogin(request))),
+  )
+  app.post(
+    '/logout',
+    { config: { access: 'user', interactive: true }, schema: { hide: true } },
+    async (request, reply) => {
+      demandOwnOrigin(desk, request)
+      await desk.logins.end(requireLogin(request).id, 'signed out')
+      return sendPage(reply.clearCookie(desk.cookies.session, desk.cookies.options), 'Signed out', signedOut())
+    },
+  )
+}
+
+async function finish(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const pending = desk.sealed.open(request.cookies[desk.cookies.signIn])
+  const query = new URL(request.url, desk.origin).searchParams
+  reply.clearCookie(desk.cookies.signIn, desk.cookies.options).header('cache-control', 'no-store')
+  try {
+    if (!pending) throw new BrokerError('LOGIN_FAILED', 'this browser did not begin it, or took too long; start again')
+    return await welcome(desk, request, reply, pending, await desk.oidc.finish(pending, query))
+  } catch (error) {
+    const why = error instanceof BrokerError ? error.code : 'INTERNAL'
+    desk.logins.failed(why, request.ip)
+    request.log.info({ err: error }, 'a sign-in failed')
+    // The waiting command is told, but only of the sign-in that it began.
+    if (pending?.purpose.for === 'cli' && query.get('state') === pending.state)
+      return reply.redirect(toCommand(pending.purpose, { error: why }), 303)
+    throw error
+  }
+}
+
+async function welcome(
+  desk: Desk,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { purpose }: PendingSignIn,
+  vouched: Vouched,
+): Promise<FastifyReply> {
+  const { cookies, clock, cliSignIns, logins } = desk
+  if (purpose.for !== 'web') {
+    const secret = cliSignIns.confirmations.put(newConfirmation(vouched, purpose), request.ip)
+    return reply
+      .setCookie(cookies.confirm, secret, cookies.options)
+      .redirect(purpose.for === 'cli' ? '/cli/confirm' : '/device', 303)
+  }
+  const { secret, login } = await logins.begin(vouched, 'web', { address: request.ip })
+  const before = request.login
+  if (before && before.principal.id !== login.principal.id) await logins.end(before.id, 'somebody else signed in')
+  const maxAge = Math.max(0, Math.floor((login.expiresAt - clock.now()) / 1000))
+  return reply
+    .setCookie(cookies.session, secret, { ...cookies.options, maxAge })
+    .redirect(`${desk.origin}${purpose.returnTo}`, 303)
+}
+
+/** Back-Channel Logout 1.0, section 2.5: called by the provider itself, who proves it with a signature. */
+const providerLogout = (desk: Desk) => (app: FastifyInstance) => {
+  acceptForms(app)
+  app.post(
+    `${callbackPath}/logout`,
+    { config: strangers, schema: { body: LogoutToken, hide: true } },
+    async (request, reply) => {
+      const { logout_token: token } = request.body as { logout_token: string }
+      await desk.logins.endOf(await desk.oidc.readLogoutToken(token), 'ended at the identity provider')
+      return reply.code(200).header('cache-control', 'no-store').send()
+    },
+  )
+}
