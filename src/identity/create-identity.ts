@@ -1,0 +1,127 @@
+import type { Identity as Identified } from '../../proxy/session.ts'
+import { ApiTokens } from './api-tokens.ts'
+import { ConnectTokens } from './connect-tokens.ts'
+import type { Core, IdentityDeps } from './core.ts'
+import { Directory } from './directory.ts'
+import { FailedLogins } from './failed-logins.ts'
+import type { IdentityService } from './identity.ts'
+import { lockPrincipal, storeLock, unlockPrincipal } from './lock.ts'
+import { LoginKeeper } from './login-keeper.ts'
+import type { Logins } from './logins.ts'
+import { Memory } from './memory.ts'
+import type { Login, Principal, Role } from './principal.ts'
+import { probeLogins } from './probe-logins.ts'
+import { recover } from './recover.ts'
+import { rolesOf } from './roles.ts'
+import { createServiceAccount, type ServiceAccountAsk } from './service-accounts.ts'
+import { createTokenStore } from './token-store.ts'
+import { Turns } from './turns.ts'
+
+export type { IdentityDeps } from './core.ts'
+
+export interface DirectoryEntry extends Principal {
+  readonly roles: readonly Role[]
+  /** Last seen by a sign-in or a refresh, epoch milliseconds. */
+  readonly seenAt: number
+}
+
+/** Identity as the API and the composition root use it. */
+export interface Identity extends IdentityService {
+  readonly logins: Logins
+  readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
+  readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
+  /** In the order of ids. @param query.after id of the last one seen */
+  principals(query: { after?: string; limit: number }): Promise<readonly DirectoryEntry[]>
+  lock(login: Login, reference: string, why: string): Promise<Principal>
+  unlock(login: Login, reference: string, why: string): Promise<Principal>
+  createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
+}
+
+/** Builds identity, and learns from the audit log what was taken away before this daemon started. */
+export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
+  const memory = new Memory()
+  const core: Core = { ...deps, memory, directory: new Directory({ ...deps, memory }), turns: new Turns() }
+  const failures = new FailedLogins(deps)
+  const logins = new LoginKeeper(core, failures)
+  const tokens = createTokenStore(deps.db, deps.keyring)
+  const connectTokens = new ConnectTokens(core, tokens)
+  const apiTokens = new ApiTokens(core, tokens, (id, by) => connectTokens.withdrawIssuedBy(id, by))
+  const locking = { ...core, logins: logins.store, tokens }
+  const sweeping = sweeper(core, [
+    async () => {
+      for (const id of memory.unstoredLocks) await storeLock(locking, id)
+    },
+    async () => {
+      for (const [id, table] of memory.undeleted) {
+        await (table === 'logins' ? logins.store.delete(id) : tokens.delete(table, id))
+        memory.undeleted.delete(id)
+      }
+    },
+    () => logins.expire(),
+    () => connectTokens.expire(),
+    () => apiTokens.expire(),
+    () => failures.report(),
+    async () => memory.forget(deps.clock.now()),
+  ])
+  const probing = sweeper(core, [() => probeLogins(core, logins)])
+  await recover(core)
+  for (const id of memory.unstoredLocks) await storeLock(locking, id)
+  return {
+    logins,
+    apiTokens,
+    connectTokens,
+    authenticate: async ({ cookie, bearer, address }) => {
+      if (bearer === undefined) return cookie === undefined ? null : await logins.authenticate(cookie, 'web')
+      return bearer.startsWith('spa_')
+        ? ((await apiTokens.authenticate(bearer, address)) ?? (await logins.authenticate(bearer, 'cli')))
+        : await logins.authenticate(bearer, 'cli')
+    },
+    principal: (id) => core.directory.principal(id),
+    findPrincipal: (reference) => core.directory.find(reference),
+    credentialLive: (credential) => usable(credential, { logins, apiTokens, connectTokens }),
+    scramVerifier: (id) => connectTokens.scramVerifier(id),
+    identify: (claim, client) => connectTokens.identify(claim, client),
+    sweep: async () => {
+      await Promise.all([sweeping(), probing()])
+    },
+    principals: async ({ after = '', limit }) => {
+      const found = await core.directory.page(after, limit)
+      return found.map(({ principal, seenAt }) => ({ ...principal, roles: rolesOf(principal, deps.config), seenAt }))
+    },
+    lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
+    unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),
+    createServiceAccount: (login, ask) => createServiceAccount(core, login, ask),
+  }
+}
+
+function usable(
+  { kind, id }: Identified['credential'],
+  by: { logins: LoginKeeper; apiTokens: ApiTokens; connectTokens: ConnectTokens },
+): Promise<boolean> {
+  switch (kind) {
+    case 'login':
+      return by.logins.isUsable(id)
+    case 'api-token':
+      return by.apiTokens.isUsable(id)
+    case 'connect-token':
+      return by.connectTokens.isUsable(id)
+  }
+}
+
+/** Each step by itself, so that one that fails doesn't keep the others from being done; never two rounds at once. */
+function sweeper(core: Core, steps: readonly (() => Promise<void>)[]): () => Promise<void> {
+  let round: Promise<void> | undefined
+  const run = async () => {
+    for (const step of steps) {
+      await step().catch((error: unknown) =>
+        core.logger.error({ err: error }, 'a part of the sweep of identity failed'),
+      )
+    }
+  }
+  return () => {
+    round ??= run().finally(() => {
+      round = undefined
+    })
+    return round
+  }
+}

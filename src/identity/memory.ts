@@ -1,0 +1,54 @@
+/**
+ * What was taken away, and the newest version of every principal, as far as this daemon knows from its own writes and from
+ * the audit log. It holds from the instant of the decision, whatever the store says: a write that failed, and a row that
+ * somebody put back with its valid MAC, give nothing.
+ */
+export class Memory {
+  readonly #versions = new Map<string, number>()
+  readonly #lockedAt = new Map<string, number>()
+  readonly #removed = new Map<string, number>()
+  /** Locked, but not yet in the store. */
+  readonly unstoredLocks = new Set<string>()
+  /** Logins and tokens that are removed, but not yet from the store. */
+  readonly undeleted = new Map<string, 'logins' | 'api_tokens' | 'connect_tokens'>()
+
+  noteVersion(principalId: string, version: number): void {
+    this.#versions.set(principalId, Math.max(version, this.version(principalId)))
+  }
+
+  /** 0 when nothing is known. */
+  version(principalId: string): number {
+    return this.#versions.get(principalId) ?? 0
+  }
+
+  lock(principalId: string, at: number): void {
+    this.#lockedAt.set(principalId, at)
+  }
+
+  unlock(principalId: string): void {
+    this.#lockedAt.delete(principalId)
+    this.unstoredLocks.delete(principalId)
+  }
+
+  /** Epoch milliseconds; undefined when this memory knows of no lock. */
+  lockedAt(principalId: string): number | undefined {
+    return this.#lockedAt.get(principalId)
+  }
+
+  get locked(): readonly string[] {
+    return [...this.#lockedAt.keys()]
+  }
+
+  /** A login or token that no longer counts. @param until when it would have expired anyway, epoch milliseconds */
+  remove(id: string, until: number): void {
+    this.#removed.set(id, Math.max(until, this.#removed.get(id) ?? 0))
+  }
+
+  isRemoved(id: string): boolean {
+    return this.#removed.has(id)
+  }
+
+  forget(now: number): void {
+    for (const [id, until] of this.#removed) if (until <= now && !this.undeleted.has(id)) this.#removed.delete(id)
+  }
+}

@@ -1,0 +1,71 @@
+import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import { longestApiTokenMs } from './api-tokens.ts'
+import { longestConnectTokenMs } from './connect-tokens.ts'
+import type { Core } from './core.ts'
+
+type Log = Pick<AuditLog, 'search' | 'spooled'>
+
+/**
+ * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
+ * newest version of each principal. So a row that was put back while the daemon was down counts for nothing either.
+ */
+export async function recover(core: Core): Promise<void> {
+  const { audit, memory } = core
+  const now = core.clock.now()
+  const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
+  const locks = [...audit.spooled()].reverse()
+  for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) locks.push(event)
+  noteLocks(core, locks)
+  for await (const { fields } of events(audit, ['principal.changed'], 0)) {
+    if (typeof fields.principal === 'string' && typeof fields.version === 'number')
+      memory.noteVersion(fields.principal, fields.version)
+  }
+  const removals: readonly (readonly [AuditType[], number])[] = [
+    [['login.ended', 'connect-token.revoked'], longestLoginMs],
+    [['token.revoked', 'principal.unlocked'], longestApiTokenMs],
+  ]
+  for (const [types, longestMs] of removals) {
+    for await (const event of events(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
+  }
+  for (const event of audit.spooled()) noteRemoval(core, event, now + longestApiTokenMs)
+}
+
+async function* events(audit: Log, types: readonly AuditType[], since: number): AsyncIterable<AuditEvent> {
+  let cursor: string | null = null
+  do {
+    const from = cursor === null ? {} : { cursor }
+    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: 1000, ...from })
+    yield* page.events
+    cursor = page.next
+  } while (cursor !== null)
+}
+
+/** @param newestFirst the first event of a principal says how it is now */
+function noteLocks(core: Core, newestFirst: readonly AuditEvent[]): void {
+  const known = new Set<unknown>()
+  for (const { type, fields } of newestFirst) {
+    const id = fields.principal
+    const isLock = type === 'principal.locked'
+    if ((!isLock && type !== 'principal.unlocked') || typeof id !== 'string' || known.has(id)) continue
+    known.add(id)
+    if (!isLock) continue
+    core.memory.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
+    core.memory.unstoredLocks.add(id) // the sweep looks whether the store has it
+  }
+}
+
+const removedBy: Partial<Record<AuditType, string>> = {
+  'login.ended': 'login',
+  'token.revoked': 'token',
+  'connect-token.revoked': 'token',
+}
+
+function noteRemoval(core: Core, { type, fields }: AuditEvent, until: number): void {
+  if (type === 'principal.unlocked' && Array.isArray(fields.erased)) {
+    for (const id of fields.erased as readonly string[]) core.memory.remove(id, until)
+    return
+  }
+  const id = fields[removedBy[type] ?? '']
+  if (typeof id !== 'string') return
+  core.memory.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
+}
