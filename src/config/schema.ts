@@ -4,16 +4,71 @@ import { type Static, type TSchema, Type } from 'typebox'
  * The one schema of the configuration: its types, its validation, config/schema.json and the reference come from here.
  * Every property carries a `description` (one sentence, with the unit) and, where it has one, a `default`.
  * Durations are text such as `30s`, `10m`, `8h`, `7d`; sizes `100MB`, `1GB`; they are numbers (ms, bytes) only after `load`.
+ * Annotations: `patternErrorMessage` is what editors and `config check` say, `x-least` and `x-most` bound a duration,
+ * `writeOnly` marks a secret that no message may repeat, `examples` feed the fixes.
  */
 const strict = { additionalProperties: false } as const
-const Duration = (description: string, fallback?: string) =>
-  Type.String({ pattern: '^[0-9]+(ms|s|m|h|d)$', description, ...(fallback ? { default: fallback } : {}) })
+const port = '([0-9]|[1-9][0-9]{1,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])'
+
+/** @param bounds least and most, both included; 1 second and 10 years unless told */
+const Duration = (description: string, fallback?: string, bounds: { least?: string; most?: string } = {}) =>
+  Type.String({
+    pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
+    patternErrorMessage: 'expected a duration such as 30s, 10m, 8h or 7d',
+    description,
+    'x-least': bounds.least ?? '1s',
+    'x-most': bounds.most ?? '3650d',
+    examples: [fallback ?? '15m'],
+    ...(fallback ? { default: fallback } : {}),
+  })
 const Size = (description: string, fallback: string) =>
-  Type.String({ pattern: '^[0-9]+(KB|MB|GB)$', description, default: fallback })
-const Address = (description: string) =>
-  Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[^:\\s]+):[0-9]{1,5}$', description })
+  Type.String({
+    pattern: '^[0-9]{1,6}(KB|MB|GB)$',
+    patternErrorMessage: 'expected a size such as 500KB, 100MB or 1GB',
+    description,
+    examples: [fallback],
+    default: fallback,
+  })
+const Address = (description: string, example: string, fallback?: string) =>
+  Type.String({
+    pattern: `^(\\[[0-9a-fA-F:.]+\\]|[^:\\s\\[\\]]+):${port}$`,
+    patternErrorMessage: 'expected HOST:PORT with a port of 0–65535',
+    description,
+    examples: [example],
+    ...(fallback ? { default: fallback } : {}),
+  })
+const Url = (description: string, example: string) =>
+  Type.String({
+    pattern: '^https?://[^\\s]+$',
+    patternErrorMessage: 'expected a URL that begins with https:// or http://',
+    description,
+    examples: [example],
+  })
+const RoleArn = (description: string) =>
+  Type.String({
+    pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\\w+=,.@/-]+$',
+    patternErrorMessage: 'expected the ARN of an IAM role',
+    description,
+    examples: ['arn:aws:iam::111122223333:role/sallyport/Name'],
+  })
+const RoleName = (description: string, fallback?: string) =>
+  Type.String({
+    pattern: '^([\\w+=,.@-]+/)*[\\w+=,.@-]{1,64}$',
+    patternErrorMessage: 'expected the name of an IAM role, with its path if it has one',
+    description,
+    examples: ['sallyport/SallyportConnect'],
+    ...(fallback ? { default: fallback } : {}),
+  })
+const Partition = (description: string) =>
+  Type.String({
+    pattern: '^aws(-[a-z]+)*$',
+    patternErrorMessage: 'expected an AWS partition: aws, aws-cn or aws-us-gov',
+    description,
+    default: 'aws',
+  })
 const List = <T extends TSchema>(item: T, description: string) => Type.Array(item, { description })
-const Names = (description: string) => Type.Array(Type.String({ minLength: 1 }), { description })
+const Names = (description: string, fallback?: readonly string[]) =>
+  Type.Array(Type.String({ minLength: 1 }), { description, ...(fallback ? { default: fallback } : {}) })
 
 const Tls = Type.Object(
   {
@@ -25,27 +80,32 @@ const Tls = Type.Object(
 
 const Server = Type.Object(
   {
-    listen: Type.Optional(Address('Address and port of the HTTP side. Default 127.0.0.1:8443')),
-    public_url: Type.String({
-      pattern: '^https?://',
-      description: 'URL under which people and clients reach the broker',
-    }),
+    listen: Type.Optional(Address('Address and port of the HTTP side', '0.0.0.0:8443', '127.0.0.1:8443')),
+    public_url: Url('URL under which people and clients reach the broker', 'https://access.example.com'),
     tls: Type.Optional(Tls),
     trusted_proxies: Type.Optional(Names('Addresses or CIDRs of proxies whose X-Forwarded-For is believed')),
-    metrics_listen: Type.Optional(Address('Address and port of /metrics. Default 127.0.0.1:9464')),
-    drain: Type.Optional(Duration('How long sessions may run on after SIGTERM', '10m')),
+    metrics_listen: Type.Optional(
+      Address('Address and port of /metrics, without TLS', '127.0.0.1:9464', '127.0.0.1:9464'),
+    ),
+    drain: Type.Optional(Duration('How long sessions may run on after SIGTERM', '10m', { least: '0s', most: '24h' })),
   },
   { ...strict, description: 'The HTTP side of the daemon' },
 )
 
 const Oidc = Type.Object(
   {
-    issuer: Type.String({ pattern: '^https?://', description: 'Issuer URL of the OpenID provider' }),
+    issuer: Url('Issuer URL of the OpenID provider', 'https://login.example.com'),
     client_id: Type.String({ description: 'Client id registered there' }),
     client_secret: Type.Optional(
-      Type.String({ description: 'Client secret; written as a reference to an environment variable or a file' }),
+      Type.String({
+        minLength: 1,
+        writeOnly: true,
+        description: 'Client secret; written as a reference to an environment variable or a file',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+        examples: ['${env:OIDC_SECRET}'],
+      }),
     ),
-    scopes: Type.Optional(Names('Scopes to ask for. Default openid, profile, email, offline_access')),
+    scopes: Type.Optional(Names('Scopes to ask for', ['openid', 'profile', 'email', 'offline_access'])),
     groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
     manager_claim: Type.Optional(
       Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
@@ -55,7 +115,7 @@ const Oidc = Type.Object(
     session_idle: Type.Optional(Duration('A browser or CLI login ends after this long unused', '12h')),
     session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
     probe_every: Type.Optional(
-      Duration('How often the refresh token is tried, so that people who left lose access', '15m'),
+      Duration('How often the refresh token is tried, so that people who left lose access', '15m', { most: '15m' }),
     ),
   },
   { ...strict, description: 'Where people sign in' },
@@ -64,40 +124,49 @@ const Oidc = Type.Object(
 const Aws = Type.Object(
   {
     hub_role_arn: Type.Optional(
-      Type.String({
-        pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+',
-        description: "Role that the daemon assumes first; omitted: the daemon's own credentials are the hub",
-      }),
+      RoleArn("Role that the daemon assumes first; omitted: the daemon's own credentials are the hub"),
     ),
-    connect_role: Type.Optional(
-      Type.String({
-        description: 'Name (with path) of the spoke role that mints sessions',
-        default: 'SallyportConnect',
-      }),
-    ),
+    connect_role: Type.Optional(RoleName('Name (with path) of the spoke role that mints sessions', 'SallyportConnect')),
     external_id: Type.Optional(
       Type.String({
         pattern: '^[\\w+=,.@:/-]{2,1224}$',
+        patternErrorMessage: 'expected 2–1224 of letters, digits and +=,.@:/-_',
         description: 'ExternalId for the spokes; generated at first start unless given',
       }),
     ),
-    regions: Type.Optional(Names('Regions in use; the first is where STS is called')),
+    regions: Type.Optional(
+      List(
+        Type.String({
+          pattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$',
+          patternErrorMessage: 'expected a region such as eu-west-1',
+          examples: ['eu-west-1'],
+        }),
+        'Regions in use; the first is where STS is called',
+      ),
+    ),
     accounts: Type.Optional(
       Type.Record(
         Type.String({ pattern: '^[0-9]{12}$' }),
         Type.Object(
           {
-            connect_role: Type.Optional(Type.String({ description: 'Spoke role of this account' })),
-            partition: Type.Optional(Type.String({ description: 'aws, aws-cn or aws-us-gov', default: 'aws' })),
+            connect_role: Type.Optional(RoleName('Spoke role of this account')),
+            partition: Type.Optional(Partition('Partition of this account')),
           },
           { ...strict, description: 'Overrides for one account' },
         ),
-        { description: 'Registered accounts; resources of other accounts are refused' },
+        {
+          additionalProperties: false,
+          propertyErrorMessage: 'expected an account id of 12 digits',
+          description: 'Registered accounts; resources of other accounts are refused',
+        },
       ),
     ),
     endpoint_url: Type.Optional(
       Type.Union(
-        [Type.String({ pattern: '^https?://' }), Type.Record(Type.String(), Type.String({ pattern: '^https?://' }))],
+        [
+          Url('Endpoint for every service', 'http://127.0.0.1:4566'),
+          Type.Record(Type.String(), Url('Endpoint of this service', 'http://127.0.0.1:4566')),
+        ],
         { description: 'Endpoint for every service, or one by service id; for emulators and VPC endpoints' },
       ),
     ),
@@ -107,7 +176,7 @@ const Aws = Type.Object(
 
 const Listener = Type.Object(
   {
-    listen: Address('Address and port'),
+    listen: Address('Address and port that clients connect to', '0.0.0.0:5432'),
     tls: Type.Optional(Tls),
     resource: Type.Optional(Type.String({ description: 'Pins the port to one resource' })),
   },
@@ -118,26 +187,28 @@ const Resource = Type.Object(
   {
     id: Type.String({
       pattern: '^[a-z0-9-]+(/[^/\\s]+){1,4}$',
+      patternErrorMessage: 'expected a full id: KIND/ACCOUNT/REGION/NAME',
+      examples: ['rds-postgres/111122223333/eu-west-1/orders'],
       description: 'Full id, e.g. rds-postgres/111122223333/eu-west-1/orders',
     }),
-    partition: Type.Optional(Type.String({ description: 'AWS partition', default: 'aws' })),
+    partition: Type.Optional(Partition('AWS partition')),
     endpoint: Type.Optional(Type.String({ description: 'Host name of the target, as AWS gives it' })),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target' })),
     connect_address: Type.Optional(
-      Address('Where to connect instead of endpoint:port; name and certificate stay those of the endpoint'),
+      Address(
+        'Where to connect instead of endpoint:port; name and certificate stay those of the endpoint',
+        '10.0.0.7:5432',
+      ),
     ),
     resource_id: Type.Optional(
       Type.String({
         pattern: '^(db|cluster|prx)-[A-Za-z0-9]+$',
+        patternErrorMessage: 'expected db-…, cluster-… or prx-…',
+        examples: ['db-ABCDEFGHIJKL01234'],
         description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
       }),
     ),
-    role: Type.Optional(
-      Type.String({
-        pattern: '^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+',
-        description: 'IAM role whose session signs in to the target; default: the spoke role itself',
-      }),
-    ),
+    role: Type.Optional(RoleArn('IAM role whose session signs in to the target; default: the spoke role itself')),
     database: Type.Optional(
       Type.String({ description: 'Database used when the client names none', default: 'postgres' }),
     ),
@@ -177,10 +248,17 @@ const Who = Type.Object(
 
 const Stage = Type.Object(
   {
-    any_of: Type.Array(Type.String({ pattern: '^(group:.+|email:.+|manager)$' }), {
-      minItems: 1,
-      description: 'Who may fill it: group:NAME, email:ADDRESS, manager',
-    }),
+    any_of: Type.Array(
+      Type.String({
+        pattern: '^(group:.+|email:.+|manager)$',
+        patternErrorMessage: 'expected group:NAME, email:ADDRESS or manager',
+        examples: ['group:database-owners'],
+      }),
+      {
+        minItems: 1,
+        description: 'Who may fill it: group:NAME, email:ADDRESS, manager',
+      },
+    ),
     count: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 10, description: 'How many different people', default: 1 }),
     ),
@@ -190,17 +268,27 @@ const Stage = Type.Object(
 
 const Rule = Type.Object(
   {
-    name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'Unique name' }),
+    name: Type.String({
+      pattern: '^[a-z0-9][a-z0-9-]{0,62}$',
+      patternErrorMessage: 'expected 1–63 lower-case letters, digits and hyphens',
+      description: 'Unique name',
+      examples: ['engineers-read-databases'],
+    }),
     who: Who,
     what: Type.Object(Selector, { ...strict, description: 'Resources' }),
     levels: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Levels that may be asked for' }),
-    max_duration: Duration('Longest grant', '8h'),
+    max_duration: Duration('Longest grant', '8h', { most: '365d' }),
     require: Type.Optional(
       Type.Object(
         {
           reason: Type.Optional(Type.Boolean({ description: 'A reason must be given', default: false })),
           ticket: Type.Optional(
-            Type.String({ format: 'regex', maxLength: 256, description: 'The ticket must match this whole pattern' }),
+            Type.String({
+              format: 'regex',
+              maxLength: 256,
+              examples: ['[A-Z]+-[0-9]+'],
+              description: 'The ticket must match this whole pattern',
+            }),
           ),
           login_within: Type.Optional(
             Duration('The sign-in must be younger than this, at request, approval and issue of a connect token'),
@@ -216,7 +304,7 @@ const Rule = Type.Object(
         { ...strict, description: 'Omitted: self-service' },
       ),
     ),
-    connect_token_max: Type.Optional(Duration('Longest life of a connect token', '12h')),
+    connect_token_max: Type.Optional(Duration('Longest life of a connect token', '12h', { most: '365d' })),
   },
   { ...strict, description: 'Who may ask for what' },
 )
@@ -228,8 +316,18 @@ export const ConfigSchema = Type.Object(
     store: Type.Optional(
       Type.Object(
         {
-          url: Type.Optional(Type.String({ description: 'sqlite:PATH', default: 'sqlite:./data/sallyport.db' })),
-          grace: Type.Optional(Duration('How long sessions outlive an unreachable store', '30s')),
+          url: Type.Optional(
+            Type.String({
+              pattern: '^sqlite:.+$',
+              patternErrorMessage: 'expected sqlite:PATH',
+              description: 'Where the store is: sqlite:PATH',
+              examples: ['sqlite:./data/sallyport.db'],
+              default: 'sqlite:./data/sallyport.db',
+            }),
+          ),
+          grace: Type.Optional(
+            Duration('How long sessions outlive an unreachable store', '30s', { least: '0s', most: '1h' }),
+          ),
         },
         { ...strict, description: 'Where state is kept' },
       ),
@@ -277,7 +375,7 @@ export const ConfigSchema = Type.Object(
       Type.Object(
         {
           checkpoint_every: Type.Optional(
-            Duration('A signed checkpoint at least this often, if anything happened', '5m'),
+            Duration('A signed checkpoint at least this often, if anything happened', '5m', { most: '24h' }),
           ),
           checkpoint_events: Type.Optional(
             Type.Integer({ minimum: 1, description: 'And after this many events', default: 1000 }),
@@ -308,7 +406,9 @@ export const ConfigSchema = Type.Object(
           sessions_per_resource: Type.Optional(
             Type.Integer({ minimum: 1, description: 'Open sessions to one resource', default: 1000 }),
           ),
-          session_idle: Type.Optional(Duration('A session without a byte for this long is ended; 0s: never', '0s')),
+          session_idle: Type.Optional(
+            Duration('A session without a byte for this long is ended; 0s: never', '0s', { least: '0s', most: '24d' }),
+          ),
         },
         { ...strict, description: 'Caps that keep the daemon alive' },
       ),

@@ -1,0 +1,184 @@
+import { isAddressRange, isLoopback, isWildcard } from './addresses.ts'
+import type { Config, HostPort } from './config.ts'
+import type { ConfigFile } from './schema.ts'
+
+/** Something that no single value shows. */
+export interface Finding {
+  readonly path: string
+  readonly message: string
+  readonly fix: string
+  /** True: the daemon starts all the same. */
+  readonly warning?: true
+}
+
+type Section = keyof ConfigFile
+
+/** A check over several values. It runs when none of the sections it reads has a problem of its own. */
+export interface CrossCheck {
+  readonly reads: readonly Section[]
+  find(file: ConfigFile, config: Config): Finding[]
+}
+
+export const crossChecks: readonly CrossCheck[] = [
+  { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...proxies(config)] },
+  { reads: ['server', 'listeners'], find: (file, config) => [...listenerTls(file), ...portCollisions(config)] },
+  { reads: ['listeners', 'resources'], find: pinnedResources },
+  { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
+  { reads: ['aws'], find: awsFindings },
+  { reads: ['audit'], find: anchors },
+]
+
+function plainHttp({ server }: Config): Finding[] {
+  if (server.tls || isLoopback(server.listen.host) || server.trustedProxies.length > 0) return []
+  return [
+    {
+      path: 'server.listen',
+      message: `plain HTTP on ${server.listen.host} would send sign-ins unprotected`,
+      fix: 'set server.tls, listen on 127.0.0.1, or name the TLS proxy in front in server.trusted_proxies',
+    },
+  ]
+}
+
+function publicUrl({ server }: ConfigFile): Finding[] {
+  const path = 'server.public_url'
+  const url = URL.parse(server.public_url)
+  if (!url) return [{ path, message: 'expected a URL', fix: 'e.g. https://access.example.com' }]
+  const findings: Finding[] = []
+  if (url.protocol !== 'https:' && !isLoopback(url.hostname))
+    findings.push({ path, message: 'expected https, got http', fix: 'use https; only loopback may do without' })
+  if (url.username || url.password)
+    findings.push({ path, message: 'expected no user or password in the URL', fix: 'remove them' })
+  if (url.pathname !== '/' || url.search || url.hash)
+    findings.push({ path, message: 'expected nothing after the host and port', fix: `write ${url.origin}` })
+  if (url.protocol === 'https:' && !server.tls && !server.trusted_proxies?.length)
+    findings.push({
+      path,
+      message: 'is https, but the daemon serves plain HTTP and trusts no proxy',
+      fix: 'set server.tls, or name the TLS proxy in server.trusted_proxies',
+      warning: true,
+    })
+  return findings
+}
+
+function proxies({ server }: Config): Finding[] {
+  return server.trustedProxies.flatMap((range, i) =>
+    isAddressRange(range)
+      ? []
+      : [
+          {
+            path: `server.trusted_proxies[${i}]`,
+            message: `expected an address or CIDR, got "${range}"`,
+            fix: 'e.g. 10.0.0.0/8',
+          },
+        ],
+  )
+}
+
+function listenerTls({ server, listeners }: ConfigFile): Finding[] {
+  return (listeners?.postgres ?? []).flatMap((one, i) =>
+    one.tls || server.tls
+      ? []
+      : [
+          {
+            path: `listeners.postgres[${i}]`,
+            message: 'a PostgreSQL port needs a certificate: connect tokens travel only inside TLS',
+            fix: 'set tls here, or server.tls',
+          },
+        ],
+  )
+}
+
+function portCollisions({ server, listeners }: Config): Finding[] {
+  const ports: { path: string; listen: HostPort }[] = [
+    { path: 'server.listen', listen: server.listen },
+    { path: 'server.metrics_listen', listen: server.metricsListen },
+    ...listeners.postgres.map(({ listen }, i) => ({ path: `listeners.postgres[${i}].listen`, listen })),
+  ]
+  return ports.flatMap(({ path, listen }, i) => {
+    const other = ports.slice(0, i).find((earlier) => collide(earlier.listen, listen))
+    if (!other) return []
+    return [{ path, message: `port ${listen.port} is already taken by ${other.path}`, fix: 'choose another port' }]
+  })
+}
+
+/** Port 0 means any free port. */
+function collide(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.port === 0) return false
+  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
+}
+
+function pinnedResources(file: ConfigFile): Finding[] {
+  const ids = (file.resources ?? []).map((one) => one.id)
+  return (file.listeners?.postgres ?? []).flatMap(({ resource }, i) => {
+    if (resource === undefined || ids.includes(resource)) return []
+    const matches = ids.filter((id) => id.split('/').at(-1) === resource)
+    if (matches.length === 1) return []
+    const message =
+      matches.length === 0 ? `there is no resource "${resource}"` : `"${resource}" means several resources`
+    return [{ path: `listeners.postgres[${i}].resource`, message, fix: 'write the full id of one under resources' }]
+  })
+}
+
+function issuer({ oidc }: ConfigFile): Finding[] {
+  const path = 'oidc.issuer'
+  const url = URL.parse(oidc.issuer)
+  if (!url) return [{ path, message: 'expected a URL', fix: 'e.g. https://login.example.com' }]
+  if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
+  return [{ path, message: 'expected https, got http', fix: 'use https; only loopback may do without' }]
+}
+
+function logins({ oidc }: ConfigFile): Finding[] {
+  if (oidc.client_secret !== undefined) return []
+  return [
+    {
+      path: 'oidc',
+      message: 'there is no client_secret, so the provider must accept a public client',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+      fix: 'set client_secret: ${env:OIDC_SECRET} if the provider gave you one',
+      warning: true,
+    },
+  ]
+}
+
+function awsFindings({ aws = {} }: ConfigFile, config: Config): Finding[] {
+  return [...endpoints(config), ...partitions(aws, config)]
+}
+
+/** Credentials and tokens of the hub travel to these. */
+function endpoints({ aws }: Config): Finding[] {
+  return Object.entries(aws.endpoints).flatMap(([service, text]) => {
+    const path = service === '*' ? 'aws.endpoint_url' : `aws.endpoint_url.${service}`
+    const url = URL.parse(text)
+    if (!url)
+      return [{ path, message: 'expected a URL', fix: 'e.g. https://vpce-1a2b.sts.eu-west-1.vpce.amazonaws.com' }]
+    if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
+    return [{ path, message: 'session tokens would travel unprotected', fix: 'use https', warning: true as const }]
+  })
+}
+
+/** Roles of one partition can't assume roles of another. */
+function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Finding[] {
+  const hub = aws.hub_role_arn?.split(':')[1]
+  if (!hub) return []
+  return Object.entries(config.aws.accounts).flatMap(([id, { partition }]) =>
+    partition === hub
+      ? []
+      : [
+          {
+            path: `aws.accounts.${id}`,
+            message: `is in partition ${partition}, but the hub role is in ${hub}`,
+            fix: 'run one broker for each partition',
+          },
+        ],
+  )
+}
+
+function anchors({ audit }: ConfigFile): Finding[] {
+  return (audit?.anchors ?? []).flatMap((one, i) => {
+    const path = `audit.anchors[${i}]`
+    if (one.stdout === false) return [{ path, message: 'stdout: false says nothing', fix: 'remove this item' }]
+    if ((one.file === undefined) === (one.stdout === undefined))
+      return [{ path, message: 'expected one of file and stdout', fix: 'write one item for each place' }]
+    return []
+  })
+}

@@ -1,0 +1,104 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { Config, TlsFiles } from './config.ts'
+import type { Finding } from './cross-checks.ts'
+import { readText } from './read-text.ts'
+import type { ConfigFile } from './schema.ts'
+
+const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+const maxPemBytes = 1_000_000
+const monthMs = 30 * 86_400_000
+
+/** Certificates, keys and roots that the configuration names: there, readable, matching, in date. @param now epoch ms */
+export async function checkFiles(file: ConfigFile, config: Config, now: number): Promise<Finding[]> {
+  const { server, listeners, resources } = config
+  const own = listeners.postgres.map(({ tls }, i) =>
+    file.listeners?.postgres?.[i]?.tls ? checkPair(`listeners.postgres[${i}].tls`, tls, now) : [],
+  )
+  const roots = resources.map(({ ca }, i) => (ca === undefined ? [] : checkRoots(`resources[${i}].ca`, ca)))
+  return (await Promise.all([server.tls ? checkPair('server.tls', server.tls, now) : [], ...own, ...roots])).flat()
+}
+
+async function checkPair(path: string, files: TlsFiles, now: number): Promise<Finding[]> {
+  const cert = await read(`${path}.cert`, files.cert)
+  const key = await read(`${path}.key`, files.key)
+  const unreadable = [cert, key].filter((one) => typeof one !== 'string')
+  if (typeof cert !== 'string' || typeof key !== 'string') return unreadable
+  return judgePair(path, cert, key, now)
+}
+
+/** Pure: do these two belong together, and for how long? */
+export function judgePair(path: string, cert: string, key: string, now: number): Finding[] {
+  const certificate = parse(() => new X509Certificate(cert))
+  const privateKey = parse(() => createPrivateKey(key))
+  const findings: Finding[] = []
+  if (!certificate)
+    findings.push({
+      path: `${path}.cert`,
+      message: 'expected a PEM certificate',
+      fix: 'put the chain there, leaf first',
+    })
+  if (!privateKey)
+    findings.push({
+      path: `${path}.key`,
+      message: 'expected a PEM private key without a passphrase',
+      fix: 'decrypt it with `openssl pkey`',
+    })
+  if (!certificate || !privateKey) return findings
+  if (!certificate.checkPrivateKey(privateKey))
+    findings.push({
+      path: `${path}.key`,
+      message: 'is not the key of the certificate',
+      fix: 'name the two files of one pair',
+    })
+  return [...findings, ...judgeDates(`${path}.cert`, certificate, now)]
+}
+
+function judgeDates(path: string, certificate: X509Certificate, now: number): Finding[] {
+  const { validFromDate, validToDate } = certificate
+  const day = (date: Date) => date.toISOString().slice(0, 10)
+  if (validToDate.getTime() <= now) return [{ path, message: `expired on ${day(validToDate)}`, fix: 'renew it' }]
+  if (validFromDate.getTime() > now)
+    return [
+      {
+        path,
+        message: `is not valid before ${day(validFromDate)}`,
+        fix: 'look at the clock of this machine',
+        warning: true,
+      },
+    ]
+  if (validToDate.getTime() - now < monthMs)
+    return [
+      {
+        path,
+        message: `expires on ${day(validToDate)}`,
+        fix: 'renew it; it is reloaded without a restart',
+        warning: true,
+      },
+    ]
+  return []
+}
+
+async function checkRoots(path: string, ca: string): Promise<Finding[]> {
+  const pem = await read(path, ca)
+  if (typeof pem !== 'string') return [pem]
+  const roots = pem.match(certificatePattern) ?? []
+  const broken = roots.findIndex((root) => !parse(() => new X509Certificate(root)))
+  const fix = 'name a PEM file with one or more certificates'
+  if (roots.length === 0) return [{ path, message: 'the file holds no PEM certificate', fix }]
+  return broken < 0 ? [] : [{ path, message: `certificate ${broken + 1} of the file cannot be read`, fix }]
+}
+
+/** The name of the file is not repeated: somebody may have put the key itself there, by a reference. */
+async function read(path: string, file: string): Promise<string | Finding> {
+  const answer = await readText(file, maxPemBytes)
+  if (answer.ok) return answer.text
+  return { path, message: `the file ${answer.why}`, fix: 'correct the path, or let the daemon read it' }
+}
+
+function parse<T>(make: () => T): T | undefined {
+  try {
+    return make()
+  } catch {
+    return undefined // the caller reports it, without what OpenSSL says of the content
+  }
+}

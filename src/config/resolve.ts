@@ -1,0 +1,123 @@
+import { resolve } from 'node:path'
+import { Value } from 'typebox/value'
+import type { Config, TlsFiles } from './config.ts'
+import { type ConfigFile, ConfigSchema } from './schema.ts'
+import { parseDuration, parseHostPort, parseSize } from './units.ts'
+
+/** Sections that may be left out altogether. */
+const emptySections = { store: {}, keys: {}, aws: {}, listeners: {}, recordings: {}, audit: {}, limits: {} }
+
+/**
+ * The configuration as the daemon uses it, from a file that the schema allows. Pure.
+ * @param path absolute path of the file; relative paths in it start at `folder`
+ */
+export function resolveConfig(written: ConfigFile, path: string, folder: string): Config {
+  const file = Value.Default(ConfigSchema, { ...emptySections, ...structuredClone(written) }) as ConfigFile
+  const under = (relative: string) => resolve(folder, relative)
+  return {
+    file: path,
+    server: resolveServer(file, under),
+    store: resolveStore(file, under),
+    keysDir: under(filled(file.keys?.dir)),
+    oidc: resolveOidc(file),
+    aws: resolveAws(file),
+    listeners: { postgres: resolveListeners(file, under) },
+    resources: (written.resources ?? []).map((one) => (one.ca === undefined ? one : { ...one, ca: under(one.ca) })),
+    levels: written.levels ?? [],
+    access: written.access ?? [],
+    recordings: {
+      dir: under(filled(file.recordings?.dir)),
+      maxPerSessionBytes: bytes(file.recordings?.max_per_session),
+      maxPerPrincipalBytes: bytes(file.recordings?.max_per_principal),
+      reserveBytes: bytes(file.recordings?.reserve),
+    },
+    audit: {
+      checkpointEveryMs: ms(file.audit?.checkpoint_every),
+      checkpointEvents: filled(file.audit?.checkpoint_events),
+      anchors: (file.audit?.anchors ?? []).map((one) =>
+        one.file === undefined ? { stdout: true as const } : { file: under(one.file) },
+      ),
+    },
+    limits: {
+      sessions: filled(file.limits?.sessions),
+      sessionsPerPrincipal: filled(file.limits?.sessions_per_principal),
+      sessionsPerResource: filled(file.limits?.sessions_per_resource),
+      sessionIdleMs: ms(file.limits?.session_idle),
+    },
+  }
+}
+
+type Under = (relative: string) => string
+
+function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
+  return {
+    listen: hostPort(server.listen),
+    publicUrl: server.public_url.replace(/\/+$/, ''),
+    tls: server.tls ? tlsFiles(server.tls, under) : null,
+    trustedProxies: server.trusted_proxies ?? [],
+    metricsListen: hostPort(server.metrics_listen),
+    drainMs: ms(server.drain),
+  }
+}
+
+function resolveStore({ store }: ConfigFile, under: Under): Config['store'] {
+  const path = filled(store?.url).slice('sqlite:'.length)
+  return { url: path === ':memory:' ? 'sqlite::memory:' : `sqlite:${under(path)}`, graceMs: ms(store?.grace) }
+}
+
+function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {
+  return {
+    issuer: oidc.issuer,
+    clientId: oidc.client_id,
+    clientSecret: oidc.client_secret ?? null,
+    scopes: filled(oidc.scopes),
+    groupsClaim: filled(oidc.groups_claim),
+    managerClaim: filled(oidc.manager_claim),
+    adminGroups: oidc.admin_groups ?? [],
+    auditorGroups: oidc.auditor_groups ?? [],
+    sessionIdleMs: ms(oidc.session_idle),
+    sessionMaxMs: ms(oidc.session_max),
+    probeEveryMs: ms(oidc.probe_every),
+  }
+}
+
+function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
+  const connectRole = filled(aws.connect_role)
+  const endpoints = typeof aws.endpoint_url === 'string' ? { '*': aws.endpoint_url } : (aws.endpoint_url ?? {})
+  return {
+    hubRoleArn: aws.hub_role_arn ?? null,
+    connectRole,
+    externalId: aws.external_id ?? null,
+    regions: aws.regions ?? [],
+    accounts: Object.fromEntries(
+      Object.entries(aws.accounts ?? {}).map(([id, one]) => [
+        id,
+        { connectRole: one.connect_role ?? connectRole, partition: filled(one.partition) },
+      ]),
+    ),
+    endpoints: Object.fromEntries(Object.entries(endpoints).map(([service, url]) => [service.toLowerCase(), url])),
+  }
+}
+
+function resolveListeners(file: ConfigFile, under: Under): Config['listeners']['postgres'] {
+  return (file.listeners?.postgres ?? []).map((one) => ({
+    listen: hostPort(one.listen),
+    // a port without a certificate is refused by cross-checks.ts, so that the empty names are never opened
+    tls: tlsFiles(one.tls ?? file.server.tls ?? { cert: '', key: '' }, under),
+    resource: one.resource ?? null,
+  }))
+}
+
+function tlsFiles(tls: TlsFiles, under: Under): TlsFiles {
+  return { cert: under(tls.cert), key: under(tls.key) }
+}
+
+const hostPort = (text: string | undefined) => filled(parseHostPort(filled(text)))
+const ms = (text: string | undefined) => filled(parseDuration(filled(text)))
+const bytes = (text: string | undefined) => filled(parseSize(filled(text)))
+
+/** What the schema's default or pattern promises to be there. */
+function filled<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the schema lacks a default that resolve.ts relies on')
+  return value
+}
