@@ -25,13 +25,19 @@ export interface DirectoryEntry extends Principal {
   readonly seenAt: number
 }
 
+export interface DirectoryPage {
+  readonly principals: readonly DirectoryEntry[]
+  /** Null at the end. */
+  readonly next: string | null
+}
+
 /** Identity as the API and the composition root use it. */
 export interface Identity extends IdentityService {
   readonly logins: Logins
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
-  /** In the order of ids. @param query.after id of the last one seen */
-  principals(query: { after?: string; limit: number }): Promise<readonly DirectoryEntry[]>
+  /** In the order of ids. @param query.after `next` of the page before */
+  principals(query: { after?: string; limit: number }): Promise<DirectoryPage>
   lock(login: Login, reference: string, why: string): Promise<Principal>
   unlock(login: Login, reference: string, why: string): Promise<Principal>
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
@@ -85,8 +91,13 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       await Promise.all([sweeping(), probing()])
     },
     principals: async ({ after = '', limit }) => {
-      const found = await core.directory.page(after, limit)
-      return found.map(({ principal, seenAt }) => ({ ...principal, roles: rolesOf(principal, deps.config), seenAt }))
+      const { found, next } = await core.directory.page(after, limit)
+      const entry = ({ principal, seenAt }: { principal: Principal; seenAt: number }) => ({
+        ...principal,
+        roles: rolesOf(principal, deps.config),
+        seenAt,
+      })
+      return { principals: found.map(entry), next }
     },
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),

@@ -35,13 +35,19 @@ export class Directory {
     return found
   }
 
-  /** In the order of ids. @param after id of the last one seen; empty for the first page */
-  async page(after: string, limit: number): Promise<{ principal: Principal; seenAt: number }[]> {
+  /**
+   * In the order of ids.
+   * @param after id of the last one seen; empty for the first page
+   * @returns `next`: what to give as `after`; null at the end
+   */
+  async page(
+    after: string,
+    limit: number,
+  ): Promise<{ found: { principal: Principal; seenAt: number }[]; next: string | null }> {
     const rows = await this.#store.page(after, limit)
     const shown = rows.filter((row) => this.#isGenuine(row))
-    return await Promise.all(
-      shown.map(async (row) => ({ principal: await this.#toPrincipal(row), seenAt: row.seen_at })),
-    )
+    const found = shown.map(async (row) => ({ principal: await this.#toPrincipal(row), seenAt: row.seen_at }))
+    return { found: await Promise.all(found), next: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }
   }
 
   /** The row, if the broker wrote it and nobody put an older one back. */

@@ -1,0 +1,195 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
+import type { Access } from '../../../src/access/access.ts'
+import type { Grant } from '../../../src/access/grant.ts'
+import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
+import type { IdentityDeps } from '../../../src/identity/core.ts'
+import { createIdentity } from '../../../src/identity/create-identity.ts'
+import type { LoginVia, Vouched } from '../../../src/identity/logins.ts'
+import { type Change, createChanges } from '../../../src/store/changes.ts'
+import { openKeyring } from '../../../src/store/keyring.ts'
+import { type Db, openStore } from '../../../src/store/store.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+
+export const startedAt = Date.UTC(2026, 0, 5, 9)
+export const minute = 60_000
+export const hour = 3_600_000
+export const issuer = 'https://id.example.com'
+export const ordersId = 'rds-postgres/111122223333/eu-west-1/orders'
+export const ordersGrant = 'grt_00000000000000000000000001'
+
+export function vouched(
+  name: string,
+  more: Partial<Vouched['claims']> & Partial<Omit<Vouched, 'claims'>> = {},
+): Vouched {
+  const { subject, authenticatedAt, acr, refreshToken, sid, issuer: from, ...claims } = more
+  return {
+    issuer: from ?? issuer,
+    subject: subject ?? `sub-${name}`,
+    claims: {
+      email: `${name}@example.com`,
+      emailVerified: true,
+      name: null,
+      username: name,
+      groups: [],
+      manager: null,
+      ...claims,
+    },
+    authenticatedAt: authenticatedAt ?? startedAt,
+    acr: acr ?? null,
+    refreshToken: refreshToken ?? null,
+    sid: sid ?? null,
+  }
+}
+
+export const groupsOf: Readonly<Record<string, readonly string[]>> = {
+  alice: ['engineering'],
+  carol: ['security'],
+  dave: ['platform'],
+}
+
+export function from(address: string): ClientOrigin {
+  return { address, port: 50_000, via: 'listener' }
+}
+
+/** An audit log in memory: what is told it keeps; `down` makes it refuse, and spool removals. */
+export function memoryAudit(now: () => number) {
+  const records: AuditRecord[] = []
+  const spool: AuditEvent[] = []
+  const state = { down: false, records, spool }
+  const keep = (event: AuditEvent): AuditRecord => {
+    const record = { ...event, seq: records.length + 1, at: now(), hash: '' }
+    records.push(record)
+    return record
+  }
+  const log: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> = {
+    append: async (event) => {
+      if (state.down) throw new BrokerError('AUDIT_UNAVAILABLE')
+      return keep(event)
+    },
+    appendRemoval: async (event) => {
+      if (state.down) spool.push(event)
+      else keep(event)
+    },
+    spooled: () => spool,
+    search: async ({ types, since = 0 }) => ({
+      events: records.filter((one) => (!types || types.includes(one.type)) && one.at >= since).reverse(),
+      next: null,
+    }),
+  }
+  return Object.assign(state, { log })
+}
+
+/** Identity on a real store; `restart` builds it anew on what is left. */
+export async function startHouse(t: Test, more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db } = {}) {
+  const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const db = await openStore('sqlite::memory:')
+  t.teardown(() => db.destroy())
+  const keyring = openKeyring(join(dir, 'keys'))
+  const time = { now: startedAt }
+  const clock = { now: () => time.now }
+  const audit = memoryAudit(clock.now)
+  const metrics = createMetrics()
+  const changed: Change[] = []
+  const grants: { maxMs: number; grant: Grant | null } = { maxMs: 12 * hour, grant: null }
+  const build = async () => {
+    const changes = createChanges()
+    changes.subscribe((change) => changed.push(change))
+    return await createIdentity({
+      db: more.wrapDb?.(db) ?? db,
+      keyring,
+      audit: audit.log,
+      clock,
+      logger: pino({ level: 'silent' }),
+      metrics,
+      changes,
+      config: {
+        issuer,
+        clientId: 'sallyport',
+        clientSecret: null,
+        scopes: [],
+        groupsClaim: 'groups',
+        managerClaim: 'manager',
+        adminGroups: ['platform'],
+        auditorGroups: ['security'],
+        sessionIdleMs: hour,
+        sessionMaxMs: 8 * hour,
+        probeEveryMs: 15 * minute,
+      },
+      access: () => fakeAccess(grants),
+      ...(more.prober ? { prober: more.prober } : {}),
+    })
+  }
+  const house = {
+    identity: await build(),
+    db,
+    keyring,
+    audit,
+    metrics,
+    changed,
+    grants,
+    time,
+    restart: async () => {
+      house.identity = await build()
+    },
+    begin: (name: string, via: LoginVia = 'cli', claims: Parameters<typeof vouched>[1] = {}) =>
+      house.identity.logins.begin(vouched(name, { groups: groupsOf[name] ?? [], ...claims }), via, {
+        address: '192.0.2.7',
+      }),
+    events: (type: AuditType) => audit.records.filter((record) => record.type === type),
+    /** A live grant of this principal on orders, for eight hours. */
+    grantTo: (principalId: string) => {
+      grants.grant = {
+        id: ordersGrant,
+        requestId: 'req_00000000000000000000000001',
+        principalId,
+        resourceId: ordersId,
+        kind: 'rds-postgres',
+        level: 'readonly',
+        startsAt: time.now,
+        endsAt: time.now + 8 * hour,
+        ruleName: 'engineers-read',
+        ruleDigest: 'd',
+        state: 'active',
+        endedAt: null,
+        endReason: null,
+      }
+    },
+  }
+  return house
+}
+
+export type House = Awaited<ReturnType<typeof startHouse>>
+
+function fakeAccess(grants: { maxMs: number; grant: Grant | null }): Pick<Access, 'check' | 'connectTokenPolicy'> {
+  return {
+    check: async (ask) => {
+      const { grant } = grants
+      const fits =
+        grant?.principalId === ask.principalId &&
+        (ask.resource === grant.resourceId || ask.resource === 'orders') &&
+        (ask.level ?? grant.level) === grant.level &&
+        (ask.grantId ?? grant.id) === grant.id
+      if (!fits) return { allowed: false, code: 'GRANT_DENIED', reason: 'no grant', hint: 'ask for one' }
+      const resource = {
+        id: grant.resourceId,
+        kind: grant.kind,
+        partition: 'aws',
+        organization: null,
+        account: '111122223333',
+        region: 'eu-west-1',
+        name: 'orders',
+        tags: {},
+        attributes: {},
+        source: 'config' as const,
+      }
+      return { allowed: true, grant, resource, level: {} }
+    },
+    connectTokenPolicy: () => ({ maxMs: grants.maxMs }),
+  }
+}
