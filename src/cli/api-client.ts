@@ -57,7 +57,8 @@ class UnreachableError extends BrokerError {
 function toError(status: number, answer: unknown): BrokerError {
   const { code, detail, hint } = (answer ?? {}) as { code?: string; detail?: string; hint?: string }
   const known: ErrorCode = code && code in errors ? (code as ErrorCode) : status === 401 ? 'LOGIN_REQUIRED' : 'INTERNAL'
-  const error = new BrokerError(known, undefined, hint ? { hint } : {})
+  const advice = hint ?? (known === 'LOGIN_TOO_OLD' ? 'run: sallyport login --fresh' : undefined)
+  const error = new BrokerError(known, undefined, advice ? { hint: advice } : {})
   if (detail) error.message = detail
   return error
 }
