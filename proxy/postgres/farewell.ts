@@ -1,0 +1,19 @@
+import type { Duplex } from 'node:stream'
+
+/** How long a client may take to read the last words. */
+const lingerMs = 2000
+
+/**
+ * Ends a stream with some last words: writes and half-closes it, then reads and discards for a while, because closing a
+ * socket that holds unread bytes makes the kernel send RST, which can cost the client the words. Destroyed after 2 s.
+ */
+export function endWith(stream: Duplex, words: Buffer): void {
+  if (stream.destroyed || stream.writableEnded) {
+    stream.destroy()
+    return
+  }
+  const timer = setTimeout(() => stream.destroy(), lingerMs)
+  stream.once('close', () => clearTimeout(timer))
+  stream.end(words)
+  stream.resume()
+}
