@@ -1,0 +1,90 @@
+import { duplexPair } from 'node:stream'
+import t from 'tap'
+import { receiveFromWebsocket } from '../../../proxy/postgres/downstream.ts'
+import type { BrokerError, ClientOrigin, ErrorCode, Identity } from '../../../proxy/session.ts'
+import { readAll, readError } from './port.ts'
+
+const origin: ClientOrigin = { address: '192.0.2.7', port: 4711, via: 'websocket' }
+const identity: Identity = { principalId: 'prn_bob', name: 'bob', credential: { kind: 'login', id: 'lgn_1' } }
+const known = { identity, resourceId: 'rds-postgres/1/eu-west-1/orders', client: origin, tool: 'sallyport psql' }
+const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
+const gssEncRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30])
+/** int32 length 23, 3.0, user=a, database=b */
+const startup = Buffer.concat([Buffer.from([0, 0, 0, 27, 0, 3, 0, 0]), Buffer.from('user\0a\0database\0b\0\0')])
+
+function open(deadlineMs = 5000) {
+  const [client, stream] = duplexPair({ allowHalfOpen: false }) // as those of websockets
+  const [failures, refused] = [[] as ErrorCode[], [] as BrokerError[]]
+  const doorman = {
+    scramVerifier: () => Promise.reject(new Error('nobody is asked for a token here')),
+    identify: () => Promise.reject(new Error('the identity is known already')),
+    strangerFailed: (code: ErrorCode) => failures.push(code),
+    phase: () => {},
+  }
+  const deps = { doorman, deadlineMs, onRefused: (error: BrokerError) => refused.push(error) }
+  return { client, stream, failures, refused, received: receiveFromWebsocket(stream, known, deps) }
+}
+
+t.test('a startup message is enough; nothing is answered yet, and what follows is kept', async (t) => {
+  const { client, stream, received } = open()
+  client.write(Buffer.concat([startup, Buffer.from('ahead')]))
+  t.match(await received, {
+    kind: 'client',
+    client: {
+      identity,
+      resourceId: known.resourceId,
+      origin,
+      database: 'b',
+      tool: 'sallyport psql',
+      ahead: Buffer.from('ahead'),
+    },
+  })
+  t.equal(client.read(), null)
+  stream.on('data', (chunk: Buffer) => stream.write(chunk))
+  client.write('more')
+  for await (const chunk of client) {
+    t.equal(String(chunk), 'more', 'the stream flows on')
+    break
+  }
+})
+
+t.test('encryption is declined, once each', async (t) => {
+  const { client, received, failures } = open()
+  client.write(gssEncRequest)
+  await new Promise((resolve) => client.once('readable', resolve))
+  t.equal(String(client.read()), 'N')
+  client.write(sslRequest)
+  await new Promise((resolve) => client.once('readable', resolve))
+  t.equal(String(client.read()), 'N')
+  client.write(sslRequest)
+  t.match(readError(await readAll(client)), { C: '08P01', M: /wrong place/ })
+  t.equal(await received, undefined)
+  t.strictSame(failures, ['PROTOCOL_ERROR'])
+})
+
+t.test('a CancelRequest comes through with its key', async (t) => {
+  const { client, stream, received } = open()
+  client.write(Buffer.from([0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e, 0, 0, 0, 7, 1, 2, 3, 4]))
+  t.match(await received, { kind: 'cancel', ask: { pid: 7, key: Buffer.from([1, 2, 3, 4]), origin }, stream })
+})
+
+t.test('TLS is refused here, and so is anything else', async (t) => {
+  for (const bytes of [Buffer.from([0x16, 3, 1, 2, 0]), Buffer.from('GET / HTTP/1.1')]) {
+    const { client, received, refused } = open()
+    client.write(bytes)
+    t.match(readError(await readAll(client)), { C: '08P01', M: /invalid length/ })
+    t.equal(await received, undefined)
+    t.match(refused, [{ code: 'PROTOCOL_ERROR' }])
+  }
+})
+
+t.test('a client that says nothing is ended at the deadline; one that left is not counted', async (t) => {
+  const silent = open(50)
+  t.match(readError(await readAll(silent.client)), { M: /too long/ })
+  t.strictSame(silent.failures, ['HANDSHAKE_TIMEOUT'])
+  const gone = open()
+  gone.client.end(startup.subarray(0, 5))
+  t.equal(await gone.received, undefined)
+  t.ok(gone.stream.destroyed)
+  t.strictSame(gone.failures, [])
+})
