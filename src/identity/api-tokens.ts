@@ -165,7 +165,9 @@ export class ApiTokens {
   }
 
   #isLive(row: ApiTokenRow, now: number): boolean {
-    return now < row.expires_at && !this.#core.memory.isRemoved(row.id)
+    const { memory } = this.#core
+    const isStale = [row.principal_id, row.created_by].some((id) => memory.isFromBeforeLock(id, row.created_at))
+    return now < row.expires_at && !isStale && !memory.isRemoved(row.id)
   }
 
   /** Whoever made the token may know it: when they are locked or have left, it is dead too. */

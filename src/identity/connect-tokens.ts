@@ -167,7 +167,9 @@ export class ConnectTokens {
   }
 
   #isLive(row: ConnectTokenRow): boolean {
-    return this.#core.clock.now() < row.expires_at && !this.#core.memory.isRemoved(row.id)
+    const { memory, clock } = this.#core
+    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    return clock.now() < row.expires_at
   }
 
   /** Both are made either way, so that a stranger can't tell by the time it takes. */

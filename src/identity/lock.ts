@@ -32,7 +32,7 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
 }
 
 /**
- * Lets an identity in again. Nothing that it held comes back: it signs in anew, and its tokens are gone.
+ * Lets an identity in again; audited first. Nothing that it held comes back: it signs in anew, and its tokens are gone.
  * @throws BrokerError NOT_FOUND, INVALID_INPUT when it isn't locked, AUDIT_UNAVAILABLE
  */
 export async function unlockPrincipal(
@@ -46,17 +46,18 @@ export async function unlockPrincipal(
   return await deps.turns.run(principal.id, async () => {
     if ((await deps.directory.principal(principal.id))?.lockedAt == null)
       throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
-    const erased = await eraseHeld(deps, principal.id)
     const { actor, name } = actorOf(login)
-    await deps.audit.append({
+    const { at } = await deps.audit.append({
       type: 'principal.unlocked',
       actor,
-      fields: { principal: principal.id, erased },
+      fields: { principal: principal.id },
       text: { name, principal_name: principal.name, reason: why },
     })
+    deps.memory.noteUnlock(principal.id, at)
+    await eraseHeld(deps, principal.id)
     const row = await deps.directory.row(principal.id)
     if (row) await deps.directory.write({ ...row, locked_at: null })
-    deps.memory.unlock(principal.id)
+    deps.memory.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
 }
@@ -91,15 +92,12 @@ async function cut(deps: LockDeps, id: string, text: string): Promise<void> {
   }
 }
 
-/** @returns ids of what was erased, so that none of it counts when somebody puts the row back */
-async function eraseHeld(deps: LockDeps, id: string): Promise<string[]> {
+/** From before the lock, so it is dead already, and nobody needs it any more. */
+async function eraseHeld(deps: LockDeps, id: string): Promise<void> {
   const apiTokens = await deps.tokens.apiTokensOf(id)
   const issued = await Promise.all(apiTokens.map((row) => deps.tokens.issuedBy(row.id)))
   const connectTokens = [...(await deps.tokens.connectTokensOf(id)), ...issued.flat()]
-  const logins = await deps.logins.ofPrincipal(id)
-  for (const row of [...apiTokens, ...connectTokens, ...logins]) deps.memory.remove(row.id, row.expires_at)
   for (const row of apiTokens) await deps.tokens.delete('api_tokens', row.id)
   for (const row of connectTokens) await deps.tokens.delete('connect_tokens', row.id)
-  for (const row of logins) await deps.logins.delete(row.id)
-  return [...new Set([...apiTokens, ...connectTokens, ...logins].map((row) => row.id))]
+  for (const row of await deps.logins.ofPrincipal(id)) await deps.logins.delete(row.id)
 }

@@ -162,7 +162,8 @@ export class LoginKeeper implements Logins {
 
   #isLive(row: LoginRow): boolean {
     const now = this.#core.clock.now()
-    if (this.#core.memory.isRemoved(row.id)) return false
+    const { memory } = this.#core
+    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
     return now < row.expires_at && now - row.seen_at < this.#core.config.sessionIdleMs
   }
 

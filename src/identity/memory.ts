@@ -6,6 +6,7 @@
 export class Memory {
   readonly #versions = new Map<string, number>()
   readonly #lockedAt = new Map<string, number>()
+  readonly #unlockedAt = new Map<string, number>()
   readonly #removed = new Map<string, number>()
   /** Locked, but not yet in the store. */
   readonly unstoredLocks = new Set<string>()
@@ -25,18 +26,25 @@ export class Memory {
     this.#lockedAt.set(principalId, at)
   }
 
-  unlock(principalId: string): void {
+  unlock(principalId: string, at: number): void {
     this.#lockedAt.delete(principalId)
     this.unstoredLocks.delete(principalId)
+    this.noteUnlock(principalId, at)
+  }
+
+  noteUnlock(principalId: string, at: number): void {
+    this.#unlockedAt.set(principalId, Math.max(at, this.#unlockedAt.get(principalId) ?? 0))
+  }
+
+  /** Whether a login or token is from before a lock, which it doesn't survive. @param createdAt epoch milliseconds */
+  isFromBeforeLock(principalId: string, createdAt: number): boolean {
+    const unlockedAt = this.#unlockedAt.get(principalId)
+    return unlockedAt !== undefined && createdAt <= unlockedAt
   }
 
   /** Epoch milliseconds; undefined when this memory knows of no lock. */
   lockedAt(principalId: string): number | undefined {
     return this.#lockedAt.get(principalId)
-  }
-
-  get locked(): readonly string[] {
-    return [...this.#lockedAt.keys()]
   }
 
   /** A login or token that no longer counts. @param until when it would have expired anyway, epoch milliseconds */

@@ -1,4 +1,4 @@
-import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../audit/audit.ts'
 import { longestApiTokenMs } from './api-tokens.ts'
 import { longestConnectTokenMs } from './connect-tokens.ts'
 import type { Core } from './core.ts'
@@ -13,8 +13,12 @@ export async function recover(core: Core): Promise<void> {
   const { audit, memory } = core
   const now = core.clock.now()
   const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
-  const locks = [...audit.spooled()].reverse()
-  for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) locks.push(event)
+  const locks: AuditEvent[] = [...audit.spooled()].reverse()
+  for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) {
+    locks.push(event)
+    const id = event.fields.principal
+    if (event.type === 'principal.unlocked' && typeof id === 'string') memory.noteUnlock(id, event.at)
+  }
   noteLocks(core, locks)
   for await (const { fields } of events(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
@@ -22,7 +26,7 @@ export async function recover(core: Core): Promise<void> {
   }
   const removals: readonly (readonly [AuditType[], number])[] = [
     [['login.ended', 'connect-token.revoked'], longestLoginMs],
-    [['token.revoked', 'principal.unlocked'], longestApiTokenMs],
+    [['token.revoked'], longestApiTokenMs],
   ]
   for (const [types, longestMs] of removals) {
     for await (const event of events(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
@@ -30,7 +34,7 @@ export async function recover(core: Core): Promise<void> {
   for (const event of audit.spooled()) noteRemoval(core, event, now + longestApiTokenMs)
 }
 
-async function* events(audit: Log, types: readonly AuditType[], since: number): AsyncIterable<AuditEvent> {
+async function* events(audit: Log, types: readonly AuditType[], since: number): AsyncIterable<AuditRecord> {
   let cursor: string | null = null
   do {
     const from = cursor === null ? {} : { cursor }
@@ -61,10 +65,6 @@ const removedBy: Partial<Record<AuditType, string>> = {
 }
 
 function noteRemoval(core: Core, { type, fields }: AuditEvent, until: number): void {
-  if (type === 'principal.unlocked' && Array.isArray(fields.erased)) {
-    for (const id of fields.erased as readonly string[]) core.memory.remove(id, until)
-    return
-  }
   const id = fields[removedBy[type] ?? '']
   if (typeof id !== 'string') return
   core.memory.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
