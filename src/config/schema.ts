@@ -152,7 +152,8 @@ const Aws = Type.Object(
             connect_role: Type.Optional(RoleName('Spoke role of this account')),
             partition: Type.Optional(Partition('Partition of this account')),
           },
-          { ...strict, description: 'Overrides for one account' },
+          // TypeBox looks for the defaults inside a record only where its values have one themselves
+          { ...strict, description: 'Overrides for one account', default: {} },
         ),
         {
           additionalProperties: false,
