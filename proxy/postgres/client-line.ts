@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type SecureContext, TLSSocket } from 'node:tls'
@@ -29,14 +28,14 @@ export class ClientLine {
   #more = Promise.withResolvers<void>()
   readonly #onReadable = () => this.#more.resolve()
   readonly #onGone = () => this.#given.abort(new ClientLeft())
-  readonly #onError = (error: Error) => this.#given.abort(error)
+  readonly #onError = (error: Error) => this.#given.abort(lossOf(error))
 
   constructor(stream: Duplex, deadlineMs: number) {
     this.#stream = stream
     this.#bottom = stream
     this.#watch(stream)
     stream.on('readable', this.#onReadable)
-    if (stream.destroyed) this.#onGone()
+    if (stream.destroyed || stream.readableEnded) this.#onGone()
     this.#timer = setTimeout(() => this.#given.abort(new BrokerError('HANDSHAKE_TIMEOUT')), deadlineMs)
   }
 
@@ -107,10 +106,12 @@ export class ClientLine {
   /**
    * A client that asked for encryption waits for the answer, so bytes that are here already were put in by somebody
    * between (CVE-2021-23214).
-   * @throws WireError
+   * @throws BrokerError PROTOCOL_ERROR
    */
   checkNothingFollows(): void {
-    if (this.#stream.readableLength > 0) throw new WireError('unencrypted bytes after an encryption request')
+    if (this.#stream.readableLength === 0) return
+    const hint = 'Somebody on the way may have put them in; connect over another network.'
+    throw new BrokerError('PROTOCOL_ERROR', 'unencrypted bytes after an encryption request', { hint })
   }
 
   /** What arrived so far and wasn't read. */
@@ -121,15 +122,16 @@ export class ClientLine {
 
   /**
    * Takes TLS up on the socket, as the server. A client that names application protocols must name `postgresql`.
-   * @throws Error when the handshake fails; the client can't be told then
+   * @throws BrokerError PROTOCOL_ERROR when the handshake fails; the client can't be told then
    */
   async startTls(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
     this.#isSpeakable = false
     socket.off('readable', this.#onReadable)
     const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [alpnProtocol] })
+    tls.disableRenegotiation()
     this.#stream = tls
     this.#watch(tls)
-    await this.wait(once(tls, 'secure'))
+    await this.wait(new Promise<void>((resolve) => tls.once('secure', () => resolve())))
     tls.on('readable', this.#onReadable)
     this.#isSpeakable = true
     return tls
@@ -153,4 +155,11 @@ export class ClientLine {
       await this.wait(this.#more.promise)
     }
   }
+}
+
+/** TLS that failed is a failure; a connection that was lost is not. */
+function lossOf(error: NodeJS.ErrnoException): Error {
+  if (!error.code?.startsWith('ERR_SSL_') && error.code !== 'EPROTO')
+    return new ClientLeft(error.message, { cause: error })
+  return new BrokerError('PROTOCOL_ERROR', 'TLS failed', { cause: error })
 }

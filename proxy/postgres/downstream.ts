@@ -21,8 +21,9 @@ import { signIn } from './sign-in.ts'
 import { readStartup, type Startup } from './startup.ts'
 
 /**
- * A client that came through. Either way the caller owns the stream from here, and ends it. For a cancel that is the only
- * answer, given alike for right and wrong keys, and at best once upstream has closed: libpq waits for it.
+ * A client that came through. Either way the caller owns the stream from here, which may have ended meanwhile. A cancel is
+ * answered by ending it ({@link endWith}), alike for right and wrong keys, and not before upstream has heard of it: libpq
+ * waits for that. What follows a cancel is dropped.
  */
 export type Received =
   | { readonly kind: 'client'; readonly client: PostgresClient }
@@ -57,8 +58,8 @@ const signInMs = 30_000
 
 /**
  * Receives a client of the protocol port. A sign-in that fails is told to the client as an ErrorResponse (except while TLS
- * is being set up, when it could not be understood), reported to `strangerFailed` and `onRefused`, and its connection is ended: flushed,
- * then destroyed within 2 s. Never rejects.
+ * is being set up, when it could not be understood), reported to `strangerFailed` and `onRefused`, and its connection is
+ * ended: flushed, then destroyed within 2 s. A client that leaves is only destroyed. Never rejects.
  * @param socket fresh from the listener, nothing read
  * @returns undefined when the client was refused or left; nothing is left to do then
  */
@@ -112,28 +113,21 @@ async function receive(
     return received
   } catch (thrown) {
     line.release() // first: a stream with a listener for `readable` does not flow
-    const refusal = refusalOf(thrown)
-    if (refusal) {
-      doorman.strangerFailed(refusal.code, client)
-      onRefused(refusal, client)
+    if (thrown instanceof ClientLeft) {
+      line.destroy()
+      return undefined
     }
-    if (refusal && line.isSpeakable) endWith(line.stream, errorResponse(refusal))
+    const refusal = toBrokerError(thrown)
+    doorman.strangerFailed(refusal.code, client)
+    onRefused(refusal, client)
+    if (line.isSpeakable) endWith(line.stream, errorResponse(refusal))
     else line.destroy()
     return undefined
   }
 }
 
-/** @returns undefined when the client left or was lost, which is nobody's failure */
-function refusalOf(thrown: unknown): BrokerError | undefined {
-  if (thrown instanceof ClientLeft) return undefined
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-  if (code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT') return undefined
-  if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_'))
-    return new BrokerError('PROTOCOL_ERROR', 'the TLS handshake failed', { cause: thrown })
-  return toBrokerError(thrown)
-}
-
 function cancel(line: ClientLine, { pid, key }: Omit<CancelAsk, 'origin'>, origin: ClientOrigin): Received {
+  line.stream.resume()
   return { kind: 'cancel', ask: { pid, key, origin }, stream: line.stream }
 }
 
@@ -163,7 +157,9 @@ function answerVersion(line: ClientLine, { minor, unknownOptions }: Startup): vo
 function boundTo({ bound }: Identity, pinned: string | undefined): { resourceId: string; level: string } {
   if (!bound) throw new BrokerError('GRANT_DENIED', 'this port takes connect tokens alone')
   if (pinned !== undefined && pinned !== bound.resourceId)
-    throw new BrokerError('GRANT_DENIED', 'the token is for another resource than this port')
+    throw new BrokerError('GRANT_DENIED', 'the token is for another resource than this port', {
+      hint: 'Use the host and port that came with the token.',
+    })
   return bound
 }
 

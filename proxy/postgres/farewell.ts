@@ -4,10 +4,10 @@ import type { Duplex } from 'node:stream'
 const lingerMs = 2000
 
 /**
- * Ends a stream with some last words: writes and half-closes it, then reads and discards for a while, because closing a
+ * Ends a stream, with some last words if there are any: writes and half-closes it, then reads and discards for a while, because closing a
  * socket that holds unread bytes makes the kernel send RST, which can cost the client the words. Destroyed after 2 s.
  */
-export function endWith(stream: Duplex, words: Buffer): void {
+export function endWith(stream: Duplex, words?: Buffer): void {
   if (stream.destroyed || stream.writableEnded) {
     stream.destroy()
     return

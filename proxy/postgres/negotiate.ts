@@ -22,7 +22,7 @@ const startupFamily = 0x00
 export async function negotiate(line: ClientLine, socket: Socket, context: () => SecureContext): Promise<Arrival> {
   const first = await line.peek()
   if (first === tlsHandshake) return startDirect(line, socket, context())
-  if (first !== startupFamily) throw new WireError('these are not the first bytes of a PostgreSQL client')
+  if (first !== startupFamily) throw garbage()
   let message = await line.readInitial()
   if (message.kind === 'gssenc') {
     line.checkNothingFollows()
@@ -40,7 +40,7 @@ export async function negotiate(line: ClientLine, socket: Socket, context: () =>
 /** Without the name of the protocol, a browser could be made to speak to this port inside TLS (ALPACA). */
 async function startDirect(line: ClientLine, socket: Socket, context: SecureContext): Promise<Arrival> {
   const tls = await line.startTls(socket, context)
-  if (!tls.alpnProtocol) throw new WireError('direct TLS needs the application protocol (ALPN) postgresql')
+  if (!tls.alpnProtocol) throw withoutAlpn()
   return readInside(line, tls)
 }
 
@@ -69,6 +69,16 @@ export async function decline(line: ClientLine): Promise<Cancel | StartupMessage
 
 function repeated(): WireError {
   return new WireError('an encryption request at the wrong place')
+}
+
+function garbage(): BrokerError {
+  const hint = 'This port speaks the PostgreSQL protocol alone.'
+  return new BrokerError('PROTOCOL_ERROR', 'these are not the first bytes of a PostgreSQL client', { hint })
+}
+
+function withoutAlpn(): BrokerError {
+  const hint = 'Ask for TLS in the protocol (sslnegotiation=postgres), or name it in ALPN.'
+  return new BrokerError('PROTOCOL_ERROR', 'direct TLS needs the application protocol postgresql', { hint })
 }
 
 function tlsRequired(): BrokerError {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { Socket } from 'node:net'
+import { connect as connectTcp, type Socket } from 'node:net'
 import {
   type ConnectionOptions,
   connect as connectTls,
@@ -248,7 +248,7 @@ t.test('direct TLS needs the application protocol postgresql', async (t) => {
   t.match(readError(await readAll(good)), { M: new RegExp(scriptedEnd) })
 
   const without = await upgrade(t, await connect(t, port), port)
-  t.match(readError(await readAll(without)), { C: '08P01', M: /ALPN/ })
+  t.match(readError(await readAll(without)), { C: '08P01', M: /direct TLS/, H: /ALPN/ })
 
   const other = connectTls({
     socket: await connect(t, port),
@@ -268,7 +268,7 @@ t.test('a TLS handshake that is none is counted and closed', async (t) => {
   const socket = await connect(t, port)
   socket.write(Buffer.concat([Buffer.of(0x16), Buffer.alloc(64, 1)]))
   await readAll(socket)
-  t.match(port.refused, [{ code: 'PROTOCOL_ERROR', message: /TLS handshake failed/ }])
+  t.match(port.refused, [{ code: 'PROTOCOL_ERROR', message: /TLS failed/ }])
   await isForgotten(port)
 })
 
@@ -401,4 +401,15 @@ t.test('a renewed certificate is used from the next client on', async (t) => {
   t.equal(await serialOf(), first)
   current = contexts[1] as SecureContext
   t.not(await serialOf(), first)
+})
+
+t.test('a refused client that neither reads nor closes is dropped', async (t) => {
+  const port = await openPort(t)
+  const socket = connectTcp({ port: port.listener.port, host: '127.0.0.1', allowHalfOpen: true })
+  socket.on('error', () => {})
+  t.teardown(() => socket.destroy())
+  socket.write(Buffer.alloc(1_000_000, 'x'))
+  await waitUntil(() => port.failures.length === 1)
+  t.equal(port.open(), 1, 'it is given time to read why')
+  await isForgotten(port)
 })

@@ -82,7 +82,7 @@ export async function openPort(t: Test, script: Script = {}): Promise<Port> {
       signedIn()
       seen.received.push(received)
       if (received.kind === 'client') end(received.client)
-      else received.stream.end()
+      else endWith(received.stream)
     },
   })
   t.teardown(() => {

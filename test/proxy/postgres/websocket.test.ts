@@ -1,4 +1,5 @@
 import { duplexPair } from 'node:stream'
+import fc from 'fast-check'
 import t from 'tap'
 import { receiveFromWebsocket } from '../../../proxy/postgres/downstream.ts'
 import type { BrokerError, ClientOrigin, ErrorCode, Identity } from '../../../proxy/session.ts'
@@ -87,4 +88,22 @@ t.test('a client that says nothing is ended at the deadline; one that left is no
   t.equal(await gone.received, undefined)
   t.ok(gone.stream.destroyed)
   t.strictSame(gone.failures, [])
+})
+
+t.test('any bytes give a client, a cancel or a refusal, and never a failure of ours', async (t) => {
+  const pieces = fc.constantFrom(sslRequest, gssEncRequest, startup, startup.subarray(0, 12), Buffer.from([0, 0, 0, 9]))
+  const bytes = fc.oneof(pieces, fc.uint8Array({ maxLength: 40 }))
+  await fc.assert(
+    fc.asyncProperty(fc.array(bytes, { maxLength: 4 }), async (sent) => {
+      const { client, received, failures } = open()
+      client.resume()
+      for (const chunk of sent) client.write(chunk)
+      client.end()
+      const result = await received
+      const isFine = failures.every((code) => code === 'PROTOCOL_ERROR' || code === 'UNSUPPORTED')
+      return isFine && (result === undefined || failures.length === 0)
+    }),
+    { numRuns: 300 },
+  )
+  t.pass()
 })
