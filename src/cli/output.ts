@@ -12,8 +12,8 @@ export function fail(error: unknown): number {
 }
 
 export function exitCodeOf(code: ErrorCode): number {
-  if (code === 'LOGIN_REQUIRED' || code === 'LOGIN_TOO_OLD' || code === 'TOKEN_INVALID') return exitCodes.notLoggedIn
   const { status } = errors[code]
+  if (status === 401) return exitCodes.notLoggedIn
   if (status === 403) return exitCodes.denied
   if (status === 502 || status === 503) return exitCodes.unreachable
   return exitCodes.failed

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
 import { buildApp } from '../../../src/http/app.ts'
+import { identityRoutes } from '../../../src/http/routes/identity.ts'
 import { loginRoutes } from '../../../src/http/routes/login.ts'
 import type { IdentityService } from '../../../src/identity/identity.ts'
 import type { Logins, LoginVia, Vouched } from '../../../src/identity/logins.ts'
@@ -25,6 +26,8 @@ export interface LoginHouse {
   readonly oidc: Oidc
   readonly logins: KeptLogins
   readonly clock: { now(): number; advance(ms: number): void }
+  /** What was asked of the rest of identity, in order. */
+  readonly calls: unknown[][]
 }
 
 /** Logins as the store would keep them. */
@@ -41,6 +44,8 @@ export interface HouseOptions {
   /** `server.public_url`, where it isn't the address we listen on. */
   readonly publicUrl?: string
   readonly fetch?: OidcDeps['fetch']
+  /** Listens with TLS when given. */
+  readonly tls?: { cert: string; key: string }
 }
 
 export async function startProvider(t: Test): Promise<Provider> {
@@ -56,7 +61,7 @@ export async function startLoginHouse(
 ): Promise<LoginHouse> {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-login-'))
   const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
+  const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const publicUrl = options.publicUrl ?? url
   provider.allow?.({ redirectUri: `${publicUrl}/callback/oidc`, backchannelLogoutUri: `${url}/callback/oidc/logout` })
   let offset = 0
@@ -68,6 +73,7 @@ export async function startLoginHouse(
   }
   const logger = createLogger({ level: 'silent' })
   const logins = keepLogins(clock.now)
+  const calls: unknown[][] = []
   const oidc = createOidc({
     config: configOf(provider, options),
     publicUrl,
@@ -81,6 +87,7 @@ export async function startLoginHouse(
     metrics: createMetrics(),
     publicUrl,
     trustedProxies: [],
+    ...(options.tls ? { https: options.tls } : {}),
     routes: [
       loginRoutes({
         oidc,
@@ -90,6 +97,7 @@ export async function startLoginHouse(
         keyring: openKeyring(dir),
         deviceIntervalMs: 100,
       }),
+      identityRoutes({ identity: { logins, ...administration(calls) }, publicUrl, endpointOf: () => null }),
     ],
   })
   await app.listen({ host: '127.0.0.1', port })
@@ -97,7 +105,7 @@ export async function startLoginHouse(
     await app.close()
     rmSync(dir, { recursive: true })
   })
-  return { url, oidc, logins, clock }
+  return { url, oidc, logins, clock, calls }
 }
 
 export function configOf(
@@ -157,7 +165,7 @@ function loginOf(vouched: Vouched, via: LoginVia, id: string, now: number): Logi
     acr,
     scopes: null,
     expiresAt: now + 24 * hour,
-    roles: ['user'],
+    roles: vouched.subject === 'dave' ? ['user', 'admin'] : ['user'],
     principal: {
       id: `prn_${subject}`,
       kind: 'person',
@@ -188,5 +196,56 @@ function identityOf(logins: KeptLogins): IdentityService {
     scramVerifier: unused,
     identify: unused,
     sweep: unused,
+  }
+}
+
+type Administration = Omit<Parameters<typeof identityRoutes>[0]['identity'], 'logins'>
+
+/** Answers as identity would, and keeps what it was asked. */
+function administration(calls: unknown[][]): Administration {
+  const view = {
+    principalId: 'prn_alice',
+    cidr: null,
+    createdAt: 0,
+    expiresAt: hour,
+    lastUsedAt: null,
+    lastUsedFrom: null,
+  }
+  const target = { kind: 'person', issuer: 'i', subject: 's', email: null, groups: [], manager: null } as const
+  const named = (reference: string) => ({
+    ...target,
+    id: 'prn_x',
+    name: reference,
+    active: true,
+    lockedAt: null,
+    ownerId: null,
+  })
+  const apiToken = { ...view, id: `api_${'0'.repeat(26)}`, createdBy: 'prn_alice' }
+  return {
+    apiTokens: {
+      create: async (login, ask) => {
+        calls.push(['create', login.principal.subject, ask])
+        return { token: 'spa_secret', view: { ...apiToken, name: ask.name, scopes: ask.scopes } }
+      },
+      list: async () => [{ ...apiToken, name: 'ci', scopes: ['read'], cidr: '10.0.0.0/8' }],
+      revoke: async (_login, id) => void calls.push(['revoke', id]),
+    },
+    connectTokens: {
+      issue: () => Promise.reject(new BrokerError('RESOURCE_UNKNOWN')),
+      list: async () => [
+        { ...view, id: 'k'.repeat(16), grantId: 'grt_1', resourceId: 'rds-postgres/1/r/orders', level: 'ro' },
+      ],
+      revoke: async (_login, id) => void calls.push(['revoke-connect', id]),
+    },
+    principals: async () => ({ principals: [], next: null }),
+    lock: async (_login, reference, why) => {
+      calls.push(['lock', reference, why])
+      return named(reference)
+    },
+    unlock: async (_login, reference, why) => {
+      calls.push(['unlock', reference, why])
+      return named(reference)
+    },
+    createServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
   }
 }
