@@ -28,7 +28,7 @@ export const identityRoutes =
     })
     app.post(
       '/api/v1/logout',
-      { config: { access: 'user', interactive: true }, schema: { body: Type.Optional(Nothing) } },
+      { config: { access: 'user', interactive: true }, schema: { body: Type.Union([Type.Null(), Nothing]) } },
       async (request, reply) => {
         await deps.identity.logins.end(requireLogin(request).id, 'logout')
         const secure = deps.publicUrl.startsWith('https:')
