@@ -6,6 +6,7 @@ export interface IdentityService {
   /**
    * Who sends this HTTP request or opens this websocket? Null when nothing valid was shown.
    * @param bearer the value after `Bearer `, a CLI login token or an API token
+   * @throws BrokerError ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE for an API token whose secret is right
    */
   authenticate(shown: {
     cookie?: string | undefined
