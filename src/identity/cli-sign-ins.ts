@@ -42,7 +42,7 @@ interface CliCode {
   readonly challenge: string
 }
 
-export const confirmWithinMs = 5 * 60_000
+const confirmWithinMs = 5 * 60_000
 const redeemWithinMs = 60_000
 const mostTries = 5
 

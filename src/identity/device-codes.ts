@@ -4,7 +4,7 @@ import type { Vouched } from './logins.ts'
 import { createOnce } from './once.ts'
 
 /** Follows RFC 8628 in its parts; the messages are our own, since our CLI is the only client. */
-export type DeviceState =
+type DeviceState =
   /** Nobody has typed the code yet, or not yet decided. */
   | { readonly is: 'pending' }
   /** Somebody signed in and approved; the next poll ends the wait. */
@@ -24,7 +24,7 @@ export interface DeviceRequest {
   polledAt: number
 }
 
-export type DevicePoll =
+type DevicePoll =
   | { readonly is: 'pending' | 'slow-down' | 'denied' | 'unknown' }
   | { readonly is: 'approved'; readonly vouched: Vouched }
 

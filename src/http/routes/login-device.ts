@@ -8,6 +8,10 @@ import { confirmDevice, deviceDone, deviceForm } from '../pages/sign-in-pages.ts
 import { type Desk, demandOwnOrigin, signInAtProvider, strangers } from './login-browser.ts'
 import { beginCliLogin, confirmationOf, spend } from './login-cli.ts'
 
+const Open = Type.Object(
+  { max_age: Type.Optional(Type.Integer({ minimum: 0, maximum: 86_400 })) },
+  { additionalProperties: false },
+)
 const Typed = Type.Object({ form: Type.String({ maxLength: 64 }), user_code: Type.String({ maxLength: 64 }) })
 const Decision = Type.Object({
   form: Type.String({ maxLength: 64 }),
@@ -46,11 +50,12 @@ export const deviceLoginApi = (desk: Desk) => (app: FastifyInstance) => {
 
 /** Where a person who signed in types the code, sees whence it was asked, and decides. */
 export const deviceLoginPages = (desk: Desk) => (app: FastifyInstance) => {
-  app.get('/device', { config: strangers }, async (request, reply) => {
+  app.get('/device', { config: strangers, schema: { querystring: Open, hide: true } }, async (request, reply) => {
+    const { max_age: maxAgeS = null } = request.query as { max_age?: number }
     const confirmation = confirmationOf(desk, request)
-    return confirmation?.purpose.for === 'device'
+    return confirmation?.purpose.for === 'device' && maxAgeS === null
       ? sendPage(reply, 'Sign in a command', deviceForm(confirmation))
-      : signInAtProvider(desk, reply, { for: 'device' })
+      : signInAtProvider(desk, reply, { for: 'device' }, { maxAgeS, acr: null })
   })
   app.post('/device', { config: strangers, schema: { body: Typed, hide: true } }, async (request, reply) => {
     const { form, user_code: typed } = request.body as { form: string; user_code: string }

@@ -142,6 +142,20 @@ t.test('login by device code, in another browser', async (t) => {
   t.match(logins.begun, [{ via: 'cli', vouched: { subject: 'alice' } }])
 })
 
+t.test('--fresh makes the provider ask again, both ways', async (t) => {
+  const provider = await startProvider(t)
+  const { url } = await startLoginHouse(t, provider)
+  const asked = async (from: string) => {
+    const response = await fetch(from, { redirect: 'manual' })
+    return new URL(response.headers.get('location') ?? '').searchParams.get('prompt')
+  }
+  const terminal = openTerminal(t, null)
+  const browser = await terminal.start(['login', '--server', url, '--fresh', '--no-browser'], /(http:\S+)\n/)
+  t.equal(await asked(browser.found[1] ?? ''), 'login')
+  const device = await terminal.start(['login', '--server', url, '--fresh', '--device'], /(http:\S+)\n/)
+  t.equal(await asked(device.found[1] ?? ''), 'login')
+})
+
 t.test('a device code that is denied, and one that expires', async (t) => {
   const provider = await startProvider(t)
   const { url, clock, logins } = await startLoginHouse(t, provider)
