@@ -67,13 +67,20 @@ const Partition = (description: string) =>
     default: 'aws',
   })
 const List = <T extends TSchema>(item: T, description: string) => Type.Array(item, { description })
-const Names = (description: string, fallback?: readonly string[]) =>
-  Type.Array(Type.String({ minLength: 1 }), { description, ...(fallback ? { default: fallback } : {}) })
+const Names = (description: string, example: readonly string[], fallback?: readonly string[]) =>
+  Type.Array(Type.String({ minLength: 1 }), {
+    description,
+    examples: [example],
+    ...(fallback ? { default: fallback } : {}),
+  })
 
 const Tls = Type.Object(
   {
-    cert: Type.String({ description: 'PEM file with the certificate chain; reloaded when it changes' }),
-    key: Type.String({ description: 'PEM file with the private key' }),
+    cert: Type.String({
+      description: 'PEM file with the certificate chain; reloaded when it changes',
+      examples: ['/etc/sallyport/tls.crt'],
+    }),
+    key: Type.String({ description: 'PEM file with the private key', examples: ['/etc/sallyport/tls.key'] }),
   },
   { ...strict, description: 'Certificate and key' },
 )
@@ -83,7 +90,9 @@ const Server = Type.Object(
     listen: Type.Optional(Address('Address and port of the HTTP side', '0.0.0.0:8443', '127.0.0.1:8443')),
     public_url: Url('URL under which people and clients reach the broker', 'https://access.example.com'),
     tls: Type.Optional(Tls),
-    trusted_proxies: Type.Optional(Names('Addresses or CIDRs of proxies whose X-Forwarded-For is believed')),
+    trusted_proxies: Type.Optional(
+      Names('Addresses or CIDRs of proxies whose X-Forwarded-For is believed', ['10.0.0.0/8']),
+    ),
     metrics_listen: Type.Optional(
       Address('Address and port of /metrics, without TLS', '127.0.0.1:9464', '127.0.0.1:9464'),
     ),
@@ -95,7 +104,7 @@ const Server = Type.Object(
 const Oidc = Type.Object(
   {
     issuer: Url('Issuer URL of the OpenID provider', 'https://login.example.com'),
-    client_id: Type.String({ description: 'Client id registered there' }),
+    client_id: Type.String({ description: 'Client id registered there', examples: ['sallyport'] }),
     client_secret: Type.Optional(
       Type.String({
         minLength: 1,
@@ -105,13 +114,15 @@ const Oidc = Type.Object(
         examples: ['${env:OIDC_SECRET}'],
       }),
     ),
-    scopes: Type.Optional(Names('Scopes to ask for', ['openid', 'profile', 'email', 'offline_access'])),
+    scopes: Type.Optional(
+      Names('Scopes to ask for', ['openid', 'email', 'groups'], ['openid', 'profile', 'email', 'offline_access']),
+    ),
     groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
     manager_claim: Type.Optional(
       Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
     ),
-    admin_groups: Type.Optional(Names('Groups whose members have the role admin')),
-    auditor_groups: Type.Optional(Names('Groups whose members have the role auditor')),
+    admin_groups: Type.Optional(Names('Groups whose members have the role admin', ['platform'])),
+    auditor_groups: Type.Optional(Names('Groups whose members have the role auditor', ['security'])),
     session_idle: Type.Optional(Duration('A browser or CLI login ends after this long unused', '12h')),
     session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
     probe_every: Type.Optional(
@@ -132,6 +143,7 @@ const Aws = Type.Object(
         pattern: '^[\\w+=,.@:/-]{2,1224}$',
         patternErrorMessage: 'expected 2–1224 of letters, digits and +=,.@:/-_',
         description: 'ExternalId for the spokes; generated at first start unless given',
+        examples: ['sallyport-1a2b3c'],
       }),
     ),
     regions: Type.Optional(
@@ -168,7 +180,10 @@ const Aws = Type.Object(
           Url('Endpoint for every service', 'http://127.0.0.1:4566'),
           Type.Record(Type.String(), Url('Endpoint of this service', 'http://127.0.0.1:4566')),
         ],
-        { description: 'Endpoint for every service, or one by service id; for emulators and VPC endpoints' },
+        {
+          description: 'Endpoint for every service, or one by service id; for emulators and VPC endpoints',
+          examples: ['http://127.0.0.1:4566'],
+        },
       ),
     ),
   },
@@ -179,7 +194,7 @@ const Listener = Type.Object(
   {
     listen: Address('Address and port that clients connect to', '0.0.0.0:5432'),
     tls: Type.Optional(Tls),
-    resource: Type.Optional(Type.String({ description: 'Pins the port to one resource' })),
+    resource: Type.Optional(Type.String({ description: 'Pins the port to one resource', examples: ['orders'] })),
   },
   { ...strict, description: 'A protocol port' },
 )
@@ -193,8 +208,15 @@ const Resource = Type.Object(
       description: 'Full id, e.g. rds-postgres/111122223333/eu-west-1/orders',
     }),
     partition: Type.Optional(Partition('AWS partition')),
-    endpoint: Type.Optional(Type.String({ description: 'Host name of the target, as AWS gives it' })),
-    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target' })),
+    endpoint: Type.Optional(
+      Type.String({
+        description: 'Host name of the target, as AWS gives it',
+        examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
+      }),
+    ),
+    port: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target', examples: [5432] }),
+    ),
     connect_address: Type.Optional(
       Address(
         'Where to connect instead of endpoint:port; name and certificate stay those of the endpoint',
@@ -213,19 +235,32 @@ const Resource = Type.Object(
     database: Type.Optional(
       Type.String({ description: 'Database used when the client names none', default: 'postgres' }),
     ),
-    ca: Type.Optional(Type.String({ description: 'PEM file of roots to trust instead of the RDS roots' })),
-    tags: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Tags, as on the AWS resource' })),
+    ca: Type.Optional(
+      Type.String({
+        description: 'PEM file of roots to trust instead of the RDS roots',
+        examples: ['/etc/sallyport/roots.pem'],
+      }),
+    ),
+    tags: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        description: 'Tags, as on the AWS resource',
+        examples: [{ env: 'prod' }],
+      }),
+    ),
   },
   { ...strict, description: 'A resource entered by hand' },
 )
 
 const Selector = {
-  ids: Type.Optional(Names('Full resource ids')),
-  accounts: Type.Optional(Names('Account ids; a rule that selects by tags should pin them')),
-  kinds: Type.Optional(Names('Kinds, e.g. rds-postgres')),
-  regions: Type.Optional(Names('Regions')),
+  ids: Type.Optional(Names('Full resource ids', ['rds-postgres/111122223333/eu-west-1/orders'])),
+  accounts: Type.Optional(Names('Account ids; a rule that selects by tags should pin them', ['111122223333'])),
+  kinds: Type.Optional(Names('Kinds, e.g. rds-postgres', ['rds-postgres'])),
+  regions: Type.Optional(Names('Regions', ['eu-west-1'])),
   tags: Type.Optional(
-    Type.Record(Type.String(), Type.String(), { description: 'Tags that must all be there with these values' }),
+    Type.Record(Type.String(), Type.String(), {
+      description: 'Tags that must all be there with these values',
+      examples: [{ env: 'prod' }],
+    }),
   ),
 }
 
@@ -233,16 +268,21 @@ const Selector = {
 const Level = Type.Object(
   { for: Type.Object(Selector, { ...strict, description: 'Resources these levels are for' }) },
   {
-    additionalProperties: Type.Record(Type.String(), Type.Unknown()),
+    additionalProperties: Type.Record(Type.String(), Type.Unknown(), {
+      description: 'What the level of this name means; which members there are depends on the kind, see below',
+      examples: [{ db_user: 'sallyport_ro', databases: ['*'] }],
+    }),
     description: 'Levels of some resources; the first match wins',
   },
 )
 
 const Who = Type.Object(
   {
-    groups: Type.Optional(Names('Groups')),
-    emails: Type.Optional(Names('Verified e-mail addresses')),
-    principals: Type.Optional(Names('Principal ids, also of service accounts')),
+    groups: Type.Optional(Names('Groups', ['engineering'])),
+    emails: Type.Optional(Names('Verified e-mail addresses', ['alice@example.com'])),
+    principals: Type.Optional(
+      Names('Principal ids, also of service accounts', ['prn_01k3m7q2x8v5t9w4b6n1c0d2fg']),
+    ),
   },
   { ...strict, description: 'Whoever is in any of these' },
 )
@@ -277,12 +317,18 @@ const Rule = Type.Object(
     }),
     who: Who,
     what: Type.Object(Selector, { ...strict, description: 'Resources' }),
-    levels: Type.Array(Type.String({ minLength: 1 }), { minItems: 1, description: 'Levels that may be asked for' }),
+    levels: Type.Array(Type.String({ minLength: 1 }), {
+      minItems: 1,
+      description: 'Levels that may be asked for',
+      examples: [['readonly']],
+    }),
     max_duration: Duration('Longest grant', '8h', { most: '365d' }),
     require: Type.Optional(
       Type.Object(
         {
-          reason: Type.Optional(Type.Boolean({ description: 'A reason must be given', default: false })),
+          reason: Type.Optional(
+            Type.Boolean({ description: 'A reason must be given', examples: [true], default: false }),
+          ),
           ticket: Type.Optional(
             Type.String({
               format: 'regex',
@@ -294,7 +340,7 @@ const Rule = Type.Object(
           login_within: Type.Optional(
             Duration('The sign-in must be younger than this, at request, approval and issue of a connect token'),
           ),
-          acr: Type.Optional(Names('The sign-in must carry one of these authentication context classes')),
+          acr: Type.Optional(Names('The sign-in must carry one of these authentication context classes', ['phr'])),
         },
         { ...strict, description: 'Conditions of asking' },
       ),
@@ -385,8 +431,15 @@ export const ConfigSchema = Type.Object(
             List(
               Type.Object(
                 {
-                  file: Type.Optional(Type.String({ description: 'Append checkpoints to this file' })),
-                  stdout: Type.Optional(Type.Boolean({ description: 'Print checkpoints to standard output' })),
+                  file: Type.Optional(
+                    Type.String({
+                      description: 'Append checkpoints to this file',
+                      examples: ['/mnt/worm/sallyport-anchors.jsonl'],
+                    }),
+                  ),
+                  stdout: Type.Optional(
+                    Type.Boolean({ description: 'Print checkpoints to standard output', examples: [true] }),
+                  ),
                 },
                 { ...strict, description: 'One place' },
               ),

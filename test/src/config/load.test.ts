@@ -76,9 +76,9 @@ access:
     '5:10 server.drain: expected a duration of 0s to 24h, such as 10m, got "soon"; e.g. 10m',
     '6:15 store.url: expected sqlite:PATH, got "mysql://db"; e.g. sqlite:./data/sallyport.db',
     '6:36 store.grace: expected a duration of 0s to 1h, such as 30s, got "2h"; e.g. 30s',
-    '7:1 oidc.client_id: "client_id" is missing; add client_id; it is: client id registered there',
+    '7:1 oidc.client_id: "client_id" is missing; add client_id; e.g. sallyport',
     '8:11 oidc.issuer: expected a URL that begins with https:// or http://, got "login.example.com"; e.g. https://login.example.com',
-    '9:17 oidc.admin_groups: expected a list, got "platform"; it is: groups whose members have the role admin',
+    '9:17 oidc.admin_groups: expected a list, got "platform"; e.g. ["platform"]',
     '12:15 listeners.postgres[0].listen: expected HOST:PORT with a port of 0–65535, got 5432; e.g. 0.0.0.0:5432',
     '13:21 limits.sessions: expected a whole number from 1, got 0; e.g. 10000',
     '13:48 limits.sessions_per_principal: expected a whole number from 1, got 1.5; e.g. 100',
@@ -87,7 +87,7 @@ access:
     '18:5 aws.accounts.1234: expected an account id of 12 digits, got "1234"; correct the name',
     '20:11 access[0].name: expected 1–63 lower-case letters, digits and hyphens, got "Engineers"; e.g. engineers-read-databases',
     '21:21 access[0].who.groups[0]: expected some text, got ""; write text',
-    '23:13 access[0].levels: expected at least 1 item, got none; it is: levels that may be asked for',
+    '23:13 access[0].levels: expected at least 1 item, got none; e.g. ["readonly"]',
     '24:19 access[0].max_duration: expected a duration of 1s to 365d, such as 8h, got "2y"; e.g. 8h',
     '25:37 access[0].approval.stages[0].any_of[0]: expected group:NAME, email:ADDRESS or manager, got "boss"; e.g. group:database-owners',
   ])
@@ -97,7 +97,7 @@ t.test('one broken section does not hide what is wrong in another', async (t) =>
   const text = minimal.replace('http://localhost:8443', 'http://access.example.com').replace('client_id', 'client-id')
   t.same(await problemsOf(t, text), [
     '3:15 server.public_url: expected https, got http; use https; only loopback may do without',
-    '4:1 oidc.client_id: "client_id" is missing; add client_id; it is: client id registered there',
+    '4:1 oidc.client_id: "client_id" is missing; add client_id; e.g. sallyport',
     '6:3 oidc.client-id: unknown key "client-id"; did you mean client_id?',
   ])
 })
@@ -141,7 +141,7 @@ t.test('wrong types are named as they were typed', async (t) => {
   )
   t.equal(
     await at('aws: { endpoint_url: [] }'),
-    '7:22 aws.endpoint_url: expected a URL that begins with https:// or http://, or a mapping, got a list; it is: endpoint for every service, or one by service id; for emulators and VPC endpoints',
+    '7:22 aws.endpoint_url: expected a URL that begins with https:// or http://, or a mapping, got a list; e.g. http://127.0.0.1:4566',
   )
   t.match(await at('resources: [{ id: orders }]'), /expected a full id: KIND\/ACCOUNT\/REGION\/NAME, got "orders"/)
 })

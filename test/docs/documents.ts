@@ -1,0 +1,11 @@
+import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
+import { renderErrors } from './errors-page.ts'
+import { renderMetrics } from './metrics-page.ts'
+
+/** Every generated file, by its path in the repository. */
+export const documents: Readonly<Record<string, () => string>> = {
+  'config/schema.json': renderJsonSchema,
+  'docs/configuration.md': renderReference,
+  'docs/errors.md': renderErrors,
+  'docs/metrics.md': renderMetrics,
+}

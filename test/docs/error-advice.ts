@@ -1,0 +1,54 @@
+import type { ErrorCode } from '../../proxy/session.ts'
+
+/** What a person can do about each error; a code without advice does not compile. */
+export const advice: Readonly<Record<ErrorCode, string>> = {
+  TOKEN_INVALID:
+    'Make another connect token with `sallyport connect RESOURCE --token`, or sign in with `sallyport login`.',
+  LOGIN_REQUIRED: '`sallyport login`, or `sallyport login --device` where there is no browser.',
+  LOGIN_TOO_OLD: '`sallyport login` again: the rule demands a recent sign-in.',
+  LOGIN_FAILED: 'Try again; the message says which step failed. The daemon logs the reason the provider gave.',
+  PROVIDER_UNAVAILABLE: 'Wait for the identity provider: nobody can sign in meanwhile.',
+  PRINCIPAL_LOCKED: 'Ask an admin, who can `sallyport unlock`; `sallyport audit search` shows who locked it and why.',
+  PRINCIPAL_INACTIVE: 'Sign in again; if that fails, your account at the identity provider is disabled.',
+  ROLE_REQUIRED: 'Ask somebody whose groups are in `oidc.admin_groups` or `oidc.auditor_groups`.',
+  SCOPE_REQUIRED: 'Make an API token with the scope that the message names.',
+  INTERACTIVE_REQUIRED: 'Do it in the browser, or after `sallyport login`: decisions are never made with a token.',
+  ORIGIN_REFUSED: 'Open the page at `server.public_url`; behind a proxy, let it pass `Host` on.',
+  ADDRESS_REFUSED: 'Use the token from the network it was made for, or make another.',
+  GRANT_DENIED: '`sallyport policy why me RESOURCE` says which condition fails; `sallyport request` asks.',
+  GRANT_EXPIRED: '`sallyport request` again. Before it ends, `sallyport extend` lengthens a grant.',
+  GRANT_TAMPERED: 'Tell security: somebody wrote into the database. `sallyport audit verify` says what else is wrong.',
+  DECISION_REFUSED: 'Somebody else must decide: never the requester, and one person fills one stage.',
+  STALE: 'Read it again, then decide on what it says now.',
+  RESOURCE_UNKNOWN: '`sallyport ls` shows what you may ask for.',
+  RESOURCE_AMBIGUOUS: 'Write the full id, as `sallyport ls` shows it.',
+  LEVEL_UNKNOWN: '`sallyport ls` shows the levels of each resource.',
+  DATABASE_DENIED: 'Connect to a database of the level (`databases` in the configuration), or ask for another level.',
+  SESSION_KILLED: 'The message says who ended it. The grant may still be live: connect again.',
+  LIMIT_REACHED: 'Ask for less at a time (`max_rows`, `statement_timeout` of the level).',
+  TOO_MANY_SESSIONS:
+    'Close sessions you no longer use, or lower the size of the pool; operators: `limits` in the configuration.',
+  IDLE: 'Connect again.',
+  DRAINING: 'Connect again in a moment: the daemon restarts.',
+  PROTOCOL_ERROR: 'Check that the client speaks PostgreSQL to this port; otherwise report it, with the session id.',
+  UNSUPPORTED: 'Connect without the feature that the message names.',
+  TLS_REQUIRED: 'Set `sslmode=require` or stricter: passwords travel only inside TLS.',
+  HANDSHAKE_TIMEOUT: 'Connect again; if it comes back, look at the network between client and broker.',
+  TARGET_UNREACHABLE: 'Operators: `endpoint`, `port`, security groups and routes between broker and target.',
+  TARGET_UNTRUSTED:
+    'Operators: `endpoint` must be the name in the certificate; `ca` names roots other than those of RDS.',
+  TARGET_REFUSED:
+    'Operators: the database user must exist with `rds_iam` granted; see the log for what the target said.',
+  TARGET_LOST: 'Connect again; the target restarted or the network broke.',
+  AWS_DENIED:
+    'Operators: trust policy and ExternalId of the role, and `rds-db:connect` for the database user; see the log.',
+  AWS_UNAVAILABLE: 'Try again; operators: the route to STS, and `aws.regions`.',
+  AUDIT_UNAVAILABLE: 'Operators: disk space and permissions of the store. Revocation goes on meanwhile.',
+  RECORDING_FAILED: 'Operators: disk space and permissions of `recordings.dir`, and its quotas.',
+  STORE_UNAVAILABLE: 'Operators: disk and file of the store. Open sessions end after `store.grace`.',
+  RATE_LIMITED: 'Wait as long as `Retry-After` says.',
+  INVALID_INPUT: 'Correct what the message names.',
+  NOT_FOUND: 'Check the id or the path.',
+  CONFIG_INVALID: '`sallyport config check FILE` prints every problem with its line.',
+  INTERNAL: 'Report it with the session or request id; the daemon’s log has the cause.',
+}

@@ -1,0 +1,57 @@
+import type { MetricObject } from 'prom-client'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { table } from './markdown.ts'
+
+/** What the values of a label are. */
+const labels: Readonly<Record<string, string>> = {
+  kind: 'kind of the resource, e.g. `rds-postgres`',
+  outcome: 'what became of it: the end reason of a session, the status of a request, `succeeded`, `failed` …',
+  phase: '`identify`, `authorize`, `aws`, `upstream`',
+  direction: '`up` (client to target), `down`',
+  reason: 'why a session was ended, e.g. `grant-revoked`',
+  code: 'error code, see [errors.md](errors.md)',
+  type: 'type of the audit event, e.g. `session.started`',
+  service: 'AWS service, e.g. `sts`',
+  operation: 'AWS operation, e.g. `AssumeRole`',
+  method: 'HTTP method',
+  route: 'route pattern, never the URL itself',
+  status: 'HTTP status',
+}
+
+const introduction = `# Metrics
+
+Prometheus text at \`/metrics\` of \`server.metrics_listen\`, a listener of its own without sign-in. No label holds a person or
+the name of a resource. Times are in seconds; a histogram is \`NAME_bucket\`, \`NAME_sum\`, \`NAME_count\`.
+`
+
+const rest = `
+Beside these, what prom-client says of any Node.js process: \`process_*\` (CPU, memory, open files) and \`nodejs_*\` (event loop
+delay, heap, garbage collection).
+`
+
+export function renderMetrics(): string {
+  const ours = createMetrics()
+    .registry.getMetricsAsArray()
+    .filter(({ name }) => name.startsWith('sallyport_'))
+  const rows = ours.map((metric) => [
+    `\`${metric.name}\``,
+    String(metric.type),
+    labelsOf(metric)
+      .map((label) => `\`${label}\``)
+      .join(', '),
+    metric.help,
+  ])
+  const used = new Set(ours.flatMap(labelsOf))
+  const meanings = [...used].map((label) => [`\`${label}\``, meaningOf(label)])
+  return `${introduction}\n${table(['Metric', 'Type', 'Labels', 'Meaning'], rows)}\n${table(['Label', 'Values'], meanings)}${rest}`
+}
+
+function labelsOf(metric: MetricObject): string[] {
+  return 'labelNames' in metric && Array.isArray(metric.labelNames) ? metric.labelNames.map(String) : []
+}
+
+function meaningOf(label: string): string {
+  const meaning = labels[label]
+  if (!meaning) throw new Error(`test/docs/metrics-page.ts must say what the values of the label "${label}" are`)
+  return meaning
+}
