@@ -280,9 +280,7 @@ const Who = Type.Object(
   {
     groups: Type.Optional(Names('Groups', ['engineering'])),
     emails: Type.Optional(Names('Verified e-mail addresses', ['alice@example.com'])),
-    principals: Type.Optional(
-      Names('Principal ids, also of service accounts', ['prn_01k3m7q2x8v5t9w4b6n1c0d2fg']),
-    ),
+    principals: Type.Optional(Names('Principal ids, also of service accounts', ['prn_01k3m7q2x8v5t9w4b6n1c0d2fg'])),
   },
   { ...strict, description: 'Whoever is in any of these' },
 )
