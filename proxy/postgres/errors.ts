@@ -12,6 +12,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   LOGIN_REQUIRED: '28000', // invalid_authorization_specification
   LOGIN_TOO_OLD: '28000',
   LOGIN_FAILED: '28000',
+  PROVIDER_UNAVAILABLE: '57P03',
   PRINCIPAL_LOCKED: '28000',
   PRINCIPAL_INACTIVE: '28000',
   ROLE_REQUIRED: '28000',

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { AccountName } from './oidc/accounts.ts'
+
+const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const browser = fileURLToPath(new URL('browser.ts', import.meta.url))
+
+/** What a command did. */
+export interface Ran {
+  /** Exit code; 128 + signal number when a signal ended it. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A command that runs on. */
+export interface Running {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ran>
+  /** All it printed so far, both streams. */
+  readonly output: string
+  /** Resolves with the match once the output has it. @throws Error when it ends, or after 15 s, without */
+  prints(pattern: RegExp): Promise<RegExpExecArray>
+}
+
+/** `sallyport` as one of the sandbox's people types it: with a home of its own, and a browser that signs in by itself. */
+export interface Commands {
+  readonly env: NodeJS.ProcessEnv
+  start(args: readonly string[], env?: NodeJS.ProcessEnv): Running
+  run(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran>
+  /** Runs it with `--json` and parses the answer. @throws Error when it fails */
+  json<T>(args: readonly string[]): Promise<T>
+}
+
+/** @param dir where homes are kept */
+export function commandsOf(person: AccountName, options: { dir: string; url: string }): Commands {
+  const home = path.join(options.dir, 'home', person)
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  const env = {
+    ...process.env,
+    SALLYPORT_HOME: home,
+    SALLYPORT_SERVER: options.url,
+    SALLYPORT_BROWSER: `${process.execPath} ${browser} ${person}`,
+  }
+  const start = (args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
+    startCommand(process.execPath, [main, ...args], { ...env, ...more })
+  const run = (args: readonly string[], more?: NodeJS.ProcessEnv) => start(args, more).ended
+  return {
+    env,
+    start,
+    run,
+    json: async <T>(args: readonly string[]) => {
+      const ran = await run([...args, '--json'])
+      if (ran.code !== 0) throw new Error(`sallyport ${args.join(' ')}: exit code ${ran.code}\n${ran.stderr}`)
+      return JSON.parse(ran.stdout) as T
+    },
+  }
+}
+
+const printsWithinMs = 15_000
+
+/** @param input for its standard input, which is empty unless told */
+export function startCommand(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  input = '',
+): Running {
+  const child = spawn(file, [...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  child.stdin.on('error', () => {}) // it may end without reading
+  child.stdin.end(input)
+  const text = { stdout: '', stderr: '', both: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (chunk: string) => {
+      text[name] += chunk
+      text.both += chunk
+    })
+  const ended = new Promise<Ran>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 143), stdout: text.stdout, stderr: text.stderr })
+    })
+  })
+  return {
+    child,
+    ended,
+    get output() {
+      return text.both
+    },
+    prints: async (pattern) => {
+      const deadline = Date.now() + printsWithinMs
+      for (;;) {
+        const match = pattern.exec(text.both)
+        if (match) return match
+        if (child.exitCode !== null || Date.now() > deadline)
+          throw new Error(`expected ${pattern} in the output of ${path.basename(file)}, got: ${text.both}`)
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    },
+  }
+}
