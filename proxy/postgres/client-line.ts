@@ -90,8 +90,13 @@ export class ClientLine {
 
   /** @throws WireError */
   async readInitial(): Promise<InitialMessage> {
+    return decodeInitial((await this.readPacket()).subarray(4))
+  }
+
+  /** A message without a type byte, as it came: length word and body. @throws WireError */
+  async readPacket(): Promise<Buffer> {
     const head = await this.#read(4)
-    return decodeInitial(await this.#read(checkStartupLength(head.readUInt32BE(0))))
+    return Buffer.concat([head, await this.#read(checkStartupLength(head.readUInt32BE(0)))])
   }
 
   /** Body of a PasswordMessage, SASLInitialResponse or SASLResponse. @throws WireError */

@@ -54,7 +54,7 @@ export class GrantWatch {
     const { now, pollMs = 30_000 } = this.#deps
     const untilEnd = Math.min(...live.map((target) => target.endsAt)) - now()
     await quietly(
-      delay(Math.max(minimumMs, Math.min(pollMs, untilEnd)), undefined, {
+      delay(Math.min(pollMs, Math.max(minimumMs, untilEnd)), undefined, {
         signal: AbortSignal.any([signal, this.#poke.signal]),
       }),
     )

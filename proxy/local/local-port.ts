@@ -1,0 +1,68 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ClientOptions, serveClient } from './serve-client.ts'
+
+/** A port on this machine whose clients reach one resource. */
+export interface LocalPort {
+  /** 127.0.0.1, or the socket's directory: what clients take as their host. */
+  readonly host: string
+  readonly port: number
+  /** Takes no more clients, and drops those that are there after `graceMs` (0 unless told). Removes the socket. */
+  close(graceMs?: number): Promise<void>
+}
+
+export type ListenAt =
+  /** Port 0: any free one. */
+  | { readonly port: number }
+  /** A Unix socket there, named as clients expect it. */
+  | { readonly directory: string; readonly port: number }
+
+/** More than any pool on one machine; keeps a runaway program from exhausting the broker. */
+const maxClients = 256
+
+/** Listens on loopback alone. @throws NodeJS.ErrnoException EADDRINUSE … */
+export async function openLocalPort(at: ListenAt, options: ClientOptions): Promise<LocalPort> {
+  const clients = new Set<Socket>()
+  const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
+    clients.add(socket)
+    socket.once('close', () => clients.delete(socket))
+    void serveClient(socket, options)
+  })
+  server.maxConnections = maxClients
+  const path = 'directory' in at ? join(at.directory, `.s.PGSQL.${at.port}`) : undefined
+  await listen(server, path === undefined ? { host: '127.0.0.1', port: at.port, exclusive: true } : { path })
+  if (path !== undefined) await chmod(path, 0o600)
+  return {
+    host: 'directory' in at ? at.directory : '127.0.0.1',
+    port: 'directory' in at ? at.port : (server.address() as AddressInfo).port,
+    close: (graceMs = 0) => close(server, clients, graceMs),
+  }
+}
+
+/** A folder for Unix sockets that nobody else can enter. The caller removes it. */
+export async function makeSocketDirectory(env: NodeJS.ProcessEnv): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(env.XDG_RUNTIME_DIR || tmpdir(), 'sallyport-')) // mkdtemp makes it 0700
+  return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+function listen(server: Server, options: ListenOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+async function close(server: Server, clients: ReadonlySet<Socket>, graceMs: number): Promise<void> {
+  const drop = () => {
+    for (const socket of clients) socket.destroy()
+  }
+  const timer = setTimeout(drop, graceMs)
+  if (graceMs === 0) drop()
+  await new Promise((resolve) => server.close(resolve))
+  clearTimeout(timer)
+}
