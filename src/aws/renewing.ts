@@ -1,0 +1,54 @@
+import type { Clock } from '../telemetry/clock.ts'
+
+export interface Expiring {
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+export interface RenewingOptions<T extends Expiring> {
+  make(): Promise<T>
+  readonly clock: Clock
+  /** From this long before its end a value is renewed while it is still handed out; up to a fifth more, at random. */
+  readonly aheadMs: number
+  /** In this last stretch it is no longer handed out. */
+  readonly marginMs: number
+  /** A renewal ahead failed; whoever asks after the end gets the error. */
+  readonly onLateRenewal: (error: unknown) => void
+  /** 0 to 1; `Math.random` unless told. */
+  readonly random?: () => number
+}
+
+/** One value that expires: made once however many ask for it (single flight), and renewed ahead. A failure is not kept. */
+export class Renewing<T extends Expiring> {
+  readonly #options: RenewingOptions<T>
+  #value: T | undefined
+  #renewAt = 0
+  #making: Promise<T> | undefined
+
+  constructor(options: RenewingOptions<T>) {
+    this.#options = options
+  }
+
+  async get(): Promise<T> {
+    const { clock, marginMs, onLateRenewal } = this.#options
+    const value = this.#value
+    if (!value || clock.now() >= value.expiresAt - marginMs) return await this.#make()
+    if (clock.now() >= this.#renewAt && !this.#making) this.#make().catch(onLateRenewal)
+    return value
+  }
+
+  #make(): Promise<T> {
+    this.#making ??= this.#options
+      .make()
+      .then((value) => {
+        const { aheadMs, random = Math.random } = this.#options
+        this.#value = value
+        this.#renewAt = value.expiresAt - aheadMs * (1 + random() / 5)
+        return value
+      })
+      .finally(() => {
+        this.#making = undefined
+      })
+    return this.#making
+  }
+}

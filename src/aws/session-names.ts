@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto'
+
+/** Limits of STS (AssumeRole, API version 2011-06-15); the SDK checks none of them. */
+const longestName = 64
+const longestTag = 256
+
+/**
+ * A login as RoleSessionName and SourceIdentity: 2–64 of letters, digits and `_+=,.@-`. What needs mapping ends in a digest, so
+ * that two logins never become one name.
+ */
+export function toSessionName(login: string): string {
+  const allowed = login.replace(/[^\w+=,.@-]/g, '-')
+  const isFit = allowed === login && login.length >= 2 && login.length <= longestName && !/^aws:/i.test(login)
+  return isFit ? login : `${allowed.slice(0, 55)}-${digest(login)}`
+}
+
+/** A value of a session tag: at most 256 letters, digits, blanks and `_.:/=+-@`. */
+export function toTagValue(text: string): string {
+  const allowed = text.replace(/[^\p{L}\p{Z}\p{N}_.:/=+\-@]/gu, '-')
+  return allowed === text && text.length <= longestTag ? text : `${allowed.slice(0, longestTag - 9)}-${digest(text)}`
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+}

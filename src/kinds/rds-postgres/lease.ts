@@ -1,0 +1,107 @@
+import type { SessionPermit } from '../../../proxy/session.ts'
+import type { Aws, AwsCredentials } from '../../aws/aws.ts'
+import { Renewing } from '../../aws/renewing.ts'
+import type { Changes } from '../../store/changes.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { RdsLevel } from './level.ts'
+import type { RdsTarget } from './target.ts'
+
+export interface LeaseDeps {
+  readonly aws: Aws
+  readonly changes: Changes
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+interface Token {
+  readonly text: string
+  readonly expiresAt: number
+}
+
+/** A token is good for 15 minutes of signing in; reuse spares the target, which throttles new IAM sign-ins. */
+const tokenMs = 600_000
+const mostLeases = 10_000
+
+/** Upstream credentials, one for each (grant, target, level): shared by that grant's sessions, renewed ahead, in memory only. */
+export class Leases {
+  readonly #deps: LeaseDeps
+  readonly #byKey = new Map<string, { grantId: string; endsAt: number; token: Renewing<Token> }>()
+
+  constructor(deps: LeaseDeps) {
+    this.#deps = deps
+    deps.changes.subscribe((change) => {
+      if (change.what === 'grant') this.#forget((lease) => lease.grantId === change.id)
+    })
+  }
+
+  /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  async token(permit: SessionPermit, target: RdsTarget, level: RdsLevel): Promise<string> {
+    const key = JSON.stringify([permit.grantId, permit.resourceId, permit.level, target, level.dbUser])
+    const known = this.#byKey.get(key)
+    // An extended grant gets a lease of its own length.
+    if (known && known.endsAt >= permit.endsAt) return (await known.token.get()).text
+    const { clock } = this.#deps
+    if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
+    const token = this.#signing(permit, target, level)
+    this.#byKey.set(key, { grantId: permit.grantId, endsAt: permit.endsAt, token })
+    return (await token.get()).text
+  }
+
+  #forget(matches: (lease: { grantId: string; endsAt: number }) => boolean): void {
+    for (const [key, lease] of this.#byKey) if (matches(lease)) this.#byKey.delete(key)
+  }
+
+  #signing(permit: SessionPermit, target: RdsTarget, level: RdsLevel): Renewing<Token> {
+    const { aws, clock, logger } = this.#deps
+    const onLateRenewal = (error: unknown) => logger.warn({ err: error }, 'a lease could not be renewed ahead')
+    const credentials = new Renewing({
+      make: () => aws.session(askFor(permit, target, level)),
+      clock,
+      aheadMs: 300_000,
+      marginMs: 60_000,
+      onLateRenewal,
+    })
+    return new Renewing({
+      make: async () => {
+        const held = await credentials.get()
+        const text = await sign(target, level.dbUser, held)
+        return { text, expiresAt: Math.min(clock.now() + tokenMs, held.expiresAt) }
+      },
+      clock,
+      aheadMs: 60_000,
+      marginMs: 10_000,
+      onLateRenewal,
+    })
+  }
+}
+
+/** The narrowest that AWS allows: signing in as one user of one database. */
+function askFor(permit: SessionPermit, target: RdsTarget, level: RdsLevel) {
+  const { partition, account, region, role, resourceId } = target
+  const resource = `arn:${partition}:rds-db:${region}:${account}:dbuser:${resourceId}/${level.dbUser}`
+  const statement = { Effect: 'Allow', Action: 'rds-db:connect', Resource: resource }
+  return {
+    partition,
+    account,
+    role,
+    person: permit.principalName,
+    grantId: permit.grantId,
+    requestId: permit.requestId,
+    policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
+    until: permit.endsAt,
+  }
+}
+
+/** For the endpoint's own name and port, whatever the way there is. */
+export async function sign(
+  target: Pick<RdsTarget, 'endpoint' | 'port' | 'region'>,
+  username: string,
+  held: AwsCredentials,
+): Promise<string> {
+  const { Signer } = await import('@aws-sdk/rds-signer')
+  const { accessKeyId, secretAccessKey, sessionToken } = held
+  const { endpoint: hostname, port, region } = target
+  const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === '' ? {} : { sessionToken }) }
+  return await new Signer({ hostname, port, username, region, credentials }).getAuthToken()
+}

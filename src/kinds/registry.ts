@@ -1,0 +1,8 @@
+import type { Kind } from './kind.ts'
+import { rdsPostgres } from './rds-postgres/kind.ts'
+
+/** Every kind of resource this build knows, by its name in ids. */
+export function createKinds(): ReadonlyMap<string, Kind> {
+  const kinds: readonly Kind[] = [rdsPostgres]
+  return new Map(kinds.map((kind) => [kind.name, kind]))
+}
