@@ -53,7 +53,7 @@ export class RulesInForce {
     this.#deps.metrics.rulesDigestMismatch.set(1) // until the rules of the file are in force
     const loaded = loadRules(config, this.#deps.kinds)
     if (!loaded.ok) {
-      await this.#deps.audit.appendRemoval(refused(loaded.problems))
+      await this.#deps.audit.appendRemoval(rulesRefused(loaded.problems))
       return loaded
     }
     const { rules, catalog, warnings } = loaded
@@ -78,7 +78,8 @@ export class RulesInForce {
   }
 }
 
-function refused(problems: readonly RuleProblem[]): AuditEvent {
+/** A configuration was not put into force. */
+export function rulesRefused(problems: readonly RuleProblem[]): AuditEvent {
   const shown = problems.slice(0, 20).map(({ path, message }) => `${path}: ${message}`)
   return {
     type: 'rules.refused',

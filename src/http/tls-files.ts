@@ -14,6 +14,7 @@ export class WatchedCertificate {
   #stamp: string
   #pem: { cert: string; key: string }
   #context: SecureContext
+  #onRenewed: (pem: { cert: string; key: string }) => void = () => {}
 
   /** @throws Error when a file can't be read or the two don't match */
   constructor(files: TlsFiles, logger: Logger) {
@@ -32,6 +33,11 @@ export class WatchedCertificate {
     return this.#pem
   }
 
+  /** Called with each new certificate; for servers that can't ask for {@link context}. */
+  onRenewed(listener: (pem: { cert: string; key: string }) => void): void {
+    this.#onRenewed = listener
+  }
+
   /** Looks whether the files changed; a broken pair is logged, and the old one stays. @returns whether a new one is in use */
   refresh(): boolean {
     try {
@@ -41,6 +47,7 @@ export class WatchedCertificate {
       this.#context = createSecureContext({ ...pem, minVersion: 'TLSv1.2' })
       this.#pem = pem
       this.#stamp = stamp
+      this.#onRenewed(pem)
       this.#logger.info({ cert: this.#files.cert }, 'certificate reloaded')
       return true
     } catch (error) {
