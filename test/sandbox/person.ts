@@ -18,6 +18,8 @@ export interface Person {
   signIn(url: string, answers?: Readonly<Record<string, string>>): Promise<Page>
   /** One request with this browser's cookies; redirects are not followed. */
   fetch(url: string, init?: RequestInit): Promise<Response>
+  /** What this browser would send as the Cookie header; empty when nothing. */
+  cookieFor(url: string): string
 }
 
 export interface Page {
@@ -55,6 +57,7 @@ export function createPerson(account: string, password = sandboxPassword): Perso
     open,
     submit,
     fetch: send,
+    cookieFor: (url) => jar.header(new URL(url)),
     signIn: async (url, answers = {}) => {
       let page = await open(url)
       for (let step = 0; page.forms.length > 0; step += 1) {

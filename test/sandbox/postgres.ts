@@ -18,7 +18,7 @@ import { clusterSeed, databaseSeeds, iamUsers } from './postgres-seed.ts'
 export interface Postgres {
   /** Folder of the Unix socket, for `host` of libpq and node-postgres. */
   readonly socketDir: string
-  /** The socket itself, `<socketDir>/.s.PGSQL.5432`. */
+  /** The socket itself, `<socketDir>/.s.PGSQL.<port>`. */
   readonly socketPath: string
   /** Of 127.0.0.1, when asked for. */
   readonly tcpPort: number | null
@@ -39,7 +39,7 @@ export interface PostgresOptions {
 }
 
 const superuser = 'postgres'
-const socketPort = 5432 // only part of a file name
+const socketPort = 5432 // only part of a file name, as long as nothing listens on TCP
 const initdbFlags = [
   '--auth=trust',
   `--username=${superuser}`,
@@ -73,10 +73,11 @@ async function run(binaries: PostgresBinaries, runner: Runner, home: string, opt
   const tcpPort = options.tcp ? await freePort() : null
   const settings = [...(options.settings ?? []), ...tcpSettings(home, runner, options, tcpPort)]
   const server = await startServer(binaries, runner, home, settings)
-  const connect = (database: string) => connectTo(home, database)
+  const port = tcpPort ?? socketPort
+  const connect = (database: string) => connectTo(home, database, port)
   return {
     socketDir: home,
-    socketPath: path.join(home, `.s.PGSQL.${socketPort}`),
+    socketPath: path.join(home, `.s.PGSQL.${port}`),
     tcpPort,
     version: binaries.version,
     pid: server.pid,
@@ -197,8 +198,8 @@ async function seed(home: string, database: string, statements: readonly string[
   }
 }
 
-async function connectTo(home: string, database: string): Promise<pg.Client> {
-  const client = new pg.Client({ host: home, port: socketPort, user: superuser, database })
+async function connectTo(home: string, database: string, port = socketPort): Promise<pg.Client> {
+  const client = new pg.Client({ host: home, port, user: superuser, database })
   await client.connect()
   return client
 }
