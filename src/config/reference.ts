@@ -44,7 +44,7 @@ export function renderReference(): string {
     const rows = keys.length > 0 ? keys : [{ name, schema, required: true }]
     return `## ${name}\n\n${about}\n\n${table(rows)}`
   })
-  return `${introduction}\n${sections.join('\n')}`
+  return `${introduction}\n${sections.join('\n')}\n${databaseLevels}`
 }
 
 const introduction = `# Configuration
@@ -61,6 +61,18 @@ what to do. [config/minimal.yaml](../config/minimal.yaml) is the shortest file t
 - Anchors and aliases (\`*name\`) are refused, so that a rule is reviewed where it applies.
 - SIGHUP reloads \`levels\`, \`access\` and \`resources\`; a broken file changes nothing. The rest needs a restart.
   Certificates are read again when their files change.
+`
+
+const databaseLevels = `## Levels of rds-postgres
+
+What \`levels[].<key>\` holds for a database; src/kinds/rds-postgres reads it.
+
+| Key | Expects | Default | Example | Meaning |
+| --- | --- | --- | --- | --- |
+| \`db_user\` | the name of a database user | **required** | \`sallyport_ro\` | Signs in at the target; must have the role rds_iam. Its rights there are what the level allows. |
+| \`databases\` | a list; each the name of a database, or \`*\` | \`["*"]\` | \`["orders"]\` | Databases that may be connected to. |
+| \`statement_timeout\` | a duration | | \`30s\` | The longest \`statement_timeout\` of the session at its start; SQL can set another, so it keeps order and is no boundary. |
+| \`max_rows\` | a whole number from 1 | | \`100000\` | The session is ended when a statement gives more rows. |
 `
 
 function table(keys: readonly Key[]): string {

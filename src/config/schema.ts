@@ -215,7 +215,12 @@ const Resource = Type.Object(
       }),
     ),
     port: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target', examples: [5432] }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 65535,
+        description: 'Port of the target; omitted: the usual one of its kind',
+        examples: [5432],
+      }),
     ),
     connect_address: Type.Optional(
       Address(
@@ -269,7 +274,7 @@ const Level = Type.Object(
   { for: Type.Object(Selector, { ...strict, description: 'Resources these levels are for' }) },
   {
     additionalProperties: Type.Record(Type.String(), Type.Unknown(), {
-      description: 'What the level of this name means; which members there are depends on the kind, see below',
+      description: 'What the level of this name means; which members there are depends on the kind',
       examples: [{ db_user: 'sallyport_ro', databases: ['*'] }],
     }),
     description: 'Levels of some resources; the first match wins',
@@ -469,9 +474,12 @@ export const ConfigSchema = Type.Object(
   { ...strict, $id: 'https://sallyport.dev/config/schema.json', title: 'Sallyport configuration' },
 )
 
+type Written = Static<typeof ConfigSchema>
+
 /** The configuration as it is written, before defaults. */
-export type ConfigFile = Static<typeof ConfigSchema>
-export type LevelFile = NonNullable<ConfigFile['levels']>[number]
+export type ConfigFile = Omit<Written, 'levels'> & { levels?: LevelFile[] }
+/** TypeBox's type leaves out what `additionalProperties` allows: the levels, by their names. */
+export type LevelFile = NonNullable<Written['levels']>[number] & Readonly<Record<string, unknown>>
 export type RuleFile = NonNullable<ConfigFile['access']>[number]
 export type ResourceFile = NonNullable<ConfigFile['resources']>[number]
 export type SelectorFile = RuleFile['what']

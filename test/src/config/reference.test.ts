@@ -1,7 +1,9 @@
 import t from 'tap'
+import { parse } from 'yaml'
 import { viewOf } from '../../../src/config/expected.ts'
 import { keysOf, renderJsonSchema, renderReference } from '../../../src/config/reference.ts'
 import { ConfigSchema } from '../../../src/config/schema.ts'
+import { createKinds } from '../../../src/kinds/registry.ts'
 
 const keys = keysOf(viewOf(ConfigSchema))
 
@@ -48,6 +50,22 @@ t.test('the JSON Schema is what editors understand', (t) => {
     required: ['version', 'server', 'oidc'],
     additionalProperties: false,
     properties: { server: { properties: { drain: { type: 'string', default: '10m' } } } },
+  })
+  t.end()
+})
+
+t.test('the levels of a database are documented as the kind reads them', (t) => {
+  const [, section = ''] = renderReference().split('## Levels of rds-postgres')
+  const rows = [...section.matchAll(/^\| `(\w+)` \|.*\| `([^`]+)` \| [^|]+\|$/gm)].map(([, key = '', example = '']) => [
+    key,
+    parse(example),
+  ])
+  const kind = createKinds().get('rds-postgres')
+  t.match(kind?.parseLevel(Object.fromEntries(rows)), { ok: true })
+  const names = rows.map(([key]) => key).join(', ')
+  t.match(kind?.parseLevel({ db_user: 'a', other: 1 }), {
+    ok: false,
+    problems: [{ path: 'other', message: new RegExp(`has ${names}$`) }],
   })
   t.end()
 })
