@@ -87,10 +87,7 @@ export interface ConfigProblem {
   readonly fix: string
 }
 
-/**
- * Contract of `load.ts`:
- * `loadConfig(file, env = process.env): { ok: true, config: Config, warnings } | { ok: false, problems: ConfigProblem[] }`
- */
+/** What `loadConfig` of load.ts answers; it never throws because of what is in the file. */
 export type LoadedConfig =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] }
