@@ -1,4 +1,5 @@
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
+import { renderCli } from './cli-page.ts'
 import { renderErrors } from './errors-page.ts'
 import { renderMetrics } from './metrics-page.ts'
 
@@ -8,4 +9,5 @@ export const documents: Readonly<Record<string, () => string>> = {
   'docs/configuration.md': renderReference,
   'docs/errors.md': renderErrors,
   'docs/metrics.md': renderMetrics,
+  'docs/cli.md': renderCli,
 }
