@@ -14,10 +14,19 @@ export interface Recordings {
   create(header: RecordingHeader): Promise<OpenRecording>
   /** Running heads of the open recordings, for checkpoints. */
   heads(): readonly { sessionId: string; head: string; entries: number }[]
-  /** Entries of one recording, as they were written, with what was found wrong with the chain. */
+  /** Entries of one recording, as they were written; {@link verify} tells whether to believe them. @throws BrokerError NOT_FOUND */
   read(sessionId: string): AsyncIterable<{ entry: unknown }>
-  /** @param digest from `session.ended`; omitted for a session that is still open */
-  verify(sessionId: string, digest?: string): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
+  /**
+   * Reads the whole file. `problem` names the lines.
+   * @param digest from `session.ended`; omitted for a session that is still open
+   * @param heads that signed checkpoints took while it was open
+   * @throws BrokerError NOT_FOUND
+   */
+  verify(
+    sessionId: string,
+    digest?: string | null,
+    heads?: readonly { head: string; entries: number }[],
+  ): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
   /** Seals what a lost daemon left open, at the last head that still checks. */
   recover(sessionId: string): Promise<{ digest: string; entries: number }>
   close(): Promise<void>

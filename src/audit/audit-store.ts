@@ -1,0 +1,183 @@
+import { type SelectQueryBuilder, sql, type Transaction } from 'kysely'
+import { BrokerError } from '../../proxy/session.ts'
+import type { Database } from '../store/schema.ts'
+import type { Db } from '../store/store.ts'
+import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
+import type { AuditTables } from './audit-tables.ts'
+import { type ChainRow, genesis, link, subjectsOf } from './chain.ts'
+import type { PreparedEvent } from './prepare-event.ts'
+
+export type Head = AuditTables['audit_head']
+export type CheckpointRow = AuditTables['audit_checkpoints']
+
+/** An event with the text beside it, as `verify` and exports read it. */
+export interface StoredEvent extends ChainRow {
+  /** Null when there never was any, or when it was erased. */
+  readonly salt: string | null
+  readonly text: string | null
+}
+
+/** Queries of the audit log. Rows of the chain are only ever inserted. */
+export function createAuditStore(db: Db, installation: string) {
+  return {
+    /** Makes the head row at first start. @throws BrokerError AUDIT_UNAVAILABLE when the log does not end where its head says */
+    open: () => openHead(db, installation),
+    /** Links and stores events in one transaction. @returns one record for each; null for one from the spool that is in the log already */
+    commit: (events: readonly PreparedEvent[]): Promise<(AuditRecord | null)[]> =>
+      db.transaction().execute((trx) => commit(trx, events)),
+    head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
+    /** Events after `seq`, oldest first. */
+    page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
+      selectEvents(db).where('audit_events.seq', '>', afterSeq).orderBy('audit_events.seq').limit(limit).execute(),
+    subjects: (fromSeq: number, toSeq: number) =>
+      db
+        .selectFrom('audit_subjects')
+        .selectAll()
+        .where('seq', '>=', fromSeq)
+        .where('seq', '<=', toSeq)
+        .orderBy('seq')
+        .execute(),
+    search: (query: AuditQuery) => search(db, query),
+    /** Numbers a checkpoint behind its predecessor while the head row is locked. */
+    addCheckpoint: (make: (n: number, head: Head) => CheckpointRow): Promise<CheckpointRow> =>
+      db.transaction().execute((trx) => addCheckpoint(trx, make)),
+    /** Checkpoints after number `n`, oldest first. */
+    checkpoints: (afterN: number, limit: number): Promise<CheckpointRow[]> =>
+      db.selectFrom('audit_checkpoints').selectAll().where('n', '>', afterN).orderBy('n').limit(limit).execute(),
+  }
+}
+
+export type AuditStore = ReturnType<typeof createAuditStore>
+
+async function openHead(db: Db, installation: string): Promise<Head> {
+  const first = { id: 1, installation, seq: 0, hash: genesis(installation) }
+  const head = await db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst()
+  const last = await db
+    .selectFrom('audit_events')
+    .select(['seq', 'hash'])
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (!head && !last) {
+    await db.insertInto('audit_head').values(first).execute()
+    return first
+  }
+  const expected = last ?? first
+  if (!head || head.seq !== expected.seq || head.hash !== expected.hash || head.installation !== installation) {
+    const found = head ? `${head.seq} of ${head.installation}` : 'nothing'
+    throw new BrokerError('AUDIT_UNAVAILABLE', `the head row names event ${found}, the log ends at ${expected.seq}`, {
+      hint: 'the store was changed from outside; check a copy with: sallyport audit verify --store',
+    })
+  }
+  return head
+}
+
+/** An update rather than a select: it takes the row's lock in both stores. */
+function lockHead(trx: Transaction<Database>): Promise<Head> {
+  return trx
+    .updateTable('audit_head')
+    .set({ id: 1 })
+    .where('id', '=', 1)
+    .returningAll()
+    .executeTakeFirstOrThrow(() => new Error('the audit log has no head row'))
+}
+
+async function commit(trx: Transaction<Database>, events: readonly PreparedEvent[]): Promise<(AuditRecord | null)[]> {
+  const head = await lockHead(trx)
+  const known = await findKnown(trx, events)
+  const rows: ChainRow[] = []
+  const texts: AuditTables['audit_texts'][] = []
+  const records = events.map((event) => {
+    if (event.spoolId !== undefined && known.has(event.spoolId)) return null
+    const before = rows.at(-1) ?? head
+    const row = link(event, before.seq + 1, before.hash)
+    rows.push(row)
+    if (event.text) texts.push({ seq: row.seq, salt: event.text.salt, text: event.text.json })
+    return { ...event.event, seq: row.seq, at: row.at, hash: row.hash }
+  })
+  const last = rows.at(-1)
+  if (!last) return records
+  await trx.insertInto('audit_events').values(rows).execute()
+  if (texts.length > 0) await trx.insertInto('audit_texts').values(texts).execute()
+  await insertSubjects(trx, rows)
+  await trx.updateTable('audit_head').set({ seq: last.seq, hash: last.hash }).where('id', '=', 1).execute()
+  return records
+}
+
+/** Spooled events that are in the log: a crash may come between the commit and the emptying of the spool. */
+async function findKnown(trx: Transaction<Database>, events: readonly PreparedEvent[]): Promise<Set<string>> {
+  const ids = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
+  if (ids.length === 0) return new Set()
+  const rows = await trx.selectFrom('audit_subjects').select('subject').where('subject', 'in', ids).execute()
+  return new Set(rows.map(({ subject }) => subject))
+}
+
+const mostRowsAtOnce = 1000 // two parameters each; both stores take more than 30,000
+
+async function insertSubjects(trx: Transaction<Database>, rows: readonly ChainRow[]): Promise<void> {
+  const subjects = rows.flatMap((row) => [...subjectsOf(row)].map((subject) => ({ subject, seq: row.seq })))
+  for (let i = 0; i < subjects.length; i += mostRowsAtOnce) {
+    await trx
+      .insertInto('audit_subjects')
+      .values(subjects.slice(i, i + mostRowsAtOnce))
+      .execute()
+  }
+}
+
+async function addCheckpoint(
+  trx: Transaction<Database>,
+  make: (n: number, head: Head) => CheckpointRow,
+): Promise<CheckpointRow> {
+  const head = await lockHead(trx)
+  const last = await trx.selectFrom('audit_checkpoints').select('n').orderBy('n', 'desc').limit(1).executeTakeFirst()
+  const row = make((last?.n ?? 0) + 1, head)
+  await trx.insertInto('audit_checkpoints').values(row).execute()
+  return row
+}
+
+function selectEvents(db: Db) {
+  return db
+    .selectFrom('audit_events')
+    .leftJoin('audit_texts', 'audit_texts.seq', 'audit_events.seq')
+    .selectAll('audit_events')
+    .select(['audit_texts.salt', 'audit_texts.text'])
+}
+
+async function search(db: Db, query: AuditQuery) {
+  const limit = Math.min(Math.max(query.limit ?? 100, 1), 1000)
+  let select = selectEvents(db)
+    .orderBy('audit_events.seq', 'desc')
+    .limit(limit + 1)
+  if (query.types && query.types.length > 0) select = select.where('audit_events.type', 'in', [...query.types])
+  if (query.actor !== undefined) select = select.where('audit_events.actor', '=', query.actor)
+  if (query.since !== undefined) select = select.where('audit_events.at', '>=', query.since)
+  if (query.until !== undefined) select = select.where('audit_events.at', '<', query.until)
+  if (query.cursor !== undefined) select = select.where('audit_events.seq', '<', readCursor(query.cursor))
+  if (query.subject !== undefined) select = withSubject(select, query.subject)
+  const rows = await select.execute()
+  const events = rows.slice(0, limit).map(toRecord)
+  return { events, next: rows.length > limit ? String(events.at(-1)?.seq) : null }
+}
+
+function withSubject<T extends SelectQueryBuilder<Database, 'audit_events', unknown>>(select: T, subject: string): T {
+  const seqs = sql<number>`(select seq from audit_subjects where subject = ${subject})`
+  return select.where('audit_events.seq', 'in', seqs) as T
+}
+
+function readCursor(cursor: string): number {
+  if (!/^[0-9]{1,15}$/.test(cursor))
+    throw new BrokerError('INVALID_INPUT', 'cursor: expected `next` of an earlier answer')
+  return Number(cursor)
+}
+
+export function toRecord(row: StoredEvent): AuditRecord {
+  return {
+    seq: row.seq,
+    at: row.at,
+    type: row.type as AuditType,
+    actor: row.actor,
+    fields: JSON.parse(row.body) as Record<string, AuditValue>,
+    ...(row.text === null ? {} : { text: JSON.parse(row.text) as Record<string, string> }),
+    hash: row.hash,
+  }
+}

@@ -1,0 +1,204 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { Config } from '../config/config.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { Db } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
+import type { AuditEvent, AuditLog, AuditRecord } from './audit.ts'
+import { createAuditStore } from './audit-store.ts'
+import type { RecordingHead } from './checkpoint.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { exportLines } from './export.ts'
+import { follow } from './follow.ts'
+import { GroupCommit } from './group-commit.ts'
+import { prepareEvent } from './prepare-event.ts'
+import { fileLines } from './read-lines.ts'
+import { openSpool } from './spool.ts'
+import { storeSource } from './store-source.ts'
+import { type AuditReport, type VerifyOptions, verifyAudit } from './verify.ts'
+
+export interface AuditDeps {
+  readonly db: Db
+  readonly installation: string
+  readonly keyring: Pick<Keyring, 'sign' | 'signingKeyId' | 'publicKeyPem' | 'mac' | 'checkMac'>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'auditEventsTotal' | 'auditAppendSeconds' | 'auditAnchorAgeSeconds'>
+  readonly config: Config['audit']
+  /** File of the reserved spool, best on another file system than the recordings. */
+  readonly spoolPath: string
+  /** Running heads of the open recordings. */
+  heads(): readonly { sessionId: string; head: string; entries: number }[]
+  /** Standard output unless told; for the anchor `stdout`. */
+  readonly stdout?: WriteLine
+  /** 5,000 unless told. */
+  readonly deadlineMs?: number
+  /** 10,000 unless told. */
+  readonly mostQueued?: number
+}
+
+/** The audit log, and what the daemon and its routes do with it. */
+export interface AuditService extends AuditLog {
+  /** PEM that `audit verify` needs. */
+  readonly publicKeyPem: string
+  /** Once the owners have re-applied what is in {@link AuditLog.spooled}: empties the spool, makes a checkpoint, starts the timers. */
+  start(): Promise<void>
+  /** A last checkpoint. Nothing may be appended afterwards. */
+  stop(): Promise<void>
+  checkpoint(): Promise<void>
+  /** Checks the store against itself, and against those anchors that are files of this machine. */
+  verify(options?: Pick<VerifyOptions, 'checkRecording' | 'extraChecks'>): Promise<AuditReport>
+  /** The whole log as it is now, in lines that `audit verify --export` checks. */
+  exportLines(): AsyncGenerator<string>
+  /** Events after `seq`, then every new one, until the signal. */
+  follow(afterSeq: number, signal: AbortSignal): AsyncGenerator<AuditRecord>
+}
+
+const retrySpoolMs = 1000
+const longestStopMs = 5000
+
+/**
+ * Opens the audit log. Call `append` outside of transactions: it commits on its own.
+ * @throws BrokerError AUDIT_UNAVAILABLE when the log does not end where its head row says
+ */
+export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
+  const { clock, logger, metrics } = deps
+  const store = createAuditStore(deps.db, deps.installation)
+  await store.open()
+  const spool = await openSpool({ path: deps.spoolPath, keyring: deps.keyring, logger })
+  const listeners = new Set<(record: AuditRecord) => void>()
+
+  const onRecovered = (anchor: string, failures: number) =>
+    void appendRemoval({ type: 'checkpoint.anchored', actor: 'system', fields: { anchor, failures } }) // never rejects
+  const checkpointer = new Checkpointer({
+    store,
+    keyring: deps.keyring,
+    clock,
+    logger,
+    metrics,
+    anchors: createAnchors(deps.config.anchors, deps.stdout ?? writeStdoutLine).map(
+      (anchor) => new AnchorSender(anchor, { clock, logger, onRecovered }),
+    ),
+    everyMs: deps.config.checkpointEveryMs,
+    everyEvents: deps.config.checkpointEvents,
+    heads: () => toHeads(deps.heads()),
+  })
+
+  const commits = new GroupCommit({
+    commit: store.commit,
+    mostQueued: deps.mostQueued ?? 10_000,
+    deadlineMs: deps.deadlineMs ?? 5000,
+    onDurable: (records) => {
+      checkpointer.noteEvents(records.length)
+      for (const record of records) {
+        metrics.auditEventsTotal.inc({ type: record.type })
+        for (const listener of listeners) notify(listener, record, logger)
+      }
+    },
+  })
+
+  const append = async (event: AuditEvent): Promise<AuditRecord> => {
+    const stopTimer = metrics.auditAppendSeconds.startTimer()
+    const record = await commits.add(prepareEvent(event, clock.now()))
+    stopTimer()
+    if (!record) throw new BrokerError('INTERNAL', 'a new event was taken for a known one')
+    return record
+  }
+
+  const appendRemoval = async (event: AuditEvent): Promise<void> => {
+    const at = clock.now()
+    const prepared = prepareEvent(event, at)
+    try {
+      if (commits.isFailing) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
+      await commits.add(prepared)
+    } catch (error) {
+      logger.error({ err: error, type: event.type }, 'the audit log cannot be written; the event goes to the spool')
+      await spool.add(prepared.event, at)
+    }
+  }
+
+  /** Each carries its id into the chain, so that a crash on the way can't double it. */
+  const emptySpool = async (): Promise<void> => {
+    const events = spool.events
+    if (events.length === 0) return
+    const added = events.map(({ id, at, event }) => commits.add(prepareEvent(event, at, id)))
+    const results = await Promise.allSettled(added)
+    await spool.remove(events.filter((_, i) => results[i]?.status === 'fulfilled'))
+    const left = spool.events.length
+    if (left < events.length) logger.info({ left }, 'events of the spool are in the audit log now')
+  }
+
+  let emptying: Promise<void> | undefined
+  const retrySpool = (): Promise<void> => {
+    emptying ??= emptySpool().finally(() => {
+      emptying = undefined
+    })
+    return emptying
+  }
+  let timer: NodeJS.Timeout | undefined
+
+  return {
+    publicKeyPem: deps.keyring.publicKeyPem,
+    append,
+    appendRemoval,
+    spooled: () => spool.events.map(({ event }) => event),
+    search: store.search,
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    start: async () => {
+      await retrySpool()
+      await checkpointer.make()
+      checkpointer.start()
+      timer = setInterval(() => void retrySpool(), retrySpoolMs)
+      timer.unref()
+    },
+    stop: async () => {
+      clearInterval(timer)
+      checkpointer.stop()
+      await commits.settled()
+      await retrySpool()
+      await within(longestStopMs, checkpointer.make(), logger)
+      await spool.close()
+    },
+    checkpoint: () => checkpointer.make(),
+    verify: (options = {}) =>
+      verifyAudit({
+        ...options,
+        source: storeSource(store, deps.db),
+        publicKeyPem: deps.keyring.publicKeyPem,
+        anchors: deps.config.anchors.flatMap((anchor) =>
+          'file' in anchor ? [{ name: anchor.file, lines: fileLines(anchor.file) }] : [],
+        ),
+      }),
+    exportLines: () => exportLines(store),
+    follow: (afterSeq, signal) => follow({ store, listeners }, afterSeq, signal),
+  }
+}
+
+function toHeads(heads: ReturnType<AuditDeps['heads']>): RecordingHead[] {
+  return heads
+    .map(({ sessionId, head, entries }) => ({ session: sessionId, head, entries }))
+    .sort((a, b) => (a.session < b.session ? -1 : 1))
+}
+
+function notify(listener: (record: AuditRecord) => void, record: AuditRecord, logger: Logger): void {
+  try {
+    listener(record)
+  } catch (error) {
+    logger.error({ err: error, seq: record.seq }, 'a reader of the audit log failed')
+  }
+}
+
+/** Stopping must end: an anchor may hang, and a store that is down has no checkpoint to take. */
+async function within(ms: number, work: Promise<void>, logger: Logger): Promise<void> {
+  const late = new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`no last checkpoint within ${ms} ms`)), ms).unref()
+  })
+  await Promise.race([work, late]).catch((error: unknown) => {
+    logger.error({ err: error }, 'the last checkpoint could not be made')
+  })
+}

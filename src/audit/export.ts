@@ -1,0 +1,145 @@
+/**
+ * The exported log, one JSON document a line: `export` (what it is and where it ends), every `checkpoint`, every `event`
+ * with the text beside it, `end`. Complete enough to be verified without the store.
+ */
+import type { AuditStore, CheckpointRow, Head, StoredEvent } from './audit-store.ts'
+import { checkpointLine, openBody, parseCheckpointLine } from './checkpoint.ts'
+import type { Problem } from './problem.ts'
+import type { AuditSource } from './verify.ts'
+
+const pageSize = 200
+const columns = ['seq', 'at', 'type', 'actor', 'body', 'text_digest', 'prev_hash', 'hash', 'salt', 'text'] as const
+
+/** Everything up to the head as it is at the first line. */
+export async function* exportLines(store: AuditStore): AsyncGenerator<string> {
+  const { installation, seq, hash } = await store.head()
+  yield JSON.stringify({ export: { v: 1, installation, seq, hash } })
+  yield* checkpointLines(store, seq)
+  for (let after = 0; after < seq; ) {
+    const rows = await store.page(after, Math.min(pageSize, seq - after))
+    const last = rows.at(-1)
+    if (!last) break // the events are not what the head promised: `verify` says so
+    for (const row of rows) if (row.seq <= seq) yield JSON.stringify({ event: pick(row) })
+    after = last.seq
+  }
+  yield JSON.stringify({ end: { seq, hash } })
+}
+
+async function* checkpointLines(store: AuditStore, upTo: number): AsyncGenerator<string> {
+  for (let n = 0; ; ) {
+    const rows = await store.checkpoints(n, pageSize)
+    const last = rows.at(-1)
+    if (!last) return
+    // Damaged ones are passed on as they are: `verify` names them.
+    for (const row of rows) if ((openBody(row.body)?.seq ?? 0) <= upTo) yield checkpointLine(row)
+    n = last.n
+  }
+}
+
+function pick(row: StoredEvent) {
+  return Object.fromEntries(columns.map((column) => [column, row[column]]))
+}
+
+interface Line {
+  readonly export?: { v: number; installation: string; seq: number; hash: string }
+  readonly event?: StoredEvent
+  readonly end?: { seq: number; hash: string }
+}
+
+/** An exported log, for `verify`, which reads checkpoints, events and head in this order. */
+export function exportSource(lines: AsyncIterable<string>): AuditSource {
+  const reader = new ExportReader(lines)
+  return {
+    checkpoints: () => reader.checkpoints(),
+    events: () => reader.events(),
+    installation: async () => reader.installation,
+    head: () => reader.head(),
+    problems: async () => reader.problems,
+  }
+}
+
+class ExportReader {
+  readonly problems: Problem[] = []
+  readonly #lines: AsyncIterator<string>
+  #number = 0
+  #header: NonNullable<Line['export']> | undefined
+  #pending: string | undefined
+  #end: Line['end']
+
+  constructor(lines: AsyncIterable<string>) {
+    this.#lines = lines[Symbol.asyncIterator]()
+  }
+
+  async *checkpoints(): AsyncGenerator<CheckpointRow> {
+    this.#header = (await this.#parse('export'))?.export
+    if (this.#header?.v !== 1) this.#report('it does not begin like an exported audit log of version 1')
+    for (let n = 1; ; n++) {
+      const line = await this.#next()
+      if (line === undefined) return
+      if (!line.startsWith('{"checkpoint":')) {
+        this.#pending = line
+        return
+      }
+      const signed = parseCheckpointLine(line)
+      if (signed) yield { n: openBody(signed.body)?.n ?? n, ...signed }
+      else this.#report('it holds no checkpoint')
+    }
+  }
+
+  async *events(): AsyncGenerator<readonly StoredEvent[]> {
+    for (;;) {
+      const line = await this.#parse('event', 'end')
+      if (line === undefined) {
+        this.#report('the file ends early: it has no `end`')
+        return
+      }
+      if (line.end) {
+        this.#end = line.end
+        if ((await this.#next()) !== undefined) this.#report('there is more after `end`')
+        return
+      }
+      if (!line.event) continue // reported
+      if (Object.keys(line.event).join() === columns.join()) yield [line.event]
+      else this.#report('its event has other members than an exported event')
+    }
+  }
+
+  async head(): Promise<Head> {
+    const { installation = '', seq = 0, hash = '' } = this.#header ?? {}
+    if (this.#end && (this.#end.seq !== seq || this.#end.hash !== hash))
+      this.#report('`end` is not what line 1 promised')
+    return { id: 1, installation, seq, hash }
+  }
+
+  get installation(): string {
+    return this.#header?.installation ?? ''
+  }
+
+  /** @returns undefined at the end of the file; an empty line object for one that was reported */
+  async #parse(...kinds: (keyof Line)[]): Promise<Line | undefined> {
+    const text = await this.#next()
+    if (text === undefined) return undefined
+    try {
+      const line = JSON.parse(text) as Line
+      const [only, ...others] = Object.keys(line)
+      if (others.length === 0 && kinds.some((kind) => kind === only)) return line
+    } catch {
+      // reported below, like any other line that doesn't belong
+    }
+    this.#report(`expected ${kinds.join(' or ')}`)
+    return {}
+  }
+
+  async #next(): Promise<string | undefined> {
+    const pending = this.#pending
+    this.#pending = undefined
+    if (pending !== undefined) return pending
+    const { value, done } = await this.#lines.next()
+    this.#number++
+    return done ? undefined : value
+  }
+
+  #report(what: string): void {
+    this.problems.push({ where: 'export', at: this.#number, what: `line ${this.#number}: ${what}` })
+  }
+}

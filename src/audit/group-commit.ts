@@ -1,0 +1,110 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { AuditRecord } from './audit.ts'
+import type { PreparedEvent } from './prepare-event.ts'
+
+const mostPerCommit = 500
+
+export interface GroupCommitDeps {
+  /** One transaction; one answer for each event, null for one that is in the log already. */
+  commit(events: readonly PreparedEvent[]): Promise<readonly (AuditRecord | null)[]>
+  /** Called after a commit, before the next begins, with what is durable now. */
+  onDurable(records: readonly AuditRecord[]): void
+  /** Events that may wait. */
+  readonly mostQueued: number
+  /** How long an event may wait for its commit. */
+  readonly deadlineMs: number
+}
+
+interface Waiting {
+  readonly event: PreparedEvent
+  /** `performance.now()` */
+  readonly deadline: number
+  resolve(record: AuditRecord | null): void
+  reject(error: BrokerError): void
+}
+
+/** One commit at a time; what arrives meanwhile goes into the next one, so that a slow fsync is paid once for many. */
+export class GroupCommit {
+  readonly #deps: GroupCommitDeps
+  #queue: Waiting[] = []
+  #inFlight: readonly Waiting[] = []
+  #running: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #failing = false
+
+  constructor(deps: GroupCommitDeps) {
+    this.#deps = deps
+  }
+
+  /** The last commit failed or did not come back in time. */
+  get isFailing(): boolean {
+    return this.#failing
+  }
+
+  /**
+   * Resolves when the event is durable. After the deadline it rejects, though a commit that was already under way may
+   * still succeed: then the log holds an attempt that was refused, never the other way round.
+   * @throws BrokerError AUDIT_UNAVAILABLE
+   */
+  add(event: PreparedEvent): Promise<AuditRecord | null> {
+    if (this.#queue.length >= this.#deps.mostQueued) {
+      return Promise.reject(new BrokerError('AUDIT_UNAVAILABLE', `${this.#queue.length} events are waiting`))
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<AuditRecord | null>()
+    this.#queue.push({ event, deadline: performance.now() + this.#deps.deadlineMs, resolve, reject })
+    this.#running ??= this.#run()
+    this.#watch()
+    return promise
+  }
+
+  /** Resolves when nothing waits any more. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve() // so that events of one turn share the first commit too
+    while (this.#queue.length > 0) {
+      const batch = this.#queue.splice(0, mostPerCommit)
+      this.#inFlight = batch
+      await this.#commit(batch)
+    }
+    this.#inFlight = []
+    this.#running = undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const records = await this.#deps.commit(batch.map(({ event }) => event))
+      this.#failing = false
+      batch.forEach((waiting, i) => {
+        waiting.resolve(records[i] ?? null)
+      })
+      this.#deps.onDurable(records.filter((record) => record !== null))
+    } catch (cause) {
+      this.#failing = true
+      for (const waiting of batch) waiting.reject(new BrokerError('AUDIT_UNAVAILABLE', undefined, { cause }))
+    }
+  }
+
+  /** One timer for all that wait; they stand in the order of their deadlines. */
+  #watch(): void {
+    const first = this.#inFlight[0] ?? this.#queue[0]
+    if (this.#timer !== undefined || !first) return
+    this.#timer = setTimeout(() => this.#expire(), Math.max(first.deadline - performance.now(), 1))
+  }
+
+  #expire(): void {
+    this.#timer = undefined
+    const now = performance.now()
+    const late = [...this.#inFlight, ...this.#queue].filter(({ deadline }) => deadline <= now)
+    this.#inFlight = this.#inFlight.filter(({ deadline }) => deadline > now)
+    this.#queue = this.#queue.filter(({ deadline }) => deadline > now)
+    if (late.length > 0) this.#failing = true
+    const error = new BrokerError('AUDIT_UNAVAILABLE', `no commit within ${this.#deps.deadlineMs} ms`)
+    for (const waiting of late) waiting.reject(error) // its commit may still come back: that settles nothing any more
+    this.#watch()
+  }
+}

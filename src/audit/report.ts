@@ -1,0 +1,60 @@
+import type { Problem } from './problem.ts'
+
+/** What `audit verify` found. */
+export interface AuditReport {
+  readonly ok: boolean
+  /** For people: the verdict, and up to where it holds. */
+  readonly summary: string
+  readonly installation: string
+  readonly events: number
+  readonly head: { readonly seq: number; readonly hash: string }
+  readonly checkpoints: number
+  /** Texts that were erased; their events still check. */
+  readonly erasedTexts: number
+  /** Recordings that were compared; null when that was not asked for. */
+  readonly recordings: number | null
+  /** Newest event that the daemon's signature covers; proves nothing against a holder of the signing key. */
+  readonly signed: { readonly seq: number; readonly at: number } | null
+  /** Newest event that a copy from outside covers: up to here nobody can have rewritten the log unseen. */
+  readonly anchored: { readonly seq: number; readonly at: number; readonly anchor: string } | null
+  /** The first hundred. */
+  readonly problems: readonly Problem[]
+  readonly problemCount: number
+  readonly notes: readonly string[]
+}
+
+export function writeReport(
+  found: Omit<AuditReport, 'ok' | 'summary'> & { readonly wasAnchorGiven: boolean },
+): AuditReport {
+  const { wasAnchorGiven, ...report } = found
+  const ok = report.problemCount === 0
+  return { ok, summary: summarize({ ok, ...report }, wasAnchorGiven), ...report }
+}
+
+function summarize(report: Omit<AuditReport, 'summary'>, wasAnchorGiven: boolean): string {
+  const { ok, events, head, anchored, signed, problemCount } = report
+  const verdict = ok
+    ? `good: ${events} events, linked without a gap`
+    : `NOT GOOD: ${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} in ${events} events`
+  return `${verdict}; ${anchored ? anchoredText(anchored, head.seq) : signedText(signed, head.seq, wasAnchorGiven)}`
+}
+
+function anchoredText(anchored: NonNullable<AuditReport['anchored']>, headSeq: number): string {
+  const rest = headSeq - anchored.seq
+  const proven = `integrity is proven up to event ${anchored.seq} (anchored ${time(anchored.at)})`
+  return rest > 0 ? `${proven}, not yet for the ${rest} after it` : proven
+}
+
+function signedText(signed: AuditReport['signed'], headSeq: number, wasAnchorGiven: boolean): string {
+  if (!signed) return 'nothing of it is proven'
+  const rest = headSeq - signed.seq
+  const upTo = `signed up to event ${signed.seq} (${time(signed.at)})${rest > 0 ? `, not yet the ${rest} after it` : ''}`
+  const caution = wasAnchorGiven
+    ? 'no anchored checkpoint matches'
+    : 'without an anchor a truncated copy, or one rewritten by a holder of the signing key, looks the same'
+  return `${upTo}; ${caution}`
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString()
+}

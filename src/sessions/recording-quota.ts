@@ -1,0 +1,121 @@
+import { open, statfs } from 'node:fs/promises'
+import { BrokerError } from '../../proxy/session.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import { dayOf, listDay } from './recording-files.ts'
+
+export interface QuotaOptions {
+  readonly dir: string
+  readonly clock: Clock
+  readonly maxPerSessionBytes: number
+  readonly maxPerPrincipalBytes: number
+  readonly reserveBytes: number
+  /** Free bytes of the disk; `statfs` unless told. */
+  readonly freeBytes?: (dir: string) => Promise<number>
+}
+
+const freshMs = 500
+const recheckMs = 2000
+
+/** How much may be recorded: per principal and day, and as long as the disk keeps its reserve for the audit log. */
+export class RecordingQuota {
+  readonly #options: QuotaOptions
+  readonly #usage = new Map<string, number>()
+  #day: string
+  /** Free bytes when last looked at, less what was written since. */
+  #free = 0
+  #checkedAt = Number.NEGATIVE_INFINITY
+  #checking: Promise<void> | undefined
+
+  constructor(options: QuotaOptions) {
+    this.#options = options
+    this.#day = dayOf(options.clock.now())
+  }
+
+  get maxPerSessionBytes(): number {
+    return this.#options.maxPerSessionBytes
+  }
+
+  /** Adds up what was recorded today before the daemon started. */
+  async load(): Promise<void> {
+    for (const path of await listDay(this.#options.dir, this.#day)) {
+      const { principal, bytes } = await measure(path)
+      if (principal !== undefined) this.#usage.set(principal, (this.#usage.get(principal) ?? 0) + bytes)
+    }
+    await this.#look()
+  }
+
+  /** @throws BrokerError LIMIT_REACHED, RECORDING_FAILED when no new recording may begin */
+  async admit(principalId: string): Promise<void> {
+    if (performance.now() - this.#checkedAt > freshMs) await this.#look()
+    const error = this.#problem(principalId)
+    if (error) throw error
+  }
+
+  /** Counts what is about to be written. @returns why nothing more may be recorded, if so */
+  spend(principalId: string, bytes: number): BrokerError | undefined {
+    this.#rollOver()
+    this.#usage.set(principalId, (this.#usage.get(principalId) ?? 0) + bytes)
+    this.#free -= bytes
+    if (performance.now() - this.#checkedAt > recheckMs) void this.#look().catch(() => undefined) // the next write finds out
+    return this.#problem(principalId)
+  }
+
+  #problem(principalId: string): BrokerError | undefined {
+    this.#rollOver()
+    const { maxPerPrincipalBytes, reserveBytes } = this.#options
+    if (this.#free < reserveBytes) {
+      return new BrokerError('RECORDING_FAILED', 'the disk is down to the space that is kept for the audit log')
+    }
+    const used = this.#usage.get(principalId) ?? 0
+    if (used < maxPerPrincipalBytes) return undefined
+    return new BrokerError('LIMIT_REACHED', `your recordings of today take ${used} of ${maxPerPrincipalBytes} bytes`)
+  }
+
+  #rollOver(): void {
+    const today = dayOf(this.#options.clock.now())
+    if (today === this.#day) return
+    this.#day = today
+    this.#usage.clear()
+  }
+
+  #look(): Promise<void> {
+    this.#checking ??= this.#measureDisk().finally(() => {
+      this.#checking = undefined
+    })
+    return this.#checking
+  }
+
+  async #measureDisk(): Promise<void> {
+    const { dir, freeBytes = freeBytesOf } = this.#options
+    this.#free = await freeBytes(dir)
+    this.#checkedAt = performance.now()
+  }
+}
+
+async function freeBytesOf(dir: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dir)
+  return bavail * bsize
+}
+
+const longestHeader = 4096
+
+async function measure(path: string): Promise<{ principal: string | undefined; bytes: number }> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(longestHeader), 0, longestHeader, 0)
+    const [line = ''] = buffer.toString('utf8', 0, bytesRead).split('\n')
+    return { principal: readPrincipal(line), bytes: size }
+  } finally {
+    await file.close()
+  }
+}
+
+function readPrincipal(line: string): string | undefined {
+  try {
+    const { principal } = JSON.parse(line) as { principal?: unknown }
+    return typeof principal === 'string' ? principal : undefined
+  } catch {
+    return undefined // torn header of a session that never began: it counts for nobody
+  }
+}

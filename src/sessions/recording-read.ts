@@ -1,0 +1,21 @@
+import { createReadStream } from 'node:fs'
+import { RecordingScan } from './recording-scan.ts'
+
+/** Entries of a recording, as they were written; says nothing about the chain. A line that is no JSON is given as text. */
+export async function* readEntries(path: string): AsyncGenerator<{ entry: unknown }> {
+  const entries: { entry: unknown }[] = []
+  const scan = new RecordingScan({ entry: (json) => entries.push({ entry: parse(json) }) })
+  for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 })) {
+    scan.push(chunk as Buffer)
+    yield* entries.splice(0)
+  }
+}
+
+function parse(json: Buffer): unknown {
+  const text = json.toString()
+  try {
+    return JSON.parse(text)
+  } catch {
+    return { unreadable: text }
+  }
+}

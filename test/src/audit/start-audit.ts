@@ -1,0 +1,62 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { AuditEvent } from '../../../src/audit/audit.ts'
+import { type AuditDeps, createAuditLog } from '../../../src/audit/create-audit.ts'
+import { openKeyring } from '../../../src/store/keyring.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+
+export function newDir(t: Test): string {
+  const dir = mkdtempSync(join(tmpdir(), 'sallyport-audit-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
+
+/** An audit log on a store of its own, or on what an earlier one left in `dir`; not yet started. */
+export async function openAudit(t: Test, options: Partial<AuditDeps> & { dir?: string; wrapDb?: (db: AuditDeps['db']) => AuditDeps['db'] } = {}) {
+  const { dir = newDir(t), wrapDb = (db) => db, ...overrides } = options
+  const db = await openStore(`sqlite:${join(dir, 'test.db')}`)
+  const keyring = openKeyring(join(dir, 'keys'))
+  const logged: string[] = []
+  const metrics = createMetrics()
+  const anchorFile = join(dir, 'anchor.jsonl')
+  const deps: AuditDeps = {
+    db: wrapDb(db),
+    installation: 'ins_test',
+    keyring,
+    clock: { now: () => 1_800_000_000_000 },
+    logger: createLogger({ level: 'warn', destination: { write: (line: string) => logged.push(line) } }),
+    metrics,
+    config: { checkpointEveryMs: 300_000, checkpointEvents: 1000, anchors: [{ file: anchorFile }] },
+    spoolPath: join(dir, 'audit.spool'),
+    heads: () => [],
+    ...overrides,
+  }
+  const audit = await createAuditLog(deps)
+  let isClosed = false
+  const close = async () => {
+    if (isClosed) return
+    isClosed = true
+    await audit.stop()
+    await db.destroy()
+  }
+  t.teardown(close)
+  return { audit, db, dir, keyring, logged, metrics, anchorFile, close }
+}
+
+export const created = (grant: string): AuditEvent => ({
+  type: 'grant.created',
+  actor: 'prn_alice',
+  fields: { grant, count: 1 },
+  text: { name: 'alice@example.com' },
+})
+
+export const revoked = (grant: string): AuditEvent => ({
+  type: 'grant.revoked',
+  actor: 'prn_bob',
+  fields: { grant },
+  text: { name: 'bob@example.com', reason: 'incident 42' },
+})
