@@ -37,7 +37,8 @@ export function createApiClient(server: string, token: string | null): ApiClient
   }
 }
 
-async function send(url: URL, init: RequestInit): Promise<Response> {
+/** One request. @throws BrokerError, exit code 5, when the broker can't be reached */
+export async function send(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
   } catch (cause) {
@@ -54,7 +55,8 @@ class UnreachableError extends BrokerError {
   }
 }
 
-function toError(status: number, answer: unknown): BrokerError {
+/** What an answer of 400 and above means. */
+export function toError(status: number, answer: unknown): BrokerError {
   const { code, detail, hint } = (answer ?? {}) as { code?: string; detail?: string; hint?: string }
   const known: ErrorCode = code && code in errors ? (code as ErrorCode) : status === 401 ? 'LOGIN_REQUIRED' : 'INTERNAL'
   const advice = hint ?? (known === 'LOGIN_TOO_OLD' ? 'run: sallyport login --fresh' : undefined)
