@@ -12,8 +12,10 @@ export interface BrokerAsk {
   readonly server: string
   /** Goes into a header, never into the URL. */
   readonly bearer: string
+  /** Full id, or its last part where that is unique. */
   readonly resourceId: string
-  readonly level: string
+  /** Undefined: the one that is held. */
+  readonly level: string | undefined
   /** Names the client's program for the audit log; cut to 128 characters. */
   readonly tool: string
   /** The local port asks nobody for a password; the broker writes that down. */
@@ -64,7 +66,7 @@ function toUrl(ask: BrokerAsk): URL {
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   url.search = new URLSearchParams({
     resource: ask.resourceId,
-    level: ask.level,
+    ...(ask.level === undefined ? {} : { level: ask.level }),
     tool: ask.tool.slice(0, 128),
     ...(ask.openPort ? { no_password: '1' } : {}),
   }).toString()

@@ -1,13 +1,22 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { errorResponse } from '../postgres/errors.ts'
-import { BrokerError } from '../session.ts'
+import type { BrokerError } from '../session.ts'
 import type { BrokerSocket } from './broker-socket.ts'
+import { readRefusal, unanswered } from './refusal.ts'
 
 export interface BrokerEnd {
   /** Close code of the websocket: 1000 after an ordinary end, {@link sessionCutCode} when the session was cut. */
   readonly code: number
   /** When it was cut, the end reason. */
   readonly reason: string
+}
+
+export interface RelayListener {
+  /** The session's websocket has closed. */
+  onEnd(end: BrokerEnd): void
+  /** The client was refused, here or by the broker; it is told the same. */
+  onRefusal(error: BrokerError): void
 }
 
 /** Close code with which the broker says that it cut the session. */
@@ -17,21 +26,16 @@ export const sessionCutCode = 4001
 const pingIntervalMs = 30_000
 
 /** Carries bytes both ways until one side closes, then closes the other. Each side that doesn't read holds up only its peer. */
-export function relay(client: Socket, { socket, stream }: BrokerSocket, onEnd: (end: BrokerEnd) => void): void {
-  let answered = false
-  stream.once('data', () => {
-    answered = true
-  })
+export function relay(client: Socket, broker: BrokerSocket, listener: RelayListener): void {
+  const { socket, stream } = broker
+  watchAnswer(client, stream, listener)
   const pings = setInterval(() => socket.ping(), pingIntervalMs).unref()
   socket.once('close', (code, reason) => {
     clearInterval(pings)
-    onEnd({ code, reason: String(reason) })
+    listener.onEnd({ code, reason: String(reason) })
   })
   stream.once('finish', () => socket.close(1000))
   stream.once('error', () => client.destroy())
-  stream.once('end', () => {
-    if (!answered) client.write(errorResponse(unanswered()))
-  })
   client.once('close', () => stream.destroy())
   client.pipe(stream)
   stream.pipe(client)
@@ -39,8 +43,21 @@ export function relay(client: Socket, { socket, stream }: BrokerSocket, onEnd: (
   stream.once('close', () => client.resume())
 }
 
-function unanswered(): BrokerError {
-  const error = new BrokerError('STORE_UNAVAILABLE')
-  error.message = 'the broker closed the connection before it answered'
-  return error
+/** The client reads a refusal itself; we want to know of it too. And it must not be left without any answer. */
+function watchAnswer(client: Socket, stream: Duplex, listener: RelayListener): void {
+  let isAnswered = false
+  const onData = (chunk: Buffer) => {
+    const refusal = readRefusal(chunk)
+    isAnswered = true
+    if (refusal === 'later') return
+    stream.off('data', onData)
+    if (refusal) listener.onRefusal(refusal)
+  }
+  stream.on('data', onData)
+  stream.once('end', () => {
+    if (isAnswered || client.destroyed) return
+    const error = unanswered()
+    listener.onRefusal(error)
+    client.write(errorResponse(error))
+  })
 }

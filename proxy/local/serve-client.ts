@@ -6,19 +6,15 @@ import type { BrokerError } from '../session.ts'
 import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from './broker-socket.ts'
 import { type FirstMessage, readFirstMessage } from './first-message.ts'
 import { askPassword, type LocalPassword } from './password.ts'
-import { type BrokerEnd, relay } from './relay.ts'
+import { type RelayListener, relay } from './relay.ts'
 
-export interface ClientOptions extends Omit<BrokerAsk, 'bearer' | 'tool'> {
+export interface ClientOptions extends Omit<BrokerAsk, 'bearer' | 'tool'>, RelayListener {
   /** Read anew for each client, so that a new sign-in is picked up. */
   bearer(): Promise<string>
   /** Null: nobody is asked. */
   readonly password: LocalPassword | null
   /** What a client has for its first message and the password; 60 s unless told. */
   readonly signInTimeoutMs?: number
-  /** A session's websocket has closed. */
-  onEnd(end: BrokerEnd): void
-  /** A client was refused here, or on the way to the broker; it was told the same. */
-  onRefusal(error: BrokerError): void
 }
 
 const cancelTimeoutMs = 10_000
@@ -60,7 +56,7 @@ async function openSession(
   const broker = await dial(options, tool, gone)
   if (gone.aborted) return broker.socket.terminate()
   broker.stream.write(bytes)
-  relay(socket, broker, options.onEnd)
+  relay(socket, broker, options)
 }
 
 async function dial(options: ClientOptions, tool: string, gone: AbortSignal): Promise<BrokerSocket> {

@@ -1,16 +1,19 @@
 import { formatSettings } from '../../proxy/local/client-settings.ts'
+import { knock } from '../../proxy/local/knock.ts'
 import { addToPgpass, pgpassPath } from '../../proxy/local/pgpass.ts'
+import type { BrokerError } from '../../proxy/session.ts'
 import type { ConnectOptions } from './connect.ts'
 import { GrantWatch } from './grant-watch.ts'
 import {
   type ConnectDeps,
   type Connection,
   connectKinds,
+  localUser,
   type OpenOptions,
   openConnections,
   warn,
 } from './open-connections.ts'
-import { exitCodes, printJson, when } from './output.ts'
+import { exitCodes, when } from './output.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources, type Target } from './target.ts'
 
@@ -23,8 +26,7 @@ export async function connect(
   references: readonly string[],
   options: ConnectOptions,
 ): Promise<number> {
-  const resources = await listResources(deps.api)
-  const targets = references.map((reference) => chooseTarget(resources, reference, options.level, connectKinds))
+  const targets = await chooseTargets(deps, references, options)
   await using cleanup = new AsyncDisposableStack()
   const watch = new GrantWatch({ load: () => listResources(deps.api), now: deps.now, warn })
   /** Why the last session of a resource was cut, by resource id. */
@@ -34,7 +36,7 @@ export async function connect(
     warn(`a session on ${target.name} was cut: ${describeEnd(reason)}`)
     watch.poke()
   }
-  const connections = await openConnections(deps, targets, { ...toOpen(options), onCut }, cleanup)
+  const connections = await openConnections(deps, targets, { ...toOpen(options), onCut, onRefusal }, cleanup)
   if (options.writePgpass) await writePgpass(deps, connections, cleanup)
   show(connections, options)
   const closing: Promise<void>[] = []
@@ -46,7 +48,33 @@ export async function connect(
   return outcome === 'stopped' ? exitCodes.done : exitCodes.denied
 }
 
-function toOpen(options: ConnectOptions): Omit<OpenOptions, 'onCut'> {
+/** Where no grant is known, the broker is asked for a session first: its denial, with the reason, ends the command. */
+async function chooseTargets(
+  deps: ConnectDeps,
+  references: readonly string[],
+  options: ConnectOptions,
+): Promise<readonly Target[]> {
+  const choose = async () => {
+    const resources = await listResources(deps.api)
+    return references.map((reference) => chooseTarget(resources, reference, options.level, connectKinds))
+  }
+  const targets = await choose()
+  const unsure = targets.filter((target) => target.endsAt === null)
+  for (const target of unsure) await askBroker(deps, target, options.database ?? target.database)
+  return unsure.length > 0 ? await choose() : targets
+}
+
+async function askBroker(deps: ConnectDeps, { id, level }: Target, database: string): Promise<void> {
+  const { server } = deps.api
+  const ask = { server, bearer: await deps.bearer(), resourceId: id, level, tool: 'sallyport connect', openPort: false }
+  await knock(ask, { user: localUser, database, application_name: ask.tool })
+}
+
+function onRefusal(target: Target, error: BrokerError): void {
+  warn(`${target.name}: a client was refused: ${error.message}${error.hint ? ` (${error.hint})` : ''}`)
+}
+
+function toOpen(options: ConnectOptions): Omit<OpenOptions, 'onCut' | 'onRefusal'> {
   const { port = 0, socket = false, password, database } = options
   return { port, socket, password, database }
 }
@@ -63,25 +91,28 @@ async function writePgpass(
   warn(`the password is in ${path} until this command ends`)
 }
 
+/** With `--json` one line for each resource, as soon as its port listens. */
 function show(connections: readonly Connection[], options: ConnectOptions): void {
-  if (options.json) {
-    printJson({ connections: connections.map(toJson) })
-    return
-  }
   for (const { target, settings } of connections) {
-    if (!options.print)
-      process.stdout.write(`# ${target.id} at level ${target.level}, until ${when(target.endsAt)} UTC\n`)
+    if (options.json) {
+      const { name: _, ...how } = settings
+      const { id: resource, level, endsAt } = target
+      process.stdout.write(`${JSON.stringify({ resource, level, endsAt, ...how })}\n`)
+      continue
+    }
+    if (!options.print) process.stdout.write(`${headline(target)}\n`)
     process.stdout.write(`${formatSettings(settings, options.print ?? 'psql')}\n`)
   }
-  process.stderr.write('Ctrl-C ends it.\n')
+  if (!options.json) process.stderr.write('Ctrl-C ends it.\n')
 }
 
-function toJson({ target, settings }: Connection): Record<string, unknown> {
-  const { name: _, ...rest } = settings
-  return { resource: target.id, level: target.level, endsAt: target.endsAt, ...rest }
+function headline({ id, level, endsAt }: Target): string {
+  return `# ${id}${level === undefined ? '' : ` at level ${level}`}${endsAt === null ? '' : `, until ${when(endsAt)} UTC`}`
 }
 
 function describeGrantEnd(target: Target, cut: string | undefined, now: number): string {
   if (cut !== undefined && endsGrant(cut)) return describeEnd(cut)
-  return target.endsAt <= now ? describeEnd('grant-expired') : 'it was revoked, given back, or is no longer allowed'
+  return target.endsAt !== null && target.endsAt <= now
+    ? describeEnd('grant-expired')
+    : 'it was revoked, given back, or is no longer allowed'
 }

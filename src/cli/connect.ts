@@ -1,6 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { SettingsForm } from '../../proxy/local/client-settings.ts'
 import type { Register } from './cli.ts'
+import { parseDuration } from './duration.ts'
 
 export interface ConnectOptions {
   readonly level?: string
@@ -14,7 +15,8 @@ export interface ConnectOptions {
   readonly json?: boolean
   readonly token?: boolean
   readonly cidr?: string
-  readonly for?: string
+  /** Milliseconds. */
+  readonly for?: number
 }
 
 const forms: readonly SettingsForm[] = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
@@ -47,7 +49,7 @@ export const registerConnect: Register = (program) => {
       ]),
     )
     .option('--cidr <range>', 'with --token: where it may be used from')
-    .option('--for <duration>', 'with --token: how long it may be used, e.g. 2h')
+    .option('--for <duration>', 'with --token: how long it may be used, e.g. 2h', parseDuration)
     .action(async (resources: string[], options: ConnectOptions) => {
       const conflict = findConflict(resources, options)
       if (conflict) command.error(`error: ${conflict}`)
@@ -74,7 +76,7 @@ function findConflict(resources: readonly string[], options: ConnectOptions): st
   return undefined
 }
 
-export function toPort(text: string): number {
+function toPort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('Expected 1-65535.')
   return port

@@ -52,7 +52,7 @@ export class GrantWatch {
 
   async #wait(live: readonly Target[], signal: AbortSignal): Promise<void> {
     const { now, pollMs = 30_000 } = this.#deps
-    const untilEnd = Math.min(...live.map((target) => target.endsAt)) - now()
+    const untilEnd = Math.min(...live.map((target) => target.endsAt ?? 0)) - now()
     await quietly(
       delay(Math.min(pollMs, Math.max(minimumMs, untilEnd)), undefined, {
         signal: AbortSignal.any([signal, this.#poke.signal]),
@@ -76,7 +76,7 @@ export class GrantWatch {
   }
 
   #grantEnd(resources: readonly ListedResource[] | undefined, target: Target): number | undefined {
-    if (!resources) return target.endsAt > this.#deps.now() ? target.endsAt : undefined
+    if (!resources) return target.endsAt !== null && target.endsAt > this.#deps.now() ? target.endsAt : undefined
     const grants =
       resources.find((r) => r.id === target.id)?.grants.filter((grant) => grant.level === target.level) ?? []
     return grants.length > 0 ? Math.max(...grants.map((grant) => grant.endsAt)) : undefined

@@ -2,6 +2,7 @@ import type { ClientSettings } from '../../proxy/local/client-settings.ts'
 import { type LocalPort, makeSocketDirectory, openLocalPort } from '../../proxy/local/local-port.ts'
 import { makeLocalPassword } from '../../proxy/local/password.ts'
 import { type BrokerEnd, sessionCutCode } from '../../proxy/local/relay.ts'
+import type { BrokerError } from '../../proxy/session.ts'
 import type { ApiClient } from './api-client.ts'
 import { printable } from './output.ts'
 import type { Target } from './target.ts'
@@ -31,10 +32,12 @@ export interface OpenOptions {
   readonly database?: string | undefined
   /** A session was cut. */
   onCut(target: Target, reason: string): void
+  /** A client was refused; it was told the same. */
+  onRefusal(target: Target, error: BrokerError): void
 }
 
 /** The broker chooses the database user; this name is only what clients must have. */
-const localUser = 'sallyport'
+export const localUser = 'sallyport'
 const defaultSocketPort = 5432
 
 /** Kinds that these commands reach. */
@@ -62,8 +65,7 @@ export async function openConnections(
       openPort: password === null && !directory,
       password,
       onEnd: (end) => tellEnd(target, end, options),
-      onRefusal: (error) =>
-        warn(`${target.name}: a client was refused: ${error.message}${error.hint ? ` (${error.hint})` : ''}`),
+      onRefusal: (error) => options.onRefusal(target, error),
     })
     cleanup.defer(() => port.close())
     connections.push({ target, port, settings: toSettings(target, port, password?.text ?? null, options.database) })

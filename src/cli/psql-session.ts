@@ -3,10 +3,14 @@ import { constants } from 'node:os'
 import { environment } from '../../proxy/local/client-settings.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import { type ConnectDeps, connectKinds, openConnections, warn } from './open-connections.ts'
+import { exitCodeOf } from './output.ts'
 import { describeEnd } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
 
-/** `sallyport psql`: a local port for as long as psql runs. @returns psql's exit code */
+/**
+ * `sallyport psql`: a local port for as long as psql runs.
+ * @returns psql's exit code; when it could not connect because the broker refused, the code for that
+ */
 export async function psql(
   deps: ConnectDeps,
   reference: string,
@@ -15,6 +19,7 @@ export async function psql(
 ): Promise<number> {
   const target = chooseTarget(await listResources(deps.api), reference, options.level, connectKinds)
   await using cleanup = new AsyncDisposableStack()
+  let refusal: BrokerError | undefined
   const [connection] = await openConnections(
     deps,
     [target],
@@ -24,13 +29,20 @@ export async function psql(
       password: true,
       database: options.database,
       onCut: (_, reason) => warn(`the session on ${target.name} was cut: ${describeEnd(reason)}`),
+      onRefusal: (_, error) => {
+        refusal = error // psql prints it
+      },
     },
     cleanup,
   )
   if (!connection) throw new BrokerError('INTERNAL', 'no local port')
   const ours = { ...Object.fromEntries(environment(connection.settings)), PGAPPNAME: 'psql' }
-  return await run('psql', args, { ...keepHarmless(deps.env), ...ours })
+  const code = await run('psql', args, { ...keepHarmless(deps.env), ...ours })
+  return code === connectionFailed && refusal ? exitCodeOf(refusal.code) : code
 }
+
+/** psql's own code: "2 if the connection to the server went bad and the session was not interactive". */
+const connectionFailed = 2
 
 /** Formats and encodings; every other PG variable could send psql, or the password, elsewhere. */
 const harmless = new Set(['PGCLIENTENCODING', 'PGDATESTYLE', 'PGTZ', 'PGCONNECT_TIMEOUT', 'PGOPTIONS', 'PGLOCALEDIR'])

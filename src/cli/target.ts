@@ -6,8 +6,7 @@ export interface ListedResource {
   readonly id: string
   readonly kind: string
   readonly name: string
-  readonly levels: readonly string[]
-  readonly attributes: Readonly<Record<string, unknown>>
+  readonly database: string | null
   /** The caller's own live grants. */
   readonly grants: readonly { readonly id: string; readonly level: string; readonly endsAt: number }[]
 }
@@ -16,10 +15,11 @@ export interface ListedResource {
 export interface Target {
   readonly id: string
   readonly name: string
-  readonly level: string
+  /** Undefined: the broker says. */
+  readonly level: string | undefined
   readonly database: string
-  /** End of the last live grant, epoch milliseconds. */
-  readonly endsAt: number
+  /** End of the last live grant, epoch milliseconds. Null: none is known here; the broker decides, as it always does. */
+  readonly endsAt: number | null
 }
 
 export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
@@ -27,10 +27,11 @@ export async function listResources(api: ApiClient): Promise<readonly ListedReso
 }
 
 /**
- * Finds the resource and the live grant for it, so that a refusal comes before any port is opened, with what to do.
- * @param reference full id, or its last part when that is unique among `kinds`
+ * Finds the resource, and the level where one grant is held. Refuses nothing for want of a grant: a denial must come from
+ * the broker, which audits it.
+ * @param reference full id, or its last part when that is unique among `kinds`; unknown ones are left to the broker
  * @param level omitted: the one level held
- * @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, LEVEL_UNKNOWN, GRANT_DENIED, INVALID_INPUT, UNSUPPORTED
+ * @throws BrokerError RESOURCE_AMBIGUOUS, INVALID_INPUT, UNSUPPORTED
  */
 export function chooseTarget(
   resources: readonly ListedResource[],
@@ -39,58 +40,53 @@ export function chooseTarget(
   kinds: readonly string[],
 ): Target {
   const resource = findResource(resources, reference, kinds)
-  const chosen = chooseLevel(resource, level, reference)
-  const { database } = resource.attributes
+  if (!resource) return { id: reference, name: lastPart(reference), level, database: defaultDatabase, endsAt: null }
+  const chosen = level ?? levelHeld(resource)
+  const ends = resource.grants.filter((grant) => grant.level === chosen).map((grant) => grant.endsAt)
   return {
     id: resource.id,
     name: resource.name,
     level: chosen,
-    database: typeof database === 'string' && database !== '' ? database : 'postgres',
-    endsAt: Math.max(...resource.grants.filter((grant) => grant.level === chosen).map((grant) => grant.endsAt)),
+    database: resource.database || defaultDatabase,
+    endsAt: ends.length > 0 ? Math.max(...ends) : null,
   }
+}
+
+const defaultDatabase = 'postgres'
+
+function lastPart(reference: string): string {
+  return reference.slice(reference.lastIndexOf('/') + 1)
 }
 
 function findResource(
   resources: readonly ListedResource[],
   reference: string,
   kinds: readonly string[],
-): ListedResource {
+): ListedResource | undefined {
   const named = resources.filter((r) => r.id === reference || r.name === reference)
   const matches = named.filter((r) => kinds.includes(r.kind))
   const [first, second] = matches
-  if (first && !second) return first
   if (second) {
     const ids = matches.map((r) => r.id).join(', ')
     throw new BrokerError('RESOURCE_AMBIGUOUS', `"${reference}" may be ${ids}`, { hint: 'give the full id' })
   }
-  if (named[0]) {
+  if (!first && named[0]) {
     throw new BrokerError(
       'UNSUPPORTED',
       `${named[0].id} is not a database of a kind that this command reaches (${kinds})`,
     )
   }
-  throw new BrokerError('RESOURCE_UNKNOWN', reference, { hint: 'see what there is: sallyport ls' })
+  return first
 }
 
-function chooseLevel(resource: ListedResource, level: string | undefined, reference: string): string {
-  if (level !== undefined && !resource.levels.includes(level)) {
-    throw new BrokerError('LEVEL_UNKNOWN', `${resource.id} has ${resource.levels.join(', ')}, not "${level}"`)
-  }
-  const held = [...new Set(resource.grants.map((grant) => grant.level))]
-  if (level === undefined && held.length > 1) {
-    throw new BrokerError('INVALID_INPUT', `you hold grants on ${resource.id} at the levels ${held.join(', ')}`, {
-      hint: `name one: --level ${held[0]}`,
-    })
-  }
-  const chosen = level ?? held[0]
-  if (chosen !== undefined && held.includes(chosen)) return chosen
-  throw noGrant(resource, chosen, reference)
-}
-
-function noGrant(resource: ListedResource, level: string | undefined, reference: string): BrokerError {
-  const detail = `you hold no live grant on ${resource.id}${level === undefined ? '' : ` at the level ${level}`}`
-  const ask = level ?? (resource.levels.length === 1 ? resource.levels[0] : undefined) ?? resource.levels[0] ?? 'LEVEL'
-  return new BrokerError('GRANT_DENIED', detail, {
-    hint: `ask for it: sallyport request ${reference} --level ${ask} --for 1h --reason "…"`,
-  })
+function levelHeld(resource: ListedResource): string | undefined {
+  const [first, ...more] = new Set(resource.grants.map((grant) => grant.level))
+  if (more.length === 0) return first
+  throw new BrokerError(
+    'INVALID_INPUT',
+    `you hold grants on ${resource.id} at the levels ${[first, ...more].join(', ')}`,
+    {
+      hint: `name one: --level ${first}`,
+    },
+  )
 }

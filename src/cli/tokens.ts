@@ -112,9 +112,8 @@ async function createConnectToken(
   const { withDeps } = await import('./connect-deps.ts')
   const { issueToken } = await import('./connect-token.ts')
   const options = {
-    password: true,
     ...(level === undefined ? {} : { level }),
-    ...(life === undefined ? {} : { for: `${Math.max(1, Math.floor(life / 1000))}s` }),
+    ...(life === undefined ? {} : { for: life }),
     ...(cidr === undefined ? {} : { cidr }),
     ...(json ? { json } : {}),
   }

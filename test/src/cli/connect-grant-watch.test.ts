@@ -4,18 +4,19 @@ import { GrantWatch } from '../../../src/cli/grant-watch.ts'
 import type { ListedResource, Target } from '../../../src/cli/target.ts'
 
 const hour = 3_600_000
+const endsAt = Date.now() + hour
 const target: Target = {
   id: 'rds-postgres/1/r/orders',
   name: 'orders',
   level: 'readonly',
   database: 'd',
-  endsAt: Date.now() + hour,
+  endsAt,
 }
 
 function listed(grants: ListedResource['grants']): ListedResource[] {
-  return [{ id: target.id, kind: 'rds-postgres', name: 'orders', levels: ['readonly'], attributes: {}, grants }]
+  return [{ id: target.id, kind: 'rds-postgres', name: 'orders', database: null, grants }]
 }
-const live = listed([{ id: 'grt_1', level: 'readonly', endsAt: target.endsAt }])
+const live = listed([{ id: 'grt_1', level: 'readonly', endsAt }])
 
 /** A watch whose answers are given one after the other; an Error is thrown. */
 function watchOf(...answers: (ListedResource[] | Error)[]) {
@@ -44,7 +45,7 @@ t.test('a grant that the broker no longer lists has ended', async (t) => {
 })
 
 t.test('a grant at another level is not the same grant', async (t) => {
-  const w = watchOf(listed([{ id: 'grt_2', level: 'admin', endsAt: target.endsAt }]))
+  const w = watchOf(listed([{ id: 'grt_2', level: 'admin', endsAt }]))
   t.equal(await w.run([target]), 'ended')
 })
 
