@@ -5,7 +5,7 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   TOKEN_INVALID:
     'Make another connect token with `sallyport connect RESOURCE --token`, or sign in with `sallyport login`.',
   LOGIN_REQUIRED: '`sallyport login`, or `sallyport login --device` where there is no browser.',
-  LOGIN_TOO_OLD: '`sallyport login` again: the rule demands a recent sign-in.',
+  LOGIN_TOO_OLD: '`sallyport login --fresh`: the rule demands a recent sign-in.',
   LOGIN_FAILED: 'Try again; the message says which step failed. The daemon logs the reason the provider gave.',
   PROVIDER_UNAVAILABLE: 'Wait for the identity provider: nobody can sign in meanwhile.',
   PRINCIPAL_LOCKED: 'Ask an admin, who can `sallyport unlock`; `sallyport audit search` shows who locked it and why.',
