@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 
-const program = fileURLToPath(new URL('./login-cli.ts', import.meta.url))
+const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 const browser = fileURLToPath(new URL('../../sandbox/browser.ts', import.meta.url))
 
 export interface Ran {
