@@ -1,18 +1,14 @@
-import { BrokerError } from '../../proxy/session.ts'
 import type { ConnectDeps } from './open-connections.ts'
 
-/** Opens the client of the person signed in, and runs a connecting command with it. */
+/** Runs a connecting command for whoever is signed in to one server, who may sign in anew while it runs. */
 export async function withDeps(
   options: { server?: string },
   run: (deps: ConnectDeps) => Promise<number>,
 ): Promise<number> {
   const { openApiClient } = await import('./login-store.ts')
-  const bearer = async (): Promise<string> => {
-    const { token } = await openApiClient(options)
-    if (token === null) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
-    return token
-  }
-  return await run({ api: await openApiClient(options), bearer, env: process.env, now: () => Date.now() })
+  const { server } = await openApiClient(options)
+  // That server and no other: a sign-in elsewhere meanwhile must not send its token here.
+  return await run({ server, openApi: () => openApiClient({ server }), env: process.env, now: () => Date.now() })
 }
 
 /** Aborts on the first of the signals that ask a program to end. */

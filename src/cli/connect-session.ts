@@ -11,6 +11,7 @@ import {
   localUser,
   type OpenOptions,
   openConnections,
+  readBearer,
   warn,
 } from './open-connections.ts'
 import { exitCodes, when } from './output.ts'
@@ -28,7 +29,7 @@ export async function connect(
 ): Promise<number> {
   const targets = await chooseTargets(deps, references, options)
   await using cleanup = new AsyncDisposableStack()
-  const watch = new GrantWatch({ load: () => listResources(deps.api), now: deps.now, warn })
+  const watch = new GrantWatch({ load: async () => listResources(await deps.openApi()), now: deps.now, warn })
   /** Why the last session of a resource was cut, by resource id. */
   const cuts = new Map<string, string>()
   const onCut = (target: Target, reason: string) => {
@@ -55,7 +56,7 @@ async function chooseTargets(
   options: ConnectOptions,
 ): Promise<readonly Target[]> {
   const choose = async () => {
-    const resources = await listResources(deps.api)
+    const resources = await listResources(await deps.openApi())
     return references.map((reference) => chooseTarget(resources, reference, options.level, connectKinds))
   }
   const targets = await choose()
@@ -65,8 +66,8 @@ async function chooseTargets(
 }
 
 async function askBroker(deps: ConnectDeps, { id, level }: Target, database: string): Promise<void> {
-  const { server } = deps.api
-  const ask = { server, bearer: await deps.bearer(), resourceId: id, level, tool: 'sallyport connect', openPort: false }
+  const bearer = await readBearer(deps)
+  const ask = { server: deps.server, bearer, resourceId: id, level, tool: 'sallyport connect', openPort: false }
   await knock(ask, { user: localUser, database, application_name: ask.tool })
 }
 

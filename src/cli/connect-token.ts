@@ -24,8 +24,9 @@ interface IssuedToken {
 
 /** `sallyport connect RESOURCE --token`: a password for stock clients, without any Sallyport software in between. */
 export async function issueToken(deps: ConnectDeps, reference: string, options: TokenOptions): Promise<number> {
-  const target = chooseTarget(await listResources(deps.api), reference, options.level, connectKinds)
-  const issued = await deps.api.post<IssuedToken>('/api/v1/connect-tokens', {
+  const api = await deps.openApi()
+  const target = chooseTarget(await listResources(api), reference, options.level, connectKinds)
+  const issued = await api.post<IssuedToken>('/api/v1/connect-tokens', {
     resource: target.id,
     level: target.level,
     durationMs: options.for,
@@ -33,7 +34,7 @@ export async function issueToken(deps: ConnectDeps, reference: string, options: 
   })
   const { token, user, host, port } = issued
   if (host === null || port === null) {
-    await deps.api.delete(`/api/v1/connect-tokens/${issued.id}`)
+    await api.delete(`/api/v1/connect-tokens/${issued.id}`)
     throw new BrokerError('UNSUPPORTED', `the broker has no port of its own for ${target.id}`, {
       hint: `use: sallyport connect ${reference}`,
     })

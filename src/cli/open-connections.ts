@@ -2,16 +2,16 @@ import type { ClientSettings } from '../../proxy/local/client-settings.ts'
 import { type LocalPort, makeSocketDirectory, openLocalPort } from '../../proxy/local/local-port.ts'
 import { makeLocalPassword } from '../../proxy/local/password.ts'
 import { type BrokerEnd, sessionCutCode } from '../../proxy/local/relay.ts'
-import type { BrokerError } from '../../proxy/session.ts'
+import { BrokerError } from '../../proxy/session.ts'
 import type { ApiClient } from './api-client.ts'
 import { printable } from './output.ts'
 import type { Target } from './target.ts'
 
 /** What the connecting commands need of the world. */
 export interface ConnectDeps {
-  readonly api: ApiClient
-  /** The bearer of the sign-in as it is now. */
-  bearer(): Promise<string>
+  readonly server: string
+  /** With the sign-in as it is now. @throws BrokerError LOGIN_REQUIRED */
+  openApi(): Promise<ApiClient>
   readonly env: NodeJS.ProcessEnv
   now(): number
 }
@@ -57,20 +57,35 @@ export async function openConnections(
   const connections: Connection[] = []
   for (const [i, target] of targets.entries()) {
     const number = firstPort === 0 ? 0 : firstPort + i
-    const port = await openLocalPort(directory ? { directory: directory.path, port: number } : { port: number }, {
-      server: deps.api.server,
-      bearer: deps.bearer,
+    const at = directory ? { directory: directory.path, port: number } : { port: number }
+    const port = await openLocalPort(at, {
+      server: deps.server,
+      bearer: () => readBearer(deps),
       resourceId: target.id,
       level: target.level,
       openPort: password === null && !directory,
       password,
       onEnd: (end) => tellEnd(target, end, options),
       onRefusal: (error) => options.onRefusal(target, error),
+    }).catch((error: NodeJS.ErrnoException) => {
+      throw error.code === 'EADDRINUSE' ? portInUse(number, error) : error
     })
     cleanup.defer(() => port.close())
     connections.push({ target, port, settings: toSettings(target, port, password?.text ?? null, options.database) })
   }
   return connections
+}
+
+/** Read anew for each use, so that a new sign-in is picked up. @throws BrokerError LOGIN_REQUIRED */
+export async function readBearer(deps: ConnectDeps): Promise<string> {
+  const { token } = await deps.openApi()
+  if (token === null) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
+  return token
+}
+
+function portInUse(port: number, cause: Error): Error {
+  const hint = 'name another with --port, or leave it out for any free one'
+  return Object.assign(new Error(`port ${port} of 127.0.0.1 is in use`, { cause }), { hint })
 }
 
 function tellEnd(target: Target, end: BrokerEnd, options: OpenOptions): void {

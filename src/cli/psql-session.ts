@@ -17,7 +17,7 @@ export async function psql(
   args: readonly string[],
   options: { readonly level?: string; readonly database?: string },
 ): Promise<number> {
-  const target = chooseTarget(await listResources(deps.api), reference, options.level, connectKinds)
+  const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, connectKinds)
   await using cleanup = new AsyncDisposableStack()
   let refusal: BrokerError | undefined
   const [connection] = await openConnections(

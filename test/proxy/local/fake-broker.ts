@@ -20,10 +20,14 @@ export interface FakeBroker {
   readonly cancels: Buffer[]
   /** Websockets that are open now. */
   readonly sockets: Set<WebSocket>
+  /** Cancels what `wait` waits for, by pid. */
+  readonly waiting: Map<number, () => void>
   /** Bytes handed to the websocket that is being filled by `big`. */
   written: number
   /** Answers an upgrade with this instead. */
   refuse: { status: number; body: string; headers?: Record<string, string> } | null
+  /** Answers a startup message with this refusal instead of a session. */
+  deny: { sqlstate: string; code: string; message: string; hint?: string } | null
   /** JSON answers by `METHOD /path`. */
   readonly routes: Map<string, (body: unknown) => { status: number; body: unknown }>
 }
@@ -41,15 +45,8 @@ const message = (type: string, ...body: Buffer[]) => {
   return Buffer.concat([Buffer.from(type), int32(bytes.length + 4), bytes])
 }
 const readyForQuery = message('Z', Buffer.from('I'))
-const errorResponse = (severity: string, code: string, text: string) =>
-  message(
-    'E',
-    cstring(`S${severity}`),
-    cstring(`V${severity}`),
-    cstring(`C${code}`),
-    cstring(`M${text}`),
-    Buffer.from([0]),
-  )
+const errorResponse = (severity: string, code: string, text: string, ...more: string[]) =>
+  message('E', ...[`S${severity}`, `V${severity}`, `C${code}`, `M${text}`, ...more].map(cstring), Buffer.from([0]))
 /** One text column named `c`. */
 const rowDescription = message(
   'T',
@@ -73,20 +70,20 @@ export async function startFakeBroker(t: Test): Promise<FakeBroker> {
     startups: [],
     cancels: [],
     sockets: new Set(),
+    waiting: new Map(),
     written: 0,
     refuse: null,
+    deny: null,
     routes: new Map(),
   }
   const server = createServer((request, response) => void answer(broker, request, response))
   const websockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
-  /** Cancels what `wait` waits for, by pid. */
-  const running = new Map<number, () => void>()
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(request.url ?? '', 'http://x')
     if (url.pathname !== '/api/v1/connect/postgres') return void socket.destroy()
     broker.asked.push({ query: Object.fromEntries(url.searchParams), authorization: request.headers.authorization })
     if (broker.refuse) return refuse(broker.refuse, socket)
-    websockets.handleUpgrade(request, socket, head, (ws) => serve(broker, ws, running))
+    websockets.handleUpgrade(request, socket, head, (ws) => serve(broker, ws))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -103,7 +100,7 @@ async function answer(broker: FakeBroker, request: IncomingMessage, response: Se
   for await (const chunk of request) text += chunk
   const route = broker.routes.get(`${request.method} ${request.url}`)
   const { status, body } = route?.(text === '' ? undefined : JSON.parse(text)) ?? { status: 404, body: {} }
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  response.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body))
 }
 
 function refuse(how: { status: number; body: string; headers?: Record<string, string> }, socket: Duplex): void {
@@ -113,7 +110,7 @@ function refuse(how: { status: number; body: string; headers?: Record<string, st
   socket.end(`HTTP/1.1 ${how.status} Refused\r\n${lines.join('')}\r\n${how.body}`)
 }
 
-function serve(broker: FakeBroker, ws: WebSocket, running: Map<number, () => void>): void {
+function serve(broker: FakeBroker, ws: WebSocket): void {
   const pid = broker.startups.length + 1000
   let pending = Buffer.alloc(0)
   let started = false
@@ -129,7 +126,7 @@ function serve(broker: FakeBroker, ws: WebSocket, running: Map<number, () => voi
       pending = pending.subarray(first.length)
       if (first.readInt32BE(4) === 80877102) {
         broker.cancels.push(first)
-        if (first.subarray(12).equals(key)) running.get(first.readInt32BE(8))?.()
+        if (first.subarray(12).equals(key)) broker.waiting.get(first.readInt32BE(8))?.()
         ws.close(1000)
         return
       }
@@ -138,6 +135,12 @@ function serve(broker: FakeBroker, ws: WebSocket, running: Map<number, () => voi
       broker.startups.push(
         Object.fromEntries(words.flatMap((word, i) => (i % 2 === 0 && word ? [[word, words[i + 1] ?? '']] : []))),
       )
+      if (broker.deny) {
+        const { sqlstate, code, message: text, hint } = broker.deny
+        ws.send(errorResponse('FATAL', sqlstate, text, `DSallyport error ${code}.`, ...(hint ? [`H${hint}`] : [])))
+        ws.close(1000)
+        return
+      }
       ws.send(
         Buffer.concat([
           message('R', int32(0)),
@@ -153,7 +156,7 @@ function serve(broker: FakeBroker, ws: WebSocket, running: Map<number, () => voi
       const frame = pending.subarray(0, length)
       pending = pending.subarray(length)
       if (frame[0] === 0x58) ws.close(1000) // Terminate
-      if (frame[0] === 0x51) void query(broker, ws, pid, frame.subarray(5, -1).toString(), running) // Query
+      if (frame[0] === 0x51) void query(broker, ws, pid, frame.subarray(5, -1).toString()) // Query
     }
   })
 }
@@ -165,13 +168,7 @@ function frameLength(bytes: Buffer): number {
   return bytes.length < length ? 0 : length
 }
 
-async function query(
-  broker: FakeBroker,
-  ws: WebSocket,
-  pid: number,
-  text: string,
-  running: Map<number, () => void>,
-): Promise<void> {
+async function query(broker: FakeBroker, ws: WebSocket, pid: number, text: string): Promise<void> {
   const [, verb, rest = ''] = /^(\w+) ?(.*?);?$/.exec(text) ?? []
   if (verb === 'row') {
     ws.send(Buffer.concat([rowDescription, dataRow(rest), commandComplete('SELECT 1'), readyForQuery]))
@@ -185,7 +182,7 @@ async function query(
     }
     ws.send(Buffer.concat([commandComplete(`SELECT ${rest}`), readyForQuery]))
   } else if (verb === 'wait') {
-    running.set(pid, () =>
+    broker.waiting.set(pid, () =>
       ws.send(
         Buffer.concat([errorResponse('ERROR', '57014', 'canceling statement due to user request'), readyForQuery]),
       ),

@@ -18,6 +18,8 @@ export interface Terminal {
   /** Where this person's logins are kept. */
   readonly home: string
   run(...args: string[]): Promise<Ran>
+  /** @param options.detached in a process group of its own, as from a shell */
+  launch(args: readonly string[], options?: { detached?: boolean }): { child: ChildProcess; ended: Promise<Ran> }
   /** Starts a command and resolves once its stderr matches; `ended` is the rest. */
   start(args: string[], shows: RegExp): Promise<{ found: RegExpExecArray; ended: Promise<Ran>; child: ChildProcess }>
 }
@@ -33,8 +35,8 @@ export function openTerminal(t: Test, account: string | null, more: NodeJS.Proce
     ...(account ? { SALLYPORT_BROWSER: `${process.execPath} ${browser} ${account}` } : {}),
     ...more,
   }
-  const launch = (args: readonly string[]) => {
-    const child = spawn(process.execPath, [program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const launch = (args: readonly string[], options: { detached?: boolean } = {}) => {
+    const child = spawn(process.execPath, [program, ...args], { ...options, env, stdio: ['ignore', 'pipe', 'pipe'] })
     t.teardown(() => void child.kill('SIGKILL'))
     const said = { stdout: '', stderr: '' }
     child.stdout.on('data', (chunk: Buffer) => {
@@ -50,6 +52,7 @@ export function openTerminal(t: Test, account: string | null, more: NodeJS.Proce
   }
   return {
     home,
+    launch,
     run: (...args) => launch(args).ended,
     start: async (args, shows) => {
       const { child, said, ended } = launch(args)
