@@ -1,5 +1,6 @@
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
 import { decodeErrorFields } from '../wire/postgres/decode.ts'
+import { type ErrorFields, WireError } from '../wire/postgres/messages.ts'
 
 const errorType = 0x45 // 'E'
 const versionType = 0x76 // 'v', NegotiateProtocolVersion: may come before the answer proper
@@ -23,12 +24,22 @@ export function readRefusal(chunk: Buffer): BrokerError | 'later' | undefined {
 }
 
 function toRefusal(body: Buffer): BrokerError | undefined {
-  const { M: message, D: detail = '', H: hint } = decodeErrorFields(body)
+  const { M: message, D: detail = '', H: hint } = readFields(body)
   const [, code = ''] = brokerDetail.exec(detail) ?? []
   if (!Object.hasOwn(errors, code)) return undefined
   const error = new BrokerError(code as ErrorCode, undefined, hint === undefined ? {} : { hint })
   if (message !== undefined) error.message = message
   return error
+}
+
+/** Bytes that are no message are the client's to judge. */
+function readFields(body: Buffer): ErrorFields {
+  try {
+    return decodeErrorFields(body)
+  } catch (error) {
+    if (error instanceof WireError) return {}
+    throw error
+  }
 }
 
 export function unanswered(): BrokerError {

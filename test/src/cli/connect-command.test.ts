@@ -1,8 +1,12 @@
 /** `connect` and `psql` as programs of their own, with real clients, against a broker that is played. */
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type FakeBroker, startFakeBroker } from '../../proxy/local/fake-broker.ts'
@@ -217,6 +221,57 @@ t.test('a port in use is named, and so are options that exclude each other', asy
   ])
     t.match(await terminal.run('connect', 'orders', ...args), { code: 2 }, args.join(' '))
 })
+
+t.test('a sign-in to another server meanwhile does not send its token to this one', async (t) => {
+  const { broker, terminal } = await open(t, { SALLYPORT_SERVER: '', SALLYPORT_TOKEN: undefined })
+  const path = join(terminal.home, 'login.json')
+  const here = { token: 'token-of-here', name: 'alice', ca: null }
+  const elsewhere = { token: 'token-of-elsewhere', name: 'alice', ca: null }
+  const there = 'https://other.example.com'
+  const write = (file: unknown) => writeFile(path, JSON.stringify(file), { mode: 0o600 })
+  await write({ version: 1, current: broker.url, servers: { [broker.url]: here } })
+  const { printed } = await connect(t, terminal, 1, 'orders')
+  const [how] = printed
+  if (!how) throw new Error('one line')
+  await clientOf(t, how).connect()
+  const again = { ...here, token: 'token-of-a-new-sign-in' }
+  await write({ version: 1, current: there, servers: { [broker.url]: again, [there]: elsewhere } })
+  await clientOf(t, how).connect()
+  t.same(
+    broker.asked.map(({ authorization }) => authorization),
+    ['Bearer token-of-here', 'Bearer token-of-a-new-sign-in'],
+  )
+})
+
+t.test('--socket needs no password; --write-pgpass lets psql find it, until the end', async (t) => {
+  const { terminal } = await open(t)
+  const socket = await connect(t, terminal, 1, 'orders', '--socket')
+  t.match(socket.printed, [{ host: /sallyport-/, port: 5432, password: null }])
+  const [how] = socket.printed
+  if (!how) throw new Error('one line')
+  t.same(await psql(how, {}), { stdout: 'in\n', stderr: '' })
+  socket.child.kill('SIGTERM')
+  await socket.ended
+  t.notOk(existsSync(how.host), 'the folder is gone')
+
+  const file = join(t.testdir({}), 'pgpass')
+  const withFile = await open(t, { PGPASSFILE: file })
+  const { printed, child, ended } = await connect(t, withFile.terminal, 1, 'orders', '--write-pgpass')
+  await waitUntil(() => existsSync(file), 'the password is written')
+  const [port] = printed
+  if (!port) throw new Error('one line')
+  t.same(await psql(port, { PGPASSFILE: file }), { stdout: 'in\n', stderr: '' })
+  child.kill('SIGHUP')
+  t.match(await ended, { code: 0 })
+  t.notOk(existsSync(file), 'the file held nothing else')
+})
+
+async function psql({ host, port, user, database }: Printed, env: Record<string, string>) {
+  const settings = { PGHOST: host, PGPORT: String(port), PGUSER: user, PGDATABASE: database }
+  return await promisify(execFile)('psql', ['-XAtwc', 'row in'], {
+    env: { PATH: process.env.PATH, ...settings, ...env },
+  })
+}
 
 t.test('not signed in is 3, and a broker that is not there is 5', async (t) => {
   const { broker, terminal } = await open(t)
