@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import { isUtf8 } from 'node:buffer'
+import { hash } from 'node:crypto'
 
 /** A bind value in a recording: text, null, or bytes that no type here makes readable. */
 export type RecordedValue =
@@ -8,6 +9,7 @@ export type RecordedValue =
   | { readonly text: string; readonly bytes: number; readonly sha256: string }
 
 const longestText = 8192
+/** Of bytes, shown as twice as many digits. */
 const longestHex = 64
 
 /**
@@ -23,11 +25,12 @@ export function recordValues(
   return values.map((value, i) => {
     if (value === null) return null
     const format = formats.length === 1 ? formats[0] : formats[i]
-    return format === 1 ? recordBinary(value, oids[i] ?? 0) : recordText(value)
+    return format === 1 ? recordBinary(value, oids[i] ?? 0) : recordText(value, oids[i] ?? 0)
   })
 }
 
-function recordText(value: Buffer): RecordedValue {
+function recordText(value: Buffer, oid: number): RecordedValue {
+  if (!isUtf8(value)) return recordBytes(value, oid)
   if (value.length <= longestText) return value.toString('utf8')
   return { text: value.subarray(0, longestText).toString('utf8'), bytes: value.length, sha256: digest(value) }
 }
@@ -35,7 +38,11 @@ function recordText(value: Buffer): RecordedValue {
 /** Binary formats by type OID (pg_type.dat; send functions of the types). */
 function recordBinary(value: Buffer, oid: number): RecordedValue {
   const read = readers[oid]
-  if (read && (read.bytes === undefined || read.bytes === value.length)) return read.text(value)
+  if (read && (read.bytes === undefined || read.bytes === value.length)) return read.text(value, oid)
+  return recordBytes(value, oid)
+}
+
+function recordBytes(value: Buffer, oid: number): RecordedValue {
   const hex = value.subarray(0, longestHex).toString('hex')
   const shared = { hex, oid, bytes: value.length }
   return value.length > longestHex ? { ...shared, sha256: digest(value) } : shared
@@ -43,7 +50,7 @@ function recordBinary(value: Buffer, oid: number): RecordedValue {
 
 interface Reader {
   readonly bytes?: number
-  text(value: Buffer): RecordedValue
+  text(value: Buffer, oid: number): RecordedValue
 }
 
 const readers: Readonly<Record<number, Reader>> = {
@@ -54,20 +61,24 @@ const readers: Readonly<Record<number, Reader>> = {
   26: { bytes: 4, text: (value) => String(value.readUInt32BE()) },
   700: { bytes: 4, text: (value) => String(value.readFloatBE()) },
   701: { bytes: 8, text: (value) => String(value.readDoubleBE()) },
-  1082: {
-    bytes: 4,
-    text: (value) => new Date(epoch2000 + value.readInt32BE() * 86_400_000).toISOString().slice(0, 10),
-  },
+  1082: { bytes: 4, text: date },
   1114: { bytes: 8, text: timestamp },
   1184: { bytes: 8, text: timestamp },
   2950: { bytes: 16, text: (value) => value.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') },
-  3802: { text: (value) => recordText(value.subarray(1)) }, // jsonb: a version byte, then text
+  3802: { text: (value, oid) => recordText(value.subarray(1), oid) }, // jsonb: a version byte, then text
   ...Object.fromEntries([18, 19, 25, 114, 142, 1042, 1043].map((oid) => [oid, { text: recordText }])),
 }
 
 const epoch2000 = Date.UTC(2000, 0, 1)
 
-/** Microseconds since 2000-01-01; infinity and years beyond JavaScript's are shown as numbers. */
+/** Days since 2000-01-01; infinity and years beyond JavaScript's are shown as numbers, as with {@link timestamp}. */
+function date(value: Buffer): string {
+  const days = value.readInt32BE()
+  const at = new Date(epoch2000 + days * 86_400_000)
+  return Number.isNaN(at.getTime()) ? String(days) : at.toISOString().slice(0, 10)
+}
+
+/** Microseconds since 2000-01-01. */
 function timestamp(value: Buffer): string {
   const micros = value.readBigInt64BE()
   const at = new Date(epoch2000 + Number(micros / 1000n))
@@ -75,5 +86,5 @@ function timestamp(value: Buffer): string {
 }
 
 function digest(value: Buffer): string {
-  return createHash('sha256').update(value).digest('hex')
+  return hash('sha256', value)
 }

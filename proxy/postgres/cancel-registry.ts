@@ -1,4 +1,5 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { prefixOf } from '../source-address.ts'
 import type { CancelAsk } from './client.ts'
 
 /** What a client shows to cancel: never the target's own key. */
@@ -38,7 +39,7 @@ export class CancelRegistry {
 
   /** Wrong and right keys look alike from outside. @returns whether the key was right */
   async use(ask: CancelAsk): Promise<boolean> {
-    const { address } = ask.origin
+    const address = prefixOf(ask.origin.address)
     const session = this.#isShutOut(address) ? undefined : this.#sessions.get(ask.pid)
     if (session && ask.key.length === session.key.length && timingSafeEqual(ask.key, session.key)) {
       await session.cancel(ask)

@@ -1,13 +1,22 @@
+import { isUtf8 } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 
 /** Longest part of one text or of one message's values that a recording keeps; the rest by length and digest. */
 export const keptBytes = 64 * 1024
 
+/** Size and digest of the whole message body, of which only the beginning was kept. */
+export interface Cut {
+  readonly bytes: number
+  readonly sha256: string
+}
+
 /** A text of the client, as far as it is kept. */
 export interface Captured {
   readonly text: string
-  /** Of the whole message body; only when the text was cut. */
-  readonly cut?: { readonly bytes: number; readonly sha256: string }
+  /** Only when the text is not UTF-8: its bytes. `text` has U+FFFD then. */
+  readonly base64?: string
+  /** Only when the text was cut. */
+  readonly cut?: Cut | undefined
 }
 
 /** The body of a message that came in pieces, while it passes: its digest, for when it is too long to keep. */
@@ -26,12 +35,18 @@ export class PassingBody {
     this.#hash?.update(bytes.subarray(start, end))
   }
 
-  /** What was cut off the message that has just passed; undefined: nothing. */
-  finish(): Captured['cut'] {
+  /** What was cut off the message that has just passed, if anything was. */
+  finish(): Cut | undefined {
     const hash = this.#hash
     this.#hash = undefined
     return hash && { bytes: this.#length, sha256: hash.digest('hex') }
   }
+}
+
+/** As {@link PassingBody}, of a message that arrived whole: a websocket may bring long ones so. */
+export function cutOf(body: Buffer): Cut | undefined {
+  if (body.length <= keptBytes) return undefined
+  return { bytes: body.length, sha256: createHash('sha256').update(body).digest('hex') }
 }
 
 /** The bytes before the first NUL. */
@@ -40,15 +55,18 @@ export function untilNul(bytes: Buffer): Buffer {
   return end < 0 ? bytes : bytes.subarray(0, end)
 }
 
-/**
- * SQL as it is recorded: passwords that statements set in the clear are taken out, as they would be good for signing in elsewhere.
- * Invalid UTF-8 becomes U+FFFD.
- */
-export function recordedSql(sql: Buffer): string {
+/** SQL as it is recorded: passwords that statements set in the clear are taken out, as they would be good for signing in elsewhere. */
+export function captureSql(sql: Buffer, cut?: Cut): Captured {
   const text = sql.toString('utf8')
-  return /password/i.test(text) ? text.replace(passwordLiteral, '$1[redacted]') : text
+  const redacted = mayHoldPassword.test(text) ? text.replace(passwordLiteral, '$1[redacted]') : text
+  if (redacted !== text || cut !== undefined || isUtf8(sql)) return { text: redacted, cut }
+  return { text, base64: sql.toString('base64') }
 }
 
-/** `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`; in OPTIONS of user mappings too. */
+const mayHoldPassword = /password/i
+/**
+ * `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`; in OPTIONS of user mappings too. Bounded, so that many openings
+ * without an end cost no time; longer literals stay.
+ */
 const passwordLiteral =
-  /(\bpassword\s*(?:=>|:=|=)?\s*)(?:E'(?:[^'\\]|\\.|'')*'|U&'(?:[^']|'')*'|'(?:[^']|'')*'|(\$[^$\s]*\$)[\s\S]*?\2)/gi
+  /(\bpassword\s{0,99}(?:=>|:=|=)?\s{0,99})(?:E'(?:[^'\\]|\\.|''){0,4096}'|U&'(?:[^']|''){0,4096}'|'(?:[^']|''){0,4096}'|(\$[^$\s]{0,63}\$)[\s\S]{0,4096}?\2)/gi

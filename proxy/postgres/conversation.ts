@@ -1,49 +1,49 @@
-import { createHash, type Hash } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
+import { BrokerError } from '../session.ts'
 import { BodyReader } from '../wire/postgres/body-reader.ts'
-import {
-  decodeBind,
-  decodeErrorFields,
-  decodeFrontend,
-  decodeFunctionCall,
-  decodeParameterDescription,
-  decodeParse,
-  decodeQuery,
-} from '../wire/postgres/decode.ts'
+import { decodeErrorFields, decodeParameterDescription } from '../wire/postgres/decode.ts'
 import type { FrameSink } from '../wire/postgres/framer.ts'
+import { readCut, readSaid, type Said } from './asked.ts'
 import { recordValues } from './bound-values.ts'
-import { type Captured, PassingBody, recordedSql, untilNul } from './captured.ts'
-import { Names, unknownStatement } from './names.ts'
-import { type Asked, type Pending, Queue, type StatementError } from './pending.ts'
+import { cutOf, keptBytes, PassingBody } from './captured.ts'
+import { CopyDigest } from './copy-digest.ts'
+import { Names } from './names.ts'
+import { type Asked, Pending, Queue, type StatementError } from './pending.ts'
 import type { StatementRecords, Unended } from './statement-record.ts'
 
+const mostTags = 100
+const longestError = 16_384
+const stop = -1
+
 const code = (letter: string): number => letter.charCodeAt(0)
-const D = code('D')
-const d = code('d')
-const C = code('C')
-const Z = code('Z')
-const E = code('E')
-const G = code('G')
-const s = code('s')
-const t = code('t')
-/** Server messages that settle a request, where it isn't CommandComplete, ReadyForQuery or an error. */
-const settledBy: Readonly<Partial<Record<Pending['kind'], readonly number[]>>> = {
+/** Server messages by their type byte. */
+const dataRow = code('D')
+const copyData = code('d')
+const commandComplete = code('C')
+const readyForQuery = code('Z')
+const errorResponse = code('E')
+const parameterDescription = code('t')
+const copyInResponse = code('G')
+const emptyQuery = code('I')
+const portalSuspended = code('s')
+const functionResult = code('V')
+/** Those that are read: small all of them, but for errors. */
+const collected = new Set([commandComplete, readyForQuery, errorResponse, parameterDescription])
+/** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
+const settledBy: Readonly<Partial<Record<Asked['kind'], readonly number[]>>> = {
   parse: [code('1')],
   bind: [code('2')],
   close: [code('3')],
   describe: [code('T'), code('n')],
-  execute: [code('I'), s],
+  execute: [emptyQuery, portalSuspended],
 }
-const mostTags = 100
-/** Server messages that are read: small all of them, but for errors. */
-const collected = new Set([C, Z, E, t])
-const longestError = 16_384
-const stop = -1
 
 export interface ConversationOptions {
   readonly records: StatementRecords
   /** 0: none. */
   readonly maxRows: number
+  /** Epoch milliseconds. */
+  now(): number
   onStatement(seconds: number): void
 }
 
@@ -58,13 +58,21 @@ export class Conversation {
   readonly #options: ConversationOptions
   readonly #names = new Names()
   readonly #ledger = new Queue<Pending>()
+  /** Of the chunk that is being read: its messages came at once. */
+  #at = 0
+  #since = 0
   #settledAt = 0
-  /** The server takes CopyData from the client; a Sync sent meanwhile has no answer. */
-  #isCopyingIn = false
-  #copyHash: Hash | undefined
+  /** After an error in the extended protocol the server leaves out what comes, up to the next Sync. */
+  #isSkipping = false
+  /** The server takes CopyData from the client. */
+  #copyIn: CopyDigest | undefined
+  #copyOut: CopyDigest | undefined
+  /** Syncs that the client sent before it knew of the COPY, and that the server is to pass over. */
+  #hasEarlySync = false
   /** No message that begins from now on goes to the client. */
   #isClosing = false
-  #isOverLimit = false
+  /** But for this one, whose header has begun to. */
+  #mayFinish = false
   #hasTerminated = false
   #lastWords: StatementError | undefined
 
@@ -72,6 +80,13 @@ export class Conversation {
     this.#options = options
     this.up = this.#frontend()
     this.down = this.#backend()
+    this.tick()
+  }
+
+  /** To be called before the chunk of either side is scanned. */
+  tick(): void {
+    this.#at = this.#options.now()
+    this.#since = performance.now()
   }
 
   /** A statement is running, or waits to. */
@@ -79,9 +94,14 @@ export class Conversation {
     return this.#ledger.size > 0
   }
 
-  /** A statement returned more rows than it may. */
-  get isOverLimit(): boolean {
-    return this.#isOverLimit
+  /** Requests that wait for their answer. */
+  get waiting(): number {
+    return this.#ledger.size
+  }
+
+  /** When an answer came last, by `performance.now()`. */
+  get settledAt(): number {
+    return this.#settledAt
   }
 
   /** The client has said that it leaves. */
@@ -94,268 +114,282 @@ export class Conversation {
     return this.#lastWords
   }
 
-  /** From now on the server's stream stops before the next message. */
-  close(): void {
+  /** From now on the server's stream stops before the next message. @param isBegun part of that one's header has gone on */
+  close(isBegun: boolean): void {
     this.#isClosing = true
+    this.#mayFinish = isBegun
   }
 
-  /** Records what waits for an answer that will not come. @throws BrokerError RECORDING_FAILED */
+  /**
+   * Records what waits for an answer that will not come, with the values that it was given: the server answers late in the
+   * extended protocol, so the Bind of what runs may wait too. @throws BrokerError RECORDING_FAILED */
   finish(): void {
-    for (let pending = this.#ledger.shift(); pending; pending = this.#ledger.shift())
-      this.#record(pending, 'unfinished')
+    this.tick()
+    this.#endCopies(false)
+    while (this.#ledger.size > 0) this.#settle('unfinished')
   }
 
   #frontend(): FrameSink {
     const passing = new PassingBody()
     return {
-      begin: (type, length) => (type === d ? 0 : passing.begin(length)),
+      begin: (type, length) => (type === copyData ? 0 : passing.begin(length)),
       part: (type, bytes, start, end) => {
-        if (type === d) this.#copiedIn(bytes, start, end)
+        if (type === copyData) this.#copyIn?.add(bytes, start, end)
         else passing.part(bytes, start, end)
       },
       message: (type, bytes, start, end, length) => {
-        if (type === d) this.#copyMessage(bytes, start, end, length)
-        // A copy: what was collected is overwritten by the next message.
-        else this.#asked(type, Buffer.from(bytes.subarray(start, end)), passing.finish())
+        if (type === copyData) {
+          if (isWhole(start)) this.#copyIn?.add(bytes, start, end)
+          this.#copyIn?.count()
+          return true
+        }
+        const body = bytes.subarray(start, end)
+        const cut = end - start === length ? cutOf(body) : passing.finish()
+        const said = cut ? readCut(type, body.subarray(0, keptBytes), cut) : readSaid(type, body)
+        if (said) this.#heard(said)
         return true
       },
     }
   }
 
-  #asked(type: number, body: Buffer, cut: Captured['cut']): void {
-    const asked = cut ? readCut(type, body, cut) : this.#read(type, body)
-    if (!asked || (asked.kind === 'sync' && this.#isCopyingIn)) return
-    this.#ledger.push({ ...asked, at: Date.now(), since: performance.now(), rows: 0, tags: [] })
-  }
-
-  /** @returns undefined for what has no answer @throws WireError */
-  #read(type: number, body: Buffer): Asked | undefined {
-    switch (String.fromCharCode(type)) {
-      case 'Q':
-        return { kind: 'query', sql: { text: recordedSql(decodeQuery(body)) } }
-      case 'P': {
-        const { statement, sql, oids } = decodeParse(body)
-        return { kind: 'parse', name: nameOf(statement), sql: { text: recordedSql(sql) }, oids }
-      }
-      case 'B': {
-        const message = decodeBind(body)
-        return { kind: 'bind', portal: nameOf(message.portal), statement: nameOf(message.statement), message }
-      }
-      case 'F':
-        return { kind: 'function-call', message: decodeFunctionCall(body) }
-      default:
-        return this.#readOther(type, body)
+  #heard(said: Said): void {
+    if (said.kind === 'terminate') this.#hasTerminated = true
+    else if (said.kind === 'copy-end') this.#endCopyIn(said.isDone)
+    else if (this.#copyIn) this.#heardInCopy(said)
+    else if (this.#isSkipping && said.kind !== 'sync') this.#recordSkipped(this.#pendingOf(said))
+    else {
+      this.#isSkipping = false
+      this.#ledger.push(this.#pendingOf(said))
     }
   }
 
-  #readOther(type: number, body: Buffer): Asked | undefined {
-    const message = decodeFrontend(type, body)
-    switch (message.kind) {
-      case 'execute':
-        return { kind: 'execute', portal: nameOf(message.portal) }
-      case 'describe':
-      case 'close':
-        return { kind: message.kind, what: message.what, name: nameOf(message.name) }
-      case 'sync':
-        return { kind: 'sync' }
-      case 'copy-done':
-      case 'copy-fail':
-        this.#endCopyIn()
-        return undefined
-      case 'terminate':
-        this.#hasTerminated = true
-        return undefined
-      default:
-        return undefined
-    }
+  #pendingOf(asked: Asked): Pending {
+    return new Pending(asked, this.#at, this.#since)
   }
 
-  #copyMessage(bytes: Buffer, start: number, end: number, length: number): void {
-    const copyIn = this.#ledger.first?.copyIn
-    if (copyIn) copyIn.messages += 1
-    if (end - start === length) this.#copiedIn(bytes, start, end) // else its parts were counted
+  /** The server passes over a Sync then, and ends the connection at anything else. */
+  #heardInCopy(said: Asked): void {
+    if (said.kind !== 'sync') throw amidCopy()
+    this.#hasEarlySync = true
   }
 
-  #copiedIn(bytes: Buffer, start: number, end: number): void {
-    const copyIn = this.#ledger.first?.copyIn
-    if (!copyIn || !this.#copyHash) return // after the server has refused it
-    copyIn.bytes += end - start
-    this.#copyHash.update(bytes.subarray(start, end))
-  }
-
-  #endCopyIn(): void {
-    this.#isCopyingIn = false
-    const copyIn = this.#ledger.first?.copyIn
-    if (copyIn && this.#copyHash) copyIn.sha256 = this.#copyHash.digest('hex')
-    this.#copyHash = undefined
+  #endCopyIn(isDone: boolean): void {
+    const first = this.#ledger.first
+    if (first && this.#copyIn) first.copyIn = this.#copyIn.finish(isDone)
+    this.#copyIn = undefined
   }
 
   #backend(): FrameSink {
     return {
       begin: (type, length) => {
-        if (this.#isClosing || (isRow(type) && this.#isOneTooMany())) return stop
+        if (!this.#mayBegin(type)) return stop
         return collected.has(type) ? Math.min(length, longestError) : 0
       },
-      part: () => {},
-      message: (type, bytes, start, end, length) => {
-        const isWhole = start > 0 // what came in pieces begins at 0, and is past stopping
-        if (isWhole && (this.#isClosing || (isRow(type) && this.#isOneTooMany()))) return false
-        if (type === D) this.#row()
-        else if (type === d) this.#copiedOut(length)
-        else this.#answered(type, bytes, start, end)
+      part: (type, bytes, start, end) => {
+        if (type === copyData) this.#copiedOut().add(bytes, start, end)
+      },
+      message: (type, bytes, start, end) => {
+        if (isWhole(start) && !this.#mayBegin(type)) return false
+        if (type === dataRow) this.#countRow()
+        else if (type === copyData) {
+          const copy = this.#copiedOut()
+          if (isWhole(start)) copy.add(bytes, start, end)
+          copy.count()
+          this.#countRow()
+        } else this.#answered(type, bytes, start, end)
         return true
       },
     }
   }
 
-  #isOneTooMany(): boolean {
-    const { maxRows } = this.#options
-    const first = this.#ledger.first
-    this.#isOverLimit = maxRows > 0 && first !== undefined && first.rows >= maxRows
-    return this.#isOverLimit
+  #mayBegin(type: number): boolean {
+    if (this.#isClosing) {
+      const may = this.#mayFinish
+      this.#mayFinish = false
+      return may
+    }
+    return this.#options.maxRows === 0 || (type !== dataRow && type !== copyData) || this.#mayHaveRow()
   }
 
-  #row(): void {
+  #mayHaveRow(): boolean {
     const first = this.#ledger.first
-    if (first) first.rows += 1
+    if (!first) return true
+    const { asked } = first
+    const before = asked.kind === 'execute' ? (this.#names.portal(asked.portal)?.rows ?? 0) : 0
+    return before + first.rowsOfStatement < this.#options.maxRows
   }
 
-  #copiedOut(length: number): void {
+  #countRow(): void {
     const first = this.#ledger.first
     if (!first) return
     first.rows += 1
-    first.copyOut ??= { bytes: 0, messages: 0 }
-    first.copyOut.bytes += length
-    first.copyOut.messages += 1
+    first.rowsOfStatement += 1
+  }
+
+  #copiedOut(): CopyDigest {
+    this.#copyOut ??= new CopyDigest()
+    return this.#copyOut
   }
 
   #answered(type: number, bytes: Buffer, start: number, end: number): void {
     const first = this.#ledger.first
-    if (type === C) this.#completed(first, new BodyReader(bytes, start, end).text())
-    else if (type === Z) this.#ready(bytes[start] as number)
-    else if (type === E) this.#failed(first, bytes.subarray(start, end))
-    else if (type === t && first?.kind === 'describe')
-      this.#typed(first.name, decodeParameterDescription(bytes.subarray(start, end)))
-    else if (type === G) this.#beginCopyIn(first)
-    else if (first && settledBy[first.kind]?.includes(type)) this.#settle(type === s ? 'suspended' : undefined)
+    if (type === commandComplete) this.#completed(first, new BodyReader(bytes, start, end).text())
+    else if (type === readyForQuery) this.#ready(first, bytes[start] as number)
+    else if (type === errorResponse) this.#failed(first, bytes.subarray(start, end))
+    else if (type === parameterDescription) this.#typed(first, bytes.subarray(start, end))
+    else if (type === copyInResponse) this.#beginCopyIn(first)
+    else if (first) this.#otherAnswer(first, type)
   }
 
-  #typed(name: string, oids: readonly number[]): void {
-    const statement = this.#names.statement(name)
-    if (statement) statement.oids = oids
+  #otherAnswer(first: Pending, type: number): void {
+    if (settledBy[first.asked.kind]?.includes(type)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
+    else if (type === emptyQuery || type === functionResult) first.isAnswered = true
+  }
+
+  #typed(first: Pending | undefined, body: Buffer): void {
+    if (first?.asked.kind !== 'describe') return
+    const statement = this.#names.statement(first.asked.name)
+    if (statement) statement.oids = decodeParameterDescription(body)
   }
 
   #completed(first: Pending | undefined, tag: string): void {
+    this.#names.completed(tag)
     if (!first) return
+    this.#endCopies(true)
+    first.isAnswered = true
+    first.rowsOfStatement = 0
     if (first.tags.length < mostTags) first.tags.push(tag)
-    if (first.kind === 'execute') this.#settle()
+    if (first.asked.kind === 'execute') this.#settle()
   }
 
   #beginCopyIn(first: Pending | undefined): void {
     if (!first) return
-    this.#isCopyingIn = true
-    this.#copyHash = createHash('sha256')
-    first.copyIn = { bytes: 0, messages: 0 }
-    this.#ledger.remove(({ kind }) => kind === 'sync') // sent before the client knew; the server passes over them
+    for (const { asked } of this.#ledger.takeRest()) {
+      if (asked.kind !== 'sync') throw amidCopy()
+      this.#hasEarlySync = true
+    }
+    this.#copyIn = new CopyDigest()
+  }
+
+  #endCopies(isWhole: boolean): void {
+    const first = this.#ledger.first
+    if (first && this.#copyOut) first.copyOut = this.#copyOut.finish(isWhole)
+    this.#copyOut = undefined
+    if (this.#copyIn) this.#endCopyIn(false) // else the client ended it
+    if (isWhole) this.#hasEarlySync = false
   }
 
   #failed(first: Pending | undefined, body: Buffer): void {
-    const { V, S, C: state = '', M: message = '', P: position } = readError(body)
-    const error = { code: state, message: message.slice(0, 2000), ...(position ? { position } : {}) }
-    if (V === 'FATAL' || V === 'PANIC' || (V === undefined && S === 'FATAL')) this.#lastWords = error
-    this.#isCopyingIn = false
-    this.#copyHash = undefined
+    const fields = readError(body)
+    const error = errorOf(fields)
+    if (isFatal(fields)) this.#lastWords = error
+    this.#endCopies(false)
+    const isUnsure = this.#hasEarlySync
+    this.#hasEarlySync = false
     if (!first) return
     first.error ??= error
-    if (first.kind === 'query' || first.kind === 'function-call' || first.kind === 'sync') return // its ReadyForQuery settles it
+    first.isAnswered = true
+    const { kind } = first.asked
+    if (kind === 'query' || kind === 'function-call' || kind === 'sync') return // its ReadyForQuery settles it
     this.#settle()
-    for (let next = this.#ledger.first; next && next.kind !== 'sync'; next = this.#ledger.first) {
+    this.#skip(isUnsure)
+  }
+
+  /**
+   * @param isUnsure a COPY failed, and the server may have seen the Sync that the client sent before, or may have not: whether it leaves out
+   *   the statements behind can't be known
+   */
+  #skip(isUnsure: boolean): void {
+    this.#isSkipping = true
+    for (let next = this.#ledger.first; next; next = this.#ledger.first) {
+      if (next.asked.kind === 'sync') {
+        this.#isSkipping = false
+        return
+      }
+      if (isUnsure) throw amidCopy()
       this.#ledger.shift()
-      this.#record(next, 'skipped')
+      this.#recordSkipped(next)
     }
   }
 
-  /** Answers the first that waits for it; whatever stands before that had its answer, or the server left it out. */
-  #ready(status: number): void {
-    for (let next = this.#ledger.first; next; next = this.#ledger.first) {
-      const isLast = next.kind === 'sync' || next.kind === 'query' || next.kind === 'function-call'
-      if (next.kind === 'query' || next.kind === 'function-call' || !isLast)
-        this.#settle(isLast ? undefined : 'skipped')
-      else this.#ledger.shift()
-      if (isLast) break
-    }
+  /** Of a group that the server left out, what it would have run: the Bind before an Execute tells more than the Execute. */
+  #recordSkipped(pending: Pending): void {
+    const { kind } = pending.asked
+    if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
+  }
+
+  /** Settles what must have had an answer before. Any other ReadyForQuery answers a Sync that was taken for one passed over. */
+  #ready(first: Pending | undefined, status: number): void {
+    this.#isSkipping = false
     if (status === code('I')) this.#names.endTransaction()
+    const kind = first?.asked.kind
+    if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
   }
 
   #settle(unended?: Unended): void {
     const pending = this.#ledger.shift()
     if (!pending) return
-    if (!pending.error && !unended) this.#accept(pending)
-    const isSaid = pending.kind === 'query' || pending.kind === 'execute' || pending.kind === 'function-call'
-    if (isSaid || pending.error || unended === 'skipped') this.#record(pending, unended)
+    const { asked, error } = pending
+    if (asked.kind === 'execute') this.#fetched(asked.portal, pending.rows)
+    const isRemembered = error !== undefined || this.#accept(asked)
+    const isStatement = asked.kind === 'query' || asked.kind === 'execute' || asked.kind === 'function-call'
+    if (isStatement || error || !isRemembered) this.#record(pending, unended)
+    else this.#settledAt = this.#since
   }
 
-  #accept(pending: Pending): void {
+  #fetched(name: string, rows: number): void {
+    const portal = this.#names.portal(name)
+    if (portal) portal.rows += rows
+  }
+
+  /** @returns false when it can't be remembered */
+  #accept(asked: Asked): boolean {
     const names = this.#names
-    if (pending.kind === 'parse') names.parse(pending.name, { sql: pending.sql, oids: pending.oids })
-    else if (pending.kind === 'bind') this.#bind(pending)
-    else if (pending.kind === 'close' && pending.what === 'portal') names.closePortal(pending.name)
-    else if (pending.kind === 'close') names.closeStatement(pending.name)
+    if (asked.kind === 'parse') return names.parse({ name: asked.name, sql: asked.sql, oids: asked.oids })
+    if (asked.kind === 'bind') return this.#bind(asked)
+    if (asked.kind === 'close' && asked.what === 'portal') names.closePortal(asked.name)
+    else if (asked.kind === 'close') names.closeStatement(asked.name)
+    return true
   }
 
-  #bind({ portal, statement: name, message, cut }: Extract<Pending, { kind: 'bind' }>): void {
-    const statement = this.#names.statement(name) ?? unknownStatement
-    const values = message ? recordValues(message.values, message.formats, statement.oids) : []
-    this.#names.bind(portal, { statement, values, ...(cut ? { cut } : {}) })
-  }
-
-  /** Of a group that the server left out, what it would have run; its Bind carries the values. */
-  #isWorthSkipping(pending: Pending): boolean {
-    if (pending.kind === 'execute') return this.#names.portal(pending.portal) !== undefined
-    return pending.kind !== 'describe'
+  #bind({ portal, statement: statementName, message, cut, bytes }: Extract<Asked, { kind: 'bind' }>): boolean {
+    const statement = this.#names.statement(statementName)
+    const values = message ? recordValues(message.values, message.formats, statement?.oids ?? []) : []
+    return this.#names.bind(portal, { statement, statementName, values, cut, bytes, rows: 0 })
   }
 
   /** In a pipeline a statement begins when the one before it is done. */
   #record(pending: Pending, unended?: Unended): void {
-    if (pending.kind === 'sync' || pending.kind === 'close') return
-    if (unended === 'skipped' && !this.#isWorthSkipping(pending)) return
-    const now = performance.now()
-    const seconds = unended === 'skipped' ? 0 : (now - Math.max(pending.since, this.#settledAt)) / 1000
-    this.#settledAt = now
-    if (unended !== 'skipped') this.#options.onStatement(seconds)
-    this.#options.records.write(pending, this.#names, seconds, unended)
+    const seconds = unended === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#settledAt)) / 1000
+    this.#settledAt = this.#since
+    if (this.#options.records.write(pending, this.#names, seconds, unended) && unended !== 'skipped')
+      this.#options.onStatement(seconds)
   }
 }
 
-function isRow(type: number): boolean {
-  return type === D || type === d
+/** A body that came in pieces was collected, from 0 on; in a chunk, its header is before it. */
+function isWhole(start: number): boolean {
+  return start > 0
 }
 
-/** Names are bytes; as keys they must only be told apart. */
-function nameOf(name: Buffer): string {
-  return name.toString('latin1')
+function amidCopy(): BrokerError {
+  const hint = 'Send the next statement when the answer to COPY FROM STDIN is there.'
+  return new BrokerError('PROTOCOL_ERROR', 'a statement while the target expects data', { hint })
 }
 
-/** A message that is too long to keep: as much of it as its beginning says. */
-function readCut(type: number, body: Buffer, cut: NonNullable<Captured['cut']>): Asked | undefined {
-  const first = untilNul(body)
-  const rest = body.subarray(first.length + 1)
-  switch (String.fromCharCode(type)) {
-    case 'Q':
-      return { kind: 'query', sql: { text: recordedSql(first), cut } }
-    case 'P':
-      return { kind: 'parse', name: nameOf(first), sql: { text: recordedSql(untilNul(rest)), cut }, oids: [] }
-    case 'B':
-      return { kind: 'bind', portal: nameOf(first), statement: nameOf(untilNul(rest)), message: undefined, cut }
-    case 'F':
-      return { kind: 'function-call', message: undefined, cut }
-    default:
-      return undefined // the framer lets no other type be this long
-  }
+type Fields = Partial<Record<string, string>>
+
+function errorOf({ C: state = '', M: message = '', P: position }: Fields): StatementError {
+  return { code: state, message: message.slice(0, 2000), ...(position ? { position } : {}) }
+}
+
+/** Severity in `S` is translated, in `V` (PostgreSQL 9.6 and later) it is not. */
+function isFatal({ S, V = S }: Fields): boolean {
+  return V === 'FATAL' || V === 'PANIC'
 }
 
 /** Errors longer than is kept are read as far as they go. */
-function readError(body: Buffer): Partial<Record<string, string>> {
+function readError(body: Buffer): Fields {
   if (body.length < longestError) return decodeErrorFields(body)
   const fields = body.toString('utf8').split('\0')
   return Object.fromEntries(fields.map((field) => [field.charAt(0), field.slice(1)]))

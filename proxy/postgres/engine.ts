@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { BrokerError, type Doorman, type EndNotice, type SessionOutcome, type SessionPermit } from '../session.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../wire/postgres/encode.ts'
+import { unlessAborted } from './abortable.ts'
 import { ByteCounts } from './byte-counts.ts'
 import { CancelRegistry } from './cancel-registry.ts'
 import type { CancelAsk, PostgresClient } from './client.ts'
@@ -18,17 +19,19 @@ const kind = 'rds-postgres'
 export interface EngineDeps {
   readonly doorman: Doorman
   readonly dial: PostgresDial
-  /** What could not be told to anybody: the books of a session that did not close. */
+  /** For the log, what can be told to nobody else: books that did not close, a cancel that did not arrive. `sessionId` is empty before there is one. */
   readonly onError: (error: unknown, sessionId: string) => void
+  /** Epoch milliseconds. */
+  readonly now?: () => number
 }
 
 /** PostgreSQL sessions from the moment their client is known: permit, target, relay, farewell, books. */
 export function createPostgresEngine(deps: EngineDeps): Engine {
   const { doorman, onError } = deps
-  const house: House = { ...deps, cancels: new CancelRegistry(), bytes: new ByteCounts(kind, doorman) }
+  const house = { now: Date.now, ...deps, cancels: new CancelRegistry(), bytes: new ByteCounts(kind, doorman) }
   return {
     serve: async (client) => {
-      const permit = await admit(doorman, client)
+      const permit = await admit(deps, client)
       if (!permit) return undefined
       const outcome = await runSession(house, client, permit)
       await doorman.end(permit, outcome).catch((error: unknown) => onError(error, permit.sessionId))
@@ -36,21 +39,18 @@ export function createPostgresEngine(deps: EngineDeps): Engine {
       return outcome.reason
     },
     cancel: async (ask) => {
-      const isKnown = await house.cancels.use(ask).catch((error: unknown) => {
-        onError(error, '')
-        return true
-      })
-      if (!isKnown) doorman.strangerFailed('NOT_FOUND', ask.origin)
+      if (!(await house.cancels.use(ask))) doorman.strangerFailed('NOT_FOUND', ask.origin)
     },
   }
 }
 
 interface House extends EngineDeps {
+  readonly now: () => number
   readonly cancels: CancelRegistry
   readonly bytes: ByteCounts
 }
 
-async function admit(doorman: Doorman, client: PostgresClient): Promise<SessionPermit | undefined> {
+async function admit({ doorman, onError }: EngineDeps, client: PostgresClient): Promise<SessionPermit | undefined> {
   const { identity, resourceId, level, origin, tool } = client
   const since = performance.now()
   try {
@@ -65,6 +65,7 @@ async function admit(doorman: Doorman, client: PostgresClient): Promise<SessionP
     doorman.phase(kind, 'authorize', (performance.now() - since) / 1000)
     return permit
   } catch (error) {
+    if (!(error instanceof BrokerError)) onError(error, '')
     endWith(client.stream, errorResponse(toBrokerError(error)))
     await flushed(client.stream)
     return undefined
@@ -77,7 +78,7 @@ async function runSession(house: House, client: PostgresClient, permit: SessionP
   try {
     opened = await openTarget(house, client, permit)
   } catch (thrown) {
-    return failedToOpen(client, permit, thrown)
+    return failedToOpen(house, client, permit, thrown)
   }
   const { route, upstream } = opened
   const relay = new Relay({
@@ -86,6 +87,7 @@ async function runSession(house: House, client: PostgresClient, permit: SessionP
     upstream,
     permit,
     maxRows: route.maxRows,
+    now: house.now,
     onBytes: house.bytes.add,
     onStatement: (seconds) => house.doorman.statement(kind, seconds),
   })
@@ -98,7 +100,7 @@ async function runSession(house: House, client: PostgresClient, permit: SessionP
     return await relay.run()
   } catch (thrown) {
     upstream.socket.destroy()
-    return failedToOpen(client, permit, thrown)
+    return failedToOpen(house, client, permit, thrown)
   } finally {
     house.bytes.end()
     house.cancels.remove(key)
@@ -112,8 +114,7 @@ interface Opened {
 }
 
 async function openTarget({ dial, doorman }: House, client: PostgresClient, permit: SessionPermit): Promise<Opened> {
-  const route = await dial(permit)
-  permit.signal.throwIfAborted()
+  const route = await unlessAborted(permit.signal, dial(permit))
   const database = client.database ?? route.defaultDatabase
   checkDatabase(route, database)
   const since = performance.now()
@@ -128,12 +129,12 @@ function checkDatabase({ databases }: PostgresRoute, database: string): void {
   throw new BrokerError('DATABASE_DENIED', database, { hint: `It covers ${databases.slice(0, 20).join(', ')}.` })
 }
 
-function failedToOpen(client: PostgresClient, permit: SessionPermit, thrown: unknown): SessionOutcome {
+function failedToOpen({ now }: House, client: PostgresClient, permit: SessionPermit, thrown: unknown): SessionOutcome {
   const books = { bytesUp: 0, bytesDown: 0 }
   if (permit.signal.aborted) {
     const notice = permit.signal.reason as EndNotice
     endWith(client.stream, cutResponse(notice))
-    return { ...books, reason: notice.reason, stoppedAt: Date.now() }
+    return { ...books, reason: notice.reason, stoppedAt: now() }
   }
   const error = toBrokerError(thrown)
   endWith(client.stream, errorResponse(error))
@@ -142,7 +143,7 @@ function failedToOpen(client: PostgresClient, permit: SessionPermit, thrown: unk
 
 /** A cancel that comes when nothing runs would hit the next statement. */
 async function cancelRunning(
-  { doorman }: House,
+  { doorman, onError }: House,
   relay: Relay,
   upstream: Upstream,
   permit: SessionPermit,
@@ -150,7 +151,7 @@ async function cancelRunning(
 ): Promise<void> {
   if (!relay.isBusy) return
   doorman.cancelled(permit, ask.origin)
-  await upstream.cancel()
+  await upstream.cancel().catch((error: unknown) => onError(error, permit.sessionId))
 }
 
 /** Until the client's last words have left, or it is gone; the farewell has a deadline of its own. */

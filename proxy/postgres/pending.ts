@@ -1,20 +1,5 @@
 import type { BindMessage, FunctionCallMessage } from '../wire/postgres/messages.ts'
-import type { Captured } from './captured.ts'
-
-interface Common {
-  /** When it was forwarded: epoch milliseconds, and `performance.now()`. */
-  readonly at: number
-  readonly since: number
-}
-
-/** What happened while a statement ran. */
-export interface Progress {
-  rows: number
-  readonly tags: string[]
-  error?: StatementError
-  copyIn?: { bytes: number; messages: number; sha256?: string }
-  copyOut?: { bytes: number; messages: number }
-}
+import type { Captured, Cut } from './captured.ts'
 
 export interface StatementError {
   readonly code: string
@@ -22,9 +7,15 @@ export interface StatementError {
   readonly position?: string
 }
 
-/** A client message whose answer is to come (PostgreSQL documentation, "Message Flow"). */
-export type Pending = Common & Progress & Asked
+/** What passed in a COPY: payload of its CopyData messages, whose borders are not those of rows. */
+export interface Copied {
+  readonly bytes: number
+  readonly messages: number
+  /** Absent when the COPY did not come to its end. */
+  readonly sha256?: string
+}
 
+/** A client message that is answered, as far as it is recorded. Names are bytes read as Latin-1: they must only be told apart. */
 export type Asked =
   | { readonly kind: 'query'; readonly sql: Captured }
   | { readonly kind: 'parse'; readonly name: string; readonly sql: Captured; readonly oids: readonly number[] }
@@ -34,16 +25,41 @@ export type Asked =
       readonly statement: string
       /** Undefined: too long to keep. */
       readonly message: BindMessage | undefined
-      readonly cut?: Captured['cut']
+      readonly cut?: Cut | undefined
+      readonly bytes: number
     }
   | { readonly kind: 'describe' | 'close'; readonly what: 'statement' | 'portal'; readonly name: string }
   | { readonly kind: 'execute'; readonly portal: string }
   | {
       readonly kind: 'function-call'
       readonly message: FunctionCallMessage | undefined
-      readonly cut?: Captured['cut']
+      readonly cut?: Cut | undefined
     }
   | { readonly kind: 'sync' }
+
+/** A client message whose answer is to come, and what has come of it (PostgreSQL documentation, "Message Flow"). */
+export class Pending {
+  readonly asked: Asked
+  /** When it was forwarded, epoch milliseconds. */
+  readonly at: number
+  /** The same by the monotonic clock. */
+  readonly since: number
+  rows = 0
+  /** Of the statement that runs now; a query may hold several. */
+  rowsOfStatement = 0
+  /** Something came that must precede the ReadyForQuery of a query or function call. */
+  isAnswered = false
+  readonly tags: string[] = []
+  error: StatementError | undefined
+  copyIn: Copied | undefined
+  copyOut: Copied | undefined
+
+  constructor(asked: Asked, at: number, since: number) {
+    this.asked = asked
+    this.at = at
+    this.since = since
+  }
+}
 
 /** First in, first out, without moving what is in it. */
 export class Queue<T> {
@@ -63,6 +79,7 @@ export class Queue<T> {
   }
 
   shift(): T | undefined {
+    if (this.#head >= this.#items.length) return undefined
     const item = this.#items[this.#head]
     this.#items[this.#head] = undefined
     this.#head += 1
@@ -76,9 +93,8 @@ export class Queue<T> {
     return item
   }
 
-  /** Takes out what matches, wherever it is. */
-  remove(matches: (item: T) => boolean): void {
-    this.#items = this.#items.slice(this.#head).filter((item) => item === undefined || !matches(item))
-    this.#head = 0
+  /** Takes out all but the first, and gives it. */
+  takeRest(): T[] {
+    return this.#items.splice(this.#head + 1) as T[]
   }
 }

@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type SessionPermit } from '../session.ts'
-import { terminate } from '../wire/postgres/encode.ts'
 import { backendSizes, Framer, frontendSizes } from '../wire/postgres/framer.ts'
 import { Conversation } from './conversation.ts'
 import { cutResponse, errorResponse, toBrokerError } from './errors.ts'
 import { endWith } from './farewell.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { leaveUpstream } from './leave-upstream.ts'
 import { StatementRecords } from './statement-record.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -17,18 +18,27 @@ export interface RelayOptions {
   readonly permit: SessionPermit
   /** 0: none. */
   readonly maxRows: number
+  /** Epoch milliseconds. */
+  now(): number
   onBytes(direction: 'up' | 'down', bytes: number): void
   onStatement(seconds: number): void
 }
 
 /** How long a message that is half forwarded may take to be completed once the session is cut, so that the client can be told why. */
 const completeMs = 500
-/** How long the target may take to stop a statement and to close. */
-const lingerMs = 2000
+/** Requests whose answer may be awaited at once; from then on the client waits. Some drivers pipeline tens of thousands. */
+const mostWaiting = 100_000
+
+interface Ending {
+  /** For the client; it can't be told amid a message. */
+  readonly words?: Buffer
+  readonly error?: Error
+  readonly isCut?: true
+}
 
 /**
- * Bytes of one session, both ways, as they came. Nothing is made per message: chunks are scanned in place and passed on, and
- * whichever side can't take more pauses the other, as the recorder pauses both.
+ * Bytes of one session, both ways, as they came. Chunks are scanned in place and passed on, and whichever side can't take more
+ * pauses the other, as the recorder pauses both.
  */
 export class Relay {
   readonly #options: RelayOptions
@@ -36,23 +46,31 @@ export class Relay {
   readonly #records: StatementRecords
   readonly #up: Framer
   readonly #down: Framer
+  readonly #idle: IdleTimer
   readonly #ended = Promise.withResolvers<SessionOutcome>()
   #bytesUp = 0
   #bytesDown = 0
+  /** What was forwarded ends with a whole message, towards the client and towards the target. */
+  #isDownWhole = true
+  #isUpWhole = true
   #isUpstreamFull = false
   #isClientFull = false
+  #isLedgerFull = false
   #lastActive = performance.now()
-  #idleTimer: NodeJS.Timeout | undefined
   #closing: { reason: EndReason; words: Buffer; timer: NodeJS.Timeout } | undefined
   #isOver = false
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#records = new StatementRecords(options.permit.recorder, () => this.#flow())
-    const { maxRows, onStatement } = options
-    this.#conversation = new Conversation({ records: this.#records, maxRows, onStatement })
+    const { permit, maxRows, now, onStatement } = options
+    this.#records = new StatementRecords(permit.recorder, () => this.#flow())
+    this.#conversation = new Conversation({ records: this.#records, maxRows, now, onStatement })
     this.#up = new Framer(frontendSizes, this.#conversation.up)
     this.#down = new Framer(backendSizes, this.#conversation.down)
+    this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
+      activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
+      onIdle: (text) => this.#end('idle', { words: this.#notice('idle', text), isCut: true }),
+    })
   }
 
   get isBusy(): boolean {
@@ -68,7 +86,7 @@ export class Relay {
     socket.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
     socket.on('end', this.#onUpstreamGone).on('close', this.#onUpstreamGone)
     permit.signal.addEventListener('abort', this.#onCut)
-    this.#armIdle()
+    this.#idle.start()
     if (permit.signal.aborted) this.#onCut()
     if (upstream.ahead.length > 0) this.#onUpstreamData(upstream.ahead)
     if (ahead.length > 0) this.#onClientData(ahead)
@@ -80,20 +98,24 @@ export class Relay {
   readonly #onClientData = (chunk: Buffer): void => {
     if (this.#isOver || this.#closing) return
     this.#lastActive = performance.now()
+    this.#conversation.tick()
     try {
       this.#up.scan(chunk)
     } catch (error) {
       this.#fail(error, 'protocol-error')
       return
     }
+    this.#isUpWhole = this.#up.atBoundary
     this.#bytesUp += chunk.length
     this.#options.onBytes('up', chunk.length)
     if (!this.#options.upstream.socket.write(chunk)) this.#isUpstreamFull = true
-    if (this.#isUpstreamFull || this.#records.isFull) this.#flow()
+    if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
+    if (this.#isUpstreamFull || this.#isLedgerFull || this.#records.isFull) this.#flow()
   }
 
   readonly #onUpstreamData = (chunk: Buffer): void => {
     if (this.#isOver) return
+    this.#conversation.tick()
     let go: number
     try {
       go = this.#down.scan(chunk)
@@ -101,13 +123,17 @@ export class Relay {
       this.#fail(error, 'upstream-failed')
       return
     }
+    this.#isDownWhole = this.#down.atBoundary
     this.#bytesDown += go
     this.#options.onBytes('down', go)
     if (go > 0 && !this.#options.client.write(go === chunk.length ? chunk : chunk.subarray(0, go)))
       this.#isClientFull = true
-    if (this.#closing && this.#down.atBoundary) this.#close()
+    if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
-    else if (this.#isClientFull || this.#records.isFull) this.#flow()
+    else if (this.#isLedgerFull && this.#conversation.waiting < mostWaiting / 2) {
+      this.#isLedgerFull = false
+      this.#flow()
+    } else if (this.#isClientFull || this.#records.isFull) this.#flow()
   }
 
   readonly #onClientDrain = (): void => {
@@ -125,7 +151,7 @@ export class Relay {
     if (this.#isOver) return
     const { client, upstream } = this.#options
     const isBehind = this.#records.isFull
-    if (isBehind || this.#isUpstreamFull || this.#closing) client.pause()
+    if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#closing) client.pause()
     else client.resume()
     if (isBehind || this.#isClientFull) upstream.socket.pause()
     else upstream.socket.resume()
@@ -135,32 +161,38 @@ export class Relay {
 
   /** A server that closes has said why, or answers the client's farewell; otherwise it was lost. */
   readonly #onUpstreamGone = (): void => {
-    if (this.#closing) this.#close()
+    if (this.#closing) this.#closeIfPossible(true)
     else if (this.#conversation.hasTerminated) this.#end('client-closed', {})
     else if (this.#conversation.lastWords) this.#end('upstream-closed', {})
     else {
       const error = new BrokerError('TARGET_LOST')
-      this.#end('upstream-failed', { error, ...(this.#down.atBoundary ? { words: errorResponse(error) } : {}) })
+      this.#end('upstream-failed', { error, words: errorResponse(error) })
     }
   }
 
   /** From here on nothing more is read, but for the rest of a message that is on its way. */
   readonly #onCut = (): void => {
-    const { reason, text, decidedAt } = this.#options.permit.signal.reason as EndNotice
-    const words = cutResponse({ reason, text, decidedAt })
     if (this.#isOver || this.#closing) return
-    if (this.#down.atBoundary) {
+    const { reason, text } = this.#options.permit.signal.reason as EndNotice
+    const words = this.#notice(reason, text)
+    if (this.#isDownWhole) {
       this.#end(reason, { words, isCut: true })
       return
     }
-    this.#conversation.close()
+    this.#conversation.close(this.#down.inHeader)
     this.#closing = { reason, words, timer: setTimeout(() => this.#end(reason, { isCut: true }), completeMs) }
     this.#flow()
   }
 
-  #close(): void {
-    const closing = this.#closing
-    if (closing) this.#end(closing.reason, { isCut: true, ...(this.#down.atBoundary ? { words: closing.words } : {}) })
+  /** @param isStopped nothing more will come of the message that was on its way */
+  #closeIfPossible(isStopped: boolean): void {
+    if (!this.#closing || !(isStopped || this.#isDownWhole)) return
+    const { reason, words } = this.#closing
+    this.#end(reason, { words, isCut: true })
+  }
+
+  #notice(reason: EndReason, text: string): Buffer {
+    return cutResponse({ reason, text, decidedAt: this.#options.now() })
   }
 
   #endOverLimit(): void {
@@ -169,68 +201,54 @@ export class Relay {
     this.#end('limit-reached', { words: errorResponse(error), isCut: true })
   }
 
-  #fail(thrown: unknown, reason: EndReason): void {
+  /** @param reason when it is that side's own failure */
+  #fail(thrown: unknown, reason: 'protocol-error' | 'upstream-failed'): void {
     const error = toBrokerError(thrown)
-    const isRecording = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
-    const why = isRecording ? 'recording-failed' : error.code === 'INTERNAL' ? 'upstream-failed' : reason
-    const told =
-      reason === 'upstream-failed' && !isRecording ? new BrokerError('TARGET_LOST', 'it broke the protocol') : error
-    this.#end(why, { error, ...(this.#down.atBoundary ? { words: errorResponse(told) } : {}) })
+    const isRecorders = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
+    if (isRecorders) this.#end('recording-failed', { error, words: errorResponse(error) })
+    // What the ledger refuses is the client's doing, even if it shows in what the server sends.
+    else if (thrown === error || reason === 'protocol-error')
+      this.#end('protocol-error', { error, words: errorResponse(error) })
+    else this.#end(reason, { error, words: errorResponse(new BrokerError('TARGET_LOST', 'it broke the protocol')) })
   }
 
-  #end(reason: EndReason, how: { words?: Buffer; error?: Error; isCut?: true }): void {
+  #end(reason: EndReason, { words, error, isCut }: Ending): void {
     if (this.#isOver) return
     this.#isOver = true
-    const stoppedAt = Date.now()
-    const { client, permit } = this.#options
-    clearTimeout(this.#idleTimer)
+    const stoppedAt = this.#options.now()
+    this.#idle.stop()
     clearTimeout(this.#closing?.timer)
+    this.#detach()
+    const left = leaveUpstream(this.#options.upstream, {
+      isBusy: this.isBusy && !this.#conversation.lastWords,
+      mayTerminate: this.#isUpWhole,
+    })
+    endWith(this.#options.client, this.#isDownWhole ? words : undefined)
+    const failure = error ?? this.#finishRecords()
+    const books = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
+    void left.then((unstopped) => {
+      const why = failure ?? unstopped
+      this.#ended.resolve(why ? { ...books, error: why } : books)
+    })
+  }
+
+  #detach(): void {
+    const { client, upstream, permit } = this.#options
     permit.signal.removeEventListener('abort', this.#onCut)
     client.off('data', this.#onClientData).off('drain', this.#onClientDrain)
     client.off('end', this.#onClientGone).off('close', this.#onClientGone)
-    const left = this.#leaveUpstream()
-    endWith(client, how.words)
-    let error = how.error
-    try {
-      this.#conversation.finish()
-    } catch (unrecorded) {
-      error ??= unrecorded as Error
-    }
-    const outcome = {
-      reason,
-      bytesUp: this.#bytesUp,
-      bytesDown: this.#bytesDown,
-      ...(how.isCut ? { stoppedAt } : {}),
-      ...(error ? { error } : {}),
-    }
-    void left.then(() => this.#ended.resolve(outcome))
-  }
-
-  /** A statement that runs is cancelled before the connection is closed: a closed one alone would let it commit. */
-  async #leaveUpstream(): Promise<void> {
-    const { upstream } = this.#options
     const { socket } = upstream
     socket.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
     socket.off('end', this.#onUpstreamGone).off('close', this.#onUpstreamGone)
-    socket.resume() // what still comes is thrown away
-    const timer = setTimeout(() => socket.destroy(), lingerMs)
-    socket.once('close', () => clearTimeout(timer))
-    if (socket.destroyed) return
-    if (this.#conversation.isBusy && !this.#conversation.lastWords) await upstream.cancel().catch(() => undefined) // it is closed anyway
-    if (this.#up.atBoundary && !socket.writableEnded) socket.end(terminate)
-    else socket.destroy()
   }
 
-  #armIdle(): void {
-    const { idleTimeoutMs } = this.#options.permit.limits
-    if (idleTimeoutMs === 0) return
-    const idle = this.isBusy ? 0 : performance.now() - this.#lastActive
-    if (idle >= idleTimeoutMs) {
-      const text = `the session was idle for ${Math.round(idleTimeoutMs / 60_000)} minutes`
-      this.#end('idle', { words: cutResponse({ reason: 'idle', text, decidedAt: Date.now() }), isCut: true })
-      return
+  /** @returns why what was running could not be recorded */
+  #finishRecords(): Error | undefined {
+    try {
+      this.#conversation.finish()
+      return undefined
+    } catch (unrecorded) {
+      return toBrokerError(unrecorded)
     }
-    if (this.isBusy) this.#lastActive = performance.now()
-    this.#idleTimer = setTimeout(() => this.#armIdle(), Math.min(idleTimeoutMs - idle, 3_600_000))
   }
 }

@@ -7,7 +7,7 @@ import { decodeErrorFields } from '../wire/postgres/decode.ts'
  */
 export function toTargetError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
-  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const code = codeOf(error)
   if (isCertificateError(code)) {
     const hint =
       'The certificate is not one of the trusted roots, or not for this endpoint; an operator sees which in the log.'
@@ -24,6 +24,10 @@ export function toTargetError(error: unknown): BrokerError {
   return new BrokerError('TARGET_LOST', undefined, { cause: error })
 }
 
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
 /** OpenSSL's X509_V_ERR_… as Node names them, and Node's own check of the name. */
 function isCertificateError(code: string): boolean {
   return (
@@ -32,16 +36,19 @@ function isCertificateError(code: string): boolean {
   )
 }
 
-const tokenHint =
-  'The target did not accept the IAM token: is IAM authentication on, has the database user the role rds_iam, and may the broker’s role rds-db:connect as this user?'
+const hints: Readonly<Partial<Record<string, string>>> = {
+  '28': 'The target did not accept the IAM token: is IAM authentication on, has the database user the role rds_iam, and may the broker’s role rds-db:connect as this user?',
+  '53300': 'The target has no free connection; try later.',
+  '57P03': 'The target is starting, stopping or recovering; try later.',
+}
 
 /** An ErrorResponse in answer to our sign-in. What the server says is shown: it names the user and database, no secret. */
 export function refusedSignIn(body: Buffer): BrokerError {
   const { C: state = '', M: message = '' } = decodeErrorFields(body)
   const said = message.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 300)
-  if (state === '3D000') return new BrokerError('DATABASE_DENIED', said)
-  if (state.startsWith('28')) return new BrokerError('TARGET_REFUSED', said, { hint: tokenHint })
-  if (state === '53300')
-    return new BrokerError('TARGET_REFUSED', said, { hint: 'The target has no free connection; try later.' })
-  return new BrokerError('TARGET_REFUSED', `${said} (${state})`)
+  const detail = `${said} (${/^[0-9A-Z]{5}$/.test(state) ? state : 'no SQLSTATE'})`
+  const hint = hints[state.startsWith('28') ? '28' : state]
+  // 3D000: there is no such database; 42501: the database user may not connect to it.
+  const code = state === '3D000' || state === '42501' ? 'DATABASE_DENIED' : 'TARGET_REFUSED'
+  return new BrokerError(code, detail, hint === undefined ? {} : { hint })
 }

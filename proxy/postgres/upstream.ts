@@ -6,6 +6,7 @@ import { BrokerError } from '../session.ts'
 import { decodeAuthentication, decodeBackend } from '../wire/postgres/decode.ts'
 import { encodeCancel, encodePassword, encodeStartup, sslRequest } from '../wire/postgres/encode.ts'
 import type { TransactionStatus } from '../wire/postgres/messages.ts'
+import { abortError, unlessAborted } from './abortable.ts'
 import type { PostgresRoute } from './route.ts'
 import { ServerLine } from './server-line.ts'
 import { refusedSignIn, toTargetError } from './target-errors.ts'
@@ -27,6 +28,8 @@ export interface Upstream {
 /** Connecting, TLS and sign-in together. */
 const signInMs = 10_000
 const cancelMs = 5000
+/** A server says about a dozen settings, and perhaps a notice. */
+const mostGreetingBytes = 256 * 1024
 
 /**
  * @param parameters of the startup message
@@ -46,7 +49,7 @@ export async function openUpstream(
   try {
     given.throwIfAborted()
     tls.write(encodeStartup(parameters))
-    const opened = await signIn(line, tls, route)
+    const opened = await signIn(line, tls, route, given)
     const address = tcp.remoteAddress ?? route.host
     const { pid, key } = opened
     return { socket: tls, ahead: line.takeAhead(), ...opened, cancel: () => sendCancel(route, address, pid, key) }
@@ -61,16 +64,21 @@ export async function openUpstream(
 
 type SignedIn = Pick<Upstream, 'greeting' | 'pid' | 'key' | 'status'>
 
-async function signIn(line: ServerLine, tls: TLSSocket, route: PostgresRoute): Promise<SignedIn> {
+async function signIn(line: ServerLine, tls: TLSSocket, route: PostgresRoute, given: AbortSignal): Promise<SignedIn> {
   const greeting: Buffer[] = []
+  let greeted = 0
   let pid = 0
   let key: Buffer = Buffer.alloc(4)
   for (;;) {
     const { type, head, body } = await line.readMessage()
     if (type === 'E') throw refusedSignIn(body)
-    else if (type === 'R') await answer(body, tls, route)
-    else if (type === 'S' || type === 'N') greeting.push(head, body)
-    else {
+    else if (type === 'R') await answer(body, tls, route, given)
+    else if (type === 'S' || type === 'N') {
+      greeting.push(head, body)
+      greeted += head.length + body.length
+      if (greeted > mostGreetingBytes)
+        throw new BrokerError('TARGET_REFUSED', 'it does not come to the end of its greeting')
+    } else {
       const message = decodeBackend(type.charCodeAt(0), body)
       if (message.kind === 'backend-key-data') {
         pid = message.pid
@@ -83,14 +91,14 @@ async function signIn(line: ServerLine, tls: TLSSocket, route: PostgresRoute): P
 }
 
 /** Cleartext inside TLS is how IAM sign-in works; a server that asks for anything else has it switched off. */
-async function answer(body: Buffer, tls: TLSSocket, route: PostgresRoute): Promise<void> {
+async function answer(body: Buffer, tls: TLSSocket, route: PostgresRoute, given: AbortSignal): Promise<void> {
   const { method } = decodeAuthentication(body)
   if (method === 'ok') return
   if (method !== 'cleartext') {
     const hint = 'Switch IAM authentication on for the database, and grant the role rds_iam to the database user.'
     throw new BrokerError('TARGET_REFUSED', 'it asks for a password of its own, not for an IAM token', { hint })
   }
-  tls.write(encodePassword(await route.password()))
+  tls.write(encodePassword(await unlessAborted(given, route.password())))
 }
 
 async function sendCancel(route: PostgresRoute, address: string, pid: number, key: Buffer): Promise<void> {
@@ -141,8 +149,4 @@ async function askForTls(tcp: Socket, signal: AbortSignal): Promise<void> {
     signal.removeEventListener('abort', giveUp)
     line.release()
   }
-}
-
-function abortError(): Error {
-  return Object.assign(new Error('given up'), { code: 'ABORT_ERR' })
 }

@@ -70,6 +70,11 @@ export class Framer {
     return this.#need === 0 && this.#headed === 0
   }
 
+  /** A chunk ended inside a header: its first bytes have gone on, and the sink has not been told of it. */
+  get inHeader(): boolean {
+    return this.#headed > 0
+  }
+
   /** Bytes missing of the message under way; its header counts as missing bytes only as far as it is known. */
   get missing(): number {
     return this.#headed > 0 ? headerBytes - this.#headed : this.#need
