@@ -22,6 +22,10 @@ export interface RelayListener {
 /** Close code with which the broker says that it cut the session. */
 export const sessionCutCode = 4001
 
+/** What a websocket reports that ended without a word; also when we dropped it, because the client was gone. */
+const lostCode = 1006
+const byClient: BrokerEnd = { code: 1000, reason: '' }
+
 /** Shorter than the idle timeout of the usual load balancers (60 s). */
 const pingIntervalMs = 30_000
 
@@ -32,7 +36,7 @@ export function relay(client: Socket, broker: BrokerSocket, listener: RelayListe
   const pings = setInterval(() => socket.ping(), pingIntervalMs).unref()
   socket.once('close', (code, reason) => {
     clearInterval(pings)
-    listener.onEnd({ code, reason: String(reason) })
+    listener.onEnd(client.destroyed && code === lostCode ? byClient : { code, reason: String(reason) })
   })
   stream.once('finish', () => socket.close(1000))
   stream.once('error', () => client.destroy())

@@ -294,8 +294,17 @@ t.test('a client that vanishes ends its session', async (t) => {
   await db.connect()
   const socket = (db as unknown as { connection: { stream: Socket } }).connection.stream
   socket.resetAndDestroy()
-  await waitUntil(() => opened.broker.sockets.size === 0, 'the broker has nobody left')
-  t.equal(opened.ends.length, 1)
+  await waitUntil(() => opened.broker.sockets.size === 0 && opened.ends.length === 1, 'the session has ended')
+  t.same(opened.ends, [{ code: 1000, reason: '' }], 'that is no loss of the broker')
+})
+
+t.test('a port that is closed drops its clients, which is no loss of the broker either', async (t) => {
+  const opened = await open(t)
+  const db = await client(t, opened)
+  await db.connect()
+  await opened.port.close()
+  await waitUntil(() => opened.ends.length === 1, 'the end was told')
+  t.same(opened.ends, [{ code: 1000, reason: '' }])
 })
 
 t.test('several resources at once: each port leads to its own', async (t) => {
