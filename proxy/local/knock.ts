@@ -1,4 +1,3 @@
-import { BrokerError } from '../session.ts'
 import { encodeStartup, terminate } from '../wire/postgres/encode.ts'
 import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from './broker-socket.ts'
 import { readRefusal, unanswered } from './refusal.ts'
@@ -32,6 +31,6 @@ function readAnswer({ stream }: BrokerSocket, signal: AbortSignal): Promise<void
     })
     stream.once('error', reject)
     stream.once('close', () => reject(unanswered()))
-    signal.addEventListener('abort', () => reject(new BrokerError('HANDSHAKE_TIMEOUT')), { once: true })
+    signal.addEventListener('abort', () => reject(unanswered('did not answer in time')), { once: true })
   })
 }

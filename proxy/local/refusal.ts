@@ -42,8 +42,8 @@ function readFields(body: Buffer): ErrorFields {
   }
 }
 
-export function unanswered(): BrokerError {
+export function unanswered(how = 'closed the connection before it answered'): BrokerError {
   const error = new BrokerError('STORE_UNAVAILABLE')
-  error.message = 'the broker closed the connection before it answered'
+  error.message = `the broker ${how}`
   return error
 }

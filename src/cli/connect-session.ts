@@ -1,4 +1,4 @@
-import { formatSettings } from '../../proxy/local/client-settings.ts'
+import { formatSettings, type SettingsForm } from '../../proxy/local/client-settings.ts'
 import { knock } from '../../proxy/local/knock.ts'
 import { addToPgpass, pgpassPath } from '../../proxy/local/pgpass.ts'
 import type { BrokerError } from '../../proxy/session.ts'
@@ -14,7 +14,7 @@ import {
   readBearer,
   warn,
 } from './open-connections.ts'
-import { exitCodes, when } from './output.ts'
+import { exitCodes, printJson, when } from './output.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources, type Target } from './target.ts'
 
@@ -92,19 +92,22 @@ async function writePgpass(
   warn(`the password is in ${path} until this command ends`)
 }
 
-/** With `--json` one line for each resource, as soon as its port listens. */
+/** Whoever reads the note on stderr, or the JSON document to its end, may connect. */
 function show(connections: readonly Connection[], options: ConnectOptions): void {
-  for (const { target, settings } of connections) {
-    if (options.json) {
-      const { name: _, ...how } = settings
-      const { id: resource, level, endsAt } = target
-      process.stdout.write(`${JSON.stringify({ resource, level, endsAt, ...how })}\n`)
-      continue
-    }
-    if (!options.print) process.stdout.write(`${headline(target)}\n`)
-    process.stdout.write(`${formatSettings(settings, options.print ?? 'psql')}\n`)
-  }
-  if (!options.json) process.stderr.write('Ctrl-C ends it.\n')
+  if (options.json) printJson({ connections: connections.map(describeConnection) })
+  else for (const connection of connections) printConnection(connection, options.print)
+  process.stderr.write('Ctrl-C ends it.\n')
+}
+
+function describeConnection({ target, settings }: Connection) {
+  const { name: _, ...how } = settings
+  const { id: resource, level, endsAt } = target
+  return { resource, level, endsAt, ...how }
+}
+
+function printConnection({ target, settings }: Connection, form: SettingsForm | undefined): void {
+  if (form === undefined) process.stdout.write(`${headline(target)}\n`)
+  process.stdout.write(`${formatSettings(settings, form ?? 'psql')}\n`)
 }
 
 function headline({ id, level, endsAt }: Target): string {

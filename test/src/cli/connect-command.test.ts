@@ -64,18 +64,15 @@ interface Printed {
   readonly database: string
 }
 
-/** Starts `connect … --json`, which has no last words; waits for its lines. */
-async function connect(t: Test, terminal: Terminal, lines: number, ...args: string[]) {
+/** Starts `connect … --json` and waits until its ports listen. */
+async function connect(t: Test, terminal: Terminal, ...args: string[]) {
   const { child, ended } = terminal.launch(['connect', ...args, '--json'])
   let text = ''
   child.stdout?.on('data', (chunk) => {
     text += chunk
   })
-  await waitUntil(() => text.split('\n').length > lines || child.exitCode !== null, 'it listens')
-  const printed = text
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Printed)
+  await waitUntil(() => text.endsWith('\n}\n') || child.exitCode !== null, 'it listens')
+  const { connections: printed } = JSON.parse(text) as { connections: readonly Printed[] }
   t.teardown(() => child.kill())
   return { printed, child, ended }
 }
@@ -99,11 +96,11 @@ async function commandLines(): Promise<string> {
   return lines.join('\n')
 }
 
-t.test('connect --json prints one line for each resource, and clients get in until Ctrl-C', async (t) => {
+t.test('connect --json prints how to reach each resource, and clients get in until Ctrl-C', async (t) => {
   const { broker, terminal } = await open(t)
-  const { printed, child, ended } = await connect(t, terminal, 2, 'orders', 'ledger')
+  const { printed, child, ended } = await connect(t, terminal, 'orders', 'ledger')
   const [first, second] = printed
-  if (!first || !second) throw new Error('two lines')
+  if (!first || !second) throw new Error('two connections')
   t.match(first, {
     resource: orders,
     level: 'readonly',
@@ -128,14 +125,16 @@ t.test('connect --json prints one line for each resource, and clients get in unt
   for (const secret of [first.password, bearer]) t.notMatch(lines, secret)
   t.notMatch(JSON.stringify(broker.asked.map(({ query }) => query)), bearer)
   child.kill('SIGINT')
-  t.match(await ended, { code: 0, stderr: '' })
+  const ran = await ended
+  t.equal(ran.code, 0)
+  t.equal(ran.stderr, 'Ctrl-C ends it.\n')
 })
 
 t.test('a wrong password of a client is told to both, and reaches nobody', async (t) => {
   const { broker, terminal } = await open(t)
-  const { printed, child, ended } = await connect(t, terminal, 1, 'orders')
+  const { printed, child, ended } = await connect(t, terminal, 'orders')
   const [how] = printed
-  if (!how) throw new Error('one line')
+  if (!how) throw new Error('one connection')
   await t.rejects(clientOf(t, { ...how, password: 'guess' }).connect(), { code: '28P01' })
   child.kill('SIGTERM')
   t.match(await ended, { code: 0, stderr: /orders: a client was refused: password authentication failed/ })
@@ -157,9 +156,9 @@ t.test('without a known grant the broker is asked, and its denial ends the comma
 
 t.test('a grant that ends is told on stderr, with the reason of the cut, and the command exits 4', async (t) => {
   const { terminal, hold } = await open(t)
-  const { printed, ended } = await connect(t, terminal, 1, 'orders')
+  const { printed, ended } = await connect(t, terminal, 'orders')
   const [how] = printed
-  if (!how) throw new Error('one line')
+  if (!how) throw new Error('one connection')
   const client = clientOf(t, how)
   await client.connect()
   hold()
@@ -172,9 +171,9 @@ t.test('a grant that ends is told on stderr, with the reason of the cut, and the
 
 t.test('a session that was killed leaves the port open: the grant goes on', async (t) => {
   const { terminal } = await open(t)
-  const { printed, child, ended } = await connect(t, terminal, 1, 'orders')
+  const { printed, child, ended } = await connect(t, terminal, 'orders')
   const [how] = printed
-  if (!how) throw new Error('one line')
+  if (!how) throw new Error('one connection')
   const client = clientOf(t, how)
   await client.connect()
   await t.rejects(client.query('cut killed'))
@@ -230,9 +229,9 @@ t.test('a sign-in to another server meanwhile does not send its token to this on
   const there = 'https://other.example.com'
   const write = (file: unknown) => writeFile(path, JSON.stringify(file), { mode: 0o600 })
   await write({ version: 1, current: broker.url, servers: { [broker.url]: here } })
-  const { printed } = await connect(t, terminal, 1, 'orders')
+  const { printed } = await connect(t, terminal, 'orders')
   const [how] = printed
-  if (!how) throw new Error('one line')
+  if (!how) throw new Error('one connection')
   await clientOf(t, how).connect()
   const again = { ...here, token: 'token-of-a-new-sign-in' }
   await write({ version: 1, current: there, servers: { [broker.url]: again, [there]: elsewhere } })
@@ -245,10 +244,10 @@ t.test('a sign-in to another server meanwhile does not send its token to this on
 
 t.test('--socket needs no password; --write-pgpass lets psql find it, until the end', async (t) => {
   const { terminal } = await open(t)
-  const socket = await connect(t, terminal, 1, 'orders', '--socket')
+  const socket = await connect(t, terminal, 'orders', '--socket')
   t.match(socket.printed, [{ host: /sallyport-/, port: 5432, password: null }])
   const [how] = socket.printed
-  if (!how) throw new Error('one line')
+  if (!how) throw new Error('one connection')
   t.same(await psql(how, {}), { stdout: 'in\n', stderr: '' })
   socket.child.kill('SIGTERM')
   await socket.ended
@@ -256,10 +255,10 @@ t.test('--socket needs no password; --write-pgpass lets psql find it, until the 
 
   const file = join(t.testdir({}), 'pgpass')
   const withFile = await open(t, { PGPASSFILE: file })
-  const { printed, child, ended } = await connect(t, withFile.terminal, 1, 'orders', '--write-pgpass')
+  const { printed, child, ended } = await connect(t, withFile.terminal, 'orders', '--write-pgpass')
   await waitUntil(() => existsSync(file), 'the password is written')
   const [port] = printed
-  if (!port) throw new Error('one line')
+  if (!port) throw new Error('one connection')
   t.same(await psql(port, { PGPASSFILE: file }), { stdout: 'in\n', stderr: '' })
   child.kill('SIGHUP')
   t.match(await ended, { code: 0 })
