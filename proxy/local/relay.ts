@@ -26,6 +26,9 @@ export const sessionCutCode = 4001
 const lostCode = 1006
 const byClient: BrokerEnd = { code: 1000, reason: '' }
 
+/** What a client said last may take this long to reach the broker. */
+const flushMs = 5000
+
 /** Shorter than the idle timeout of the usual load balancers (60 s). */
 const pingIntervalMs = 30_000
 
@@ -34,13 +37,19 @@ export function relay(client: Socket, broker: BrokerSocket, listener: RelayListe
   const { socket, stream } = broker
   watchAnswer(client, stream, listener)
   const pings = setInterval(() => socket.ping(), pingIntervalMs).unref()
+  let flushing: NodeJS.Timeout | undefined
   socket.once('close', (code, reason) => {
     clearInterval(pings)
+    clearTimeout(flushing)
     listener.onEnd(client.destroyed && code === lostCode ? byClient : { code, reason: String(reason) })
   })
   stream.once('finish', () => socket.close(1000))
   stream.once('error', () => client.destroy())
-  client.once('close', () => stream.destroy())
+  client.once('close', () => {
+    if (!stream.writableEnded || stream.destroyed) return void stream.destroy()
+    flushing = setTimeout(() => stream.destroy(), flushMs)
+    stream.resume() // nobody reads on, but the closing frame must come through
+  })
   client.pipe(stream)
   stream.pipe(client)
   // After the pipes, which pause the client when they let go: what it still sends goes nowhere, but its end must be seen.

@@ -14,7 +14,7 @@ import {
   readBearer,
   warn,
 } from './open-connections.ts'
-import { exitCodes, printJson, when } from './output.ts'
+import { exitCodes, when } from './output.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources, type Target } from './target.ts'
 
@@ -92,11 +92,15 @@ async function writePgpass(
   warn(`the password is in ${path} until this command ends`)
 }
 
-/** Whoever reads the note on stderr, or the JSON document to its end, may connect. */
 function show(connections: readonly Connection[], options: ConnectOptions): void {
-  if (options.json) printJson({ connections: connections.map(describeConnection) })
+  if (options.json) printLine(connections.map(describeConnection))
   else for (const connection of connections) printConnection(connection, options.print)
   process.stderr.write('Ctrl-C ends it.\n')
+}
+
+/** One line, because it is read while this command runs on: the first resource as it is, and all of them as `connections`. */
+function printLine(connections: readonly object[]): void {
+  process.stdout.write(`${JSON.stringify({ ...connections[0], connections })}\n`)
 }
 
 function describeConnection({ target, settings }: Connection) {

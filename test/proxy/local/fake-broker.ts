@@ -24,6 +24,10 @@ export interface FakeBroker {
   readonly waiting: Map<number, () => void>
   /** Bytes handed to the websocket that is being filled by `big`. */
   written: number
+  /** Whether it closes the websocket when the client says Terminate. */
+  closesItself: boolean
+  /** How many said Terminate. */
+  terminates: number
   /** Answers an upgrade with this instead. */
   refuse: { status: number; body: string; headers?: Record<string, string> } | null
   /** Answers a startup message with this refusal instead of a session. */
@@ -72,6 +76,8 @@ export async function startFakeBroker(t: Test): Promise<FakeBroker> {
     sockets: new Set(),
     waiting: new Map(),
     written: 0,
+    closesItself: true,
+    terminates: 0,
     refuse: null,
     deny: null,
     routes: new Map(),
@@ -155,10 +161,15 @@ function serve(broker: FakeBroker, ws: WebSocket): void {
     for (let length = frameLength(pending); length > 0; length = frameLength(pending)) {
       const frame = pending.subarray(0, length)
       pending = pending.subarray(length)
-      if (frame[0] === 0x58) ws.close(1000) // Terminate
+      if (frame[0] === 0x58) terminated(broker, ws) // Terminate
       if (frame[0] === 0x51) void query(broker, ws, pid, frame.subarray(5, -1).toString()) // Query
     }
   })
+}
+
+function terminated(broker: FakeBroker, ws: WebSocket): void {
+  broker.terminates++
+  if (broker.closesItself) ws.close(1000)
 }
 
 /** 0: not whole yet. */

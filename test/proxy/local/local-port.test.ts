@@ -307,6 +307,24 @@ t.test('a port that is closed drops its clients, which is no loss of the broker 
   t.same(opened.ends, [{ code: 1000, reason: '' }])
 })
 
+t.test('a client that leaves in good order is heard to the end', async (t) => {
+  const { port, broker, ends } = await open(t, { password: null })
+  broker.closesItself = false
+  const socket = connect(port.port, port.host)
+  t.teardown(() => socket.destroy())
+  // length, version 3.0, user=a, end
+  socket.write(Buffer.concat([Buffer.from([0, 0, 0, 16, 0, 3, 0, 0]), Buffer.from('user\0a\0\0')]))
+  await once(socket, 'data')
+  const statement = Buffer.alloc(4 * 1024 * 1024, 'x')
+  statement.write('Q')
+  statement.writeUInt32BE(statement.length - 1, 1)
+  statement[statement.length - 1] = 0
+  socket.write(statement)
+  socket.end(Buffer.from([0x58, 0, 0, 0, 4])) // Terminate
+  await waitUntil(() => ends.length === 1, 'the end was told')
+  t.equal(broker.terminates, 1)
+})
+
 t.test('several resources at once: each port leads to its own', async (t) => {
   const broker = await startFakeBroker(t)
   const ids = ['rds-postgres/1/r/a', 'rds-postgres/1/r/b', 'rds-postgres/1/r/c']

@@ -71,8 +71,10 @@ async function connect(t: Test, terminal: Terminal, ...args: string[]) {
   child.stdout?.on('data', (chunk) => {
     text += chunk
   })
-  await waitUntil(() => text.endsWith('\n}\n') || child.exitCode !== null, 'it listens')
-  const { connections: printed } = JSON.parse(text) as { connections: readonly Printed[] }
+  await waitUntil(() => text.endsWith('\n') || child.exitCode !== null, 'it listens')
+  const { connections: printed, ...first } = JSON.parse(text) as Printed & { connections: readonly Printed[] }
+  t.equal(text.split('\n').length, 2, 'one line')
+  t.same(first, printed[0])
   t.teardown(() => child.kill())
   return { printed, child, ended }
 }
