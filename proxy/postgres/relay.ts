@@ -224,7 +224,8 @@ export class Relay {
       mayTerminate: this.#isUpWhole,
     })
     endWith(this.#options.client, this.#isDownWhole ? words : undefined)
-    const failure = error ?? this.#finishRecords()
+    const unrecorded = this.#finishRecords()
+    const failure = error ?? unrecorded
     const books = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
     void left.then((unstopped) => {
       const why = failure ?? unstopped

@@ -7,9 +7,9 @@ const longestName = 63
 
 /** Startup parameters of the session upstream: what the client may set, and what the broker does. */
 export function upstreamParameters(
-  client: PostgresClient,
-  permit: SessionPermit,
-  route: PostgresRoute,
+  client: Pick<PostgresClient, 'parameters'>,
+  permit: Pick<SessionPermit, 'sessionId' | 'principalName'>,
+  route: Pick<PostgresRoute, 'user' | 'statementTimeoutMs'>,
   database: string,
 ): Map<string, string> {
   const parameters = new Map(client.parameters)

@@ -39,6 +39,8 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
     breaks: false,
     drain: () => {},
     route: options.route ?? {},
+    /** Instead of `route`. */
+    dial: undefined as (() => Promise<PostgresRoute>) | undefined,
   }
   const recorder = {
     write: (bytes: Uint8Array, start: number, end: number) => {
@@ -106,7 +108,11 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
     ...control.route,
   })
   const errors: unknown[] = []
-  const engine = createPostgresEngine({ doorman, dial: async () => route(), onError: (error) => errors.push(error) })
+  const engine = createPostgresEngine({
+    doorman,
+    dial: async () => (control.dial ? control.dial() : route()),
+    onError: (error) => errors.push(error),
+  })
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}))
