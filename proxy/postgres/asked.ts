@@ -1,5 +1,5 @@
 import { decodeBind, decodeFrontend, decodeFunctionCall, decodeParse, decodeQuery } from '../wire/postgres/decode.ts'
-import { type Captured, type Cut, captureSql, untilNul } from './captured.ts'
+import { type Cut, captureSql, untilNul } from './captured.ts'
 import type { Asked } from './pending.ts'
 
 /** What a client's message means for the flow of messages, beside what asks for an answer. */
@@ -72,5 +72,3 @@ export function readCut(type: number, beginning: Buffer, cut: Cut): Asked | unde
 function nameOf(name: Buffer): string {
   return name.toString('latin1')
 }
-
-export type { Captured }

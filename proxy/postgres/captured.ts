@@ -58,15 +58,23 @@ export function untilNul(bytes: Buffer): Buffer {
 /** SQL as it is recorded: passwords that statements set in the clear are taken out, as they would be good for signing in elsewhere. */
 export function captureSql(sql: Buffer, cut?: Cut): Captured {
   const text = sql.toString('utf8')
-  const redacted = mayHoldPassword.test(text) ? text.replace(passwordLiteral, '$1[redacted]') : text
+  const redacted = mayHoldPassword.test(text) ? redact(text) : text
   if (redacted !== text || cut !== undefined || isUtf8(sql)) return { text: redacted, cut }
   return { text, base64: sql.toString('base64') }
 }
 
+function redact(text: string): string {
+  const redacted = text.replace(passwordLiteral, '$1[redacted]')
+  return mayHoldConnection.test(redacted) ? redacted.replace(passwordWord, '$1[redacted]') : redacted
+}
+
 const mayHoldPassword = /password/i
 /**
- * `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`; in OPTIONS of user mappings too. Bounded, so that many openings
+ * `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`, `'password=''x'''`; in OPTIONS of user mappings too. Bounded, so that many openings
  * without an end cost no time; longer literals stay.
  */
 const passwordLiteral =
-  /(\bpassword\s{0,99}(?:=>|:=|=)?\s{0,99})(?:E'(?:[^'\\]|\\.|''){0,4096}'|U&'(?:[^']|''){0,4096}'|'(?:[^']|''){0,4096}'|(\$[^$\s]{0,63}\$)[\s\S]{0,4096}?\2)/gi
+  /(\bpassword\s{0,99}(?:=>|:=|=)?\s{0,99})(?:''[^']{1,4096}''|E'(?:[^'\\]|\\.|''){0,4096}'|U&'(?:[^']|''){0,4096}'|'(?:[^']|''){0,4096}'|(\$[^$\s]{0,63}\$)[\s\S]{0,4096}?\2)/gi
+/** Connection strings of libpq: those of dblink and of subscriptions. Elsewhere `password=x` is a column. */
+const mayHoldConnection = /dblink|\bconnection\b/i
+const passwordWord = /(\bpassword\s{0,9}=\s{0,9})[^\s'"[\]]{1,4096}/gi

@@ -270,3 +270,58 @@ t.test('a session of protocol 3.2 has a key of 32 bytes, one of 3.0 of 4', async
     t.match(client.answers[0], { type: 'R', body: int32(0) })
   }
 })
+
+t.test('a pipeline that is sent whole before anything is read loses nothing', async (t) => {
+  const client = await connectRaw(t, house.port)
+  const count = 300_000 // more than may wait at once
+  client.socket.pause()
+  client.socket.write(Buffer.concat([...Array<Buffer>(count).fill(sync), query('select 1')]))
+  await until(() => client.socket.writableLength === 0, 'all is sent', 20_000)
+  client.socket.resume()
+  await until(() => client.answers.filter(({ type }) => type === 'Z').length === count + 2, 'all is answered', 60_000)
+  client.send(terminate)
+  await house.ended(1)
+  t.match(seen.entries, [{ sql: 'select 1', rows: 1 }])
+  t.equal(seen.entries.length, 1)
+})
+
+t.test('long statements and values are recorded as far as they are kept, and relayed whole', async (t) => {
+  const client = await connectRaw(t, house.port)
+  const sql = `select length('${'x'.repeat(5_000_000)}')`
+  client.send(query(sql))
+  await client.ready(2)
+  client.send(parse('', 'select length($1::text)'), bind('', '', [Buffer.alloc(3_000_000, 'y')]), execute(''), sync)
+  await client.ready(3)
+  client.send(terminate)
+  await house.ended(1)
+  const rows = client.answers.filter(({ type }) => type === 'D').map(({ body }) => body.toString('latin1', 6))
+  t.same(rows, ['5000000', '3000000'])
+  const body = Buffer.from(`${sql}\0`)
+  t.match(seen.entries[0], {
+    sqlCut: { bytes: body.length, sha256: createHash('sha256').update(body).digest('hex') },
+    rows: 1,
+  })
+  t.equal(String(seen.entries[0]?.sql).length, 65_536)
+  t.match(seen.entries[1], { sql: 'select length($1::text)', valuesCut: { bytes: 3_000_012 } })
+})
+
+t.test('COPY of 20 MB each way, rows across the borders of messages: as many bytes, and the same digest', async (t) => {
+  const client = await connectRaw(t, house.port)
+  client.send(query('create temp table c (x text)'))
+  await client.ready(2)
+  client.send(query('copy c from stdin'))
+  await came(client, 'G')
+  const data = `${'0123456789'.repeat(100)}\n`.repeat(20_000)
+  for (let at = 0; at < data.length; at += 77_777) client.send(copyData(data.slice(at, at + 77_777)))
+  client.send(copyDone)
+  await client.ready(3)
+  client.send(query('copy c to stdout'))
+  await until(() => client.answers.at(-1)?.type === 'Z' && client.answers.length > 20_000, 'it came back', 20_000)
+  client.send(terminate)
+  await house.ended(1)
+  const sha256 = createHash('sha256').update(data).digest('hex')
+  t.match(seen.entries[1], { tags: ['COPY 20000'], copyIn: { bytes: data.length, sha256 } })
+  t.match(seen.entries[2], { tags: ['COPY 20000'], copyOut: { bytes: data.length, messages: 20_000, sha256 } })
+  const returned = client.answers.filter(({ type }) => type === 'd').map(({ body }) => body)
+  t.equal(createHash('sha256').update(Buffer.concat(returned)).digest('hex'), sha256, 'what the client got')
+})
