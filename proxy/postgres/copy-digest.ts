@@ -15,14 +15,16 @@ export class CopyDigest {
   #messages = 0
 
   add(bytes: Buffer, start: number, end: number): void {
-    this.#bytes += end - start
-    if (this.#used + end - start > bufferBytes) this.#flush()
-    if (end - start > bufferBytes / 2) {
+    const length = end - start
+    const isLong = length > bufferBytes / 2
+    this.#bytes += length
+    if (isLong || this.#used + length > bufferBytes) this.#flush()
+    if (isLong) {
       this.#hash.update(bytes.subarray(start, end))
       return
     }
     bytes.copy(this.#gathered, this.#used, start, end)
-    this.#used += end - start
+    this.#used += length
   }
 
   /** A message of it is complete. */
