@@ -62,6 +62,8 @@ export class Conversation {
   #at = 0
   #since = 0
   #settledAt = 0
+  /** When a statement was done last. A Bind that is answered in the same chunk as its Execute takes no time off it. */
+  #doneAt = 0
   /** After an error in the extended protocol the server leaves out what comes, up to the next Sync. */
   #isSkipping = false
   /** The server takes CopyData from the client. */
@@ -360,8 +362,9 @@ export class Conversation {
 
   /** In a pipeline a statement begins when the one before it is done. */
   #record(pending: Pending, unended?: Unended): void {
-    const seconds = unended === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#settledAt)) / 1000
+    const seconds = unended === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
     this.#settledAt = this.#since
+    this.#doneAt = this.#since
     if (this.#options.records.write(pending, this.#names, seconds, unended) && unended !== 'skipped')
       this.#options.onStatement(seconds)
   }

@@ -13,6 +13,8 @@ export interface Ran {
   readonly code: number
   readonly stdout: string
   readonly stderr: string
+  /** Epoch milliseconds. */
+  readonly endedAt: number
 }
 
 /** A command that runs on. */
@@ -21,6 +23,8 @@ export interface Running {
   readonly ended: Promise<Ran>
   /** All it printed so far, both streams. */
   readonly output: string
+  /** The same, standard output alone. */
+  readonly stdout: string
   /** Resolves with the match once the output has it. @throws Error when it ends, or after 15 s, without */
   prints(pattern: RegExp): Promise<RegExpExecArray>
 }
@@ -80,7 +84,8 @@ export function startCommand(
   const ended = new Promise<Ran>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
-      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 143), stdout: text.stdout, stderr: text.stderr })
+      const { stdout, stderr } = text
+      resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 143), stdout, stderr, endedAt: Date.now() })
     })
   })
   return {
@@ -88,6 +93,9 @@ export function startCommand(
     ended,
     get output() {
       return text.both
+    },
+    get stdout() {
+      return text.stdout
     },
     prints: async (pattern) => {
       const deadline = Date.now() + printsWithinMs

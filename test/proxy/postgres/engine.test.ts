@@ -64,6 +64,7 @@ t.test('extended protocol is recorded with its values, once for each time it run
   await client.end()
   await house.ended(1)
   const executed = seen.entries.filter(({ type }) => type === 'execute')
+  for (const { ms } of executed) t.ok((ms as number) > 0, `took ${ms} ms`)
   t.match(executed[0], { sql: 'select id from orders where id = $1 and status <> $2', values: ['17', null] })
   t.match(executed[1], { values: ['18', null] })
   t.match(executed[2], { sql: 'select $1::text as said', values: ['it’s me'], rows: 1, tags: ['SELECT 1'] })

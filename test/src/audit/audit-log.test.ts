@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import type { BrokerError } from '../../../proxy/session.ts'
 import type { AuditRecord } from '../../../src/audit/audit.ts'
-import { BrokerError } from '../../../proxy/session.ts'
 import { created, openAudit, revoked } from './start-audit.ts'
 
 t.test('an event is durable, numbered and chained when append resolves', async (t) => {
@@ -56,7 +56,10 @@ t.test('readers are told of every event once it is durable, in order; one that f
   })
   const unsubscribe = audit.subscribe((record) => seen.push(record.seq))
   await Promise.all(Array.from({ length: 20 }, (_, i) => audit.append(created(`grt_${i}`))))
-  t.same(seen, Array.from({ length: 20 }, (_, i) => i + 1))
+  t.same(
+    seen,
+    Array.from({ length: 20 }, (_, i) => i + 1),
+  )
   t.match(logged.join(''), /reader broke/)
   unsubscribe()
   await audit.append(created('grt_x'))
@@ -68,7 +71,8 @@ t.test('search', async (t) => {
   const { audit } = await openAudit(t, { clock: { now: () => now++ } })
   for (let i = 0; i < 5; i++) await audit.append(created(`grt_${i}`))
   await audit.append(revoked('grt_3'))
-  const seqs = async (query: Parameters<typeof audit.search>[0]) => (await audit.search(query)).events.map(({ seq }) => seq)
+  const seqs = async (query: Parameters<typeof audit.search>[0]) =>
+    (await audit.search(query)).events.map(({ seq }) => seq)
   await t.test('newest first, with the text', async (t) => {
     const { events, next } = await audit.search({})
     t.equal(next, null)
@@ -90,7 +94,10 @@ t.test('search', async (t) => {
     const first = await audit.search({ limit: 4 })
     t.equal(first.next, '3')
     const second = await audit.search({ limit: 4, cursor: first.next ?? '' })
-    t.same(second.events.map(({ seq }) => seq), [2, 1])
+    t.same(
+      second.events.map(({ seq }) => seq),
+      [2, 1],
+    )
     t.equal(second.next, null)
     t.equal((await audit.search({ limit: 6 })).next, null, 'a full last page has no next')
     await t.rejects(audit.search({ cursor: '1; drop table' }), { code: 'INVALID_INPUT', message: /cursor/ })
@@ -160,7 +167,10 @@ t.test('what removes access is kept in the spool while the log is down', async (
   await db.schema.alterTable('audit_head').renameTo('gone').execute()
   await audit.appendRemoval(revoked('grt_1'))
   await audit.appendRemoval(revoked('grt_2'))
-  t.match(audit.spooled(), [{ fields: { grant: 'grt_1' } }, { fields: { grant: 'grt_2' }, text: { reason: 'incident 42' } }])
+  t.match(audit.spooled(), [
+    { fields: { grant: 'grt_1' } },
+    { fields: { grant: 'grt_2' }, text: { reason: 'incident 42' } },
+  ])
   t.match(readFileSync(`${dir}/audit.spool`, 'utf8'), /grt_1.*\n.*grt_2/)
 
   await t.test('and is there after a crash, for its owners and then for the log', async (t) => {
@@ -209,11 +219,15 @@ t.test('follow gives what is there, then what comes, to a slow reader too', asyn
   const reading = (async () => {
     for await (const record of audit.follow(1, stop.signal)) {
       seen.push(record)
-      if (seen.length === 3) await Promise.all(Array.from({ length: 300 }, (_, i) => audit.append(created(`grt_b${i}`))))
+      if (seen.length === 3)
+        await Promise.all(Array.from({ length: 300 }, (_, i) => audit.append(created(`grt_b${i}`))))
       if (seen.length === 303) stop.abort()
     }
   })()
   await audit.append(created('grt_3'))
   await reading
-  t.same(seen.map(({ seq }) => seq), Array.from({ length: 303 }, (_, i) => i + 2))
+  t.same(
+    seen.map(({ seq }) => seq),
+    Array.from({ length: 303 }, (_, i) => i + 2),
+  )
 })

@@ -16,7 +16,10 @@ export function newDir(t: Test): string {
 }
 
 /** An audit log on a store of its own, or on what an earlier one left in `dir`; not yet started. */
-export async function openAudit(t: Test, options: Partial<AuditDeps> & { dir?: string; wrapDb?: (db: AuditDeps['db']) => AuditDeps['db'] } = {}) {
+export async function openAudit(
+  t: Test,
+  options: Partial<AuditDeps> & { dir?: string; wrapDb?: (db: AuditDeps['db']) => AuditDeps['db'] } = {},
+) {
   const { dir = newDir(t), wrapDb = (db) => db, ...overrides } = options
   const db = await openStore(`sqlite:${join(dir, 'test.db')}`)
   const keyring = openKeyring(join(dir, 'keys'))

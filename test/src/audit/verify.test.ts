@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { canonicalJson, type CanonicalValue } from '../../../src/audit/canonical.ts'
-import { checkpointBytes, checkpointLine } from '../../../src/audit/checkpoint.ts'
+import { type CanonicalValue, canonicalJson } from '../../../src/audit/canonical.ts'
 import { eventHash, genesis } from '../../../src/audit/chain.ts'
+import { checkpointBytes, checkpointLine } from '../../../src/audit/checkpoint.ts'
 import { verifyOffline } from '../../../src/audit/offline-verify.ts'
 import { created, newDir, openAudit, revoked } from './start-audit.ts'
 
@@ -67,7 +67,11 @@ t.test('an untouched log is good, and the report says up to where and by what', 
   })
   await t.test('an export, which holds all that is needed', async (t) => {
     const report = await copy.verifyExport(copy.lines.join('\n'), { anchor: true })
-    t.match(report.problems, [{ where: 'checkpoint', at: 3, what: /missing, but the anchor holds it/ }], 'made at the stop, after the export')
+    t.match(
+      report.problems,
+      [{ where: 'checkpoint', at: 3, what: /missing, but the anchor holds it/ }],
+      'made at the stop, after the export',
+    )
     t.equal(report.problemCount, 1)
     t.match(await copy.verifyExport(copy.lines.join('\n')), { ok: true, events: 5, signed: { seq: 3 } })
   })
@@ -102,7 +106,11 @@ t.test('a tampered row is refused with its place', async (t) => {
       `update audit_checkpoints set body = replace(body, '"seq":3', '"seq":2') where n = 2`,
       { where: 'checkpoint', at: 2, what: /signature/ },
     ],
-    ['a checkpoint taken out', 'delete from audit_checkpoints where n = 2', { where: 'checkpoint', at: 2, what: /missing/ }],
+    [
+      'a checkpoint taken out',
+      'delete from audit_checkpoints where n = 2',
+      { where: 'checkpoint', at: 2, what: /missing/ },
+    ],
   ]
   for (const [name, sql, problem] of cases) {
     const copy = await makeCopy(t)
@@ -119,7 +127,13 @@ t.test('any single changed bit of any column of any row is found, and placed', a
   const read = new DatabaseSync(copy.file)
   read.exec('pragma journal_mode = delete')
   const places: { table: string; rowid: number; column: string; value: string | number; at: string | number }[] = []
-  for (const [table, key] of Object.entries({ audit_events: 'seq', audit_texts: 'seq', audit_checkpoints: 'n', audit_head: 'seq', audit_subjects: 'seq' })) {
+  for (const [table, key] of Object.entries({
+    audit_events: 'seq',
+    audit_texts: 'seq',
+    audit_checkpoints: 'n',
+    audit_head: 'seq',
+    audit_subjects: 'seq',
+  })) {
     for (const { rowid_, ...row } of read.prepare(`select rowid as rowid_, * from ${table}`).all()) {
       for (const [column, value] of Object.entries(row)) {
         if (value === null || (table === 'audit_head' && column === 'id')) continue
@@ -135,7 +149,11 @@ t.test('any single changed bit of any column of any row is found, and placed', a
       if (!place) return
       writeFileSync(copy.file, original)
       try {
-        copy.edit(`update ${place.table} set ${place.column} = ? where rowid = ?`, flipped(place.value, bit), place.rowid)
+        copy.edit(
+          `update ${place.table} set ${place.column} = ? where rowid = ?`,
+          flipped(place.value, bit),
+          place.rowid,
+        )
       } catch (error) {
         if (/UNIQUE/.test((error as Error).message)) return // another row is there: the store itself refuses it
         throw error
@@ -144,7 +162,10 @@ t.test('any single changed bit of any column of any row is found, and placed', a
       const { table, column, at } = place
       t.notOk(report.ok, `${table}.${column} of ${at}`)
       const isPlaced = table === 'audit_head' || report.problems.some((problem) => problem.at === at)
-      t.ok(isPlaced || column === 'n' || column === 'seq', `${table}.${column} of ${at}: ${JSON.stringify(report.problems)}`)
+      t.ok(
+        isPlaced || column === 'n' || column === 'seq',
+        `${table}.${column} of ${at}: ${JSON.stringify(report.problems)}`,
+      )
     }),
     { numRuns: 120 },
   )
@@ -181,7 +202,10 @@ t.test('a truncated copy is refused with the anchor, and only with it', async (t
 t.test('a truncated export is refused', async (t) => {
   const copy = await makeCopy(t)
   const cut = copy.lines.slice(0, -2).join('\n')
-  t.match(await copy.verifyExport(cut), { ok: false, problems: [{ where: 'head' }, { where: 'export', what: /ends early/ }] })
+  t.match(await copy.verifyExport(cut), {
+    ok: false,
+    problems: [{ where: 'head' }, { where: 'export', what: /ends early/ }],
+  })
   const empty = await copy.verifyExport('')
   t.match(empty, { ok: false, problems: [{}, {}, {}] })
 })
@@ -255,27 +279,53 @@ t.test('an anchor may be captured standard output, but must hold checkpoints of 
   })
   await t.test('an empty one proves nothing', async (t) => {
     writeFileSync(copy.anchorFile, '{"level":30}\n')
-    t.match(await copy.verify({ anchor: true }), { ok: false, problems: [{ where: 'anchor', what: /holds no checkpoint/ }] })
+    t.match(await copy.verify({ anchor: true }), {
+      ok: false,
+      problems: [{ where: 'anchor', what: /holds no checkpoint/ }],
+    })
   })
   await t.test('a missing one is a problem, not an accident', async (t) => {
-    const report = await verifyOffline({ store: `sqlite:${copy.file}`, publicKeyPem: copy.keyring.publicKeyPem, anchorFiles: ['/nowhere'] })
+    const report = await verifyOffline({
+      store: `sqlite:${copy.file}`,
+      publicKeyPem: copy.keyring.publicKeyPem,
+      anchorFiles: ['/nowhere'],
+    })
     t.match(report, { ok: false, problems: [{ where: 'anchor', at: '/nowhere', what: /ENOENT/ }] })
   })
   await t.test('a forged or foreign line is named', async (t) => {
     writeFileSync(copy.anchorFile, good.replace('"seq":5', '"seq":4'))
-    t.match(await copy.verify({ anchor: true }), { ok: false, problems: [{ where: 'anchor', at: /:3$/, what: /signature/ }] })
-    const body = canonicalJson({ v: 1, installation: 'ins_other', n: 1, seq: 0, hash: hash('sha256', 'x'), at: 1, key: copy.keyring.signingKeyId, recordings: [] })
+    t.match(await copy.verify({ anchor: true }), {
+      ok: false,
+      problems: [{ where: 'anchor', at: /:3$/, what: /signature/ }],
+    })
+    const body = canonicalJson({
+      v: 1,
+      installation: 'ins_other',
+      n: 1,
+      seq: 0,
+      hash: hash('sha256', 'x'),
+      at: 1,
+      key: copy.keyring.signingKeyId,
+      recordings: [],
+    })
     const signature = copy.keyring.sign(checkpointBytes(body)).toString('hex')
     writeFileSync(copy.anchorFile, good)
     appendFileSync(copy.anchorFile, `${checkpointLine({ body, signature })}\n`)
-    t.match(await copy.verify({ anchor: true }), { ok: false, problems: [{ at: /:4$/, what: /another installation, ins_other/ }] })
+    t.match(await copy.verify({ anchor: true }), {
+      ok: false,
+      problems: [{ at: /:4$/, what: /another installation, ins_other/ }],
+    })
   })
 })
 
 t.test('a log without any checkpoint is not good', async (t) => {
   const copy = await makeCopy(t)
   copy.edit('delete from audit_checkpoints')
-  t.match(await copy.verify(), { ok: false, signed: null, problems: [{ where: 'checkpoint', at: 1, what: /there is none/ }] })
+  t.match(await copy.verify(), {
+    ok: false,
+    signed: null,
+    problems: [{ where: 'checkpoint', at: 1, what: /there is none/ }],
+  })
 })
 
 t.test('a store left by kill -9, with its write-ahead log, can be verified', async (t) => {
@@ -285,19 +335,33 @@ t.test('a store left by kill -9, with its write-ahead log, can be verified', asy
   const file = join(newDir(t), 'copy.db')
   copyFileSync(join(log.dir, 'test.db'), file)
   copyFileSync(join(log.dir, 'test.db-wal'), `${file}-wal`)
-  const report = await verifyOffline({ store: `sqlite:${file}`, publicKeyPem: log.keyring.publicKeyPem, anchorFiles: [] })
+  const report = await verifyOffline({
+    store: `sqlite:${file}`,
+    publicKeyPem: log.keyring.publicKeyPem,
+    anchorFiles: [],
+  })
   t.match(report, { ok: true, events: 1 })
   await t.test('the running one is not opened, and the message says what to do', async (t) => {
-    const running = { store: `sqlite:${join(log.dir, 'test.db')}`, publicKeyPem: log.keyring.publicKeyPem, anchorFiles: [] }
+    const running = {
+      store: `sqlite:${join(log.dir, 'test.db')}`,
+      publicKeyPem: log.keyring.publicKeyPem,
+      anchorFiles: [],
+    }
     await t.rejects(verifyOffline(running), { code: 'STORE_UNAVAILABLE', message: /a daemon is using it/ })
   })
 })
 
 t.test('wrong use is refused', async (t) => {
   const publicKeyPem = (await openAudit(t)).keyring.publicKeyPem
-  await t.rejects(verifyOffline({ publicKeyPem, anchorFiles: [] }), { code: 'INVALID_INPUT', message: /one of --store and --export/ })
+  await t.rejects(verifyOffline({ publicKeyPem, anchorFiles: [] }), {
+    code: 'INVALID_INPUT',
+    message: /one of --store and --export/,
+  })
   await t.rejects(verifyOffline({ store: 'postgres://x', publicKeyPem, anchorFiles: [] }), { code: 'CONFIG_INVALID' })
-  await t.rejects(verifyOffline({ store: 'sqlite:/nowhere.db', publicKeyPem, anchorFiles: [] }), { code: 'STORE_UNAVAILABLE', message: /no file/ })
+  await t.rejects(verifyOffline({ store: 'sqlite:/nowhere.db', publicKeyPem, anchorFiles: [] }), {
+    code: 'STORE_UNAVAILABLE',
+    message: /no file/,
+  })
 })
 
 t.test('checks of other features and of recordings are part of the verdict', async (t) => {

@@ -1,0 +1,122 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type RunningDaemon, startDaemon } from './daemon.ts'
+import { type AccountName, accountNames } from './oidc/accounts.ts'
+import { type Sandbox, startSandbox } from './sandbox.ts'
+
+export const people = {
+  alice: 'engineer',
+  bob: 'engineer, and owner of the databases: approves',
+  carol: 'auditor',
+  dave: 'admin',
+} as const satisfies Record<AccountName, string>
+
+/** A small company with a small AWS, the daemon beside it, and a launcher of `sallyport` for each person. */
+export class Demo {
+  readonly dir = resolve('.demo')
+  readonly sandbox: Sandbox
+  readonly daemon: RunningDaemon
+
+  private constructor(sandbox: Sandbox, daemon: RunningDaemon) {
+    this.sandbox = sandbox
+    this.daemon = daemon
+  }
+
+  static async start(): Promise<Demo> {
+    const sandbox = await startSandbox()
+    try {
+      const demo = new Demo(sandbox, await startDaemon(sandbox))
+      demo.#writeLaunchers()
+      return demo
+    } catch (error) {
+      await sandbox.close()
+      throw error
+    }
+  }
+
+  get url(): string {
+    return this.daemon.url
+  }
+
+  get caFile(): string {
+    return this.sandbox.caFile
+  }
+
+  get anchorFile(): string {
+    return this.daemon.anchorFile
+  }
+
+  get publicKeyFile(): string {
+    return join('.demo', 'audit-public-key.pem')
+  }
+
+  launcher(person: AccountName): string {
+    return join(this.dir, person)
+  }
+
+  /** Environment in which this person's `sallyport` finds a browser that signs in by itself. */
+  personEnv(person: AccountName): NodeJS.ProcessEnv {
+    return { ...process.env, SALLYPORT_BROWSER: browserCommand(person) }
+  }
+
+  /** Upper bound, from the histogram, of the slowest cut for this reason so far. */
+  async slowestCutMs(reason: string): Promise<number> {
+    const text = await (await fetch(`${this.daemon.metricsUrl}/metrics`)).text()
+    const buckets = [...text.matchAll(/^sallyport_cut_seconds_bucket\{le="([^"]+)",reason="([^"]+)"\} (\d+)$/gm)]
+    const ours = buckets.filter(([, , why]) => why === reason)
+    const total = Number(ours.at(-1)?.[3] ?? 0)
+    if (total === 0) throw new Error(`no cut for ${reason} was measured`)
+    return Number(ours.find(([, , , count]) => Number(count) === total)?.[1]) * 1000
+  }
+
+  /** Resolves once the real server runs a statement like this. */
+  async waitForQuery(pattern: RegExp): Promise<void> {
+    const deadline = Date.now() + 15_000
+    for (;;) {
+      const running = await this.sandbox.postgres.query(
+        'postgres',
+        "select query from pg_stat_activity where state = 'active'",
+      )
+      if (running.rows.some((row: { query: string }) => pattern.test(row.query) && !/pg_stat_activity/.test(row.query)))
+        return
+      if (Date.now() > deadline) throw new Error(`no query like ${pattern} came to run`)
+      await new Promise((wake) => setTimeout(wake, 20))
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.daemon.stop()
+    await this.sandbox.close()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  #writeLaunchers(): void {
+    rmSync(this.dir, { recursive: true, force: true })
+    mkdirSync(this.dir, { recursive: true, mode: 0o700 })
+    for (const person of accountNames) {
+      const home = join(this.dir, 'home', person)
+      mkdirSync(home, { recursive: true, mode: 0o700 })
+      writeFileSync(this.launcher(person), launcherScript(person, home, this.url))
+      chmodSync(this.launcher(person), 0o755)
+    }
+    writeFileSync(this.publicKeyFile, this.daemon.publicKeyPem())
+  }
+}
+
+/** A person's `sallyport`: the product, with a home of its own so that four people fit on one machine. */
+function launcherScript(person: AccountName, home: string, url: string): string {
+  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
+  const hasScreen = process.platform === 'darwin' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY
+  return [
+    '#!/bin/sh',
+    `# ${person}: ${people[person]}`,
+    `export SALLYPORT_HOME=${quote(home)} SALLYPORT_SERVER=${quote(url)}`,
+    ...(hasScreen ? [] : [`export SALLYPORT_BROWSER="\${SALLYPORT_BROWSER-${browserCommand(person)}}"`]),
+    `exec ${quote(process.execPath)} ${quote(resolve('src/main.ts'))} "$@"`,
+    '',
+  ].join('\n')
+}
+
+function browserCommand(person: AccountName): string {
+  return `${process.execPath} ${resolve('test/sandbox/browser.ts')} ${person}`
+}

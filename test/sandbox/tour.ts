@@ -1,0 +1,241 @@
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { Ran, Running } from './commands.ts'
+import type { Demo } from './demo-house.ts'
+import type { AccountName } from './oidc/accounts.ts'
+import { type RunOptions, Transcript } from './transcript.ts'
+
+/** Performs the whole journey with real clients; every step must do what it says. @throws Error at the first that doesn't */
+export async function runTour(demo: Demo): Promise<{ missing: readonly string[] }> {
+  const tour = new Tour(demo)
+  await tour.signIn()
+  await tour.denied()
+  await tour.request()
+  await tour.query()
+  await tour.stockClient()
+  await tour.recording()
+  await tour.giveBack()
+  await tour.cutByRevoke()
+  await tour.cutByExpiry()
+  await tour.killAndLock()
+  await tour.auditLog()
+  return { missing: tour.print.missing }
+}
+
+class Tour {
+  readonly #demo: Demo
+  readonly print = new Transcript()
+  #lastSession = ''
+
+  constructor(demo: Demo) {
+    this.#demo = demo
+  }
+
+  /** Types `sallyport …` as this person; words in double quotes stay together. */
+  as(person: AccountName, command: string, options: RunOptions = {}): Promise<Ran> {
+    return this.print.run(`./.demo/${person} ${command}`, this.#demo.launcher(person), words(command), {
+      ...options,
+      env: { ...this.#demo.personEnv(person), ...options.env },
+    })
+  }
+
+  /** The same, and goes on while the tour does something else. */
+  start(person: AccountName, command: string): Running {
+    const env = this.#demo.personEnv(person)
+    return this.print.background(`./.demo/${person} ${command}`, this.#demo.launcher(person), words(command), env)
+  }
+
+  async signIn(): Promise<void> {
+    this.print.heading('Sign in: OIDC with PKCE through the browser; `--device` where there is none')
+    await this.as('alice', 'login', { shows: [/alice@example\.com/] })
+    await this.as('bob', 'login')
+    await this.as('carol', 'login')
+    await this.as('dave', 'login')
+    await this.as('alice', 'whoami', { shows: [/engineering/] })
+    await this.as('alice', 'ls', { shows: [/orders/] })
+  }
+
+  async denied(): Promise<void> {
+    this.print.heading('Without a grant nothing opens, and the reason is given')
+    await this.as('alice', 'psql orders -- -c "select 1"', { exit: 4, shows: [/grant/, /sallyport request/] })
+  }
+
+  async request(): Promise<void> {
+    this.print.heading('Ask; nobody approves their own request; the database owner approves')
+    await this.as('alice', 'request orders --level readonly --for 1h --reason "why is order 17 late"')
+    const listed = await this.as('alice', 'requests --json', { lines: 0 })
+    const [asked] = JSON.parse(listed.stdout) as { id: string }[]
+    await this.as('alice', `approve ${asked?.id} --yes`, { exit: 4 })
+    await this.as('bob', 'requests', { shows: [/alice@example\.com/, /readonly/] })
+    await this.as('bob', `approve ${asked?.id} --yes`)
+    await this.as('alice', 'grants', { shows: [/orders/] })
+  }
+
+  async giveBack(): Promise<void> {
+    this.print.heading('Done early: given back')
+    const listed = await this.as('alice', 'grants --json', { lines: 0 })
+    const [grant] = JSON.parse(listed.stdout) as { id: string }[]
+    await this.as('alice', `return ${grant?.id}`)
+    await this.as('alice', 'psql orders -- -c "select 1"', { exit: 4, shows: [/gave the access back/] })
+  }
+
+  async query(): Promise<void> {
+    this.print.heading('psql through the local proxy: real rows, and no credential of the database on this side')
+    const query = 'select id, status from orders order by id limit 3'
+    await this.as('alice', `psql orders -- -c "${query}"`, { shows: [/3 rows/] })
+    await this.as('alice', 'psql orders -- -c "delete from orders"', { exit: 1, shows: [/permission denied/] })
+  }
+
+  async stockClient(): Promise<void> {
+    this.print.heading("No Sallyport software at all: the broker's TLS port, with a connect token as the password")
+    const issued = await this.as('alice', 'connect orders --token --json', { lines: 0 })
+    const token = JSON.parse(issued.stdout) as { token: string; user: string; host: string; port: number }
+    const conninfo = `host=${token.host} port=${token.port} dbname=orders user=${token.user} sslmode=verify-full sslrootcert=${this.#demo.caFile}`
+    const env = { ...process.env, PGPASSWORD: token.token }
+    await this.print.run(
+      `PGPASSWORD=spt_… psql "${conninfo}" -c "select count(*) from customers"`,
+      'psql',
+      ['-X', conninfo, '-c', 'select count(*) from customers'],
+      {
+        env,
+        shows: [/1 row/],
+      },
+    )
+    const wrong = { ...env, PGPASSWORD: `${token.token.slice(0, -4)}AAAA` }
+    await this.print.run('the same with a wrong token', 'psql', ['-X', conninfo, '-c', 'select 1'], {
+      env: wrong,
+      exit: 2,
+      shows: [/FATAL/],
+    })
+  }
+
+  async recording(): Promise<void> {
+    this.print.heading('What was said is recorded, with the values bound')
+    const local = this.start('alice', 'connect orders --json')
+    await local.prints(/Ctrl-C ends it/)
+    const { connections } = JSON.parse(local.stdout) as { connections: pg.ClientConfig[] }
+    const { host, port, user, password, database } = connections[0] ?? {}
+    const client = new pg.Client({ host, port, user, password, database } as pg.ClientConfig)
+    await client.connect()
+    const answer = await client.query('select id, status from orders where id = $1 and total > $2', [17, 0])
+    this.print.check(answer.rowCount === 1, 'node-postgres, with parameters $1 = 17 and $2 = 0, was given one row')
+    await client.end()
+    local.child.kill('SIGINT')
+    const { code } = await local.ended
+    this.print.check(code === 0, 'Ctrl-C ends `connect`')
+    const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
+    this.#lastSession = (JSON.parse(listed.stdout) as { id: string }[])[0]?.id ?? ''
+    await this.as('carol', `recordings play ${this.#lastSession}`, { shows: [/where id = \$1/, /17/] })
+    await this.as('alice', `recordings play ${this.#lastSession}`, { exit: 4 })
+  }
+
+  async cutByRevoke(): Promise<void> {
+    this.print.heading('Revoked in the middle of a query: cut within a second, and told why, in psql')
+    const { id, psql } = await this.#busyPsql()
+    const decidedAt = Date.now()
+    await this.as('bob', `revoke ${id} --reason "incident 42"`)
+    const ran = await psql.ended
+    this.print.show(psql.output)
+    this.print.check(
+      /57P01/.test(psql.output) && /incident 42|revoked/.test(psql.output),
+      'psql was told, with SQLSTATE 57P01',
+    )
+    const tookMs = ran.endedAt - decidedAt
+    this.print.check(tookMs < 2000, `psql was gone ${tookMs} ms after \`revoke\` was typed`)
+    const cutMs = await this.#demo.slowestCutMs('grant-revoked')
+    this.print.check(
+      cutMs < 1000,
+      `the broker stopped forwarding at most ${cutMs} ms after the decision (sallyport_cut_seconds)`,
+    )
+  }
+
+  async cutByExpiry(): Promise<void> {
+    this.print.heading('The grant runs out: the same')
+    const { psql } = await this.#busyPsql('8s')
+    await psql.ended
+    this.print.show(psql.output)
+    this.print.check(
+      /57P01/.test(psql.output) && /expired/.test(psql.output),
+      'psql was told that its grant expired, with SQLSTATE 57P01',
+    )
+  }
+
+  async killAndLock(): Promise<void> {
+    this.print.heading('An administrator ends one session, and freezes an identity')
+    const { psql } = await this.#busyPsql()
+    const listed = await this.as('dave', 'sessions --json', { lines: 0 })
+    const session = (JSON.parse(listed.stdout) as { id: string }[])[0]?.id ?? ''
+    await this.as('dave', `kill ${session} --reason "runaway query"`)
+    await psql.ended
+    this.print.check(/57P01/.test(psql.output) && /runaway query/.test(psql.output), 'psql was told who and why')
+    await this.as('dave', 'lock alice@example.com --reason "laptop stolen"')
+    await this.as('alice', 'psql orders -- -c "select 1"', { exit: 3 })
+    await this.as('dave', 'unlock alice@example.com')
+  }
+
+  async auditLog(): Promise<void> {
+    this.print.heading('The audit log proves itself')
+    const { publicKeyFile } = this.#demo
+    const dir = '.demo'
+    const anchorFile = join(dir, 'anchor.jsonl')
+    await this.as('carol', 'audit tail --since 10m --no-follow', { lines: 8, shows: [/session\.started/] })
+    await this.as('carol', 'audit search --type session.denied', { shows: [/session\.denied/] })
+    await this.as('carol', 'audit verify', { shows: [/good|ok/i] })
+    copyFileSync(this.#demo.anchorFile, anchorFile) // before the copy: a younger anchor would know of events that it lacks
+    const copy = join(dir, 'audit.jsonl')
+    await this.as('carol', `audit export --out ${copy}`)
+    const offline = (file: string) =>
+      `audit verify --export ${file} --public-key ${publicKeyFile} --anchor ${anchorFile}`
+    await this.as('carol', offline(copy))
+    const lines = readFileSync(copy, 'utf8').trimEnd().split('\n')
+    const tampered = join(dir, 'tampered.jsonl')
+    writeFileSync(tampered, readFileSync(copy, 'utf8').replace('GRANT_DENIED', 'GRANT_DENIEE'))
+    await this.as('carol', offline(tampered), { exit: 1, shows: [/seq \d+|event \d+/i] })
+    this.print.note('one letter was changed: refused, and the place is named')
+    const truncated = join(dir, 'truncated.jsonl')
+    writeFileSync(truncated, `${truncate(lines).join('\n')}\n`)
+    await this.as('carol', `audit verify --export ${truncated} --public-key ${publicKeyFile}`)
+    this.print.note('the end was cut off, and everything that is left fits together: without an anchor it looks whole')
+    await this.as('carol', offline(truncated), { exit: 1, shows: [/anchor/i] })
+    this.print.note('refused, because the anchor holds a later checkpoint')
+  }
+
+  /** A new grant of alice's, and a psql of hers in the middle of a long query. */
+  async #busyPsql(duration = '1h'): Promise<{ id: string; psql: Running }> {
+    const asked = await this.as(
+      'alice',
+      `request orders --level readonly --for ${duration} --reason "long report" --json`,
+      { lines: 0 },
+    )
+    const { request } = JSON.parse(asked.stdout) as { request: { id: string } }
+    const approved = await this.as('bob', `approve ${request.id} --yes --json`, { lines: 0 })
+    const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
+    const command = 'psql orders -- -v VERBOSITY=verbose -c "select pg_sleep(600)"'
+    const psql = this.start('alice', command)
+    await this.#demo.waitForQuery(/pg_sleep/)
+    return { id: grant.id, psql }
+  }
+}
+
+/** Splits as a shell would, as far as the tour needs it: blanks, and double quotes. */
+function words(command: string): string[] {
+  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
+}
+
+/** An export as a forger would shorten it: without its last events, and with a head and checkpoints that fit. */
+function truncate(lines: readonly string[]): string[] {
+  const parsed = lines.map((line) => JSON.parse(line) as Record<string, Record<string, unknown>>)
+  const events = parsed.filter((line) => line.event)
+  const last = events[Math.floor(events.length / 2)]?.event
+  const upTo = Number(last?.seq)
+  const head = { seq: last?.seq, hash: last?.hash }
+  return parsed
+    .filter(({ event }) => !event || Number(event.seq) <= upTo)
+    .filter(({ checkpoint }) => !checkpoint || Number(checkpoint.seq) <= upTo)
+    .map((line) => {
+      if (line.export) return { export: { ...line.export, ...head } }
+      return line.end ? { end: head } : line
+    })
+    .map((line) => JSON.stringify(line))
+}
