@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type GuardedProcess, spawnGuarded } from '../sandbox/guarded-process.ts'
+import { freePort } from '../sandbox/ports.ts'
+import { chooseRunner } from '../sandbox/postgres-binaries.ts'
+
+/** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
+export interface PeerOptions {
+  readonly upstreamPort: number
+  /** Name in the upstream's certificate. */
+  readonly upstreamName: string
+  readonly files: { readonly cert: string; readonly key: string; readonly ca: string }
+}
+
+export interface Peer {
+  readonly port: number
+  stop(): Promise<unknown>
+}
+
+export function hasPgBouncer(): boolean {
+  return spawnSync('pgbouncer', ['--version']).status === 0
+}
+
+/** PgBouncer in session mode. */
+export async function startPgBouncer({ upstreamPort, files }: PeerOptions): Promise<Peer> {
+  const port = await freePort()
+  const runner = chooseRunner()
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'sallyport-bouncer-'))
+  const config = path.join(dir, 'pgbouncer.ini')
+  writeFileSync(
+    config,
+    `[databases]
+orders = host=127.0.0.1 port=${upstreamPort} dbname=orders user=sallyport_ro
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = any
+pool_mode = session
+max_client_conn = 500
+default_pool_size = 100
+client_tls_sslmode = require
+client_tls_cert_file = ${files.cert}
+client_tls_key_file = ${files.key}
+server_tls_sslmode = verify-ca
+server_tls_ca_file = ${files.ca}
+log_connections = 0
+log_disconnections = 0
+`,
+  )
+  if (runner.uid !== undefined && runner.gid !== undefined) chownSync(dir, runner.uid, runner.gid)
+  chmodSync(config, 0o644)
+  const child = await spawnGuarded({ command: 'pgbouncer', args: [config], stopSignal: 'INT', remove: dir, ...runner })
+  await answers(port, child)
+  return { port, stop: child.stop }
+}
+
+/** A Node program that only pumps, with the same TLS legs. */
+export async function startBareRelay({ upstreamPort, upstreamName, files }: PeerOptions): Promise<Peer> {
+  const port = await freePort()
+  const program = fileURLToPath(new URL('bare-relay.ts', import.meta.url))
+  const args = [program, `${port}`, `${upstreamPort}`, files.cert, files.key, files.ca, upstreamName]
+  const child = await spawnGuarded({ command: process.execPath, args, stopSignal: 'TERM' })
+  await answers(port, child)
+  return { port, stop: child.stop }
+}
+
+/** Certificates where a peer that runs as another user can read them. */
+export function writeShared(name: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), `sallyport-${name}-`))
+  mkdirSync(dir, { recursive: true })
+  chmodSync(dir, 0o755)
+  const runner = chooseRunner()
+  return Object.fromEntries(
+    Object.entries(files).map(([file, text]) => {
+      const to = path.join(dir, file)
+      writeFileSync(to, text, { mode: 0o600 })
+      if (runner.uid !== undefined && runner.gid !== undefined) chownSync(to, runner.uid, runner.gid)
+      return [file, to]
+    }),
+  )
+}
+
+async function answers(port: number, child: GuardedProcess): Promise<void> {
+  let log = ''
+  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  child.stdout.on('data', () => {})
+  const deadline = Date.now() + 10_000
+  while (!(await isOpen(port))) {
+    if (Date.now() > deadline) throw new Error(`nobody listens on ${port}: ${log}`)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(false))
+  })
+}
