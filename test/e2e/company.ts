@@ -1,0 +1,101 @@
+import { type Commands, commandsOf } from '../sandbox/commands.ts'
+import { type DaemonOptions, type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
+import { type AccountName, accountNames } from '../sandbox/oidc/accounts.ts'
+import { createPerson, type Person } from '../sandbox/person.ts'
+import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+
+/** The sandbox, the product beside it, and its four people, signed in with their browser and on their command line. */
+export interface Company {
+  readonly sandbox: Sandbox
+  daemon: RunningDaemon
+  readonly commands: Readonly<Record<AccountName, Commands>>
+  /** An API call by a person's browser. @throws Error for a status of 400 and above, with its body */
+  api<T = unknown>(person: AccountName, method: string, path: string, body?: unknown): Promise<T>
+  /** The same, whatever the answer is. */
+  call(person: AccountName, method: string, path: string, body?: unknown): Promise<Response>
+  /** A grant of alice's for `orders`, asked for by her and approved by bob. */
+  grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
+  /** Everybody signs in again in the browser: after a restart of the daemon with another store. */
+  signIn(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function startCompany(options: DaemonOptions = {}): Promise<Company> {
+  const sandbox = await startSandbox()
+  try {
+    return await found(sandbox, await startDaemon(sandbox, options))
+  } catch (error) {
+    await sandbox.close()
+    throw error
+  }
+}
+
+async function found(sandbox: Sandbox, daemon: RunningDaemon): Promise<Company> {
+  const { url, dir } = daemon
+  const people = byName((name) => createPerson(name))
+  const commands = byName((name) => commandsOf(name, { dir, url }))
+  const call: Company['call'] = (person, method, path, body) =>
+    people[person].fetch(new URL(path, url).href, {
+      method,
+      headers: { origin: url, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  const api: Company['api'] = async <T>(...ask: Parameters<Company['call']>) => {
+    const response = await call(...ask)
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${ask[1]} ${ask[2]}: ${response.status} ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+  const company: Company = {
+    sandbox,
+    daemon,
+    commands,
+    call,
+    api,
+    grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
+    signIn: () => signIn(people, commands, url),
+    close: async () => {
+      await company.daemon.stop()
+      await sandbox.close()
+    },
+  }
+  await company.signIn()
+  return company
+}
+
+async function signIn(
+  people: Readonly<Record<AccountName, Person>>,
+  commands: Readonly<Record<AccountName, Commands>>,
+  url: string,
+): Promise<void> {
+  for (const name of accountNames) {
+    await people[name].signIn(`${url}/login`)
+    const { code, stderr } = await commands[name].run(['login'])
+    if (code !== 0) throw new Error(`${name} could not sign in: ${stderr}`)
+  }
+}
+
+interface RequestAnswer {
+  request: { id: string; digest: string; ruleRevision: string }
+  grant: { id: string } | null
+}
+
+async function grant(api: Company['api'], durationMs: number, resource: string) {
+  const asked = await api<RequestAnswer>('alice', 'POST', '/api/v1/requests', {
+    resource,
+    level: 'readonly',
+    durationMs,
+    reason: 'why is order 17 late',
+  })
+  const { id } = asked.request
+  const shown = await api<{ request: { digest: string } }>('bob', 'GET', `/api/v1/requests/${id}`)
+  const decided = await api<RequestAnswer>('bob', 'POST', `/api/v1/requests/${id}/approve`, {
+    digest: shown.request.digest,
+  })
+  if (!decided.grant) throw new Error(`${id} was approved, and there is no grant`)
+  return { id: decided.grant.id, requestId: id }
+}
+
+function byName<T>(make: (name: AccountName) => T): Record<AccountName, T> {
+  return Object.fromEntries(accountNames.map((name) => [name, make(name)])) as Record<AccountName, T>
+}
