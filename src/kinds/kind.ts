@@ -11,11 +11,6 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** Upstream credential: short-lived, renewed ahead, kept in memory only. */
-export interface Lease {
-  readonly expiresAt: number
-}
-
 /**
  * A kind of resource: one optional member for each thing that AWS has for it. Members that no kind has yet
  * (`discover`, `push`, `validate`, `usage`, `risk`) join this interface together with the first kind that needs them.

@@ -6,10 +6,9 @@ import { documents } from './documents.ts'
 import { advice } from './error-advice.ts'
 
 for (const [path, render] of Object.entries(documents)) {
-  t.test(`${path} is current`, (t) => {
+  t.test(`${path} is current`, async (t) => {
     const written = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-    t.equal(written, render(), `${path} is stale: run \`npm run docs\` and commit it`)
-    t.end()
+    t.equal(written, await render(), `${path} is stale: run \`npm run docs\` and commit it`)
   })
 }
 

@@ -1,13 +1,15 @@
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
 import { renderCli } from './cli-page.ts'
 import { renderErrors } from './errors-page.ts'
+import { renderHttp } from './http-page.ts'
 import { renderMetrics } from './metrics-page.ts'
 
 /** Every generated file, by its path in the repository. */
-export const documents: Readonly<Record<string, () => string>> = {
+export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
   'config/schema.json': renderJsonSchema,
   'docs/configuration.md': renderReference,
   'docs/errors.md': renderErrors,
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
+  'docs/http.md': renderHttp,
 }

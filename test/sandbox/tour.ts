@@ -82,8 +82,9 @@ class Tour {
 
   async query(): Promise<void> {
     this.print.heading('psql through the local proxy: real rows, and no credential of the database on this side')
-    const query = 'select id, status from orders order by id limit 3'
-    await this.as('alice', `psql orders -- -c "${query}"`, { shows: [/3 rows/] })
+    await this.as('alice', 'psql orders -- -c "select id, status from orders order by id limit 3"', {
+      shows: [/3 rows/],
+    })
     await this.as('alice', 'psql orders -- -c "delete from orders"', { exit: 1, shows: [/permission denied/] })
   }
 

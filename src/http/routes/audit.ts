@@ -65,7 +65,7 @@ export const auditRoutes =
       const newest = (await audit.search({ limit: 1 })).events[0]?.seq ?? 0
       const gone = new AbortController()
       request.raw.once('close', () => gone.abort())
-      return stream(reply, lines(audit.follow(after ?? newest, gone.signal)))
+      return stream(reply, tailLines(audit.follow(after ?? newest, gone.signal)))
     })
     app.get('/api/v1/audit/export', { config: access, schema: {} }, async (request, reply) => {
       const login = requireLogin(request)
@@ -93,7 +93,9 @@ function stream(reply: FastifyReply, text: AsyncIterable<string>): FastifyReply 
   return reply.type(ndjson).header('cache-control', 'no-store').send(Readable.from(text))
 }
 
-async function* lines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+/** An empty line first, so that the reader has its answer before anything happens. */
+async function* tailLines(values: AsyncIterable<unknown>): AsyncGenerator<string> {
+  yield '\n'
   for await (const value of values) yield `${JSON.stringify(value)}\n`
 }
 

@@ -1,0 +1,49 @@
+import { allRoutes } from '../../src/http/all-routes.ts'
+import { buildApp } from '../../src/http/app.ts'
+import type { RouteEntry } from '../../src/http/plugins/route-table.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+
+const introduction = `# HTTP
+
+Every route and websocket, and who may call it. \`user\` is anybody who is signed in; an admin is no auditor by that. An API
+token needs the scope besides, and cannot call what is interactive or has none. A browser's cookie changes something only from
+our own pages (\`Origin\`). The API is described in \`/api/v1/openapi.json\`; errors are problem+json with the codes of
+[errors.md](errors.md).
+
+| | route | who | scope of an API token | |
+| --- | --- | --- | --- | --- |
+`
+
+export async function renderHttp(): Promise<string> {
+  const rows = (await collect()).map(({ method, url, access, scope, interactive, websocket }) => {
+    const notes = [...(interactive ? ['interactive'] : []), ...(websocket ? ['websocket'] : [])].join(', ')
+    return `| ${method} | \`${url}\` | ${access} | ${scope ?? ''} | ${notes} |`
+  })
+  return `${introduction}${rows.join('\n')}\n`
+}
+
+/** The routes as they register themselves; no request is made, so what they would need is not there. */
+async function collect(): Promise<readonly RouteEntry[]> {
+  const publicUrl = 'https://access.example.com'
+  const absent = {} as never
+  const app = await buildApp({
+    identity: absent,
+    logger: createLogger({ level: 'silent' }),
+    metrics: createMetrics(),
+    publicUrl,
+    trustedProxies: [],
+    routes: allRoutes({
+      health: absent,
+      login: { publicUrl, clock: { now: () => 0 } } as never,
+      identity: { identity: absent } as never,
+      access: { access: absent } as never,
+      sessions: absent,
+      connect: absent,
+      audit: { audit: absent } as never,
+      recordings: absent,
+    }),
+  })
+  await app.ready()
+  return [...app.routeTable].sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : a.method < b.method ? -1 : 1))
+}
