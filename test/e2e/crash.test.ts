@@ -1,0 +1,129 @@
+/** `kill -9` in the middle of work: what was acknowledged is in the log, what was open is closed, what ran out has ended. */
+import t from 'tap'
+import { startDaemon } from '../sandbox/daemon.ts'
+import { type Company, startCompany } from './company.ts'
+import { issueToken, openDatabase } from './database-client.ts'
+
+interface Event {
+  readonly type: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+const company = await startCompany()
+t.teardown(() => company.close())
+await company.grant()
+
+const acknowledged = { tokens: [] as string[], sessions: [] as string[] }
+
+for (const round of [1, 2, 3])
+  await t.test(`killed under load, round ${round}`, async (t) => {
+    const brief = await company.grant(3_000)
+    const work = startWork()
+    await work.isBusy
+    company.daemon.signal('SIGKILL')
+    await company.daemon.exited
+    const killedAt = Date.now()
+    await work.ended
+    await passes(killedAt + 3_000)
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+
+    const report = await company.api<{ ok: boolean; summary: string; problems: unknown[] }>(
+      'carol',
+      'GET',
+      '/api/v1/audit/verify',
+    )
+    t.same(report.problems, [], report.summary)
+    t.equal(report.ok, true)
+
+    const issued = await subjects(company, 'connect-token.issued', 'token')
+    t.same(missing(acknowledged.tokens, issued), [], `${acknowledged.tokens.length} tokens that a client was given`)
+    const started = await subjects(company, 'session.started', 'session')
+    t.same(missing(acknowledged.sessions, started), [], `${acknowledged.sessions.length} sessions that a client had`)
+    const ended = await subjects(company, 'session.ended', 'session')
+    t.same(missing([...started], ended), [], 'every session that started has ended')
+
+    const listed = await company.api<{ sessions: { id: string; endedAt: number | null; endReason: string }[] }>(
+      'carol',
+      'GET',
+      '/api/v1/sessions?limit=1000',
+    )
+    t.same(
+      listed.sessions.filter(({ endedAt }) => endedAt === null),
+      [],
+      'none is left open',
+    )
+    const open = listed.sessions.filter(({ id }) => work.open.has(id))
+    t.equal(open.length, work.open.size)
+    for (const { id, endReason } of open) t.equal(endReason, 'daemon-lost', id)
+
+    const grants = await company.api<{ grants: { id: string; state: string }[] }>(
+      'dave',
+      'GET',
+      '/api/v1/grants?all=true',
+    )
+    t.equal(grants.grants.find(({ id }) => id === brief.id)?.state, 'expired')
+    t.ok((await subjects(company, 'grant.expired', 'grant')).has(brief.id), 'and the log says so')
+
+    const { client } = await openDatabase(company)
+    t.equal((await client.query('select count(*) from orders')).rowCount, 1, 'the next session works')
+    await client.end()
+  })
+
+/** Three clients that query all the time, one that comes and goes, and one that is given tokens; until the daemon is gone. */
+function startWork() {
+  const open = new Set<string>()
+  let busy = 0
+  const { promise: isBusy, resolve } = Promise.withResolvers<void>()
+  const note = () => {
+    if (++busy === 60) resolve()
+  }
+  const untilLost = async (work: () => Promise<unknown>) => {
+    try {
+      for (;;) {
+        await work()
+        note()
+      }
+    } catch {
+      // the daemon is gone: everything before was acknowledged
+    }
+  }
+  const query = async () => {
+    const { client, sessionId } = await openDatabase(company)
+    acknowledged.sessions.push(sessionId)
+    open.add(sessionId)
+    await untilLost(() => client.query('select id, status from orders where id = $1', [busy]))
+  }
+  const comeAndGo = async () => {
+    const { client, sessionId } = await openDatabase(company)
+    acknowledged.sessions.push(sessionId)
+    await client.end()
+  }
+  const takeToken = async () => {
+    acknowledged.tokens.push((await issueToken(company)).id)
+  }
+  const ended = Promise.all([query(), query(), query(), untilLost(comeAndGo), untilLost(takeToken)])
+  return { open, isBusy, ended }
+}
+
+async function subjects(company: Company, type: string, field: string): Promise<Set<unknown>> {
+  const found = new Set<unknown>()
+  let cursor = ''
+  do {
+    const page: { events: Event[]; next: string | null } = await company.api(
+      'carol',
+      'GET',
+      `/api/v1/audit/events?type=${type}&limit=1000${cursor}`,
+    )
+    for (const { fields } of page.events) found.add(fields[field])
+    cursor = page.next === null ? '' : `&cursor=${encodeURIComponent(page.next)}`
+  } while (cursor !== '')
+  return found
+}
+
+function missing(wanted: readonly unknown[], found: ReadonlySet<unknown>): unknown[] {
+  return wanted.filter((one) => !found.has(one))
+}
+
+function passes(instant: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, Math.max(0, instant - Date.now())))
+}
