@@ -31,9 +31,9 @@ async function forge(sql: string, values: Readonly<Record<string, string | numbe
 
 async function isRefusedAndReported(t: Tap, grantId: string): Promise<void> {
   await t.rejects(issueToken(company), /GRANT_TAMPERED/, 'no token is issued for it')
-  const psql = await company.commands.alice.run(['psql', 'orders', '--', '-c', 'select 1'])
-  t.equal(psql.code, 4)
-  t.match(psql.stderr, /GRANT_TAMPERED|signature/)
+  const connect = await company.commands.alice.run(['connect', 'orders'])
+  t.equal(connect.code, 4)
+  t.match(connect.stderr, /GRANT_TAMPERED|signature/)
   const { events } = await company.api<{ events: { type: string; fields: Record<string, unknown> }[] }>(
     'carol',
     'GET',

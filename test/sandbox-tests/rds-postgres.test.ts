@@ -1,4 +1,4 @@
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -9,6 +9,7 @@ import pg from 'pg'
 import t from 'tap'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { allow, arns, computeKeys, externalId, region } from '../sandbox/default-world.ts'
+import { skipWithout } from '../sandbox/programs.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
 
 const execute = promisify(execFile)
@@ -159,7 +160,7 @@ t.test('CancelRequest reaches the real server', async (t) => {
   t.equal(orders.cancels, before + 1)
 })
 
-t.test('psql, through libpq', { skip: hasPsql() }, async (t) => {
+t.test('psql, through libpq', { skip: skipWithout('psql') }, async (t) => {
   const env = {
     ...process.env,
     PGPASSWORD: await token(),
@@ -249,8 +250,4 @@ async function running(text: string): Promise<void> {
   const sql = "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()"
   while ((await sandbox.postgres.query('postgres', sql, [`%${text}%`])).rowCount === 0)
     if (Date.now() > deadline) throw new Error(`${text} did not come to run`)
-}
-
-function hasPsql(): string | false {
-  return spawnSync('psql', ['--version']).status === 0 ? false : 'psql is not installed'
 }

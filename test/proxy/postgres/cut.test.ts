@@ -1,8 +1,9 @@
 /** A session that is cut: the client is told within a second where it can be, nothing goes on upstream, and the books are closed once. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { startCommand } from '../../sandbox/commands.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { startEngine, until } from './engine-house.ts'
 import { connectRaw, copyData, cstring, lastError, message, query } from './raw-client.ts'
 import { fatal, signedIn, startTarget } from './scripted-target.ts'
@@ -10,7 +11,7 @@ import { fatal, signedIn, startTarget } from './scripted-target.ts'
 const house = await startEngine()
 t.teardown(() => house.close())
 const { seen, control, env } = house
-const skip = spawnSync('psql', ['--version']).status !== 0 && 'psql is not installed'
+const skip = skipWithout('psql')
 const text = 'access was revoked by bob@example.com: incident 42'
 
 t.beforeEach(() => {

@@ -1,14 +1,14 @@
-import { spawnSync } from 'node:child_process'
 import pg from 'pg'
 import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
 import { startCommand } from '../../sandbox/commands.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { startEngine, until } from './engine-house.ts'
 
 const house = await startEngine()
 t.teardown(() => house.close())
 const { seen, control, env } = house
-const hasPsql = spawnSync('psql', ['--version']).status === 0
+const skip = skipWithout('psql')
 
 t.beforeEach(() => {
   seen.entries.length = 0
@@ -121,30 +121,26 @@ t.test('passwords in statements are not recorded', async (t) => {
   for (const { sql } of seen.entries.slice(1)) t.match(sql, /password \[redacted\]/)
 })
 
-t.test(
-  'COPY both ways: sizes, and the digest of what was sent',
-  { skip: !hasPsql && 'psql is not installed' },
-  async (t) => {
-    const script = `create temp table c (n int, x text);
+t.test('COPY both ways: sizes, and the digest of what was sent', { skip }, async (t) => {
+  const script = `create temp table c (n int, x text);
 copy c from stdin;
 1\tone
 2\ttwo
 \\.
 copy (select repeat('x', 1000) from generate_series(1, 5000)) to stdout;`
-    const { stdout } = await psql(['-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], script)
-    t.equal(stdout.split('\n').length, 5001)
-    await house.ended(1)
-    const [, copied, dumped] = seen.entries
-    t.match(copied, {
-      tags: ['COPY 2'],
-      copyIn: {
-        bytes: 15, // psql sends the closing line too
-        sha256: /^[0-9a-f]{64}$/,
-      },
-    })
-    t.match(dumped, { tags: ['COPY 5000'], rows: 5000, copyOut: { bytes: 5_005_000 } })
-  },
-)
+  const { stdout } = await psql(['-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], script)
+  t.equal(stdout.split('\n').length, 5001)
+  await house.ended(1)
+  const [, copied, dumped] = seen.entries
+  t.match(copied, {
+    tags: ['COPY 2'],
+    copyIn: {
+      bytes: 15, // psql sends the closing line too
+      sha256: /^[0-9a-f]{64}$/,
+    },
+  })
+  t.match(dumped, { tags: ['COPY 5000'], rows: 5000, copyOut: { bytes: 5_005_000 } })
+})
 
 async function psql(args: readonly string[], input?: string) {
   const command = startCommand('psql', ['-X', ...args], env, input)
@@ -196,7 +192,7 @@ t.test('a cut in the middle of a large result comes at a message boundary', asyn
   await house.ended(1)
 })
 
-t.test('Ctrl-C stops the statement, not the session', { skip: !hasPsql && 'psql is not installed' }, async (t) => {
+t.test('Ctrl-C stops the statement, not the session', { skip }, async (t) => {
   const before = seen.cancels
   const command = startCommand('psql', ['-X', '-c', 'select pg_sleep(60)', '-c', "select 'still here'"], env)
   await running('pg_sleep(60)')

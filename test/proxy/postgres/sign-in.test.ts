@@ -1,13 +1,13 @@
 /** The sign-in with the clients that people have: psql and node-postgres. */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import pg from 'pg'
 import t from 'tap'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../../../proxy/wire/postgres/encode.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { openPort, type Port, scriptedEnd, token, tokenId, waitUntil } from './port.ts'
 
 const { Client, DatabaseError } = pg
-const hasPsql = spawnSync('psql', ['--version']).status === 0
-const withPsql = hasPsql ? {} : { skip: 'psql is not installed' }
+const withPsql = { skip: skipWithout('psql') }
 
 interface PsqlOptions {
   readonly user?: string
