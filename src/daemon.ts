@@ -299,8 +299,13 @@ async function reload(house: House, load: () => Promise<LoadedConfig>): Promise<
   for (const section of needRestart)
     if (!isDeepStrictEqual(loaded.config[section], config[section]))
       logger.warn({ section }, 'changed in the file, and comes into force at the next start')
-  const reloaded = await access.reload(loaded.config)
-  if (reloaded.ok) logger.info({ digest: reloaded.digest }, 'rules reloaded')
+  try {
+    const reloaded = await access.reload(loaded.config)
+    if (reloaded.ok) logger.info({ digest: reloaded.digest }, 'rules reloaded')
+  } catch (error) {
+    metrics.rulesDigestMismatch.set(1)
+    logger.error({ err: error }, 'the rules could not be reloaded; the old ones stay')
+  }
 }
 
 const needRestart = ['server', 'store', 'keysDir', 'oidc', 'aws', 'listeners', 'recordings', 'audit', 'limits'] as const

@@ -15,8 +15,8 @@ export type { Env } from './read-references.ts'
 
 const maxFileBytes = 1_000_000
 
-/** Sections that the checks of features read; see {@link ConfigCheck}. */
-const featureSections = ['aws', 'resources', 'levels', 'access'] as const
+/** Sections without which the checks of features ({@link ConfigCheck}) would report what isn't wrong. */
+const featureSections = ['aws', 'resources', 'levels'] as const
 
 /** Stands in for a required section that has problems of its own, while the others are checked. */
 const placeholders = {
@@ -27,7 +27,7 @@ const placeholders = {
 
 /**
  * Reads, validates and resolves the configuration; every problem at once, with its line.
- * @param options.checks of features, over `aws`, `resources`, `levels` and `access`; they run when those sections are well-formed
+ * @param options.checks of features, over `aws`, `resources`, `levels` and `access`; they run when all but the last are well-formed
  * @param options.now epoch milliseconds, for the dates of certificates
  */
 export async function loadConfig(
@@ -96,8 +96,12 @@ async function findAll(
     ...crossed,
     ...files,
     ...checked.flatMap(({ problems }) => problems),
-    ...checked.flatMap(({ warnings }) => warnings.map((one) => ({ ...one, warning: true as const }))),
+    ...(broken.has('access') ? [] : checked.flatMap(({ warnings }) => warnings.map(toWarning))),
   ]
+}
+
+function toWarning(finding: Finding): Finding {
+  return { ...finding, warning: true }
 }
 
 /** A secret typed into a file that is reviewed in git. */

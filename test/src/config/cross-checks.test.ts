@@ -191,8 +191,14 @@ t.test('what features find is reported with the rest, and only when their sectio
     '9:22 levels[0].readonly["a.b"]: wrong; right',
   ])
   t.same(seen, [[]])
-  await load(t, `${text}access: 1\n`, { checks: [check] })
-  t.equal(seen.length, 1, 'not run on a broken section')
+  const noRules = await load(t, `${text}access: 1\n`, { checks: [check] })
+  t.match(
+    lines(noRules.ok ? [] : noRules.problems).join('\n'),
+    /a\.b[\s\S]*access: /,
+    'what is wrong with levels does not wait for good rules',
+  )
+  await load(t, `${text}resources: 1\n`, { checks: [check] })
+  t.equal(seen.length, 2, 'not run where it would report what is not wrong')
 })
 
 t.test('a path that a feature wrote without quoting still finds its line', async (t) => {
