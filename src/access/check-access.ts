@@ -125,7 +125,7 @@ async function refuseWithoutGrant(
     const waiting = `your request ${pending.id} for level ${pending.level} waits for approval`
     return refuse('GRANT_DENIED', waiting, 'see: sallyport requests')
   }
-  const last = readings.find(({ problem }) => !problem)
+  const [last] = readings.filter(({ problem }) => !problem).sort((a, b) => endOf(b.grant) - endOf(a.grant))
   if (last) return refuseEnded(core, principal, resource, last.grant)
   const what = level === undefined ? resource.id : `level ${level} of ${resource.id}`
   const hint = howToAsk(core, principal, resource, level)
@@ -134,6 +134,10 @@ async function refuseWithoutGrant(
     if (!decision.allowed) return refuse('GRANT_DENIED', decision.reason)
   }
   return refuse('GRANT_DENIED', `you hold no grant for ${what}`, hint)
+}
+
+function endOf({ endedAt, endsAt }: StoredGrant): number {
+  return endedAt ?? endsAt
 }
 
 /** The exact command; undefined when no rule lets them ask. */

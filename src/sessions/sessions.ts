@@ -225,10 +225,11 @@ export class Sessions implements Doorman {
 }
 
 function endFields(outcome: SessionOutcome, detail: Record<string, string>): Record<string, AuditValue> {
-  const { bytesUp, bytesDown, stoppedAt } = outcome
+  const { bytesUp, bytesDown, error, stoppedAt } = outcome
   return {
     bytes_up: bytesUp,
     bytes_down: bytesDown,
+    ...(error instanceof BrokerError ? { code: error.code } : {}),
     ...(stoppedAt === undefined ? {} : { stopped_at: stoppedAt }),
     ...detail,
   }

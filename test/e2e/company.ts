@@ -13,6 +13,8 @@ export interface Company {
   api<T = unknown>(person: AccountName, method: string, path: string, body?: unknown): Promise<T>
   /** The same, whatever the answer is. */
   call(person: AccountName, method: string, path: string, body?: unknown): Promise<Response>
+  /** The `cookie` header of a person's browser. */
+  cookie(person: AccountName): string
   /** A grant of alice's for `orders`, asked for by her and approved by bob. */
   grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
   /** Everybody signs in again in the browser: after a restart of the daemon with another store. */
@@ -52,6 +54,7 @@ async function found(sandbox: Sandbox, daemon: RunningDaemon): Promise<Company> 
     commands,
     call,
     api,
+    cookie: (person) => people[person].cookieFor(url),
     grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
     signIn: () => signIn(people, commands, url),
     close: async () => {
