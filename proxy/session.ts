@@ -224,6 +224,8 @@ export interface Doorman {
   end(permit: SessionPermit, outcome: SessionOutcome): Promise<void>
   /** A person asked to cancel a running statement; audited. */
   cancelled(permit: SessionPermit, from: ClientOrigin): void
+  /** Somebody who is known failed before `open` (bad bytes, the port of another resource): audited with the reason. */
+  refused(ask: Omit<OpenAsk, 'kinds'>, error: BrokerError): void
   /** A stranger failed (bad bytes, bad token, timeout): counted and aggregated, never one event each. */
   strangerFailed(code: ErrorCode, client: ClientOrigin): void
   /** Seconds spent in one phase of opening, for `session_open_seconds`. */

@@ -30,7 +30,7 @@ export type Received =
   | { readonly kind: 'cancel'; readonly ask: CancelAsk; readonly stream: Duplex }
 
 export interface DownstreamDeps {
-  readonly doorman: Pick<Doorman, 'scramVerifier' | 'identify' | 'strangerFailed' | 'phase'>
+  readonly doorman: Pick<Doorman, 'scramVerifier' | 'identify' | 'refused' | 'strangerFailed' | 'phase'>
   /** For the log, with the cause of what was not the client's fault. */
   readonly onRefused: (error: BrokerError, client: ClientOrigin) => void
   /** For the whole sign-in. Default 30 s. */
@@ -58,8 +58,8 @@ const signInMs = 30_000
 
 /**
  * Receives a client of the protocol port. A sign-in that fails is told to the client as an ErrorResponse (except while TLS
- * is being set up, when it could not be understood), reported to `strangerFailed` and `onRefused`, and its connection is
- * ended: flushed, then destroyed within 2 s. A client that leaves is only destroyed. Never rejects.
+ * is being set up, when it could not be understood), reported to `onRefused` and to `refused` or `strangerFailed`, and its
+ * connection is ended: flushed, then destroyed within 2 s. A client that leaves is only destroyed. Never rejects.
  * @param socket fresh from the listener, nothing read
  * @returns undefined when the client was refused or left; nothing is left to do then
  */
@@ -68,7 +68,7 @@ export function receiveFromPort(
   client: ClientOrigin,
   options: PortOptions,
 ): Promise<Received | undefined> {
-  return receive(socket, client, options, async (line) => {
+  return receive(socket, { client }, options, async (line, arrived) => {
     const arrival = await negotiate(line, socket, options.secureContext)
     if (!('tls' in arrival)) return cancel(line, arrival.message, client)
     const startup = readStartup(arrival.message)
@@ -76,6 +76,7 @@ export function receiveFromPort(
     const binding = serverEndPoint(arrival.tls.getX509Certificate())
     const since = performance.now()
     const identity = await signIn(line, startup.user, client, { doorman: options.doorman, binding })
+    arrived({ identity, resourceId: identity.bound?.resourceId ?? '', client })
     const { resourceId, level } = boundTo(identity, options.resourceId)
     options.doorman.phase(kindOf(resourceId), 'identify', (performance.now() - since) / 1000)
     return known(line, startup, { identity, resourceId, level, client })
@@ -91,7 +92,7 @@ export function receiveFromWebsocket(
   ask: KnownClient,
   deps: DownstreamDeps,
 ): Promise<Received | undefined> {
-  return receive(stream, ask.client, deps, async (line) => {
+  return receive(stream, ask, deps, async (line) => {
     const message = await decline(line)
     if (message.kind === 'cancel') return cancel(line, message, ask.client)
     const startup = readStartup(message)
@@ -102,13 +103,16 @@ export function receiveFromWebsocket(
 
 async function receive(
   stream: Duplex,
-  client: ClientOrigin,
+  ask: KnownClient | Pick<KnownClient, 'client'>,
   { doorman, onRefused, deadlineMs = signInMs }: DownstreamDeps,
-  steps: (line: ClientLine) => Promise<Received>,
+  steps: (line: ClientLine, arrived: (known: KnownClient) => void) => Promise<Received>,
 ): Promise<Received | undefined> {
   const line = new ClientLine(stream, deadlineMs)
+  let who = ask
   try {
-    const received = await steps(line)
+    const received = await steps(line, (known) => {
+      who = known
+    })
     line.release()
     return received
   } catch (thrown) {
@@ -118,8 +122,9 @@ async function receive(
       return undefined
     }
     const refusal = toBrokerError(thrown)
-    doorman.strangerFailed(refusal.code, client)
-    onRefused(refusal, client)
+    if ('identity' in who) doorman.refused(who, refusal)
+    else doorman.strangerFailed(refusal.code, who.client)
+    onRefused(refusal, who.client)
     if (line.isSpeakable) endWith(line.stream, errorResponse(refusal))
     else line.destroy()
     return undefined

@@ -3,7 +3,7 @@ import type { Grant } from '../access/grant.ts'
 import { includesAddress, parseAddressRange } from './address-range.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, unsealKeys } from './connect-keys.ts'
 import { actorOf, type Core, checkStanding, mayManage } from './core.ts'
-import type { Login } from './principal.ts'
+import type { Login, Principal } from './principal.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { ConnectTokenRow, TokenStore } from './token-store.ts'
@@ -111,15 +111,20 @@ export class ConnectTokens {
     return (await this.#keysOf(isTokenId(id) ? await this.#live(id) : undefined, id)).scram
   }
 
-  /** @throws BrokerError TOKEN_INVALID for all that is not a live token; ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
+  /**
+   * A refusal of whoever proved to hold a live token is audited.
+   * @throws BrokerError TOKEN_INVALID for all that is not a live token; ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE
+   */
   async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
     const id =
       claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
     const row = id === undefined ? undefined : await this.#live(id)
     const isProved = claim.by === 'scram' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
     if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
-    if (!includesAddress(row.cidr, client.address)) throw new BrokerError('ADDRESS_REFUSED')
-    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
+    const principal = await this.#admit(row, client).catch(async (error: unknown) => {
+      await this.#core.audit.appendRemoval(denied(row, client, error))
+      throw error
+    })
     await noteUse({ ...this.#core, store: this.#store }, 'connect_tokens', row, client.address)
     return {
       principalId: principal.id,
@@ -127,6 +132,11 @@ export class ConnectTokens {
       credential: { kind: 'connect-token', id: row.id },
       bound: { grantId: row.grant_id, resourceId: row.resource_id, level: row.level },
     }
+  }
+
+  async #admit(row: ConnectTokenRow, client: ClientOrigin): Promise<Principal> {
+    if (!includesAddress(row.cidr, client.address)) throw new BrokerError('ADDRESS_REFUSED')
+    return checkStanding(await this.#core.directory.principal(row.principal_id))
   }
 
   /** Whether this token may still be used. */
@@ -195,6 +205,16 @@ export class ConnectTokens {
       },
       text: { name },
     }
+  }
+}
+
+function denied(row: ConnectTokenRow, client: ClientOrigin, error: unknown) {
+  const code = error instanceof BrokerError ? error.code : 'INTERNAL'
+  return {
+    type: 'session.denied' as const,
+    actor: row.principal_id,
+    fields: { token: row.id, resource: row.resource_id, level: row.level, code, via: client.via },
+    text: { address: client.address },
   }
 }
 

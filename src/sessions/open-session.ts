@@ -246,7 +246,8 @@ function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
   }
 }
 
-function denied(ask: OpenAsk, error: unknown) {
+/** What is audited of a refusal. */
+export function denied(ask: Omit<OpenAsk, 'kinds'>, error: unknown) {
   const code = error instanceof BrokerError ? error.code : 'INTERNAL'
   return {
     type: 'session.denied' as const,

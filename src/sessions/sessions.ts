@@ -12,7 +12,7 @@ import type { Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isCut } from './live-sessions.ts'
-import { ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
+import { denied, ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
 import type { Recordings } from './recordings.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings'> {
@@ -104,6 +104,10 @@ export class Sessions implements Doorman {
       text: { address: from.address },
     }
     void this.#deps.audit.appendRemoval(event) // never rejects
+  }
+
+  refused(...[ask, error]: Parameters<Doorman['refused']>): void {
+    void this.#deps.audit.appendRemoval(denied(ask, error)) // never rejects
   }
 
   strangerFailed(code: ErrorCode): void {

@@ -140,6 +140,12 @@ await testOf('a wrong token, an unknown one, and one that was taken back: the sa
     t.same([other.code, other.message, other.hint], [wrong.code, wrong.message, wrong.hint])
 })
 
+await testOf('a good token from an address that it is not for', async (t) => {
+  const token = await issueToken(company, 'alice', { cidr: '10.0.0.0/8' })
+  t.match(await signIn(token), { code: '28000', message: /address/ })
+  await isAudited(t, 'ADDRESS_REFUSED')
+})
+
 await testOf('a grant that has run out', async (t) => {
   const { grants } = await company.api<{ grants: { id: string }[] }>('alice', 'GET', '/api/v1/grants')
   for (const { id } of grants) await company.api('alice', 'POST', `/api/v1/grants/${id}/return`, {})
@@ -205,6 +211,7 @@ await testOf('startup keys that come twice', async (t) => {
     stream.write(startup(['user', 'a'], ['user', 'b'], ['database', 'orders']))
     t.match(errorIn(await untilClosed(stream)), { C: '08P01', M: /user/ })
   }
+  await isAudited(t, 'PROTOCOL_ERROR')
 })
 
 await testOf('plaintext stuffed behind SSLRequest is not taken for what comes through TLS', async (t) => {

@@ -83,6 +83,9 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
     cancelled: () => {
       seen.cancels += 1
     },
+    refused: (_ask, error) => {
+      seen.strangers.push(error.code)
+    },
     strangerFailed: (code) => {
       seen.strangers.push(code)
     },

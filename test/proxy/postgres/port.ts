@@ -63,6 +63,7 @@ export async function openPort(t: Test, script: Script = {}): Promise<Port> {
         if (claim.by === 'token' && claim.token !== token) throw new BrokerError('TOKEN_INVALID', 'no such token')
         return identity
       },
+      refused: (_ask, error) => seen.failures.push(error.code),
       strangerFailed: (code) => seen.failures.push(code),
       phase: (kind, phase) => phases.push(`${kind} ${phase}`),
     },

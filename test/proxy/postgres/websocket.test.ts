@@ -15,11 +15,12 @@ const startup = Buffer.concat([Buffer.from([0, 0, 0, 27, 0, 3, 0, 0]), Buffer.fr
 
 function open(deadlineMs = 5000) {
   const [client, stream] = duplexPair({ allowHalfOpen: false }) // as those of websockets
-  const [failures, refused] = [[] as ErrorCode[], [] as BrokerError[]]
+  const [failures, refused] = [[] as string[], [] as BrokerError[]]
   const doorman = {
     scramVerifier: () => Promise.reject(new Error('nobody is asked for a token here')),
     identify: () => Promise.reject(new Error('the identity is known already')),
-    strangerFailed: (code: ErrorCode) => failures.push(code),
+    refused: (_ask: unknown, error: BrokerError) => failures.push(error.code),
+    strangerFailed: (code: ErrorCode) => failures.push(`stranger ${code}`),
     phase: () => {},
   }
   const deps = { doorman, deadlineMs, onRefused: (error: BrokerError) => refused.push(error) }
