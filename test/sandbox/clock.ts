@@ -14,14 +14,3 @@ export function createClock(): SandboxClock {
     },
   }
 }
-
-/** Time stands still at `at` until it is advanced: for vectors made at a known instant. */
-export function createFrozenClock(at: number): SandboxClock {
-  let now = at
-  return {
-    now: () => now,
-    advance: (ms) => {
-      now += ms
-    },
-  }
-}

@@ -19,6 +19,8 @@ export interface Oidc {
   /** Lets the client come back to these addresses too. */
   allow(addresses: { redirectUri?: string; backchannelLogoutUri?: string }): void
   readonly knobs: OidcKnobs
+  /** Every ID, access and refresh token that left the token endpoint. */
+  readonly issued: readonly string[]
   close(): Promise<void>
 }
 
@@ -75,6 +77,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
   const provider = new Provider(issuer, await configure(accounts, (id) => (id === clientId ? metadata() : undefined)))
   provider.use(consentForOfflineAccess)
   const signIns = rememberSignIns(provider)
+  const issued = rememberTokens(provider)
   house = { provider, accounts }
   const account = (name: AccountName) => {
     const found = accounts.get(name)
@@ -86,6 +89,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
     clientId,
     clientSecret,
     accounts,
+    issued,
     allow: ({ redirectUri, backchannelLogoutUri }) => {
       if (redirectUri) redirectUris.add(redirectUri)
       if (backchannelLogoutUri) state.backchannelLogoutUri = backchannelLogoutUri
@@ -170,6 +174,14 @@ async function consentForOfflineAccess(context: ProviderContext, next: () => Pro
   if (context.path === '/auth' && typeof scope === 'string' && scope.split(' ').includes('offline_access') && !prompt)
     context.query = { ...context.query, prompt: 'consent' }
   await next()
+}
+
+function rememberTokens(provider: Provider): string[] {
+  const issued: string[] = []
+  provider.on('grant.success', ({ body }) => {
+    for (const kind of ['id_token', 'access_token', 'refresh_token'] as const) if (body[kind]) issued.push(body[kind])
+  })
+  return issued
 }
 
 /** Session ids (`sid`) that the client knows, by account. */

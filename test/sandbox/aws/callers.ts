@@ -34,6 +34,8 @@ export interface RoleSession {
 export type NewSession = Omit<RoleSession, 'token'>
 
 export interface Callers {
+  /** Every session that was given keys so far. */
+  readonly issued: readonly Caller[]
   find(accessKeyId: string): Caller | undefined
   issue(role: Role, session: NewSession): Caller
   /** Credentials made elsewhere: those of published vectors. */
@@ -48,6 +50,9 @@ export function createCallers(world: World): Callers {
     return caller
   }
   return {
+    get issued() {
+      return [...sessions.values()]
+    },
     find: (accessKeyId) => sessions.get(accessKeyId) ?? userCaller(world, accessKeyId),
     issue: (role, session) =>
       adopt(

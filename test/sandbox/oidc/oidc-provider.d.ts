@@ -11,6 +11,8 @@ declare module 'oidc-provider' {
   export interface ProviderContext {
     readonly path: string
     query: Readonly<Record<string, string | string[] | undefined>>
+    /** Of the token endpoint's answer. */
+    readonly body: Readonly<Record<string, string | undefined>>
     readonly oidc: {
       readonly client?: { readonly clientId: string }
       readonly entities: Readonly<Record<string, { readonly accountId?: string; readonly sid?: string } | undefined>>
