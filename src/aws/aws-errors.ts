@@ -9,18 +9,19 @@ export interface AwsStep {
   readonly needs: string
 }
 
-const throttles = new Set([
-  'Throttling',
-  'ThrottlingException',
-  'ThrottledException',
-  'RequestLimitExceeded',
-  'TooManyRequestsException',
-])
-const badCredentials = new Set(['InvalidClientTokenId', 'UnrecognizedClientException', 'SignatureDoesNotMatch'])
+const throttles = new Set(['Throttling', 'Throttled', 'RequestLimitExceeded', 'TooManyRequests'])
+const badCredentials = new Set(['InvalidClientTokenId', 'UnrecognizedClient', 'SignatureDoesNotMatch'])
+const expired = new Set(['ExpiredToken', 'RequestExpired'])
+const badInput = new Set(['PackedPolicyTooLarge', 'MalformedPolicyDocument', 'ValidationError'])
+
+/** The SDK gives modelled errors a name in `…Exception`, and others the code of the answer, which mostly has none. */
+function codeOfAws(error: unknown): string {
+  return (error as Error).name.replace(/Exception$/, '')
+}
 
 /** Value of the label `outcome` of `aws_calls_total`. */
 export function outcomeOf(error: unknown): 'denied' | 'throttled' | 'error' {
-  const { name } = error as Error
+  const name = codeOfAws(error)
   if (throttles.has(name)) return 'throttled'
   return name.startsWith('AccessDenied') ? 'denied' : 'error'
 }
@@ -28,7 +29,8 @@ export function outcomeOf(error: unknown): 'denied' | 'throttled' | 'error' {
 /** AWS's error as ours, with what to do about it. AWS's own text names roles and actions, never a secret; it is in `cause` too. */
 export function toAwsError(error: unknown, step: AwsStep): BrokerError {
   if (error instanceof BrokerError) return error
-  const { name, message } = error as Error
+  const { message } = error as Error
+  const name = codeOfAws(error)
   const denied = (detail: string, hint: string) =>
     new BrokerError('AWS_DENIED', `${step.what} ${step.arn}: ${detail}`, { cause: error, hint })
   if (name.startsWith('AccessDenied'))
@@ -38,9 +40,9 @@ export function toAwsError(error: unknown, step: AwsStep): BrokerError {
     )
   if (throttles.has(name))
     return new BrokerError('AWS_UNAVAILABLE', 'STS is throttling; try again in a moment', { cause: error })
-  if (name === 'RegionDisabledException')
+  if (name === 'RegionDisabled')
     return denied('the region is not enabled', 'Enable it in this account, or list another first under aws.regions.')
-  if (name === 'ExpiredToken' || name === 'ExpiredTokenException' || name === 'RequestExpired')
+  if (expired.has(name))
     return denied(
       'the broker’s own credentials have expired',
       'Check the clock of the machine and its AWS credentials.',
@@ -49,7 +51,7 @@ export function toAwsError(error: unknown, step: AwsStep): BrokerError {
     return denied('AWS does not accept the broker’s own credentials', 'Check them, and the clock of the machine.')
   if (name === 'CredentialsProviderError')
     return denied('the broker has no AWS credentials', 'Give the daemon a role (IRSA, instance role) or keys.')
-  if (name === 'PackedPolicyTooLarge' || name === 'MalformedPolicyDocument' || name === 'ValidationError')
+  if (badInput.has(name))
     return denied(message.slice(0, 300), 'Shorten tags and session policy of this level, or correct the ARN.')
   return new BrokerError('AWS_UNAVAILABLE', `STS did not answer (${codeOf(error)})`, { cause: error })
 }

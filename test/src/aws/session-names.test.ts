@@ -1,0 +1,38 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { toSessionName, toTagValue } from '../../../src/aws/session-names.ts'
+
+/** Constraints of RoleSessionName, SourceIdentity and tag values in the STS API reference. */
+const sessionName = /^[A-Za-z0-9_+=,.@-]{2,64}$/
+const tagValue = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u
+
+const anyLogin = fc.oneof(
+  fc.emailAddress(),
+  fc.string({ unit: 'binary', maxLength: 300 }),
+  fc.stringMatching(/^[\w+=,.@-]{0,80}$/),
+)
+
+t.test('every login becomes a name that STS takes', async () => {
+  fc.assert(fc.property(anyLogin, (login) => sessionName.test(toSessionName(login))))
+})
+
+t.test('two logins never share a name, however alike', async () => {
+  fc.assert(fc.property(anyLogin, anyLogin, (a, b) => a === b || toSessionName(a) !== toSessionName(b)))
+  const long = 'a'.repeat(70)
+  const names = ['o’neil@example.com', 'o!neil@example.com', 'o?neil@example.com', `${long}1`, `${long}2`].map(
+    toSessionName,
+  )
+  t.equal(new Set(names).size, names.length)
+})
+
+t.test('a fit login stays as it is; AWS keeps names that begin with aws: for itself', async (t) => {
+  t.equal(toSessionName('jane@example.com'), 'jane@example.com')
+  t.match(toSessionName('x'), /^x-[0-9a-f]{8}$/)
+  t.match(toSessionName('aws:root'), /^aws-root-[0-9a-f]{8}$/)
+})
+
+t.test('every text becomes a tag value that STS takes, and two texts never the same', async () => {
+  const anyText = fc.string({ unit: 'grapheme', maxLength: 400 })
+  fc.assert(fc.property(anyText, (text) => tagValue.test(toTagValue(text))))
+  fc.assert(fc.property(anyText, anyText, (a, b) => a === b || toTagValue(a) !== toTagValue(b)))
+})
