@@ -20,11 +20,17 @@ export const problems = fp(async (app) => {
 /** What an error means to a client; what we did not foresee is INTERNAL. */
 export function toBrokerError(error: FastifyError): BrokerError {
   if (error instanceof BrokerError) return error
-  if (error.validation) return new BrokerError('INVALID_INPUT', error.message)
+  if (error.validation) return new BrokerError('INVALID_INPUT', describe(error))
   if (error.statusCode === 429) return new BrokerError('RATE_LIMITED')
   if (error.statusCode && error.statusCode >= 400 && error.statusCode < 500)
     return new BrokerError('INVALID_INPUT', error.message)
   return new BrokerError('INTERNAL', undefined, { cause: error })
+}
+
+/** Ajv says that a property is not allowed, and leaves open which. */
+function describe({ message, validation = [] }: FastifyError): string {
+  const extra = validation.flatMap(({ params }) => params.additionalProperty ?? [])
+  return extra.length === 0 ? message : `${message}: ${extra.join(', ')}`
 }
 
 function problem(error: BrokerError, id: string): { code: ErrorCode; [member: string]: unknown } {
