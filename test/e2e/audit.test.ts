@@ -1,0 +1,158 @@
+/** What an auditor does on the command line: search, follow, export, prove, and replay. */
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { startDaemon } from '../sandbox/daemon.ts'
+import { startCompany } from './company.ts'
+import { openDatabase } from './database-client.ts'
+
+interface Event {
+  readonly seq: number
+  readonly type: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+const company = await startCompany()
+t.teardown(() => company.close())
+const { carol, alice, dave } = company.commands
+const dir = path.join(company.sandbox.dir, 'auditor')
+mkdirSync(dir)
+
+const grant = await company.grant()
+const session = await openDatabase(company)
+await session.client.query('select id, status from orders where id = $1 and total > $2', [17, 0])
+await session.client.query('select nothing from nowhere').catch(() => {})
+await session.client.end()
+await company.commands.alice.run(['connect', 'billing']) // not hers
+const ended = await company.commands.carol.json<Event[]>(['audit', 'search', '--type', 'session.ended'])
+if (ended.length !== 1) throw new Error(`one session has ended, the log says ${ended.length}`)
+
+await t.test('search: by type, subject and actor; nothing found is said; an unknown type is an error', async (t) => {
+  const about = await carol.json<Event[]>(['audit', 'search', '--subject', grant.id])
+  t.same(
+    about.map(({ type }) => type).filter((type) => type !== 'connect-token.issued'),
+    ['grant.created', 'session.started', 'session.ended', 'audit.read'], // who looked is part of the story
+  )
+  const ofSession = await carol.run(['audit', 'search', '--subject', session.sessionId, '--type', 'session.started'])
+  t.match(ofSession.stdout, new RegExp(`session\\.started.*${session.sessionId}`))
+  t.equal((await carol.json<Event[]>(['audit', 'search', '--limit', '3'])).length, 3)
+  t.match(await carol.run(['audit', 'search', '--type', 'grant.tampered']), { code: 0, stdout: 'no such events\n' })
+  t.match(await carol.run(['audit', 'search', '--type', 'session.begun']), { code: 1, stderr: /type/ })
+})
+
+await t.test('tail: from a while ago, and on as things happen', async (t) => {
+  const past = await carol.run(['audit', 'tail', '--since', '1h', '--no-follow', '--json'])
+  const seqs = past.stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as Event).seq)
+  t.same(
+    seqs,
+    [...seqs].sort((a, b) => a - b),
+  )
+  t.equal(seqs[0], 1, 'without a gap from the first')
+  t.equal(seqs.at(-1), seqs.length)
+  const follow = carol.start(['audit', 'tail', '--json'])
+  t.teardown(() => follow.child.kill('SIGINT'))
+  const isFollowing = async () =>
+    (await carol.json<Event[]>(['audit', 'search', '--type', 'audit.read'])).some(
+      ({ fields }) => fields.what === 'tail',
+    )
+  const deadline = Date.now() + 10_000
+  while (!(await isFollowing()) && Date.now() < deadline);
+  await dave.run(['lock', 'bob@example.com', '--reason', 'on leave'])
+  await follow.prints(/principal\.locked/)
+  await dave.run(['unlock', 'bob@example.com'])
+  follow.child.kill('SIGINT')
+  await follow.ended
+  for (const line of follow.stdout.trimEnd().split('\n')) t.ok((JSON.parse(line) as Event).seq > 0)
+})
+
+await t.test('an export is proven without the daemon; a changed, shortened or reordered one is not', async (t) => {
+  const file = path.join(dir, 'audit.jsonl')
+  const key = path.join(dir, 'key.pem')
+  writeFileSync(key, company.daemon.publicKeyPem())
+  const anchors = () => readFileSync(company.daemon.anchorFile, 'utf8').trim().split('\n').length
+  const before = anchors()
+  const deadline = Date.now() + 15_000
+  while (anchors() === before && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+  const anchor = path.join(dir, 'anchor.jsonl')
+  copyFileSync(company.daemon.anchorFile, anchor)
+  t.match(await carol.run(['audit', 'export', '--out', file]), { code: 0, stdout: /\d+ lines in/ })
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const verify = (content: readonly string[], ...more: string[]) => {
+    const copy = path.join(dir, 'copy.jsonl')
+    writeFileSync(copy, `${content.join('\n')}\n`)
+    return carol.run(['audit', 'verify', '--export', copy, '--public-key', key, ...more])
+  }
+  t.match(await verify(lines, '--anchor', anchor), { code: 0, stdout: /^good: [\s\S]*proven up to event \d+/ })
+  t.match(await verify(lines), { code: 0, stdout: /without an anchor/ })
+
+  const at = lines.findIndex((line) => line.includes('"grant.created"'))
+  const { seq } = (JSON.parse(lines[at] ?? '{}') as { event: Event }).event
+  const changed = lines.with(at, (lines[at] ?? '').replace('readonly', 'adminxxx'))
+  t.match(await verify(changed), { code: 1, stdout: new RegExp(`NOT GOOD[\\s\\S]*${seq}`) }, 'the place is named')
+  t.match(await verify(lines.toSpliced(at, 1)), { code: 1, stdout: /NOT GOOD/ }, 'one event is left out')
+  const swapped = lines.with(at, lines[at + 1] ?? '').with(at + 1, lines[at] ?? '')
+  t.match(await verify(swapped), { code: 1, stdout: /NOT GOOD/ })
+  t.match(await verify(lines.slice(0, -3), '--anchor', anchor), { code: 1 }, 'the end is cut off')
+  t.match(await verify(['garbage']), { code: 1 })
+  t.match(await carol.run(['audit', 'verify', '--export', path.join(dir, 'nowhere'), '--public-key', key]), {
+    code: 5,
+    stderr: /nowhere/,
+  })
+})
+
+await t.test('recordings: listed, played with values, rows and errors; reading is written down', async (t) => {
+  const listed = await carol.json<{ id: string; principal: string; entries: number }[]>(['recordings', 'ls'])
+  t.match(listed, [{ id: session.sessionId, principal: 'alice@example.com' }])
+  const played = await carol.run(['recordings', 'play', session.sessionId])
+  t.equal(played.code, 0)
+  t.match(played.stdout, /the recording is whole/)
+  t.match(played.stdout, /where id = \$1 and total > \$2[\s\S]*\$1 = "17"[\s\S]*\$2 = "0"/)
+  t.match(played.stdout, /ERROR 42P01: relation "nowhere" does not exist/)
+  const json = await carol.run(['recordings', 'play', session.sessionId, '--json'])
+  for (const line of json.stdout.trimEnd().split('\n')) t.ok(JSON.parse(line))
+  const reads = await carol.json<Event[]>(['audit', 'search', '--type', 'recording.read'])
+  t.match(reads, [{ fields: { session: session.sessionId } }, { fields: { session: session.sessionId } }])
+  t.match(await carol.run(['recordings', 'play', `ses_${'0'.repeat(26)}`]), { code: 1, stderr: /no session/ })
+})
+
+await t.test('who is no auditor reads nothing, not even of their own sessions', async (t) => {
+  for (const command of [
+    ['audit', 'search'],
+    ['audit', 'tail', '--no-follow'],
+    ['audit', 'export'],
+    ['audit', 'verify'],
+    ['recordings', 'ls'],
+    ['recordings', 'play', session.sessionId],
+  ])
+    t.match(await alice.run(command), { code: 4, stdout: '' }, command.join(' '))
+})
+
+await t.test('a recording that was changed on disk is named by `audit verify`, and shown as what it is', async (t) => {
+  const folder = company.daemon.recordingsDir
+  const found = readdirSync(folder, { recursive: true, encoding: 'utf8' }).find((name) =>
+    name.includes(session.sessionId),
+  )
+  const file = path.join(folder, found ?? '')
+  const good = readFileSync(file, 'utf8')
+  writeFileSync(file, good.replace('"17"', '"18"'))
+  const report = await carol.run(['audit', 'verify'])
+  t.equal(report.code, 1)
+  t.match(report.stdout, new RegExp(session.sessionId))
+  t.match((await carol.run(['recordings', 'play', session.sessionId])).stdout, /NOT GOOD/)
+  writeFileSync(file, good)
+  t.match(await carol.run(['audit', 'verify']), { code: 0, stdout: /^good/ })
+})
+
+await t.test('the store of a daemon that is stopped is proven too, with its recordings', async (t) => {
+  await company.daemon.stop()
+  const { databaseFile, recordingsDir, anchorFile } = company.daemon
+  const ran = await carol.run([
+    ...['audit', 'verify', '--store', `sqlite:${databaseFile}`, '--recordings', recordingsDir],
+    ...['--anchor', anchorFile, '--public-key', path.join(dir, 'key.pem')],
+  ])
+  t.match(ran, { code: 0, stdout: /^good/ })
+  company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+})
