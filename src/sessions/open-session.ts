@@ -81,8 +81,8 @@ async function open(deps: OpenDeps, ask: OpenAsk): Promise<OpenedSession> {
   } catch (error) {
     deps.live.remove(session.id)
     const sealed = await recording?.seal().catch(() => undefined) // the session never ran; the first failure is the one to report
-    await abandon(deps, session, sealed)
     if (isAudited) await deps.audit.appendRemoval(ended(session, 'open-failed', sealed))
+    await abandon(deps, session, sealed)
     throw error
   }
 }

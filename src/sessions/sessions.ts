@@ -6,7 +6,7 @@ import {
   type SessionOutcome,
   type SessionPermit,
 } from '../../proxy/session.ts'
-import type { AuditValue } from '../audit/audit.ts'
+import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -14,10 +14,12 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { isCut } from './live-sessions.ts'
 import { denied, ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
 import type { Recordings } from './recordings.ts'
+import type { SessionRow } from './session-store.ts'
 
-export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings'> {
+export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
   readonly identity: Pick<IdentityService, 'credentialLive' | 'scramVerifier' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly changes: Changes
   readonly metrics: Metrics
   readonly logger: Logger
@@ -85,7 +87,6 @@ export class Sessions implements Doorman {
         'session failed',
       )
     const sealed = await this.#seal(opened)
-    await this.#close(permit.sessionId, outcome, sealed)
     const origin = session ?? {
       id: permit.sessionId,
       principalId: permit.principalId,
@@ -93,6 +94,7 @@ export class Sessions implements Doorman {
       resourceId: permit.resourceId,
     }
     await audit.appendRemoval(ended(origin, outcome.reason, sealed, endFields(outcome, opened.detail)))
+    await this.#close(permit.sessionId, outcome, sealed) // last: a row that is left open is closed at the next start
   }
 
   cancelled(permit: SessionPermit, from: { address: string; via: string }): void {
@@ -165,19 +167,46 @@ export class Sessions implements Doorman {
 
   /** Closes the books of sessions that ended with an earlier life of this daemon. @returns how many */
   async recoverLost(): Promise<number> {
-    const { store, recordings, audit, clock, logger, daemonId } = this.#deps
+    const { store, daemonId } = this.#deps
     const lost = await store.leftOpen(daemonId)
-    for (const row of lost) {
-      const sealed = await recordings.recover(row.id).catch((error: unknown) => {
-        logger.error({ err: error, session: row.id }, 'the recording of a lost session cannot be sealed')
-        return undefined
-      })
-      const end = { endedAt: clock.now(), reason: 'daemon-lost', bytesUp: 0, bytesDown: 0 }
-      await store.ended(row.id, { ...end, digest: sealed?.digest ?? null, entries: sealed?.entries ?? 0 })
-      const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
-      await audit.appendRemoval(ended(session, 'daemon-lost', sealed))
-    }
+    for (const row of lost) await this.#closeLost(row)
     return lost.length
+  }
+
+  async #closeLost(row: SessionRow): Promise<void> {
+    const { store, audit, clock } = this.#deps
+    let event = await this.#endOf(row.id)
+    if (!event) {
+      const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
+      event = ended(session, 'daemon-lost', await this.#sealLost(row.id))
+      await audit.appendRemoval(event)
+    }
+    const { reason, digest, entries, bytes_up: bytesUp = 0, bytes_down: bytesDown = 0 } = event.fields
+    await store.ended(row.id, {
+      endedAt: clock.now(),
+      reason: String(reason),
+      bytesUp: Number(bytesUp),
+      bytesDown: Number(bytesDown),
+      digest: digest === null ? null : String(digest),
+      entries: Number(entries),
+    })
+  }
+
+  /** The event that ended it, when the daemon was lost between that and closing the row. */
+  async #endOf(sessionId: string): Promise<AuditEvent | undefined> {
+    const { audit } = this.#deps
+    const spooled = audit.spooled().find(({ type, fields }) => type === 'session.ended' && fields.session === sessionId)
+    if (spooled) return spooled
+    return (await audit.search({ types: ['session.ended'], subject: sessionId, limit: 1 })).events[0]
+  }
+
+  async #sealLost(sessionId: string) {
+    try {
+      return await this.#deps.recordings.recover(sessionId)
+    } catch (error) {
+      this.#deps.logger.error({ err: error, session: sessionId }, 'the recording of a lost session cannot be sealed')
+      return undefined
+    }
   }
 
   /** Expired sessions, and one event that sums up the strangers since the last sweep. */

@@ -90,6 +90,11 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
       appendRemoval: async (event) => {
         events.push(event)
       },
+      search: async ({ types = [], subject }) => {
+        const found = events.filter(({ type, fields }) => types.includes(type) && fields.session === subject)
+        return { events: found.map((event, i) => ({ ...event, seq: i, at: now, hash: '' })), next: null }
+      },
+      spooled: () => [],
     },
     recordings: {
       create: async () => {
@@ -274,6 +279,25 @@ t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => 
   t.match(events.at(-1), {
     type: 'session.ended',
     fields: { session: 'ses_lost', reason: 'daemon-lost', digest: 'rec' },
+  })
+})
+
+t.test('a session whose end was written down before the daemon was lost ends once', async (t) => {
+  const { sessions, store, events } = await startSessions(t)
+  const permit = await sessions.open(ask)
+  const row = await store.find(permit.sessionId)
+  await sessions.end(permit, { reason: 'client-closed', bytesUp: 1, bytesDown: 2 })
+  const written = events.find(({ type }) => type === 'session.ended')
+  if (row) await store.insert({ ...row, id: 'ses_lost', daemon_id: 'dmn_0' })
+  if (written) events.push({ ...written, fields: { ...written.fields, session: 'ses_lost' } })
+  const count = events.length
+  t.equal(await sessions.recoverLost(), 1)
+  t.equal(events.length, count, 'nothing more is audited')
+  t.match(await store.find('ses_lost'), {
+    end_reason: 'client-closed',
+    recording_digest: 'abc',
+    recording_entries: 7,
+    bytes_down: 2,
   })
 })
 
