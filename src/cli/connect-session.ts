@@ -2,7 +2,7 @@ import { formatSettings, type SettingsForm } from '../../proxy/local/client-sett
 import { knock } from '../../proxy/local/knock.ts'
 import { addToPgpass, pgpassPath } from '../../proxy/local/pgpass.ts'
 import type { BrokerError } from '../../proxy/session.ts'
-import type { ConnectOptions } from './connect.ts'
+import type { ConnectOptions } from './connect-options.ts'
 import { GrantWatch } from './grant-watch.ts'
 import {
   type ConnectDeps,

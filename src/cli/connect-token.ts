@@ -1,6 +1,6 @@
 import { type ClientSettings, formatSettings } from '../../proxy/local/client-settings.ts'
 import { BrokerError } from '../../proxy/session.ts'
-import type { ConnectOptions } from './connect.ts'
+import type { ConnectOptions } from './connect-options.ts'
 import { type ConnectDeps, connectKinds } from './open-connections.ts'
 import { exitCodes, printJson, when } from './output.ts'
 import { chooseTarget, listResources } from './target.ts'

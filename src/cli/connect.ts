@@ -1,23 +1,8 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { SettingsForm } from '../../proxy/local/client-settings.ts'
 import type { Register } from './cli.ts'
+import type { ConnectOptions } from './connect-options.ts'
 import { parseDuration } from './duration.ts'
-
-export interface ConnectOptions {
-  readonly level?: string
-  readonly port?: number
-  readonly socket?: boolean
-  /** False with --no-password. */
-  readonly password: boolean
-  readonly print?: SettingsForm
-  readonly writePgpass?: boolean
-  readonly database?: string
-  readonly json?: boolean
-  readonly token?: boolean
-  readonly cidr?: string
-  /** Milliseconds. */
-  readonly for?: number
-}
 
 const forms: readonly SettingsForm[] = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
 

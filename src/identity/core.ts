@@ -1,33 +1,9 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { Access } from '../access/access.ts'
-import type { AuditLog } from '../audit/audit.ts'
-import type { Config } from '../config/config.ts'
-import type { Changes } from '../store/changes.ts'
-import type { Keyring } from '../store/keyring.ts'
-import type { Db } from '../store/store.ts'
-import type { Clock } from '../telemetry/clock.ts'
-import type { Logger } from '../telemetry/logger.ts'
-import type { Metrics } from '../telemetry/metrics.ts'
 import type { Directory } from './directory.ts'
-import type { Prober } from './logins.ts'
+import type { IdentityDeps } from './identity-deps.ts'
 import type { Memory } from './memory.ts'
 import type { Login, Principal } from './principal.ts'
 import type { Turns } from './turns.ts'
-
-export interface IdentityDeps {
-  readonly db: Db
-  readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'seal' | 'unseal'>
-  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'>
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly metrics: Pick<Metrics, 'loginsTotal'>
-  readonly changes: Changes
-  readonly config: Config['oidc']
-  /** Access needs identity, and connect tokens need access; asked for when the first is issued. */
-  access(): Pick<Access, 'check' | 'connectTokenPolicy'>
-  /** Omitted: refresh tokens are kept, but not tried. */
-  readonly prober?: Prober
-}
 
 /** What the parts of identity share. */
 export interface Core extends IdentityDeps {

@@ -1,10 +1,11 @@
 import type { Identity as Identified } from '../../proxy/session.ts'
 import { ApiTokens } from './api-tokens.ts'
 import { ConnectTokens } from './connect-tokens.ts'
-import type { Core, IdentityDeps } from './core.ts'
+import type { Core } from './core.ts'
 import { Directory } from './directory.ts'
 import { FailedLogins } from './failed-logins.ts'
 import type { IdentityService } from './identity.ts'
+import type { IdentityDeps } from './identity-deps.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './lock.ts'
 import { LoginKeeper } from './login-keeper.ts'
 import type { Logins } from './logins.ts'
@@ -16,8 +17,6 @@ import { rolesOf } from './roles.ts'
 import { createServiceAccount, type ServiceAccountAsk } from './service-accounts.ts'
 import { createTokenStore } from './token-store.ts'
 import { Turns } from './turns.ts'
-
-export type { IdentityDeps } from './core.ts'
 
 export interface DirectoryEntry extends Principal {
   readonly roles: readonly Role[]

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../proxy/session.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
-import type { IdentityDeps } from './core.ts'
 import { createDirectoryStore, type DirectoryStore } from './directory-store.ts'
+import type { IdentityDeps } from './identity-deps.ts'
 import type { Memory } from './memory.ts'
 import type { Principal } from './principal.ts'
 import { isSigned, type Row, type Unsigned } from './signed-rows.ts'

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import type { ClientOrigin, EndReason, Identity } from '../../../proxy/session.ts'
+import { BrokerError, type ClientOrigin, type EndReason, type Identity } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { isCut } from '../../sessions/live-sessions.ts'
@@ -42,6 +42,9 @@ export interface ConnectRoutesDeps {
 /** Close code of a websocket whose session was cut; the reason text is the {@link EndReason}. */
 export const sessionCutCode = 4001
 
+/** Close code of RFC 6455 for "this server cannot". */
+const unavailableCode = 1011
+
 /** Websockets of the local proxy: the bytes of one database client each, already signed in. */
 export const connectRoutes =
   (deps: ConnectRoutesDeps): FastifyPluginAsync =>
@@ -53,7 +56,8 @@ export const connectRoutes =
         const login = requireLogin(request)
         const query = request.query as { resource: string; level?: string; tool?: string; no_password?: string }
         const stream = deps.toStream(socket)
-        if (query.no_password === '1') await auditOpenPort(deps, login, query.resource)
+        if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
+          return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
         const reason = await deps.servePostgres(stream, {
           identity: toIdentity(login),
           resourceId: query.resource,
@@ -76,12 +80,15 @@ function toIdentity(login: Login): Identity {
   }
 }
 
-async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<void> {
+/** @returns false when it could not be written down: then the port must not work */
+async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<boolean> {
   const { id, name } = login.principal
-  await deps.audit.append({
-    type: 'local.no-password',
-    actor: id,
-    fields: { resource, login: login.id },
-    text: { name },
-  })
+  const fields = { resource, login: login.id }
+  try {
+    await deps.audit.append({ type: 'local.no-password', actor: id, fields, text: { name } })
+    return true
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'AUDIT_UNAVAILABLE') return false
+    throw error
+  }
 }

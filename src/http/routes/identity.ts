@@ -1,19 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { Type } from 'typebox'
-import type { Identity } from '../../identity/create-identity.ts'
 import { requireLogin, sessionCookieName } from '../plugins/authentication.ts'
+import type { IdentityRoutesDeps } from './identity-deps.ts'
 import { administrationRoutes } from './principals.ts'
 import { tokenRoutes } from './tokens.ts'
-
-export interface IdentityRoutesDeps {
-  readonly identity: Pick<
-    Identity,
-    'logins' | 'apiTokens' | 'connectTokens' | 'principals' | 'lock' | 'unlock' | 'createServiceAccount'
-  >
-  readonly publicUrl: string
-  /** Where stock clients reach this resource on the broker's own port; null when no such port is configured. */
-  endpointOf(resourceId: string): { host: string; port: number } | null
-}
 
 const Nothing = Type.Object({}, { additionalProperties: false })
 

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { Principal } from '../../identity/principal.ts'
 import { requireLogin } from '../plugins/authentication.ts'
-import type { IdentityRoutesDeps } from './identity.ts'
+import type { IdentityRoutesDeps } from './identity-deps.ts'
 
 const strict = { additionalProperties: false } as const
 const Reference = Type.String({ minLength: 1, maxLength: 320, description: 'Id, verified e-mail, or unique name' })

@@ -4,7 +4,7 @@ import { longestApiTokenMs } from '../../identity/api-tokens.ts'
 import { longestConnectTokenMs } from '../../identity/connect-tokens.ts'
 import { scopes } from '../../identity/principal.ts'
 import { requireLogin } from '../plugins/authentication.ts'
-import type { IdentityRoutesDeps } from './identity.ts'
+import type { IdentityRoutesDeps } from './identity-deps.ts'
 
 const strict = { additionalProperties: false } as const
 const ApiTokenId = Type.String({ pattern: '^api_[0-9a-z]{26}$' })

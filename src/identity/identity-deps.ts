@@ -1,0 +1,26 @@
+import type { Access } from '../access/access.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { Config } from '../config/config.ts'
+import type { Changes } from '../store/changes.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { Db } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Prober } from './logins.ts'
+
+/** What identity needs of the rest of the house. */
+export interface IdentityDeps {
+  readonly db: Db
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'seal' | 'unseal'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'loginsTotal'>
+  readonly changes: Changes
+  readonly config: Config['oidc']
+  /** Access needs identity, and connect tokens need access; asked for when the first is issued. */
+  access(): Pick<Access, 'check' | 'connectTokenPolicy'>
+  /** Omitted: refresh tokens are kept, but not tried. */
+  readonly prober?: Prober
+}
