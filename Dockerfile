@@ -1,4 +1,4 @@
-# docker build --file deploy/Dockerfile --tag sallyport .
+# docker build --tag sallyport .
 # docker run --init --volume /etc/sallyport:/etc/sallyport:ro --volume sallyport:/var/lib/sallyport sallyport
 #
 # The configuration names /var/lib/sallyport for store.url, keys.dir and recordings.dir; secrets come by ${file:…} or ${env:…}.
