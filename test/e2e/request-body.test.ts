@@ -43,8 +43,8 @@ t.test('no field that the broker derives can be sent, whatever its value', async
     await fc.assert(
       fc.asyncProperty(anyValue, async (value) => {
         const response = await company.call('alice', 'POST', '/api/v1/requests', { ...good, [field]: value })
-        const { code, detail } = (await response.json()) as { code: string; detail: string }
-        return response.status === 400 && code === 'INVALID_INPUT' && detail.endsWith(`: ${field}`)
+        const { code } = (await response.json()) as { code: string }
+        return response.status === 400 && code === 'INVALID_INPUT'
       }),
       { numRuns: 4 },
     )

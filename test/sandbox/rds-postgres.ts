@@ -258,6 +258,8 @@ function relay(state: State, socket: Socket, startup: Buffer): void {
   upstream.write(startup)
   upstream.pipe(socket) // ends the client's side once the server has said all
   socket.pipe(upstream)
+  // After the pipes, which pause the client when they let go: its end must still be seen.
+  upstream.once('close', () => socket.resume())
 }
 
 /** The key is the real server's, relayed as it was; the client sees the connection close, as always. */

@@ -11,7 +11,10 @@ import { makeLocalPassword, passwordOf } from '../../../proxy/local/password.ts'
 import type { BrokerEnd } from '../../../proxy/local/relay.ts'
 import type { ClientOptions } from '../../../proxy/local/serve-client.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
+
+const withPsql = { skip: skipWithout('psql') }
 
 const orders = 'rds-postgres/111122223333/eu-west-1/orders'
 
@@ -93,24 +96,28 @@ async function waitUntil(claim: () => boolean, what: string): Promise<void> {
     if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
-t.test('psql with the right password reaches the broker, which hears who, what and with which program', async (t) => {
-  const { broker, port, password, ends } = await open(t)
-  const ran = await psql(port, { PGPASSWORD: password }, '-c', 'row hello')
-  t.same(ran, { code: 0, stdout: 'hello\n', stderr: '' })
-  t.same(broker.asked, [
-    { query: { resource: orders, level: 'readonly', tool: 'psql' }, authorization: 'Bearer bearer-of-alice' },
-  ])
-  t.match(
-    broker.startups,
-    [{ user: 'sallyport', database: 'shop', application_name: 'psql' }],
-    'the startup message came untouched',
-  )
-  await waitUntil(() => ends.length === 1, 'the session has ended')
-  t.equal(ends[0]?.code, 1000)
-  t.equal(broker.sockets.size, 0, 'nothing is left behind')
-})
+t.test(
+  'psql with the right password reaches the broker, which hears who, what and with which program',
+  withPsql,
+  async (t) => {
+    const { broker, port, password, ends } = await open(t)
+    const ran = await psql(port, { PGPASSWORD: password }, '-c', 'row hello')
+    t.same(ran, { code: 0, stdout: 'hello\n', stderr: '' })
+    t.same(broker.asked, [
+      { query: { resource: orders, level: 'readonly', tool: 'psql' }, authorization: 'Bearer bearer-of-alice' },
+    ])
+    t.match(
+      broker.startups,
+      [{ user: 'sallyport', database: 'shop', application_name: 'psql' }],
+      'the startup message came untouched',
+    )
+    await waitUntil(() => ends.length === 1, 'the session has ended')
+    t.equal(ends[0]?.code, 1000)
+    t.equal(broker.sockets.size, 0, 'nothing is left behind')
+  },
+)
 
-t.test('a wrong password is refused with 28P01 before the broker hears of it', async (t) => {
+t.test('a wrong password is refused with 28P01 before the broker hears of it', withPsql, async (t) => {
   const { broker, port, refusals } = await open(t)
   const ran = await psql(port, { PGPASSWORD: 'guess' }, '-c', 'row hello')
   t.equal(ran.code, 2)
@@ -136,7 +143,7 @@ t.test('two ports made at once have different passwords', async (t) => {
   t.not(a.text, b.text)
 })
 
-t.test('a password with colon and backslash survives the password file and psql', async (t) => {
+t.test('a password with colon and backslash survives the password file and psql', withPsql, async (t) => {
   const { pgpassLine } = await import('../../../proxy/local/pgpass.ts')
   const text = 'a:b\\c::\\:d'
   const { port } = await open(t, { password: passwordOf(text) })
@@ -147,7 +154,7 @@ t.test('a password with colon and backslash survives the password file and psql'
   t.same(await psql(port, { PGPASSFILE: file }, '-c', 'row in'), { code: 0, stdout: 'in\n', stderr: '' })
 })
 
-t.test('a Unix socket in a folder of mode 0700 asks for no password', async (t) => {
+t.test('a Unix socket in a folder of mode 0700 asks for no password', withPsql, async (t) => {
   const directory = await makeSocketDirectory({})
   t.teardown(() => directory.remove())
   const { port, broker } = await open(t, { password: null }, { directory: directory.path, port: 5432 })
@@ -159,13 +166,13 @@ t.test('a Unix socket in a folder of mode 0700 asks for no password', async (t) 
   await t.rejects(stat(join(directory.path, '.s.PGSQL.5432')), { code: 'ENOENT' })
 })
 
-t.test('an open port tells the broker so', async (t) => {
+t.test('an open port tells the broker so', withPsql, async (t) => {
   const { port, broker } = await open(t, { password: null, openPort: true })
   t.equal((await psql(port, {}, '-c', 'row open')).stdout, 'open\n')
   t.equal(broker.asked[0]?.query.no_password, '1')
 })
 
-t.test('a refused upgrade becomes FATAL with the reason and the hint, in psql and in drivers', async (t) => {
+t.test('a refused upgrade becomes FATAL with the reason and the hint, in psql and in drivers', withPsql, async (t) => {
   const opened = await open(t)
   const detail = 'access was not granted: no rule lets you'
   const hint = 'sallyport request orders --level readonly'
@@ -237,7 +244,7 @@ t.test('Ctrl-C reaches the broker, and the statement is cancelled', async (t) =>
   t.same(broker.asked[1]?.query.tool, 'cancel')
 })
 
-t.test('psql itself cancels on SIGINT', async (t) => {
+t.test('psql itself cancels on SIGINT', withPsql, async (t) => {
   const { port, password, broker } = await open(t)
   const settings = { PGHOST: port.host, PGPORT: String(port.port), PGUSER: 'u', PGDATABASE: 'd', PGPASSWORD: password }
   const child = execFile('psql', ['-X', '-c', 'wait'], { env: { PATH: process.env.PATH, ...settings } })
@@ -325,7 +332,7 @@ t.test('a client that leaves in good order is heard to the end', async (t) => {
   t.equal(broker.terminates, 1)
 })
 
-t.test('several resources at once: each port leads to its own', async (t) => {
+t.test('several resources at once: each port leads to its own', withPsql, async (t) => {
   const broker = await startFakeBroker(t)
   const ids = ['rds-postgres/1/r/a', 'rds-postgres/1/r/b', 'rds-postgres/1/r/c']
   const all = await Promise.all(ids.map((resourceId) => open(t, { resourceId }, { port: 0 }, broker)))
@@ -344,7 +351,7 @@ t.test('several resources at once: each port leads to its own', async (t) => {
   )
 })
 
-t.test('no password is in the arguments of psql', async (t) => {
+t.test('no password is in the arguments of psql', withPsql, async (t) => {
   const opened = await open(t)
   const settings = {
     PGHOST: opened.port.host,

@@ -11,7 +11,10 @@ import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type FakeBroker, startFakeBroker } from '../../proxy/local/fake-broker.ts'
 import { freePort } from '../../sandbox/ports.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { openTerminal, type Terminal } from './run-cli.ts'
+
+const withPsql = { skip: skipWithout('psql') }
 
 const orders = 'rds-postgres/111122223333/eu-west-1/orders'
 const ledger = 'rds-postgres/111122223333/eu-west-1/ledger'
@@ -244,7 +247,7 @@ t.test('a sign-in to another server meanwhile does not send its token to this on
   )
 })
 
-t.test('--socket needs no password; --write-pgpass lets psql find it, until the end', async (t) => {
+t.test('--socket needs no password; --write-pgpass lets psql find it, until the end', withPsql, async (t) => {
   const { terminal } = await open(t)
   const socket = await connect(t, terminal, 'orders', '--socket')
   t.match(socket.printed, [{ host: /sallyport-/, port: 5432, password: null }])
@@ -326,7 +329,7 @@ t.test('--token prints what stock clients need for the broker’s own port', asy
   t.match(await terminal.run('connect', 'orders', '--token'), { code: 4, stderr: `${denial.message}\n  ${hint}\n` })
 })
 
-t.test('psql gets what it needs by its environment, and its exit code is ours', async (t) => {
+t.test('psql gets what it needs by its environment, and its exit code is ours', withPsql, async (t) => {
   const { broker, terminal } = await open(t, { PGHOST: 'elsewhere', PGSERVICE: 'x', PGPASSFILE: '/x' })
   t.match(await terminal.run('psql', 'orders', '--', '-XAtc', 'row hello world'), {
     code: 0,
@@ -340,7 +343,7 @@ t.test('psql gets what it needs by its environment, and its exit code is ours', 
   t.equal(broker.asked[0]?.query.tool, 'psql')
 })
 
-t.test('a refusal of the session is shown by psql, and the exit code is 4', async (t) => {
+t.test('a refusal of the session is shown by psql, and the exit code is 4', withPsql, async (t) => {
   const { broker, terminal, hold } = await open(t)
   hold()
   broker.deny = denial
@@ -351,7 +354,7 @@ t.test('a refusal of the session is shown by psql, and the exit code is 4', asyn
   t.equal(broker.asked.length, 1, 'the broker heard of it, once')
 })
 
-t.test('what refuses the websocket decides the exit code of psql too', async (t) => {
+t.test('what refuses the websocket decides the exit code of psql too', withPsql, async (t) => {
   const { broker, terminal } = await open(t)
   const cases = [
     { status: 401, body: JSON.stringify({ code: 'LOGIN_REQUIRED', detail: 'sign in first' }), code: 3 },
@@ -366,7 +369,7 @@ t.test('what refuses the websocket decides the exit code of psql too', async (t)
   }
 })
 
-t.test('a session of psql that is cut says why', async (t) => {
+t.test('a session of psql that is cut says why', withPsql, async (t) => {
   const { terminal } = await open(t)
   const ran = await terminal.run('psql', 'orders', '--', '-Xc', 'cut grant-expired')
   t.equal(ran.code, 2)
@@ -387,7 +390,7 @@ function inOwnGroup({ terminal }: Setting, ...args: string[]) {
   return { child, ended, signal: (name: NodeJS.Signals) => process.kill(-(child.pid ?? 0), name) }
 }
 
-t.test('Ctrl-C goes to psql, which cancels its statement and ends in its own way', async (t) => {
+t.test('Ctrl-C goes to psql, which cancels its statement and ends in its own way', withPsql, async (t) => {
   const setting = await open(t)
   const { broker } = setting
   const { signal, ended } = inOwnGroup(setting, 'psql', 'orders', '--', '-Xc', 'wait')
@@ -401,7 +404,7 @@ t.test('Ctrl-C goes to psql, which cancels its statement and ends in its own way
   t.equal(broker.cancels.length, 1)
 })
 
-t.test('SIGTERM ends psql too', async (t) => {
+t.test('SIGTERM ends psql too', withPsql, async (t) => {
   const setting = await open(t)
   const { child, ended } = inOwnGroup(setting, 'psql', 'orders', '--', '-Xc', 'wait')
   await waitUntil(() => setting.broker.waiting.size === 1, 'the statement runs')
