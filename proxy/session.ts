@@ -110,8 +110,8 @@ export interface EndNotice {
 export interface ClientOrigin {
   readonly address: string
   readonly port: number
-  /** `listener`: the broker's own protocol port. `websocket`: the local proxy, already signed in. */
-  readonly via: 'listener' | 'websocket'
+  /** `listener`: the broker's own protocol port. `websocket`: the local proxy, already signed in. `api`: a call, likewise. */
+  readonly via: 'listener' | 'websocket' | 'api'
 }
 
 /** RFC 5803 keys of one connect token, in the form a SCRAM server needs. */

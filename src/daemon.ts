@@ -13,6 +13,8 @@ import { type Kinds, rulesCheck } from './access/load-rules.ts'
 import { rulesRefused } from './access/rules-in-force.ts'
 import { createAuditLog } from './audit/create-audit.ts'
 import type { AuditReport } from './audit/report.ts'
+import { createBoundary } from './aws/boundary.ts'
+import { consoleDestination, consoleLink } from './aws/console.ts'
 import { createAws } from './aws/create-aws.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
@@ -20,11 +22,16 @@ import { formatProblems } from './config/problems.ts'
 import { allRoutes } from './http/all-routes.ts'
 import { type App, buildApp } from './http/app.ts'
 import { serveMetrics } from './http/metrics-server.ts'
+import type { AwsRoutesDeps } from './http/routes/aws.ts'
 import { WatchedCertificate } from './http/tls-files.ts'
 import { createIdentity } from './identity/create-identity.ts'
 import { listenerEndpoint } from './identity/listener-endpoint.ts'
 import { createOidc } from './identity/oidc.ts'
 import { checkIdentityMacs } from './identity/signed-rows.ts'
+import { createCredentialStore } from './kinds/iam-role/credential-store.ts'
+import { createMint } from './kinds/iam-role/mint.ts'
+import { Revoker } from './kinds/iam-role/revoker.ts'
+import { RoleSessions } from './kinds/iam-role/role-sessions.ts'
 import { createRdsPostgresDial } from './kinds/rds-postgres/dial.ts'
 import { createKinds } from './kinds/registry.ts'
 import { LiveSessions } from './sessions/live-sessions.ts'
@@ -138,6 +145,24 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
   })
   closing.defer(access.onExtended((grantId, endsAt) => extendSessions(sessions, grantId, endsAt, logger)))
   const aws = createAws({ ...shared, config: config.aws, externalId })
+  const credentialStore = createCredentialStore(db)
+  const revoker = new Revoker({
+    ...shared,
+    access,
+    audit,
+    store: credentialStore,
+    boundary: createBoundary({ ...shared, config: config.aws, aws }),
+  })
+  closing.defer(() => revoker.idle())
+  const roles = new RoleSessions({
+    ...shared,
+    access,
+    audit,
+    doorman: sessions,
+    store: credentialStore,
+    answerOf: (permit) => sessions.answerOf(permit),
+    ...createMint({ aws, config: config.aws, idToken: identity.idToken }),
+  })
   const dial = createRdsPostgresDial({ ...shared, aws, answerOf: (permit) => sessions.answerOf(permit) })
   const engine = createPostgresEngine({
     doorman: sessions,
@@ -154,7 +179,21 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
       logger.error({ count }, 'sessions cut: the store was unreachable for longer than store.grace')
     },
   })
-  return { ...shared, config, audit, recordings, oidc, identity, access, sessions, sessionStore, engine, storeWatch }
+  return {
+    ...shared,
+    config,
+    audit,
+    recordings,
+    oidc,
+    identity,
+    access,
+    sessions,
+    sessionStore,
+    engine,
+    roles,
+    revoker,
+    storeWatch,
+  }
 }
 
 function extendSessions(sessions: Sessions, grantId: string, endsAt: number, logger: Logger): void {
@@ -169,6 +208,7 @@ async function openDoors(house: House, closing: AsyncDisposableStack): Promise<A
   const lost = await sessions.recoverLost()
   if (lost > 0) logger.warn({ count: lost }, 'sessions of an earlier life of this daemon were closed as daemon-lost')
   await audit.start()
+  await house.revoker.recover()
   await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost } })
 
   const metricsServer = await serveMetrics(house.metrics.registry, config.server.metricsListen)
@@ -186,6 +226,7 @@ function chores(house: House, certificates: readonly WatchedCertificate[]): [str
     ['sweep of sessions', 1000, () => house.sessions.sweep()],
     ['look at the store', 1000, () => house.storeWatch.look()],
     ['sweep of access', 15_000, () => house.access.sweep()],
+    ['sweep of credentials', 15_000, () => house.revoker.sweep()],
     ['sweep of identity', 15_000, () => house.identity.sweep()],
     ['look for new certificates', 10_000, async () => refresh(certificates)],
   ]
@@ -258,9 +299,22 @@ function routesOf(house: House) {
       toStream: websocketDuplex,
       servePostgres: (stream, ask) => serveWebsocket(engine, stream, ask, downstream),
     },
+    aws: {
+      roles: house.roles,
+      publicUrl,
+      region: config.aws.regions[0],
+      consoleDestination,
+      consoleLink: (ask) => consoleLink(config.aws, ask),
+      onConsole: (opened) => auditConsole(house, opened),
+    },
     audit: { audit: house.audit, verifyAudit: () => verifyAll(house) },
     recordings: { ...house, store: sessionStore },
   })
+}
+
+async function auditConsole({ audit }: House, opened: Parameters<AwsRoutesDeps['onConsole']>[0]): Promise<void> {
+  const { sessionId: session, grantId: grant, principalId: actor, destination } = opened
+  await audit.append({ type: 'console.opened', actor, fields: { session, grant }, text: { destination } })
 }
 
 /** Log, anchors and recordings, and the MAC of every row that lends authority. */
@@ -314,7 +368,7 @@ const needRestart = ['server', 'store', 'keysDir', 'oidc', 'aws', 'listeners', '
 const farewellMs = 5000
 
 function stopping(house: House, closing: AsyncDisposableStack): Pick<Daemon, 'stop' | 'stopped'> {
-  const { sessions, audit, clock, logger, config } = house
+  const { sessions, roles, audit, clock, logger, config } = house
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
   let hurry: (() => void) | undefined
   const run = async (drainMs: number) => {
@@ -323,13 +377,14 @@ function stopping(house: House, closing: AsyncDisposableStack): Pick<Daemon, 'st
     const hurried = new Promise<void>((wake) => {
       hurry = wake
     })
-    await Promise.race([emptied(sessions, drainMs), hurried])
+    // Nothing flows through sessions of roles: they end when nothing else is left.
+    await Promise.race([emptied(() => sessions.openCount - roles.openCount, drainMs), hurried])
     const cut = sessions.cutAll({
       reason: 'drain',
       text: 'the broker is shutting down; connect again',
       decidedAt: clock.now(),
     })
-    await emptied(sessions, farewellMs)
+    await emptied(() => sessions.openCount, farewellMs)
     await audit.appendRemoval({ type: 'daemon.stopped', actor: 'system', fields: { cut } })
     await closing.disposeAsync()
     logger.info({ cut }, 'stopped')
@@ -344,7 +399,7 @@ function stopping(house: House, closing: AsyncDisposableStack): Pick<Daemon, 'st
   }
 }
 
-async function emptied(sessions: Sessions, withinMs: number): Promise<void> {
+async function emptied(openCount: () => number, withinMs: number): Promise<void> {
   const deadline = performance.now() + withinMs
-  while (sessions.openCount > 0 && performance.now() < deadline) await setTimeout(20)
+  while (openCount() > 0 && performance.now() < deadline) await setTimeout(20)
 }

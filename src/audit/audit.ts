@@ -36,6 +36,11 @@ export const auditTypes = [
   'session.cancelled',
   'session.ended',
   'session.killed',
+  'credentials.issued',
+  'credentials.killed',
+  'credentials.kill-failed',
+  'credentials.outlive',
+  'console.opened',
   'strangers.failed',
   'local.no-password',
   // the house

@@ -16,10 +16,28 @@ export interface SessionAsk {
   readonly person: string
   readonly grantId: string
   readonly requestId: string
-  /** JSON; what the session may do at most. 2,048 characters. */
-  readonly policy: string
+  /** Left out where sessions of one grant share the credentials. */
+  readonly sessionId?: string
+  /** JSON; what the session may do at most. With the ARNs 2,048 characters. Null: all that role and `policyArns` allow. */
+  readonly policy: string | null
+  /** Managed session policies, at most 10. */
+  readonly policyArns?: readonly string[]
+  /** Whether the tags that revocation goes by follow into roles assumed from this session. No unless told. */
+  readonly isTransitive?: boolean
+  /** False: without SourceIdentity. */
+  readonly hasSourceIdentity?: boolean
   /** Epoch milliseconds; STS gives at least 15 minutes and, to chained roles, at most an hour. */
   readonly until: number
+  /** Shorter than the hour that chained roles have. */
+  readonly longestMs?: number
+}
+
+/** What the person's own ID token opens, without any credentials of the broker's. */
+export interface WebIdentityAsk
+  extends Pick<SessionAsk, 'partition' | 'person' | 'policy' | 'policyArns' | 'until' | 'longestMs'> {
+  readonly role: string
+  /** The ID token, fresh from the provider. */
+  readonly token: string
 }
 
 /** Built by `createAws` (create-aws.ts). */
@@ -29,4 +47,8 @@ export interface Aws {
    * @throws BrokerError AWS_DENIED (which role, which step, what to fix), AWS_UNAVAILABLE
    */
   session(ask: SessionAsk): Promise<AwsCredentials>
+  /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer good), AWS_UNAVAILABLE */
+  webIdentitySession(ask: WebIdentityAsk): Promise<AwsCredentials>
+  /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

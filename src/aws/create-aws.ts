@@ -32,7 +32,7 @@ export function createAws(deps: AwsDeps): Aws {
   const spokeOf = (arn: string): (() => Promise<AwsCredentials>) => {
     let spoke = spokes.get(arn)
     if (!spoke) {
-      const step = { what: 'the spoke role', arn, needs: 'sts:AssumeRole by the hub' }
+      const step = { what: 'the spoke role', arn, needs: 'sts:AssumeRole by the hub', wantsExternalId: true }
       spoke = renewing(deps, () => sts.assumeRole(hub, withExternalId(deps, arn, brokerName), step))
       spokes.set(arn, spoke)
     }
@@ -44,18 +44,29 @@ export function createAws(deps: AwsDeps): Aws {
       const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
       if (ask.role === null) {
         const input = { ...withExternalId(deps, spoke, toSessionName(ask.person)), ...decoration(deps, ask) }
-        return await sts.assumeRole(hub, input, { what: 'the spoke role', arn: spoke, needs })
+        return await sts.assumeRole(hub, input, { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true })
       }
       const input = { RoleArn: ask.role, RoleSessionName: toSessionName(ask.person), ...decoration(deps, ask) }
-      return await sts.assumeRole(spokeOf(spoke), input, { what: 'the role of the target', arn: ask.role, needs })
+      const step = { what: 'the role of the target', arn: ask.role, needs, wantsExternalId: false }
+      return await sts.assumeRole(spokeOf(spoke), input, step)
     },
+    webIdentitySession: async (ask) =>
+      await sts.assumeRoleWithWebIdentity({
+        RoleArn: ask.role,
+        RoleSessionName: toSessionName(ask.person),
+        WebIdentityToken: ask.token,
+        DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? longestMs),
+        ...policies(ask),
+      }),
+    spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }
 }
 
 function hubCaller(deps: AwsDeps, sts: Sts): Caller {
   const { hubRoleArn: arn } = deps.config
   if (arn === null) return undefined
-  const step = { what: 'the hub role', arn, needs: 'sts:AssumeRole by the broker’s own identity' }
+  const needs = 'sts:AssumeRole by the broker’s own identity'
+  const step = { what: 'the hub role', arn, needs, wantsExternalId: true }
   return renewing(deps, () => sts.assumeRole(undefined, withExternalId(deps, arn, brokerName), step))
 }
 
@@ -71,18 +82,39 @@ function withExternalId({ externalId }: AwsDeps, arn: string, name: string): Ass
 }
 
 /** Who and why, on the last hop only: a key that was inherited transitively must not be set again. */
-function decoration({ clock }: AwsDeps, ask: SessionAsk) {
-  const leftMs = Math.min(longestMs, Math.max(shortestMs, ask.until - clock.now()))
-  const tags = { user: ask.person, grant: ask.grantId, request: ask.requestId }
+function decoration(deps: AwsDeps, ask: SessionAsk) {
+  const { sessionId, isTransitive = false, hasSourceIdentity = true } = ask
+  const tags = {
+    user: ask.person,
+    grant: ask.grantId,
+    request: ask.requestId,
+    ...(sessionId && { session: sessionId }),
+  }
+  const revocable = Object.keys(tags).filter((key) => revocationTags.includes(key))
   return {
-    DurationSeconds: Math.floor(leftMs / 1000),
-    SourceIdentity: toSessionName(ask.person),
+    DurationSeconds: durationSeconds(deps, ask, Math.min(longestMs, ask.longestMs ?? longestMs)),
     Tags: Object.entries(tags).map(([key, value]) => ({ Key: `sallyport:${key}`, Value: toTagValue(value) })),
-    Policy: ask.policy,
+    ...(isTransitive ? { TransitiveTagKeys: revocable.map((key) => `sallyport:${key}`) } : {}),
+    ...(hasSourceIdentity ? { SourceIdentity: toSessionName(ask.person) } : {}),
+    ...policies(ask),
   }
 }
 
-function spokeArn(config: Config['aws'], { account, partition }: SessionAsk): string {
+/** Tags by which a session can be killed; who it is and why stays with the first role. */
+const revocationTags = ['grant', 'session']
+
+function durationSeconds({ clock }: AwsDeps, { until }: { readonly until: number }, longest: number): number {
+  return Math.floor(Math.max(shortestMs, Math.min(longest, until - clock.now())) / 1000)
+}
+
+function policies({ policy, policyArns = [] }: Pick<SessionAsk, 'policy' | 'policyArns'>) {
+  return {
+    ...(policy === null ? {} : { Policy: policy }),
+    ...(policyArns.length === 0 ? {} : { PolicyArns: policyArns.map((arn) => ({ arn })) }),
+  }
+}
+
+function spokeArn(config: Config['aws'], { account, partition }: Pick<SessionAsk, 'account' | 'partition'>): string {
   const role = config.accounts[account]?.connectRole ?? config.connectRole
   return `arn:${partition}:iam::${account}:role/${role}`
 }

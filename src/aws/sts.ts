@@ -1,13 +1,16 @@
-import type { AssumeRoleCommandInput, STSClient } from '@aws-sdk/client-sts'
+import type { AssumeRoleCommandInput, AssumeRoleWithWebIdentityCommandInput, STSClient } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AwsCredentials } from './aws.ts'
-import { type AwsStep, outcomeOf, toAwsError } from './aws-errors.ts'
+import { type AwsStep, outcomeOf, toAwsError, toWebIdentityError } from './aws-errors.ts'
+import { clientOptions } from './client-options.ts'
 
 export interface StsDeps {
   readonly config: Pick<Config['aws'], 'regions' | 'endpoints'>
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
+  readonly logger: Logger
 }
 
 /** Credentials for the next call; asked each time, so that they are the newest. Undefined: the default provider chain. */
@@ -16,11 +19,12 @@ export type Caller = (() => Promise<AwsCredentials>) | undefined
 export interface Sts {
   /** @param caller the same function for the same role: a client is kept for each @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   assumeRole(caller: Caller, input: AssumeRoleCommandInput, step: AwsStep): Promise<AwsCredentials>
+  /** Not signed: the token is all there is. @throws BrokerError AWS_DENIED, LOGIN_REQUIRED, AWS_UNAVAILABLE */
+  assumeRoleWithWebIdentity(input: AssumeRoleWithWebIdentityCommandInput): Promise<AwsCredentials>
 }
 
-const connectionMs = 3000
-/** For one attempt; the SDK makes three. */
-const requestMs = 4000
+/** Percent of the space for session policies and tags from which a warning is logged: at 100 sessions stop opening. */
+const packedWarning = 80
 
 /** The SDK is imported with the first call, which costs 0.3 s and 14 MB. */
 export function createSts(deps: StsDeps): Sts {
@@ -33,41 +37,62 @@ export function createSts(deps: StsDeps): Sts {
     }
     return client
   }
+  const counted = async <T>(operation: string, call: () => Promise<T>): Promise<T> => {
+    const count = (outcome: string) => deps.metrics.awsCallsTotal.inc({ service: 'sts', operation, outcome })
+    try {
+      const answer = await call()
+      count('ok')
+      return answer
+    } catch (error) {
+      if (!(error instanceof BrokerError)) count(outcomeOf(error))
+      throw error
+    }
+  }
+  const warnIfFull = (percent: number | undefined, role: string | undefined) => {
+    if (percent !== undefined && percent > packedWarning)
+      deps.logger.warn({ percent, role }, 'session policy and tags nearly fill the space that STS has for them')
+  }
   return {
     assumeRole: async (caller, input, step) => {
-      const count = (outcome: string) =>
-        deps.metrics.awsCallsTotal.inc({ service: 'sts', operation: 'AssumeRole', outcome })
       try {
-        const [client, { AssumeRoleCommand }] = await Promise.all([clientFor(caller), import('@aws-sdk/client-sts')])
-        const { Credentials } = await client.send(new AssumeRoleCommand(input))
-        count('ok')
-        return toCredentials(Credentials)
+        return await counted('AssumeRole', async () => {
+          const [client, { AssumeRoleCommand }] = await Promise.all([clientFor(caller), import('@aws-sdk/client-sts')])
+          const { Credentials, PackedPolicySize } = await client.send(new AssumeRoleCommand(input))
+          warnIfFull(PackedPolicySize, input.RoleArn)
+          return toCredentials(Credentials)
+        })
       } catch (error) {
-        if (!(error instanceof BrokerError)) count(outcomeOf(error))
         throw toAwsError(error, step)
+      }
+    },
+    assumeRoleWithWebIdentity: async (input) => {
+      try {
+        return await counted('AssumeRoleWithWebIdentity', async () => {
+          const [client, { AssumeRoleWithWebIdentityCommand }] = await Promise.all([
+            clientFor(nobody),
+            import('@aws-sdk/client-sts'),
+          ])
+          const { Credentials, PackedPolicySize } = await client.send(new AssumeRoleWithWebIdentityCommand(input))
+          warnIfFull(PackedPolicySize, input.RoleArn)
+          return toCredentials(Credentials)
+        })
+      } catch (error) {
+        throw toWebIdentityError(error, input.RoleArn ?? '')
       }
     },
   }
 }
 
+/** Of calls that are not signed. */
+const nobody: Caller = () => Promise.reject(new Error('this call needs no credentials'))
+
 async function createClient({ config }: StsDeps, caller: Caller): Promise<STSClient> {
-  const [{ STSClient }, { NodeHttpHandler }] = await Promise.all([
-    import('@aws-sdk/client-sts'),
-    import('@smithy/node-http-handler'),
-  ])
-  const endpoint = config.endpoints.sts ?? config.endpoints['*']
+  const { STSClient } = await import('@aws-sdk/client-sts')
   return new STSClient({
+    ...(await clientOptions(config, 'sts')),
     // Regional: the global endpoint’s tokens may be invalid in opt-in regions.
     region: config.regions[0] ?? 'us-east-1',
-    retryMode: 'adaptive',
-    maxAttempts: 3,
-    requestHandler: new NodeHttpHandler({
-      connectionTimeout: connectionMs,
-      requestTimeout: requestMs,
-      throwOnRequestTimeout: true,
-    }),
     credentials: caller ? () => caller().then(toIdentity) : await defaultChain(),
-    ...(endpoint === undefined ? {} : { endpoint }),
   })
 }
 

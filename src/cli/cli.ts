@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
+import { verbFirst } from './aws.ts'
 import { exitCodes, fail } from './output.ts'
 
 /** One module of src/cli adds its commands; what they do is imported only when they run, so that `--help` and caches stay fast. */
@@ -21,7 +22,7 @@ export function createProgram(registers: readonly Register[]): Command {
 /** Parses argv and runs one command; resolves with the exit code of DESIGN: 0 done, 1 failed, 2 usage, 3 not logged in, 4 denied, 5 unreachable. */
 export async function runCli(argv: readonly string[], registers: readonly Register[]): Promise<number> {
   try {
-    await createProgram(registers).parseAsync([...argv], { from: 'user' })
+    await createProgram(registers).parseAsync([...verbFirst(argv)], { from: 'user' })
     return typeof process.exitCode === 'number' ? process.exitCode : exitCodes.done
   } catch (error) {
     return fail(error)

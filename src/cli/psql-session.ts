@@ -1,9 +1,8 @@
-import { spawn } from 'node:child_process'
-import { constants } from 'node:os'
 import { environment } from '../../proxy/local/client-settings.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import { type ConnectDeps, connectKinds, openConnections, warn } from './open-connections.ts'
 import { exitCodeOf } from './output.ts'
+import { runProgram } from './run-program.ts'
 import { describeEnd } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
 
@@ -37,9 +36,12 @@ export async function psql(
   )
   if (!connection) throw new BrokerError('INTERNAL', 'no local port')
   const ours = { ...Object.fromEntries(environment(connection.settings)), PGAPPNAME: 'psql' }
-  const code = await run('psql', args, { ...keepHarmless(deps.env), ...ours })
+  const code = await runProgram('psql', args, { ...keepHarmless(deps.env), ...ours }, installHint)
   return code === connectionFailed && refusal ? exitCodeOf(refusal.code) : code
 }
+
+const installHint =
+  'install it: apt install postgresql-client, dnf install postgresql, brew install libpq; or use any other client with: sallyport connect'
 
 /** psql's own code: "2 if the connection to the server went bad and the session was not interactive". */
 const connectionFailed = 2
@@ -49,30 +51,4 @@ const harmless = new Set(['PGCLIENTENCODING', 'PGDATESTYLE', 'PGTZ', 'PGCONNECT_
 
 function keepHarmless(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^PG/i.test(name) || harmless.has(name)))
-}
-
-/** Ctrl-C reaches psql from the terminal, which then cancels its statement; we must only not die of it. */
-async function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const child = spawn(program, args, { stdio: 'inherit', env, shell: false })
-  const passOn = (signal: NodeJS.Signals) => child.kill(signal)
-  const ignore = () => {}
-  process.on('SIGINT', ignore)
-  for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, passOn)
-  try {
-    return await new Promise<number>((resolve, reject) => {
-      child.once('error', (error: NodeJS.ErrnoException) =>
-        reject(error.code === 'ENOENT' ? notInstalled(error) : error),
-      )
-      child.once('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)))
-    })
-  } finally {
-    process.off('SIGINT', ignore)
-    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.off(signal, passOn)
-  }
-}
-
-function notInstalled(cause: Error): Error {
-  const hint =
-    'install it: apt install postgresql-client, dnf install postgresql, brew install libpq; or use any other client with: sallyport connect'
-  return Object.assign(new Error('psql is not on the PATH', { cause }), { hint })
 }

@@ -1,4 +1,5 @@
 import { registerAudit } from './audit.ts'
+import { registerAws } from './aws.ts'
 import type { Register } from './cli.ts'
 import { registerConfig } from './config.ts'
 import { registerConnect } from './connect.ts'
@@ -24,6 +25,7 @@ export const registers: readonly Register[] = [
   registerGrants,
   registerConnect,
   registerPsql,
+  registerAws,
   registerSessions,
   registerTokens,
   registerLock,

@@ -11,6 +11,14 @@ export interface TlsFiles {
 }
 
 /** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
+/** A registered account. */
+export interface AwsAccount {
+  readonly connectRole: string
+  readonly partition: string
+  /** Whom its roles trust: the hub's chain, or the person's own ID token. */
+  readonly trust: 'hub' | 'web_identity'
+}
+
 export interface Config {
   readonly file: string
   readonly server: {
@@ -41,7 +49,9 @@ export interface Config {
     readonly connectRole: string
     readonly externalId: string | null
     readonly regions: readonly string[]
-    readonly accounts: Readonly<Record<string, { readonly connectRole: string; readonly partition: string }>>
+    readonly accounts: Readonly<Record<string, AwsAccount>>
+    /** Name, with its path, of the managed policy that bounds revocable roles. */
+    readonly revocationPolicy: string
     /** By lower-case service id (`sts`), or `*`. */
     readonly endpoints: Readonly<Record<string, string>>
   }

@@ -88,11 +88,16 @@ function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
     hubRoleArn: aws.hub_role_arn ?? null,
     connectRole,
     externalId: aws.external_id ?? null,
+    revocationPolicy: filled(aws.revocation_policy),
     regions: aws.regions ?? [],
     accounts: Object.fromEntries(
       Object.entries(aws.accounts ?? {}).map(([id, one]) => [
         id,
-        { connectRole: one.connect_role ?? connectRole, partition: filled(one.partition) },
+        {
+          connectRole: one.connect_role ?? connectRole,
+          partition: filled(one.partition),
+          trust: one.trust === 'web_identity' ? one.trust : 'hub',
+        },
       ]),
     ),
     endpoints: Object.fromEntries(Object.entries(endpoints).map(([service, url]) => [service.toLowerCase(), url])),

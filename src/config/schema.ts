@@ -146,6 +146,12 @@ const Aws = Type.Object(
         examples: ['sallyport-1a2b3c'],
       }),
     ),
+    revocation_policy: Type.Optional(
+      RoleName(
+        'Name (with path) of the managed policy that is the permissions boundary of revocable roles; the broker writes its versions',
+        'sallyport/SallyportRevocations',
+      ),
+    ),
     regions: Type.Optional(
       List(
         Type.String({
@@ -163,6 +169,16 @@ const Aws = Type.Object(
           {
             connect_role: Type.Optional(RoleName('Spoke role of this account')),
             partition: Type.Optional(Partition('Partition of this account')),
+            trust: Type.Optional(
+              Type.String({
+                pattern: '^(hub|web_identity)$',
+                patternErrorMessage: 'expected hub or web_identity',
+                description:
+                  "Whom this account's roles trust: the hub's chain of roles (hub), or the person's own ID token (web_identity), so that the broker alone can mint nothing",
+                examples: ['web_identity'],
+                default: 'hub',
+              }),
+            ),
           },
           // TypeBox looks for the defaults inside a record only where its values have one themselves
           { ...strict, description: 'Overrides for one account', default: {} },
@@ -236,7 +252,36 @@ const Resource = Type.Object(
         description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
       }),
     ),
-    role: Type.Optional(RoleArn('IAM role whose session signs in to the target; default: the spoke role itself')),
+    role: Type.Optional(
+      RoleArn(
+        'IAM role whose session signs in to the target (default: the spoke role itself); of an iam-role, its ARN when it has a path',
+      ),
+    ),
+    max_session: Type.Optional(
+      Duration("An iam-role's MaxSessionDuration; chained sessions end after an hour whatever it says", '1h', {
+        least: '1h',
+        most: '12h',
+      }),
+    ),
+    revocable: Type.Optional(
+      Type.Boolean({
+        description:
+          'An iam-role has the policy of aws.revocation_policy as its permissions boundary: credentials already handed out are killed when the grant ends',
+        default: false,
+      }),
+    ),
+    transitive_tags: Type.Optional(
+      Type.Boolean({
+        description: "An iam-role's sessions pass the grant's tags on to roles assumed from them",
+        default: true,
+      }),
+    ),
+    source_identity: Type.Optional(
+      Type.Boolean({
+        description: "An iam-role's sessions carry the person as SourceIdentity, also in roles assumed from them",
+        default: true,
+      }),
+    ),
     database: Type.Optional(
       Type.String({ description: 'Database used when the client names none', default: 'postgres' }),
     ),

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
+import { type AwsRoutesDeps, awsRoutes } from './routes/aws.ts'
 import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
@@ -18,6 +19,7 @@ export interface RoutesDeps {
   readonly access: AccessRoutesDeps & Parameters<typeof resourceRoutes>[0] & Parameters<typeof policyRoutes>[0]
   readonly sessions: SessionRoutesDeps
   readonly connect: ConnectRoutesDeps
+  readonly aws: AwsRoutesDeps
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
 }
@@ -33,6 +35,7 @@ export function allRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     policyRoutes(deps.access),
     sessionRoutes(deps.sessions),
     connectRoutes(deps.connect),
+    awsRoutes(deps.aws),
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
   ]

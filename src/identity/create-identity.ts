@@ -11,7 +11,7 @@ import { LoginKeeper } from './login-keeper.ts'
 import type { Logins } from './logins.ts'
 import { Memory } from './memory.ts'
 import type { Login, Principal, Role } from './principal.ts'
-import { probeLogins } from './probe-logins.ts'
+import { freshIdToken, probeLogins } from './probe-logins.ts'
 import { recover } from './recover.ts'
 import { rolesOf } from './roles.ts'
 import { createServiceAccount, type ServiceAccountAsk } from './service-accounts.ts'
@@ -33,6 +33,8 @@ export interface DirectoryPage {
 /** Identity as the API and the composition root use it. */
 export interface Identity extends IdentityService {
   readonly logins: Logins
+  /** An ID token that the provider gave just now for this login. @throws BrokerError LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
+  idToken(loginId: string): Promise<string>
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
   /** In the order of ids. @param query.after `next` of the page before */
@@ -83,6 +85,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     },
     principal: (id) => core.directory.principal(id),
     findPrincipal: (reference) => core.directory.find(reference),
+    idToken: (loginId) => freshIdToken(core, logins, loginId),
     credentialLive: (credential) => usable(credential, { logins, apiTokens, connectTokens }),
     scramVerifier: (id) => connectTokens.scramVerifier(id),
     identify: (claim, client) => connectTokens.identify(claim, client),

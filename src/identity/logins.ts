@@ -46,4 +46,9 @@ export interface Logins {
  * Asks the provider whether a person is still there, with the refresh token of a login.
  * `gone`: the provider refused the token. `unavailable`: no answer, ask again later.
  */
-export type Prober = (refreshToken: string) => Promise<Vouched | 'gone' | 'unavailable'>
+export type Prober = (refreshToken: string) => Promise<Refreshed | 'gone' | 'unavailable'>
+
+export interface Refreshed extends Vouched {
+  /** As it came, where one came; it was checked. */
+  readonly idToken?: string
+}

@@ -99,7 +99,8 @@ export function createOidc(deps: OidcDeps): Oidc {
       try {
         const found = await provider()
         const tokens = await refreshTokenGrant(found, refreshToken)
-        return await vouch(deps, found, tokens, refreshToken)
+        const { id_token: idToken } = tokens
+        return { ...(await vouch(deps, found, tokens, refreshToken)), ...(idToken === undefined ? {} : { idToken }) }
       } catch (error) {
         if (isGone(error)) return 'gone'
         deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'a sign-in could not be probed')

@@ -1,3 +1,4 @@
+import { BrokerError } from '../../proxy/session.ts'
 import { principalId, readClaims } from './claims.ts'
 import type { Core } from './core.ts'
 import { type LoginKeeper, sealPurpose } from './login-keeper.ts'
@@ -47,7 +48,35 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
   for (const row of await logins.store.ofPrincipal(id)) await logins.end(row.id, 'principal-inactive')
 }
 
-async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, row: LoginRow): Promise<Answer> {
+/**
+ * An ID token that the provider gave just now, for whom nothing else will do.
+ * @throws BrokerError LOGIN_REQUIRED with the reason, PROVIDER_UNAVAILABLE
+ */
+export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: string): Promise<string> {
+  const required = (why: string) =>
+    new BrokerError('LOGIN_REQUIRED', `this role wants your own ID token, and ${why}`, {
+      hint: 'run: sallyport login --fresh',
+    })
+  const row = await logins.store.byId(loginId)
+  if (!row) throw required('only somebody who signed in has one')
+  if (!core.prober || row.refresh_token === null)
+    throw required('the identity provider gave no refresh token to get one with (scope offline_access)')
+  const answer = await probeOne(core, logins, core.prober, row)
+  if (answer === 'unavailable') throw new BrokerError('PROVIDER_UNAVAILABLE')
+  if (answer === 'gone') throw required('the identity provider no longer vouches for this sign-in')
+  if (answer.idToken === undefined) throw required('the identity provider sends none with a refresh')
+  return answer.idToken
+}
+
+/** One at a time for each login: a token that was rotated meanwhile is no good any more, and trying it would end the login. */
+function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
+  return core.turns.run(`probe ${id}`, async () => {
+    const row = await logins.store.byId(id)
+    return row ? await tryToken(core, logins, prober, row) : 'unavailable'
+  })
+}
+
+async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: LoginRow): Promise<Answer> {
   if (row.refresh_token === null) return 'unavailable'
   const answer = await ask(core, prober, row, row.refresh_token)
   if (answer === 'unavailable') {

@@ -40,6 +40,7 @@ async function collect(): Promise<readonly RouteEntry[]> {
       access: { access: absent } as never,
       sessions: absent,
       connect: absent,
+      aws: absent,
       audit: { audit: absent } as never,
       recordings: absent,
     }),

@@ -101,7 +101,8 @@ await testOf('a name that two resources have', async (t) => {
   writeFileSync(configFile, stringify(config))
   company.daemon.signal('SIGHUP')
   const count = async () =>
-    (await company.api<{ resources: unknown[] }>('alice', 'GET', '/api/v1/resources')).resources.length
+    (await company.api<{ resources: unknown[] }>('alice', 'GET', '/api/v1/resources?kind=rds-postgres')).resources
+      .length
   await within5s(async () => (await count()) === 2)
   t.match(await ask('resource=orders'), { C: '28000', M: /eu-west-1[\s\S]*us-east-1/ })
   await isAudited(t, 'RESOURCE_AMBIGUOUS')

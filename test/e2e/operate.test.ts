@@ -70,7 +70,11 @@ await t.test('SIGHUP with rules that no longer allow it: the grant ends and the 
   writeFileSync(configFile, good)
   company.daemon.signal('SIGHUP')
   await until('the first rules are back', async () => {
-    const { resources } = await company.api<{ resources: unknown[] }>('alice', 'GET', '/api/v1/resources')
+    const { resources } = await company.api<{ resources: unknown[] }>(
+      'alice',
+      'GET',
+      '/api/v1/resources?kind=rds-postgres',
+    )
     return resources.length === 1
   })
   await company.grant()

@@ -30,11 +30,13 @@ const vectors = JSON.parse(readFileSync(new URL('../fixtures/aws-vectors.json', 
 const signedAt = Date.parse(vectors.clock)
 const account = '222222222222'
 
+const nothing = { managedPolicies: [], oidcProviders: [], buckets: {} }
+
 /** The holder of a vector's keys may connect to everything, unless told. */
 function judge(vector: Vector, options: { identity?: object; session?: object; boundary?: object } = {}) {
   const { credentials, region } = vector.input
   const identity = (options.identity ?? allow('rds-db:connect', '*')) as World['users'][number]['policies'][number]
-  const world: World = { organizationId: 'o-1', regions: [region], users: [], roles: [] }
+  const world: World = { organizationId: 'o-1', regions: [region], users: [], roles: [], ...nothing }
   const callers = createCallers(world)
   const { sessionToken: token, ...keys } = credentials
   if (token) {
@@ -50,7 +52,7 @@ function judge(vector: Vector, options: { identity?: object; session?: object; b
     world.roles.push(role)
     const times = { issuedAt: signedAt - 60_000, expiresAt: signedAt + 3_000_000 }
     const session = options.session ? parsePolicy(options.session, 'identity') : null
-    const nobody = { tags: {}, transitiveTagKeys: [], sourceIdentity: null }
+    const nobody = { tags: {}, transitiveTagKeys: [], sourceIdentity: null, isChained: false }
     callers.adopt(role, { token, roleArn: role.arn, name: 'jane', ...times, policy: session, ...nobody }, keys)
   } else {
     const arn = `arn:aws:iam::${account}:user/u`

@@ -11,6 +11,8 @@ import { startAws } from '../sandbox/aws.ts'
 import { createClock } from '../sandbox/clock.ts'
 import { allow, arns, computeKeys, createWorld, externalId, policy } from '../sandbox/default-world.ts'
 
+const readOnly = 'arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'
+
 /** The real SDK against the double. */
 async function start(t: Test, change: (world: World) => void = () => {}) {
   const clock = createClock()
@@ -229,7 +231,10 @@ t.test('parameters have the limits of the service model: one inside and one outs
     ],
     [{ Tags: [{ Key: 'aws:x', Value: '1' }] }, 'InvalidParameterValue'],
     [{ Tags: tags(1), TransitiveTagKeys: ['k1'] }, 'InvalidParameterValue'],
-    [{ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/ReadOnlyAccess' }] }, 'InvalidParameterValue'],
+    [{ PolicyArns: [{ arn: 'arn:aws:iam::aws:policy/NoSuchPolicy' }] }, 'AccessDenied'],
+    [{ PolicyArns: [{ arn: 'ReadOnlyAccess' }] }, 'ValidationError'],
+    [{ PolicyArns: Array(11).fill({ arn: readOnly }) }, 'InvalidParameterValue'],
+    [{ PolicyArns: [{ arn: readOnly }], Policy: ' '.repeat(2048) }, 'ValidationError'],
   ]
   for (const [input, name] of bad)
     await t.rejects(

@@ -5,17 +5,21 @@ import { type AssumeRoleDeps, assumeRole } from './aws/assume-role.ts'
 import { type AssumeRoleInput, readAssumeRole } from './aws/assume-role-input.ts'
 import { authenticate } from './aws/authenticate.ts'
 import { AwsFault } from './aws/aws-fault.ts'
+import { listBuckets } from './aws/buckets.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
+import { createFederation, type Federation } from './aws/federation.ts'
+import { answerIam } from './aws/iam.ts'
 import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
+import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
 import type { World } from './aws/world.ts'
 import type { SandboxClock } from './clock.ts'
 import { type ArmedFaults, type AwsFaults, createFaults } from './faults.ts'
 
 /**
- * One endpoint that is STS: AssumeRole and GetCallerIdentity of the query protocol, version 2011-06-15. A referee: it refuses
- * what AWS refuses (`specs/aws.md` 1 and 2), and remembers every call. Left out: managed session policies, MFA, other actions,
- * service control policies.
+ * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
+ * buckets, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
   /** e.g. `http://127.0.0.1:23456`, for `aws.endpoint_url`. */
@@ -27,6 +31,8 @@ export interface AwsDouble {
   readonly faults: AwsFaults
   /** For database doubles: the same keys, policies and clock. */
   readonly rdsTokens: RdsTokenJudge
+  /** Sign-ins to the console. */
+  readonly federation: Federation
   close(): Promise<void>
 }
 
@@ -49,6 +55,7 @@ export interface AwsCall {
 interface Deps extends AssumeRoleDeps {
   readonly faults: ArmedFaults
   readonly clock: SandboxClock
+  readonly federation: Federation
 }
 
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
@@ -59,7 +66,8 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
   const { world, clock } = options
   const faults = createFaults()
   const callers = createCallers(world)
-  const deps: Deps = { world, callers, faults, clock, isDenied: faults.isDenied }
+  const federation = createFederation(callers)
+  const deps: Deps = { world, callers, faults, clock, federation, isDenied: faults.isDenied }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {
     serve(deps, calls, request, response).catch((error: unknown) => {
@@ -74,6 +82,7 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
     callers,
     calls,
     faults,
+    federation,
     rdsTokens: createRdsTokenJudge({ world, callers, isDenied: faults.isDenied, now: clock.now }),
     close: () =>
       new Promise((resolve) => {
@@ -96,26 +105,57 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     reason: '',
     packedPolicySize: null,
   }
+  if (request.url?.split('?')[0] === '/federation') return answerFederation(deps, call, calls, request, body, response)
   let [status, xml] = [200, '']
+  const service = serviceOf(request)
   try {
-    xml = answerCall(deps, call, request, body)
+    xml = await answerCall(deps, call, service, request, body)
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error
     call.outcome = error.code
     call.reason = error.reason
-    ;[status, xml] = [error.status, errorAnswer(error)]
+    ;[status, xml] = [error.status, errorAnswer(error, service === 's3' ? 's3' : 'query')]
   }
   calls.push(call)
-  response.writeHead(status, { 'content-type': 'text/xml', date: new Date(deps.clock.now()).toUTCString() }).end(xml)
+  const type = service === 's3' ? 'application/xml' : 'text/xml'
+  response.writeHead(status, { 'content-type': type, date: new Date(deps.clock.now()).toUTCString() }).end(xml)
 }
 
-function answerCall(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): string {
+/** By the scope that it was signed for; unsigned calls are STS's. */
+function serviceOf(request: IncomingMessage): 'sts' | 'iam' | 's3' {
+  const service = /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '')?.[1]
+  return service === 'iam' || service === 's3' ? service : 'sts'
+}
+
+async function answerCall(
+  deps: Deps,
+  call: Draft,
+  service: 'sts' | 'iam' | 's3',
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<string> {
+  const now = deps.clock.now()
+  if (service === 's3') {
+    call.action = 'ListBuckets'
+    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/')
+      throw new AwsFault('NotImplemented', 501, 'only ListBuckets is here')
+    const caller = callerOf(deps, service, request, body)
+    call.caller = caller.arn
+    return listBuckets(deps, caller, now)
+  }
   const parameters = readParameters(request, body)
   call.parameters = Object.fromEntries(parameters)
   call.action = parameters.get('Action') ?? ''
   if (deps.faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
-  const caller = callerOf(deps, request, body)
+  if (call.action === 'AssumeRoleWithWebIdentity') return await answerWebIdentity(deps, call, parameters)
+  const caller = callerOf(deps, service, request, body)
   call.caller = caller.arn
+  return service === 'iam'
+    ? answerIam(deps, caller, call.action, parameters, now)
+    : answerSts(deps, call, caller, parameters)
+}
+
+function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {
   if (parameters.get('Version') !== '2011-06-15' || !['AssumeRole', 'GetCallerIdentity'].includes(call.action))
     throw new AwsFault(
       'InvalidAction',
@@ -129,14 +169,43 @@ function answerCall(deps: Deps, call: Draft, request: IncomingMessage, body: Buf
   return assumeRoleAnswer(assumed)
 }
 
-function callerOf(deps: Deps, request: IncomingMessage, body: Buffer): Caller {
+/** Not signed: the token is all there is. */
+async function answerWebIdentity(deps: Deps, call: Draft, parameters: Map<string, string>): Promise<string> {
+  const token = parameters.get('WebIdentityToken') ?? ''
+  call.parameters = { ...call.parameters, WebIdentityToken: '' }
+  for (const name of ['Tags.member.1.Key', 'SourceIdentity', 'ExternalId'])
+    if (parameters.has(name)) throw new AwsFault('ValidationError', 400, `${name} is no parameter of this action`)
+  call.assumeRole = readAssumeRole(parameters)
+  const assumed = await assumeRoleWithWebIdentity(deps, call.assumeRole, token, deps.clock.now())
+  call.packedPolicySize = assumed.packedPolicySize
+  return assumeRoleAnswer(assumed, 'AssumeRoleWithWebIdentity')
+}
+
+function answerFederation(
+  { federation, clock }: Deps,
+  call: Draft,
+  calls: AwsCall[],
+  request: IncomingMessage,
+  body: Buffer,
+  response: ServerResponse,
+): void {
+  const query = new URLSearchParams(request.method === 'POST' ? body.toString('utf8') : request.url?.split('?')[1])
+  const { status, body: text, contentType, location } = federation.answer(query, clock.now())
+  call.action = query.get('Action') ?? ''
+  call.outcome = status < 400 ? 'ok' : text
+  calls.push(call)
+  response.writeHead(status, { 'content-type': contentType, ...(location ? { location } : {}) }).end(text)
+}
+
+/** IAM is one endpoint for the partition, and signs for its first region. */
+function callerOf(deps: Deps, service: string, request: IncomingMessage, body: Buffer): Caller {
   const signed: SignedRequest = {
     method: request.method ?? '',
     target: request.url ?? '',
     headers: pairs(request.rawHeaders),
     body,
   }
-  const expected = { service: 'sts', regions: deps.world.regions }
+  const expected = { service, regions: service === 'iam' ? ['us-east-1'] : deps.world.regions }
   return authenticate(signed, readHeaderSignature(signed), expected, deps.callers, deps.clock.now())
 }
 

@@ -68,6 +68,11 @@ const levels: object = {
   admin: { db_user: 'sallyport_rw', databases: ['*'] },
 }
 
+const roleLevels: object = {
+  readonly: { policy_arns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'] },
+  full: {},
+}
+
 function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 'version' | 'server'> {
   return {
     store: { url: `sqlite:${files.databaseFile}` },
@@ -84,21 +89,36 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       connect_role: 'sallyport/SallyportConnect',
       external_id: externalId,
       regions: [region],
-      accounts: { [accounts.data]: {} },
+      accounts: { [accounts.data]: {}, [accounts.web]: { trust: 'web_identity' } },
       endpoint_url: sandbox.aws.url,
     },
     resources: [
       // Through a brokered role of the account, and through the spoke role itself: both ways that the product has.
       { ...database(sandbox, 'orders'), role: arns.databases, tags: { env: 'prod', team: 'shop' } },
       { ...database(sandbox, 'billing'), tags: { env: 'staging', team: 'finance' } },
+      { id: roleId('ReportsReader'), revocable: true, tags: { team: 'shop' } },
+      { id: roleId('Deployer'), role: arns.deploy, tags: { team: 'shop' } },
+      { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
     ],
-    levels: [{ for: { kinds: ['rds-postgres'] }, ...levels }],
+    levels: [
+      { for: { kinds: ['rds-postgres'] }, ...levels },
+      { for: { kinds: ['iam-role'] }, ...roleLevels },
+    ],
     access: [
       {
         name: 'engineers-read-prod-databases',
         who: { groups: ['engineering'] },
         what: { accounts: [accounts.data], kinds: ['rds-postgres'], tags: { env: 'prod' } },
         levels: ['readonly'],
+        max_duration: '8h',
+        require: { reason: true },
+        approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+      },
+      {
+        name: 'engineers-use-roles-of-their-team',
+        who: { groups: ['engineering'] },
+        what: { accounts: [accounts.data, accounts.web], kinds: ['iam-role'], tags: { team: 'shop' } },
+        levels: ['readonly', 'full'],
         max_duration: '8h',
         require: { reason: true },
         approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
@@ -115,6 +135,8 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
     audit: { checkpoint_every: '5s', anchors: [{ file: files.anchorFile }] },
   }
 }
+
+export const roleId = (name: string) => `iam-role/${accounts.data}/${name}`
 
 export const resourceId = (name: keyof typeof instances) => `rds-postgres/${accounts.data}/${region}/${name}`
 

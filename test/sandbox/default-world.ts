@@ -1,10 +1,11 @@
 import type { PolicyDocument, Role, World } from './aws/world.ts'
 
 /**
- * The sandbox's AWS: account 111111111111 holds the daemon's own identity and the hub, account 111122223333 the databases.
+ * The sandbox's AWS: account 111111111111 holds the daemon's own identity and the hub, account 111122223333 databases and roles,
+ * account 444455556666 a role that trusts nobody but the company's identity provider.
  * The documents are those that `specs/aws.md` 2 tells an installation to use.
  */
-export const accounts = { hub: '111111111111', data: '111122223333' } as const
+export const accounts = { hub: '111111111111', data: '111122223333', web: '444455556666' } as const
 export const region = 'eu-west-1'
 export const externalId = '9f8c7b6a-0000-4000-8000-000000000001'
 export const computeKeys = {
@@ -17,6 +18,10 @@ export const arns = {
   hub: `arn:aws:iam::${accounts.hub}:role/SallyportHub`,
   connect: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportConnect`,
   databases: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportDatabases`,
+  reports: `arn:aws:iam::${accounts.data}:role/ReportsReader`,
+  deploy: `arn:aws:iam::${accounts.data}:role/teams/shop/Deployer`,
+  personal: `arn:aws:iam::${accounts.web}:role/Personal`,
+  revocations: `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`,
 } as const
 
 /** The databases of the sandbox: DbiResourceId and endpoint name of each. */
@@ -25,7 +30,8 @@ export const instances = {
   billing: { resourceId: 'db-BILLINGSANDBOX000000000001', endpoint: `billing.abc123.${region}.rds.amazonaws.com` },
 } as const
 
-export function createWorld(): World {
+/** @param oidc the company's OpenID provider, as the account with `web_identity` knows it */
+export function createWorld(oidc = { issuer: 'https://login.example.com', clientId: 'sallyport' }): World {
   return {
     organizationId: 'o-exampleorgid',
     regions: [region, 'us-east-1'],
@@ -38,7 +44,23 @@ export function createWorld(): World {
         tags: {},
       },
     ],
-    roles: [hub(), connect(), databases()],
+    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc)],
+    managedPolicies: [
+      {
+        arn: arns.revocations,
+        versions: [{ id: 'v1', document: ceiling, createdAt: 0 }],
+        defaultVersion: 'v1',
+        next: 2,
+      },
+      {
+        arn: 'arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess',
+        versions: [{ id: 'v1', document: allow(['s3:Get*', 's3:List*'], '*'), createdAt: 0 }],
+        defaultVersion: 'v1',
+        next: 2,
+      },
+    ],
+    oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
+    buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
   }
 }
 
@@ -87,6 +109,19 @@ function connect(): Role {
           Action: ['sts:TagSession', 'sts:SetSourceIdentity'],
           Resource: 'arn:aws:iam::*:role/*',
         },
+        {
+          Sid: 'RevocationBoundaryOnly',
+          Effect: 'Allow',
+          Action: [
+            'iam:CreatePolicyVersion',
+            'iam:DeletePolicyVersion',
+            'iam:SetDefaultPolicyVersion',
+            'iam:GetPolicy',
+            'iam:GetPolicyVersion',
+            'iam:ListPolicyVersions',
+          ],
+          Resource: 'arn:aws:iam::*:policy/sallyport/SallyportRevocations',
+        },
       ),
       databaseAccess(),
     ],
@@ -108,6 +143,52 @@ function databases(): Role {
     maxSessionSeconds: 3600,
     tags: { 'sallyport:managed': 'true' },
   }
+}
+
+const ceiling = policy({ Sid: 'Ceiling', Effect: 'Allow', Action: '*', Resource: '*' })
+
+/** A role for people, whose sessions can be killed. */
+function reports(): Role {
+  return { ...brokered(arns.reports, 'AROASANDBOXREPORTS01'), boundary: arns.revocations }
+}
+
+/** Another, with a path and without the boundary. */
+function deploy(): Role {
+  return brokered(arns.deploy, 'AROASANDBOXDEPLOY001')
+}
+
+function brokered(arn: string, roleId: string): Role {
+  return {
+    arn,
+    roleId,
+    trust: trust(arns.connect, {
+      StringLike: { 'sts:SourceIdentity': '?*', 'aws:RequestTag/sallyport:grant': 'grt_*' },
+    }),
+    policies: [allow('s3:*', '*')],
+    maxSessionSeconds: 3600,
+    tags: { 'sallyport:managed': 'true' },
+  }
+}
+
+/** The broker's own credentials open nothing here: it takes the person's ID token. */
+function personal({ issuer, clientId }: { issuer: string; clientId: string }): Role {
+  return {
+    arn: arns.personal,
+    roleId: 'AROASANDBOXPERSONAL1',
+    trust: policy({
+      Effect: 'Allow',
+      Principal: { Federated: providerArn(issuer) },
+      Action: ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession', 'sts:SetSourceIdentity'],
+      Condition: { StringEquals: { [`${issuer.replace(/^https?:\/\//, '')}:aud`]: clientId } },
+    }),
+    policies: [allow('s3:*', '*')],
+    maxSessionSeconds: 43_200,
+    tags: {},
+  }
+}
+
+function providerArn(issuer: string): string {
+  return `arn:aws:iam::${accounts.web}:oidc-provider/${issuer.replace(/^https?:\/\//, '')}`
 }
 
 function databaseAccess(): PolicyDocument {

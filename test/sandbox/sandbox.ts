@@ -54,9 +54,10 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     closers.push(() => part.close())
     return part
   }
+  const provider = startOidc(options.oidc).then(keep)
   const started = await Promise.allSettled([
-    startOidc(options.oidc).then(keep),
-    startAws({ world: createWorld(), clock }).then(keep),
+    provider,
+    provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
     startPostgres(options.postgres).then(keep),
   ])
   try {

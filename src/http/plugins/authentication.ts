@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import { BrokerError } from '../../../proxy/session.ts'
+import { BrokerError, type Identity } from '../../../proxy/session.ts'
 import type { IdentityService } from '../../identity/identity.ts'
 import type { Login } from '../../identity/principal.ts'
 
@@ -54,4 +54,14 @@ function authorize(login: Login | null, config: import('fastify').FastifyContext
 export function requireLogin(request: { login: Login | null }): Login {
   if (!request.login) throw new BrokerError('LOGIN_REQUIRED')
   return request.login
+}
+
+/** Whose session it is, and what ends it. */
+export function toIdentity(login: Login): Identity {
+  const { id, name } = login.principal
+  return {
+    principalId: id,
+    name,
+    credential: { kind: login.via === 'api-token' ? 'api-token' : 'login', id: login.id },
+  }
 }

@@ -6,7 +6,7 @@ import { BrokerError, type ClientOrigin, type EndReason, type Identity } from '.
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { isCut } from '../../sessions/live-sessions.ts'
-import { requireLogin } from '../plugins/authentication.ts'
+import { requireLogin, toIdentity } from '../plugins/authentication.ts'
 
 const Query = Type.Object(
   {
@@ -70,15 +70,6 @@ export const connectRoutes =
       },
     )
   }
-
-function toIdentity(login: Login): Identity {
-  const { id, name } = login.principal
-  return {
-    principalId: id,
-    name,
-    credential: { kind: login.via === 'api-token' ? 'api-token' : 'login', id: login.id },
-  }
-}
 
 /** @returns false when it could not be written down: then the port must not work */
 async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<boolean> {

@@ -8,7 +8,7 @@ import type { RdsLevel } from './level.ts'
 import type { RdsTarget } from './target.ts'
 
 export interface LeaseDeps {
-  readonly aws: Aws
+  readonly aws: Pick<Aws, 'session'>
   readonly changes: Changes
   readonly clock: Clock
   readonly logger: Logger

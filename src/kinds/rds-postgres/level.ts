@@ -1,7 +1,8 @@
-import { type TSchema, Type } from 'typebox'
+import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { parseDuration } from '../../config/units.ts'
 import type { Parsed } from '../kind.ts'
+import { levelProblems } from '../level-problems.ts'
 
 /** What an access level means on a database. */
 export interface RdsLevel {
@@ -34,27 +35,13 @@ const expected: Readonly<Record<string, string>> = {
   max_rows: 'expected a whole number of at least 1',
 }
 
+const words = { noun: 'a database level', mapping: 'expected a mapping with db_user' }
+
 export function parseLevel(raw: unknown): Parsed<RdsLevel> {
-  if (!Value.Check(LevelSchema, raw)) return { ok: false, problems: problemsOf(LevelSchema, raw) }
+  if (!Value.Check(LevelSchema, raw)) return { ok: false, problems: levelProblems(LevelSchema, raw, expected, words) }
   const { db_user: dbUser, databases = ['*'], statement_timeout: timeout, max_rows: maxRows = 0 } = raw
   return {
     ok: true,
     value: { dbUser, databases, statementTimeoutMs: parseDuration(timeout ?? '') ?? 0, maxRows },
   }
-}
-
-function problemsOf(schema: TSchema, raw: unknown) {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
-    return [{ path: '', message: 'expected a mapping with db_user' }]
-  const unknown = Object.keys(raw)
-    .filter((key) => !Object.hasOwn(expected, key))
-    .map((key) => ({ path: key, message: `unknown; a database level has ${Object.keys(expected).join(', ')}` }))
-  const wrong = [...Value.Errors(schema, raw)]
-    .flatMap(({ instancePath, keyword, params }) =>
-      keyword === 'required'
-        ? (params as { requiredProperties: string[] }).requiredProperties
-        : [instancePath.split('/')[1] ?? ''],
-    )
-    .filter((key) => Object.hasOwn(expected, key))
-  return [...unknown, ...[...new Set(wrong)].map((key) => ({ path: key, message: expected[key] ?? '' }))]
 }

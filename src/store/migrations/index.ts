@@ -4,6 +4,7 @@ import * as identity from './0001-identity.ts'
 import * as access from './0002-access.ts'
 import * as sessions from './0003-sessions.ts'
 import * as audit from './0004-audit.ts'
+import * as roleCredentials from './0005-role-credentials.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -12,4 +13,5 @@ export const migrations: Record<string, Migration> = {
   '0002-access': access,
   '0003-sessions': sessions,
   '0004-audit': audit,
+  '0005-role-credentials': roleCredentials,
 }

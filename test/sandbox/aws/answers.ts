@@ -4,14 +4,21 @@ import type { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
 
 /** XML of the AWS query protocol, as STS 2011-06-15 writes it. */
-type Xml = readonly [name: string, content: string | readonly Xml[]]
+export type Xml = readonly [name: string, content: string | readonly Xml[]]
 
-const namespace = 'https://sts.amazonaws.com/doc/2011-06-15/'
+const namespaces = {
+  sts: 'https://sts.amazonaws.com/doc/2011-06-15/',
+  iam: 'https://iam.amazonaws.com/doc/2010-05-08/',
+  s3: 'http://s3.amazonaws.com/doc/2006-03-01/',
+} as const
 
-export function assumeRoleAnswer({ caller, packedPolicySize }: AssumedRole): string {
+export function assumeRoleAnswer(
+  { caller, packedPolicySize }: AssumedRole,
+  action: 'AssumeRole' | 'AssumeRoleWithWebIdentity' = 'AssumeRole',
+): string {
   const { session } = caller
   if (!session) throw new Error('an assumed role has a session')
-  return answer('AssumeRole', [
+  return answer(action, [
     [
       'AssumedRoleUser',
       [
@@ -41,7 +48,16 @@ export function callerIdentityAnswer(caller: Caller): string {
   ])
 }
 
-export function errorAnswer(fault: AwsFault): string {
+/** S3 has a form of its own. */
+export function errorAnswer(fault: AwsFault, service: 'query' | 's3' = 'query'): string {
+  if (service === 's3') {
+    const content: Xml[] = [
+      ['Code', fault.code],
+      ['Message', fault.message],
+      ['RequestId', randomUUID()],
+    ]
+    return `<Error>${content.map(write).join('')}</Error>\n`
+  }
   const error: Xml = [
     'Error',
     [
@@ -53,15 +69,14 @@ export function errorAnswer(fault: AwsFault): string {
   return root('ErrorResponse', [error, ['RequestId', randomUUID()]])
 }
 
-function answer(action: string, result: readonly Xml[]): string {
-  return root(`${action}Response`, [
-    [`${action}Result`, result],
-    ['ResponseMetadata', [['RequestId', randomUUID()]]],
-  ])
+/** @param result null: the action answers with nothing but its metadata */
+export function answer(action: string, result: readonly Xml[] | null, service: 'sts' | 'iam' = 'sts'): string {
+  const metadata: Xml = ['ResponseMetadata', [['RequestId', randomUUID()]]]
+  return root(`${action}Response`, result ? [[`${action}Result`, result], metadata] : [metadata], service)
 }
 
-const root = (name: string, content: readonly Xml[]) =>
-  `<${name} xmlns="${namespace}">${content.map(write).join('')}</${name}>\n`
+export const root = (name: string, content: readonly Xml[], service: keyof typeof namespaces = 'sts') =>
+  `<${name} xmlns="${namespaces[service]}">${content.map(write).join('')}</${name}>\n`
 
 function write([name, content]: Xml): string {
   const inside = typeof content === 'string' ? escapeText(content) : content.map(write).join('')

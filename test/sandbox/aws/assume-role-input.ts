@@ -7,6 +7,7 @@ export interface AssumeRoleInput {
   readonly externalId: string | null
   readonly durationSeconds: number
   readonly policy: string | null
+  readonly policyArns: readonly string[]
   readonly tags: Readonly<Record<string, string>>
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity: string | null
@@ -18,6 +19,7 @@ const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u
 // biome-ignore lint/suspicious/noControlCharactersInRegex: tab, line feed and carriage return are what AWS allows
 const policyText = /^[\u0009\u000A\u000D\u0020-\u00FF]+$/
 const maxPlainText = 2048
+const mostArns = 10
 
 /** @throws AwsFault ValidationError that lists every problem, InvalidParameterValue */
 export function readAssumeRole(parameters: ReadonlyMap<string, string>): AssumeRoleInput {
@@ -44,7 +46,8 @@ export function readAssumeRole(parameters: ReadonlyMap<string, string>): AssumeR
   if (pairs.length > 50) problems.push(constraint('[…]', 'tags', 'Member must have length less than or equal to 50'))
   if (problems.length > 0) throw validation(problems)
   checkMeaning(input, pairs, transitiveTagKeys, parameters)
-  return { ...input, tags: Object.fromEntries(pairs), transitiveTagKeys }
+  const policyArns = listed(parameters, 'PolicyArns', '.arn')
+  return { ...input, policyArns, tags: Object.fromEntries(pairs), transitiveTagKeys }
 }
 
 function checkMeaning(
@@ -55,9 +58,11 @@ function checkMeaning(
 ): void {
   if (!/^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(input.roleArn))
     throw new AwsFault('ValidationError', 400, `${input.roleArn} is invalid`)
-  if (listed(parameters, 'PolicyArns', '.arn').length > 0)
-    throw invalid('managed session policies are not part of this sandbox')
-  if ((input.policy?.length ?? 0) > maxPlainText)
+  const arns = listed(parameters, 'PolicyArns', '.arn')
+  if (arns.length > mostArns) throw invalid(`at most ${mostArns} PolicyArns`)
+  if (arns.some((arn) => !/^arn:aws[a-z-]*:iam::(aws|\d{12}):policy\/[\w+=,.@/-]+$/.test(arn)))
+    throw new AwsFault('ValidationError', 400, 'a PolicyArn is invalid')
+  if ((input.policy?.length ?? 0) + arns.join('').length > maxPlainText)
     throw new AwsFault(
       'ValidationError',
       400,

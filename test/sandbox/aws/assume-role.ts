@@ -4,7 +4,7 @@ import { AwsFault } from './aws-fault.ts'
 import type { Caller, Callers } from './callers.ts'
 import { packedPolicySize } from './packed-size.ts'
 import { type Policy, PolicyError, parsePolicy } from './policy.ts'
-import { findRole, type World } from './world.ts'
+import { accountOf, documentOf, findRole, type Role, type World } from './world.ts'
 
 export interface AssumedRole {
   readonly caller: Caller
@@ -22,7 +22,7 @@ const chainedMaxSeconds = 3600
 
 /** @throws AwsFault AccessDenied, ValidationError, InvalidParameterValue, MalformedPolicyDocument, PackedPolicyTooLarge */
 export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleInput, now: number): AssumedRole {
-  const policy = input.policy === null ? null : readSessionPolicy(input.policy)
+  if (input.policy !== null) readSessionPolicy(input.policy)
   const inherited = inheritedTags(by)
   const sourceIdentity = input.sourceIdentity ?? by.session?.sourceIdentity ?? null
   checkChain(by, input, inherited)
@@ -47,12 +47,26 @@ export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleIn
     name: input.sessionName,
     issuedAt: now,
     expiresAt: now + input.durationSeconds * 1000,
-    policy,
+    policy: sessionPolicyOf(deps.world, role, input),
     tags: { ...inherited, ...input.tags },
     transitiveTagKeys: [...Object.keys(inherited), ...input.transitiveTagKeys],
     sourceIdentity,
+    isChained: by.session !== null,
   })
   return { caller, packedPolicySize: packed }
+}
+
+/** What session policies allow together, inline and managed ones; null: none was given. */
+export function sessionPolicyOf(world: World, role: Role, input: AssumeRoleInput): Policy | null {
+  const inline = input.policy === null ? [] : [readSessionPolicy(input.policy)]
+  const managed = input.policyArns.map((arn) => {
+    const document = documentOf(world, arn)
+    if (!document || !['aws', accountOf(role.arn)].includes(accountOf(arn)))
+      throw new AwsFault('AccessDenied', 403, `the policy ${arn} does not exist in the account of the role`)
+    return parsePolicy(document, 'identity')
+  })
+  const all = [...inline, ...managed]
+  return all.length === 0 ? null : { hasVariables: true, statements: all.flatMap(({ statements }) => statements) }
 }
 
 function readSessionPolicy(text: string): Policy {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Policy, parsePolicy } from './policy.ts'
-import { accountOf, findRole, type Role, type User, type World } from './world.ts'
+import { accountOf, documentOf, findRole, type PolicyDocument, type Role, type User, type World } from './world.ts'
 
 /** Keys in use, and who holds them. */
 export interface Caller {
@@ -28,6 +28,8 @@ export interface RoleSession {
   readonly tags: Readonly<Record<string, string>>
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity: string | null
+  /** Assumed with the credentials of another role. */
+  readonly isChained: boolean
 }
 
 /** What AssumeRole decided; the keys are made here. */
@@ -77,11 +79,17 @@ export function principalTags(world: World, caller: Caller): Readonly<Record<str
 /** The policies that hold for a caller now. A deleted user or role may do nothing. */
 export function policiesOf(world: World, caller: Caller): { identity: Policy[]; limits: Policy[] } {
   const holder = caller.session ? findRole(world, caller.session.roleArn) : userOf(world, caller)
-  const boundary = holder && 'boundary' in holder && holder.boundary ? [parsePolicy(holder.boundary, 'identity')] : []
+  const boundary = holder && 'boundary' in holder && holder.boundary ? [boundaryOf(world, holder.boundary)] : []
   return {
     identity: (holder?.policies ?? []).map((document) => parsePolicy(document, 'identity')),
     limits: [...boundary, ...(caller.session?.policy ? [caller.session.policy] : [])],
   }
+}
+
+/** A boundary that is gone allows nothing. */
+function boundaryOf(world: World, boundary: PolicyDocument | string): Policy {
+  const document = documentOf(world, boundary)
+  return document ? parsePolicy(document, 'identity') : { hasVariables: true, statements: [] }
 }
 
 function userOf(world: World, caller: Caller): User | undefined {

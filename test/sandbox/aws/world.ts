@@ -5,6 +5,36 @@ export interface World {
   regions: string[]
   users: User[]
   roles: Role[]
+  /** Managed policies of the customer's. */
+  managedPolicies: ManagedPolicy[]
+  /** IAM OIDC providers, by ARN. */
+  oidcProviders: OidcProvider[]
+  /** What `s3:ListBuckets` shows, by account. */
+  buckets: Record<string, string[]>
+}
+
+export interface ManagedPolicy {
+  /** With its path. */
+  arn: string
+  /** Oldest first; `v1`, `v2` … are never used again. */
+  versions: PolicyVersion[]
+  defaultVersion: string
+  /** Number of the next version. */
+  next: number
+}
+
+export interface PolicyVersion {
+  id: string
+  document: PolicyDocument
+  createdAt: number
+}
+
+/** `arn:aws:iam::ACCOUNT:oidc-provider/HOST…`: whose ID tokens the account believes, and for which audiences. */
+export interface OidcProvider {
+  arn: string
+  /** Issuer with its scheme. AWS demands https; loopback may do without here. */
+  issuer: string
+  clientIds: string[]
 }
 
 /** A principal with long-term keys. */
@@ -25,8 +55,8 @@ export interface Role {
   roleId: string
   trust: PolicyDocument
   policies: PolicyDocument[]
-  /** Permissions boundary. */
-  boundary?: PolicyDocument
+  /** Permissions boundary: a document, or the ARN of a managed policy, whose default version then counts. */
+  boundary?: PolicyDocument | string
   /** 3600–43200. */
   maxSessionSeconds: number
   tags: Record<string, string>
@@ -38,6 +68,13 @@ export type PolicyDocument = Readonly<Record<string, unknown>>
 /** Account of `arn:partition:service:region:ACCOUNT:rest`. */
 export function accountOf(arn: string): string {
   return arn.split(':')[4] ?? ''
+}
+
+/** @returns the default version's document; null when there is no such policy, so that nothing is allowed */
+export function documentOf(world: World, boundary: PolicyDocument | string): PolicyDocument | null {
+  if (typeof boundary !== 'string') return boundary
+  const policy = world.managedPolicies.find(({ arn }) => arn === boundary)
+  return policy?.versions.find(({ id }) => id === policy.defaultVersion)?.document ?? null
 }
 
 export function findRole(world: World, arn: string): Role | undefined {

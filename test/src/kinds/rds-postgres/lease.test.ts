@@ -104,7 +104,7 @@ t.test('the session may sign in as exactly one user of one database, as this per
   const { state, token } = start()
   await token()
   const { policy, ...ask } = state.asks[0] ?? { policy: '{}' }
-  t.same(JSON.parse(policy), {
+  t.same(JSON.parse(policy ?? ''), {
     Version: '2012-10-17',
     Statement: [
       {

@@ -1,0 +1,126 @@
+import type { IAMClient, PolicyVersion } from '@aws-sdk/client-iam'
+import { BrokerError } from '../../proxy/session.ts'
+import type { Config } from '../config/config.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Aws } from './aws.ts'
+import { outcomeOf, toIamError } from './aws-errors.ts'
+import { clientOptions } from './client-options.ts'
+import { type Denial, longestPolicy, type PolicyDocument, withDenials } from './revocation-policy.ts'
+
+export interface BoundaryDeps {
+  readonly config: Config['aws']
+  readonly aws: Pick<Aws, 'spoke'>
+  readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'awsCallsTotal'>
+}
+
+export interface Place {
+  readonly partition: string
+  readonly account: string
+}
+
+/** The permissions boundary of the revocable roles of each account. */
+export interface Boundary {
+  /**
+   * Adds entries to the account's deny list and drops those that have run out; one change at a time for each account. AWS
+   * applies it within seconds, at times minutes.
+   * @returns the version in force: a new one only when there was something to change
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LIMIT_REACHED when the list is full
+   */
+  deny(place: Place, denials: readonly Denial[]): Promise<{ arn: string; version: string; isNew: boolean }>
+}
+
+/** IAM keeps this many versions of a policy. */
+const mostVersions = 5
+/** IAM is one endpoint for each partition, and signs for this region. */
+const regions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1', 'aws-us-gov': 'us-gov-west-1' }
+
+export function createBoundary(deps: BoundaryDeps): Boundary {
+  const clients = new Map<string, Promise<IAMClient>>()
+  const last = new Map<string, Promise<unknown>>()
+  const clientFor = (place: Place): Promise<IAMClient> => {
+    let client = clients.get(place.account)
+    if (!client) {
+      client = createClient(deps, place)
+      clients.set(place.account, client)
+    }
+    return client
+  }
+  return {
+    deny: (place, denials) => {
+      const arn = `arn:${place.partition}:iam::${place.account}:policy/${deps.config.revocationPolicy}`
+      const change = async () => await rewrite(deps, await clientFor(place), arn, denials)
+      const turn = (last.get(place.account) ?? Promise.resolve()).then(change, change)
+      last.set(place.account, turn)
+      return turn
+    },
+  }
+}
+
+async function rewrite(deps: BoundaryDeps, client: IAMClient, arn: string, denials: readonly Denial[]) {
+  const iam = await import('@aws-sdk/client-iam')
+  const call = async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
+    const count = (outcome: string) => deps.metrics.awsCallsTotal.inc({ service: 'iam', operation, outcome })
+    try {
+      const answer = await run()
+      count('ok')
+      return answer
+    } catch (error) {
+      if (!(error instanceof BrokerError)) count(outcomeOf(error))
+      throw toIamError(error, operation, arn)
+    }
+  }
+  const { Policy } = await call('GetPolicy', () => client.send(new iam.GetPolicyCommand({ PolicyArn: arn })))
+  const version = Policy?.DefaultVersionId ?? ''
+  const current = await call('GetPolicyVersion', () =>
+    client.send(new iam.GetPolicyVersionCommand({ PolicyArn: arn, VersionId: version })),
+  )
+  const next = withDenials(parseDocument(current.PolicyVersion, arn), denials, deps.clock.now())
+  if (!next) return { arn, version, isNew: false }
+  const text = JSON.stringify(next)
+  if (text.replaceAll(/\s/g, '').length > longestPolicy)
+    throw new BrokerError('LIMIT_REACHED', `the deny list of ${arn} is full`, {
+      hint: 'entries go when their credentials have run out; until then shorter sessions, or deny the person in an organization policy',
+    })
+  const { Versions = [] } = await call('ListPolicyVersions', () =>
+    client.send(new iam.ListPolicyVersionsCommand({ PolicyArn: arn })),
+  )
+  const oldest = oldestSpare(Versions)
+  if (Versions.length >= mostVersions && oldest)
+    await call('DeletePolicyVersion', () =>
+      client.send(new iam.DeletePolicyVersionCommand({ PolicyArn: arn, VersionId: oldest })),
+    )
+  const created = await call('CreatePolicyVersion', () =>
+    client.send(new iam.CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: true })),
+  )
+  return { arn, version: created.PolicyVersion?.VersionId ?? '', isNew: true }
+}
+
+function oldestSpare(versions: readonly PolicyVersion[]): string | undefined {
+  const age = ({ CreateDate }: PolicyVersion) => CreateDate?.getTime() ?? 0
+  const number = ({ VersionId = 'v0' }: PolicyVersion) => Number(VersionId.slice(1))
+  const spare = versions.filter((one) => !one.IsDefaultVersion)
+  return spare.sort((a, b) => age(a) - age(b) || number(a) - number(b))[0]?.VersionId
+}
+
+/** What IAM keeps is percent-encoded JSON. */
+function parseDocument(version: PolicyVersion | undefined, arn: string): PolicyDocument {
+  try {
+    return JSON.parse(decodeURIComponent(version?.Document ?? '')) as PolicyDocument
+  } catch (cause) {
+    throw new BrokerError('AWS_DENIED', `the policy ${arn} cannot be read`, { cause })
+  }
+}
+
+async function createClient({ config, aws }: BoundaryDeps, place: Place): Promise<IAMClient> {
+  const { IAMClient } = await import('@aws-sdk/client-iam')
+  return new IAMClient({
+    ...(await clientOptions(config, 'iam')),
+    region: regions[place.partition] ?? 'us-east-1',
+    credentials: async () => {
+      const { accessKeyId, secretAccessKey, sessionToken, expiresAt } = await aws.spoke(place)
+      return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }
+    },
+  })
+}

@@ -1,0 +1,115 @@
+import { type Command, Option } from 'commander'
+import type { Register } from './cli.ts'
+
+interface RoleOptions {
+  readonly level?: string
+}
+
+/** Subcommands that may also stand behind the role, as in `sallyport aws ROLE env`. */
+const roleVerbs = ['credential-process', 'env', 'exec', 'serve', 'console']
+
+/**
+ * Puts the verb of `aws ROLE VERB …` before the role, where the parser wants it.
+ * @param argv without program and script
+ */
+export function verbFirst(argv: readonly string[]): readonly string[] {
+  const at = argv.findIndex((word, i) => !word.startsWith('-') && argv[i - 1] !== '--server')
+  const [role, verb] = [argv[at + 1], argv[at + 2]]
+  if (argv[at] !== 'aws' || role === undefined || verb === undefined) return argv
+  if (role.startsWith('-') || roleVerbs.includes(role) || !roleVerbs.includes(verb)) return argv
+  return [...argv.slice(0, at + 1), verb, role, ...argv.slice(at + 3)]
+}
+
+export const registerAws: Register = (program) => {
+  const aws = program
+    .command('aws')
+    .description('sessions of IAM roles for AWS tools; the role may come first: sallyport aws ROLE env')
+    .enablePositionalOptions()
+  registerCredentialProcess(program, aws)
+  registerEnv(program, aws)
+  registerExec(program, aws)
+  registerServeRole(program, aws)
+  registerConsole(program, aws)
+  registerConfigure(program, aws)
+}
+
+const withLevel = (command: Command) =>
+  command.option('--level <level>', 'access level (default: the one you hold a grant for)')
+
+function registerCredentialProcess(program: Command, aws: Command): void {
+  withLevel(aws.command('credential-process <role>'))
+    .description('print credentials as JSON, for credential_process in ~/.aws/config')
+    .action(async (role: string, options: RoleOptions) => {
+      const { credentialProcess } = await import('./aws-credential-process.ts')
+      process.exitCode = await credentialProcess(program.opts(), role, options)
+    })
+}
+
+function registerEnv(program: Command, aws: Command): void {
+  withLevel(aws.command('env <role>'))
+    .description('print credentials as commands for a shell to evaluate; they are not renewed')
+    .addOption(
+      new Option('--shell <shell>', 'whose commands (default: by $SHELL)').choices(['bash', 'fish', 'powershell']),
+    )
+    .option('--json', 'print JSON')
+    .action(async (role: string, options: RoleOptions & { shell?: string; json?: boolean }) => {
+      const { printEnv } = await import('./aws-env.ts')
+      process.exitCode = await printEnv(program.opts(), role, options)
+    })
+}
+
+function registerExec(program: Command, aws: Command): void {
+  withLevel(aws.command('exec <role> <command...>'))
+    .description('run a command with the role, renewed for as long as it runs; what follows -- is the command')
+    .usage('[options] <role> -- CMD')
+    .action(async (role: string, command: string[], options: RoleOptions) => {
+      const { execWithRole } = await import('./aws-exec.ts')
+      process.exitCode = await execWithRole(program.opts(), role, command, options)
+    })
+}
+
+function registerServeRole(program: Command, aws: Command): void {
+  withLevel(aws.command('serve <role>'))
+    .description('serve credentials on loopback until Ctrl-C: a container endpoint with a token, and IMDSv2')
+    .option('--port <port>', 'port on 127.0.0.1 (default: a free one)', Number)
+    .option('--imds', 'also be an instance metadata service (IMDSv2), which any process of this machine may ask')
+    .option('--token-file <file>', 'write the token to this file, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE')
+    .addOption(
+      new Option('--shell <shell>', 'whose commands to print (default: by $SHELL)').choices([
+        'bash',
+        'fish',
+        'powershell',
+      ]),
+    )
+    .option('--json', 'print JSON, one line')
+    .action(async (role: string, options: import('./aws-serve.ts').ServeOptions) => {
+      const { serveRole } = await import('./aws-serve.ts')
+      process.exitCode = await serveRole(program.opts(), role, options)
+    })
+}
+
+function registerConsole(program: Command, aws: Command): void {
+  withLevel(aws.command('console <role>'))
+    .description("open the AWS console with the role's session")
+    .option('--service <service>', 'page to open: a service such as s3, or an address of the console')
+    .option('--region <region>', 'region to show (default: the first of the broker)')
+    .option('--print', 'print the link instead; whoever has it is in')
+    .option('--json', 'print JSON')
+    .action(async (role: string, options: import('./aws-console.ts').ConsoleOptions) => {
+      const { openConsole } = await import('./aws-console.ts')
+      process.exitCode = await openConsole(program.opts(), role, options)
+    })
+}
+
+function registerConfigure(program: Command, aws: Command): void {
+  aws
+    .command('configure')
+    .description('write a profile for each role you may use into ~/.aws/config; what is there stays')
+    .option('--prefix <text>', 'begins the name of each profile', 'sallyport-')
+    .option('--remove', 'take them out again')
+    .option('--json', 'print JSON')
+    .action(async (options: import('./aws-configure.ts').ConfigureOptions) => {
+      const { configure } = await import('./aws-configure.ts')
+      process.exitCode = await configure(program.opts(), options)
+    })
+}

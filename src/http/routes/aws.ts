@@ -1,0 +1,88 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { ConsoleAsk } from '../../aws/console.ts'
+import type { RoleAsk, RoleSessions } from '../../kinds/iam-role/role-sessions.ts'
+import { requireLogin, toIdentity } from '../plugins/authentication.ts'
+
+const strict = { additionalProperties: false } as const
+const role = {
+  resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id of an iam-role, or its last part' }),
+  level: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  tool: Type.Optional(Type.String({ maxLength: 128, description: 'What asks, for the recording' })),
+}
+const CredentialsAsk = Type.Object(role, strict)
+const ConsoleBody = Type.Object(
+  {
+    ...role,
+    destination: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 2048, description: 'A service such as s3, or an address of the console' }),
+    ),
+    region: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$' })),
+  },
+  strict,
+)
+
+export interface AwsRoutesDeps {
+  readonly roles: Pick<RoleSessions, 'handOut'>
+  readonly publicUrl: string
+  /** First of `aws.regions`. */
+  readonly region: string | undefined
+  consoleDestination(partition: string, region: string | undefined, wanted: string | undefined): string
+  consoleLink(ask: ConsoleAsk): Promise<string>
+  /** For approval of a link that grants access: written down before it is shown. */
+  onConsole(opened: { sessionId: string; grantId: string; principalId: string; destination: string }): Promise<void>
+}
+
+/** Sessions of IAM roles: credentials for tools, links for browsers. Neither is cached anywhere on the way. */
+export const awsRoutes =
+  (deps: AwsRoutesDeps): FastifyPluginAsync =>
+  async (app) => {
+    app.post(
+      '/api/v1/aws/credentials',
+      { config: { access: 'user', scope: 'connect' }, schema: { body: CredentialsAsk } },
+      async (request, reply) => {
+        const { credentials, permit, target } = await deps.roles.handOut(toAsk(request))
+        return reply.header('cache-control', 'no-store').send({
+          accessKeyId: credentials.accessKeyId,
+          secretAccessKey: credentials.secretAccessKey,
+          sessionToken: credentials.sessionToken,
+          expiresAt: credentials.expiresAt,
+          accountId: target.account,
+          roleArn: target.roleArn,
+          resource: permit.resourceId,
+          level: permit.level,
+          session: permit.sessionId,
+        })
+      },
+    )
+    app.post(
+      '/api/v1/aws/console',
+      { config: { access: 'user', scope: 'connect' }, schema: { body: ConsoleBody } },
+      async (request, reply) => {
+        const { destination: wanted, region = deps.region } = request.body as Static<typeof ConsoleBody>
+        const { credentials, permit, target } = await deps.roles.handOut(toAsk(request), {
+          as: 'console',
+          ...(wanted === undefined ? {} : { destination: wanted }),
+        })
+        const destination = deps.consoleDestination(target.partition, region, wanted)
+        const link = { partition: target.partition, credentials, destination, issuer: `${deps.publicUrl}/` }
+        const url = await deps.consoleLink(link)
+        const { sessionId, grantId, principalId } = permit
+        await deps.onConsole({ sessionId, grantId, principalId, destination })
+        return reply
+          .headers({ 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' })
+          .send({ url, destination, expiresAt: credentials.expiresAt, resource: permit.resourceId, session: sessionId })
+      },
+    )
+  }
+
+function toAsk(request: FastifyRequest): RoleAsk {
+  const { resource, level, tool } = request.body as Static<typeof CredentialsAsk>
+  return {
+    identity: toIdentity(requireLogin(request)),
+    resource,
+    client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'api' },
+    ...(level === undefined ? {} : { level }),
+    ...(tool === undefined ? {} : { tool }),
+  }
+}

@@ -1,0 +1,30 @@
+/** Tables of src/kinds/iam-role; made in src/store/migrations/0005-role-credentials.ts. */
+export interface CredentialTables {
+  /** One row for each set of credentials that left the broker; never the secret. CloudTrail joins on the access key. */
+  role_credentials: {
+    access_key_id: string
+    session_id: string
+    grant_id: string
+    principal_id: string
+    /** Login or API token that asked. */
+    credential_id: string
+    resource_id: string
+    partition: string
+    account: string
+    role_arn: string
+    /** As CloudTrail shows them. */
+    session_name: string
+    source_identity: string | null
+    issued_at: number
+    /** Until when they can work: their expiry, or the end of the grant where a session policy says so. */
+    works_until: number
+    /** 1: the role's boundary lets the broker kill them. */
+    revocable: number
+    /** When access was taken away before they had run out. */
+    doomed_at: number | null
+    /** What the boundary denies: `grant` or `session`. */
+    doomed_by: string | null
+    /** When it was settled: killed, or written down that they work on. */
+    settled_at: number | null
+  }
+}

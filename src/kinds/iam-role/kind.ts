@@ -1,0 +1,5 @@
+import type { Kind } from '../kind.ts'
+import { parseLevel, type RoleLevel } from './level.ts'
+import { parseTarget, type RoleTarget } from './target.ts'
+
+export const iamRole: Kind<RoleTarget, RoleLevel> = { name: 'iam-role', parseTarget, parseLevel }

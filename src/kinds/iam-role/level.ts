@@ -1,0 +1,81 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { parseDuration } from '../../config/units.ts'
+import type { Parsed, Problem } from '../kind.ts'
+import { levelProblems } from '../level-problems.ts'
+
+/** What an access level means on a role: all that the role may do, unless it says less. */
+export interface RoleLevel {
+  /** Inline session policy as JSON; null: none. */
+  readonly sessionPolicy: string | null
+  /** Managed policies of the role's account, or of AWS. */
+  readonly policyArns: readonly string[]
+  /** Longest life of one set of credentials; null: what grant and role allow. */
+  readonly sessionMs: number | null
+}
+
+/** Limits of STS (AssumeRole, API version 2011-06-15), of inline policy and ARNs together. */
+const longestPolicies = 2048
+const mostArns = 10
+/** What the broker may have to add: the end of the grant (see issue.ts). */
+export const roomForEnd = 160
+
+const LevelSchema = Type.Object(
+  {
+    session_policy: Type.Optional(
+      Type.Object({ Version: Type.Literal('2012-10-17'), Statement: Type.Unknown() }, { additionalProperties: false }),
+    ),
+    policy_arns: Type.Optional(
+      Type.Array(Type.String({ pattern: '^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[\\w+=,.@/-]+$' }), {
+        maxItems: mostArns,
+      }),
+    ),
+    session: Type.Optional(Type.String({ pattern: '^[0-9]{1,8}(ms|s|m|h|d)$' })),
+  },
+  { additionalProperties: false },
+)
+
+const expected: Readonly<Record<string, string>> = {
+  session_policy: 'expected a policy document: Version "2012-10-17" and Statement',
+  policy_arns: `expected at most ${mostArns} ARNs of managed policies`,
+  session: 'expected a duration of 15m to 12h',
+}
+
+const words = { noun: 'a role level', mapping: 'expected a mapping; {} for all that the role may do' }
+
+export function parseLevel(raw: unknown): Parsed<RoleLevel> {
+  if (!Value.Check(LevelSchema, raw)) return { ok: false, problems: levelProblems(LevelSchema, raw, expected, words) }
+  const sessionPolicy = raw.session_policy === undefined ? null : JSON.stringify(raw.session_policy)
+  const policyArns = raw.policy_arns ?? []
+  const sessionMs = raw.session === undefined ? null : (parseDuration(raw.session) ?? 0)
+  const problems: Problem[] = []
+  if (sessionMs !== null && (sessionMs < 900_000 || sessionMs > 43_200_000))
+    problems.push({ path: 'session', message: expected.session ?? '' })
+  if (sessionPolicy !== null) problems.push(...policyProblems(raw.session_policy?.Statement, sessionPolicy))
+  const size = (sessionPolicy ?? '').length + policyArns.join('').length + roomForEnd
+  if (size > longestPolicies)
+    problems.push({
+      path: 'session_policy',
+      message: `policy and ARNs have ${size} characters with the grant's end; STS takes ${longestPolicies}`,
+    })
+  if (problems.length > 0) return { ok: false, problems }
+  return { ok: true, value: { sessionPolicy, policyArns, sessionMs } }
+}
+
+function policyProblems(statement: unknown, text: string): Problem[] {
+  const path = 'session_policy'
+  const problems: Problem[] = []
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: tab, line feed and carriage return are what STS takes
+  if (!/^[\u0009\u000A\u000D\u0020-\u00FF]+$/.test(text))
+    problems.push({ path, message: 'expected characters up to U+00FF only' })
+  const statements = [statement].flat()
+  if (statements.length === 0) problems.push({ path, message: 'expected at least one Statement' })
+  statements.forEach((one: unknown, i) => {
+    const { Effect, Principal } = (one ?? {}) as { Effect?: unknown; Principal?: unknown }
+    if (Effect !== 'Allow' && Effect !== 'Deny')
+      problems.push({ path: `${path}.Statement[${i}]`, message: 'expected Effect: Allow or Deny' })
+    if (Principal !== undefined)
+      problems.push({ path: `${path}.Statement[${i}]`, message: 'a session policy has no Principal' })
+  })
+  return problems
+}

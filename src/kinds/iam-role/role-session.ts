@@ -1,0 +1,242 @@
+import {
+  BrokerError,
+  type ClientOrigin,
+  type EndNotice,
+  type SessionOutcome,
+  type SessionPermit,
+} from '../../../proxy/session.ts'
+import type { AuditLog } from '../../audit/audit.ts'
+import type { AwsCredentials } from '../../aws/aws.ts'
+import { Renewing } from '../../aws/renewing.ts'
+import { toSessionName } from '../../aws/session-names.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { CredentialStore } from './credential-store.ts'
+import type { RoleLevel } from './level.ts'
+import { sessionPolicy } from './session-policy.ts'
+import type { RoleTarget } from './target.ts'
+
+/** What is asked of STS, by whichever trust model the account has. */
+export interface MintAsk {
+  readonly permit: SessionPermit
+  readonly credentialId: string
+  readonly target: RoleTarget
+  readonly level: RoleLevel
+  readonly policy: string | null
+  /** Epoch milliseconds. */
+  readonly until: number
+  readonly longestMs: number
+}
+
+export interface RoleSessionDeps {
+  readonly audit: Pick<AuditLog, 'append'>
+  readonly store: Pick<CredentialStore, 'insert'>
+  readonly clock: Clock
+  readonly logger: Logger
+  /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED */
+  mint(ask: MintAsk): Promise<AwsCredentials>
+  /** Longest life of credentials for this target, milliseconds. */
+  longestMs(target: RoleTarget): number
+}
+
+/** Who is given the credentials, for the recording. */
+export interface HandOut {
+  readonly client: ClientOrigin
+  /** Untrusted text, at most 128 characters. */
+  readonly tool?: string
+  /** `console`: a sign-in link was made of them. */
+  readonly as: 'credentials' | 'console'
+  readonly destination?: string
+}
+
+export type RoleSessionEnd = Pick<SessionOutcome, 'reason' | 'stoppedAt' | 'error'>
+
+/** STS gives nothing shorter. */
+const shortestMs = 900_000
+/** SDKs of AWS ask for new ones up to 15 minutes ahead; those they get must be fresher. */
+const mostAheadMs = 1_200_000
+const marginMs = 60_000
+
+/**
+ * One session of a role: its credentials, renewed ahead while its permit stands, in single flight, in memory only. It runs from
+ * the first credentials until the last have run out without anybody asking for new ones, or until it is cut.
+ */
+export class RoleSession {
+  readonly permit: SessionPermit
+  readonly target: RoleTarget
+  readonly #deps: RoleSessionDeps
+  readonly #level: RoleLevel
+  readonly #credentialId: string
+  readonly #cell: Renewing<AwsCredentials>
+  readonly #onEnd: (end: RoleSessionEnd) => void
+  #endsAt: number
+  #newest: AwsCredentials | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isOver = false
+
+  /** @param onEnd called once, when nothing is handed out any more */
+  constructor(
+    deps: RoleSessionDeps,
+    session: { permit: SessionPermit; target: RoleTarget; level: RoleLevel; credentialId: string },
+    onEnd: (end: RoleSessionEnd) => void,
+  ) {
+    const { permit, target, level, credentialId } = session
+    this.#deps = deps
+    this.permit = permit
+    this.target = target
+    this.#level = level
+    this.#credentialId = credentialId
+    this.#endsAt = permit.endsAt
+    this.#onEnd = onEnd
+    this.#cell = new Renewing({
+      make: () => this.#mint(),
+      clock: deps.clock,
+      aheadMs: Math.min(mostAheadMs, this.#longestMs / 3),
+      marginMs: Math.min(marginMs, this.#longestMs / 15),
+      onLateRenewal: (error) => deps.logger.warn({ err: error, session: permit.sessionId }, 'not renewed ahead'),
+    })
+    permit.signal.addEventListener('abort', () => this.#cut(), { once: true })
+    if (permit.signal.aborted) queueMicrotask(() => this.#cut())
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** The grant was extended. */
+  extendTo(endsAt: number): void {
+    this.#endsAt = Math.max(this.#endsAt, endsAt)
+  }
+
+  /** @throws BrokerError GRANT_DENIED when it was cut, AWS_DENIED, AWS_UNAVAILABLE, RECORDING_FAILED, AUDIT_UNAVAILABLE */
+  async handOut(to: HandOut): Promise<AwsCredentials> {
+    this.#throwIfCut()
+    const credentials = await this.#usable()
+    this.#throwIfCut()
+    this.#record({
+      type: to.as === 'console' ? 'console' : 'handed-out',
+      access_key: credentials.accessKeyId,
+      expires_at: credentials.expiresAt,
+      address: to.client.address,
+      tool: to.tool?.slice(0, 128) ?? null,
+      ...(to.destination === undefined ? {} : { destination: to.destination }),
+    })
+    return credentials
+  }
+
+  async #usable(): Promise<AwsCredentials> {
+    try {
+      return await this.#current()
+    } catch (error) {
+      // It never ran.
+      if (!this.#newest) this.#finish({ reason: 'upstream-failed', error: error as Error })
+      throw error
+    }
+  }
+
+  get #longestMs(): number {
+    return Math.min(this.#level.sessionMs ?? Number.POSITIVE_INFINITY, this.#deps.longestMs(this.target))
+  }
+
+  /** Credentials that run to the very end of the grant are kept till then: new ones would not last longer. */
+  #current(): Promise<AwsCredentials> | AwsCredentials {
+    const newest = this.#newest
+    const isLast = newest !== undefined && newest.expiresAt >= this.#endsAt
+    return isLast && this.#deps.clock.now() < newest.expiresAt ? newest : this.#cell.get()
+  }
+
+  async #mint(): Promise<AwsCredentials> {
+    this.#throwIfCut()
+    const { clock, mint, audit, store } = this.#deps
+    const { permit, target } = this
+    const until = this.#endsAt
+    const policy = sessionPolicy(this.#level, until - clock.now() < shortestMs ? until : null)
+    const ask = { permit, credentialId: this.#credentialId, target, level: this.#level, policy, until }
+    const issuedAt = clock.now()
+    const made = await mint({ ...ask, longestMs: this.#longestMs })
+    const worksUntil = Math.min(made.expiresAt, until)
+    const { accessKeyId } = made
+    const sessionName = toSessionName(permit.principalName)
+    await store.insert({
+      access_key_id: accessKeyId,
+      session_id: permit.sessionId,
+      grant_id: permit.grantId,
+      principal_id: permit.principalId,
+      credential_id: this.#credentialId,
+      resource_id: permit.resourceId,
+      partition: target.partition,
+      account: target.account,
+      role_arn: target.roleArn,
+      session_name: sessionName,
+      source_identity: target.hasSourceIdentity ? sessionName : null,
+      issued_at: issuedAt,
+      works_until: worksUntil,
+      revocable: target.isRevocable ? 1 : 0,
+      doomed_at: null,
+      doomed_by: null,
+      settled_at: null,
+    })
+    await audit.append({
+      type: 'credentials.issued',
+      actor: permit.principalId,
+      fields: {
+        session: permit.sessionId,
+        grant: permit.grantId,
+        resource: permit.resourceId,
+        access_key: accessKeyId,
+        role: target.roleArn,
+        works_until: worksUntil,
+        revocable: target.isRevocable,
+      },
+    })
+    this.#record({
+      type: 'issued',
+      access_key: accessKeyId,
+      role: target.roleArn,
+      session_policy: policy,
+      policy_arns: this.#level.policyArns,
+      expires_at: worksUntil,
+      source_identity: target.hasSourceIdentity ? sessionName : null,
+    })
+    const usable = { ...made, expiresAt: worksUntil }
+    this.#newest = usable
+    this.#arm(worksUntil)
+    return usable
+  }
+
+  #record(entry: Record<string, unknown>): void {
+    const line = Buffer.from(JSON.stringify({ at: this.#deps.clock.now(), ...entry }))
+    if (!this.permit.recorder.write(line, 0, line.length)) return // entries are few and small: its buffer takes them
+  }
+
+  #arm(worksUntil: number): void {
+    clearTimeout(this.#timer)
+    const left = worksUntil - this.#deps.clock.now()
+    this.#timer = setTimeout(() => this.#lapse(worksUntil), Math.min(Math.max(left, 0), mostTimerMs))
+    this.#timer.unref()
+  }
+
+  /** The last credentials ran out, and nobody has asked for more. */
+  #lapse(worksUntil: number): void {
+    if (this.#deps.clock.now() < worksUntil) this.#arm(worksUntil)
+    else this.#finish({ reason: 'client-closed' })
+  }
+
+  #cut(): void {
+    this.#finish({ reason: (this.permit.signal.reason as EndNotice).reason, stoppedAt: this.#deps.clock.now() })
+  }
+
+  #finish(end: RoleSessionEnd): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    this.#onEnd(end)
+  }
+
+  #throwIfCut(): void {
+    const { signal } = this.permit
+    if (signal.aborted) throw new BrokerError('GRANT_DENIED', (signal.reason as EndNotice).text)
+  }
+}
+
+const mostTimerMs = 3_600_000
