@@ -28,6 +28,7 @@ import { createIdentity } from './identity/create-identity.ts'
 import { listenerEndpoint } from './identity/listener-endpoint.ts'
 import { createOidc } from './identity/oidc.ts'
 import { checkIdentityMacs } from './identity/signed-rows.ts'
+import { createAccountCheck } from './kinds/account-check.ts'
 import { createCredentialStore } from './kinds/iam-role/credential-store.ts'
 import { createMint } from './kinds/iam-role/mint.ts'
 import { Revoker } from './kinds/iam-role/revoker.ts'
@@ -193,6 +194,8 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
     roles,
     revoker,
     storeWatch,
+    validate: createAccountCheck({ audit, aws, config: config.aws, kinds, resources: () => access.resourcesKnown() }),
+    externalId,
   }
 }
 
@@ -303,6 +306,13 @@ function routesOf(house: House) {
       roles: house.roles,
       publicUrl,
       region: config.aws.regions[0],
+      installation: {
+        ...config.aws,
+        externalId: house.externalId,
+        issuer: config.oidc.issuer,
+        clientId: config.oidc.clientId,
+      },
+      validate: (login, account) => house.validate(login.principal.id, account),
       consoleDestination,
       consoleLink: (ask) => consoleLink(config.aws, ask),
       onConsole: (opened) => auditConsole(house, opened),

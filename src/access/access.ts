@@ -37,6 +37,8 @@ export interface AccessService {
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
   resource(id: string): Resource | undefined
+  /** All that is known, whoever may see it. */
+  resourcesKnown(): readonly Resource[]
   /** Ends what has run out and re-checks live grants against rules and directory. Called by the daemon's timer. */
   sweep(): Promise<void>
 }

@@ -96,6 +96,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       return reading && !reading.problem ? reading.grant : undefined
     },
     resource: (id) => core.inForce.catalog.get(id),
+    resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
     reload: async (config) => {
       const reloaded = await core.inForce.load(config)

@@ -41,6 +41,7 @@ export const auditTypes = [
   'credentials.kill-failed',
   'credentials.outlive',
   'console.opened',
+  'account.validated',
   'strangers.failed',
   'local.no-password',
   // the house

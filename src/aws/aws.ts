@@ -1,3 +1,4 @@
+import type { AccountReport, RoleToTry } from './onboarding.ts'
 import type { Expiring } from './renewing.ts'
 
 /** Temporary credentials, kept in memory only. */
@@ -49,6 +50,8 @@ export interface Aws {
   session(ask: SessionAsk): Promise<AwsCredentials>
   /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer good), AWS_UNAVAILABLE */
   webIdentitySession(ask: WebIdentityAsk): Promise<AwsCredentials>
+  /** What an account lets the broker do, and what it must not. Nothing that is assumed is kept. */
+  checkAccount(account: string, roles: readonly RoleToTry[]): Promise<AccountReport>
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

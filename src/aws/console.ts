@@ -33,7 +33,7 @@ export interface ConsoleAsk {
  */
 export async function consoleLink(config: Pick<Config['aws'], 'endpoints'>, ask: ConsoleAsk): Promise<string> {
   const place = placeOf(ask.partition)
-  const endpoint = `${config.endpoints.signin ?? `https://${place.signin}`}/federation`
+  const endpoint = `${config.endpoints.signin ?? config.endpoints['*'] ?? `https://${place.signin}`}/federation`
   const { accessKeyId, secretAccessKey, sessionToken } = ask.credentials
   const session = JSON.stringify({ sessionId: accessKeyId, sessionKey: secretAccessKey, sessionToken })
   const token = await signinToken(endpoint, session)

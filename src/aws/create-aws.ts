@@ -4,6 +4,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Aws, AwsCredentials, SessionAsk } from './aws.ts'
+import { checkAccount } from './onboarding.ts'
 import { Renewing } from './renewing.ts'
 import { toSessionName, toTagValue } from './session-names.ts'
 import { type Caller, createSts, type Sts } from './sts.ts'
@@ -58,6 +59,7 @@ export function createAws(deps: AwsDeps): Aws {
         DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? longestMs),
         ...policies(ask),
       }),
+    checkAccount: (account, roles) => checkAccount({ ...deps, sts, hub, spokeCaller: spokeOf }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }
 }

@@ -31,6 +31,8 @@ export const registerAws: Register = (program) => {
   registerServeRole(program, aws)
   registerConsole(program, aws)
   registerConfigure(program, aws)
+  registerPolicies(program, aws)
+  registerValidate(program, aws)
 }
 
 const withLevel = (command: Command) =>
@@ -111,5 +113,38 @@ function registerConfigure(program: Command, aws: Command): void {
     .action(async (options: import('./aws-configure.ts').ConfigureOptions) => {
       const { configure } = await import('./aws-configure.ts')
       process.exitCode = await configure(program.opts(), options)
+    })
+}
+
+function registerPolicies(program: Command, aws: Command): void {
+  aws
+    .command('policies')
+    .description('print every trust and permission policy to install, with the reason for each action')
+    .addOption(
+      new Option('--format <format>', 'what to print').choices(['json', 'terraform', 'cloudformation']).default('json'),
+    )
+    .option('--feature <feature...>', 'roles, databases, revocation (default: all)')
+    .addOption(new Option('--trust <model>', 'whom roles trust').choices(['hub', 'web_identity']).default('hub'))
+    .option('--account <id>', "the account they are for (default: the broker's first)")
+    .option('--compute-arn <arn>', 'the identity that the daemon runs as')
+    .option('--organization <id>', 'the organization, o-…')
+    .option('--database-users <pattern>', 'names of database users, with wildcards', 'sallyport_*')
+    .option('--offline', 'placeholders instead of what the broker says of itself')
+    .option('--write <folder>', 'write files instead')
+    .option('--json', 'print JSON, reasons included')
+    .action(async (options: import('./aws-policies.ts').PoliciesOptions) => {
+      const { printPolicies } = await import('./aws-policies.ts')
+      process.exitCode = await printPolicies(program.opts(), options)
+    })
+}
+
+function registerValidate(program: Command, aws: Command): void {
+  aws
+    .command('validate [account]')
+    .description('prove what each account lets the broker do, and that nobody gets in without the ExternalId')
+    .option('--json', 'print JSON')
+    .action(async (account: string | undefined, options: { json?: boolean }) => {
+      const { validate } = await import('./aws-validate.ts')
+      process.exitCode = await validate(program.opts(), account, options)
     })
 }

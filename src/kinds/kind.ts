@@ -1,5 +1,6 @@
 import type { SessionPermit } from '../../proxy/session.ts'
 import type { Resource } from '../access/resource.ts'
+import type { RoleToTry } from '../aws/onboarding.ts'
 
 /** A problem in a value, with the path where it is: `endpoint`, `databases[2]`. */
 export interface Problem {
@@ -21,6 +22,8 @@ export interface Kind<Target = unknown, Level = unknown> {
   parseTarget(resource: Resource): Parsed<Target>
   /** Reads what the configuration says a level means on this kind; reports every problem at once. */
   parseLevel(raw: unknown): Parsed<Level>
+  /** Roles that the broker assumes for it: the onboarding check tries each. */
+  roles?(target: Target): readonly RoleToTry[]
   /** What an engine needs to dial: only a permit opens this door. */
   dial?(permit: SessionPermit, target: Target, level: Level): Promise<unknown>
 }

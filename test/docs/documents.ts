@@ -1,3 +1,5 @@
+import { renderCloudFormation } from '../../src/aws/policies/render-cloudformation.ts'
+import { renderTerraform } from '../../src/aws/policies/render-terraform.ts'
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
 import { renderCli } from './cli-page.ts'
 import { renderErrors } from './errors-page.ts'
@@ -12,4 +14,10 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
   'docs/http.md': renderHttp,
+  ...under('deploy/terraform', renderTerraform()),
+  ...under('deploy/cloudformation', renderCloudFormation()),
+}
+
+function under(folder: string, files: Readonly<Record<string, string>>): Record<string, () => string> {
+  return Object.fromEntries(Object.entries(files).map(([name, text]) => [`${folder}/${name}`, () => text]))
 }

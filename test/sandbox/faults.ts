@@ -4,6 +4,8 @@ import type { Socket } from 'node:net'
 export interface AwsFaults {
   /** Refuses this action (e.g. `sts:AssumeRole`, `rds-db:connect`) as if an organization policy denied it. */
   deny(action: string): void
+  /** Every call of this action (e.g. `AssumeRole`) is answered with this error, e.g. RegionDisabledException. */
+  fail(action: string, code: string): void
   /** The next `count` requests are answered with Throttling. */
   throttle(count: number): void
   /** Every answer waits this long. */
@@ -16,6 +18,8 @@ export interface AwsFaults {
 /** The double's side of the knobs. */
 export interface ArmedFaults extends AwsFaults {
   isDenied(action: string): boolean
+  /** The error for this action, if one was asked for. */
+  failureOf(action: string): string | undefined
   /** Takes one throttled request, if any is left. */
   takeThrottle(): boolean
   /** Waits as `slow` says; true when the connection was dropped and nothing may be answered. */
@@ -24,10 +28,12 @@ export interface ArmedFaults extends AwsFaults {
 
 export function createFaults(): ArmedFaults {
   const denied = new Set<string>()
+  const failing = new Map<string, string>()
   const left = { throttles: 0, drops: 0 }
   let delayMs = 0
   return {
     deny: (action) => denied.add(action.toLowerCase()),
+    fail: (action, code) => failing.set(action, code),
     throttle: (count) => {
       left.throttles = count
     },
@@ -39,10 +45,12 @@ export function createFaults(): ArmedFaults {
     },
     clear: () => {
       denied.clear()
+      failing.clear()
       left.throttles = 0
       left.drops = 0
       delayMs = 0
     },
+    failureOf: (action) => failing.get(action),
     isDenied: (action) => denied.has(action.toLowerCase()),
     takeThrottle: () => left.throttles > 0 && left.throttles-- > 0,
     delayOrDrop: async (socket) => {

@@ -1,6 +1,8 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { ConsoleAsk } from '../../aws/console.ts'
+import type { AccountReport } from '../../aws/onboarding.ts'
+import type { Login } from '../../identity/principal.ts'
 import type { RoleAsk, RoleSessions } from '../../kinds/iam-role/role-sessions.ts'
 import { requireLogin, toIdentity } from '../plugins/authentication.ts'
 
@@ -22,7 +24,26 @@ const ConsoleBody = Type.Object(
   strict,
 )
 
+const ValidateBody = Type.Object(
+  { account: Type.Optional(Type.String({ pattern: '^[0-9]{12}$', description: 'Only this account' })) },
+  strict,
+)
+
+/** What policy documents of this installation have to say. */
+export interface Installation {
+  readonly externalId: string
+  readonly hubRoleArn: string | null
+  readonly connectRole: string
+  readonly revocationPolicy: string
+  readonly accounts: Readonly<Record<string, { readonly partition: string; readonly trust: string }>>
+  readonly issuer: string
+  readonly clientId: string
+}
+
 export interface AwsRoutesDeps {
+  readonly installation: Installation
+  /** Tries every registered account, or one; audited. @throws BrokerError NOT_FOUND */
+  validate(login: Login, account: string | undefined): Promise<readonly AccountReport[]>
   readonly roles: Pick<RoleSessions, 'handOut'>
   readonly publicUrl: string
   /** First of `aws.regions`. */
@@ -37,6 +58,18 @@ export interface AwsRoutesDeps {
 export const awsRoutes =
   (deps: AwsRoutesDeps): FastifyPluginAsync =>
   async (app) => {
+    app.get('/api/v1/aws/installation', { config: { access: 'admin', scope: 'admin' }, schema: {} }, async () => {
+      const { externalId, hubRoleArn, connectRole, revocationPolicy, accounts, issuer, clientId } = deps.installation
+      return { externalId, hubRoleArn, connectRole, revocationPolicy, accounts, issuer, clientId }
+    })
+    app.post(
+      '/api/v1/aws/validate',
+      { config: { access: 'admin', scope: 'admin' }, schema: { body: ValidateBody } },
+      async (request) => {
+        const { account } = request.body as Static<typeof ValidateBody>
+        return { accounts: await deps.validate(requireLogin(request), account) }
+      },
+    )
     app.post(
       '/api/v1/aws/credentials',
       { config: { access: 'user', scope: 'connect' }, schema: { body: CredentialsAsk } },

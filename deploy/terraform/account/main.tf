@@ -1,0 +1,197 @@
+# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+
+variable "hub_role_arn" {
+  description = "ARN of the hub role"
+  type        = string
+}
+
+variable "external_id" {
+  description = "ExternalId of this installation: `sallyport aws policies` shows it"
+  type        = string
+}
+
+variable "connect_role_path" {
+  description = "path of the spoke role: aws.connect_role"
+  type        = string
+  default     = "/sallyport/"
+}
+
+variable "connect_role_name" {
+  description = "name of the spoke role: aws.connect_role"
+  type        = string
+  default     = "SallyportConnect"
+}
+
+variable "revocation_policy_path" {
+  description = "path of the boundary policy: aws.revocation_policy"
+  type        = string
+  default     = "/sallyport/"
+}
+
+variable "revocation_policy_name" {
+  description = "name of the boundary policy: aws.revocation_policy"
+  type        = string
+  default     = "SallyportRevocations"
+}
+
+variable "database_users" {
+  description = "names of the database users, with wildcards"
+  type        = string
+  default     = "sallyport_*"
+}
+
+variable "issuer" {
+  description = "issuer of the OpenID provider without https://"
+  type        = string
+  default     = ""
+}
+
+variable "client_id" {
+  description = "the broker's client id there"
+  type        = string
+  default     = "sallyport"
+}
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  connect_role      = "${trimprefix(var.connect_role_path, "/")}${var.connect_role_name}"
+  revocation_policy = "${trimprefix(var.revocation_policy_path, "/")}${var.revocation_policy_name}"
+}
+
+# trust policy of the spoke role
+#   sts:AssumeRole: the hub, with this installation’s ExternalId and no other
+#   sts:TagSession: sessions carry the person, the grant, the session and the request
+#   sts:SetSourceIdentity: CloudTrail names the person in every line
+resource "aws_iam_role" "connect" {
+  name = var.connect_role_name
+  path = var.connect_role_path
+
+  assume_role_policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "HubMayAssume",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "${var.hub_role_arn}"
+          },
+          "Action": "sts:AssumeRole",
+          "Condition": {
+            "StringEquals": {
+              "sts:ExternalId": "${var.external_id}"
+            }
+          }
+        },
+        {
+          "Sid": "HubMayTag",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "${var.hub_role_arn}"
+          },
+          "Action": [
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ]
+        }
+      ]
+    }
+  JSON
+}
+
+# permissions of the spoke role
+#   sts:AssumeRole: sessions of roles of this account that are tagged for it, and of no others
+#   sts:TagSession: sessions carry the person, the grant, the session and the request
+#   sts:SetSourceIdentity: CloudTrail names the person in every line
+#   rds-db:connect: databases whose entry names no role of their own
+#   iam:GetPolicy: finds the version in force
+#   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
+#   iam:ListPolicyVersions: finds the oldest version: IAM keeps five
+#   iam:CreatePolicyVersion: adds a revoked grant to the deny list
+#   iam:DeletePolicyVersion: makes room for the next
+resource "aws_iam_role_policy" "connect" {
+  name = "sallyport"
+  role = aws_iam_role.connect.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "MintSessionsForManagedRoles",
+          "Effect": "Allow",
+          "Action": "sts:AssumeRole",
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceTag/sallyport:managed": "true"
+            }
+          }
+        },
+        {
+          "Sid": "DecorateSessions",
+          "Effect": "Allow",
+          "Action": [
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*"
+        },
+        {
+          "Sid": "SignInToDatabases",
+          "Effect": "Allow",
+          "Action": "rds-db:connect",
+          "Resource": "arn:${data.aws_partition.current.partition}:rds-db:*:${data.aws_caller_identity.current.account_id}:dbuser:*/${var.database_users}"
+        },
+        {
+          "Sid": "RevocationBoundaryOnly",
+          "Effect": "Allow",
+          "Action": [
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+            "iam:ListPolicyVersions",
+            "iam:CreatePolicyVersion",
+            "iam:DeletePolicyVersion"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${local.revocation_policy}"
+        }
+      ]
+    }
+  JSON
+}
+
+# first version of the policy that is the permissions boundary of revocable roles; the broker adds and removes denials
+#   *: a boundary grants nothing by itself; put a tighter ceiling here if you have one
+resource "aws_iam_policy" "revocations" {
+  name = var.revocation_policy_name
+  path = var.revocation_policy_path
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "Ceiling",
+          "Effect": "Allow",
+          "Action": "*",
+          "Resource": "*"
+        }
+      ]
+    }
+  JSON
+
+  # The broker writes the versions that follow.
+  lifecycle {
+    ignore_changes = [policy]
+  }
+}
+
+# roles that trust web_identity: whose ID tokens the account believes
+resource "aws_iam_openid_connect_provider" "people" {
+  count          = var.issuer == "" ? 0 : 1
+  url            = "https://${var.issuer}"
+  client_id_list = [var.client_id]
+}

@@ -1,0 +1,103 @@
+# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+
+variable "compute_arn" {
+  description = "ARN of the identity that the daemon runs as"
+  type        = string
+}
+
+variable "hub_role_name" {
+  description = "name of the hub role"
+  type        = string
+  default     = "SallyportHub"
+}
+
+variable "external_id" {
+  description = "ExternalId of this installation: `sallyport aws policies` shows it"
+  type        = string
+}
+
+variable "organization_id" {
+  description = "id of the organization, o-…"
+  type        = string
+}
+
+variable "connect_role_path" {
+  description = "path of the spoke role: aws.connect_role"
+  type        = string
+  default     = "/sallyport/"
+}
+
+variable "connect_role_name" {
+  description = "name of the spoke role: aws.connect_role"
+  type        = string
+  default     = "SallyportConnect"
+}
+
+data "aws_partition" "current" {}
+
+locals {
+  connect_role = "${trimprefix(var.connect_role_path, "/")}${var.connect_role_name}"
+}
+
+# trust policy of the hub role
+#   sts:AssumeRole: the daemon becomes the hub
+resource "aws_iam_role" "hub" {
+  name = var.hub_role_name
+
+  assume_role_policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "ComputeMayAssume",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "${var.compute_arn}"
+          },
+          "Action": "sts:AssumeRole",
+          "Condition": {
+            "StringEquals": {
+              "sts:ExternalId": "${var.external_id}"
+            }
+          }
+        }
+      ]
+    }
+  JSON
+}
+
+# permissions of the hub role
+#   sts:AssumeRole: the hub becomes the spoke of an account
+#   sts:TagSession: sessions carry the person, the grant, the session and the request
+#   sts:SetSourceIdentity: CloudTrail names the person in every line
+resource "aws_iam_role_policy" "hub" {
+  name = "sallyport"
+  role = aws_iam_role.hub.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "CallSpokes",
+          "Effect": "Allow",
+          "Action": [
+            "sts:AssumeRole",
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::*:role/${local.connect_role}",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            }
+          }
+        }
+      ]
+    }
+  JSON
+}
+
+output "hub_role_arn" {
+  value = aws_iam_role.hub.arn
+}

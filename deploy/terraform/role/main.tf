@@ -1,0 +1,196 @@
+# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+
+variable "role_name" {
+  description = "name of the brokered role"
+  type        = string
+}
+
+variable "connect_role_path" {
+  description = "path of the spoke role: aws.connect_role"
+  type        = string
+  default     = "/sallyport/"
+}
+
+variable "connect_role_name" {
+  description = "name of the spoke role: aws.connect_role"
+  type        = string
+  default     = "SallyportConnect"
+}
+
+variable "revocation_policy_path" {
+  description = "path of the boundary policy: aws.revocation_policy"
+  type        = string
+  default     = "/sallyport/"
+}
+
+variable "revocation_policy_name" {
+  description = "name of the boundary policy: aws.revocation_policy"
+  type        = string
+  default     = "SallyportRevocations"
+}
+
+variable "issuer" {
+  description = "issuer of the OpenID provider without https://"
+  type        = string
+  default     = ""
+}
+
+variable "client_id" {
+  description = "the broker's client id there"
+  type        = string
+  default     = "sallyport"
+}
+
+variable "database_users" {
+  description = "names of the database users, with wildcards"
+  type        = string
+  default     = "sallyport_*"
+}
+
+variable "databases" {
+  description = "databases are signed in to through this role"
+  type        = bool
+  default     = false
+}
+
+variable "trust" {
+  description = "hub, or web_identity: only the person's own ID token"
+  type        = string
+  default     = "hub"
+
+  validation {
+    condition     = contains(["hub", "web_identity"], var.trust)
+    error_message = "Expected hub or web_identity."
+  }
+}
+
+variable "revocable" {
+  description = "credentials already handed out are killed when the grant ends"
+  type        = bool
+  default     = true
+}
+
+variable "policy_arns" {
+  description = "what the role may do"
+  type        = set(string)
+}
+
+data "aws_partition" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  connect_role      = "${trimprefix(var.connect_role_path, "/")}${var.connect_role_name}"
+  revocation_policy = "${trimprefix(var.revocation_policy_path, "/")}${var.revocation_policy_name}"
+
+  # trust policy of a brokered role; the role is tagged sallyport:managed=true
+  #   sts:AssumeRole: only for a person and a grant
+  #   sts:TagSession: sessions carry the person, the grant, the session and the request
+  #   sts:SetSourceIdentity: CloudTrail names the person in every line
+  hub_trust = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "SallyportMayAssume",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${local.connect_role}"
+          },
+          "Action": "sts:AssumeRole",
+          "Condition": {
+            "StringLike": {
+              "sts:SourceIdentity": "?*",
+              "aws:RequestTag/sallyport:grant": "grt_*"
+            }
+          }
+        },
+        {
+          "Sid": "SallyportMayTag",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${local.connect_role}"
+          },
+          "Action": [
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ]
+        }
+      ]
+    }
+  JSON
+
+  # trust policy of a brokered role that takes the person’s own ID token and nothing else
+  #   sts:AssumeRoleWithWebIdentity: with an ID token that was issued for the broker
+  #   sts:TagSession: sessions carry the person, the grant, the session and the request
+  #   sts:SetSourceIdentity: CloudTrail names the person in every line
+  web_identity_trust = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "OwnTokenOnly",
+          "Effect": "Allow",
+          "Principal": {
+            "Federated": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:oidc-provider/${var.issuer}"
+          },
+          "Action": [
+            "sts:AssumeRoleWithWebIdentity",
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ],
+          "Condition": {
+            "StringEquals": {
+              "${var.issuer}:aud": "${var.client_id}"
+            }
+          }
+        }
+      ]
+    }
+  JSON
+
+  boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${local.revocation_policy}"
+}
+
+resource "aws_iam_role" "brokered" {
+  name                 = var.role_name
+  max_session_duration = var.trust == "hub" ? 3600 : 43200
+  assume_role_policy   = var.trust == "hub" ? local.hub_trust : local.web_identity_trust
+  permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null
+
+  tags = {
+    "sallyport:managed" = "true"
+  }
+}
+
+resource "aws_iam_role_policy_attachment" "brokered" {
+  for_each   = var.policy_arns
+  role       = aws_iam_role.brokered.name
+  policy_arn = each.value
+}
+
+# permissions of a role through which databases are signed in to
+#   rds-db:connect: as these users; each session is cut down to one user of one database
+resource "aws_iam_role_policy" "databases" {
+  count = var.databases ? 1 : 0
+  name  = "sallyport-databases"
+  role  = aws_iam_role.brokered.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "SignInToDatabases",
+          "Effect": "Allow",
+          "Action": "rds-db:connect",
+          "Resource": "arn:${data.aws_partition.current.partition}:rds-db:*:${data.aws_caller_identity.current.account_id}:dbuser:*/${var.database_users}"
+        }
+      ]
+    }
+  JSON
+}
+
+output "role_arn" {
+  value = aws_iam_role.brokered.arn
+}

