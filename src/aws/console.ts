@@ -34,26 +34,31 @@ export interface ConsoleAsk {
 export async function consoleLink(config: Pick<Config['aws'], 'endpoints'>, ask: ConsoleAsk): Promise<string> {
   const place = placeOf(ask.partition)
   const endpoint = `${config.endpoints.signin ?? config.endpoints['*'] ?? `https://${place.signin}`}/federation`
-  const { accessKeyId, secretAccessKey, sessionToken } = ask.credentials
+  const token = await signinToken(endpoint, signinForm(ask.credentials))
+  return loginUrl(endpoint, { issuer: ask.issuer, destination: ask.destination, token })
+}
+
+/** @param endpoint e.g. `https://signin.aws.amazon.com/federation` */
+export function loginUrl(endpoint: string, parts: { issuer: string; destination: string; token: string }): string {
+  const [issuer, destination, token] = [parts.issuer, parts.destination, parts.token].map(encodeURIComponent)
+  return `${endpoint}?Action=login&Issuer=${issuer}&Destination=${destination}&SigninToken=${token}`
+}
+
+/** What the endpoint is asked with. SessionDuration would be refused: credentials of roles are chained. */
+export function signinForm(credentials: Omit<AwsCredentials, 'expiresAt'>): URLSearchParams {
+  const { accessKeyId, secretAccessKey, sessionToken } = credentials
   const session = JSON.stringify({ sessionId: accessKeyId, sessionKey: secretAccessKey, sessionToken })
-  const token = await signinToken(endpoint, session)
-  const query = new URLSearchParams([
-    ['Action', 'login'],
-    ['Issuer', ask.issuer],
-    ['Destination', ask.destination],
-    ['SigninToken', token],
-  ])
-  return `${endpoint}?${query}`
+  return new URLSearchParams({ Action: 'getSigninToken', Session: session })
 }
 
 /** In the body, not the address: addresses end in logs. */
-async function signinToken(endpoint: string, session: string): Promise<string> {
+async function signinToken(endpoint: string, body: URLSearchParams): Promise<string> {
   let response: Response
   let text: string
   try {
     response = await fetch(endpoint, {
       method: 'POST',
-      body: new URLSearchParams({ Action: 'getSigninToken', Session: session }),
+      body,
       redirect: 'error',
       signal: AbortSignal.timeout(answerWithinMs),
     })

@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
+import { region } from './default-world.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
 import { type Sandbox, startSandbox } from './sandbox.ts'
 
@@ -59,6 +60,20 @@ export class Demo {
     return { ...process.env, SALLYPORT_BROWSER: browserCommand(person) }
   }
 
+  /** What leads AWS's own tools to the sandbox, and away from the settings of whoever runs the demo. */
+  awsEnv(person: AccountName): Readonly<Record<string, string>> {
+    return awsEnv(this.sandbox.aws.url, join(this.dir, 'home', person))
+  }
+
+  /** Resolves once the account's deny list names this grant. */
+  async waitForDenial(grantId: string): Promise<void> {
+    const deadline = Date.now() + 15_000
+    while (!JSON.stringify(this.sandbox.aws.world.managedPolicies).includes(grantId)) {
+      if (Date.now() > deadline) throw new Error(`${grantId} was never denied`)
+      await new Promise((wake) => setTimeout(wake, 20))
+    }
+  }
+
   /** Upper bound, from the histogram, of the slowest cut for this reason so far. */
   async slowestCutMs(reason: string): Promise<number> {
     const text = await (await fetch(`${this.daemon.metricsUrl}/metrics`)).text()
@@ -96,7 +111,7 @@ export class Demo {
     for (const person of accountNames) {
       const home = join(this.dir, 'home', person)
       mkdirSync(home, { recursive: true, mode: 0o700 })
-      writeFileSync(this.launcher(person), launcherScript(person, home, this.url))
+      writeFileSync(this.launcher(person), launcherScript(person, home, this.url, this.awsEnv(person)))
       chmodSync(this.launcher(person), 0o755)
     }
     writeFileSync(this.publicKeyFile, this.daemon.publicKeyPem())
@@ -104,17 +119,29 @@ export class Demo {
 }
 
 /** A person's `sallyport`: the product, with a home of its own so that four people fit on one machine. */
-function launcherScript(person: AccountName, home: string, url: string): string {
+function launcherScript(person: AccountName, home: string, url: string, aws: Readonly<Record<string, string>>): string {
   const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
   const hasScreen = process.platform === 'darwin' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY
   return [
     '#!/bin/sh',
     `# ${person}: ${people[person]}`,
     `export SALLYPORT_HOME=${quote(home)} SALLYPORT_SERVER=${quote(url)}`,
+    ...Object.entries(aws).map(([name, value]) => `export ${name}=${quote(value)}`),
     ...(hasScreen ? [] : [`export SALLYPORT_BROWSER="\${SALLYPORT_BROWSER-${browserCommand(person)}}"`]),
     `exec ${quote(process.execPath)} ${quote(resolve('src/main.ts'))} "$@"`,
     '',
   ].join('\n')
+}
+
+function awsEnv(endpoint: string, home: string): Readonly<Record<string, string>> {
+  return {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_CONFIG_FILE: join(home, 'aws-config'),
+    AWS_SHARED_CREDENTIALS_FILE: join(home, 'aws-credentials'),
+  }
 }
 
 function browserCommand(person: AccountName): string {

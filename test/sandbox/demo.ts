@@ -52,6 +52,9 @@ In another terminal, in this folder:
   ./.demo/bob approve REQUEST
   ./.demo/alice psql orders                           # or: connect orders --port 6432, and any client
   ./.demo/bob revoke GRANT                            # cuts the open psql
+  ./.demo/alice request ReportsReader --level readonly --for 1h --reason 'monthly report'
+  ./.demo/bob approve REQUEST
+  ./.demo/alice aws ReportsReader exec -- aws s3 ls
   ./.demo/carol login
   ./.demo/carol audit tail
   ./.demo/carol recordings ls

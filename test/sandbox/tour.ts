@@ -2,8 +2,10 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Ran, Running } from './commands.ts'
+import { accounts } from './default-world.ts'
 import type { Demo } from './demo-house.ts'
 import type { AccountName } from './oidc/accounts.ts'
+import { skipWithout } from './programs.ts'
 import { type RunOptions, Transcript } from './transcript.ts'
 
 /** Performs the whole journey with real clients; every step must do what it says. @throws Error at the first that doesn't */
@@ -18,6 +20,7 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.giveBack()
   await tour.cutByRevoke()
   await tour.cutByExpiry()
+  await tour.role()
   await tour.killAndLock()
   await tour.auditLog()
   return { missing: tour.print.missing }
@@ -160,6 +163,44 @@ class Tour {
       /57P01/.test(psql.output) && /expired/.test(psql.output),
       'psql was told that its grant expired, with SQLSTATE 57P01',
     )
+  }
+
+  async role(): Promise<void> {
+    this.print.heading('A role for the AWS CLI: renewed by itself, and what was handed out dies with the grant')
+    await this.as('alice', 'aws ReportsReader credential-process', { exit: 4, shows: [/not granted/] })
+    await this.as('alice', 'request ReportsReader --level readonly --for 1h --reason "monthly report"')
+    const listed = await this.as('alice', 'requests --json', { lines: 0 })
+    const [asked] = JSON.parse(listed.stdout) as { id: string }[]
+    const approved = await this.as('bob', `approve ${asked?.id} --yes --json`, { lines: 0 })
+    const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
+    const printed = await this.as('alice', 'aws ReportsReader credential-process', { lines: 0, shows: [/"Version":1/] })
+    const keys = JSON.parse(printed.stdout) as { AccessKeyId: string; Expiration: string }
+    this.print.note(`credentials for a credential_process, until ${keys.Expiration}; the secret is not shown here`)
+    const hasCli = skipWithout('aws') === false
+    if (hasCli) await this.as('alice', 'aws ReportsReader exec -- aws s3 ls', { shows: [/shop-reports/] })
+    else this.print.miss('the aws CLI under a role: it is not installed')
+    await this.as('alice', 'aws configure', { shows: [/sallyport-ReportsReader/] })
+    await this.as('alice', 'aws ReportsReader console --service s3 --print', { lines: 0, shows: [/Action=login/] })
+    this.print.note('a link that opens the console of S3; not shown, because whoever has it is in')
+    const dead = hasCli ? await this.#oldKeys() : undefined
+    await this.as('bob', `revoke ${grant.id} --reason "report is done"`)
+    await this.as('alice', 'aws ReportsReader credential-process', { exit: 4, shows: [/report is done/] })
+    await this.#demo.waitForDenial(grant.id)
+    await dead?.()
+    await this.as('carol', 'audit search --type credentials.killed', { shows: [/credentials\.killed/] })
+    await this.as('dave', `aws validate ${accounts.data}`, { shows: [/without an ExternalId: it is refused/] })
+    await this.as('dave', 'aws policies --feature revocation', { lines: 3, shows: [/iam:CreatePolicyVersion: /] })
+  }
+
+  /** Keeps what `env` prints; what it returns shows that AWS refuses it. */
+  async #oldKeys(): Promise<() => Promise<void>> {
+    const printed = await this.as('alice', 'aws ReportsReader env --json', { lines: 0 })
+    const env = { ...process.env, ...this.#demo.awsEnv('alice'), ...(JSON.parse(printed.stdout) as NodeJS.ProcessEnv) }
+    await this.print.run('aws s3 ls', 'aws', ['s3', 'ls'], { env, shows: [/shop-reports/] })
+    return async () => {
+      await this.print.run('aws s3 ls', 'aws', ['s3', 'ls'], { env, exit: [254, 255], shows: [/AccessDenied/] })
+      this.print.note('the keys that were handed out before the revocation are dead')
+    }
   }
 
   async killAndLock(): Promise<void> {

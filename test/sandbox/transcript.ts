@@ -1,8 +1,8 @@
 import { type Ran, type Running, startCommand } from './commands.ts'
 
 export interface RunOptions {
-  /** Exit code it must have; 0 unless told. */
-  readonly exit?: number
+  /** Exit code it must have, or one of several; 0 unless told. */
+  readonly exit?: number | readonly number[]
   readonly env?: NodeJS.ProcessEnv
   /** Text that must be in stdout or stderr. */
   readonly shows?: readonly RegExp[]
@@ -41,8 +41,9 @@ export class Transcript {
     process.stdout.write(`   ${dim('$')} ${shown}\n`)
     const ran = await startCommand(file, args, options.env).ended
     this.show(`${ran.stdout}${ran.stderr}`, options.lines)
-    if (ran.code !== (options.exit ?? 0))
-      throw new Error(`${shown}: expected exit code ${options.exit ?? 0}, got ${ran.code}\n${ran.stdout}${ran.stderr}`)
+    const expected = [options.exit ?? 0].flat()
+    if (!expected.includes(ran.code))
+      throw new Error(`${shown}: expected exit code ${expected.join(' or ')}, got ${ran.code}\n${ran.stdout}${ran.stderr}`)
     for (const pattern of options.shows ?? []) {
       if (!pattern.test(`${ran.stdout}\n${ran.stderr}`)) throw new Error(`${shown}: expected ${pattern} in its output`)
     }

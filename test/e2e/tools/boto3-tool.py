@@ -1,0 +1,12 @@
+"""A program with boto3, as people write them. For each line on its input it asks who it is, and prints the answer."""
+
+import sys
+
+import boto3
+
+client = boto3.client("sts")
+for _ in sys.stdin:
+    try:
+        print(client.get_caller_identity()["Arn"], flush=True)
+    except Exception as error:
+        print(f"failed: {error}", flush=True)
