@@ -65,16 +65,16 @@ export function commandsOf(person: AccountName, options: { dir: string; url: str
 
 const printsWithinMs = 15_000
 
-/** @param input for its standard input, which is empty unless told */
+/** @param input for its standard input, which is empty unless told; null: whoever started it writes to it */
 export function startCommand(
   file: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
-  input = '',
+  input: string | null = '',
 ): Running {
   const child = spawn(file, [...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
   child.stdin.on('error', () => {}) // it may end without reading
-  child.stdin.end(input)
+  if (input !== null) child.stdin.end(input)
   const text = { stdout: '', stderr: '', both: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (chunk: string) => {

@@ -43,7 +43,9 @@ export class Transcript {
     this.show(`${ran.stdout}${ran.stderr}`, options.lines)
     const expected = [options.exit ?? 0].flat()
     if (!expected.includes(ran.code))
-      throw new Error(`${shown}: expected exit code ${expected.join(' or ')}, got ${ran.code}\n${ran.stdout}${ran.stderr}`)
+      throw new Error(
+        `${shown}: expected exit code ${expected.join(' or ')}, got ${ran.code}\n${ran.stdout}${ran.stderr}`,
+      )
     for (const pattern of options.shows ?? []) {
       if (!pattern.test(`${ran.stdout}\n${ran.stderr}`)) throw new Error(`${shown}: expected ${pattern} in its output`)
     }
