@@ -104,10 +104,11 @@ function oldestSpare(versions: readonly PolicyVersion[]): string | undefined {
   return spare.sort((a, b) => age(a) - age(b) || number(a) - number(b))[0]?.VersionId
 }
 
-/** What IAM keeps is percent-encoded JSON. */
+/** What IAM sends is percent-encoded JSON; not every emulator's is. */
 function parseDocument(version: PolicyVersion | undefined, arn: string): PolicyDocument {
   try {
-    return JSON.parse(decodeURIComponent(version?.Document ?? '')) as PolicyDocument
+    const text = version?.Document ?? ''
+    return JSON.parse(text.startsWith('%7B') ? decodeURIComponent(text) : text) as PolicyDocument
   } catch (cause) {
     throw new BrokerError('AWS_DENIED', `the policy ${arn} cannot be read`, { cause })
   }

@@ -42,9 +42,13 @@ export async function send(url: URL, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
   } catch (cause) {
-    const { code, message } = ((cause as Error).cause ?? cause) as Error & { code?: string }
-    throw new UnreachableError(`cannot reach ${url.origin}: ${code ?? message}`, { cause })
+    throw unreachable(url, cause as Error)
   }
+}
+
+export function unreachable({ origin }: URL, cause: Error): BrokerError {
+  const { code, message } = (cause.cause ?? cause) as Error & { code?: string }
+  return new UnreachableError(`cannot reach ${origin}: ${code ?? message}`, { cause })
 }
 
 /** The broker itself did not answer: exit code 5. */

@@ -1,27 +1,26 @@
-import { expiration, fetchCredentials } from './aws-role.ts'
-import { openApiClient } from './login-store.ts'
-import { exitCodes } from './output.ts'
+import { expiration, type RoleCredentials } from './aws-role.ts'
+import type { HelperAsk } from './aws-words.ts'
+import { openLogin } from './login-store.ts'
+import { exitCodes, fail } from './output.ts'
+import { quickPost } from './quick-post.ts'
 
-/** `sallyport aws ROLE credential-process`: the JSON that AWS's tools read from a `credential_process`. */
-export async function credentialProcess(
-  server: { server?: string },
-  resource: string,
-  { level }: { readonly level?: string },
-): Promise<number> {
-  const api = await openApiClient(server)
-  const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = await fetchCredentials(api, {
-    resource,
-    level,
-    tool: 'credential-process',
-  })
-  const answer = {
-    Version: 1,
-    AccessKeyId: accessKeyId,
-    SecretAccessKey: secretAccessKey,
-    SessionToken: sessionToken,
-    Expiration: expiration(expiresAt),
-    AccountId: accountId,
+/** `sallyport aws ROLE credential-process`: the JSON that AWS's tools read from a `credential_process`. Never rejects. */
+export async function credentialProcess({ role: resource, level, server }: HelperAsk): Promise<number> {
+  try {
+    const login = await openLogin({ server })
+    const ask = { resource, level, tool: 'credential-process' }
+    const held = await quickPost<RoleCredentials>(new URL('/api/v1/aws/credentials', login.server), login.token, ask)
+    const answer = {
+      Version: 1,
+      AccessKeyId: held.accessKeyId,
+      SecretAccessKey: held.secretAccessKey,
+      SessionToken: held.sessionToken,
+      Expiration: expiration(held.expiresAt),
+      AccountId: held.accountId,
+    }
+    process.stdout.write(`${JSON.stringify(answer)}\n`)
+    return exitCodes.done
+  } catch (error) {
+    return fail(error)
   }
-  process.stdout.write(`${JSON.stringify(answer)}\n`)
-  return exitCodes.done
 }

@@ -5,21 +5,6 @@ interface RoleOptions {
   readonly level?: string
 }
 
-/** Subcommands that may also stand behind the role, as in `sallyport aws ROLE env`. */
-const roleVerbs = ['credential-process', 'env', 'exec', 'serve', 'console']
-
-/**
- * Puts the verb of `aws ROLE VERB …` before the role, where the parser wants it.
- * @param argv without program and script
- */
-export function verbFirst(argv: readonly string[]): readonly string[] {
-  const at = argv.findIndex((word, i) => !word.startsWith('-') && argv[i - 1] !== '--server')
-  const [role, verb] = [argv[at + 1], argv[at + 2]]
-  if (argv[at] !== 'aws' || role === undefined || verb === undefined) return argv
-  if (role.startsWith('-') || roleVerbs.includes(role) || !roleVerbs.includes(verb)) return argv
-  return [...argv.slice(0, at + 1), verb, role, ...argv.slice(at + 3)]
-}
-
 export const registerAws: Register = (program) => {
   const aws = program
     .command('aws')
@@ -43,7 +28,7 @@ function registerCredentialProcess(program: Command, aws: Command): void {
     .description('print credentials as JSON, for credential_process in ~/.aws/config')
     .action(async (role: string, options: RoleOptions) => {
       const { credentialProcess } = await import('./aws-credential-process.ts')
-      process.exitCode = await credentialProcess(program.opts(), role, options)
+      process.exitCode = await credentialProcess({ ...program.opts(), ...options, role })
     })
 }
 

@@ -11,12 +11,18 @@ import { serverAddress } from './server-address.ts'
 export type OpenApiClient = (options: { server?: string | undefined }) => Promise<ApiClient>
 
 export const openApiClient: OpenApiClient = async (options) => {
+  const { server, token } = await openLogin(options)
+  return createApiClient(server, token)
+}
+
+/** The same for whoever speaks to the server by other means. */
+export async function openLogin(options: { server?: string | undefined }): Promise<{ server: string; token: string }> {
   const { server, login } = await currentLogin(options, process.env)
   await trust(login?.ca ?? null)
   const token = process.env.SALLYPORT_TOKEN ?? login?.token
   if (token === undefined)
     throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: `run: sallyport login --server ${server}` })
-  return createApiClient(server, token)
+  return { server, token }
 }
 
 /** @throws BrokerError LOGIN_REQUIRED when no server is known */

@@ -1,12 +1,11 @@
-import { CommanderError } from 'commander'
 import { BrokerError, type ErrorCode, errors } from '../../proxy/session.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, notLoggedIn: 3, denied: 4, unreachable: 5 } as const
 
 /** Prints what went wrong to stderr and returns the exit code for it. */
 export function fail(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage // commander has printed it
-  const { message, hint } = error as Error & { hint?: string }
+  const { message, hint, code, exitCode } = error as Error & { hint?: string; code?: unknown; exitCode?: number }
+  if (String(code).startsWith('commander.')) return exitCode === 0 ? exitCodes.done : exitCodes.usage // it has printed why
   process.stderr.write(`sallyport: ${message}\n${hint ? `  ${hint}\n` : ''}`)
   return error instanceof BrokerError ? exitCodeOf(error.code) : exitCodes.failed
 }

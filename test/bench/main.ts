@@ -1,8 +1,9 @@
 /** `npm run bench -- NAME [--rounds N] [--seconds N] [--json]`: ratios, measured side by side in one run. */
 import { parseArgs } from 'node:util'
-import { printRows } from './rows.ts'
+import { type BenchOptions, printRows, type Row } from './rows.ts'
 
-const benches: Readonly<Record<string, () => Promise<typeof import('./postgres.ts')>>> = {
+const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<Row[]> }>>> = {
+  aws: () => import('./aws.ts'),
   postgres: () => import('./postgres.ts'),
 }
 

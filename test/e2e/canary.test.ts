@@ -49,6 +49,20 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
   local.child.kill('SIGINT')
   noteOutput('connect, stderr', (await local.ended).stderr)
 
+  // Roles, by both trust models, with a program that runs under one while the list of processes is read.
+  for (const role of ['ReportsReader', 'Personal']) await company.grant(3_600_000, role)
+  const tell = 'console.log(process.env.AWS_CONTAINER_AUTHORIZATION_TOKEN); setTimeout(() => {}, 1000)'
+  const exec = commands.alice.start(['aws', 'ReportsReader', 'exec', '--', process.execPath, '-e', tell])
+  const [, containerToken = ''] = await exec.prints(/^([\w-]{43})\n/)
+  secrets.push({ what: 'token of the container endpoint', value: containerToken })
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) noteCommandLine(pid)
+  noteOutput('exec, stderr', (await exec.ended).stderr)
+  noteOutput('credential-process, stderr', (await commands.alice.run(['aws', 'Personal', 'credential-process'])).stderr)
+  const link = await commands.alice.run(['aws', 'ReportsReader', 'console', '--print'])
+  t.equal(link.code, 0, link.stderr)
+  secrets.push({ what: 'link to the console', value: link.stdout.trim().slice(-48) })
+  noteOutput('console, stderr', link.stderr)
+
   // Tokens for programs, and requests that are refused.
   const made = await company.api<{ token: string }>('alice', 'POST', '/api/v1/tokens', {
     name: 'ci',

@@ -7,12 +7,17 @@ export function skipWithoutPython(module: string): string | false {
   return `Python’s ${module} is not installed`
 }
 
+/** Whether a program answers. */
+export function isInstalled(program: string, question = '--version'): boolean {
+  return spawnSync(program, [question]).status === 0
+}
+
 /**
  * For `{ skip }` of a test that needs a program which npm does not bring.
  * @throws Error in CI, where everything has to be there
  */
 export function skipWithout(program: string): string | false {
-  if (spawnSync(program, ['--version']).status === 0) return false
+  if (isInstalled(program)) return false
   if (process.env.CI === 'true') throw new Error(`${program} is not installed, and CI must have it`)
   return `${program} is not installed`
 }

@@ -1,5 +1,4 @@
 import { test } from 'tap'
-import { verbFirst } from '../../../src/cli/aws.ts'
 import {
   findProfile,
   harmlessLines,
@@ -9,6 +8,7 @@ import {
 } from '../../../src/cli/aws-config-file.ts'
 import { toProfiles, withProfiles } from '../../../src/cli/aws-configure.ts'
 import { type RoleCredentials, SharedCredentials } from '../../../src/cli/aws-role.ts'
+import { readHelperAsk, verbFirst } from '../../../src/cli/aws-words.ts'
 import { chooseShell, setVariable } from '../../../src/cli/shell-text.ts'
 
 test('the role may come first', (t) => {
@@ -29,6 +29,26 @@ test('the role may come first', (t) => {
     'aws',
   ])
     t.equal(swapped(same), same)
+  t.end()
+})
+
+test('what is nothing but credential-process is read without the whole command line', (t) => {
+  const read = (line: string) => readHelperAsk(line.split(' '))
+  t.same(read('aws Deployer credential-process'), { role: 'Deployer' })
+  t.same(read('--server https://x aws credential-process Deployer --level full'), {
+    role: 'Deployer',
+    level: 'full',
+    server: 'https://x',
+  })
+  for (const other of [
+    'aws credential-process',
+    'aws credential-process a b',
+    'aws credential-process a --help',
+    'aws credential-process a --level',
+    'request x --reason credential-process',
+    'aws env Deployer',
+  ])
+    t.equal(read(other), null, other)
   t.end()
 })
 

@@ -1,0 +1,51 @@
+import { request as requestHttp } from 'node:http'
+import { toError, unreachable } from './api-client.ts'
+
+const answerWithinMs = 30_000
+const longestAnswer = 1_000_000
+
+/**
+ * One call of the API, for a program that lives for one answer: without `fetch`, which takes longer to load than the call takes.
+ * Redirects are not followed.
+ * @throws BrokerError with the code that the server sent; exit code 5 when it can't be reached
+ */
+export async function quickPost<T>(url: URL, token: string, body: object): Promise<T> {
+  const { status, text } = await exchange(url, token, JSON.stringify(body))
+  const answer = parse(text)
+  if (status !== 200) throw toError(status, answer)
+  return answer as T
+}
+
+async function exchange(url: URL, token: string, body: string): Promise<{ status: number; text: string }> {
+  const request = url.protocol === 'https:' ? (await import('node:https')).request : requestHttp
+  const headers = {
+    accept: 'application/json',
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  }
+  return await new Promise((resolve, reject) => {
+    const fail = (cause: Error) => reject(unreachable(url, cause))
+    const sent = request(url, { method: 'POST', headers, timeout: answerWithinMs }, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        text += chunk
+        if (text.length > longestAnswer) sent.destroy(new Error('the answer is too long'))
+      })
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
+      response.on('error', fail)
+    })
+    sent.on('error', fail)
+    sent.on('timeout', () => sent.destroy(new Error('no answer in time')))
+    sent.end(body)
+  })
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined // a page of some proxy's: the status says enough
+  }
+}

@@ -1,0 +1,129 @@
+import { test } from 'tap'
+import { startCommand } from '../sandbox/commands.ts'
+import { accounts, region } from '../sandbox/default-world.ts'
+import { freePort } from '../sandbox/ports.ts'
+import { isInstalled } from '../sandbox/programs.ts'
+import { type Company, startCompany } from './company.ts'
+
+/** The same against moto, an AWS that others wrote. It enforces no trust policy, so only what works is shown here. */
+const skip = isInstalled('moto_server', '--help')
+  ? false
+  : 'moto_server is not installed (it is in no registry that CI uses)'
+
+async function startMoto(): Promise<{ url: string; stop(): Promise<void> }> {
+  const port = await freePort()
+  const running = startCommand('moto_server', ['-H', '127.0.0.1', '-p', String(port)])
+  const url = `http://127.0.0.1:${port}`
+  const deadline = Date.now() + 20_000
+  while (
+    !(await fetch(`${url}/moto-api/data.json`).then(
+      ({ ok }) => ok,
+      () => false,
+    ))
+  ) {
+    if (Date.now() > deadline) throw new Error(`moto did not start: ${running.output}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return {
+    url,
+    stop: async () => {
+      running.child.kill()
+      await running.ended
+    },
+  }
+}
+
+/** IAM's query protocol, as an administrator of the account. */
+async function iam(url: string, parameters: Record<string, string>): Promise<string> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: {
+      authorization: `AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/20260101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0`,
+      'x-moto-account-id': accounts.data,
+    },
+    body: new URLSearchParams({ Version: '2010-05-08', ...parameters }),
+  })
+  return await response.text()
+}
+
+const policyArn = `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`
+
+async function deniedNow(url: string): Promise<{ document: string; versions: number }> {
+  const listed = await iam(url, { Action: 'ListPolicyVersions', PolicyArn: policyArn })
+  const current = /<member>(?:(?!<\/member>)[\s\S])*<IsDefaultVersion>true(?:(?!<\/member>)[\s\S])*<\/member>/.exec(
+    listed,
+  )?.[0]
+  const version = /<VersionId>(v\d+)</.exec(current ?? '')?.[1] ?? ''
+  const shown = await iam(url, { Action: 'GetPolicyVersion', PolicyArn: policyArn, VersionId: version })
+  return {
+    document: decodeURIComponent(/<Document>([\s\S]*?)</.exec(shown)?.[1] ?? ''),
+    versions: listed.match(/<member>/g)?.length ?? 0,
+  }
+}
+
+async function eventuallyDenied(url: string, grantId: string): Promise<number> {
+  const deadline = Date.now() + 20_000
+  for (;;) {
+    const { document, versions } = await deniedNow(url)
+    if (document.includes(grantId)) return versions
+    if (Date.now() > deadline) throw new Error(`${grantId} is not in ${document}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+test('against moto', { skip }, async (t) => {
+  const moto = await startMoto()
+  t.teardown(() => moto.stop())
+  const ceiling = {
+    Version: '2012-10-17',
+    Statement: [{ Sid: 'Ceiling', Effect: 'Allow', Action: '*', Resource: '*' }],
+  }
+  const created = await iam(moto.url, {
+    Action: 'CreatePolicy',
+    PolicyName: 'SallyportRevocations',
+    Path: '/sallyport/',
+    PolicyDocument: JSON.stringify(ceiling),
+  })
+  t.match(created, policyArn)
+  const company: Company = await startCompany({ overrides: { aws: { endpoint_url: moto.url } } })
+  t.teardown(() => company.close())
+  const { alice } = company.commands
+  const env = {
+    ...alice.env,
+    AWS_ENDPOINT_URL: moto.url,
+    AWS_REGION: region,
+    AWS_DEFAULT_REGION: region,
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+  }
+
+  await t.test(
+    'the aws CLI works unchanged',
+    { skip: isInstalled('aws') ? false : 'aws is not installed' },
+    async (t) => {
+      await company.grant(3_600_000, 'ReportsReader')
+      const cli = ['aws', 'sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text']
+      const ran = await alice.run(['aws', 'ReportsReader', 'exec', '--', ...cli], env)
+      t.equal(
+        ran.stdout.trim(),
+        `arn:aws:sts::${accounts.data}:assumed-role/ReportsReader/alice@example.com`,
+        ran.stderr,
+      )
+    },
+  )
+
+  await t.test('eight revocations in a row: IAM keeps five versions, and every grant is denied', async (t) => {
+    const ids: string[] = []
+    for (let i = 0; i < 8; i++) {
+      const { id } = await company.grant(8 * 3_600_000, 'ReportsReader')
+      await company.api('alice', 'POST', '/api/v1/aws/credentials', { resource: 'ReportsReader', level: 'readonly' })
+      await company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'incident 42' })
+      ids.push(id)
+      t.ok((await eventuallyDenied(moto.url, id)) <= 5)
+    }
+    const { document } = await deniedNow(moto.url)
+    for (const id of ids) t.ok(document.includes(id), id)
+    t.match(document, /"Ceiling"/)
+  })
+})
