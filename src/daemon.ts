@@ -162,7 +162,7 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
     doorman: sessions,
     store: credentialStore,
     answerOf: (permit) => sessions.answerOf(permit),
-    ...createMint({ aws, config: config.aws, idToken: identity.idToken }),
+    ...createMint({ ...shared, aws, config: config.aws, idToken: identity.idToken }),
   })
   const dial = createRdsPostgresDial({ ...shared, aws, answerOf: (permit) => sessions.answerOf(permit) })
   const engine = createPostgresEngine({
@@ -194,7 +194,14 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
     roles,
     revoker,
     storeWatch,
-    validate: createAccountCheck({ audit, aws, config: config.aws, kinds, resources: () => access.resourcesKnown() }),
+    validate: createAccountCheck({
+      audit,
+      aws,
+      config: config.aws,
+      kinds,
+      resources: () => access.resourcesKnown(),
+      idToken: identity.idToken,
+    }),
     externalId,
   }
 }
@@ -312,7 +319,7 @@ function routesOf(house: House) {
         issuer: config.oidc.issuer,
         clientId: config.oidc.clientId,
       },
-      validate: (login, account) => house.validate(login.principal.id, account),
+      validate: (login, account) => house.validate(login, account),
       consoleDestination,
       consoleLink: (ask) => consoleLink(config.aws, ask),
       onConsole: (opened) => auditConsole(house, opened),

@@ -1,6 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { BrokerError, errors } from '../session.ts'
 
 /**
  * Credentials for stock AWS tools, on loopback: the container credentials provider (Authorization token) and, where asked for,
@@ -62,7 +63,9 @@ export async function openCredentialEndpoint(options: CredentialEndpointOptions)
         (error: unknown) => {
           const { message } = error as Error
           options.onRefused(message)
-          send(response, problem(500, 'CredentialsUnavailable', message))
+          // Tools try again after 5xx, which does not help who was denied.
+        const isFinal = error instanceof BrokerError && errors[error.code].status < 500
+        send(response, problem(isFinal ? 403 : 503, 'CredentialsUnavailable', message))
         },
       )
     },

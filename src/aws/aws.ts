@@ -6,6 +6,8 @@ export interface AwsCredentials extends Expiring {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly sessionToken: string
+  /** As STS set it. */
+  readonly sourceIdentity?: string
 }
 
 /** One tagged session of a role, for one grant. */
@@ -50,8 +52,11 @@ export interface Aws {
   session(ask: SessionAsk): Promise<AwsCredentials>
   /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer good), AWS_UNAVAILABLE */
   webIdentitySession(ask: WebIdentityAsk): Promise<AwsCredentials>
-  /** What an account lets the broker do, and what it must not. Nothing that is assumed is kept. */
-  checkAccount(account: string, roles: readonly RoleToTry[]): Promise<AccountReport>
+  /**
+   * What an account lets the broker do, and what it must not. Nothing that is assumed is kept.
+   * @param idToken of whoever asks, for accounts that take nothing else
+   */
+  checkAccount(account: string, roles: readonly RoleToTry[], idToken: () => Promise<string>): Promise<AccountReport>
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

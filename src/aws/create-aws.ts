@@ -59,7 +59,8 @@ export function createAws(deps: AwsDeps): Aws {
         DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? longestMs),
         ...policies(ask),
       }),
-    checkAccount: (account, roles) => checkAccount({ ...deps, sts, hub, spokeCaller: spokeOf }, account, roles),
+    checkAccount: (account, roles, idToken) =>
+      checkAccount({ ...deps, sts, hub, spokeCaller: spokeOf, idToken }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }
 }

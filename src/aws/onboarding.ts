@@ -31,6 +31,8 @@ export interface OnboardingDeps {
   readonly config: Config['aws']
   readonly externalId: string
   readonly sts: Sts
+  /** ID token of whoever asks for the check, for accounts that take nothing else. @throws BrokerError LOGIN_REQUIRED */
+  idToken(): Promise<string>
   readonly hub: Caller
   spokeCaller(arn: string): Caller
 }
@@ -54,7 +56,7 @@ export async function checkAccount(
     partition: 'aws',
     trust: 'hub' as const,
   }
-  if (trust === 'web_identity') return webIdentityReport(account, roles)
+  if (trust === 'web_identity') return await checkWebIdentity(deps, account, roles)
   const arn = `arn:${partition}:iam::${account}:role/${connectRole}`
   const assume = (check: string, more: Partial<AssumeRoleCommandInput>) =>
     attempt(deps, check, deps.hub, { RoleArn: arn, RoleSessionName: 'sallyport-onboarding', ...more }, 'the spoke role')
@@ -142,15 +144,62 @@ const skipped = (check: string): Finding => ({
   fix: null,
 })
 
-/** Nothing can be tried without a person's own token: their first session shows it. */
-function webIdentityReport(account: string, roles: readonly RoleToTry[]): AccountReport {
-  const findings = roles.map(
-    ({ arn }): Finding => ({
-      check: `role ${arn}`,
-      outcome: 'skipped',
-      detail: 'it opens with a person’s own ID token only',
-      fix: 'sign in, and run: sallyport aws ROLE env',
-    }),
-  )
-  return { account, trust: 'web_identity', ok: true, findings }
+/** With the token of whoever asks: what it carries, and whether the roles let it in. */
+async function checkWebIdentity(
+  deps: OnboardingDeps,
+  account: string,
+  roles: readonly RoleToTry[],
+): Promise<AccountReport> {
+  const findings: Finding[] = []
+  try {
+    const token = await deps.idToken()
+    findings.push(...carried(token))
+    for (const role of roles) findings.push(await tryToken(deps, role.arn, token))
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    findings.push({ check: 'your ID token', outcome: 'failed', detail: error.message, fix: error.hint ?? null })
+  }
+  return { account, trust: 'web_identity', ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
+}
+
+/** Tags and SourceIdentity can't be asked for with a token: they are there only if the provider puts them there. */
+function carried(token: string): Finding[] {
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+  const { principal_tags: tags = {} } = (claims['https://aws.amazon.com/tags'] ?? {}) as { principal_tags?: object }
+  const names = Object.keys(tags)
+  const source = claims['https://aws.amazon.com/source_identity']
+  return [
+    {
+      check: 'session tags in the ID token',
+      outcome: 'ok',
+      detail:
+        names.length === 0
+          ? 'none: CloudTrail shows the person by the session name alone'
+          : `the provider sends ${names.join(', ')}`,
+      fix: null,
+    },
+    {
+      check: 'SourceIdentity in the ID token',
+      outcome: 'ok',
+      detail: typeof source === 'string' ? 'the provider sends it' : 'none: it is not set on these sessions',
+      fix: null,
+    },
+  ]
+}
+
+async function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<Finding> {
+  const check = `role ${arn} with your ID token`
+  try {
+    await sts.assumeRoleWithWebIdentity({
+      RoleArn: arn,
+      RoleSessionName: 'sallyport-onboarding',
+      WebIdentityToken: token,
+      DurationSeconds: seconds,
+      Policy: nothing,
+    })
+    return { check, outcome: 'ok', detail: 'it may be assumed', fix: null }
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    return { check, outcome: 'failed', detail: error.message, fix: error.hint ?? null }
+  }
 }

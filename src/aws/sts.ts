@@ -57,9 +57,9 @@ export function createSts(deps: StsDeps): Sts {
       try {
         return await counted('AssumeRole', async () => {
           const [client, { AssumeRoleCommand }] = await Promise.all([clientFor(caller), import('@aws-sdk/client-sts')])
-          const { Credentials, PackedPolicySize } = await client.send(new AssumeRoleCommand(input))
+          const { Credentials, PackedPolicySize, SourceIdentity } = await client.send(new AssumeRoleCommand(input))
           warnIfFull(PackedPolicySize, input.RoleArn)
-          return toCredentials(Credentials)
+          return toCredentials(Credentials, SourceIdentity)
         })
       } catch (error) {
         throw toAwsError(error, step)
@@ -72,9 +72,11 @@ export function createSts(deps: StsDeps): Sts {
             clientFor(nobody),
             import('@aws-sdk/client-sts'),
           ])
-          const { Credentials, PackedPolicySize } = await client.send(new AssumeRoleWithWebIdentityCommand(input))
+          const { Credentials, PackedPolicySize, SourceIdentity } = await client.send(
+            new AssumeRoleWithWebIdentityCommand(input),
+          )
           warnIfFull(PackedPolicySize, input.RoleArn)
-          return toCredentials(Credentials)
+          return toCredentials(Credentials, SourceIdentity)
         })
       } catch (error) {
         throw toWebIdentityError(error, input.RoleArn ?? '')
@@ -112,7 +114,7 @@ type Answer = {
   Expiration?: Date | undefined
 }
 
-function toCredentials(answer: Answer | undefined): AwsCredentials {
+function toCredentials(answer: Answer | undefined, sourceIdentity: string | undefined): AwsCredentials {
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = answer ?? {}
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || !Expiration)
     throw new BrokerError('AWS_UNAVAILABLE', 'STS answered without credentials')
@@ -121,5 +123,6 @@ function toCredentials(answer: Answer | undefined): AwsCredentials {
     secretAccessKey: SecretAccessKey,
     sessionToken: SessionToken,
     expiresAt: Expiration.getTime(),
+    ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
   }
 }

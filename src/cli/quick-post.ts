@@ -1,8 +1,10 @@
-import { request as requestHttp } from 'node:http'
 import { toError, unreachable } from './api-client.ts'
 
 const answerWithinMs = 30_000
 const longestAnswer = 1_000_000
+
+/** Imported, these modules would be asked for all that they export, which loads `fetch` and the rest of it after all. */
+const requestOf = (url: URL) => process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http').request
 
 /**
  * One call of the API, for a program that lives for one answer: without `fetch`, which takes longer to load than the call takes.
@@ -17,7 +19,7 @@ export async function quickPost<T>(url: URL, token: string, body: object): Promi
 }
 
 async function exchange(url: URL, token: string, body: string): Promise<{ status: number; text: string }> {
-  const request = url.protocol === 'https:' ? (await import('node:https')).request : requestHttp
+  const request = requestOf(url)
   const headers = {
     accept: 'application/json',
     authorization: `Bearer ${token}`,

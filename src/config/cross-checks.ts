@@ -23,6 +23,7 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...proxies(config)] },
   { reads: ['server', 'listeners'], find: (file, config) => [...listenerTls(file), ...portCollisions(config)] },
   { reads: ['listeners', 'resources'], find: pinnedResources },
+  { reads: ['aws', 'resources'], find: revocableRoles },
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
   { reads: ['aws'], find: awsFindings },
   { reads: ['audit'], find: anchors },
@@ -171,6 +172,16 @@ function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Findin
           },
         ],
   )
+}
+
+/** Their sessions carry no tags of ours, so that there is nothing to deny them by. */
+function revocableRoles({ resources = [] }: ConfigFile, { aws }: Config): Finding[] {
+  return resources.flatMap(({ id, revocable }, i) => {
+    const account = id.split('/')[1] ?? ''
+    if (!revocable || aws.accounts[account]?.trust !== 'web_identity') return []
+    const message = `account ${account} trusts web_identity, whose sessions carry no tag to deny them by`
+    return [{ path: `resources[${i}].revocable`, message, fix: 'remove it, or let the account trust the hub' }]
+  })
 }
 
 function anchors({ audit }: ConfigFile): Finding[] {

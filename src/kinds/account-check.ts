@@ -4,6 +4,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import type { AccountReport, RoleToTry } from '../aws/onboarding.ts'
 import type { Config } from '../config/config.ts'
+import type { Login } from '../identity/principal.ts'
 import type { Kind } from './kind.ts'
 
 export interface AccountCheckDeps {
@@ -12,21 +13,23 @@ export interface AccountCheckDeps {
   readonly config: Pick<Config['aws'], 'accounts'>
   readonly kinds: ReadonlyMap<string, Kind>
   resources(): readonly Resource[]
+  /** @throws BrokerError LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
+  idToken(loginId: string): Promise<string>
 }
 
 /** Tries the registered accounts, one after the other: it is a person who waits, and STS is shared with everybody. */
-export function createAccountCheck({ audit, aws, config, kinds, resources }: AccountCheckDeps) {
-  return async (actor: string, only: string | undefined): Promise<AccountReport[]> => {
+export function createAccountCheck({ audit, aws, config, kinds, resources, idToken }: AccountCheckDeps) {
+  return async ({ id, principal }: Login, only: string | undefined): Promise<AccountReport[]> => {
     const accounts = Object.keys(config.accounts).filter((account) => only === undefined || account === only)
     if (accounts.length === 0)
       throw new BrokerError('NOT_FOUND', only === undefined ? 'aws.accounts names none' : `aws.accounts has no ${only}`)
     const reports: AccountReport[] = []
     for (const account of accounts) {
       const own = resources().filter((resource) => resource.account === account)
-      reports.push(await aws.checkAccount(account, rolesOf(own, kinds)))
+      reports.push(await aws.checkAccount(account, rolesOf(own, kinds), () => idToken(id)))
     }
     const failed = reports.filter(({ ok }) => !ok).map(({ account }) => account)
-    await audit.append({ type: 'account.validated', actor, fields: { accounts, failed } })
+    await audit.append({ type: 'account.validated', actor: principal.id, fields: { accounts, failed } })
     return reports
   }
 }

@@ -50,7 +50,9 @@ test('accounts', async (t) => {
     )
     const { code, stdout } = await company.commands.dave.run(['aws', 'validate'])
     t.equal(code, 0)
-    t.match(stdout, new RegExp(`account ${accounts.web}, trust web_identity[\\s\\S]*own ID token`))
+    t.match(stdout, new RegExp(`account ${accounts.web}, trust web_identity`))
+    t.match(stdout, /session tags in the ID token: none/)
+    t.match(stdout, /role\/Personal with your ID token: it may be assumed/)
     t.equal((await company.commands.alice.run(['aws', 'validate'])).code, 4, 'for admins')
   })
 
@@ -154,6 +156,35 @@ test('accounts', async (t) => {
     company.sandbox.oidc.knobs.down(false)
     t.equal((await ask('Personal')).status, 200)
   })
+
+  await t.test(
+    'web identity: tags and SourceIdentity where the provider sends them, and the check says so',
+    async (t) => {
+      const claims = {
+        'https://aws.amazon.com/tags': { principal_tags: { team: ['shop'] }, transitive_tag_keys: ['team'] },
+        'https://aws.amazon.com/source_identity': 'alice',
+      }
+      for (const name of ['alice', 'dave'] as const) company.sandbox.oidc.knobs.setClaims(name, claims)
+      const { stdout } = await company.commands.dave.run(['aws', 'validate', accounts.web])
+      t.match(stdout, /session tags in the ID token: the provider sends team/)
+      t.match(stdout, /SourceIdentity in the ID token: the provider sends it/)
+      t.equal((await ask('Personal', 'full')).status, 403, 'of another level there is no grant')
+      await company.grant(3_600_000, 'Personal')
+      const { sessions } = await company.api<{ sessions: { id: string; resourceId: string }[] }>(
+        'carol',
+        'GET',
+        '/api/v1/sessions?open=true',
+      )
+      for (const { id } of sessions) await company.api('dave', 'POST', `/api/v1/sessions/${id}/kill`, {})
+      t.equal((await ask('Personal')).status, 200)
+      t.match(aws.callers.issued.at(-1)?.session, {
+        tags: { team: 'shop' },
+        transitiveTagKeys: ['team'],
+        sourceIdentity: 'alice',
+      })
+      for (const name of ['alice', 'dave'] as const) company.sandbox.oidc.knobs.setClaims(name, {})
+    },
+  )
 
   await t.test('web identity: a program with an API token has no ID token', async (t) => {
     const { token } = await company.api<{ token: string }>('alice', 'POST', '/api/v1/tokens', {

@@ -27,6 +27,8 @@ export interface Oidc {
 export interface OidcKnobs {
   /** Shows in tokens from the next sign-in or refresh on. */
   setGroups(account: AccountName, groups: readonly string[]): void
+  /** Further claims of this person's tokens, e.g. those that AWS reads tags from; from the next token on. */
+  setClaims(account: AccountName, claims: Readonly<Record<string, unknown>>): void
   /** Nobody signs in as them any more, and their refresh tokens answer `invalid_grant`. */
   disable(account: AccountName): void
   enable(account: AccountName): void
@@ -98,6 +100,9 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
       setGroups: (name, groups) => {
         account(name).groups = groups
       },
+      setClaims: (name, claims) => {
+        account(name).claims = claims
+      },
       disable: (name) => {
         account(name).disabled = true
       },
@@ -124,6 +129,9 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
   }
 }
 
+/** What AWS reads session tags and SourceIdentity from. */
+const awsClaims = ['https://aws.amazon.com/tags', 'https://aws.amazon.com/source_identity']
+
 const makeKeys = promisify(generateKeyPair)
 
 async function configure(
@@ -136,7 +144,9 @@ async function configure(
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'sandbox' }] },
     cookies: { keys: [randomBytes(24).toString('base64url')] },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
-    claims: { openid: ['sub', 'name', 'preferred_username', 'email', 'email_verified', 'groups', 'manager'] },
+    claims: {
+      openid: ['sub', 'name', 'preferred_username', 'email', 'email_verified', 'groups', 'manager', ...awsClaims],
+    },
     conformIdTokenClaims: false, // claims are in the ID token, not only at the userinfo endpoint
     pkce: { required: () => true },
     clientBasedCORS: () => false,

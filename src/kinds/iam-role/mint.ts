@@ -1,11 +1,13 @@
 import type { Aws, AwsCredentials } from '../../aws/aws.ts'
 import type { Config } from '../../config/config.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import type { MintAsk } from './role-session.ts'
 import type { RoleTarget } from './target.ts'
 
 export interface MintDeps {
   readonly aws: Pick<Aws, 'session' | 'webIdentitySession'>
   readonly config: Pick<Config['aws'], 'accounts'>
+  readonly metrics: Pick<Metrics, 'sessionOpenSeconds'>
   /**
    * A fresh ID token of whoever signed in this way, for accounts that trust nothing else.
    * @throws BrokerError LOGIN_REQUIRED with the reason
@@ -17,27 +19,35 @@ export interface MintDeps {
 const chainedMs = 3_600_000
 
 /** Asks STS for a session of the role, by the trust model of its account. */
-export function createMint({ aws, config, idToken }: MintDeps) {
+export function createMint({ aws, config, idToken, metrics }: MintDeps) {
   const trustOf = (target: RoleTarget) => config.accounts[target.account]?.trust ?? 'hub'
+  const ask = async ({ permit, credentialId, target, level, policy, until, longestMs }: MintAsk) => {
+    const { partition, account, roleArn: role } = target
+    const common = { partition, person: permit.principalName, policy, policyArns: level.policyArns, until, longestMs }
+    if (trustOf(target) === 'web_identity')
+      return await aws.webIdentitySession({ ...common, role, token: await idToken(credentialId) })
+    return await aws.session({
+      ...common,
+      account,
+      role,
+      grantId: permit.grantId,
+      requestId: permit.requestId,
+      sessionId: permit.sessionId,
+      isTransitive: target.hasTransitiveTags,
+      hasSourceIdentity: target.hasSourceIdentity,
+    })
+  }
   return {
     longestMs: (target: RoleTarget): number =>
       trustOf(target) === 'web_identity' ? target.maxSessionMs : Math.min(chainedMs, target.maxSessionMs),
-    mint: async (ask: MintAsk): Promise<AwsCredentials> => {
-      const { permit, target, level, policy, until, longestMs } = ask
-      const { partition, account, roleArn: role } = target
-      const common = { partition, person: permit.principalName, policy, policyArns: level.policyArns, until, longestMs }
-      if (trustOf(target) === 'web_identity')
-        return await aws.webIdentitySession({ ...common, role, token: await idToken(ask.credentialId) })
-      return await aws.session({
-        ...common,
-        account,
-        role,
-        grantId: permit.grantId,
-        requestId: permit.requestId,
-        sessionId: permit.sessionId,
-        isTransitive: target.hasTransitiveTags,
-        hasSourceIdentity: target.hasSourceIdentity,
-      })
+    mint: async (what: MintAsk): Promise<AwsCredentials> => {
+      const since = performance.now()
+      try {
+        return await ask(what)
+      } finally {
+        const seconds = (performance.now() - since) / 1000
+        metrics.sessionOpenSeconds.observe({ kind: 'iam-role', phase: 'aws' }, seconds)
+      }
     },
   }
 }

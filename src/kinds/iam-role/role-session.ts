@@ -168,7 +168,7 @@ export class RoleSession {
       account: target.account,
       role_arn: target.roleArn,
       session_name: sessionName,
-      source_identity: target.hasSourceIdentity ? sessionName : null,
+      source_identity: made.sourceIdentity ?? null,
       issued_at: issuedAt,
       works_until: worksUntil,
       revocable: target.isRevocable ? 1 : 0,
@@ -196,7 +196,7 @@ export class RoleSession {
       session_policy: policy,
       policy_arns: this.#level.policyArns,
       expires_at: worksUntil,
-      source_identity: target.hasSourceIdentity ? sessionName : null,
+      source_identity: made.sourceIdentity ?? null,
     })
     const usable = { ...made, expiresAt: worksUntil }
     this.#newest = usable

@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import { type Test, test } from 'tap'
 import { type CredentialEndpointOptions, openCredentialEndpoint } from '../../../proxy/local/credential-endpoint.ts'
+import { BrokerError } from '../../../proxy/session.ts'
 
 const credentials = {
   accessKeyId: 'ASIAEXAMPLE',
@@ -105,17 +106,20 @@ test('IMDS: version 2 only, tokens that end, one role', async (t) => {
 })
 
 test('without --imds there is no metadata service; a failure is said in the form that SDKs show', async (t) => {
+  let failure: Error = new BrokerError('GRANT_DENIED', 'revoked by bob')
   const { endpoint, url, refused } = await open(t, {
     imds: null,
     get: async () => {
-      throw new Error('access was not granted: revoked by bob')
+      throw failure
     },
   })
   t.equal(endpoint.imdsUrl, null)
   const headers = { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }
   t.equal((await fetch(`${url}/latest/api/token`, { method: 'PUT', headers })).status, 404)
   const failed = await fetch(endpoint.containerUrl, { headers: { authorization: 'the-token' } })
-  t.equal(failed.status, 500)
+  t.equal(failed.status, 403, 'tools need not try again')
   t.same(await failed.json(), { code: 'CredentialsUnavailable', message: 'access was not granted: revoked by bob' })
   t.same(refused, ['access was not granted: revoked by bob'])
+  failure = new BrokerError('AWS_UNAVAILABLE')
+  t.equal((await fetch(endpoint.containerUrl, { headers: { authorization: 'the-token' } })).status, 503, 'they should')
 })

@@ -7,6 +7,8 @@ export interface Account {
   readonly manager: string
   groups: readonly string[]
   disabled: boolean
+  /** Beside those of its own. */
+  claims: Readonly<Record<string, unknown>>
 }
 
 export const password = 'sandbox'
@@ -24,6 +26,7 @@ export function createAccounts(): Map<string, Account> {
       manager,
       groups,
       disabled: false,
+      claims: {},
     },
   ]
   return new Map([
@@ -39,5 +42,14 @@ export const emailOf = (name: AccountName) => `${name}@example.com`
 /** All claims are in the ID token, whatever scope was asked for, as most providers are set up. */
 export function claimsOf(account: Account): Record<string, unknown> {
   const { sub, name, email, manager, groups } = account
-  return { sub, name, preferred_username: sub, email, email_verified: true, groups: [...groups], manager }
+  return {
+    sub,
+    name,
+    preferred_username: sub,
+    email,
+    email_verified: true,
+    groups: [...groups],
+    manager,
+    ...account.claims,
+  }
 }

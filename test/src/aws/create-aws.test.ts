@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 /** The broker's way into an account, against an STS that refuses what AWS refuses. */
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
@@ -84,6 +85,53 @@ t.test('hub, spoke and the role of the target: who and why are on the last hop, 
   t.equal(caller?.session?.sourceIdentity, 'alice@example.com')
   t.ok(credentials.expiresAt - Date.now() <= 3_600_000, 'a chained role has an hour at most')
   t.same(await outcomes(), { ok: 3 })
+})
+
+t.test(
+  'transitive tags and SourceIdentity only where they are wanted; session, managed policies and length as asked',
+  async (t) => {
+    const { aws, double, clock } = await start(t)
+    const last = () => double.calls.at(-1)?.assumeRole
+    const managed = ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess']
+    const more = { sessionId: 'ses_1', policy: null, policyArns: managed, isTransitive: true, longestMs: 1_800_000 }
+    const given = await aws.session({ ...ask, ...more, role: arns.reports, until: clock.now() + 7_200_000 })
+    t.match(last(), {
+      tags: { 'sallyport:session': 'ses_1' },
+      transitiveTagKeys: ['sallyport:grant', 'sallyport:session'],
+      policy: null,
+      policyArns: managed,
+      durationSeconds: 1800,
+    })
+    t.equal(given.sourceIdentity, 'alice@example.com')
+    await aws.session({ ...ask, role: arns.databases, until: clock.now() + 60_000 })
+    t.match(last(), { transitiveTagKeys: [], policyArns: [], durationSeconds: 900 })
+    const role = double.world.roles.find(({ arn }) => arn === arns.deploy)
+    if (!role) throw new Error('no such role')
+    role.trust = JSON.parse(
+      JSON.stringify(role.trust).replace('"sts:SourceIdentity":"?*",', '').replace(',"sts:SetSourceIdentity"', ''),
+    )
+    await t.rejects(aws.session({ ...ask, role: arns.deploy }), {
+      code: 'AWS_DENIED',
+      message: /sts:SetSourceIdentity is not allowed/,
+    })
+    const plain = await aws.session({ ...ask, role: arns.deploy, hasSourceIdentity: false })
+    t.equal(plain.sourceIdentity, undefined)
+    t.equal(last()?.sourceIdentity, null)
+  },
+)
+
+t.test('more than the space that STS has for policies and tags', async (t) => {
+  const { aws } = await start(t)
+  const noise = Array.from(
+    { length: 40 },
+    (_, i) => `arn:aws:s3:::${createHash('sha256').update(`${i}`).digest('hex').slice(0, 40)}`,
+  )
+  const policy = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: noise.slice(0, 34) }],
+  })
+  t.ok(policy.length <= 2048)
+  await t.rejects(aws.session({ ...ask, policy }), { code: 'AWS_DENIED', message: /Packed size/, hint: /Shorten/ })
 })
 
 t.test('without a role of its own, the spoke role itself is the last hop', async (t) => {

@@ -129,6 +129,16 @@ t.test('AWS: endpoints, and one partition for a broker', async (t) => {
   t.same(await of({ hub_role_arn, accounts: { 444455556666: { partition: 'aws-cn' } } }), [])
 })
 
+t.test('sessions that carry no tags of ours cannot be revoked by one', async (t) => {
+  const of = (trust: string) =>
+    told({
+      aws: { accounts: { 444455556666: { trust } } },
+      resources: [{ id: 'iam-role/444455556666/R', revocable: true }],
+    })
+  t.same(await of('hub'), [])
+  t.match(await of('web_identity'), [/^resources\[0\]\.revocable: account 444455556666 trusts web_identity/])
+})
+
 t.test('an anchor is a file or standard output, one an item', async (t) => {
   const of = (one: object) => told({ audit: { anchors: [one] } })
   t.same(await of({ file: 'a' }), [])

@@ -50,7 +50,8 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
         state.asks.push(ask)
         const lifeMs = Math.max(900_000, Math.min(ask.longestMs, ask.until - clock.at))
         const accessKeyId = `ASIA${state.asks.length}`
-        return { accessKeyId, secretAccessKey: 'secret', sessionToken: 'token', expiresAt: clock.at + lifeMs }
+        const secrets = { secretAccessKey: 'secret', sessionToken: 'token' }
+        return { accessKeyId, ...secrets, expiresAt: clock.at + lifeMs, sourceIdentity: 'jane' }
       },
     },
     {
@@ -108,10 +109,11 @@ test('what is written down of each, before anybody has it: never the secret', as
     doomed_at: null,
   })
   t.match(
-    state.rows[0]?.source_identity,
+    state.rows[0]?.session_name,
     /^Jan--Doe@example\.com-[0-9a-f]{8}$/,
     'a name that STS would not take is mapped',
   )
+  t.equal(state.rows[0]?.source_identity, 'jane', 'what STS set, for CloudTrail to be joined by')
   t.match(state.entries, [
     { type: 'issued', access_key: 'ASIA1', session_policy: null },
     { type: 'handed-out', address: '10.0.0.1', tool: 'test' },
