@@ -236,7 +236,7 @@ function chores(house: House, certificates: readonly WatchedCertificate[]): [str
     ['sweep of sessions', 1000, () => house.sessions.sweep()],
     ['look at the store', 1000, () => house.storeWatch.look()],
     ['sweep of access', 15_000, () => house.access.sweep()],
-    ['sweep of credentials', 15_000, () => house.revoker.sweep()],
+    ['sweep of credentials', 5000, () => house.revoker.sweep()],
     ['sweep of identity', 15_000, () => house.identity.sweep()],
     ['look for new certificates', 10_000, async () => refresh(certificates)],
   ]

@@ -6,7 +6,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Aws } from './aws.ts'
 import { outcomeOf, toIamError } from './aws-errors.ts'
 import { clientOptions } from './client-options.ts'
-import { type Denial, longestPolicy, type PolicyDocument, withDenials } from './revocation-policy.ts'
+import { type Denial, longestPolicy, type PolicyDocument, readBoundary, withDenials } from './revocation-policy.ts'
 
 export interface BoundaryDeps {
   readonly config: Config['aws']
@@ -25,10 +25,19 @@ export interface Boundary {
   /**
    * Adds entries to the account's deny list and drops those that have run out; one change at a time for each account. AWS
    * applies it within seconds, at times minutes.
-   * @returns the version in force: a new one only when there was something to change
+   * @returns the version in force (a new one only when there was something to change), and when the first entry runs out;
+   *   null: there is none
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LIMIT_REACHED when the list is full
    */
-  deny(place: Place, denials: readonly Denial[]): Promise<{ arn: string; version: string; isNew: boolean }>
+  deny(place: Place, denials: readonly Denial[]): Promise<Denied>
+}
+
+export interface Denied {
+  readonly arn: string
+  readonly version: string
+  readonly isNew: boolean
+  /** Epoch milliseconds. */
+  readonly nextEndsAt: number | null
 }
 
 /** IAM keeps this many versions of a policy. */
@@ -58,7 +67,12 @@ export function createBoundary(deps: BoundaryDeps): Boundary {
   }
 }
 
-async function rewrite(deps: BoundaryDeps, client: IAMClient, arn: string, denials: readonly Denial[]) {
+async function rewrite(
+  deps: BoundaryDeps,
+  client: IAMClient,
+  arn: string,
+  denials: readonly Denial[],
+): Promise<Denied> {
   const iam = await import('@aws-sdk/client-iam')
   const call = async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
     const count = (outcome: string) => deps.metrics.awsCallsTotal.inc({ service: 'iam', operation, outcome })
@@ -76,8 +90,9 @@ async function rewrite(deps: BoundaryDeps, client: IAMClient, arn: string, denia
   const current = await call('GetPolicyVersion', () =>
     client.send(new iam.GetPolicyVersionCommand({ PolicyArn: arn, VersionId: version })),
   )
-  const next = withDenials(parseDocument(current.PolicyVersion, arn), denials, deps.clock.now())
-  if (!next) return { arn, version, isNew: false }
+  const document = parseDocument(current.PolicyVersion, arn)
+  const next = withDenials(document, denials, deps.clock.now())
+  if (!next) return { arn, version, isNew: false, nextEndsAt: firstEnd(document) }
   const text = JSON.stringify(next)
   if (text.replaceAll(/\s/g, '').length > longestPolicy)
     throw new BrokerError('LIMIT_REACHED', `the deny list of ${arn} is full`, {
@@ -94,7 +109,12 @@ async function rewrite(deps: BoundaryDeps, client: IAMClient, arn: string, denia
   const created = await call('CreatePolicyVersion', () =>
     client.send(new iam.CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: true })),
   )
-  return { arn, version: created.PolicyVersion?.VersionId ?? '', isNew: true }
+  return { arn, version: created.PolicyVersion?.VersionId ?? '', isNew: true, nextEndsAt: firstEnd(next) }
+}
+
+function firstEnd(document: PolicyDocument): number | null {
+  const ends = readBoundary(document).denials.map(({ until }) => until)
+  return ends.length === 0 ? null : Math.min(...ends)
 }
 
 function oldestSpare(versions: readonly PolicyVersion[]): string | undefined {

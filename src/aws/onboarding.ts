@@ -1,7 +1,6 @@
 import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
-import type { AwsStep } from './aws-errors.ts'
 import type { Caller, Sts } from './sts.ts'
 
 /** One thing that was tried in an account. */
@@ -22,7 +21,8 @@ export interface AccountReport {
 }
 
 export interface RoleToTry {
-  readonly arn: string
+  /** Null: the spoke role itself. */
+  readonly arn: string | null
   readonly hasSourceIdentity: boolean
   readonly hasTransitiveTags: boolean
 }
@@ -38,9 +38,13 @@ export interface OnboardingDeps {
 }
 
 const wrongExternalId = 'sallyport-onboarding-check-wrong'
-/** Shortest that STS gives: nobody is handed these. */
-const seconds = 900
-const probe = { Tags: tags(), SourceIdentity: 'sallyport-onboarding', DurationSeconds: seconds }
+/** The shortest that STS gives: nobody is handed these. */
+const common = { RoleSessionName: 'sallyport-onboarding', DurationSeconds: 900 }
+/** A session that may do nothing at all. */
+const nothing = JSON.stringify({
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }],
+})
 
 /**
  * Proves what an account lets the broker do, and what it must not: the spoke role opens with this installation's ExternalId, not
@@ -51,90 +55,92 @@ export async function checkAccount(
   account: string,
   roles: readonly RoleToTry[],
 ): Promise<AccountReport> {
-  const { connectRole, partition, trust } = deps.config.accounts[account] ?? {
-    connectRole: deps.config.connectRole,
-    partition: 'aws',
-    trust: 'hub' as const,
-  }
-  if (trust === 'web_identity') return await checkWebIdentity(deps, account, roles)
-  const arn = `arn:${partition}:iam::${account}:role/${connectRole}`
-  const assume = (check: string, more: Partial<AssumeRoleCommandInput>) =>
-    attempt(deps, check, deps.hub, { RoleArn: arn, RoleSessionName: 'sallyport-onboarding', ...more }, 'the spoke role')
-  const rightly = await assume('spoke role with the ExternalId', { ExternalId: deps.externalId })
-  const findings: Finding[] = [rightly]
-  if (rightly.outcome === 'ok') {
-    findings.push(mustFail(await assume('spoke role without an ExternalId', {}), arn))
-    findings.push(mustFail(await assume('spoke role with another ExternalId', { ExternalId: wrongExternalId }), arn))
-    const spoke = deps.spokeCaller(arn)
-    for (const role of roles) findings.push(await tryRole(deps, spoke, role))
-  } else for (const role of roles) findings.push(skipped(`role ${role.arn}`))
+  const known = deps.config.accounts[account]
+  const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
+  const findings =
+    trust === 'hub'
+      ? await checkSpoke(deps, `arn:${partition}:iam::${account}:role/${connectRole}`, roles)
+      : await checkWebIdentity(deps, roles)
   return { account, trust, ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
 }
 
-async function tryRole(deps: OnboardingDeps, spoke: Caller, role: RoleToTry): Promise<Finding> {
-  const { SourceIdentity, ...others } = probe
-  const input = {
-    RoleArn: role.arn,
-    RoleSessionName: 'sallyport-onboarding',
-    ...others,
-    ...(role.hasSourceIdentity ? { SourceIdentity } : {}),
-    ...(role.hasTransitiveTags ? { TransitiveTagKeys: ['sallyport:grant', 'sallyport:session'] } : {}),
+async function checkSpoke(deps: OnboardingDeps, spoke: string, roles: readonly RoleToTry[]): Promise<Finding[]> {
+  const step = { what: 'the spoke role', arn: spoke, needs: 'sts:AssumeRole by the hub', wantsExternalId: true }
+  const assume = (more: Partial<AssumeRoleCommandInput>) =>
+    deps.sts.assumeRole(deps.hub, { RoleArn: spoke, ...common, ...more }, step)
+  const rightly = await mayPass('spoke role with the ExternalId', () => assume({ ExternalId: deps.externalId }))
+  if (rightly.outcome === 'failed')
+    return [rightly, ...roles.map(({ arn }) => skipped(arn === null ? 'spoke role with tags' : `role ${arn}`))]
+  const findings = [
+    rightly,
+    await mustFail('spoke role without an ExternalId', spoke, () => assume({})),
+    await mustFail('spoke role with another ExternalId', spoke, () => assume({ ExternalId: wrongExternalId })),
+  ]
+  for (const role of roles) findings.push(await tryRole(deps, spoke, role))
+  return findings
+}
+
+function tryRole(deps: OnboardingDeps, spoke: string, role: RoleToTry): Promise<Finding> {
+  const decoration = {
+    ...common,
+    Tags: tags,
     Policy: nothing,
+    ...(role.hasSourceIdentity ? { SourceIdentity: common.RoleSessionName } : {}),
+    ...(role.hasTransitiveTags ? { TransitiveTagKeys: ['sallyport:grant', 'sallyport:session'] } : {}),
   }
-  return await attempt(deps, `role ${role.arn} with tags and SourceIdentity`, spoke, input, 'the role of the target')
+  const { arn } = role
+  const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
+  if (arn === null) {
+    const step = { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true }
+    const input = { RoleArn: spoke, ExternalId: deps.externalId, ...decoration }
+    return mayPass('spoke role with tags and SourceIdentity', () => deps.sts.assumeRole(deps.hub, input, step))
+  }
+  const step = { what: 'the role of the target', arn, needs, wantsExternalId: false }
+  const input = { RoleArn: arn, ...decoration }
+  return mayPass(`role ${arn} with tags and SourceIdentity`, () =>
+    deps.sts.assumeRole(deps.spokeCaller(spoke), input, step),
+  )
 }
 
-/** A session that may do nothing at all. */
-const nothing = JSON.stringify({
-  Version: '2012-10-17',
-  Statement: [{ Effect: 'Deny', Action: '*', Resource: '*' }],
-})
+const tags = ['user', 'grant', 'session', 'request'].map((key) => ({
+  Key: `sallyport:${key}`,
+  Value: key === 'grant' ? 'grt_onboarding' : 'onboarding',
+}))
 
-function tags() {
-  return ['user', 'grant', 'session', 'request'].map((key) => ({
-    Key: `sallyport:${key}`,
-    Value: key === 'grant' ? 'grt_onboarding' : 'onboarding',
-  }))
-}
-
-async function attempt(
-  deps: OnboardingDeps,
-  check: string,
-  caller: Caller,
-  input: AssumeRoleCommandInput,
-  what: string,
-): Promise<Finding> {
-  const step: AwsStep = {
-    what,
-    arn: input.RoleArn ?? '',
-    needs:
-      what === 'the spoke role'
-        ? 'sts:AssumeRole by the hub'
-        : 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the spoke role',
-    wantsExternalId: what === 'the spoke role',
-  }
+async function mayPass(check: string, run: () => Promise<unknown>): Promise<Finding> {
   try {
-    await deps.sts.assumeRole(caller, { DurationSeconds: seconds, ...input }, step)
+    await run()
     return { check, outcome: 'ok', detail: 'it may be assumed', fix: null }
   } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    return { check, outcome: 'failed', detail: error.message, fix: error.hint ?? null }
+    return toFailure(check, error)
   }
 }
 
 /** Only a refusal proves anything: that AWS did not answer doesn't. */
-function mustFail(found: Finding, arn: string): Finding {
-  const { check } = found
-  if (found.outcome === 'ok')
-    return {
-      check,
-      outcome: 'failed',
-      detail: `the trust policy of ${arn} is open: whoever may call as the hub gets in`,
-      fix: 'Add the condition StringEquals sts:ExternalId; `sallyport aws policies` prints the whole document.',
-    }
-  return /may not assume it/.test(found.detail)
-    ? { check, outcome: 'ok', detail: 'it is refused, as it should be', fix: null }
-    : found
+async function mustFail(check: string, arn: string, run: () => Promise<unknown>): Promise<Finding> {
+  try {
+    await run()
+  } catch (error) {
+    return isAccessDenied(error)
+      ? { check, outcome: 'ok', detail: 'it is refused, as it should be', fix: null }
+      : toFailure(check, error)
+  }
+  return {
+    check,
+    outcome: 'failed',
+    detail: `the trust policy of ${arn} is open: whoever may call as the hub gets in`,
+    fix: 'Add the condition StringEquals sts:ExternalId; `sallyport aws policies` prints the whole document.',
+  }
+}
+
+function isAccessDenied(error: unknown): boolean {
+  return error instanceof BrokerError && error.cause instanceof Error && error.cause.name.startsWith('AccessDenied')
+}
+
+/** @throws what is no answer of AWS's */
+function toFailure(check: string, error: unknown): Finding {
+  if (!(error instanceof BrokerError)) throw error
+  return { check, outcome: 'failed', detail: error.message, fix: error.hint ?? null }
 }
 
 const skipped = (check: string): Finding => ({
@@ -145,21 +151,21 @@ const skipped = (check: string): Finding => ({
 })
 
 /** With the token of whoever asks: what it carries, and whether the roles let it in. */
-async function checkWebIdentity(
-  deps: OnboardingDeps,
-  account: string,
-  roles: readonly RoleToTry[],
-): Promise<AccountReport> {
-  const findings: Finding[] = []
+async function checkWebIdentity(deps: OnboardingDeps, roles: readonly RoleToTry[]): Promise<Finding[]> {
+  let token: string
   try {
-    const token = await deps.idToken()
-    findings.push(...carried(token))
-    for (const role of roles) findings.push(await tryToken(deps, role.arn, token))
+    token = await deps.idToken()
   } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    findings.push({ check: 'your ID token', outcome: 'failed', detail: error.message, fix: error.hint ?? null })
+    return [toFailure('your ID token', error)]
   }
-  return { account, trust: 'web_identity', ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
+  const findings = carried(token)
+  for (const { arn } of roles) if (arn !== null) findings.push(await tryToken(deps, arn, token))
+  return findings
+}
+
+function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<Finding> {
+  const input = { RoleArn: arn, ...common, WebIdentityToken: token, Policy: nothing }
+  return mayPass(`role ${arn} with your ID token`, () => sts.assumeRoleWithWebIdentity(input))
 }
 
 /** Tags and SourceIdentity can't be asked for with a token: they are there only if the provider puts them there. */
@@ -185,21 +191,4 @@ function carried(token: string): Finding[] {
       fix: null,
     },
   ]
-}
-
-async function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<Finding> {
-  const check = `role ${arn} with your ID token`
-  try {
-    await sts.assumeRoleWithWebIdentity({
-      RoleArn: arn,
-      RoleSessionName: 'sallyport-onboarding',
-      WebIdentityToken: token,
-      DurationSeconds: seconds,
-      Policy: nothing,
-    })
-    return { check, outcome: 'ok', detail: 'it may be assumed', fix: null }
-  } catch (error) {
-    if (!(error instanceof BrokerError)) throw error
-    return { check, outcome: 'failed', detail: error.message, fix: error.hint ?? null }
-  }
 }

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { openRoleEndpoint, type RoleEndpoint } from './aws-endpoint.ts'
 import { rivals } from './aws-variables.ts'
@@ -39,13 +39,19 @@ async function serve(
   cleanup.defer(() => open.endpoint.close())
   const { first } = open
   const tokenFile = options.tokenFile === undefined ? undefined : resolve(options.tokenFile)
-  // No line break at the end: tools send the file as it is.
-  if (tokenFile !== undefined) await writeFile(tokenFile, open.token, { mode: 0o600 })
+  if (tokenFile !== undefined) await writeTokenFile(tokenFile, open.token, cleanup)
   show(open, { ...options, ...(tokenFile === undefined ? {} : { tokenFile }) }, deps.env)
   const name = first.resource.slice(first.resource.lastIndexOf('/') + 1)
   const target = { id: first.resource, name, level: first.level, database: '', endsAt: first.expiresAt }
   const outcome = await watch.run([target], deps.signal, () => warn(`the grant on ${name} ended`))
   return outcome === 'stopped' ? exitCodes.done : exitCodes.denied
+}
+
+/** A file of its own, gone with this command. No line break at the end: tools send it as it is. */
+async function writeTokenFile(path: string, token: string, cleanup: AsyncDisposableStack): Promise<void> {
+  await rm(path, { force: true }) // so that no mode and no link of an earlier one stays
+  await writeFile(path, token, { mode: 0o600, flag: 'wx' })
+  cleanup.defer(() => rm(path, { force: true }))
 }
 
 function show({ endpoint, token, first }: RoleEndpoint, options: ServeOptions, env: NodeJS.ProcessEnv): void {

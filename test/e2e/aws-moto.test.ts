@@ -1,37 +1,10 @@
 import { test } from 'tap'
-import { startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
-import { freePort } from '../sandbox/ports.ts'
+import { motoMissing, startMoto } from '../sandbox/moto.ts'
 import { isInstalled } from '../sandbox/programs.ts'
 import { type Company, startCompany } from './company.ts'
 
 /** The same against moto, an AWS that others wrote. It enforces no trust policy, so only what works is shown here. */
-const skip = isInstalled('moto_server', '--help')
-  ? false
-  : 'moto_server is not installed (it is in no registry that CI uses)'
-
-async function startMoto(): Promise<{ url: string; stop(): Promise<void> }> {
-  const port = await freePort()
-  const running = startCommand('moto_server', ['-H', '127.0.0.1', '-p', String(port)])
-  const url = `http://127.0.0.1:${port}`
-  const deadline = Date.now() + 20_000
-  while (
-    !(await fetch(`${url}/moto-api/data.json`).then(
-      ({ ok }) => ok,
-      () => false,
-    ))
-  ) {
-    if (Date.now() > deadline) throw new Error(`moto did not start: ${running.output}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  return {
-    url,
-    stop: async () => {
-      running.child.kill()
-      await running.ended
-    },
-  }
-}
 
 /** IAM's query protocol, as an administrator of the account. */
 async function iam(url: string, parameters: Record<string, string>): Promise<string> {
@@ -71,7 +44,7 @@ async function eventuallyDenied(url: string, grantId: string): Promise<number> {
   }
 }
 
-test('against moto', { skip }, async (t) => {
+test('against moto', { skip: motoMissing() }, async (t) => {
   const moto = await startMoto()
   t.teardown(() => moto.stop())
   const ceiling = {

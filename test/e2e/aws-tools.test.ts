@@ -1,9 +1,11 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
+import { motoMissing, startMoto } from '../sandbox/moto.ts'
 import { skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
 import { type Company, startCompany } from './company.ts'
 
@@ -19,24 +21,53 @@ const expected = `arn:aws:sts::${accounts.data}:assumed-role/ReportsReader/alice
 interface Tool {
   readonly name: string
   readonly running: Running
-  /** Sees the moved time by a signal; others by a file. */
-  readonly isSignalled: boolean
+  /** How it learns that time has moved: a signal to it, to its child, or by the file. */
+  readonly clock: 'signal' | 'child' | 'file'
 }
 
-test('tools go on for longer than their credentials live', {
-  skip: skipWithout('aws') || skipWithoutPython('boto3'),
-}, async (t) => {
-  const company = await startCompany({
-    env: { NODE_OPTIONS: `--import ${movableClock}`, SANDBOX_STEP_MS: String(stepMs) },
-  })
+/** Which AWS the tools and the daemon speak to. */
+interface Backend {
+  readonly endpoint: string
+  /** Holds how far tools of Python's, and moto, are ahead. */
+  readonly aheadFile: string
+  readonly folder: string
+}
+
+const skip = skipWithout('aws') || skipWithoutPython('boto3')
+const clockEnv = { NODE_OPTIONS: `--import ${movableClock}`, SANDBOX_STEP_MS: String(stepMs) }
+
+test('tools go on for longer than their credentials live', { skip }, async (t) => {
+  const company = await startCompany({ env: clockEnv })
   t.teardown(() => company.close())
-  const { alice } = company.commands
-  const folder = mkdtempSync(path.join(company.sandbox.dir, 'tools-'))
+  const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-tools-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const aheadFile = path.join(folder, 'ahead')
   writeFileSync(aheadFile, '0')
+  await goOn(t, company, { endpoint: company.sandbox.aws.url, aheadFile, folder })
+  const minted = company.sandbox.aws.calls.filter(
+    ({ action, parameters }) => action === 'AssumeRole' && parameters.RoleArn?.endsWith('role/ReportsReader'),
+  )
+  t.ok(minted.every(({ outcome }) => outcome === 'ok'))
+  t.ok(minted.length >= 4 && minted.length <= 6, `STS was called once for each period: ${minted.length}`)
+})
+
+test('the same against moto', { skip: skip || motoMissing() }, async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-tools-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const aheadFile = path.join(folder, 'ahead')
+  writeFileSync(aheadFile, '0')
+  const moto = await startMoto({ PYTHONPATH: file('../sandbox/python'), SANDBOX_AHEAD_FILE: aheadFile })
+  t.teardown(() => moto.stop())
+  const company = await startCompany({ env: clockEnv, overrides: { aws: { endpoint_url: moto.url } } })
+  t.teardown(() => company.close())
+  await goOn(t, company, { endpoint: moto.url, aheadFile, folder })
+})
+
+async function goOn(t: Test, company: Company, { endpoint, aheadFile, folder }: Backend): Promise<void> {
+  const { alice } = company.commands
   const env: NodeJS.ProcessEnv = {
     ...alice.env,
-    AWS_ENDPOINT_URL: company.sandbox.aws.url,
+    AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_EC2_METADATA_DISABLED: 'true',
@@ -49,58 +80,48 @@ test('tools go on for longer than their credentials live', {
   }
   await company.grant(8 * 3_600_000, 'ReportsReader')
   t.equal((await alice.run(['aws', 'configure'], env)).code, 0)
-  const profile = { AWS_PROFILE: 'sallyport-ReportsReader-readonly' }
   const serving = alice.start(['aws', 'ReportsReader', 'serve', '--imds', '--json'], env)
+  t.teardown(() => serving.child.kill())
   await serving.prints(/\{.*\}\n/)
   const { variables, imdsUrl } = JSON.parse(serving.stdout) as { variables: NodeJS.ProcessEnv; imdsUrl: string }
-  const imds = { AWS_EC2_METADATA_DISABLED: 'false', AWS_EC2_METADATA_SERVICE_ENDPOINT: imdsUrl }
-  const ways = { credential_process: profile, 'container endpoint': variables, IMDSv2: imds }
-
-  const tools: Tool[] = Object.entries(ways).flatMap(([way, more]) => [
-    {
-      name: `boto3 by ${way}`,
-      isSignalled: false,
-      running: start('python3', [file('tools/boto3-tool.py')], { ...env, ...more }),
-    },
-    {
-      name: `JS SDK by ${way}`,
-      isSignalled: true,
-      running: start(process.execPath, ['--import', movableClock, file('tools/sdk-tool.ts')], { ...env, ...more }),
-    },
-  ])
-  const main = file('../../src/main.ts')
-  tools.push({
-    name: 'boto3 under exec',
-    isSignalled: false,
-    running: start(
-      process.execPath,
-      [main, 'aws', 'ReportsReader', 'exec', '--', 'python3', file('tools/boto3-tool.py')],
-      env,
-    ),
-  })
+  const ways = {
+    credential_process: { AWS_PROFILE: 'sallyport-ReportsReader-readonly' },
+    'container endpoint': variables,
+    IMDSv2: { AWS_EC2_METADATA_DISABLED: 'false', AWS_EC2_METADATA_SERVICE_ENDPOINT: imdsUrl },
+  }
+  const tools = Object.entries(ways).flatMap(([way, more]) => toolsBy(way, { ...env, ...more }))
+  const python = ['python3', file('tools/boto3-tool.py')]
+  const node = [process.execPath, '--import', movableClock, file('tools/sdk-tool.ts')]
+  tools.push(underExec('boto3 under exec', python, env), underExec('JS SDK under exec', node, env))
   t.teardown(() => {
     for (const { running } of tools) running.child.kill()
-    serving.child.kill()
   })
-  const cli = async (more: NodeJS.ProcessEnv) =>
-    await startCommand('aws', ['sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text'], { ...env, ...more })
-      .ended
-
+  const cli = ['sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text']
   for (let step = 0; step <= 4; step++) {
     if (step > 0) await move(company, tools, aheadFile, step)
-    for (const { name, running } of tools)
-      t.equal(await ask(running, step + 1), expected, `${name}, ${step * 50} min on`)
+    const when = `${(step * stepMs) / 60_000} min on`
+    for (const { name, running } of tools) t.equal(await ask(running, step + 1), expected, `${name}, ${when}`)
     for (const [way, more] of Object.entries(ways)) {
-      const { stdout, stderr } = await cli(more)
-      t.equal(stdout.trim(), expected, `aws CLI by ${way}, ${step * 50} min on ${stderr}`)
+      const { stdout, stderr } = await startCommand('aws', cli, { ...env, ...more }).ended
+      t.equal(stdout.trim(), expected, `aws CLI by ${way}, ${when} ${stderr}`)
     }
+    const { stdout, stderr } = await alice.run(['aws', 'ReportsReader', 'exec', '--', 'aws', ...cli], env)
+    t.equal(stdout.trim(), expected, `aws CLI under exec, ${when} ${stderr}`)
   }
-  const minted = company.sandbox.aws.calls.filter(
-    ({ action, parameters }) => action === 'AssumeRole' && parameters.RoleArn?.endsWith('role/ReportsReader'),
-  )
-  t.ok(minted.every(({ outcome }) => outcome === 'ok'))
-  t.ok(minted.length >= 4 && minted.length <= 6, `STS was called once for each period: ${minted.length}`)
-})
+}
+
+function toolsBy(way: string, env: NodeJS.ProcessEnv): Tool[] {
+  const sdk = ['--import', movableClock, file('tools/sdk-tool.ts')]
+  return [
+    { name: `boto3 by ${way}`, running: start('python3', [file('tools/boto3-tool.py')], env), clock: 'file' },
+    { name: `JS SDK by ${way}`, running: start(process.execPath, sdk, env), clock: 'signal' },
+  ]
+}
+
+function underExec(name: string, command: readonly string[], env: NodeJS.ProcessEnv): Tool {
+  const args = [file('../../src/main.ts'), 'aws', 'ReportsReader', 'exec', '--', ...command]
+  return { name, running: start(process.execPath, args, env), clock: name.startsWith('JS') ? 'child' : 'file' }
+}
 
 function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Running {
   return startCommand(command, args, env, null)
@@ -118,10 +139,18 @@ async function ask(running: Running, count: number): Promise<string> {
   return running.stdout.split('\n')[count - 1] ?? ''
 }
 
+/** The one child that a process has. */
+function childOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').at(-1))
+}
+
 async function move(company: Company, tools: readonly Tool[], aheadFile: string, step: number): Promise<void> {
   company.sandbox.clock.advance(stepMs)
   company.daemon.signal('SIGUSR2')
-  for (const { running, isSignalled } of tools) if (isSignalled) running.child.kill('SIGUSR2')
+  for (const { running, clock } of tools) {
+    if (clock === 'signal') running.child.kill('SIGUSR2')
+    if (clock === 'child') process.kill(childOf(running.child.pid ?? 0), 'SIGUSR2')
+  }
   writeFileSync(aheadFile, String((step * stepMs) / 1000))
   await new Promise((resolve) => setTimeout(resolve, 300)) // nobody says when a signal has been seen to
 }

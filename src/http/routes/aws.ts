@@ -50,7 +50,7 @@ export interface AwsRoutesDeps {
   readonly region: string | undefined
   consoleDestination(partition: string, region: string | undefined, wanted: string | undefined): string
   consoleLink(ask: ConsoleAsk): Promise<string>
-  /** For approval of a link that grants access: written down before it is shown. */
+  /** Writes down that a link was made, before it is shown. @throws BrokerError AUDIT_UNAVAILABLE */
   onConsole(opened: { sessionId: string; grantId: string; principalId: string; destination: string }): Promise<void>
 }
 
@@ -90,7 +90,7 @@ export const awsRoutes =
     )
     app.post(
       '/api/v1/aws/console',
-      { config: { access: 'user', scope: 'connect' }, schema: { body: ConsoleBody } },
+      { config: { access: 'user', interactive: true }, schema: { body: ConsoleBody } },
       async (request, reply) => {
         const { destination: wanted, region = deps.region } = request.body as Static<typeof ConsoleBody>
         const { credentials, permit, target } = await deps.roles.handOut(toAsk(request), {

@@ -26,8 +26,8 @@ export function createCredentialStore(db: Db) {
     settle: async (keys: readonly string[], at: number): Promise<void> => {
       await db.updateTable('role_credentials').set({ settled_at: at }).where('access_key_id', 'in', keys).execute()
     },
-    /** Accounts whose deny list had an entry that has run out since `since`, or has one now. */
-    deniedIn: async (since: number): Promise<{ account: string; partition: string }[]> =>
+    /** Accounts whose deny list has, or may still have, entries of credentials that worked after `since`. */
+    deniedSince: async (since: number): Promise<{ account: string; partition: string }[]> =>
       await db
         .selectFrom('role_credentials')
         .select(['account', 'partition'])

@@ -1,7 +1,7 @@
 import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
-import type { Boundary } from '../../aws/boundary.ts'
+import type { Boundary, Place } from '../../aws/boundary.ts'
 import type { Change, Changes } from '../../store/changes.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -21,8 +21,8 @@ export interface RevokerDeps {
 const harmless: readonly EndReason[] = ['drain', 'daemon-lost', 'store-lost', 'client-closed', 'idle']
 /** How long an entry stays in the deny list after its credentials ran out: clocks differ. */
 const slackMs = 60_000
-/** How far back a sweep looks for entries that have run out. */
-const lookBackMs = 7_200_000
+/** How far back the first sweep looks for entries that an earlier life of the daemon left. */
+const lookBackMs = 7 * 86_400_000
 
 type Removal = Exclude<Change, { what: 'rules' | 'directory' }>
 
@@ -33,14 +33,21 @@ type Removal = Exclude<Change, { what: 'rules' | 'directory' }>
  */
 export class Revoker {
   readonly #deps: RevokerDeps
+  /** Not marked in the store yet. */
+  readonly #pending: Removal[] = []
+  /** Sessions whose failure is written down. */
   readonly #failed = new Set<string>()
-  #running: Promise<void> = Promise.resolve()
-  #cleanedAt = 0
+  /** Accounts with entries in their deny list, and when the first of them may go. */
+  readonly #cleanAt = new Map<string, { place: Place; at: number }>()
+  #running: Promise<void> | undefined
+  #hasLookedBack = false
 
   constructor(deps: RevokerDeps) {
     this.#deps = deps
     deps.changes.subscribe((change) => {
-      if (change.what !== 'rules' && change.what !== 'directory') this.#soon(() => this.#onChange(change))
+      if (change.what === 'rules' || change.what === 'directory' || harmless.includes(change.reason)) return
+      this.#pending.push(change)
+      void this.#run()
     })
   }
 
@@ -54,18 +61,18 @@ export class Revoker {
       stands.set(grantId, known)
       if (!known) await store.doom([row.access_key_id], clock.now(), 'session')
     }
-    this.#soon(() => this.#settleAll())
+    void this.#run()
   }
 
   /** Tries again what failed, and drops entries that have run out. */
   async sweep(): Promise<void> {
-    this.#soon(() => this.#settleAll())
+    await this.#run()
     const { clock, store } = this.#deps
-    if (clock.now() - this.#cleanedAt < slackMs) return await this.#running
-    const since = this.#cleanedAt === 0 ? clock.now() - lookBackMs : this.#cleanedAt - lookBackMs
-    this.#cleanedAt = clock.now()
-    for (const place of await store.deniedIn(since)) this.#soon(() => this.#clean(place))
-    await this.#running
+    if (!this.#hasLookedBack) {
+      for (const place of await store.deniedSince(clock.now() - lookBackMs)) this.#plan(place, 0)
+      this.#hasLookedBack = true
+    }
+    for (const { place, at } of this.#cleanAt.values()) if (at <= clock.now()) await this.#clean(place)
   }
 
   /** Resolves when what was begun is done. */
@@ -73,34 +80,40 @@ export class Revoker {
     await this.#running
   }
 
-  /** One after the other: the same entry is not written twice. */
-  #soon(work: () => Promise<void>): void {
-    this.#running = this.#running
-      .then(work)
+  /** One run at a time, which takes along whatever comes meanwhile: many grants that end together are one change in IAM. */
+  #run(): Promise<void> {
+    this.#running ??= this.#work()
       .catch((error: unknown) =>
-        this.#deps.logger.error({ err: error }, 'credentials could not be revoked; tried again'),
+        this.#deps.logger.error({ err: error }, 'revocations could not be marked; tried again'),
       )
+      .finally(() => {
+        this.#running = undefined
+      })
+    return this.#running
   }
 
-  async #onChange(change: Removal): Promise<void> {
-    if (harmless.includes(change.reason)) return
+  async #work(): Promise<void> {
+    do {
+      for (let next = this.#pending[0]; next; next = this.#pending[0]) {
+        await this.#doom(next)
+        this.#pending.shift()
+      }
+      await this.#settleAll()
+    } while (this.#pending.length > 0)
+  }
+
+  async #doom(change: Removal): Promise<void> {
     const { store, clock } = this.#deps
     const rows = (await store.undoomed(clock.now())).filter((row) => concerns(change, row))
-    if (rows.length === 0) return
     const keys = rows.map((row) => row.access_key_id)
-    await store.doom(keys, change.decidedAt, change.what === 'grant' ? 'grant' : 'session')
-    await this.#settleAll()
+    if (keys.length > 0) await store.doom(keys, change.decidedAt, change.what === 'grant' ? 'grant' : 'session')
   }
 
   async #settleAll(): Promise<void> {
     const rows = await this.#deps.store.unsettled(this.#deps.clock.now())
-    const outliving = Object.values(Object.groupBy(rows, (row) => (row.revocable ? '' : row.session_id)))
-    for (const group of outliving) if (group?.[0]?.revocable === 0) await this.#writeDown(group)
-    const byAccount = Object.groupBy(
-      rows.filter((row) => row.revocable),
-      (row) => row.account,
-    )
-    for (const group of Object.values(byAccount)) if (group) await this.#kill(group)
+    for (const group of groupBy(rows, (row) => row.session_id)) if (!group[0]?.revocable) await this.#writeDown(group)
+    const revocable = rows.filter((row) => row.revocable)
+    for (const group of groupBy(revocable, (row) => row.account)) await this.#kill(group)
   }
 
   async #writeDown(rows: readonly CredentialRow[]): Promise<void> {
@@ -108,49 +121,68 @@ export class Revoker {
     await this.#settle(rows)
   }
 
+  /** One account's; what fails here fails for no other. */
   async #kill(rows: readonly CredentialRow[]): Promise<void> {
     const { boundary, audit, clock } = this.#deps
     const [{ account, partition } = { account: '', partition: '' }] = rows
-    const denials = rows.map((row) => ({
-      by: row.doomed_by === 'grant' ? ('grant' as const) : ('session' as const),
-      id: row.doomed_by === 'grant' ? row.grant_id : row.session_id,
-      until: row.works_until + slackMs,
-    }))
-    const sessions = Object.values(Object.groupBy(rows, (row) => row.session_id)).map((group) => group ?? [])
+    const sessions = groupBy(rows, (row) => row.session_id)
     try {
-      const { arn, version } = await boundary.deny({ account, partition }, denials)
+      const { arn, version, nextEndsAt } = await boundary.deny({ account, partition }, rows.map(toDenial))
+      this.#plan({ account, partition }, nextEndsAt)
       for (const group of sessions) {
         const fields = { ...describe(group), policy: arn, version, killed_at: clock.now() }
         await audit.appendRemoval({ type: 'credentials.killed', actor: 'system', fields })
       }
       await this.#settle(rows)
     } catch (error) {
-      await this.#onFailure(sessions, error)
-      throw error
+      await this.#onFailure(account, sessions, error)
     }
   }
 
   /** Written down once for each session; the sweep goes on trying. */
-  async #onFailure(sessions: readonly (readonly CredentialRow[])[], error: unknown): Promise<void> {
+  async #onFailure(account: string, sessions: readonly (readonly CredentialRow[])[], error: unknown): Promise<void> {
+    const { audit, logger } = this.#deps
+    logger.error({ err: error, account }, 'credentials could not be killed; tried again')
     const code = error instanceof BrokerError ? error.code : 'INTERNAL'
     for (const group of sessions) {
       const id = group[0]?.session_id ?? ''
       if (this.#failed.has(id)) continue
       this.#failed.add(id)
       const event = { type: 'credentials.kill-failed' as const, actor: 'system', fields: { ...describe(group), code } }
-      await this.#deps.audit.appendRemoval({ ...event, text: { reason: (error as Error).message } })
+      await audit.appendRemoval({ ...event, text: { reason: (error as Error).message } })
     }
   }
 
   async #settle(rows: readonly CredentialRow[]): Promise<void> {
-    const keys = rows.map((row) => row.access_key_id)
     for (const row of rows) this.#failed.delete(row.session_id)
+    const keys = rows.map((row) => row.access_key_id)
     await this.#deps.store.settle(keys, this.#deps.clock.now())
   }
 
-  async #clean(place: { account: string; partition: string }): Promise<void> {
-    const { version, isNew } = await this.#deps.boundary.deny(place, [])
-    if (isNew) this.#deps.logger.info({ ...place, version }, 'entries that have run out left the deny list')
+  #plan(place: Place, at: number | null): void {
+    if (at === null) this.#cleanAt.delete(place.account)
+    else this.#cleanAt.set(place.account, { place, at })
+  }
+
+  async #clean(place: Place): Promise<void> {
+    const { boundary, clock, logger } = this.#deps
+    try {
+      const { version, isNew, nextEndsAt } = await boundary.deny(place, [])
+      this.#plan(place, nextEndsAt)
+      if (isNew) logger.info({ ...place, version }, 'entries that have run out left the deny list')
+    } catch (error) {
+      this.#plan(place, clock.now() + slackMs)
+      logger.warn({ err: error, ...place }, 'the deny list could not be cleaned; tried again')
+    }
+  }
+}
+
+function toDenial(row: CredentialRow) {
+  const byGrant = row.doomed_by === 'grant'
+  return {
+    by: byGrant ? ('grant' as const) : ('session' as const),
+    id: byGrant ? row.grant_id : row.session_id,
+    until: row.works_until + slackMs,
   }
 }
 
@@ -165,6 +197,10 @@ const subjects: Record<Removal['what'], (row: CredentialRow) => string> = {
 
 function concerns(change: Removal, row: CredentialRow): boolean {
   return subjects[change.what](row) === change.id
+}
+
+function groupBy(rows: readonly CredentialRow[], key: (row: CredentialRow) => string): CredentialRow[][] {
+  return [...Map.groupBy(rows, key).values()]
 }
 
 /** What the log says of one session's keys, whichever of the three happened. */

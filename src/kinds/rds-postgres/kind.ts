@@ -6,5 +6,5 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
   parseTarget,
   parseLevel,
-  roles: ({ role }) => (role === null ? [] : [{ arn: role, hasSourceIdentity: true, hasTransitiveTags: false }]),
+  roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
 }

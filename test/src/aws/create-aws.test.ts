@@ -124,7 +124,7 @@ t.test('more than the space that STS has for policies and tags', async (t) => {
   const { aws } = await start(t)
   const noise = Array.from(
     { length: 40 },
-    (_, i) => `arn:aws:s3:::${createHash('sha256').update(`${i}`).digest('hex').slice(0, 40)}`,
+    (_, i) => `arn:aws:s3:::${createHash('sha256').update(`${i}`).digest('base64url').slice(0, 40)}`,
   )
   const policy = JSON.stringify({
     Version: '2012-10-17',
