@@ -64,8 +64,8 @@ export async function openCredentialEndpoint(options: CredentialEndpointOptions)
           const { message } = error as Error
           options.onRefused(message)
           // Tools try again after 5xx, which does not help who was denied.
-        const isFinal = error instanceof BrokerError && errors[error.code].status < 500
-        send(response, problem(isFinal ? 403 : 503, 'CredentialsUnavailable', message))
+          const isFinal = error instanceof BrokerError && errors[error.code].status < 500
+          send(response, problem(isFinal ? 403 : 503, 'CredentialsUnavailable', message))
         },
       )
     },
