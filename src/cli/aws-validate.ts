@@ -1,3 +1,4 @@
+import type { ApiClient } from './api-client.ts'
 import { openApiClient } from './login-store.ts'
 import { exitCodes, printable, printJson } from './output.ts'
 
@@ -23,10 +24,27 @@ export async function validate(
   options: { readonly json?: boolean },
 ): Promise<number> {
   const api = await openApiClient(server)
-  const { accounts } = await api.post<{ accounts: AccountReport[] }>('/api/v1/aws/validate', { account })
-  if (options.json) printJson(accounts)
-  else for (const report of accounts) print(report)
-  return accounts.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+  const reports: AccountReport[] = []
+  for (const one of account === undefined ? await registered(api) : [account]) {
+    // One at a time, so that each is seen as it is done, and no call takes long.
+    const { accounts } = await api.post<{ accounts: AccountReport[] }>('/api/v1/aws/validate', { account: one })
+    reports.push(...accounts)
+    if (!options.json) for (const report of accounts) print(report)
+  }
+  if (options.json) printJson(reports)
+  else process.stdout.write(`${summary(reports)}\n`)
+  return reports.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+}
+
+async function registered(api: ApiClient): Promise<readonly string[]> {
+  const { accounts } = await api.get<{ accounts: Readonly<Record<string, unknown>> }>('/api/v1/aws/installation')
+  return Object.keys(accounts)
+}
+
+function summary(reports: readonly AccountReport[]): string {
+  const failed = reports.filter(({ ok }) => !ok).map(({ account }) => account)
+  if (reports.length === 0) return 'no account is registered: aws.accounts'
+  return failed.length === 0 ? `all is as it must be in ${reports.length} accounts` : `to mend: ${failed.join(', ')}`
 }
 
 function print({ account, trust, findings }: AccountReport): void {
