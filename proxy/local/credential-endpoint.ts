@@ -79,7 +79,7 @@ export async function openCredentialEndpoint(options: CredentialEndpointOptions)
   return {
     port,
     containerUrl: `${origin}${containerPath}`,
-    imdsUrl: options.imds ? origin : null,
+    imdsUrl: options.imds ? `${origin}/` : null, // older tools put nothing between this and `latest/`
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -94,7 +94,7 @@ async function answer(options: CredentialEndpointOptions, imdsKey: Buffer, reque
     options.onRefused(foreign)
     return problem(403, 'Forbidden', foreign)
   }
-  const path = (request.url ?? '').split('?')[0] ?? ''
+  const path = (request.url ?? '').split('?')[0]?.replace(/^\/+/, '/') ?? '' // and newer ones a second slash
   if (path === containerPath) return await answerContainer(options, request)
   if (options.imds) return await answerImds(options, options.imds.roleName, imdsKey, request, path)
   return problem(404, 'NotFound', 'there is nothing here')

@@ -76,7 +76,17 @@ test('against moto', { skip: motoMissing() }, async (t) => {
     { skip: isInstalled('aws') ? false : 'aws is not installed' },
     async (t) => {
       await company.grant(3_600_000, 'ReportsReader')
-      const cli = ['aws', 'sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text']
+      const cli = [
+        'aws',
+        '--endpoint-url',
+        moto.url,
+        'sts',
+        'get-caller-identity',
+        '--query',
+        'Arn',
+        '--output',
+        'text',
+      ]
       const ran = await alice.run(['aws', 'ReportsReader', 'exec', '--', ...cli], env)
       t.equal(
         ran.stdout.trim(),

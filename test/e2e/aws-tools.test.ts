@@ -96,7 +96,7 @@ async function goOn(t: Test, company: Company, { endpoint, aheadFile, folder }: 
   t.teardown(() => {
     for (const { running } of tools) running.child.kill()
   })
-  const cli = ['sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text']
+  const cli = ['--endpoint-url', endpoint, 'sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text']
   for (let step = 0; step <= 4; step++) {
     if (step > 0) await move(company, tools, aheadFile, step)
     const when = `${(step * stepMs) / 60_000} min on`

@@ -7,6 +7,13 @@ export function skipWithoutPython(module: string): string | false {
   return `Python’s ${module} is not installed`
 }
 
+/** Older ones know no `AWS_ENDPOINT_URL`, and must be told on the command line. */
+export function readsEndpointVariable(): boolean {
+  const [, major = '', minor = ''] =
+    /aws-cli\/(\d+)\.(\d+)/.exec(spawnSync('aws', ['--version']).stdout.toString()) ?? []
+  return Number(major) > 1 ? Number(minor) >= 13 : Number(minor) >= 29
+}
+
 /** Whether a program answers. */
 export function isInstalled(program: string, question = '--version'): boolean {
   return spawnSync(program, [question]).status === 0

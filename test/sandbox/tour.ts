@@ -5,7 +5,7 @@ import type { Ran, Running } from './commands.ts'
 import { accounts } from './default-world.ts'
 import type { Demo } from './demo-house.ts'
 import type { AccountName } from './oidc/accounts.ts'
-import { skipWithout } from './programs.ts'
+import { readsEndpointVariable, skipWithout } from './programs.ts'
 import { type RunOptions, Transcript } from './transcript.ts'
 
 /** Performs the whole journey with real clients; every step must do what it says. @throws Error at the first that doesn't */
@@ -177,7 +177,7 @@ class Tour {
     const keys = JSON.parse(printed.stdout) as { AccessKeyId: string; Expiration: string }
     this.print.note(`credentials for a credential_process, until ${keys.Expiration}; the secret is not shown here`)
     const hasCli = skipWithout('aws') === false
-    if (hasCli) await this.as('alice', 'aws ReportsReader exec -- aws s3 ls', { shows: [/shop-reports/] })
+    if (hasCli) await this.#listBuckets()
     else this.print.miss('the aws CLI under a role: it is not installed')
     await this.as('alice', 'aws configure', { shows: [/sallyport-ReportsReader/] })
     await this.as('alice', 'aws ReportsReader console --service s3 --print', { lines: 0, shows: [/Action=login/] })
@@ -192,13 +192,28 @@ class Tour {
     await this.as('dave', 'aws policies --feature revocation', { lines: 3, shows: [/iam:CreatePolicyVersion: /] })
   }
 
+  async #listBuckets(): Promise<void> {
+    const shows = [/shop-reports/]
+    if (readsEndpointVariable()) await this.as('alice', 'aws ReportsReader exec -- aws s3 ls', { shows })
+    else await this.as('alice', `aws ReportsReader exec -- aws ${this.#toSandbox().join(' ')} s3 ls`, { shows })
+  }
+
+  /** What an older aws CLI must be told on its command line. */
+  #toSandbox(): string[] {
+    return readsEndpointVariable() ? [] : ['--endpoint-url', this.#demo.sandbox.aws.url]
+  }
+
   /** Keeps what `env` prints; what it returns shows that AWS refuses it. */
   async #oldKeys(): Promise<() => Promise<void>> {
     const printed = await this.as('alice', 'aws ReportsReader env --json', { lines: 0 })
     const env = { ...process.env, ...this.#demo.awsEnv('alice'), ...(JSON.parse(printed.stdout) as NodeJS.ProcessEnv) }
-    await this.print.run('aws s3 ls', 'aws', ['s3', 'ls'], { env, shows: [/shop-reports/] })
+    await this.print.run('aws s3 ls', 'aws', [...this.#toSandbox(), 's3', 'ls'], { env, shows: [/shop-reports/] })
     return async () => {
-      await this.print.run('aws s3 ls', 'aws', ['s3', 'ls'], { env, exit: [254, 255], shows: [/AccessDenied/] })
+      await this.print.run('aws s3 ls', 'aws', [...this.#toSandbox(), 's3', 'ls'], {
+        env,
+        exit: [254, 255],
+        shows: [/AccessDenied/],
+      })
       this.print.note('the keys that were handed out before the revocation are dead')
     }
   }

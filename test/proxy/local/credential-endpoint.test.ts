@@ -92,6 +92,7 @@ test('IMDS: version 2 only, tokens that end, one role', async (t) => {
   t.equal((await fetch(`${roles}/`, { headers: { 'x-aws-ec2-metadata-token': 'made.up' } })).status, 401)
   t.equal(await (await fetch(`${roles}/`, { headers: shown })).text(), 'Deployer')
   t.equal(await (await fetch(roles, { headers: shown })).text(), 'Deployer')
+  t.equal((await fetch(`${url}//latest/meta-data/iam/security-credentials/`, { headers: shown })).status, 200)
   t.match(await (await fetch(`${roles}/Deployer`, { headers: shown })).json(), {
     Code: 'Success',
     Type: 'AWS-HMAC',
