@@ -6,7 +6,7 @@ import { type Test, test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
 import { motoMissing, startMoto } from '../sandbox/moto.ts'
-import { skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
+import { pythonWith, skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
 import { type Company, startCompany } from './company.ts'
 
 /**
@@ -33,6 +33,7 @@ interface Backend {
   readonly folder: string
 }
 
+const python = pythonWith('boto3') ?? 'python3'
 const skip = skipWithout('aws') || skipWithoutPython('boto3')
 const clockEnv = { NODE_OPTIONS: `--import ${movableClock}`, SANDBOX_STEP_MS: String(stepMs) }
 
@@ -90,9 +91,9 @@ async function goOn(t: Test, company: Company, { endpoint, aheadFile, folder }: 
     IMDSv2: { AWS_EC2_METADATA_DISABLED: 'false', AWS_EC2_METADATA_SERVICE_ENDPOINT: imdsUrl },
   }
   const tools = Object.entries(ways).flatMap(([way, more]) => toolsBy(way, { ...env, ...more }))
-  const python = ['python3', file('tools/boto3-tool.py')]
+  const boto3 = [python, file('tools/boto3-tool.py')]
   const node = [process.execPath, '--import', movableClock, file('tools/sdk-tool.ts')]
-  tools.push(underExec('boto3 under exec', python, env), underExec('JS SDK under exec', node, env))
+  tools.push(underExec('boto3 under exec', boto3, env), underExec('JS SDK under exec', node, env))
   t.teardown(() => {
     for (const { running } of tools) running.child.kill()
   })
@@ -113,7 +114,7 @@ async function goOn(t: Test, company: Company, { endpoint, aheadFile, folder }: 
 function toolsBy(way: string, env: NodeJS.ProcessEnv): Tool[] {
   const sdk = ['--import', movableClock, file('tools/sdk-tool.ts')]
   return [
-    { name: `boto3 by ${way}`, running: start('python3', [file('tools/boto3-tool.py')], env), clock: 'file' },
+    { name: `boto3 by ${way}`, running: start(python, [file('tools/boto3-tool.py')], env), clock: 'file' },
     { name: `JS SDK by ${way}`, running: start(process.execPath, sdk, env), clock: 'signal' },
   ]
 }

@@ -1,8 +1,13 @@
 import { spawnSync } from 'node:child_process'
 
-/** The same of a module of Python's. @throws Error in CI */
+/** A Python that has this module: the first on the PATH may be another than the one that Debian's packages are for. */
+export function pythonWith(module: string): string | undefined {
+  return ['python3', '/usr/bin/python3'].find((python) => spawnSync(python, ['-c', `import ${module}`]).status === 0)
+}
+
+/** {@link skipWithout} for a module of Python's. @throws Error in CI */
 export function skipWithoutPython(module: string): string | false {
-  if (spawnSync('python3', ['-c', `import ${module}`]).status === 0) return false
+  if (pythonWith(module) !== undefined) return false
   if (process.env.CI === 'true') throw new Error(`Python’s ${module} is not installed, and CI must have it`)
   return `Python’s ${module} is not installed`
 }
