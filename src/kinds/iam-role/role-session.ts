@@ -73,6 +73,8 @@ export class RoleSession {
   #newest: AwsCredentials | undefined
   #timer: NodeJS.Timeout | undefined
   #isOver = false
+  /** How many ask just now. */
+  #waiting = 0
 
   /** @param onEnd called once, when nothing is handed out any more */
   constructor(
@@ -103,15 +105,16 @@ export class RoleSession {
     return this.#isOver
   }
 
-  /** The grant was extended. */
-  extendTo(endsAt: number): void {
-    this.#endsAt = Math.max(this.#endsAt, endsAt)
+  /** When the grant ends by now: it may have been extended, or shortened. */
+  runUntil(endsAt: number): void {
+    this.#endsAt = endsAt
   }
 
   /** @throws BrokerError GRANT_DENIED when it was cut, AWS_DENIED, AWS_UNAVAILABLE, RECORDING_FAILED, AUDIT_UNAVAILABLE */
   async handOut(to: HandOut): Promise<AwsCredentials> {
     this.#throwIfCut()
-    const credentials = await this.#usable()
+    this.#waiting++
+    const credentials = await this.#usable().finally(() => this.#waiting--)
     this.#throwIfCut()
     this.#record({
       type: to.as === 'console' ? 'console' : 'handed-out',
@@ -211,14 +214,14 @@ export class RoleSession {
 
   #arm(worksUntil: number): void {
     clearTimeout(this.#timer)
-    const left = worksUntil - this.#deps.clock.now()
-    this.#timer = setTimeout(() => this.#lapse(worksUntil), Math.min(Math.max(left, 0), mostTimerMs))
+    const left = Math.max(worksUntil - this.#deps.clock.now(), leastTimerMs)
+    this.#timer = setTimeout(() => this.#lapse(worksUntil), Math.min(left, mostTimerMs))
     this.#timer.unref()
   }
 
-  /** The last credentials ran out, and nobody has asked for more. */
+  /** The last credentials ran out, and nobody asks for more. */
   #lapse(worksUntil: number): void {
-    if (this.#deps.clock.now() < worksUntil) this.#arm(worksUntil)
+    if (this.#deps.clock.now() < worksUntil || this.#waiting > 0) this.#arm(worksUntil)
     else this.#finish({ reason: 'client-closed' })
   }
 
@@ -240,3 +243,4 @@ export class RoleSession {
 }
 
 const mostTimerMs = 3_600_000
+const leastTimerMs = 1000

@@ -78,7 +78,7 @@ export class RoleSessions {
     }
     const session = await held
     if (session.isOver) return await this.#sessionFor(ask) // it ended meanwhile, and its key with it
-    session.extendTo(grant.endsAt)
+    session.runUntil(grant.endsAt)
     return session
   }
 

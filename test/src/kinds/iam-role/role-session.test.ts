@@ -128,7 +128,7 @@ test('credentials never outlive the grant: cut short, and by policy where STS ha
   clock.at += 20 * minute
   t.equal((await get()).accessKeyId, 'ASIA1', 'new ones would last no longer')
   t.equal(state.asks.length, 1)
-  session.extendTo(clock.at + 12 * minute)
+  session.runUntil(clock.at + 12 * minute)
   await get()
   await new Promise((resolve) => setImmediate(resolve))
   const renewed = await get()
