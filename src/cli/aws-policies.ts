@@ -44,7 +44,8 @@ const example: Installation = {
 /** `sallyport aws policies`: what a user must install, as text to paste, or as templates in files. */
 export async function printPolicies(server: { server?: string }, options: PoliciesOptions): Promise<number> {
   if (options.format !== 'json') {
-    const files = options.format === 'terraform' ? renderTerraform() : renderCloudFormation()
+    const choice = choiceOf(options)
+    const files = options.format === 'terraform' ? renderTerraform(choice) : renderCloudFormation(choice)
     return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
   }
   const installation = options.offline
@@ -64,7 +65,7 @@ export async function printPolicies(server: { server?: string }, options: Polici
 function choiceOf({ feature = features, trust }: PoliciesOptions): Choice {
   const unknown = feature.find((one) => !(features as readonly string[]).includes(one))
   if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)
-  return { features: feature as readonly Feature[], trust }
+  return { features: feature as readonly Feature[], trusts: [trust] }
 }
 
 function valuesOf(installation: Installation, options: PoliciesOptions): Values {

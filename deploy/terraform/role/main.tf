@@ -82,7 +82,9 @@ data "aws_caller_identity" "current" {}
 locals {
   connect_role      = "${trimprefix(var.connect_role_path, "/")}${var.connect_role_name}"
   revocation_policy = "${trimprefix(var.revocation_policy_path, "/")}${var.revocation_policy_name}"
+}
 
+locals {
   # trust policy of a brokered role; the role is tagged sallyport:managed=true
   #   sts:AssumeRole: only for a person and a grant
   #   sts:TagSession: sessions carry the person, the grant, the session and the request
@@ -148,7 +150,9 @@ locals {
       ]
     }
   JSON
+}
 
+locals {
   boundary = "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${local.revocation_policy}"
 }
 

@@ -1,5 +1,16 @@
-import { Document, isMap, isScalar, isSeq, visit } from 'yaml'
-import { fill, type PolicyEntry, policies, reasonsOf, ref, toDocument, type ValueName } from './table.ts'
+import { Document, isScalar, isSeq, visit } from 'yaml'
+import {
+  type Choice,
+  everything,
+  fill,
+  narrow,
+  type PolicyEntry,
+  policies,
+  reasonsOf,
+  ref,
+  toDocument,
+  type ValueName,
+} from './table.ts'
 
 /**
  * Four CloudFormation templates: the hub (once), the account (in each, alone or through the StackSet), the StackSet that brings
@@ -62,14 +73,19 @@ const values: Readonly<Record<ValueName, string>> = {
 }
 
 /** Files by their path under deploy/cloudformation. */
-export function renderCloudFormation(): Readonly<Record<string, string>> {
-  const accountTemplate = account()
+export function renderCloudFormation(choice: Choice = everything): Readonly<Record<string, string>> {
+  const accountTemplate = account(choice)
   return {
-    'hub.yaml': hub(),
+    ...(choice.trusts.includes('hub') ? { 'hub.yaml': hub() } : {}),
     'account.yaml': accountTemplate,
-    'stackset.yaml': stackSet(accountTemplate),
-    'role.yaml': role(),
+    'stackset.yaml': stackSet(accountTemplate, accountParameters(choice)),
+    'role.yaml': role(choice),
   }
+}
+
+/** What only some choices need. */
+function when<T extends object>(condition: boolean, part: T): T | object {
+  return condition ? part : {}
 }
 
 function hub(): string {
@@ -91,56 +107,71 @@ function hub(): string {
   )
 }
 
-const accountParameters = [
-  'HubRoleArn',
-  'ExternalId',
-  'ConnectRolePath',
-  'ConnectRoleName',
-  'RevocationPolicyPath',
-  'RevocationPolicyName',
-  'DatabaseUsers',
-  'Issuer',
-  'ClientId',
-] as const satisfies readonly Parameter[]
+function accountParameters({ features, trusts }: Choice): Parameter[] {
+  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
+  const names: (readonly [boolean, Parameter])[] = [
+    [isHub, 'HubRoleArn'],
+    [isHub, 'ExternalId'],
+    [isHub, 'ConnectRolePath'],
+    [isHub, 'ConnectRoleName'],
+    [isHub && features.includes('revocation'), 'RevocationPolicyPath'],
+    [isHub && features.includes('revocation'), 'RevocationPolicyName'],
+    [isHub && features.includes('databases'), 'DatabaseUsers'],
+    [isPersonal, 'Issuer'],
+    [isPersonal, 'ClientId'],
+  ]
+  return names.flatMap(([isNeeded, name]) => (isNeeded ? [name] : []))
+}
 
-function account(): string {
+function account(choice: Choice): string {
+  const { features, trusts } = choice
+  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
+  const isRevocable = isHub && features.includes('revocation')
+  const spokeTrust = narrow(choice, policies.spokeTrust)
+  const spokePermissions = narrow(choice, policies.spokePermissions)
   return template(
-    'Sallyport: spoke role and revocation boundary of one account',
-    accountParameters,
+    'Sallyport: what one account needs',
+    accountParameters(choice),
     {
-      Connect: {
-        Type: 'AWS::IAM::Role',
-        Properties: {
-          RoleName: { Ref: 'ConnectRoleName' },
-          Path: { Ref: 'ConnectRolePath' },
-          AssumeRolePolicyDocument: substituted(policies.spokeTrust),
-          Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(policies.spokePermissions) }],
+      ...when(isHub, {
+        Connect: {
+          Type: 'AWS::IAM::Role',
+          Properties: {
+            RoleName: { Ref: 'ConnectRoleName' },
+            Path: { Ref: 'ConnectRolePath' },
+            AssumeRolePolicyDocument: substituted(spokeTrust),
+            Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(spokePermissions) }],
+          },
         },
-      },
-      Revocations: {
-        Type: 'AWS::IAM::ManagedPolicy',
-        Properties: {
-          ManagedPolicyName: { Ref: 'RevocationPolicyName' },
-          Path: { Ref: 'RevocationPolicyPath' },
-          PolicyDocument: substituted(policies.boundary),
+      }),
+      ...when(isRevocable, {
+        Revocations: {
+          Type: 'AWS::IAM::ManagedPolicy',
+          Properties: {
+            ManagedPolicyName: { Ref: 'RevocationPolicyName' },
+            Path: { Ref: 'RevocationPolicyPath' },
+            PolicyDocument: substituted(policies.boundary),
+          },
         },
-      },
-      Provider: {
-        Type: 'AWS::IAM::OIDCProvider',
-        Condition: 'HasIssuer',
-        Properties: { Url: { 'Fn::Sub': `https://${ref('Issuer')}` }, ClientIdList: [{ Ref: 'ClientId' }] },
-      },
+      }),
+      ...when(isPersonal, {
+        Provider: {
+          Type: 'AWS::IAM::OIDCProvider',
+          Condition: 'HasIssuer',
+          Properties: { Url: { 'Fn::Sub': `https://${ref('Issuer')}` }, ClientIdList: [{ Ref: 'ClientId' }] },
+        },
+      }),
     },
-    [policies.spokeTrust, policies.spokePermissions, policies.boundary],
+    [spokeTrust, spokePermissions, policies.boundary],
     undefined,
-    { HasIssuer: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Issuer' }, 'none'] }] } },
+    isPersonal ? { HasIssuer: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Issuer' }, 'none'] }] } } : undefined,
   )
 }
 
-function stackSet(accountTemplate: string): string {
+function stackSet(accountTemplate: string, names: readonly Parameter[]): string {
   return template(
-    'Sallyport: spoke role and revocation boundary in every account of some organizational units',
-    ['OrganizationalUnits', ...accountParameters],
+    'Sallyport: what every account of some organizational units needs',
+    ['OrganizationalUnits', ...names],
     {
       Accounts: {
         Type: 'AWS::CloudFormation::StackSet',
@@ -149,7 +180,7 @@ function stackSet(accountTemplate: string): string {
           PermissionModel: 'SERVICE_MANAGED',
           AutoDeployment: { Enabled: true, RetainStacksOnAccountRemoval: false },
           Capabilities: ['CAPABILITY_NAMED_IAM'],
-          Parameters: accountParameters.map((name) => ({ ParameterKey: name, ParameterValue: { Ref: name } })),
+          Parameters: names.map((name) => ({ ParameterKey: name, ParameterValue: { Ref: name } })),
           StackInstancesGroup: [
             {
               DeploymentTargets: { OrganizationalUnitIds: { Ref: 'OrganizationalUnits' } },
@@ -163,24 +194,28 @@ function stackSet(accountTemplate: string): string {
   )
 }
 
-function role(): string {
+function role({ features, trusts }: Choice): string {
   const isHub = { 'Fn::Equals': [{ Ref: 'Trust' }, 'hub'] }
+  const isForDatabases = features.includes('databases')
+  const isRevocable = trusts.includes('hub') && features.includes('revocation')
+  const boundary = substitute('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}')
+  const names: (readonly [boolean, Parameter])[] = [
+    [true, 'RoleName'],
+    [true, 'PolicyArns'],
+    [true, 'Trust'],
+    [true, 'ConnectRolePath'],
+    [true, 'ConnectRoleName'],
+    [isRevocable, 'Revocable'],
+    [isRevocable, 'RevocationPolicyPath'],
+    [isRevocable, 'RevocationPolicyName'],
+    [true, 'Issuer'],
+    [true, 'ClientId'],
+    [isForDatabases, 'Databases'],
+    [isForDatabases, 'DatabaseUsers'],
+  ]
   return template(
     'Sallyport: one brokered role',
-    [
-      'RoleName',
-      'PolicyArns',
-      'Trust',
-      'Revocable',
-      'ConnectRolePath',
-      'ConnectRoleName',
-      'RevocationPolicyPath',
-      'RevocationPolicyName',
-      'Issuer',
-      'ClientId',
-      'Databases',
-      'DatabaseUsers',
-    ],
+    names.flatMap(([isNeeded, name]) => (isNeeded ? [name] : [])),
     {
       Brokered: {
         Type: 'AWS::IAM::Role',
@@ -191,33 +226,31 @@ function role(): string {
             // The key of a condition can't be substituted, text can.
             'Fn::If': ['IsHub', asText(policies.roleTrust), asText(policies.roleWebIdentityTrust)],
           },
-          PermissionsBoundary: {
-            'Fn::If': [
-              'IsRevocable',
-              substitute('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}'),
-              { Ref: 'AWS::NoValue' },
-            ],
-          },
+          ...when(isRevocable, {
+            PermissionsBoundary: { 'Fn::If': ['IsRevocable', boundary, { Ref: 'AWS::NoValue' }] },
+          }),
           ManagedPolicyArns: { Ref: 'PolicyArns' },
           Tags: [{ Key: 'sallyport:managed', Value: 'true' }],
         },
       },
-      SignIn: {
-        Type: 'AWS::IAM::RolePolicy',
-        Condition: 'IsForDatabases',
-        Properties: {
-          RoleName: { Ref: 'Brokered' },
-          PolicyName: 'sallyport-databases',
-          PolicyDocument: substituted(policies.roleDatabases),
+      ...when(isForDatabases, {
+        SignIn: {
+          Type: 'AWS::IAM::RolePolicy',
+          Condition: 'IsForDatabases',
+          Properties: {
+            RoleName: { Ref: 'Brokered' },
+            PolicyName: 'sallyport-databases',
+            PolicyDocument: substituted(policies.roleDatabases),
+          },
         },
-      },
+      }),
     },
     [policies.roleTrust, policies.roleWebIdentityTrust, policies.roleDatabases],
     { RoleArn: { Value: { 'Fn::GetAtt': ['Brokered', 'Arn'] } } },
     {
       IsHub: isHub,
-      IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] },
-      IsForDatabases: isTrue('Databases'),
+      ...when(isRevocable, { IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] } }),
+      ...when(isForDatabases, { IsForDatabases: isTrue('Databases') }),
     },
   )
 }
@@ -245,7 +278,7 @@ function template(
   return document.toString({ lineWidth: 120, aliasDuplicateObjects: false } as never)
 }
 
-/** Puts each action's reason beside it. */
+/** Puts each action's reason beside it, and quotes around what YAML 1.1, which CloudFormation reads, takes for a date. */
 function explain(document: Document, reasons: Readonly<Record<string, string>>): void {
   visit(document, {
     Pair: (_, pair) => {
@@ -254,7 +287,9 @@ function explain(document: Document, reasons: Readonly<Record<string, string>>):
       for (const action of actions)
         if (isScalar(action) && typeof action.value === 'string') action.comment = ` ${reasons[action.value]}`
     },
-    Map: (_, map) => (isMap(map) ? undefined : visit.SKIP),
+    Scalar: (_, scalar) => {
+      if (/^\d{4}-\d\d-\d\d$/.test(String(scalar.value))) scalar.type = 'QUOTE_DOUBLE'
+    },
   })
 }
 

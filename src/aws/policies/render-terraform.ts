@@ -1,4 +1,15 @@
-import { fill, type PolicyEntry, policies, reasonsOf, ref, toDocument, type ValueName } from './table.ts'
+import {
+  type Choice,
+  everything,
+  fill,
+  narrow,
+  type PolicyEntry,
+  policies,
+  reasonsOf,
+  ref,
+  toDocument,
+  type ValueName,
+} from './table.ts'
 
 /**
  * Three Terraform modules: the hub (once), the account (in each), the role (for each brokered role). Written the way
@@ -39,8 +50,17 @@ const values: Readonly<Record<ValueName, string>> = {
 }
 
 /** Files by their path under deploy/terraform. */
-export function renderTerraform(): Readonly<Record<string, string>> {
-  return { 'hub/main.tf': hub(), 'account/main.tf': account(), 'role/main.tf': role() }
+export function renderTerraform(choice: Choice = everything): Readonly<Record<string, string>> {
+  return {
+    ...(choice.trusts.includes('hub') ? { 'hub/main.tf': hub() } : {}),
+    'account/main.tf': account(choice),
+    'role/main.tf': role(choice),
+  }
+}
+
+/** What only some choices need. */
+function when<T>(condition: boolean, blocks: readonly T[]): readonly T[] {
+  return condition ? blocks : []
 }
 
 function hub(): string {
@@ -71,34 +91,37 @@ function hub(): string {
   ])
 }
 
-function account(): string {
+function account(choice: Choice): string {
+  const { features, trusts } = choice
+  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
+  const isRevocable = isHub && features.includes('revocation')
+  const spokeTrust = narrow(choice, policies.spokeTrust)
+  const spokePermissions = narrow(choice, policies.spokePermissions)
   return file([
     ...variableBlocks([
-      'hub_role_arn',
-      'external_id',
-      'connect_role_path',
-      'connect_role_name',
-      'revocation_policy_path',
-      'revocation_policy_name',
-      'database_users',
-      'issuer',
-      'client_id',
+      ...when(isHub, ['hub_role_arn', 'external_id', 'connect_role_path', 'connect_role_name'] as const),
+      ...when(isRevocable, ['revocation_policy_path', 'revocation_policy_name'] as const),
+      ...when(isHub && features.includes('databases'), ['database_users'] as const),
+      ...when(isPersonal, ['issuer', 'client_id'] as const),
     ]),
-    data('aws_partition'),
-    data('aws_caller_identity'),
-    locals(['connect_role', 'revocation_policy']),
-    comment(policies.spokeTrust),
-    `resource "aws_iam_role" "connect" {
+    ...when(isHub, [
+      data('aws_partition'),
+      data('aws_caller_identity'),
+      locals(['connect_role', ...when(isRevocable, ['revocation_policy'] as const)]),
+      comment(spokeTrust),
+      `resource "aws_iam_role" "connect" {
   name = var.connect_role_name
   path = var.connect_role_path
 
-  assume_role_policy = ${heredoc(policies.spokeTrust)}
+  assume_role_policy = ${heredoc(spokeTrust)}
 }
 `,
-    comment(policies.spokePermissions),
-    rolePolicy('connect', policies.spokePermissions),
-    comment(policies.boundary),
-    `resource "aws_iam_policy" "revocations" {
+      comment(spokePermissions),
+      rolePolicy('connect', spokePermissions),
+    ]),
+    ...when(isRevocable, [
+      comment(policies.boundary),
+      `resource "aws_iam_policy" "revocations" {
   name = var.revocation_policy_name
   path = var.revocation_policy_path
 
@@ -110,38 +133,37 @@ function account(): string {
   }
 }
 `,
-    `# roles that trust web_identity: whose ID tokens the account believes
+    ]),
+    ...when(isPersonal, [
+      `# roles that trust web_identity: whose ID tokens the account believes
 resource "aws_iam_openid_connect_provider" "people" {
   count          = var.issuer == "" ? 0 : 1
   url            = "https://\${var.issuer}"
   client_id_list = [var.client_id]
 }
 `,
+    ]),
   ])
 }
 
-function role(): string {
+function role({ features, trusts }: Choice): string {
+  const isForDatabases = features.includes('databases')
+  const isRevocable = trusts.includes('hub') && features.includes('revocation')
   return file([
     ...variableBlocks([
       'role_name',
       'connect_role_path',
       'connect_role_name',
-      'revocation_policy_path',
-      'revocation_policy_name',
+      ...when(isRevocable, ['revocation_policy_path', 'revocation_policy_name'] as const),
       'issuer',
       'client_id',
-      'database_users',
+      ...when(isForDatabases, ['database_users'] as const),
     ]),
-    `variable "databases" {
-  description = "databases are signed in to through this role"
-  type        = bool
-  default     = false
-}
-`,
+    ...when(isForDatabases, [flag('databases', 'databases are signed in to through this role', false)]),
     `variable "trust" {
   description = "hub, or web_identity: only the person's own ID token"
   type        = string
-  default     = "hub"
+  default     = "${trusts[0]}"
 
   validation {
     condition     = contains(["hub", "web_identity"], var.trust)
@@ -149,12 +171,7 @@ function role(): string {
   }
 }
 `,
-    `variable "revocable" {
-  description = "credentials already handed out are killed when the grant ends"
-  type        = bool
-  default     = true
-}
-`,
+    ...when(isRevocable, [flag('revocable', 'credentials already handed out are killed when the grant ends', true)]),
     `variable "policy_arns" {
   description = "what the role may do"
   type        = set(string)
@@ -162,23 +179,24 @@ function role(): string {
 `,
     data('aws_partition'),
     data('aws_caller_identity'),
+    locals(['connect_role', ...when(isRevocable, ['revocation_policy'] as const)]),
     `locals {
-  connect_role      = "\${trimprefix(var.connect_role_path, "/")}\${var.connect_role_name}"
-  revocation_policy = "\${trimprefix(var.revocation_policy_path, "/")}\${var.revocation_policy_name}"
-
 ${comment(policies.roleTrust, '  ')}  hub_trust = ${heredoc(policies.roleTrust)}
 
 ${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(policies.roleWebIdentityTrust)}
-
+}
+`,
+    ...when(isRevocable, [
+      `locals {
   boundary = "arn:\${data.aws_partition.current.partition}:iam::\${data.aws_caller_identity.current.account_id}:policy/\${local.revocation_policy}"
 }
 `,
+    ]),
     `resource "aws_iam_role" "brokered" {
   name                 = var.role_name
   max_session_duration = var.trust == "hub" ? 3600 : 43200
   assume_role_policy   = var.trust == "hub" ? local.hub_trust : local.web_identity_trust
-  permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null
-
+${isRevocable ? '  permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null\n' : ''}
   tags = {
     "sallyport:managed" = "true"
   }
@@ -190,8 +208,9 @@ ${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(
   policy_arn = each.value
 }
 `,
-    comment(policies.roleDatabases),
-    `resource "aws_iam_role_policy" "databases" {
+    ...when(isForDatabases, [
+      comment(policies.roleDatabases),
+      `resource "aws_iam_role_policy" "databases" {
   count = var.databases ? 1 : 0
   name  = "sallyport-databases"
   role  = aws_iam_role.brokered.id
@@ -199,11 +218,21 @@ ${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(
   policy = ${heredoc(policies.roleDatabases)}
 }
 `,
+    ]),
     `output "role_arn" {
   value = aws_iam_role.brokered.arn
 }
 `,
   ])
+}
+
+function flag(name: string, description: string, fallback: boolean): string {
+  return `variable "${name}" {
+  description = "${description}"
+  type        = bool
+  default     = ${fallback}
+}
+`
 }
 
 const file = (blocks: readonly string[]) =>

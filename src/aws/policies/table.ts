@@ -202,15 +202,25 @@ export const policies = {
 /** Which of them an installation needs. */
 export interface Choice {
   readonly features: readonly Feature[]
-  readonly trust: Trust
+  readonly trusts: readonly Trust[]
 }
 
+export const everything: Choice = { features, trusts }
+
 /** @returns entries with the statements that the choice needs, in the order of the table */
-export function choosePolicies({ features: chosen, trust }: Choice): (PolicyEntry & { readonly id: PolicyId })[] {
-  const has = (feature: Feature | undefined) => feature === undefined || chosen.includes(feature)
+export function choosePolicies(choice: Choice): (PolicyEntry & { readonly id: PolicyId })[] {
   return (Object.entries(policies) as [PolicyId, PolicyEntry][])
-    .filter(([, entry]) => entry.trust.includes(trust) && has(entry.feature))
-    .map(([id, entry]) => ({ ...entry, id, statements: entry.statements.filter(({ feature }) => has(feature)) }))
+    .filter(([, { trust, feature }]) => trust.some((one) => choice.trusts.includes(one)) && isChosen(choice, feature))
+    .map(([id, entry]) => ({ ...narrow(choice, entry), id }))
+}
+
+/** The entry with the statements that the choice needs. */
+export function narrow(choice: Choice, entry: PolicyEntry): PolicyEntry {
+  return { ...entry, statements: entry.statements.filter(({ feature }) => isChosen(choice, feature)) }
+}
+
+function isChosen({ features: chosen }: Choice, feature: Feature | undefined): boolean {
+  return feature === undefined || chosen.includes(feature)
 }
 
 /** A document as IAM takes it, its values still to be filled in. */

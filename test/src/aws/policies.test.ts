@@ -33,7 +33,10 @@ const values: Values = {
 
 function documentsFor(chosen: readonly Feature[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
   return Object.fromEntries(
-    renderJson({ features: chosen, trust }, values).map(({ name, document }) => [name, document as PolicyDocument]),
+    renderJson({ features: chosen, trusts: [trust] }, values).map(({ name, document }) => [
+      name,
+      document as PolicyDocument,
+    ]),
   )
 }
 
@@ -94,6 +97,39 @@ test('they are what the sandbox enforces: nothing it grants is missing here', (t
       .sort()
   t.same(actionsOf([documents.hubPermissions]), actionsOf(role(arns.hub)?.policies ?? []))
   t.same(actionsOf([documents.spokePermissions]), actionsOf(role(arns.connect)?.policies ?? []))
+  t.end()
+})
+
+test('templates have what was chosen, and nothing that refers to what was not', (t) => {
+  for (const trusts of [['hub'], ['web_identity'], ['hub', 'web_identity']] as const)
+    for (const chosen of [[], ['roles'], ['revocation'], ['databases'], features] as const) {
+      const choice = { features: chosen, trusts }
+      for (const [name, text] of Object.entries(renderTerraform(choice))) {
+        const declared = [...text.matchAll(/^variable "(\w+)"/gm)].map((match) => match[1])
+        const used = new Set([...text.matchAll(/var\.(\w+)/g)].map((match) => match[1]))
+        t.same(
+          [...used].filter((one) => !declared.includes(one)),
+          [],
+          `${trusts} ${chosen} ${name}`,
+        )
+        const locals = [...text.matchAll(/local\.(\w+)/g)].map((match) => match[1] ?? '')
+        for (const one of locals) t.match(text, new RegExp(`^  ${one} +=`, 'm'), one)
+      }
+      for (const [name, text] of Object.entries(renderCloudFormation(choice))) {
+        const { Parameters, Conditions = {}, Resources } = parse(text) as Record<string, Record<string, unknown>>
+        const own = name === 'stackset.yaml' ? text.slice(0, text.indexOf('TemplateBody')) : text
+        for (const [, one = ''] of own.matchAll(/\$\{([A-Za-z]+)\}/g)) t.ok(one in (Parameters ?? {}), `${name} ${one}`)
+        for (const [, one = ''] of own.matchAll(/Ref: ([A-Za-z]+)$/gm))
+          t.ok(one in (Parameters ?? {}) || one in (Resources ?? {}), `${name} ${one}`)
+        for (const [, one = ''] of own.matchAll(/^ +Condition: (\w+)$/gm)) t.ok(one in Conditions, `${name} ${one}`)
+      }
+      const all = Object.values({ ...renderTerraform(choice), ...renderCloudFormation(choice) }).join()
+      t.equal(
+        /CreatePolicyVersion/.test(all),
+        trusts.some((one) => one === 'hub') && (chosen as readonly string[]).includes('revocation'),
+      )
+      t.equal(/rds-db:connect/.test(all), (chosen as readonly string[]).includes('databases'))
+    }
   t.end()
 })
 
