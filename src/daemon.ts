@@ -14,7 +14,7 @@ import { rulesRefused } from './access/rules-in-force.ts'
 import { createAuditLog } from './audit/create-audit.ts'
 import type { AuditReport } from './audit/report.ts'
 import { createBoundary } from './aws/boundary.ts'
-import { consoleDestination, consoleLink } from './aws/console.ts'
+import { checkDestination, consoleDestination, consoleLink } from './aws/console.ts'
 import { createAws } from './aws/create-aws.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
@@ -320,6 +320,7 @@ function routesOf(house: House) {
         clientId: config.oidc.clientId,
       },
       validate: (login, account) => house.validate(login, account),
+      checkDestination,
       consoleDestination,
       consoleLink: (ask) => consoleLink(config.aws, ask),
       onConsole: (opened) => auditConsole(house, opened),

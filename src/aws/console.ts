@@ -92,6 +92,22 @@ function readToken(text: string): string | undefined {
  */
 export function consoleDestination(partition: string, region: string | undefined, wanted: string | undefined): string {
   const { console: host } = placeOf(partition)
+  const found = destinationAt(host, region, wanted)
+  if (found === undefined) throw notConsole(host)
+  return found
+}
+
+/** Refuses what is in no partition's console, before anything is opened for it. @throws BrokerError INVALID_INPUT */
+export function checkDestination(wanted: string | undefined): void {
+  const hosts = Object.values(places).map((place) => place.console)
+  if (hosts.every((host) => destinationAt(host, undefined, wanted) === undefined)) throw notConsole(hosts.join(', '))
+}
+
+function notConsole(hosts: string): BrokerError {
+  return new BrokerError('INVALID_INPUT', `expected a service such as s3, or an https address of ${hosts}`)
+}
+
+function destinationAt(host: string, region: string | undefined, wanted: string | undefined): string | undefined {
   const inRegion = region === undefined ? '' : `?region=${region}`
   if (wanted === undefined) return `https://${host}/console/home${inRegion}`
   if (/^[a-z0-9-]{1,40}$/.test(wanted)) return `https://${host}/${wanted}/home${inRegion}`
@@ -102,9 +118,7 @@ export function consoleDestination(partition: string, region: string | undefined
     url.port === '' &&
     url.username === '' &&
     url.password === ''
-  if (!isConsole)
-    throw new BrokerError('INVALID_INPUT', `expected a service such as s3, or an https address of ${host}`)
-  return url.href
+  return isConsole ? url.href : undefined
 }
 
 function placeOf(partition: string): ConsolePlace {

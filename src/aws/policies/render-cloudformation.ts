@@ -252,6 +252,7 @@ function role({ features, trusts }: Choice): string {
       ...when(isRevocable, { IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] } }),
       ...when(isForDatabases, { IsForDatabases: isTrue('Databases') }),
     },
+    { Trust: { Default: trusts[0] } },
   )
 }
 
@@ -264,11 +265,12 @@ function template(
   entries: readonly PolicyEntry[] = [],
   outputs?: object,
   conditions?: object,
+  defaults: Partial<Record<Parameter, object>> = {},
 ): string {
   const document = new Document({
     AWSTemplateFormatVersion: '2010-09-09',
     Description: description,
-    Parameters: Object.fromEntries(names.map((name) => [name, parameters[name]])),
+    Parameters: Object.fromEntries(names.map((name) => [name, { ...parameters[name], ...defaults[name] }])),
     ...(conditions ? { Conditions: conditions } : {}),
     Resources: resources,
     ...(outputs ? { Outputs: outputs } : {}),

@@ -48,6 +48,7 @@ export interface AwsRoutesDeps {
   readonly publicUrl: string
   /** First of `aws.regions`. */
   readonly region: string | undefined
+  checkDestination(wanted: string | undefined): void
   consoleDestination(partition: string, region: string | undefined, wanted: string | undefined): string
   consoleLink(ask: ConsoleAsk): Promise<string>
   /** Writes down that a link was made, before it is shown. @throws BrokerError AUDIT_UNAVAILABLE */
@@ -93,6 +94,7 @@ export const awsRoutes =
       { config: { access: 'user', interactive: true }, schema: { body: ConsoleBody } },
       async (request, reply) => {
         const { destination: wanted, region = deps.region } = request.body as Static<typeof ConsoleBody>
+        deps.checkDestination(wanted)
         const { credentials, permit, target } = await deps.roles.handOut(toAsk(request), {
           as: 'console',
           ...(wanted === undefined ? {} : { destination: wanted }),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { consoleDestination, loginUrl, signinForm } from '../../../src/aws/console.ts'
+import { checkDestination, consoleDestination, loginUrl, signinForm } from '../../../src/aws/console.ts'
 
 const { consoleFederation: vector } = JSON.parse(
   readFileSync(new URL('../../fixtures/aws-vectors.json', import.meta.url), 'utf8'),
@@ -50,6 +50,9 @@ test('destinations: a service, a page of the console of the partition, nothing e
   ])
     t.throws(() => to(wrong), { code: 'INVALID_INPUT' }, wrong)
   t.throws(() => to('https://console.aws.amazon.com/', 'aws-cn'), { code: 'INVALID_INPUT' })
+  for (const right of [undefined, 's3', page, 'https://console.amazonaws.cn/s3'])
+    t.doesNotThrow(() => checkDestination(right))
+  t.throws(() => checkDestination('https://console.aws.amazon.com.evil.example/'), { code: 'INVALID_INPUT' })
   t.throws(() => to('s3', 'aws-iso'), { code: 'UNSUPPORTED' })
   t.end()
 })

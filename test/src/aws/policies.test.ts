@@ -123,6 +123,7 @@ test('templates have what was chosen, and nothing that refers to what was not', 
           t.ok(one in (Parameters ?? {}) || one in (Resources ?? {}), `${name} ${one}`)
         for (const [, one = ''] of own.matchAll(/^ +Condition: (\w+)$/gm)) t.ok(one in Conditions, `${name} ${one}`)
       }
+      t.match(parse(renderCloudFormation(choice)['role.yaml'] ?? ''), { Parameters: { Trust: { Default: trusts[0] } } })
       const all = Object.values({ ...renderTerraform(choice), ...renderCloudFormation(choice) }).join()
       t.equal(
         /CreatePolicyVersion/.test(all),
