@@ -107,6 +107,11 @@ export function toWebIdentityError(error: unknown, arn: string): BrokerError {
 export function toIamError(error: unknown, operation: string, arn: string): BrokerError {
   if (error instanceof BrokerError) return error
   const name = codeOfAws(error)
+  if (expired.has(name) || badCredentials.has(name))
+    return new BrokerError('AWS_DENIED', `${arn}: AWS does not accept the spoke’s credentials`, {
+      cause: error,
+      hint: 'Check the clock of the machine.',
+    })
   const hint = '`sallyport aws policies --feature revocation` prints the policy, and what the spoke role needs'
   if (name.startsWith('AccessDenied'))
     return new BrokerError('AWS_DENIED', `${arn}: iam:${operation} is not allowed`, { cause: error, hint })

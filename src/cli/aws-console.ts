@@ -1,4 +1,5 @@
 import { openApiClient } from './login-store.ts'
+import { openOneTimePage } from './one-time-page.ts'
 import { openBrowser } from './open-browser.ts'
 import { exitCodes, printJson, when } from './output.ts'
 
@@ -32,10 +33,30 @@ export async function openConsole(
     printJson(link)
     return exitCodes.done
   }
-  const failed = (why: string) => process.stderr.write(`${why}; use: sallyport aws ${resource} console --print\n`)
-  const why = options.print ? null : openBrowser(link.url, process.env, failed)
-  if (options.print) process.stdout.write(`${link.url}\n`)
-  else if (why !== null) failed(why)
-  process.stderr.write(`${link.destination}, until ${when(link.expiresAt)} UTC\n`)
+  const until = `${link.destination}, until ${when(link.expiresAt)} UTC`
+  if (options.print) {
+    process.stdout.write(`${link.url}\n`)
+    process.stderr.write(`${until}\n`)
+    return exitCodes.done
+  }
+  const why = await showInBrowser(link.url)
+  process.stderr.write(`${why === null ? until : `${why}; use: sallyport aws ${resource} console --print`}\n`)
   return why === null ? exitCodes.done : exitCodes.failed
+}
+
+/** How long a browser may take to come up. */
+const browserWithinMs = 60_000
+
+/** By way of a page of this machine: a browser's command line is for everybody to read, and the link lets in whoever has it. */
+async function showInBrowser(url: string): Promise<string | null> {
+  const page = await openOneTimePage(url, browserWithinMs)
+  try {
+    const { promise: failure, resolve } = Promise.withResolvers<string>()
+    const impossible = openBrowser(page.url, process.env, resolve)
+    if (impossible !== null) return impossible
+    const came = page.visited.then((isVisited) => (isVisited ? null : 'no browser came for the link'))
+    return await Promise.race([came, failure])
+  } finally {
+    page.close()
+  }
 }

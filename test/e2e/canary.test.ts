@@ -1,5 +1,5 @@
 /** No secret is anywhere that people, log collectors or backups may read; looked for after a day's work in one minute. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type pg from 'pg'
 import t from 'tap'
@@ -62,6 +62,20 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
   t.equal(link.code, 0, link.stderr)
   secrets.push({ what: 'link to the console', value: link.stdout.trim().slice(-48) })
   noteOutput('console, stderr', link.stderr)
+  const script = path.join(daemon.dir, 'slow-browser.mjs')
+  const visit = `const { headers } = await fetch(process.argv[2], { redirect: 'manual' })
+    console.error(headers.get('location')); setTimeout(() => {}, 1500)`
+  writeFileSync(script, visit)
+  const opening = commands.alice.run(['aws', 'ReportsReader', 'console'], {
+    SALLYPORT_BROWSER: `${process.execPath} ${script}`,
+  })
+  const browsing = () => readdirSync('/proc').filter((pid) => commandLineOf(pid).includes('slow-browser.mjs'))
+  while (browsing().length === 0) await new Promise((wake) => setTimeout(wake, 20))
+  for (const pid of browsing()) noteCommandLine(pid)
+  const opened = await opening
+  t.equal(opened.code, 0, opened.stderr)
+  noteOutput('console in a browser, stderr', opened.stderr)
+  secrets.push({ what: 'a sign-in at the console', value: 'SigninToken=' })
 
   // Tokens for programs, and requests that are refused.
   const made = await company.api<{ token: string }>('alice', 'POST', '/api/v1/tokens', {
@@ -121,10 +135,14 @@ function noteOutput(what: string, content: string | Buffer): void {
 }
 
 function noteCommandLine(pid: string): void {
+  noteOutput(`command line of ${pid}`, commandLineOf(pid))
+}
+
+function commandLineOf(pid: string): string {
   try {
-    noteOutput(`command line of ${pid}`, readFileSync(`/proc/${pid}/cmdline`))
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
   } catch {
-    // it has ended
+    return '' // it has ended, or is no process
   }
 }
 

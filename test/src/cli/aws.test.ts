@@ -9,6 +9,7 @@ import {
 import { toProfiles, withProfiles } from '../../../src/cli/aws-configure.ts'
 import { type RoleCredentials, SharedCredentials } from '../../../src/cli/aws-role.ts'
 import { readHelperAsk, verbFirst } from '../../../src/cli/aws-words.ts'
+import { openOneTimePage } from '../../../src/cli/one-time-page.ts'
 import { chooseShell, setVariable } from '../../../src/cli/shell-text.ts'
 
 test('the role may come first', (t) => {
@@ -146,4 +147,23 @@ test('many who ask at once cost one call; half a second later it is asked again;
   await t.rejects(shared.get(), /revoked/)
   fails = false
   t.equal((await shared.get()).accessKeyId, 'key 4')
+})
+
+test('a one-time page leads one visitor on, and nobody else', async (t) => {
+  const page = await openOneTimePage('https://signin.example/?SigninToken=secret', 60_000)
+  t.teardown(() => page.close())
+  t.notMatch(page.url, /secret/)
+  const visit = (url: string) => fetch(url, { redirect: 'manual' })
+  t.equal((await visit(new URL('/', page.url).href)).status, 404)
+  t.equal((await visit(`${page.url}x`)).status, 404)
+  t.equal((await fetch(page.url, { method: 'POST' })).status, 404)
+  const first = await visit(page.url)
+  t.equal(first.status, 302)
+  t.equal(first.headers.get('location'), 'https://signin.example/?SigninToken=secret')
+  t.equal(first.headers.get('referrer-policy'), 'no-referrer')
+  t.equal(await page.visited, true)
+  t.equal((await visit(page.url)).status, 410)
+  const lonely = await openOneTimePage('https://signin.example/', 20)
+  t.equal(await lonely.visited, false)
+  lonely.close()
 })
