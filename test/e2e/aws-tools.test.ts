@@ -186,6 +186,9 @@ test('two hundred who ask at once cost one call of STS', async (t) => {
     transitiveTagKeys: ['sallyport:grant', 'sallyport:session'],
     policyArns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'],
   })
+  for (let i = 0; i < 5; i++)
+    await Promise.all(Array.from({ length: 100 }, () => company.api('alice', 'POST', '/api/v1/aws/credentials', body)))
+  t.pass('more in a minute than other routes allow: a script that calls the aws CLI in a loop is not turned away')
   const { sessions } = await company.api<{ sessions: { id: string; kind: string }[] }>(
     'carol',
     'GET',
@@ -196,7 +199,7 @@ test('two hundred who ask at once cost one call of STS', async (t) => {
   const played = await company.commands.carol.run(['recordings', 'play', sessions[0]?.id ?? '', '--json'])
   t.equal(played.code, 0, played.stderr)
   const entries = played.stdout.trim().split('\n')
-  t.equal(entries.filter((line) => line.includes('"handed-out"')).length, 200)
+  t.equal(entries.filter((line) => line.includes('"handed-out"')).length, 700)
   t.match(
     entries.find((line) => line.includes('"issued"')),
     /"access_key":"ASIA[A-Z2-7]{16}"/,

@@ -40,6 +40,9 @@ export interface Installation {
   readonly clientId: string
 }
 
+/** Scripts call AWS's tools in loops, an office of them from one address, and each tool starts a helper. */
+const helpers = { max: 6000, timeWindow: '1 minute' }
+
 export interface AwsRoutesDeps {
   readonly installation: Installation
   /** Tries every registered account, or one; audited. @throws BrokerError NOT_FOUND */
@@ -73,7 +76,7 @@ export const awsRoutes =
     )
     app.post(
       '/api/v1/aws/credentials',
-      { config: { access: 'user', scope: 'connect' }, schema: { body: CredentialsAsk } },
+      { config: { access: 'user', scope: 'connect', rateLimit: helpers }, schema: { body: CredentialsAsk } },
       async (request, reply) => {
         const { credentials, permit, target } = await deps.roles.handOut(toAsk(request))
         return reply.header('cache-control', 'no-store').send({
