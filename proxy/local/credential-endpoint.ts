@@ -1,7 +1,9 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { BrokerError, errors } from '../session.ts'
+import { awsInstant } from './aws-instant.ts'
+import { isSameText } from './same-text.ts'
 
 /**
  * Credentials for stock AWS tools, on loopback: the container credentials provider (Authorization token) and, where asked for,
@@ -111,7 +113,7 @@ function foreignReason({ headers, socket }: IncomingMessage): string {
 
 async function answerContainer(options: CredentialEndpointOptions, request: IncomingMessage): Promise<Answer> {
   if (request.method !== 'GET') return problem(405, 'MethodNotAllowed', 'expected GET')
-  if (!same(request.headers.authorization ?? '', options.token)) {
+  if (!isSameText(request.headers.authorization ?? '', options.token)) {
     options.onRefused('the Authorization header is not the token of this endpoint')
     return problem(401, 'Unauthorized', 'expected the token of AWS_CONTAINER_AUTHORIZATION_TOKEN in Authorization')
   }
@@ -120,7 +122,7 @@ async function answerContainer(options: CredentialEndpointOptions, request: Inco
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     Token: sessionToken,
-    Expiration: instant(expiresAt),
+    Expiration: awsInstant(expiresAt),
     AccountId: accountId,
   })
 }
@@ -142,12 +144,12 @@ async function answerImds(
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt } = await options.get()
   return json({
     Code: 'Success',
-    LastUpdated: instant(options.now()),
+    LastUpdated: awsInstant(options.now()),
     Type: 'AWS-HMAC',
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     Token: sessionToken,
-    Expiration: instant(expiresAt),
+    Expiration: awsInstant(expiresAt),
   })
 }
 
@@ -172,20 +174,12 @@ function issueImdsToken(options: CredentialEndpointOptions, key: Buffer, request
 function isImdsToken(key: Buffer, token: string, now: number): boolean {
   const [encoded = '', mac = ''] = token.split('.')
   const end = Buffer.from(encoded, 'base64url').toString()
-  return same(mac, imdsMac(key, end)) && Number(end) > now
+  return isSameText(mac, imdsMac(key, end)) && Number(end) > now
 }
 
 function imdsMac(key: Buffer, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
-
-/** In constant time, whatever the lengths. */
-function same(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(a), digest(b))
-}
-
-const instant = (at: number) => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
 
 function json(value: object): Answer {
   return { status: 200, body: JSON.stringify(value), headers: { 'content-type': 'application/json' } }

@@ -1,8 +1,8 @@
 /** The password file of libpq and pgjdbc (PostgreSQL documentation, "The Password File"). */
-import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { linkTarget, readIfThere, replaceFile } from './replace-file.ts'
 
 export interface PgpassEntry {
   readonly host: string
@@ -44,32 +44,15 @@ export async function addToPgpass(path: string, entries: readonly PgpassEntry[])
   return async () => {
     const rest = (await readLines(path)).filter((line) => !ours.includes(line))
     if (rest.length > 0) await replace(path, rest)
-    else await rm(await resolve(path), { force: true })
+    else await rm(await linkTarget(path), { force: true })
   }
 }
 
 async function readLines(path: string): Promise<string[]> {
-  const text = await readFile(path, 'utf8').catch(ifMissing(''))
+  const text = (await readIfThere(path)) ?? ''
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 
 async function replace(path: string, lines: readonly string[]): Promise<void> {
-  const target = await resolve(path)
-  const draft = `${target}.${randomUUID()}`
-  await mkdir(dirname(target), { recursive: true, mode: 0o700 })
-  await writeFile(draft, `${lines.join('\n')}\n`, { mode: 0o600, flag: 'wx' })
-  await chmod(draft, 0o600)
-  await rename(draft, target)
-}
-
-function resolve(path: string): Promise<string> {
-  return realpath(path).catch(ifMissing(path))
-}
-
-/** @returns for `catch`: the fallback when the file is not there; anything else goes on */
-function ifMissing<T>(fallback: T): (error: NodeJS.ErrnoException) => T {
-  return (error) => {
-    if (error.code === 'ENOENT') return fallback
-    throw error
-  }
+  await replaceFile(await linkTarget(path), `${lines.join('\n')}\n`, 0o600)
 }

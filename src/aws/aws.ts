@@ -1,6 +1,9 @@
 import type { AccountReport, RoleToTry } from './onboarding.ts'
 import type { Expiring } from './renewing.ts'
 
+/** How long STS lets a session live; role chaining has a hard cap of its own. */
+export const stsLimits = { shortestMs: 900_000, chainedMs: 3_600_000, longestMs: 43_200_000 } as const
+
 /** Temporary credentials, kept in memory only. */
 export interface AwsCredentials extends Expiring {
   readonly accessKeyId: string

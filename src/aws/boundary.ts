@@ -3,9 +3,11 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { Turns } from '../telemetry/turns.ts'
 import type { Aws } from './aws.ts'
-import { outcomeOf, toIamError } from './aws-errors.ts'
-import { clientOptions } from './client-options.ts'
+import { toIamError } from './aws-errors.ts'
+import { clientOptions, toIdentity } from './client-options.ts'
+import { counted } from './counted.ts'
 import { type Denial, longestPolicy, type PolicyDocument, readBoundary, withDenials } from './revocation-policy.ts'
 
 export interface BoundaryDeps {
@@ -47,7 +49,7 @@ const regions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1', 'aws
 
 export function createBoundary(deps: BoundaryDeps): Boundary {
   const clients = new Map<string, Promise<IAMClient>>()
-  const last = new Map<string, Promise<unknown>>()
+  const turns = new Turns()
   const clientFor = (place: Place): Promise<IAMClient> => {
     let client = clients.get(place.account)
     if (!client) {
@@ -59,10 +61,7 @@ export function createBoundary(deps: BoundaryDeps): Boundary {
   return {
     deny: (place, denials) => {
       const arn = `arn:${place.partition}:iam::${place.account}:policy/${deps.config.revocationPolicy}`
-      const change = async () => await rewrite(deps, await clientFor(place), arn, denials)
-      const turn = (last.get(place.account) ?? Promise.resolve()).then(change, change)
-      last.set(place.account, turn)
-      return turn
+      return turns.run(place.account, async () => await rewrite(deps, await clientFor(place), arn, denials))
     },
   }
 }
@@ -75,13 +74,9 @@ async function rewrite(
 ): Promise<Denied> {
   const iam = await import('@aws-sdk/client-iam')
   const call = async <T>(operation: string, run: () => Promise<T>): Promise<T> => {
-    const count = (outcome: string) => deps.metrics.awsCallsTotal.inc({ service: 'iam', operation, outcome })
     try {
-      const answer = await run()
-      count('ok')
-      return answer
+      return await counted(deps.metrics, { service: 'iam', operation }, run)
     } catch (error) {
-      if (!(error instanceof BrokerError)) count(outcomeOf(error))
       throw toIamError(error, operation, arn)
     }
   }
@@ -139,9 +134,6 @@ async function createClient({ config, aws }: BoundaryDeps, place: Place): Promis
   return new IAMClient({
     ...(await clientOptions(config, 'iam')),
     region: regions[place.partition] ?? 'us-east-1',
-    credentials: async () => {
-      const { accessKeyId, secretAccessKey, sessionToken, expiresAt } = await aws.spoke(place)
-      return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }
-    },
+    credentials: () => aws.spoke(place).then(toIdentity),
   })
 }

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import type { AwsCredentials } from './aws.ts'
 
 const connectionMs = 3000
 /** For one attempt; the SDK makes three. */
@@ -18,4 +19,9 @@ export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, se
     }),
     ...(endpoint === undefined ? {} : { endpoint }),
   }
+}
+
+/** Credentials as the SDK's clients take them. */
+export function toIdentity({ accessKeyId, secretAccessKey, sessionToken, expiresAt }: AwsCredentials) {
+  return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }
 }

@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Aws, AwsCredentials, SessionAsk } from './aws.ts'
+import { type Aws, type AwsCredentials, type SessionAsk, stsLimits } from './aws.ts'
 import { checkAccount } from './onboarding.ts'
 import { Renewing } from './renewing.ts'
 import { toSessionName, toTagValue } from './session-names.ts'
@@ -19,9 +19,7 @@ export interface AwsDeps {
 }
 
 const brokerName = 'sallyport'
-/** Role chaining has a hard cap of one hour, and STS gives nothing below 15 minutes. */
-const longestMs = 3_600_000
-const shortestMs = 900_000
+const { shortestMs, chainedMs } = stsLimits
 const aheadMs = 600_000
 const marginMs = 60_000
 
@@ -39,28 +37,28 @@ export function createAws(deps: AwsDeps): Aws {
     }
     return spoke
   }
+  const session: Aws['session'] = async (ask) => {
+    const spoke = spokeArn(deps.config, ask)
+    const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
+    if (ask.role === null) {
+      const input = { ...withExternalId(deps, spoke, toSessionName(ask.person)), ...decoration(deps, ask) }
+      return await sts.assumeRole(hub, input, { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true })
+    }
+    const input = { RoleArn: ask.role, RoleSessionName: toSessionName(ask.person), ...decoration(deps, ask) }
+    const step = { what: 'the role of the target', arn: ask.role, needs, wantsExternalId: false }
+    return await sts.assumeRole(spokeOf(spoke), input, step)
+  }
   return {
-    session: async (ask) => {
-      const spoke = spokeArn(deps.config, ask)
-      const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
-      if (ask.role === null) {
-        const input = { ...withExternalId(deps, spoke, toSessionName(ask.person)), ...decoration(deps, ask) }
-        return await sts.assumeRole(hub, input, { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true })
-      }
-      const input = { RoleArn: ask.role, RoleSessionName: toSessionName(ask.person), ...decoration(deps, ask) }
-      const step = { what: 'the role of the target', arn: ask.role, needs, wantsExternalId: false }
-      return await sts.assumeRole(spokeOf(spoke), input, step)
-    },
+    session,
     webIdentitySession: async (ask) =>
       await sts.assumeRoleWithWebIdentity({
         RoleArn: ask.role,
         RoleSessionName: toSessionName(ask.person),
         WebIdentityToken: ask.token,
-        DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? longestMs),
+        DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? chainedMs),
         ...policies(ask),
       }),
-    checkAccount: (account, roles, idToken) =>
-      checkAccount({ ...deps, sts, hub, spokeCaller: spokeOf, idToken }, account, roles),
+    checkAccount: (account, roles, idToken) => checkAccount({ ...deps, sts, hub, session, idToken }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }
 }
@@ -95,7 +93,7 @@ function decoration(deps: AwsDeps, ask: SessionAsk) {
   }
   const revocable = Object.keys(tags).filter((key) => revocationTags.includes(key))
   return {
-    DurationSeconds: durationSeconds(deps, ask, Math.min(longestMs, ask.longestMs ?? longestMs)),
+    DurationSeconds: durationSeconds(deps, ask, Math.min(chainedMs, ask.longestMs ?? chainedMs)),
     Tags: Object.entries(tags).map(([key, value]) => ({ Key: `sallyport:${key}`, Value: toTagValue(value) })),
     ...(isTransitive ? { TransitiveTagKeys: revocable.map((key) => `sallyport:${key}`) } : {}),
     ...(hasSourceIdentity ? { SourceIdentity: toSessionName(ask.person) } : {}),

@@ -1,6 +1,7 @@
 import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
+import type { Aws, SessionAsk } from './aws.ts'
 import type { Caller, Sts } from './sts.ts'
 
 /** One thing that was tried in an account. */
@@ -34,8 +35,10 @@ export interface OnboardingDeps {
   /** ID token of whoever asks for the check, for accounts that take nothing else. @throws BrokerError LOGIN_REQUIRED */
   idToken(): Promise<string>
   readonly hub: Caller
-  spokeCaller(arn: string): Caller
+  readonly session: Aws['session']
 }
+
+type Place = Pick<SessionAsk, 'partition' | 'account'>
 
 const wrongExternalId = 'sallyport-onboarding-check-wrong'
 /** The shortest that STS gives: nobody is handed these. */
@@ -59,12 +62,17 @@ export async function checkAccount(
   const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
   const findings =
     trust === 'hub'
-      ? await checkSpoke(deps, `arn:${partition}:iam::${account}:role/${connectRole}`, roles)
+      ? await checkSpoke(deps, { partition, account }, `arn:${partition}:iam::${account}:role/${connectRole}`, roles)
       : await checkWebIdentity(deps, roles)
   return { account, trust, ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
 }
 
-async function checkSpoke(deps: OnboardingDeps, spoke: string, roles: readonly RoleToTry[]): Promise<Finding[]> {
+async function checkSpoke(
+  deps: OnboardingDeps,
+  place: Place,
+  spoke: string,
+  roles: readonly RoleToTry[],
+): Promise<Finding[]> {
   const step = { what: 'the spoke role', arn: spoke, needs: 'sts:AssumeRole by the hub', wantsExternalId: true }
   const assume = (more: Partial<AssumeRoleCommandInput>) =>
     deps.sts.assumeRole(deps.hub, { RoleArn: spoke, ...common, ...more }, step)
@@ -76,36 +84,18 @@ async function checkSpoke(deps: OnboardingDeps, spoke: string, roles: readonly R
     await mustFail('spoke role without an ExternalId', spoke, () => assume({})),
     await mustFail('spoke role with another ExternalId', spoke, () => assume({ ExternalId: wrongExternalId })),
   ]
-  for (const role of roles) findings.push(await tryRole(deps, spoke, role))
+  for (const role of roles) findings.push(await tryRole(deps, place, role))
   return findings
 }
 
-function tryRole(deps: OnboardingDeps, spoke: string, role: RoleToTry): Promise<Finding> {
-  const decoration = {
-    ...common,
-    Tags: tags,
-    Policy: nothing,
-    ...(role.hasSourceIdentity ? { SourceIdentity: common.RoleSessionName } : {}),
-    ...(role.hasTransitiveTags ? { TransitiveTagKeys: ['sallyport:grant', 'sallyport:session'] } : {}),
-  }
-  const { arn } = role
-  const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
-  if (arn === null) {
-    const step = { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true }
-    const input = { RoleArn: spoke, ExternalId: deps.externalId, ...decoration }
-    return mayPass('spoke role with tags and SourceIdentity', () => deps.sts.assumeRole(deps.hub, input, step))
-  }
-  const step = { what: 'the role of the target', arn, needs, wantsExternalId: false }
-  const input = { RoleArn: arn, ...decoration }
-  return mayPass(`role ${arn} with tags and SourceIdentity`, () =>
-    deps.sts.assumeRole(deps.spokeCaller(spoke), input, step),
-  )
+/** By the very request that a person's session is made with. */
+function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<Finding> {
+  const { arn, hasSourceIdentity, hasTransitiveTags: isTransitive } = role
+  const check = `${arn === null ? 'spoke role' : `role ${arn}`} with tags and SourceIdentity`
+  const grant = { grantId: 'grt_onboarding', requestId: 'onboarding', sessionId: 'onboarding', until: 0 }
+  const ask = { ...place, ...grant, role: arn, person: common.RoleSessionName, policy: nothing }
+  return mayPass(check, () => deps.session({ ...ask, isTransitive, hasSourceIdentity }))
 }
-
-const tags = ['user', 'grant', 'session', 'request'].map((key) => ({
-  Key: `sallyport:${key}`,
-  Value: key === 'grant' ? 'grt_onboarding' : 'onboarding',
-}))
 
 async function mayPass(check: string, run: () => Promise<unknown>): Promise<Finding> {
   try {

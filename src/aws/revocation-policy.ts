@@ -20,12 +20,6 @@ export const longestPolicy = 6144
 const stepMs = 900_000
 const sids = { grant: 'SallyportGrantsUntil', session: 'SallyportSessionsUntil' } as const
 
-/** A boundary that denies nobody. */
-export const emptyBoundary: PolicyDocument = {
-  Version: '2012-10-17',
-  Statement: [{ Sid: 'Ceiling', Effect: 'Allow', Action: '*', Resource: '*' }],
-}
-
 /** The entries in force, and the statements that are not the broker's. */
 export function readBoundary(document: PolicyDocument): { denials: Denial[]; others: unknown[] } {
   const denials: Denial[] = []

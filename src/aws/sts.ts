@@ -4,8 +4,9 @@ import type { Config } from '../config/config.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AwsCredentials } from './aws.ts'
-import { type AwsStep, outcomeOf, toAwsError, toWebIdentityError } from './aws-errors.ts'
-import { clientOptions } from './client-options.ts'
+import { type AwsStep, toAwsError, toWebIdentityError } from './aws-errors.ts'
+import { clientOptions, toIdentity } from './client-options.ts'
+import { counted } from './counted.ts'
 
 export interface StsDeps {
   readonly config: Pick<Config['aws'], 'regions' | 'endpoints'>
@@ -37,29 +38,17 @@ export function createSts(deps: StsDeps): Sts {
     }
     return client
   }
-  const counted = async <T>(operation: string, call: () => Promise<T>): Promise<T> => {
-    const count = (outcome: string) => deps.metrics.awsCallsTotal.inc({ service: 'sts', operation, outcome })
-    try {
-      const answer = await call()
-      count('ok')
-      return answer
-    } catch (error) {
-      if (!(error instanceof BrokerError)) count(outcomeOf(error))
-      throw error
-    }
-  }
-  const warnIfFull = (percent: number | undefined, role: string | undefined) => {
-    if (percent !== undefined && percent > packedWarning)
+  const read = ({ Credentials, PackedPolicySize: percent = 0, SourceIdentity }: Assumed, role: string | undefined) => {
+    if (percent > packedWarning)
       deps.logger.warn({ percent, role }, 'session policy and tags nearly fill the space that STS has for them')
+    return toCredentials(Credentials, SourceIdentity)
   }
   return {
     assumeRole: async (caller, input, step) => {
       try {
-        return await counted('AssumeRole', async () => {
+        return await counted(deps.metrics, { service: 'sts', operation: 'AssumeRole' }, async () => {
           const [client, { AssumeRoleCommand }] = await Promise.all([clientFor(caller), import('@aws-sdk/client-sts')])
-          const { Credentials, PackedPolicySize, SourceIdentity } = await client.send(new AssumeRoleCommand(input))
-          warnIfFull(PackedPolicySize, input.RoleArn)
-          return toCredentials(Credentials, SourceIdentity)
+          return read(await client.send(new AssumeRoleCommand(input)), input.RoleArn)
         })
       } catch (error) {
         throw toAwsError(error, step)
@@ -67,22 +56,25 @@ export function createSts(deps: StsDeps): Sts {
     },
     assumeRoleWithWebIdentity: async (input) => {
       try {
-        return await counted('AssumeRoleWithWebIdentity', async () => {
+        return await counted(deps.metrics, { service: 'sts', operation: 'AssumeRoleWithWebIdentity' }, async () => {
           const [client, { AssumeRoleWithWebIdentityCommand }] = await Promise.all([
             clientFor(nobody),
             import('@aws-sdk/client-sts'),
           ])
-          const { Credentials, PackedPolicySize, SourceIdentity } = await client.send(
-            new AssumeRoleWithWebIdentityCommand(input),
-          )
-          warnIfFull(PackedPolicySize, input.RoleArn)
-          return toCredentials(Credentials, SourceIdentity)
+          return read(await client.send(new AssumeRoleWithWebIdentityCommand(input)), input.RoleArn)
         })
       } catch (error) {
         throw toWebIdentityError(error, input.RoleArn ?? '')
       }
     },
   }
+}
+
+/** What both ways of assuming a role answer with. */
+interface Assumed {
+  readonly Credentials?: Answer | undefined
+  readonly PackedPolicySize?: number | undefined
+  readonly SourceIdentity?: string | undefined
 }
 
 /** Of calls that are not signed. */
@@ -101,10 +93,6 @@ async function createClient({ config }: StsDeps, caller: Caller): Promise<STSCli
 async function defaultChain() {
   const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
   return fromNodeProviderChain()
-}
-
-function toIdentity({ accessKeyId, secretAccessKey, sessionToken, expiresAt }: AwsCredentials) {
-  return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }
 }
 
 type Answer = {

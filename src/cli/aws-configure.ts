@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { stat } from 'node:fs/promises'
+import { linkTarget, readIfThere, replaceFile } from '../../proxy/local/replace-file.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import { configFilePath, readSections } from './aws-config-file.ts'
 import { openApiClient } from './login-store.ts'
@@ -34,10 +33,10 @@ interface ListedRole {
 /** `sallyport aws configure`: a profile for each role and level that one may use or ask for. Never touches a credentials file. */
 export async function configure(server: { server?: string }, options: ConfigureOptions): Promise<number> {
   const path = await linkTarget(configFilePath(process.env))
-  const before = await textIfThere(path)
+  const before = (await readIfThere(path)) ?? ''
   const profiles = options.remove ? [] : await listProfiles(server, options.prefix)
-  const after = withProfiles(before ?? '', profiles)
-  if (after !== (before ?? '')) await replaceFile(path, after)
+  const after = withProfiles(before, profiles)
+  if (after !== before) await replaceFile(path, after, await modeOf(path))
   if (options.json) printJson({ file: path, profiles })
   else {
     printTable(
@@ -108,44 +107,10 @@ function withoutOurs(text: string): string {
   return rest === '\n' ? '' : rest
 }
 
-async function textIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** People keep it in a repository of their own and link to it. */
-async function linkTarget(path: string): Promise<string> {
-  try {
-    return await realpath(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path
-    throw error
-  }
-}
-
-/** In one step, with the mode it had. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const mode = await stat(path).then(
+/** It keeps the one it has. */
+function modeOf(path: string): Promise<number> {
+  return stat(path).then(
     (found) => found.mode & 0o777,
     () => 0o600,
   )
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`
-  try {
-    const file = await open(temporary, 'wx', mode)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
 }

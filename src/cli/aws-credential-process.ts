@@ -1,4 +1,5 @@
-import { expiration, type RoleCredentials } from './aws-role.ts'
+import { awsInstant } from '../../proxy/local/aws-instant.ts'
+import type { RoleCredentials } from './aws-role.ts'
 import type { HelperAsk } from './aws-words.ts'
 import { openLogin } from './login-store.ts'
 import { exitCodes, fail } from './output.ts'
@@ -15,7 +16,7 @@ export async function credentialProcess({ role: resource, level, server }: Helpe
       AccessKeyId: held.accessKeyId,
       SecretAccessKey: held.secretAccessKey,
       SessionToken: held.sessionToken,
-      Expiration: expiration(held.expiresAt),
+      Expiration: awsInstant(held.expiresAt),
       AccountId: held.accountId,
     }
     process.stdout.write(`${JSON.stringify(answer)}\n`)

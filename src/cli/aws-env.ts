@@ -1,4 +1,5 @@
-import { expiration, fetchCredentials } from './aws-role.ts'
+import { awsInstant } from '../../proxy/local/aws-instant.ts'
+import { fetchCredentials } from './aws-role.ts'
 import { rivals } from './aws-variables.ts'
 import { openApiClient } from './login-store.ts'
 import { exitCodes, printJson, when } from './output.ts'
@@ -17,7 +18,7 @@ export async function printEnv(
     AWS_ACCESS_KEY_ID: held.accessKeyId,
     AWS_SECRET_ACCESS_KEY: held.secretAccessKey,
     AWS_SESSION_TOKEN: held.sessionToken,
-    AWS_CREDENTIAL_EXPIRATION: expiration(held.expiresAt),
+    AWS_CREDENTIAL_EXPIRATION: awsInstant(held.expiresAt),
   }
   if (options.json) {
     printJson(values)

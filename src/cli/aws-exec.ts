@@ -1,6 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { devNull, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readIfThere } from '../../proxy/local/replace-file.ts'
 import {
   configFilePath,
   credentialsFilePath,
@@ -58,9 +59,9 @@ export async function execWithRole(
  */
 async function quietFiles(env: NodeJS.ProcessEnv, cleanup: AsyncDisposableStack): Promise<NodeJS.ProcessEnv> {
   const quiet: NodeJS.ProcessEnv = {}
-  const credentials = readSections(await textOf(credentialsFilePath(env)))
+  const credentials = readSections((await readIfThere(credentialsFilePath(env))) ?? '')
   if (findProfile(credentials, 'default')) quiet.AWS_SHARED_CREDENTIALS_FILE = devNull
-  const sections = readSections(await textOf(configFilePath(env)))
+  const sections = readSections((await readIfThere(configFilePath(env))) ?? '')
   const named = env.AWS_PROFILE ?? env.AWS_DEFAULT_PROFILE ?? 'default'
   const profile = findProfile(sections, named)
   if (named === 'default' && !hasCredentials(profile)) return quiet
@@ -74,13 +75,4 @@ async function quietFiles(env: NodeJS.ProcessEnv, cleanup: AsyncDisposableStack)
   const path = join(dir, 'config')
   await writeFile(path, writeSections(copy), { mode: 0o600 })
   return { ...quiet, AWS_CONFIG_FILE: path }
-}
-
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
-    throw error
-  }
 }

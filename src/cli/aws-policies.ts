@@ -80,7 +80,6 @@ function valuesOf(installation: Installation, options: PoliciesOptions): Values 
     revocationPolicy,
     clientId,
     hubRole,
-    hubRoleName: hubRole.slice(hubRole.lastIndexOf('/') + 1),
     issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
     compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',
     organization: options.organization ?? 'o-exampleorgid',

@@ -52,8 +52,3 @@ export class SharedCredentials {
     return asked
   }
 }
-
-/** What an ISO instant of credentials looks like to AWS's tools. */
-export function expiration(at: number): string {
-  return new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
-}

@@ -1,5 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Register } from './cli.ts'
+import { toPort } from './connect.ts'
+import { shells } from './shell-text.ts'
 
 interface RoleOptions {
   readonly level?: string
@@ -23,6 +25,8 @@ export const registerAws: Register = (program) => {
 const withLevel = (command: Command) =>
   command.option('--level <level>', 'access level (default: the one you hold a grant for)')
 
+const shellOption = (description: string) => new Option('--shell <shell>', description).choices(shells)
+
 function registerCredentialProcess(program: Command, aws: Command): void {
   withLevel(aws.command('credential-process <role>'))
     .description('print credentials as JSON, for credential_process in ~/.aws/config')
@@ -35,9 +39,7 @@ function registerCredentialProcess(program: Command, aws: Command): void {
 function registerEnv(program: Command, aws: Command): void {
   withLevel(aws.command('env <role>'))
     .description('print credentials as commands for a shell to evaluate; they are not renewed')
-    .addOption(
-      new Option('--shell <shell>', 'whose commands (default: by $SHELL)').choices(['bash', 'fish', 'powershell']),
-    )
+    .addOption(shellOption('whose commands (default: by $SHELL)'))
     .option('--json', 'print JSON')
     .action(async (role: string, options: RoleOptions & { shell?: string; json?: boolean }) => {
       const { printEnv } = await import('./aws-env.ts')
@@ -58,16 +60,10 @@ function registerExec(program: Command, aws: Command): void {
 function registerServeRole(program: Command, aws: Command): void {
   withLevel(aws.command('serve <role>'))
     .description('serve credentials on loopback until Ctrl-C: a container endpoint with a token, and IMDSv2')
-    .option('--port <port>', 'port on 127.0.0.1 (default: a free one)', Number)
+    .option('--port <port>', 'port on 127.0.0.1 (default: a free one)', toPort)
     .option('--imds', 'also be an instance metadata service (IMDSv2), which any process of this machine may ask')
     .option('--token-file <file>', 'write the token to this file, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE')
-    .addOption(
-      new Option('--shell <shell>', 'whose commands to print (default: by $SHELL)').choices([
-        'bash',
-        'fish',
-        'powershell',
-      ]),
-    )
+    .addOption(shellOption('whose commands to print (default: by $SHELL)'))
     .option('--json', 'print JSON, one line')
     .action(async (role: string, options: import('./aws-serve.ts').ServeOptions) => {
       const { serveRole } = await import('./aws-serve.ts')

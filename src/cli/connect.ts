@@ -61,7 +61,7 @@ function findConflict(resources: readonly string[], options: ConnectOptions): st
   return undefined
 }
 
-function toPort(text: string): number {
+export function toPort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) throw new InvalidArgumentError('Expected 1-65535.')
   return port

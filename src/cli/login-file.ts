@@ -1,6 +1,7 @@
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import envPaths from 'env-paths'
+import { readIfThere, replaceFile } from '../../proxy/local/replace-file.ts'
 import { BrokerError } from '../../proxy/session.ts'
 
 /** One server somebody signed in to. */
@@ -45,30 +46,7 @@ export async function writeLoginFile(path: string, content: LoginFile): Promise<
   const folder = dirname(path)
   const made = await mkdir(folder, { recursive: true, mode: 0o700 })
   if (made !== undefined) await chmod(folder, 0o700)
-  const { randomBytes } = await import('node:crypto') // readers of the file, which are many, do without
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`
-  try {
-    const file = await open(temporary, 'wx', 0o600)
-    try {
-      await file.writeFile(`${JSON.stringify(content, null, 2)}\n`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  await replaceFile(path, `${JSON.stringify(content, null, 2)}\n`, 0o600)
 }
 
 function parse(text: string, path: string): LoginFile {

@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isSameText } from '../../proxy/local/same-text.ts'
 import { BrokerError } from '../../proxy/session.ts'
 
 /** Where the browser brings the one-time code: a port of 127.0.0.1, open while one person signs in (RFC 8252, section 7.3). */
@@ -47,16 +47,11 @@ function readAnswer(request: IncomingMessage, port: number, state: string): stri
   const url = URL.parse(request.url ?? '', `http://127.0.0.1:${port}`)
   if (request.method !== 'GET' || url?.pathname !== '/callback' || request.headers.host !== `127.0.0.1:${port}`)
     return null
-  if (!isSame(url.searchParams.get('state') ?? '', state)) return null
+  if (!isSameText(url.searchParams.get('state') ?? '', state)) return null
   const code = url.searchParams.get('code')
   if (code && /^[A-Za-z0-9_-]{43}$/.test(code)) return code
   const denied = url.searchParams.get('error') === 'denied'
   return new BrokerError('LOGIN_FAILED', denied ? 'it was cancelled in the browser' : 'the browser shows no more')
-}
-
-function isSame(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(a), digest(b))
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

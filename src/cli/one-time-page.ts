@@ -1,6 +1,7 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isSameText } from '../../proxy/local/same-text.ts'
 
 /**
  * An address of this machine that leads one visitor, once, to another that must not be seen in the list of processes, where a
@@ -18,7 +19,7 @@ export async function openOneTimePage(destination: string, withinMs: number): Pr
   const { promise: visited, resolve } = Promise.withResolvers<boolean>()
   let isUsed = false
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
-    const isRight = request.method === 'GET' && isSame(request.url ?? '', path) && request.headers.host === host()
+    const isRight = request.method === 'GET' && isSameText(request.url ?? '', path) && request.headers.host === host()
     const headers = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', connection: 'close' }
     if (!isRight) return void response.writeHead(404, headers).end('Nothing waits here.\n')
     if (isUsed) return void response.writeHead(410, headers).end('This was used already; run the command again.\n')
@@ -40,9 +41,4 @@ export async function openOneTimePage(destination: string, withinMs: number): Pr
       server.closeIdleConnections()
     },
   }
-}
-
-function isSame(a: string, b: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  return timingSafeEqual(digest(a), digest(b))
 }

@@ -10,7 +10,6 @@ export interface TlsFiles {
   readonly key: string
 }
 
-/** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
 /** A registered account. */
 export interface AwsAccount {
   readonly connectRole: string
@@ -19,6 +18,7 @@ export interface AwsAccount {
   readonly trust: 'hub' | 'web_identity'
 }
 
+/** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
 export interface Config {
   readonly file: string
   readonly server: {

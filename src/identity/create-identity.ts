@@ -1,4 +1,5 @@
 import type { Identity as Identified } from '../../proxy/session.ts'
+import { Turns } from '../telemetry/turns.ts'
 import { ApiTokens } from './api-tokens.ts'
 import { ConnectTokens } from './connect-tokens.ts'
 import type { Core } from './core.ts'
@@ -16,7 +17,6 @@ import { recover } from './recover.ts'
 import { rolesOf } from './roles.ts'
 import { createServiceAccount, type ServiceAccountAsk } from './service-accounts.ts'
 import { createTokenStore } from './token-store.ts'
-import { Turns } from './turns.ts'
 
 export interface DirectoryEntry extends Principal {
   readonly roles: readonly Role[]

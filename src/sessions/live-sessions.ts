@@ -1,5 +1,5 @@
 import type { EndNotice, EndReason, Identity } from '../../proxy/session.ts'
-import type { Change } from '../store/changes.ts'
+import { type Change, concerns, type Held } from '../store/changes.ts'
 import type { Clock } from '../telemetry/clock.ts'
 
 const longestTimerMs = 3_600_000
@@ -90,7 +90,7 @@ export class LiveSessions {
   apply(change: Change): void {
     if (change.what === 'rules' || change.what === 'directory') return // access re-checks, and publishes the grants that end
     const { reason, text, decidedAt } = change
-    this.cut((session) => concerns(change, session), { reason, text, decidedAt })
+    this.cut((session) => concerns(change, heldBy(session)), { reason, text, decidedAt })
   }
 
   /** Cuts whatever has run past its end; also called by the daemon's sweep, which survives a suspended machine. */
@@ -125,19 +125,8 @@ export class LiveSessions {
   }
 }
 
-type Removal = Exclude<Change, { what: 'rules' | 'directory' }>
-
-const subjects: Record<Removal['what'], (session: LiveSession) => string> = {
-  grant: (session) => session.grantId,
-  principal: (session) => session.principalId,
-  login: (session) => session.credential.id,
-  token: (session) => session.credential.id,
-  resource: (session) => session.resourceId,
-  session: (session) => session.id,
-}
-
-function concerns(change: Removal, session: LiveSession): boolean {
-  return subjects[change.what](session) === change.id
+function heldBy({ id: sessionId, grantId, principalId, credential, resourceId }: LiveSession): Held {
+  return { sessionId, grantId, principalId, credentialId: credential.id, resourceId }
 }
 
 /** End reasons by which the broker cut the session, rather than one of its sides ending it. */

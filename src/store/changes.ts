@@ -34,3 +34,30 @@ export function createChanges(): Changes {
     },
   }
 }
+
+/** A change that took something from somebody in particular. */
+export type Removal = Exclude<Change, { readonly what: 'rules' | 'directory' }>
+
+/** Ids by which something that was given can be taken away. */
+export interface Held {
+  readonly sessionId: string
+  readonly grantId: string
+  readonly principalId: string
+  /** Login or token through which it was asked for. */
+  readonly credentialId: string
+  readonly resourceId: string
+}
+
+const subjects: Record<Removal['what'], keyof Held> = {
+  grant: 'grantId',
+  principal: 'principalId',
+  login: 'credentialId',
+  token: 'credentialId',
+  resource: 'resourceId',
+  session: 'sessionId',
+}
+
+/** Whether the change takes away what is held. */
+export function concerns(change: Removal, held: Held): boolean {
+  return held[subjects[change.what]] === change.id
+}

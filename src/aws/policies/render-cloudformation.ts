@@ -4,6 +4,7 @@ import {
   everything,
   fill,
   narrow,
+  needsOf,
   type PolicyEntry,
   policies,
   reasonsOf,
@@ -62,7 +63,6 @@ const values: Readonly<Record<ValueName, string>> = {
   account: ref('AWS::AccountId'),
   compute: ref('ComputeArn'),
   hubRole: ref('HubRoleArn'),
-  hubRoleName: ref('HubRoleName'),
   externalId: ref('ExternalId'),
   organization: ref('OrganizationId'),
   connectRole: ref('ConnectRolePath') + ref('ConnectRoleName'),
@@ -107,26 +107,22 @@ function hub(): string {
   )
 }
 
-function accountParameters({ features, trusts }: Choice): Parameter[] {
-  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
-  const names: (readonly [boolean, Parameter])[] = [
-    [isHub, 'HubRoleArn'],
-    [isHub, 'ExternalId'],
-    [isHub, 'ConnectRolePath'],
-    [isHub, 'ConnectRoleName'],
-    [isHub && features.includes('revocation'), 'RevocationPolicyPath'],
-    [isHub && features.includes('revocation'), 'RevocationPolicyName'],
-    [isHub && features.includes('databases'), 'DatabaseUsers'],
-    [isPersonal, 'Issuer'],
-    [isPersonal, 'ClientId'],
+function accountParameters(choice: Choice): Parameter[] {
+  const { isHub, isPersonal, isRevocable, isForDatabases } = needsOf(choice)
+  return [
+    ...some(isHub, 'HubRoleArn', 'ExternalId', 'ConnectRolePath', 'ConnectRoleName'),
+    ...some(isRevocable, 'RevocationPolicyPath', 'RevocationPolicyName'),
+    ...some(isHub && isForDatabases, 'DatabaseUsers'),
+    ...some(isPersonal, 'Issuer', 'ClientId'),
   ]
-  return names.flatMap(([isNeeded, name]) => (isNeeded ? [name] : []))
+}
+
+function some(isNeeded: boolean, ...names: readonly Parameter[]): readonly Parameter[] {
+  return isNeeded ? names : []
 }
 
 function account(choice: Choice): string {
-  const { features, trusts } = choice
-  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
-  const isRevocable = isHub && features.includes('revocation')
+  const { isHub, isPersonal, isRevocable } = needsOf(choice)
   const spokeTrust = narrow(choice, policies.spokeTrust)
   const spokePermissions = narrow(choice, policies.spokePermissions)
   return template(
@@ -194,28 +190,22 @@ function stackSet(accountTemplate: string, names: readonly Parameter[]): string 
   )
 }
 
-function role({ features, trusts }: Choice): string {
-  const isHub = { 'Fn::Equals': [{ Ref: 'Trust' }, 'hub'] }
-  const isForDatabases = features.includes('databases')
-  const isRevocable = trusts.includes('hub') && features.includes('revocation')
+function role(choice: Choice): string {
+  const { isRevocable, isForDatabases } = needsOf(choice)
   const boundary = substitute('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}')
-  const names: (readonly [boolean, Parameter])[] = [
-    [true, 'RoleName'],
-    [true, 'PolicyArns'],
-    [true, 'Trust'],
-    [true, 'ConnectRolePath'],
-    [true, 'ConnectRoleName'],
-    [isRevocable, 'Revocable'],
-    [isRevocable, 'RevocationPolicyPath'],
-    [isRevocable, 'RevocationPolicyName'],
-    [true, 'Issuer'],
-    [true, 'ClientId'],
-    [isForDatabases, 'Databases'],
-    [isForDatabases, 'DatabaseUsers'],
-  ]
   return template(
     'Sallyport: one brokered role',
-    names.flatMap(([isNeeded, name]) => (isNeeded ? [name] : [])),
+    [
+      'RoleName',
+      'PolicyArns',
+      'Trust',
+      'ConnectRolePath',
+      'ConnectRoleName',
+      ...some(isRevocable, 'Revocable', 'RevocationPolicyPath', 'RevocationPolicyName'),
+      'Issuer',
+      'ClientId',
+      ...some(isForDatabases, 'Databases', 'DatabaseUsers'),
+    ],
     {
       Brokered: {
         Type: 'AWS::IAM::Role',
@@ -248,11 +238,11 @@ function role({ features, trusts }: Choice): string {
     [policies.roleTrust, policies.roleWebIdentityTrust, policies.roleDatabases],
     { RoleArn: { Value: { 'Fn::GetAtt': ['Brokered', 'Arn'] } } },
     {
-      IsHub: isHub,
+      IsHub: { 'Fn::Equals': [{ Ref: 'Trust' }, 'hub'] },
       ...when(isRevocable, { IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] } }),
       ...when(isForDatabases, { IsForDatabases: isTrue('Databases') }),
     },
-    { Trust: { Default: trusts[0] } },
+    { Trust: { Default: choice.trusts[0] } },
   )
 }
 
@@ -267,17 +257,18 @@ function template(
   conditions?: object,
   defaults: Partial<Record<Parameter, object>> = {},
 ): string {
-  const document = new Document({
+  const content = {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: description,
     Parameters: Object.fromEntries(names.map((name) => [name, { ...parameters[name], ...defaults[name] }])),
     ...(conditions ? { Conditions: conditions } : {}),
     Resources: resources,
     ...(outputs ? { Outputs: outputs } : {}),
-  })
+  }
+  const document = new Document(content, { aliasDuplicateObjects: false })
   document.commentBefore = ' Written by `npm run docs` from src/aws/policies/table.ts; change it there.'
   explain(document, Object.assign({}, ...entries.map(reasonsOf)) as Record<string, string>)
-  return document.toString({ lineWidth: 120, aliasDuplicateObjects: false } as never)
+  return document.toString({ lineWidth: 120 })
 }
 
 /** Puts each action's reason beside it, and quotes around what YAML 1.1, which CloudFormation reads, takes for a date. */

@@ -3,6 +3,7 @@ import {
   everything,
   fill,
   narrow,
+  needsOf,
   type PolicyEntry,
   policies,
   reasonsOf,
@@ -39,7 +40,6 @@ const values: Readonly<Record<ValueName, string>> = {
   account: ref('data.aws_caller_identity.current.account_id'),
   compute: ref('var.compute_arn'),
   hubRole: ref('var.hub_role_arn'),
-  hubRoleName: ref('var.hub_role_name'),
   externalId: ref('var.external_id'),
   organization: ref('var.organization_id'),
   connectRole: ref('local.connect_role'),
@@ -92,16 +92,14 @@ function hub(): string {
 }
 
 function account(choice: Choice): string {
-  const { features, trusts } = choice
-  const [isHub, isPersonal] = [trusts.includes('hub'), trusts.includes('web_identity')]
-  const isRevocable = isHub && features.includes('revocation')
+  const { isHub, isPersonal, isRevocable, isForDatabases } = needsOf(choice)
   const spokeTrust = narrow(choice, policies.spokeTrust)
   const spokePermissions = narrow(choice, policies.spokePermissions)
   return file([
     ...variableBlocks([
       ...when(isHub, ['hub_role_arn', 'external_id', 'connect_role_path', 'connect_role_name'] as const),
       ...when(isRevocable, ['revocation_policy_path', 'revocation_policy_name'] as const),
-      ...when(isHub && features.includes('databases'), ['database_users'] as const),
+      ...when(isHub && isForDatabases, ['database_users'] as const),
       ...when(isPersonal, ['issuer', 'client_id'] as const),
     ]),
     ...when(isHub, [
@@ -146,9 +144,8 @@ resource "aws_iam_openid_connect_provider" "people" {
   ])
 }
 
-function role({ features, trusts }: Choice): string {
-  const isForDatabases = features.includes('databases')
-  const isRevocable = trusts.includes('hub') && features.includes('revocation')
+function role(choice: Choice): string {
+  const { isRevocable, isForDatabases } = needsOf(choice)
   return file([
     ...variableBlocks([
       'role_name',
@@ -163,7 +160,7 @@ function role({ features, trusts }: Choice): string {
     `variable "trust" {
   description = "hub, or web_identity: only the person's own ID token"
   type        = string
-  default     = "${trusts[0]}"
+  default     = "${choice.trusts[0]}"
 
   validation {
     condition     = contains(["hub", "web_identity"], var.trust)
@@ -188,7 +185,7 @@ ${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(
 `,
     ...when(isRevocable, [
       `locals {
-  boundary = "arn:\${data.aws_partition.current.partition}:iam::\${data.aws_caller_identity.current.account_id}:policy/\${local.revocation_policy}"
+  boundary = "${fill('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}', (name) => values[name])}"
 }
 `,
     ]),

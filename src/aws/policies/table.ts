@@ -11,22 +11,30 @@ export const trusts = ['hub', 'web_identity'] as const
 export type Trust = (typeof trusts)[number]
 
 /** What differs between installations. */
-export const valueNames = {
-  partition: 'AWS partition: aws, aws-cn or aws-us-gov',
-  compute: 'ARN of the identity that the daemon runs as',
-  hubRole: 'ARN of the hub role',
-  hubRoleName: 'name of the hub role',
-  externalId: 'ExternalId of this installation',
-  organization: 'id of the organization, o-…',
-  account: 'the account in question',
-  connectRole: 'name of the spoke role, with its path: aws.connect_role',
-  revocationPolicy: 'name of the boundary policy, with its path: aws.revocation_policy',
-  databaseUsers: 'names of the database users, with wildcards',
-  issuer: 'issuer of the OpenID provider without https://',
-  clientId: "the broker's client id there",
-} as const
-export type ValueName = keyof typeof valueNames
-export type Values = Readonly<Record<ValueName, string>>
+export interface Values {
+  /** aws, aws-cn or aws-us-gov */
+  readonly partition: string
+  /** ARN of the identity that the daemon runs as. */
+  readonly compute: string
+  /** ARN of the hub role. */
+  readonly hubRole: string
+  readonly externalId: string
+  /** `o-…` */
+  readonly organization: string
+  /** The account in question. */
+  readonly account: string
+  /** Name of the spoke role, with its path: aws.connect_role. */
+  readonly connectRole: string
+  /** Name of the boundary policy, with its path: aws.revocation_policy. */
+  readonly revocationPolicy: string
+  /** Names of the database users, with wildcards. */
+  readonly databaseUsers: string
+  /** Of the OpenID provider, without https://. */
+  readonly issuer: string
+  /** The broker's client id there. */
+  readonly clientId: string
+}
+export type ValueName = keyof Values
 
 export interface Statement {
   readonly sid: string
@@ -206,6 +214,17 @@ export interface Choice {
 }
 
 export const everything: Choice = { features, trusts }
+
+/** What a choice comes to in the templates of an account or a role. */
+export function needsOf({ features: chosen, trusts: models }: Choice) {
+  const isHub = models.includes('hub')
+  return {
+    isHub,
+    isPersonal: models.includes('web_identity'),
+    isRevocable: isHub && chosen.includes('revocation'),
+    isForDatabases: chosen.includes('databases'),
+  }
+}
 
 /** @returns entries with the statements that the choice needs, in the order of the table */
 export function choosePolicies(choice: Choice): (PolicyEntry & { readonly id: PolicyId })[] {

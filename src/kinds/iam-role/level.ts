@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { stsLimits } from '../../aws/aws.ts'
 import { parseDuration } from '../../config/units.ts'
 import type { Parsed, Problem } from '../kind.ts'
 import { levelProblems } from '../level-problems.ts'
@@ -17,8 +18,8 @@ export interface RoleLevel {
 /** Limits of STS (AssumeRole, API version 2011-06-15), of inline policy and ARNs together. */
 const longestPolicies = 2048
 const mostArns = 10
-/** What the broker may have to add: the end of the grant (see issue.ts). */
-export const roomForEnd = 160
+/** What the broker may have to add: the end of the grant (session-policy.ts). */
+const roomForEnd = 160
 
 const LevelSchema = Type.Object(
   {
@@ -49,7 +50,7 @@ export function parseLevel(raw: unknown): Parsed<RoleLevel> {
   const policyArns = raw.policy_arns ?? []
   const sessionMs = raw.session === undefined ? null : (parseDuration(raw.session) ?? 0)
   const problems: Problem[] = []
-  if (sessionMs !== null && (sessionMs < 900_000 || sessionMs > 43_200_000))
+  if (sessionMs !== null && (sessionMs < stsLimits.shortestMs || sessionMs > stsLimits.longestMs))
     problems.push({ path: 'session', message: expected.session ?? '' })
   if (sessionPolicy !== null) problems.push(...policyProblems(raw.session_policy?.Statement, sessionPolicy))
   const size = (sessionPolicy ?? '').length + policyArns.join('').length + roomForEnd

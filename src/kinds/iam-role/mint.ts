@@ -1,4 +1,4 @@
-import type { Aws, AwsCredentials } from '../../aws/aws.ts'
+import { type Aws, type AwsCredentials, stsLimits } from '../../aws/aws.ts'
 import type { Config } from '../../config/config.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { MintAsk } from './role-session.ts'
@@ -14,9 +14,6 @@ export interface MintDeps {
    */
   idToken(credentialId: string): Promise<string>
 }
-
-/** Role chaining has a hard cap of one hour. */
-const chainedMs = 3_600_000
 
 /** Asks STS for a session of the role, by the trust model of its account. */
 export function createMint({ aws, config, idToken, metrics }: MintDeps) {
@@ -39,7 +36,7 @@ export function createMint({ aws, config, idToken, metrics }: MintDeps) {
   }
   return {
     longestMs: (target: RoleTarget): number =>
-      trustOf(target) === 'web_identity' ? target.maxSessionMs : Math.min(chainedMs, target.maxSessionMs),
+      trustOf(target) === 'web_identity' ? target.maxSessionMs : Math.min(stsLimits.chainedMs, target.maxSessionMs),
     mint: async (what: MintAsk): Promise<AwsCredentials> => {
       const since = performance.now()
       try {

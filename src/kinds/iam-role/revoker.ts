@@ -2,7 +2,7 @@ import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Boundary, Place } from '../../aws/boundary.ts'
-import type { Change, Changes } from '../../store/changes.ts'
+import { type Changes, concerns, type Held, type Removal } from '../../store/changes.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CredentialRow, CredentialStore } from './credential-store.ts'
@@ -23,8 +23,6 @@ const harmless: readonly EndReason[] = ['drain', 'daemon-lost', 'store-lost', 'c
 const slackMs = 60_000
 /** How far back the first sweep looks for entries that an earlier life of the daemon left. */
 const lookBackMs = 7 * 86_400_000
-
-type Removal = Exclude<Change, { what: 'rules' | 'directory' }>
 
 /**
  * What becomes of credentials that were handed out when access is taken away: of revocable roles they are killed through the
@@ -104,7 +102,7 @@ export class Revoker {
 
   async #doom(change: Removal): Promise<void> {
     const { store, clock } = this.#deps
-    const rows = (await store.undoomed(clock.now())).filter((row) => concerns(change, row))
+    const rows = (await store.undoomed(clock.now())).filter((row) => concerns(change, heldBy(row)))
     const keys = rows.map((row) => row.access_key_id)
     if (keys.length > 0) await store.doom(keys, change.decidedAt, change.what === 'grant' ? 'grant' : 'session')
   }
@@ -186,17 +184,14 @@ function toDenial(row: CredentialRow) {
   }
 }
 
-const subjects: Record<Removal['what'], (row: CredentialRow) => string> = {
-  grant: (row) => row.grant_id,
-  principal: (row) => row.principal_id,
-  login: (row) => row.credential_id,
-  token: (row) => row.credential_id,
-  resource: (row) => row.resource_id,
-  session: (row) => row.session_id,
-}
-
-function concerns(change: Removal, row: CredentialRow): boolean {
-  return subjects[change.what](row) === change.id
+function heldBy(row: CredentialRow): Held {
+  return {
+    sessionId: row.session_id,
+    grantId: row.grant_id,
+    principalId: row.principal_id,
+    credentialId: row.credential_id,
+    resourceId: row.resource_id,
+  }
 }
 
 function groupBy(rows: readonly CredentialRow[], key: (row: CredentialRow) => string): CredentialRow[][] {

@@ -6,7 +6,7 @@ import {
   type SessionPermit,
 } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
-import type { AwsCredentials } from '../../aws/aws.ts'
+import { type AwsCredentials, stsLimits } from '../../aws/aws.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import { toSessionName } from '../../aws/session-names.ts'
 import type { Clock } from '../../telemetry/clock.ts'
@@ -51,8 +51,6 @@ export interface HandOut {
 
 export type RoleSessionEnd = Pick<SessionOutcome, 'reason' | 'stoppedAt' | 'error'>
 
-/** STS gives nothing shorter. */
-const shortestMs = 900_000
 /** SDKs of AWS ask for new ones up to 15 minutes ahead; those they get must be fresher. */
 const mostAheadMs = 1_200_000
 const marginMs = 60_000
@@ -153,7 +151,7 @@ export class RoleSession {
     const { clock, mint, audit, store } = this.#deps
     const { permit, target } = this
     const until = this.#endsAt
-    const policy = sessionPolicy(this.#level, until - clock.now() < shortestMs ? until : null)
+    const policy = sessionPolicy(this.#level, until - clock.now() < stsLimits.shortestMs ? until : null)
     const ask = { permit, credentialId: this.#credentialId, target, level: this.#level, policy, until }
     const issuedAt = clock.now()
     const made = await mint({ ...ask, longestMs: this.#longestMs })

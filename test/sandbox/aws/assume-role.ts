@@ -29,12 +29,7 @@ export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleIn
   for (const action of actionsNeeded(input, inherited, sourceIdentity)) authorize(deps, by, input, action, now)
   const role = findRole(deps.world, input.roleArn)
   if (!role) throw denied(by, 'sts:AssumeRole', input.roleArn, 'there is no such role')
-  if (input.durationSeconds > role.maxSessionSeconds)
-    throw new AwsFault(
-      'ValidationError',
-      400,
-      'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
-    )
+  checkLength(role, input)
   const packed = packedPolicySize(input.policy, input.tags)
   if (packed !== null && packed > 100)
     throw new AwsFault(
@@ -54,6 +49,16 @@ export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleIn
     isChained: by.session !== null,
   })
   return { caller, packedPolicySize: packed }
+}
+
+/** @throws AwsFault ValidationError */
+export function checkLength(role: Role, { durationSeconds }: AssumeRoleInput): void {
+  if (durationSeconds > role.maxSessionSeconds)
+    throw new AwsFault(
+      'ValidationError',
+      400,
+      'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
+    )
 }
 
 /** What session policies allow together, inline and managed ones; null: none was given. */

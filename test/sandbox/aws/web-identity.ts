@@ -1,6 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto'
-import type { AssumedRole, AssumeRoleDeps } from './assume-role.ts'
-import { sessionPolicyOf } from './assume-role.ts'
+import { type AssumedRole, type AssumeRoleDeps, checkLength, sessionPolicyOf } from './assume-role.ts'
 import type { AssumeRoleInput } from './assume-role-input.ts'
 import { AwsFault } from './aws-fault.ts'
 import { evaluate } from './evaluate.ts'
@@ -46,12 +45,7 @@ export async function assumeRoleWithWebIdentity(
     if (deps.isDenied(action)) throw denied('denied by a fault knob')
     authorize(role, provider, action, contextOf(provider, read.claims, tags))
   }
-  if (input.durationSeconds > role.maxSessionSeconds)
-    throw new AwsFault(
-      'ValidationError',
-      400,
-      'The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
-    )
+  checkLength(role, input)
   const caller = deps.callers.issue(role, {
     roleArn: role.arn,
     name: input.sessionName,

@@ -21,7 +21,6 @@ const values: Values = {
   account: accounts.data,
   compute: arns.compute,
   hubRole: arns.hub,
-  hubRoleName: 'SallyportHub',
   externalId,
   organization: 'o-exampleorgid',
   connectRole: 'sallyport/SallyportConnect',
