@@ -15,7 +15,7 @@ import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import { accounts, allow, arns, externalId, policy } from '../sandbox/default-world.ts'
 import { createPerson, type Person } from '../sandbox/person.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
-import { type BenchOptions, median, medianRatio, type Row } from './rows.ts'
+import { type BenchOptions, gate, median, medianRatio, type Row } from './rows.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const main = path.join(root, 'dist/src/main.js')
@@ -84,8 +84,7 @@ async function startUp(house: House, { rounds, note }: BenchOptions): Promise<Ro
       value: median(ours),
       peer: 'an empty Node program',
       ratio,
-      budget: 3,
-      ok: ratio <= 3,
+      ...gate(ratio, 3, 'less'),
     },
   ]
 }
@@ -107,6 +106,7 @@ async function storm(house: House, { note }: BenchOptions): Promise<Row[]> {
       case: `STS calls for ${helpers} helpers at once`,
       unit: 'calls',
       value: calls,
+      better: 'less',
       budget: 1,
       ok: calls === 1,
     },

@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--rounds N] [--seconds N] [--json]`: ratios, measured side by side in one run. */
+/** `npm run bench -- NAME [options]`: ratios, measured side by side in one run. docs/benchmarks.md has the options. */
 import { parseArgs } from 'node:util'
 import { type BenchOptions, printRows, type Row } from './rows.ts'
 
@@ -10,23 +10,33 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    against: { type: 'string' },
     json: { type: 'boolean', default: false },
+    only: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
   },
 })
 const load = benches[positionals[0] ?? '']
+const { json, only, against } = values
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
-if (!load || !(rounds >= 1) || !(seconds >= 1)) {
+const takesAll = positionals[0] === 'postgres' || (only === undefined && against === undefined)
+if (!load || !(rounds >= 1) || !(seconds >= 1) || !takesAll) {
   process.stderr.write(
-    `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]\nnames: ${Object.keys(benches)}\n`,
+    `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
+names: ${Object.keys(benches)}
+postgres also takes: [--only TEXT] [--against DIR]
+`,
   )
   process.exitCode = 2
 } else {
   const { run } = await load()
-  const note = (text: string) => void process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${text}` : `${text}\n`)
-  const rows = await run({ rounds, seconds, note })
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K')
-  printRows(rows, values.json)
-  if (rows.some((row) => row.ok === false)) process.exitCode = 1
+  const { isTTY } = process.stderr
+  const note = (text: string) => void process.stderr.write(isTTY ? `\r\u001b[K${text}` : `${text}\n`)
+  const warn = (text: string) => void process.stderr.write(`${isTTY ? '\r\u001b[K' : ''}${text}\n`)
+  const compared = { ...(only === undefined ? {} : { only }), ...(against === undefined ? {} : { against }) }
+  const rows = await run({ rounds, seconds, ...compared, note, warn })
+  if (isTTY) process.stderr.write('\r\u001b[K')
+  printRows(rows, json)
+  if (rows.some((row) => row.ok === false || Number.isNaN(row.value))) process.exitCode = 1
 }

@@ -17,6 +17,7 @@ export interface PeerOptions {
 }
 
 export interface Peer {
+  readonly pid: number
   readonly port: number
   stop(): Promise<unknown>
 }
@@ -56,7 +57,7 @@ log_disconnections = 0
   chmodSync(config, 0o644)
   const child = await spawnGuarded({ command: 'pgbouncer', args: [config], stopSignal: 'INT', remove: dir, ...runner })
   await answers(port, child)
-  return { port, stop: child.stop }
+  return { pid: child.pid, port, stop: child.stop }
 }
 
 /** A Node program that only pumps, with the same TLS legs. */
@@ -66,7 +67,7 @@ export async function startBareRelay({ upstreamPort, upstreamName, files }: Peer
   const args = [program, `${port}`, `${upstreamPort}`, files.cert, files.key, files.ca, upstreamName]
   const child = await spawnGuarded({ command: process.execPath, args, stopSignal: 'TERM' })
   await answers(port, child)
-  return { port, stop: child.stop }
+  return { pid: child.pid, port, stop: child.stop }
 }
 
 /** Certificates where a peer that runs as another user can read them. */

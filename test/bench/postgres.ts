@@ -1,8 +1,10 @@
 /**
  * The PostgreSQL engine beside its peers, in one interleaved run on one machine: direct, PgBouncer in session mode (where
- * installed), a bare Node relay, and the broker with every statement recorded. All with TLS on both legs.
+ * installed), a bare Node relay, the broker with every statement recorded, and the broker of another checkout if so told. All
+ * with TLS on both legs.
  */
 import { spawnSync } from 'node:child_process'
+import path from 'node:path'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import { resourceId } from '../sandbox/daemon-files.ts'
@@ -10,56 +12,89 @@ import { accounts, arns, instances } from '../sandbox/default-world.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { type Postgres, startPostgres } from '../sandbox/postgres.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { hasCpuClock } from './cpu.ts'
 import { hasPgBouncer, startBareRelay, startPgBouncer, writeShared } from './peers.ts'
-import { connects, copyOut, run as runProgram, selects, type Target } from './pgbench.ts'
-import { type BenchOptions, median, medianRatio, type Row } from './rows.ts'
+import {
+  connects,
+  copyOut,
+  cpuPerSession,
+  cpuPerTransaction,
+  type Mode,
+  run as runProgram,
+  selects,
+  type Target,
+} from './pgbench.ts'
+import { type BenchOptions, type Better, gate, median, medianRatio, type Row } from './rows.ts'
 
 interface Case {
   readonly name: string
   readonly unit: string
-  /** Least ratio to PgBouncer that the design allows. */
-  readonly budget?: number
+  readonly better: Better
+  /** The ratio to one of the peers that the design allows. */
+  readonly budget?: { readonly peer: string; readonly ratio: number }
+  /** Measures the proxy's process: not for PostgreSQL itself, and for Linux only. */
+  readonly ofProcess?: boolean
+  /** Before the first round; the figure doesn't count. */
+  warmUp?(target: Target): Promise<number>
   measure(target: Target): Promise<number>
 }
 
-const name = instances.orders.endpoint
+/** How often a round is measured in which a peer does nothing, until it counts without that peer. */
+const attempts = 3
+const bareRelay = 'bare Node relay'
+
+const endpoint = instances.orders.endpoint
 
 export async function run(options: BenchOptions): Promise<Row[]> {
   if (spawnSync('pgbench', ['--version']).status !== 0)
     throw new Error('pgbench is not installed: apt-get install postgresql-contrib')
+  const cases = chooseCases(options)
+  if (cases.length === 0) return []
   const closing = new AsyncDisposableStack()
   try {
     options.note('starting PostgreSQL, the broker and its peers')
-    return await measure(await startAll(closing), options)
+    return await measure(cases, await startAll(closing, options), options)
   } finally {
     await closing.disposeAsync()
   }
 }
 
-async function startAll(closing: AsyncDisposableStack): Promise<Target[]> {
+async function startAll(closing: AsyncDisposableStack, { against }: BenchOptions): Promise<Target[]> {
   const authority = createAuthority()
-  const postgres = await startPostgres({ tcp: { tls: authority.issue([name]) } })
+  const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
   closing.defer(() => postgres.close())
   await fill(postgres)
   const upstreamPort = postgres.tcpPort ?? 0
   const leaf = authority.issue(['localhost', '127.0.0.1'])
   const { cert = '', key = '', ca = '' } = writeShared('bench', { cert: leaf.cert, key: leaf.key, ca: authority.cert })
-  const peer = { upstreamPort, upstreamName: name, files: { cert, key, ca } }
+  const peer = { upstreamPort, upstreamName: endpoint, files: { cert, key, ca } }
   const sandbox = await startSandbox()
   closing.defer(() => sandbox.close())
-  const daemon = await startBroker(sandbox, upstreamPort, ca)
-  closing.defer(async () => void (await daemon.stop()))
+  const broker = async (target: string, main?: string) => {
+    const daemon = await startBroker(sandbox, upstreamPort, ca, main)
+    closing.defer(async () => void (await daemon.stop()))
+    return libpq(target, { pid: daemon.pid, port: daemon.postgresPort }, ...(await connectToken(daemon)))
+  }
   const relay = await startBareRelay(peer)
   closing.defer(async () => void (await relay.stop()))
   const targets = [
-    libpq('direct', upstreamPort, 'sallyport_ro'),
-    libpq('bare Node relay', relay.port, 'sallyport_ro'),
-    libpq('broker', daemon.postgresPort, ...(await connectToken(daemon))),
+    libpq('direct', { port: upstreamPort }, 'sallyport_ro'),
+    libpq(bareRelay, relay, 'sallyport_ro'),
+    await broker('broker'),
   ]
+  if (against !== undefined)
+    targets.push(await broker(`broker at ${commitOf(against)}`, path.resolve(against, 'src/main.ts')))
   if (!hasPgBouncer()) return targets
   const bouncer = await startPgBouncer(peer)
   closing.defer(async () => void (await bouncer.stop()))
-  return [...targets, libpq('PgBouncer', bouncer.port, 'sallyport_ro')]
+  return [...targets, libpq('PgBouncer', bouncer, 'sallyport_ro')]
+}
+
+/** Short, and with `-dirty` where the checkout has changes of its own. */
+function commitOf(dir: string): string {
+  const git = spawnSync('git', ['-C', dir, 'describe', '--always', '--dirty', '--exclude=*'], { encoding: 'utf8' })
+  if (git.status !== 0) throw new Error(`${dir} is no checkout: ${git.stderr}`)
+  return git.stdout.trim()
 }
 
 async function fill(postgres: Postgres): Promise<void> {
@@ -68,10 +103,10 @@ async function fill(postgres: Postgres): Promise<void> {
   await postgres.query('orders', 'grant select on all tables in schema public to sallyport_ro')
 }
 
-function startBroker(sandbox: Sandbox, upstreamPort: number, ca: string): Promise<RunningDaemon> {
+function startBroker(sandbox: Sandbox, upstreamPort: number, ca: string, main?: string): Promise<RunningDaemon> {
   const resource = {
     id: resourceId('orders'),
-    endpoint: name,
+    endpoint,
     port: 5432,
     connect_address: `127.0.0.1:${upstreamPort}`,
     resource_id: instances.orders.resourceId,
@@ -82,6 +117,7 @@ function startBroker(sandbox: Sandbox, upstreamPort: number, ca: string): Promis
   const meaning: object = { readonly: { db_user: 'sallyport_ro', databases: ['*'] } }
   const level = { for: { kinds: ['rds-postgres'] }, ...meaning }
   return startDaemon(sandbox, {
+    ...(main === undefined ? {} : { main }),
     overrides: {
       resources: [resource],
       levels: [level],
@@ -115,10 +151,27 @@ async function connectToken(daemon: RunningDaemon): Promise<[user: string, passw
   return [`t_${issued.id}`, String(issued.token)]
 }
 
-function libpq(target: string, port: number, user: string, password?: string): Target {
+function libpq(
+  target: string,
+  { pid, port }: { readonly pid?: number; readonly port: number },
+  user: string,
+  password?: string,
+): Target {
   const env = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !variable.startsWith('PG')))
   const shared = { PGHOST: '127.0.0.1', PGPORT: `${port}`, PGUSER: user, PGDATABASE: 'orders', PGSSLMODE: 'require' }
-  return { name: target, env: { ...env, ...shared, ...(password ? { PGPASSWORD: password } : {}) } }
+  const variables = { ...env, ...shared, ...(password ? { PGPASSWORD: password } : {}) }
+  return { name: target, env: variables, ...(pid === undefined ? {} : { pid }) }
+}
+
+function chooseCases({ seconds, only = '', warn }: BenchOptions): Case[] {
+  const all = [...casesFor(seconds), ...cpuCasesFor(seconds)]
+  const chosen = all.filter((one) => one.name.includes(only))
+  if (chosen.length === 0)
+    throw new Error(`no case has "${only}" in its name: ${all.map((one) => one.name).join('; ')}`)
+  if (hasCpuClock()) return chosen
+  const possible = chosen.filter((one) => !one.ofProcess)
+  if (possible.length < chosen.length) warn('CPU is not measured: this system has no /proc/PID/task/*/schedstat')
+  return possible
 }
 
 function casesFor(seconds: number): Case[] {
@@ -126,42 +179,105 @@ function casesFor(seconds: number): Case[] {
     [8, 0.75],
     [32, 0.7],
   ])
+  const least = (ratio: number | undefined) => (ratio === undefined ? {} : { budget: { peer: 'PgBouncer', ratio } })
   return [
     ...[1, 8, 32].map((clients) => ({
       name: `pgbench -S, ${clients} client${clients === 1 ? '' : 's'}`,
       unit: 'tps',
-      ...(budgets.has(clients) ? { budget: budgets.get(clients) as number } : {}),
+      better: 'more' as const,
+      ...least(budgets.get(clients)),
       measure: (target: Target) => selects(target, clients, seconds),
     })),
-    { name: 'connect and SELECT', unit: 'per s', measure: (target) => connects(target, 4, seconds) },
-    { name: 'COPY out, 256 MB', unit: 'MB/s', budget: 0.9, measure: (target) => copyOut(target, 256) },
+    { name: 'connect and SELECT', unit: 'per s', better: 'more', measure: (target) => connects(target, 4, seconds) },
+    {
+      name: 'COPY out, 256 MB',
+      unit: 'MB/s',
+      better: 'more',
+      ...least(0.9),
+      measure: (target) => copyOut(target, 256),
+    },
   ]
 }
 
-async function measure(targets: readonly Target[], { rounds, seconds, note }: BenchOptions): Promise<Row[]> {
+/** Of the process between client and PostgreSQL, so that *direct* has no part in them. */
+function cpuCasesFor(seconds: number): Case[] {
+  const most = (ratio: number) => ({ better: 'less' as const, budget: { peer: bareRelay, ratio }, ofProcess: true })
+  const perTransaction = (mode: Mode, ratio: number): Case => ({
+    name: `CPU per transaction, 8 clients, ${mode}`,
+    unit: 'µs',
+    ...most(ratio),
+    warmUp: (target) => cpuPerTransaction(target, mode, 8, 1),
+    measure: (target) => cpuPerTransaction(target, mode, 8, seconds),
+  })
+  return [
+    perTransaction('simple', 1.25),
+    perTransaction('prepared', 1.35),
+    {
+      name: 'CPU per new session',
+      unit: 'ms',
+      ...most(2.5),
+      warmUp: (target) => cpuPerSession(target, 8, 25),
+      measure: (target) => cpuPerSession(target, 8, 6),
+    },
+  ]
+}
+
+async function measure(cases: readonly Case[], targets: readonly Target[], options: BenchOptions): Promise<Row[]> {
+  const { rounds } = options
   const rows: Row[] = []
-  for (const one of casesFor(seconds)) {
-    const results = new Map(targets.map((target) => [target.name, [] as number[]]))
+  for (const one of cases) {
+    const taking = targets.filter(({ pid }) => !one.ofProcess || pid !== undefined)
+    for (const target of one.warmUp ? taking : [])
+      await figure(`${one.name}: warm-up, ${target.name}`, async () => one.warmUp?.(target), options)
+    const results = new Map(taking.map((target) => [target.name, [] as number[]]))
     for (let round = 0; round < rounds; round += 1) {
-      for (const target of round % 2 === 0 ? targets : targets.toReversed()) {
-        note(`${one.name}: round ${round + 1} of ${rounds}, ${target.name}`)
-        results.get(target.name)?.push(await one.measure(target))
-      }
+      const order = round % 2 === 0 ? taking : taking.toReversed()
+      const figures = await measureRound(one, order, `${one.name}: round ${round + 1} of ${rounds}`, options)
+      for (const [target, value] of figures) results.get(target)?.push(value)
     }
     rows.push(...rowsOf(one, results))
   }
   return rows
 }
 
-function rowsOf(one: Case, results: ReadonlyMap<string, readonly number[]>): Row[] {
-  const shared = { bench: 'postgres', unit: one.unit }
+/** @returns a figure for each of them; NaN for who did nothing in any attempt */
+async function measureRound(
+  one: Case,
+  order: readonly Target[],
+  label: string,
+  options: BenchOptions,
+): Promise<ReadonlyMap<string, number>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const figures = new Map<string, number>()
+    for (const target of order)
+      figures.set(target.name, await figure(`${label}, ${target.name}`, () => one.measure(target), options))
+    const silent = [...figures.keys()].filter((target) => Number.isNaN(figures.get(target)))
+    if (silent.length === 0) return figures
+    if (attempt === attempts) {
+      options.warn(`${label}: counts without ${silent.join(', ')}`)
+      return figures
+    }
+    options.warn(`${label}: once more`)
+  }
+}
+
+/** @returns NaN when there is none; why is on the screen */
+async function figure(what: string, work: () => Promise<number | undefined>, options: BenchOptions): Promise<number> {
+  options.note(what)
+  try {
+    return (await work()) ?? Number.NaN
+  } catch (error) {
+    options.warn(`${what}: ${(error as Error).message.trim()}`)
+    return Number.NaN
+  }
+}
+
+function rowsOf({ name, unit, better, budget }: Case, results: ReadonlyMap<string, readonly number[]>): Row[] {
   const broker = results.get('broker') ?? []
   return [...results].map(([target, values]) => {
-    const label = { ...shared, case: `${one.name}: ${target}`, value: median(values) }
-    if (target === 'broker') return label
+    const row = { bench: 'postgres', case: `${name}: ${target}`, unit, value: median(values), better }
+    if (target === 'broker') return row
     const ratio = medianRatio(broker, values)
-    const gate =
-      target === 'PgBouncer' && one.budget !== undefined ? { budget: one.budget, ok: ratio >= one.budget } : {}
-    return { ...label, peer: target, ratio, ...gate }
+    return { ...row, peer: target, ratio, ...(target === budget?.peer ? gate(ratio, budget.ratio, better) : {}) }
   })
 }

@@ -25,11 +25,13 @@ export interface DaemonOptions {
   readonly files?: DaemonFiles
   readonly overrides?: ConfigOverrides
   readonly env?: NodeJS.ProcessEnv
+  /** The program, ours unless told: `src/main.ts` of another checkout. */
+  readonly main?: string
   /** How long it may take until it is ready, 20 s unless told. */
   readonly readyWithinMs?: number
 }
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const ours = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** Resolves when `/readyz` says so. @throws Error with the daemon's log when it ends, or isn't ready in time */
 export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {}): Promise<RunningDaemon> {
@@ -37,7 +39,7 @@ export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {})
     options.files ?? (await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), options.overrides))
   const child = await spawnGuarded({
     command: process.execPath,
-    args: [main, 'serve', '--config', files.configFile],
+    args: [options.main ?? ours, 'serve', '--config', files.configFile],
     stopSignal: 'TERM',
     cwd: files.dir,
     env: { ...files.env, ...options.env },
