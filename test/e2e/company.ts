@@ -17,22 +17,38 @@ export interface Company {
   cookie(person: AccountName): string
   /** A grant of alice's for `orders`, asked for by her and approved by bob. */
   grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
-  /** Everybody signs in again in the browser: after a restart of the daemon with another store. */
-  signIn(): Promise<void>
+  /** They sign in again, everybody unless told: after a restart of the daemon with another store. */
+  signIn(people?: readonly AccountName[]): Promise<void>
   close(): Promise<void>
 }
 
 export async function startCompany(options: DaemonOptions = {}): Promise<Company> {
   const sandbox = await startSandbox()
   try {
-    return await found(sandbox, await startDaemon(sandbox, options))
+    return await companyIn(sandbox, options)
   } catch (error) {
     await sandbox.close()
     throw error
   }
 }
 
-async function found(sandbox: Sandbox, daemon: RunningDaemon): Promise<Company> {
+/** In a sandbox that is there. @param people who signs in at once */
+export async function companyIn(
+  sandbox: Sandbox,
+  options: DaemonOptions = {},
+  people: readonly AccountName[] = accountNames,
+): Promise<Company> {
+  const company = found(sandbox, await startDaemon(sandbox, options))
+  try {
+    await company.signIn(people)
+    return company
+  } catch (error) {
+    await company.daemon.stop()
+    throw error
+  }
+}
+
+function found(sandbox: Sandbox, daemon: RunningDaemon): Company {
   const { url, dir } = daemon
   const people = byName((name) => createPerson(name))
   const commands = byName((name) => commandsOf(name, { dir, url }))
@@ -56,22 +72,22 @@ async function found(sandbox: Sandbox, daemon: RunningDaemon): Promise<Company> 
     api,
     cookie: (person) => people[person].cookieFor(url),
     grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
-    signIn: () => signIn(people, commands, url),
+    signIn: (names = accountNames) => signIn(names, people, commands, url),
     close: async () => {
       await company.daemon.stop()
       await sandbox.close()
     },
   }
-  await company.signIn()
   return company
 }
 
 async function signIn(
+  names: readonly AccountName[],
   people: Readonly<Record<AccountName, Person>>,
   commands: Readonly<Record<AccountName, Commands>>,
   url: string,
 ): Promise<void> {
-  for (const name of accountNames) {
+  for (const name of names) {
     await people[name].signIn(`${url}/login`)
     const { code, stderr } = await commands[name].run(['login'])
     if (code !== 0) throw new Error(`${name} could not sign in: ${stderr}`)

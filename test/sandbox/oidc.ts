@@ -1,4 +1,5 @@
 import { generateKeyPair, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
@@ -39,6 +40,8 @@ export interface OidcKnobs {
 }
 
 export interface OidcOptions {
+  /** Where it listens: any free port unless told. */
+  readonly port?: number
   readonly clientSecret?: string
   /** How the client shows its secret. `client_secret_post` unless told, which is what openid-client does. */
   readonly authMethod?: 'client_secret_post' | 'client_secret_basic'
@@ -62,7 +65,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
     if (state.down || !house) return void request.socket.destroy()
     serve(house, request, response).catch((error: unknown) => fail(response, error))
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await once(server.listen(options.port ?? 0, '127.0.0.1'), 'listening')
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const metadata = () => ({
     client_id: clientId,
