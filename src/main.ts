@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-import { readHelperAsk } from './cli/aws-words.ts'
+import { readHelperAsk } from './cli/aws/words.ts'
 
 process.exitCode = await run(process.argv.slice(2))
 
 /** Programs that wait for `credential-process` don't wait for the rest of the command line to load. */
 async function run(argv: readonly string[]): Promise<number> {
   const ask = readHelperAsk(argv)
-  if (ask) return await (await import('./cli/aws-credential-process.ts')).credentialProcess(ask)
+  if (ask) return await (await import('./cli/aws/credential-process.ts')).credentialProcess(ask)
   const [{ runCli }, { registers }] = await Promise.all([import('./cli/cli.ts'), import('./cli/registers.ts')])
   return await runCli(argv, registers)
 }

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
 import { WebSocket } from 'ws'
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
-import { maxMessageBytes, websocketDuplex } from '../websocket-stream.ts'
+import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
 
 /** What the broker is asked to open. */
 export interface BrokerAsk {

@@ -2,7 +2,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientOptions, serveClient } from './serve-client.ts'
+import { type ClientOptions, serveClient } from './postgres/serve-client.ts'
 
 /** A port on this machine whose clients reach one resource. */
 export interface LocalPort {

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
-import { prefixOf } from '../source-address.ts'
-import type { CancelAsk } from './client.ts'
+import { prefixOf } from '../ports/source-address.ts'
+import type { CancelAsk } from './sign-in/client.ts'
 
 /** What a client shows to cancel: never the target's own key. */
 export interface CancelKey {

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ClientOrigin, EndReason } from '../session.ts'
-import type { CancelAsk, PostgresClient } from './client.ts'
+import { endWith } from '../streams/farewell.ts'
+import type { CancelAsk, PostgresClient } from './sign-in/client.ts'
 import {
   type DownstreamDeps,
   type KnownClient,
@@ -9,8 +10,7 @@ import {
   type Received,
   receiveFromPort,
   receiveFromWebsocket,
-} from './downstream.ts'
-import { endWith } from './farewell.ts'
+} from './sign-in/downstream.ts'
 
 /** What happens to a client once it is known. */
 export interface Engine {

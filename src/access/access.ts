@@ -1,12 +1,12 @@
+import type { Resource } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { Login } from '../identity/principal.ts'
-import type { AccessAsk } from './ask-for-access.ts'
-import type { DecisionAsk } from './decide-request.ts'
-import type { Grant } from './grant.ts'
-import type { Resource } from './resource.ts'
-import type { Reloaded } from './rules-in-force.ts'
+import type { Grant } from './grants/grant.ts'
+import type { AccessAsk } from './requests/ask-for-access.ts'
+import type { DecisionAsk } from './requests/decide-request.ts'
+import type { Reloaded } from './rules/rules-in-force.ts'
+import type { WhyAnswer } from './rules/why.ts'
 import type { GrantView, RequestView, ResourceView } from './views.ts'
-import type { WhyAnswer } from './why.ts'
 
 /** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
 export type AccessAnswer =

@@ -1,16 +1,16 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { Resource } from '../catalog/resource.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { AccessStore } from './access-store.ts'
-import { type Denied, levelsToAskFor } from './decide.ts'
-import type { GrantKeeper } from './grant-keeper.ts'
-import type { RequestKeeper } from './request-keeper.ts'
-import type { Resource } from './resource.ts'
-import type { RulesInForce } from './rules-in-force.ts'
+import type { GrantKeeper } from './grants/grant-keeper.ts'
+import type { RequestKeeper } from './requests/request-keeper.ts'
+import type { AccessStore } from './rows/access-store.ts'
+import { type Denied, levelsToAskFor } from './rules/decide.ts'
+import type { RulesInForce } from './rules/rules-in-force.ts'
 
 /** What every part of src/access works with. */
 export interface Core {

@@ -1,9 +1,9 @@
 import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
-import { pendingForMs } from './ask-for-access.ts'
 import type { Core } from './core.ts'
-import type { GrantEnd } from './grant-keeper.ts'
-import { longestGrantMs } from './load-rules.ts'
-import type { RequestStatus } from './request.ts'
+import type { GrantEnd } from './grants/grant-keeper.ts'
+import { pendingForMs } from './requests/ask-for-access.ts'
+import type { RequestStatus } from './requests/request.ts'
+import { longestGrantMs } from './rules/load-rules.ts'
 
 /** What takes something away is audited after its effect, so a row that is older than such an event was put back. */
 const grantRemovals: readonly AuditType[] = ['grant.shortened', 'grant.revoked', 'grant.returned', 'grant.ended']

@@ -1,11 +1,11 @@
+import type { Resource } from '../catalog/resource.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type Core, isOverseer, isVisible, principalReader, type ReadPrincipal } from './core.ts'
-import { levelsToAskFor } from './decide.ts'
-import { type Standing, standingOf } from './decide-request.ts'
-import { mayEndGrant } from './end-grant.ts'
-import type { GrantReading } from './grant-keeper.ts'
-import { type AccessRequest, fillsStage, refuseDecider } from './request.ts'
-import type { Resource } from './resource.ts'
+import { mayEndGrant } from './grants/end-grant.ts'
+import type { GrantReading } from './grants/grant-keeper.ts'
+import { type Standing, standingOf } from './requests/decide-request.ts'
+import { type AccessRequest, fillsStage, refuseDecider } from './requests/request.ts'
+import { levelsToAskFor } from './rules/decide.ts'
 
 /** A principal by name, where people read it. */
 export interface Named {

@@ -1,6 +1,6 @@
 import { hash as digest } from 'node:crypto'
 import { type CanonicalValue, canonicalJson, isCanonical } from './canonical.ts'
-import type { Problem } from './problem.ts'
+import type { Problem } from './verify/problem.ts'
 
 /** One event as it is stored and exported. */
 export interface ChainRow {

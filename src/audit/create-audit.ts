@@ -16,8 +16,8 @@ import { GroupCommit } from './group-commit.ts'
 import { prepareEvent } from './prepare-event.ts'
 import { fileLines } from './read-lines.ts'
 import { openSpool } from './spool.ts'
-import { storeSource } from './store-source.ts'
-import { type AuditReport, type VerifyOptions, verifyAudit } from './verify.ts'
+import { storeSource } from './verify/store-source.ts'
+import { type AuditReport, type VerifyOptions, verifyAudit } from './verify/verify.ts'
 
 export interface AuditDeps {
   readonly db: Db

@@ -4,8 +4,8 @@
  */
 import type { AuditStore, CheckpointRow, Head, StoredEvent } from './audit-store.ts'
 import { checkpointLine, openBody, parseCheckpointLine } from './checkpoint.ts'
-import type { Problem } from './problem.ts'
-import type { AuditSource } from './verify.ts'
+import type { Problem } from './verify/problem.ts'
+import type { AuditSource } from './verify/verify.ts'
 
 const pageSize = 200
 const columns = ['seq', 'at', 'type', 'actor', 'body', 'text_digest', 'prev_hash', 'hash', 'salt', 'text'] as const

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import manifest from '../../package.json' with { type: 'json' }
-import { verbFirst } from './aws-words.ts'
+import { verbFirst } from './aws/words.ts'
 import { exitCodes, fail } from './output.ts'
 
 /** One module of src/cli adds its commands; what they do is imported only when they run, so that `--help` and caches stay fast. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { type AwsRoutesDeps, awsRoutes } from '../kinds/iam-role/routes.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
-import { type AwsRoutesDeps, awsRoutes } from './routes/aws.ts'
 import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'

@@ -1,9 +1,9 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { Turns } from '../telemetry/turns.ts'
-import type { Directory } from './directory.ts'
+import type { Turns } from '../telemetry/keyed-mutex.ts'
+import type { Directory } from './directory/directory.ts'
 import type { IdentityDeps } from './identity-deps.ts'
-import type { Memory } from './memory.ts'
 import type { Login, Principal } from './principal.ts'
+import type { Memory } from './removals.ts'
 
 /** What the parts of identity share. */
 export interface Core extends IdentityDeps {

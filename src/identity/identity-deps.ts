@@ -7,7 +7,7 @@ import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { Prober } from './logins.ts'
+import type { Prober } from './logins/logins.ts'
 
 /** What identity needs of the rest of the house. */
 export interface IdentityDeps {

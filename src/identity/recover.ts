@@ -1,7 +1,7 @@
 import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../audit/audit.ts'
-import { longestApiTokenMs } from './api-tokens.ts'
-import { longestConnectTokenMs } from './connect-tokens.ts'
 import type { Core } from './core.ts'
+import { longestApiTokenMs } from './tokens/api-tokens.ts'
+import { longestConnectTokenMs } from './tokens/connect-tokens.ts'
 
 type Log = Pick<AuditLog, 'search' | 'spooled'>
 

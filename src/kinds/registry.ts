@@ -1,5 +1,5 @@
+import type { Kind } from '../catalog/kind.ts'
 import { iamRole } from './iam-role/kind.ts'
-import type { Kind } from './kind.ts'
 import { rdsPostgres } from './rds-postgres/kind.ts'
 
 /** Every kind of resource this build knows, by its name in ids. */

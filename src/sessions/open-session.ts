@@ -3,10 +3,10 @@ import { BrokerError, type EndNotice, type EndReason, type OpenAsk, type Session
 import type { AccessAnswer, AccessService } from '../access/access.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
 import type { IdentityService } from '../identity/identity.ts'
+import type { OpenRecording, Recordings } from '../recordings/recordings.ts'
 import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
-import type { OpenRecording, Recordings } from './recordings.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface SessionLimits {

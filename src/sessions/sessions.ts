@@ -8,12 +8,12 @@ import {
 } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
 import type { IdentityService } from '../identity/identity.ts'
+import type { Recordings } from '../recordings/recordings.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isCut } from './live-sessions.ts'
 import { denied, ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
-import type { Recordings } from './recordings.ts'
 import type { SessionRow } from './session-store.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {

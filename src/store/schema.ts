@@ -1,4 +1,4 @@
-import type { AccessTables } from '../access/access-tables.ts'
+import type { AccessTables } from '../access/rows/access-tables.ts'
 import type { AuditTables } from '../audit/audit-tables.ts'
 import type { IdentityTables } from '../identity/identity-tables.ts'
 import type { CredentialTables } from '../kinds/iam-role/credential-tables.ts'

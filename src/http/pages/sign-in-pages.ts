@@ -1,7 +1,7 @@
 import type { BrokerError } from '../../../proxy/session.ts'
-import type { Confirmation } from '../../identity/cli-sign-ins.ts'
-import type { DeviceRequest } from '../../identity/device-codes.ts'
 import type { Login } from '../../identity/principal.ts'
+import type { Confirmation } from '../../identity/sign-in/cli-sign-ins.ts'
+import type { DeviceRequest } from '../../identity/sign-in/device-codes.ts'
 import { type Html, html } from './html.ts'
 
 /** Who is signed in, and what to type next. */

@@ -3,7 +3,7 @@ import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type AuditQuery, type AuditType, auditTypes } from '../../audit/audit.ts'
 import type { AuditService } from '../../audit/create-audit.ts'
-import type { AuditReport } from '../../audit/report.ts'
+import type { AuditReport } from '../../audit/verify/report.ts'
 import type { Login } from '../../identity/principal.ts'
 import { requireLogin } from '../plugins/authentication.ts'
 

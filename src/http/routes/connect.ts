@@ -33,7 +33,7 @@ export interface StreamAsk {
 
 export interface ConnectRoutesDeps {
   readonly audit: Pick<AuditLog, 'append'>
-  /** From proxy/websocket-stream.ts. */
+  /** From proxy/streams/websocket-stream.ts. */
   toStream(socket: WebSocket): Duplex
   /** Serves one PostgreSQL client; resolves when it is gone, with why its session ended (undefined: it never had one). */
   servePostgres(stream: Duplex, ask: StreamAsk): Promise<EndReason | undefined>

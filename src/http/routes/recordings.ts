@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
-import type { Recordings } from '../../sessions/recordings.ts'
+import type { Recordings } from '../../recordings/recordings.ts'
 import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import { requireLogin } from '../plugins/authentication.ts'
 

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { type Static, Type } from 'typebox'
-import { longestApiTokenMs } from '../../identity/api-tokens.ts'
-import { longestConnectTokenMs } from '../../identity/connect-tokens.ts'
 import { scopes } from '../../identity/principal.ts'
+import { longestApiTokenMs } from '../../identity/tokens/api-tokens.ts'
+import { longestConnectTokenMs } from '../../identity/tokens/connect-tokens.ts'
 import { requireLogin } from '../plugins/authentication.ts'
 import type { IdentityRoutesDeps } from './identity-deps.ts'
 

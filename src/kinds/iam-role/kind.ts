@@ -1,4 +1,4 @@
-import type { Kind } from '../kind.ts'
+import type { Kind } from '../../catalog/kind.ts'
 import { parseLevel, type RoleLevel } from './level.ts'
 import { parseTarget, type RoleTarget } from './target.ts'
 

@@ -1,9 +1,9 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { stsLimits } from '../../aws/aws.ts'
+import type { Parsed, Problem } from '../../catalog/kind.ts'
+import { levelProblems } from '../../catalog/level-problems.ts'
 import { parseDuration } from '../../config/units.ts'
-import type { Parsed, Problem } from '../kind.ts'
-import { levelProblems } from '../level-problems.ts'
 
 /** What an access level means on a role: all that the role may do, unless it says less. */
 export interface RoleLevel {

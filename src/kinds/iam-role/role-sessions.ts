@@ -6,8 +6,8 @@ import {
   type SessionPermit,
 } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
-import type { Resource } from '../../access/resource.ts'
 import type { AwsCredentials } from '../../aws/aws.ts'
+import type { Resource } from '../../catalog/resource.ts'
 import type { RoleLevel } from './level.ts'
 import { type HandOut, RoleSession, type RoleSessionDeps, type RoleSessionEnd } from './role-session.ts'
 import { parseTarget, type RoleTarget } from './target.ts'

@@ -1,6 +1,6 @@
-import type { Resource } from '../../access/resource.ts'
+import type { Parsed, Problem } from '../../catalog/kind.ts'
+import type { Resource } from '../../catalog/resource.ts'
 import { parseDuration } from '../../config/units.ts'
-import type { Parsed, Problem } from '../kind.ts'
 
 /** One IAM role that people take sessions of. */
 export interface RoleTarget {

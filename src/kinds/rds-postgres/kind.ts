@@ -1,6 +1,6 @@
-import type { Kind } from '../kind.ts'
-import { parseLevel, type RdsLevel } from './level.ts'
-import { parseTarget, type RdsTarget } from './target.ts'
+import type { Kind } from '../../catalog/kind.ts'
+import { parseLevel, type RdsLevel } from '../rds/level.ts'
+import { parseTarget, type RdsTarget } from '../rds/target.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',

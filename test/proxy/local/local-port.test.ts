@@ -7,9 +7,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type ListenAt, type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
-import { makeLocalPassword, passwordOf } from '../../../proxy/local/password.ts'
-import type { BrokerEnd } from '../../../proxy/local/relay.ts'
-import type { ClientOptions } from '../../../proxy/local/serve-client.ts'
+import { makeLocalPassword, passwordOf } from '../../../proxy/local/postgres/password.ts'
+import type { BrokerEnd } from '../../../proxy/local/postgres/relay.ts'
+import type { ClientOptions } from '../../../proxy/local/postgres/serve-client.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
@@ -144,7 +144,7 @@ t.test('two ports made at once have different passwords', async (t) => {
 })
 
 t.test('a password with colon and backslash survives the password file and psql', withPsql, async (t) => {
-  const { pgpassLine } = await import('../../../proxy/local/pgpass.ts')
+  const { pgpassLine } = await import('../../../proxy/local/postgres/pgpass.ts')
   const text = 'a:b\\c::\\:d'
   const { port } = await open(t, { password: passwordOf(text) })
   const line = pgpassLine({ host: port.host, port: port.port, user: 'sallyport', password: text })

@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { makePermit } from '../../../proxy/permit.ts'
-import { createPostgresEngine } from '../../../proxy/postgres/engine.ts'
-import type { PostgresRoute } from '../../../proxy/postgres/route.ts'
 import { serveWebsocket } from '../../../proxy/postgres/serve.ts'
+import type { PostgresRoute } from '../../../proxy/postgres/target/route.ts'
+import { createPostgresEngine } from '../../../proxy/relay/session.ts'
 import {
   BrokerError,
   type Doorman,

@@ -1,7 +1,7 @@
 import { duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
-import { receiveFromWebsocket } from '../../../proxy/postgres/downstream.ts'
+import { receiveFromWebsocket } from '../../../proxy/postgres/sign-in/downstream.ts'
 import type { BrokerError, ClientOrigin, ErrorCode, Identity } from '../../../proxy/session.ts'
 import { readAll, readError } from './port.ts'
 

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
-import { GrantWatch } from '../../../src/cli/grant-watch.ts'
-import type { ListedResource, Target } from '../../../src/cli/target.ts'
+import { GrantWatch } from '../../../src/cli/connect/grant-watch.ts'
+import type { ListedResource, Target } from '../../../src/cli/connect/target.ts'
 
 const hour = 3_600_000
 const endsAt = Date.now() + hour

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { chooseTarget, type ListedResource } from '../../../src/cli/target.ts'
+import { chooseTarget, type ListedResource } from '../../../src/cli/connect/target.ts'
 
 const kinds = ['rds-postgres']
 const orders: ListedResource = {

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { rulesCheck } from '../../../src/access/load-rules.ts'
+import { rulesCheck } from '../../../src/access/rules/load-rules.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { ConfigSchema } from '../../../src/config/schema.ts'
 import { createKinds } from '../../../src/kinds/registry.ts'

@@ -1,8 +1,8 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { listenerEndpoint } from '../../../src/config/listener-endpoint.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import { identityRoutes } from '../../../src/http/routes/identity.ts'
-import { listenerEndpoint } from '../../../src/identity/listener-endpoint.ts'
 import { hour, ordersGrant, ordersId, startHouse } from '../identity/identity-house.ts'
 
 const publicUrl = 'https://access.example.com'

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { finishScram, startScram } from '../../../proxy/wire/postgres/scram.ts'
-import { mintApiToken, mintConnectToken, parseApiToken, parseConnectToken } from '../../../src/identity/token-format.ts'
+import {
+  mintApiToken,
+  mintConnectToken,
+  parseApiToken,
+  parseConnectToken,
+} from '../../../src/identity/tokens/token-format.ts'
 import { from, type House, hour, minute, ordersGrant, ordersId, startedAt, startHouse } from './identity-house.ts'
 import { scramClient } from './scram-client.ts'
 

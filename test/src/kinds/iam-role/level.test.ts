@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import type { Resource } from '../../../../src/access/resource.ts'
+import type { Resource } from '../../../../src/catalog/resource.ts'
 import { parseLevel } from '../../../../src/kinds/iam-role/level.ts'
 import { sessionPolicy } from '../../../../src/kinds/iam-role/session-policy.ts'
 import { parseTarget } from '../../../../src/kinds/iam-role/target.ts'

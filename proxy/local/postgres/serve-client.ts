@@ -1,0 +1,86 @@
+import type { Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { errorResponse, toBrokerError } from '../../postgres/errors.ts'
+import type { BrokerError } from '../../session.ts'
+import { ClientLeft, ClientLine } from '../../streams/client-line.ts'
+import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
+import { type FirstMessage, readFirstMessage } from './first-message.ts'
+import { askPassword, type LocalPassword } from './password.ts'
+import { type RelayListener, relay } from './relay.ts'
+
+export interface ClientOptions extends Omit<BrokerAsk, 'bearer' | 'tool'>, RelayListener {
+  /** Read anew for each client, so that a new sign-in is picked up. */
+  bearer(): Promise<string>
+  /** Null: nobody is asked. */
+  readonly password: LocalPassword | null
+  /** What a client has for its first message and the password; 60 s unless told. */
+  readonly signInTimeoutMs?: number
+}
+
+const cancelTimeoutMs = 10_000
+
+/** Serves one client of the local port from its first byte on. Never rejects. */
+export async function serveClient(socket: Socket, options: ClientOptions): Promise<void> {
+  const gone = new AbortController()
+  socket.once('close', () => gone.abort())
+  socket.on('error', () => socket.destroy()) // 'close' follows, and ends everything
+  try {
+    const first = await signIn(socket, options)
+    if (first.kind === 'cancel') await forwardCancel(socket, first, options, gone.signal)
+    else await openSession(socket, first, options, gone.signal)
+  } catch (error) {
+    if (error instanceof ClientLeft) socket.destroy()
+    else if (!gone.signal.aborted) refuse(socket, toBrokerError(error), options)
+  }
+}
+
+/** @throws BrokerError HANDSHAKE_TIMEOUT, PROTOCOL_ERROR, TOKEN_INVALID @throws WireError @throws ClientLeft */
+async function signIn(socket: Socket, options: ClientOptions): Promise<FirstMessage> {
+  const line = new ClientLine(socket, options.signInTimeoutMs ?? 60_000)
+  try {
+    const first = await readFirstMessage(line)
+    // The key in a cancel request is its password.
+    if (first.kind === 'startup' && options.password) await askPassword(line, options.password)
+    return first
+  } finally {
+    line.release()
+  }
+}
+
+async function openSession(
+  socket: Socket,
+  { bytes, tool }: FirstMessage,
+  options: ClientOptions,
+  gone: AbortSignal,
+): Promise<void> {
+  const broker = await dial(options, tool, gone)
+  if (gone.aborted) return broker.socket.terminate()
+  broker.stream.write(bytes)
+  relay(socket, broker, options)
+}
+
+async function dial(options: ClientOptions, tool: string, gone: AbortSignal): Promise<BrokerSocket> {
+  return await openBrokerSocket({ ...options, tool, bearer: await options.bearer() }, gone)
+}
+
+/** There is no answer to a cancel request: the client waits for its connection to close, which is when the broker is done. */
+async function forwardCancel(
+  client: Socket,
+  { bytes, tool }: FirstMessage,
+  options: ClientOptions,
+  gone: AbortSignal,
+): Promise<void> {
+  const { socket, stream } = await dial(options, tool, gone)
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  stream.on('error', () => socket.terminate()).resume()
+  stream.write(bytes)
+  await Promise.race([closed, delay(cancelTimeoutMs, undefined, { ref: false, signal: gone }).catch(() => {})])
+  socket.terminate()
+  client.end().resume()
+}
+
+function refuse(socket: Socket, error: BrokerError, options: ClientOptions): void {
+  options.onRefusal(error)
+  socket.end(errorResponse(error))
+  socket.resume() // so that the client's own end is seen
+}

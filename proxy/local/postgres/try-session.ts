@@ -1,0 +1,36 @@
+import { encodeStartup, terminate } from '../../wire/postgres/encode.ts'
+import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
+import { readRefusal, unanswered } from './refusal.ts'
+
+/** Opening a session upstream may take this long. */
+const answerTimeoutMs = 30_000
+
+/**
+ * Asks the broker for a session and leaves at once: only the broker knows whether and why it refuses, and writes it down.
+ * @throws BrokerError the refusal, with its reason and what to do
+ */
+export async function knock(ask: BrokerAsk, startup: Readonly<Record<string, string>>): Promise<void> {
+  const signal = AbortSignal.timeout(answerTimeoutMs)
+  const broker = await openBrokerSocket(ask, signal)
+  try {
+    const answer = readAnswer(broker, signal)
+    broker.stream.write(encodeStartup(Object.entries(startup)))
+    await answer
+    broker.stream.end(terminate)
+  } finally {
+    broker.socket.close(1000)
+  }
+}
+
+function readAnswer({ stream }: BrokerSocket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stream.on('data', (chunk: Buffer) => {
+      const refusal = readRefusal(chunk)
+      if (refusal === undefined) resolve()
+      else if (refusal !== 'later') reject(refusal)
+    })
+    stream.once('error', reject)
+    stream.once('close', () => reject(unanswered()))
+    signal.addEventListener('abort', () => reject(unanswered('did not answer in time')), { once: true })
+  })
+}

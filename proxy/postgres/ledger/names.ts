@@ -1,0 +1,107 @@
+import type { Captured, Cut } from '../../recording/captured.ts'
+import type { RecordedValue } from './bound-values.ts'
+
+/** A parsed statement, as far as it is recorded. */
+export interface Statement {
+  readonly name: string
+  readonly sql: Captured
+  /** Types of its parameters: what the client named, and better once the server has described it. */
+  oids: readonly number[]
+}
+
+/** A statement with its values. */
+export interface Portal {
+  /** Undefined: not known here, as when it was made in SQL. */
+  readonly statement: Statement | undefined
+  readonly statementName: string
+  readonly values: readonly RecordedValue[]
+  /** The Bind was too long to keep. */
+  readonly cut: Cut | undefined
+  /** Size of the Bind. */
+  readonly bytes: number
+  /** Returned by the Executes that asked for a part. */
+  rows: number
+}
+
+/** Most that one session may make us remember. */
+export interface NameLimits {
+  readonly names: number
+  /** Of prepared SQL, in characters, and of values, in bytes; each. */
+  readonly size: number
+}
+
+const defaultLimits: NameLimits = { names: 20_000, size: 8 * 1024 * 1024 }
+
+/**
+ * Names that the client gave to statements and portals, so that an Execute can be recorded with its text and values. Names
+ * made in SQL (PREPARE, DECLARE) are not seen here; their text is recorded where it is sent.
+ */
+export class Names {
+  readonly #limits: NameLimits
+  readonly #statements = new Map<string, Statement>()
+  readonly #portals = new Map<string, Portal>()
+  #sqlSize = 0
+  #valuesSize = 0
+
+  constructor(limits = defaultLimits) {
+    this.#limits = limits
+  }
+
+  /** @returns false when it is too much to remember: then it must be recorded by itself. The unnamed one always is. */
+  parse(statement: Statement): boolean {
+    const { name, sql } = statement
+    this.closeStatement(name)
+    const { length } = sql.text
+    const isTooMuch = this.#statements.size >= this.#limits.names || this.#sqlSize + length > this.#limits.size
+    if (name !== '' && isTooMuch) return false
+    this.#sqlSize += length
+    this.#statements.set(name, statement)
+    return true
+  }
+
+  statement(name: string): Statement | undefined {
+    return this.#statements.get(name)
+  }
+
+  /** @returns as of {@link parse} */
+  bind(name: string, portal: Portal): boolean {
+    this.closePortal(name)
+    const isTooMuch = this.#portals.size >= this.#limits.names || this.#valuesSize + portal.bytes > this.#limits.size
+    if (name !== '' && isTooMuch) return false
+    this.#valuesSize += portal.bytes
+    this.#portals.set(name, portal)
+    return true
+  }
+
+  portal(name: string): Portal | undefined {
+    return this.#portals.get(name)
+  }
+
+  closeStatement(name: string): void {
+    const old = this.#statements.get(name)
+    if (!old) return
+    this.#sqlSize -= old.sql.text.length
+    this.#statements.delete(name)
+  }
+
+  closePortal(name: string): void {
+    const old = this.#portals.get(name)
+    if (!old) return
+    this.#valuesSize -= old.bytes
+    this.#portals.delete(name)
+  }
+
+  /** What statements did to names in SQL, by their tag. `DEALLOCATE` of one doesn't say which: its text is on record. */
+  completed(tag: string): void {
+    if (tag !== 'DEALLOCATE ALL' && tag !== 'DISCARD ALL') return
+    this.#statements.clear()
+    this.#sqlSize = 0
+  }
+
+  /** A transaction has ended, and with it its portals. */
+  endTransaction(): void {
+    if (this.#portals.size === 0) return
+    this.#portals.clear()
+    this.#valuesSize = 0
+  }
+}

@@ -1,0 +1,86 @@
+/** How a client of the protocol port comes to speak inside TLS (PostgreSQL documentation, "SSL Session Encryption"). */
+import type { Socket } from 'node:net'
+import type { SecureContext, TLSSocket } from 'node:tls'
+import { BrokerError } from '../../session.ts'
+import type { ClientLine } from '../../streams/client-line.ts'
+import { acceptEncryption, refuseEncryption } from '../../wire/postgres/encode.ts'
+import { type InitialMessage, type StartupMessage, WireError } from '../../wire/postgres/messages.ts'
+
+type Cancel = Extract<InitialMessage, { kind: 'cancel' }>
+
+/** What the client came for. A CancelRequest needs no TLS: libpq before 17 sends it without, whatever its session has. */
+export type Arrival = { readonly message: Cancel } | { readonly message: StartupMessage; readonly tls: TLSSocket }
+
+const tlsHandshake = 0x16
+/** Every length up to 10,000 begins with it. */
+const startupFamily = 0x00
+
+/**
+ * Direct TLS, or at most one GSSENCRequest (declined) and one SSLRequest (accepted), then what is asked.
+ * @throws WireError, BrokerError TLS_REQUIRED; Error when the TLS handshake fails
+ */
+export async function negotiate(line: ClientLine, socket: Socket, context: () => SecureContext): Promise<Arrival> {
+  const first = await line.peek()
+  if (first === tlsHandshake) return startDirect(line, socket, context())
+  if (first !== startupFamily) throw garbage()
+  let message = await line.readInitial()
+  if (message.kind === 'gssenc') {
+    line.checkNothingFollows()
+    line.write(refuseEncryption)
+    message = await line.readInitial()
+  }
+  if (message.kind === 'cancel') return { message }
+  if (message.kind === 'startup') throw tlsRequired()
+  if (message.kind !== 'ssl') throw repeated()
+  line.checkNothingFollows()
+  line.write(acceptEncryption)
+  return readInside(line, await line.startTls(socket, context()))
+}
+
+/** Without the name of the protocol, a browser could be made to speak to this port inside TLS (ALPACA). */
+async function startDirect(line: ClientLine, socket: Socket, context: SecureContext): Promise<Arrival> {
+  const tls = await line.startTls(socket, context)
+  if (!tls.alpnProtocol) throw withoutAlpn()
+  return readInside(line, tls)
+}
+
+async function readInside(line: ClientLine, tls: TLSSocket): Promise<Arrival> {
+  const message = await line.readInitial()
+  if (message.kind === 'cancel') return { message }
+  if (message.kind === 'startup') return { message, tls }
+  throw repeated()
+}
+
+/**
+ * Without TLS, where something else protects the bytes: declines GSSENCRequest and SSLRequest, each once.
+ * @throws WireError
+ */
+export async function decline(line: ClientLine): Promise<Cancel | StartupMessage> {
+  const seen = new Set<InitialMessage['kind']>()
+  for (;;) {
+    const message = await line.readInitial()
+    if (message.kind === 'cancel' || message.kind === 'startup') return message
+    if (seen.has(message.kind)) throw repeated()
+    seen.add(message.kind)
+    line.checkNothingFollows()
+    line.write(refuseEncryption)
+  }
+}
+
+function repeated(): WireError {
+  return new WireError('an encryption request at the wrong place')
+}
+
+function garbage(): BrokerError {
+  const hint = 'This port speaks the PostgreSQL protocol alone.'
+  return new BrokerError('PROTOCOL_ERROR', 'these are not the first bytes of a PostgreSQL client', { hint })
+}
+
+function withoutAlpn(): BrokerError {
+  const hint = 'Ask for TLS in the protocol (sslnegotiation=postgres), or name it in ALPN.'
+  return new BrokerError('PROTOCOL_ERROR', 'direct TLS needs the application protocol postgresql', { hint })
+}
+
+function tlsRequired(): BrokerError {
+  return new BrokerError('TLS_REQUIRED', undefined, { hint: 'Connect with sslmode=verify-full.' })
+}

@@ -1,0 +1,74 @@
+/**
+ * How a client of the protocol port shows a connect token (PostgreSQL documentation, "SASL Authentication"): by SCRAM when
+ * its user name is `t_<token id>`, so that the token stays where it is; in clear text inside TLS under any other name.
+ */
+import { randomBytes } from 'node:crypto'
+import { BrokerError, type ClientOrigin, type Doorman, type Identity } from '../../session.ts'
+import type { ClientLine } from '../../streams/client-line.ts'
+import { decodePassword, decodeSaslInitial } from '../../wire/postgres/decode.ts'
+import {
+  authenticationCleartext,
+  encodeAuthenticationSasl,
+  encodeSaslContinue,
+  encodeSaslFinal,
+} from '../../wire/postgres/encode.ts'
+import { finishScram, offeredMechanisms, startScram } from '../../wire/postgres/scram.ts'
+
+const tokenUser = /^t_([A-Za-z0-9_-]{1,62})$/
+const nonceBytes = 18
+
+export interface SignInDeps {
+  readonly doorman: Pick<Doorman, 'scramVerifier' | 'identify'>
+  /** Data of `tls-server-end-point`; undefined where the certificate has none. */
+  readonly binding: Buffer | undefined
+}
+
+/**
+ * Asks for the token and has it checked. AuthenticationOk is still to be sent.
+ * @throws BrokerError TOKEN_INVALID, in the same words whatever was wrong with it, and what `identify` throws
+ * @throws WireError
+ */
+export async function signIn(
+  line: ClientLine,
+  user: string,
+  client: ClientOrigin,
+  deps: SignInDeps,
+): Promise<Identity> {
+  const [, tokenId] = tokenUser.exec(user) ?? []
+  try {
+    return await (tokenId === undefined ? byPassword(line, client, deps) : byScram(line, tokenId, client, deps))
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'TOKEN_INVALID') throw tokenInvalid(error)
+    throw error
+  }
+}
+
+async function byPassword(line: ClientLine, client: ClientOrigin, { doorman }: SignInDeps): Promise<Identity> {
+  line.write(authenticationCleartext)
+  const token = decodePassword(await line.readAnswer())
+  return line.wait(doorman.identify({ by: 'token', token }, client))
+}
+
+async function byScram(
+  line: ClientLine,
+  tokenId: string,
+  client: ClientOrigin,
+  { doorman, binding }: SignInDeps,
+): Promise<Identity> {
+  line.write(encodeAuthenticationSasl(offeredMechanisms(binding)))
+  const ask = decodeSaslInitial(await line.readAnswer())
+  const verifier = await line.wait(doorman.scramVerifier(tokenId))
+  const exchange = startScram(ask, binding, verifier, randomBytes(nonceBytes).toString('base64'))
+  line.write(encodeSaslContinue(exchange.serverFirst))
+  const final = finishScram(exchange, await line.readAnswer())
+  if (!final) throw tokenInvalid()
+  // before the client hears that its proof was good: a revoked token must look like a wrong one
+  const identity = await line.wait(doorman.identify({ by: 'scram', tokenId }, client))
+  line.write(encodeSaslFinal(final))
+  return identity
+}
+
+function tokenInvalid(cause?: Error): BrokerError {
+  const hint = 'Get a new one with: sallyport connect RESOURCE --token'
+  return new BrokerError('TOKEN_INVALID', undefined, { hint, cause })
+}

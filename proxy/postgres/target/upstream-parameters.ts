@@ -1,0 +1,34 @@
+import type { SessionPermit } from '../../session.ts'
+import type { PostgresClient } from '../sign-in/client.ts'
+import type { PostgresRoute } from './route.ts'
+
+/** PostgreSQL keeps 63 bytes of a name. */
+const longestName = 63
+
+/** Startup parameters of the session upstream: what the client may set, and what the broker does. */
+export function upstreamParameters(
+  client: Pick<PostgresClient, 'parameters'>,
+  permit: Pick<SessionPermit, 'sessionId' | 'principalName'>,
+  route: Pick<PostgresRoute, 'user' | 'statementTimeoutMs'>,
+  database: string,
+): Map<string, string> {
+  const parameters = new Map(client.parameters)
+  const timeout = statementTimeout(route.statementTimeoutMs, client.parameters.get('statement_timeout'))
+  if (timeout !== undefined) parameters.set('statement_timeout', timeout)
+  return parameters
+    .set('user', route.user)
+    .set('database', database)
+    .set('application_name', applicationName(permit.sessionId, permit.principalName))
+}
+
+/** Joins pg_stat_activity and the server's log with ours: `sallyport:<session>:<person>`, printable ASCII. */
+export function applicationName(sessionId: string, person: string): string {
+  return `sallyport:${sessionId}:${person}`.replace(/[^\x20-\x7e]/g, '?').slice(0, longestName)
+}
+
+/** The level's limit is the longest; a client may ask for a shorter one, in plain milliseconds. 0 means none. */
+function statementTimeout(limitMs: number, asked: string | undefined): string | undefined {
+  if (limitMs === 0) return asked
+  const ms = asked !== undefined && /^[0-9]{1,9}$/.test(asked) ? Number(asked) : 0
+  return String(ms > 0 ? Math.min(ms, limitMs) : limitMs)
+}

@@ -1,0 +1,255 @@
+import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
+import { cutResponse, errorResponse, toBrokerError } from '../postgres/errors.ts'
+import { Conversation } from '../postgres/ledger/conversation.ts'
+import { StatementRecords } from '../postgres/ledger/statement-record.ts'
+import type { Upstream } from '../postgres/target/upstream.ts'
+import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type SessionPermit } from '../session.ts'
+import { endWith } from '../streams/farewell.ts'
+import { backendSizes, Framer, frontendSizes } from '../wire/postgres/framer.ts'
+import { IdleTimer } from './idle-timer.ts'
+import { leaveUpstream } from './leave-upstream.ts'
+
+export interface RelayOptions {
+  readonly client: Duplex
+  /** What the client sent already. */
+  readonly ahead: Buffer
+  readonly upstream: Upstream
+  readonly permit: SessionPermit
+  /** 0: none. */
+  readonly maxRows: number
+  /** Epoch milliseconds. */
+  now(): number
+  onBytes(direction: 'up' | 'down', bytes: number): void
+  onStatement(seconds: number): void
+}
+
+/** How long a message that is half forwarded may take to be completed once the session is cut, so that the client can be told why. */
+const completeMs = 500
+/** Requests whose answer may be awaited at once; from then on the client waits. Some drivers pipeline tens of thousands. */
+const mostWaiting = 100_000
+
+interface Ending {
+  /** For the client; it can't be told amid a message. */
+  readonly words?: Buffer
+  readonly error?: Error
+  readonly isCut?: true
+}
+
+/**
+ * Bytes of one session, both ways, as they came. Chunks are scanned in place and passed on, and whichever side can't take more
+ * pauses the other, as the recorder pauses both.
+ */
+export class Relay {
+  readonly #options: RelayOptions
+  readonly #conversation: Conversation
+  readonly #records: StatementRecords
+  readonly #up: Framer
+  readonly #down: Framer
+  readonly #idle: IdleTimer
+  readonly #ended = Promise.withResolvers<SessionOutcome>()
+  #bytesUp = 0
+  #bytesDown = 0
+  /** What was forwarded ends with a whole message, towards the client and towards the target. */
+  #isDownWhole = true
+  #isUpWhole = true
+  #isUpstreamFull = false
+  #isClientFull = false
+  #isLedgerFull = false
+  #lastActive = performance.now()
+  #closing: { reason: EndReason; words: Buffer; timer: NodeJS.Timeout } | undefined
+  #isOver = false
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    const { permit, maxRows, now, onStatement } = options
+    this.#records = new StatementRecords(permit.recorder, () => this.#flow())
+    this.#conversation = new Conversation({ records: this.#records, maxRows, now, onStatement })
+    this.#up = new Framer(frontendSizes, this.#conversation.up)
+    this.#down = new Framer(backendSizes, this.#conversation.down)
+    this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
+      activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
+      onIdle: (text) => this.#end('idle', { words: this.#notice('idle', text), isCut: true }),
+    })
+  }
+
+  get isBusy(): boolean {
+    return this.#conversation.isBusy
+  }
+
+  /** Relays until the session ends. Both streams are ended then; the client may still be reading its last words. */
+  run(): Promise<SessionOutcome> {
+    const { client, upstream, permit, ahead } = this.#options
+    client.on('data', this.#onClientData).on('drain', this.#onClientDrain)
+    client.on('end', this.#onClientGone).on('close', this.#onClientGone)
+    const { socket } = upstream
+    socket.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
+    socket.on('end', this.#onUpstreamGone).on('close', this.#onUpstreamGone)
+    permit.signal.addEventListener('abort', this.#onCut)
+    this.#idle.start()
+    if (permit.signal.aborted) this.#onCut()
+    if (upstream.ahead.length > 0) this.#onUpstreamData(upstream.ahead)
+    if (ahead.length > 0) this.#onClientData(ahead)
+    if (client.destroyed || client.readableEnded) this.#onClientGone()
+    if (socket.destroyed || socket.readableEnded) this.#onUpstreamGone()
+    return this.#ended.promise
+  }
+
+  readonly #onClientData = (chunk: Buffer): void => {
+    if (this.#isOver || this.#closing) return
+    this.#lastActive = performance.now()
+    this.#conversation.tick()
+    try {
+      this.#up.scan(chunk)
+    } catch (error) {
+      this.#fail(error, 'protocol-error')
+      return
+    }
+    this.#isUpWhole = this.#up.atBoundary
+    this.#bytesUp += chunk.length
+    this.#options.onBytes('up', chunk.length)
+    if (!this.#options.upstream.socket.write(chunk)) this.#isUpstreamFull = true
+    if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
+    if (this.#isUpstreamFull || this.#isLedgerFull || this.#records.isFull) this.#flow()
+  }
+
+  readonly #onUpstreamData = (chunk: Buffer): void => {
+    if (this.#isOver) return
+    this.#conversation.tick()
+    let go: number
+    try {
+      go = this.#down.scan(chunk)
+    } catch (error) {
+      this.#fail(error, 'upstream-failed')
+      return
+    }
+    this.#isDownWhole = this.#down.atBoundary
+    this.#bytesDown += go
+    this.#options.onBytes('down', go)
+    if (go > 0 && !this.#options.client.write(go === chunk.length ? chunk : chunk.subarray(0, go)))
+      this.#isClientFull = true
+    if (this.#closing) this.#closeIfPossible(go < chunk.length)
+    else if (go < chunk.length) this.#endOverLimit()
+    else if (this.#isLedgerFull && this.#conversation.waiting < mostWaiting / 2) {
+      this.#isLedgerFull = false
+      this.#flow()
+    } else if (this.#isClientFull || this.#records.isFull) this.#flow()
+  }
+
+  readonly #onClientDrain = (): void => {
+    this.#isClientFull = false
+    this.#flow()
+  }
+
+  readonly #onUpstreamDrain = (): void => {
+    this.#isUpstreamFull = false
+    this.#flow()
+  }
+
+  /** Reads from each side as long as the other, and the recorder, can take it. */
+  #flow(): void {
+    if (this.#isOver) return
+    const { client, upstream } = this.#options
+    const isBehind = this.#records.isFull
+    if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#closing) client.pause()
+    else client.resume()
+    if (isBehind || this.#isClientFull) upstream.socket.pause()
+    else upstream.socket.resume()
+  }
+
+  readonly #onClientGone = (): void => this.#end('client-closed', {})
+
+  /** A server that closes has said why, or answers the client's farewell; otherwise it was lost. */
+  readonly #onUpstreamGone = (): void => {
+    if (this.#closing) this.#closeIfPossible(true)
+    else if (this.#conversation.hasTerminated) this.#end('client-closed', {})
+    else if (this.#conversation.lastWords) this.#end('upstream-closed', {})
+    else {
+      const error = new BrokerError('TARGET_LOST')
+      this.#end('upstream-failed', { error, words: errorResponse(error) })
+    }
+  }
+
+  /** From here on nothing more is read, but for the rest of a message that is on its way. */
+  readonly #onCut = (): void => {
+    if (this.#isOver || this.#closing) return
+    const { reason, text } = this.#options.permit.signal.reason as EndNotice
+    const words = this.#notice(reason, text)
+    if (this.#isDownWhole) {
+      this.#end(reason, { words, isCut: true })
+      return
+    }
+    this.#conversation.close(this.#down.inHeader)
+    this.#closing = { reason, words, timer: setTimeout(() => this.#end(reason, { isCut: true }), completeMs) }
+    this.#flow()
+  }
+
+  /** @param isStopped nothing more will come of the message that was on its way */
+  #closeIfPossible(isStopped: boolean): void {
+    if (!this.#closing || !(isStopped || this.#isDownWhole)) return
+    const { reason, words } = this.#closing
+    this.#end(reason, { words, isCut: true })
+  }
+
+  #notice(reason: EndReason, text: string): Buffer {
+    return cutResponse({ reason, text, decidedAt: this.#options.now() })
+  }
+
+  #endOverLimit(): void {
+    const hint = 'Ask for fewer rows (LIMIT), or request a level that allows more.'
+    const error = new BrokerError('LIMIT_REACHED', `at most ${this.#options.maxRows} rows for one statement`, { hint })
+    this.#end('limit-reached', { words: errorResponse(error), isCut: true })
+  }
+
+  /** @param reason when it is that side's own failure */
+  #fail(thrown: unknown, reason: 'protocol-error' | 'upstream-failed'): void {
+    const error = toBrokerError(thrown)
+    const isRecorders = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
+    if (isRecorders) this.#end('recording-failed', { error, words: errorResponse(error) })
+    // What the ledger refuses is the client's doing, even if it shows in what the server sends.
+    else if (thrown === error || reason === 'protocol-error')
+      this.#end('protocol-error', { error, words: errorResponse(error) })
+    else this.#end(reason, { error, words: errorResponse(new BrokerError('TARGET_LOST', 'it broke the protocol')) })
+  }
+
+  #end(reason: EndReason, { words, error, isCut }: Ending): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const stoppedAt = this.#options.now()
+    this.#idle.stop()
+    clearTimeout(this.#closing?.timer)
+    this.#detach()
+    const left = leaveUpstream(this.#options.upstream, {
+      isBusy: this.isBusy && !this.#conversation.lastWords,
+      mayTerminate: this.#isUpWhole,
+    })
+    endWith(this.#options.client, this.#isDownWhole ? words : undefined)
+    const unrecorded = this.#finishRecords()
+    const failure = error ?? unrecorded
+    const books = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
+    void left.then((unstopped) => {
+      const why = failure ?? unstopped
+      this.#ended.resolve(why ? { ...books, error: why } : books)
+    })
+  }
+
+  #detach(): void {
+    const { client, upstream, permit } = this.#options
+    permit.signal.removeEventListener('abort', this.#onCut)
+    client.off('data', this.#onClientData).off('drain', this.#onClientDrain)
+    client.off('end', this.#onClientGone).off('close', this.#onClientGone)
+    const { socket } = upstream
+    socket.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
+    socket.off('end', this.#onUpstreamGone).off('close', this.#onUpstreamGone)
+  }
+
+  /** @returns why what was running could not be recorded */
+  #finishRecords(): Error | undefined {
+    try {
+      this.#conversation.finish()
+      return undefined
+    } catch (unrecorded) {
+      return toBrokerError(unrecorded)
+    }
+  }
+}

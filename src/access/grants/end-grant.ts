@@ -1,0 +1,72 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Login, Principal } from '../../identity/principal.ts'
+import { type Core, isOverseer, principalReader, type ReadPrincipal } from '../core.ts'
+import { fillsStage } from '../requests/request.ts'
+import type { StoredGrant } from '../rows/rows.ts'
+import type { GrantReading } from './grant-keeper.ts'
+
+/** Whether this person approves what the grant's rule gives: anybody of any of its stages. */
+async function approvesGrant(
+  core: Core,
+  principal: Principal,
+  grant: StoredGrant,
+  read: ReadPrincipal,
+): Promise<boolean> {
+  const rule = core.inForce.rules.rules.find((one) => one.name === grant.ruleName)
+  if (!rule || rule.stages.length === 0) return false
+  const holder = await read(grant.principalId)
+  return holder !== undefined && rule.stages.some((stage) => fillsStage(stage, principal, holder))
+}
+
+/** Admins, the approvers of its rule, and whoever holds it. */
+export async function mayEndGrant(
+  core: Core,
+  login: Login,
+  grant: StoredGrant,
+  read: ReadPrincipal = principalReader(core),
+): Promise<boolean> {
+  return (
+    grant.principalId === login.principal.id ||
+    login.roles.includes('admin') ||
+    (await approvesGrant(core, login.principal, grant, read))
+  )
+}
+
+/**
+ * Takes a grant away, or gives it back when it is one's own. Takes effect before it is stored or audited.
+ * @returns the grant as it ended
+ * @throws BrokerError NOT_FOUND, ROLE_REQUIRED, STALE when it is over
+ */
+export async function endGrant(core: Core, login: Login, id: string, why: string): Promise<StoredGrant> {
+  const { principal } = login
+  const { grant, problem } = await readVisible(core, login, id)
+  if (!(await mayEndGrant(core, login, grant)))
+    throw new BrokerError('ROLE_REQUIRED', 'only its holder, an approver of its rule or an admin may end a grant')
+  if (problem) throw new BrokerError('GRANT_TAMPERED')
+  const isOwn = grant.principalId === principal.id
+  const because = why ? `: ${why}` : ''
+  const how = isOwn
+    ? ({
+        state: 'returned',
+        reason: 'grant-returned',
+        text: `you gave the access back${because}`,
+        event: 'grant.returned',
+      } as const)
+    : ({
+        state: 'revoked',
+        reason: 'grant-revoked',
+        text: `access was revoked by ${principal.name}${because}`,
+        event: 'grant.revoked',
+      } as const)
+  const said = { name: principal.name, ...(why ? { reason: why } : {}) }
+  if (!(await core.grants.end(id, { ...how, actor: principal.id, said })))
+    throw new BrokerError('STALE', `the grant is ${grant.state === 'active' ? 'over' : grant.state} already`)
+  return (await core.grants.read(id))?.grant ?? grant
+}
+
+/** @throws BrokerError NOT_FOUND also for a grant that this person may not see */
+async function readVisible(core: Core, login: Login, id: string): Promise<GrantReading> {
+  const reading = await core.grants.read(id)
+  if (reading && (isOverseer(login) || (await mayEndGrant(core, login, reading.grant)))) return reading
+  throw new BrokerError('NOT_FOUND', `no grant ${id}`)
+}

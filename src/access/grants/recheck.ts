@@ -1,0 +1,129 @@
+import { type Core, principalReader, type ReadPrincipal } from '../core.ts'
+import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requests/request.ts'
+import type { StoredGrant } from '../rows/rows.ts'
+import { checkConditions, checkStanding, decideGrant, findRule } from '../rules/decide.ts'
+
+/**
+ * Judges live grants and pending requests again, by the rules and the directory as they are now.
+ * @param principalId only what concerns this principal; omitted: everything
+ */
+export async function recheck(core: Core, principalId?: string): Promise<void> {
+  const read = principalReader(core)
+  const concerns = (id: string) => principalId === undefined || id === principalId
+  // All at once: an end takes effect before it is stored, so none of them waits for another's fsync.
+  const grants = core.grants.live.filter((grant) => concerns(grant.principalId))
+  await Promise.all(grants.map((grant) => recheckGrant(core, grant, read)))
+  for (const request of await core.requests.pending()) {
+    if (!concerns(request.beneficiaryId) && !concerns(request.requesterId)) continue
+    await core.requests.inTurn(request.id, async () => refresh(core, await core.requests.read(request.id), read))
+  }
+}
+
+/** Ends a grant whose ground is gone, and shortens one that is longer than its rule allows now. */
+export async function recheckGrant(
+  core: Core,
+  grant: StoredGrant,
+  read: ReadPrincipal = principalReader(core),
+): Promise<void> {
+  const end = (reason: 'principal-inactive' | 'resource-gone' | 'rule-changed', text: string) =>
+    core.grants.end(grant.id, {
+      state: 'revoked',
+      reason,
+      text,
+      event: 'grant.ended',
+      actor: 'system',
+      said: { reason: text },
+    })
+  const principal = await read(grant.principalId)
+  if (!principal?.active) {
+    await end('principal-inactive', 'the identity is no longer active')
+    return
+  }
+  const { rules, catalog } = core.inForce
+  const resource = catalog.get(grant.resourceId)
+  if (!resource) {
+    await end('resource-gone', `${grant.resourceId} is no longer in the catalog`)
+    return
+  }
+  const decision = decideGrant(rules, principal, resource, grant)
+  if (!decision.allowed) {
+    await end('rule-changed', decision.reason)
+    return
+  }
+  const latest = core.clock.now() + decision.rule.maxDurationMs
+  if (grant.endsAt > latest) await core.grants.shorten(grant.id, latest, `rule ${decision.rule.name} was shortened`)
+}
+
+/**
+ * A pending request as it stands now: expired, cancelled, refused, or with new terms that void what was approved.
+ * Call it in the request's turn.
+ */
+export async function refresh(
+  core: Core,
+  request: AccessRequest,
+  read: ReadPrincipal = principalReader(core),
+): Promise<AccessRequest> {
+  if (request.status !== 'pending') return request
+  const { requests, clock } = core
+  if (clock.now() >= request.expiresAt) {
+    const reason = 'nobody decided in time'
+    return await requests.end(request, { status: 'expired', reason, event: 'request.expired', actor: 'system' })
+  }
+  const gone = await goneParty(request, read)
+  if (gone) {
+    const how = { status: 'cancelled', reason: gone, event: 'request.cancelled', actor: 'system' } as const
+    return await requests.end(request, { ...how, said: { reason: gone } })
+  }
+  const terms = await currentTerms(core, request, read)
+  if ('refused' in terms) {
+    const how = { status: 'refused', reason: terms.refused, event: 'request.voided', actor: 'system' } as const
+    return await requests.end(request, { ...how, said: { reason: terms.refused } })
+  }
+  if (terms.ruleDigest === request.ruleDigest) return request
+  const changed = { ...request, ...terms, round: request.round + 1, version: request.version + 1 }
+  const voided = { ...changed, digest: requestDigest(changed) }
+  return await requests.void(voided, `the terms of rule ${terms.ruleName} have changed`)
+}
+
+async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<string | null> {
+  for (const id of [request.requesterId, request.beneficiaryId]) {
+    const principal = await read(id)
+    if (!principal) return 'the directory no longer knows who asked'
+    const standing = checkStanding(principal, `${principal.name} is`)
+    if (standing) return standing.reason
+  }
+  return null
+}
+
+type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages'>
+
+async function currentTerms(
+  core: Core,
+  request: AccessRequest,
+  read: ReadPrincipal,
+): Promise<Terms | { readonly refused: string }> {
+  const { rules, catalog } = core.inForce
+  const beneficiary = await read(request.beneficiaryId)
+  const resource = catalog.get(request.resourceId)
+  if (!beneficiary || !resource) return { refused: `${request.resourceId} is no longer in the catalog` }
+  const found = findRule(rules, beneficiary, resource, request.level, `${beneficiary.name} is`)
+  if (!found.allowed) return { refused: found.reason }
+  const durationMs = await totalMs(core, request)
+  if (durationMs === null) return { refused: 'the grant that it would have lengthened has ended' }
+  const unmet = checkConditions(found.rule, { ...request, durationMs })
+  if (unmet) return { refused: unmet.reason }
+  const { rule, meaning } = found
+  if (rule.stages.length === 0) return { refused: `rule ${rule.name} needs no approval any more; ask again` }
+  const dead = deadEnd(rule.stages, beneficiary)
+  if (dead) return { refused: dead }
+  const ruleDigest = termsDigest(rule, meaning)
+  return { ruleName: rule.name, ruleDigest, levelDigest: meaning.digest, stages: rule.stages }
+}
+
+/** How long the access would last from now on; null when the grant to be lengthened is over. */
+async function totalMs(core: Core, request: AccessRequest): Promise<number | null> {
+  if (request.extendsGrantId === null) return request.durationMs
+  const reading = await core.grants.read(request.extendsGrantId)
+  if (!reading || reading.problem || !core.grants.isLive(reading.grant)) return null
+  return reading.grant.endsAt + request.durationMs - core.clock.now()
+}

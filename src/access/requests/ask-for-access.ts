@@ -1,0 +1,229 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Resource } from '../../catalog/resource.ts'
+import type { Login, Principal } from '../../identity/principal.ts'
+import { newId } from '../../store/ids.ts'
+import { type Core, currentPrincipal, isOverseer, isVisible, refusal } from '../core.ts'
+import { giveGrant } from '../grants/give-grant.ts'
+import { recheckGrant } from '../grants/recheck.ts'
+import type { StoredGrant } from '../rows/rows.ts'
+import { type Ask, decide, levelsToAskFor } from '../rules/decide.ts'
+import type { Rule } from '../rules/rule.ts'
+import { type AccessRequest, deadEnd, requestDigest, termsDigest } from './request.ts'
+import { requestEvent } from './request-keeper.ts'
+
+/** Everything that a person may say about a request; the server derives the rest. */
+export interface AccessAsk {
+  /** Full id or unique last part; omitted with `sameAs`. */
+  readonly resource?: string
+  /** Omitted: the one level that may be asked for. */
+  readonly level?: string
+  /** Omitted: an hour, or the rule's longest if that is shorter. */
+  readonly durationMs?: number
+  readonly reason?: string
+  readonly ticket?: string
+  /** Who gets the grant: id, e-mail or name of another principal. */
+  readonly onBehalfOf?: string
+  /** Id of an earlier request of one's own, from which everything is taken that isn't said here. */
+  readonly sameAs?: string
+}
+
+export interface Asked {
+  readonly request: AccessRequest
+  /** Given at once by a rule without stages. */
+  readonly grant: StoredGrant | null
+}
+
+/** How long a request waits for its approvers. */
+export const pendingForMs = 24 * 3_600_000
+const defaultDurationMs = 3_600_000
+/** So that nobody floods the approvers. */
+const mostPending = 50
+
+/**
+ * Asks for access; a rule without stages gives it at once.
+ * @throws BrokerError with the rule and condition that failed
+ */
+export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Promise<Asked> {
+  const requester = await currentPrincipal(core, login.principal.id)
+  const wanted = { ...(await earlierAsk(core, requester, ask.sameAs)), ...ask }
+  const beneficiary = await findBeneficiary(core, requester, wanted.onBehalfOf)
+  if (wanted.resource === undefined) throw new BrokerError('INVALID_INPUT', 'resource: name one')
+  const mayLookFor = isOwner(requester, beneficiary)
+  const resource = core.inForce.catalog.find(
+    wanted.resource,
+    (one) => isOverseer(login) || isVisible(core, requester, one) || (mayLookFor && isVisible(core, beneficiary, one)),
+  )
+  const level = wanted.level ?? onlyLevel(core, beneficiary, resource)
+  return await submit(core, login, requester, beneficiary, resource, {
+    level,
+    durationMs: wanted.durationMs ?? null,
+    totalMs: null,
+    reason: wanted.reason?.trim() || null,
+    ticket: wanted.ticket?.trim() || null,
+    extendsGrantId: null,
+  })
+}
+
+/**
+ * Asks for more time on a live grant of one's own, under the rule that holds now.
+ * @throws BrokerError NOT_FOUND, GRANT_EXPIRED, and as {@link askForAccess}
+ */
+export async function askForExtension(
+  core: Core,
+  login: Login,
+  grantId: string,
+  more: { readonly durationMs: number; readonly reason?: string; readonly ticket?: string },
+): Promise<Asked> {
+  const requester = await currentPrincipal(core, login.principal.id)
+  const reading = await core.grants.read(grantId)
+  const holder = reading && (await core.identity.principal(reading.grant.principalId))
+  const isHis = holder && (holder.id === requester.id || isOwner(requester, holder))
+  if (!reading || !holder || !isHis) throw new BrokerError('NOT_FOUND', `no grant ${grantId} of yours`)
+  const { grant, problem } = reading
+  if (problem) throw new BrokerError('GRANT_TAMPERED')
+  if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
+  const resource = core.inForce.catalog.get(grant.resourceId)
+  if (!resource) throw new BrokerError('RESOURCE_UNKNOWN', grant.resourceId)
+  const first = await core.requests.read(grant.requestId).catch(() => undefined) // only for its ticket; the rule tells if one is missing
+  return await submit(core, login, requester, holder, resource, {
+    level: grant.level,
+    durationMs: more.durationMs,
+    totalMs: grant.endsAt + more.durationMs - core.clock.now(),
+    reason: more.reason?.trim() || null,
+    ticket: more.ticket?.trim() || first?.ticket || null,
+    extendsGrantId: grant.id,
+  })
+}
+
+interface Wanted {
+  readonly level: string
+  readonly durationMs: number | null
+  /** How long the access would last from now on, when that isn't `durationMs`. */
+  readonly totalMs: number | null
+  readonly reason: string | null
+  readonly ticket: string | null
+  readonly extendsGrantId: string | null
+}
+
+async function submit(
+  core: Core,
+  login: Login,
+  requester: Principal,
+  beneficiary: Principal,
+  resource: Resource,
+  wanted: Wanted,
+): Promise<Asked> {
+  const { rules } = core.inForce
+  const now = core.clock.now()
+  const address = beneficiary.id === requester.id ? 'you are' : `${beneficiary.name} is`
+  const ask = toAsk(wanted, login)
+  const decision = decide(rules, beneficiary, resource, ask, now, address)
+  if (!decision.allowed) {
+    core.metrics.requestsTotal.inc({ outcome: 'refused' })
+    throw refusal(decision)
+  }
+  const { rule, meaning } = decision
+  checkSubstitute(requester, beneficiary, rule)
+  const dead = deadEnd(rule.stages, beneficiary)
+  if (dead) throw new BrokerError('GRANT_DENIED', `rule ${rule.name}: ${dead}`)
+  await checkFlood(core, requester)
+  const draft = {
+    id: newId('req'),
+    requesterId: requester.id,
+    requesterLogin: login.id,
+    beneficiaryId: beneficiary.id,
+    resourceId: resource.id,
+    kind: resource.kind,
+    level: wanted.level,
+    durationMs: wanted.durationMs ?? Math.min(defaultDurationMs, rule.maxDurationMs),
+    reason: wanted.reason,
+    ticket: wanted.ticket,
+    ruleName: rule.name,
+    ruleDigest: termsDigest(rule, meaning),
+    levelDigest: meaning.digest,
+    stages: rule.stages,
+    round: 0,
+    status: 'pending',
+    statusReason: null,
+    extendsGrantId: wanted.extendsGrantId,
+    createdAt: now,
+    expiresAt: now + pendingForMs,
+    endedAt: null,
+    version: 1,
+  } as const
+  const request: AccessRequest = { ...draft, digest: requestDigest(draft) }
+  const grant = await insert(core, requester, request)
+  return { request: grant ? { ...request, status: 'granted' } : request, grant }
+}
+
+/** What is judged: an omitted duration becomes one that any rule allows, because the rule is not yet known. */
+function toAsk(wanted: Wanted, login: Login): Ask {
+  const durationMs = wanted.totalMs ?? wanted.durationMs ?? 1
+  return { level: wanted.level, durationMs, reason: wanted.reason, ticket: wanted.ticket, login }
+}
+
+async function insert(core: Core, requester: Principal, request: AccessRequest): Promise<StoredGrant | null> {
+  const said = {
+    name: requester.name,
+    ...(request.reason === null ? {} : { reason: request.reason }),
+    ...(request.ticket === null ? {} : { ticket: request.ticket }),
+  }
+  const fields = { rules: core.inForce.rules.digest, extends: request.extendsGrantId, login: request.requesterLogin }
+  await core.audit.append(requestEvent('request.created', requester.id, request, said, fields))
+  if (request.stages.length > 0) {
+    await core.store.insertRequest({ request })
+    core.requests.noteWritten(request)
+    core.metrics.requestsTotal.inc({ outcome: 'pending' })
+    return null
+  }
+  const granted: AccessRequest = { ...request, status: 'granted', endedAt: core.clock.now() }
+  const grant = await giveGrant(core, granted, requester.id, (step) => core.store.insertRequest(step))
+  await recheckGrant(core, grant) // rules or directory may have changed while it was being written
+  return grant
+}
+
+/** A rule without stages is for the person who asks; only the owner of a service account asks in its stead. */
+function checkSubstitute(requester: Principal, beneficiary: Principal, rule: Rule): void {
+  if (requester.id === beneficiary.id || rule.stages.length > 0 || isOwner(requester, beneficiary)) return
+  const text = `rule ${rule.name} is self-service, so only ${beneficiary.name} can ask`
+  throw new BrokerError('GRANT_DENIED', text)
+}
+
+function isOwner(principal: Principal, of: Principal): boolean {
+  return of.ownerId !== null && of.ownerId === principal.id
+}
+
+async function findBeneficiary(core: Core, requester: Principal, reference: string | undefined): Promise<Principal> {
+  return reference === undefined ? requester : await core.identity.findPrincipal(reference)
+}
+
+function onlyLevel(core: Core, principal: Principal, resource: Resource): string {
+  const levels = levelsToAskFor(core.inForce.rules, principal, resource)
+  const [only] = levels
+  if (only !== undefined && levels.length === 1) return only
+  if (only === undefined)
+    throw new BrokerError('GRANT_DENIED', `no rule gives ${principal.name} a level on ${resource.id}`)
+  throw new BrokerError('LEVEL_UNKNOWN', `several may be asked for: ${levels.join(', ')}; name one with --level`)
+}
+
+async function earlierAsk(core: Core, requester: Principal, id: string | undefined): Promise<AccessAsk> {
+  if (id === undefined) return {}
+  const earlier = await core.requests.read(id)
+  if (earlier.requesterId !== requester.id && earlier.beneficiaryId !== requester.id)
+    throw new BrokerError('NOT_FOUND', `no request ${id} of yours`)
+  const { resourceId, level, durationMs, reason, ticket } = earlier
+  return {
+    resource: resourceId,
+    level,
+    durationMs,
+    ...(reason === null ? {} : { reason }),
+    ...(ticket === null ? {} : { ticket }),
+    ...(earlier.beneficiaryId === requester.id ? {} : { onBehalfOf: earlier.beneficiaryId }),
+  }
+}
+
+async function checkFlood(core: Core, requester: Principal): Promise<void> {
+  const pending = (await core.requests.pending()).filter((request) => request.requesterId === requester.id)
+  if (pending.length >= mostPending)
+    throw new BrokerError('RATE_LIMITED', `${pending.length} of your requests are pending; cancel some first`)
+}

@@ -1,0 +1,153 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Login, Principal } from '../../identity/principal.ts'
+import { newId } from '../../store/ids.ts'
+import { type Core, currentPrincipal, principalReader, readAll, refusal } from '../core.ts'
+import { giveGrant } from '../grants/give-grant.ts'
+import { recheckGrant, refresh } from '../grants/recheck.ts'
+import type { StoredGrant } from '../rows/rows.ts'
+import { checkSignIn } from '../rules/decide.ts'
+import { type AccessRequest, type Progress, progress, refuseDecider, type StageDecision } from './request.ts'
+import { requestEvent } from './request-keeper.ts'
+
+export interface DecisionAsk {
+  readonly verdict: 'approve' | 'deny'
+  /** Of the request as it was shown. */
+  readonly digest: string
+  readonly comment?: string
+}
+
+export interface Decided {
+  readonly request: AccessRequest
+  readonly grant: StoredGrant | null
+}
+
+/** A request with everything that its next decision depends on, as it is now. */
+export interface Standing {
+  readonly request: AccessRequest
+  readonly requester: Principal
+  readonly beneficiary: Principal
+  readonly decisions: readonly StageDecision[]
+  readonly progress: Progress
+}
+
+/** @throws BrokerError PRINCIPAL_INACTIVE when somebody in it is gone from the directory */
+export async function standingOf(core: Core, request: AccessRequest, read = principalReader(core)): Promise<Standing> {
+  const [requester, beneficiary] = await Promise.all([read(request.requesterId), read(request.beneficiaryId)])
+  if (!requester || !beneficiary) throw new BrokerError('PRINCIPAL_INACTIVE', `who asked ${request.id} is gone`)
+  const decisions = await core.store.decisions(request.id)
+  const approvers = await readAll(
+    decisions.map((decision) => decision.principalId),
+    read,
+  )
+  return { request, requester, beneficiary, decisions, progress: progress(request, decisions, approvers, beneficiary) }
+}
+
+/**
+ * Approves or denies the current stage of a request. The last approval gives the grant; a denial ends the request.
+ * @throws BrokerError INTERACTIVE_REQUIRED, DECISION_REFUSED (audited), STALE, LOGIN_TOO_OLD, AUDIT_UNAVAILABLE …
+ */
+export async function decideRequest(core: Core, login: Login, id: string, ask: DecisionAsk): Promise<Decided> {
+  if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
+  return await core.requests.inTurn(id, async () => {
+    const request = await refresh(core, await core.requests.read(id))
+    if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
+    const standing = await standingOf(core, request)
+    const decider = await currentPrincipal(core, login.principal.id)
+    await checkDecider(core, login, decider, standing, ask)
+    return ask.verdict === 'deny'
+      ? await deny(core, decider, standing, ask)
+      : await approve(core, decider, standing, ask)
+  })
+}
+
+function described(request: AccessRequest): string {
+  return request.statusReason ? `${request.status}: ${request.statusReason}` : request.status
+}
+
+async function checkDecider(
+  core: Core,
+  login: Login,
+  decider: Principal,
+  standing: Standing,
+  ask: DecisionAsk,
+): Promise<void> {
+  const { request, decisions } = standing
+  const refused = refuseDecider(request, standing, decider, decisions, standing.progress.current)
+  if (refused !== null) {
+    const fields = { verdict: ask.verdict }
+    await core.audit.appendRemoval(
+      requestEvent('decision.refused', decider.id, request, { name: decider.name, reason: refused }, fields),
+    )
+    throw new BrokerError('DECISION_REFUSED', refused)
+  }
+  if (ask.digest !== request.digest)
+    throw new BrokerError('STALE', 'the request or its rule changed', { hint: 'look at it again: sallyport requests' })
+  const rule = core.inForce.rules.rules.find((one) => one.name === request.ruleName)
+  const tooOld = rule && checkSignIn(rule, login, core.clock.now())
+  if (tooOld && ask.verdict === 'approve') throw refusal(tooOld)
+}
+
+function newDecision(core: Core, decider: Principal, { request, progress }: Standing, ask: DecisionAsk): StageDecision {
+  return {
+    id: newId('dec'),
+    requestId: request.id,
+    requestDigest: request.digest,
+    stage: progress.current ?? 0,
+    principalId: decider.id,
+    verdict: ask.verdict,
+    comment: ask.comment?.trim() || null,
+    decidedAt: core.clock.now(),
+  }
+}
+
+function decisionEvent(decider: Principal, request: AccessRequest, decision: StageDecision) {
+  const said = { name: decider.name, ...(decision.comment === null ? {} : { comment: decision.comment }) }
+  const fields = { decision: decision.id, stage: decision.stage, verdict: decision.verdict }
+  return { said, fields, event: requestEvent('decision.made', decider.id, request, said, fields) }
+}
+
+async function deny(core: Core, decider: Principal, standing: Standing, ask: DecisionAsk): Promise<Decided> {
+  const decision = newDecision(core, decider, standing, ask)
+  const { said, fields } = decisionEvent(decider, standing.request, decision)
+  const reason = `denied by ${decider.name}${decision.comment ? `: ${decision.comment}` : ''}`
+  const how = { status: 'denied', reason, event: 'decision.made', actor: decider.id, said, fields, decision } as const
+  return { request: await core.requests.end(standing.request, how), grant: null }
+}
+
+async function approve(core: Core, decider: Principal, standing: Standing, ask: DecisionAsk): Promise<Decided> {
+  const { request, decisions, beneficiary } = standing
+  const decision = newDecision(core, decider, standing, ask)
+  const read = principalReader(core)
+  const all = [...decisions, decision]
+  const approvers = await readAll(
+    all.map((one) => one.principalId),
+    read,
+  )
+  const { current } = progress(request, all, approvers, beneficiary)
+  const next = { ...request, version: request.version + 1 }
+  await core.audit.append(decisionEvent(decider, next, decision).event)
+  if (current !== null) {
+    await core.store.advanceRequest({ request: next, decision })
+    core.requests.noteWritten(next)
+    return { request: next, grant: null }
+  }
+  const granted: AccessRequest = { ...next, status: 'granted', endedAt: core.clock.now() }
+  const grant = await giveGrant(core, granted, decider.id, (step) => core.store.advanceRequest({ ...step, decision }))
+  await recheckGrant(core, grant) // rules or directory may have changed while it was being written
+  return { request: granted, grant }
+}
+
+/** Takes a pending request back. @throws BrokerError NOT_FOUND, STALE when it is over */
+export async function cancelRequest(core: Core, login: Login, id: string): Promise<AccessRequest> {
+  return await core.requests.inTurn(id, async () => {
+    const request = await core.requests.read(id)
+    const { principal } = login
+    if (request.requesterId !== principal.id && request.beneficiaryId !== principal.id)
+      throw new BrokerError('NOT_FOUND', `no request ${id} of yours`)
+    if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
+    const reason = `taken back by ${principal.name}`
+    const said = { name: principal.name }
+    const how = { status: 'cancelled', reason, event: 'request.cancelled', actor: principal.id, said } as const
+    return await core.requests.end(request, how)
+  })
+}

@@ -1,0 +1,186 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { AccessStore, Found, RequestStep } from '../rows/access-store.ts'
+import { KnownVersions } from '../rows/known-versions.ts'
+import type { AccessRequest, RequestStatus, StageDecision } from './request.ts'
+
+export interface RequestKeeperDeps {
+  readonly store: Pick<AccessStore, 'request' | 'pendingRequests' | 'advanceRequest'>
+  readonly audit: Pick<AuditLog, 'appendRemoval'>
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'requestsTotal'>
+}
+
+/** How a pending request ends without a grant. */
+export interface RequestEnd {
+  readonly status: Exclude<RequestStatus, 'pending' | 'granted'>
+  readonly reason: string
+  readonly event: AuditType
+  readonly actor: string
+  readonly said?: Readonly<Record<string, string>>
+  readonly fields?: AuditEvent['fields']
+  readonly decision?: StageDecision
+}
+
+/** Memory beyond the rows of requests, as {@link import('../grants/grant-keeper.ts').GrantKeeper} is for grants: what takes a request away takes effect here first. */
+export class RequestKeeper {
+  readonly #deps: RequestKeeperDeps
+  readonly #unsaved = new Map<string, RequestStep>()
+  readonly #versions = new KnownVersions()
+  readonly #queues = new Map<string, Promise<unknown>>()
+
+  constructor(deps: RequestKeeperDeps) {
+    this.#deps = deps
+  }
+
+  /** Runs steps on one request one after the other, so that two approvals at once can't both be the last. */
+  async inTurn<T>(id: string, step: () => Promise<T>): Promise<T> {
+    const before = this.#queues.get(id) ?? Promise.resolve()
+    const turn = before.then(step, step)
+    const settled = turn.catch(() => undefined) // whoever waits for `turn` gets the error
+    this.#queues.set(id, settled)
+    try {
+      return await turn
+    } finally {
+      if (this.#queues.get(id) === settled) this.#queues.delete(id)
+    }
+  }
+
+  /** @throws BrokerError NOT_FOUND, also for one that was not written by the broker */
+  async read(id: string): Promise<AccessRequest> {
+    const found = await this.#deps.store.request(id)
+    const request = found && (await this.judge(found))
+    if (!request) throw new BrokerError('NOT_FOUND', `no request ${id}`)
+    return request
+  }
+
+  /** Undefined for a row that was not written by the broker, or is not its newest state; the log of the daemon says so. */
+  async judge(found: Found<AccessRequest>): Promise<AccessRequest | undefined> {
+    const { id } = found.value
+    const first = this.#compare(found)
+    if (first) return first
+    const again = await this.#deps.store.request(id) // it may have been replaced while it was being read
+    const request = again && this.#compare(again)
+    if (!request) this.#deps.logger.error({ request: id }, 'a request was written by somebody else than the broker')
+    return request
+  }
+
+  #compare({ value, isSigned }: Found<AccessRequest>): AccessRequest | undefined {
+    const unsaved = this.#unsaved.get(value.id)
+    if (unsaved) return unsaved.request
+    return isSigned && !this.#versions.isPutBack(value.id, value.version) ? value : undefined
+  }
+
+  /** Newest first. */
+  async pending(): Promise<AccessRequest[]> {
+    const found = await this.judgeAll(await this.#deps.store.pendingRequests())
+    return found.filter((request) => request.status === 'pending')
+  }
+
+  async judgeAll(found: readonly Found<AccessRequest>[]): Promise<AccessRequest[]> {
+    const requests: AccessRequest[] = []
+    for (const one of found) {
+      const request = await this.judge(one)
+      if (request) requests.push(request)
+    }
+    return requests
+  }
+
+  noteWritten(request: AccessRequest): void {
+    this.noteAudited(request.id, request.version, request.expiresAt)
+  }
+
+  /** The audit log knows a state at least this new. */
+  noteAudited(id: string, version: number, expiresAt: number): void {
+    this.#versions.note(id, version, expiresAt)
+  }
+
+  /** Ends a pending request: in memory, then in the store, then in the audit log. */
+  async end(request: AccessRequest, how: RequestEnd): Promise<AccessRequest> {
+    const ended = await this.endUnaudited(request, how)
+    const fields = { status: how.status, ...how.fields }
+    await this.#deps.audit.appendRemoval(requestEvent(how.event, how.actor, ended, how.said, fields))
+    return ended
+  }
+
+  /** The same for an end that the audit log, or its spool, has already. */
+  async endUnaudited(
+    request: AccessRequest,
+    how: Pick<RequestEnd, 'status' | 'reason' | 'decision'>,
+  ): Promise<AccessRequest> {
+    const { status, reason, decision } = how
+    const endedAt = this.#deps.clock.now()
+    const ended = { ...request, status, statusReason: reason, endedAt, version: request.version + 1 }
+    this.#deps.metrics.requestsTotal.inc({ outcome: status })
+    await this.#impose(decision ? { request: ended, decision } : { request: ended })
+    return ended
+  }
+
+  /** Puts changed terms before the approvers again; what they had approved is void. */
+  async void(request: AccessRequest, why: string): Promise<AccessRequest> {
+    await this.#impose({ request })
+    const fields = { status: request.status, round: request.round }
+    await this.#deps.audit.appendRemoval(requestEvent('request.voided', 'system', request, { reason: why }, fields))
+    return request
+  }
+
+  /** Tries again to store what could not be stored, and forgets what no longer matters. */
+  async retry(): Promise<void> {
+    for (const step of [...this.#unsaved.values()]) await this.#save(step)
+    this.#versions.forget(this.#deps.clock.now())
+  }
+
+  async #impose(step: RequestStep): Promise<void> {
+    this.#unsaved.set(step.request.id, step)
+    await this.#save(step)
+  }
+
+  async #save(step: RequestStep): Promise<void> {
+    const { id } = step.request
+    try {
+      await this.#deps.store.advanceRequest(step)
+    } catch (error) {
+      const isReplaced = error instanceof BrokerError && error.code === 'STALE'
+      if (!isReplaced) {
+        const text = 'the end of a request could not be stored; it is in force, and tried again'
+        this.#deps.logger.error({ err: error, request: id }, text)
+        return
+      }
+    }
+    this.noteWritten(step.request)
+    if (this.#unsaved.get(id) === step) this.#unsaved.delete(id)
+  }
+}
+
+/** Every `request.*` and `decision.*` event names the request, its digest and its version. */
+export function requestEvent(
+  type: AuditType,
+  actor: string,
+  request: AccessRequest,
+  text: Readonly<Record<string, string>> = {},
+  more: AuditEvent['fields'] = {},
+): AuditEvent {
+  return {
+    type,
+    actor,
+    fields: {
+      request: request.id,
+      requester: request.requesterId,
+      beneficiary: request.beneficiaryId,
+      resource: request.resourceId,
+      level: request.level,
+      duration_ms: request.durationMs,
+      rule: request.ruleName,
+      rule_digest: request.ruleDigest,
+      digest: request.digest,
+      version: request.version,
+      expires_at: request.expiresAt,
+      ...more,
+    },
+    ...(Object.keys(text).length > 0 ? { text } : {}),
+  }
+}

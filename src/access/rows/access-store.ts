@@ -1,0 +1,191 @@
+import type { Transaction } from 'kysely'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Keyring } from '../../store/keyring.ts'
+import type { Database } from '../../store/schema.ts'
+import type { Db } from '../../store/store.ts'
+import type { AccessRequest, StageDecision } from '../requests/request.ts'
+import type { AccessTables } from './access-tables.ts'
+import {
+  decisionToRow,
+  grantToRow,
+  isSigned,
+  requestToRow,
+  rowToDecision,
+  rowToGrant,
+  rowToRequest,
+  type StoredGrant,
+  signRow,
+} from './rows.ts'
+
+/** A row as it was found: `isSigned` false means that somebody else than the broker wrote it. */
+export interface Found<T> {
+  readonly value: T
+  readonly isSigned: boolean
+}
+
+/** What one step of a request writes, all of it or nothing. Versions are those of the new rows; they replace the ones before. */
+export interface RequestStep {
+  readonly request: AccessRequest
+  readonly decision?: StageDecision
+  readonly grant?: StoredGrant
+}
+
+/** Queries of src/access. Everything is signed on its way in, and checked on its way out. Throws STORE_UNAVAILABLE. */
+export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkMac'>) {
+  const foundGrant = (row: AccessTables['grants']): Found<StoredGrant> => ({
+    value: rowToGrant(row),
+    isSigned: isSigned(keyring, 'grants', row),
+  })
+  const foundRequest = (row: AccessTables['requests']): Found<AccessRequest> => ({
+    value: rowToRequest(row),
+    isSigned: isSigned(keyring, 'requests', row),
+  })
+  return {
+    grant: (id: string) =>
+      reach(async () => {
+        const row = await db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst()
+        return row && foundGrant(row)
+      }),
+    /** Newest end first. */
+    grantsOf: (principalId: string, limit: number) =>
+      reach(async () => {
+        const select = db.selectFrom('grants').selectAll().where('principal_id', '=', principalId)
+        return (await select.orderBy('ends_at', 'desc').limit(limit).execute()).map(foundGrant)
+      }),
+    grantsOn: (principalId: string, resourceId: string, limit: number) =>
+      reach(async () => {
+        const select = db.selectFrom('grants').selectAll().where('principal_id', '=', principalId)
+        const rows = await select
+          .where('resource_id', '=', resourceId)
+          .orderBy('ends_at', 'desc')
+          .limit(limit)
+          .execute()
+        return rows.map(foundGrant)
+      }),
+    /** Newest first. */
+    allGrants: (limit: number) =>
+      reach(async () => {
+        const rows = await db.selectFrom('grants').selectAll().orderBy('id', 'desc').limit(limit).execute()
+        return rows.map(foundGrant)
+      }),
+    activeGrants: () =>
+      reach(async () => {
+        const rows = await db.selectFrom('grants').selectAll().where('state', '=', 'active').execute()
+        return rows.map(foundGrant)
+      }),
+    grantOfRequest: (requestId: string) =>
+      reach(async () => {
+        const row = await db.selectFrom('grants').selectAll().where('request_id', '=', requestId).executeTakeFirst()
+        return row && foundGrant(row)
+      }),
+    /** @returns whether the row still had the version before */
+    replaceGrant: (grant: StoredGrant) => reach(() => replaceGrant(db, keyring, grant)),
+
+    request: (id: string) =>
+      reach(async () => {
+        const row = await db.selectFrom('requests').selectAll().where('id', '=', id).executeTakeFirst()
+        return row && foundRequest(row)
+      }),
+    /** Newest first. */
+    pendingRequests: () =>
+      reach(async () => {
+        const select = db.selectFrom('requests').selectAll().where('status', '=', 'pending')
+        return (await select.orderBy('id', 'desc').execute()).map(foundRequest)
+      }),
+    /** Requested by or for one principal; null: everybody's. Newest first. */
+    requestsOf: (principalId: string | null, limit: number) =>
+      reach(async () => {
+        let select = db.selectFrom('requests').selectAll()
+        if (principalId !== null) {
+          select = select.where((where) =>
+            where.or([where('requester_id', '=', principalId), where('beneficiary_id', '=', principalId)]),
+          )
+        }
+        return (await select.orderBy('id', 'desc').limit(limit).execute()).map(foundRequest)
+      }),
+    /** Those that carry a valid MAC, oldest first. */
+    decisions: (requestId: string) =>
+      reach(async () => {
+        const select = db.selectFrom('decisions').selectAll().where('request_id', '=', requestId)
+        const rows = await select.orderBy('id').execute()
+        return rows.filter((row) => isSigned(keyring, 'decisions', row)).map(rowToDecision)
+      }),
+    insertRequest: (step: RequestStep) =>
+      reach(() =>
+        db.transaction().execute(async (trx) => {
+          await trx
+            .insertInto('requests')
+            .values(signRow(keyring, 'requests', requestToRow(step.request)))
+            .execute()
+          await writeRest(trx, keyring, step)
+        }),
+      ),
+    /** @throws BrokerError STALE when another step came first */
+    advanceRequest: (step: RequestStep) =>
+      reach(() =>
+        db.transaction().execute(async (trx) => {
+          const { request } = step
+          const { numUpdatedRows } = await trx
+            .updateTable('requests')
+            .set(signRow(keyring, 'requests', requestToRow(request)))
+            .where('id', '=', request.id)
+            .where('version', '=', request.version - 1)
+            .executeTakeFirst()
+          if (numUpdatedRows !== 1n) throw new BrokerError('STALE', `request ${request.id}`)
+          await writeRest(trx, keyring, step)
+        }),
+      ),
+
+    lastRevision: () =>
+      reach(async () => {
+        const row = await db.selectFrom('rule_revisions').selectAll().orderBy('id', 'desc').limit(1).executeTakeFirst()
+        return row && isSigned(keyring, 'rule_revisions', row) ? row : undefined
+      }),
+    insertRevision: (revision: Omit<AccessTables['rule_revisions'], 'mac'>) =>
+      reach(async () => {
+        await db
+          .insertInto('rule_revisions')
+          .values(signRow(keyring, 'rule_revisions', revision))
+          .execute()
+      }),
+  }
+}
+
+export type AccessStore = ReturnType<typeof createAccessStore>
+
+type Writer = Db | Transaction<Database>
+
+/** Version 1 is new; a later one replaces the version before it. */
+async function writeRest(trx: Writer, keyring: Pick<Keyring, 'mac' | 'checkMac'>, step: RequestStep): Promise<void> {
+  if (step.decision)
+    await trx
+      .insertInto('decisions')
+      .values(signRow(keyring, 'decisions', decisionToRow(step.decision)))
+      .execute()
+  if (step.grant?.version === 1)
+    await trx
+      .insertInto('grants')
+      .values(signRow(keyring, 'grants', grantToRow(step.grant)))
+      .execute()
+  else if (step.grant && !(await replaceGrant(trx, keyring, step.grant)))
+    throw new BrokerError('STALE', `grant ${step.grant.id}`)
+}
+
+async function replaceGrant(db: Writer, keyring: Pick<Keyring, 'mac' | 'checkMac'>, grant: StoredGrant) {
+  const { numUpdatedRows } = await db
+    .updateTable('grants')
+    .set(signRow(keyring, 'grants', grantToRow(grant)))
+    .where('id', '=', grant.id)
+    .where('version', '=', grant.version - 1)
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+async function reach<T>(query: () => Promise<T>): Promise<T> {
+  try {
+    return await query()
+  } catch (cause) {
+    if (cause instanceof BrokerError) throw cause
+    throw new BrokerError('STORE_UNAVAILABLE', undefined, { cause })
+  }
+}

@@ -1,0 +1,171 @@
+import { canonicalJson } from '../../audit/digest.ts'
+import type { Keyring } from '../../store/keyring.ts'
+import type { Grant } from '../grants/grant.ts'
+import type { AccessRequest, RequestStatus, StageDecision } from '../requests/request.ts'
+import type { Stage } from '../rules/rule.ts'
+import type { AccessTables } from './access-tables.ts'
+
+/** A grant as it is kept, with what is needed to see that it still stands and is the newest there was. */
+export interface StoredGrant extends Grant {
+  /** What the level meant when the grant was given. */
+  readonly levelDigest: string
+  /** 1, 2 … with every change. */
+  readonly version: number
+  readonly endText: string | null
+}
+
+type Macs = Pick<Keyring, 'mac' | 'checkMac'>
+type Unsigned<Table extends keyof AccessTables> = Omit<AccessTables[Table], 'mac'>
+
+/** Columns that lend no authority, and may be erased without breaking the MAC. */
+const freeColumns: { readonly [Table in keyof AccessTables]: readonly string[] } = {
+  grants: ['end_text'],
+  requests: ['status_reason'],
+  decisions: ['comment'],
+  rule_revisions: [],
+}
+
+function macText(table: keyof AccessTables, row: object): string {
+  // Null members are left out, so that a column that a later migration adds doesn't break what was signed before it.
+  const members = Object.entries(row).filter(
+    ([column, value]) => value !== null && column !== 'mac' && !freeColumns[table].includes(column),
+  )
+  return canonicalJson(Object.fromEntries(members))
+}
+
+/** Adds the MAC under the key that isn't in the store: a writer of the database can't make such a row. */
+export function signRow<Table extends keyof AccessTables>(keyring: Macs, table: Table, row: Unsigned<Table>) {
+  return { ...row, mac: keyring.mac(`row:${table}`, macText(table, row)) }
+}
+
+export function isSigned<Table extends keyof AccessTables>(
+  keyring: Macs,
+  table: Table,
+  row: AccessTables[Table],
+): boolean {
+  return keyring.checkMac(`row:${table}`, macText(table, row), row.mac)
+}
+
+export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
+  return {
+    id: grant.id,
+    request_id: grant.requestId,
+    principal_id: grant.principalId,
+    resource_id: grant.resourceId,
+    kind: grant.kind,
+    level: grant.level,
+    starts_at: grant.startsAt,
+    ends_at: grant.endsAt,
+    rule_name: grant.ruleName,
+    rule_digest: grant.ruleDigest,
+    level_digest: grant.levelDigest,
+    state: grant.state,
+    ended_at: grant.endedAt,
+    end_reason: grant.endReason,
+    end_text: grant.endText,
+    version: grant.version,
+  }
+}
+
+export function rowToGrant(row: Unsigned<'grants'>): StoredGrant {
+  return {
+    id: row.id,
+    requestId: row.request_id,
+    principalId: row.principal_id,
+    resourceId: row.resource_id,
+    kind: row.kind,
+    level: row.level,
+    startsAt: row.starts_at,
+    endsAt: row.ends_at,
+    ruleName: row.rule_name,
+    ruleDigest: row.rule_digest,
+    levelDigest: row.level_digest,
+    state: row.state as Grant['state'],
+    endedAt: row.ended_at,
+    endReason: row.end_reason,
+    endText: row.end_text,
+    version: row.version,
+  }
+}
+
+export function requestToRow(request: AccessRequest): Unsigned<'requests'> {
+  return {
+    id: request.id,
+    requester_id: request.requesterId,
+    requester_login: request.requesterLogin,
+    beneficiary_id: request.beneficiaryId,
+    resource_id: request.resourceId,
+    kind: request.kind,
+    level: request.level,
+    duration_ms: request.durationMs,
+    reason: request.reason,
+    ticket: request.ticket,
+    rule_name: request.ruleName,
+    rule_digest: request.ruleDigest,
+    level_digest: request.levelDigest,
+    stages: JSON.stringify(request.stages),
+    round: request.round,
+    digest: request.digest,
+    status: request.status,
+    status_reason: request.statusReason,
+    extends_grant_id: request.extendsGrantId,
+    created_at: request.createdAt,
+    expires_at: request.expiresAt,
+    ended_at: request.endedAt,
+    version: request.version,
+  }
+}
+
+export function rowToRequest(row: Unsigned<'requests'>): AccessRequest {
+  return {
+    id: row.id,
+    requesterId: row.requester_id,
+    requesterLogin: row.requester_login,
+    beneficiaryId: row.beneficiary_id,
+    resourceId: row.resource_id,
+    kind: row.kind,
+    level: row.level,
+    durationMs: row.duration_ms,
+    reason: row.reason,
+    ticket: row.ticket,
+    ruleName: row.rule_name,
+    ruleDigest: row.rule_digest,
+    levelDigest: row.level_digest,
+    stages: JSON.parse(row.stages) as Stage[],
+    round: row.round,
+    digest: row.digest,
+    status: row.status as RequestStatus,
+    statusReason: row.status_reason,
+    extendsGrantId: row.extends_grant_id,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    endedAt: row.ended_at,
+    version: row.version,
+  }
+}
+
+export function decisionToRow(decision: StageDecision): Unsigned<'decisions'> {
+  return {
+    id: decision.id,
+    request_id: decision.requestId,
+    request_digest: decision.requestDigest,
+    stage: decision.stage,
+    principal_id: decision.principalId,
+    verdict: decision.verdict,
+    comment: decision.comment,
+    decided_at: decision.decidedAt,
+  }
+}
+
+export function rowToDecision(row: Unsigned<'decisions'>): StageDecision {
+  return {
+    id: row.id,
+    requestId: row.request_id,
+    requestDigest: row.request_digest,
+    stage: row.stage,
+    principalId: row.principal_id,
+    verdict: row.verdict as StageDecision['verdict'],
+    comment: row.comment,
+    decidedAt: row.decided_at,
+  }
+}

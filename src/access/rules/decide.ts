@@ -1,0 +1,277 @@
+import type { Resource } from '../../catalog/resource.ts'
+import type { Login, Principal } from '../../identity/principal.ts'
+import type { Grant } from '../grants/grant.ts'
+import {
+  includesPrincipal,
+  type LevelMeaning,
+  levelsOf,
+  maxTicketLength,
+  mismatch,
+  type Rule,
+  type RuleSet,
+  selects,
+} from './rule.ts'
+
+/** What is asked, and how the person who asks has signed in. */
+export interface Ask {
+  readonly level: string
+  readonly durationMs: number
+  readonly reason: string | null
+  readonly ticket: string | null
+  readonly login: Pick<Login, 'authenticatedAt' | 'acr' | 'interactive'>
+}
+
+export type Condition = 'principal' | 'rule' | 'level' | 'duration' | 'reason' | 'ticket' | 'login' | 'acr' | 'meaning'
+
+export interface Allowed {
+  readonly allowed: true
+  readonly rule: Rule
+  /** What the level means on this resource. */
+  readonly meaning: LevelMeaning
+}
+
+export interface Denied {
+  readonly allowed: false
+  readonly code:
+    | 'GRANT_DENIED'
+    | 'LEVEL_UNKNOWN'
+    | 'LOGIN_TOO_OLD'
+    | 'INTERACTIVE_REQUIRED'
+    | 'PRINCIPAL_LOCKED'
+    | 'PRINCIPAL_INACTIVE'
+  /** The rule that failed; null when none came into question. */
+  readonly rule: string | null
+  readonly condition: Condition
+  /** Fit for the person who asked. */
+  readonly reason: string
+  readonly hint?: string
+}
+
+export type Decision = Allowed | Denied
+
+/** How the principal is addressed in reasons: `you are`, or `alice@example.com is`. */
+export type Address = string
+
+/** May this principal ask for this? Denies unless a rule says otherwise; the first rule that matches who, what and level decides. */
+export function decide(
+  rules: RuleSet,
+  principal: Principal,
+  resource: Resource,
+  ask: Ask,
+  now: number,
+  address: Address = 'you are',
+): Decision {
+  const found = findRule(rules, principal, resource, ask.level, address)
+  if (!found.allowed) return found
+  return checkConditions(found.rule, ask) ?? checkSignIn(found.rule, ask.login, now) ?? found
+}
+
+/** The rule under which this principal may ask for this level, before any condition of asking. */
+export function findRule(
+  rules: RuleSet,
+  principal: Principal,
+  resource: Resource,
+  level: string,
+  address: Address = 'you are',
+): Decision {
+  const standing = checkStanding(principal, address)
+  if (standing) return standing
+  const levels = levelsOf(rules, resource)
+  const meaning = levels.get(level)
+  if (!meaning?.parsed.has(resource.kind)) {
+    const known = [...levels.keys()]
+    const reason = `${resource.id} has no level "${level}"; it has: ${known.join(', ') || 'none'}`
+    return { allowed: false, code: 'LEVEL_UNKNOWN', rule: null, condition: 'level', reason }
+  }
+  const rule = rules.rules.find(
+    (candidate) =>
+      candidate.levels.includes(level) &&
+      selects(candidate.what, resource) &&
+      includesPrincipal(candidate.who, principal),
+  )
+  return rule ? { allowed: true, rule, meaning } : noRule(rules, principal, resource, level, address)
+}
+
+/** Whether the identity itself may do anything now. */
+export function checkStanding(principal: Principal, address: Address = 'you are'): Denied | null {
+  const denied = { allowed: false, rule: null, condition: 'principal' } as const
+  if (!principal.active) return { ...denied, code: 'PRINCIPAL_INACTIVE', reason: `${address} no longer active` }
+  if (principal.lockedAt !== null)
+    return {
+      ...denied,
+      code: 'PRINCIPAL_LOCKED',
+      reason: `${address} locked; an administrator can unlock the identity`,
+    }
+  return null
+}
+
+/**
+ * Does a grant that was given still stand? Its own rule must be in force and match, and the level must mean what it meant;
+ * changed conditions of asking don't matter.
+ * @param levelDigest what the level meant when the grant was given
+ */
+export function decideGrant(
+  rules: RuleSet,
+  principal: Principal,
+  resource: Resource,
+  grant: Pick<Grant, 'level' | 'ruleName'> & { readonly levelDigest: string },
+): Decision {
+  const rule = rules.rules.find((candidate) => candidate.name === grant.ruleName)
+  const denied = { allowed: false, code: 'GRANT_DENIED', rule: grant.ruleName } as const
+  if (!rule) {
+    return { ...denied, condition: 'rule', reason: `the rule ${grant.ruleName} is no longer in force` }
+  }
+  const failed = describeRule(rule, principal, resource, grant.level, 'you are').find((condition) => !condition.ok)
+  if (failed) {
+    return { ...denied, condition: 'rule', reason: `the rule ${rule.name} no longer covers this: ${failed.text}` }
+  }
+  const meaning = levelsOf(rules, resource).get(grant.level)
+  if (meaning?.digest !== grant.levelDigest || !meaning.parsed.has(resource.kind)) {
+    const reason = `the level ${grant.level} of ${resource.id} means something else since; request it again`
+    return { ...denied, condition: 'meaning', reason }
+  }
+  return { allowed: true, rule, meaning }
+}
+
+/** What a rule demands of the request itself, in the order in which a person can mend it; null when all is met. */
+export function checkConditions(rule: Rule, ask: Omit<Ask, 'login'>): Denied | null {
+  const { require } = rule
+  const denied = (condition: Condition, reason: string): Denied => ({
+    allowed: false,
+    code: 'GRANT_DENIED',
+    rule: rule.name,
+    condition,
+    reason: `rule ${rule.name} ${reason}`,
+  })
+  if (!(ask.durationMs > 0 && ask.durationMs <= rule.maxDurationMs)) {
+    return denied('duration', `allows ${formatMs(rule.maxDurationMs)} at most; asked: ${formatMs(ask.durationMs)}`)
+  }
+  if (require.reason && !ask.reason?.trim()) return denied('reason', 'needs a reason; add --reason')
+  if (require.ticket && !matchesTicket(require.ticket, ask.ticket)) {
+    const got = ask.ticket === null ? 'none was given' : 'what was given does not match'
+    return denied('ticket', `needs a ticket that matches ${require.ticket.source}; ${got}`)
+  }
+  return null
+}
+
+/** `login_within` and `acr` of a rule: checked at request, at approval and at the issue of a connect token. */
+export function checkSignIn(rule: Rule, login: Ask['login'], now: number): Denied | null {
+  const { loginWithinMs, acr } = rule.require
+  if (loginWithinMs === null && acr.length === 0) return null
+  const denied = { allowed: false, rule: rule.name, hint: 'run: sallyport login' } as const
+  if (!login.interactive) {
+    const reason = `rule ${rule.name} needs a recent sign-in by a person, not a token`
+    return { ...denied, code: 'INTERACTIVE_REQUIRED', condition: 'login', reason }
+  }
+  if (loginWithinMs !== null && now - login.authenticatedAt > loginWithinMs) {
+    const reason = `rule ${rule.name} needs a sign-in within the last ${formatMs(loginWithinMs)}`
+    return { ...denied, code: 'LOGIN_TOO_OLD', condition: 'login', reason }
+  }
+  if (acr.length > 0 && !(login.acr !== null && acr.includes(login.acr))) {
+    const reason = `rule ${rule.name} needs a sign-in with ${acr.join(' or ')}; yours has ${login.acr ?? 'none'}`
+    return { ...denied, code: 'LOGIN_TOO_OLD', condition: 'acr', reason }
+  }
+  return null
+}
+
+function matchesTicket(pattern: RegExp, ticket: string | null): boolean {
+  return ticket !== null && ticket.length <= maxTicketLength && pattern.test(ticket)
+}
+
+/** Levels that this principal may ask for on this resource, in the order of the configuration. */
+export function levelsToAskFor(rules: RuleSet, principal: Principal, resource: Resource): string[] {
+  return [...levelsOf(rules, resource).keys()].filter((level) => findRule(rules, principal, resource, level).allowed)
+}
+
+export interface ExplainedCondition {
+  readonly condition: 'who' | 'what' | 'level'
+  readonly ok: boolean
+  readonly text: string
+}
+
+export interface ExplainedRule {
+  readonly name: string
+  readonly matches: boolean
+  readonly conditions: readonly ExplainedCondition[]
+}
+
+/** Every rule that was considered, in order, and each of its conditions: the reasoning behind {@link findRule}. */
+export function explain(
+  rules: RuleSet,
+  principal: Principal,
+  resource: Resource,
+  level: string,
+  address: Address = 'you are',
+): ExplainedRule[] {
+  return rules.rules.map((rule) => {
+    const conditions = describeRule(rule, principal, resource, level, address)
+    return { name: rule.name, matches: conditions.every((condition) => condition.ok), conditions }
+  })
+}
+
+function describeRule(
+  rule: Rule,
+  principal: Principal,
+  resource: Resource,
+  level: string,
+  address: Address,
+): ExplainedCondition[] {
+  const unselected = mismatch(rule.what, resource)
+  const isIncluded = includesPrincipal(rule.who, principal)
+  return [
+    { condition: 'what', ok: unselected === null, text: unselected ?? 'it selects the resource' },
+    {
+      condition: 'level',
+      ok: rule.levels.includes(level),
+      text: `it is for ${rule.levels.join(', ')}; asked: ${level}`,
+    },
+    {
+      condition: 'who',
+      ok: isIncluded,
+      text: isIncluded ? 'it includes the principal' : `it ${describeWho(rule, principal, address)}`,
+    },
+  ]
+}
+
+const mostNames = 20
+
+/** `needs group engineering; you are in: sales, support` */
+function describeWho(rule: Rule, principal: Principal, address: Address): string {
+  const { groups, emails, principals } = rule.who
+  const needs = [
+    ...(groups.length > 0 ? [`group ${list(groups, ' or ')}`] : []),
+    // Who is named one by one is not for everybody's eyes.
+    ...(emails.length + principals.length > 0 ? ['to be named in it'] : []),
+  ]
+  return `needs ${needs.join(', or ')}; ${address} in: ${list(principal.groups, ', ') || 'no group'}`
+}
+
+function list(names: readonly string[], separator: string): string {
+  const more = names.length > mostNames ? `${separator}${names.length - mostNames} more` : ''
+  return names.slice(0, mostNames).join(separator) + more
+}
+
+/** The rules that come closest are named, at most three. */
+function noRule(rules: RuleSet, principal: Principal, resource: Resource, level: string, address: Address): Denied {
+  const near = rules.rules.filter((rule) => rule.levels.includes(level) && selects(rule.what, resource)).slice(0, 3)
+  const reasons = near.map((rule) => `rule ${rule.name} ${describeWho(rule, principal, address)}`)
+  const reason = reasons.join('; ') || `no rule gives level ${level} on ${resource.id}`
+  return { allowed: false, code: 'GRANT_DENIED', rule: near[0]?.name ?? null, condition: 'rule', reason }
+}
+
+/** 5400000 → `1h30m` */
+export function formatMs(ms: number): string {
+  const parts = [
+    [Math.floor(ms / 86_400_000), 'd'],
+    [Math.floor(ms / 3_600_000) % 24, 'h'],
+    [Math.floor(ms / 60_000) % 60, 'm'],
+    [Math.floor(ms / 1000) % 60, 's'],
+    [ms % 1000, 'ms'],
+  ] as const
+  return (
+    parts
+      .filter(([count]) => count > 0)
+      .map(([count, unit]) => `${count}${unit}`)
+      .join('') || '0s'
+  )
+}

@@ -1,0 +1,39 @@
+import { canonicalJson } from '../../audit/digest.ts'
+import type { Config } from '../../config/config.ts'
+import type { ResourceFile } from '../../config/schema.ts'
+
+/** What one load of the rules consisted of, as it was written. */
+export type Revision = Pick<Config, 'access' | 'levels' | 'resources'>
+
+export interface RevisionDiff {
+  readonly rules: Names
+  readonly levelsChanged: boolean
+  readonly resources: Names
+}
+
+interface Names {
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+}
+
+/** What changed between two loads, by name; all is new after none. */
+export function diffRevisions(before: Revision | undefined, after: Revision): RevisionDiff {
+  const none: Revision = { access: [], levels: [], resources: [] }
+  const old = before ?? none
+  return {
+    rules: diffNamed(old.access, after.access, (rule) => rule.name),
+    levelsChanged: canonicalJson(old.levels) !== canonicalJson(after.levels),
+    resources: diffNamed(old.resources, after.resources, (resource: ResourceFile) => resource.id),
+  }
+}
+
+function diffNamed<T>(before: readonly T[], after: readonly T[], name: (item: T) => string): Names {
+  const old = new Map(before.map((item) => [name(item), canonicalJson(item)]))
+  const now = new Map(after.map((item) => [name(item), canonicalJson(item)]))
+  return {
+    added: [...now.keys()].filter((key) => !old.has(key)),
+    removed: [...old.keys()].filter((key) => !now.has(key)),
+    changed: [...now].filter(([key, text]) => old.has(key) && old.get(key) !== text).map(([key]) => key),
+  }
+}

@@ -1,0 +1,172 @@
+import { digestOf } from '../../audit/digest.ts'
+import type { Resource } from '../../catalog/resource.ts'
+import type { LevelFile, RuleFile } from '../../config/schema.ts'
+import type { Principal } from '../../identity/principal.ts'
+
+/** Which resources: all members that are given must match, each exactly; one that names none matches none. */
+export interface Selector {
+  readonly ids?: readonly string[]
+  readonly accounts?: readonly string[]
+  readonly kinds?: readonly string[]
+  readonly regions?: readonly string[]
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+/** Whoever is in any of these. */
+export interface Who {
+  readonly groups: readonly string[]
+  readonly emails: readonly string[]
+  readonly principals: readonly string[]
+}
+
+/** One step of an approval. `anyOf`: `group:NAME`, `email:ADDRESS`, `manager`. */
+export interface Stage {
+  readonly anyOf: readonly string[]
+  /** How many different people. */
+  readonly count: number
+}
+
+export interface Rule {
+  readonly name: string
+  readonly who: Who
+  readonly what: Selector
+  readonly levels: readonly string[]
+  readonly maxDurationMs: number
+  readonly require: {
+    readonly reason: boolean
+    /** Anchored at both ends. */
+    readonly ticket: RegExp | null
+    readonly loginWithinMs: number | null
+    /** Empty: any. */
+    readonly acr: readonly string[]
+  }
+  /** In order; empty: self-service. */
+  readonly stages: readonly Stage[]
+  readonly connectTokenMaxMs: number
+  /** Hex SHA-256 of the rule as it is written. */
+  readonly digest: string
+}
+
+/** What one level means; `parsed` holds what each kind's `parseLevel` made of it. */
+export interface LevelMeaning {
+  readonly raw: unknown
+  readonly digest: string
+  readonly parsed: ReadonlyMap<string, unknown>
+}
+
+/** Levels of the resources that `for` selects. */
+export interface LevelSet {
+  readonly for: Selector
+  readonly levels: ReadonlyMap<string, LevelMeaning>
+}
+
+/** Rules and levels of one load, in the order in which they are written. */
+export interface RuleSet {
+  /** Hex SHA-256 over rules, levels and the catalog they were checked with. */
+  readonly digest: string
+  readonly rules: readonly Rule[]
+  readonly levelSets: readonly LevelSet[]
+}
+
+/** The longest ticket that a pattern is run on. */
+export const maxTicketLength = 128
+
+/** Turns one rule that the schema has accepted into what the daemon uses. @throws SyntaxError for a broken pattern */
+export function parseRule(file: RuleFile): Rule {
+  const { require, approval } = file
+  return {
+    name: file.name,
+    who: { groups: file.who.groups ?? [], emails: file.who.emails ?? [], principals: file.who.principals ?? [] },
+    what: file.what,
+    levels: file.levels,
+    maxDurationMs: durationMs(file.max_duration ?? '8h'),
+    require: {
+      reason: require?.reason ?? false,
+      ticket: require?.ticket === undefined ? null : wholePattern(require.ticket),
+      loginWithinMs: require?.login_within === undefined ? null : durationMs(require.login_within),
+      acr: require?.acr ?? [],
+    },
+    stages: (approval?.stages ?? []).map((stage) => ({ anyOf: stage.any_of, count: stage.count ?? 1 })),
+    connectTokenMaxMs: durationMs(file.connect_token_max ?? '12h'),
+    digest: digestOf(file),
+  }
+}
+
+/** Names of the levels in an entry of `levels`, with what is written for each. */
+export function levelEntries(file: LevelFile): [string, unknown][] {
+  return Object.entries(file).filter(([name]) => name !== 'for')
+}
+
+/** @param parsed what the kinds made of each level, by level name and kind */
+export function parseLevelSet(file: LevelFile, parsed: ReadonlyMap<string, ReadonlyMap<string, unknown>>): LevelSet {
+  const levels = levelEntries(file).map(([name, raw]): [string, LevelMeaning] => [
+    name,
+    { raw, digest: digestOf(raw), parsed: parsed.get(name) ?? new Map() },
+  ])
+  return { for: file.for, levels: new Map(levels) }
+}
+
+const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** `8h` → 28800000. @throws TypeError for anything that the schema would have refused */
+export function durationMs(text: string): number {
+  const [, count, unit] = /^([0-9]+)(ms|s|m|h|d)$/.exec(text) ?? []
+  if (count === undefined || unit === undefined) throw new TypeError(`expected a duration such as 8h, got "${text}"`)
+  return Number(count) * unitsMs[unit as keyof typeof unitsMs]
+}
+
+/** @throws SyntaxError */
+export function wholePattern(pattern: string): RegExp {
+  new RegExp(pattern, 'u') // by itself first: `a)|(b` must not become valid by being wrapped
+  return new RegExp(`^(?:${pattern})$`, 'u')
+}
+
+/** Why a selector doesn't select a resource, in words; null when it does. */
+export function mismatch(selector: Selector, resource: Resource): string | null {
+  const { ids, accounts, kinds, regions, tags } = selector
+  if (!ids && !accounts && !kinds && !regions && !tags) return 'it selects nothing'
+  if (ids && !ids.includes(resource.id)) return 'its id is not listed'
+  if (accounts && !(resource.account && accounts.includes(resource.account)))
+    return `it is in account ${resource.account ?? '-'}, not ${accounts.join(', ')}`
+  if (kinds && !kinds.includes(resource.kind)) return `it is of kind ${resource.kind}, not ${kinds.join(', ')}`
+  if (regions && !(resource.region && regions.includes(resource.region)))
+    return `it is in region ${resource.region ?? '-'}, not ${regions.join(', ')}`
+  return tags ? tagMismatch(tags, resource.tags) : null
+}
+
+function tagMismatch(wanted: Readonly<Record<string, string>>, tags: Resource['tags']): string | null {
+  const pairs = Object.entries(wanted)
+  if (pairs.length === 0) return 'it selects nothing'
+  for (const [key, value] of pairs) {
+    const found = Object.hasOwn(tags, key) ? tags[key] : undefined
+    if (found !== value) return `it has ${found === undefined ? `no tag ${key}` : `tag ${key}=${found}`}, not ${value}`
+  }
+  return null
+}
+
+export function selects(selector: Selector, resource: Resource): boolean {
+  return mismatch(selector, resource) === null
+}
+
+/** An e-mail counts only when it is verified and unique; identity leaves it null otherwise. */
+export function includesPrincipal(who: Who, principal: Principal): boolean {
+  return (
+    who.principals.includes(principal.id) ||
+    (principal.email !== null && who.emails.includes(principal.email)) ||
+    principal.groups.some((group) => who.groups.includes(group))
+  )
+}
+
+/** The levels that a resource has: those of the first entry that selects it. */
+export function levelsOf(rules: RuleSet, resource: Resource): ReadonlyMap<string, LevelMeaning> {
+  return rules.levelSets.find((set) => selects(set.for, resource))?.levels ?? new Map()
+}
+
+/** `accounts 111122223333; tags env=prod` */
+export function formatSelector({ ids, accounts, kinds, regions, tags }: Selector): string {
+  const lists = Object.entries({ ids, accounts, kinds, regions }).flatMap(([member, names]) =>
+    names ? [`${member} ${names.join(', ')}`] : [],
+  )
+  const pairs = Object.entries(tags ?? {}).map(([key, value]) => `${key}=${value}`)
+  return [...lists, ...(pairs.length > 0 ? [`tags ${pairs.join(', ')}`] : [])].join('; ')
+}

@@ -1,0 +1,114 @@
+import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
+import { canonicalJson } from '../../audit/digest.ts'
+import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
+import type { Config } from '../../config/config.ts'
+import { newId } from '../../store/ids.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { AccessStore } from '../rows/access-store.ts'
+import { type Kinds, loadRules, type RuleProblem } from './load-rules.ts'
+import { diffRevisions, type Revision, type RevisionDiff } from './revision.ts'
+import type { RuleSet } from './rule.ts'
+
+export interface RulesDeps {
+  readonly store: Pick<AccessStore, 'lastRevision' | 'insertRevision'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
+  readonly clock: Clock
+  readonly metrics: Pick<Metrics, 'rulesDigestMismatch'>
+  readonly kinds: Kinds
+}
+
+export type Reloaded =
+  | { readonly ok: true; readonly digest: string; readonly warnings: readonly RuleProblem[] }
+  | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
+
+/** The rules by which this daemon judges now; none before the first load, so everything is denied. */
+export class RulesInForce {
+  readonly #deps: RulesDeps
+  #rules: RuleSet = { digest: '', rules: [], levelSets: [] }
+  #catalog: Catalog = createCatalog([])
+  #loadedAt: number | null = null
+
+  constructor(deps: RulesDeps) {
+    this.#deps = deps
+  }
+
+  get rules(): RuleSet {
+    return this.#rules
+  }
+
+  get catalog(): Catalog {
+    return this.#catalog
+  }
+
+  get loadedAt(): number | null {
+    return this.#loadedAt
+  }
+
+  /**
+   * Puts the rules of a configuration into force, once they are stored and audited. Broken ones are refused, and the old ones stay.
+   * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
+   */
+  async load(config: Config): Promise<Reloaded> {
+    this.#deps.metrics.rulesDigestMismatch.set(1) // until the rules of the file are in force
+    const loaded = loadRules(config, this.#deps.kinds)
+    if (!loaded.ok) {
+      await this.#deps.audit.appendRemoval(rulesRefused(loaded.problems))
+      return loaded
+    }
+    const { rules, catalog, warnings } = loaded
+    await this.#record(rules.digest, config)
+    this.#rules = rules
+    this.#catalog = catalog
+    this.#loadedAt = this.#deps.clock.now()
+    this.#deps.metrics.rulesDigestMismatch.set(0)
+    return { ok: true, digest: rules.digest, warnings }
+  }
+
+  async #record(digest: string, { access, levels, resources }: Config): Promise<void> {
+    const { store, audit, clock } = this.#deps
+    const last = await store.lastRevision()
+    const revision: Revision = { access, levels, resources }
+    const diff = diffRevisions(last && (JSON.parse(last.content) as Revision), revision)
+    await Promise.all(resourceEvents(diff).map((event) => audit.append(event)))
+    await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
+    if (last?.digest === digest) return
+    const content = canonicalJson(revision)
+    await store.insertRevision({ id: newId('rev'), digest, content, loaded_at: clock.now() })
+  }
+}
+
+/** A configuration was not put into force. */
+export function rulesRefused(problems: readonly RuleProblem[]): AuditEvent {
+  const shown = problems.slice(0, 20).map(({ path, message }) => `${path}: ${message}`)
+  return {
+    type: 'rules.refused',
+    actor: 'system',
+    fields: { problems: problems.length, paths: problems.slice(0, 20).map(({ path }) => path) },
+    text: { problems: shown.join('\n') },
+  }
+}
+
+function loadedEvent(digest: string, previous: string | null, { rules, levelsChanged }: RevisionDiff): AuditEvent {
+  return {
+    type: 'rules.loaded',
+    actor: 'system',
+    fields: {
+      digest,
+      previous,
+      added: rules.added,
+      removed: rules.removed,
+      changed: rules.changed,
+      levels_changed: levelsChanged,
+    },
+  }
+}
+
+/** Tags decide who may ask for a resource, so a change of the catalog is on record too. */
+function resourceEvents({ resources }: RevisionDiff): AuditEvent[] {
+  return Object.entries(resources).flatMap(([change, ids]) =>
+    ids.map(
+      (resource: string) => ({ type: 'resource.changed', actor: 'system', fields: { resource, change } }) as const,
+    ),
+  )
+}

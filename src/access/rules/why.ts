@@ -1,0 +1,64 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Login } from '../../identity/principal.ts'
+import { type Core, currentPrincipal, isOverseer, isVisible } from '../core.ts'
+import type { Named } from '../views.ts'
+import { type ExplainedRule, explain, findRule } from './decide.ts'
+import { levelsOf } from './rule.ts'
+
+export interface WhyAnswer {
+  readonly principal: Named & { readonly groups: readonly string[] }
+  readonly resource: string
+  /** One for each level asked about. */
+  readonly levels: readonly {
+    readonly level: string
+    readonly allowed: boolean
+    /** The rule that decides; null when none comes into question. */
+    readonly rule: string | null
+    readonly reason: string
+    /** Every rule that was considered, in order. */
+    readonly rules: readonly ExplainedRule[]
+  }[]
+}
+
+/**
+ * The reasoning about one principal and one resource, by the rules in force.
+ * @param ask.principal id, e-mail or name; omitted: oneself. Only admins and auditors may ask about others.
+ * @throws BrokerError ROLE_REQUIRED, NOT_FOUND, RESOURCE_UNKNOWN, LEVEL_UNKNOWN …
+ */
+export async function why(
+  core: Core,
+  login: Login,
+  ask: { readonly principal?: string; readonly resource: string; readonly level?: string },
+): Promise<WhyAnswer> {
+  const self = await currentPrincipal(core, login.principal.id)
+  const principal = ask.principal === undefined ? self : await findAsked(core, login, ask.principal)
+  const { rules, catalog } = core.inForce
+  const resource = catalog.find(ask.resource, (one) => isOverseer(login) || isVisible(core, self, one))
+  const known = [...levelsOf(rules, resource).keys()]
+  const levels = ask.level === undefined ? known : known.filter((level) => level === ask.level)
+  if (levels.length === 0)
+    throw new BrokerError('LEVEL_UNKNOWN', `${resource.id} has: ${known.join(', ') || 'no level at all'}`)
+  const address = principal.id === self.id ? 'you are' : `${principal.name} is`
+  return {
+    principal: { id: principal.id, name: principal.name, groups: principal.groups },
+    resource: resource.id,
+    levels: levels.map((level) => {
+      const decision = findRule(rules, principal, resource, level, address)
+      return {
+        level,
+        allowed: decision.allowed,
+        rule: typeof decision.rule === 'object' ? (decision.rule?.name ?? null) : decision.rule,
+        reason: decision.allowed ? `rule ${decision.rule.name} allows it` : decision.reason,
+        rules: explain(rules, principal, resource, level, address),
+      }
+    }),
+  }
+}
+
+/** Whoever may not ask about others learns nothing about them, not even that they exist. */
+async function findAsked(core: Core, login: Login, reference: string) {
+  const { principal } = login
+  if ([principal.id, principal.email, principal.name].includes(reference)) return principal
+  if (!isOverseer(login)) throw new BrokerError('ROLE_REQUIRED', 'you may ask about yourself only')
+  return await core.identity.findPrincipal(reference)
+}

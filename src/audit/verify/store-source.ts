@@ -1,0 +1,50 @@
+import type { Db } from '../../store/store.ts'
+import type { AuditStore } from '../audit-store.ts'
+import type { Problem } from './problem.ts'
+import type { AuditSource } from './verify.ts'
+
+const pageSize = 200 // a few milliseconds of hashing between two turns of the relay
+
+/** The tables of a store, for `verify`. */
+export function storeSource(store: Omit<AuditStore, 'commit' | 'open' | 'addCheckpoint'>, db: Db): AuditSource {
+  return {
+    async *checkpoints() {
+      for (let n = 0; ; ) {
+        const rows = await store.checkpoints(n, pageSize)
+        const last = rows.at(-1)
+        if (!last) return
+        yield* rows
+        n = last.n
+      }
+    },
+    async *events() {
+      for (let seq = 0; ; ) {
+        const rows = await store.page(seq, pageSize)
+        const last = rows.at(-1)
+        if (!last) return
+        yield rows
+        seq = last.seq
+      }
+    },
+    installation: async () => (await store.head()).installation,
+    head: () => store.head(),
+    subjects: (fromSeq, toSeq) => store.subjects(fromSeq, toSeq),
+    problems: () => findStrays(db),
+  }
+}
+
+/** Rows beside the chain that belong to no event. */
+async function findStrays(db: Db): Promise<Problem[]> {
+  const texts = await strays(db, 'audit_texts')
+  const subjects = await strays(db, 'audit_subjects')
+  const what = 'it belongs to no event'
+  return [
+    ...texts.map(({ seq }) => ({ where: 'text', at: seq, what })),
+    ...subjects.map(({ seq }) => ({ where: 'subjects', at: seq, what })),
+  ]
+}
+
+function strays(db: Db, table: 'audit_texts' | 'audit_subjects'): Promise<{ seq: number }[]> {
+  const known = db.selectFrom('audit_events').select('audit_events.seq')
+  return db.selectFrom(table).select('seq').where('seq', 'not in', known).orderBy('seq').limit(100).execute()
+}

@@ -1,0 +1,292 @@
+import type { KeyObject } from 'node:crypto'
+import type { CheckpointRow, Head, StoredEvent } from '../audit-store.ts'
+import type { AuditTables } from '../audit-tables.ts'
+import { createChainCheck, genesis, subjectsOf, textDigest } from '../chain.ts'
+import { type Checkpoint, openCheckpoint, parseCheckpointLine, readPublicKey } from '../checkpoint.ts'
+import { endOf, type RecordingEnd, RecordingLedger } from '../recording-ledger.ts'
+import type { Problem } from './problem.ts'
+import { type AuditReport, writeReport } from './report.ts'
+
+export type { AuditReport } from './report.ts'
+
+/** A log to check: a store or an export. Read in this order: checkpoints, installation, events, head, problems. */
+export interface AuditSource {
+  checkpoints(): AsyncIterable<CheckpointRow>
+  installation(): Promise<string>
+  /** Pages, in the order of `seq`. */
+  events(): AsyncIterable<readonly StoredEvent[]>
+  head(): Promise<Head>
+  /** The search index of these events; an export has none. */
+  subjects?(fromSeq: number, toSeq: number): Promise<readonly AuditTables['audit_subjects'][]>
+  /** What is wrong with the source itself. */
+  problems(): Promise<readonly Problem[]>
+}
+
+export interface AnchorCopy {
+  readonly name: string
+  /** JSON lines; those that hold no checkpoint are passed over, so that captured standard output will do. */
+  readonly lines: AsyncIterable<string>
+}
+
+export interface VerifyOptions {
+  readonly source: AuditSource
+  readonly publicKeyPem: string
+  /** Copies of checkpoints from outside. */
+  readonly anchors?: readonly AnchorCopy[]
+  /** Checks one recording against what the log says of it. @returns what is wrong, or null */
+  readonly checkRecording?: (end: RecordingEnd) => Promise<string | null>
+  /** Of other features: HMACs of grants, tokens, rule revisions. */
+  readonly extraChecks?: readonly (() => AsyncIterable<Problem>)[]
+}
+
+/** A hash that the log must have at some event, because a signature says so. */
+interface Expectation {
+  readonly hash: string
+  readonly at: number
+  readonly where: 'checkpoint' | 'anchor'
+  readonly name: string | number
+}
+
+const mostProblems = 100
+
+/** Checks a whole audit log and says up to where its integrity is proven, and by what. Never throws for what it finds. */
+export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> {
+  return await new Verification(options).run()
+}
+
+class Verification {
+  readonly #options: VerifyOptions
+  readonly #key: KeyObject
+  readonly #expected = new Map<number, Expectation[]>()
+  readonly #recordings = new RecordingLedger()
+  readonly #problems: Problem[] = []
+  readonly #notes: string[] = []
+  #problemCount = 0
+  #firstBadSeq = Number.POSITIVE_INFINITY
+  /** Bodies by number, to compare with the anchors'. */
+  readonly #bodies = new Map<number, string>()
+  #installation = ''
+  #erasedTexts = 0
+  #events = 0
+  #signed: { seq: number; at: number } | null = null
+  #anchored: { seq: number; at: number; anchor: string } | null = null
+
+  constructor(options: VerifyOptions) {
+    this.#options = options
+    this.#key = readPublicKey(options.publicKeyPem)
+  }
+
+  async run(): Promise<AuditReport> {
+    const { source } = this.#options
+    const checkpoints = await this.#readCheckpoints()
+    this.#installation = await source.installation()
+    this.#checkInstallation(checkpoints)
+    for (const anchor of this.#options.anchors ?? []) await this.#readAnchor(anchor)
+    const head = await this.#readEvents()
+    this.#add(await source.problems())
+    const recordings = await this.#checkRecordings()
+    for (const check of this.#options.extraChecks ?? []) for await (const problem of check()) this.#add([problem])
+    return writeReport({
+      installation: this.#installation,
+      events: this.#events,
+      head: { seq: head.seq, hash: head.hash },
+      checkpoints: checkpoints.length,
+      erasedTexts: this.#erasedTexts,
+      recordings,
+      signed: this.#provable(this.#signed),
+      anchored: this.#provable(this.#anchored),
+      wasAnchorGiven: (this.#options.anchors ?? []).length > 0,
+      problems: this.#problems,
+      problemCount: this.#problemCount,
+      notes: this.#notes,
+    })
+  }
+
+  async #readCheckpoints(): Promise<Pick<Checkpoint, 'n' | 'installation'>[]> {
+    const found: Pick<Checkpoint, 'n' | 'installation'>[] = []
+    let expected = 1
+    for await (const row of this.#options.source.checkpoints()) {
+      if (row.n !== expected) this.#report('checkpoint', expected, `missing: after ${expected - 1} comes ${row.n}`)
+      expected = row.n + 1
+      const opened = openCheckpoint(row, this.#key)
+      if (!opened.ok) {
+        this.#report('checkpoint', row.n, opened.what)
+        continue
+      }
+      const { checkpoint } = opened
+      if (checkpoint.n !== row.n) this.#report('checkpoint', row.n, `it was signed as number ${checkpoint.n}`)
+      this.#bodies.set(checkpoint.n, row.body)
+      found.push({ n: checkpoint.n, installation: checkpoint.installation })
+      this.#expect(checkpoint, 'checkpoint', checkpoint.n)
+    }
+    if (expected === 1) this.#report('checkpoint', 1, 'there is none, though every start of the daemon makes one')
+    return found
+  }
+
+  #checkInstallation(checkpoints: readonly Pick<Checkpoint, 'n' | 'installation'>[]): void {
+    for (const { n, installation } of checkpoints) {
+      if (installation !== this.#installation)
+        this.#report('checkpoint', n, `it is of another installation, ${installation}`)
+    }
+  }
+
+  async #readAnchor(anchor: AnchorCopy): Promise<void> {
+    let line = 0
+    let found = 0
+    try {
+      for await (const text of anchor.lines) {
+        line++
+        const signed = parseCheckpointLine(text)
+        if (signed) {
+          found++
+          this.#checkAnchored(anchor.name, line, signed)
+        } else if (text.includes('"checkpoint"')) {
+          this.#notes.push(`${anchor.name}, line ${line}: torn or damaged; passed over`)
+        }
+      }
+    } catch (error) {
+      this.#report('anchor', anchor.name, `it can't be read: ${(error as Error).message}`)
+      return
+    }
+    if (found === 0) this.#report('anchor', anchor.name, 'it holds no checkpoint, so it proves nothing')
+  }
+
+  #checkAnchored(name: string, line: number, signed: { body: string; signature: string }): void {
+    const place = `${name}:${line}`
+    const opened = openCheckpoint(signed, this.#key)
+    if (!opened.ok) {
+      this.#report('anchor', place, opened.what)
+      return
+    }
+    const { checkpoint } = opened
+    if (checkpoint.installation !== this.#installation) {
+      this.#report('anchor', place, `it is of another installation, ${checkpoint.installation}`)
+      return
+    }
+    const stored = this.#bodies.get(checkpoint.n)
+    if (stored === undefined) this.#report('checkpoint', checkpoint.n, `missing, but the anchor holds it (${place})`)
+    else if (stored !== signed.body) this.#report('checkpoint', checkpoint.n, `the anchor holds another one (${place})`)
+    this.#expect(checkpoint, 'anchor', place)
+  }
+
+  #expect(checkpoint: Checkpoint, where: Expectation['where'], name: string | number): void {
+    const expectation = { hash: checkpoint.hash, at: checkpoint.at, where, name }
+    const others = this.#expected.get(checkpoint.seq)
+    if (others) others.push(expectation)
+    else this.#expected.set(checkpoint.seq, [expectation])
+    if (this.#options.checkRecording) this.#recordings.addHeads(checkpoint.recordings)
+  }
+
+  async #readEvents(): Promise<Head> {
+    const { source } = this.#options
+    const chain = createChainCheck(this.#installation)
+    let lastSeq = 0
+    this.#meet(0, genesis(this.#installation))
+    for await (const page of source.events()) {
+      for (const row of page) {
+        this.#add(chain.next(row))
+        this.#checkText(row)
+        this.#meet(row.seq, row.hash)
+        if (this.#options.checkRecording) this.#recordings.addEnd(endOf(row))
+        lastSeq = row.seq
+        this.#events++
+      }
+      await this.#checkSubjects(page)
+    }
+    const head = await source.head()
+    this.#add(chain.end(head))
+    this.#reportTruncation(lastSeq)
+    return head
+  }
+
+  /** Compares the hash of an event with what signatures say it must be. */
+  #meet(seq: number, hash: string): void {
+    for (const { hash: expected, where, name, at } of this.#expected.get(seq) ?? []) {
+      if (hash !== expected) {
+        this.#report(where, name, `it signs another event ${seq} than the log holds: the log was rewritten`)
+        this.#firstBadSeq = Math.min(this.#firstBadSeq, seq)
+      } else if (where === 'checkpoint') {
+        if (seq >= (this.#signed?.seq ?? 0)) this.#signed = { seq, at }
+      } else if (seq >= (this.#anchored?.seq ?? 0)) {
+        this.#anchored = { seq, at, anchor: String(name) }
+      }
+    }
+    this.#expected.delete(seq)
+  }
+
+  #reportTruncation(lastSeq: number): void {
+    for (const [seq, expectations] of this.#expected) {
+      for (const { where, name } of expectations) {
+        const what = seq > lastSeq ? `the log ends at event ${lastSeq}: it was truncated` : 'the log lacks it'
+        this.#report(where, name, `it signs event ${seq}, but ${what}`)
+      }
+    }
+  }
+
+  #checkText(row: StoredEvent): void {
+    if (row.text === null) {
+      if (row.text_digest !== null) this.#erasedTexts++
+    } else if (row.text_digest === null) {
+      this.#report('text', row.seq, 'there is text beside an event that had none')
+    } else if (textDigest(String(row.salt), row.text) !== row.text_digest) {
+      this.#report('text', row.seq, 'the text beside the event (or its salt) is not what the event holds the digest of')
+    }
+  }
+
+  async #checkSubjects(page: readonly StoredEvent[]): Promise<void> {
+    const [first] = page
+    const last = page.at(-1)
+    if (!first || !last || !this.#options.source.subjects) return
+    const found = new Map<number, Set<string>>()
+    for (const { seq, subject } of await this.#options.source.subjects(first.seq, last.seq)) {
+      const subjects = found.get(seq)
+      if (subjects) subjects.add(subject)
+      else found.set(seq, new Set([subject]))
+    }
+    for (const row of page) {
+      const expected = readSubjects(row)
+      const listed = found.get(row.seq) ?? new Set()
+      if (expected.size !== listed.size || [...expected].some((subject) => !listed.has(subject))) {
+        this.#report('subjects', row.seq, 'the search index does not list exactly the values of the event')
+      }
+    }
+  }
+
+  async #checkRecordings(): Promise<number | null> {
+    const { checkRecording } = this.#options
+    if (!checkRecording) return null
+    let count = 0
+    for (const end of this.#recordings.ends()) {
+      count++
+      const what = await checkRecording(end)
+      if (what !== null) this.#report('recording', end.session, what)
+    }
+    return count
+  }
+
+  /** A signature over the end of a damaged range proves nothing of it. */
+  #provable<T extends { seq: number }>(newest: T | null): T | null {
+    return newest && newest.seq < this.#firstBadSeq ? newest : null
+  }
+
+  #report(where: string, at: number | string, what: string): void {
+    this.#add([{ where, at, what }])
+  }
+
+  #add(problems: readonly Problem[]): void {
+    for (const problem of problems) {
+      this.#problemCount++
+      if (this.#problems.length < mostProblems) this.#problems.push(problem)
+      const isInChain = problem.where === 'event' || problem.where === 'text'
+      if (isInChain) this.#firstBadSeq = Math.min(this.#firstBadSeq, Number(problem.at))
+    }
+  }
+}
+
+function readSubjects(row: StoredEvent): Set<string> {
+  try {
+    return subjectsOf(row)
+  } catch {
+    return new Set([row.actor]) // the chain check names the damaged body
+  }
+}

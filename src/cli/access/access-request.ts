@@ -1,0 +1,92 @@
+import type { ApiClient } from '../api/api-client.ts'
+import { formatDuration } from '../duration.ts'
+import { printable, when } from '../output.ts'
+
+/** A request, as the API shows it. */
+export interface AccessRequest {
+  id: string
+  requester: { name: string }
+  beneficiary: { name: string }
+  resourceId: string
+  level: string
+  durationMs: number
+  reason: string | null
+  ticket: string | null
+  rule: string
+  digest: string
+  status: string
+  statusReason: string | null
+  extendsGrantId: string | null
+  expiresAt: number
+  stages: { anyOf: string[]; count: number; approvals: number }[]
+  stage: number | null
+  decisions: { by: { name: string }; stage: number; verdict: string; comment: string | null; counts: boolean }[]
+  canDecide: boolean
+  whyNot: string | null
+  grantId: string | null
+}
+
+export interface Grant {
+  id: string
+  principal: { name: string }
+  resourceId: string
+  level: string
+  rule: string
+  endsAt: number
+  state: string
+  endText: string | null
+}
+
+/** What came of asking: the API's answer to a request, an extension or a decision. */
+export interface Asked {
+  request: AccessRequest
+  grant: Grant | null
+}
+
+export function getRequest(api: ApiClient, id: string): Promise<{ request: AccessRequest }> {
+  return api.get(`/api/v1/requests/${encodeURIComponent(id)}`)
+}
+
+/** `2 of 2: manager` */
+export function describeStage(request: AccessRequest): string {
+  const stage = request.stage === null ? undefined : request.stages[request.stage]
+  if (!stage || request.stage === null) return '-'
+  const missing = stage.count > 1 ? ` (${stage.approvals} of ${stage.count})` : ''
+  return `${request.stage + 1} of ${request.stages.length}: ${stage.anyOf.join(' or ')}${missing}`
+}
+
+/** Everything that an approver agrees to, for people. */
+export function printRequest(request: AccessRequest): void {
+  const { requester, beneficiary } = request
+  const lines: [string, string][] = [
+    ['request', request.id],
+    ['resource', request.resourceId],
+    ['level', request.level],
+    [
+      'for',
+      `${formatDuration(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
+    ],
+    ['who', requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, asked by ${requester.name}`],
+    ['reason', request.reason ?? '-'],
+    ['ticket', request.ticket ?? '-'],
+    ['rule', request.rule],
+    ['status', request.statusReason ? `${request.status}: ${request.statusReason}` : request.status],
+    ['stage', describeStage(request)],
+    ...request.decisions.map(({ by, stage, verdict, comment, counts }): [string, string] => [
+      'decision',
+      `${verdict} by ${by.name} at stage ${stage + 1}${comment ? `: ${comment}` : ''}${counts ? '' : ' (void)'}`,
+    ]),
+    ['lapses', when(request.expiresAt)],
+  ]
+  for (const [name, value] of lines) process.stdout.write(`${name.padEnd(10)}${printable(value)}\n`)
+}
+
+/** Says what became of asking, and what to type next. */
+export function printAsked({ request, grant }: Asked): void {
+  if (grant) {
+    process.stdout.write(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})\n`)
+    return
+  }
+  process.stdout.write(`${request.id} waits for approval, stage ${describeStage(request)}\n`)
+  process.stdout.write(`  an approver runs: sallyport approve ${request.id}\n`)
+}

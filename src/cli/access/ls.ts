@@ -1,0 +1,45 @@
+import type { Register } from '../cli.ts'
+import { formatDuration } from '../duration.ts'
+import { printJson, printTable } from '../output.ts'
+
+interface Resource {
+  id: string
+  name: string
+  kind: string
+  levels: string[]
+  grants: { id: string; level: string; endsAt: number }[]
+  tags: Record<string, string>
+}
+
+export const registerLs: Register = (program) => {
+  program
+    .command('ls')
+    .description('resources that you may ask for, and what you hold now')
+    .option('--kind <kind>', 'only this kind, e.g. rds-postgres')
+    .option('--json', 'print JSON')
+    .action(async (options: { kind?: string; json?: boolean }) => {
+      const { openApiClient } = await import('../login/login-store.ts')
+      const api = await openApiClient(program.opts())
+      const query = new URLSearchParams(options.kind === undefined ? {} : { kind: options.kind })
+      const { resources } = await api.get<{ resources: Resource[] }>(`/api/v1/resources?${query}`)
+      if (options.json) printJson(resources)
+      else print(resources)
+    })
+}
+
+function print(resources: readonly Resource[]): void {
+  const now = Date.now()
+  printTable(
+    ['NAME', 'RESOURCE', 'LEVELS', 'YOU HOLD', 'TAGS'],
+    resources.map((r) => [
+      r.name,
+      r.id,
+      r.levels.join(', ') || '-',
+      r.grants.map((g) => `${g.level} for ${formatDuration(g.endsAt - now)}`).join(', ') || '-',
+      Object.entries(r.tags)
+        .map(([key, value]) => `${key}=${value}`)
+        .join(' '),
+    ]),
+    'no resources: no rule covers any for you',
+  )
+}

@@ -1,0 +1,116 @@
+import { stat } from 'node:fs/promises'
+import { linkTarget, readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import { openApiClient } from '../login/login-store.ts'
+import { exitCodes, printJson, printTable } from '../output.ts'
+import { configFilePath, readSections } from './config-file.ts'
+
+export interface ConfigureOptions {
+  readonly prefix: string
+  readonly remove?: boolean
+  readonly json?: boolean
+}
+
+export interface Profile {
+  readonly name: string
+  readonly resource: string
+  readonly level: string
+  readonly command: string
+}
+
+const begin = '# begin of what `sallyport aws configure` wrote; it replaces everything up to the end'
+const end = '# end of what `sallyport aws configure` wrote'
+
+/** One entry of GET /api/v1/resources, as far as it is read here. */
+interface ListedRole {
+  readonly id: string
+  readonly account: string | null
+  readonly name: string
+  readonly levels: readonly string[]
+  readonly grants: readonly { readonly level: string }[]
+}
+
+/** `sallyport aws configure`: a profile for each role and level that one may use or ask for. Never touches a credentials file. */
+export async function configure(server: { server?: string }, options: ConfigureOptions): Promise<number> {
+  const path = await linkTarget(configFilePath(process.env))
+  const before = (await readIfThere(path)) ?? ''
+  const profiles = options.remove ? [] : await listProfiles(server, options.prefix)
+  const after = withProfiles(before, profiles)
+  if (after !== before) await replaceFile(path, after, await modeOf(path))
+  if (options.json) printJson({ file: path, profiles })
+  else {
+    printTable(
+      ['PROFILE', 'ROLE', 'LEVEL'],
+      profiles.map(({ name, resource, level }) => [name, resource, level]),
+      options.remove ? 'no profiles of ours are left' : 'no role is yours to use; ask with: sallyport request',
+    )
+    process.stderr.write(`${path}\n`)
+  }
+  return exitCodes.done
+}
+
+async function listProfiles(server: { server?: string }, prefix: string): Promise<Profile[]> {
+  if (!/^[A-Za-z0-9_.@/-]*$/.test(prefix))
+    throw new BrokerError('INVALID_INPUT', '--prefix: expected letters, digits and _.@/-')
+  const api = await openApiClient(server)
+  const { resources } = await api.get<{ resources: ListedRole[] }>('/api/v1/resources?kind=iam-role')
+  return toProfiles(resources, prefix, [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server])
+}
+
+/** Names are as short as they can be: the role's, with its level where there are several, with its account where two share it. */
+export function toProfiles(roles: readonly ListedRole[], prefix: string, program: readonly string[]): Profile[] {
+  return roles.flatMap((role) => {
+    const levels = new Set([...role.levels, ...role.grants.map((grant) => grant.level)])
+    const isShared = roles.some((other) => other !== role && other.name === role.name)
+    return [...levels].sort().map((level) => ({
+      name: `${prefix}${isShared ? `${role.account}-` : ''}${role.name}${levels.size > 1 ? `-${level}` : ''}`,
+      resource: role.id,
+      level,
+      command: [...program, 'aws', 'credential-process', role.id, '--level', level].map(quote).join(' '),
+    }))
+  })
+}
+
+/** As both a shell and Python's shlex read it: the SDKs differ in which of them they use. */
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `"${word.replaceAll(/(["\\$`])/g, '\\$1')}"`
+}
+
+/**
+ * The text of the file with these profiles and no other of ours; everything else stays as it is.
+ * @throws BrokerError CONFIG_INVALID when a profile of that name is there already, or our own lines are damaged
+ */
+export function withProfiles(text: string, profiles: readonly Profile[]): string {
+  const others = withoutOurs(text)
+  const taken = new Set(readSections(others).map((section) => section.name))
+  const twice = profiles.find(({ name }) => taken.has(`profile ${name}`))
+  if (twice)
+    throw new BrokerError('CONFIG_INVALID', `there is a profile ${twice.name} already, which is not ours`, {
+      hint: 'rename it, or choose other names with --prefix',
+    })
+  if (profiles.length === 0) return others
+  const ours = profiles.flatMap(({ name, command }) => [`[profile ${name}]`, `credential_process = ${command}`, ''])
+  const gap = others === '' ? '' : others.endsWith('\n') ? '\n' : '\n\n'
+  return `${others}${gap}${[begin, ...ours.slice(0, -1), end, ''].join('\n')}`
+}
+
+function withoutOurs(text: string): string {
+  const lines = text.split('\n')
+  const [first, last] = [lines.indexOf(begin), lines.indexOf(end)]
+  if (first < 0 && last < 0) return text
+  if (first < 0 || last < first || lines.indexOf(begin, first + 1) >= 0)
+    throw new BrokerError('CONFIG_INVALID', 'the lines that mark our profiles are damaged', {
+      hint: `delete our profiles and the lines "${begin}" and "${end}"`,
+    })
+  const gap = first > 0 && lines[first - 1] === '' ? first - 1 : first
+  const rest = [...lines.slice(0, gap), ...lines.slice(last + 1)].join('\n')
+  return rest === '\n' ? '' : rest
+}
+
+/** It keeps the one it has. */
+function modeOf(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => found.mode & 0o777,
+    () => 0o600,
+  )
+}

@@ -1,0 +1,62 @@
+import { openApiClient } from '../login/login-store.ts'
+import { openOneTimePage } from '../login/one-time-page.ts'
+import { openBrowser } from '../login/open-browser.ts'
+import { exitCodes, printJson, when } from '../output.ts'
+
+export interface ConsoleOptions {
+  readonly level?: string
+  readonly service?: string
+  readonly region?: string
+  readonly print?: boolean
+  readonly json?: boolean
+}
+
+/** Answer of POST /api/v1/aws/console. `url` lets in whoever has it. */
+interface ConsoleLink {
+  readonly url: string
+  readonly destination: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/** `sallyport aws ROLE console`: a browser on the AWS console, or the link. */
+export async function openConsole(
+  server: { server?: string },
+  resource: string,
+  options: ConsoleOptions,
+): Promise<number> {
+  const api = await openApiClient(server)
+  const { level, service: destination, region } = options
+  const ask = { resource, level, destination, region, tool: 'console' }
+  const link = await api.post<ConsoleLink>('/api/v1/aws/console', ask)
+  if (options.json) {
+    printJson(link)
+    return exitCodes.done
+  }
+  const until = `${link.destination}, until ${when(link.expiresAt)} UTC`
+  if (options.print) {
+    process.stdout.write(`${link.url}\n`)
+    process.stderr.write(`${until}\n`)
+    return exitCodes.done
+  }
+  const why = await showInBrowser(link.url)
+  process.stderr.write(`${why === null ? until : `${why}; use: sallyport aws ${resource} console --print`}\n`)
+  return why === null ? exitCodes.done : exitCodes.failed
+}
+
+/** How long a browser may take to come up. */
+const browserWithinMs = 60_000
+
+/** By way of a page of this machine: a browser's command line is for everybody to read, and the link lets in whoever has it. */
+async function showInBrowser(url: string): Promise<string | null> {
+  const page = await openOneTimePage(url, browserWithinMs)
+  try {
+    const { promise: failure, resolve } = Promise.withResolvers<string>()
+    const impossible = openBrowser(page.url, process.env, resolve)
+    if (impossible !== null) return impossible
+    const came = page.visited.then((isVisited) => (isVisited ? null : 'no browser came for the link'))
+    return await Promise.race([came, failure])
+  } finally {
+    page.close()
+  }
+}

@@ -1,0 +1,113 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import { renderCloudFormation } from '../../aws/policies/render-cloudformation.ts'
+import { type RenderedPolicy, renderJson } from '../../aws/policies/render-json.ts'
+import { renderTerraform } from '../../aws/policies/render-terraform.ts'
+import { type Choice, type Feature, features, type Trust, type Values } from '../../aws/policies/table.ts'
+import { openApiClient } from '../login/login-store.ts'
+import { exitCodes, printJson } from '../output.ts'
+
+export interface PoliciesOptions {
+  readonly format: 'json' | 'terraform' | 'cloudformation'
+  readonly feature?: readonly string[]
+  readonly trust: Trust
+  readonly account?: string
+  readonly computeArn?: string
+  readonly organization?: string
+  readonly databaseUsers: string
+  readonly offline?: boolean
+  readonly write?: string
+  readonly json?: boolean
+}
+
+/** Answer of GET /api/v1/aws/installation. */
+export interface Installation {
+  readonly externalId: string
+  readonly hubRoleArn: string | null
+  readonly connectRole: string
+  readonly revocationPolicy: string
+  readonly accounts: Readonly<Record<string, { readonly partition: string; readonly trust: Trust }>>
+  readonly issuer: string
+  readonly clientId: string
+}
+
+/** What documents say where nobody is asked. */
+const example: Installation = {
+  externalId: 'EXTERNAL_ID',
+  hubRoleArn: 'arn:aws:iam::111111111111:role/SallyportHub',
+  connectRole: 'sallyport/SallyportConnect',
+  revocationPolicy: 'sallyport/SallyportRevocations',
+  accounts: {},
+  issuer: 'https://login.example.com',
+  clientId: 'sallyport',
+}
+
+/** `sallyport aws policies`: what a user must install, as text to paste, or as templates in files. */
+export async function printPolicies(server: { server?: string }, options: PoliciesOptions): Promise<number> {
+  if (options.format !== 'json') {
+    const choice = choiceOf(options)
+    const files = options.format === 'terraform' ? renderTerraform(choice) : renderCloudFormation(choice)
+    return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
+  }
+  const installation = options.offline
+    ? example
+    : await (await openApiClient(server)).get<Installation>('/api/v1/aws/installation')
+  const documents = renderJson(choiceOf(options), valuesOf(installation, options))
+  if (options.write !== undefined)
+    return await writeFiles(
+      options.write,
+      Object.fromEntries(documents.map(({ name, document }) => [`${name}.json`, toText(document)])),
+    )
+  if (options.json) printJson(documents)
+  else for (const document of documents) printDocument(document)
+  return exitCodes.done
+}
+
+function choiceOf({ feature = features, trust }: PoliciesOptions): Choice {
+  const unknown = feature.find((one) => !(features as readonly string[]).includes(one))
+  if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)
+  return { features: feature as readonly Feature[], trusts: [trust] }
+}
+
+function valuesOf(installation: Installation, options: PoliciesOptions): Values {
+  const { hubRoleArn, externalId, connectRole, revocationPolicy, issuer, clientId, accounts } = installation
+  const account = options.account ?? Object.keys(accounts)[0] ?? '222222222222'
+  const hubRole = hubRoleArn ?? options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute'
+  return {
+    partition: accounts[account]?.partition ?? 'aws',
+    account,
+    externalId,
+    connectRole,
+    revocationPolicy,
+    clientId,
+    hubRole,
+    issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
+    compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',
+    organization: options.organization ?? 'o-exampleorgid',
+    databaseUsers: options.databaseUsers,
+  }
+}
+
+function printDocument({ title, where, document, reasons }: RenderedPolicy): void {
+  process.stdout.write(`# ${where}: ${title}\n`)
+  for (const [action, reason] of Object.entries(reasons)) process.stdout.write(`#   ${action}: ${reason}\n`)
+  process.stdout.write(`${toText(document)}\n`)
+}
+
+const toText = (document: unknown) => `${JSON.stringify(document, null, 2)}\n`
+
+function printFiles(files: Readonly<Record<string, string>>): number {
+  for (const [name, text] of Object.entries(files)) process.stdout.write(`# ${name}\n${text}\n`)
+  return exitCodes.done
+}
+
+async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<number> {
+  const { mkdir, writeFile } = await import('node:fs/promises')
+  const { dirname, join } = await import('node:path')
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(folder, name)
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
+    process.stdout.write(`${path}\n`)
+  }
+  return exitCodes.done
+}

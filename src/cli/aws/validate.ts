@@ -1,0 +1,56 @@
+import type { ApiClient } from '../api/api-client.ts'
+import { openApiClient } from '../login/login-store.ts'
+import { exitCodes, printable, printJson } from '../output.ts'
+
+/** Answer of POST /api/v1/aws/validate. */
+interface AccountReport {
+  readonly account: string
+  readonly trust: string
+  readonly ok: boolean
+  readonly findings: readonly {
+    readonly check: string
+    readonly outcome: 'ok' | 'failed' | 'skipped'
+    readonly detail: string
+    readonly fix: string | null
+  }[]
+}
+
+const marks = { ok: 'ok     ', failed: 'FAILED ', skipped: 'skipped' } as const
+
+/** `sallyport aws validate`: exit code 1 when an account is not as it must be. */
+export async function validate(
+  server: { server?: string },
+  account: string | undefined,
+  options: { readonly json?: boolean },
+): Promise<number> {
+  const api = await openApiClient(server)
+  const reports: AccountReport[] = []
+  for (const one of account === undefined ? await registered(api) : [account]) {
+    // One at a time, so that each is seen as it is done, and no call takes long.
+    const { accounts } = await api.post<{ accounts: AccountReport[] }>('/api/v1/aws/validate', { account: one })
+    reports.push(...accounts)
+    if (!options.json) for (const report of accounts) print(report)
+  }
+  if (options.json) printJson(reports)
+  else process.stdout.write(`${summary(reports)}\n`)
+  return reports.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+}
+
+async function registered(api: ApiClient): Promise<readonly string[]> {
+  const { accounts } = await api.get<{ accounts: Readonly<Record<string, unknown>> }>('/api/v1/aws/installation')
+  return Object.keys(accounts)
+}
+
+function summary(reports: readonly AccountReport[]): string {
+  const failed = reports.filter(({ ok }) => !ok).map(({ account }) => account)
+  if (reports.length === 0) return 'no account is registered: aws.accounts'
+  return failed.length === 0 ? `all is as it must be in ${reports.length} accounts` : `to mend: ${failed.join(', ')}`
+}
+
+function print({ account, trust, findings }: AccountReport): void {
+  process.stdout.write(`account ${account}, trust ${trust}\n`)
+  for (const { check, outcome, detail, fix } of findings) {
+    process.stdout.write(`  ${marks[outcome]} ${printable(check)}: ${printable(detail)}\n`)
+    if (fix !== null) process.stdout.write(`          ${printable(fix)}\n`)
+  }
+}

@@ -1,0 +1,126 @@
+import { formatSettings, type SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
+import { addToPgpass, pgpassPath } from '../../../proxy/local/postgres/pgpass.ts'
+import { knock } from '../../../proxy/local/postgres/try-session.ts'
+import type { BrokerError } from '../../../proxy/session.ts'
+import { exitCodes, when } from '../output.ts'
+import type { ConnectOptions } from './connect-options.ts'
+import { GrantWatch } from './grant-watch.ts'
+import {
+  type ConnectDeps,
+  type Connection,
+  connectKinds,
+  localUser,
+  type OpenOptions,
+  openConnections,
+  readBearer,
+  warn,
+} from './open-connections.ts'
+import { describeEnd, endsGrant } from './session-end.ts'
+import { chooseTarget, listResources, type Target } from './target.ts'
+
+/** What a client that is being told that it was cut may still take to read it. */
+const farewellMs = 2000
+
+/** `sallyport connect`: opens the ports, says how to use them, stays until Ctrl-C (0) or until every grant has ended (4). */
+export async function connect(
+  deps: ConnectDeps & { readonly signal: AbortSignal },
+  references: readonly string[],
+  options: ConnectOptions,
+): Promise<number> {
+  const targets = await chooseTargets(deps, references, options)
+  await using cleanup = new AsyncDisposableStack()
+  const watch = new GrantWatch({ load: async () => listResources(await deps.openApi()), now: deps.now, warn })
+  /** Why the last session of a resource was cut, by resource id. */
+  const cuts = new Map<string, string>()
+  const onCut = (target: Target, reason: string) => {
+    cuts.set(target.id, reason)
+    warn(`a session on ${target.name} was cut: ${describeEnd(reason)}`)
+    watch.poke()
+  }
+  const connections = await openConnections(deps, targets, { ...toOpen(options), onCut, onRefusal }, cleanup)
+  if (options.writePgpass) await writePgpass(deps, connections, cleanup)
+  show(connections, options)
+  const closing: Promise<void>[] = []
+  const outcome = await watch.run(targets, deps.signal, (target) => {
+    warn(`the grant on ${target.name} ended: ${describeGrantEnd(target, cuts.get(target.id), deps.now())}`)
+    for (const { port } of connections.filter((c) => c.target.id === target.id)) closing.push(port.close(farewellMs))
+  })
+  await Promise.all(closing)
+  return outcome === 'stopped' ? exitCodes.done : exitCodes.denied
+}
+
+/** Where no grant is known, the broker is asked for a session first: its denial, with the reason, ends the command. */
+async function chooseTargets(
+  deps: ConnectDeps,
+  references: readonly string[],
+  options: ConnectOptions,
+): Promise<readonly Target[]> {
+  const choose = async () => {
+    const resources = await listResources(await deps.openApi())
+    return references.map((reference) => chooseTarget(resources, reference, options.level, connectKinds))
+  }
+  const targets = await choose()
+  const unsure = targets.filter((target) => target.endsAt === null)
+  for (const target of unsure) await askBroker(deps, target, options.database ?? target.database)
+  return unsure.length > 0 ? await choose() : targets
+}
+
+async function askBroker(deps: ConnectDeps, { id, level }: Target, database: string): Promise<void> {
+  const bearer = await readBearer(deps)
+  const ask = { server: deps.server, bearer, resourceId: id, level, tool: 'sallyport connect', openPort: false }
+  await knock(ask, { user: localUser, database, application_name: ask.tool })
+}
+
+function onRefusal(target: Target, error: BrokerError): void {
+  warn(`${target.name}: a client was refused: ${error.message}${error.hint ? ` (${error.hint})` : ''}`)
+}
+
+function toOpen(options: ConnectOptions): Omit<OpenOptions, 'onCut' | 'onRefusal'> {
+  const { port = 0, socket = false, password, database } = options
+  return { port, socket, password, database }
+}
+
+async function writePgpass(
+  deps: ConnectDeps,
+  connections: readonly Connection[],
+  cleanup: AsyncDisposableStack,
+): Promise<void> {
+  const path = pgpassPath(deps.env)
+  const entries = connections.map(({ settings }) => ({ ...settings, password: settings.password ?? '' }))
+  const remove = await addToPgpass(path, entries)
+  cleanup.defer(remove)
+  warn(`the password is in ${path} until this command ends`)
+}
+
+function show(connections: readonly Connection[], options: ConnectOptions): void {
+  if (options.json) printLine(connections.map(describeConnection))
+  else for (const connection of connections) printConnection(connection, options.print)
+  process.stderr.write('Ctrl-C ends it.\n')
+}
+
+/** One line, because it is read while this command runs on: the first resource as it is, and all of them as `connections`. */
+function printLine(connections: readonly object[]): void {
+  process.stdout.write(`${JSON.stringify({ ...connections[0], connections })}\n`)
+}
+
+function describeConnection({ target, settings }: Connection) {
+  const { name: _, ...how } = settings
+  const { id: resource, level, endsAt } = target
+  return { resource, level, endsAt, ...how }
+}
+
+function printConnection({ target, settings }: Connection, form: SettingsForm | undefined): void {
+  if (form === undefined) process.stdout.write(`${headline(target)}\n`)
+  process.stdout.write(`${formatSettings(settings, form ?? 'psql')}\n`)
+}
+
+function headline({ id, level, endsAt }: Target): string {
+  return `# ${id}${level === undefined ? '' : ` at level ${level}`}${endsAt === null ? '' : `, until ${when(endsAt)} UTC`}`
+}
+
+function describeGrantEnd(target: Target, cut: string | undefined, now: number): string {
+  if (cut !== undefined && endsGrant(cut)) return describeEnd(cut)
+  return target.endsAt !== null && target.endsAt <= now
+    ? describeEnd('grant-expired')
+    : 'it was revoked, given back, or is no longer allowed'
+}

@@ -1,0 +1,20 @@
+import type { Register } from '../cli.ts'
+
+interface PsqlOptions {
+  readonly level?: string
+  readonly database?: string
+}
+
+export const registerPsql: Register = (program) => {
+  program
+    .command('psql <resource> [args...]')
+    .description("run psql on a resource; what follows -- is psql's")
+    .usage('[options] <resource> [-- ARGS]')
+    .option('--level <level>', 'access level (default: the one you hold a grant for)')
+    .option('--database <name>', 'database (default: the one the resource names)')
+    .action(async (resource: string, args: string[], options: PsqlOptions) => {
+      const { withDeps } = await import('./connect-deps.ts')
+      const { psql } = await import('./psql-session.ts')
+      process.exitCode = await withDeps(program.opts(), (deps) => psql(deps, resource, args, options))
+    })
+}

@@ -1,0 +1,45 @@
+import type { EndReason } from '../../../proxy/session.ts'
+
+/** The words of a close reason for the person whose session it was. */
+export function describeEnd(reason: string): string {
+  return Object.hasOwn(endings, reason) ? endings[reason as EndReason] : 'it was ended by the broker'
+}
+
+const endings: Record<EndReason, string> = {
+  'client-closed': 'the client closed it',
+  'upstream-closed': 'the database closed it',
+  'grant-expired': 'access expired',
+  'grant-revoked': 'access was revoked',
+  'grant-returned': 'access was given back',
+  'rule-changed': 'the rule that allowed it has changed',
+  'principal-locked': 'your identity was locked',
+  'principal-inactive': 'your identity is no longer active',
+  'login-ended': 'your sign-in ended',
+  'token-revoked': 'the token was revoked',
+  'resource-gone': 'the resource is gone',
+  killed: 'an administrator ended the session',
+  'limit-reached': 'a limit of this access level was reached',
+  idle: 'the session was idle for too long',
+  drain: 'the broker is shutting down; connect again',
+  'protocol-error': 'the client broke the protocol',
+  'open-failed': 'the session could not be opened',
+  'upstream-failed': 'the connection to the database failed',
+  'recording-failed': 'the recording could not be written',
+  'store-lost': 'the broker lost its store',
+  'daemon-lost': 'the broker was lost',
+}
+
+const grantEndings: readonly string[] = [
+  'grant-expired',
+  'grant-revoked',
+  'grant-returned',
+  'rule-changed',
+  'principal-locked',
+  'principal-inactive',
+  'resource-gone',
+] satisfies EndReason[]
+
+/** True when the reason for the cut was the grant's end, not this session's. */
+export function endsGrant(reason: string): boolean {
+  return grantEndings.includes(reason)
+}

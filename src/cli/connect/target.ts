@@ -1,0 +1,92 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { ApiClient } from '../api/api-client.ts'
+
+/** One entry of GET /api/v1/resources, as far as the connecting commands read it. */
+export interface ListedResource {
+  readonly id: string
+  readonly kind: string
+  readonly name: string
+  readonly database: string | null
+  /** The caller's own live grants. */
+  readonly grants: readonly { readonly id: string; readonly level: string; readonly endsAt: number }[]
+}
+
+/** What a command connects to, and until when. */
+export interface Target {
+  readonly id: string
+  readonly name: string
+  /** Undefined: the broker says. */
+  readonly level: string | undefined
+  readonly database: string
+  /** End of the last live grant, epoch milliseconds. Null: none is known here; the broker decides, as it always does. */
+  readonly endsAt: number | null
+}
+
+export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
+  return (await api.get<{ resources: ListedResource[] }>('/api/v1/resources')).resources
+}
+
+/**
+ * Finds the resource, and the level where one grant is held. Refuses nothing for want of a grant: a denial must come from
+ * the broker, which audits it.
+ * @param reference full id, or its last part when that is unique among `kinds`; unknown ones are left to the broker
+ * @param level omitted: the one level held
+ * @throws BrokerError RESOURCE_AMBIGUOUS, INVALID_INPUT, UNSUPPORTED
+ */
+export function chooseTarget(
+  resources: readonly ListedResource[],
+  reference: string,
+  level: string | undefined,
+  kinds: readonly string[],
+): Target {
+  const resource = findResource(resources, reference, kinds)
+  if (!resource) return { id: reference, name: lastPart(reference), level, database: defaultDatabase, endsAt: null }
+  const chosen = level ?? levelHeld(resource)
+  const ends = resource.grants.filter((grant) => grant.level === chosen).map((grant) => grant.endsAt)
+  return {
+    id: resource.id,
+    name: resource.name,
+    level: chosen,
+    database: resource.database || defaultDatabase,
+    endsAt: ends.length > 0 ? Math.max(...ends) : null,
+  }
+}
+
+const defaultDatabase = 'postgres'
+
+function lastPart(reference: string): string {
+  return reference.slice(reference.lastIndexOf('/') + 1)
+}
+
+function findResource(
+  resources: readonly ListedResource[],
+  reference: string,
+  kinds: readonly string[],
+): ListedResource | undefined {
+  const named = resources.filter((r) => r.id === reference || r.name === reference)
+  const matches = named.filter((r) => kinds.includes(r.kind))
+  const [first, second] = matches
+  if (second) {
+    const ids = matches.map((r) => r.id).join(', ')
+    throw new BrokerError('RESOURCE_AMBIGUOUS', `"${reference}" may be ${ids}`, { hint: 'give the full id' })
+  }
+  if (!first && named[0]) {
+    throw new BrokerError(
+      'UNSUPPORTED',
+      `${named[0].id} is not a database of a kind that this command reaches (${kinds})`,
+    )
+  }
+  return first
+}
+
+function levelHeld(resource: ListedResource): string | undefined {
+  const [first, ...more] = new Set(resource.grants.map((grant) => grant.level))
+  if (more.length === 0) return first
+  throw new BrokerError(
+    'INVALID_INPUT',
+    `you hold grants on ${resource.id} at the levels ${[first, ...more].join(', ')}`,
+    {
+      hint: `name one: --level ${first}`,
+    },
+  )
+}

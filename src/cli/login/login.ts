@@ -1,0 +1,68 @@
+import { Option } from 'commander'
+import type { Register } from '../cli.ts'
+import { printJson, when } from '../output.ts'
+
+interface LoginOptions {
+  readonly server?: string
+  readonly device?: boolean
+  /** False with --no-browser. */
+  readonly browser: boolean
+  readonly fresh?: boolean
+  readonly ca?: string
+}
+
+/** Answer of GET /api/v1/whoami. */
+interface WhoAmI {
+  readonly principal: { id: string; name: string; email: string | null; groups: string[] }
+  readonly roles: string[]
+  readonly via: string
+  readonly authenticatedAt: number
+  readonly expiresAt: number
+}
+
+export const registerLogin: Register = (program) => {
+  program
+    .command('login')
+    .description('sign in through your company, with the browser')
+    .option('--server <url>', 'the broker; remembered')
+    .option('--device', 'no browser on this machine: type a code in another one')
+    .addOption(new Option('--no-browser', 'print the address and start no browser').conflicts('device'))
+    .option('--fresh', 'prove again who you are, where a rule demands a recent sign-in')
+    .option('--ca <file>', 'PEM file with the CA of the broker; remembered')
+    .action(async (options: LoginOptions) => {
+      const { login } = await import('./login-actions.ts')
+      await login({ ...options, server: options.server ?? program.opts<{ server?: string }>().server })
+    })
+  program
+    .command('logout')
+    .description('end the login of this machine')
+    .action(async () => {
+      const { logout } = await import('./login-actions.ts')
+      await logout(program.opts())
+    })
+  program
+    .command('whoami')
+    .description('who you are to the broker')
+    .option('--json', 'print JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { openApiClient } = await import('./login-store.ts')
+      const api = await openApiClient(program.opts())
+      const me = await api.get<WhoAmI>('/api/v1/whoami')
+      if (options.json) printJson(me)
+      else await print(me, api.server)
+    })
+}
+
+async function print(me: WhoAmI, server: string): Promise<void> {
+  const { printable } = await import('../output.ts')
+  const lines = [
+    ['name', me.principal.name],
+    ['groups', me.principal.groups.join(', ') || '-'],
+    ['roles', me.roles.join(', ')],
+    ['signed in', me.authenticatedAt === 0 ? 'unknown' : when(me.authenticatedAt)],
+    ['until', when(me.expiresAt)],
+    ['id', me.principal.id],
+    ['server', server],
+  ]
+  for (const [label = '', value = ''] of lines) process.stdout.write(`${label.padEnd(10)} ${printable(value)}\n`)
+}

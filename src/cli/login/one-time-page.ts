@@ -1,0 +1,44 @@
+import { randomBytes } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { isSameText } from '../../../proxy/local/same-text.ts'
+
+/**
+ * An address of this machine that leads one visitor, once, to another that must not be seen in the list of processes, where a
+ * browser's command line stands. What it leads to is in nobody's history but the visitor's.
+ */
+export interface OneTimePage {
+  readonly url: string
+  /** True once somebody was led on; false when nobody came in time. */
+  readonly visited: Promise<boolean>
+  close(): void
+}
+
+export async function openOneTimePage(destination: string, withinMs: number): Promise<OneTimePage> {
+  const path = `/${randomBytes(24).toString('base64url')}`
+  const { promise: visited, resolve } = Promise.withResolvers<boolean>()
+  let isUsed = false
+  const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
+    const isRight = request.method === 'GET' && isSameText(request.url ?? '', path) && request.headers.host === host()
+    const headers = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', connection: 'close' }
+    if (!isRight) return void response.writeHead(404, headers).end('Nothing waits here.\n')
+    if (isUsed) return void response.writeHead(410, headers).end('This was used already; run the command again.\n')
+    isUsed = true
+    response.writeHead(302, { ...headers, location: destination }).end(() => resolve(true))
+  })
+  await new Promise<void>((done, failed) => {
+    server.once('error', failed)
+    server.listen(0, '127.0.0.1', done)
+  })
+  const host = () => `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const timer = setTimeout(() => resolve(false), withinMs)
+  return {
+    url: `http://${host()}${path}`,
+    visited,
+    close: () => {
+      clearTimeout(timer)
+      server.close()
+      server.closeIdleConnections()
+    },
+  }
+}

@@ -1,0 +1,201 @@
+import { type Command, Option } from 'commander'
+import type { AuditReport } from '../../audit/verify/report.ts'
+import type { ApiClient } from '../api/api-client.ts'
+import type { Register } from '../cli.ts'
+import { parseDuration } from '../duration.ts'
+import { exitCodes, printable, printJson } from '../output.ts'
+
+/** An event as the API shows it. */
+interface AuditEvent {
+  seq: number
+  at: number
+  type: string
+  actor: string
+  fields: Record<string, unknown>
+  text?: Record<string, string>
+}
+
+interface SearchOptions {
+  type?: string[]
+  actor?: string
+  subject?: string
+  since?: number
+  limit: string
+  json?: boolean
+}
+
+interface VerifyOptions {
+  export?: string
+  store?: string
+  recordings?: string
+  publicKey?: string
+  anchor: string[]
+  json?: boolean
+}
+
+export const registerAudit: Register = (program) => {
+  const audit = program.command('audit').description('read the audit log, and prove it')
+  registerTail(program, audit)
+  registerSearch(program, audit)
+  registerExport(program, audit)
+  registerVerify(program, audit)
+}
+
+const openApi = async (program: Command): Promise<ApiClient> => {
+  const { openApiClient } = await import('../login/login-store.ts')
+  return await openApiClient(program.opts())
+}
+
+function registerTail(program: Command, audit: Command): void {
+  audit
+    .command('tail')
+    .description('events as they come, until Ctrl-C')
+    .option('--since <duration>', 'begin this long ago', parseDuration)
+    .option('--no-follow', 'stop at the newest event')
+    .option('--json', 'print JSON lines')
+    .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
+      const api = await openApi(program)
+      const print = options.json ? printLine : printEvent
+      const begun = options.since ?? (options.follow ? undefined : 3_600_000)
+      const events = begun === undefined ? [] : await searchAll(api, { since: String(Date.now() - begun) })
+      for (const event of events) print(event)
+      if (!options.follow) return
+      const { streamLines } = await import('../api/api-stream.ts')
+      const after = events.at(-1)?.seq
+      const path = `/api/v1/audit/tail${after === undefined ? '' : `?after=${after}`}`
+      for await (const line of streamLines(api, path)) print(JSON.parse(line) as AuditEvent)
+    })
+}
+
+function registerSearch(program: Command, audit: Command): void {
+  audit
+    .command('search')
+    .description('events that match, oldest first')
+    .option('--type <type...>', 'only these types, e.g. session.denied')
+    .option('--actor <id>', 'principal id, or system')
+    .option('--subject <id>', 'a grant, session, request, principal or resource id')
+    .option('--since <duration>', 'of this long', parseDuration)
+    .addOption(new Option('--limit <count>', 'the newest of them').default('100'))
+    .option('--json', 'print JSON')
+    .action(async (options: SearchOptions) => {
+      const query = new URLSearchParams((options.type ?? []).map((type): [string, string] => ['type', type]))
+      for (const name of ['actor', 'subject', 'limit'] as const) {
+        const value = options[name]
+        if (value !== undefined) query.set(name, value)
+      }
+      if (options.since !== undefined) query.set('since', String(Date.now() - options.since))
+      const api = await openApi(program)
+      const { events } = await api.get<{ events: AuditEvent[] }>(`/api/v1/audit/events?${query}`)
+      events.reverse()
+      if (options.json) printJson(events)
+      else if (events.length === 0) process.stdout.write('no such events\n')
+      else for (const event of events) printEvent(event)
+    })
+}
+
+function registerExport(program: Command, audit: Command): void {
+  audit
+    .command('export')
+    .description('the whole log as JSON lines, for archives and for `audit verify --export`')
+    .option('--out <file>', 'write it there instead of standard output')
+    .action(async (options: { out?: string }) => {
+      const api = await openApi(program)
+      const [{ streamLines }, { pipeline }, fs] = await Promise.all([
+        import('../api/api-stream.ts'),
+        import('node:stream/promises'),
+        import('node:fs'),
+      ])
+      let count = 0
+      const text = async function* () {
+        for await (const line of streamLines(api, '/api/v1/audit/export')) {
+          count += 1
+          yield `${line}\n`
+        }
+      }
+      if (options.out === undefined) await pipeline(text, process.stdout, { end: false })
+      else await pipeline(text, fs.createWriteStream(options.out, { mode: 0o600 }))
+      if (options.out !== undefined) process.stdout.write(`${count} lines in ${options.out}\n`)
+    })
+}
+
+function registerVerify(program: Command, audit: Command): void {
+  audit
+    .command('verify')
+    .description('prove the log: the daemon’s own, or a copy of it without any daemon')
+    .option('--export <file>', 'a file of `audit export`')
+    .option('--store <url>', 'sqlite:PATH of a copy, or of a daemon that is stopped')
+    .option('--recordings <dir>', 'check the recordings in this folder too')
+    .option('--public-key <file>', 'PEM of the signing key (for --export and --store)')
+    .option('--anchor <file>', 'an outside copy of the checkpoints; may be given several times', collect, [])
+    .option('--json', 'print JSON')
+    .action(async (options: VerifyOptions) => {
+      const isOffline = options.export !== undefined || options.store !== undefined
+      const report = isOffline ? await verifyCopy(options) : await verifyOnline(await openApi(program), options)
+      if (options.json) printJson(report)
+      else printReport(report)
+      if (!report.ok) process.exitCode = exitCodes.failed
+    })
+}
+
+function collect(value: string, before: string[]): string[] {
+  return [...before, value]
+}
+
+async function verifyOnline(api: ApiClient, options: VerifyOptions): Promise<AuditReport> {
+  if (options.publicKey !== undefined || options.anchor.length > 0 || options.recordings !== undefined)
+    throw new Error('--public-key, --anchor and --recordings belong to --export or --store')
+  return await api.get<AuditReport>('/api/v1/audit/verify')
+}
+
+async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
+  if (options.publicKey === undefined) throw new Error('name the public key of the log: --public-key FILE')
+  // Needs no daemon, so it can be run by whoever holds the copy.
+  const [{ verifyOffline }, { readFileSync }] = await Promise.all([
+    import('../../audit/verify/offline-verify.ts'),
+    import('node:fs'),
+  ])
+  return await verifyOffline({
+    ...(options.export === undefined ? {} : { exportFile: options.export }),
+    ...(options.store === undefined ? {} : { store: options.store }),
+    ...(options.recordings === undefined ? {} : { recordings: options.recordings }),
+    publicKeyPem: readFileSync(options.publicKey, 'utf8'),
+    anchorFiles: options.anchor,
+  })
+}
+
+const pageSize = 1000
+
+/** All that match, oldest first. */
+async function searchAll(api: ApiClient, filter: Record<string, string>): Promise<AuditEvent[]> {
+  const found: AuditEvent[] = []
+  let cursor: string | null = null
+  do {
+    const query = new URLSearchParams({ ...filter, limit: String(pageSize), ...(cursor === null ? {} : { cursor }) })
+    const page: { events: AuditEvent[]; next: string | null } = await api.get(`/api/v1/audit/events?${query}`)
+    found.push(...page.events)
+    cursor = page.next
+  } while (cursor !== null)
+  return found.reverse()
+}
+
+function printLine(event: AuditEvent): void {
+  process.stdout.write(`${JSON.stringify(event)}\n`)
+}
+
+function printEvent({ seq, at, type, actor, fields, text }: AuditEvent): void {
+  const members = Object.entries({ ...fields, ...text })
+    .filter(([, value]) => value !== null && value !== '')
+    .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const line = [String(seq).padStart(5), new Date(at).toISOString(), type.padEnd(20), actor, ...members].join('  ')
+  process.stdout.write(`${printable(line)}\n`)
+}
+
+function printReport(report: AuditReport): void {
+  const write = (line: string) => process.stdout.write(`${printable(line)}\n`)
+  write(report.summary)
+  const recordings = report.recordings === null ? '' : `, ${report.recordings} recordings compared`
+  write(`${report.checkpoints} checkpoints${recordings}; installation ${report.installation}`)
+  for (const { where, at, what } of report.problems) write(`${where} ${at}: ${what}`)
+  if (report.problemCount > report.problems.length) write(`… ${report.problemCount - report.problems.length} more`)
+  for (const note of report.notes) write(`note: ${note}`)
+}

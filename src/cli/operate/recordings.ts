@@ -1,0 +1,115 @@
+import type { Command } from 'commander'
+import type { Register } from '../cli.ts'
+import { printable, printJson, printTable, when } from '../output.ts'
+
+interface Recording {
+  id: string
+  principal: string
+  resourceId: string
+  level: string
+  openedAt: number
+  endedAt: number | null
+  endReason: string | null
+  entries: number
+}
+
+/** First line of a recording, and then its entries. */
+interface Header {
+  session: Recording
+  verified: { ok: boolean; entries: number; problem?: string }
+}
+
+export const registerRecordings: Register = (program) => {
+  const recordings = program.command('recordings').description('what was said in sessions')
+  recordings
+    .command('ls')
+    .description('recordings, newest first')
+    .option('--open', 'only of sessions that are open now')
+    .option('--json', 'print JSON')
+    .action(async (options: { open?: boolean; json?: boolean }) => {
+      const { openApiClient } = await import('../login/login-store.ts')
+      const api = await openApiClient(program.opts())
+      const query = options.open ? '?open=true' : ''
+      const { recordings: found } = await api.get<{ recordings: Recording[] }>(`/api/v1/recordings${query}`)
+      if (options.json) printJson(found)
+      else printList(found)
+    })
+  registerPlay(program, recordings)
+}
+
+function registerPlay(program: Command, recordings: Command): void {
+  recordings
+    .command('play <session>')
+    .description('statements of one session with their values, duration, rows and errors')
+    .option('--json', 'print JSON lines')
+    .action(async (id: string, options: { json?: boolean }) => {
+      const [{ openApiClient }, { streamLines }] = await Promise.all([
+        import('../login/login-store.ts'),
+        import('../api/api-stream.ts'),
+      ])
+      const api = await openApiClient(program.opts())
+      let isFirst = true
+      for await (const line of streamLines(api, `/api/v1/recordings/${encodeURIComponent(id)}`)) {
+        if (options.json) process.stdout.write(`${line}\n`)
+        else if (isFirst) printHeader(JSON.parse(line) as Header)
+        else printEntry(JSON.parse(line) as Entry)
+        isFirst = false
+      }
+    })
+}
+
+function printList(found: readonly Recording[]): void {
+  printTable(
+    ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'OPENED', 'ENDED', 'WHY', 'STATEMENTS'],
+    found.map((r) => [
+      r.id,
+      r.principal,
+      r.resourceId,
+      r.level,
+      when(r.openedAt),
+      when(r.endedAt),
+      r.endReason ?? 'open',
+      r.endedAt === null ? '' : String(r.entries),
+    ]),
+    'no recordings',
+  )
+}
+
+function printHeader({ session, verified }: Header): void {
+  write(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
+  const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} UTC (${session.endReason})`
+  write(`${when(session.openedAt)} UTC – ${ended}; ${verified.entries} entries`)
+  write(verified.ok ? 'the recording is whole' : `NOT GOOD: ${verified.problem ?? 'the recording does not check'}`)
+}
+
+type Entry = Record<string, unknown> & {
+  at?: number
+  type?: string
+  sql?: string
+  values?: unknown[]
+  ms?: number
+  rows?: number
+  tags?: string[]
+  error?: { code: string; message: string }
+}
+
+/** Members of an entry that are written in a way of their own; any other is shown as JSON. */
+const known = ['at', 'type', 'sql', 'values', 'ms', 'rows', 'tags', 'error']
+
+function printEntry(entry: Entry): void {
+  const { at, type = '', sql, values, ms, rows, tags, error } = entry
+  const time = at === undefined ? '' : new Date(at).toISOString().slice(11, 23)
+  const outcome = error ? `ERROR ${error.code}: ${error.message}` : (tags ?? []).join(', ') || `${rows ?? 0} rows`
+  write('')
+  write(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
+  for (const line of (sql ?? '').split('\n')) if (line !== '') write(`    ${line}`)
+  values?.forEach((value, i) => {
+    write(`    $${i + 1} = ${value === null ? 'NULL' : JSON.stringify(value)}`)
+  })
+  for (const [name, value] of Object.entries(entry))
+    if (!known.includes(name)) write(`    ${name}: ${JSON.stringify(value)}`)
+}
+
+function write(line: string): void {
+  process.stdout.write(`${printable(line)}\n`)
+}

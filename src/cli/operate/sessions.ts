@@ -1,0 +1,73 @@
+import type { Register } from '../cli.ts'
+import { printJson, printTable, when } from '../output.ts'
+
+interface Session {
+  id: string
+  principal: string
+  resourceId: string
+  level: string
+  via: string
+  openedAt: number
+  endsAt: number
+  endedAt: number | null
+  endReason: string | null
+}
+
+interface ListOptions {
+  all?: boolean
+  mine?: boolean
+  json?: boolean
+  watch?: boolean
+}
+
+export const registerSessions: Register = (program) => {
+  program
+    .command('sessions')
+    .description('sessions that are open now')
+    .option('--all', 'also those that have ended')
+    .option('--mine', 'only your own')
+    .option('--watch', 'redraw every second until Ctrl-C')
+    .option('--json', 'print JSON')
+    .action(async (options: ListOptions) => {
+      const { openApiClient } = await import('../login/login-store.ts')
+      const api = await openApiClient(program.opts())
+      const query = new URLSearchParams({
+        ...(options.all ? {} : { open: 'true' }),
+        ...(options.mine ? { mine: 'true' } : {}),
+      })
+      const load = () => api.get<{ sessions: Session[] }>(`/api/v1/sessions?${query}`)
+      do {
+        const { sessions } = await load()
+        if (options.watch && process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
+        if (options.json) printJson(sessions)
+        else print(sessions)
+        if (options.watch) await new Promise((resolve) => setTimeout(resolve, 1000))
+      } while (options.watch)
+    })
+  program
+    .command('kill <session>')
+    .description('end one session now')
+    .option('--reason <text>', 'told to the person whose session it is', '')
+    .action(async (id: string, options: { reason: string }) => {
+      const { openApiClient } = await import('../login/login-store.ts')
+      const api = await openApiClient(program.opts())
+      await api.post(`/api/v1/sessions/${encodeURIComponent(id)}/kill`, { reason: options.reason })
+      process.stdout.write(`${id} was ended\n`)
+    })
+}
+
+function print(sessions: readonly Session[]): void {
+  printTable(
+    ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'VIA', 'OPENED', 'ENDS'],
+    sessions.map((s) => [
+      s.id,
+      s.principal,
+      s.resourceId,
+      s.level,
+      s.via,
+      when(s.openedAt),
+      s.endReason ?? when(s.endsAt),
+    ]),
+    'no sessions',
+  )
+}

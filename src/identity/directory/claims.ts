@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { BrokerError } from '../../../proxy/session.ts'
+import { encodeBase32 } from '../../store/ids.ts'
+import type { Vouched } from '../logins/logins.ts'
+import type { Row, Unsigned } from '../signed-rows.ts'
+
+/** What a provider says about a person, in the form of the directory. */
+export type Claims = Pick<
+  Row<'principals'>,
+  'username' | 'display_name' | 'email' | 'email_key' | 'email_verified' | 'groups' | 'manager'
+>
+
+type PrincipalRow = Unsigned<'principals'>
+
+const mostGroups = 1000
+const longestGroup = 256
+const longestName = 128
+const longestEmail = 320
+
+/** The same person has the same id for ever, also when the row was lost. */
+export function principalId(issuer: string, subject: string): string {
+  if (issuer === '' || subject === '' || subject.length > 255)
+    throw new BrokerError('LOGIN_FAILED', 'the provider gave no usable subject')
+  const digest = createHash('sha256')
+    .update(JSON.stringify([issuer, subject]))
+    .digest()
+  return `prn_${encodeBase32(digest.subarray(0, 16))}`
+}
+
+/** What is too long or malformed is left out: a label less, and never more access. */
+export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
+  const email = readEmail(claims.email)
+  return {
+    username: readLabel(claims.username, longestName),
+    display_name: readLabel(claims.name, longestName),
+    email,
+    email_key: email?.toLowerCase() ?? null,
+    email_verified: email !== null && claims.emailVerified === true ? 1 : 0,
+    groups: JSON.stringify(readGroups(claims.groups)),
+    manager: readLabel(claims.manager, longestEmail),
+  }
+}
+
+export function readGroups(groups: readonly string[]): string[] {
+  const usable = groups.filter((group) => group !== '' && group.length <= longestGroup && isPrintable(group))
+  return [...new Set(usable)].sort().slice(0, mostGroups)
+}
+
+function readEmail(email: string | null): string | null {
+  const label = readLabel(email, longestEmail)
+  return label !== null && /^[^\s@]+@[^\s@]+$/.test(label) ? label : null
+}
+
+function readLabel(text: string | null, longest: number): string | null {
+  const trimmed = text?.trim() ?? ''
+  return trimmed === '' || trimmed.length > longest || !isPrintable(trimmed) ? null : trimmed
+}
+
+/** No control characters, and nothing that turns the order of letters around on a screen. */
+function isPrintable(text: string): boolean {
+  return !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
+}
+
+/** Columns that rules look at. */
+const telling = ['email_key', 'email_verified', 'groups', 'manager', 'active'] as const
+
+export function isSameToRules(a: PrincipalRow, b: PrincipalRow): boolean {
+  return telling.every((column) => a[column] === b[column])
+}
+
+/** What of the old row the new claims leave: groups in both, labels that are unchanged. */
+export function narrowTo(row: PrincipalRow, claims: Claims): PrincipalRow {
+  const kept = new Set(parseGroups(claims.groups))
+  const isSameEmail = row.email_key === claims.email_key && row.email_verified <= claims.email_verified
+  return {
+    ...row,
+    groups: JSON.stringify(parseGroups(row.groups).filter((group) => kept.has(group))),
+    manager: row.manager === claims.manager ? row.manager : null,
+    ...(isSameEmail ? {} : { email: null, email_key: null, email_verified: 0 }),
+  }
+}
+
+export function parseGroups(json: string): string[] {
+  return JSON.parse(json) as string[]
+}

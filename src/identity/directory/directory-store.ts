@@ -1,0 +1,44 @@
+import type { Db } from '../../store/store.ts'
+import { type Macs, type Row, signRow, type Unsigned } from '../signed-rows.ts'
+
+export type DirectoryStore = ReturnType<typeof createDirectoryStore>
+
+export function createDirectoryStore(db: Db, keyring: Macs) {
+  const all = () => db.selectFrom('principals').selectAll()
+  return {
+    row: (id: string) => all().where('id', '=', id).executeTakeFirst(),
+    withEmail: (key: string) => all().where('email_key', '=', key).where('email_verified', '=', 1).limit(100).execute(),
+    named: (name: string) =>
+      all()
+        .where((e) => e.or([e('username', '=', name), e('display_name', '=', name), e('subject', '=', name)]))
+        .limit(100)
+        .execute(),
+    page: (after: string, limit: number) => all().where('id', '>', after).orderBy('id').limit(limit).execute(),
+    isSubjectTaken: async (issuer: string, subject: string) =>
+      (await db
+        .selectFrom('principals')
+        .select('id')
+        .where('issuer', '=', issuer)
+        .where('subject', '=', subject)
+        .executeTakeFirst()) !== undefined,
+    /** Whether another active principal has this verified e-mail. */
+    isEmailShared: async (key: string, id: string) =>
+      (await db
+        .selectFrom('principals')
+        .select('id')
+        .where('email_key', '=', key)
+        .where('email_verified', '=', 1)
+        .where('active', '=', 1)
+        .where('id', '!=', id)
+        .limit(1)
+        .executeTakeFirst()) !== undefined,
+    write: async (row: Unsigned<'principals'>) => {
+      const signed: Row<'principals'> = signRow(keyring, 'principals', row)
+      await db
+        .insertInto('principals')
+        .values(signed)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(signed))
+        .execute()
+    },
+  }
+}

@@ -1,0 +1,198 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { IdentityDeps } from '../identity-deps.ts'
+import type { Principal } from '../principal.ts'
+import type { Memory } from '../removals.ts'
+import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
+import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
+import { createDirectoryStore, type DirectoryStore } from './directory-store.ts'
+
+type PrincipalRow = Row<'principals'>
+type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | 'logger' | 'changes'> & {
+  readonly memory: Memory
+}
+
+/** People and service accounts, as the provider showed them last. Writes happen in the principal's turn. */
+export class Directory {
+  readonly #deps: DirectoryDeps
+  readonly #store: DirectoryStore
+  readonly #reported = new Set<string>()
+
+  constructor(deps: DirectoryDeps) {
+    this.#deps = deps
+    this.#store = createDirectoryStore(deps.db, deps.keyring)
+  }
+
+  /** Fresh from the store; undefined when unknown, or not written by the broker. */
+  async principal(id: string): Promise<Principal | undefined> {
+    const row = await this.row(id)
+    return row && (await this.#toPrincipal(row))
+  }
+
+  /** @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS */
+  async find(reference: string): Promise<Principal> {
+    const found = (await this.#byId(reference)) ?? (await this.#byEmail(reference)) ?? (await this.#byName(reference))
+    if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
+    return found
+  }
+
+  /**
+   * In the order of ids.
+   * @param after id of the last one seen; empty for the first page
+   * @returns `next`: what to give as `after`; null at the end
+   */
+  async page(
+    after: string,
+    limit: number,
+  ): Promise<{ found: { principal: Principal; seenAt: number }[]; next: string | null }> {
+    const rows = await this.#store.page(after, limit)
+    const shown = rows.filter((row) => this.#isGenuine(row))
+    const found = shown.map(async (row) => ({ principal: await this.#toPrincipal(row), seenAt: row.seen_at }))
+    return { found: await Promise.all(found), next: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }
+  }
+
+  /** The row, if the broker wrote it and nobody put an older one back. */
+  async row(id: string): Promise<PrincipalRow | undefined> {
+    const row = await this.#store.row(id)
+    return row && this.#isGenuine(row) ? row : undefined
+  }
+
+  isSubjectTaken(issuer: string, subject: string): Promise<boolean> {
+    return this.#store.isSubjectTaken(issuer, subject)
+  }
+
+  /** Writes the next version. */
+  async write(row: Omit<Unsigned<'principals'>, 'version'>): Promise<number> {
+    const stored = await this.#store.row(row.id)
+    const version = Math.max(stored?.version ?? 0, this.#deps.memory.version(row.id)) + 1
+    const { mac: _, ...columns } = { mac: undefined, ...row, version }
+    await this.#store.write(columns)
+    this.#deps.memory.noteVersion(row.id, version)
+    return version
+  }
+
+  /**
+   * Brings an existing row to what the provider says now. What that takes away takes effect before it is audited; what it
+   * gives is audited first.
+   * @throws BrokerError AUDIT_UNAVAILABLE: what is gone is gone, and nothing was given
+   */
+  async update(row: PrincipalRow, claims: Claims): Promise<void> {
+    const seen = { ...row, seen_at: this.#deps.clock.now() }
+    const narrowed = narrowTo(seen, claims)
+    const full = { ...seen, ...claims, active: 1 }
+    if (!isSameToRules(narrowed, row)) {
+      const version = await this.write(narrowed)
+      this.#publish(row.id)
+      await this.#deps.audit.appendRemoval(changed(narrowed, row, { version }))
+    }
+    if (!isSameToRules(full, narrowed)) await this.#deps.audit.append(changed(full, narrowed))
+    await this.write(full)
+    if (!isSameToRules(full, row)) await this.publishSharers(full)
+    if (!isSameToRules(full, narrowed)) this.#publish(row.id)
+  }
+
+  /** A principal of whom the provider knows no more. Grants and sessions end before it is stored. */
+  async deactivate(id: string): Promise<void> {
+    const row = await this.row(id)
+    if (row?.active !== 1) return
+    const decidedAt = this.#deps.clock.now()
+    const text = 'the identity provider no longer knows this identity as active'
+    const inactive = { ...row, active: 0 }
+    this.#deps.changes.publish({ what: 'principal', id, reason: 'principal-inactive', text, decidedAt })
+    const version = await this.write(inactive)
+    this.#publish(id) // now the store says so too, and grants are judged by it
+    await this.#deps.audit.appendRemoval(changed(inactive, row, { version }))
+  }
+
+  /** An e-mail that two have is nobody's: rules that name it must be applied to the others again. */
+  async publishSharers(row: Pick<PrincipalRow, 'id' | 'email_key' | 'email_verified'>): Promise<void> {
+    if (row.email_key === null || row.email_verified !== 1) return
+    for (const other of await this.#store.withEmail(row.email_key)) if (other.id !== row.id) this.#publish(other.id)
+  }
+
+  #publish(id: string): void {
+    this.#deps.changes.publish({ what: 'directory', id })
+  }
+
+  async #byId(reference: string): Promise<Principal | undefined> {
+    return reference.startsWith('prn_') ? await this.principal(reference) : undefined
+  }
+
+  async #byEmail(reference: string): Promise<Principal | undefined> {
+    const rows = reference.includes('@') ? await this.#genuine(this.#store.withEmail(reference.toLowerCase())) : []
+    const owners = rows.filter(({ email }) => email !== null)
+    if (rows.length > 1 && owners.length !== 1) throw ambiguous(reference, rows)
+    return owners[0]
+  }
+
+  async #byName(reference: string): Promise<Principal | undefined> {
+    const found = await this.#genuine(this.#store.named(reference))
+    if (found.length > 1) throw ambiguous(reference, found)
+    return found[0]
+  }
+
+  async #genuine(rows: Promise<PrincipalRow[]>): Promise<Principal[]> {
+    const genuine = (await rows).filter((row) => this.#isGenuine(row))
+    return await Promise.all(genuine.map((row) => this.#toPrincipal(row)))
+  }
+
+  #isGenuine(row: PrincipalRow): boolean {
+    const problem = !isSigned(this.#deps.keyring, 'principals', row)
+      ? 'it does not carry a valid signature'
+      : row.version < this.#deps.memory.version(row.id)
+        ? 'it is older than one that the broker wrote'
+        : null
+    if (problem) this.#report(row.id, problem)
+    return problem === null
+  }
+
+  #report(id: string, problem: string): void {
+    if (this.#reported.has(id)) return
+    this.#reported.add(id)
+    this.#deps.logger.error({ principal: id, problem }, 'a principal was written by somebody else than the broker')
+    const fields = { table: 'principals', row: id, problem }
+    void this.#deps.audit.appendRemoval({ type: 'store.refused', actor: 'system', fields }) // never rejects
+  }
+
+  async #toPrincipal(row: PrincipalRow): Promise<Principal> {
+    const isLabel =
+      row.email_key !== null && row.email_verified === 1 && !(await this.#store.isEmailShared(row.email_key, row.id))
+    const email = isLabel ? row.email : null
+    return {
+      id: row.id,
+      kind: row.kind === 'service' ? 'service' : 'person',
+      issuer: row.issuer,
+      subject: row.subject,
+      name: email ?? row.username ?? row.display_name ?? row.subject,
+      email,
+      groups: parseGroups(row.groups),
+      manager: row.manager,
+      active: row.active === 1,
+      lockedAt: this.#deps.memory.lockedAt(row.id) ?? row.locked_at,
+      ownerId: row.owner_id,
+    }
+  }
+}
+
+function ambiguous(reference: string, found: readonly Principal[]): BrokerError {
+  const ids = found.map(({ id }) => id).join(', ')
+  return new BrokerError('RESOURCE_AMBIGUOUS', `${reference} may be ${ids}`, { hint: 'name one by its id' })
+}
+
+/** Groups are what rules go by, so the chain keeps them; e-mail and manager are personal. */
+function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>, more: { version?: number } = {}) {
+  const had = new Set(parseGroups(before.groups))
+  const has = new Set(parseGroups(row.groups))
+  return {
+    type: 'principal.changed' as const,
+    actor: row.id,
+    fields: {
+      principal: row.id,
+      active: row.active === 1,
+      groups_added: [...has].filter((group) => !had.has(group)),
+      groups_removed: [...had].filter((group) => !has.has(group)),
+      email_changed: row.email_key !== before.email_key || row.email_verified !== before.email_verified,
+      manager_changed: row.manager !== before.manager,
+      ...more,
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import { actorOf, type Core } from '../core.ts'
+import type { LoginStore } from '../logins/login-store.ts'
+import type { Login, Principal } from '../principal.ts'
+import type { TokenStore } from '../tokens/token-store.ts'
+
+export interface LockDeps extends Core {
+  readonly logins: LoginStore
+  readonly tokens: TokenStore
+}
+
+/**
+ * Freezes an identity. Sessions, logins and tokens are dead when this daemon knows; the store and the audit log follow.
+ * @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS
+ */
+export async function lockPrincipal(deps: LockDeps, login: Login, reference: string, why: string): Promise<Principal> {
+  const principal = await deps.directory.find(reference)
+  const { actor, name } = actorOf(login)
+  const lockedAt = principal.lockedAt ?? deps.clock.now()
+  deps.memory.lock(principal.id, lockedAt)
+  deps.memory.unstoredLocks.add(principal.id)
+  const text = `the identity was locked by ${name}${why ? `: ${why}` : ''}`
+  await cut(deps, principal.id, text)
+  await storeLock(deps, principal.id)
+  await deps.audit.appendRemoval({
+    type: 'principal.locked',
+    actor,
+    fields: { principal: principal.id, locked_at: lockedAt },
+    text: { name, principal_name: principal.name, reason: why },
+  })
+  return { ...principal, lockedAt }
+}
+
+/**
+ * Lets an identity in again; audited first. Nothing that it held comes back: it signs in anew, and its tokens are gone.
+ * @throws BrokerError NOT_FOUND, INVALID_INPUT when it isn't locked, AUDIT_UNAVAILABLE
+ */
+export async function unlockPrincipal(
+  deps: LockDeps,
+  login: Login,
+  reference: string,
+  why: string,
+): Promise<Principal> {
+  const principal = await deps.directory.find(reference)
+  if (principal.id === login.principal.id) throw new BrokerError('DECISION_REFUSED', 'somebody else has to unlock you')
+  return await deps.turns.run(principal.id, async () => {
+    if ((await deps.directory.principal(principal.id))?.lockedAt == null)
+      throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
+    const { actor, name } = actorOf(login)
+    const { at } = await deps.audit.append({
+      type: 'principal.unlocked',
+      actor,
+      fields: { principal: principal.id },
+      text: { name, principal_name: principal.name, reason: why },
+    })
+    deps.memory.noteUnlock(principal.id, at)
+    await eraseHeld(deps, principal.id)
+    const row = await deps.directory.row(principal.id)
+    if (row) await deps.directory.write({ ...row, locked_at: null })
+    deps.memory.unlock(principal.id, at)
+    return { ...principal, lockedAt: null }
+  })
+}
+
+/** Brings a lock that is in force to the store, and erases the logins with their refresh tokens. Tried again by the sweep. */
+export async function storeLock(deps: LockDeps, id: string): Promise<void> {
+  try {
+    await deps.turns.run(id, async () => {
+      const lockedAt = deps.memory.lockedAt(id)
+      if (lockedAt === undefined) return // unlocked meanwhile
+      const row = await deps.directory.row(id)
+      if (row && row.locked_at === null) await deps.directory.write({ ...row, locked_at: lockedAt })
+      for (const held of await deps.logins.ofPrincipal(id)) await deps.logins.delete(held.id)
+    })
+    deps.memory.unstoredLocks.delete(id)
+  } catch (error) {
+    deps.logger.error({ err: error, principal: id }, 'a lock could not be stored; it is in force, and tried again')
+  }
+}
+
+/** Sessions of the identity, and those that came in by a token which it made for a service account. */
+async function cut(deps: LockDeps, id: string, text: string): Promise<void> {
+  const decidedAt = deps.clock.now()
+  deps.changes.publish({ what: 'principal', id, reason: 'principal-locked', text, decidedAt })
+  try {
+    const made = (await deps.tokens.apiTokensOf(id)).filter((row) => row.principal_id !== id)
+    const issued = (await Promise.all(made.map((row) => deps.tokens.issuedBy(row.id)))).flat()
+    for (const row of [...made, ...issued])
+      deps.changes.publish({ what: 'token', id: row.id, reason: 'principal-locked', text, decidedAt })
+  } catch (error) {
+    deps.logger.error({ err: error, principal: id }, 'the tokens that a locked identity made could not be looked up')
+  }
+}
+
+/** From before the lock, so it is dead already, and nobody needs it any more. */
+async function eraseHeld(deps: LockDeps, id: string): Promise<void> {
+  const apiTokens = await deps.tokens.apiTokensOf(id)
+  const issued = await Promise.all(apiTokens.map((row) => deps.tokens.issuedBy(row.id)))
+  const connectTokens = [...(await deps.tokens.connectTokensOf(id)), ...issued.flat()]
+  for (const row of apiTokens) await deps.tokens.delete('api_tokens', row.id)
+  for (const row of connectTokens) await deps.tokens.delete('connect_tokens', row.id)
+  for (const row of await deps.logins.ofPrincipal(id)) await deps.logins.delete(row.id)
+}

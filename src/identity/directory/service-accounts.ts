@@ -1,0 +1,66 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import { actorOf, type Core, checkStanding } from '../core.ts'
+import type { Login, Principal } from '../principal.ts'
+import { principalId, readGroups } from './claims.ts'
+
+/** Service accounts are known by the broker itself, not by a provider. */
+export const serviceIssuer = 'urn:sallyport:service-accounts'
+
+export interface ServiceAccountAsk {
+  /** Unique for ever: a service account comes back with its old id. */
+  readonly name: string
+  /** Who answers for it: id, e-mail or name; omitted: whoever makes it. */
+  readonly owner?: string
+  /** What rules go by. */
+  readonly groups?: readonly string[]
+}
+
+/** @throws BrokerError INVALID_INPUT when the name is taken; NOT_FOUND, AUDIT_UNAVAILABLE */
+export async function createServiceAccount(core: Core, login: Login, ask: ServiceAccountAsk): Promise<Principal> {
+  const owner = checkStanding(ask.owner === undefined ? login.principal : await core.directory.find(ask.owner))
+  if (owner.kind !== 'person') throw new BrokerError('INVALID_INPUT', 'the owner must be a person')
+  const groups = readGroups(ask.groups ?? [])
+  checkGroups(core, groups)
+  const id = principalId(serviceIssuer, ask.name)
+  return await core.turns.run(id, async () => {
+    if (core.memory.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
+      throw new BrokerError('INVALID_INPUT', `there is a service account ${ask.name} already`)
+    const { actor, name } = actorOf(login)
+    await core.audit.append({
+      type: 'principal.created',
+      actor,
+      fields: { principal: id, kind: 'service', owner: owner.id, groups },
+      text: { name, principal_name: ask.name },
+    })
+    const now = core.clock.now()
+    await core.directory.write({
+      id,
+      kind: 'service',
+      issuer: serviceIssuer,
+      subject: ask.name,
+      username: ask.name,
+      display_name: null,
+      email: null,
+      email_key: null,
+      email_verified: 0,
+      groups: JSON.stringify(groups),
+      manager: null,
+      active: 1,
+      locked_at: null,
+      owner_id: owner.id,
+      created_at: now,
+      seen_at: now,
+    })
+    const created = await core.directory.principal(id)
+    if (!created) throw new BrokerError('INTERNAL', 'the service account was not stored')
+    return created
+  })
+}
+
+/** Its owner can make tokens for it, so its groups must not be a way to a role that the owner may not have. */
+function checkGroups(core: Core, groups: readonly string[]): void {
+  const found = groups.find(
+    (group) => core.config.adminGroups.includes(group) || core.config.auditorGroups.includes(group),
+  )
+  if (found) throw new BrokerError('INVALID_INPUT', `a service account can't be in ${found}: that group gives a role`)
+}

@@ -1,0 +1,48 @@
+import type { Db } from '../../store/store.ts'
+import { isSigned, type Macs, type Row, signRow, type Unsigned } from '../signed-rows.ts'
+
+export type LoginRow = Row<'logins'>
+export type LoginStore = ReturnType<typeof createLoginStore>
+
+const mostAtOnce = 500
+
+/** Rows that the broker did not write are as good as none. */
+export function createLoginStore(db: Db, keyring: Macs) {
+  const all = () => db.selectFrom('logins').selectAll()
+  const genuine = (row: LoginRow | undefined) => (row && isSigned(keyring, 'logins', row) ? row : undefined)
+  return {
+    byHash: async (hash: string) => genuine(await all().where('secret_hash', '=', hash).executeTakeFirst()),
+    byId: async (id: string) => genuine(await all().where('id', '=', id).executeTakeFirst()),
+    ofPrincipal: async (id: string) => (await all().where('principal_id', '=', id).execute()).filter(genuine),
+    ofSid: async (sid: string) => (await all().where('sid', '=', sid).execute()).filter(genuine),
+    /** Also forged ones: they too are to go. */
+    over: async (now: number, idleSince: number) => {
+      const isOver = all().where((e) => e.or([e('expires_at', '<=', now), e('seen_at', '<=', idleSince)]))
+      const rows = await isOver.limit(mostAtOnce).execute()
+      return rows.map((row) => ({ row, isGenuine: genuine(row) !== undefined }))
+    },
+    toProbe: async (now: number) =>
+      (await all().where('probe_at', '<=', now).orderBy('probe_at').limit(mostAtOnce).execute()).filter(genuine),
+    insert: async (row: Unsigned<'logins'>) => {
+      await db
+        .insertInto('logins')
+        .values(signRow(keyring, 'logins', row))
+        .execute()
+    },
+    /** Unless the row has changed or gone since it was read. */
+    replace: async (before: LoginRow, change: Partial<Omit<LoginRow, 'id' | 'mac'>>) => {
+      const { mac, ...columns } = before
+      const signed = signRow(keyring, 'logins', { ...columns, ...change })
+      const { numUpdatedRows } = await db
+        .updateTable('logins')
+        .set(signed)
+        .where('id', '=', before.id)
+        .where('mac', '=', mac)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    },
+    delete: async (id: string) => {
+      await db.deleteFrom('logins').where('id', '=', id).execute()
+    },
+  }
+}

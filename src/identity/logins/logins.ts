@@ -1,0 +1,54 @@
+import type { Login } from '../principal.ts'
+
+/** What the identity provider vouched for, after every check of its tokens. */
+export interface Vouched {
+  readonly issuer: string
+  readonly subject: string
+  readonly claims: {
+    readonly email: string | null
+    readonly emailVerified: boolean
+    readonly name: string | null
+    readonly username: string | null
+    readonly groups: readonly string[]
+    /** E-mail or subject, as the provider gave it. */
+    readonly manager: string | null
+  }
+  /** When the person proved who they are, epoch milliseconds. */
+  readonly authenticatedAt: number
+  readonly acr: string | null
+  readonly refreshToken: string | null
+  /** The provider's session, for back-channel logout. */
+  readonly sid: string | null
+}
+
+export type LoginVia = 'web' | 'cli'
+
+/** Logins of people: opaque secrets, of which only the hash is kept. */
+export interface Logins {
+  /**
+   * Takes the person into the directory with the groups of today and starts a login; `login.succeeded` is audited first.
+   * @returns `secret`, 43 characters of base64url, for the cookie or the bearer header; shown this once
+   * @throws BrokerError PRINCIPAL_LOCKED, AUDIT_UNAVAILABLE
+   */
+  begin(vouched: Vouched, via: LoginVia, origin: { address: string }): Promise<{ secret: string; login: Login }>
+  /** Ends a login at once and erases its refresh token; unknown ids are ignored. `why` is for the audit log. */
+  end(loginId: string, why: string): Promise<void>
+  /**
+   * The provider ended its side (back-channel logout): by its session, or all logins of the person.
+   * @returns how many ended
+   */
+  endOf(whose: { issuer: string; subject?: string; sid?: string }, why: string): Promise<number>
+  /** A sign-in that did not complete: counted and aggregated, never one event each. */
+  failed(why: string, address: string): void
+}
+
+/**
+ * Asks the provider whether a person is still there, with the refresh token of a login.
+ * `gone`: the provider refused the token. `unavailable`: no answer, ask again later.
+ */
+export type Prober = (refreshToken: string) => Promise<Refreshed | 'gone' | 'unavailable'>
+
+export interface Refreshed extends Vouched {
+  /** As it came, where one came; it was checked. */
+  readonly idToken?: string
+}

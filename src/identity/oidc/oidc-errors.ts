@@ -1,0 +1,37 @@
+import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
+import { BrokerError } from '../../../proxy/session.ts'
+
+/**
+ * Says what a failure of openid-client means to the person: the provider was silent, it refused, or what it said did not
+ * pass the checks. The cause is kept for the log.
+ * @param subject what was being read, e.g. `its tokens`
+ */
+export function providerFailure(cause: unknown, subject: string): BrokerError {
+  if (cause instanceof BrokerError) return cause
+  if (isSilence(cause)) return new BrokerError('PROVIDER_UNAVAILABLE', 'try again in a moment', { cause })
+  if (cause instanceof AuthorizationResponseError || cause instanceof ResponseBodyError)
+    return new BrokerError('LOGIN_FAILED', `the identity provider refused it (${errorName(cause.error)})`, { cause })
+  return new BrokerError('LOGIN_FAILED', `the identity provider was heard, but ${subject} did not pass the checks`, {
+    cause,
+  })
+}
+
+/** True when the provider said that this refresh token is no good any more (RFC 6749, section 5.2). */
+export function isGone(error: unknown): boolean {
+  return error instanceof ResponseBodyError && error.error === 'invalid_grant'
+}
+
+function isSilence(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? error.code : undefined
+  if (error instanceof TypeError) return code === undefined // what fetch throws; openid-client's own carry a code
+  if (code === 'OAUTH_TIMEOUT' || code === 'OAUTH_ABORT') return true
+  const { cause } = error
+  if (cause instanceof Response) return cause.status >= 500 || cause.status === 429
+  return cause instanceof Error && code !== 'OAUTH_PARSE_ERROR' && isSilence(cause)
+}
+
+/** The answer's `error`, which anybody can write into a link: only what RFC 6749 allows, and short. */
+function errorName(error: string): string {
+  return /^[a-z_]{1,64}$/.test(error) ? error : 'unknown error'
+}

@@ -1,0 +1,71 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import type { Vouched } from '../logins/logins.ts'
+import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
+import { createOnce, type Once } from './one-time-secrets.ts'
+import type { SignInPurpose } from './sign-in.ts'
+
+/**
+ * The states of a CLI sign-in, in order. Each is one entry in memory, bounded and short-lived, and leaving it consumes it;
+ * a daemon that restarts forgets them, and the person runs `sallyport login` again.
+ *
+ * 1. `PendingSignIn` (sign-in.ts): at the provider; sealed in the browser's cookie, 10 minutes.
+ * 2. `Confirmation`: the provider vouched, the person hasn't confirmed; secret in the browser's cookie, 5 minutes.
+ * 3. browser: `CliCode`, on its way over the person's loopback port to the command that knows the verifier, 1 minute;
+ *    device: `DeviceRequest` (device-codes.ts), from pending to approved or denied, 5 minutes in all.
+ * 4. a login (logins.ts), whose secret is the answer to the command.
+ */
+export interface CliSignIns {
+  readonly confirmations: Once<Confirmation>
+  readonly devices: DeviceCodes
+  /** @returns the one-time code for the command's loopback port */
+  issueCode(vouched: Vouched, challenge: string, address: string): string
+  /**
+   * A code is spent by the first try, whatever its outcome (RFC 7636, section 4.6: S256).
+   * @throws BrokerError LOGIN_FAILED
+   */
+  redeemCode(code: string, verifier: string): Vouched
+}
+
+export interface Confirmation {
+  readonly vouched: Vouched
+  readonly purpose: Exclude<SignInPurpose, { for: 'web' }>
+  /** In the form, so that an old tab can't confirm what a newer one shows. */
+  readonly formId: string
+  /** Device codes that may still be typed wrongly. */
+  triesLeft: number
+}
+
+interface CliCode {
+  readonly vouched: Vouched
+  readonly challenge: string
+}
+
+const confirmWithinMs = 5 * 60_000
+const redeemWithinMs = 60_000
+const mostTries = 5
+
+export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number }): CliSignIns {
+  const { clock, deviceIntervalMs } = deps
+  const bounds = { clock, most: 5000, mostPerAddress: 50 }
+  const codes = createOnce<CliCode>({ ...bounds, ttlMs: redeemWithinMs })
+  return {
+    confirmations: createOnce<Confirmation>({ ...bounds, ttlMs: confirmWithinMs }),
+    devices: createDeviceCodes({ clock, intervalMs: deviceIntervalMs }),
+    issueCode: (vouched, challenge, address) => codes.put({ vouched, challenge }, address),
+    redeemCode: (code, verifier) => {
+      const found = codes.take(code)
+      if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, used or older than a minute')
+      const shown = createHash('sha256').update(verifier).digest()
+      const wanted = Buffer.from(found.challenge, 'base64url')
+      if (shown.length !== wanted.length || !timingSafeEqual(shown, wanted))
+        throw new BrokerError('LOGIN_FAILED', 'the verifier does not belong to this sign-in')
+      return found.vouched
+    },
+  }
+}
+
+export function newConfirmation(vouched: Vouched, purpose: Confirmation['purpose']): Confirmation {
+  return { vouched, purpose, formId: randomBytes(12).toString('base64url'), triesLeft: mostTries }
+}

@@ -1,0 +1,211 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
+import { rolesOf, rolesWithin } from '../directory/roles.ts'
+import type { Login, Principal, Scope } from '../principal.ts'
+import { includesAddress, parseAddressRange } from './address-range.ts'
+import { noteUse, removeToken } from './remove-token.ts'
+import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
+import type { ApiTokenRow, TokenStore } from './token-store.ts'
+
+export const longestApiTokenMs = 366 * 86_400_000
+const mostPerPrincipal = 200
+/** Compared with when there is no such token, so that both take the same way. */
+const nobodysHash = '0'.repeat(64)
+
+export interface ApiTokenAsk {
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly durationMs: number
+  readonly cidr?: string
+  /** Id or name of a service account; omitted: the token acts as oneself. */
+  readonly serviceAccount?: string
+}
+
+/** Never the secret. */
+export interface ApiTokenView {
+  readonly id: string
+  readonly principalId: string
+  readonly createdBy: string
+  readonly name: string
+  readonly scopes: readonly Scope[]
+  readonly cidr: string | null
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly lastUsedAt: number | null
+  readonly lastUsedFrom: string | null
+}
+
+/** Scoped, expiring tokens for programs, in the name of a person or a service account. */
+export class ApiTokens {
+  readonly #core: Core
+  readonly #store: TokenStore
+  /** Takes back the connect tokens that were issued through an API token. */
+  readonly #withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>
+
+  constructor(core: Core, store: TokenStore, withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>) {
+    this.#core = core
+    this.#store = store
+    this.#withdrawIssued = withdrawIssued
+  }
+
+  /**
+   * @returns `token`, shown this once
+   * @throws BrokerError INTERACTIVE_REQUIRED, ROLE_REQUIRED (a scope beyond one's role), NOT_FOUND, AUDIT_UNAVAILABLE
+   */
+  async create(login: Login, ask: ApiTokenAsk): Promise<{ token: string; view: ApiTokenView }> {
+    if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
+    const principal = await this.#actsAs(login, ask.serviceAccount)
+    checkScopes(login, ask.scopes)
+    const cidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
+      throw new BrokerError('INVALID_INPUT', 'a token lives for a year at most')
+    return await this.#core.turns.run(principal.id, async () => {
+      checkStanding(await this.#core.directory.principal(principal.id))
+      checkStanding(await this.#core.directory.principal(login.principal.id))
+      if ((await this.#store.apiTokensOf(principal.id)).length >= mostPerPrincipal)
+        throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} tokens are enough; revoke some`)
+      const { id, token } = mintApiToken()
+      const now = this.#core.clock.now()
+      const row = {
+        id,
+        principal_id: principal.id,
+        created_by: login.principal.id,
+        name: ask.name,
+        scopes: JSON.stringify([...new Set(ask.scopes)].sort()),
+        cidr,
+        secret_hash: hashSecret(token),
+        created_at: now,
+        expires_at: now + ask.durationMs,
+        last_used_at: null,
+        last_used_from: null,
+      }
+      const { actor, name } = actorOf(login)
+      await this.#core.audit.append({
+        type: 'token.created',
+        actor,
+        fields: { token: id, principal: principal.id, scopes: ask.scopes, cidr, expires_at: row.expires_at },
+        text: { name, token_name: ask.name },
+      })
+      await this.#store.insertApiToken(row)
+      return { token, view: toView(row) }
+    })
+  }
+
+  /** One's own and those of one's service accounts; an admin may see all. */
+  async list(login: Login, query: { all: boolean }): Promise<ApiTokenView[]> {
+    const now = this.#core.clock.now()
+    const isAll = query.all && login.roles.includes('admin')
+    const rows = isAll ? await this.#store.apiTokens() : await this.#store.apiTokensOf(login.principal.id)
+    return rows.filter((row) => this.#isLive(row, now)).map(toView)
+  }
+
+  /** @throws BrokerError NOT_FOUND also for another's */
+  async revoke(login: Login, id: string): Promise<void> {
+    const row = await this.#store.apiToken(id)
+    const principal = row && (await this.#core.directory.principal(row.principal_id))
+    const isMine = row?.created_by === login.principal.id || (principal && mayManage(login, principal))
+    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
+    const { actor, name } = actorOf(login)
+    const why = { reason: 'token-revoked', text: `the API token was revoked by ${name}` } as const
+    await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
+    await this.#withdrawIssued(id, login)
+    await this.#core.audit.appendRemoval({
+      type: 'token.revoked',
+      actor,
+      fields: { token: id, principal: row.principal_id, expires_at: row.expires_at },
+      text: { name, token_name: row.name },
+    })
+  }
+
+  /**
+   * @returns null for anything but a live token
+   * @throws BrokerError ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE, once the secret is proved
+   */
+  async authenticate(text: string, address: string): Promise<Login | null> {
+    const id = parseApiToken(text)
+    const row = id === undefined ? undefined : await this.#store.apiToken(id)
+    const isSecret = isHashOf(row?.secret_hash ?? nobodysHash, text)
+    if (!row || !isSecret || !this.#isLive(row, this.#core.clock.now())) return null
+    if (!includesAddress(row.cidr, address)) throw new BrokerError('ADDRESS_REFUSED')
+    const principal = await this.#standing(row)
+    await noteUse({ ...this.#core, store: this.#store }, 'api_tokens', row, address)
+    const scopes = JSON.parse(row.scopes) as Scope[]
+    return {
+      id: row.id,
+      via: 'api-token',
+      principal,
+      roles: rolesWithin(rolesOf(principal, this.#core.config), scopes),
+      interactive: false,
+      authenticatedAt: row.created_at,
+      acr: null,
+      scopes,
+      expiresAt: row.expires_at,
+    }
+  }
+
+  /** Whether this token may still be used. */
+  async isUsable(id: string): Promise<boolean> {
+    const row = await this.#store.apiToken(id)
+    if (!row || !this.#isLive(row, this.#core.clock.now())) return false
+    return await this.#standing(row).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof BrokerError) return false
+        throw error
+      },
+    )
+  }
+
+  /** Erases what has expired; sessions that came in by it end. */
+  async expire(): Promise<void> {
+    for (const row of await this.#store.expiredApiTokens(this.#core.clock.now())) {
+      const why = { reason: 'token-revoked', text: 'the API token has expired' } as const
+      await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
+    }
+  }
+
+  #isLive(row: ApiTokenRow, now: number): boolean {
+    const { memory } = this.#core
+    const isStale = [row.principal_id, row.created_by].some((id) => memory.isFromBeforeLock(id, row.created_at))
+    return now < row.expires_at && !isStale && !memory.isRemoved(row.id)
+  }
+
+  /** Whoever made the token may know it: when they are locked or have left, it is dead too. */
+  async #standing(row: ApiTokenRow): Promise<Principal> {
+    const { directory } = this.#core
+    if (row.created_by !== row.principal_id) checkStanding(await directory.principal(row.created_by))
+    return checkStanding(await directory.principal(row.principal_id))
+  }
+
+  async #actsAs(login: Login, serviceAccount: string | undefined): Promise<Principal> {
+    if (serviceAccount === undefined) return login.principal
+    const principal = await this.#core.directory.find(serviceAccount)
+    if (principal.kind !== 'service' || !mayManage(login, principal))
+      throw new BrokerError('NOT_FOUND', `no service account ${serviceAccount} of yours`)
+    return principal
+  }
+}
+
+/** Nobody hands out what they don't have. */
+function checkScopes(login: Login, scopes: readonly Scope[]): void {
+  if (scopes.length === 0) throw new BrokerError('INVALID_INPUT', 'scopes: name at least one')
+  if (scopes.includes('admin') && !login.roles.includes('admin'))
+    throw new BrokerError('ROLE_REQUIRED', 'the scope admin needs the role admin')
+  if (scopes.includes('audit') && !login.roles.includes('auditor'))
+    throw new BrokerError('ROLE_REQUIRED', 'the scope audit needs the role auditor')
+}
+
+function toView(row: Omit<ApiTokenRow, 'mac'>): ApiTokenView {
+  return {
+    id: row.id,
+    principalId: row.principal_id,
+    createdBy: row.created_by,
+    name: row.name,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    cidr: row.cidr,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+    lastUsedFrom: row.last_used_from,
+  }
+}

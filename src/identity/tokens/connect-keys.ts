@@ -1,0 +1,69 @@
+import type { ScramVerifier } from '../../../proxy/session.ts'
+import { deriveScramVerifier } from '../../../proxy/wire/postgres/scram.ts'
+import type { Keyring } from '../../store/keyring.ts'
+import { hashSecret } from './token-format.ts'
+
+type Keys = Pick<Keyring, 'mac' | 'seal' | 'unseal'>
+
+/** What the protocols need to recognise one connect token. */
+export interface ConnectKeys {
+  /** Hex SHA-256 of the whole token. */
+  readonly hash: string
+  readonly scram: ScramVerifier
+}
+
+export function deriveConnectKeys(keyring: Keys, id: string, token: string): ConnectKeys {
+  return { hash: hashSecret(token), scram: deriveScramVerifier(token, saltOf(keyring, id)) }
+}
+
+export function sealKeys(keyring: Keys, id: string, { hash, scram }: ConnectKeys): Buffer {
+  const plain = {
+    hash,
+    iterations: scram.iterations,
+    storedKey: scram.storedKey.toString('base64'),
+    serverKey: scram.serverKey.toString('base64'),
+  }
+  return keyring.seal(purpose(id), Buffer.from(JSON.stringify(plain)))
+}
+
+/** @throws BrokerError INTERNAL when they were sealed for another token */
+export function unsealKeys(keyring: Keys, id: string, sealed: Uint8Array): ConnectKeys {
+  const plain = JSON.parse(keyring.unseal(purpose(id), sealed).toString()) as Record<string, string> & {
+    iterations: number
+  }
+  return {
+    hash: plain.hash ?? '',
+    scram: {
+      salt: saltOf(keyring, id),
+      iterations: plain.iterations,
+      storedKey: Buffer.from(plain.storedKey ?? '', 'base64'),
+      serverKey: Buffer.from(plain.serverKey ?? '', 'base64'),
+    },
+  }
+}
+
+/** For ids that don't exist, or no more: always the same ones, which no password fits. */
+export function madeUpKeys(keyring: Keys, id: string): ConnectKeys {
+  return {
+    hash: derive(keyring, 'hash', id).toString('hex'),
+    scram: {
+      salt: saltOf(keyring, id),
+      iterations: 4096,
+      storedKey: derive(keyring, 'stored-key', id),
+      serverKey: derive(keyring, 'server-key', id),
+    },
+  }
+}
+
+/** From the id alone, so that the salt is the same before a token is issued, while it lives, and after. */
+function saltOf(keyring: Keys, id: string): Buffer {
+  return derive(keyring, 'salt', id).subarray(0, 16)
+}
+
+function derive(keyring: Keys, what: string, id: string): Buffer {
+  return Buffer.from(keyring.mac(`connect-token-${what}`, id), 'base64url')
+}
+
+function purpose(id: string): string {
+  return `connect-token:${id}`
+}

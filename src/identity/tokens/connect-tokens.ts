@@ -1,0 +1,247 @@
+import {
+  BrokerError,
+  type Claim,
+  type ClientOrigin,
+  type Identity,
+  type ScramVerifier,
+} from '../../../proxy/session.ts'
+import type { Grant } from '../../access/grants/grant.ts'
+import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
+import type { Login, Principal } from '../principal.ts'
+import { includesAddress, parseAddressRange } from './address-range.ts'
+import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, unsealKeys } from './connect-keys.ts'
+import { noteUse, removeToken } from './remove-token.ts'
+import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
+import type { ConnectTokenRow, TokenStore } from './token-store.ts'
+
+export const longestConnectTokenMs = 12 * 3_600_000
+const mostPerPrincipal = 500
+
+export interface ConnectTokenAsk {
+  /** Full id or unique last part. */
+  readonly resource: string
+  readonly level?: string
+  readonly grantId?: string
+  /** Cut to what the grant and the rule allow. */
+  readonly durationMs?: number
+  readonly cidr?: string
+}
+
+/** Never the secret. */
+export interface ConnectTokenView {
+  readonly id: string
+  readonly principalId: string
+  readonly grantId: string
+  readonly resourceId: string
+  readonly level: string
+  readonly cidr: string | null
+  readonly createdAt: number
+  readonly expiresAt: number
+  readonly lastUsedAt: number | null
+  readonly lastUsedFrom: string | null
+}
+
+/** Passwords for stock clients, each bound to one grant. */
+export class ConnectTokens {
+  readonly #core: Core
+  readonly #store: TokenStore
+
+  constructor(core: Core, store: TokenStore) {
+    this.#core = core
+    this.#store = store
+  }
+
+  /**
+   * @returns `token`, shown this once
+   * @throws BrokerError what access says of the resource or the grant; LOGIN_TOO_OLD, AUDIT_UNAVAILABLE
+   */
+  async issue(login: Login, ask: ConnectTokenAsk): Promise<{ token: string; view: ConnectTokenView }> {
+    const grant = await this.#grantFor(login, ask)
+    const { maxMs } = this.#core.access().connectTokenPolicy(grant, login)
+    const ownCidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    const inherited = login.via === 'api-token' ? await this.#store.apiToken(login.id) : undefined
+    return await this.#core.turns.run(login.principal.id, async () => {
+      checkStanding(await this.#core.directory.principal(login.principal.id))
+      if ((await this.#store.connectTokensOf(login.principal.id)).length >= mostPerPrincipal)
+        throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} connect tokens are enough; revoke some`)
+      const { id, token } = mintConnectToken()
+      const now = this.#core.clock.now()
+      const most = Math.min(maxMs, grant.endsAt - now, longestConnectTokenMs)
+      const expires = now + Math.min(most, ask.durationMs ?? most)
+      const row = {
+        id,
+        principal_id: login.principal.id,
+        grant_id: grant.id,
+        resource_id: grant.resourceId,
+        level: grant.level,
+        issued_by: login.id,
+        cidr: ownCidr ?? inherited?.cidr ?? null,
+        keys: sealKeys(this.#core.keyring, id, deriveConnectKeys(this.#core.keyring, id, token)),
+        created_at: now,
+        // What comes of an API token reaches no further than the API token.
+        expires_at: inherited ? Math.min(expires, inherited.expires_at) : expires,
+        last_used_at: null,
+        last_used_from: null,
+      }
+      if (row.expires_at <= now) throw new BrokerError('GRANT_EXPIRED')
+      if (inherited?.cidr != null && !isWithin(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
+      await this.#core.audit.append(this.#event('connect-token.issued', login, row))
+      await this.#store.insertConnectToken(row)
+      return { token, view: toView(row) }
+    })
+  }
+
+  /** One's own; an admin may see all. */
+  async list(login: Login, query: { all: boolean }): Promise<ConnectTokenView[]> {
+    const isAll = query.all && login.roles.includes('admin')
+    const rows = isAll ? await this.#store.connectTokens() : await this.#store.connectTokensOf(login.principal.id)
+    return rows.filter((row) => this.#isLive(row)).map(toView)
+  }
+
+  /** The grant lives on. @throws BrokerError NOT_FOUND also for another's */
+  async revoke(login: Login, id: string): Promise<void> {
+    const row = await this.#store.connectToken(id)
+    const principal = row && (await this.#core.directory.principal(row.principal_id))
+    const isMine = row?.principal_id === login.principal.id || (principal && mayManage(login, principal))
+    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no connect token ${id}`)
+    await this.#withdraw(row, login)
+  }
+
+  /** Takes back what was issued through an API token. */
+  async withdrawIssuedBy(apiTokenId: string, login: Login): Promise<void> {
+    for (const row of await this.#store.issuedBy(apiTokenId)) await this.#withdraw(row, login)
+  }
+
+  /** The same made-up keys for an unknown id at any time, and for one that no longer counts. */
+  async scramVerifier(id: string): Promise<ScramVerifier> {
+    return (await this.#keysOf(isTokenId(id) ? await this.#live(id) : undefined, id)).scram
+  }
+
+  /**
+   * A refusal of whoever proved to hold a live token is audited.
+   * @throws BrokerError TOKEN_INVALID for all that is not a live token; ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE
+   */
+  async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
+    const id =
+      claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
+    const row = id === undefined ? undefined : await this.#live(id)
+    const isProved = claim.by === 'scram' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
+    if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
+    const principal = await this.#admit(row, client).catch(async (error: unknown) => {
+      await this.#core.audit.appendRemoval(denied(row, client, error))
+      throw error
+    })
+    await noteUse({ ...this.#core, store: this.#store }, 'connect_tokens', row, client.address)
+    return {
+      principalId: principal.id,
+      name: principal.name,
+      credential: { kind: 'connect-token', id: row.id },
+      bound: { grantId: row.grant_id, resourceId: row.resource_id, level: row.level },
+    }
+  }
+
+  async #admit(row: ConnectTokenRow, client: ClientOrigin): Promise<Principal> {
+    if (!includesAddress(row.cidr, client.address)) throw new BrokerError('ADDRESS_REFUSED')
+    return checkStanding(await this.#core.directory.principal(row.principal_id))
+  }
+
+  /** Whether this token may still be used. */
+  async isUsable(id: string): Promise<boolean> {
+    const row = await this.#live(id)
+    const principal = row && (await this.#core.directory.principal(row.principal_id))
+    return principal?.active === true && principal.lockedAt === null
+  }
+
+  /** Erases what has expired; sessions that came in by it end. */
+  async expire(): Promise<void> {
+    for (const row of await this.#store.expiredConnectTokens(this.#core.clock.now())) {
+      const why = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
+      await removeToken({ ...this.#core, store: this.#store }, 'connect_tokens', row, why)
+    }
+  }
+
+  async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<Grant> {
+    const answer = await this.#core.access().check({
+      principalId: login.principal.id,
+      resource: ask.resource,
+      ...(ask.level === undefined ? {} : { level: ask.level }),
+      ...(ask.grantId === undefined ? {} : { grantId: ask.grantId }),
+    })
+    if (answer.allowed) return answer.grant
+    throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
+  }
+
+  async #withdraw(row: ConnectTokenRow, login: Login): Promise<void> {
+    const why = { reason: 'token-revoked', text: `the connect token was revoked by ${login.principal.name}` } as const
+    await removeToken({ ...this.#core, store: this.#store }, 'connect_tokens', row, why)
+    await this.#core.audit.appendRemoval(this.#event('connect-token.revoked', login, row))
+  }
+
+  async #live(id: string): Promise<ConnectTokenRow | undefined> {
+    const row = await this.#store.connectToken(id)
+    return row && this.#isLive(row) ? row : undefined
+  }
+
+  #isLive(row: ConnectTokenRow): boolean {
+    const { memory, clock } = this.#core
+    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    return clock.now() < row.expires_at
+  }
+
+  /** Both are made either way, so that a stranger can't tell by the time it takes. */
+  async #keysOf(row: ConnectTokenRow | undefined, id: string): Promise<ConnectKeys> {
+    const madeUp = madeUpKeys(this.#core.keyring, id)
+    return row ? unsealKeys(this.#core.keyring, row.id, row.keys) : madeUp
+  }
+
+  #event(type: 'connect-token.issued' | 'connect-token.revoked', login: Login, row: Omit<ConnectTokenRow, 'mac'>) {
+    const { actor, name } = actorOf(login)
+    return {
+      type,
+      actor,
+      fields: {
+        token: row.id,
+        principal: row.principal_id,
+        grant: row.grant_id,
+        resource: row.resource_id,
+        level: row.level,
+        through: row.issued_by,
+        cidr: row.cidr,
+        expires_at: row.expires_at,
+      },
+      text: { name },
+    }
+  }
+}
+
+function denied(row: ConnectTokenRow, client: ClientOrigin, error: unknown) {
+  const code = error instanceof BrokerError ? error.code : 'INTERNAL'
+  return {
+    type: 'session.denied' as const,
+    actor: row.principal_id,
+    fields: { token: row.id, resource: row.resource_id, level: row.level, code, via: client.via },
+    text: { address: client.address },
+  }
+}
+
+/** Whether a range lies in another: its first address does, and it is no wider. */
+function isWithin(range: string | null, outer: string): boolean {
+  if (range === null) return false
+  const [address = '', bits = ''] = range.split('/')
+  return includesAddress(outer, address) && Number(bits) >= Number(outer.split('/')[1])
+}
+
+function toView(row: Omit<ConnectTokenRow, 'mac'>): ConnectTokenView {
+  return {
+    id: row.id,
+    principalId: row.principal_id,
+    grantId: row.grant_id,
+    resourceId: row.resource_id,
+    level: row.level,
+    cidr: row.cidr,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+    lastUsedFrom: row.last_used_from,
+  }
+}

@@ -1,0 +1,36 @@
+import type { EndReason } from '../../../proxy/session.ts'
+import type { Core } from '../core.ts'
+import type { TokenStore } from './token-store.ts'
+
+type RemoveDeps = Pick<Core, 'memory' | 'changes' | 'clock' | 'logger'> & { readonly store: TokenStore }
+
+const touchEveryMs = 60_000
+
+/** Takes a token away: in memory and in every open session first, then from the store. Audited by the caller. */
+export async function removeToken(
+  deps: RemoveDeps,
+  table: 'api_tokens' | 'connect_tokens',
+  row: { readonly id: string; readonly expires_at: number },
+  why: { readonly reason: EndReason; readonly text: string },
+): Promise<void> {
+  deps.memory.remove(row.id, row.expires_at)
+  deps.changes.publish({ what: 'token', id: row.id, ...why, decidedAt: deps.clock.now() })
+  await deps.store.delete(table, row.id).catch((error: unknown) => {
+    deps.memory.undeleted.set(row.id, table)
+    deps.logger.error({ err: error, token_id: row.id }, 'a token could not be erased; it is void, and tried again')
+  })
+}
+
+/** Last use, about once a minute: good enough to find tokens that nobody needs. */
+export async function noteUse(
+  deps: RemoveDeps,
+  table: 'api_tokens' | 'connect_tokens',
+  row: { readonly id: string; readonly last_used_at: number | null },
+  address: string,
+): Promise<void> {
+  const now = deps.clock.now()
+  if (row.last_used_at !== null && now - row.last_used_at < touchEveryMs) return
+  await deps.store.used(table, row.id, now, address).catch((error: unknown) => {
+    deps.logger.error({ err: error, token_id: row.id }, 'the use of a token could not be noted')
+  })
+}

@@ -1,0 +1,137 @@
+import { hash } from 'node:crypto'
+import { mkdir, open, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { BrokerError } from '../../proxy/session.ts'
+import type { Config } from '../config/config.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { RecordingDesk } from './recording-buffers.ts'
+import { checkRecording } from './recording-check.ts'
+import { dayOf, findRecording, recordingName } from './recording-files.ts'
+import { RecordingQuota } from './recording-quota.ts'
+import { readEntries } from './recording-read.ts'
+import { formatVersion } from './recording-scan.ts'
+import { RecordingWriter } from './recording-writer.ts'
+import type { RecordingHeader, Recordings } from './recordings.ts'
+
+export interface RecordingsDeps {
+  readonly config: Config['recordings']
+  /** Names the key that will encrypt recordings one day; today that of the signing key, which seals their digests. */
+  readonly keyId: string
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'recordingLagBytes'>
+  /** Unwritten bytes of one session from which it is paused; 1 MiB unless told. */
+  readonly highWater?: number
+  /** Free bytes of the disk; for tests. */
+  readonly freeBytes?: (dir: string) => Promise<number>
+}
+
+/** Opens the folder of recordings (mode 0700, files 0600). @throws Error when it can't be made or read */
+export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> {
+  const { dir, ...limits } = deps.config
+  await mkdir(dir, { recursive: true, mode: 0o700 })
+  const { clock, freeBytes } = deps
+  const quota = new RecordingQuota({ dir, clock, ...limits, ...(freeBytes ? { freeBytes } : {}) })
+  await quota.load()
+  const desk = new RecordingDesk(deps.metrics)
+  const writers = new Map<string, RecordingWriter>()
+
+  const create = async (header: RecordingHeader): Promise<RecordingWriter> => {
+    const { sessionId, principalId } = header
+    await quota.admit(principalId)
+    const line = headerLine(header, deps.keyId)
+    const file = await createFile(join(dir, dayOf(header.startedAt)), recordingName(sessionId), line)
+    quota.spend(principalId, line.length)
+    const writer = new RecordingWriter({
+      file,
+      offset: line.length,
+      head: hash('sha256', line),
+      sessionId,
+      principalId,
+      desk,
+      quota,
+      highWater: deps.highWater ?? 1024 * 1024,
+      onSealed: () => writers.delete(sessionId),
+    })
+    writers.set(sessionId, writer)
+    return writer
+  }
+
+  return {
+    create: (header) => create(header).catch(rethrow),
+    heads: () => [...writers.values()].map(({ running }) => running),
+    read: async function* (sessionId) {
+      yield* readEntries(await findRecording(dir, sessionId))
+    },
+    verify: async (sessionId, digest, heads) => {
+      const path = await findRecording(dir, sessionId)
+      const { endOffset: _, ...verdict } = await checkRecording(path, {
+        session: sessionId,
+        digest: digest ?? null,
+        heads: heads ?? [],
+      })
+      return verdict
+    },
+    recover: async (sessionId) => {
+      if (writers.has(sessionId)) throw new BrokerError('INTERNAL', `the recording of ${sessionId} is still open`)
+      return await recover(await findRecording(dir, sessionId), sessionId, deps.logger)
+    },
+    close: async () => {
+      await Promise.all([...writers.values()].map((writer) => writer.seal()))
+    },
+  }
+}
+
+function headerLine(header: RecordingHeader, keyId: string): Buffer {
+  const { sessionId, principalId, grantId, resourceId, kind, startedAt } = header
+  const names = { session: sessionId, principal: principalId, grant: grantId, resource: resourceId, kind }
+  return Buffer.from(`${JSON.stringify({ v: formatVersion, key: keyId, ...names, startedAt })}\n`)
+}
+
+async function createFile(folder: string, name: string, header: Buffer) {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const file = await open(join(folder, name), 'wx', 0o600)
+  try {
+    const { bytesWritten } = await file.write(header, 0, header.length, 0)
+    if (bytesWritten !== header.length) throw new Error('the disk took only a part of the header')
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+function rethrow(cause: unknown): never {
+  throw cause instanceof BrokerError ? cause : new BrokerError('RECORDING_FAILED', undefined, { cause })
+}
+
+/** Ends a file at the last head that checks; what comes after it is kept beside, since it may be evidence. */
+async function recover(path: string, session: string, logger: Logger): Promise<{ digest: string; entries: number }> {
+  const { head, entries, endOffset, problem } = await checkRecording(path, { session })
+  if (head === '') throw new BrokerError('RECORDING_FAILED', `the recording of ${session} has no header`)
+  if (problem !== undefined) logger.error({ session, problem }, 'the recording of a lost session was damaged')
+  const tail = await readTail(path, endOffset)
+  if (tail.length > 0) {
+    await writeFile(`${path}.tail`, tail, { mode: 0o600, flush: true })
+    await truncate(path, endOffset)
+    logger.warn({ session, bytes: tail.length }, 'the unfinished end of a recording was put into a file of its own')
+  }
+  return { digest: head, entries }
+}
+
+const longestTail = 64 * 1024 * 1024
+
+async function readTail(path: string, from: number): Promise<Buffer> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    if (size - from > longestTail) throw new Error(`${size - from} bytes of ${path} are damaged; left as they are`)
+    const tail = Buffer.alloc(size - from)
+    await file.read(tail, 0, tail.length, from)
+    return tail
+  } finally {
+    await file.close()
+  }
+}

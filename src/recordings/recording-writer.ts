@@ -1,0 +1,270 @@
+import { hash } from 'node:crypto'
+import { write as writeFile } from 'node:fs'
+import type { FileHandle } from 'node:fs/promises'
+import { BrokerError } from '../../proxy/session.ts'
+import { bufferBytes, type RecordingDesk } from './recording-buffers.ts'
+import type { RecordingQuota } from './recording-quota.ts'
+import { longestEntryBytes } from './recording-scan.ts'
+import type { OpenRecording } from './recordings.ts'
+
+const lineFeed = 10
+/** A buffer begins with the previous hash, so that one call hashes both, and keeps room for the chain line. */
+const hashBytes = 64
+const chainBytes = 96
+const usableEnd = bufferBytes - chainBytes
+const chainStart = Buffer.from('{"chain":')
+
+interface WaitingBatch {
+  readonly buffer: Buffer
+  readonly end: number
+  /** Of entries, without the chain line. */
+  readonly bytes: number
+  readonly head: string
+  /** Entries of the recording once this batch is written. */
+  readonly entries: number
+}
+
+export interface WriterOptions {
+  readonly file: FileHandle
+  /** Bytes and hash of the header, which is written. */
+  readonly offset: number
+  readonly head: string
+  readonly sessionId: string
+  readonly principalId: string
+  readonly desk: RecordingDesk
+  readonly quota: RecordingQuota
+  /** Unwritten bytes from which the engine is asked to pause. */
+  readonly highWater: number
+  onSealed(): void
+}
+
+/**
+ * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. After an error nothing more is
+ * accepted, but what was accepted is still written if it can be.
+ */
+export class RecordingWriter implements OpenRecording {
+  readonly #options: WriterOptions
+  #buffer: Buffer | undefined
+  #used = 0
+  /** Where entries must end in the buffer; 0 without one. */
+  #room = 0
+  #inBuffer = 0
+  /** Known to the desk's timer, which has not come yet; it came while a batch was being written. */
+  #isWaiting = false
+  #isDue = false
+  #entries = 0
+  #head: string
+  #accepted: number
+  #unwritten = 0
+  #queue: WaitingBatch[] = []
+  #isWriting = false
+  #isPaused = false
+  /** Why nothing more is accepted. */
+  #refusal: BrokerError | undefined
+  /** The disk failed: what waits is lost. */
+  #isBroken = false
+  #sealed: Promise<{ digest: string; entries: number }> | undefined
+  #written: { readonly head: string; readonly entries: number; readonly offset: number }
+  readonly #onDrain: (() => void)[] = []
+  readonly #onFailure: ((error: Error) => void)[] = []
+  #onIdle: () => void = () => {}
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+    this.#head = options.head
+    this.#accepted = options.offset
+    this.#written = { head: options.head, entries: 0, offset: options.offset }
+  }
+
+  /** The last batch that is in the file. */
+  get running(): { sessionId: string; head: string; entries: number } {
+    const { head, entries } = this.#written
+    return { sessionId: this.#options.sessionId, head, entries }
+  }
+
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#refusal !== undefined) throw this.#refusal
+    const length = end - start + 1
+    const buffer =
+      this.#buffer !== undefined && this.#used + length <= this.#room ? this.#buffer : this.#makeRoom(length)
+    Buffer.prototype.copy.call(bytes, buffer, this.#used, start, end)
+    this.#used += length
+    buffer[this.#used - 1] = lineFeed
+    this.#inBuffer++
+    this.#unwritten += length
+    this.#accepted += length
+    if (!this.#isWaiting) {
+      this.#isWaiting = true
+      this.#options.desk.flushSoon(this)
+    }
+    if (this.#accepted > this.#options.quota.maxPerSessionBytes) this.#refuse(this.#sessionLimit())
+    if (this.#unwritten < this.#options.highWater) return true
+    this.#isPaused = true
+    return false
+  }
+
+  onDrain(listener: () => void): void {
+    this.#onDrain.push(listener)
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    this.#onFailure.push(listener)
+    const refusal = this.#refusal
+    if (refusal !== undefined && this.#sealed === undefined) queueMicrotask(() => listener(refusal))
+  }
+
+  /** Called by the desk's timer: while a batch is being written, what comes gathers for the next. */
+  flush(): void {
+    this.#isWaiting = false
+    this.#isDue = this.#isWriting
+    if (this.#isDue) return
+    this.#closeBatch()
+    this.#pump()
+  }
+
+  seal(): Promise<{ digest: string; entries: number }> {
+    this.#sealed ??= this.#seal()
+    return this.#sealed
+  }
+
+  #makeRoom(length: number): Buffer {
+    if (length > longestEntryBytes) throw new BrokerError('RECORDING_FAILED', `an entry of ${length} bytes`)
+    this.#closeBatch()
+    this.#pump()
+    const needed = hashBytes + length + chainBytes
+    this.#buffer = needed <= bufferBytes ? this.#options.desk.take() : Buffer.allocUnsafeSlow(needed)
+    this.#used = hashBytes
+    this.#room = Math.max(usableEnd, hashBytes + length)
+    return this.#buffer
+  }
+
+  /** Chains what is in the buffer and puts it in line to be written. */
+  #closeBatch(): void {
+    const buffer = this.#buffer
+    if (buffer === undefined) return
+    const [used, count] = [this.#used, this.#inBuffer]
+    this.#buffer = undefined
+    this.#used = 0
+    this.#room = 0
+    this.#inBuffer = 0
+    if (this.#isBroken) {
+      this.#options.desk.give(buffer)
+      return
+    }
+    if (!isWellFormed(buffer, used, count)) {
+      this.#options.desk.give(buffer)
+      this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
+      return
+    }
+    buffer.write(this.#head, 0, 'latin1')
+    this.#head = hash('sha256', buffer.subarray(0, used))
+    this.#entries += count
+    const end = used + buffer.write(`{"chain":"${this.#head}","n":${count}}\n`, used, 'latin1')
+    const bytes = used - hashBytes
+    this.#queue.push({ buffer, end, bytes, head: this.#head, entries: this.#entries })
+    const { quota, principalId, desk } = this.#options
+    desk.count(bytes)
+    const refusal = quota.spend(principalId, end - hashBytes)
+    if (refusal) this.#refuse(refusal)
+  }
+
+  #pump(): void {
+    const batch = this.#queue[0]
+    if (this.#isWriting || batch === undefined) return
+    this.#isWriting = true
+    this.#writeBatch(batch, hashBytes, this.#written.offset)
+  }
+
+  #writeBatch(batch: WaitingBatch, from: number, position: number): void {
+    const { buffer, end } = batch
+    writeFile(this.#options.file.fd, buffer, from, end - from, position, (error, count) => {
+      if (error) this.#finish(undefined, error)
+      else if (count < end - from) this.#writeBatch(batch, from + count, position + count)
+      else this.#finish(batch)
+    })
+  }
+
+  #finish(batch: WaitingBatch | undefined, error?: Error): void {
+    this.#isWriting = false
+    if (batch) {
+      this.#queue.shift()
+      const { buffer, end, bytes, head, entries } = batch
+      this.#written = { head, entries, offset: this.#written.offset + end - hashBytes }
+      this.#unwritten -= bytes
+      this.#options.desk.count(-bytes)
+      this.#options.desk.give(buffer)
+      this.#drain()
+    }
+    if (error) this.#break(error)
+    if (this.#isDue && this.#queue.length === 0) this.flush()
+    else this.#pump()
+    if (!this.#isWriting) this.#onIdle()
+  }
+
+  #drain(): void {
+    if (!this.#isPaused || this.#unwritten > this.#options.highWater / 2) return
+    this.#isPaused = false
+    for (const listener of this.#onDrain) listener()
+  }
+
+  /** The file can't be written any more: drops what waits, and says so once. */
+  #break(cause: Error): void {
+    this.#isBroken = true
+    for (const { buffer, bytes } of this.#queue) {
+      this.#options.desk.count(-bytes)
+      this.#options.desk.give(buffer)
+    }
+    this.#queue = []
+    this.#refuse(new BrokerError('RECORDING_FAILED', undefined, { cause }))
+  }
+
+  /** From now on `write` throws; told a moment later, so that no session is cut in the middle of its own write. */
+  #refuse(error: BrokerError): void {
+    if (this.#refusal !== undefined) return
+    this.#refusal = error
+    queueMicrotask(() => {
+      for (const listener of this.#onFailure) listener(error)
+    })
+  }
+
+  #sessionLimit(): BrokerError {
+    return new BrokerError('LIMIT_REACHED', `the recording has reached ${this.#options.quota.maxPerSessionBytes} bytes`)
+  }
+
+  async #seal(): Promise<{ digest: string; entries: number }> {
+    this.#refusal ??= new BrokerError('RECORDING_FAILED', 'the recording is closed')
+    const { file, onSealed } = this.#options
+    try {
+      this.#closeBatch()
+      this.#pump()
+      await this.#idle()
+      // A batch that the disk took only in part would make the file look tampered with.
+      if (this.#isBroken) await file.truncate(this.#written.offset)
+      await file.sync()
+    } catch (cause) {
+      throw new BrokerError('RECORDING_FAILED', undefined, { cause })
+    } finally {
+      await file.close()
+      onSealed()
+    }
+    return { digest: this.#written.head, entries: this.#written.entries }
+  }
+
+  #idle(): Promise<void> {
+    if (!this.#isWriting) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onIdle = resolve
+    })
+  }
+}
+
+/** As many lines as entries, and none that could pass for a chain line: an engine's mistake must not let a client forge one. */
+function isWellFormed(buffer: Buffer, used: number, count: number): boolean {
+  let lines = 0
+  for (let start = hashBytes; start < used; lines++) {
+    if (buffer.compare(chainStart, 0, chainStart.length, start, Math.min(start + chainStart.length, used)) === 0)
+      return false
+    start = buffer.indexOf(lineFeed, start) + 1
+  }
+  return lines === count
+}

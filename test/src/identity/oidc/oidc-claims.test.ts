@@ -1,0 +1,43 @@
+import t from 'tap'
+import { readClaims } from '../../../../src/identity/oidc/oidc-claims.ts'
+
+const names = { groupsClaim: 'groups', managerClaim: 'manager' }
+const read = (claims: Record<string, unknown>) => readClaims({ sub: 's', ...claims }, {}, names)
+
+t.test('groups are a list of names, or one name; anything else is refused', async (t) => {
+  t.same(read({ groups: ['a', 'b', 'a'] }).claims.groups, ['a', 'b'])
+  t.same(read({ groups: 'a' }).claims.groups, ['a'])
+  t.same(read({ groups: [] }).claims.groups, [])
+  t.same(read({}).claims.groups, [])
+  t.same(read({ groups: null }).claims.groups, [])
+  const most = Array.from({ length: 2000 }, (_, i) => `g${i}`)
+  t.equal(read({ groups: most }).claims.groups.length, 2000)
+  for (const groups of [[1], [''], [['a', 'b']], { a: 1 }, ['x'.repeat(257)], [...most, 'one-more'], true])
+    t.throws(() => read({ groups }), { code: 'LOGIN_FAILED', message: /the claim groups/ })
+  t.same(read({ groups: ['x'.repeat(256)] }).claims.groups.length, 1)
+})
+
+t.test('a subject has 1 to 255 characters', async (t) => {
+  t.equal(read({ sub: 'x'.repeat(255) }).subject.length, 255)
+  for (const sub of ['', 'x'.repeat(256), 7, undefined]) t.throws(() => read({ sub }), { code: 'LOGIN_FAILED' })
+})
+
+t.test('claims have the names that the configuration gives', async (t) => {
+  const claims = { sub: 's', 'https://corp.example/roles': ['sre'], boss: 'm@example.com' }
+  const { groups, manager } = readClaims(
+    claims,
+    {},
+    {
+      groupsClaim: 'https://corp.example/roles',
+      managerClaim: 'boss',
+    },
+  ).claims
+  t.same([groups, manager], [['sre'], 'm@example.com'])
+})
+
+t.test('an e-mail is verified only when the provider says so', async (t) => {
+  for (const said of [true, 'true']) t.ok(read({ email: 'a@b', email_verified: said }).claims.emailVerified)
+  for (const said of [false, 'false', 1, 'yes', null, undefined])
+    t.notOk(read({ email: 'a@b', email_verified: said }).claims.emailVerified)
+  t.notOk(read({ email_verified: true }).claims.emailVerified, 'of no e-mail')
+})

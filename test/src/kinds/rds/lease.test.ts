@@ -1,0 +1,174 @@
+import { readFileSync } from 'node:fs'
+import { mock } from 'node:test'
+import { pino } from 'pino'
+import t from 'tap'
+import type { SessionPermit } from '../../../../proxy/session.ts'
+import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
+import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
+import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
+import { parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { createChanges } from '../../../../src/store/changes.ts'
+import { hour, minute, ordersId, resource, startedAt } from '../../access/access-house.ts'
+
+interface Vector {
+  readonly name: string
+  readonly input: {
+    readonly hostname: string
+    readonly port: number
+    readonly username: string
+    readonly region: string
+    readonly credentials: {
+      readonly accessKeyId: string
+      readonly secretAccessKey: string
+      readonly sessionToken?: string
+    }
+  }
+  readonly output: string
+}
+
+const vectors = JSON.parse(readFileSync(new URL('../../../fixtures/aws-vectors.json', import.meta.url), 'utf8')) as {
+  readonly clock: string
+  readonly rdsToken: readonly Vector[]
+}
+
+t.test('tokens are those that AWS’s own tools make', async (t) => {
+  mock.timers.enable({ apis: ['Date'], now: Date.parse(vectors.clock) })
+  t.teardown(() => mock.timers.reset())
+  t.ok(vectors.rdsToken.length > 3)
+  for (const { name, input, output } of vectors.rdsToken) {
+    const { hostname: endpoint, port, region, username, credentials } = input
+    const held = { sessionToken: '', expiresAt: Number.POSITIVE_INFINITY, ...credentials }
+    t.same(parts(await sign({ endpoint, port, region }, username, held)), parts(output), name)
+  }
+})
+
+/** The order of a query's parameters means nothing; every other byte does. */
+function parts(token: string): string[] {
+  return token.split(/[?&]/).sort()
+}
+
+const parsed = parseTarget(
+  resource(ordersId, {
+    attributes: {
+      endpoint: 'orders.abc123.eu-west-1.rds.amazonaws.com',
+      resource_id: 'db-ORDERS',
+      role: 'arn:aws:iam::111122223333:role/Databases',
+    },
+  }),
+)
+if (!parsed.ok) throw new Error('the target is broken')
+const target = parsed.value
+const level: RdsLevel = { dbUser: 'sallyport_ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0 }
+
+function permit(more: Partial<SessionPermit> = {}): SessionPermit {
+  const base = {
+    grantId: 'grt_1',
+    requestId: 'req_1',
+    principalName: 'alice@example.com',
+    resourceId: ordersId,
+    level: 'readonly',
+    endsAt: startedAt + 8 * hour,
+  }
+  return { ...base, ...more } as SessionPermit
+}
+
+/** Credentials last an hour, and are given once the test says so. */
+function start() {
+  const state = { now: startedAt, asks: [] as SessionAsk[], fails: false }
+  const changes = createChanges()
+  const aws = {
+    session: async (ask: SessionAsk): Promise<AwsCredentials> => {
+      state.asks.push(ask)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (state.fails) throw new Error('AWS is down')
+      const n = state.asks.length
+      const expiresAt = state.now + hour
+      return { accessKeyId: `ASIA${n}`, secretAccessKey: 'secret', sessionToken: `token-${n}`, expiresAt }
+    },
+  }
+  const leases = new Leases({ aws, changes, clock: { now: () => state.now }, logger: pino({ level: 'silent' }) })
+  const revoke = (id: string) =>
+    changes.publish({ what: 'grant', id, reason: 'grant-revoked', text: '', decidedAt: state.now })
+  return { state, leases, revoke, token: (more?: Partial<SessionPermit>) => leases.token(permit(more), target, level) }
+}
+
+t.test('two hundred sessions of a grant ask AWS once', async (t) => {
+  const { state, token } = start()
+  const tokens = await Promise.all(Array.from({ length: 200 }, () => token()))
+  t.equal(state.asks.length, 1)
+  t.equal(new Set(tokens).size, 1)
+  t.match(tokens[0], /^orders\.abc123\.eu-west-1\.rds\.amazonaws\.com:5432\/\?Action=connect&DBUser=sallyport_ro&/)
+})
+
+t.test('the session may sign in as exactly one user of one database, as this person, for this grant', async (t) => {
+  const { state, token } = start()
+  await token()
+  const { policy, ...ask } = state.asks[0] ?? { policy: '{}' }
+  t.same(JSON.parse(policy ?? ''), {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Action: 'rds-db:connect',
+        Resource: 'arn:aws:rds-db:eu-west-1:111122223333:dbuser:db-ORDERS/sallyport_ro',
+      },
+    ],
+  })
+  t.match(ask, {
+    account: '111122223333',
+    role: 'arn:aws:iam::111122223333:role/Databases',
+    person: 'alice@example.com',
+    grantId: 'grt_1',
+    requestId: 'req_1',
+    until: startedAt + 8 * hour,
+  })
+})
+
+t.test('nothing is shared between grants, levels and users', async (t) => {
+  const { state, leases, token } = start()
+  await token()
+  await token({ grantId: 'grt_2' })
+  await token({ level: 'admin' })
+  await leases.token(permit(), target, { ...level, dbUser: 'sallyport_rw' })
+  t.equal(state.asks.length, 4)
+})
+
+t.test('a token is made anew before it is too old to sign in, from the same credentials', async (t) => {
+  const { state, token } = start()
+  await token()
+  state.now += 9 * minute + 50_000 // ten seconds before it is too old
+  await token()
+  t.equal(state.asks.length, 1)
+})
+
+t.test('credentials are renewed while the grant lives', async (t) => {
+  const { state, token } = start()
+  await token()
+  state.now += hour
+  await token()
+  t.equal(state.asks.length, 2)
+})
+
+t.test(
+  'what a grant had is forgotten when the grant changes, and an extended one gets credentials of its own length',
+  async (t) => {
+    const { state, token, revoke } = start()
+    await token()
+    await token({ grantId: 'grt_2' })
+    revoke('grt_1')
+    await token({ grantId: 'grt_2' })
+    t.equal(state.asks.length, 2)
+    await token()
+    t.equal(state.asks.length, 3)
+    await token({ endsAt: startedAt + 9 * hour })
+    t.equal(state.asks.at(-1)?.until, startedAt + 9 * hour)
+  },
+)
+
+t.test('a failure is not kept', async (t) => {
+  const { state, token } = start()
+  state.fails = true
+  await t.rejects(token(), /AWS is down/)
+  state.fails = false
+  t.ok(await token())
+})

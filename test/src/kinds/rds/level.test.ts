@@ -1,0 +1,32 @@
+import t from 'tap'
+import { parseLevel } from '../../../../src/kinds/rds/level.ts'
+
+t.test('a database user is enough', async (t) => {
+  t.same(parseLevel({ db_user: 'ro' }), {
+    ok: true,
+    value: { dbUser: 'ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0 },
+  })
+  t.same(parseLevel({ db_user: 'ro', databases: ['a'], statement_timeout: '30s', max_rows: 10 }), {
+    ok: true,
+    value: { dbUser: 'ro', databases: ['a'], statementTimeoutMs: 30_000, maxRows: 10 },
+  })
+})
+
+t.test('what is wrong is named by its key, all at once', async (t) => {
+  const keys = (raw: unknown) => {
+    const parsed = parseLevel(raw)
+    return parsed.ok ? [] : parsed.problems.map(({ path }) => path).sort()
+  }
+  t.same(keys('ro'), [''])
+  t.same(keys(null), [''])
+  t.same(keys([]), [''])
+  t.same(keys({}), ['db_user'])
+  t.same(keys({ db_user: 'a'.repeat(64) }), ['db_user'], 'PostgreSQL would cut it, and sign in somebody else')
+  t.same(keys({ db_user: 'a', max_row: 1, databases: [], statement_timeout: '30', max_rows: 0 }), [
+    'databases',
+    'max_row',
+    'max_rows',
+    'statement_timeout',
+  ])
+  for (const user of ['', '1a', 'a b', 'a"b', 'a*', 'a/b', '*', 'é']) t.same(keys({ db_user: user }), ['db_user'], user)
+})

@@ -1,0 +1,77 @@
+import t from 'tap'
+import { isForbidden, parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { ordersId, resource } from '../../access/access-house.ts'
+
+const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
+const good = { endpoint, resource_id: 'db-ORDERS' }
+
+function parse(attributes: Record<string, unknown>, id = ordersId) {
+  return parseTarget(resource(id, { attributes }))
+}
+
+/** `path: message` of each problem. */
+function problems(attributes: Record<string, unknown>, id = ordersId): string[] {
+  const parsed = parse(attributes, id)
+  return parsed.ok ? [] : parsed.problems.map(({ path, message }) => `${path}: ${message}`)
+}
+
+t.test('an endpoint and its resource id are enough', async (t) => {
+  t.match(parse(good), {
+    ok: true,
+    value: {
+      account: '111122223333',
+      region: 'eu-west-1',
+      endpoint,
+      port: 5432,
+      connect: { host: endpoint, port: 5432 },
+      resourceId: 'db-ORDERS',
+      role: null,
+      database: 'postgres',
+      ca: null,
+    },
+  })
+})
+
+t.test(
+  'another address to connect to changes neither the name that is checked nor the port that is signed',
+  async (t) => {
+    t.match(parse({ ...good, port: 5433, connect_address: '127.0.0.1:6000' }), {
+      value: { endpoint, port: 5433, connect: { host: '127.0.0.1', port: 6000 } },
+    })
+    t.match(parse({ ...good, connect_address: '[::1]:6000' }), { value: { connect: { host: '::1', port: 6000 } } })
+  },
+)
+
+t.test('every problem at once, and what to write instead', async (t) => {
+  t.match(problems({}), [/^endpoint: expected the host name/, /^resource_id: expected its DbiResourceId/])
+  t.match(
+    problems({ ...good, endpoint: '10.0.0.1' }),
+    [/^endpoint: expected the host name/],
+    'certificates are for names',
+  )
+  t.match(problems({ ...good, endpoint: 'a b.example.com' }), [/^endpoint/])
+  t.match(problems(good, 'rds-postgres/orders'), [/^id: expected KIND/])
+  t.match(problems({ ...good, role: 'arn:aws:iam::444455556666:role/R' }), [
+    'role: the role is of account 444455556666, the resource of 111122223333',
+  ])
+})
+
+t.test('link-local addresses and metadata services are never reached, however they are written', async (t) => {
+  for (const host of [
+    '169.254.169.254',
+    '169.254.170.2',
+    '::ffff:169.254.169.254',
+    '::ffff:a9fe:a9fe',
+    'fe80::1',
+    'fd00:ec2::254',
+    'FD00:EC2:0:0::254',
+  ]) {
+    t.ok(isForbidden(host), host)
+    const connect = host.includes(':') ? `[${host}]:5432` : `${host}:5432`
+    t.match(problems({ ...good, connect_address: connect }), [
+      'connect_address: link-local addresses are never reached',
+    ])
+  }
+  for (const host of ['10.0.0.1', '127.0.0.1', '::1', 'fd00::1', '::ffff:10.0.0.1', endpoint])
+    t.notOk(isForbidden(host), host)
+})
