@@ -10,25 +10,25 @@ type Log = Pick<AuditLog, 'search' | 'spooled'>
  * newest version of each principal. So a row that was put back while the daemon was down counts for nothing either.
  */
 export async function recover(core: Core): Promise<void> {
-  const { audit, memory } = core
+  const { audit } = core
   const now = core.clock.now()
   const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
   const locks: AuditEvent[] = [...audit.spooled()].reverse()
   for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
     const id = event.fields.principal
-    if (event.type === 'principal.unlocked' && typeof id === 'string') memory.noteUnlock(id, event.at)
+    if (event.type === 'principal.unlocked' && typeof id === 'string') core.removals.noteUnlock(id, event.at)
   }
   noteLocks(core, locks)
   for await (const { fields } of events(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
-      memory.noteVersion(fields.principal, fields.version)
+      core.removals.noteVersion(fields.principal, fields.version)
   }
-  const removals: readonly (readonly [AuditType[], number])[] = [
+  const removalTypes: readonly (readonly [AuditType[], number])[] = [
     [['login.ended', 'connect-token.revoked'], longestLoginMs],
     [['token.revoked'], longestApiTokenMs],
   ]
-  for (const [types, longestMs] of removals) {
+  for (const [types, longestMs] of removalTypes) {
     for await (const event of events(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
   }
   for (const event of audit.spooled()) noteRemoval(core, event, now + longestApiTokenMs)
@@ -53,8 +53,8 @@ function noteLocks(core: Core, newestFirst: readonly AuditEvent[]): void {
     if ((!isLock && type !== 'principal.unlocked') || typeof id !== 'string' || known.has(id)) continue
     known.add(id)
     if (!isLock) continue
-    core.memory.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
-    core.memory.unstoredLocks.add(id) // the sweep looks whether the store has it
+    core.removals.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
+    core.removals.unstoredLocks.add(id) // the sweep looks whether the store has it
   }
 }
 
@@ -67,5 +67,5 @@ const removedBy: Partial<Record<AuditType, string>> = {
 function noteRemoval(core: Core, { type, fields }: AuditEvent, until: number): void {
   const id = fields[removedBy[type] ?? '']
   if (typeof id !== 'string') return
-  core.memory.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
+  core.removals.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
 }

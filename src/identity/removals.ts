@@ -3,7 +3,7 @@
  * the audit log. It holds from the instant of the decision, whatever the store says: a write that failed, and a row that
  * somebody put back with its valid MAC, give nothing.
  */
-export class Memory {
+export class Removals {
   readonly #versions = new Map<string, number>()
   readonly #lockedAt = new Map<string, number>()
   readonly #unlockedAt = new Map<string, number>()
@@ -42,7 +42,7 @@ export class Memory {
     return unlockedAt !== undefined && createdAt <= unlockedAt
   }
 
-  /** Epoch milliseconds; undefined when this memory knows of no lock. */
+  /** Epoch milliseconds; undefined when no lock is known. */
   lockedAt(principalId: string): number | undefined {
     return this.#lockedAt.get(principalId)
   }

@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { RecordingDesk } from './recording-buffers.ts'
+import { RecordingBuffers } from './recording-buffers.ts'
 import { checkRecording } from './recording-check.ts'
 import { dayOf, findRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
@@ -35,7 +35,7 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
   const { clock, freeBytes } = deps
   const quota = new RecordingQuota({ dir, clock, ...limits, ...(freeBytes ? { freeBytes } : {}) })
   await quota.load()
-  const desk = new RecordingDesk(deps.metrics)
+  const buffers = new RecordingBuffers(deps.metrics)
   const writers = new Map<string, RecordingWriter>()
 
   const create = async (header: RecordingHeader): Promise<RecordingWriter> => {
@@ -50,7 +50,7 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
       head: hash('sha256', line),
       sessionId,
       principalId,
-      desk,
+      buffers,
       quota,
       highWater: deps.highWater ?? 1024 * 1024,
       onSealed: () => writers.delete(sessionId),

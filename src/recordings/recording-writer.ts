@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { write as writeFile } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { BrokerError } from '../../proxy/session.ts'
-import { bufferBytes, type RecordingDesk } from './recording-buffers.ts'
+import { bufferBytes, type RecordingBuffers } from './recording-buffers.ts'
 import type { RecordingQuota } from './recording-quota.ts'
 import { longestEntryBytes } from './recording-scan.ts'
 import type { OpenRecording } from './recordings.ts'
@@ -31,7 +31,7 @@ export interface WriterOptions {
   readonly head: string
   readonly sessionId: string
   readonly principalId: string
-  readonly desk: RecordingDesk
+  readonly buffers: RecordingBuffers
   readonly quota: RecordingQuota
   /** Unwritten bytes from which the engine is asked to pause. */
   readonly highWater: number
@@ -49,7 +49,7 @@ export class RecordingWriter implements OpenRecording {
   /** Where entries must end in the buffer; 0 without one. */
   #room = 0
   #inBuffer = 0
-  /** Known to the desk's timer, which has not come yet; it came while a batch was being written. */
+  /** Known to the shared timer, which has not come yet; it came while a batch was being written. */
   #isWaiting = false
   #isDue = false
   #entries = 0
@@ -95,7 +95,7 @@ export class RecordingWriter implements OpenRecording {
     this.#accepted += length
     if (!this.#isWaiting) {
       this.#isWaiting = true
-      this.#options.desk.flushSoon(this)
+      this.#options.buffers.flushSoon(this)
     }
     if (this.#accepted > this.#options.quota.maxPerSessionBytes) this.#refuse(this.#sessionLimit())
     if (this.#unwritten < this.#options.highWater) return true
@@ -113,7 +113,7 @@ export class RecordingWriter implements OpenRecording {
     if (refusal !== undefined && this.#sealed === undefined) queueMicrotask(() => listener(refusal))
   }
 
-  /** Called by the desk's timer: while a batch is being written, what comes gathers for the next. */
+  /** Called by the shared timer: while a batch is being written, what comes gathers for the next. */
   flush(): void {
     this.#isWaiting = false
     this.#isDue = this.#isWriting
@@ -132,7 +132,7 @@ export class RecordingWriter implements OpenRecording {
     this.#closeBatch()
     this.#pump()
     const needed = hashBytes + length + chainBytes
-    this.#buffer = needed <= bufferBytes ? this.#options.desk.take() : Buffer.allocUnsafeSlow(needed)
+    this.#buffer = needed <= bufferBytes ? this.#options.buffers.take() : Buffer.allocUnsafeSlow(needed)
     this.#used = hashBytes
     this.#room = Math.max(usableEnd, hashBytes + length)
     return this.#buffer
@@ -148,11 +148,11 @@ export class RecordingWriter implements OpenRecording {
     this.#room = 0
     this.#inBuffer = 0
     if (this.#isBroken) {
-      this.#options.desk.give(buffer)
+      this.#options.buffers.give(buffer)
       return
     }
     if (!isWellFormed(buffer, used, count)) {
-      this.#options.desk.give(buffer)
+      this.#options.buffers.give(buffer)
       this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
       return
     }
@@ -162,8 +162,8 @@ export class RecordingWriter implements OpenRecording {
     const end = used + buffer.write(`{"chain":"${this.#head}","n":${count}}\n`, used, 'latin1')
     const bytes = used - hashBytes
     this.#queue.push({ buffer, end, bytes, head: this.#head, entries: this.#entries })
-    const { quota, principalId, desk } = this.#options
-    desk.count(bytes)
+    const { quota, principalId, buffers } = this.#options
+    buffers.count(bytes)
     const refusal = quota.spend(principalId, end - hashBytes)
     if (refusal) this.#refuse(refusal)
   }
@@ -191,8 +191,8 @@ export class RecordingWriter implements OpenRecording {
       const { buffer, end, bytes, head, entries } = batch
       this.#written = { head, entries, offset: this.#written.offset + end - hashBytes }
       this.#unwritten -= bytes
-      this.#options.desk.count(-bytes)
-      this.#options.desk.give(buffer)
+      this.#options.buffers.count(-bytes)
+      this.#options.buffers.give(buffer)
       this.#drain()
     }
     if (error) this.#break(error)
@@ -211,8 +211,8 @@ export class RecordingWriter implements OpenRecording {
   #break(cause: Error): void {
     this.#isBroken = true
     for (const { buffer, bytes } of this.#queue) {
-      this.#options.desk.count(-bytes)
-      this.#options.desk.give(buffer)
+      this.#options.buffers.count(-bytes)
+      this.#options.buffers.give(buffer)
     }
     this.#queue = []
     this.#refuse(new BrokerError('RECORDING_FAILED', undefined, { cause }))

@@ -1,6 +1,6 @@
 import { formatSettings, type SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
 import { addToPgpass, pgpassPath } from '../../../proxy/local/postgres/pgpass.ts'
-import { knock } from '../../../proxy/local/postgres/try-session.ts'
+import { trySession } from '../../../proxy/local/postgres/try-session.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { exitCodes, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
@@ -68,7 +68,7 @@ async function chooseTargets(
 async function askBroker(deps: ConnectDeps, { id, level }: Target, database: string): Promise<void> {
   const bearer = await readBearer(deps)
   const ask = { server: deps.server, bearer, resourceId: id, level, tool: 'sallyport connect', openPort: false }
-  await knock(ask, { user: localUser, database, application_name: ask.tool })
+  await trySession(ask, { user: localUser, database, application_name: ask.tool })
 }
 
 function onRefusal(target: Target, error: BrokerError): void {

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 
-export interface OnceOptions {
+export interface OneTimeSecretsOptions {
   readonly clock: Clock
   /** How long an entry waits, ms. */
   readonly ttlMs: number
@@ -16,7 +16,7 @@ export interface OnceOptions {
  * Things that wait in memory for a secret to come back: few, short-lived, each taken at most once. Of the secret only the
  * SHA-256 is kept, so that looking it up tells nothing about it by its timing.
  */
-export interface Once<T> {
+export interface OneTimeSecrets<T> {
   /** @returns the secret, 43 characters of base64url. @throws BrokerError RATE_LIMITED when too many wait */
   put(value: T, address: string): string
   /** What waits for this secret, left where it is. */
@@ -25,7 +25,7 @@ export interface Once<T> {
   readonly size: number
 }
 
-export function createOnce<T>(options: OnceOptions): Once<T> {
+export function createOneTimeSecrets<T>(options: OneTimeSecretsOptions): OneTimeSecrets<T> {
   const { clock, ttlMs, most, mostPerAddress } = options
   // In order of insertion, which with one lifetime is the order of expiry.
   const waiting = new Map<string, { value: T; until: number; network: string }>()

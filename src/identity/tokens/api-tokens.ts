@@ -59,7 +59,7 @@ export class ApiTokens {
     const cidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
     if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
       throw new BrokerError('INVALID_INPUT', 'a token lives for a year at most')
-    return await this.#core.turns.run(principal.id, async () => {
+    return await this.#core.mutex.run(principal.id, async () => {
       checkStanding(await this.#core.directory.principal(principal.id))
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.apiTokensOf(principal.id)).length >= mostPerPrincipal)
@@ -104,7 +104,7 @@ export class ApiTokens {
     const row = await this.#store.apiToken(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
     const isMine = row?.created_by === login.principal.id || (principal && mayManage(login, principal))
-    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
+    if (!row || !isMine || this.#core.removals.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
     const { actor, name } = actorOf(login)
     const why = { reason: 'token-revoked', text: `the API token was revoked by ${name}` } as const
     await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
@@ -165,9 +165,9 @@ export class ApiTokens {
   }
 
   #isLive(row: ApiTokenRow, now: number): boolean {
-    const { memory } = this.#core
-    const isStale = [row.principal_id, row.created_by].some((id) => memory.isFromBeforeLock(id, row.created_at))
-    return now < row.expires_at && !isStale && !memory.isRemoved(row.id)
+    const { removals } = this.#core
+    const isStale = [row.principal_id, row.created_by].some((id) => removals.isFromBeforeLock(id, row.created_at))
+    return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 
   /** Whoever made the token may know it: when they are locked or have left, it is dead too. */

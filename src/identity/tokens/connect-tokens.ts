@@ -60,7 +60,7 @@ export class ConnectTokens {
     const { maxMs } = this.#core.access().connectTokenPolicy(grant, login)
     const ownCidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
     const inherited = login.via === 'api-token' ? await this.#store.apiToken(login.id) : undefined
-    return await this.#core.turns.run(login.principal.id, async () => {
+    return await this.#core.mutex.run(login.principal.id, async () => {
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.connectTokensOf(login.principal.id)).length >= mostPerPrincipal)
         throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} connect tokens are enough; revoke some`)
@@ -103,7 +103,8 @@ export class ConnectTokens {
     const row = await this.#store.connectToken(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
     const isMine = row?.principal_id === login.principal.id || (principal && mayManage(login, principal))
-    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no connect token ${id}`)
+    if (!row || !isMine || this.#core.removals.isRemoved(id))
+      throw new BrokerError('NOT_FOUND', `no connect token ${id}`)
     await this.#withdraw(row, login)
   }
 
@@ -183,8 +184,8 @@ export class ConnectTokens {
   }
 
   #isLive(row: ConnectTokenRow): boolean {
-    const { memory, clock } = this.#core
-    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    const { removals, clock } = this.#core
+    if (removals.isRemoved(row.id) || removals.isFromBeforeLock(row.principal_id, row.created_at)) return false
     return clock.now() < row.expires_at
   }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import { knock } from '../../../../proxy/local/postgres/try-session.ts'
+import { trySession } from '../../../../proxy/local/postgres/try-session.ts'
 import { type FakeBroker, startFakeBroker } from '../fake-broker.ts'
 
 const startup = { user: 'sallyport', database: 'shop', application_name: 'sallyport connect' }
@@ -17,7 +17,7 @@ const asked = {
 
 async function open(t: Test): Promise<{ broker: FakeBroker; ask: () => Promise<void> }> {
   const broker = await startFakeBroker(t)
-  return { broker, ask: () => knock({ ...asked, server: broker.url }, startup) }
+  return { broker, ask: () => trySession({ ...asked, server: broker.url }, startup) }
 }
 
 async function waitUntil(claim: () => boolean, what: string): Promise<void> {
@@ -54,7 +54,7 @@ t.test('a broker that hangs up without an answer is unreachable', async (t) => {
   await once(broker, 'listening')
   broker.on('connection', (socket) => socket.on('message', () => socket.close(1000)))
   const { port } = broker.address() as AddressInfo
-  await t.rejects(knock({ ...asked, server: `http://127.0.0.1:${port}` }, startup), {
+  await t.rejects(trySession({ ...asked, server: `http://127.0.0.1:${port}` }, startup), {
     code: 'STORE_UNAVAILABLE',
     message: 'the broker closed the connection before it answered',
   })
