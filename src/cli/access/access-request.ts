@@ -1,5 +1,5 @@
 import type { ApiClient } from '../api/api-client.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { printable, when } from '../output.ts'
 
 /** A request, as the API shows it. */
@@ -64,7 +64,7 @@ export function printRequest(request: AccessRequest): void {
     ['level', request.level],
     [
       'for',
-      `${formatDuration(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
+      `${formatRemaining(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
     ],
     ['who', requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, asked by ${requester.name}`],
     ['reason', request.reason ?? '-'],

@@ -1,5 +1,5 @@
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
 import { type Asked, type Grant, printAsked } from './access-request.ts'
 
@@ -39,7 +39,7 @@ export const registerGrants: Register = (program) => {
   program
     .command('extend <grant>')
     .description('ask for more time on a grant of yours')
-    .requiredOption('--for <duration>', 'how much more, e.g. 30m, 1h', parseDuration)
+    .requiredOption('--for <duration>', 'how much more, e.g. 30m, 1h', durationArgument)
     .option('--reason <text>', 'why, if the rule wants a reason')
     .option('--ticket <id>', 'ticket; the one of the first request unless told')
     .option('--json', 'print JSON')

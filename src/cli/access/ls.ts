@@ -1,5 +1,5 @@
 import type { Register } from '../cli.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { printJson, printTable } from '../output.ts'
 
 interface Resource {
@@ -35,7 +35,7 @@ function print(resources: readonly Resource[]): void {
       r.name,
       r.id,
       r.levels.join(', ') || '-',
-      r.grants.map((g) => `${g.level} for ${formatDuration(g.endsAt - now)}`).join(', ') || '-',
+      r.grants.map((g) => `${g.level} for ${formatRemaining(g.endsAt - now)}`).join(', ') || '-',
       Object.entries(r.tags)
         .map(([key, value]) => `${key}=${value}`)
         .join(' '),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { exitCodes, printJson } from '../output.ts'
 import { type AccessRequest, type Asked, getRequest, printAsked } from './access-request.ts'
 
@@ -21,7 +21,7 @@ export const registerRequest: Register = (program) => {
     .command('request [resource]')
     .description('ask for access to a resource')
     .option('--level <level>', 'what you want to do there; see `sallyport ls`')
-    .option('--for <duration>', 'how long, e.g. 90m, 2h, 1h30m', parseDuration)
+    .option('--for <duration>', 'how long, e.g. 90m, 2h, 1h30m', durationArgument)
     .option('--reason <text>', 'why; approvers and the audit log see it')
     .option('--ticket <id>', 'ticket, if the rule wants one')
     .option('--on-behalf-of <principal>', 'for somebody else')

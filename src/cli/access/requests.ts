@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Register } from '../cli.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
 import {
   type AccessRequest,
@@ -88,7 +88,7 @@ function print(requests: readonly AccessRequest[]): void {
       r.id,
       r.resourceId,
       r.level,
-      formatDuration(r.durationMs),
+      formatRemaining(r.durationMs),
       r.beneficiary.name,
       [r.ticket, r.reason].filter(Boolean).join(' ') || '-',
       r.status,

@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import type { AuditReport } from '../../audit/verify/report.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { exitCodes, printable, printJson } from '../output.ts'
 
 /** An event as the API shows it. */
@@ -50,7 +50,7 @@ function registerTail(program: Command, audit: Command): void {
   audit
     .command('tail')
     .description('events as they come, until Ctrl-C')
-    .option('--since <duration>', 'begin this long ago', parseDuration)
+    .option('--since <duration>', 'begin this long ago', durationArgument)
     .option('--no-follow', 'stop at the newest event')
     .option('--json', 'print JSON lines')
     .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
@@ -74,7 +74,7 @@ function registerSearch(program: Command, audit: Command): void {
     .option('--type <type...>', 'only these types, e.g. session.denied')
     .option('--actor <id>', 'principal id, or system')
     .option('--subject <id>', 'a grant, session, request, principal or resource id')
-    .option('--since <duration>', 'of this long', parseDuration)
+    .option('--since <duration>', 'of this long', durationArgument)
     .addOption(new Option('--limit <count>', 'the newest of them').default('100'))
     .option('--json', 'print JSON')
     .action(async (options: SearchOptions) => {

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
 
 interface Used {
@@ -61,7 +61,7 @@ export const registerTokens: Register = (program) => {
     .command('create [name]')
     .description('an API token named for its use; with --resource a connect token. Shown this once')
     .addOption(new Option('--scope <scope...>', 'what an API token may do').choices(scopes).conflicts('resource'))
-    .option('--for <duration>', 'how long it works, e.g. 30d (API token: 30d unless told)', parseDuration)
+    .option('--for <duration>', 'how long it works, e.g. 30d (API token: 30d unless told)', durationArgument)
     .option('--cidr <range>', 'where it may be used from')
     .addOption(new Option('--service-account <name>', 'act as this service account of yours').conflicts('resource'))
     .option('--resource <resource>', 'a connect token for this resource, instead of an API token')
