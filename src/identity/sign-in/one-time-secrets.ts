@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { prefixOf, withoutMapping } from '../../../proxy/ports/source-address.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 
@@ -52,7 +52,7 @@ export function createOneTimeSecrets<T>(options: OneTimeSecretsOptions): OneTime
   return {
     put: (value, address) => {
       expire()
-      const network = networkOf(address)
+      const network = prefixOf(withoutMapping(address))
       const ofNetwork = perNetwork.get(network) ?? 0
       if (waiting.size >= most || ofNetwork >= mostPerAddress)
         throw new BrokerError('RATE_LIMITED', 'too many sign-ins are waiting')
@@ -76,14 +76,4 @@ export function createOneTimeSecrets<T>(options: OneTimeSecretsOptions): OneTime
 
 function digest(secret: string): string {
   return createHash('sha256').update(secret).digest('base64')
-}
-
-/** One customer has a whole /64 of IPv6. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.includes('.')) return address
-  const [head = '', tail] = address.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return groups.slice(0, 4).join(':')
 }

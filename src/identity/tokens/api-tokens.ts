@@ -1,8 +1,9 @@
+import { includesAddress } from '../../../proxy/ports/address-range.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import type { Login, Principal, Scope } from '../principal.ts'
-import { includesAddress, parseAddressRange } from './address-range.ts'
+import { readCidr } from './cidr.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
 import type { ApiTokenRow, TokenStore } from './token-store.ts'
@@ -56,7 +57,7 @@ export class ApiTokens {
     if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
     const principal = await this.#actsAs(login, ask.serviceAccount)
     checkScopes(login, ask.scopes)
-    const cidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    const cidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
       throw new BrokerError('INVALID_INPUT', 'a token lives for a year at most')
     return await this.#core.mutex.run(principal.id, async () => {

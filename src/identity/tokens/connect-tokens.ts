@@ -1,3 +1,4 @@
+import { includesAddress, isWithinRange } from '../../../proxy/ports/address-range.ts'
 import {
   BrokerError,
   type Claim,
@@ -8,7 +9,7 @@ import {
 import type { Grant } from '../../access/grants/grant.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
-import { includesAddress, parseAddressRange } from './address-range.ts'
+import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, unsealKeys } from './connect-keys.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
@@ -58,7 +59,7 @@ export class ConnectTokens {
   async issue(login: Login, ask: ConnectTokenAsk): Promise<{ token: string; view: ConnectTokenView }> {
     const grant = await this.#grantFor(login, ask)
     const { maxMs } = this.#core.access().connectTokenPolicy(grant, login)
-    const ownCidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    const ownCidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     const inherited = login.via === 'api-token' ? await this.#store.apiToken(login.id) : undefined
     return await this.#core.mutex.run(login.principal.id, async () => {
       checkStanding(await this.#core.directory.principal(login.principal.id))
@@ -84,7 +85,7 @@ export class ConnectTokens {
         last_used_from: null,
       }
       if (row.expires_at <= now) throw new BrokerError('GRANT_EXPIRED')
-      if (inherited?.cidr != null && !isWithin(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
+      if (inherited?.cidr != null && !isWithinRange(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
       await this.#core.audit.append(this.#event('connect-token.issued', login, row))
       await this.#store.insertConnectToken(row)
       return { token, view: toView(row) }
@@ -223,13 +224,6 @@ function denied(row: ConnectTokenRow, client: ClientOrigin, error: unknown) {
     fields: { token: row.id, resource: row.resource_id, level: row.level, code, via: client.via },
     text: { address: client.address },
   }
-}
-
-/** Whether a range lies in another: its first address does, and it is no wider. */
-function isWithin(range: string | null, outer: string): boolean {
-  if (range === null) return false
-  const [address = '', bits = ''] = range.split('/')
-  return includesAddress(outer, address) && Number(bits) >= Number(outer.split('/')[1])
 }
 
 function toView(row: Omit<ConnectTokenRow, 'mac'>): ConnectTokenView {
