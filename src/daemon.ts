@@ -221,7 +221,9 @@ async function openDoors(house: House, closing: AsyncDisposableStack): Promise<A
   await house.revoker.recover()
   await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost } })
 
-  const metricsServer = await serveMetrics(house.metrics.registry, config.server.metricsListen)
+  const metricsServer = await serveMetrics(house.metrics.registry, config.server.metricsListen, (err) =>
+    logger.error({ err }, 'a connection for metrics could not be accepted'),
+  )
   closing.defer(() => new Promise<void>((resolve) => metricsServer.close(() => resolve())))
   const certificates: WatchedCertificate[] = []
   for (const listener of config.listeners.postgres) closing.use(await openPort(house, listener, certificates))

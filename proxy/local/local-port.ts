@@ -1,7 +1,9 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { listen } from '../ports/listen.ts'
+import { BrokerError } from '../session.ts'
 import { type ClientOptions, serveClient } from './postgres/serve-client.ts'
 
 /** A port on this machine whose clients reach one resource. */
@@ -32,7 +34,10 @@ export async function openLocalPort(at: ListenAt, options: ClientOptions): Promi
   })
   server.maxConnections = maxClients
   const path = 'directory' in at ? join(at.directory, `.s.PGSQL.${at.port}`) : undefined
-  await listen(server, path === undefined ? { host: '127.0.0.1', port: at.port, exclusive: true } : { path })
+  const place = path === undefined ? { host: '127.0.0.1', port: at.port, exclusive: true } : { path }
+  await listen(server, place, (cause) =>
+    options.onRefusal(new BrokerError('TOO_MANY_SESSIONS', cause.message, { cause })),
+  )
   if (path !== undefined) await chmod(path, 0o600)
   return {
     host: 'directory' in at ? at.directory : '127.0.0.1',
@@ -45,16 +50,6 @@ export async function openLocalPort(at: ListenAt, options: ClientOptions): Promi
 export async function makeSocketDirectory(env: NodeJS.ProcessEnv): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(env.XDG_RUNTIME_DIR || tmpdir(), 'sallyport-')) // mkdtemp makes it 0700
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
-}
-
-function listen(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 async function close(server: Server, clients: ReadonlySet<Socket>, graceMs: number): Promise<void> {
