@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isSameText } from '../../constant-time.ts'
 import { listen } from '../../ports/listen.ts'
 import { BrokerError, errors } from '../../session.ts'
-import { isSameText } from '../same-text.ts'
 import { awsInstant } from './aws-instant.ts'
 
 /**

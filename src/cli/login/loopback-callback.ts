@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { isSameText } from '../../../proxy/local/same-text.ts'
+import { isSameText } from '../../../proxy/constant-time.ts'
 import { listen } from '../../../proxy/ports/listen.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 

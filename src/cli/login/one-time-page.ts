@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { isSameText } from '../../../proxy/local/same-text.ts'
+import { isSameText } from '../../../proxy/constant-time.ts'
 import { listen } from '../../../proxy/ports/listen.ts'
 
 /**

@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { isSameBytes } from '../../../proxy/constant-time.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Vouched } from '../logins/logins.ts'
@@ -59,7 +60,7 @@ export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number 
       if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, used or older than a minute')
       const shown = createHash('sha256').update(verifier).digest()
       const wanted = Buffer.from(found.challenge, 'base64url')
-      if (shown.length !== wanted.length || !timingSafeEqual(shown, wanted))
+      if (!isSameBytes(shown, wanted))
         throw new BrokerError('LOGIN_FAILED', 'the verifier does not belong to this sign-in')
       return found.vouched
     },
