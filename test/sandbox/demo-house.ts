@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { singleQuoted } from '../../proxy/local/shell-quote.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { region } from './default-world.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
@@ -120,15 +121,14 @@ export class Demo {
 
 /** A person's `sallyport`: the product, with a home of its own so that four people fit on one machine. */
 function launcherScript(person: AccountName, home: string, url: string, aws: Readonly<Record<string, string>>): string {
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
   const hasScreen = process.platform === 'darwin' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY
   return [
     '#!/bin/sh',
     `# ${person}: ${people[person]}`,
-    `export SALLYPORT_HOME=${quote(home)} SALLYPORT_SERVER=${quote(url)}`,
-    ...Object.entries(aws).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `export SALLYPORT_HOME=${singleQuoted(home)} SALLYPORT_SERVER=${singleQuoted(url)}`,
+    ...Object.entries(aws).map(([name, value]) => `export ${name}=${singleQuoted(value)}`),
     ...(hasScreen ? [] : [`export SALLYPORT_BROWSER="\${SALLYPORT_BROWSER-${browserCommand(person)}}"`]),
-    `exec ${quote(process.execPath)} ${quote(resolve('src/main.ts'))} "$@"`,
+    `exec ${singleQuoted(process.execPath)} ${singleQuoted(resolve('src/main.ts'))} "$@"`,
     '',
   ].join('\n')
 }

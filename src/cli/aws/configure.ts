@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { linkTarget, readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
+import { doubleQuotedWord } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
@@ -66,14 +67,9 @@ export function toProfiles(roles: readonly ListedRole[], prefix: string, program
       name: `${prefix}${isShared ? `${role.account}-` : ''}${role.name}${levels.size > 1 ? `-${level}` : ''}`,
       resource: role.id,
       level,
-      command: [...program, 'aws', 'credential-process', role.id, '--level', level].map(quote).join(' '),
+      command: [...program, 'aws', 'credential-process', role.id, '--level', level].map(doubleQuotedWord).join(' '),
     }))
   })
-}
-
-/** As both a shell and Python's shlex read it: the SDKs differ in which of them they use. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `"${word.replaceAll(/(["\\$`])/g, '\\$1')}"`
 }
 
 /**
