@@ -1,10 +1,10 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
+import { KnownVersions } from '../../store/known-versions.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found, RequestStep } from '../rows/access-store.ts'
-import { KnownVersions } from '../rows/known-versions.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from './request.ts'
 
 export interface RequestKeeperDeps {

@@ -1,5 +1,5 @@
 import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
-import { canonicalJson } from '../../audit/digest.ts'
+import { sortedJson } from '../../audit/canonical.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
 import type { Config } from '../../config/config.ts'
 import { newId } from '../../store/ids.ts'
@@ -73,7 +73,7 @@ export class RulesInForce {
     await Promise.all(resourceEvents(diff).map((event) => audit.append(event)))
     await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
     if (last?.digest === digest) return
-    const content = canonicalJson(revision)
+    const content = sortedJson(revision)
     await store.insertRevision({ id: newId('rev'), digest, content, loaded_at: clock.now() })
   }
 }

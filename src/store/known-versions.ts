@@ -14,8 +14,13 @@ export class KnownVersions {
     })
   }
 
+  /** 0 when nothing is known. */
+  newest(id: string): number {
+    return this.#known.get(id)?.version ?? 0
+  }
+
   isPutBack(id: string, version: number): boolean {
-    return version < (this.#known.get(id)?.version ?? 0)
+    return version < this.newest(id)
   }
 
   forget(now: number): void {
