@@ -1,9 +1,8 @@
-import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../audit/audit.ts'
+import type { AuditEvent, AuditType } from '../audit/audit.ts'
+import { readEvents } from '../audit/read-events.ts'
 import type { Core } from './core.ts'
 import { longestApiTokenMs } from './tokens/api-tokens.ts'
 import { longestConnectTokenMs } from './tokens/connect-tokens.ts'
-
-type Log = Pick<AuditLog, 'search' | 'spooled'>
 
 /**
  * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
@@ -14,13 +13,13 @@ export async function recover(core: Core): Promise<void> {
   const now = core.clock.now()
   const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
   const locks: AuditEvent[] = [...audit.spooled()].reverse()
-  for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) {
+  for await (const event of readEvents(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
     const id = event.fields.principal
     if (event.type === 'principal.unlocked' && typeof id === 'string') core.removals.noteUnlock(id, event.at)
   }
   noteLocks(core, locks)
-  for await (const { fields } of events(audit, ['principal.changed'], 0)) {
+  for await (const { fields } of readEvents(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
       core.removals.noteVersion(fields.principal, fields.version)
   }
@@ -29,19 +28,9 @@ export async function recover(core: Core): Promise<void> {
     [['token.revoked'], longestApiTokenMs],
   ]
   for (const [types, longestMs] of removalTypes) {
-    for await (const event of events(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
+    for await (const event of readEvents(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
   }
   for (const event of audit.spooled()) noteRemoval(core, event, now + longestApiTokenMs)
-}
-
-async function* events(audit: Log, types: readonly AuditType[], since: number): AsyncIterable<AuditRecord> {
-  let cursor: string | null = null
-  do {
-    const from = cursor === null ? {} : { cursor }
-    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: 1000, ...from })
-    yield* page.events
-    cursor = page.next
-  } while (cursor !== null)
 }
 
 /** @param newestFirst the first event of a principal says how it is now */

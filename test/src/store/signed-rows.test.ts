@@ -7,7 +7,10 @@ import { type Macs, signedRows, unsignedRows } from '../../../src/store/signed-r
 function recordingKeyring() {
   const texts: string[] = []
   const note = (purpose: string, text: string) => texts.push(`${purpose} ${text}`)
-  const keyring: Macs = { mac: (...what) => `mac ${note(...what)}`, checkMac: (purpose, text) => note(purpose, text) > 0 }
+  const keyring: Macs = {
+    mac: (...what) => `mac ${note(...what)}`,
+    checkMac: (purpose, text) => note(purpose, text) > 0,
+  }
   return { texts, keyring }
 }
 
