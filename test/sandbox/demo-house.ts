@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { singleQuoted } from '../../proxy/local/shell-quote.ts'
+import { waitUntil } from '../wait-until.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { region } from './default-world.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
@@ -68,11 +69,8 @@ export class Demo {
 
   /** Resolves once the account's deny list names this grant. */
   async waitForDenial(grantId: string): Promise<void> {
-    const deadline = Date.now() + 15_000
-    while (!JSON.stringify(this.sandbox.aws.world.managedPolicies).includes(grantId)) {
-      if (Date.now() > deadline) throw new Error(`${grantId} was never denied`)
-      await new Promise((wake) => setTimeout(wake, 20))
-    }
+    const policies = () => JSON.stringify(this.sandbox.aws.world.managedPolicies)
+    await waitUntil(() => policies().includes(grantId), `${grantId} is denied`, 15_000, 20)
   }
 
   /** Upper bound, from the histogram, of the slowest cut for this reason so far. */
@@ -87,17 +85,12 @@ export class Demo {
 
   /** Resolves once the real server runs a statement like this. */
   async waitForQuery(pattern: RegExp): Promise<void> {
-    const deadline = Date.now() + 15_000
-    for (;;) {
-      const running = await this.sandbox.postgres.query(
-        'postgres',
-        "select query from pg_stat_activity where state = 'active'",
-      )
-      if (running.rows.some((row: { query: string }) => pattern.test(row.query) && !/pg_stat_activity/.test(row.query)))
-        return
-      if (Date.now() > deadline) throw new Error(`no query like ${pattern} came to run`)
-      await new Promise((wake) => setTimeout(wake, 20))
+    const sql = "select query from pg_stat_activity where state = 'active'"
+    const isRunning = async () => {
+      const { rows } = await this.sandbox.postgres.query('postgres', sql)
+      return rows.some(({ query }: { query: string }) => pattern.test(query) && !/pg_stat_activity/.test(query))
     }
+    await waitUntil(isRunning, `a query like ${pattern} runs`, 15_000, 20)
   }
 
   async close(): Promise<void> {

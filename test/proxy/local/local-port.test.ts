@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type ListenAt, type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
@@ -12,6 +11,7 @@ import type { BrokerEnd } from '../../../proxy/local/postgres/relay.ts'
 import type { ClientOptions } from '../../../proxy/local/postgres/serve-client.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { quietFor, waitUntil } from '../../wait-until.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
 
 const withPsql = { skip: skipWithout('psql') }
@@ -89,11 +89,6 @@ async function client(t: Test, opened: Opened, settings: pg.ClientConfig = {}): 
   made.on('error', () => {})
   t.teardown(() => made.end().catch(() => {}))
   return made
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !claim(); await delay(5))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
 t.test(
@@ -253,7 +248,7 @@ t.test('psql itself cancels on SIGINT', withPsql, async (t) => {
     stderr += text
   })
   await waitUntil(() => broker.startups.length === 1, 'psql is in')
-  await delay(100) // psql installs its handler after it has sent the statement
+  await quietFor(100, 'psql installs its handler after it has sent the statement')
   child.kill('SIGINT')
   await once(child, 'close')
   t.match(stderr, 'canceling statement due to user request')
@@ -270,7 +265,10 @@ t.test('a client that does not read holds up the broker, and little is kept here
   socket.pause()
   const before = process.memoryUsage().arrayBuffers
   let last = -1
-  for (; opened.broker.written !== last; await delay(200)) last = opened.broker.written
+  while (opened.broker.written !== last) {
+    last = opened.broker.written
+    await quietFor(200, 'the broker writes no more')
+  }
   t.ok(opened.broker.written < 32 * 1024 * 1024, `the broker stopped after ${opened.broker.written} bytes`)
   t.ok(process.memoryUsage().arrayBuffers - before < 32 * 1024 * 1024, 'memory is bounded')
   socket.resume()

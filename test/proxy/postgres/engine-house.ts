@@ -14,6 +14,7 @@ import {
 } from '../../../proxy/session.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { startPostgres } from '../../sandbox/postgres.ts'
+import { waitUntil as until } from '../../wait-until.ts'
 
 export const endpoint = 'orders.example.internal'
 
@@ -168,10 +169,4 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
   }
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, what: string, withinMs = 5000): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+export { until }

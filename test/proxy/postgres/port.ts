@@ -120,9 +120,3 @@ export function readError(bytes: Buffer): ErrorFields {
     throw new Error(`not one ErrorResponse: ${JSON.stringify(bytes.toString('latin1'))}`)
   return decodeErrorFields(bytes.subarray(5))
 }
-
-/** Waits for what must become true soon. */
-export async function waitUntil(isTrue: () => boolean, withinMs = 5000): Promise<void> {
-  for (const until = Date.now() + withinMs; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    if (Date.now() > until) throw new Error(`not within ${withinMs} ms: ${isTrue}`)
-}

@@ -3,6 +3,7 @@ import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { quietFor } from '../../wait-until.ts'
 import { startEngine, until } from '../postgres/engine-house.ts'
 
 const house = await startEngine()
@@ -285,7 +286,7 @@ t.test('a recorder that is behind pauses the session, and one that breaks ends i
   const second = client.query("select 'second'")
   await first
   await until(() => seen.entries.length === 1, 'the first is recorded')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await quietFor(50, 'nothing is read while the recorder is behind')
   t.equal(seen.entries.length, 1, 'nothing is read meanwhile')
   control.isFull = false
   control.drain()
@@ -333,7 +334,7 @@ t.test('a client that does not read costs no memory', async (t) => {
   const answered = client.query("select repeat('x', 1000) from generate_series(1, 100000)")
   stream.pause()
   const before = seen.relayed.down
-  await new Promise((resolve) => setTimeout(resolve, 1200)) // counts are reported once a second
+  await quietFor(1200, 'counts are reported once a second')
   const passed = seen.relayed.down - before
   t.ok(passed < 20_000_000, `${passed} of 100 MB were taken from the target`)
   stream.resume()

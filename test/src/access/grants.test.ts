@@ -1,5 +1,6 @@
 /** A grant's life: extended, given back, revoked, run out, and judged again whenever rules or the directory change. */
 import t from 'tap'
+import { waitUntil } from '../../wait-until.ts'
 import { config, exampleRules, type House, hour, minute, openHouse, ordersId } from './access-house.ts'
 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
@@ -47,9 +48,7 @@ t.test('the sweep ends what has run out: row, log, metric, and whoever has sessi
 t.test('a timer ends it too, within moments, without any sweep', async (t) => {
   const house = await openHouse(t, { isRealTime: true })
   const { id } = await given(house, 300)
-  const deadline = Date.now() + 5000
-  while (!house.published.some((change) => change.what === 'grant') && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  await waitUntil(() => house.published.some((change) => change.what === 'grant'), 'the grant has ended')
   t.match(last(house, 'grant.expired').change, { id, reason: 'grant-expired' })
 })
 

@@ -6,6 +6,7 @@ import { policyRoutes } from '../../../src/http/routes/policy.ts'
 import { resourceRoutes } from '../../../src/http/routes/resources.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { waitFor } from '../../wait-until.ts'
 import { type House, hour, openHouse, ordersId, startedAt } from '../access/access-house.ts'
 import { openTerminal, type Ran } from './run-cli.ts'
 
@@ -122,11 +123,8 @@ t.test('request --wait ends with the decision: 0 when granted, 4 when denied', a
 })
 
 async function pendingRequest(company: Company): Promise<string> {
-  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await new Promise((wake) => setTimeout(wake, 20))) {
-    const [request] = await company.access.requests(company.login('bob'), { all: false })
-    if (request) return request.id
-  }
-  throw new Error('nobody asked')
+  const newest = async () => (await company.access.requests(company.login('bob'), { all: false }))[0]
+  return (await waitFor(newest, 'alice has asked')).id
 }
 
 t.test('a request that no rule allows exits 4 with the reason', async (t) => {

@@ -5,13 +5,13 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type FakeBroker, startFakeBroker } from '../../proxy/local/fake-broker.ts'
 import { freePort } from '../../sandbox/ports.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { openTerminal, type Terminal } from './run-cli.ts'
 
 const withPsql = { skip: skipWithout('psql') }
@@ -87,11 +87,6 @@ function clientOf(t: Test, { host, port, user, password, database }: Printed, mo
   client.on('error', () => {})
   t.teardown(() => client.end().catch(() => {}))
   return client
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !claim(); await delay(10))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
 /** Arguments of every process on this machine that may be read. */

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
 import { trySession } from '../../../../proxy/local/postgres/try-session.ts'
+import { waitUntil } from '../../../wait-until.ts'
 import { type FakeBroker, startFakeBroker } from '../fake-broker.ts'
 
 const startup = { user: 'sallyport', database: 'shop', application_name: 'sallyport connect' }
@@ -18,11 +19,6 @@ const asked = {
 async function open(t: Test): Promise<{ broker: FakeBroker; ask: () => Promise<void> }> {
   const broker = await startFakeBroker(t)
   return { broker, ask: () => trySession({ ...asked, server: broker.url }, startup) }
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !claim(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
 t.test('who is let in leaves at once', async (t) => {

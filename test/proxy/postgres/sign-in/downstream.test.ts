@@ -9,18 +9,8 @@ import {
 } from 'node:tls'
 import t, { type Test } from 'tap'
 import { createAuthority } from '../../../sandbox/certificates.ts'
-import {
-  connect,
-  identity,
-  openPort,
-  type Port,
-  readAll,
-  readError,
-  resourceId,
-  scriptedEnd,
-  token,
-  waitUntil,
-} from '../port.ts'
+import { waitUntil } from '../../../wait-until.ts'
+import { connect, identity, openPort, type Port, readAll, readError, resourceId, scriptedEnd, token } from '../port.ts'
 
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 const gssEncRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30])

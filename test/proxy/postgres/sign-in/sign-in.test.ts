@@ -4,7 +4,8 @@ import pg from 'pg'
 import t from 'tap'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../../../../proxy/wire/postgres/encode.ts'
 import { skipWithout } from '../../../sandbox/programs.ts'
-import { openPort, type Port, scriptedEnd, token, tokenId, waitUntil } from '../port.ts'
+import { waitUntil } from '../../../wait-until.ts'
+import { openPort, type Port, scriptedEnd, token, tokenId } from '../port.ts'
 
 const { Client, DatabaseError } = pg
 const withPsql = { skip: skipWithout('psql') }

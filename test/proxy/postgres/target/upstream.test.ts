@@ -7,6 +7,7 @@ import { openUpstream } from '../../../../proxy/postgres/target/upstream.ts'
 import { applicationName, upstreamParameters } from '../../../../proxy/postgres/target/upstream-parameters.ts'
 import { BrokerError } from '../../../../proxy/session.ts'
 import { createAuthority } from '../../../sandbox/certificates.ts'
+import { quietFor } from '../../../wait-until.ts'
 import { until } from '../engine-house.ts'
 import { cstring, int32, message } from '../raw-client.ts'
 import { fatal, type Script, signedIn, startTarget, type Target } from '../scripted-target.ts'
@@ -217,7 +218,8 @@ t.test('whoever waits can give up at any point', async (t) => {
     target.script = script
     const giveUp = new AbortController()
     const refusal = refusalOf(t, routeTo(target, changes), giveUp.signal)
-    setTimeout(() => giveUp.abort(), 30)
+    await quietFor(30, 'it has come to that point')
+    giveUp.abort()
     t.match(await refusal, { code: 'TARGET_UNREACHABLE' }, name)
   }
   t.match(await refusalOf(t, routeTo(target), AbortSignal.abort()), { code: 'TARGET_UNREACHABLE' })

@@ -7,6 +7,7 @@ import { createRdsPostgresDial } from '../../../../src/kinds/rds/dial.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
 import { createMetrics } from '../../../../src/telemetry/metrics.ts'
+import { quietFor } from '../../../wait-until.ts'
 import { hour, ordersId, resource, startedAt } from '../../access/access-house.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
@@ -61,7 +62,7 @@ function watchRejections(t: Test) {
   process.on('unhandledRejection', listener)
   t.teardown(() => process.off('unhandledRejection', listener))
   return async () => {
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await quietFor(20, 'a rejection is reported by a later turn of the event loop')
     return unheard
   }
 }
