@@ -1,8 +1,9 @@
 import type { Captured, Cut } from '../../recording/captured.ts'
+import type { Copied } from '../../recording/passing-digest.ts'
 import type { Recorder } from '../../session.ts'
 import { type RecordedValue, recordValues } from './bound-values.ts'
 import type { Names } from './names.ts'
-import type { Asked, Copied, Pending, StatementError } from './pending.ts'
+import type { Asked, Pending, StatementError } from './pending.ts'
 
 /** How a statement ended, when no server said so. */
 export type Unended = 'skipped' | 'unfinished' | 'suspended'

@@ -3,7 +3,6 @@
  * RFC 5929). Left out: SASLprep (passwords are printable ASCII here), authorization identities, mandatory extensions.
  */
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
-import type { ScramVerifier } from '../../session.ts'
 import { WireError } from './messages.ts'
 
 export const scramMechanism = { plain: 'SCRAM-SHA-256', plus: 'SCRAM-SHA-256-PLUS' } as const
@@ -11,6 +10,14 @@ const bindingType = 'p=tls-server-end-point'
 
 /** What PostgreSQL uses; RFC 7677 asks for at least as many. */
 const defaultIterations = 4096
+
+/** What a SCRAM server keeps of a password (RFC 5803). */
+export interface ScramVerifier {
+  readonly salt: Buffer
+  readonly iterations: number
+  readonly storedKey: Buffer
+  readonly serverKey: Buffer
+}
 
 /**
  * Keys by which a server recognises a password without keeping it.
