@@ -9,8 +9,8 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** Percent of lines: what the whole suite reached when this was last set, less one. */
-const coverageFloor = 90
+/** Percent of lines: what the suite without test/e2e reached when this was last set, less one. */
+const coverageFloor = 92
 
 const root = path.resolve(import.meta.dirname, '..')
 const require = createRequire(import.meta.url)
