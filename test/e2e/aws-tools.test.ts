@@ -2,12 +2,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Test, test } from 'tap'
+import t, { type Test, test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
 import { motoMissing, startMoto } from '../sandbox/moto.ts'
 import { pythonWith, skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
 import { type Company, startCompany } from './company.ts'
+
+// Real tools, in Python for the most part, started again for each way of getting credentials.
+t.setTimeout(720_000)
 
 /**
  * Programs that run on while credentials run out and are renewed: boto3, the JS SDK and the aws CLI, by every way in which they
@@ -132,7 +135,7 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv)
 async function ask(running: Running, count: number): Promise<string> {
   running.child.stdin?.write('who\n')
   const lines = new RegExp(`^(?:.*\\n){${count}}`)
-  const deadline = Date.now() + 15_000
+  const deadline = Date.now() + 60_000
   while (!lines.test(running.stdout)) {
     if (Date.now() > deadline || running.child.exitCode !== null) throw new Error(`no answer: ${running.output}`)
     await new Promise((resolve) => setTimeout(resolve, 10))

@@ -9,6 +9,9 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { type House, hour, openHouse, ordersId, startedAt } from '../access/access-house.ts'
 import { openTerminal, type Ran } from './run-cli.ts'
 
+// Commands run as processes of their own, which takes long on a busy machine.
+t.setTimeout(480_000)
+
 interface Company extends House {
   /** Runs a command as this person. */
   as(person: string, ...args: string[]): Promise<Ran>

@@ -14,6 +14,9 @@ import { freePort } from '../../sandbox/ports.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
 import { openTerminal, type Terminal } from './run-cli.ts'
 
+// Commands run as processes of their own, which takes long on a busy machine.
+t.setTimeout(480_000)
+
 const withPsql = { skip: skipWithout('psql') }
 
 const orders = 'rds-postgres/111122223333/eu-west-1/orders'
