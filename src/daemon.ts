@@ -9,12 +9,13 @@ import { BrokerError, type ClientOrigin, type ErrorCode } from '../proxy/session
 import { websocketDuplex } from '../proxy/streams/websocket-stream.ts'
 import { createAccess } from './access/create-access.ts'
 import { checkAccessMacs } from './access/rows/access-macs.ts'
-import { type Kinds, rulesCheck } from './access/rules/load-rules.ts'
+import { rulesCheck } from './access/rules/load-rules.ts'
 import { rulesRefused } from './access/rules/rules-in-force.ts'
 import { createAuditLog } from './audit/create-audit.ts'
 import type { AuditReport } from './audit/verify/report.ts'
 import { createBoundary } from './aws/boundary.ts'
 import { createAws } from './aws/create-aws.ts'
+import type { Kinds } from './catalog/kind.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { listenerEndpoint } from './config/listener-endpoint.ts'
 import { type Env, loadConfig } from './config/load.ts'
@@ -29,12 +30,14 @@ import { checkIdentityMacs } from './identity/signed-rows.ts'
 import { createAccountCheck } from './inventory/account-check.ts'
 import { checkDestination, consoleDestination, consoleLink } from './kinds/iam-role/console.ts'
 import { createCredentialStore } from './kinds/iam-role/credential-store.ts'
+import { iamRole } from './kinds/iam-role/kind.ts'
 import { createMint } from './kinds/iam-role/mint.ts'
 import { Revoker } from './kinds/iam-role/revoker.ts'
 import { RoleSessions } from './kinds/iam-role/role-sessions.ts'
 import type { AwsRoutesDeps } from './kinds/iam-role/routes.ts'
 import { createRdsPostgresDial } from './kinds/rds/dial.ts'
-import { createKinds } from './kinds/registry.ts'
+import { rdsPostgres } from './kinds/rds-postgres/kind.ts'
+import { kinds } from './kinds/registry.ts'
 import { openRecordings } from './recordings/open-recordings.ts'
 import { checkRecordingFile } from './recordings/recording-check.ts'
 import { LiveSessions } from './sessions/live-sessions.ts'
@@ -74,7 +77,6 @@ export interface Daemon {
  * @throws BrokerError STORE_UNAVAILABLE, AUDIT_UNAVAILABLE …; what was opened has been closed again
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon | undefined> {
-  const kinds = createKinds()
   const load = () => loadConfig(options.configFile, { env: options.env, checks: [rulesCheck(kinds)] })
   const loaded = await load()
   if (!loaded.ok) {
@@ -161,10 +163,16 @@ async function buildHouse(config: Config, kinds: Kinds, logger: Logger, closing:
     audit,
     doorman: sessions,
     store: credentialStore,
+    kind: iamRole,
     answerOf: (permit) => sessions.answerOf(permit),
     ...createMint({ ...shared, aws, config: config.aws, idToken: identity.idToken }),
   })
-  const dial = createRdsPostgresDial({ ...shared, aws, answerOf: (permit) => sessions.answerOf(permit) })
+  const dial = createRdsPostgresDial({
+    ...shared,
+    aws,
+    kind: rdsPostgres,
+    answerOf: (permit) => sessions.answerOf(permit),
+  })
   const engine = createPostgresEngine({
     doorman: sessions,
     dial,

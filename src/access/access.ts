@@ -1,4 +1,5 @@
-import type { Resource } from '../catalog/resource.ts'
+import type { Held } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Grant } from './grants/grant.ts'
@@ -10,7 +11,7 @@ import type { GrantView, RequestView, ResourceView } from './views.ts'
 
 /** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
 export type AccessAnswer =
-  | { readonly allowed: true; readonly grant: Grant; readonly resource: Resource; readonly level: unknown }
+  | { readonly allowed: true; readonly grant: Grant; readonly held: Held }
   | {
       readonly allowed: false
       readonly code:
@@ -28,7 +29,7 @@ export type AccessAnswer =
 /** What the rest of the house may ask of access. Built by `createAccess` (create-access.ts). */
 export interface AccessService {
   /**
-   * Reads principal, grant and rules again, and answers. `level` of an allowed answer is what the kind's `parseLevel` made.
+   * Reads principal, grant and rules again, and answers.
    * @param reference full id or unique last part of a resource; unknown and not-visible answer alike
    * @param ask.level omitted: the one level held
    * @param ask.grantId a connect token is bound to one grant; no other will do
@@ -36,9 +37,9 @@ export interface AccessService {
   check(ask: { principalId: string; resource: string; level?: string; grantId?: string }): Promise<AccessAnswer>
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
-  resource(id: string): Resource | undefined
+  resource(id: string): CatalogEntry | undefined
   /** All that is known, whoever may see it. */
-  resourcesKnown(): readonly Resource[]
+  resourcesKnown(): readonly CatalogEntry[]
   /** Ends what has run out and re-checks live grants against rules and directory. Called by the daemon's timer. */
   sweep(): Promise<void>
 }

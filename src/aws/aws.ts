@@ -1,4 +1,5 @@
-import type { AccountReport, RoleToTry } from './onboarding.ts'
+import type { RoleToTry } from '../catalog/role-to-try.ts'
+import type { AccountReport } from './account-report.ts'
 import type { Expiring } from './renewing.ts'
 
 /** How long STS lets a session live; role chaining has a hard cap of its own. */

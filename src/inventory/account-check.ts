@@ -1,9 +1,10 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { AccountReport } from '../aws/account-report.ts'
 import type { Aws } from '../aws/aws.ts'
-import type { AccountReport, RoleToTry } from '../aws/onboarding.ts'
-import type { Kind } from '../catalog/kind.ts'
-import type { Resource } from '../catalog/resource.ts'
+import { type Kinds, kindNamed } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
+import type { RoleToTry } from '../catalog/role-to-try.ts'
 import type { Config } from '../config/config.ts'
 import type { Login } from '../identity/principal.ts'
 
@@ -11,8 +12,8 @@ export interface AccountCheckDeps {
   readonly audit: Pick<AuditLog, 'append'>
   readonly aws: Pick<Aws, 'checkAccount'>
   readonly config: Pick<Config['aws'], 'accounts'>
-  readonly kinds: ReadonlyMap<string, Kind>
-  resources(): readonly Resource[]
+  readonly kinds: Kinds
+  resources(): readonly CatalogEntry[]
   /** @throws BrokerError LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
   idToken(loginId: string): Promise<string>
 }
@@ -34,12 +35,8 @@ export function createAccountCheck({ audit, aws, config, kinds, resources, idTok
   }
 }
 
-/** Each role once, whatever the number of resources behind it. */
-function rolesOf(resources: readonly Resource[], kinds: ReadonlyMap<string, Kind>): RoleToTry[] {
-  const roles = resources.flatMap((resource) => {
-    const kind = kinds.get(resource.kind)
-    const target = kind?.parseTarget(resource)
-    return target?.ok ? (kind?.roles?.(target.value) ?? []) : []
-  })
+/** Each role once, however many resources are behind it. */
+function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds): RoleToTry[] {
+  const roles = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.roles?.(target) ?? [])
   return [...new Map(roles.map((role) => [role.arn, role])).values()]
 }

@@ -32,7 +32,7 @@ export interface OpenDeps {
 export interface OpenedSession {
   readonly permit: SessionPermit
   readonly recording: OpenRecording
-  /** What the kind's `parseLevel` made of the level, and the catalog's entry: for dialling. */
+  /** The grant, and what is held by it: for dialling. */
   readonly answer: Allowed
 }
 
@@ -99,8 +99,8 @@ async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?
   if (!answer.allowed) {
     throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
   }
-  if (!ask.kinds.includes(answer.resource.kind)) {
-    throw new BrokerError('UNSUPPORTED', `${answer.resource.id} is not reached by this protocol`)
+  if (!ask.kinds.includes(answer.held.resource.kind)) {
+    throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} is not reached by this protocol`)
   }
   return answer
 }
@@ -111,7 +111,7 @@ function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
   if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in all`)
   const ofPrincipal = live.count((session) => session.principalId === ask.identity.principalId)
   if (ofPrincipal >= limits.sessionsPerPrincipal) throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} are yours`)
-  const ofResource = live.count((session) => session.resourceId === answer.resource.id)
+  const ofResource = live.count((session) => session.resourceId === answer.held.resource.id)
   if (ofResource >= limits.sessionsPerResource)
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
 }
@@ -121,8 +121,8 @@ function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed): LiveSession
     id: newId('ses'),
     principalId: ask.identity.principalId,
     grantId: answer.grant.id,
-    resourceId: answer.resource.id,
-    kind: answer.resource.kind,
+    resourceId: answer.held.resource.id,
+    kind: answer.held.resource.kind,
     credential: ask.identity.credential,
     openedAt: deps.clock.now(),
     endsAt: answer.grant.endsAt,

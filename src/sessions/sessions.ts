@@ -62,7 +62,7 @@ export class Sessions implements Doorman {
     return opened.permit
   }
 
-  /** The catalog entry and level behind a permit. @throws BrokerError INTERNAL for a permit that has ended */
+  /** What was decided when the permit was made. @throws BrokerError INTERNAL for a permit that has ended */
   answerOf(permit: SessionPermit): OpenedSession['answer'] {
     return this.#known(permit).answer
   }

@@ -95,7 +95,8 @@ function judge(core: Core, principal: Principal, { grant, problem }: GrantReadin
   const decision = decideGrant(core.inForce.rules, principal, resource, grant)
   if (!decision.allowed)
     return refuse('GRANT_DENIED', decision.reason, howToAsk(core, principal, resource, grant.level))
-  return { allowed: true, grant, resource, level: decision.meaning.parsed.get(resource.kind) }
+  const level = decision.meaning.parsed.get(resource.kind)
+  return { allowed: true, grant, held: { resource, target: resource.target, level } }
 }
 
 function refuseEnded(core: Core, principal: Principal, resource: Resource, grant: StoredGrant): Refused {

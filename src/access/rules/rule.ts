@@ -47,7 +47,7 @@ export interface Rule {
   readonly digest: string
 }
 
-/** What one level means; `parsed` holds what each kind's `parseLevel` made of it. */
+/** What one level means; `parsed` holds what each kind read of it. */
 export interface LevelMeaning {
   readonly raw: unknown
   readonly digest: string

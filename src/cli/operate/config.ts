@@ -35,8 +35,8 @@ export const registerConfig: Register = (program) => {
 async function load(file: string): Promise<LoadedConfig> {
   const { loadConfig } = await import('../../config/load.ts')
   const { rulesCheck } = await import('../../access/rules/load-rules.ts')
-  const { createKinds } = await import('../../kinds/registry.ts')
-  return await loadConfig(file, { env: process.env, checks: [rulesCheck(createKinds())] })
+  const { kinds } = await import('../../kinds/registry.ts')
+  return await loadConfig(file, { env: process.env, checks: [rulesCheck(kinds)] })
 }
 
 /** The configuration itself holds what references gave, so it is never printed. */

@@ -1,10 +1,11 @@
 import type { Kind } from '../../catalog/kind.ts'
-import { parseLevel, type RoleLevel } from './level.ts'
-import { parseTarget, type RoleTarget } from './target.ts'
+import { type RoleLevel, roleLevel } from './level.ts'
+import { type RoleTarget, roleTarget } from './target.ts'
 
 export const iamRole: Kind<RoleTarget, RoleLevel> = {
   name: 'iam-role',
-  parseTarget,
-  parseLevel,
+  id: 'account',
+  target: roleTarget,
+  level: roleLevel,
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
 }

@@ -1,16 +1,10 @@
-import {
-  BrokerError,
-  type ClientOrigin,
-  type Doorman,
-  type Identity,
-  type SessionPermit,
-} from '../../../proxy/session.ts'
+import type { ClientOrigin, Doorman, Identity, SessionPermit } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AwsCredentials } from '../../aws/aws.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import { type Held, heldBy, type Kind } from '../../catalog/kind.ts'
 import type { RoleLevel } from './level.ts'
 import { type HandOut, RoleSession, type RoleSessionDeps, type RoleSessionEnd } from './role-session.ts'
-import { parseTarget, type RoleTarget } from './target.ts'
+import type { RoleTarget } from './target.ts'
 
 export interface RoleAsk {
   readonly identity: Identity
@@ -31,10 +25,9 @@ export interface RoleSessionsDeps extends RoleSessionDeps {
   readonly access: Pick<AccessService, 'check'>
   readonly doorman: Pick<Doorman, 'open' | 'started' | 'end'>
   /** What was decided when the permit was made. */
-  answerOf(permit: SessionPermit): { readonly resource: Resource; readonly level: unknown }
+  answerOf(permit: SessionPermit): { readonly held: Held }
+  readonly kind: Kind<RoleTarget, RoleLevel>
 }
-
-const kinds = ['iam-role']
 
 /** Open sessions of roles: one for each login, role, level and grant, whatever the number of tools that ask. */
 export class RoleSessions {
@@ -67,12 +60,13 @@ export class RoleSessions {
     const { resource, level } = ask
     const answer = await this.#deps.access.check({ principalId, resource, ...(level === undefined ? {} : { level }) })
     // A denial is the doorman's to say, and to write down.
-    if (!answer.allowed || !kinds.includes(answer.resource.kind)) return await this.#open(ask, '')
+    if (!answer.allowed || answer.held.resource.kind !== this.#deps.kind.name) return await this.#open(ask, '')
     const { grant } = answer
-    const key = JSON.stringify([credential.id, answer.resource.id, grant.level, grant.id])
+    const { id } = answer.held.resource
+    const key = JSON.stringify([credential.id, id, grant.level, grant.id])
     let held = this.#byKey.get(key)
     if (!held) {
-      held = this.#open({ ...ask, resource: answer.resource.id, level: grant.level }, key)
+      held = this.#open({ ...ask, resource: id, level: grant.level }, key)
       this.#byKey.set(key, held)
       held.catch(() => this.#byKey.delete(key)) // whoever asked is told
     }
@@ -83,31 +77,20 @@ export class RoleSessions {
   }
 
   async #open(ask: RoleAsk, key: string): Promise<RoleSession> {
-    const { doorman, answerOf } = this.#deps
+    const { doorman, answerOf, kind } = this.#deps
     const { identity, resource: resourceId, level, client, tool } = ask
     const permit = await doorman.open({
       identity,
       resourceId,
       client,
-      kinds,
+      kinds: [kind.name],
       ...(level === undefined ? {} : { level }),
       ...(tool === undefined ? {} : { tool }),
     })
     this.#openCount++
-    const answer = answerOf(permit)
-    const target = parseTarget(answer.resource)
-    if (!target.ok) {
-      await this.#end(permit, key, { reason: 'open-failed' })
-      throw new BrokerError('RESOURCE_UNKNOWN', target.problems[0]?.message)
-    }
-    const { roleArn, account } = target.value
-    await doorman.started(permit, { role: roleArn, account })
-    const open = {
-      permit,
-      target: target.value,
-      level: answer.level as RoleLevel,
-      credentialId: identity.credential.id,
-    }
+    const { target, level: meaning } = heldBy(kind, answerOf(permit).held)
+    await doorman.started(permit, { role: target.roleArn, account: target.account })
+    const open = { permit, target, level: meaning, credentialId: identity.credential.id }
     return new RoleSession(this.#deps, open, (end) => {
       this.#end(permit, key, end).catch((error: unknown) =>
         this.#deps.logger.error({ err: error, session: permit.sessionId }, 'a session could not be ended in order'),

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { AccountReport } from '../../aws/onboarding.ts'
+import type { AccountReport } from '../../aws/account-report.ts'
 import { requireLogin, toIdentity } from '../../http/plugins/authentication.ts'
 import type { Login } from '../../identity/principal.ts'
 import type { ConsoleAsk } from './console.ts'

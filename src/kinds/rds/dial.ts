@@ -1,17 +1,18 @@
 import { lookup } from 'node:dns/promises'
 import type { PostgresDial } from '../../../proxy/postgres/target/route.ts'
 import { BrokerError, type SessionPermit } from '../../../proxy/session.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import { type Held, heldBy, type Kind } from '../../catalog/kind.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { type LeaseDeps, Leases } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import { Roots } from './roots.ts'
-import { isForbidden, parseTarget } from './target.ts'
+import { isForbidden, type RdsTarget } from './target.ts'
 
 export interface DialDeps extends LeaseDeps {
   readonly metrics: Pick<Metrics, 'sessionOpenSeconds'>
   /** What was decided when the permit was made. */
-  answerOf(permit: SessionPermit): { readonly resource: Resource; readonly level: unknown }
+  answerOf(permit: SessionPermit): { readonly held: Held }
+  readonly kind: Kind<RdsTarget, RdsLevel>
 }
 
 /** Where a PostgreSQL session goes, and as whom; the token is signed when it is asked for. */
@@ -19,16 +20,13 @@ export function createRdsPostgresDial(deps: DialDeps): PostgresDial {
   const leases = new Leases(deps)
   const roots = new Roots()
   return async (permit) => {
-    const answer = deps.answerOf(permit)
-    const target = parseTarget(answer.resource)
-    if (!target.ok) throw new BrokerError('RESOURCE_UNKNOWN', target.problems[0]?.message)
-    const level = answer.level as RdsLevel // of this kind's parseLevel, see AccessAnswer
-    const { connect, endpoint, database, ca } = target.value
+    const { target, level } = heldBy(deps.kind, deps.answerOf(permit).held)
+    const { connect, endpoint, database, ca } = target
     // Fetched while the connection is made.
     const since = performance.now()
-    const token = leases.token(permit, target.value, level).finally(() => {
+    const token = leases.token(permit, target, level).finally(() => {
       const seconds = (performance.now() - since) / 1000
-      deps.metrics.sessionOpenSeconds.observe({ kind: 'rds-postgres', phase: 'aws' }, seconds)
+      deps.metrics.sessionOpenSeconds.observe({ kind: deps.kind.name, phase: 'aws' }, seconds)
     })
     token.catch(() => {}) // `password` reports it, unless the connection fails first
     return {

@@ -14,7 +14,7 @@ t.test('a rule without stages gives a grant at once, audited before it exists', 
     ['request.created', 'grant.created'],
   )
   const answer = await access.check({ principalId: 'alice', resource: 'orders' })
-  t.match(answer, { allowed: true, level: { user: 'ro' }, resource: { id: ordersId } })
+  t.match(answer, { allowed: true, held: { level: { user: 'ro' }, resource: { id: ordersId } } })
 })
 
 t.test('stages are filled in order, by different people, and then the grant is given', async (t) => {
@@ -49,7 +49,10 @@ t.test('owner then manager: the access is given, and the approvers are on record
   )
   t.equal(audit.of('decision.made').length, 2)
   t.match(audit.of('grant.created').at(-1), { actor: 'meg', fields: { principal: 'alice', request: id, version: 1 } })
-  t.match(await access.check({ principalId: 'alice', resource: 'orders' }), { allowed: true, level: { user: 'rw' } })
+  t.match(await access.check({ principalId: 'alice', resource: 'orders' }), {
+    allowed: true,
+    held: { level: { user: 'rw' } },
+  })
 })
 
 t.test('a rule that wants two people of one stage counts different people', async (t) => {

@@ -3,9 +3,9 @@ import t from 'tap'
 import { rulesCheck } from '../../../src/access/rules/load-rules.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { ConfigSchema } from '../../../src/config/schema.ts'
-import { createKinds } from '../../../src/kinds/registry.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 
-const checks = [rulesCheck(createKinds())]
+const checks = [rulesCheck(kinds)]
 const pathOf = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url))
 
 t.test('config/minimal.yaml needs nothing from its surroundings', async (t) => {

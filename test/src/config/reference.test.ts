@@ -1,9 +1,10 @@
 import t from 'tap'
 import { parse } from 'yaml'
+import { kindNamed } from '../../../src/catalog/kind.ts'
 import { viewOf } from '../../../src/config/expected.ts'
 import { keysOf, renderJsonSchema, renderReference } from '../../../src/config/reference.ts'
 import { ConfigSchema } from '../../../src/config/schema.ts'
-import { createKinds } from '../../../src/kinds/registry.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 
 const keys = keysOf(viewOf(ConfigSchema))
 
@@ -60,10 +61,10 @@ t.test('the levels of a database are documented as the kind reads them', (t) => 
     key,
     parse(example),
   ])
-  const kind = createKinds().get('rds-postgres')
-  t.match(kind?.parseLevel(Object.fromEntries(rows)), { ok: true })
+  const kind = kindNamed(kinds, 'rds-postgres')
+  t.match(kind?.level.read(Object.fromEntries(rows)), { ok: true })
   const names = rows.map(([key]) => key).join(', ')
-  t.match(kind?.parseLevel({ db_user: 'a', other: 1 }), {
+  t.match(kind?.level.read({ db_user: 'a', other: 1 }), {
     ok: false,
     problems: [{ path: 'other', message: new RegExp(`has ${names}$`) }],
   })

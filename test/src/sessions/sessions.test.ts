@@ -41,7 +41,7 @@ function allowed(endsAt: number): AccessAnswer {
     endedAt: null,
     endReason: null,
   }
-  return { allowed: true, grant, resource, level: {} }
+  return { allowed: true, grant, held: { resource, target: {}, level: {} } }
 }
 
 const ask: OpenAsk = {

@@ -6,7 +6,7 @@ import type { SessionPermit } from '../../../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
 import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
-import { parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
 import { hour, minute, ordersId, resource, startedAt } from '../../access/access-house.ts'
 
@@ -47,7 +47,7 @@ function parts(token: string): string[] {
   return token.split(/[?&]/).sort()
 }
 
-const parsed = parseTarget(
+const parsed = rdsPostgres.target.read(
   resource(ordersId, {
     attributes: {
       endpoint: 'orders.abc123.eu-west-1.rds.amazonaws.com',

@@ -1,12 +1,13 @@
 import t from 'tap'
-import { isForbidden, parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { isForbidden } from '../../../../src/kinds/rds/target.ts'
+import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { ordersId, resource } from '../../access/access-house.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const good = { endpoint, resource_id: 'db-ORDERS' }
 
 function parse(attributes: Record<string, unknown>, id = ordersId) {
-  return parseTarget(resource(id, { attributes }))
+  return rdsPostgres.target.read(resource(id, { attributes }))
 }
 
 /** `path: message` of each problem. */
