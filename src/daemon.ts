@@ -15,8 +15,8 @@ import { createAuditLog } from './audit/create-audit.ts'
 import type { AuditReport } from './audit/verify/report.ts'
 import { createBoundary } from './aws/boundary.ts'
 import { createAws } from './aws/create-aws.ts'
-import type { Kinds } from './catalog/kind.ts'
-import type { Config, LoadedConfig } from './config/config.ts'
+import { type Kinds, kindOf } from './catalog/kind.ts'
+import type { Config, ListenerConfig, LoadedConfig } from './config/config.ts'
 import { listenerEndpoint } from './config/listener-endpoint.ts'
 import { type Env, loadConfig } from './config/load.ts'
 import { formatProblems } from './config/problems.ts'
@@ -77,7 +77,7 @@ export interface Daemon {
  * @throws BrokerError STORE_UNAVAILABLE, AUDIT_UNAVAILABLE …; what was opened has been closed again
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon | undefined> {
-  const load = () => loadConfig(options.configFile, { env: options.env, checks: [rulesCheck(kinds)] })
+  const load = () => loadConfig(options.configFile, { env: options.env, kinds, checks: [rulesCheck(kinds)] })
   const loaded = await load()
   if (!loaded.ok) {
     process.stderr.write(formatProblems(options.configFile, loaded.problems))
@@ -232,7 +232,7 @@ async function openDoors(house: House, closing: AsyncDisposableStack): Promise<A
   const metricsServer = await serveMetrics(house.metrics.registry, config.server.metricsListen)
   closing.defer(() => new Promise<void>((resolve) => metricsServer.close(() => resolve())))
   const certificates: WatchedCertificate[] = []
-  for (const listener of config.listeners.postgres) closing.use(await openPort(house, listener, certificates))
+  for (const listener of config.listeners.postgres ?? []) closing.use(await openPort(house, listener, certificates))
   const app = await openHttp(house, certificates)
   closing.defer(() => app.close())
   for (const [what, everyMs, work] of chores(house, certificates)) closing.defer(repeat(what, everyMs, work, logger))
@@ -254,11 +254,7 @@ function refresh(certificates: readonly WatchedCertificate[]): void {
   for (const certificate of certificates) certificate.refresh()
 }
 
-async function openPort(
-  house: House,
-  { listen, tls, resource }: Config['listeners']['postgres'][number],
-  certificates: WatchedCertificate[],
-) {
+async function openPort(house: House, { listen, tls, resource }: ListenerConfig, certificates: WatchedCertificate[]) {
   const { logger, sessions, engine } = house
   const certificate = new WatchedCertificate(tls, logger)
   certificates.push(certificate)
@@ -309,7 +305,7 @@ function routesOf(house: House) {
   return allRoutes({
     health: { unready: async () => unready(house) },
     login: { ...house, logins: identity.logins, publicUrl },
-    identity: { identity, publicUrl, endpointOf: (resourceId) => listenerEndpoint(config, resourceId) },
+    identity: { identity, publicUrl, endpointOf: (id) => listenerEndpoint(config, kindOf(kinds, id)?.protocol, id) },
     access: { access },
     sessions: { sessions, store: sessionStore, mayEnd: access.mayEnd },
     connect: {

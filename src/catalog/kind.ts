@@ -1,4 +1,4 @@
-import type { TObject } from 'typebox'
+import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Resource } from './resource.ts'
 import type { RoleToTry } from './role-to-try.ts'
@@ -55,6 +55,20 @@ export type Kinds = readonly Kind[]
 
 export function kindNamed(kinds: Kinds, name: string): Kind | undefined {
   return kinds.find((kind) => kind.name === name)
+}
+
+/** The kind that the id of a resource names. */
+export function kindOf(kinds: Kinds, resourceId: string): Kind | undefined {
+  return kindNamed(kinds, resourceId.slice(0, Math.max(0, resourceId.indexOf('/'))))
+}
+
+/** The attributes that name files, with what each file holds. */
+export function fileMembers({ target }: Kind): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries<TSchema & { 'x-file'?: string }>(target.schema.properties).flatMap(([name, { 'x-file': holds }]) =>
+      holds === undefined ? [] : [[name, holds]],
+    ),
+  )
 }
 
 /** A resource on which a level is held, with what its kind read of both when the configuration was loaded. */

@@ -1,6 +1,7 @@
 import { renderCloudFormation } from '../../src/aws/policies/render-cloudformation.ts'
 import { renderTerraform } from '../../src/aws/policies/render-terraform.ts'
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
+import { kinds } from '../../src/kinds/registry.ts'
 import { renderCli } from './cli-page.ts'
 import { renderErrors } from './errors-page.ts'
 import { renderHttp } from './http-page.ts'
@@ -8,8 +9,8 @@ import { renderMetrics } from './metrics-page.ts'
 
 /** Every generated file, by its path in the repository. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
-  'config/schema.json': renderJsonSchema,
-  'docs/configuration.md': renderReference,
+  'config/schema.json': () => renderJsonSchema(kinds),
+  'docs/configuration.md': () => renderReference(kinds),
   'docs/errors.md': renderErrors,
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,

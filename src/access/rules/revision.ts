@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../audit/digest.ts'
+import type { ResourceFile } from '../../catalog/resource.ts'
 import type { Config } from '../../config/config.ts'
-import type { ResourceFile } from '../../config/schema.ts'
 
 /** What one load of the rules consisted of, as it was written. */
 export type Revision = Pick<Config, 'access' | 'levels' | 'resources'>

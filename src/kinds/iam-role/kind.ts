@@ -1,4 +1,4 @@
-import type { Kind } from '../../catalog/kind.ts'
+import type { Kind, Problem } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
 import { type RoleTarget, roleTarget } from './target.ts'
 
@@ -7,5 +7,16 @@ export const iamRole: Kind<RoleTarget, RoleLevel> = {
   id: 'account',
   target: roleTarget,
   level: roleLevel,
+  check: ({ account, isRevocable }, { aws }) =>
+    isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
+}
+
+/** Sessions from a person's own token carry no tags of ours. */
+function noTagToDenyBy(account: string): Problem {
+  return {
+    path: 'revocable',
+    message: `account ${account} trusts web_identity, whose sessions carry no tag to deny them by`,
+    fix: 'remove it, or let the account trust the hub',
+  }
 }

@@ -28,7 +28,13 @@ const schema = Type.Object(
   {
     session_policy: Type.Optional(
       Type.Object(
-        { Version: Type.Literal('2012-10-17'), Statement: Type.Unknown() },
+        {
+          Version: Type.Literal('2012-10-17', { description: 'Version of the policy language' }),
+          Statement: Type.Unknown({
+            description: 'One statement or a list of them, as IAM takes it, without Principal',
+            examples: [[{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }]],
+          }),
+        },
         {
           ...strict,
           errorMessage: 'expected a policy document: Version "2012-10-17" and Statement',

@@ -1,6 +1,6 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { type RdsLevel, rdsLevel } from '../rds/level.ts'
-import { type RdsTarget, rdsTarget } from '../rds/target.ts'
+import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
@@ -8,5 +8,6 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   protocol: 'postgres',
   target: rdsTarget({ port: 5432, database: 'postgres' }),
   level: rdsLevel,
+  check: checkTrust,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
 }

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import type { Kind, Parsed, Problem } from '../../catalog/kind.ts'
+import type { Kind, Parsed, Problem, Surroundings } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, RoleArn, strict } from '../../config/schema/members.ts'
@@ -108,6 +108,18 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
     report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are never reached')
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, value: { partition, account, region, endpoint, port, connect, resourceId, role, database, ca } }
+}
+
+/** Tokens are signed with a session that the hub's chain of roles opens, which such an account does not trust. */
+export function checkTrust({ account }: RdsTarget, { aws }: Surroundings): Problem[] {
+  if (aws.accounts[account]?.trust !== 'web_identity') return []
+  return [
+    {
+      path: 'id',
+      message: `account ${account} trusts web_identity, and databases can be reached only through the hub so far`,
+      fix: `remove trust: web_identity from aws.accounts.${account}, or remove this resource`,
+    },
+  ]
 }
 
 /** Addresses that a catalog entry must never lead to: link-local, among them the metadata services of clouds and containers. */
