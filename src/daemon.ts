@@ -15,7 +15,7 @@ import { createAuditLog } from './audit/create-audit.ts'
 import type { AuditReport } from './audit/verify/report.ts'
 import { createBoundary } from './aws/boundary.ts'
 import { createAws } from './aws/create-aws.ts'
-import { type Kinds, kindOf } from './catalog/kind.ts'
+import { featuresFor, type Kinds, kindOf } from './catalog/kind.ts'
 import type { Config, ListenerConfig, LoadedConfig } from './config/config.ts'
 import { listenerEndpoint } from './config/listener-endpoint.ts'
 import { type Env, loadConfig } from './config/load.ts'
@@ -317,12 +317,13 @@ function routesOf(house: House) {
       roles: house.roles,
       publicUrl,
       region: config.aws.regions[0],
-      installation: {
+      installation: () => ({
         ...config.aws,
         externalId: house.externalId,
         issuer: config.oidc.issuer,
         clientId: config.oidc.clientId,
-      },
+        features: featuresFor(kinds, access.resourcesKnown()),
+      }),
       validate: (login, account) => house.validate(login, account),
       checkDestination,
       consoleDestination,

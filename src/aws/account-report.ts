@@ -12,5 +12,7 @@ export interface AccountReport {
   readonly account: string
   readonly trust: 'hub' | 'web_identity'
   readonly ok: boolean
+  /** What its resources need of AWS, by the names that `aws policies --feature` takes. */
+  readonly features: readonly string[]
   readonly findings: readonly Finding[]
 }

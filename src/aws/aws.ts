@@ -60,7 +60,11 @@ export interface Aws {
    * What an account lets the broker do, and what it must not. Nothing that is assumed is kept.
    * @param idToken of whoever asks, for accounts that take nothing else
    */
-  checkAccount(account: string, roles: readonly RoleToTry[], idToken: () => Promise<string>): Promise<AccountReport>
+  checkAccount(
+    account: string,
+    roles: readonly RoleToTry[],
+    idToken: () => Promise<string>,
+  ): Promise<Omit<AccountReport, 'features'>>
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

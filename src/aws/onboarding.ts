@@ -35,7 +35,7 @@ export async function checkAccount(
   deps: OnboardingDeps,
   account: string,
   roles: readonly RoleToTry[],
-): Promise<AccountReport> {
+): Promise<Omit<AccountReport, 'features'>> {
   const known = deps.config.accounts[account]
   const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
   const findings =

@@ -1,6 +1,7 @@
 import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
-import type { Resource } from './resource.ts'
+import type { PolicyPart } from './policy-part.ts'
+import type { CatalogEntry, Resource } from './resource.ts'
 import type { RoleToTry } from './role-to-try.ts'
 
 /** A problem in a value, with the path where it is: `endpoint`, `databases[2]`. */
@@ -48,7 +49,12 @@ export interface Kind<T = unknown, L = unknown> {
   check?(target: T, surroundings: Surroundings): readonly Problem[]
   /** What lists show of a target, beside its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
+  /** Roles that the broker assumes for a target. */
   roles?(target: T): readonly RoleToTry[]
+  /** What AWS must allow for this kind, by feature. */
+  readonly policies?: readonly PolicyPart[]
+  /** Those of the features that a target needs. */
+  features?(target: T): readonly string[]
 }
 
 export type Kinds = readonly Kind[]
@@ -69,6 +75,12 @@ export function fileMembers({ target }: Kind): Readonly<Record<string, string>> 
       holds === undefined ? [] : [[name, holds]],
     ),
   )
+}
+
+/** What AWS must allow so that these resources can be reached: the names of the features, sorted. */
+export function featuresFor(kinds: Kinds, entries: readonly CatalogEntry[]): string[] {
+  const needed = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.features?.(target) ?? [])
+  return [...new Set(needed)].sort()
 }
 
 /** A resource on which a level is held, with what its kind read of both when the configuration was loaded. */

@@ -34,9 +34,7 @@ function sections<L extends TSchema>(kinds: Kinds, levels: L) {
     oidc: Oidc,
     aws: Type.Optional(Aws),
     listeners: Type.Optional(listenersSchema(kinds)),
-    resources: Type.Optional(
-      List(resourceSchema(kinds), 'Catalog entries made by hand'),
-    ),
+    resources: Type.Optional(List(resourceSchema(kinds), 'Catalog entries made by hand')),
     levels: Type.Optional(List(levels, 'What access levels mean')),
     access: Type.Optional(List(Rule, 'Who may ask for what')),
     recordings: Type.Optional(Recordings),

@@ -2,7 +2,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { AccountReport } from '../aws/account-report.ts'
 import type { Aws } from '../aws/aws.ts'
-import { type Kinds, kindNamed } from '../catalog/kind.ts'
+import { featuresFor, type Kinds, kindNamed } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { RoleToTry } from '../catalog/role-to-try.ts'
 import type { Config } from '../config/config.ts'
@@ -27,7 +27,8 @@ export function createAccountCheck({ audit, aws, config, kinds, resources, idTok
     const reports: AccountReport[] = []
     for (const account of accounts) {
       const own = resources().filter((resource) => resource.account === account)
-      reports.push(await aws.checkAccount(account, rolesOf(own, kinds), () => idToken(id)))
+      const report = await aws.checkAccount(account, rolesOf(own, kinds), () => idToken(id))
+      reports.push({ ...report, features: featuresFor(kinds, own) })
     }
     const failed = reports.filter(({ ok }) => !ok).map(({ account }) => account)
     await audit.append({ type: 'account.validated', actor: principal.id, fields: { accounts, failed } })

@@ -15,8 +15,8 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
   'docs/http.md': renderHttp,
-  ...under('deploy/terraform', renderTerraform()),
-  ...under('deploy/cloudformation', renderCloudFormation()),
+  ...under('deploy/terraform', renderTerraform(kinds)),
+  ...under('deploy/cloudformation', renderCloudFormation(kinds)),
 }
 
 function under(folder: string, files: Readonly<Record<string, string>>): Record<string, () => string> {

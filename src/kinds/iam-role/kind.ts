@@ -1,5 +1,6 @@
 import type { Kind, Problem } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
+import { rolePolicies } from './policies.ts'
 import { type RoleTarget, roleTarget } from './target.ts'
 
 export const iamRole: Kind<RoleTarget, RoleLevel> = {
@@ -10,6 +11,8 @@ export const iamRole: Kind<RoleTarget, RoleLevel> = {
   check: ({ account, isRevocable }, { aws }) =>
     isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
+  policies: rolePolicies,
+  features: ({ isRevocable }) => ['roles', ...(isRevocable ? ['revocation'] : [])],
 }
 
 /** Sessions from a person's own token carry no tags of ours. */

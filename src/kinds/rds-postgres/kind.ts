@@ -1,5 +1,6 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { type RdsLevel, rdsLevel } from '../rds/level.ts'
+import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
@@ -10,4 +11,6 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   level: rdsLevel,
   check: checkTrust,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
+  policies: rdsPolicies,
+  features: () => ['databases'],
 }
