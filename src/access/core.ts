@@ -1,5 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { Kinds } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login, Principal } from '../identity/principal.ts'
@@ -21,6 +22,7 @@ export interface Core {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly kinds: Kinds
   readonly inForce: RulesInForce
   readonly grants: GrantKeeper
   readonly requests: RequestKeeper

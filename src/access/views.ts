@@ -1,4 +1,5 @@
-import type { Resource } from '../catalog/resource.ts'
+import { kindNamed } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type Core, isOverseer, isVisible, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
@@ -21,6 +22,11 @@ export interface ResourceView {
   readonly region: string | null
   readonly name: string
   readonly tags: Readonly<Record<string, string>>
+  /** Which client it takes; null: none that a port carries. */
+  readonly protocol: string | null
+  /** What its kind shows of the target. */
+  readonly shown: Readonly<Record<string, string>>
+  /** Also in `shown`, where newer clients find it. */
   readonly database: string | null
   /** Levels they may ask for. */
   readonly levels: readonly string[]
@@ -37,14 +43,26 @@ export function viewResources(core: Core, login: Login, kind?: string): Resource
     .map((resource) => viewResource(core, principal, resource))
 }
 
-function viewResource(core: Core, principal: Principal, resource: Resource): ResourceView {
-  const { id, kind, account, region, name, tags, attributes } = resource
+function viewResource(core: Core, principal: Principal, entry: CatalogEntry): ResourceView {
+  const { id, account, region, name, tags, target } = entry
+  const kind = kindNamed(core.kinds, entry.kind)
+  const shown = kind?.shown?.(target) ?? {}
   const grants = core.grants.live
     .filter((grant) => grant.principalId === principal.id && grant.resourceId === id && core.grants.isLive(grant))
     .map((grant) => ({ id: grant.id, level: grant.level, endsAt: grant.endsAt }))
-  const database = typeof attributes.database === 'string' ? attributes.database : null
-  const levels = levelsToAskFor(core.inForce.rules, principal, resource)
-  return { id, kind, account, region, name, tags, database, levels, grants }
+  return {
+    id,
+    kind: entry.kind,
+    account,
+    region,
+    name,
+    tags,
+    protocol: kind?.protocol ?? null,
+    shown,
+    database: shown.database ?? null,
+    levels: levelsToAskFor(core.inForce.rules, principal, entry),
+    grants,
+  }
 }
 
 export interface GrantView {

@@ -10,6 +10,7 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   target: rdsTarget({ port: 5432, database: 'postgres' }),
   level: rdsLevel,
   check: checkTrust,
+  shown: ({ database }) => ({ database }),
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
   features: () => ['databases'],

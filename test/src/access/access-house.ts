@@ -55,7 +55,7 @@ export function resource(id: string, more: Partial<Resource> = {}): Resource {
 }
 
 /** A kind that accepts levels with a `user`, and resources with an `endpoint` that isn't `bad`. */
-export const fakeKind: Kind<{ endpoint: unknown }, { user: string }> = {
+export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: string }> = {
   name: 'rds-postgres',
   id: 'regional',
   protocol: 'postgres',
@@ -64,8 +64,9 @@ export const fakeKind: Kind<{ endpoint: unknown }, { user: string }> = {
     read: ({ attributes }) =>
       attributes.endpoint === 'bad'
         ? { ok: false, problems: [{ path: 'endpoint', message: 'expected a host name' }] }
-        : { ok: true, value: { endpoint: attributes.endpoint } },
+        : { ok: true, value: { endpoint: attributes.endpoint, database: String(attributes.database ?? 'postgres') } },
   },
+  shown: ({ database }) => ({ database }),
   level: {
     schema: Type.Object({}),
     read: (raw) => {

@@ -4,6 +4,16 @@ import { exampleRules, hour, ledgerId, minute, openHouse, ordersId, principal } 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
 const write = { resource: 'orders', level: 'admin', durationMs: hour, reason: 'fix it', ticket: 'OPS-1' }
 
+t.test('a resource is shown with its protocol and what its kind shows, never with its endpoint', async (t) => {
+  const house = await openHouse(t)
+  const [orders] = house.access.resources(house.login('alice'))
+  t.match(orders, { id: ordersId, kind: 'rds-postgres', protocol: 'postgres', shown: { database: 'shop' } })
+  t.equal(orders?.database, 'shop')
+  t.notMatch(JSON.stringify(orders), 'orders.example')
+  const [, ledger] = house.access.resources(house.login('carol'))
+  t.match(ledger, { id: ledgerId, shown: { database: 'postgres' } })
+})
+
 t.test('a rule without stages gives a grant at once, audited before it exists', async (t) => {
   const { access, login, audit, clock } = await openHouse(t)
   const { request, grant } = await access.request(login('alice'), read)

@@ -57,6 +57,16 @@ t.test('every problem at once, and what to write instead', async (t) => {
   ])
 })
 
+t.test('attributes of another kind and of the wrong type are named', async (t) => {
+  t.same(problems({ ...good, revocable: true }), [
+    'revocable: unknown; a database has endpoint, port, connect_address, resource_id, role, database, ca',
+  ])
+  t.same(problems({ ...good, connect_address: 'nowhere' }), [
+    'connect_address: expected HOST:PORT with a port of 0–65535',
+  ])
+  t.match(problems({ ...good, port: '5432', ca: 7 }), [/^port: /, /^ca: /])
+})
+
 t.test('link-local addresses and metadata services are never reached, however they are written', async (t) => {
   for (const host of [
     '169.254.169.254',
