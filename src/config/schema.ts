@@ -2,7 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import type { Kinds } from '../catalog/kind.ts'
 import { Rule } from './schema/access.ts'
 import { Aws } from './schema/aws.ts'
-import { Levels, levelsForEditors } from './schema/levels.ts'
+import { levelsForEditors, levelsSchema } from './schema/levels.ts'
 import { listenersSchema } from './schema/listeners.ts'
 import { List, strict } from './schema/members.ts'
 import { Oidc } from './schema/oidc.ts'
@@ -15,7 +15,7 @@ import { Keys, Limits, Server, Store } from './schema/server.ts'
  * resource and a level may hold, and which listeners there are, follows from the kinds.
  */
 export function configSchema(kinds: Kinds) {
-  return Type.Object(sections(kinds, Levels), root)
+  return Type.Object(sections(kinds, levelsSchema(kinds)), root)
 }
 
 /** The same for editors, with the members of levels. */
