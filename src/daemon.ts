@@ -317,13 +317,13 @@ function routesOf(house: House) {
       roles: house.roles,
       publicUrl,
       region: config.aws.regions[0],
-      installation: () => ({
+      installation: {
         ...config.aws,
         externalId: house.externalId,
         issuer: config.oidc.issuer,
         clientId: config.oidc.clientId,
-        features: featuresFor(kinds, access.resourcesKnown()),
-      }),
+      },
+      features: () => featuresFor(kinds, access.resourcesKnown()),
       validate: (login, account) => house.validate(login, account),
       checkDestination,
       consoleDestination,

@@ -30,7 +30,7 @@ export interface Installation {
   readonly issuer: string
   readonly clientId: string
   /** What its resources need; none: it has no resources yet. */
-  readonly features: readonly string[]
+  readonly features?: readonly string[]
 }
 
 /** What documents say where nobody is asked. */
@@ -42,7 +42,6 @@ const example: Installation = {
   accounts: {},
   issuer: 'https://login.example.com',
   clientId: 'sallyport',
-  features: [],
 }
 
 /** `sallyport aws policies`: what a user must install, as text to paste, or as templates in files. */
@@ -69,7 +68,7 @@ export async function printPolicies(server: { server?: string }, options: Polici
 }
 
 /** By default what the resources of the broker need; before there are any, everything. */
-function choiceOf({ features: needed }: Installation, { feature, trust }: PoliciesOptions): Choice {
+function choiceOf({ features: needed = [] }: Installation, { feature, trust }: PoliciesOptions): Choice {
   const { features } = policiesOf(kinds)
   const unknown = feature?.find((one) => !features.includes(one))
   if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)

@@ -38,15 +38,15 @@ export interface Installation {
   readonly accounts: Readonly<Record<string, { readonly partition: string; readonly trust: string }>>
   readonly issuer: string
   readonly clientId: string
-  /** Names of what its resources need of AWS, for `aws policies --feature`. */
-  readonly features: readonly string[]
 }
 
 /** Scripts call AWS's tools in loops, an office of them from one address, and each tool starts a helper. */
 const helpers = { max: 6000, timeWindow: '1 minute' }
 
 export interface AwsRoutesDeps {
-  installation(): Installation
+  readonly installation: Installation
+  /** What the resources need of AWS, by the names that `aws policies --feature` takes. */
+  features(): readonly string[]
   /** Tries every registered account, or one; audited. @throws BrokerError NOT_FOUND */
   validate(login: Login, account: string | undefined): Promise<readonly AccountReport[]>
   readonly roles: Pick<RoleSessions, 'handOut'>
@@ -65,8 +65,8 @@ export const awsRoutes =
   (deps: AwsRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     app.get('/api/v1/aws/installation', { config: { access: 'admin', scope: 'admin' }, schema: {} }, async () => {
-      const { externalId, hubRoleArn, connectRole, revocationPolicy, accounts, ...rest } = deps.installation()
-      const { issuer, clientId, features } = rest
+      const { externalId, hubRoleArn, connectRole, revocationPolicy, accounts, issuer, clientId } = deps.installation
+      const features = deps.features()
       return { externalId, hubRoleArn, connectRole, revocationPolicy, accounts, issuer, clientId, features }
     })
     app.post(
