@@ -1,12 +1,14 @@
 import type { Resource } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
+import type { GrantView } from '../contract/grants.ts'
+import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
+import type { Outcome, RequestView } from '../contract/requests.ts'
+import type { ResourceView } from '../contract/resources.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Grant } from './grants/grant.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
 import type { Reloaded } from './rules/rules-in-force.ts'
-import type { WhyAnswer } from './rules/why.ts'
-import type { GrantView, RequestView, ResourceView } from './views.ts'
 
 /** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
 export type AccessAnswer =
@@ -62,23 +64,19 @@ export interface Access extends AccessService {
   onExtended(listener: (grantId: string, endsAt: number) => void): () => void
 
   resources(login: Login, kind?: string): ResourceView[]
-  request(login: Login, ask: AccessAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: { all: boolean }): Promise<RequestView[]>
   requestById(login: Login, id: string): Promise<RequestView>
-  decide(login: Login, id: string, ask: DecisionAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
   grants(login: Login, query: { all: boolean }): Promise<GrantView[]>
   /** Revokes; or gives back, when it is one's own. */
   revoke(login: Login, id: string, why: string): Promise<GrantView>
   giveBack(login: Login, id: string): Promise<GrantView>
-  extend(
-    login: Login,
-    id: string,
-    more: { durationMs: number; reason?: string; ticket?: string },
-  ): Promise<{ request: RequestView; grant: GrantView | null }>
+  extend(login: Login, id: string, more: { durationMs: number; reason?: string; ticket?: string }): Promise<Outcome>
   why(login: Login, ask: { principal?: string; resource: string; level?: string }): Promise<WhyAnswer>
   /** The rules in force, in order, and their digest. */
-  rules(): { digest: string; loadedAt: number | null; rules: readonly unknown[] }
+  rules(): RulesInForce
 
   /** Resolves when nothing runs in the background: after changes of directory, and expiries. */
   idle(): Promise<void>

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { RuleView } from '../contract/policy.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Change, Changes } from '../store/changes.ts'
@@ -180,7 +181,7 @@ function connectTokenPolicy(core: Core, grant: Grant, login: Login): { maxMs: nu
   return { maxMs: Math.min(rule.connectTokenMaxMs, longestConnectTokenMs, left) }
 }
 
-function viewRule(rule: Rule) {
+function viewRule(rule: Rule): RuleView {
   return {
     name: rule.name,
     who: rule.who,

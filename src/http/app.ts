@@ -2,10 +2,10 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
 import type { IdentityService } from '../identity/identity.ts'
+import { route } from '../identity/route.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { authentication } from './plugins/authentication.ts'
@@ -38,7 +38,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     requestTimeout: 30_000,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
     ...(options.https ? { https: options.https } : {}),
-  } as object).withTypeProvider<TypeBoxTypeProvider>() as unknown as FastifyInstance
+  } as object) as unknown as FastifyInstance
 
   const routeTable = collectRoutes(app)
   await app.register(swagger, {
@@ -66,13 +66,15 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(problems)
   await app.register(authentication, { identity: options.identity, publicUrl: options.publicUrl })
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unknown'
+    const url = request.routeOptions.url ?? 'unknown'
     options.metrics.httpSeconds.observe(
-      { method: request.method, route, status: String(reply.statusCode) },
+      { method: request.method, route: url, status: String(reply.statusCode) },
       reply.elapsedTime / 1000,
     )
   })
-  app.get('/api/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  route(app, 'GET /api/v1/openapi.json', async ({ reply }) =>
+    reply.type('application/json').send(JSON.stringify(app.swagger())),
+  )
   for (const plugin of options.routes) await app.register(plugin)
   return Object.assign(app, { routeTable }) as App
 }

@@ -1,4 +1,5 @@
 import type { Identity as Identified } from '../../proxy/session.ts'
+import type { DirectoryPage } from '../contract/principals.ts'
 import { Turns } from '../telemetry/keyed-mutex.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
@@ -10,25 +11,13 @@ import type { IdentityDeps } from './identity-deps.ts'
 import { LoginKeeper } from './logins/login-keeper.ts'
 import type { Logins } from './logins/logins.ts'
 import { freshIdToken, probeLogins } from './logins/probe-logins.ts'
-import type { Login, Principal, Role } from './principal.ts'
+import type { Login, Principal } from './principal.ts'
 import { recover } from './recover.ts'
 import { Memory } from './removals.ts'
 import { FailedLogins } from './sign-in/failed-logins.ts'
 import { ApiTokens } from './tokens/api-tokens.ts'
 import { ConnectTokens } from './tokens/connect-tokens.ts'
 import { createTokenStore } from './tokens/token-store.ts'
-
-export interface DirectoryEntry extends Principal {
-  readonly roles: readonly Role[]
-  /** Last seen by a sign-in or a refresh, epoch milliseconds. */
-  readonly seenAt: number
-}
-
-export interface DirectoryPage {
-  readonly principals: readonly DirectoryEntry[]
-  /** Null at the end. */
-  readonly next: string | null
-}
 
 /** Identity as the API and the composition root use it. */
 export interface Identity extends IdentityService {

@@ -1,7 +1,6 @@
 import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../audit/audit.ts'
+import { longestApiTokenMs, longestConnectTokenMs } from '../contract/tokens.ts'
 import type { Core } from './core.ts'
-import { longestApiTokenMs } from './tokens/api-tokens.ts'
-import { longestConnectTokenMs } from './tokens/connect-tokens.ts'
 
 type Log = Pick<AuditLog, 'search' | 'spooled'>
 

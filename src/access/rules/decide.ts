@@ -1,4 +1,5 @@
 import type { Resource } from '../../catalog/resource.ts'
+import type { ExplainedRule } from '../../contract/policy.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import type { Grant } from '../grants/grant.ts'
 import {
@@ -183,18 +184,6 @@ export function levelsToAskFor(rules: RuleSet, principal: Principal, resource: R
   return [...levelsOf(rules, resource).keys()].filter((level) => findRule(rules, principal, resource, level).allowed)
 }
 
-export interface ExplainedCondition {
-  readonly condition: 'who' | 'what' | 'level'
-  readonly ok: boolean
-  readonly text: string
-}
-
-export interface ExplainedRule {
-  readonly name: string
-  readonly matches: boolean
-  readonly conditions: readonly ExplainedCondition[]
-}
-
 /** Every rule that was considered, in order, and each of its conditions: the reasoning behind {@link findRule}. */
 export function explain(
   rules: RuleSet,
@@ -215,7 +204,7 @@ function describeRule(
   resource: Resource,
   level: string,
   address: Address,
-): ExplainedCondition[] {
+): ExplainedRule['conditions'] {
   const unselected = mismatch(rule.what, resource)
   const isIncluded = includesPrincipal(rule.who, principal)
   return [

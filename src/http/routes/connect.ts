@@ -1,26 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
-import { Type } from 'typebox'
 import { BrokerError, type ClientOrigin, type EndReason, type Identity } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
+import { toIdentity } from '../../identity/require-login.ts'
+import { websocketRoute } from '../../identity/route.ts'
 import { isCut } from '../../sessions/live-sessions.ts'
-import { requireLogin, toIdentity } from '../plugins/authentication.ts'
-
-const Query = Type.Object(
-  {
-    resource: Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description: 'Full id, or its last part when that is unique',
-    }),
-    level: Type.Optional(Type.String({ maxLength: 64 })),
-    tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
-    no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
-  },
-  { additionalProperties: false },
-)
 
 /** A client's byte stream that comes over a websocket, and whose it is. */
 export interface StreamAsk {
@@ -49,26 +35,20 @@ const unavailableCode = 1011
 export const connectRoutes =
   (deps: ConnectRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    app.get(
-      '/api/v1/connect/postgres',
-      { websocket: true, config: { access: 'user', scope: 'connect' }, schema: { querystring: Query, hide: true } },
-      async (socket, request) => {
-        const login = requireLogin(request)
-        const query = request.query as { resource: string; level?: string; tool?: string; no_password?: string }
-        const stream = deps.toStream(socket)
-        if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
-          return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
-        const reason = await deps.servePostgres(stream, {
-          identity: toIdentity(login),
-          resourceId: query.resource,
-          ...(query.level === undefined ? {} : { level: query.level }),
-          ...(query.tool === undefined ? {} : { tool: query.tool }),
-          client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
-        })
-        if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
-        else socket.close(1000)
-      },
-    )
+    websocketRoute(app, 'GET /api/v1/connect/postgres', async (socket, { login, query, request }) => {
+      const stream = deps.toStream(socket)
+      if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
+        return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
+      const reason = await deps.servePostgres(stream, {
+        identity: toIdentity(login),
+        resourceId: query.resource,
+        ...(query.level === undefined ? {} : { level: query.level }),
+        ...(query.tool === undefined ? {} : { tool: query.tool }),
+        client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
+      })
+      if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
+      else socket.close(1000)
+    })
   }
 
 /** @returns false when it could not be written down: then the port must not work */

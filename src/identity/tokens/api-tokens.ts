@@ -1,4 +1,5 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { type ApiTokenView, longestApiTokenMs } from '../../contract/tokens.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import type { Login, Principal, Scope } from '../principal.ts'
@@ -7,7 +8,6 @@ import { noteUse, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
 import type { ApiTokenRow, TokenStore } from './token-store.ts'
 
-export const longestApiTokenMs = 366 * 86_400_000
 const mostPerPrincipal = 200
 /** Compared with when there is no such token, so that both take the same way. */
 const nobodysHash = '0'.repeat(64)
@@ -19,20 +19,6 @@ export interface ApiTokenAsk {
   readonly cidr?: string
   /** Id or name of a service account; omitted: the token acts as oneself. */
   readonly serviceAccount?: string
-}
-
-/** Never the secret. */
-export interface ApiTokenView {
-  readonly id: string
-  readonly principalId: string
-  readonly createdBy: string
-  readonly name: string
-  readonly scopes: readonly Scope[]
-  readonly cidr: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly lastUsedAt: number | null
-  readonly lastUsedFrom: string | null
 }
 
 /** Scoped, expiring tokens for programs, in the name of a person or a service account. */

@@ -6,6 +6,7 @@ import {
   type ScramVerifier,
 } from '../../../proxy/session.ts'
 import type { Grant } from '../../access/grants/grant.ts'
+import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tokens.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
 import { includesAddress, parseAddressRange } from './address-range.ts'
@@ -14,7 +15,6 @@ import { noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { ConnectTokenRow, TokenStore } from './token-store.ts'
 
-export const longestConnectTokenMs = 12 * 3_600_000
 const mostPerPrincipal = 500
 
 export interface ConnectTokenAsk {
@@ -25,20 +25,6 @@ export interface ConnectTokenAsk {
   /** Cut to what the grant and the rule allow. */
   readonly durationMs?: number
   readonly cidr?: string
-}
-
-/** Never the secret. */
-export interface ConnectTokenView {
-  readonly id: string
-  readonly principalId: string
-  readonly grantId: string
-  readonly resourceId: string
-  readonly level: string
-  readonly cidr: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly lastUsedAt: number | null
-  readonly lastUsedFrom: string | null
 }
 
 /** Passwords for stock clients, each bound to one grant. */

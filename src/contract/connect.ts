@@ -1,0 +1,24 @@
+import { Type } from 'typebox'
+import type { RouteContract } from './route-contract.ts'
+import { object } from './schema.ts'
+
+/** Websockets of the local proxy: the bytes of one client each, already signed in. */
+export const connectRoutes = {
+  'GET /api/v1/connect/postgres': {
+    summary: 'The byte stream of one PostgreSQL client',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    query: object({
+      resource: Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: 'Full id, or its last part when that is unique',
+      }),
+      level: Type.Optional(Type.String({ maxLength: 64 })),
+      tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
+      no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
+    }),
+    answer: { 101: 'websocket' },
+  },
+} as const satisfies Record<string, RouteContract>
