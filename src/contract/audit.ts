@@ -23,6 +23,9 @@ export const AuditRecord = object({
 })
 export type AuditRecord = Shape<typeof AuditRecord>
 
+const AuditPage = object({ events: list(AuditRecord), next: nullable(text('`cursor` of the next page')) })
+export type AuditPage = Shape<typeof AuditPage>
+
 const Place: TUnsafe<number | string> = Type.Unsafe({
   type: ['number', 'string'],
   description: 'Which one: seq of the event, number of the checkpoint, line of the file, id of the session or grant',
@@ -87,7 +90,7 @@ export const auditRoutes = {
       cursor: Type.Optional(Type.String({ maxLength: 200, description: '`next` of the page before' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
     }),
-    answer: { 200: object({ events: list(AuditRecord), next: nullable(text()) }) },
+    answer: { 200: AuditPage },
   },
   'GET /api/v1/audit/tail': {
     summary: 'Events as they come, oldest first',

@@ -26,6 +26,7 @@ export type RecordingHeader = Shape<typeof RecordingHeader>
 
 /** Each line after it: an entry as it was recorded, of whatever kind. Open, because a reader checks the recorded bytes. */
 export const RecordedEntry: TUnsafe<Record<string, unknown>> = Type.Unsafe({ type: 'object' })
+export type RecordedEntry = Shape<typeof RecordedEntry>
 
 /** What was said in sessions. Reading a recording is a right of its own, and audited before its first byte. */
 export const recordingRoutes = {

@@ -3,6 +3,7 @@ import { renderCloudFormation } from '../../aws/policies/render-cloudformation.t
 import { type RenderedPolicy, renderJson } from '../../aws/policies/render-json.ts'
 import { renderTerraform } from '../../aws/policies/render-terraform.ts'
 import { type Choice, type Feature, features, type Trust, type Values } from '../../aws/policies/table.ts'
+import type { Installation } from '../../contract/aws.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson } from '../output.ts'
 
@@ -17,17 +18,6 @@ export interface PoliciesOptions {
   readonly offline?: boolean
   readonly write?: string
   readonly json?: boolean
-}
-
-/** Answer of GET /api/v1/aws/installation. */
-export interface Installation {
-  readonly externalId: string
-  readonly hubRoleArn: string | null
-  readonly connectRole: string
-  readonly revocationPolicy: string
-  readonly accounts: Readonly<Record<string, { readonly partition: string; readonly trust: Trust }>>
-  readonly issuer: string
-  readonly clientId: string
 }
 
 /** What documents say where nobody is asked. */
@@ -50,7 +40,7 @@ export async function printPolicies(server: { server?: string }, options: Polici
   }
   const installation = options.offline
     ? example
-    : await (await openApiClient(server)).get<Installation>('/api/v1/aws/installation')
+    : await (await openApiClient(server)).call('GET /api/v1/aws/installation')
   const documents = renderJson(choiceOf(options), valuesOf(installation, options))
   if (options.write !== undefined)
     return await writeFiles(

@@ -1,15 +1,9 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import type { ResourceView } from '../../contract/resources.ts'
 import type { ApiClient } from '../api/api-client.ts'
 
-/** One entry of GET /api/v1/resources, as far as the connecting commands read it. */
-export interface ListedResource {
-  readonly id: string
-  readonly kind: string
-  readonly name: string
-  readonly database: string | null
-  /** The caller's own live grants. */
-  readonly grants: readonly { readonly id: string; readonly level: string; readonly endsAt: number }[]
-}
+/** As far as the connecting commands read it. */
+export type ListedResource = Pick<ResourceView, 'id' | 'kind' | 'name' | 'database' | 'grants'>
 
 /** What a command connects to, and until when. */
 export interface Target {
@@ -23,7 +17,7 @@ export interface Target {
 }
 
 export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
-  return (await api.get<{ resources: ListedResource[] }>('/api/v1/resources')).resources
+  return (await api.call('GET /api/v1/resources')).resources
 }
 
 /**
