@@ -121,6 +121,7 @@ function toOptions(key: RouteKey, contract: RouteContract, { rateLimit, logLevel
     ...(logLevel ? { logLevel } : {}),
     schema: {
       summary,
+      produces: Object.values(contract.answer).flatMap(mediaType),
       ...(hidden ? { hide: true } : {}),
       ...(params ? { params } : {}),
       ...(query ? { querystring: query } : {}),
@@ -143,7 +144,7 @@ const asProblem = { schema: Problem }
 
 function toResponse(body: Body, status: number): Record<string, unknown> {
   if (body === 'nothing' || body === 'redirect' || body === 'websocket') return { description: 'Nothing', type: 'null' }
-  if (!isSchema(body)) return { description: 'Text', content: { [mediaType(body)]: { schema: { type: 'string' } } } }
+  if (!isSchema(body)) return { description: 'Text', type: 'string' }
   if (status < 400) return { ...body }
   return {
     description: 'Not now',
@@ -155,7 +156,15 @@ function isSchema(body: Body): body is Exclude<Body, Unstructured | Lines> {
   return typeof body !== 'string' && !('lines' in body)
 }
 
-function mediaType(body: Exclude<Unstructured, 'nothing' | 'redirect' | 'websocket'> | Lines): string {
-  if (typeof body !== 'string') return 'application/x-ndjson'
-  return { html: 'text/html', css: 'text/css', pem: 'application/x-pem-file', openapi: 'application/json' }[body]
+/** For the API document. */
+function mediaType(body: Body): string | readonly string[] {
+  if (typeof body === 'string') return mediaTypes[body] ?? []
+  return 'lines' in body ? 'application/x-ndjson' : 'application/json'
+}
+
+const mediaTypes: Partial<Record<Unstructured, string>> = {
+  html: 'text/html',
+  css: 'text/css',
+  pem: 'application/x-pem-file',
+  openapi: 'application/json',
 }

@@ -2,6 +2,7 @@ import { renderCloudFormation } from '../../src/aws/policies/render-cloudformati
 import { renderTerraform } from '../../src/aws/policies/render-terraform.ts'
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
 import { renderCli } from './cli-page.ts'
+import { renderContract } from './contract-snapshot.ts'
 import { renderErrors } from './errors-page.ts'
 import { renderHttp } from './http-page.ts'
 import { renderMetrics } from './metrics-page.ts'
@@ -14,6 +15,7 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
   'docs/http.md': renderHttp,
+  'test/fixtures/contract.json': renderContract,
   ...under('deploy/terraform', renderTerraform()),
   ...under('deploy/cloudformation', renderCloudFormation()),
 }
