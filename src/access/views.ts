@@ -1,6 +1,6 @@
 import type { Resource } from '../catalog/resource.ts'
 import type { GrantView } from '../contract/grants.ts'
-import type { Named } from '../contract/named.ts'
+import type { Named } from '../contract/references.ts'
 import type { RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'

@@ -1,10 +1,11 @@
 import { Type } from 'typebox'
+import { LevelName } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 const role = {
   resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id of an iam-role, or its last part' }),
-  level: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  level: Type.Optional(LevelName),
   tool: Type.Optional(Type.String({ maxLength: 128, description: 'What asks, for the recording' })),
 }
 

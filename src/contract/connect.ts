@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { object } from './schema.ts'
 
@@ -10,11 +11,7 @@ export const connectRoutes = {
     scope: 'connect',
     hidden: true,
     query: object({
-      resource: Type.String({
-        minLength: 1,
-        maxLength: 256,
-        description: 'Full id, or its last part when that is unique',
-      }),
+      resource: ResourceReference,
       level: Type.Optional(Type.String({ maxLength: 64 })),
       tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
       no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Named } from './named.ts'
+import { Listing, Named } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -37,7 +37,7 @@ export const grantRoutes = {
     summary: 'Live grants: those of the caller, and those that the caller may end; all of them for admins and auditors',
     access: 'user',
     scope: 'read',
-    query: object({ all: Type.Optional(Type.Boolean({ description: 'Also those that are over' })) }),
+    query: Listing,
     answer: { 200: object({ grants: list(GrantView) }) },
   },
   'POST /api/v1/grants/:id/revoke': {

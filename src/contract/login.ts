@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Named } from './named.ts'
+import { Named } from './references.ts'
 import { roles } from './roles.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, instant, list, object, oneOf, type Shape, text } from './schema.ts'

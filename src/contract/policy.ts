@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Named } from './named.ts'
+import { Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -70,7 +70,7 @@ export const policyRoutes = {
       principal: Type.Optional(
         Type.String({ minLength: 1, maxLength: 256, description: 'Id, e-mail or name; omitted: yourself' }),
       ),
-      resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part when unique' }),
+      resource: ResourceReference,
       level: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'Omitted: every level' })),
     }),
     answer: { 200: WhyAnswer },

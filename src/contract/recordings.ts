@@ -1,4 +1,5 @@
 import { type TUnsafe, Type } from 'typebox'
+import { sessionPage } from './references.ts'
 import { lines, type RouteContract } from './route-contract.ts'
 import { count, flag, idOf, instant, list, nullable, object, type Shape, text } from './schema.ts'
 
@@ -36,9 +37,7 @@ export const recordingRoutes = {
     scope: 'audit',
     query: object({
       principal: Type.Optional(Type.String({ maxLength: 64, description: 'Only sessions of this principal id' })),
-      open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
-      before: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+      ...sessionPage,
     }),
     answer: { 200: object({ recordings: list(RecordingView), next: nullable(text()) }) },
   },

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Duration, GrantView, Reason, Ticket } from './grants.ts'
-import { Named } from './named.ts'
+import { LevelName, Listing, Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -9,10 +9,8 @@ const params = object({ id: RequestId })
 
 /** All that a person may say; everything else about a request is derived. */
 const NewRequest = object({
-  resource: Type.Optional(
-    Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part when unique' }),
-  ),
-  level: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  resource: Type.Optional(ResourceReference),
+  level: Type.Optional(LevelName),
   durationMs: Type.Optional(Duration),
   reason: Type.Optional(Reason),
   ticket: Type.Optional(Ticket),
@@ -85,7 +83,7 @@ export const requestRoutes = {
     summary: 'Requests that concern the caller, newest first',
     access: 'user',
     scope: 'read',
-    query: object({ all: Type.Optional(Type.Boolean({ description: 'Also those that are over' })) }),
+    query: Listing,
     answer: { 200: object({ requests: list(RequestView) }) },
   },
   'POST /api/v1/requests': {

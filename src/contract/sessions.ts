@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { sessionPage } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, idOf, instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
 
@@ -33,12 +34,8 @@ export const sessionRoutes = {
     access: 'user',
     scope: 'read',
     query: object({
-      open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
       mine: Type.Optional(Type.Boolean({ description: 'Only your own' })),
-      before: Type.Optional(
-        Type.String({ maxLength: 64, description: 'Sessions older than this one; from `next` of an earlier page' }),
-      ),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+      ...sessionPage,
     }),
     answer: { 200: object({ sessions: list(SessionView), next: nullable(text()) }) },
   },

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { LevelName, ResourceReference } from './references.ts'
 import { scopes } from './roles.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
@@ -95,8 +96,8 @@ export const tokenRoutes = {
     access: 'user',
     scope: 'connect',
     body: object({
-      resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part when unique' }),
-      level: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+      resource: ResourceReference,
+      level: Type.Optional(LevelName),
       grant: Type.Optional(Type.String({ pattern: '^grt_[0-9a-z]{26}$', description: 'This grant and no other' })),
       durationMs: Type.Optional(
         Type.Integer({

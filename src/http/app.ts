@@ -47,6 +47,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       info: { title: 'Sallyport', version: '1', description: 'Access broker for AWS' },
       servers: [{ url: options.publicUrl }],
     },
+    refResolver: { buildLocalReference: ({ $id }) => String($id) },
   })
   await app.register(helmet, {
     contentSecurityPolicy: {

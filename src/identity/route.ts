@@ -6,7 +6,6 @@ import type {
   FastifyRequest,
   RouteShorthandOptions,
 } from 'fastify'
-import { Problem } from '../contract/problem.ts'
 import type { Body, Lines, RouteContract, Unstructured } from '../contract/route-contract.ts'
 import { type Answers, type Input, type JsonOf, type RouteKey, type Routes, routes } from '../contract/routes.ts'
 import type { Login, Role, Scope } from './principal.ts'
@@ -136,11 +135,12 @@ function toResponses(answer: RouteContract['answer']): Record<string, unknown> {
   const declared = Object.entries(answer).map(([status, body]) => [status, toResponse(body, Number(status))])
   return {
     ...Object.fromEntries(declared),
-    default: { description: 'A problem', content: { 'application/problem+json': asProblem, '*/*': asProblem } },
+    default: { description: 'A problem', content: { 'application/problem+json': problem, '*/*': problem } },
   }
 }
 
-const asProblem = { schema: Problem }
+/** Added to the app by http/plugins/problems.ts. */
+const problem = { schema: { $ref: 'Problem#' } }
 
 function toResponse(body: Body, status: number): Record<string, unknown> {
   if (body === 'nothing' || body === 'redirect' || body === 'websocket') return { description: 'Nothing', type: 'null' }
@@ -148,7 +148,7 @@ function toResponse(body: Body, status: number): Record<string, unknown> {
   if (status < 400) return { ...body }
   return {
     description: 'Not now',
-    content: { 'application/json': { schema: body }, 'application/problem+json': asProblem },
+    content: { 'application/json': { schema: body }, 'application/problem+json': problem },
   }
 }
 
