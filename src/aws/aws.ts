@@ -1,5 +1,4 @@
-import type { AccountReport } from '../contract/aws.ts'
-import type { RoleToTry } from './onboarding.ts'
+import type { AccountReport, RoleToTry } from './onboarding.ts'
 import type { Expiring } from './renewing.ts'
 
 /** How long STS lets a session live; role chaining has a hard cap of its own. */

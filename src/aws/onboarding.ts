@@ -1,11 +1,25 @@
 import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
-import type { AccountReport } from '../contract/aws.ts'
 import type { Aws, SessionAsk } from './aws.ts'
 import type { Caller, Sts } from './sts.ts'
 
-type Finding = AccountReport['findings'][number]
+/** One thing that was tried in an account. */
+export interface Finding {
+  readonly check: string
+  /** `skipped`: an earlier one failed, so that this would say nothing. */
+  readonly outcome: 'ok' | 'failed' | 'skipped'
+  readonly detail: string
+  /** What to do; null when there is nothing. */
+  readonly fix: string | null
+}
+
+export interface AccountReport {
+  readonly account: string
+  readonly trust: 'hub' | 'web_identity'
+  readonly ok: boolean
+  readonly findings: readonly Finding[]
+}
 
 export interface RoleToTry {
   /** Null: the spoke role itself. */

@@ -1,11 +1,10 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
-import type { RoleToTry } from '../aws/onboarding.ts'
+import type { AccountReport, RoleToTry } from '../aws/onboarding.ts'
 import type { Kind } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
-import type { AccountReport } from '../contract/aws.ts'
 import type { Login } from '../identity/principal.ts'
 
 export interface AccountCheckDeps {
