@@ -1,6 +1,5 @@
 import { Type } from 'typebox'
-import { roles, scopes } from './roles.ts'
-import type { RouteContract } from './route-contract.ts'
+import { type RouteContract, roles, scopes } from './route-contract.ts'
 import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 /** What everyone may know of the principal that they are, and admins of all. */

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { Named } from './references.ts'
-import { roles } from './roles.ts'
-import type { RouteContract } from './route-contract.ts'
+import { type RouteContract, roles } from './route-contract.ts'
 import { count, instant, list, object, oneOf, type Shape, text } from './schema.ts'
 
 const Secret = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { principalMembers } from './identity.ts'
-import { roles } from './roles.ts'
-import type { RouteContract } from './route-contract.ts'
+import { type RouteContract, roles } from './route-contract.ts'
 import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 const Reference = Type.String({ minLength: 1, maxLength: 320, description: 'Id, verified e-mail, or unique name' })

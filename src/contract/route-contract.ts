@@ -1,6 +1,12 @@
 import type { TObject } from 'typebox'
-import type { Role, Scope } from './roles.ts'
 import type { Schema } from './schema.ts'
+
+export const roles = ['user', 'auditor', 'admin'] as const
+export type Role = (typeof roles)[number]
+
+/** What an API token may be used for. */
+export const scopes = ['read', 'request', 'connect', 'audit', 'admin'] as const
+export type Scope = (typeof scopes)[number]
 
 /** What one route takes and gives, and who may call it. */
 export interface RouteContract {

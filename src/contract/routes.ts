@@ -5,7 +5,6 @@ import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
 import { identityRoutes } from './identity.ts'
 import { loginRoutes } from './login.ts'
-import { openapiRoutes } from './openapi.ts'
 import { policyRoutes } from './policy.ts'
 import { principalRoutes } from './principals.ts'
 import { recordingRoutes } from './recordings.ts'
@@ -23,7 +22,6 @@ import { tokenRoutes } from './tokens.ts'
  */
 export const routes = {
   ...healthRoutes,
-  ...openapiRoutes,
   ...loginRoutes,
   ...identityRoutes,
   ...principalRoutes,

@@ -1,7 +1,6 @@
 import { Type } from 'typebox'
 import { LevelName, ResourceReference } from './references.ts'
-import { scopes } from './roles.ts'
-import type { RouteContract } from './route-contract.ts'
+import { type RouteContract, scopes } from './route-contract.ts'
 import { count, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 export const longestApiTokenMs = 366 * 86_400_000

@@ -1,4 +1,4 @@
-import type { Role, Scope } from '../contract/roles.ts'
+import type { Role, Scope } from '../contract/route-contract.ts'
 
 export type { Role, Scope }
 

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import type { Scope } from '../../contract/roles.ts'
+import type { Scope } from '../../contract/route-contract.ts'
 import type { ApiTokenView, ConnectTokenView } from '../../contract/tokens.ts'
 import type { Register } from '../cli.ts'
 import { parseDuration } from '../duration.ts'
