@@ -1,8 +1,6 @@
 /**
- * The contract between the data plane (`proxy/`) and the control plane (`src/`).
- *
- * An engine speaks a protocol and knows no policy. It asks a {@link Doorman} who the client is and whether the session
- * may open; it can only dial upstream with the {@link SessionPermit} that the doorman returns.
+ * What both planes say of a session: errors, why it ends, and the permit by which it may dial. `doorman.ts` has the calls
+ * between the data plane (`proxy/`) and the control plane (`src/`).
  */
 
 /** Every error a person can meet. Codes are never reused; docs/errors.md lists exactly these. */
@@ -63,14 +61,45 @@ export type ErrorCode = keyof typeof errors
 /** The one error that crosses the edges. `message` is fit for the client; `cause` is for the log only. */
 export class BrokerError extends Error {
   readonly code: ErrorCode
+  readonly detail: string | undefined
   /** What to do about it, shown where the client's protocol has a place for a hint. */
   readonly hint: string | undefined
-  constructor(code: ErrorCode, detail?: string, options: ErrorOptions & { hint?: string } = {}) {
+  constructor(code: ErrorCode, detail?: string, options: ErrorOptions & { hint?: string | undefined } = {}) {
     super(detail ? `${errors[code].text}: ${detail}` : errors[code].text, options)
     this.name = 'BrokerError'
     this.code = code
+    this.detail = detail
     this.hint = options.hint
   }
+}
+
+/** A {@link BrokerError} as plain data: a structured clone of the error itself would lose its code. */
+export interface ErrorFacts {
+  readonly code: ErrorCode
+  readonly detail?: string
+  readonly hint?: string
+  /** Stack of what caused it, for the log only. */
+  readonly cause?: string
+}
+
+/** What is no BrokerError becomes INTERNAL, with itself as the cause. */
+export function toErrorFacts(error: unknown): ErrorFacts {
+  if (!(error instanceof BrokerError)) return { code: 'INTERNAL', cause: stackOf(error) }
+  const { code, detail, hint, cause } = error
+  return {
+    code,
+    ...(detail === undefined ? {} : { detail }),
+    ...(hint === undefined ? {} : { hint }),
+    ...(cause === undefined ? {} : { cause: stackOf(cause) }),
+  }
+}
+
+export function fromErrorFacts({ code, detail, hint, cause }: ErrorFacts): BrokerError {
+  return new BrokerError(code, detail, { hint, ...(cause === undefined ? {} : { cause }) })
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }
 
 /** Why a session ended. Kept in the audit log and in metrics. */
@@ -97,6 +126,16 @@ export type EndReason =
   | 'store-lost'
   | 'daemon-lost'
 
+/** Whether the broker cut the session, rather than one of its sides ending it. */
+export function isCut(reason: EndReason): boolean {
+  return (
+    reason !== 'client-closed' &&
+    reason !== 'upstream-closed' &&
+    reason !== 'open-failed' &&
+    reason !== 'upstream-failed'
+  )
+}
+
 /** `AbortSignal.reason` of a permit: why the session is cut, and what the client is told. */
 export interface EndNotice {
   readonly reason: EndReason
@@ -104,50 +143,6 @@ export interface EndNotice {
   readonly text: string
   /** When it was decided, epoch milliseconds; `cut_seconds` is measured from here. */
   readonly decidedAt: number
-}
-
-/** Where the client's bytes come from. */
-export interface ClientOrigin {
-  readonly address: string
-  readonly port: number
-  /** `listener`: the broker's own protocol port. `websocket`: the local proxy, already signed in. `api`: a call, likewise. */
-  readonly via: 'listener' | 'websocket' | 'api'
-}
-
-/** RFC 5803 keys of one connect token, in the form a SCRAM server needs. */
-export interface ScramVerifier {
-  readonly salt: Buffer
-  readonly iterations: number
-  readonly storedKey: Buffer
-  readonly serverKey: Buffer
-}
-
-/** What the client showed, inside its own protocol. */
-export type Claim =
-  | { readonly by: 'token'; readonly token: string }
-  /** The engine checked a SCRAM proof against {@link Doorman.scramVerifier} of this very token id. */
-  | { readonly by: 'scram'; readonly tokenId: string }
-
-/** Somebody known, and what the credential was bound to when it was issued (connect tokens always are). */
-export interface Identity {
-  readonly principalId: string
-  /** Label for people: e-mail or login. */
-  readonly name: string
-  /** Login or token through which they came; its end ends the session. */
-  readonly credential: { readonly kind: 'login' | 'connect-token' | 'api-token'; readonly id: string }
-  readonly bound?: { readonly grantId: string; readonly resourceId: string; readonly level: string }
-}
-
-export interface OpenAsk {
-  readonly identity: Identity
-  readonly resourceId: string
-  /** Omitted: the one level the principal holds a grant for; several is an error that names them. */
-  readonly level?: string
-  readonly client: ClientOrigin
-  /** Kinds this engine can carry, e.g. `['rds-postgres']`. */
-  readonly kinds: readonly string[]
-  /** Names the client's tool for the audit log, e.g. `application_name`; untrusted text, at most 128 characters. */
-  readonly tool?: string
 }
 
 export interface Limits {
@@ -167,8 +162,43 @@ export interface Recorder {
   onDrain(listener: () => void): void
 }
 
-/** What a permit says about its session. */
-export interface PermitFields {
+/** Where a recording goes on: its file is there, and the header in it. */
+export interface RecordingStart {
+  /** Relative to the folder of recordings. */
+  readonly file: string
+  /** Bytes of the header. */
+  readonly offset: number
+  /** Hex SHA-256 of the header, with which the chain begins. */
+  readonly head: string
+}
+
+/** What a recording ends with: hex SHA-256 head of its chain, and the count of entries. */
+export interface SealedRecording {
+  readonly digest: string
+  readonly entries: number
+}
+
+/** Where a session reaches its target, and by which rules of its engine; made by the kind. Plain data. */
+export interface EngineFacts<Rules extends object = object> {
+  readonly address: { readonly host: string; readonly port: number }
+  /** Verified against the certificate. */
+  readonly serverName: string
+  /** PEM roots to trust; null: those of AWS, and public ones. */
+  readonly ca: string | null
+  /** What only the engine of the kind's protocol reads. */
+  readonly rules: Rules
+}
+
+/** A short-lived credential for the target, kept in memory only. */
+export interface Lease {
+  readonly user: string
+  readonly secret: string
+  /** Epoch milliseconds. */
+  readonly expiresAt: number
+}
+
+/** What the doorman says of a session that may open. Plain data. */
+export interface PermitFacts {
   readonly sessionId: string
   readonly principalId: string
   readonly principalName: string
@@ -177,17 +207,26 @@ export interface PermitFields {
   readonly resourceId: string
   readonly kind: string
   readonly level: string
-  /** Epoch milliseconds. */
+  /** Epoch milliseconds, as of the opening; a grant that is extended moves it. */
   readonly endsAt: number
+  readonly limits: Limits
+  readonly recording: RecordingStart
+  /** Null for kinds that carry no bytes. */
+  readonly engine: EngineFacts | null
+  /** Where it was at hand; else it is asked for with `Doorman.lease` while connecting. */
+  readonly lease: Lease | null
+}
+
+/** The facts, with what lives on the carrying side. */
+export interface PermitFields extends PermitFacts {
   /** Aborted with an {@link EndNotice} as `reason` when the session must be cut. */
   readonly signal: AbortSignal
-  readonly limits: Limits
   readonly recorder: Recorder
 }
 
 declare const permitBrand: unique symbol
 
-/** Proof that the doorman let this session in. Made in `proxy/permit.ts`, by `src/sessions/open-session.ts` alone. */
+/** Proof that the doorman let this session in. Made in `proxy/permit.ts`, by the session host alone. */
 export interface SessionPermit extends PermitFields {
   readonly [permitBrand]: true
 }
@@ -203,35 +242,10 @@ export interface SessionOutcome {
   readonly error?: Error
 }
 
-/** Implemented in `src/sessions`. Engines are given one and see nothing else of the control plane. */
-export interface Doorman {
-  /** SCRAM keys of a connect token; for an unknown id, stable made-up ones, so that nobody learns which exist. */
-  scramVerifier(tokenId: string): Promise<ScramVerifier>
-  /**
-   * @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE
-   */
-  identify(claim: Claim, client: ClientOrigin): Promise<Identity>
-  /**
-   * Registers the session, reads the grant again, opens the recording, audits `session.started`, and only then makes the
-   * permit. A refusal is audited with its reason.
-   * @throws BrokerError GRANT_DENIED, GRANT_EXPIRED, RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, TOO_MANY_SESSIONS,
-   *   AUDIT_UNAVAILABLE, RECORDING_FAILED, DRAINING …
-   */
-  open(ask: OpenAsk): Promise<SessionPermit>
-  /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
-  started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void>
-  /** Exactly once per permit, also when the upstream could not be reached: seals the recording, audits, forgets. */
-  end(permit: SessionPermit, outcome: SessionOutcome): Promise<void>
-  /** A person asked to cancel a running statement; audited. */
-  cancelled(permit: SessionPermit, from: ClientOrigin): void
-  /** Somebody who is known failed before `open` (bad bytes, the port of another resource): audited with the reason. */
-  refused(ask: Omit<OpenAsk, 'kinds'>, error: BrokerError): void
-  /** A stranger failed (bad bytes, bad token, timeout): counted and aggregated, never one event each. */
-  strangerFailed(code: ErrorCode, client: ClientOrigin): void
-  /** Seconds spent in one phase of opening, for `session_open_seconds`. */
-  phase(kind: string, phase: 'identify' | 'authorize' | 'aws' | 'upstream', seconds: number): void
-  /** Bytes relayed since the last call; called about once a second per engine, not per chunk. */
-  relayed(kind: string, direction: 'up' | 'down', bytes: number): void
-  /** Duration of one statement, for the histogram `statement_seconds`. */
-  statement(kind: string, seconds: number): void
+/** Where the client's bytes come from. */
+export interface ClientOrigin {
+  readonly address: string
+  readonly port: number
+  /** `listener`: the broker's own protocol port. `websocket`: the local proxy, already signed in. `api`: a call, likewise. */
+  readonly via: 'listener' | 'websocket' | 'api'
 }

@@ -12,6 +12,8 @@ export interface BrokerAsk {
   readonly server: string
   /** Goes into a header, never into the URL. */
   readonly bearer: string
+  /** Of the resource, e.g. `postgres`. */
+  readonly protocol: string
   /** Full id, or its last part where that is unique. */
   readonly resourceId: string
   /** Undefined: the one that is held. */
@@ -62,7 +64,7 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
 }
 
 function toUrl(ask: BrokerAsk): URL {
-  const url = new URL('/api/v1/connect/postgres', ask.server)
+  const url = new URL(`/api/v1/connect/${encodeURIComponent(ask.protocol)}`, ask.server)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   url.search = new URLSearchParams({
     resource: ask.resourceId,

@@ -1,8 +1,10 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer, type ListenOptions, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientOptions, serveClient } from './postgres/serve-client.ts'
+import { listen } from '../ports/listen.ts'
+import { BrokerError } from '../session.ts'
+import type { ClientOptions, LocalProtocol } from './local-protocol.ts'
 
 /** A port on this machine whose clients reach one resource. */
 export interface LocalPort {
@@ -23,16 +25,20 @@ export type ListenAt =
 const maxClients = 256
 
 /** Listens on loopback alone. @throws NodeJS.ErrnoException EADDRINUSE … */
-export async function openLocalPort(at: ListenAt, options: ClientOptions): Promise<LocalPort> {
+export async function openLocalPort(at: ListenAt, protocol: LocalProtocol, options: ClientOptions): Promise<LocalPort> {
+  const serve = protocol.begin(options)
   const clients = new Set<Socket>()
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000 }, (socket) => {
     clients.add(socket)
     socket.once('close', () => clients.delete(socket))
-    void serveClient(socket, options)
+    void serve(socket)
   })
   server.maxConnections = maxClients
-  const path = 'directory' in at ? join(at.directory, `.s.PGSQL.${at.port}`) : undefined
-  await listen(server, path === undefined ? { host: '127.0.0.1', port: at.port, exclusive: true } : { path })
+  const path = 'directory' in at ? join(at.directory, protocol.socketName(at.port)) : undefined
+  const place = path === undefined ? { host: '127.0.0.1', port: at.port, exclusive: true } : { path }
+  await listen(server, place, (cause) =>
+    options.onRefusal(new BrokerError('TOO_MANY_SESSIONS', cause.message, { cause })),
+  )
   if (path !== undefined) await chmod(path, 0o600)
   return {
     host: 'directory' in at ? at.directory : '127.0.0.1',
@@ -45,16 +51,6 @@ export async function openLocalPort(at: ListenAt, options: ClientOptions): Promi
 export async function makeSocketDirectory(env: NodeJS.ProcessEnv): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(env.XDG_RUNTIME_DIR || tmpdir(), 'sallyport-')) // mkdtemp makes it 0700
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
-}
-
-function listen(server: Server, options: ListenOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }
 
 async function close(server: Server, clients: ReadonlySet<Socket>, graceMs: number): Promise<void> {

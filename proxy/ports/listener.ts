@@ -1,5 +1,6 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { ClientOrigin } from '../session.ts'
+import { listen } from './listen.ts'
 import { prefixOf, withoutMapping } from './source-address.ts'
 
 /** Why a connection was closed before anything was read from it. */
@@ -64,8 +65,7 @@ export async function listenTcp(options: ListenOptions): Promise<Listener> {
     })
     onConnection(socket, client, signedIn)
   })
-  await listen(server, host, port)
-  server.on('error', onError)
+  await listen(server, { host, port, exclusive: true }, onError)
   const address = server.address() as AddressInfo
   return {
     host: address.address,
@@ -121,14 +121,4 @@ class SignIns {
     if (here > 0) this.#byPrefix.set(prefix, here)
     else this.#byPrefix.delete(prefix)
   }
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host, port, exclusive: true }, () => {
-      server.off('error', reject)
-      resolve()
-    })
-  })
 }

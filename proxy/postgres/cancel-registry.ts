@@ -1,6 +1,7 @@
-import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
-import { prefixOf } from '../ports/source-address.ts'
-import type { CancelAsk } from './sign-in/client.ts'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { CancelAsk } from '../doorman.ts'
+import { makeSessionNumber, type Place } from '../place.ts'
+import type { ClientOrigin } from '../session.ts'
 
 /** What a client shows to cancel: never the target's own key. */
 export interface CancelKey {
@@ -8,26 +9,24 @@ export interface CancelKey {
   readonly key: Buffer
 }
 
-const largestPid = 0x7fff_ffff
-/** Keys of protocol 3.0 have 32 bits, so they can be guessed: after this many wrong ones an address is not listened to for a minute. */
-const mostWrong = 10
-const forgetMs = 60_000
-const mostAddresses = 10_000
+type Cancel = (from: ClientOrigin) => Promise<void>
 
-/** Open sessions by the key that cancels their statement. */
+/**
+ * Open sessions of this front by the key that cancels their statement. The pid says which daemon and front has it; wrong keys are
+ * counted by the doorman, which every cancel passes.
+ */
 export class CancelRegistry {
-  readonly #sessions = new Map<number, { key: Buffer; cancel: (ask: CancelAsk) => Promise<void> }>()
-  readonly #wrong = new Map<string, { count: number; until: number }>()
-  readonly #now: () => number
+  readonly #sessions = new Map<number, { key: Buffer; cancel: Cancel }>()
+  readonly #place: Place
 
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now
+  constructor(place: Place) {
+    this.#place = place
   }
 
   /** @param minor of the client's protocol: 3.2 has keys of 32 bytes */
-  add(minor: number, cancel: (ask: CancelAsk) => Promise<void>): CancelKey {
-    let pid = randomInt(1, largestPid)
-    while (this.#sessions.has(pid)) pid = randomInt(1, largestPid)
+  add(minor: number, cancel: Cancel): CancelKey {
+    let pid = makeSessionNumber(this.#place)
+    while (this.#sessions.has(pid)) pid = makeSessionNumber(this.#place)
     const key = randomBytes(minor >= 2 ? 32 : 4)
     this.#sessions.set(pid, { key, cancel })
     return { pid, key }
@@ -37,31 +36,11 @@ export class CancelRegistry {
     this.#sessions.delete(pid)
   }
 
-  /** Wrong and right keys look alike from outside. @returns whether the key was right */
-  async use(ask: CancelAsk): Promise<boolean> {
-    const address = prefixOf(ask.origin.address)
-    const session = this.#isShutOut(address) ? undefined : this.#sessions.get(ask.pid)
-    if (session && ask.key.length === session.key.length && timingSafeEqual(ask.key, session.key)) {
-      await session.cancel(ask)
-      return true
-    }
-    this.#countWrong(address)
-    return false
-  }
-
-  #isShutOut(address: string): boolean {
-    const wrong = this.#wrong.get(address)
-    if (wrong && wrong.until <= this.#now()) this.#wrong.delete(address)
-    return (this.#wrong.get(address)?.count ?? 0) >= mostWrong
-  }
-
-  #countWrong(address: string): void {
-    const until = this.#now() + forgetMs
-    const known = this.#wrong.get(address)
-    if (known) known.count += 1
-    else {
-      if (this.#wrong.size >= mostAddresses) this.#wrong.clear()
-      this.#wrong.set(address, { count: 1, until })
-    }
+  /** @returns whether the key was right; then the target has heard of it */
+  async use({ id, key, origin }: CancelAsk): Promise<boolean> {
+    const session = this.#sessions.get(id)
+    if (!session || key.length !== session.key.length || !timingSafeEqual(key, session.key)) return false
+    await session.cancel(origin)
+    return true
   }
 }

@@ -2,9 +2,10 @@
  * How PostgreSQL clients are told: BrokerError to SQLSTATE (PostgreSQL documentation, appendix A). Always FATAL, because
  * the connection ends with it.
  */
-import { BrokerError, type EndNotice, type EndReason, type ErrorCode } from '../session.ts'
+
+import type { Words } from '../relay/words.ts'
+import type { BrokerError, EndNotice, EndReason, ErrorCode } from '../session.ts'
 import { encodeError } from '../wire/postgres/encode.ts'
-import { WireError } from '../wire/postgres/messages.ts'
 
 /** Pools drop a connection at class 08, 57P01 and 57P03, and then sign in again; at 28 they give up. */
 export const sqlStates: Readonly<Record<ErrorCode, string>> = {
@@ -78,9 +79,4 @@ export function cutResponse(notice: EndNotice): Buffer {
   })
 }
 
-/** What to tell a client of anything that was thrown: what isn't meant for it becomes INTERNAL, with the cause kept for the log. */
-export function toBrokerError(error: unknown): BrokerError {
-  if (error instanceof BrokerError) return error
-  if (error instanceof WireError) return new BrokerError('PROTOCOL_ERROR', error.message, { cause: error })
-  return new BrokerError('INTERNAL', undefined, { cause: error })
-}
+export const words: Words = { error: errorResponse, cut: cutResponse }

@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
-import type { Copied } from '../postgres/ledger/pending.ts'
 
 const bufferBytes = 64 * 1024
+
+/** What passed in a COPY: payload of its CopyData messages, whose borders are not those of rows. */
+export interface Copied {
+  readonly bytes: number
+  readonly messages: number
+  /** Absent when the COPY did not come to its end. */
+  readonly sha256?: string
+}
 
 /**
  * Size and SHA-256 of what a COPY moves. Rows are short, and hashing each alone would cost more than relaying it, so they are

@@ -1,27 +1,26 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import { cutResponse, errorResponse, toBrokerError } from '../postgres/errors.ts'
-import { Conversation } from '../postgres/ledger/conversation.ts'
-import { StatementRecords } from '../postgres/ledger/statement-record.ts'
-import type { Upstream } from '../postgres/target/upstream.ts'
+import { EntryWriter } from '../recording/entry-writer.ts'
 import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type SessionPermit } from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
-import { backendSizes, Framer, frontendSizes } from '../wire/postgres/framer.ts'
+import type { Conversation, ConversationParts, Reader } from './conversation.ts'
 import { IdleTimer } from './idle-timer.ts'
-import { leaveUpstream } from './leave-upstream.ts'
+import { leaveTarget } from './leave-target.ts'
+import type { KindCounts } from './reports.ts'
+import type { Target } from './target.ts'
+import { toBrokerError, type Words } from './words.ts'
 
 export interface RelayOptions {
   readonly client: Duplex
   /** What the client sent already. */
   readonly ahead: Buffer
-  readonly upstream: Upstream
+  readonly target: Target
   readonly permit: SessionPermit
-  /** 0: none. */
-  readonly maxRows: number
+  readonly words: Words
+  readonly counts: KindCounts
   /** Epoch milliseconds. */
-  now(): number
-  onBytes(direction: 'up' | 'down', bytes: number): void
-  onStatement(seconds: number): void
+  readonly now: () => number
+  converse(parts: ConversationParts): Conversation
 }
 
 /** How long a message that is half forwarded may take to be completed once the session is cut, so that the client can be told why. */
@@ -43,9 +42,10 @@ interface Ending {
 export class Relay {
   readonly #options: RelayOptions
   readonly #conversation: Conversation
-  readonly #records: StatementRecords
-  readonly #up: Framer
-  readonly #down: Framer
+  readonly #entries: EntryWriter
+  readonly #up: Reader
+  readonly #down: Reader
+  readonly #counts: KindCounts
   readonly #idle: IdleTimer
   readonly #ended = Promise.withResolvers<SessionOutcome>()
   #bytesUp = 0
@@ -62,11 +62,12 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
-    const { permit, maxRows, now, onStatement } = options
-    this.#records = new StatementRecords(permit.recorder, () => this.#flow())
-    this.#conversation = new Conversation({ records: this.#records, maxRows, now, onStatement })
-    this.#up = new Framer(frontendSizes, this.#conversation.up)
-    this.#down = new Framer(backendSizes, this.#conversation.down)
+    const { permit, counts, now, converse } = options
+    this.#counts = counts
+    this.#entries = new EntryWriter(permit.recorder, () => this.#flow())
+    this.#conversation = converse({ entries: this.#entries, now, onStatement: (seconds) => counts.statement(seconds) })
+    this.#up = this.#conversation.up
+    this.#down = this.#conversation.down
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
       activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
       onIdle: (text) => this.#end('idle', { words: this.#notice('idle', text), isCut: true }),
@@ -79,19 +80,19 @@ export class Relay {
 
   /** Relays until the session ends. Both streams are ended then; the client may still be reading its last words. */
   run(): Promise<SessionOutcome> {
-    const { client, upstream, permit, ahead } = this.#options
+    const { client, target, permit, ahead } = this.#options
     client.on('data', this.#onClientData).on('drain', this.#onClientDrain)
     client.on('end', this.#onClientGone).on('close', this.#onClientGone)
-    const { socket } = upstream
-    socket.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
-    socket.on('end', this.#onUpstreamGone).on('close', this.#onUpstreamGone)
+    const { stream } = target
+    stream.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
+    stream.on('end', this.#onUpstreamGone).on('close', this.#onUpstreamGone)
     permit.signal.addEventListener('abort', this.#onCut)
     this.#idle.start()
     if (permit.signal.aborted) this.#onCut()
-    if (upstream.ahead.length > 0) this.#onUpstreamData(upstream.ahead)
+    if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
     if (ahead.length > 0) this.#onClientData(ahead)
     if (client.destroyed || client.readableEnded) this.#onClientGone()
-    if (socket.destroyed || socket.readableEnded) this.#onUpstreamGone()
+    if (stream.destroyed || stream.readableEnded) this.#onUpstreamGone()
     return this.#ended.promise
   }
 
@@ -107,10 +108,10 @@ export class Relay {
     }
     this.#isUpWhole = this.#up.atBoundary
     this.#bytesUp += chunk.length
-    this.#options.onBytes('up', chunk.length)
-    if (!this.#options.upstream.socket.write(chunk)) this.#isUpstreamFull = true
+    this.#counts.bytesUp += chunk.length
+    if (!this.#options.target.stream.write(chunk)) this.#isUpstreamFull = true
     if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
-    if (this.#isUpstreamFull || this.#isLedgerFull || this.#records.isFull) this.#flow()
+    if (this.#isUpstreamFull || this.#isLedgerFull || this.#entries.isFull) this.#flow()
   }
 
   readonly #onUpstreamData = (chunk: Buffer): void => {
@@ -125,7 +126,7 @@ export class Relay {
     }
     this.#isDownWhole = this.#down.atBoundary
     this.#bytesDown += go
-    this.#options.onBytes('down', go)
+    this.#counts.bytesDown += go
     if (go > 0 && !this.#options.client.write(go === chunk.length ? chunk : chunk.subarray(0, go)))
       this.#isClientFull = true
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
@@ -133,7 +134,7 @@ export class Relay {
     else if (this.#isLedgerFull && this.#conversation.waiting < mostWaiting / 2) {
       this.#isLedgerFull = false
       this.#flow()
-    } else if (this.#isClientFull || this.#records.isFull) this.#flow()
+    } else if (this.#isClientFull || this.#entries.isFull) this.#flow()
   }
 
   readonly #onClientDrain = (): void => {
@@ -149,12 +150,12 @@ export class Relay {
   /** Reads from each side as long as the other, and the recorder, can take it. */
   #flow(): void {
     if (this.#isOver) return
-    const { client, upstream } = this.#options
-    const isBehind = this.#records.isFull
+    const { client, target } = this.#options
+    const isBehind = this.#entries.isFull
     if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#closing) client.pause()
     else client.resume()
-    if (isBehind || this.#isClientFull) upstream.socket.pause()
-    else upstream.socket.resume()
+    if (isBehind || this.#isClientFull) target.stream.pause()
+    else target.stream.resume()
   }
 
   readonly #onClientGone = (): void => this.#end('client-closed', {})
@@ -162,11 +163,11 @@ export class Relay {
   /** A server that closes has said why, or answers the client's farewell; otherwise it was lost. */
   readonly #onUpstreamGone = (): void => {
     if (this.#closing) this.#closeIfPossible(true)
-    else if (this.#conversation.hasTerminated) this.#end('client-closed', {})
-    else if (this.#conversation.lastWords) this.#end('upstream-closed', {})
+    else if (this.#conversation.clientHasLeft) this.#end('client-closed', {})
+    else if (this.#conversation.serverHasLeft) this.#end('upstream-closed', {})
     else {
       const error = new BrokerError('TARGET_LOST')
-      this.#end('upstream-failed', { error, words: errorResponse(error) })
+      this.#end('upstream-failed', { error, words: this.#options.words.error(error) })
     }
   }
 
@@ -179,7 +180,7 @@ export class Relay {
       this.#end(reason, { words, isCut: true })
       return
     }
-    this.#conversation.close(this.#down.inHeader)
+    this.#conversation.close()
     this.#closing = { reason, words, timer: setTimeout(() => this.#end(reason, { isCut: true }), completeMs) }
     this.#flow()
   }
@@ -192,24 +193,26 @@ export class Relay {
   }
 
   #notice(reason: EndReason, text: string): Buffer {
-    return cutResponse({ reason, text, decidedAt: this.#options.now() })
+    return this.#options.words.cut({ reason, text, decidedAt: this.#options.now() })
   }
 
   #endOverLimit(): void {
-    const hint = 'Ask for fewer rows (LIMIT), or request a level that allows more.'
-    const error = new BrokerError('LIMIT_REACHED', `at most ${this.#options.maxRows} rows for one statement`, { hint })
-    this.#end('limit-reached', { words: errorResponse(error), isCut: true })
+    this.#end('limit-reached', { words: this.#options.words.error(this.#conversation.overLimit()), isCut: true })
   }
 
   /** @param reason when it is that side's own failure */
   #fail(thrown: unknown, reason: 'protocol-error' | 'upstream-failed'): void {
     const error = toBrokerError(thrown)
     const isRecorders = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
-    if (isRecorders) this.#end('recording-failed', { error, words: errorResponse(error) })
+    if (isRecorders) this.#end('recording-failed', { error, words: this.#options.words.error(error) })
     // What the ledger refuses is the client's doing, even if it shows in what the server sends.
     else if (thrown === error || reason === 'protocol-error')
-      this.#end('protocol-error', { error, words: errorResponse(error) })
-    else this.#end(reason, { error, words: errorResponse(new BrokerError('TARGET_LOST', 'it broke the protocol')) })
+      this.#end('protocol-error', { error, words: this.#options.words.error(error) })
+    else
+      this.#end(reason, {
+        error,
+        words: this.#options.words.error(new BrokerError('TARGET_LOST', 'it violated the protocol')),
+      })
   }
 
   #end(reason: EndReason, { words, error, isCut }: Ending): void {
@@ -219,8 +222,8 @@ export class Relay {
     this.#idle.stop()
     clearTimeout(this.#closing?.timer)
     this.#detach()
-    const left = leaveUpstream(this.#options.upstream, {
-      isBusy: this.isBusy && !this.#conversation.lastWords,
+    const left = leaveTarget(this.#options.target, {
+      isBusy: this.isBusy && !this.#conversation.serverHasLeft,
       mayTerminate: this.#isUpWhole,
     })
     endWith(this.#options.client, this.#isDownWhole ? words : undefined)
@@ -234,13 +237,13 @@ export class Relay {
   }
 
   #detach(): void {
-    const { client, upstream, permit } = this.#options
+    const { client, target, permit } = this.#options
     permit.signal.removeEventListener('abort', this.#onCut)
     client.off('data', this.#onClientData).off('drain', this.#onClientDrain)
     client.off('end', this.#onClientGone).off('close', this.#onClientGone)
-    const { socket } = upstream
-    socket.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
-    socket.off('end', this.#onUpstreamGone).off('close', this.#onUpstreamGone)
+    const { stream } = target
+    stream.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
+    stream.off('end', this.#onUpstreamGone).off('close', this.#onUpstreamGone)
   }
 
   /** @returns why what was running could not be recorded */

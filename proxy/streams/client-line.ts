@@ -2,16 +2,10 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { BrokerError } from '../session.ts'
-import { checkStartupLength, decodeInitial } from '../wire/postgres/decode.ts'
-import { type InitialMessage, WireError } from '../wire/postgres/messages.ts'
 
 /** The client went away of its own accord: nothing to say, nothing to count (psql does so to prompt for a password). */
 export class ClientLeft extends Error {}
 
-/** Longer than any token or SCRAM message. */
-const maxAnswerBytes = 10_000
-const answerType = 0x70 // 'p'
-const alpnProtocol = 'postgresql'
 const nobodyListens = (): void => {}
 
 /**
@@ -88,24 +82,10 @@ export class ClientLine {
     return first.readUInt8(0)
   }
 
-  /** @throws WireError */
-  async readInitial(): Promise<InitialMessage> {
-    return decodeInitial((await this.readPacket()).subarray(4))
-  }
-
-  /** A message without a type byte, as it came: length word and body. @throws WireError */
-  async readPacket(): Promise<Buffer> {
-    const head = await this.#read(4)
-    return Buffer.concat([head, await this.#read(checkStartupLength(head.readUInt32BE(0)))])
-  }
-
-  /** Body of a PasswordMessage, SASLInitialResponse or SASLResponse. @throws WireError */
-  async readAnswer(): Promise<Buffer> {
-    const head = await this.#read(5)
-    const length = head.readUInt32BE(1) - 4
-    if (head[0] !== answerType) throw new WireError('expected a password or SASL response')
-    if (length < 1 || length > maxAnswerBytes) throw new WireError('invalid length of password message')
-    return this.#read(length)
+  /** Exactly so many bytes. The caller has checked the length. */
+  async read(length: number): Promise<Buffer> {
+    if (length === 0) return Buffer.alloc(0)
+    return await this.#read(length)
   }
 
   /**
@@ -126,10 +106,11 @@ export class ClientLine {
   }
 
   /**
-   * Takes TLS up on the socket, as the server. A client that names application protocols must name `postgresql`.
+   * Takes TLS up on the socket, as the server.
+   * @param alpnProtocol a client that names application protocols must name this one
    * @throws BrokerError PROTOCOL_ERROR when the handshake fails; the client can't be told then
    */
-  async startTls(socket: Socket, secureContext: SecureContext): Promise<TLSSocket> {
+  async startTls(socket: Socket, secureContext: SecureContext, alpnProtocol: string): Promise<TLSSocket> {
     this.#isSpeakable = false
     socket.off('readable', this.#onReadable)
     const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [alpnProtocol] })

@@ -1,16 +1,19 @@
-import type { Resource } from '../catalog/resource.ts'
+import type { Held } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
+import type { GrantView } from '../contract/grants.ts'
+import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
+import type { Outcome, RequestView } from '../contract/requests.ts'
+import type { ResourceView } from '../contract/resources.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Grant } from './grants/grant.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
 import type { Reloaded } from './rules/rules-in-force.ts'
-import type { WhyAnswer } from './rules/why.ts'
-import type { GrantView, RequestView, ResourceView } from './views.ts'
 
 /** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
 export type AccessAnswer =
-  | { readonly allowed: true; readonly grant: Grant; readonly resource: Resource; readonly level: unknown }
+  | { readonly allowed: true; readonly grant: Grant; readonly held: Held }
   | {
       readonly allowed: false
       readonly code:
@@ -28,7 +31,7 @@ export type AccessAnswer =
 /** What the rest of the house may ask of access. Built by `createAccess` (create-access.ts). */
 export interface AccessService {
   /**
-   * Reads principal, grant and rules again, and answers. `level` of an allowed answer is what the kind's `parseLevel` made.
+   * Reads principal, grant and rules again, and answers.
    * @param reference full id or unique last part of a resource; unknown and not-visible answer alike
    * @param ask.level omitted: the one level held
    * @param ask.grantId a connect token is bound to one grant; no other will do
@@ -36,9 +39,9 @@ export interface AccessService {
   check(ask: { principalId: string; resource: string; level?: string; grantId?: string }): Promise<AccessAnswer>
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
-  resource(id: string): Resource | undefined
+  resource(id: string): CatalogEntry | undefined
   /** All that is known, whoever may see it. */
-  resourcesKnown(): readonly Resource[]
+  resourcesKnown(): readonly CatalogEntry[]
   /** Ends what has run out and re-checks live grants against rules and directory. Called by the daemon's timer. */
   sweep(): Promise<void>
 }
@@ -58,27 +61,21 @@ export interface Access extends AccessService {
   connectTokenPolicy(grant: Grant, login: Login): { maxMs: number }
   /** Whether this person may end that grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login, grantId: string): Promise<boolean>
-  /** Called when a grant was lengthened, so that its open sessions may run on. @returns how to stop listening */
-  onExtended(listener: (grantId: string, endsAt: number) => void): () => void
 
   resources(login: Login, kind?: string): ResourceView[]
-  request(login: Login, ask: AccessAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: { all: boolean }): Promise<RequestView[]>
   requestById(login: Login, id: string): Promise<RequestView>
-  decide(login: Login, id: string, ask: DecisionAsk): Promise<{ request: RequestView; grant: GrantView | null }>
+  decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
   grants(login: Login, query: { all: boolean }): Promise<GrantView[]>
   /** Revokes; or gives back, when it is one's own. */
   revoke(login: Login, id: string, why: string): Promise<GrantView>
   giveBack(login: Login, id: string): Promise<GrantView>
-  extend(
-    login: Login,
-    id: string,
-    more: { durationMs: number; reason?: string; ticket?: string },
-  ): Promise<{ request: RequestView; grant: GrantView | null }>
+  extend(login: Login, id: string, more: { durationMs: number; reason?: string; ticket?: string }): Promise<Outcome>
   why(login: Login, ask: { principal?: string; resource: string; level?: string }): Promise<WhyAnswer>
   /** The rules in force, in order, and their digest. */
-  rules(): { digest: string; loadedAt: number | null; rules: readonly unknown[] }
+  rules(): RulesInForce
 
   /** Resolves when nothing runs in the background: after changes of directory, and expiries. */
   idle(): Promise<void>

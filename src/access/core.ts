@@ -1,8 +1,10 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { Kinds } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login, Principal } from '../identity/principal.ts'
+import type { Changes } from '../store/changes.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -19,8 +21,10 @@ export interface Core {
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   /** Never goes back. */
   readonly clock: Clock
+  readonly changes: Changes
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly kinds: Kinds
   readonly inForce: RulesInForce
   readonly grants: GrantKeeper
   readonly requests: RequestKeeper

@@ -1,5 +1,7 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
+import type { Kinds } from '../catalog/kind.ts'
+import type { RuleView } from '../contract/policy.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Change, Changes } from '../store/changes.ts'
@@ -24,7 +26,6 @@ import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
 import { checkSignIn } from './rules/decide.ts'
-import type { Kinds } from './rules/load-rules.ts'
 import { formatSelector, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
@@ -80,10 +81,8 @@ function concernedBy(change: Change): string | null {
 }
 
 function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> {
-  const extended = new Set<(grantId: string, endsAt: number) => void>()
   const shown = async (login: Login, done: Asked | Decided) => {
     const { request, grant } = done
-    if (grant && request.extendsGrantId !== null) for (const listener of extended) listener(grant.id, grant.endsAt)
     return {
       request: await shownRequest(core, login, request),
       grant: grant && (await viewGrant(core, { grant, problem: null })),
@@ -110,10 +109,6 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
     mayEnd: async (login, grantId) => {
       const reading = await core.grants.read(grantId)
       return reading !== undefined && (await mayEndGrant(core, login, reading.grant))
-    },
-    onExtended: (listener) => {
-      extended.add(listener)
-      return () => extended.delete(listener)
     },
     resources: (login, kind) => viewResources(core, login, kind),
     request: async (login, ask) => await shown(login, await askForAccess(core, login, ask)),
@@ -180,7 +175,7 @@ function connectTokenPolicy(core: Core, grant: Grant, login: Login): { maxMs: nu
   return { maxMs: Math.min(rule.connectTokenMaxMs, longestConnectTokenMs, left) }
 }
 
-function viewRule(rule: Rule) {
+function viewRule(rule: Rule): RuleView {
   return {
     name: rule.name,
     who: rule.who,

@@ -1,4 +1,5 @@
 import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import { readEvents } from '../audit/read-events.ts'
 import type { Core } from './core.ts'
 import type { GrantEnd } from './grants/grant-keeper.ts'
 import { pendingForMs } from './requests/ask-for-access.ts'
@@ -29,26 +30,13 @@ export async function recover(core: Core, audit: Pick<AuditLog, 'search' | 'spoo
   const isSpooled = new Set(spooled.map(identify))
   // What is in the spool may have reached the chain too, but not the row.
   const isOld = (event: AuditEvent) => !isSpooled.has(identify(event))
-  for await (const event of events(audit, grantRemovals, now - longestGrantMs)) if (isOld(event)) noteGrant(core, event)
-  for await (const event of events(audit, requestRemovals, now - pendingForMs))
+  for await (const event of readEvents(audit, grantRemovals, now - longestGrantMs))
+    if (isOld(event)) noteGrant(core, event)
+  for await (const event of readEvents(audit, requestRemovals, now - pendingForMs))
     if (isOld(event)) noteRequest(core, event)
   await core.grants.load()
   for (const event of spooled) await applyAgain(core, event)
   await core.grants.expire()
-}
-
-async function* events(
-  audit: Pick<AuditLog, 'search'>,
-  types: readonly AuditType[],
-  since: number,
-): AsyncIterable<AuditEvent> {
-  let cursor: string | null = null
-  do {
-    const from = cursor === null ? {} : { cursor }
-    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: 1000, ...from })
-    yield* page.events
-    cursor = page.next
-  } while (cursor !== null)
 }
 
 function identify({ type, fields }: AuditEvent): string {

@@ -1,4 +1,9 @@
-import type { Resource } from '../catalog/resource.ts'
+import { kindNamed } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
+import type { GrantView } from '../contract/grants.ts'
+import type { Named } from '../contract/references.ts'
+import type { RequestView } from '../contract/requests.ts'
+import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type Core, isOverseer, isVisible, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
@@ -6,27 +11,6 @@ import type { GrantReading } from './grants/grant-keeper.ts'
 import { type Standing, standingOf } from './requests/decide-request.ts'
 import { type AccessRequest, fillsStage, refuseDecider } from './requests/request.ts'
 import { levelsToAskFor } from './rules/decide.ts'
-
-/** A principal by name, where people read it. */
-export interface Named {
-  readonly id: string
-  readonly name: string
-}
-
-/** What a person is told of a resource: never its endpoint. */
-export interface ResourceView {
-  readonly id: string
-  readonly kind: string
-  readonly account: string | null
-  readonly region: string | null
-  readonly name: string
-  readonly tags: Readonly<Record<string, string>>
-  readonly database: string | null
-  /** Levels they may ask for. */
-  readonly levels: readonly string[]
-  /** Their live grants. */
-  readonly grants: readonly { readonly id: string; readonly level: string; readonly endsAt: number }[]
-}
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
 export function viewResources(core: Core, login: Login, kind?: string): ResourceView[] {
@@ -37,32 +21,26 @@ export function viewResources(core: Core, login: Login, kind?: string): Resource
     .map((resource) => viewResource(core, principal, resource))
 }
 
-function viewResource(core: Core, principal: Principal, resource: Resource): ResourceView {
-  const { id, kind, account, region, name, tags, attributes } = resource
+function viewResource(core: Core, principal: Principal, entry: CatalogEntry): ResourceView {
+  const { id, account, region, name, tags, target } = entry
+  const kind = kindNamed(core.kinds, entry.kind)
+  const shown = kind?.shown?.(target) ?? {}
   const grants = core.grants.live
     .filter((grant) => grant.principalId === principal.id && grant.resourceId === id && core.grants.isLive(grant))
     .map((grant) => ({ id: grant.id, level: grant.level, endsAt: grant.endsAt }))
-  const database = typeof attributes.database === 'string' ? attributes.database : null
-  const levels = levelsToAskFor(core.inForce.rules, principal, resource)
-  return { id, kind, account, region, name, tags, database, levels, grants }
-}
-
-export interface GrantView {
-  readonly id: string
-  readonly requestId: string
-  readonly principal: Named
-  readonly resourceId: string
-  readonly kind: string
-  readonly level: string
-  readonly rule: string
-  readonly startsAt: number
-  readonly endsAt: number
-  /** `tampered`: not written by the broker; it lends nothing. */
-  readonly state: 'active' | 'expired' | 'revoked' | 'returned' | 'tampered'
-  readonly endedAt: number | null
-  readonly endReason: string | null
-  /** What its holder is told. */
-  readonly endText: string | null
+  return {
+    id,
+    kind: entry.kind,
+    account,
+    region,
+    name,
+    tags,
+    protocol: kind?.protocol ?? null,
+    shown,
+    database: shown.database ?? null,
+    levels: levelsToAskFor(core.inForce.rules, principal, entry),
+    grants,
+  }
 }
 
 const mostListed = 500
@@ -109,44 +87,6 @@ export async function viewGrant(
     endReason: grant.endReason,
     endText: grant.endText,
   }
-}
-
-export interface RequestView {
-  readonly id: string
-  readonly requester: Named
-  readonly beneficiary: Named
-  readonly resourceId: string
-  readonly kind: string
-  readonly level: string
-  readonly durationMs: number
-  readonly reason: string | null
-  readonly ticket: string | null
-  readonly rule: string
-  /** A decision must carry it. */
-  readonly digest: string
-  readonly status: AccessRequest['status']
-  readonly statusReason: string | null
-  readonly extendsGrantId: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly endedAt: number | null
-  /** Each in order, with how many have approved it. */
-  readonly stages: readonly { readonly anyOf: readonly string[]; readonly count: number; readonly approvals: number }[]
-  /** 0, 1 …; null when nothing is to be decided. */
-  readonly stage: number | null
-  readonly decisions: readonly {
-    readonly by: Named
-    readonly stage: number
-    readonly verdict: 'approve' | 'deny'
-    readonly comment: string | null
-    readonly at: number
-    /** False when the request changed since. */
-    readonly counts: boolean
-  }[]
-  readonly canDecide: boolean
-  /** Why not; null when they can. */
-  readonly whyNot: string | null
-  readonly grantId: string | null
 }
 
 /** Requests that concern this person, newest first. @param query.all also those that are over */

@@ -20,3 +20,7 @@ export interface AuditTables {
   audit_head: { id: number; installation: string; seq: number; hash: string }
   audit_checkpoints: { n: number; body: string; signature: string }
 }
+
+declare module '../store/schema.ts' {
+  interface Database extends AuditTables {}
+}

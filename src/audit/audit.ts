@@ -1,59 +1,6 @@
-/** Every type of audit event. A new one is a line here; `audit_events_total` and docs/audit-events.md follow. */
-export const auditTypes = [
-  // identity
-  'login.succeeded',
-  'login.failed',
-  'login.ended',
-  'principal.created',
-  'principal.changed',
-  'principal.locked',
-  'principal.unlocked',
-  'token.created',
-  'token.revoked',
-  'connect-token.issued',
-  'connect-token.revoked',
-  // access
-  'rules.loaded',
-  'rules.refused',
-  'request.created',
-  'request.cancelled',
-  'request.expired',
-  'decision.made',
-  'decision.refused',
-  'request.voided',
-  'grant.created',
-  'grant.extended',
-  'grant.shortened',
-  'grant.returned',
-  'grant.revoked',
-  'grant.expired',
-  'grant.ended',
-  'grant.tampered',
-  'resource.changed',
-  // sessions
-  'session.denied',
-  'session.started',
-  'session.cancelled',
-  'session.ended',
-  'session.killed',
-  'credentials.issued',
-  'credentials.killed',
-  'credentials.kill-failed',
-  'credentials.outlive',
-  'console.opened',
-  'account.validated',
-  'strangers.failed',
-  'local.no-password',
-  // the house
-  'daemon.started',
-  'daemon.stopped',
-  'audit.read',
-  'audit.exported',
-  'recording.read',
-  'checkpoint.anchored',
-  'store.refused',
-] as const
-export type AuditType = (typeof auditTypes)[number]
+import type { AuditType } from '../contract/audit-types.ts'
+
+export { type AuditType, auditTypes } from '../contract/audit-types.ts'
 
 export type AuditValue = string | number | boolean | null | readonly string[]
 

@@ -13,15 +13,27 @@ export type CanonicalValue =
  * @throws TypeError for a number that is not a safe integer, and for anything that JSON can't hold
  */
 export function canonicalJson(value: CanonicalValue): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  demandCanonical(value)
+  return sortedJson(value)
+}
+
+/** As {@link canonicalJson}, of any value that JSON can hold: `undefined` members are left out, fractions stay. */
+export function sortedJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(sortedJson).join(',')}]`
+  if (value === null || typeof value !== 'object') return JSON.stringify(value ?? null)
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, member]) => `${JSON.stringify(key)}:${sortedJson(member)}`)
+  return `{${members.join(',')}}`
+}
+
+function demandCanonical(value: unknown): void {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw new TypeError(`canonical JSON holds whole numbers, got ${value}`)
-    return String(value === 0 ? 0 : value) // -0 and 0 are one value
-  }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
-  if (typeof value !== 'object') throw new TypeError(`canonical JSON holds no ${typeof value}`)
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`
+  } else if (typeof value !== 'object') throw new TypeError(`canonical JSON holds no ${typeof value}`)
+  else for (const member of Object.values(value)) demandCanonical(member)
 }
 
 /** True for text that {@link canonicalJson} could have made. */

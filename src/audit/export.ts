@@ -4,10 +4,10 @@
  */
 import type { AuditStore, CheckpointRow, Head, StoredEvent } from './audit-store.ts'
 import { checkpointLine, openBody, parseCheckpointLine } from './checkpoint.ts'
+import { storedCheckpoints, storedEvents } from './stored-pages.ts'
 import type { Problem } from './verify/problem.ts'
 import type { AuditSource } from './verify/verify.ts'
 
-const pageSize = 200
 const columns = ['seq', 'at', 'type', 'actor', 'body', 'text_digest', 'prev_hash', 'hash', 'salt', 'text'] as const
 
 /** Everything up to the head as it is at the first line. */
@@ -15,25 +15,16 @@ export async function* exportLines(store: AuditStore): AsyncGenerator<string> {
   const { installation, seq, hash } = await store.head()
   yield JSON.stringify({ export: { v: 1, installation, seq, hash } })
   yield* checkpointLines(store, seq)
-  for (let after = 0; after < seq; ) {
-    const rows = await store.page(after, Math.min(pageSize, seq - after))
-    const last = rows.at(-1)
-    if (!last) break // the events are not what the head promised: `verify` says so
+  // Fewer come than the head promised when the log is damaged: `verify` says so.
+  for await (const rows of storedEvents(store, seq))
     for (const row of rows) if (row.seq <= seq) yield JSON.stringify({ event: pick(row) })
-    after = last.seq
-  }
   yield JSON.stringify({ end: { seq, hash } })
 }
 
 async function* checkpointLines(store: AuditStore, upTo: number): AsyncGenerator<string> {
-  for (let n = 0; ; ) {
-    const rows = await store.checkpoints(n, pageSize)
-    const last = rows.at(-1)
-    if (!last) return
-    // Damaged ones are passed on as they are: `verify` names them.
+  // Damaged ones are passed on as they are: `verify` names them.
+  for await (const rows of storedCheckpoints(store))
     for (const row of rows) if ((openBody(row.body)?.seq ?? 0) <= upTo) yield checkpointLine(row)
-    n = last.n
-  }
 }
 
 function pick(row: StoredEvent) {

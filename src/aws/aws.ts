@@ -1,4 +1,5 @@
-import type { AccountReport, RoleToTry } from './onboarding.ts'
+import type { RoleToTry } from '../catalog/role-to-try.ts'
+import type { AccountReport } from '../contract/aws.ts'
 import type { Expiring } from './renewing.ts'
 
 /** How long STS lets a session live; role chaining has a hard cap of its own. */
@@ -59,7 +60,11 @@ export interface Aws {
    * What an account lets the broker do, and what it must not. Nothing that is assumed is kept.
    * @param idToken of whoever asks, for accounts that take nothing else
    */
-  checkAccount(account: string, roles: readonly RoleToTry[], idToken: () => Promise<string>): Promise<AccountReport>
+  checkAccount(
+    account: string,
+    roles: readonly RoleToTry[],
+    idToken: () => Promise<string>,
+  ): Promise<Omit<AccountReport, 'features'>>
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

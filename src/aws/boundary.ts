@@ -2,7 +2,7 @@ import type { IAMClient, PolicyVersion } from '@aws-sdk/client-iam'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
-import { Turns } from '../telemetry/keyed-mutex.ts'
+import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Aws } from './aws.ts'
 import { toIamError } from './aws-errors.ts'
@@ -49,7 +49,7 @@ const regions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1', 'aws
 
 export function createBoundary(deps: BoundaryDeps): Boundary {
   const clients = new Map<string, Promise<IAMClient>>()
-  const turns = new Turns()
+  const mutex = new KeyedMutex()
   const clientFor = (place: Place): Promise<IAMClient> => {
     let client = clients.get(place.account)
     if (!client) {
@@ -61,7 +61,7 @@ export function createBoundary(deps: BoundaryDeps): Boundary {
   return {
     deny: (place, denials) => {
       const arn = `arn:${place.partition}:iam::${place.account}:policy/${deps.config.revocationPolicy}`
-      return turns.run(place.account, async () => await rewrite(deps, await clientFor(place), arn, denials))
+      return mutex.run(place.account, async () => await rewrite(deps, await clientFor(place), arn, denials))
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
+import type { RoleToTry } from '../catalog/role-to-try.ts'
 import type { Config } from '../config/config.ts'
 import type { Aws, SessionAsk } from './aws.ts'
 import type { Caller, Sts } from './sts.ts'
@@ -19,13 +20,6 @@ export interface AccountReport {
   readonly trust: 'hub' | 'web_identity'
   readonly ok: boolean
   readonly findings: readonly Finding[]
-}
-
-export interface RoleToTry {
-  /** Null: the spoke role itself. */
-  readonly arn: string | null
-  readonly hasSourceIdentity: boolean
-  readonly hasTransitiveTags: boolean
 }
 
 export interface OnboardingDeps {
@@ -57,7 +51,7 @@ export async function checkAccount(
   deps: OnboardingDeps,
   account: string,
   roles: readonly RoleToTry[],
-): Promise<AccountReport> {
+): Promise<Omit<AccountReport, 'features'>> {
   const known = deps.config.accounts[account]
   const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
   const findings =

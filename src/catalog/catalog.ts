@@ -1,25 +1,25 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { Resource } from './resource.ts'
+import type { CatalogEntry, Resource } from './resource.ts'
 
 /** What is known: every resource, by id. */
 export interface Catalog {
-  readonly all: readonly Resource[]
-  get(id: string): Resource | undefined
+  readonly all: readonly CatalogEntry[]
+  get(id: string): CatalogEntry | undefined
   /**
    * Finds one resource by its full id or its last part, among those that `isVisible` to the person who asks, so that
    * unknown and not-visible answer alike.
    * @throws BrokerError RESOURCE_UNKNOWN, or RESOURCE_AMBIGUOUS with the full ids
    */
-  find(reference: string, isVisible: (resource: Resource) => boolean): Resource
+  find(reference: string, isVisible: (resource: Resource) => boolean): CatalogEntry
 }
 
 const mostNamed = 10
 
-export function createCatalog(resources: readonly Resource[]): Catalog {
-  const byId = new Map(resources.map((resource) => [resource.id, resource]))
-  const byName = Map.groupBy(resources, (resource) => resource.name)
+export function createCatalog(entries: readonly CatalogEntry[]): Catalog {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]))
+  const byName = Map.groupBy(entries, (entry) => entry.name)
   return {
-    all: resources,
+    all: entries,
     get: (id) => byId.get(id),
     find: (reference, isVisible) => {
       const exact = byId.get(reference)

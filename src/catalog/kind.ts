@@ -1,29 +1,102 @@
-import type { SessionPermit } from '../../proxy/session.ts'
-import type { RoleToTry } from '../aws/onboarding.ts'
-import type { Resource } from './resource.ts'
+import type { TObject, TSchema } from 'typebox'
+import { BrokerError } from '../../proxy/session.ts'
+import type { PolicyPart } from './policy-part.ts'
+import type { CatalogEntry, Resource } from './resource.ts'
+import type { RoleToTry } from './role-to-try.ts'
 
 /** A problem in a value, with the path where it is: `endpoint`, `databases[2]`. */
 export interface Problem {
   readonly path: string
   readonly message: string
+  /** What to do; left out: see the reference. */
+  readonly fix?: string
 }
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
+/** What a kind may know of the configuration around a resource. */
+export interface Surroundings {
+  readonly aws: { readonly accounts: Readonly<Record<string, { readonly trust: 'hub' | 'web_identity' }>> }
+}
+
 /**
- * A kind of resource: one optional member for each thing that AWS has for it. Members that no kind has yet
- * (`discover`, `push`, `validate`, `usage`, `risk`) join this interface together with the first kind that needs them.
+ * A kind of resource: data and judgement, without I/O. From a list of these follow the configuration's schema and reference, the
+ * forms of ids, the listeners, and the policies that AWS needs; what runs is a module on top of it (src/kinds).
  */
-export interface Kind<Target = unknown, Level = unknown> {
+export interface Kind<T = unknown, L = unknown> {
+  /** First part of its ids. */
   readonly name: string
-  /** Reads endpoint, port and the like from a catalog entry; reports every problem at once. */
-  parseTarget(resource: Resource): Parsed<Target>
-  /** Reads what the configuration says a level means on this kind; reports every problem at once. */
-  parseLevel(raw: unknown): Parsed<Level>
-  /** Roles that the broker assumes for it: the onboarding check tries each. */
-  roles?(target: Target): readonly RoleToTry[]
-  /** What an engine needs to dial: only a permit opens this door. */
-  dial?(permit: SessionPermit, target: Target, level: Level): Promise<unknown>
+  /** What comes after the name in an id: ACCOUNT/REGION/NAME, ACCOUNT/NAME, or an id alone. */
+  readonly id: 'regional' | 'account' | 'global'
+  /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no port carries it. */
+  readonly protocol?: string
+  readonly target: {
+    /** The attributes of a catalog entry. A member marked `x-file` names a file, and arrives absolute. */
+    readonly schema: TObject
+    /** Reports every problem at once. */
+    read(resource: Resource): Parsed<T>
+  }
+  readonly level: {
+    readonly schema: TObject
+    /** What a level of the configuration means on this kind; reports every problem at once. */
+    read(raw: unknown): Parsed<L>
+  }
+  /** What keeps a level from working on one target. */
+  fits?(level: L, target: T): readonly Problem[]
+  /** What keeps the broker from reaching a target as it is configured. */
+  check?(target: T, surroundings: Surroundings): readonly Problem[]
+  /** What lists show of a target, beside its id and tags. */
+  shown?(target: T): Readonly<Record<string, string>>
+  /** Roles that the broker assumes for a target. */
+  roles?(target: T): readonly RoleToTry[]
+  /** What AWS must allow for this kind, by feature. */
+  readonly policies?: readonly PolicyPart[]
+  /** Those of the features that a target needs. */
+  features?(target: T): readonly string[]
+}
+
+export type Kinds = readonly Kind[]
+
+export function kindNamed(kinds: Kinds, name: string): Kind | undefined {
+  return kinds.find((kind) => kind.name === name)
+}
+
+/** The kind that the id of a resource names. */
+export function kindOf(kinds: Kinds, resourceId: string): Kind | undefined {
+  return kindNamed(kinds, resourceId.slice(0, Math.max(0, resourceId.indexOf('/'))))
+}
+
+/** The attributes that name files, with what each file holds. */
+export function fileMembers({ target }: Kind): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries<TSchema & { 'x-file'?: string }>(target.schema.properties).flatMap(([name, { 'x-file': holds }]) =>
+      holds === undefined ? [] : [[name, holds]],
+    ),
+  )
+}
+
+/** What AWS must allow so that these resources can be reached: the names of the features, sorted. */
+export function featuresFor(kinds: Kinds, entries: readonly CatalogEntry[]): string[] {
+  const needed = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.features?.(target) ?? [])
+  return [...new Set(needed)].sort()
+}
+
+/** A resource on which a level is held, with what its kind read of both when the configuration was loaded. */
+export interface Held<T = unknown, L = unknown> {
+  readonly resource: Resource
+  readonly target: T
+  readonly level: L
+}
+
+/** The same, with the types of the kind that read it. @throws BrokerError UNSUPPORTED when another kind did */
+export function heldBy<T, L>(kind: Kind<T, L>, held: Held): Held<T, L> {
+  if (!isHeldBy(kind, held)) throw new BrokerError('UNSUPPORTED', `${held.resource.id} is not of kind ${kind.name}`)
+  return held
+}
+
+/** The one place where types are taken on trust: the catalog let the kind of this name read target and level. */
+function isHeldBy<T, L>(kind: Kind<T, L>, held: Held): held is Held<T, L> {
+  return held.resource.kind === kind.name
 }

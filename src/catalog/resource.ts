@@ -1,4 +1,4 @@
-/** A named thing one may be granted, as the catalog knows it. */
+/** A named thing one may be granted. */
 export interface Resource {
   /** e.g. `rds-postgres/111122223333/eu-west-1/orders` */
   readonly id: string
@@ -10,7 +10,20 @@ export interface Resource {
   /** Last part of the id. */
   readonly name: string
   readonly tags: Readonly<Record<string, string>>
-  /** Everything else that was said of it (endpoint, port, resource_id, ca …); the kind's `parseTarget` reads it. */
+  /** What only resources of its kind have; the kind reads it. */
   readonly attributes: Readonly<Record<string, unknown>>
   readonly source: 'config' | 'discovery'
+}
+
+/** A resource as the catalog knows it: with what its kind read of the attributes. */
+export interface CatalogEntry extends Resource {
+  readonly target: unknown
+}
+
+/** A resource as it is written in the configuration; every member beside these is an attribute of its kind. */
+export interface ResourceFile {
+  readonly id: string
+  readonly partition?: string
+  readonly tags?: Readonly<Record<string, string>>
+  readonly [attribute: string]: unknown
 }

@@ -1,11 +1,6 @@
-import { BlockList, isIP } from 'node:net'
+import { parseAddressRange } from '../../proxy/ports/address-range.ts'
 
-/** True for this machine alone: `localhost`, 127.0.0.0/8, ::1. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
-  if (bare === 'localhost' || bare.endsWith('.localhost') || bare === '::1') return true
-  return isIP(bare) === 4 && bare.startsWith('127.')
-}
+export { isLoopback } from '../../proxy/ports/loopback.ts'
 
 /** True for an address that means every interface of the machine. */
 export function isWildcard(host: string): boolean {
@@ -14,15 +9,5 @@ export function isWildcard(host: string): boolean {
 
 /** An address, or a CIDR such as `10.0.0.0/8`. */
 export function isAddressRange(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/')
-  const version = isIP(address)
-  if (version === 0 || rest.length > 0) return false
-  if (bits === undefined) return true
-  if (!/^[0-9]{1,3}$/.test(bits)) return false
-  try {
-    new BlockList().addSubnet(address, Number(bits), version === 4 ? 'ipv4' : 'ipv6')
-    return true
-  } catch {
-    return false // more bits than the address has
-  }
+  return parseAddressRange(text) !== undefined
 }

@@ -1,4 +1,5 @@
-import type { LevelFile, ResourceFile, RuleFile } from './schema.ts'
+import type { ResourceFile } from '../catalog/resource.ts'
+import type { LevelFile, RuleFile } from './schema.ts'
 
 export interface HostPort {
   readonly host: string
@@ -8,6 +9,14 @@ export interface HostPort {
 export interface TlsFiles {
   readonly cert: string
   readonly key: string
+}
+
+/** A port for clients of one protocol. */
+export interface ListenerConfig {
+  readonly listen: HostPort
+  readonly tls: TlsFiles
+  /** The resource it is pinned to; null: it takes every resource of its protocol. */
+  readonly resource: string | null
 }
 
 /** A registered account. */
@@ -55,13 +64,8 @@ export interface Config {
     /** By lower-case service id (`sts`), or `*`. */
     readonly endpoints: Readonly<Record<string, string>>
   }
-  readonly listeners: {
-    readonly postgres: readonly {
-      readonly listen: HostPort
-      readonly tls: TlsFiles
-      readonly resource: string | null
-    }[]
-  }
+  /** By protocol. */
+  readonly listeners: Readonly<Record<string, readonly ListenerConfig[]>>
   /** As written; `access/` makes the catalog, levels and rules of them, and reports every problem with its path. */
   readonly resources: readonly ResourceFile[]
   readonly levels: readonly LevelFile[]

@@ -1,29 +1,22 @@
-import { isAddressRange, isLoopback, isWildcard } from './addresses.ts'
-import type { Config, HostPort } from './config.ts'
+import type { Kinds } from '../catalog/kind.ts'
+import { isAddressRange, isLoopback } from './addresses.ts'
+import type { Config } from './config.ts'
+import type { Finding } from './finding.ts'
+import { listenerTls, pinnedResources, portCollisions } from './listener-checks.ts'
 import type { ConfigFile } from './schema.ts'
-
-/** Something that no single value shows. */
-export interface Finding {
-  readonly path: string
-  readonly message: string
-  readonly fix: string
-  /** True: the daemon starts all the same. */
-  readonly warning?: true
-}
 
 type Section = keyof ConfigFile
 
 /** A check over several values. It runs when none of the sections it reads has a problem of its own. */
 export interface CrossCheck {
   readonly reads: readonly Section[]
-  find(file: ConfigFile, config: Config): Finding[]
+  find(file: ConfigFile, config: Config, kinds: Kinds): Finding[]
 }
 
 export const crossChecks: readonly CrossCheck[] = [
   { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...proxies(config)] },
   { reads: ['server', 'listeners'], find: (file, config) => [...listenerTls(file), ...portCollisions(config)] },
-  { reads: ['listeners', 'resources'], find: pinnedResources },
-  { reads: ['aws', 'resources'], find: revocableRoles },
+  { reads: ['listeners', 'resources'], find: (file, _, kinds) => pinnedResources(file, kinds) },
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
   { reads: ['aws'], find: awsFindings },
   { reads: ['audit'], find: anchors },
@@ -73,51 +66,6 @@ function proxies({ server }: Config): Finding[] {
           },
         ],
   )
-}
-
-function listenerTls({ server, listeners }: ConfigFile): Finding[] {
-  return (listeners?.postgres ?? []).flatMap((one, i) =>
-    one.tls || server.tls
-      ? []
-      : [
-          {
-            path: `listeners.postgres[${i}]`,
-            message: 'a PostgreSQL port needs a certificate: connect tokens travel only inside TLS',
-            fix: 'set tls here, or server.tls',
-          },
-        ],
-  )
-}
-
-function portCollisions({ server, listeners }: Config): Finding[] {
-  const ports: { path: string; listen: HostPort }[] = [
-    { path: 'server.listen', listen: server.listen },
-    { path: 'server.metrics_listen', listen: server.metricsListen },
-    ...listeners.postgres.map(({ listen }, i) => ({ path: `listeners.postgres[${i}].listen`, listen })),
-  ]
-  return ports.flatMap(({ path, listen }, i) => {
-    const other = ports.slice(0, i).find((earlier) => collide(earlier.listen, listen))
-    if (!other) return []
-    return [{ path, message: `port ${listen.port} is already taken by ${other.path}`, fix: 'choose another port' }]
-  })
-}
-
-/** Port 0 means any free port. */
-function collide(a: HostPort, b: HostPort): boolean {
-  if (a.port !== b.port || a.port === 0) return false
-  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
-}
-
-function pinnedResources(file: ConfigFile): Finding[] {
-  const ids = (file.resources ?? []).map((one) => one.id)
-  return (file.listeners?.postgres ?? []).flatMap(({ resource }, i) => {
-    if (resource === undefined || ids.includes(resource)) return []
-    const matches = ids.filter((id) => id.split('/').at(-1) === resource)
-    if (matches.length === 1) return []
-    const message =
-      matches.length === 0 ? `there is no resource "${resource}"` : `"${resource}" means several resources`
-    return [{ path: `listeners.postgres[${i}].resource`, message, fix: 'write the full id of one under resources' }]
-  })
 }
 
 function issuer({ oidc }: ConfigFile): Finding[] {
@@ -172,16 +120,6 @@ function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Findin
           },
         ],
   )
-}
-
-/** Their sessions carry no tags of ours, so that there is nothing to deny them by. */
-function revocableRoles({ resources = [] }: ConfigFile, { aws }: Config): Finding[] {
-  return resources.flatMap(({ id, revocable }, i) => {
-    const account = id.split('/')[1] ?? ''
-    if (!revocable || aws.accounts[account]?.trust !== 'web_identity') return []
-    const message = `account ${account} trusts web_identity, whose sessions carry no tag to deny them by`
-    return [{ path: `resources[${i}].revocable`, message, fix: 'remove it, or let the account trust the hub' }]
-  })
 }
 
 function anchors({ audit }: ConfigFile): Finding[] {

@@ -4,12 +4,14 @@ import type { TSchema } from 'typebox'
 export interface SchemaView {
   readonly type?: string
   readonly const?: unknown
+  readonly title?: string
   readonly description?: string
   readonly default?: unknown
   readonly examples?: readonly unknown[]
   readonly pattern?: string
   readonly format?: string
   readonly patternErrorMessage?: string
+  readonly errorMessage?: string
   readonly propertyErrorMessage?: string
   readonly writeOnly?: boolean
   readonly minimum?: number
@@ -26,6 +28,8 @@ export interface SchemaView {
   readonly additionalProperties?: boolean | SchemaView
   readonly items?: SchemaView
   readonly anyOf?: readonly SchemaView[]
+  /** The first that applies says what belongs here, instead of the schema around it. */
+  readonly allOf?: readonly { readonly if: SchemaView; readonly then: SchemaView }[]
 }
 
 export function viewOf(schema: TSchema): SchemaView {
@@ -45,7 +49,8 @@ export function expected(schema: SchemaView): string {
   if (schema.anyOf) return schema.anyOf.map(expected).join(', or ')
   if (schema['x-least'])
     return `a duration of ${schema['x-least']} to ${schema['x-most']}, such as ${schema.examples?.[0]}`
-  if (schema.patternErrorMessage) return schema.patternErrorMessage.replace(/^expected /, '')
+  const said = schema.patternErrorMessage ?? schema.errorMessage
+  if (said) return said.replace(/^expected /, '')
   if (schema.format === 'regex') return 'a regular expression'
   if (schema.type === 'integer' || schema.type === 'number') return expectedNumber(schema)
   return typeNames[schema.type ?? ''] ?? 'anything'

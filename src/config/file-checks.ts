@@ -1,6 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { fileMembers, type Kinds, kindOf } from '../catalog/kind.ts'
+import type { ResourceFile } from '../catalog/resource.ts'
 import type { Config, TlsFiles } from './config.ts'
-import type { Finding } from './cross-checks.ts'
+import type { Finding } from './finding.ts'
 import { readText } from './read-text.ts'
 import type { ConfigFile } from './schema.ts'
 
@@ -9,13 +11,29 @@ const maxPemBytes = 1_000_000
 const monthMs = 30 * 86_400_000
 
 /** Certificates, keys and roots that the configuration names: there, readable, matching, in date. @param now epoch ms */
-export async function checkFiles(file: ConfigFile, config: Config, now: number): Promise<Finding[]> {
+export async function checkFiles(file: ConfigFile, config: Config, kinds: Kinds, now: number): Promise<Finding[]> {
   const { server, listeners, resources } = config
-  const own = listeners.postgres.map(({ tls }, i) =>
-    file.listeners?.postgres?.[i]?.tls ? checkPair(`listeners.postgres[${i}].tls`, tls, now) : [],
+  const own = Object.entries(listeners).flatMap(([protocol, ports]) =>
+    ports.map(({ tls }, i) =>
+      file.listeners?.[protocol]?.[i]?.tls ? checkPair(`listeners.${protocol}[${i}].tls`, tls, now) : [],
+    ),
   )
-  const roots = resources.map(({ ca }, i) => (ca === undefined ? [] : checkRoots(`resources[${i}].ca`, ca)))
-  return (await Promise.all([server.tls ? checkPair('server.tls', server.tls, now) : [], ...own, ...roots])).flat()
+  const named = resources.map((resource, i) => checkResource(resource, `resources[${i}]`, kinds))
+  return (await Promise.all([server.tls ? checkPair('server.tls', server.tls, now) : [], ...own, ...named])).flat()
+}
+
+/** What may stand behind `x-file` of a kind's attribute. */
+const fileChecks: Readonly<Record<string, (path: string, file: string) => Promise<Finding[]>>> = {
+  certificates: checkRoots,
+}
+
+async function checkResource(resource: ResourceFile, path: string, kinds: Kinds): Promise<Finding[]> {
+  const kind = kindOf(kinds, resource.id)
+  const found = Object.entries(kind ? fileMembers(kind) : {}).map(([name, holds]) => {
+    const file = resource[name]
+    return typeof file === 'string' ? (fileChecks[holds]?.(`${path}.${name}`, file) ?? []) : []
+  })
+  return (await Promise.all(found)).flat()
 }
 
 async function checkPair(path: string, files: TlsFiles, now: number): Promise<Finding[]> {

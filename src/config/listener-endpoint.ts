@@ -1,11 +1,12 @@
 import type { Config } from './config.ts'
 
-/** The broker's own PostgreSQL port for a resource: one pinned to it, else one that takes every resource. */
+/** The broker's own port for a resource, if its protocol has one: a port pinned to it, else one that takes every resource. */
 export function listenerEndpoint(
   config: { readonly server: Pick<Config['server'], 'publicUrl'>; readonly listeners: Config['listeners'] },
+  protocol: string | undefined,
   resourceId: string,
 ): { host: string; port: number } | null {
-  const ports = config.listeners.postgres
+  const ports = protocol === undefined ? [] : (config.listeners[protocol] ?? [])
   const found = ports.find(({ resource }) => resource === resourceId) ?? ports.find(({ resource }) => resource === null)
   // Certificates name the host by which people know the broker, not the address it binds.
   return found ? { host: new URL(config.server.publicUrl).hostname, port: found.listen.port } : null

@@ -1,14 +1,16 @@
 import { dirname, resolve } from 'node:path'
+import type { Kinds } from '../catalog/kind.ts'
 import type { Config, ConfigCheck, ConfigProblem, LoadedConfig } from './config.ts'
-import { crossChecks, type Finding } from './cross-checks.ts'
+import { crossChecks } from './cross-checks.ts'
 import { checkFiles } from './file-checks.ts'
+import type { Finding } from './finding.ts'
 import { formatPath, type Path, parsePath } from './path.ts'
 import { type Env, readReferences } from './read-references.ts'
 import { readText } from './read-text.ts'
 import { type Located, locate, readYaml } from './read-yaml.ts'
 import { findReferences, hide, substitute } from './references.ts'
 import { resolveConfig } from './resolve.ts'
-import { type ConfigFile, ConfigSchema } from './schema.ts'
+import { type ConfigFile, configSchema } from './schema.ts'
 import { type Mistake, type Show, validate } from './validate.ts'
 
 export type { Env } from './read-references.ts'
@@ -25,15 +27,20 @@ const placeholders = {
   oidc: { issuer: 'https://placeholder.invalid', client_id: 'placeholder' },
 } as const
 
+export interface LoadOptions {
+  readonly env: Env
+  readonly kinds: Kinds
+  readonly checks?: readonly ConfigCheck[]
+  readonly now?: number
+}
+
 /**
  * Reads, validates and resolves the configuration; every problem at once, with its line.
+ * @param options.kinds of resources, from which listeners, attributes and levels follow
  * @param options.checks of features, over `aws`, `resources`, `levels` and `access`; they run when all but the last are well-formed
  * @param options.now epoch milliseconds, for the dates of certificates
  */
-export async function loadConfig(
-  file: string,
-  options: { env: Env; checks?: readonly ConfigCheck[]; now?: number },
-): Promise<LoadedConfig> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<LoadedConfig> {
   const path = resolve(file)
   const source = await readText(path, maxFileBytes)
   if (!source.ok) return { ok: false, problems: [unreadable(path, source.why)] }
@@ -42,11 +49,11 @@ export async function loadConfig(
   const { found, mistakes } = await readReferences(findReferences(yaml.root.value), options.env, dirname(path))
   const report: Report = (mistake) => toProblem(yaml.root, found, mistake)
   const value = substitute(yaml.root.value, found)
-  const wrong = [...mistakes, ...mistakesOf(value, mistakes, (at, got) => show(yaml.root, at, got))]
+  const wrong = [...mistakes, ...mistakesOf(value, mistakes, options.kinds, (at, got) => show(yaml.root, at, got))]
   if (wrong.some((mistake) => mistake.path.length === 0)) return { ok: false, problems: wrong.map(report) }
   const broken = new Set(wrong.map((mistake) => String(mistake.path[0])))
   const usable = usableSections(value as ConfigFile, broken)
-  const config = resolveConfig(usable, path, dirname(path))
+  const config = resolveConfig(usable, path, dirname(path), options.kinds)
   const findings = [...(await findAll(usable, config, broken, options)), ...literalSecrets(yaml.root)]
   return answer(config, wrong.map(report), findings, report)
 }
@@ -59,9 +66,9 @@ function unreadable(path: string, why: string): ConfigProblem {
 }
 
 /** What the schema says, except of values whose reference could not be read. */
-function mistakesOf(value: unknown, unread: readonly Mistake[], show: Show): Mistake[] {
+function mistakesOf(value: unknown, unread: readonly Mistake[], kinds: Kinds, show: Show): Mistake[] {
   const known = new Set(unread.map((mistake) => formatPath(mistake.path)))
-  return validate(ConfigSchema, value, show).filter((mistake) => !known.has(formatPath(mistake.path)))
+  return validate(configSchema(kinds), value, show).filter((mistake) => !known.has(formatPath(mistake.path)))
 }
 
 /** A value as it was typed; what came by a reference is named, never shown. */
@@ -86,11 +93,13 @@ async function findAll(
   file: ConfigFile,
   config: Config,
   broken: ReadonlySet<string>,
-  options: { checks?: readonly ConfigCheck[]; now?: number },
+  options: LoadOptions,
 ): Promise<Finding[]> {
   const whole = (sections: readonly string[]) => !sections.some((section) => broken.has(section))
-  const crossed = crossChecks.filter(({ reads }) => whole(reads)).flatMap(({ find }) => find(file, config))
-  const files = await checkFiles(file, config, options.now ?? Date.now())
+  const crossed = crossChecks
+    .filter(({ reads }) => whole(reads))
+    .flatMap(({ find }) => find(file, config, options.kinds))
+  const files = await checkFiles(file, config, options.kinds, options.now ?? Date.now())
   const checked = whole(featureSections) ? (options.checks ?? []).map((check) => check(config)) : []
   return [
     ...crossed,

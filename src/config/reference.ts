@@ -1,5 +1,6 @@
+import type { Kind, Kinds } from '../catalog/kind.ts'
 import { expected, type SchemaView, viewOf } from './expected.ts'
-import { ConfigSchema } from './schema.ts'
+import { configSchema, editorSchema } from './schema.ts'
 
 /** One key of the configuration, as the reference shows it. */
 export interface Key {
@@ -30,13 +31,14 @@ export function keysOf(schema: SchemaView, name = ''): Key[] {
 }
 
 /** JSON Schema of the file, for editors; `$schema` of YAML language servers points to it. */
-export function renderJsonSchema(): string {
-  return `${JSON.stringify({ $schema: 'https://json-schema.org/draft/2020-12/schema', ...ConfigSchema }, null, 2)}\n`
+export function renderJsonSchema(kinds: Kinds): string {
+  const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...editorSchema(kinds) }
+  return `${JSON.stringify(schema, null, 2)}\n`
 }
 
 /** docs/configuration.md: every key with what it expects, its default, an example and its meaning. */
-export function renderReference(): string {
-  const root = viewOf(ConfigSchema)
+export function renderReference(kinds: Kinds): string {
+  const root = viewOf(configSchema(kinds))
   const sections = Object.entries(root.properties ?? {}).map(([name, schema]) => {
     const keys = keysOf(schema, name)
     const required = root.required?.includes(name) ? 'Required. ' : ''
@@ -44,7 +46,23 @@ export function renderReference(): string {
     const rows = keys.length > 0 ? keys : [{ name, schema, required: true }]
     return `## ${name}\n\n${about}\n\n${table(rows)}`
   })
-  return `${introduction}\n${sections.join('\n')}\n${databaseLevels}`
+  return `${introduction}\n${[...sections, ...kinds.map(kindSections)].join('\n')}`
+}
+
+/** What an entry of `resources` and a level hold for one kind. */
+function kindSections({ name, target, level }: Kind): string {
+  const attributes = keysOf(viewOf(target.schema))
+  const members = keysOf(viewOf(level.schema))
+  return `## Resources of ${name}
+
+What an entry of \`resources\` has beside \`id\`, \`partition\` and \`tags\` when its id begins with \`${name}/\`.
+
+${attributes.length > 0 ? table(attributes) : 'Nothing more.\n'}
+## Levels of ${name}
+
+What \`levels[].<key>\` holds for these resources.
+
+${members.length > 0 ? table(members) : 'Nothing: write `{}`.\n'}`
 }
 
 const introduction = `# Configuration
@@ -61,18 +79,6 @@ what to do. [config/minimal.yaml](../config/minimal.yaml) is the shortest file t
 - Anchors and aliases (\`*name\`) are refused, so that a rule is reviewed where it applies.
 - SIGHUP reloads \`levels\`, \`access\` and \`resources\`; a broken file changes nothing. The rest needs a restart.
   Certificates are read again when their files change.
-`
-
-const databaseLevels = `## Levels of rds-postgres
-
-What \`levels[].<key>\` holds for a database; src/kinds/rds-postgres reads it.
-
-| Key | Expects | Default | Example | Meaning |
-| --- | --- | --- | --- | --- |
-| \`db_user\` | the name of a database user | **required** | \`sallyport_ro\` | Signs in at the target; must have the role rds_iam. Its rights there are what the level allows. |
-| \`databases\` | a list; each the name of a database, or \`*\` | \`["*"]\` | \`["orders"]\` | Databases that may be connected to. |
-| \`statement_timeout\` | a duration | | \`30s\` | The longest \`statement_timeout\` of the session at its start; SQL can set another, so it keeps order and is no boundary. |
-| \`max_rows\` | a whole number from 1 | | \`100000\` | The session is ended when a statement gives more rows. |
 `
 
 function table(keys: readonly Key[]): string {

@@ -1,7 +1,10 @@
 import { resolve } from 'node:path'
 import { Value } from 'typebox/value'
-import type { Config, TlsFiles } from './config.ts'
-import { type ConfigFile, ConfigSchema } from './schema.ts'
+import { fileMembers, type Kinds, kindOf } from '../catalog/kind.ts'
+import type { ResourceFile } from '../catalog/resource.ts'
+import type { Config, ListenerConfig, TlsFiles } from './config.ts'
+import { protocolsOf } from './schema/listeners.ts'
+import { type ConfigFile, configSchema } from './schema.ts'
 import { parseDuration, parseHostPort, parseSize } from './units.ts'
 
 /** Sections that may be left out altogether. */
@@ -11,8 +14,8 @@ const emptySections = { store: {}, keys: {}, aws: {}, listeners: {}, recordings:
  * The configuration as the daemon uses it, from a file that the schema allows. Pure.
  * @param path absolute path of the file; relative paths in it start at `folder`
  */
-export function resolveConfig(written: ConfigFile, path: string, folder: string): Config {
-  const file = Value.Default(ConfigSchema, { ...emptySections, ...structuredClone(written) }) as ConfigFile
+export function resolveConfig(written: ConfigFile, path: string, folder: string, kinds: Kinds): Config {
+  const file = Value.Default(configSchema(kinds), { ...emptySections, ...structuredClone(written) }) as ConfigFile
   const under = (relative: string) => resolve(folder, relative)
   return {
     file: path,
@@ -21,8 +24,8 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string)
     keysDir: under(filled(file.keys?.dir)),
     oidc: resolveOidc(file),
     aws: resolveAws(file),
-    listeners: { postgres: resolveListeners(file, under) },
-    resources: (written.resources ?? []).map((one) => (one.ca === undefined ? one : { ...one, ca: under(one.ca) })),
+    listeners: resolveListeners(file, under, kinds),
+    resources: (written.resources ?? []).map((one) => resolveResource(one, under, kinds)),
     levels: written.levels ?? [],
     access: written.access ?? [],
     recordings: {
@@ -104,13 +107,24 @@ function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
   }
 }
 
-function resolveListeners(file: ConfigFile, under: Under): Config['listeners']['postgres'] {
-  return (file.listeners?.postgres ?? []).map((one) => ({
-    listen: hostPort(one.listen),
-    // a port without a certificate is refused by cross-checks.ts, so that the empty names are never opened
-    tls: tlsFiles(one.tls ?? file.server.tls ?? { cert: '', key: '' }, under),
-    resource: one.resource ?? null,
-  }))
+function resolveListeners(file: ConfigFile, under: Under, kinds: Kinds): Config['listeners'] {
+  const ports = (protocol: string): ListenerConfig[] =>
+    (file.listeners?.[protocol] ?? []).map((one) => ({
+      listen: hostPort(one.listen),
+      // a port without a certificate is refused by listener-checks.ts, so that the empty names are never opened
+      tls: tlsFiles(one.tls ?? file.server.tls ?? { cert: '', key: '' }, under),
+      resource: one.resource ?? null,
+    }))
+  return Object.fromEntries(protocolsOf(kinds).map((protocol) => [protocol, ports(protocol)]))
+}
+
+function resolveResource(file: ResourceFile, under: Under, kinds: Kinds): ResourceFile {
+  const kind = kindOf(kinds, file.id)
+  const paths = Object.keys(kind ? fileMembers(kind) : {}).flatMap((name) => {
+    const path = file[name]
+    return typeof path === 'string' ? [[name, under(path)]] : []
+  })
+  return { ...file, ...Object.fromEntries(paths) }
 }
 
 function tlsFiles(tls: TlsFiles, under: Under): TlsFiles {

@@ -1,21 +1,13 @@
 import type { HostPort } from './config.ts'
 
-const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
-const sizeUnits: Readonly<Record<string, number>> = { KB: 1000, MB: 1_000_000, GB: 1_000_000_000 }
+export { parseDuration } from '../../proxy/duration.ts'
 
-/** @param text e.g. `30s`; undefined when it isn't a duration. @returns milliseconds */
-export function parseDuration(text: string): number | undefined {
-  return parseQuantity(text, /^([0-9]{1,8})(ms|s|m|h|d)$/, durationUnits)
-}
+const sizeUnits: Readonly<Record<string, number>> = { KB: 1000, MB: 1_000_000, GB: 1_000_000_000 }
 
 /** @param text e.g. `1GB`, in powers of ten; undefined when it isn't a size. @returns bytes */
 export function parseSize(text: string): number | undefined {
-  return parseQuantity(text, /^([0-9]{1,6})(KB|MB|GB)$/, sizeUnits)
-}
-
-function parseQuantity(text: string, form: RegExp, units: Readonly<Record<string, number>>): number | undefined {
-  const [, count, unit] = form.exec(text) ?? []
-  return count === undefined || unit === undefined ? undefined : Number(count) * (units[unit] ?? Number.NaN)
+  const [, count, unit = ''] = /^([0-9]{1,6})(KB|MB|GB)$/.exec(text) ?? []
+  return count === undefined ? undefined : Number(count) * (sizeUnits[unit] ?? Number.NaN)
 }
 
 /** @param text `HOST:PORT` or `[IPV6]:PORT`; undefined when it is neither, or the port is above 65535 */

@@ -35,12 +35,13 @@ export function validate(schema: TSchema, value: unknown, show: Show): Mistake[]
 }
 
 function visit(schema: SchemaView, value: unknown, path: Path, walk: Walk): void {
+  const branch = schema.allOf?.find((one) => Value.Check(one.if, value))
   const variant = schema.anyOf?.find((one) => typeFits(one, value))
   if (variant) visit(variant, value, path, walk)
   else if (schema.const !== undefined && value !== schema.const) reportValue(schema, value, path, walk)
   else if (!typeFits(schema, value)) reportValue(schema, value, path, walk)
   else if (Array.isArray(value)) visitList(schema, value, path, walk)
-  else if (typeof value === 'object' && value !== null) visitMapping(schema, value, path, walk)
+  else if (typeof value === 'object' && value !== null) visitMapping(branch?.then ?? schema, value, path, walk, schema)
   else if (!scalarFits(schema, value)) reportValue(schema, value, path, walk)
 }
 
@@ -69,7 +70,8 @@ function visitList(schema: SchemaView, value: readonly unknown[], path: Path, wa
   })
 }
 
-function visitMapping(schema: SchemaView, value: object, path: Path, walk: Walk): void {
+/** @param whole the schema of which `schema` is the branch that applies, or the same */
+function visitMapping(schema: SchemaView, value: object, path: Path, walk: Walk, whole: SchemaView): void {
   const known = schema.properties ?? {}
   for (const name of schema.required ?? [])
     if (!Object.hasOwn(value, name)) reportMissing(name, known[name], path, walk)
@@ -77,6 +79,7 @@ function visitMapping(schema: SchemaView, value: object, path: Path, walk: Walk)
     const found = memberOf(schema, name)
     if (found) visit(found, member, [...path, name], walk)
     else if (schema.propertyErrorMessage) reportKey(schema.propertyErrorMessage, name, path, walk)
+    else if (whole.allOf?.some(({ then }) => memberOf(then, name))) reportForeign(name, schema, whole, path, walk)
     else reportUnknown(name, Object.keys(known), path, walk)
   }
 }
@@ -86,6 +89,11 @@ function memberOf(schema: SchemaView, name: string): SchemaView | undefined {
   if (schema.properties && Object.hasOwn(schema.properties, name)) return schema.properties[name]
   for (const [pattern, member] of Object.entries(schema.patternProperties ?? {}))
     if (new RegExp(pattern, 'u').test(name)) return member
+  // No branch applies, as when an id is broken: what some branch knows is still judged.
+  for (const { then } of schema.allOf ?? []) {
+    const member = memberOf(then, name)
+    if (member) return member
+  }
   if (typeof schema.additionalProperties === 'object') return schema.additionalProperties
   return schema.additionalProperties === false ? undefined : {}
 }
@@ -153,6 +161,18 @@ function reportUnknown(name: string, known: readonly string[], path: Path, walk:
     walk,
     meant ? `did you mean ${meant}?` : `remove it; known here: ${known.join(', ')}`,
   )
+}
+
+/** A key that belongs to another branch: an attribute of another kind. */
+function reportForeign(name: string, schema: SchemaView, whole: SchemaView, path: Path, walk: Walk): void {
+  const own = Object.keys(schema.properties ?? {}).filter((one) => !Object.hasOwn(whole.properties ?? {}, one))
+  const message = `${schema.title} has no attribute ${JSON.stringify(name)}`
+  walk.mistakes.push({
+    path: [...path, name],
+    at: 'key',
+    message,
+    fix: `remove it; it has ${own.join(', ') || 'none'}`,
+  })
 }
 
 function reportKey(message: string, name: string, path: Path, walk: Walk, fix = 'correct the name'): void {

@@ -2,12 +2,13 @@ import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
-import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
 import type { IdentityService } from '../identity/identity.ts'
+import { route } from '../identity/route.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
 import { problems } from './plugins/problems.ts'
 import { collectRoutes, type RouteEntry } from './plugins/route-table.ts'
@@ -22,6 +23,8 @@ export interface AppOptions {
   readonly https?: { cert: string; key: string }
   /** One plugin per feature; each route declares who may call it (`config.access`). */
   readonly routes: readonly FastifyPluginAsync[]
+  /** Served ahead of all this. */
+  readonly ownPaths?: readonly OwnPath[]
   /** Requests per minute and address; 600 unless told. */
   readonly rateLimit?: number
 }
@@ -38,7 +41,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     requestTimeout: 30_000,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
     ...(options.https ? { https: options.https } : {}),
-  } as object).withTypeProvider<TypeBoxTypeProvider>() as unknown as FastifyInstance
+  } as object) as unknown as FastifyInstance
 
   const routeTable = collectRoutes(app)
   await app.register(swagger, {
@@ -47,6 +50,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
       info: { title: 'Sallyport', version: '1', description: 'Access broker for AWS' },
       servers: [{ url: options.publicUrl }],
     },
+    refResolver: { buildLocalReference: ({ $id }) => String($id) },
   })
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -66,13 +70,17 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(problems)
   await app.register(authentication, { identity: options.identity, publicUrl: options.publicUrl })
   app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'unknown'
+    const url = request.routeOptions.url ?? 'unknown'
     options.metrics.httpSeconds.observe(
-      { method: request.method, route, status: String(reply.statusCode) },
+      { method: request.method, route: url, status: String(reply.statusCode) },
       reply.elapsedTime / 1000,
     )
   })
-  app.get('/api/v1/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, async () => app.swagger())
+  route(app, 'GET /api/v1/openapi.json', async ({ reply }) =>
+    reply.type('application/json').send(JSON.stringify(app.swagger())),
+  )
   for (const plugin of options.routes) await app.register(plugin)
+  await app.ready()
+  serveOwnPaths(app.server, options.ownPaths ?? [], (error) => app.log.error({ err: error }, 'a path of a kind failed'))
   return Object.assign(app, { routeTable }) as App
 }

@@ -1,8 +1,13 @@
 import { createServer, type Server } from 'node:http'
 import type { Registry } from 'prom-client'
+import { listen } from '../../proxy/ports/listen.ts'
 
 /** `/metrics` on a listener of its own, so that scraping needs no sign-in and the public side shows nothing. */
-export async function serveMetrics(registry: Registry, listen: { host: string; port: number }): Promise<Server> {
+export async function serveMetrics(
+  registry: Registry,
+  at: { readonly host: string; readonly port: number },
+  onError: (error: Error) => void,
+): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found; try /metrics\n')
@@ -14,9 +19,6 @@ export async function serveMetrics(registry: Registry, listen: { host: string; p
     )
   })
   server.requestTimeout = 10_000
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(listen.port, listen.host, resolve)
-  })
+  await listen(server, at, onError)
   return server
 }

@@ -1,16 +1,16 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { Turns } from '../telemetry/keyed-mutex.ts'
+import type { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Directory } from './directory/directory.ts'
 import type { IdentityDeps } from './identity-deps.ts'
 import type { Login, Principal } from './principal.ts'
-import type { Memory } from './removals.ts'
+import type { Removals } from './removals.ts'
 
 /** What the parts of identity share. */
 export interface Core extends IdentityDeps {
-  readonly memory: Memory
+  readonly removals: Removals
   readonly directory: Directory
   /** One change of one principal at a time. */
-  readonly turns: Turns
+  readonly mutex: KeyedMutex
 }
 
 /** @throws BrokerError PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */

@@ -1,5 +1,6 @@
-import type { Identity as Identified } from '../../proxy/session.ts'
-import { Turns } from '../telemetry/keyed-mutex.ts'
+import type { Identity as Identified } from '../../proxy/doorman.ts'
+import type { DirectoryPage } from '../contract/principals.ts'
+import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
@@ -10,25 +11,13 @@ import type { IdentityDeps } from './identity-deps.ts'
 import { LoginKeeper } from './logins/login-keeper.ts'
 import type { Logins } from './logins/logins.ts'
 import { freshIdToken, probeLogins } from './logins/probe-logins.ts'
-import type { Login, Principal, Role } from './principal.ts'
+import type { Login, Principal } from './principal.ts'
 import { recover } from './recover.ts'
-import { Memory } from './removals.ts'
+import { Removals } from './removals.ts'
 import { FailedLogins } from './sign-in/failed-logins.ts'
 import { ApiTokens } from './tokens/api-tokens.ts'
 import { ConnectTokens } from './tokens/connect-tokens.ts'
 import { createTokenStore } from './tokens/token-store.ts'
-
-export interface DirectoryEntry extends Principal {
-  readonly roles: readonly Role[]
-  /** Last seen by a sign-in or a refresh, epoch milliseconds. */
-  readonly seenAt: number
-}
-
-export interface DirectoryPage {
-  readonly principals: readonly DirectoryEntry[]
-  /** Null at the end. */
-  readonly next: string | null
-}
 
 /** Identity as the API and the composition root use it. */
 export interface Identity extends IdentityService {
@@ -46,8 +35,8 @@ export interface Identity extends IdentityService {
 
 /** Builds identity, and learns from the audit log what was taken away before this daemon started. */
 export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
-  const memory = new Memory()
-  const core: Core = { ...deps, memory, directory: new Directory({ ...deps, memory }), turns: new Turns() }
+  const removals = new Removals()
+  const core: Core = { ...deps, removals, directory: new Directory({ ...deps, removals }), mutex: new KeyedMutex() }
   const failures = new FailedLogins(deps)
   const logins = new LoginKeeper(core, failures)
   const tokens = createTokenStore(deps.db, deps.keyring)
@@ -56,23 +45,23 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const locking = { ...core, logins: logins.store, tokens }
   const sweeping = sweeper(core, [
     async () => {
-      for (const id of memory.unstoredLocks) await storeLock(locking, id)
+      for (const id of removals.unstoredLocks) await storeLock(locking, id)
     },
     async () => {
-      for (const [id, table] of memory.undeleted) {
+      for (const [id, table] of removals.undeleted) {
         await (table === 'logins' ? logins.store.delete(id) : tokens.delete(table, id))
-        memory.undeleted.delete(id)
+        removals.undeleted.delete(id)
       }
     },
     () => logins.expire(),
     () => connectTokens.expire(),
     () => apiTokens.expire(),
     () => failures.report(),
-    async () => memory.forget(deps.clock.now()),
+    async () => removals.forget(deps.clock.now()),
   ])
   const probing = sweeper(core, [() => probeLogins(core, logins)])
   await recover(core)
-  for (const id of memory.unstoredLocks) await storeLock(locking, id)
+  for (const id of removals.unstoredLocks) await storeLock(locking, id)
   return {
     logins,
     apiTokens,
@@ -87,7 +76,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
     credentialLive: (credential) => usable(credential, { logins, apiTokens, connectTokens }),
-    scramVerifier: (id) => connectTokens.scramVerifier(id),
+    tokenKeys: (id) => connectTokens.tokenKeys(id),
     identify: (claim, client) => connectTokens.identify(claim, client),
     sweep: async () => {
       await Promise.all([sweeping(), probing()])

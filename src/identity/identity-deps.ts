@@ -1,4 +1,3 @@
-import type { Access } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Config } from '../config/config.ts'
 import type { Changes } from '../store/changes.ts'
@@ -8,6 +7,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Prober } from './logins/logins.ts'
+import type { TokenGrants } from './tokens/token-grants.ts'
 
 /** What identity needs of the rest of the house. */
 export interface IdentityDeps {
@@ -20,7 +20,7 @@ export interface IdentityDeps {
   readonly changes: Changes
   readonly config: Config['oidc']
   /** Access needs identity, and connect tokens need access; asked for when the first is issued. */
-  access(): Pick<Access, 'check' | 'connectTokenPolicy'>
+  access(): TokenGrants
   /** Omitted: refresh tokens are kept, but not tried. */
   readonly prober?: Prober
 }

@@ -81,3 +81,7 @@ export interface IdentityTables {
     mac: string
   }
 }
+
+declare module '../store/schema.ts' {
+  interface Database extends IdentityTables {}
+}

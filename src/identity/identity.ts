@@ -1,4 +1,5 @@
-import type { Claim, ClientOrigin, Identity as Identified, ScramVerifier } from '../../proxy/session.ts'
+import type { Claim, Identity as Identified, TokenKeys } from '../../proxy/doorman.ts'
+import type { ClientOrigin } from '../../proxy/session.ts'
 import type { Login, Principal } from './principal.ts'
 
 /** What the rest of the house may ask of identity. Built by `createIdentity` (create-identity.ts). */
@@ -19,7 +20,7 @@ export interface IdentityService {
   findPrincipal(reference: string): Promise<Principal>
   /** True while this login or token may still be used; read from the store. */
   credentialLive(credential: Identified['credential']): Promise<boolean>
-  scramVerifier(tokenId: string): Promise<ScramVerifier>
+  tokenKeys(tokenId: string): Promise<TokenKeys>
   /** For protocol listeners. @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
   identify(claim: Claim, client: ClientOrigin): Promise<Identified>
   /** Sweeps: expired logins and tokens, refresh-token probes. Called by the daemon's timer. */

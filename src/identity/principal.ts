@@ -1,3 +1,7 @@
+import type { Role, Scope } from '../contract/route-contract.ts'
+
+export type { Role, Scope }
+
 /** Who asks: a verified identity with its groups. Data only. */
 export interface Principal {
   readonly id: string
@@ -18,12 +22,6 @@ export interface Principal {
   /** Who answers for a service account. */
   readonly ownerId: string | null
 }
-
-export const roles = ['user', 'auditor', 'admin'] as const
-export type Role = (typeof roles)[number]
-
-export const scopes = ['read', 'request', 'connect', 'audit', 'admin'] as const
-export type Scope = (typeof scopes)[number]
 
 /** One authenticated way in. Every HTTP request and websocket past the door carries one. */
 export interface Login {

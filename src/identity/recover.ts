@@ -1,47 +1,35 @@
-import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../audit/audit.ts'
+import type { AuditEvent, AuditType } from '../audit/audit.ts'
+import { readEvents } from '../audit/read-events.ts'
+import { longestApiTokenMs, longestConnectTokenMs } from '../contract/tokens.ts'
 import type { Core } from './core.ts'
-import { longestApiTokenMs } from './tokens/api-tokens.ts'
-import { longestConnectTokenMs } from './tokens/connect-tokens.ts'
-
-type Log = Pick<AuditLog, 'search' | 'spooled'>
 
 /**
  * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
  * newest version of each principal. So a row that was put back while the daemon was down counts for nothing either.
  */
 export async function recover(core: Core): Promise<void> {
-  const { audit, memory } = core
+  const { audit } = core
   const now = core.clock.now()
   const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
   const locks: AuditEvent[] = [...audit.spooled()].reverse()
-  for await (const event of events(audit, ['principal.locked', 'principal.unlocked'], 0)) {
+  for await (const event of readEvents(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
     const id = event.fields.principal
-    if (event.type === 'principal.unlocked' && typeof id === 'string') memory.noteUnlock(id, event.at)
+    if (event.type === 'principal.unlocked' && typeof id === 'string') core.removals.noteUnlock(id, event.at)
   }
   noteLocks(core, locks)
-  for await (const { fields } of events(audit, ['principal.changed'], 0)) {
+  for await (const { fields } of readEvents(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
-      memory.noteVersion(fields.principal, fields.version)
+      core.removals.noteVersion(fields.principal, fields.version)
   }
-  const removals: readonly (readonly [AuditType[], number])[] = [
+  const removalTypes: readonly (readonly [AuditType[], number])[] = [
     [['login.ended', 'connect-token.revoked'], longestLoginMs],
     [['token.revoked'], longestApiTokenMs],
   ]
-  for (const [types, longestMs] of removals) {
-    for await (const event of events(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
+  for (const [types, longestMs] of removalTypes) {
+    for await (const event of readEvents(audit, types, now - longestMs)) noteRemoval(core, event, now + longestMs)
   }
   for (const event of audit.spooled()) noteRemoval(core, event, now + longestApiTokenMs)
-}
-
-async function* events(audit: Log, types: readonly AuditType[], since: number): AsyncIterable<AuditRecord> {
-  let cursor: string | null = null
-  do {
-    const from = cursor === null ? {} : { cursor }
-    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: 1000, ...from })
-    yield* page.events
-    cursor = page.next
-  } while (cursor !== null)
 }
 
 /** @param newestFirst the first event of a principal says how it is now */
@@ -53,8 +41,8 @@ function noteLocks(core: Core, newestFirst: readonly AuditEvent[]): void {
     if ((!isLock && type !== 'principal.unlocked') || typeof id !== 'string' || known.has(id)) continue
     known.add(id)
     if (!isLock) continue
-    core.memory.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
-    core.memory.unstoredLocks.add(id) // the sweep looks whether the store has it
+    core.removals.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
+    core.removals.unstoredLocks.add(id) // the sweep looks whether the store has it
   }
 }
 
@@ -67,5 +55,5 @@ const removedBy: Partial<Record<AuditType, string>> = {
 function noteRemoval(core: Core, { type, fields }: AuditEvent, until: number): void {
   const id = fields[removedBy[type] ?? '']
   if (typeof id !== 'string') return
-  core.memory.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
+  core.removals.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
 }

@@ -1,10 +1,12 @@
+import { KnownVersions } from '../store/known-versions.ts'
+
 /**
  * What was taken away, and the newest version of every principal, as far as this daemon knows from its own writes and from
  * the audit log. It holds from the instant of the decision, whatever the store says: a write that failed, and a row that
  * somebody put back with its valid MAC, give nothing.
  */
-export class Memory {
-  readonly #versions = new Map<string, number>()
+export class Removals {
+  readonly #versions = new KnownVersions()
   readonly #lockedAt = new Map<string, number>()
   readonly #unlockedAt = new Map<string, number>()
   readonly #removed = new Map<string, number>()
@@ -14,12 +16,12 @@ export class Memory {
   readonly undeleted = new Map<string, 'logins' | 'api_tokens' | 'connect_tokens'>()
 
   noteVersion(principalId: string, version: number): void {
-    this.#versions.set(principalId, Math.max(version, this.version(principalId)))
+    this.#versions.note(principalId, version, Number.POSITIVE_INFINITY)
   }
 
   /** 0 when nothing is known. */
   version(principalId: string): number {
-    return this.#versions.get(principalId) ?? 0
+    return this.#versions.newest(principalId)
   }
 
   lock(principalId: string, at: number): void {
@@ -42,7 +44,7 @@ export class Memory {
     return unlockedAt !== undefined && createdAt <= unlockedAt
   }
 
-  /** Epoch milliseconds; undefined when this memory knows of no lock. */
+  /** Epoch milliseconds; undefined when no lock is known. */
   lockedAt(principalId: string): number | undefined {
     return this.#lockedAt.get(principalId)
   }

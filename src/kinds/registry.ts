@@ -1,9 +1,6 @@
-import type { Kind } from '../catalog/kind.ts'
-import { iamRole } from './iam-role/kind.ts'
-import { rdsPostgres } from './rds-postgres/kind.ts'
+import { iamRole } from './iam-role/module.ts'
+import type { KindModules } from './module.ts'
+import { rdsPostgres } from './rds-postgres/module.ts'
 
-/** Every kind of resource this build knows, by its name in ids. */
-export function createKinds(): ReadonlyMap<string, Kind> {
-  const kinds: readonly Kind[] = [iamRole, rdsPostgres]
-  return new Map(kinds.map((kind) => [kind.name, kind]))
-}
+/** Every kind of resource this build knows. */
+export const kinds: KindModules = [iamRole, rdsPostgres]

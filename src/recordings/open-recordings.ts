@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
 import { mkdir, open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BrokerError } from '../../proxy/session.ts'
+import { BrokerError, type RecordingStart } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { RecordingDesk } from './recording-buffers.ts'
+import { RecordingBuffers } from './recording-buffers.ts'
 import { checkRecording } from './recording-check.ts'
 import { dayOf, findRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
@@ -35,22 +35,27 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
   const { clock, freeBytes } = deps
   const quota = new RecordingQuota({ dir, clock, ...limits, ...(freeBytes ? { freeBytes } : {}) })
   await quota.load()
-  const desk = new RecordingDesk(deps.metrics)
+  const buffers = new RecordingBuffers(deps.metrics)
   const writers = new Map<string, RecordingWriter>()
 
-  const create = async (header: RecordingHeader): Promise<RecordingWriter> => {
-    const { sessionId, principalId } = header
+  const create = async (header: RecordingHeader): Promise<RecordingStart> => {
+    const { sessionId, principalId, startedAt } = header
     await quota.admit(principalId)
     const line = headerLine(header, deps.keyId)
-    const file = await createFile(join(dir, dayOf(header.startedAt)), recordingName(sessionId), line)
+    const [folder, name] = [dayOf(startedAt), recordingName(sessionId)]
+    await createFile(join(dir, folder), name, line)
     quota.spend(principalId, line.length)
+    return { file: join(folder, name), offset: line.length, head: hash('sha256', line) }
+  }
+
+  const resume: Recordings['resume'] = async ({ sessionId, principalId, recording: { file, offset, head } }) => {
     const writer = new RecordingWriter({
-      file,
-      offset: line.length,
-      head: hash('sha256', line),
+      file: await open(join(dir, file), 'r+'),
+      offset,
+      head,
       sessionId,
       principalId,
-      desk,
+      buffers,
       quota,
       highWater: deps.highWater ?? 1024 * 1024,
       onSealed: () => writers.delete(sessionId),
@@ -61,7 +66,7 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
 
   return {
     create: (header) => create(header).catch(rethrow),
-    heads: () => [...writers.values()].map(({ running }) => running),
+    resume: (session) => resume(session).catch(rethrow),
     read: async function* (sessionId) {
       yield* readEntries(await findRecording(dir, sessionId))
     },
@@ -90,17 +95,9 @@ function headerLine(header: RecordingHeader, keyId: string): Buffer {
   return Buffer.from(`${JSON.stringify({ v: formatVersion, key: keyId, ...names, startedAt })}\n`)
 }
 
-async function createFile(folder: string, name: string, header: Buffer) {
+async function createFile(folder: string, name: string, header: Buffer): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
-  const file = await open(join(folder, name), 'wx', 0o600)
-  try {
-    const { bytesWritten } = await file.write(header, 0, header.length, 0)
-    if (bytesWritten !== header.length) throw new Error('the disk took only a part of the header')
-    return file
-  } catch (error) {
-    await file.close()
-    throw error
-  }
+  await writeFile(join(folder, name), header, { flag: 'wx', mode: 0o600 })
 }
 
 function rethrow(cause: unknown): never {

@@ -4,13 +4,13 @@ export const bufferBytes = 64 * 1024
 const flushMs = 50
 const mostSpare = 64
 
-/** What the desk flushes. */
+/** What the shared timer flushes. */
 export interface Flushable {
   flush(): void
 }
 
 /** What all recordings share: buffers, so that an idle session holds none; one timer; the count of unwritten bytes. */
-export class RecordingDesk {
+export class RecordingBuffers {
   readonly #metrics: Pick<Metrics, 'recordingLagBytes'>
   readonly #spare: Buffer[] = []
   #waiting: Flushable[] = []

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
 import { write as writeFile } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
-import { BrokerError } from '../../proxy/session.ts'
-import { bufferBytes, type RecordingDesk } from './recording-buffers.ts'
+import type { SessionRecorder } from '../../proxy/relay/session-host.ts'
+import { BrokerError, type SealedRecording } from '../../proxy/session.ts'
+import { bufferBytes, type RecordingBuffers } from './recording-buffers.ts'
 import type { RecordingQuota } from './recording-quota.ts'
 import { longestEntryBytes } from './recording-scan.ts'
-import type { OpenRecording } from './recordings.ts'
 
 const lineFeed = 10
 /** A buffer begins with the previous hash, so that one call hashes both, and keeps room for the chain line. */
@@ -31,7 +31,7 @@ export interface WriterOptions {
   readonly head: string
   readonly sessionId: string
   readonly principalId: string
-  readonly desk: RecordingDesk
+  readonly buffers: RecordingBuffers
   readonly quota: RecordingQuota
   /** Unwritten bytes from which the engine is asked to pause. */
   readonly highWater: number
@@ -42,14 +42,14 @@ export interface WriterOptions {
  * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. After an error nothing more is
  * accepted, but what was accepted is still written if it can be.
  */
-export class RecordingWriter implements OpenRecording {
+export class RecordingWriter implements SessionRecorder {
   readonly #options: WriterOptions
   #buffer: Buffer | undefined
   #used = 0
   /** Where entries must end in the buffer; 0 without one. */
   #room = 0
   #inBuffer = 0
-  /** Known to the desk's timer, which has not come yet; it came while a batch was being written. */
+  /** Known to the shared timer, which has not come yet; it came while a batch was being written. */
   #isWaiting = false
   #isDue = false
   #entries = 0
@@ -63,7 +63,7 @@ export class RecordingWriter implements OpenRecording {
   #refusal: BrokerError | undefined
   /** The disk failed: what waits is lost. */
   #isBroken = false
-  #sealed: Promise<{ digest: string; entries: number }> | undefined
+  #sealed: Promise<SealedRecording> | undefined
   #written: { readonly head: string; readonly entries: number; readonly offset: number }
   readonly #onDrain: (() => void)[] = []
   readonly #onFailure: ((error: Error) => void)[] = []
@@ -77,9 +77,9 @@ export class RecordingWriter implements OpenRecording {
   }
 
   /** The last batch that is in the file. */
-  get running(): { sessionId: string; head: string; entries: number } {
+  head(): { head: string; entries: number } {
     const { head, entries } = this.#written
-    return { sessionId: this.#options.sessionId, head, entries }
+    return { head, entries }
   }
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
@@ -95,7 +95,7 @@ export class RecordingWriter implements OpenRecording {
     this.#accepted += length
     if (!this.#isWaiting) {
       this.#isWaiting = true
-      this.#options.desk.flushSoon(this)
+      this.#options.buffers.flushSoon(this)
     }
     if (this.#accepted > this.#options.quota.maxPerSessionBytes) this.#refuse(this.#sessionLimit())
     if (this.#unwritten < this.#options.highWater) return true
@@ -113,7 +113,7 @@ export class RecordingWriter implements OpenRecording {
     if (refusal !== undefined && this.#sealed === undefined) queueMicrotask(() => listener(refusal))
   }
 
-  /** Called by the desk's timer: while a batch is being written, what comes gathers for the next. */
+  /** Called by the shared timer: while a batch is being written, what comes gathers for the next. */
   flush(): void {
     this.#isWaiting = false
     this.#isDue = this.#isWriting
@@ -122,7 +122,7 @@ export class RecordingWriter implements OpenRecording {
     this.#pump()
   }
 
-  seal(): Promise<{ digest: string; entries: number }> {
+  seal(): Promise<SealedRecording> {
     this.#sealed ??= this.#seal()
     return this.#sealed
   }
@@ -132,7 +132,7 @@ export class RecordingWriter implements OpenRecording {
     this.#closeBatch()
     this.#pump()
     const needed = hashBytes + length + chainBytes
-    this.#buffer = needed <= bufferBytes ? this.#options.desk.take() : Buffer.allocUnsafeSlow(needed)
+    this.#buffer = needed <= bufferBytes ? this.#options.buffers.take() : Buffer.allocUnsafeSlow(needed)
     this.#used = hashBytes
     this.#room = Math.max(usableEnd, hashBytes + length)
     return this.#buffer
@@ -148,11 +148,11 @@ export class RecordingWriter implements OpenRecording {
     this.#room = 0
     this.#inBuffer = 0
     if (this.#isBroken) {
-      this.#options.desk.give(buffer)
+      this.#options.buffers.give(buffer)
       return
     }
     if (!isWellFormed(buffer, used, count)) {
-      this.#options.desk.give(buffer)
+      this.#options.buffers.give(buffer)
       this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
       return
     }
@@ -162,8 +162,8 @@ export class RecordingWriter implements OpenRecording {
     const end = used + buffer.write(`{"chain":"${this.#head}","n":${count}}\n`, used, 'latin1')
     const bytes = used - hashBytes
     this.#queue.push({ buffer, end, bytes, head: this.#head, entries: this.#entries })
-    const { quota, principalId, desk } = this.#options
-    desk.count(bytes)
+    const { quota, principalId, buffers } = this.#options
+    buffers.count(bytes)
     const refusal = quota.spend(principalId, end - hashBytes)
     if (refusal) this.#refuse(refusal)
   }
@@ -191,8 +191,8 @@ export class RecordingWriter implements OpenRecording {
       const { buffer, end, bytes, head, entries } = batch
       this.#written = { head, entries, offset: this.#written.offset + end - hashBytes }
       this.#unwritten -= bytes
-      this.#options.desk.count(-bytes)
-      this.#options.desk.give(buffer)
+      this.#options.buffers.count(-bytes)
+      this.#options.buffers.give(buffer)
       this.#drain()
     }
     if (error) this.#break(error)
@@ -211,8 +211,8 @@ export class RecordingWriter implements OpenRecording {
   #break(cause: Error): void {
     this.#isBroken = true
     for (const { buffer, bytes } of this.#queue) {
-      this.#options.desk.count(-bytes)
-      this.#options.desk.give(buffer)
+      this.#options.buffers.count(-bytes)
+      this.#options.buffers.give(buffer)
     }
     this.#queue = []
     this.#refuse(new BrokerError('RECORDING_FAILED', undefined, { cause }))
@@ -231,7 +231,7 @@ export class RecordingWriter implements OpenRecording {
     return new BrokerError('LIMIT_REACHED', `the recording has reached ${this.#options.quota.maxPerSessionBytes} bytes`)
   }
 
-  async #seal(): Promise<{ digest: string; entries: number }> {
+  async #seal(): Promise<SealedRecording> {
     this.#refusal ??= new BrokerError('RECORDING_FAILED', 'the recording is closed')
     const { file, onSealed } = this.#options
     try {

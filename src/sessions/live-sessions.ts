@@ -1,5 +1,6 @@
-import type { EndNotice, EndReason, Identity } from '../../proxy/session.ts'
-import { type Change, concerns, type Held } from '../store/changes.ts'
+import type { Identity, SessionControls } from '../../proxy/doorman.ts'
+import type { EndNotice } from '../../proxy/session.ts'
+import { type Change, concerns, type Held, isRemoval } from '../store/changes.ts'
 import type { Clock } from '../telemetry/clock.ts'
 
 const longestTimerMs = 3_600_000
@@ -15,11 +16,14 @@ export interface LiveSession {
   readonly openedAt: number
   /** Epoch milliseconds; a grant that is extended moves it. */
   readonly endsAt: number
-  readonly abort: AbortController
+  /** Whatever carries it. */
+  readonly carrier: Pick<SessionControls, 'cut' | 'runsUntil'>
 }
 
 interface Entry {
   session: LiveSession
+  /** Why it was cut. */
+  notice: EndNotice | undefined
   /** `performance.now()` at which the session is over whatever the wall clock says: a clock set back lengthens nothing. */
   deadline: number
   timer: NodeJS.Timeout
@@ -39,7 +43,12 @@ export class LiveSessions {
   }
 
   add(session: LiveSession): void {
-    const entry: Entry = { session, deadline: this.#deadlineOf(session), timer: setTimeout(() => {}, 0) }
+    const entry: Entry = {
+      session,
+      notice: undefined,
+      deadline: this.#deadlineOf(session),
+      timer: setTimeout(() => {}, 0),
+    }
     this.#entries.set(session.id, entry)
     this.#arm(entry)
   }
@@ -55,18 +64,24 @@ export class LiveSessions {
     this.#entries.delete(id)
   }
 
-  /** A grant runs longer, and its sessions with it. @returns ids of the sessions that do */
-  extend(grantId: string, endsAt: number): string[] {
-    const extended: string[] = []
+  /** Why a session was cut; undefined while it runs. */
+  noticeOf(id: string): EndNotice | undefined {
+    return this.#entries.get(id)?.notice
+  }
+
+  /** A grant runs longer or shorter, and its sessions with it. @returns ids of the sessions that do */
+  move(grantId: string, endsAt: number): string[] {
+    const moved: string[] = []
     for (const entry of this.#entries.values()) {
-      const { session } = entry
-      if (session.grantId !== grantId || session.abort.signal.aborted || endsAt <= session.endsAt) continue
+      const { session, notice } = entry
+      if (session.grantId !== grantId || notice || endsAt === session.endsAt) continue
       entry.session = { ...session, endsAt }
       entry.deadline = this.#deadlineOf(entry.session)
       this.#arm(entry)
-      extended.push(session.id)
+      session.carrier.runsUntil(session.id, endsAt)
+      moved.push(session.id)
     }
-    return extended
+    return moved
   }
 
   count(matches: (session: LiveSession) => boolean): number {
@@ -78,9 +93,11 @@ export class LiveSessions {
   /** Ends every session that matches; their engines tell the clients. @returns how many were cut */
   cut(matches: (session: LiveSession) => boolean, notice: EndNotice): number {
     let count = 0
-    for (const { session } of this.#entries.values()) {
-      if (session.abort.signal.aborted || !matches(session)) continue
-      session.abort.abort(notice)
+    for (const entry of [...this.#entries.values()]) {
+      const { session } = entry
+      if (entry.notice || !matches(session)) continue
+      entry.notice = notice
+      session.carrier.cut(session.id, notice)
       count++
     }
     return count
@@ -88,7 +105,7 @@ export class LiveSessions {
 
   /** Cuts what a change took the ground from. */
   apply(change: Change): void {
-    if (change.what === 'rules' || change.what === 'directory') return // access re-checks, and publishes the grants that end
+    if (!isRemoval(change)) return // access re-checks, and publishes the grants that end
     const { reason, text, decidedAt } = change
     this.cut((session) => concerns(change, heldBy(session)), { reason, text, decidedAt })
   }
@@ -127,14 +144,4 @@ export class LiveSessions {
 
 function heldBy({ id: sessionId, grantId, principalId, credential, resourceId }: LiveSession): Held {
   return { sessionId, grantId, principalId, credentialId: credential.id, resourceId }
-}
-
-/** End reasons by which the broker cut the session, rather than one of its sides ending it. */
-export function isCut(reason: EndReason): boolean {
-  return (
-    reason !== 'client-closed' &&
-    reason !== 'upstream-closed' &&
-    reason !== 'open-failed' &&
-    reason !== 'upstream-failed'
-  )
 }

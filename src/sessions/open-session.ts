@@ -1,12 +1,20 @@
-import { makePermit } from '../../proxy/permit.ts'
-import { BrokerError, type EndNotice, type EndReason, type OpenAsk, type SessionPermit } from '../../proxy/session.ts'
+import type { OpenAsk, SessionControls } from '../../proxy/doorman.ts'
+import {
+  BrokerError,
+  type EndReason,
+  type PermitFacts,
+  type RecordingStart,
+  type SealedRecording,
+} from '../../proxy/session.ts'
 import type { AccessAnswer, AccessService } from '../access/access.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import type { Held } from '../catalog/kind.ts'
 import type { IdentityService } from '../identity/identity.ts'
-import type { OpenRecording, Recordings } from '../recordings/recordings.ts'
+import type { Recordings } from '../recordings/recordings.ts'
 import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
+import type { SessionKinds } from './session-kinds.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface SessionLimits {
@@ -23,6 +31,7 @@ export interface OpenDeps {
   readonly recordings: Pick<Recordings, 'create'>
   readonly store: SessionStore
   readonly live: LiveSessions
+  readonly kinds: SessionKinds
   readonly limits: SessionLimits
   readonly clock: Clock
   readonly daemonId: string
@@ -30,23 +39,23 @@ export interface OpenDeps {
 }
 
 export interface OpenedSession {
-  readonly permit: SessionPermit
-  readonly recording: OpenRecording
-  /** What the kind's `parseLevel` made of the level, and the catalog's entry: for dialling. */
-  readonly answer: Allowed
+  readonly facts: PermitFacts
+  /** What the catalog read of resource and level. */
+  readonly held: Held
 }
 
 type Allowed = Extract<AccessAnswer, { allowed: true }>
+type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
- * The one way into a session: check, register, check again, record, audit, permit.
+ * The one way into a session: check, register, check again, begin the recording, audit, and only then say what a permit takes.
  * Registering before the second reading leaves no gap: a revocation that the reading misses finds the session in `live`.
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
-  return async (ask: OpenAsk): Promise<OpenedSession> => {
+  return async (ask: OpenAsk, carrier: Carrier): Promise<OpenedSession> => {
     try {
-      return await open(deps, ask)
+      return await open(deps, ask, carrier)
     } catch (error) {
       await deps.audit.appendRemoval(denied(ask, error))
       throw error
@@ -54,12 +63,12 @@ export function openSession(deps: OpenDeps) {
   }
 }
 
-async function open(deps: OpenDeps, ask: OpenAsk): Promise<OpenedSession> {
+async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<OpenedSession> {
   const answer = await check(deps, ask)
   checkLimits(deps, ask, answer)
-  const session = liveSession(deps, ask, answer)
+  const session = liveSession(deps, ask, answer, carrier)
   deps.live.add(session)
-  let recording: OpenRecording | undefined
+  let recording: RecordingStart | undefined
   let isAudited = false
   try {
     await deps.store.insert(newRow(deps, ask, answer, session))
@@ -75,12 +84,12 @@ async function open(deps: OpenDeps, ask: OpenAsk): Promise<OpenedSession> {
     })
     await deps.audit.append(started(ask, again, session))
     isAudited = true
-    throwIfCut(session.abort.signal)
-    recording.onFailure((error) => cutForRecording(deps, session, error))
-    return { permit: permit(deps, ask, again, session, recording), recording, answer: again }
+    const facts = toFacts(deps, ask, again, session, recording)
+    throwIfCut(deps, session)
+    return { facts, held: again.held }
   } catch (error) {
+    const sealed = recording && { digest: recording.head, entries: 0 }
     deps.live.remove(session.id)
-    const sealed = await recording?.seal().catch(() => undefined) // the session never ran; the first failure is the one to report
     if (isAudited) await deps.audit.appendRemoval(ended(session, 'open-failed', sealed))
     await abandon(deps, session, sealed)
     throw error
@@ -99,10 +108,14 @@ async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?
   if (!answer.allowed) {
     throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
   }
-  if (!ask.kinds.includes(answer.resource.kind)) {
-    throw new BrokerError('UNSUPPORTED', `${answer.resource.id} is not reached by this protocol`)
+  if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {
+    throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} is not reached by this protocol`)
   }
   return answer
+}
+
+function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrier']): boolean {
+  return 'protocol' in carrier ? kinds.protocolOf(kind) === carrier.protocol : kind === carrier.kind
 }
 
 function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
@@ -111,22 +124,22 @@ function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
   if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in all`)
   const ofPrincipal = live.count((session) => session.principalId === ask.identity.principalId)
   if (ofPrincipal >= limits.sessionsPerPrincipal) throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} are yours`)
-  const ofResource = live.count((session) => session.resourceId === answer.resource.id)
+  const ofResource = live.count((session) => session.resourceId === answer.held.resource.id)
   if (ofResource >= limits.sessionsPerResource)
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
 }
 
-function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed): LiveSession {
+function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed, carrier: Carrier): LiveSession {
   return {
     id: newId('ses'),
     principalId: ask.identity.principalId,
     grantId: answer.grant.id,
-    resourceId: answer.resource.id,
-    kind: answer.resource.kind,
+    resourceId: answer.held.resource.id,
+    kind: answer.held.resource.kind,
     credential: ask.identity.credential,
     openedAt: deps.clock.now(),
     endsAt: answer.grant.endsAt,
-    abort: new AbortController(),
+    carrier,
   }
 }
 
@@ -163,7 +176,7 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
 export function ended(
   session: Pick<LiveSession, 'id' | 'principalId' | 'grantId' | 'resourceId'>,
   reason: EndReason,
-  sealed: { digest: string; entries: number } | undefined,
+  sealed: SealedRecording | null | undefined,
   more: Record<string, AuditValue> = {},
 ): AuditEvent {
   return {
@@ -181,8 +194,14 @@ export function ended(
   }
 }
 
-function permit(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession, recorder: OpenRecording) {
-  return makePermit({
+function toFacts(
+  deps: OpenDeps,
+  ask: OpenAsk,
+  answer: Allowed,
+  session: LiveSession,
+  recording: RecordingStart,
+): PermitFacts {
+  return {
     sessionId: session.id,
     principalId: session.principalId,
     principalName: ask.identity.name,
@@ -192,27 +211,20 @@ function permit(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     kind: session.kind,
     level: answer.grant.level,
     endsAt: session.endsAt,
-    signal: session.abort.signal,
     limits: { idleTimeoutMs: deps.limits.sessionIdleMs },
-    recorder,
-  })
+    recording,
+    engine: deps.kinds.engineOf(answer.held),
+    lease: null,
+  }
 }
 
-function throwIfCut(signal: AbortSignal): void {
-  if (signal.aborted) throw new BrokerError('GRANT_DENIED', (signal.reason as EndNotice).text)
+/** After everything that takes time: what cut it meanwhile found it in `live`. */
+function throwIfCut({ live }: OpenDeps, session: LiveSession): void {
+  const notice = live.noticeOf(session.id)
+  if (notice) throw new BrokerError('GRANT_DENIED', notice.text)
 }
 
-function cutForRecording(deps: OpenDeps, session: LiveSession, error: Error): void {
-  const text =
-    error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot go on'
-  deps.live.cut((other) => other.id === session.id, { reason: 'recording-failed', text, decidedAt: deps.clock.now() })
-}
-
-async function abandon(
-  deps: OpenDeps,
-  session: LiveSession,
-  sealed?: { digest: string; entries: number },
-): Promise<void> {
+async function abandon(deps: OpenDeps, session: LiveSession, sealed?: SealedRecording): Promise<void> {
   const end = {
     endedAt: deps.clock.now(),
     reason: 'open-failed',
@@ -247,8 +259,8 @@ function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
 }
 
 /** What is audited of a refusal. */
-export function denied(ask: Omit<OpenAsk, 'kinds'>, error: unknown) {
-  const code = error instanceof BrokerError ? error.code : 'INTERNAL'
+export function denied(ask: Omit<OpenAsk, 'carrier'>, error: unknown) {
+  const { code, message } = error instanceof BrokerError ? error : new BrokerError('INTERNAL')
   return {
     type: 'session.denied' as const,
     actor: ask.identity.principalId,
@@ -258,6 +270,6 @@ export function denied(ask: Omit<OpenAsk, 'kinds'>, error: unknown) {
       code,
       via: ask.client.via,
     },
-    text: { name: ask.identity.name, address: ask.client.address, reason: (error as Error).message },
+    text: { name: ask.identity.name, address: ask.client.address, reason: message },
   }
 }

@@ -32,7 +32,7 @@ export function createSessionStore(db: Db) {
     started: async (id: string, at: number, detail: string): Promise<void> => {
       await db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).execute()
     },
-    extended: async (ids: readonly string[], endsAt: number): Promise<void> => {
+    moved: async (ids: readonly string[], endsAt: number): Promise<void> => {
       if (ids.length > 0) await db.updateTable('sessions').set({ ends_at: endsAt }).where('id', 'in', ids).execute()
     },
     ended: async (id: string, end: SessionEnd): Promise<void> => {

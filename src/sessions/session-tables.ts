@@ -28,3 +28,7 @@ export interface SessionTables {
     recording_digest: string | null
   }
 }
+
+declare module '../store/schema.ts' {
+  interface Database extends SessionTables {}
+}

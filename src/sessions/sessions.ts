@@ -1,23 +1,37 @@
+import type {
+  CancelAsk,
+  Doorman,
+  OpenAsk,
+  OpenPhase,
+  Report,
+  SessionControls,
+  SessionEnd,
+} from '../../proxy/doorman.ts'
+import { placeOf } from '../../proxy/place.ts'
 import {
   BrokerError,
-  type Doorman,
+  type ClientOrigin,
   type EndNotice,
   type ErrorCode,
-  type SessionOutcome,
-  type SessionPermit,
+  type ErrorFacts,
+  fromErrorFacts,
+  isCut,
+  type Lease,
+  type PermitFacts,
 } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import type { Held } from '../catalog/kind.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
-import type { Changes } from '../store/changes.ts'
+import type { Change, Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { isCut } from './live-sessions.ts'
 import { denied, ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
 import type { SessionRow } from './session-store.ts'
+import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
-  readonly identity: Pick<IdentityService, 'credentialLive' | 'scramVerifier' | 'identify'>
+  readonly identity: Pick<IdentityService, 'credentialLive' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly changes: Changes
@@ -25,18 +39,35 @@ export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' |
   readonly logger: Logger
 }
 
-/** The spine of the daemon: lets sessions in, cuts them, and closes their books. */
-export class Sessions implements Doorman {
+/** Number of this daemon in ids shown to clients; of several on one store each has its own. */
+const daemonNumber = 0
+
+/** What an open session is to its kind. */
+export interface KnownSession {
+  readonly facts: PermitFacts
+  readonly held: Held
+}
+
+interface Open extends OpenedSession {
+  readonly detail: Record<string, string>
+  /** Where its recording stood when that was last reported. */
+  head: { readonly head: string; readonly entries: number }
+}
+
+/** The books of the sessions: lets them in, has them cut, and closes them. Whatever carries a session has {@link serve}'s doorman. */
+export class Sessions {
   readonly #deps: SessionsDeps
-  readonly #open: ReturnType<typeof openSession>
-  readonly #opened = new Map<SessionPermit, OpenedSession & { detail: Record<string, string> }>()
+  readonly #openSession: ReturnType<typeof openSession>
+  readonly #opened = new Map<string, Open>()
   readonly #strangers = new Map<ErrorCode, number>()
+  readonly #fronts: SessionControls[] = []
+  readonly #wrongKeys = new WrongKeys()
   #draining = false
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps
-    this.#open = openSession({ ...deps, isDraining: () => this.#draining })
-    deps.changes.subscribe((change) => deps.live.apply(change))
+    this.#openSession = openSession({ ...deps, isDraining: () => this.#draining })
+    deps.changes.subscribe((change) => this.#apply(change))
   }
 
   get isDraining(): boolean {
@@ -47,69 +78,37 @@ export class Sessions implements Doorman {
     return this.#opened.size
   }
 
-  scramVerifier(tokenId: string) {
-    return this.#deps.identity.scramVerifier(tokenId)
-  }
-
-  identify(...claim: Parameters<Doorman['identify']>) {
-    return this.#deps.identity.identify(...claim)
-  }
-
-  async open(ask: Parameters<Doorman['open']>[0]): Promise<SessionPermit> {
-    const opened = await this.#open(ask)
-    this.#opened.set(opened.permit, { ...opened, detail: {} })
-    this.#deps.metrics.sessionsActive.inc({ kind: opened.permit.kind })
-    return opened.permit
-  }
-
-  /** The catalog entry and level behind a permit. @throws BrokerError INTERNAL for a permit that has ended */
-  answerOf(permit: SessionPermit): OpenedSession['answer'] {
-    return this.#known(permit).answer
-  }
-
-  async started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void> {
-    Object.assign(this.#known(permit).detail, detail)
-    await this.#deps.store.started(permit.sessionId, this.#deps.clock.now(), JSON.stringify(detail))
-  }
-
-  async end(permit: SessionPermit, outcome: SessionOutcome): Promise<void> {
-    const opened = this.#known(permit)
-    this.#opened.delete(permit)
-    const { metrics, live, audit } = this.#deps
-    const session = live.get(permit.sessionId)
-    live.remove(permit.sessionId)
-    metrics.sessionsActive.dec({ kind: permit.kind })
-    metrics.sessionsTotal.inc({ kind: permit.kind, outcome: outcome.reason })
-    this.#observeCut(permit.signal, outcome)
-    if (outcome.error)
-      this.#deps.logger.warn(
-        { err: outcome.error, session: permit.sessionId, reason: outcome.reason },
-        'session failed',
-      )
-    const sealed = await this.#seal(opened)
-    const origin = session ?? {
-      id: permit.sessionId,
-      principalId: permit.principalId,
-      grantId: permit.grantId,
-      resourceId: permit.resourceId,
+  /** The doorman of one front: sessions that open through it are cut through its controls. */
+  serve(controls: SessionControls): Doorman {
+    const front = this.#fronts.push(controls) - 1
+    const { identity } = this.#deps
+    return {
+      place: { daemon: daemonNumber, front },
+      tokenKeys: (tokenId) => identity.tokenKeys(tokenId),
+      identify: (claim, client) => identity.identify(claim, client),
+      open: (ask) => this.#open(ask, controls),
+      lease: (sessionId) => this.#lease(sessionId),
+      started: (sessionId, detail) => this.#started(sessionId, detail),
+      end: (sessionId, end) => this.#end(sessionId, end),
+      cancel: (ask) => this.#cancel(ask),
+      cancelled: (sessionId, from) => this.#cancelled(sessionId, from),
+      refused: (ask, error) => this.#refused(ask, error),
+      strangerFailed: (code) => this.strangerFailed(code),
+      phase: (kind, phase, seconds) => this.#phase(kind, phase, seconds),
+      report: (report) => this.#report(report),
     }
-    await audit.appendRemoval(ended(origin, outcome.reason, sealed, endFields(outcome, opened.detail)))
-    await this.#close(permit.sessionId, outcome, sealed) // last: a row that is left open is closed at the next start
   }
 
-  cancelled(permit: SessionPermit, from: { address: string; via: string }): void {
-    const fields = { session: permit.sessionId, grant: permit.grantId, via: from.via }
-    const event = {
-      type: 'session.cancelled' as const,
-      actor: permit.principalId,
-      fields,
-      text: { address: from.address },
-    }
-    void this.#deps.audit.appendRemoval(event) // never rejects
+  /** What the permit of an open session was made of. @throws BrokerError INTERNAL when it has ended */
+  known(sessionId: string): KnownSession {
+    const { facts, held } = this.#known(sessionId)
+    const endsAt = this.#deps.live.get(sessionId)?.endsAt ?? facts.endsAt
+    return { facts: { ...facts, endsAt }, held }
   }
 
-  refused(...[ask, error]: Parameters<Doorman['refused']>): void {
-    void this.#deps.audit.appendRemoval(denied(ask, error)) // never rejects
+  /** Where the open recordings stood when their fronts last said so, for checkpoints. */
+  heads(): { sessionId: string; head: string; entries: number }[] {
+    return [...this.#opened].map(([sessionId, { head }]) => ({ sessionId, ...head }))
   }
 
   strangerFailed(code: ErrorCode): void {
@@ -117,16 +116,90 @@ export class Sessions implements Doorman {
     this.#strangers.set(code, (this.#strangers.get(code) ?? 0) + 1)
   }
 
-  phase(kind: string, phase: 'identify' | 'authorize' | 'aws' | 'upstream', seconds: number): void {
+  async #open(ask: OpenAsk, controls: SessionControls): Promise<PermitFacts> {
+    const opened = await this.#openSession(ask, controls)
+    const { facts } = opened
+    this.#opened.set(facts.sessionId, {
+      ...opened,
+      detail: {},
+      head: { head: facts.recording.head, entries: 0 },
+    })
+    this.#deps.metrics.sessionsActive.inc({ kind: facts.kind })
+    return facts
+  }
+
+  #lease(sessionId: string): Promise<Lease> {
+    return this.#deps.kinds.lease(this.#known(sessionId).facts.kind, sessionId)
+  }
+
+  async #started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void> {
+    Object.assign(this.#known(sessionId).detail, detail)
+    await this.#deps.store.started(sessionId, this.#deps.clock.now(), JSON.stringify(detail))
+  }
+
+  async #end(sessionId: string, end: SessionEnd): Promise<void> {
+    const { facts, detail } = this.#known(sessionId)
+    this.#opened.delete(sessionId)
+    const { metrics, live, audit, logger } = this.#deps
+    live.remove(sessionId)
+    metrics.sessionsActive.dec({ kind: facts.kind })
+    metrics.sessionsTotal.inc({ kind: facts.kind, outcome: end.reason })
+    this.#observeCut(end)
+    const { reason, recording, error } = end
+    if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
+    const origin = { ...facts, id: sessionId }
+    await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)))
+    await this.#close(sessionId, end) // last: a row that is left open is closed at the next start
+  }
+
+  async #cancel(ask: CancelAsk): Promise<boolean> {
+    const { daemon, front } = placeOf(ask.id)
+    const { address } = ask.origin
+    const controls = daemon === daemonNumber ? this.#fronts[front] : undefined
+    // Wrong and right keys look alike from outside.
+    const isRight = !this.#wrongKeys.isShutOut(address) && ((await controls?.cancel(ask)) ?? false)
+    if (isRight) return true
+    this.#wrongKeys.count(address)
+    this.strangerFailed('NOT_FOUND')
+    return false
+  }
+
+  #cancelled(sessionId: string, { via, address }: ClientOrigin): void {
+    const { facts } = this.#known(sessionId)
+    const fields = { session: sessionId, grant: facts.grantId, via }
+    const event = { type: 'session.cancelled' as const, actor: facts.principalId, fields, text: { address } }
+    void this.#deps.audit.appendRemoval(event) // never rejects
+  }
+
+  #refused(ask: Omit<OpenAsk, 'carrier'>, error: ErrorFacts): void {
+    void this.#deps.audit.appendRemoval(denied(ask, fromErrorFacts(error))) // never rejects
+  }
+
+  #phase(kind: string, phase: OpenPhase, seconds: number): void {
     this.#deps.metrics.sessionOpenSeconds.observe({ kind, phase }, seconds)
   }
 
-  relayed(kind: string, direction: 'up' | 'down', bytes: number): void {
-    this.#deps.metrics.relayBytesTotal.inc({ kind, direction }, bytes)
+  #report({ kinds, heads }: Report): void {
+    const { relayBytesTotal, statementSeconds } = this.#deps.metrics
+    for (const { kind, bytesUp, bytesDown, statements } of kinds) {
+      if (bytesUp > 0) relayBytesTotal.inc({ kind, direction: 'up' }, bytesUp)
+      if (bytesDown > 0) relayBytesTotal.inc({ kind, direction: 'down' }, bytesDown)
+      statementSeconds.add(kind, statements.counts, statements.sumSeconds)
+    }
+    for (const { sessionId, head, entries } of heads) {
+      const opened = this.#opened.get(sessionId)
+      if (opened) opened.head = { head, entries }
+    }
   }
 
-  statement(kind: string, seconds: number): void {
-    this.#deps.metrics.statementSeconds.observe({ kind }, seconds)
+  #apply(change: Change): void {
+    const { live, store, logger } = this.#deps
+    live.apply(change)
+    if (change.what !== 'grant-extended' && change.what !== 'grant-shortened') return
+    const { id: grant, endsAt } = change
+    store
+      .moved(live.move(grant, endsAt), endsAt)
+      .catch((error: unknown) => logger.error({ err: error, grant }, 'the new end of sessions could not be stored'))
   }
 
   /** Ends one session now. Takes effect before it is audited. @throws BrokerError NOT_FOUND */
@@ -150,11 +223,6 @@ export class Sessions implements Doorman {
     })
   }
 
-  /** A grant was lengthened: its open sessions run on with it. */
-  async extend(grantId: string, endsAt: number): Promise<void> {
-    await this.#deps.store.extended(this.#deps.live.extend(grantId, endsAt), endsAt)
-  }
-
   /** Ends all of them, e.g. when the store is lost or the drain is over. */
   cutAll(notice: EndNotice): number {
     return this.#deps.live.cut(() => true, notice)
@@ -165,7 +233,7 @@ export class Sessions implements Doorman {
     this.#draining = true
   }
 
-  /** Closes the books of sessions that ended with an earlier life of this daemon. @returns how many */
+  /** Closes the books of sessions that a previous run left open. @returns how many */
   async recoverLost(): Promise<number> {
     const { store, daemonId } = this.#deps
     const lost = await store.leftOpen(daemonId)
@@ -218,34 +286,19 @@ export class Sessions implements Doorman {
     await this.#deps.audit.appendRemoval({ type: 'strangers.failed', actor: 'system', fields: counts })
   }
 
-  #known(permit: SessionPermit) {
-    const opened = this.#opened.get(permit)
-    if (!opened) throw new BrokerError('INTERNAL', `session ${permit.sessionId} has ended`)
+  #known(sessionId: string): Open {
+    const opened = this.#opened.get(sessionId)
+    if (!opened) throw new BrokerError('INTERNAL', `session ${sessionId} has ended`)
     return opened
   }
 
-  #observeCut(signal: AbortSignal, outcome: SessionOutcome): void {
-    if (!signal.aborted || outcome.stoppedAt === undefined || !isCut(outcome.reason)) return
-    const { decidedAt } = signal.reason as EndNotice
-    this.#deps.metrics.cutSeconds.observe({ reason: outcome.reason }, Math.max(0, outcome.stoppedAt - decidedAt) / 1000)
+  #observeCut({ reason, stoppedAt, decidedAt }: SessionEnd): void {
+    if (stoppedAt === undefined || decidedAt === undefined || !isCut(reason)) return
+    this.#deps.metrics.cutSeconds.observe({ reason }, Math.max(0, stoppedAt - decidedAt) / 1000)
   }
 
-  async #seal(opened: OpenedSession): Promise<{ digest: string; entries: number } | undefined> {
-    try {
-      return await opened.recording.seal()
-    } catch (error) {
-      this.#deps.logger.error({ err: error, session: opened.permit.sessionId }, 'the recording could not be sealed')
-      return undefined
-    }
-  }
-
-  async #close(
-    id: string,
-    outcome: SessionOutcome,
-    sealed: { digest: string; entries: number } | undefined,
-  ): Promise<void> {
-    const { bytesUp, bytesDown, reason } = outcome
-    const books = { digest: sealed?.digest ?? null, entries: sealed?.entries ?? 0 }
+  async #close(id: string, { bytesUp, bytesDown, reason, recording }: SessionEnd): Promise<void> {
+    const books = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
     try {
       await this.#deps.store.ended(id, { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...books })
     } catch (error) {
@@ -257,12 +310,12 @@ export class Sessions implements Doorman {
   }
 }
 
-function endFields(outcome: SessionOutcome, detail: Record<string, string>): Record<string, AuditValue> {
-  const { bytesUp, bytesDown, error, stoppedAt } = outcome
+function endFields(end: SessionEnd, detail: Record<string, string>): Record<string, AuditValue> {
+  const { bytesUp, bytesDown, error, stoppedAt } = end
   return {
     bytes_up: bytesUp,
     bytes_down: bytesDown,
-    ...(error instanceof BrokerError ? { code: error.code } : {}),
+    ...(error ? { code: error.code } : {}),
     ...(stoppedAt === undefined ? {} : { stopped_at: stoppedAt }),
     ...detail,
   }

@@ -1,6 +1,6 @@
 import type { EndReason } from '../../proxy/session.ts'
 
-/** Something that took access away, or may have. What removes access is published before it is audited. */
+/** Something that took access away, may have, or gave it. What removes access is published before it is audited. */
 export type Change =
   | {
       readonly what: 'grant' | 'principal' | 'login' | 'token' | 'resource' | 'session'
@@ -9,6 +9,13 @@ export type Change =
       readonly text: string
       readonly decidedAt: number
     }
+  /** A grant was given, or ends later or earlier than before. */
+  | {
+      readonly what: 'grant-given' | 'grant-extended' | 'grant-shortened'
+      readonly id: string
+      /** Epoch milliseconds. */
+      readonly endsAt: number
+    }
   /** Rules were reloaded: live grants must match them again. */
   | { readonly what: 'rules' }
   /** Groups, manager or status of this principal changed: its grants must match again. */
@@ -16,7 +23,7 @@ export type Change =
 
 export type ChangeListener = (change: Change) => void
 
-/** Tells every part of this daemon, synchronously, that access was taken away. Listeners must not throw. */
+/** Tells every part of this daemon, synchronously, what changed; nothing that is held by a grant hears it elsewhere. Listeners must not throw. */
 export interface Changes {
   publish(change: Change): void
   subscribe(listener: ChangeListener): () => void
@@ -36,7 +43,11 @@ export function createChanges(): Changes {
 }
 
 /** A change that took something from somebody in particular. */
-export type Removal = Exclude<Change, { readonly what: 'rules' | 'directory' }>
+export type Removal = Extract<Change, { readonly reason: EndReason }>
+
+export function isRemoval(change: Change): change is Removal {
+  return 'reason' in change
+}
 
 /** Ids by which something that was given can be taken away. */
 export interface Held {

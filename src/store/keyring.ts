@@ -9,11 +9,11 @@ import {
   type KeyObject,
   randomBytes,
   sign,
-  timingSafeEqual,
   verify,
 } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isSameBytes } from '../../proxy/constant-time.ts'
 import { BrokerError } from '../../proxy/session.ts'
 
 /** Keys that are not in the store: a reader of the database learns no credential, a writer can mint none. */
@@ -76,11 +76,7 @@ function createKeyring(privateKey: KeyObject, sealingKey: Buffer, macKey: Buffer
       }
     },
     mac: (purpose, text) => mac(purpose, text).toString('base64url'),
-    checkMac: (purpose, text, given) => {
-      const wanted = mac(purpose, text)
-      const bytes = Buffer.from(given, 'base64url')
-      return bytes.length === wanted.length && timingSafeEqual(bytes, wanted)
-    },
+    checkMac: (purpose, text, given) => isSameBytes(Buffer.from(given, 'base64url'), mac(purpose, text)),
   }
 }
 

@@ -1,5 +1,5 @@
 /** Work on one key happens one after the other, in the order it was asked for. */
-export class Turns {
+export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>()
 
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {

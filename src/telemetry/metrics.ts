@@ -1,4 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { statementBuckets } from '../../proxy/doorman.ts'
+import { asMetric, CountedHistogram } from './counted-histogram.ts'
 
 const openBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
 const cutBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
@@ -17,6 +19,13 @@ export function createMetrics() {
     new Gauge({ name: `sallyport_${name}`, help, labelNames, registers })
   const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[], buckets: number[]) =>
     new Histogram({ name: `sallyport_${name}`, help, labelNames, buckets, registers })
+  const statementSeconds = new CountedHistogram({
+    name: 'sallyport_statement_seconds',
+    help: 'Time from forwarding a statement to its completion',
+    label: 'kind',
+    buckets: statementBuckets,
+  })
+  registry.registerMetric(asMetric(statementSeconds))
   return {
     registry,
     sessionsActive: gauge('sessions_active', 'Sessions open now', ['kind']),
@@ -28,12 +37,7 @@ export function createMetrics() {
       openBuckets,
     ),
     relayBytesTotal: counter('relay_bytes_total', 'Bytes relayed', ['kind', 'direction']),
-    statementSeconds: histogram(
-      'statement_seconds',
-      'Time from forwarding a statement to its completion',
-      ['kind'],
-      openBuckets,
-    ),
+    statementSeconds,
     cutSeconds: histogram(
       'cut_seconds',
       'Time from the decision to end a session until nothing more is relayed',

@@ -7,21 +7,22 @@ import type { Logger } from './logger.ts'
 export function repeat(
   what: string,
   everyMs: number,
-  work: () => Promise<unknown>,
+  work: (signal: AbortSignal) => Promise<unknown>,
   logger: Logger,
 ): () => Promise<void> {
-  let isStopped = false
+  const stopping = new AbortController()
+  const { signal } = stopping
   let turn: Promise<void> | undefined
   const timer = setInterval(() => {
-    if (turn || isStopped) return
-    turn = work()
+    if (turn || signal.aborted) return
+    turn = work(signal)
       .catch((error: unknown) => logger.error({ err: error }, `${what} failed`))
       .then(() => {
         turn = undefined
       })
   }, everyMs)
   return async () => {
-    isStopped = true
+    stopping.abort()
     clearInterval(timer)
     await turn
   }

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { type GuardedProcess, spawnGuarded } from '../sandbox/guarded-process.ts'
 import { freePort } from '../sandbox/ports.ts'
 import { chooseRunner } from '../sandbox/postgres-binaries.ts'
+import { waitUntil } from '../wait-until.ts'
 
 /** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
 export interface PeerOptions {
@@ -90,11 +91,12 @@ async function answers(port: number, child: GuardedProcess): Promise<void> {
   let log = ''
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
   child.stdout.on('data', () => {})
-  const deadline = Date.now() + 10_000
-  while (!(await isOpen(port))) {
-    if (Date.now() > deadline) throw new Error(`nobody listens on ${port}: ${log}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
-  }
+  await waitUntil(
+    () => isOpen(port),
+    () => `port ${port} is open: ${log}`,
+    10_000,
+    25,
+  )
 }
 
 function isOpen(port: number): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { type SpawnOptions, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { quietFor } from '../wait-until.ts'
 import { cpuNanoseconds } from './cpu.ts'
 
 /** Where pgbench and psql connect, and as whom. */
@@ -49,7 +49,7 @@ export async function cpuPerTransaction(target: Target, mode: Mode, clients: num
 export async function cpuPerSession(target: Target, clients: number, perClient: number): Promise<number> {
   const before = cpuNanoseconds(target.pid)
   const output = await pgbench(target, ['-S', '-n', '-C', '-c', `${clients}`, '-j', '1', '-t', `${perClient}`])
-  await sleep(200) // what a proxy still does once the last clients have gone
+  await quietFor(200, 'what a proxy still does once the last clients have gone')
   const sessions = Number(/^number of transactions actually processed: (\d+)/m.exec(output)?.[1] ?? 0)
   if (sessions === 0) throw new Error('no transaction was completed')
   return spent(before, cpuNanoseconds(target.pid)) / 1e6 / sessions

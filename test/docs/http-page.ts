@@ -1,6 +1,8 @@
-import { allRoutes } from '../../src/http/all-routes.ts'
+import { type RouteKey, routes } from '../../src/contract/routes.ts'
 import { buildApp } from '../../src/http/app.ts'
+import { featureRoutes } from '../../src/http/feature-routes.ts'
 import type { RouteEntry } from '../../src/http/plugins/route-table.ts'
+import { awsRoutes } from '../../src/kinds/iam-role/routes.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 
@@ -11,20 +13,25 @@ token needs the scope besides, and cannot call what is interactive or has none. 
 our own pages (\`Origin\`). The API is described in \`/api/v1/openapi.json\`; errors are problem+json with the codes of
 [errors.md](errors.md).
 
-| | route | who | scope of an API token | |
-| --- | --- | --- | --- | --- |
+| | route | what it does | who | scope of an API token | |
+| --- | --- | --- | --- | --- | --- |
 `
 
 export async function renderHttp(): Promise<string> {
-  const rows = (await collect()).map(({ method, url, access, scope, interactive, websocket }) => {
+  const rows = (await registeredRoutes()).map(({ method, url, access, scope, interactive, websocket }) => {
     const notes = [...(interactive ? ['interactive'] : []), ...(websocket ? ['websocket'] : [])].join(', ')
-    return `| ${method} | \`${url}\` | ${access} | ${scope ?? ''} | ${notes} |`
+    return `| ${method} | \`${url}\` | ${summaryOf(method, url)} | ${access} | ${scope ?? ''} | ${notes} |`
   })
   return `${introduction}${rows.join('\n')}\n`
 }
 
+function summaryOf(method: string, url: string): string {
+  const key = `${method} ${url}`
+  return key in routes ? routes[key as RouteKey].summary : ''
+}
+
 /** The routes as they register themselves; no request is made, so what they would need is not there. */
-async function collect(): Promise<readonly RouteEntry[]> {
+export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
   const publicUrl = 'https://access.example.com'
   const absent = {} as never
   const app = await buildApp({
@@ -33,17 +40,20 @@ async function collect(): Promise<readonly RouteEntry[]> {
     metrics: createMetrics(),
     publicUrl,
     trustedProxies: [],
-    routes: allRoutes({
-      health: absent,
-      login: { publicUrl, clock: { now: () => 0 } } as never,
-      identity: { identity: absent } as never,
-      access: { access: absent } as never,
-      sessions: absent,
-      connect: absent,
-      aws: absent,
-      audit: { audit: absent } as never,
-      recordings: absent,
-    }),
+    routes: [
+      ...featureRoutes({
+        health: absent,
+        login: { publicUrl, clock: { now: () => 0 } } as never,
+        identity: { identity: absent } as never,
+        access: { access: absent } as never,
+        sessions: absent,
+        connect: absent,
+        accounts: absent,
+        audit: { audit: absent } as never,
+        recordings: absent,
+      }),
+      awsRoutes(absent),
+    ],
   })
   await app.ready()
   return [...app.routeTable].sort((a, b) => (a.url < b.url ? -1 : a.url > b.url ? 1 : a.method < b.method ? -1 : 1))

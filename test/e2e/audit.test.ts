@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } fro
 import path from 'node:path'
 import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
+import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
 
@@ -58,8 +59,7 @@ await t.test('tail: from a while ago, and on as things happen', async (t) => {
     (await carol.json<Event[]>(['audit', 'search', '--type', 'audit.read'])).some(
       ({ fields }) => fields.what === 'tail',
     )
-  const deadline = Date.now() + 10_000
-  while (!(await isFollowing()) && Date.now() < deadline);
+  await waitUntil(isFollowing, 'the tail is open')
   await dave.run(['lock', 'bob@example.com', '--reason', 'on leave'])
   await follow.prints(/principal\.locked/)
   await dave.run(['unlock', 'bob@example.com'])
@@ -74,8 +74,7 @@ await t.test('an export is proven without the daemon; a changed, shortened or re
   writeFileSync(key, company.daemon.publicKeyPem())
   const anchors = () => readFileSync(company.daemon.anchorFile, 'utf8').trim().split('\n').length
   const before = anchors()
-  const deadline = Date.now() + 15_000
-  while (anchors() === before && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
+  await waitUntil(() => anchors() > before, 'a checkpoint is anchored', 15_000, 50)
   const anchor = path.join(dir, 'anchor.jsonl')
   copyFileSync(company.daemon.anchorFile, anchor)
   t.match(await carol.run(['audit', 'export', '--out', file]), { code: 0, stdout: /\d+ lines in/ })

@@ -216,6 +216,13 @@ test('accounts', async (t) => {
     ])
     t.match(JSON.parse(offline.stdout), [{ name: 'roleWebIdentityTrust' }])
     t.equal((await company.commands.alice.run(['aws', 'policies'])).code, 4, 'the ExternalId is for admins')
+    const installation = await company.api('dave', 'GET', '/api/v1/aws/installation')
+    t.match(installation, { features: ['databases', 'revocation', 'roles'] })
+    const terraform = await company.commands.dave.run(['aws', 'policies', '--format', 'terraform'])
+    t.match(terraform.stdout, /# account\/main\.tf[\s\S]*rds-db:connect/, 'what the resources need')
+    const chosen = await company.commands.alice.run(['aws', 'policies', '--format', 'terraform', '--feature', 'roles'])
+    t.equal(chosen.code, 0, 'nobody need be asked')
+    t.notMatch(chosen.stdout, /rds-db:connect/)
   })
 
   await t.test('console: a link that signs in to the page that was asked for, and no other place', async (t) => {

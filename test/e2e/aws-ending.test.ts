@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, arns } from '../sandbox/default-world.ts'
+import { quietFor, waitFor, waitUntil } from '../wait-until.ts'
 import { type AwsKeys, listBuckets } from './aws-tool.ts'
 import { type Company, startCompany } from './company.ts'
 
@@ -28,15 +29,8 @@ async function events(company: Company, type: string): Promise<readonly Event[]>
   return (await company.api<{ events: Event[] }>('carol', 'GET', `/api/v1/audit/events?type=${type}`)).events
 }
 
-async function eventually<T>(look: () => Promise<T | undefined> | T | undefined, what: string): Promise<T> {
-  const deadline = Date.now() + 20_000
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-    if (Date.now() > deadline) throw new Error(`it never happened: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
+/** AWS answers in its own time, and failures are tried again. */
+const withinMs = 20_000
 
 const boundaryOf = (company: Company) => {
   const policy = company.sandbox.aws.world.managedPolicies.find(({ arn }) => arn === arns.revocations)
@@ -59,7 +53,7 @@ test('sessions of roles end', async (t) => {
     t.ok(Date.now() - decided < 1000)
     t.equal(refused.status, 403)
     t.match(await refused.text(), /revoked by bob@example.com: incident 42/)
-    const killed = await eventually(async () => (await events(company, 'credentials.killed'))[0], 'killed')
+    const killed = await waitFor(async () => (await events(company, 'credentials.killed'))[0], 'killed', withinMs, 50)
     t.match(killed.fields, {
       session: keys.session,
       grant: grant.id,
@@ -76,7 +70,7 @@ test('sessions of roles end', async (t) => {
     const grant = await company.grant(7_200_000, 'ReportsReader')
     const before = await issue(company, 'ReportsReader')
     await company.api('dave', 'POST', `/api/v1/sessions/${before.session}/kill`, { reason: 'looked odd' })
-    await eventually(() => (boundaryOf(company).text.includes(before.session) ? true : undefined), 'denied')
+    await waitUntil(() => boundaryOf(company).text.includes(before.session), 'denied', withinMs, 50)
     await t.rejects(listBuckets(endpoint, before), { name: 'AccessDenied' })
     const after = await issue(company, 'ReportsReader')
     t.not(after.session, before.session)
@@ -88,7 +82,12 @@ test('sessions of roles end', async (t) => {
     const grant = await company.grant(3_600_000, 'Deployer')
     const keys = await issue(company, 'Deployer')
     await revoke(company, grant.id)
-    const outlive = await eventually(async () => (await events(company, 'credentials.outlive'))[0], 'outlive')
+    const outlive = await waitFor(
+      async () => (await events(company, 'credentials.outlive'))[0],
+      'outlive',
+      withinMs,
+      50,
+    )
     t.match(outlive.fields, { session: keys.session, access_keys: [keys.accessKeyId], works_until: keys.expiresAt })
     t.equal((await listBuckets(endpoint, keys)).length, 2, 'and so they do')
     const again = await company.call('alice', 'POST', '/api/v1/aws/credentials', { resource: 'Deployer' })
@@ -100,11 +99,16 @@ test('sessions of roles end', async (t) => {
     const grant = await company.grant(3_600_000, 'ReportsReader')
     const keys = await issue(company, 'ReportsReader')
     await revoke(company, grant.id)
-    const failed = await eventually(async () => (await events(company, 'credentials.kill-failed'))[0], 'kill-failed')
+    const failed = await waitFor(
+      async () => (await events(company, 'credentials.kill-failed'))[0],
+      'kill-failed',
+      withinMs,
+      50,
+    )
     t.match(failed.fields, { session: keys.session, code: 'AWS_DENIED', works_until: keys.expiresAt })
     t.equal((await listBuckets(endpoint, keys)).length, 2)
     company.sandbox.aws.faults.clear()
-    await eventually(() => (boundaryOf(company).text.includes(grant.id) ? true : undefined), 'denied in the end')
+    await waitUntil(() => boundaryOf(company).text.includes(grant.id), 'denied in the end', withinMs, 50)
     await t.rejects(listBuckets(endpoint, keys), { name: 'AccessDenied' })
   })
 
@@ -114,9 +118,9 @@ test('sessions of roles end', async (t) => {
     for (let hour = 0; hour < 2; hour++) {
       company.daemon.signal('SIGUSR2')
       company.sandbox.clock.advance(3_600_000)
-      await new Promise((resolve) => setTimeout(resolve, 200)) // signals that come together count as one
+      await quietFor(200, 'signals that come together count as one')
     }
-    await eventually(() => (/sallyport:(grant|session)/.test(boundaryOf(company).text) ? undefined : true), 'cleaned')
+    await waitUntil(() => !/sallyport:(grant|session)/.test(boundaryOf(company).text), 'cleaned', withinMs, 50)
     t.match(boundaryOf(company).text, /"Sid":"Ceiling"/, 'what its owner wrote is there')
     t.ok(boundaryOf(company).versions <= 5)
   })
@@ -135,7 +139,7 @@ test('access that is taken away while the daemon is down, or by a daemon that di
   t.equal((await listBuckets(company.sandbox.aws.url, keys)).length, 2, 'not killed yet')
   company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
   const ours = new RegExp(`${keys.session}|${grant.id}`) // by which, depends on how far the first one came
-  await eventually(() => (ours.test(boundaryOf(company).text) ? true : undefined), 'killed after the start')
+  await waitUntil(() => ours.test(boundaryOf(company).text), 'killed after the start', withinMs, 50)
   await t.rejects(listBuckets(company.sandbox.aws.url, keys), { name: 'AccessDenied' })
   t.equal(accounts.data, keys.accountId)
 })

@@ -2,6 +2,7 @@ import { test } from 'tap'
 import { accounts, region } from '../sandbox/default-world.ts'
 import { motoMissing, startMoto } from '../sandbox/moto.ts'
 import { isInstalled } from '../sandbox/programs.ts'
+import { waitFor } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
 
 /** The same against moto, an AWS that others wrote. It enforces no trust policy, so only what works is shown here. */
@@ -35,13 +36,13 @@ async function deniedNow(url: string): Promise<{ document: string; versions: num
 }
 
 async function eventuallyDenied(url: string, grantId: string): Promise<number> {
-  const deadline = Date.now() + 20_000
-  for (;;) {
+  let shown = ''
+  const look = async () => {
     const { document, versions } = await deniedNow(url)
-    if (document.includes(grantId)) return versions
-    if (Date.now() > deadline) throw new Error(`${grantId} is not in ${document}`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    shown = document
+    return document.includes(grantId) ? versions : undefined
   }
+  return await waitFor(look, () => `${grantId} is in ${shown}`, 20_000, 100)
 }
 
 test('against moto', { skip: motoMissing() }, async (t) => {

@@ -2,12 +2,16 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Test, test } from 'tap'
+import t, { type Test, test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
 import { motoMissing, startMoto } from '../sandbox/moto.ts'
 import { pythonWith, skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
+import { quietFor, waitFor } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
+
+// Real tools, in Python for the most part, started again for each way of getting credentials.
+t.setTimeout(720_000)
 
 /**
  * Programs that run on while credentials run out and are renewed: boto3, the JS SDK and the aws CLI, by every way in which they
@@ -132,12 +136,12 @@ function start(command: string, args: readonly string[], env: NodeJS.ProcessEnv)
 async function ask(running: Running, count: number): Promise<string> {
   running.child.stdin?.write('who\n')
   const lines = new RegExp(`^(?:.*\\n){${count}}`)
-  const deadline = Date.now() + 15_000
-  while (!lines.test(running.stdout)) {
-    if (Date.now() > deadline || running.child.exitCode !== null) throw new Error(`no answer: ${running.output}`)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  const answer = () => {
+    if (lines.test(running.stdout)) return running.stdout.split('\n')[count - 1] ?? ''
+    if (running.child.exitCode !== null) throw new Error(`no answer: ${running.output}`)
+    return undefined
   }
-  return running.stdout.split('\n')[count - 1] ?? ''
+  return await waitFor(answer, () => `it answers: ${running.output}`, 60_000)
 }
 
 /** The one child that a process has. */
@@ -153,7 +157,7 @@ async function move(company: Company, tools: readonly Tool[], aheadFile: string,
     if (clock === 'child') process.kill(childOf(running.child.pid ?? 0), 'SIGUSR2')
   }
   writeFileSync(aheadFile, String((step * stepMs) / 1000))
-  await new Promise((resolve) => setTimeout(resolve, 300)) // nobody says when a signal has been seen to
+  await quietFor(300, 'nobody says when a signal has been seen to')
 }
 
 test('two hundred who ask at once cost one call of STS', async (t) => {

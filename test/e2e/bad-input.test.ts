@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { instances } from '../sandbox/default-world.ts'
+import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken, openDatabase } from './database-client.ts'
 import {
@@ -51,21 +52,16 @@ async function isAudited(t: Test, code: string, type = 'session.denied'): Promis
     )
     return events[0]
   }
-  await within5s(async () => (await newest())?.fields.code === code)
+  await waitUntil(async () => (await newest())?.fields.code === code, `the log has ${type} with ${code}`, 5000, 50)
   t.match(await newest(), { actor: /^prn_/, fields: { code } }, `the log has ${type} with ${code}`)
 }
 
 async function nothingIsLeft(t: Test): Promise<void> {
   const open = async () =>
     (await company.api<{ sessions: unknown[] }>('carol', 'GET', '/api/v1/sessions?open=true')).sessions
-  await within5s(async () => databases.orders.open === 0 && (await open()).length === 0)
+  await waitUntil(async () => databases.orders.open === 0 && (await open()).length === 0, 'nothing is open', 5000, 50)
   t.same(await open(), [], 'no session is open')
   t.equal(databases.orders.open, 0, 'no connection to the database')
-}
-
-async function within5s(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 5000
-  while (!(await holds()) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 50))
 }
 
 /** A test that has to leave the house as it found it. */
@@ -103,12 +99,12 @@ await testOf('a name that two resources have', async (t) => {
   const count = async () =>
     (await company.api<{ resources: unknown[] }>('alice', 'GET', '/api/v1/resources?kind=rds-postgres')).resources
       .length
-  await within5s(async () => (await count()) === 2)
+  await waitUntil(async () => (await count()) === 2, 'two databases are in the catalog', 5000, 50)
   t.match(await ask('resource=orders'), { C: '28000', M: /eu-west-1[\s\S]*us-east-1/ })
   await isAudited(t, 'RESOURCE_AMBIGUOUS')
   writeFileSync(configFile, good)
   company.daemon.signal('SIGHUP')
-  await within5s(async () => (await count()) === 1)
+  await waitUntil(async () => (await count()) === 1, 'one database is in the catalog', 5000, 50)
   t.equal(await count(), 1)
 })
 
@@ -148,11 +144,11 @@ await testOf('a good token from an address that it is not for', async (t) => {
 })
 
 await testOf('a grant that has run out', async (t) => {
-  const { grants } = await company.api<{ grants: { id: string }[] }>('alice', 'GET', '/api/v1/grants')
-  for (const { id } of grants) await company.api('alice', 'POST', `/api/v1/grants/${id}/return`, {})
+  const live = async () => (await company.api<{ grants: { id: string }[] }>('alice', 'GET', '/api/v1/grants')).grants
+  for (const { id } of await live()) await company.api('alice', 'POST', `/api/v1/grants/${id}/return`, {})
   await company.grant(1500)
   const token = await issueToken(company)
-  await new Promise((resolve) => setTimeout(resolve, 1600))
+  await waitUntil(async () => (await live()).length === 0, 'it has run out', 5000, 50)
   t.match(await ask('resource=orders'), { C: '28000', M: /ended|expired/, H: /sallyport request orders/ })
   await isAudited(t, 'GRANT_EXPIRED')
   t.match(await signIn(token), { code: /^28/ })

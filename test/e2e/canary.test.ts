@@ -4,6 +4,7 @@ import path from 'node:path'
 import type pg from 'pg'
 import t from 'tap'
 import { skipWithout } from '../sandbox/programs.ts'
+import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken } from './database-client.ts'
 import { findLeaks, type Place, type Secret } from './leaks.ts'
@@ -70,7 +71,7 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
     SALLYPORT_BROWSER: `${process.execPath} ${script}`,
   })
   const browsing = () => readdirSync('/proc').filter((pid) => commandLineOf(pid).includes('slow-browser.mjs'))
-  while (browsing().length === 0) await new Promise((wake) => setTimeout(wake, 20))
+  await waitUntil(() => browsing().length > 0, 'the browser runs', 60_000, 20)
   for (const pid of browsing()) noteCommandLine(pid)
   const opened = await opening
   t.equal(opened.code, 0, opened.stderr)

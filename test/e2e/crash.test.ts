@@ -1,6 +1,7 @@
 /** `kill -9` in the middle of work: what was acknowledged is in the log, what was open is closed, what ran out has ended. */
 import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
+import { quietFor } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
 import { issueToken, openDatabase } from './database-client.ts'
 
@@ -9,13 +10,16 @@ interface Event {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
+const kills = Number(process.env.SALLYPORT_KILLS ?? 3)
+t.setTimeout(120_000 + kills * 60_000)
+
 const company = await startCompany()
 t.teardown(() => company.close())
 await company.grant()
 
 const acknowledged = { tokens: [] as string[], sessions: [] as string[] }
 
-for (const round of [1, 2, 3])
+for (let round = 1; round <= kills; round += 1)
   await t.test(`killed under load, round ${round}`, async (t) => {
     const brief = await company.grant(3_000)
     const work = startWork()
@@ -24,7 +28,7 @@ for (const round of [1, 2, 3])
     await company.daemon.exited
     const killedAt = Date.now()
     await work.ended
-    await passes(killedAt + 3_000)
+    await quietFor(Math.max(0, killedAt + 3_000 - Date.now()), 'the brief grant runs out while the daemon is down')
     company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
 
     const report = await company.api<{ ok: boolean; summary: string; problems: unknown[] }>(
@@ -122,8 +126,4 @@ async function subjects(company: Company, type: string, field: string): Promise<
 
 function missing(wanted: readonly unknown[], found: ReadonlySet<unknown>): unknown[] {
   return wanted.filter((one) => !found.has(one))
-}
-
-function passes(instant: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, Math.max(0, instant - Date.now())))
 }

@@ -1,6 +1,7 @@
 /** What ends a running session, seen by the client that had it; and what lets it run on. */
 import t from 'tap'
 import { skipWithout } from '../sandbox/programs.ts'
+import { quietFor, waitFor } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { type DatabaseClient, openDatabase } from './database-client.ts'
 
@@ -20,16 +21,9 @@ async function isCut(t: Tap, { lost, sessionId }: DatabaseClient, text: RegExp, 
 
 /** The farewell comes first, the books are closed right after. */
 async function untilEnded(sessionId: string): Promise<unknown> {
-  const deadline = Date.now() + 5000
-  for (;;) {
-    const { events } = await company.api<{ events: unknown[] }>(
-      'carol',
-      'GET',
-      `/api/v1/audit/events?type=session.ended&subject=${sessionId}`,
-    )
-    if (events.length > 0 || Date.now() > deadline) return events[0]
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  const path = `/api/v1/audit/events?type=session.ended&subject=${sessionId}`
+  const end = async () => (await company.api<{ events: unknown[] }>('carol', 'GET', path)).events[0]
+  return await waitFor(end, `the log has the end of ${sessionId}`, 5000, 20)
 }
 
 await t.test('an owner of the database revokes the grant', async (t) => {
@@ -59,7 +53,7 @@ await t.test('the grant runs out; extended in time, the session runs on', async 
     { durationMs: 4_000, reason: 'still at it' },
   )
   await company.api('bob', 'POST', `/api/v1/requests/${asked.request.id}/approve`, { digest: asked.request.digest })
-  await new Promise((resolve) => setTimeout(resolve, endsAt + 500 - Date.now()))
+  await quietFor(endsAt + 500 - Date.now(), 'the first end passes, and nothing is cut')
   t.equal((await long.client.query('select 1')).rowCount, 1, 'after the first end')
   await isCut(t, long, /expired/, 'grant-expired')
 })

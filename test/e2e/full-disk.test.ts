@@ -4,6 +4,7 @@ import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { waitUntil } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
 
@@ -39,19 +40,13 @@ await t.test('the store on a full disk', { skip }, async (t) => {
   t.comment(`revoke answered ${response.status}`)
 
   rmSync(ballast)
-  const deadline = Date.now() + 40_000
-  for (;;) {
-    const { events } = await company
-      .api<{ events: { type: string }[] }>(
-        'carol',
-        'GET',
-        `/api/v1/audit/events?subject=${grant.id}&type=grant.revoked`,
-      )
-      .catch(() => ({ events: [] }))
-    if (events.length > 0) break
-    if (Date.now() > deadline) throw new Error(`the revocation never reached the log\n${company.daemon.log()}`)
-    await new Promise((resolve) => setTimeout(resolve, 250))
-  }
+  const revocations = `/api/v1/audit/events?subject=${grant.id}&type=grant.revoked`
+  const isLogged = () =>
+    company.api<{ events: unknown[] }>('carol', 'GET', revocations).then(
+      ({ events }) => events.length > 0,
+      () => false,
+    )
+  await waitUntil(isLogged, () => `the revocation reaches the log\n${company.daemon.log()}`, 40_000, 250)
   const report = await company.api<{ ok: boolean; problems: unknown[] }>('carol', 'GET', '/api/v1/audit/verify')
   t.same(report.problems, [])
   t.equal(report.ok, true)

@@ -4,6 +4,7 @@ import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
+import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken, openDatabase } from './database-client.ts'
 
@@ -20,11 +21,7 @@ async function metric(name: string): Promise<number> {
 }
 
 async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`${what}: not within 10 s\n${company.daemon.log()}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
+  await waitUntil(holds, () => `${what}\n${company.daemon.log()}`, 10_000, 20)
 }
 
 await t.test('healthz, readyz and metrics', async (t) => {

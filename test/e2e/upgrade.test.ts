@@ -7,6 +7,7 @@ import { moveTo } from '../sandbox/movable-clock.ts'
 import { isFree } from '../sandbox/ports.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { type Fixture, type Manifest, placeFixture, readFixtures } from '../upgrade/fixture.ts'
+import { waitFor, waitUntil } from '../wait-until.ts'
 import { type Company, companyIn } from './company.ts'
 import { clientFor, issueToken, openDatabase } from './database-client.ts'
 
@@ -39,10 +40,15 @@ for (const fixture of fixtures)
         const { liveGrants } = manifest.marked
         await company.api('bob', 'POST', `/api/v1/grants/${liveGrants.role}/revoke`, { reason: 'incident 43' })
         const { accessKeyId, session } = manifest.credentials
-        const killed = await eventually(async () => {
-          const found = await events(company, 'credentials.killed')
-          return found.find(({ fields }) => fields.session === session)
-        })
+        const killed = await waitFor(
+          async () => {
+            const found = await events(company, 'credentials.killed')
+            return found.find(({ fields }) => fields.session === session)
+          },
+          'the keys are killed',
+          20_000,
+          50,
+        )
         t.match(killed.fields, { grant: liveGrants.role, access_keys: [accessKeyId] })
       })
       await newSession(t, company)
@@ -243,20 +249,9 @@ function find<T extends { readonly id: string }>(list: readonly T[], id: string)
   return found
 }
 
-async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + 20_000
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-    if (performance.now() > deadline) throw new Error('it never happened')
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-}
-
 /** Another run of this test on the machine may have it: then it is waited for. */
 async function issuerPort({ issuer }: Manifest): Promise<number> {
   const port = Number(new URL(issuer).port)
-  const deadline = performance.now() + 60_000
-  while (!(await isFree(port)) && performance.now() < deadline) await new Promise((wake) => setTimeout(wake, 200))
+  await waitUntil(() => isFree(port), `port ${port} of the issuer is free`, 60_000, 200)
   return port
 }

@@ -11,6 +11,7 @@ import { createAuthority } from '../sandbox/certificates.ts'
 import { allow, arns, computeKeys, externalId, region } from '../sandbox/default-world.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
+import { waitUntil } from '../wait-until.ts'
 
 const execute = promisify(execFile)
 const sandbox = await startSandbox()
@@ -246,8 +247,7 @@ t.test('the two endpoints are told apart, whatever server is behind them', async
 })
 
 async function running(text: string): Promise<void> {
-  const deadline = Date.now() + 5000
   const sql = "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()"
-  while ((await sandbox.postgres.query('postgres', sql, [`%${text}%`])).rowCount === 0)
-    if (Date.now() > deadline) throw new Error(`${text} did not come to run`)
+  const count = async () => (await sandbox.postgres.query('postgres', sql, [`%${text}%`])).rowCount ?? 0
+  await waitUntil(async () => (await count()) > 0, `${text} runs`)
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { waitFor } from '../wait-until.ts'
 import type { AccountName } from './oidc/accounts.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -97,15 +98,14 @@ export function startCommand(
     get stdout() {
       return text.stdout
     },
-    prints: async (pattern) => {
-      const deadline = Date.now() + printsWithinMs
-      for (;;) {
+    prints: (pattern) => {
+      const missing = () => `expected ${pattern} in the output of ${path.basename(file)}, got: ${text.both}`
+      const look = () => {
         const match = pattern.exec(text.both)
-        if (match) return match
-        if (child.exitCode !== null || Date.now() > deadline)
-          throw new Error(`expected ${pattern} in the output of ${path.basename(file)}, got: ${text.both}`)
-        await new Promise((resolve) => setTimeout(resolve, 10))
+        if (!match && child.exitCode !== null) throw new Error(missing())
+        return match ?? undefined
       }
+      return waitFor(look, missing, printsWithinMs)
     },
   }
 }

@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { waitUntil } from '../wait-until.ts'
 import type { DaemonFiles } from './daemon-files.ts'
 import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
 import type { ConfigOverrides, Sandbox } from './sandbox.ts'
@@ -65,15 +66,14 @@ function collect(child: GuardedProcess): () => string {
 }
 
 async function ready(files: DaemonFiles, child: GuardedProcess, withinMs: number): Promise<void> {
-  const deadline = Date.now() + withinMs
   const ended = child.exited.then((code) => `it ended with ${code}`)
-  for (;;) {
-    const state = await Promise.race([ended, probe(files.url)])
-    if (state === 'ready') return
+  let state = ''
+  const isReady = async () => {
+    state = await Promise.race([ended, probe(files.url)])
     if (state.startsWith('it ended')) throw new Error(state)
-    if (Date.now() > deadline) throw new Error(`after ${withinMs} ms: ${state}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+    return state === 'ready'
   }
+  await waitUntil(isReady, () => state, withinMs, 25)
 }
 
 async function probe(url: string): Promise<string> {

@@ -1,5 +1,7 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { singleQuoted } from '../../proxy/local/shell-quote.ts'
+import { waitUntil } from '../wait-until.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { region } from './default-world.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
@@ -67,11 +69,8 @@ export class Demo {
 
   /** Resolves once the account's deny list names this grant. */
   async waitForDenial(grantId: string): Promise<void> {
-    const deadline = Date.now() + 15_000
-    while (!JSON.stringify(this.sandbox.aws.world.managedPolicies).includes(grantId)) {
-      if (Date.now() > deadline) throw new Error(`${grantId} was never denied`)
-      await new Promise((wake) => setTimeout(wake, 20))
-    }
+    const policies = () => JSON.stringify(this.sandbox.aws.world.managedPolicies)
+    await waitUntil(() => policies().includes(grantId), `${grantId} is denied`, 15_000, 20)
   }
 
   /** Upper bound, from the histogram, of the slowest cut for this reason so far. */
@@ -86,17 +85,12 @@ export class Demo {
 
   /** Resolves once the real server runs a statement like this. */
   async waitForQuery(pattern: RegExp): Promise<void> {
-    const deadline = Date.now() + 15_000
-    for (;;) {
-      const running = await this.sandbox.postgres.query(
-        'postgres',
-        "select query from pg_stat_activity where state = 'active'",
-      )
-      if (running.rows.some((row: { query: string }) => pattern.test(row.query) && !/pg_stat_activity/.test(row.query)))
-        return
-      if (Date.now() > deadline) throw new Error(`no query like ${pattern} came to run`)
-      await new Promise((wake) => setTimeout(wake, 20))
+    const sql = "select query from pg_stat_activity where state = 'active'"
+    const isRunning = async () => {
+      const { rows } = await this.sandbox.postgres.query('postgres', sql)
+      return rows.some(({ query }: { query: string }) => pattern.test(query) && !/pg_stat_activity/.test(query))
     }
+    await waitUntil(isRunning, `a query like ${pattern} runs`, 15_000, 20)
   }
 
   async close(): Promise<void> {
@@ -120,15 +114,14 @@ export class Demo {
 
 /** A person's `sallyport`: the product, with a home of its own so that four people fit on one machine. */
 function launcherScript(person: AccountName, home: string, url: string, aws: Readonly<Record<string, string>>): string {
-  const quote = (text: string) => `'${text.replaceAll("'", "'\\''")}'`
   const hasScreen = process.platform === 'darwin' || process.env.DISPLAY || process.env.WAYLAND_DISPLAY
   return [
     '#!/bin/sh',
     `# ${person}: ${people[person]}`,
-    `export SALLYPORT_HOME=${quote(home)} SALLYPORT_SERVER=${quote(url)}`,
-    ...Object.entries(aws).map(([name, value]) => `export ${name}=${quote(value)}`),
+    `export SALLYPORT_HOME=${singleQuoted(home)} SALLYPORT_SERVER=${singleQuoted(url)}`,
+    ...Object.entries(aws).map(([name, value]) => `export ${name}=${singleQuoted(value)}`),
     ...(hasScreen ? [] : [`export SALLYPORT_BROWSER="\${SALLYPORT_BROWSER-${browserCommand(person)}}"`]),
-    `exec ${quote(process.execPath)} ${quote(resolve('src/main.ts'))} "$@"`,
+    `exec ${singleQuoted(process.execPath)} ${singleQuoted(resolve('src/main.ts'))} "$@"`,
     '',
   ].join('\n')
 }

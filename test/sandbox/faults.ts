@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { quietFor } from '../wait-until.ts'
 
 /** What an AWS double can be told to do wrong. Every knob stays until it is used up, or until `clear()`. */
 export interface AwsFaults {
@@ -54,7 +55,7 @@ export function createFaults(): ArmedFaults {
     isDenied: (action) => denied.has(action.toLowerCase()),
     takeThrottle: () => left.throttles > 0 && left.throttles-- > 0,
     delayOrDrop: async (socket) => {
-      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs))
+      if (delayMs > 0) await quietFor(delayMs, 'the fault is a slow answer')
       if (left.drops === 0) return false
       left.drops -= 1
       socket.destroy()

@@ -1,3 +1,4 @@
+import { waitUntil } from '../wait-until.ts'
 import { startCommand } from './commands.ts'
 import { freePort } from './ports.ts'
 import { isInstalled } from './programs.ts'
@@ -21,16 +22,12 @@ export async function startMoto(env: NodeJS.ProcessEnv = {}): Promise<Moto> {
     ...env,
   })
   const url = `http://127.0.0.1:${port}`
-  const deadline = Date.now() + 20_000
-  while (
-    !(await fetch(`${url}/moto-api/data.json`).then(
+  const answers = () =>
+    fetch(`${url}/moto-api/data.json`).then(
       ({ ok }) => ok,
       () => false,
-    ))
-  ) {
-    if (Date.now() > deadline) throw new Error(`moto did not start: ${running.output}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+    )
+  await waitUntil(answers, () => `moto answers: ${running.output}`, 20_000, 50)
   return {
     url,
     stop: async () => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { quietFor } from '../wait-until.ts'
 import { AwsFault } from './aws/aws-fault.ts'
 import type { Caller } from './aws/callers.ts'
 import type { RdsEndpoint, RdsTokenJudge } from './aws/rds-token.ts'
@@ -160,7 +161,7 @@ function createKnobs(state: State, down: (on: boolean) => Promise<void>): RdsFau
 }
 
 async function serve(state: State, socket: Socket): Promise<void> {
-  if (state.slowMs > 0) await new Promise((resolve) => setTimeout(resolve, state.slowMs))
+  if (state.slowMs > 0) await quietFor(state.slowMs, 'the fault is a slow server')
   const reader = createReader(socket)
   let first = await readFirst(reader)
   if (first.type === 'gssenc') {

@@ -1,4 +1,4 @@
-# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+# Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.
 
 variable "hub_role_arn" {
   description = "ARN of the hub role"
@@ -35,7 +35,7 @@ variable "revocation_policy_name" {
 }
 
 variable "database_users" {
-  description = "names of the database users, with wildcards"
+  description = "names of database users, with wildcards"
   type        = string
   default     = "sallyport_*"
 }

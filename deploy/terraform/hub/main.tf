@@ -1,4 +1,4 @@
-# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+# Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.
 
 variable "compute_arn" {
   description = "ARN of the identity that the daemon runs as"

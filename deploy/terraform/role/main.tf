@@ -1,4 +1,4 @@
-# Written by `npm run docs` from src/aws/policies/table.ts; change it there.
+# Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.
 
 variable "role_name" {
   description = "name of the brokered role"
@@ -42,7 +42,7 @@ variable "client_id" {
 }
 
 variable "database_users" {
-  description = "names of the database users, with wildcards"
+  description = "names of database users, with wildcards"
   type        = string
   default     = "sallyport_*"
 }

@@ -1,8 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { isSameText } from '../../constant-time.ts'
+import { listen } from '../../ports/listen.ts'
 import { BrokerError, errors } from '../../session.ts'
-import { isSameText } from '../same-text.ts'
 import { awsInstant } from './aws-instant.ts'
 
 /**
@@ -72,10 +73,7 @@ export async function openCredentialEndpoint(options: CredentialEndpointOptions)
       )
     },
   )
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(options.port, '127.0.0.1', resolve)
-  })
+  await listen(server, { host: '127.0.0.1', port: options.port }, (error) => options.onRefused(error.message))
   const { port } = server.address() as AddressInfo
   const origin = `http://127.0.0.1:${port}`
   return {

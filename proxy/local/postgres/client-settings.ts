@@ -1,4 +1,5 @@
 /** How to tell a stock client where to connect, in the forms that clients read. */
+import { shellWord } from '../shell-quote.ts'
 import { pgpassLine } from './pgpass.ts'
 
 export interface ClientSettings {
@@ -35,7 +36,7 @@ export function formatSettings(settings: ClientSettings, form: SettingsForm): st
 
 const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
   psql: (s) =>
-    `psql ${shellQuote(
+    `psql ${shellWord(
       keywords(s)
         .map(([key, value]) => `${key}=${libpqQuote(value)}`)
         .join(' '),
@@ -44,7 +45,7 @@ const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
   jdbc: toJdbc,
   env: (s) =>
     environment(s)
-      .map(([name, value]) => `export ${name}=${shellQuote(value)}`)
+      .map(([name, value]) => `export ${name}=${shellWord(value)}`)
       .join('\n'),
   pgpass: (s) => (s.password === null ? '# no password is asked for' : pgpassLine({ ...s, password: s.password })),
   service: (s) => [`[${s.name}]`, ...keywords(s).map(([key, value]) => `${key}=${value}`)].join('\n'),
@@ -52,7 +53,7 @@ const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
 
 function passwordNote(password: string, form: SettingsForm): string {
   if (form === 'jdbc') return `# password, for the connection property of that name: ${password}`
-  return `# password: export PGPASSWORD=${shellQuote(password)}`
+  return `# password: export PGPASSWORD=${shellWord(password)}`
 }
 
 function keywords(s: ClientSettings): [string, string][] {
@@ -107,8 +108,4 @@ function tls(s: ClientSettings): Record<string, string> {
 
 function libpqQuote(value: string): string {
   return /^[^\s'\\]+$/.test(value) ? value : `'${value.replace(/['\\]/g, '\\$&')}'`
-}
-
-function shellQuote(value: string): string {
-  return /^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'\\''`)}'`
 }

@@ -2,10 +2,11 @@
  * What a PostgreSQL client says first, on the local port (PostgreSQL documentation, "Message Flow", "Start-up").
  * There is no TLS here: the port is on loopback, and the way to the broker is the websocket's.
  */
+import { readPacket } from '../../postgres/sign-in/read-message.ts'
 import type { ClientLine } from '../../streams/client-line.ts'
 import { decodeInitial } from '../../wire/postgres/decode.ts'
 import { refuseEncryption } from '../../wire/postgres/encode.ts'
-import { WireError } from '../../wire/postgres/messages.ts'
+import { WireError } from '../../wire/wire-error.ts'
 
 export interface FirstMessage {
   readonly kind: 'startup' | 'cancel'
@@ -22,7 +23,7 @@ export interface FirstMessage {
 export async function readFirstMessage(line: ClientLine): Promise<FirstMessage> {
   const refused = new Set<string>()
   for (;;) {
-    const bytes = await line.readPacket()
+    const bytes = await readPacket(line)
     const message = decodeInitial(bytes.subarray(4))
     if (message.kind === 'cancel') return { kind: 'cancel', bytes, tool: 'cancel' }
     if (message.kind === 'startup')

@@ -1,6 +1,7 @@
 import { BrokerError, type ErrorCode, errors } from '../../session.ts'
 import { decodeErrorFields } from '../../wire/postgres/decode.ts'
-import { type ErrorFields, WireError } from '../../wire/postgres/messages.ts'
+import type { ErrorFields } from '../../wire/postgres/messages.ts'
+import { WireError } from '../../wire/wire-error.ts'
 
 const errorType = 0x45 // 'E'
 const versionType = 0x76 // 'v', NegotiateProtocolVersion: may come before the answer proper
@@ -40,10 +41,4 @@ function readFields(body: Buffer): ErrorFields {
     if (error instanceof WireError) return {}
     throw error
   }
-}
-
-export function unanswered(how = 'closed the connection before it answered'): BrokerError {
-  const error = new BrokerError('STORE_UNAVAILABLE')
-  error.message = `the broker ${how}`
-  return error
 }

@@ -1,31 +1,26 @@
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { errorResponse, toBrokerError } from '../../postgres/errors.ts'
+import { errorResponse } from '../../postgres/errors.ts'
+import { toBrokerError } from '../../relay/words.ts'
 import type { BrokerError } from '../../session.ts'
 import { ClientLeft, ClientLine } from '../../streams/client-line.ts'
-import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
+import type { ScramKeys } from '../../wire/postgres/scram.ts'
+import { type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
+import type { ClientOptions } from '../local-protocol.ts'
+import { relay } from '../relay.ts'
 import { type FirstMessage, readFirstMessage } from './first-message.ts'
-import { askPassword, type LocalPassword } from './password.ts'
-import { type RelayListener, relay } from './relay.ts'
-
-export interface ClientOptions extends Omit<BrokerAsk, 'bearer' | 'tool'>, RelayListener {
-  /** Read anew for each client, so that a new sign-in is picked up. */
-  bearer(): Promise<string>
-  /** Null: nobody is asked. */
-  readonly password: LocalPassword | null
-  /** What a client has for its first message and the password; 60 s unless told. */
-  readonly signInTimeoutMs?: number
-}
+import { askPassword } from './password.ts'
+import { readRefusal } from './refusal.ts'
 
 const cancelTimeoutMs = 10_000
 
 /** Serves one client of the local port from its first byte on. Never rejects. */
-export async function serveClient(socket: Socket, options: ClientOptions): Promise<void> {
+export async function serveClient(socket: Socket, options: ClientOptions, keys: ScramKeys | null): Promise<void> {
   const gone = new AbortController()
   socket.once('close', () => gone.abort())
   socket.on('error', () => socket.destroy()) // 'close' follows, and ends everything
   try {
-    const first = await signIn(socket, options)
+    const first = await signIn(socket, options, keys)
     if (first.kind === 'cancel') await forwardCancel(socket, first, options, gone.signal)
     else await openSession(socket, first, options, gone.signal)
   } catch (error) {
@@ -35,12 +30,12 @@ export async function serveClient(socket: Socket, options: ClientOptions): Promi
 }
 
 /** @throws BrokerError HANDSHAKE_TIMEOUT, PROTOCOL_ERROR, TOKEN_INVALID @throws WireError @throws ClientLeft */
-async function signIn(socket: Socket, options: ClientOptions): Promise<FirstMessage> {
+async function signIn(socket: Socket, options: ClientOptions, keys: ScramKeys | null): Promise<FirstMessage> {
   const line = new ClientLine(socket, options.signInTimeoutMs ?? 60_000)
   try {
     const first = await readFirstMessage(line)
     // The key in a cancel request is its password.
-    if (first.kind === 'startup' && options.password) await askPassword(line, options.password)
+    if (first.kind === 'startup' && keys) await askPassword(line, keys)
     return first
   } finally {
     line.release()
@@ -56,11 +51,11 @@ async function openSession(
   const broker = await dial(options, tool, gone)
   if (gone.aborted) return broker.socket.terminate()
   broker.stream.write(bytes)
-  relay(socket, broker, options)
+  relay(socket, broker, { readRefusal, toWords: errorResponse }, options)
 }
 
 async function dial(options: ClientOptions, tool: string, gone: AbortSignal): Promise<BrokerSocket> {
-  return await openBrokerSocket({ ...options, tool, bearer: await options.bearer() }, gone)
+  return await openBrokerSocket({ ...options, protocol: 'postgres', tool, bearer: await options.bearer() }, gone)
 }
 
 /** There is no answer to a cancel request: the client waits for its connection to close, which is when the broker is done. */

@@ -1,6 +1,7 @@
 import { encodeStartup, terminate } from '../../wire/postgres/encode.ts'
 import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
-import { readRefusal, unanswered } from './refusal.ts'
+import { unanswered } from '../relay.ts'
+import { readRefusal } from './refusal.ts'
 
 /** Opening a session upstream may take this long. */
 const answerTimeoutMs = 30_000
@@ -9,7 +10,7 @@ const answerTimeoutMs = 30_000
  * Asks the broker for a session and leaves at once: only the broker knows whether and why it refuses, and writes it down.
  * @throws BrokerError the refusal, with its reason and what to do
  */
-export async function knock(ask: BrokerAsk, startup: Readonly<Record<string, string>>): Promise<void> {
+export async function trySession(ask: BrokerAsk, startup: Readonly<Record<string, string>>): Promise<void> {
   const signal = AbortSignal.timeout(answerTimeoutMs)
   const broker = await openBrokerSocket(ask, signal)
   try {

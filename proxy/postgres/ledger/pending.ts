@@ -1,18 +1,11 @@
 import type { Captured, Cut } from '../../recording/captured.ts'
+import type { Copied } from '../../recording/passing-digest.ts'
 import type { BindMessage, FunctionCallMessage } from '../../wire/postgres/messages.ts'
 
 export interface StatementError {
   readonly code: string
   readonly message: string
   readonly position?: string
-}
-
-/** What passed in a COPY: payload of its CopyData messages, whose borders are not those of rows. */
-export interface Copied {
-  readonly bytes: number
-  readonly messages: number
-  /** Absent when the COPY did not come to its end. */
-  readonly sha256?: string
 }
 
 /** A client message that is answered, as far as it is recorded. Names are bytes read as Latin-1: they must only be told apart. */

@@ -1,8 +1,8 @@
 import type { Captured, Cut } from '../../recording/captured.ts'
-import type { Recorder } from '../../session.ts'
+import type { Copied } from '../../recording/passing-digest.ts'
 import { type RecordedValue, recordValues } from './bound-values.ts'
 import type { Names } from './names.ts'
-import type { Asked, Copied, Pending, StatementError } from './pending.ts'
+import type { Asked, Pending, StatementError } from './pending.ts'
 
 /** How a statement ended, when no server said so. */
 export type Unended = 'skipped' | 'unfinished' | 'suspended'
@@ -41,38 +41,11 @@ interface StatementEntry {
   readonly suspended?: true
 }
 
-/** Writes statements as lines of JSON. One scratch buffer is shared by all sessions: an entry leaves it before the next is made. */
-export class StatementRecords {
-  readonly #recorder: Recorder
-  #isFull = false
-
-  constructor(recorder: Recorder, onDrain: () => void) {
-    this.#recorder = recorder
-    recorder.onDrain(() => {
-      this.#isFull = false
-      onDrain()
-    })
-  }
-
-  /** The recorder is behind: nothing more is to be read until it has caught up. */
-  get isFull(): boolean {
-    return this.#isFull
-  }
-
-  /** @returns false for what is not recorded: a Sync without an error @throws BrokerError RECORDING_FAILED */
-  write(pending: Pending, names: Names, seconds: number, unended?: Unended): boolean {
-    const described = describe(pending, names)
-    if (!described) return false
-    const text = JSON.stringify(toEntry(pending, described, seconds, unended))
-    const most = text.length * 3 // UTF-8 of a UTF-16 unit
-    const bytes = most <= scratch.length ? scratch : Buffer.allocUnsafeSlow(most)
-    const end = bytes.write(text)
-    if (!this.#recorder.write(bytes, 0, end)) this.#isFull = true
-    return true
-  }
+/** @returns one line of JSON; undefined for what is not recorded: a Sync without an error */
+export function toEntryText(pending: Pending, names: Names, seconds: number, unended?: Unended): string | undefined {
+  const described = describe(pending, names)
+  return described && JSON.stringify(toEntry(pending, described, seconds, unended))
 }
-
-const scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
 /** Members that are undefined are left out of the line. */
 type Described = { readonly [K in keyof Omit<StatementEntry, 'at' | 'ms' | 'rows'>]?: StatementEntry[K] | undefined }

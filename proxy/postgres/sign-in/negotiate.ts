@@ -4,7 +4,11 @@ import type { SecureContext, TLSSocket } from 'node:tls'
 import { BrokerError } from '../../session.ts'
 import type { ClientLine } from '../../streams/client-line.ts'
 import { acceptEncryption, refuseEncryption } from '../../wire/postgres/encode.ts'
-import { type InitialMessage, type StartupMessage, WireError } from '../../wire/postgres/messages.ts'
+import type { InitialMessage, StartupMessage } from '../../wire/postgres/messages.ts'
+import { WireError } from '../../wire/wire-error.ts'
+import { readInitial } from './read-message.ts'
+
+const alpnProtocol = 'postgresql'
 
 type Cancel = Extract<InitialMessage, { kind: 'cancel' }>
 
@@ -23,29 +27,29 @@ export async function negotiate(line: ClientLine, socket: Socket, context: () =>
   const first = await line.peek()
   if (first === tlsHandshake) return startDirect(line, socket, context())
   if (first !== startupFamily) throw garbage()
-  let message = await line.readInitial()
+  let message = await readInitial(line)
   if (message.kind === 'gssenc') {
     line.checkNothingFollows()
     line.write(refuseEncryption)
-    message = await line.readInitial()
+    message = await readInitial(line)
   }
   if (message.kind === 'cancel') return { message }
   if (message.kind === 'startup') throw tlsRequired()
   if (message.kind !== 'ssl') throw repeated()
   line.checkNothingFollows()
   line.write(acceptEncryption)
-  return readInside(line, await line.startTls(socket, context()))
+  return readInside(line, await line.startTls(socket, context(), alpnProtocol))
 }
 
 /** Without the name of the protocol, a browser could be made to speak to this port inside TLS (ALPACA). */
 async function startDirect(line: ClientLine, socket: Socket, context: SecureContext): Promise<Arrival> {
-  const tls = await line.startTls(socket, context)
+  const tls = await line.startTls(socket, context, alpnProtocol)
   if (!tls.alpnProtocol) throw withoutAlpn()
   return readInside(line, tls)
 }
 
 async function readInside(line: ClientLine, tls: TLSSocket): Promise<Arrival> {
-  const message = await line.readInitial()
+  const message = await readInitial(line)
   if (message.kind === 'cancel') return { message }
   if (message.kind === 'startup') return { message, tls }
   throw repeated()
@@ -58,7 +62,7 @@ async function readInside(line: ClientLine, tls: TLSSocket): Promise<Arrival> {
 export async function decline(line: ClientLine): Promise<Cancel | StartupMessage> {
   const seen = new Set<InitialMessage['kind']>()
   for (;;) {
-    const message = await line.readInitial()
+    const message = await readInitial(line)
     if (message.kind === 'cancel' || message.kind === 'startup') return message
     if (seen.has(message.kind)) throw repeated()
     seen.add(message.kind)

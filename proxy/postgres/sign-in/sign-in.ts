@@ -3,7 +3,8 @@
  * its user name is `t_<token id>`, so that the token stays where it is; in clear text inside TLS under any other name.
  */
 import { randomBytes } from 'node:crypto'
-import { BrokerError, type ClientOrigin, type Doorman, type Identity } from '../../session.ts'
+import type { Doorman, Identity } from '../../doorman.ts'
+import { BrokerError, type ClientOrigin } from '../../session.ts'
 import type { ClientLine } from '../../streams/client-line.ts'
 import { decodePassword, decodeSaslInitial } from '../../wire/postgres/decode.ts'
 import {
@@ -13,12 +14,13 @@ import {
   encodeSaslFinal,
 } from '../../wire/postgres/encode.ts'
 import { finishScram, offeredMechanisms, startScram } from '../../wire/postgres/scram.ts'
+import { readAnswer } from './read-message.ts'
 
 const tokenUser = /^t_([A-Za-z0-9_-]{1,62})$/
 const nonceBytes = 18
 
 export interface SignInDeps {
-  readonly doorman: Pick<Doorman, 'scramVerifier' | 'identify'>
+  readonly doorman: Pick<Doorman, 'tokenKeys' | 'identify'>
   /** Data of `tls-server-end-point`; undefined where the certificate has none. */
   readonly binding: Buffer | undefined
 }
@@ -45,7 +47,7 @@ export async function signIn(
 
 async function byPassword(line: ClientLine, client: ClientOrigin, { doorman }: SignInDeps): Promise<Identity> {
   line.write(authenticationCleartext)
-  const token = decodePassword(await line.readAnswer())
+  const token = decodePassword(await readAnswer(line))
   return line.wait(doorman.identify({ by: 'token', token }, client))
 }
 
@@ -56,14 +58,14 @@ async function byScram(
   { doorman, binding }: SignInDeps,
 ): Promise<Identity> {
   line.write(encodeAuthenticationSasl(offeredMechanisms(binding)))
-  const ask = decodeSaslInitial(await line.readAnswer())
-  const verifier = await line.wait(doorman.scramVerifier(tokenId))
-  const exchange = startScram(ask, binding, verifier, randomBytes(nonceBytes).toString('base64'))
+  const ask = decodeSaslInitial(await readAnswer(line))
+  const { scram } = await line.wait(doorman.tokenKeys(tokenId))
+  const exchange = startScram(ask, binding, scram, randomBytes(nonceBytes).toString('base64'))
   line.write(encodeSaslContinue(exchange.serverFirst))
-  const final = finishScram(exchange, await line.readAnswer())
+  const final = finishScram(exchange, await readAnswer(line))
   if (!final) throw tokenInvalid()
   // before the client hears that its proof was good: a revoked token must look like a wrong one
-  const identity = await line.wait(doorman.identify({ by: 'scram', tokenId }, client))
+  const identity = await line.wait(doorman.identify({ by: 'proof', tokenId }, client))
   line.write(encodeSaslFinal(final))
   return identity
 }

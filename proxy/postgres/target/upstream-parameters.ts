@@ -1,6 +1,6 @@
 import type { SessionPermit } from '../../session.ts'
+import type { PostgresRules } from '../rules.ts'
 import type { PostgresClient } from '../sign-in/client.ts'
-import type { PostgresRoute } from './route.ts'
 
 /** PostgreSQL keeps 63 bytes of a name. */
 const longestName = 63
@@ -9,15 +9,15 @@ const longestName = 63
 export function upstreamParameters(
   client: Pick<PostgresClient, 'parameters'>,
   permit: Pick<SessionPermit, 'sessionId' | 'principalName'>,
-  route: Pick<PostgresRoute, 'user' | 'statementTimeoutMs'>,
-  database: string,
+  as: { readonly user: string; readonly database: string },
+  rules: Pick<PostgresRules, 'statementTimeoutMs'>,
 ): Map<string, string> {
   const parameters = new Map(client.parameters)
-  const timeout = statementTimeout(route.statementTimeoutMs, client.parameters.get('statement_timeout'))
+  const timeout = statementTimeout(rules.statementTimeoutMs, client.parameters.get('statement_timeout'))
   if (timeout !== undefined) parameters.set('statement_timeout', timeout)
   return parameters
-    .set('user', route.user)
-    .set('database', database)
+    .set('user', as.user)
+    .set('database', as.database)
     .set('application_name', applicationName(permit.sessionId, permit.principalName))
 }
 

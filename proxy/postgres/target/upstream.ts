@@ -1,78 +1,84 @@
 /** Our side as a client of the target: TLS that is verified, the IAM token as a cleartext password inside it, nothing else. */
-import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { BrokerError } from '../../session.ts'
+import type { Duplex } from 'node:stream'
+import type { SecureContext, TLSSocket } from 'node:tls'
+import type { Wire } from '../../reach/reach.ts'
+import type { Target } from '../../relay/target.ts'
+import { BrokerError, type Lease } from '../../session.ts'
 import { abortError, unlessAborted } from '../../streams/abortable.ts'
+import { startClientTls } from '../../streams/client-tls.ts'
+import { toTargetError } from '../../streams/dial-errors.ts'
 import { ServerLine } from '../../streams/server-line.ts'
 import { decodeAuthentication, decodeBackend } from '../../wire/postgres/decode.ts'
-import { encodeCancel, encodePassword, encodeStartup, sslRequest } from '../../wire/postgres/encode.ts'
+import { encodeCancel, encodePassword, encodeStartup, sslRequest, terminate } from '../../wire/postgres/encode.ts'
 import type { TransactionStatus } from '../../wire/postgres/messages.ts'
-import type { PostgresRoute } from './route.ts'
-import { refusedSignIn, toTargetError } from './target-errors.ts'
+import { WireError } from '../../wire/wire-error.ts'
+import { refusedSignIn } from './target-errors.ts'
 
 /** A signed-in connection to the target, not read beyond the sign-in. */
-export interface Upstream {
-  readonly socket: TLSSocket
+export interface Upstream extends Target {
+  readonly stream: TLSSocket
   /** Its ParameterStatus and NoticeResponse messages, as they came. */
   readonly greeting: Buffer
   readonly pid: number
   readonly key: Buffer
   readonly status: TransactionStatus
-  /** What came behind the sign-in. */
-  readonly ahead: Buffer
-  /** Asks the target to stop the running statement: at the same address, since a name may lead elsewhere by now. */
-  cancel(): Promise<void>
 }
 
-/** Connecting, TLS and sign-in together. */
-const signInMs = 10_000
+/** What a sign-in takes beside the wire. */
+export interface SignIn {
+  readonly serverName: string
+  readonly secureContext: SecureContext
+  /** Of the startup message. */
+  parameters(user: string): ReadonlyMap<string, string>
+  /** On its way while the wire is made safe. */
+  readonly lease: Promise<Lease>
+  /** Gives up. */
+  readonly signal: AbortSignal
+}
+
 const cancelMs = 5000
 /** A server says about a dozen settings, and perhaps a notice. */
 const mostGreetingBytes = 256 * 1024
+/** Longest message a server may send before the session is open; its error texts are the longest. */
+const maxMessageBytes = 65_536
 
 /**
- * @param parameters of the startup message
- * @param signal gives up
- * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, and what `route.password` throws
+ * Signs in over a wire that is open.
+ * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, and what the lease throws
  */
-export async function openUpstream(
-  route: PostgresRoute,
-  parameters: ReadonlyMap<string, string>,
-  signal: AbortSignal,
-): Promise<Upstream> {
-  const given = AbortSignal.any([signal, AbortSignal.timeout(signInMs)])
-  const { tcp, tls } = await openTls(route, route.host, given)
+export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstream> {
+  const { signal, lease, parameters } = options
+  const tls = await openTls(wire.stream, options)
   const line = new ServerLine(tls)
   const giveUp = () => tls.destroy(abortError())
-  given.addEventListener('abort', giveUp)
+  signal.addEventListener('abort', giveUp)
   try {
-    given.throwIfAborted()
-    tls.write(encodeStartup(parameters))
-    const opened = await signIn(line, tls, route, given)
-    const address = tcp.remoteAddress ?? route.host
-    const { pid, key } = opened
-    return { socket: tls, ahead: line.takeAhead(), ...opened, cancel: () => sendCancel(route, address, pid, key) }
+    signal.throwIfAborted()
+    const { user, secret } = await unlessAborted(signal, lease)
+    tls.write(encodeStartup(parameters(user)))
+    const opened = await signIn(line, tls, secret)
+    const cancel = () => sendCancel(wire, options, opened)
+    return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel }
   } catch (error) {
     tls.destroy()
     throw toTargetError(error)
   } finally {
-    given.removeEventListener('abort', giveUp)
+    signal.removeEventListener('abort', giveUp)
     line.release()
   }
 }
 
 type SignedIn = Pick<Upstream, 'greeting' | 'pid' | 'key' | 'status'>
 
-async function signIn(line: ServerLine, tls: TLSSocket, route: PostgresRoute, given: AbortSignal): Promise<SignedIn> {
+async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise<SignedIn> {
   const greeting: Buffer[] = []
   let greeted = 0
   let pid = 0
   let key: Buffer = Buffer.alloc(4)
   for (;;) {
-    const { type, head, body } = await line.readMessage()
+    const { type, head, body } = await readMessage(line)
     if (type === 'E') throw refusedSignIn(body)
-    else if (type === 'R') await answer(body, tls, route, given)
+    else if (type === 'R') answer(body, tls, secret)
     else if (type === 'S' || type === 'N') {
       greeting.push(head, body)
       greeted += head.length + body.length
@@ -90,19 +96,28 @@ async function signIn(line: ServerLine, tls: TLSSocket, route: PostgresRoute, gi
   }
 }
 
+/** One message of a server. @throws WireError before anything is allocated by a length that can't be */
+async function readMessage(line: ServerLine): Promise<{ type: string; head: Buffer; body: Buffer }> {
+  const head = await line.read(5)
+  const length = head.readUInt32BE(1) - 4
+  if (length < 0 || length > maxMessageBytes) throw new WireError('invalid length of a message during sign-in')
+  return { type: String.fromCharCode(head[0] as number), head, body: await line.read(length) }
+}
+
 /** Cleartext inside TLS is how IAM sign-in works; a server that asks for anything else has it switched off. */
-async function answer(body: Buffer, tls: TLSSocket, route: PostgresRoute, given: AbortSignal): Promise<void> {
+function answer(body: Buffer, tls: TLSSocket, secret: string): void {
   const { method } = decodeAuthentication(body)
   if (method === 'ok') return
   if (method !== 'cleartext') {
     const hint = 'Switch IAM authentication on for the database, and grant the role rds_iam to the database user.'
     throw new BrokerError('TARGET_REFUSED', 'it asks for a password of its own, not for an IAM token', { hint })
   }
-  tls.write(encodePassword(await unlessAborted(given, route.password())))
+  tls.write(encodePassword(secret))
 }
 
-async function sendCancel(route: PostgresRoute, address: string, pid: number, key: Buffer): Promise<void> {
-  const { tls } = await openTls(route, address, AbortSignal.timeout(cancelMs))
+async function sendCancel(wire: Wire, options: SignIn, { pid, key }: SignedIn): Promise<void> {
+  const signal = AbortSignal.timeout(cancelMs)
+  const tls = await openTls(await wire.again(signal), { ...options, signal })
   const timer = setTimeout(() => tls.destroy(), cancelMs)
   try {
     tls.on('error', () => {}) // the server closes as its only answer, and may do so with a reset
@@ -115,33 +130,26 @@ async function sendCancel(route: PostgresRoute, address: string, pid: number, ke
 }
 
 async function openTls(
-  route: PostgresRoute,
-  host: string,
-  signal: AbortSignal,
-): Promise<{ tcp: Socket; tls: TLSSocket }> {
-  const tcp = connect({ host, port: route.port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
-  tcp.on('error', () => {}) // whoever waits is told by `once`; nobody waits any more when the session is over
+  stream: Duplex,
+  options: Pick<SignIn, 'serverName' | 'secureContext' | 'signal'>,
+): Promise<TLSSocket> {
   try {
-    await once(tcp, 'connect', { signal })
-    await askForTls(tcp, signal)
-    const { secureContext, servername } = route
-    const tls = connectTls({ socket: tcp, secureContext, servername, rejectUnauthorized: true, minVersion: 'TLSv1.2' })
-    tls.on('error', () => {})
-    await once(tls, 'secureConnect', { signal })
-    return { tcp, tls }
+    await askForTls(stream, options.signal)
   } catch (error) {
-    tcp.destroy()
+    stream.destroy()
     throw toTargetError(error)
   }
+  return await startClientTls(stream, options)
 }
 
 /** One byte, in the clear: what follows it before TLS was put in by somebody between (CVE-2021-23222). */
-async function askForTls(tcp: Socket, signal: AbortSignal): Promise<void> {
-  const line = new ServerLine(tcp)
-  const giveUp = () => tcp.destroy(abortError())
+async function askForTls(stream: Duplex, signal: AbortSignal): Promise<void> {
+  const line = new ServerLine(stream)
+  const giveUp = () => stream.destroy(abortError())
   signal.addEventListener('abort', giveUp)
   try {
-    tcp.write(sslRequest)
+    signal.throwIfAborted()
+    stream.write(sslRequest)
     const answer = String.fromCharCode((await line.read(1))[0] as number)
     if (answer !== 'S') throw new BrokerError('TARGET_UNTRUSTED', 'it does not offer TLS')
     if (line.hasMore) throw new BrokerError('TARGET_UNTRUSTED', 'it sent unencrypted bytes after its answer')

@@ -1,4 +1,4 @@
-import { WireError } from './messages.ts'
+import { WireError } from '../wire-error.ts'
 
 /** Reads the body of one message from its start; every read is checked against its end. */
 export class BodyReader {

@@ -1,4 +1,6 @@
 /** Bodies of messages (the bytes after the length word) to values. See messages.ts for what is left out. */
+
+import { WireError } from '../wire-error.ts'
 import { BodyReader } from './body-reader.ts'
 import {
   type Authentication,
@@ -13,7 +15,6 @@ import {
   requestCode,
   type SaslInitialResponse,
   type StartupMessage,
-  WireError,
 } from './messages.ts'
 
 const extensionPrefix = '_pq_.'

@@ -1,5 +1,7 @@
 /** Values to whole messages, header included. */
-import { type ErrorFields, requestCode, type TransactionStatus, WireError } from './messages.ts'
+
+import { WireError } from '../wire-error.ts'
+import { type ErrorFields, requestCode, type TransactionStatus } from './messages.ts'
 
 /** PostgreSQL refuses longer ones; a length that wrapped would turn data into messages (CVE-2024-27304). */
 const maxMessageBytes = 0x3fff_ffff

@@ -1,4 +1,4 @@
-import { WireError } from './messages.ts'
+import { WireError } from '../wire-error.ts'
 
 /** Longest body of each type of message, by its byte; 0: no such type in this direction. */
 export type SizeTable = Uint32Array

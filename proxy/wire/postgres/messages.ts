@@ -3,14 +3,6 @@
  * Left out: GSSAPI, SSPI, Kerberos and MD5 sign-in, and replication; their messages are refused, not passed on.
  */
 
-/** Bytes that are not a message of the protocol. SQLSTATE 08P01. */
-export class WireError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'WireError'
-  }
-}
-
 /** Longest startup packet, its length word included: PostgreSQL's own cap. */
 export const maxStartupBytes = 10_000
 

@@ -3,11 +3,18 @@
  * RFC 5929). Left out: SASLprep (passwords are printable ASCII here), authorization identities, mandatory extensions.
  */
 import { createHash, createHmac, pbkdf2Sync, timingSafeEqual } from 'node:crypto'
-import type { ScramVerifier } from '../../session.ts'
-import { WireError } from './messages.ts'
+import { WireError } from '../wire-error.ts'
 
 export const scramMechanism = { plain: 'SCRAM-SHA-256', plus: 'SCRAM-SHA-256-PLUS' } as const
 const bindingType = 'p=tls-server-end-point'
+
+/** RFC 5803 keys: by them a server recognises a password that it does not keep. */
+export interface ScramKeys {
+  readonly salt: Uint8Array
+  readonly iterations: number
+  readonly storedKey: Uint8Array
+  readonly serverKey: Uint8Array
+}
 
 /** What PostgreSQL uses; RFC 7677 asks for at least as many. */
 const defaultIterations = 4096
@@ -17,7 +24,7 @@ const defaultIterations = 4096
  * @param salt 16 random bytes
  * @throws RangeError for anything but printable ASCII, which SASLprep would change
  */
-export function deriveScramVerifier(password: string, salt: Buffer, iterations = defaultIterations): ScramVerifier {
+export function deriveScramKeys(password: string, salt: Buffer, iterations = defaultIterations): ScramKeys {
   if (!/^[\x20-\x7e]+$/.test(password)) throw new RangeError('a SCRAM password must be printable ASCII')
   const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256')
   const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest()
@@ -37,7 +44,7 @@ export interface ScramExchange {
   readonly nonce: string
   /** What `c=` must say, in base64. */
   readonly expectedBinding: string
-  readonly verifier: ScramVerifier
+  readonly verifier: ScramKeys
 }
 
 /**
@@ -48,7 +55,7 @@ export interface ScramExchange {
 export function startScram(
   ask: { readonly mechanism: string; readonly data: Buffer },
   binding: Buffer | undefined,
-  verifier: ScramVerifier,
+  verifier: ScramKeys,
   serverNonce: string,
 ): ScramExchange {
   if (!offeredMechanisms(binding).includes(ask.mechanism)) throw new WireError('the SASL mechanism was not offered')
@@ -56,7 +63,7 @@ export function startScram(
   checkFlag(header, ask.mechanism, binding)
   const bound = ask.mechanism === scramMechanism.plus && binding ? binding : Buffer.alloc(0)
   const wholeNonce = nonce + serverNonce
-  const serverFirst = `r=${wholeNonce},s=${verifier.salt.toString('base64')},i=${verifier.iterations}`
+  const serverFirst = `r=${wholeNonce},s=${Buffer.from(verifier.salt).toString('base64')},i=${verifier.iterations}`
   return {
     serverFirst: Buffer.from(serverFirst),
     clientFirstBare: bare,
@@ -103,7 +110,7 @@ export function finishScram(exchange: ScramExchange, data: Buffer): Buffer | und
   return Buffer.from(`v=${hmac(serverKey, message).toString('base64')}`)
 }
 
-function hmac(key: Buffer, text: string): Buffer {
+function hmac(key: Uint8Array, text: string): Buffer {
   return createHmac('sha256', key).update(text, 'latin1').digest()
 }
 

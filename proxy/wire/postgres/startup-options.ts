@@ -1,4 +1,4 @@
-import { WireError } from './messages.ts'
+import { WireError } from '../wire-error.ts'
 
 /**
  * The startup parameter `options`: settings in the form of command-line switches, split as PostgreSQL does it

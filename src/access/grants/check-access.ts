@@ -1,10 +1,11 @@
+import { formatDuration } from '../../../proxy/duration.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Principal } from '../../identity/principal.ts'
 import type { AccessAnswer } from '../access.ts'
 import { type Core, isVisible } from '../core.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { checkStanding, decideGrant, findRule, formatMs, levelsToAskFor } from '../rules/decide.ts'
+import { checkStanding, decideGrant, findRule, levelsToAskFor } from '../rules/decide.ts'
 import type { GrantReading } from './grant-keeper.ts'
 
 export interface CheckAsk {
@@ -95,7 +96,8 @@ function judge(core: Core, principal: Principal, { grant, problem }: GrantReadin
   const decision = decideGrant(core.inForce.rules, principal, resource, grant)
   if (!decision.allowed)
     return refuse('GRANT_DENIED', decision.reason, howToAsk(core, principal, resource, grant.level))
-  return { allowed: true, grant, resource, level: decision.meaning.parsed.get(resource.kind) }
+  const level = decision.meaning.parsed.get(resource.kind)
+  return { allowed: true, grant, held: { resource, target: resource.target, level } }
 }
 
 function refuseEnded(core: Core, principal: Principal, resource: Resource, grant: StoredGrant): Refused {
@@ -150,7 +152,7 @@ function howToAsk(core: Core, principal: Principal, resource: Resource, level: s
   const namesakes = catalog.all.filter((one) => one.name === resource.name && isVisible(core, principal, one))
   const words = [
     `sallyport request ${namesakes.length > 1 ? resource.id : resource.name} --level ${name}`,
-    `--for ${formatMs(Math.min(maxDurationMs, 3_600_000))}`,
+    `--for ${formatDuration(Math.min(maxDurationMs, 3_600_000))}`,
     ...(require.reason ? ['--reason "…"'] : []),
     ...(require.ticket ? ['--ticket …'] : []),
   ]

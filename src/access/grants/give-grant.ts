@@ -17,12 +17,14 @@ export async function giveGrant(
   actor: string,
   write: (step: RequestStep & { grant: StoredGrant }) => Promise<void>,
 ): Promise<StoredGrant> {
-  const grant = request.extendsGrantId === null ? newGrant(core, request) : await longerGrant(core, request)
-  const type = request.extendsGrantId === null ? 'grant.created' : 'grant.extended'
+  const isNew = request.extendsGrantId === null
+  const grant = isNew ? newGrant(core, request) : await longerGrant(core, request)
+  const type = isNew ? 'grant.created' : 'grant.extended'
   await core.audit.append(grantEvent(type, actor, grant, {}, { approved_request: request.id }))
   await write({ request, grant })
   core.requests.noteWritten(request)
   core.grants.noteWritten(grant)
+  core.changes.publish({ what: isNew ? 'grant-given' : 'grant-extended', id: grant.id, endsAt: grant.endsAt })
   core.metrics.requestsTotal.inc({ outcome: 'granted' })
   return grant
 }

@@ -1,12 +1,12 @@
 import type { EndReason } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
 import type { Changes } from '../../store/changes.ts'
+import { KnownVersions } from '../../store/known-versions.ts'
 import type { Background } from '../../telemetry/background.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found } from '../rows/access-store.ts'
-import { KnownVersions } from '../rows/known-versions.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Grant, isLive, narrow } from './grant.ts'
 
@@ -144,6 +144,7 @@ export class GrantKeeper {
     this.#versions.note(id, shorter.version, grant.endsAt) // until the longer window would have ended
     this.#unsaved.set(id, shorter)
     this.#setLive(shorter)
+    this.#deps.changes.publish({ what: 'grant-shortened', id, endsAt: shorter.endsAt })
     this.#arm()
     await this.#save(shorter)
     const fields = { was_ends_at: grant.endsAt }

@@ -1,10 +1,11 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
+import { KnownVersions } from '../../store/known-versions.ts'
 import type { Clock } from '../../telemetry/clock.ts'
+import { KeyedMutex } from '../../telemetry/keyed-mutex.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found, RequestStep } from '../rows/access-store.ts'
-import { KnownVersions } from '../rows/known-versions.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from './request.ts'
 
 export interface RequestKeeperDeps {
@@ -31,23 +32,15 @@ export class RequestKeeper {
   readonly #deps: RequestKeeperDeps
   readonly #unsaved = new Map<string, RequestStep>()
   readonly #versions = new KnownVersions()
-  readonly #queues = new Map<string, Promise<unknown>>()
+  readonly #mutex = new KeyedMutex()
 
   constructor(deps: RequestKeeperDeps) {
     this.#deps = deps
   }
 
   /** Runs steps on one request one after the other, so that two approvals at once can't both be the last. */
-  async inTurn<T>(id: string, step: () => Promise<T>): Promise<T> {
-    const before = this.#queues.get(id) ?? Promise.resolve()
-    const turn = before.then(step, step)
-    const settled = turn.catch(() => undefined) // whoever waits for `turn` gets the error
-    this.#queues.set(id, settled)
-    try {
-      return await turn
-    } finally {
-      if (this.#queues.get(id) === settled) this.#queues.delete(id)
-    }
+  inTurn<T>(id: string, step: () => Promise<T>): Promise<T> {
+    return this.#mutex.run(id, step)
   }
 
   /** @throws BrokerError NOT_FOUND, also for one that was not written by the broker */

@@ -68,3 +68,7 @@ export interface AccessTables {
     mac: string
   }
 }
+
+declare module '../../store/schema.ts' {
+  interface Database extends AccessTables {}
+}

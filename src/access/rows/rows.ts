@@ -1,5 +1,5 @@
-import { canonicalJson } from '../../audit/digest.ts'
-import type { Keyring } from '../../store/keyring.ts'
+import { sortedJson } from '../../audit/canonical.ts'
+import { signedRows, type WithoutMac } from '../../store/signed-rows.ts'
 import type { Grant } from '../grants/grant.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from '../requests/request.ts'
 import type { Stage } from '../rules/rule.ts'
@@ -14,37 +14,13 @@ export interface StoredGrant extends Grant {
   readonly endText: string | null
 }
 
-type Macs = Pick<Keyring, 'mac' | 'checkMac'>
-type Unsigned<Table extends keyof AccessTables> = Omit<AccessTables[Table], 'mac'>
+type Unsigned<Table extends keyof AccessTables> = WithoutMac<AccessTables[Table]>
 
-/** Columns that lend no authority, and may be erased without breaking the MAC. */
-const freeColumns: { readonly [Table in keyof AccessTables]: readonly string[] } = {
-  grants: ['end_text'],
-  requests: ['status_reason'],
-  decisions: ['comment'],
-  rule_revisions: [],
-}
-
-function macText(table: keyof AccessTables, row: object): string {
-  // Null members are left out, so that a column that a later migration adds doesn't break what was signed before it.
-  const members = Object.entries(row).filter(
-    ([column, value]) => value !== null && column !== 'mac' && !freeColumns[table].includes(column),
-  )
-  return canonicalJson(Object.fromEntries(members))
-}
-
-/** Adds the MAC under the key that isn't in the store: a writer of the database can't make such a row. */
-export function signRow<Table extends keyof AccessTables>(keyring: Macs, table: Table, row: Unsigned<Table>) {
-  return { ...row, mac: keyring.mac(`row:${table}`, macText(table, row)) }
-}
-
-export function isSigned<Table extends keyof AccessTables>(
-  keyring: Macs,
-  table: Table,
-  row: AccessTables[Table],
-): boolean {
-  return keyring.checkMac(`row:${table}`, macText(table, row), row.mac)
-}
+/** Free text may be erased without breaking the MAC. */
+export const { signRow, isSigned } = signedRows<AccessTables>(
+  { grants: ['end_text'], requests: ['status_reason'], decisions: ['comment'], rule_revisions: [] },
+  (members) => sortedJson(Object.fromEntries(members)),
+)
 
 export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
   return {

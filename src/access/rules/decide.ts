@@ -1,4 +1,6 @@
+import { formatDuration } from '../../../proxy/duration.ts'
 import type { Resource } from '../../catalog/resource.ts'
+import type { ExplainedRule } from '../../contract/policy.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import type { Grant } from '../grants/grant.ts'
 import {
@@ -144,7 +146,10 @@ export function checkConditions(rule: Rule, ask: Omit<Ask, 'login'>): Denied | n
     reason: `rule ${rule.name} ${reason}`,
   })
   if (!(ask.durationMs > 0 && ask.durationMs <= rule.maxDurationMs)) {
-    return denied('duration', `allows ${formatMs(rule.maxDurationMs)} at most; asked: ${formatMs(ask.durationMs)}`)
+    return denied(
+      'duration',
+      `allows ${formatDuration(rule.maxDurationMs)} at most; asked: ${formatDuration(ask.durationMs)}`,
+    )
   }
   if (require.reason && !ask.reason?.trim()) return denied('reason', 'needs a reason; add --reason')
   if (require.ticket && !matchesTicket(require.ticket, ask.ticket)) {
@@ -164,7 +169,7 @@ export function checkSignIn(rule: Rule, login: Ask['login'], now: number): Denie
     return { ...denied, code: 'INTERACTIVE_REQUIRED', condition: 'login', reason }
   }
   if (loginWithinMs !== null && now - login.authenticatedAt > loginWithinMs) {
-    const reason = `rule ${rule.name} needs a sign-in within the last ${formatMs(loginWithinMs)}`
+    const reason = `rule ${rule.name} needs a sign-in within the last ${formatDuration(loginWithinMs)}`
     return { ...denied, code: 'LOGIN_TOO_OLD', condition: 'login', reason }
   }
   if (acr.length > 0 && !(login.acr !== null && acr.includes(login.acr))) {
@@ -181,18 +186,6 @@ function matchesTicket(pattern: RegExp, ticket: string | null): boolean {
 /** Levels that this principal may ask for on this resource, in the order of the configuration. */
 export function levelsToAskFor(rules: RuleSet, principal: Principal, resource: Resource): string[] {
   return [...levelsOf(rules, resource).keys()].filter((level) => findRule(rules, principal, resource, level).allowed)
-}
-
-export interface ExplainedCondition {
-  readonly condition: 'who' | 'what' | 'level'
-  readonly ok: boolean
-  readonly text: string
-}
-
-export interface ExplainedRule {
-  readonly name: string
-  readonly matches: boolean
-  readonly conditions: readonly ExplainedCondition[]
 }
 
 /** Every rule that was considered, in order, and each of its conditions: the reasoning behind {@link findRule}. */
@@ -215,7 +208,7 @@ function describeRule(
   resource: Resource,
   level: string,
   address: Address,
-): ExplainedCondition[] {
+): ExplainedRule['conditions'] {
   const unselected = mismatch(rule.what, resource)
   const isIncluded = includesPrincipal(rule.who, principal)
   return [
@@ -257,21 +250,4 @@ function noRule(rules: RuleSet, principal: Principal, resource: Resource, level:
   const reasons = near.map((rule) => `rule ${rule.name} ${describeWho(rule, principal, address)}`)
   const reason = reasons.join('; ') || `no rule gives level ${level} on ${resource.id}`
   return { allowed: false, code: 'GRANT_DENIED', rule: near[0]?.name ?? null, condition: 'rule', reason }
-}
-
-/** 5400000 → `1h30m` */
-export function formatMs(ms: number): string {
-  const parts = [
-    [Math.floor(ms / 86_400_000), 'd'],
-    [Math.floor(ms / 3_600_000) % 24, 'h'],
-    [Math.floor(ms / 60_000) % 60, 'm'],
-    [Math.floor(ms / 1000) % 60, 's'],
-    [ms % 1000, 'ms'],
-  ] as const
-  return (
-    parts
-      .filter(([count]) => count > 0)
-      .map(([count, unit]) => `${count}${unit}`)
-      .join('') || '0s'
-  )
 }

@@ -1,63 +1,49 @@
 import { digestOf } from '../../audit/digest.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
-import type { Kind } from '../../catalog/kind.ts'
+import type { Kinds } from '../../catalog/kind.ts'
 import type { Resource } from '../../catalog/resource.ts'
-import { parseResourceId, toResource } from '../../catalog/resource-id.ts'
 import type { Config, ConfigCheck } from '../../config/config.ts'
-import type { LevelFile, RuleFile } from '../../config/schema.ts'
+import type { RuleFile } from '../../config/schema.ts'
+import { checkSelector } from './check-selector.ts'
+import type { Findings, RuleProblem } from './findings.ts'
+import { checkFit, loadLevelSet } from './load-levels.ts'
+import { loadResources, type ResourcesConfig } from './load-resources.ts'
 import { isSlowPattern } from './pattern-probe.ts'
 import {
   durationMs,
   formatSelector,
-  type LevelSet,
-  levelEntries,
   levelsOf,
-  parseLevelSet,
   parseRule,
   type Rule,
   type RuleSet,
-  type Selector,
   selects,
   wholePattern,
 } from './rule.ts'
-
-export type Kinds = ReadonlyMap<string, Kind>
-
-/** One thing wrong with rules, levels or resources. */
-export interface RuleProblem {
-  readonly path: string
-  readonly message: string
-  readonly fix: string
-}
 
 export type LoadedRules =
   | { readonly ok: true; readonly rules: RuleSet; readonly catalog: Catalog; readonly warnings: readonly RuleProblem[] }
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
-type RulesConfig = Pick<Config, 'resources' | 'levels' | 'access'> & { readonly aws: Pick<Config['aws'], 'accounts'> }
+type RulesConfig = Pick<Config, 'levels' | 'access'> & ResourcesConfig
 
 /** Longest grant that a rule may allow: recovery reads the audit log back that far. */
 export const longestGrantMs = 365 * 86_400_000
 
-/** Collects what is wrong, so that everything is reported at once. */
-interface Findings {
-  readonly problems: RuleProblem[]
-  readonly warnings: RuleProblem[]
-}
-
 /** Makes rules, levels and catalog of the configuration, or says everything that is wrong with them. */
 export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   const findings: Findings = { problems: [], warnings: [] }
-  const resources = loadResources(config, kinds, findings)
-  const levelSets = config.levels.map((file, i) => loadLevelSet(file, `levels[${i}]`, resources, kinds, findings))
+  const entries = loadResources(config, kinds, findings)
+  const levelSets = config.levels.map((file, i) => loadLevelSet(file, `levels[${i}]`, entries, kinds, findings))
   const rules = config.access.flatMap((file, i) => loadRule(file, `access[${i}]`, kinds, findings) ?? [])
   const digest = digestOf({ levels: config.levels, access: config.access, resources: config.resources })
   const ruleSet: RuleSet = { digest, rules, levelSets }
   checkNames(config.access, findings)
-  checkRuleLevels(config.access, ruleSet, resources, findings)
+  checkRuleLevels(config.access, ruleSet, entries, findings)
   const { problems, warnings } = findings
+  // What a kind could not read can't be judged further.
+  if (problems.length === 0) checkFit(ruleSet, entries, kinds, findings)
   if (problems.length > 0) return { ok: false, problems, warnings }
-  return { ok: true, rules: ruleSet, catalog: createCatalog(resources), warnings }
+  return { ok: true, rules: ruleSet, catalog: createCatalog(entries), warnings }
 }
 
 /** For `config check`, which reports what features find together with what the schema finds. */
@@ -66,115 +52,6 @@ export function rulesCheck(kinds: Kinds): ConfigCheck {
     const loaded = loadRules(config, kinds)
     return { problems: loaded.ok ? [] : loaded.problems, warnings: loaded.warnings }
   }
-}
-
-function loadResources(config: RulesConfig, kinds: Kinds, findings: Findings): Resource[] {
-  const seen = new Map<string, number>()
-  const accounts = Object.keys(config.aws.accounts)
-  return config.resources.flatMap((file, i) => {
-    const path = `resources[${i}]`
-    const report = (message: string, fix: string) => findings.problems.push({ path: `${path}.id`, message, fix })
-    const first = seen.get(file.id)
-    if (first !== undefined) report(`"${file.id}" is already resources[${first}]`, 'remove one of the two')
-    seen.set(file.id, first ?? i)
-    const id = parseResourceId(file.id)
-    if ('problem' in id) {
-      report(id.problem, 'write the full id')
-      return []
-    }
-    if (accounts.length > 0 && id.account !== null && !accounts.includes(id.account))
-      report(`account ${id.account} is not registered`, 'add it to aws.accounts')
-    const kind = kinds.get(id.kind)
-    if (!kind) {
-      report(`unknown kind "${id.kind}"`, `use one of ${[...kinds.keys()].join(', ')}`)
-      return []
-    }
-    const resource = toResource(file, id)
-    const target = kind.parseTarget(resource)
-    if (!target.ok) for (const problem of target.problems) findings.problems.push(within(path, problem))
-    return [resource]
-  })
-}
-
-function within(path: string, problem: { path: string; message: string }): RuleProblem {
-  return {
-    path: problem.path ? `${path}.${problem.path}` : path,
-    message: problem.message,
-    fix: 'see `sallyport config reference` for what belongs here',
-  }
-}
-
-function loadLevelSet(
-  file: LevelFile,
-  path: string,
-  resources: readonly Resource[],
-  kinds: Kinds,
-  findings: Findings,
-): LevelSet {
-  checkSelector(file.for, `${path}.for`, kinds, findings)
-  const names = kindsOf(file.for, resources).filter((name) => kinds.has(name))
-  const entries = levelEntries(file)
-  if (entries.length === 0)
-    findings.problems.push({ path, message: 'no level is defined here', fix: 'add one, e.g. readonly: { … }' })
-  const parsed = new Map<string, ReadonlyMap<string, unknown>>()
-  for (const [name, raw] of entries) {
-    if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) {
-      const fix = 'use lower-case letters, digits, - and _'
-      findings.problems.push({ path: `${path}.${name}`, message: `"${name}" can't name a level`, fix })
-    }
-    parsed.set(name, parseLevel(raw, `${path}.${name}`, names, kinds, findings))
-  }
-  if (names.length === 0)
-    findings.warnings.push({
-      path: `${path}.for`,
-      message: 'matches no resource, so its levels were not checked',
-      fix: 'name the kinds they are for',
-    })
-  return parseLevelSet(file, parsed)
-}
-
-/** Kinds that a level must make sense for: those that are pinned, else those of the resources that match. */
-function kindsOf(selector: Selector, resources: readonly Resource[]): string[] {
-  const matching = resources.filter((resource) => selects(selector, resource)).map((resource) => resource.kind)
-  return [...new Set([...(selector.kinds ?? []), ...matching])]
-}
-
-function parseLevel(
-  raw: unknown,
-  path: string,
-  names: readonly string[],
-  kinds: Kinds,
-  findings: Findings,
-): ReadonlyMap<string, unknown> {
-  const parsed = new Map<string, unknown>()
-  for (const name of names) {
-    const level = kinds.get(name)?.parseLevel(raw)
-    if (level?.ok) parsed.set(name, level.value)
-    for (const problem of level && !level.ok ? level.problems : []) {
-      const found = within(path, problem)
-      if (!findings.problems.some((other) => other.path === found.path && other.message === found.message))
-        findings.problems.push(found)
-    }
-  }
-  return parsed
-}
-
-function checkSelector(selector: Selector, path: string, kinds: Kinds, findings: Findings): void {
-  const { ids, accounts, kinds: named, regions, tags } = selector
-  const report = (at: string, message: string, fix: string) =>
-    findings.problems.push({ path: at ? `${path}.${at}` : path, message, fix })
-  if (!ids && !accounts && !named && !regions && !tags)
-    report('', 'selects nothing', 'name ids, accounts, kinds, regions or tags')
-  for (const [member, names] of Object.entries({ ids, accounts, kinds: named, regions }))
-    if (names?.length === 0) report(member, 'an empty list matches nothing', 'name some, or leave it out')
-  if (tags && Object.keys(tags).length === 0) report('tags', 'no tag is named', 'name some, or leave it out')
-  named?.forEach((name, i) => {
-    if (!kinds.has(name)) report(`kinds[${i}]`, `unknown kind "${name}"`, `use one of ${[...kinds.keys()].join(', ')}`)
-  })
-  accounts?.forEach((account, i) => {
-    if (!/^[0-9]{12}$/.test(account))
-      report(`accounts[${i}]`, `expected 12 digits, got "${account}"`, 'write the account id, in quotes')
-  })
 }
 
 function loadRule(file: RuleFile, path: string, kinds: Kinds, findings: Findings): Rule | undefined {

@@ -1,6 +1,6 @@
-import { canonicalJson } from '../../audit/digest.ts'
+import { sortedJson } from '../../audit/canonical.ts'
+import type { ResourceFile } from '../../catalog/resource.ts'
 import type { Config } from '../../config/config.ts'
-import type { ResourceFile } from '../../config/schema.ts'
 
 /** What one load of the rules consisted of, as it was written. */
 export type Revision = Pick<Config, 'access' | 'levels' | 'resources'>
@@ -23,14 +23,14 @@ export function diffRevisions(before: Revision | undefined, after: Revision): Re
   const old = before ?? none
   return {
     rules: diffNamed(old.access, after.access, (rule) => rule.name),
-    levelsChanged: canonicalJson(old.levels) !== canonicalJson(after.levels),
+    levelsChanged: sortedJson(old.levels) !== sortedJson(after.levels),
     resources: diffNamed(old.resources, after.resources, (resource: ResourceFile) => resource.id),
   }
 }
 
 function diffNamed<T>(before: readonly T[], after: readonly T[], name: (item: T) => string): Names {
-  const old = new Map(before.map((item) => [name(item), canonicalJson(item)]))
-  const now = new Map(after.map((item) => [name(item), canonicalJson(item)]))
+  const old = new Map(before.map((item) => [name(item), sortedJson(item)]))
+  const now = new Map(after.map((item) => [name(item), sortedJson(item)]))
   return {
     added: [...now.keys()].filter((key) => !old.has(key)),
     removed: [...old.keys()].filter((key) => !now.has(key)),

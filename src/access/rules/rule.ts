@@ -1,3 +1,4 @@
+import { parseDuration } from '../../../proxy/duration.ts'
 import { digestOf } from '../../audit/digest.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
@@ -47,7 +48,7 @@ export interface Rule {
   readonly digest: string
 }
 
-/** What one level means; `parsed` holds what each kind's `parseLevel` made of it. */
+/** What one level means; `parsed` holds what each kind read of it. */
 export interface LevelMeaning {
   readonly raw: unknown
   readonly digest: string
@@ -106,13 +107,11 @@ export function parseLevelSet(file: LevelFile, parsed: ReadonlyMap<string, Reado
   return { for: file.for, levels: new Map(levels) }
 }
 
-const unitsMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
 /** `8h` → 28800000. @throws TypeError for anything that the schema would have refused */
 export function durationMs(text: string): number {
-  const [, count, unit] = /^([0-9]+)(ms|s|m|h|d)$/.exec(text) ?? []
-  if (count === undefined || unit === undefined) throw new TypeError(`expected a duration such as 8h, got "${text}"`)
-  return Number(count) * unitsMs[unit as keyof typeof unitsMs]
+  const ms = parseDuration(text)
+  if (ms === undefined) throw new TypeError(`expected a duration such as 8h, got "${text}"`)
+  return ms
 }
 
 /** @throws SyntaxError */

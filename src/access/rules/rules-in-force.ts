@@ -1,12 +1,14 @@
 import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
-import { canonicalJson } from '../../audit/digest.ts'
+import { sortedJson } from '../../audit/canonical.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
+import type { Kinds } from '../../catalog/kind.ts'
 import type { Config } from '../../config/config.ts'
 import { newId } from '../../store/ids.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore } from '../rows/access-store.ts'
-import { type Kinds, loadRules, type RuleProblem } from './load-rules.ts'
+import type { RuleProblem } from './findings.ts'
+import { loadRules } from './load-rules.ts'
 import { diffRevisions, type Revision, type RevisionDiff } from './revision.ts'
 import type { RuleSet } from './rule.ts'
 
@@ -73,7 +75,7 @@ export class RulesInForce {
     await Promise.all(resourceEvents(diff).map((event) => audit.append(event)))
     await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
     if (last?.digest === digest) return
-    const content = canonicalJson(revision)
+    const content = sortedJson(revision)
     await store.insertRevision({ id: newId('rev'), digest, content, loaded_at: clock.now() })
   }
 }

@@ -1,24 +1,9 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import type { WhyAnswer } from '../../contract/policy.ts'
 import type { Login } from '../../identity/principal.ts'
 import { type Core, currentPrincipal, isOverseer, isVisible } from '../core.ts'
-import type { Named } from '../views.ts'
-import { type ExplainedRule, explain, findRule } from './decide.ts'
+import { explain, findRule } from './decide.ts'
 import { levelsOf } from './rule.ts'
-
-export interface WhyAnswer {
-  readonly principal: Named & { readonly groups: readonly string[] }
-  readonly resource: string
-  /** One for each level asked about. */
-  readonly levels: readonly {
-    readonly level: string
-    readonly allowed: boolean
-    /** The rule that decides; null when none comes into question. */
-    readonly rule: string | null
-    readonly reason: string
-    /** Every rule that was considered, in order. */
-    readonly rules: readonly ExplainedRule[]
-  }[]
-}
 
 /**
  * The reasoning about one principal and one resource, by the rules in force.

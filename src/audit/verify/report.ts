@@ -1,27 +1,6 @@
-import type { Problem } from './problem.ts'
+import type { AuditReport } from '../../contract/audit.ts'
 
-/** What `audit verify` found. */
-export interface AuditReport {
-  readonly ok: boolean
-  /** For people: the verdict, and up to where it holds. */
-  readonly summary: string
-  readonly installation: string
-  readonly events: number
-  readonly head: { readonly seq: number; readonly hash: string }
-  readonly checkpoints: number
-  /** Texts that were erased; their events still check. */
-  readonly erasedTexts: number
-  /** Recordings that were compared; null when that was not asked for. */
-  readonly recordings: number | null
-  /** Newest event that the daemon's signature covers; proves nothing against a holder of the signing key. */
-  readonly signed: { readonly seq: number; readonly at: number } | null
-  /** Newest event that a copy from outside covers: up to here nobody can have rewritten the log unseen. */
-  readonly anchored: { readonly seq: number; readonly at: number; readonly anchor: string } | null
-  /** The first hundred. */
-  readonly problems: readonly Problem[]
-  readonly problemCount: number
-  readonly notes: readonly string[]
-}
+export type { AuditReport }
 
 export function writeReport(
   found: Omit<AuditReport, 'ok' | 'summary'> & { readonly wasAnchorGiven: boolean },

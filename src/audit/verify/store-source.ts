@@ -1,31 +1,16 @@
 import type { Db } from '../../store/store.ts'
 import type { AuditStore } from '../audit-store.ts'
+import { storedCheckpoints, storedEvents } from '../stored-pages.ts'
 import type { Problem } from './problem.ts'
 import type { AuditSource } from './verify.ts'
-
-const pageSize = 200 // a few milliseconds of hashing between two turns of the relay
 
 /** The tables of a store, for `verify`. */
 export function storeSource(store: Omit<AuditStore, 'commit' | 'open' | 'addCheckpoint'>, db: Db): AuditSource {
   return {
     async *checkpoints() {
-      for (let n = 0; ; ) {
-        const rows = await store.checkpoints(n, pageSize)
-        const last = rows.at(-1)
-        if (!last) return
-        yield* rows
-        n = last.n
-      }
+      for await (const rows of storedCheckpoints(store)) yield* rows
     },
-    async *events() {
-      for (let seq = 0; ; ) {
-        const rows = await store.page(seq, pageSize)
-        const last = rows.at(-1)
-        if (!last) return
-        yield rows
-        seq = last.seq
-      }
-    },
+    events: () => storedEvents(store),
     installation: async () => (await store.head()).installation,
     head: () => store.head(),
     subjects: (fromSeq, toSeq) => store.subjects(fromSeq, toSeq),

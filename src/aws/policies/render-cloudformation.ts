@@ -1,16 +1,14 @@
 import { Document, isScalar, isSeq, visit } from 'yaml'
+import type { Kinds } from '../../catalog/kind.ts'
+import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
+  type BaseValues,
   type Choice,
   everything,
-  fill,
-  narrow,
   needsOf,
   type PolicyEntry,
-  policies,
-  reasonsOf,
-  ref,
-  toDocument,
-  type ValueName,
+  type PolicyTable,
+  policiesOf,
 } from './table.ts'
 
 /**
@@ -31,7 +29,6 @@ const parameters = {
     Description: 'Path of the boundary policy (aws.revocation_policy)',
   },
   RevocationPolicyName: { Type: 'String', Default: 'SallyportRevocations', Description: 'Its name' },
-  DatabaseUsers: { Type: 'String', Default: 'sallyport_*', Description: 'Names of database users, with wildcards' },
   OrganizationalUnits: { Type: 'CommaDelimitedList', Description: 'Units whose accounts get the roles' },
   RoleName: { Type: 'String', Description: 'Name of the brokered role' },
   PolicyArns: { Type: 'CommaDelimitedList', Description: 'What the role may do' },
@@ -47,18 +44,12 @@ const parameters = {
     Default: 'none',
     Description: 'Issuer of the OpenID provider without https://, for roles that trust web_identity',
   },
-  Databases: {
-    Type: 'String',
-    Default: 'false',
-    AllowedValues: ['true', 'false'],
-    Description: 'Databases are signed in to through this role',
-  },
   ClientId: { Type: 'String', Default: 'sallyport', Description: "The broker's client id there" },
 } as const
-type Parameter = keyof typeof parameters
+type BaseParameter = keyof typeof parameters
 
 /** Paths begin and end with a slash, which stands before the name in ARNs already. */
-const values: Readonly<Record<ValueName, string>> = {
+const baseValues: BaseValues = {
   partition: ref('AWS::Partition'),
   account: ref('AWS::AccountId'),
   compute: ref('ComputeArn'),
@@ -67,20 +58,60 @@ const values: Readonly<Record<ValueName, string>> = {
   organization: ref('OrganizationId'),
   connectRole: ref('ConnectRolePath') + ref('ConnectRoleName'),
   revocationPolicy: ref('RevocationPolicyPath') + ref('RevocationPolicyName'),
-  databaseUsers: ref('DatabaseUsers'),
   issuer: ref('Issuer'),
   clientId: ref('ClientId'),
 }
 
 /** Files by their path under deploy/cloudformation. */
-export function renderCloudFormation(choice: Choice = everything): Readonly<Record<string, string>> {
-  const accountTemplate = account(choice)
+export function renderCloudFormation(kinds: Kinds, choice?: Choice): Readonly<Record<string, string>> {
+  const table = policiesOf(kinds)
+  const parts = partsFor(table, choice ?? everything(table))
+  const accountTemplate = account(parts)
   return {
-    ...(choice.trusts.includes('hub') ? { 'hub.yaml': hub() } : {}),
+    ...(parts.choice.trusts.includes('hub') ? { 'hub.yaml': hub(parts) } : {}),
     'account.yaml': accountTemplate,
-    'stackset.yaml': stackSet(accountTemplate, accountParameters(choice)),
-    'role.yaml': role(choice),
+    'stackset.yaml': stackSet(parts, accountTemplate),
+    'role.yaml': role(parts),
   }
+}
+
+interface Parts {
+  readonly table: PolicyTable
+  readonly choice: Choice
+  readonly needs: ReturnType<typeof needsOf>
+  readonly parameters: Readonly<Record<string, object>>
+  /** What stands for each value of the policies. */
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** With the parameters that the values and the optional policies of kinds ask for. */
+function partsFor(table: PolicyTable, choice: Choice): Parts {
+  const needs = needsOf(table, choice)
+  const names = Object.keys(table.values)
+  const asked = Object.entries(table.values).map(([name, value]) => [
+    pascal(name),
+    { Type: 'String', Default: value.default, Description: upperFirst(value.description) },
+  ])
+  const flags = needs.additions.map(({ feature, when: about }) => [
+    pascal(feature),
+    { Type: 'String', Default: 'false', AllowedValues: ['true', 'false'], Description: upperFirst(about) },
+  ])
+  return {
+    table,
+    choice,
+    needs,
+    parameters: { ...parameters, ...Object.fromEntries([...asked, ...flags]) },
+    values: { ...baseValues, ...Object.fromEntries(names.map((name) => [name, ref(pascal(name))])) },
+  }
+}
+
+/** `databaseUsers` → `DatabaseUsers`, `identity-center` → `IdentityCenter` */
+function pascal(name: string): string {
+  return name.split('-').map(upperFirst).join('')
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 /** What only some choices need. */
@@ -88,68 +119,58 @@ function when<T extends object>(condition: boolean, part: T): T | object {
   return condition ? part : {}
 }
 
-function hub(): string {
-  return template(
-    'Sallyport: the hub role',
-    ['ComputeArn', 'HubRoleName', 'ExternalId', 'OrganizationId', 'ConnectRolePath', 'ConnectRoleName'],
-    {
+function hub(parts: Parts): string {
+  const { hubTrust, hubPermissions } = parts.table.base
+  return template(parts, {
+    description: 'Sallyport: the hub role',
+    names: ['ComputeArn', 'HubRoleName', 'ExternalId', 'OrganizationId', 'ConnectRolePath', 'ConnectRoleName'],
+    resources: {
       Hub: {
         Type: 'AWS::IAM::Role',
         Properties: {
           RoleName: { Ref: 'HubRoleName' },
-          AssumeRolePolicyDocument: substituted(policies.hubTrust),
-          Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(policies.hubPermissions) }],
+          AssumeRolePolicyDocument: substituted(hubTrust, parts.values),
+          Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(hubPermissions, parts.values) }],
         },
       },
     },
-    [policies.hubTrust, policies.hubPermissions],
-    { HubRoleArn: { Value: { 'Fn::GetAtt': ['Hub', 'Arn'] } } },
-  )
+    entries: [hubTrust, hubPermissions],
+    outputs: { HubRoleArn: { Value: { 'Fn::GetAtt': ['Hub', 'Arn'] } } },
+  })
 }
 
-function accountParameters(choice: Choice): Parameter[] {
-  const { isHub, isPersonal, isRevocable, isForDatabases } = needsOf(choice)
+function accountParameters({ isHub, isPersonal, boundary, accountValues }: Parts['needs']): string[] {
   return [
     ...some(isHub, 'HubRoleArn', 'ExternalId', 'ConnectRolePath', 'ConnectRoleName'),
-    ...some(isRevocable, 'RevocationPolicyPath', 'RevocationPolicyName'),
-    ...some(isHub && isForDatabases, 'DatabaseUsers'),
+    ...some(boundary !== undefined, 'RevocationPolicyPath', 'RevocationPolicyName'),
+    ...accountValues.map(pascal),
     ...some(isPersonal, 'Issuer', 'ClientId'),
   ]
 }
 
-function some(isNeeded: boolean, ...names: readonly Parameter[]): readonly Parameter[] {
+function some(isNeeded: boolean, ...names: readonly BaseParameter[]): readonly string[] {
   return isNeeded ? names : []
 }
 
-function account(choice: Choice): string {
-  const { isHub, isPersonal, isRevocable } = needsOf(choice)
-  const spokeTrust = narrow(choice, policies.spokeTrust)
-  const spokePermissions = narrow(choice, policies.spokePermissions)
-  return template(
-    'Sallyport: what one account needs',
-    accountParameters(choice),
-    {
+function account(parts: Parts): string {
+  const { values } = parts
+  const { isHub, isPersonal, boundary, spokeTrust, spokePermissions } = parts.needs
+  return template(parts, {
+    description: 'Sallyport: what one account needs',
+    names: accountParameters(parts.needs),
+    resources: {
       ...when(isHub, {
         Connect: {
           Type: 'AWS::IAM::Role',
           Properties: {
             RoleName: { Ref: 'ConnectRoleName' },
             Path: { Ref: 'ConnectRolePath' },
-            AssumeRolePolicyDocument: substituted(spokeTrust),
-            Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(spokePermissions) }],
+            AssumeRolePolicyDocument: substituted(spokeTrust, values),
+            Policies: [{ PolicyName: 'sallyport', PolicyDocument: substituted(spokePermissions, values) }],
           },
         },
       }),
-      ...when(isRevocable, {
-        Revocations: {
-          Type: 'AWS::IAM::ManagedPolicy',
-          Properties: {
-            ManagedPolicyName: { Ref: 'RevocationPolicyName' },
-            Path: { Ref: 'RevocationPolicyPath' },
-            PolicyDocument: substituted(policies.boundary),
-          },
-        },
-      }),
+      ...(boundary ? { Revocations: revocations(boundary, values) } : {}),
       ...when(isPersonal, {
         Provider: {
           Type: 'AWS::IAM::OIDCProvider',
@@ -158,17 +179,30 @@ function account(choice: Choice): string {
         },
       }),
     },
-    [spokeTrust, spokePermissions, policies.boundary],
-    undefined,
-    isPersonal ? { HasIssuer: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Issuer' }, 'none'] }] } } : undefined,
-  )
+    entries: [spokeTrust, spokePermissions, ...(boundary ? [boundary] : [])],
+    ...when(isPersonal, {
+      conditions: { HasIssuer: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Issuer' }, 'none'] }] } },
+    }),
+  })
 }
 
-function stackSet(accountTemplate: string, names: readonly Parameter[]): string {
-  return template(
-    'Sallyport: what every account of some organizational units needs',
-    ['OrganizationalUnits', ...names],
-    {
+function revocations(boundary: PolicyEntry, values: Parts['values']): object {
+  return {
+    Type: 'AWS::IAM::ManagedPolicy',
+    Properties: {
+      ManagedPolicyName: { Ref: 'RevocationPolicyName' },
+      Path: { Ref: 'RevocationPolicyPath' },
+      PolicyDocument: substituted(boundary, values),
+    },
+  }
+}
+
+function stackSet(parts: Parts, accountTemplate: string): string {
+  const names = accountParameters(parts.needs)
+  return template(parts, {
+    description: 'Sallyport: what every account of some organizational units needs',
+    names: ['OrganizationalUnits', ...names],
+    resources: {
       Accounts: {
         Type: 'AWS::CloudFormation::StackSet',
         Properties: {
@@ -187,15 +221,18 @@ function stackSet(accountTemplate: string, names: readonly Parameter[]): string 
         },
       },
     },
-  )
+  })
 }
 
-function role(choice: Choice): string {
-  const { isRevocable, isForDatabases } = needsOf(choice)
-  const boundary = substitute('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}')
-  return template(
-    'Sallyport: one brokered role',
-    [
+function role(parts: Parts): string {
+  const { values, needs, table, choice } = parts
+  const { roleTrust, roleWebIdentityTrust } = table.base
+  const { additions } = needs
+  const isRevocable = needs.boundary !== undefined
+  const boundary = substitute('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}', values)
+  return template(parts, {
+    description: 'Sallyport: one brokered role',
+    names: [
       'RoleName',
       'PolicyArns',
       'Trust',
@@ -204,9 +241,9 @@ function role(choice: Choice): string {
       ...some(isRevocable, 'Revocable', 'RevocationPolicyPath', 'RevocationPolicyName'),
       'Issuer',
       'ClientId',
-      ...some(isForDatabases, 'Databases', 'DatabaseUsers'),
+      ...additions.flatMap(({ feature, values: asked }) => [feature, ...asked].map(pascal)),
     ],
-    {
+    resources: {
       Brokered: {
         Type: 'AWS::IAM::Role',
         Properties: {
@@ -214,7 +251,7 @@ function role(choice: Choice): string {
           MaxSessionDuration: { 'Fn::If': ['IsHub', 3600, 43_200] },
           AssumeRolePolicyDocument: {
             // The key of a condition can't be substituted, text can.
-            'Fn::If': ['IsHub', asText(policies.roleTrust), asText(policies.roleWebIdentityTrust)],
+            'Fn::If': ['IsHub', asText(roleTrust, values), asText(roleWebIdentityTrust, values)],
           },
           ...when(isRevocable, {
             PermissionsBoundary: { 'Fn::If': ['IsRevocable', boundary, { Ref: 'AWS::NoValue' }] },
@@ -223,50 +260,59 @@ function role(choice: Choice): string {
           Tags: [{ Key: 'sallyport:managed', Value: 'true' }],
         },
       },
-      ...when(isForDatabases, {
-        SignIn: {
-          Type: 'AWS::IAM::RolePolicy',
-          Condition: 'IsForDatabases',
-          Properties: {
-            RoleName: { Ref: 'Brokered' },
-            PolicyName: 'sallyport-databases',
-            PolicyDocument: substituted(policies.roleDatabases),
-          },
-        },
-      }),
+      ...Object.fromEntries(additions.map((addition) => [addition.resource, inRole(addition, values)])),
     },
-    [policies.roleTrust, policies.roleWebIdentityTrust, policies.roleDatabases],
-    { RoleArn: { Value: { 'Fn::GetAtt': ['Brokered', 'Arn'] } } },
-    {
+    entries: [roleTrust, roleWebIdentityTrust, ...additions.map(({ entry }) => entry)],
+    outputs: { RoleArn: { Value: { 'Fn::GetAtt': ['Brokered', 'Arn'] } } },
+    conditions: {
       IsHub: { 'Fn::Equals': [{ Ref: 'Trust' }, 'hub'] },
       ...when(isRevocable, { IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] } }),
-      ...when(isForDatabases, { IsForDatabases: isTrue('Databases') }),
+      ...Object.fromEntries(additions.map(({ feature }) => [`IsFor${pascal(feature)}`, isTrue(pascal(feature))])),
     },
-    { Trust: { Default: choice.trusts[0] } },
-  )
+    defaults: { Trust: { Default: choice.trusts[0] } },
+  })
 }
 
-const isTrue = (name: Parameter) => ({ 'Fn::Equals': [{ Ref: name }, 'true'] })
+function inRole({ entry, feature }: Parts['needs']['additions'][number], values: Parts['values']): object {
+  return {
+    Type: 'AWS::IAM::RolePolicy',
+    Condition: `IsFor${pascal(feature)}`,
+    Properties: {
+      RoleName: { Ref: 'Brokered' },
+      PolicyName: `sallyport-${feature}`,
+      PolicyDocument: substituted(entry, values),
+    },
+  }
+}
 
-function template(
-  description: string,
-  names: readonly Parameter[],
-  resources: object,
-  entries: readonly PolicyEntry[] = [],
-  outputs?: object,
-  conditions?: object,
-  defaults: Partial<Record<Parameter, object>> = {},
-): string {
+const isTrue = (name: string) => ({ 'Fn::Equals': [{ Ref: name }, 'true'] })
+
+interface Template {
+  readonly description: string
+  /** Of the parameters. */
+  readonly names: readonly string[]
+  readonly resources: object
+  /** Policies in it, whose reasons are written beside the actions. */
+  readonly entries?: readonly PolicyEntry[]
+  readonly outputs?: object
+  readonly conditions?: object
+  /** What is different of a parameter here. */
+  readonly defaults?: Readonly<Record<string, object>>
+}
+
+function template({ parameters: known }: Parts, parts: Template): string {
+  const { description, names, resources, entries = [], outputs, conditions, defaults = {} } = parts
   const content = {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: description,
-    Parameters: Object.fromEntries(names.map((name) => [name, { ...parameters[name], ...defaults[name] }])),
+    Parameters: Object.fromEntries(names.map((name) => [name, { ...known[name], ...defaults[name] }])),
     ...(conditions ? { Conditions: conditions } : {}),
     Resources: resources,
     ...(outputs ? { Outputs: outputs } : {}),
   }
   const document = new Document(content, { aliasDuplicateObjects: false })
-  document.commentBefore = ' Written by `npm run docs` from src/aws/policies/table.ts; change it there.'
+  document.commentBefore =
+    ' Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.'
   explain(document, Object.assign({}, ...entries.map(reasonsOf)) as Record<string, string>)
   return document.toString({ lineWidth: 120 })
 }
@@ -287,24 +333,20 @@ function explain(document: Document, reasons: Readonly<Record<string, string>>):
 }
 
 /** Text with values, as CloudFormation substitutes them. */
-function substitute(text: string): string | { 'Fn::Sub': string } {
-  const filled = fillText(text)
+function substitute(text: string, values: Parts['values']): string | { 'Fn::Sub': string } {
+  const filled = fillText(text, values)
   return filled === text ? text : { 'Fn::Sub': filled }
 }
 
-function fillText(text: string): string {
-  const filled = fill(
-    text,
-    (name) => values[name],
-    (piece) => piece.replaceAll('${', '${!'),
-  )
+function fillText(text: string, values: Parts['values']): string {
+  const filled = fill(text, values, (piece) => piece.replaceAll('${', '${!'))
   // A path brings the slash after `role` and `policy`.
   return filled.replaceAll(/(?<=role|policy)\/(?=\$\{(ConnectRolePath|RevocationPolicyPath)\})/g, '')
 }
 
-function substituted(entry: PolicyEntry): unknown {
+function substituted(entry: PolicyEntry, values: Parts['values']): unknown {
   const walk = (value: unknown): unknown => {
-    if (typeof value === 'string') return substitute(value)
+    if (typeof value === 'string') return substitute(value, values)
     if (Array.isArray(value)) return value.map(walk)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, walk(inner)]))
@@ -312,6 +354,6 @@ function substituted(entry: PolicyEntry): unknown {
   return walk(toDocument(entry))
 }
 
-function asText(entry: PolicyEntry): { 'Fn::Sub': string } {
-  return { 'Fn::Sub': `${fillText(JSON.stringify(toDocument(entry), null, 2))}\n` }
+function asText(entry: PolicyEntry, values: Parts['values']): { 'Fn::Sub': string } {
+  return { 'Fn::Sub': `${fillText(JSON.stringify(toDocument(entry), null, 2), values)}\n` }
 }

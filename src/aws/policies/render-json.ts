@@ -1,4 +1,6 @@
-import { type Choice, choosePolicies, fill, reasonsOf, toDocument, type Values } from './table.ts'
+import type { Kinds } from '../../catalog/kind.ts'
+import { fill, reasonsOf, toDocument } from './document.ts'
+import { type Choice, choosePolicies, policiesOf, type Values } from './table.ts'
 
 export interface RenderedPolicy {
   readonly name: string
@@ -10,12 +12,15 @@ export interface RenderedPolicy {
 }
 
 /** The documents an installation needs, as they are pasted into AWS. */
-export function renderJson(choice: Choice, values: Values): RenderedPolicy[] {
-  return choosePolicies(choice).map((entry) => ({
+export function renderJson(kinds: Kinds, choice: Choice, values: Values): RenderedPolicy[] {
+  const quoted = Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [name, JSON.stringify(value).slice(1, -1)]),
+  )
+  return choosePolicies(policiesOf(kinds), choice).map((entry) => ({
     name: entry.id,
     title: entry.title,
     where: entry.where,
-    document: JSON.parse(fill(JSON.stringify(toDocument(entry)), (name) => JSON.stringify(values[name]).slice(1, -1))),
+    document: JSON.parse(fill(JSON.stringify(toDocument(entry)), quoted)),
     reasons: reasonsOf(entry),
   }))
 }

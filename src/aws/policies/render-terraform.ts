@@ -1,22 +1,21 @@
+import type { Kinds } from '../../catalog/kind.ts'
+import type { PolicyValue } from '../../catalog/policy-part.ts'
+import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
+  type BaseValues,
   type Choice,
   everything,
-  fill,
-  narrow,
   needsOf,
   type PolicyEntry,
-  policies,
-  reasonsOf,
-  ref,
-  toDocument,
-  type ValueName,
+  type PolicyTable,
+  policiesOf,
 } from './table.ts'
 
 /**
  * Three Terraform modules: the hub (once), the account (in each), the role (for each brokered role). Written the way
  * `terraform fmt` writes.
  */
-const heading = '# Written by `npm run docs` from src/aws/policies/table.ts; change it there.\n'
+const heading = '# Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.\n'
 
 const variables = {
   compute_arn: ['ARN of the identity that the daemon runs as', undefined],
@@ -28,14 +27,13 @@ const variables = {
   connect_role_name: ['name of the spoke role: aws.connect_role', 'SallyportConnect'],
   revocation_policy_path: ['path of the boundary policy: aws.revocation_policy', '/sallyport/'],
   revocation_policy_name: ['name of the boundary policy: aws.revocation_policy', 'SallyportRevocations'],
-  database_users: ['names of the database users, with wildcards', 'sallyport_*'],
   role_name: ['name of the brokered role', undefined],
   issuer: ['issuer of the OpenID provider without https://', ''],
   client_id: ["the broker's client id there", 'sallyport'],
 } as const satisfies Record<string, readonly [string, string | undefined]>
 type Variable = keyof typeof variables
 
-const values: Readonly<Record<ValueName, string>> = {
+const baseValues: BaseValues = {
   partition: ref('data.aws_partition.current.partition'),
   account: ref('data.aws_caller_identity.current.account_id'),
   compute: ref('var.compute_arn'),
@@ -44,18 +42,33 @@ const values: Readonly<Record<ValueName, string>> = {
   organization: ref('var.organization_id'),
   connectRole: ref('local.connect_role'),
   revocationPolicy: ref('local.revocation_policy'),
-  databaseUsers: ref('var.database_users'),
   issuer: ref('var.issuer'),
   clientId: ref('var.client_id'),
 }
 
 /** Files by their path under deploy/terraform. */
-export function renderTerraform(choice: Choice = everything): Readonly<Record<string, string>> {
+export function renderTerraform(kinds: Kinds, choice?: Choice): Readonly<Record<string, string>> {
+  const table = policiesOf(kinds)
+  const chosen = choice ?? everything(table)
+  const values = Object.keys(table.values).map((name) => [name, ref(`var.${snake(name)}`)])
+  const parts = { table, choice: chosen, values: { ...baseValues, ...Object.fromEntries(values) } }
   return {
-    ...(choice.trusts.includes('hub') ? { 'hub/main.tf': hub() } : {}),
-    'account/main.tf': account(choice),
-    'role/main.tf': role(choice),
+    ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts) } : {}),
+    'account/main.tf': account(parts),
+    'role/main.tf': role(parts),
   }
+}
+
+interface Parts {
+  readonly table: PolicyTable
+  readonly choice: Choice
+  /** What stands for each value of the policies. */
+  readonly values: Readonly<Record<string, string>>
+}
+
+/** `databaseUsers` → `database_users`, `identity-center` → `identity_center` */
+function snake(name: string): string {
+  return name.replaceAll(/-|(?=[A-Z])/g, '_').toLowerCase()
 }
 
 /** What only some choices need. */
@@ -63,7 +76,7 @@ function when<T>(condition: boolean, blocks: readonly T[]): readonly T[] {
   return condition ? blocks : []
 }
 
-function hub(): string {
+function hub({ table: { base }, values }: Parts): string {
   return file([
     ...variableBlocks([
       'compute_arn',
@@ -75,15 +88,15 @@ function hub(): string {
     ]),
     data('aws_partition'),
     locals(['connect_role']),
-    comment(policies.hubTrust),
+    comment(base.hubTrust),
     `resource "aws_iam_role" "hub" {
   name = var.hub_role_name
 
-  assume_role_policy = ${heredoc(policies.hubTrust)}
+  assume_role_policy = ${heredoc(base.hubTrust, values)}
 }
 `,
-    comment(policies.hubPermissions),
-    rolePolicy('hub', policies.hubPermissions),
+    comment(base.hubPermissions),
+    rolePolicy('hub', base.hubPermissions, values),
     `output "hub_role_arn" {
   value = aws_iam_role.hub.arn
 }
@@ -91,47 +104,31 @@ function hub(): string {
   ])
 }
 
-function account(choice: Choice): string {
-  const { isHub, isPersonal, isRevocable, isForDatabases } = needsOf(choice)
-  const spokeTrust = narrow(choice, policies.spokeTrust)
-  const spokePermissions = narrow(choice, policies.spokePermissions)
+function account({ table, choice, values }: Parts): string {
+  const { isHub, isPersonal, boundary, spokeTrust, spokePermissions, accountValues } = needsOf(table, choice)
   return file([
     ...variableBlocks([
       ...when(isHub, ['hub_role_arn', 'external_id', 'connect_role_path', 'connect_role_name'] as const),
-      ...when(isRevocable, ['revocation_policy_path', 'revocation_policy_name'] as const),
-      ...when(isHub && isForDatabases, ['database_users'] as const),
-      ...when(isPersonal, ['issuer', 'client_id'] as const),
+      ...when(boundary !== undefined, ['revocation_policy_path', 'revocation_policy_name'] as const),
     ]),
+    ...accountValues.map((name) => kindVariable(name, table.values[name])),
+    ...variableBlocks(when(isPersonal, ['issuer', 'client_id'] as const)),
     ...when(isHub, [
       data('aws_partition'),
       data('aws_caller_identity'),
-      locals(['connect_role', ...when(isRevocable, ['revocation_policy'] as const)]),
+      locals(['connect_role', ...when(boundary !== undefined, ['revocation_policy'] as const)]),
       comment(spokeTrust),
       `resource "aws_iam_role" "connect" {
   name = var.connect_role_name
   path = var.connect_role_path
 
-  assume_role_policy = ${heredoc(spokeTrust)}
+  assume_role_policy = ${heredoc(spokeTrust, values)}
 }
 `,
       comment(spokePermissions),
-      rolePolicy('connect', spokePermissions),
+      rolePolicy('connect', spokePermissions, values),
     ]),
-    ...when(isRevocable, [
-      comment(policies.boundary),
-      `resource "aws_iam_policy" "revocations" {
-  name = var.revocation_policy_name
-  path = var.revocation_policy_path
-
-  policy = ${heredoc(policies.boundary)}
-
-  # The broker writes the versions that follow.
-  lifecycle {
-    ignore_changes = [policy]
-  }
-}
-`,
-    ]),
+    ...(boundary ? revocations(boundary, values) : []),
     ...when(isPersonal, [
       `# roles that trust web_identity: whose ID tokens the account believes
 resource "aws_iam_openid_connect_provider" "people" {
@@ -144,8 +141,28 @@ resource "aws_iam_openid_connect_provider" "people" {
   ])
 }
 
-function role(choice: Choice): string {
-  const { isRevocable, isForDatabases } = needsOf(choice)
+function revocations(boundary: PolicyEntry, values: Parts['values']): string[] {
+  return [
+    comment(boundary),
+    `resource "aws_iam_policy" "revocations" {
+  name = var.revocation_policy_name
+  path = var.revocation_policy_path
+
+  policy = ${heredoc(boundary, values)}
+
+  # The broker writes the versions that follow.
+  lifecycle {
+    ignore_changes = [policy]
+  }
+}
+`,
+  ]
+}
+
+function role({ table, choice, values }: Parts): string {
+  const { boundary, additions } = needsOf(table, choice)
+  const { roleTrust, roleWebIdentityTrust } = table.base
+  const isRevocable = boundary !== undefined
   return file([
     ...variableBlocks([
       'role_name',
@@ -154,9 +171,9 @@ function role(choice: Choice): string {
       ...when(isRevocable, ['revocation_policy_path', 'revocation_policy_name'] as const),
       'issuer',
       'client_id',
-      ...when(isForDatabases, ['database_users'] as const),
     ]),
-    ...when(isForDatabases, [flag('databases', 'databases are signed in to through this role', false)]),
+    ...additions.flatMap(({ values: names }) => names.map((name) => kindVariable(name, table.values[name]))),
+    ...additions.map(({ feature, when: about }) => flag(snake(feature), about, false)),
     `variable "trust" {
   description = "hub, or web_identity: only the person's own ID token"
   type        = string
@@ -176,16 +193,16 @@ function role(choice: Choice): string {
 `,
     data('aws_partition'),
     data('aws_caller_identity'),
-    locals(['connect_role', ...when(isRevocable, ['revocation_policy'] as const)]),
+    locals(['connect_role', ...when(boundary !== undefined, ['revocation_policy'] as const)]),
     `locals {
-${comment(policies.roleTrust, '  ')}  hub_trust = ${heredoc(policies.roleTrust)}
+${comment(roleTrust, '  ')}  hub_trust = ${heredoc(roleTrust, values)}
 
-${comment(policies.roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(policies.roleWebIdentityTrust)}
+${comment(roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(roleWebIdentityTrust, values)}
 }
 `,
     ...when(isRevocable, [
       `locals {
-  boundary = "${fill('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}', (name) => values[name])}"
+  boundary = "${fill('arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}', values)}"
 }
 `,
     ]),
@@ -205,14 +222,14 @@ ${isRevocable ? '  permissions_boundary = var.trust == "hub" && var.revocable ? 
   policy_arn = each.value
 }
 `,
-    ...when(isForDatabases, [
-      comment(policies.roleDatabases),
-      `resource "aws_iam_role_policy" "databases" {
-  count = var.databases ? 1 : 0
-  name  = "sallyport-databases"
+    ...additions.flatMap(({ entry, feature }) => [
+      comment(entry),
+      `resource "aws_iam_role_policy" "${snake(feature)}" {
+  count = var.${snake(feature)} ? 1 : 0
+  name  = "sallyport-${feature}"
   role  = aws_iam_role.brokered.id
 
-  policy = ${heredoc(policies.roleDatabases)}
+  policy = ${heredoc(entry, values)}
 }
 `,
     ]),
@@ -238,14 +255,22 @@ const file = (blocks: readonly string[]) =>
 function variableBlocks(names: readonly Variable[]): string[] {
   return names.map((name) => {
     const [description, fallback] = variables[name]
-    return [
-      `variable "${name}" {`,
-      `  description = ${JSON.stringify(description)}`,
-      '  type        = string',
-      ...(fallback === undefined ? [] : [`  default     = ${JSON.stringify(fallback)}`]),
-      '}\n',
-    ].join('\n')
+    return variable(name, description, fallback)
   })
+}
+
+function kindVariable(name: string, value: PolicyValue | undefined): string {
+  return variable(snake(name), value?.description ?? name, value?.default)
+}
+
+function variable(name: string, description: string, fallback: string | undefined): string {
+  return [
+    `variable "${name}" {`,
+    `  description = ${JSON.stringify(description)}`,
+    '  type        = string',
+    ...(fallback === undefined ? [] : [`  default     = ${JSON.stringify(fallback)}`]),
+    '}\n',
+  ].join('\n')
 }
 
 const data = (type: string) => `data "${type}" "current" {}\n`
@@ -258,12 +283,12 @@ function locals(names: readonly ('connect_role' | 'revocation_policy')[]): strin
   return `locals {\n${lines.join('\n')}\n}\n`
 }
 
-function rolePolicy(name: string, entry: PolicyEntry): string {
+function rolePolicy(name: string, entry: PolicyEntry, values: Parts['values']): string {
   return `resource "aws_iam_role_policy" "${name}" {
   name = "sallyport"
   role = aws_iam_role.${name}.id
 
-  policy = ${heredoc(entry)}
+  policy = ${heredoc(entry, values)}
 }
 `
 }
@@ -274,12 +299,8 @@ function comment(entry: PolicyEntry, indent = ''): string {
   return `${indent}# ${entry.title}\n${reasons.join('\n')}\n`
 }
 
-function heredoc(entry: PolicyEntry): string {
+function heredoc(entry: PolicyEntry, values: Parts['values']): string {
   const text = JSON.stringify(toDocument(entry), null, 2)
-  const filled = fill(
-    text,
-    (name) => values[name],
-    (piece) => piece.replaceAll('${', '$${'),
-  )
+  const filled = fill(text, values, (piece) => piece.replaceAll('${', '$${'))
   return `<<-JSON\n${filled.replaceAll(/^/gm, '    ')}\n  JSON`
 }

@@ -1,17 +1,28 @@
+import type { Kinds } from '../../catalog/kind.ts'
+import type { BaseDocument, PolicyDocument, PolicyPart, PolicyValue, Statement } from '../../catalog/policy-part.ts'
+import { baseDocuments } from './base.ts'
+
 /**
- * Every policy document that a user must install, in one table: what Sallyport may do, and why. Everything else renders it: the
- * command `aws policies`, deploy/terraform, deploy/cloudformation. Values of an installation stand as `{{name}}`; IAM's own
- * variables are written as IAM has them.
+ * Every policy document that a user must install, in one table: what Sallyport may do, and why. What every installation needs is
+ * here, what a kind needs comes from the kind. Everything else renders it: the command `aws policies`, deploy/terraform,
+ * deploy/cloudformation. Values of an installation stand as `{{name}}`; IAM's own variables are written as IAM has them.
  */
-export const features = ['roles', 'databases', 'revocation'] as const
-export type Feature = (typeof features)[number]
+export interface PolicyTable {
+  /** What may be chosen, sorted. */
+  readonly features: readonly string[]
+  readonly base: Readonly<Record<BaseDocument, PolicyEntry>>
+  /** Documents that kinds bring. */
+  readonly own: Readonly<Record<string, PolicyEntry>>
+  /** Values that only the statements of kinds have. */
+  readonly values: Readonly<Record<string, PolicyValue>>
+}
 
 /** Whom the roles of an account trust. */
 export const trusts = ['hub', 'web_identity'] as const
 export type Trust = (typeof trusts)[number]
 
-/** What differs between installations. */
-export interface Values {
+/** Values that every installation has. */
+export interface BaseValues {
   /** aws, aws-cn or aws-us-gov */
   readonly partition: string
   /** ARN of the identity that the daemon runs as. */
@@ -27,208 +38,77 @@ export interface Values {
   readonly connectRole: string
   /** Name of the boundary policy, with its path: aws.revocation_policy. */
   readonly revocationPolicy: string
-  /** Names of the database users, with wildcards. */
-  readonly databaseUsers: string
   /** Of the OpenID provider, without https://. */
   readonly issuer: string
   /** The broker's client id there. */
   readonly clientId: string
 }
-export type ValueName = keyof Values
 
-export interface Statement {
-  readonly sid: string
+/** What differs between installations: also the values of kinds, by their names. */
+export type Values = BaseValues & Readonly<Record<string, string>>
+
+export interface PolicyEntry extends Omit<PolicyDocument, 'name' | 'statements'> {
   /** Left out: always. */
-  readonly feature?: Feature
-  readonly principal?: { readonly AWS: string } | { readonly Federated: string }
-  /** Action by action, with the reason. */
-  readonly actions: Readonly<Record<string, string>>
-  /** Of permissions; trust policies have none. */
-  readonly resources?: readonly string[]
-  readonly conditions?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly feature?: string
+  readonly statements: readonly (Statement & { readonly feature?: string })[]
 }
 
-export type PolicyId = keyof typeof policies
+/** Without a statement of its own: sessions of roles are what every installation is for. */
+const baseFeature = 'roles'
 
-export interface PolicyEntry {
-  readonly title: string
-  readonly where: 'hub account' | 'each account' | 'each brokered role'
-  readonly trust: readonly Trust[]
-  /** Left out: always. */
-  readonly feature?: Feature
-  readonly statements: readonly Statement[]
-}
-
-const spokeArn = 'arn:{{partition}}:iam::{{account}}:role/{{connectRole}}'
-const decorate = {
-  'sts:TagSession': 'sessions carry the person, the grant, the session and the request',
-  'sts:SetSourceIdentity': 'CloudTrail names the person in every line',
-}
-
-export const policies = {
-  hubTrust: {
-    title: 'trust policy of the hub role',
-    where: 'hub account',
-    trust: ['hub'],
-    statements: [
-      {
-        sid: 'ComputeMayAssume',
-        principal: { AWS: '{{compute}}' },
-        actions: { 'sts:AssumeRole': 'the daemon becomes the hub' },
-        conditions: { StringEquals: { 'sts:ExternalId': '{{externalId}}' } },
-      },
-    ],
-  },
-  hubPermissions: {
-    title: 'permissions of the hub role',
-    where: 'hub account',
-    trust: ['hub'],
-    statements: [
-      {
-        sid: 'CallSpokes',
-        actions: { 'sts:AssumeRole': 'the hub becomes the spoke of an account', ...decorate },
-        resources: ['arn:{{partition}}:iam::*:role/{{connectRole}}'],
-        conditions: { StringEquals: { 'aws:ResourceOrgID': '{{organization}}' } },
-      },
-    ],
-  },
-  spokeTrust: {
-    title: 'trust policy of the spoke role',
-    where: 'each account',
-    trust: ['hub'],
-    statements: [
-      {
-        sid: 'HubMayAssume',
-        principal: { AWS: '{{hubRole}}' },
-        actions: { 'sts:AssumeRole': 'the hub, with this installation’s ExternalId and no other' },
-        conditions: { StringEquals: { 'sts:ExternalId': '{{externalId}}' } },
-      },
-      {
-        // AWS knows no ExternalId for these: a condition on it would never match.
-        sid: 'HubMayTag',
-        feature: 'databases',
-        principal: { AWS: '{{hubRole}}' },
-        actions: decorate,
-      },
-    ],
-  },
-  spokePermissions: {
-    title: 'permissions of the spoke role',
-    where: 'each account',
-    trust: ['hub'],
-    statements: [
-      {
-        sid: 'MintSessionsForManagedRoles',
-        actions: { 'sts:AssumeRole': 'sessions of roles of this account that are tagged for it, and of no others' },
-        resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
-        conditions: { StringEquals: { 'aws:ResourceTag/sallyport:managed': 'true' } },
-      },
-      {
-        sid: 'DecorateSessions',
-        actions: decorate,
-        resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
-      },
-      {
-        sid: 'SignInToDatabases',
-        feature: 'databases',
-        actions: { 'rds-db:connect': 'databases whose entry names no role of their own' },
-        resources: ['arn:{{partition}}:rds-db:*:{{account}}:dbuser:*/{{databaseUsers}}'],
-      },
-      {
-        sid: 'RevocationBoundaryOnly',
-        feature: 'revocation',
-        actions: {
-          'iam:GetPolicy': 'finds the version in force',
-          'iam:GetPolicyVersion': 'reads the deny list, and keeps what else is in it',
-          'iam:ListPolicyVersions': 'finds the oldest version: IAM keeps five',
-          'iam:CreatePolicyVersion': 'adds a revoked grant to the deny list',
-          'iam:DeletePolicyVersion': 'makes room for the next',
-        },
-        resources: ['arn:{{partition}}:iam::{{account}}:policy/{{revocationPolicy}}'],
-      },
-    ],
-  },
-  roleTrust: {
-    title: 'trust policy of a brokered role; the role is tagged sallyport:managed=true',
-    where: 'each brokered role',
-    trust: ['hub'],
-    statements: [
-      {
-        sid: 'SallyportMayAssume',
-        principal: { AWS: spokeArn },
-        actions: { 'sts:AssumeRole': 'only for a person and a grant' },
-        conditions: { StringLike: { 'sts:SourceIdentity': '?*', 'aws:RequestTag/sallyport:grant': 'grt_*' } },
-      },
-      { sid: 'SallyportMayTag', principal: { AWS: spokeArn }, actions: decorate },
-    ],
-  },
-  roleWebIdentityTrust: {
-    title: 'trust policy of a brokered role that takes the person’s own ID token and nothing else',
-    where: 'each brokered role',
-    trust: ['web_identity'],
-    statements: [
-      {
-        sid: 'OwnTokenOnly',
-        principal: { Federated: 'arn:{{partition}}:iam::{{account}}:oidc-provider/{{issuer}}' },
-        actions: {
-          'sts:AssumeRoleWithWebIdentity': 'with an ID token that was issued for the broker',
-          ...decorate,
-        },
-        conditions: { StringEquals: { '{{issuer}}:aud': '{{clientId}}' } },
-      },
-    ],
-  },
-  roleDatabases: {
-    title: 'permissions of a role through which databases are signed in to',
-    where: 'each brokered role',
-    trust: ['hub'],
-    feature: 'databases',
-    statements: [
-      {
-        sid: 'SignInToDatabases',
-        actions: { 'rds-db:connect': 'as these users; each session is cut down to one user of one database' },
-        resources: ['arn:{{partition}}:rds-db:*:{{account}}:dbuser:*/{{databaseUsers}}'],
-      },
-    ],
-  },
-  boundary: {
-    title:
-      'first version of the policy that is the permissions boundary of revocable roles; the broker adds and removes denials',
-    where: 'each account',
-    trust: ['hub'],
-    feature: 'revocation',
-    statements: [
-      {
-        sid: 'Ceiling',
-        actions: { '*': 'a boundary grants nothing by itself; put a tighter ceiling here if you have one' },
-        resources: ['*'],
-      },
-    ],
-  },
-} as const satisfies Readonly<Record<string, PolicyEntry>>
-
-/** Which of them an installation needs. */
-export interface Choice {
-  readonly features: readonly Feature[]
-  readonly trusts: readonly Trust[]
-}
-
-export const everything: Choice = { features, trusts }
-
-/** What a choice comes to in the templates of an account or a role. */
-export function needsOf({ features: chosen, trusts: models }: Choice) {
-  const isHub = models.includes('hub')
+/**
+ * The table for these kinds. Parts are in the order of their features, so that no template changes when the list of kinds is
+ * put in another order.
+ */
+export function policiesOf(kinds: Kinds): PolicyTable {
+  const parts = partsOf(kinds)
+  const own = parts.flatMap(({ feature, documents = [] }) =>
+    documents.map(({ name, ...document }): [string, PolicyEntry] => [name, { ...document, feature }]),
+  )
+  const complete = (id: BaseDocument): PolicyEntry => {
+    const { statements, ...document } = baseDocuments[id]
+    return { ...document, statements: [...statements, ...statementsFor(id, parts)] }
+  }
   return {
-    isHub,
-    isPersonal: models.includes('web_identity'),
-    isRevocable: isHub && chosen.includes('revocation'),
-    isForDatabases: chosen.includes('databases'),
+    features: [...new Set([baseFeature, ...parts.map(({ feature }) => feature)])].sort(),
+    base: {
+      hubTrust: complete('hubTrust'),
+      hubPermissions: complete('hubPermissions'),
+      spokeTrust: complete('spokeTrust'),
+      spokePermissions: complete('spokePermissions'),
+      roleTrust: complete('roleTrust'),
+      roleWebIdentityTrust: complete('roleWebIdentityTrust'),
+    },
+    own: Object.fromEntries(own),
+    values: Object.fromEntries(parts.flatMap(({ values = {} }) => Object.entries(values))),
   }
 }
 
+/** Each part once: kinds of one family share theirs. */
+function partsOf(kinds: Kinds): PolicyPart[] {
+  const parts = new Set(kinds.flatMap(({ policies = [] }) => policies))
+  return [...parts].sort((a, b) => a.feature.localeCompare(b.feature))
+}
+
+function statementsFor(id: BaseDocument, parts: readonly PolicyPart[]): PolicyEntry['statements'] {
+  return parts.flatMap(({ feature, statements = [] }) =>
+    statements.filter(({ document }) => document === id).map(({ statement }) => ({ ...statement, feature })),
+  )
+}
+
+/** Which of them an installation needs. */
+export interface Choice {
+  readonly features: readonly string[]
+  readonly trusts: readonly Trust[]
+}
+
+export function everything({ features }: PolicyTable): Choice {
+  return { features, trusts }
+}
+
 /** @returns entries with the statements that the choice needs, in the order of the table */
-export function choosePolicies(choice: Choice): (PolicyEntry & { readonly id: PolicyId })[] {
-  return (Object.entries(policies) as [PolicyId, PolicyEntry][])
+export function choosePolicies({ base, own }: PolicyTable, choice: Choice): (PolicyEntry & { readonly id: string })[] {
+  return Object.entries<PolicyEntry>({ ...base, ...own })
     .filter(([, { trust, feature }]) => trust.some((one) => choice.trusts.includes(one)) && isChosen(choice, feature))
     .map(([id, entry]) => ({ ...narrow(choice, entry), id }))
 }
@@ -238,44 +118,33 @@ export function narrow(choice: Choice, entry: PolicyEntry): PolicyEntry {
   return { ...entry, statements: entry.statements.filter(({ feature }) => isChosen(choice, feature)) }
 }
 
-function isChosen({ features: chosen }: Choice, feature: Feature | undefined): boolean {
-  return feature === undefined || chosen.includes(feature)
+function isChosen({ features }: Choice, feature: string | undefined): boolean {
+  return feature === undefined || features.includes(feature)
 }
 
-/** A document as IAM takes it, its values still to be filled in. */
-export function toDocument({ statements }: Pick<PolicyEntry, 'statements'>) {
+/** What a choice comes to in the templates of an account or a role. */
+export function needsOf(table: PolicyTable, choice: Choice) {
+  const { base, own, values } = table
+  const isHub = choice.trusts.includes('hub')
+  const chosen = Object.entries(own).filter(([, { feature }]) => isChosen(choice, feature))
+  const spokeTrust = narrow(choice, base.spokeTrust)
+  const spokePermissions = narrow(choice, base.spokePermissions)
+  const valuesIn = (...entries: readonly PolicyEntry[]) =>
+    Object.keys(values).filter((name) => JSON.stringify(entries).includes(`{{${name}}}`))
   return {
-    Version: '2012-10-17',
-    Statement: statements.map(({ sid, principal, actions, resources, conditions }) => ({
-      Sid: sid,
-      Effect: 'Allow',
-      ...(principal ? { Principal: principal } : {}),
-      Action: alone(Object.keys(actions)),
-      ...(resources ? { Resource: alone(resources) } : {}),
-      ...(conditions ? { Condition: conditions } : {}),
-    })),
+    isHub,
+    isPersonal: choice.trusts.includes('web_identity'),
+    spokeTrust,
+    spokePermissions,
+    /** Values of kinds that the template of an account asks for. */
+    accountValues: isHub ? valuesIn(spokeTrust, spokePermissions) : [],
+    /** The permissions boundary of revocable roles. */
+    boundary: isHub ? chosen.find(([name]) => name === 'boundary')?.[1] : undefined,
+    /** What a role may have besides, by feature, each with the values it asks for. */
+    additions: chosen.flatMap(([, entry]) =>
+      entry.feature === undefined || entry.optional === undefined
+        ? []
+        : [{ entry, feature: entry.feature, ...entry.optional, values: valuesIn(entry) }],
+    ),
   }
-}
-
-const alone = (list: readonly string[]) => (list.length === 1 ? list[0] : list)
-
-/** Action: reason, of all statements. */
-export function reasonsOf({ statements }: Pick<PolicyEntry, 'statements'>): Readonly<Record<string, string>> {
-  return Object.assign({}, ...statements.map(({ actions }) => actions)) as Record<string, string>
-}
-
-/** @param write what stands for a value; also given every other piece of text, so that it can be quoted */
-export function fill(text: string, write: (name: ValueName) => string, quote = (piece: string) => piece): string {
-  return text
-    .split(/(\{\{\w+\}\})/)
-    .map((piece) => {
-      const name = /^\{\{(\w+)\}\}$/.exec(piece)?.[1]
-      return name === undefined ? quote(piece) : write(name as ValueName)
-    })
-    .join('')
-}
-
-/** A reference in the text of a template, as both Terraform and CloudFormation write it. */
-export function ref(name: string): string {
-  return `\${${name}}`
 }

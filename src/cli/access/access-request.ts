@@ -1,54 +1,14 @@
+import type { Outcome, RequestView } from '../../contract/requests.ts'
 import type { ApiClient } from '../api/api-client.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { printable, when } from '../output.ts'
 
-/** A request, as the API shows it. */
-export interface AccessRequest {
-  id: string
-  requester: { name: string }
-  beneficiary: { name: string }
-  resourceId: string
-  level: string
-  durationMs: number
-  reason: string | null
-  ticket: string | null
-  rule: string
-  digest: string
-  status: string
-  statusReason: string | null
-  extendsGrantId: string | null
-  expiresAt: number
-  stages: { anyOf: string[]; count: number; approvals: number }[]
-  stage: number | null
-  decisions: { by: { name: string }; stage: number; verdict: string; comment: string | null; counts: boolean }[]
-  canDecide: boolean
-  whyNot: string | null
-  grantId: string | null
-}
-
-export interface Grant {
-  id: string
-  principal: { name: string }
-  resourceId: string
-  level: string
-  rule: string
-  endsAt: number
-  state: string
-  endText: string | null
-}
-
-/** What came of asking: the API's answer to a request, an extension or a decision. */
-export interface Asked {
-  request: AccessRequest
-  grant: Grant | null
-}
-
-export function getRequest(api: ApiClient, id: string): Promise<{ request: AccessRequest }> {
-  return api.get(`/api/v1/requests/${encodeURIComponent(id)}`)
+export async function getRequest(api: ApiClient, id: string): Promise<RequestView> {
+  return (await api.call('GET /api/v1/requests/:id', { params: { id } })).request
 }
 
 /** `2 of 2: manager` */
-export function describeStage(request: AccessRequest): string {
+export function describeStage(request: RequestView): string {
   const stage = request.stage === null ? undefined : request.stages[request.stage]
   if (!stage || request.stage === null) return '-'
   const missing = stage.count > 1 ? ` (${stage.approvals} of ${stage.count})` : ''
@@ -56,7 +16,7 @@ export function describeStage(request: AccessRequest): string {
 }
 
 /** Everything that an approver agrees to, for people. */
-export function printRequest(request: AccessRequest): void {
+export function printRequest(request: RequestView): void {
   const { requester, beneficiary } = request
   const lines: [string, string][] = [
     ['request', request.id],
@@ -64,7 +24,7 @@ export function printRequest(request: AccessRequest): void {
     ['level', request.level],
     [
       'for',
-      `${formatDuration(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
+      `${formatRemaining(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
     ],
     ['who', requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, asked by ${requester.name}`],
     ['reason', request.reason ?? '-'],
@@ -82,7 +42,7 @@ export function printRequest(request: AccessRequest): void {
 }
 
 /** Says what became of asking, and what to type next. */
-export function printAsked({ request, grant }: Asked): void {
+export function printAsked({ request, grant }: Outcome): void {
   if (grant) {
     process.stdout.write(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})\n`)
     return

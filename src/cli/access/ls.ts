@@ -1,15 +1,7 @@
+import type { ResourceView } from '../../contract/resources.ts'
 import type { Register } from '../cli.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { printJson, printTable } from '../output.ts'
-
-interface Resource {
-  id: string
-  name: string
-  kind: string
-  levels: string[]
-  grants: { id: string; level: string; endsAt: number }[]
-  tags: Record<string, string>
-}
 
 export const registerLs: Register = (program) => {
   program
@@ -20,14 +12,13 @@ export const registerLs: Register = (program) => {
     .action(async (options: { kind?: string; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const query = new URLSearchParams(options.kind === undefined ? {} : { kind: options.kind })
-      const { resources } = await api.get<{ resources: Resource[] }>(`/api/v1/resources?${query}`)
+      const { resources } = await api.call('GET /api/v1/resources', { query: { kind: options.kind } })
       if (options.json) printJson(resources)
       else print(resources)
     })
 }
 
-function print(resources: readonly Resource[]): void {
+function print(resources: readonly ResourceView[]): void {
   const now = Date.now()
   printTable(
     ['NAME', 'RESOURCE', 'LEVELS', 'YOU HOLD', 'TAGS'],
@@ -35,7 +26,7 @@ function print(resources: readonly Resource[]): void {
       r.name,
       r.id,
       r.levels.join(', ') || '-',
-      r.grants.map((g) => `${g.level} for ${formatDuration(g.endsAt - now)}`).join(', ') || '-',
+      r.grants.map((g) => `${g.level} for ${formatRemaining(g.endsAt - now)}`).join(', ') || '-',
       Object.entries(r.tags)
         .map(([key, value]) => `${key}=${value}`)
         .join(' '),

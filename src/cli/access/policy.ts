@@ -1,16 +1,6 @@
+import type { WhyAnswer } from '../../contract/policy.ts'
 import type { Register } from '../cli.ts'
 import { printable, printJson } from '../output.ts'
-
-interface Why {
-  principal: { name: string; groups: string[] }
-  resource: string
-  levels: {
-    level: string
-    allowed: boolean
-    reason: string
-    rules: { name: string; matches: boolean; conditions: { condition: string; ok: boolean; text: string }[] }[]
-  }[]
-}
 
 export const registerPolicy: Register = (program) => {
   program
@@ -23,18 +13,14 @@ export const registerPolicy: Register = (program) => {
     .action(async (principal: string, resource: string, options: { level?: string; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const query = new URLSearchParams({
-        resource,
-        ...(principal === 'me' ? {} : { principal }),
-        ...(options.level === undefined ? {} : { level: options.level }),
-      })
-      const why = await api.get<Why>(`/api/v1/policy/why?${query}`)
+      const query = { resource, principal: principal === 'me' ? undefined : principal, level: options.level }
+      const why = await api.call('GET /api/v1/policy/why', { query })
       if (options.json) printJson(why)
       else process.stdout.write(format(why))
     })
 }
 
-function format({ principal, resource, levels }: Why): string {
+function format({ principal, resource, levels }: WhyAnswer): string {
   const lines = [`${principal.name} (groups: ${principal.groups.join(', ') || 'none'}) on ${resource}`]
   for (const { level, allowed, reason, rules } of levels) {
     lines.push('', `${level}: ${allowed ? 'may ask' : 'may not ask'} — ${reason}`)

@@ -1,15 +1,9 @@
 import { createInterface } from 'node:readline/promises'
+import type { RequestView } from '../../contract/requests.ts'
 import type { Register } from '../cli.ts'
-import { formatDuration } from '../duration.ts'
+import { formatRemaining } from '../duration.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
-import {
-  type AccessRequest,
-  type Asked,
-  describeStage,
-  getRequest,
-  printAsked,
-  printRequest,
-} from './access-request.ts'
+import { describeStage, getRequest, printAsked, printRequest } from './access-request.ts'
 
 interface DecideOptions {
   comment?: string
@@ -26,9 +20,7 @@ export const registerRequests: Register = (program) => {
     .action(async (options: { all?: boolean; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const { requests } = await api.get<{ requests: AccessRequest[] }>(
-        `/api/v1/requests${options.all ? '?all=true' : ''}`,
-      )
+      const { requests } = await api.call('GET /api/v1/requests', { query: { all: options.all } })
       if (options.json) printJson(requests)
       else print(requests)
     })
@@ -42,15 +34,15 @@ export const registerRequests: Register = (program) => {
       .action(async (id: string, options: DecideOptions) => {
         const { openApiClient } = await import('../login/login-store.ts')
         const api = await openApiClient(program.opts())
-        const { request } = await getRequest(api, id)
+        const request = await getRequest(api, id)
         if (!options.json) printRequest(request)
         if (request.canDecide && !options.yes && !(await confirm(verdict))) {
           process.exitCode = exitCodes.failed
           return
         }
         // The digest of what was shown: if it has changed since, the broker refuses.
-        const body = { digest: request.digest, ...(options.comment === undefined ? {} : { comment: options.comment }) }
-        const decided = await api.post<Asked>(`/api/v1/requests/${encodeURIComponent(id)}/${verdict}`, body)
+        const body = { digest: request.digest, comment: options.comment }
+        const decided = await api.call(`POST /api/v1/requests/:id/${verdict}`, { params: { id }, body })
         if (options.json) printJson(decided)
         else if (verdict === 'deny') process.stdout.write(`${id} was denied\n`)
         else printAsked(decided)
@@ -62,7 +54,7 @@ export const registerRequests: Register = (program) => {
     .action(async (id: string) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      await api.post(`/api/v1/requests/${encodeURIComponent(id)}/cancel`)
+      await api.call('POST /api/v1/requests/:id/cancel', { params: { id } })
       process.stdout.write(`${id} was taken back\n`)
     })
 }
@@ -81,14 +73,14 @@ async function confirm(verdict: string): Promise<boolean> {
   }
 }
 
-function print(requests: readonly AccessRequest[]): void {
+function print(requests: readonly RequestView[]): void {
   printTable(
     ['REQUEST', 'RESOURCE', 'LEVEL', 'FOR', 'WHO', 'REASON', 'STATUS', 'STAGE', 'YOU'],
     requests.map((r) => [
       r.id,
       r.resourceId,
       r.level,
-      formatDuration(r.durationMs),
+      formatRemaining(r.durationMs),
       r.beneficiary.name,
       [r.ticket, r.reason].filter(Boolean).join(' ') || '-',
       r.status,

@@ -1,39 +1,40 @@
 import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
+import type { Answer, JsonKey } from '../../contract/routes.ts'
+import { type Ask, toRequest } from './ask.ts'
 
 /** The broker's API, as the signed-in person. */
 export interface ApiClient {
   readonly server: string
   /** Bearer for websockets. */
   readonly token: string | null
-  get<T>(path: string): Promise<T>
-  post<T>(path: string, body?: unknown): Promise<T>
-  delete<T>(path: string): Promise<T>
+  /**
+   * One call of a route of the contract.
+   * @throws BrokerError with the code that the server sent; STORE_UNAVAILABLE (exit code 5) when it can't be reached
+   */
+  call<K extends JsonKey>(key: K, ...ask: Ask<K>): Promise<Answer<K>>
 }
 
-/** @throws BrokerError with the code that the server sent; STORE_UNAVAILABLE (exit code 5) when it can't be reached */
 export function createApiClient(server: string, token: string | null): ApiClient {
-  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const response = await send(new URL(path, server), {
-      method,
-      redirect: 'error', // a redirect must not carry the token elsewhere
-      signal: AbortSignal.timeout(30_000),
-      headers: {
-        accept: 'application/json',
-        ...(token ? { authorization: `Bearer ${token}` } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-    const answer: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined)
-    if (!response.ok) throw toError(response.status, answer)
-    return answer as T
-  }
   return {
     server,
     token,
-    get: (path) => call('GET', path),
-    post: (path, body) => call('POST', path, body ?? {}),
-    delete: (path) => call('DELETE', path),
+    call: async <K extends JsonKey>(key: K, ...[ask]: Ask<K>) => {
+      const { method, path, body } = toRequest(key, ask)
+      const response = await send(new URL(path, server), {
+        method,
+        redirect: 'error', // a redirect must not carry the token elsewhere
+        signal: AbortSignal.timeout(30_000),
+        headers: {
+          accept: 'application/json',
+          ...(token ? { authorization: `Bearer ${token}` } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body }),
+      })
+      const answer: unknown = response.status === 204 ? undefined : await response.json().catch(() => undefined)
+      if (!response.ok) throw toError(response.status, answer)
+      return answer as Answer<K>
+    },
   }
 }
 

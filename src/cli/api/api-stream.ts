@@ -1,21 +1,22 @@
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
+import type { LinesKey } from '../../contract/routes.ts'
 import { type ApiClient, send, toError } from './api-client.ts'
+import { type Ask, toRequest } from './ask.ts'
 
 /**
  * JSON lines of the API, one at a time, as they come.
  * @throws BrokerError with the code that the server sent
  */
-export async function* streamLines(
+export async function* streamLines<K extends LinesKey>(
   { server, token }: Pick<ApiClient, 'server' | 'token'>,
-  path: string,
-  signal?: AbortSignal,
+  key: K,
+  ...[ask]: Ask<K>
 ): AsyncGenerator<string> {
-  const response = await send(new URL(path, server), {
+  const response = await send(new URL(toRequest(key, ask).path, server), {
     redirect: 'error',
     headers: { accept: 'application/x-ndjson', ...(token ? { authorization: `Bearer ${token}` } : {}) },
-    ...(signal ? { signal } : {}),
   })
   if (!response.ok) throw toError(response.status, await response.json().catch(() => undefined))
   if (!response.body) return

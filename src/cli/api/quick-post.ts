@@ -1,4 +1,6 @@
+import type { Answer, JsonKey } from '../../contract/routes.ts'
 import { toError, unreachable } from './api-client.ts'
+import { type Ask, toRequest } from './ask.ts'
 
 const answerWithinMs = 30_000
 const longestAnswer = 1_000_000
@@ -11,11 +13,16 @@ const requestOf = (url: URL) => process.getBuiltinModule(url.protocol === 'https
  * Redirects are not followed.
  * @throws BrokerError with the code that the server sent; exit code 5 when it can't be reached
  */
-export async function quickPost<T>(url: URL, token: string, body: object): Promise<T> {
-  const { status, text } = await exchange(url, token, JSON.stringify(body))
+export async function quickPost<K extends JsonKey & `POST ${string}`>(
+  { server, token }: { readonly server: string; readonly token: string },
+  key: K,
+  ...[ask]: Ask<K>
+): Promise<Answer<K>> {
+  const { path, body = '' } = toRequest(key, ask)
+  const { status, text } = await exchange(new URL(path, server), token, body)
   const answer = parse(text)
   if (status !== 200) throw toError(status, answer)
-  return answer as T
+  return answer as Answer<K>
 }
 
 async function exchange(url: URL, token: string, body: string): Promise<{ status: number; text: string }> {

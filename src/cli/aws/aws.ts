@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
+import { shells } from '../../../proxy/local/shell-quote.ts'
 import type { Register } from '../cli.ts'
 import { toPort } from '../connect/connect.ts'
-import { shells } from './shell-text.ts'
 
 interface RoleOptions {
   readonly level?: string

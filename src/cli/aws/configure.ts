@@ -1,6 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { linkTarget, readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
+import { doubleQuotedWord } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { ResourceView } from '../../contract/resources.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
 import { configFilePath, readSections } from './config-file.ts'
@@ -21,13 +23,9 @@ export interface Profile {
 const begin = '# begin of what `sallyport aws configure` wrote; it replaces everything up to the end'
 const end = '# end of what `sallyport aws configure` wrote'
 
-/** One entry of GET /api/v1/resources, as far as it is read here. */
-interface ListedRole {
-  readonly id: string
-  readonly account: string | null
-  readonly name: string
-  readonly levels: readonly string[]
-  readonly grants: readonly { readonly level: string }[]
+/** As far as it is read here. */
+type ListedRole = Pick<ResourceView, 'id' | 'account' | 'name' | 'levels'> & {
+  readonly grants: readonly Pick<ResourceView['grants'][number], 'level'>[]
 }
 
 /** `sallyport aws configure`: a profile for each role and level that one may use or ask for. Never touches a credentials file. */
@@ -53,7 +51,7 @@ async function listProfiles(server: { server?: string }, prefix: string): Promis
   if (!/^[A-Za-z0-9_.@/-]*$/.test(prefix))
     throw new BrokerError('INVALID_INPUT', '--prefix: expected letters, digits and _.@/-')
   const api = await openApiClient(server)
-  const { resources } = await api.get<{ resources: ListedRole[] }>('/api/v1/resources?kind=iam-role')
+  const { resources } = await api.call('GET /api/v1/resources', { query: { kind: 'iam-role' } })
   return toProfiles(resources, prefix, [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server])
 }
 
@@ -66,14 +64,9 @@ export function toProfiles(roles: readonly ListedRole[], prefix: string, program
       name: `${prefix}${isShared ? `${role.account}-` : ''}${role.name}${levels.size > 1 ? `-${level}` : ''}`,
       resource: role.id,
       level,
-      command: [...program, 'aws', 'credential-process', role.id, '--level', level].map(quote).join(' '),
+      command: [...program, 'aws', 'credential-process', role.id, '--level', level].map(doubleQuotedWord).join(' '),
     }))
   })
-}
-
-/** As both a shell and Python's shlex read it: the SDKs differ in which of them they use. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `"${word.replaceAll(/(["\\$`])/g, '\\$1')}"`
 }
 
 /**

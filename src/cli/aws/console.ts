@@ -11,14 +11,6 @@ export interface ConsoleOptions {
   readonly json?: boolean
 }
 
-/** Answer of POST /api/v1/aws/console. `url` lets in whoever has it. */
-interface ConsoleLink {
-  readonly url: string
-  readonly destination: string
-  /** Epoch milliseconds. */
-  readonly expiresAt: number
-}
-
 /** `sallyport aws ROLE console`: a browser on the AWS console, or the link. */
 export async function openConsole(
   server: { server?: string },
@@ -27,8 +19,8 @@ export async function openConsole(
 ): Promise<number> {
   const api = await openApiClient(server)
   const { level, service: destination, region } = options
-  const ask = { resource, level, destination, region, tool: 'console' }
-  const link = await api.post<ConsoleLink>('/api/v1/aws/console', ask)
+  const body = { resource, level, destination, region, tool: 'console' }
+  const link = await api.call('POST /api/v1/aws/console', { body })
   if (options.json) {
     printJson(link)
     return exitCodes.done

@@ -2,15 +2,14 @@ import { awsInstant } from '../../../proxy/local/aws/aws-instant.ts'
 import { quickPost } from '../api/quick-post.ts'
 import { openLogin } from '../login/login-store.ts'
 import { exitCodes, fail } from '../output.ts'
-import type { RoleCredentials } from './role.ts'
 import type { HelperAsk } from './words.ts'
 
 /** `sallyport aws ROLE credential-process`: the JSON that AWS's tools read from a `credential_process`. Never rejects. */
 export async function credentialProcess({ role: resource, level, server }: HelperAsk): Promise<number> {
   try {
     const login = await openLogin({ server })
-    const ask = { resource, level, tool: 'credential-process' }
-    const held = await quickPost<RoleCredentials>(new URL('/api/v1/aws/credentials', login.server), login.token, ask)
+    const body = { resource, level, tool: 'credential-process' }
+    const held = await quickPost(login, 'POST /api/v1/aws/credentials', { body })
     const answer = {
       Version: 1,
       AccessKeyId: held.accessKeyId,

@@ -2,7 +2,9 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { renderCloudFormation } from '../../aws/policies/render-cloudformation.ts'
 import { type RenderedPolicy, renderJson } from '../../aws/policies/render-json.ts'
 import { renderTerraform } from '../../aws/policies/render-terraform.ts'
-import { type Choice, type Feature, features, type Trust, type Values } from '../../aws/policies/table.ts'
+import { type Choice, policiesOf, type Trust, type Values } from '../../aws/policies/table.ts'
+import type { Installation } from '../../contract/aws.ts'
+import { kinds } from '../../kinds/registry.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson } from '../output.ts'
 
@@ -19,17 +21,6 @@ export interface PoliciesOptions {
   readonly json?: boolean
 }
 
-/** Answer of GET /api/v1/aws/installation. */
-export interface Installation {
-  readonly externalId: string
-  readonly hubRoleArn: string | null
-  readonly connectRole: string
-  readonly revocationPolicy: string
-  readonly accounts: Readonly<Record<string, { readonly partition: string; readonly trust: Trust }>>
-  readonly issuer: string
-  readonly clientId: string
-}
-
 /** What documents say where nobody is asked. */
 const example: Installation = {
   externalId: 'EXTERNAL_ID',
@@ -38,20 +29,21 @@ const example: Installation = {
   revocationPolicy: 'sallyport/SallyportRevocations',
   accounts: {},
   issuer: 'https://login.example.com',
+  features: [],
   clientId: 'sallyport',
 }
 
 /** `sallyport aws policies`: what a user must install, as text to paste, or as templates in files. */
 export async function printPolicies(server: { server?: string }, options: PoliciesOptions): Promise<number> {
+  // Templates have parameters for everything else, so that only the features must be asked for.
+  const isAsked = !options.offline && (options.format === 'json' || options.feature === undefined)
+  const installation = isAsked ? await (await openApiClient(server)).call('GET /api/v1/aws/installation') : example
+  const choice = choiceOf(installation, options)
   if (options.format !== 'json') {
-    const choice = choiceOf(options)
-    const files = options.format === 'terraform' ? renderTerraform(choice) : renderCloudFormation(choice)
+    const files = options.format === 'terraform' ? renderTerraform(kinds, choice) : renderCloudFormation(kinds, choice)
     return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
   }
-  const installation = options.offline
-    ? example
-    : await (await openApiClient(server)).get<Installation>('/api/v1/aws/installation')
-  const documents = renderJson(choiceOf(options), valuesOf(installation, options))
+  const documents = renderJson(kinds, choice, valuesOf(installation, options))
   if (options.write !== undefined)
     return await writeFiles(
       options.write,
@@ -62,10 +54,12 @@ export async function printPolicies(server: { server?: string }, options: Polici
   return exitCodes.done
 }
 
-function choiceOf({ feature = features, trust }: PoliciesOptions): Choice {
-  const unknown = feature.find((one) => !(features as readonly string[]).includes(one))
+/** By default what the resources of the broker need; before there are any, everything. */
+function choiceOf({ features: needed = [] }: Installation, { feature, trust }: PoliciesOptions): Choice {
+  const { features } = policiesOf(kinds)
+  const unknown = feature?.find((one) => !features.includes(one))
   if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)
-  return { features: feature as readonly Feature[], trusts: [trust] }
+  return { features: feature ?? (needed.length > 0 ? needed : features), trusts: [trust] }
 }
 
 function valuesOf(installation: Installation, options: PoliciesOptions): Values {

@@ -1,4 +1,4 @@
-import type { ServedCredentials } from '../../../proxy/local/aws/credential-endpoint.ts'
+import type { RoleCredentials } from '../../contract/aws.ts'
 import type { ApiClient } from '../api/api-client.ts'
 
 /** A role, as the commands of `sallyport aws` name it. */
@@ -10,20 +10,14 @@ export interface RoleChoice {
   readonly tool: string
 }
 
-/** Answer of POST /api/v1/aws/credentials. */
-export interface RoleCredentials extends ServedCredentials {
-  readonly roleArn: string
-  readonly resource: string
-  readonly level: string
-  readonly session: string
-}
+export type { RoleCredentials }
 
 /** @throws BrokerError with the broker's reason */
 export async function fetchCredentials(
   api: ApiClient,
   { resource, level, tool }: RoleChoice,
 ): Promise<RoleCredentials> {
-  return await api.post<RoleCredentials>('/api/v1/aws/credentials', { resource, level, tool })
+  return await api.call('POST /api/v1/aws/credentials', { body: { resource, level, tool } })
 }
 
 /** Short enough that an end of the grant is felt within the second, long enough that many tools cost one call. */

@@ -42,7 +42,7 @@ async function serve(
   if (tokenFile !== undefined) await writeTokenFile(tokenFile, open.token, cleanup)
   show(open, { ...options, ...(tokenFile === undefined ? {} : { tokenFile }) }, deps.env)
   const name = first.resource.slice(first.resource.lastIndexOf('/') + 1)
-  const target = { id: first.resource, name, level: first.level, database: '', endsAt: first.expiresAt }
+  const target = { id: first.resource, name, level: first.level, endsAt: first.expiresAt }
   const outcome = await watch.run([target], deps.signal, () => warn(`the grant on ${name} ended`))
   return outcome === 'stopped' ? exitCodes.done : exitCodes.denied
 }

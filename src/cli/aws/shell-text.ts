@@ -1,7 +1,5 @@
+import { type Shell, shells, singleQuoted } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
-
-export const shells = ['bash', 'fish', 'powershell'] as const
-export type Shell = (typeof shells)[number]
 
 /** @param named by `--shell`; else by `$SHELL`, and PowerShell on Windows */
 export function chooseShell(named: string | undefined, env: NodeJS.ProcessEnv): Shell {
@@ -16,16 +14,13 @@ export function chooseShell(named: string | undefined, env: NodeJS.ProcessEnv): 
 
 /** A command that sets a variable in a shell of this kind, or takes it away. */
 export function setVariable(shell: Shell, name: string, value: string | undefined): string {
+  const quoted = value === undefined ? undefined : singleQuoted(value, shell)
   switch (shell) {
     case 'bash':
-      return value === undefined ? `unset ${name}` : `export ${name}='${value.replaceAll("'", "'\\''")}'`
+      return quoted === undefined ? `unset ${name}` : `export ${name}=${quoted}`
     case 'fish':
-      return value === undefined
-        ? `set -e ${name}`
-        : `set -gx ${name} '${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+      return quoted === undefined ? `set -e ${name}` : `set -gx ${name} ${quoted}`
     case 'powershell':
-      return value === undefined
-        ? `Remove-Item Env:${name} -ErrorAction SilentlyContinue`
-        : `$Env:${name} = '${value.replaceAll("'", "''")}'`
+      return quoted === undefined ? `Remove-Item Env:${name} -ErrorAction SilentlyContinue` : `$Env:${name} = ${quoted}`
   }
 }

@@ -1,19 +1,7 @@
+import type { AccountReport } from '../../contract/aws.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printable, printJson } from '../output.ts'
-
-/** Answer of POST /api/v1/aws/validate. */
-interface AccountReport {
-  readonly account: string
-  readonly trust: string
-  readonly ok: boolean
-  readonly findings: readonly {
-    readonly check: string
-    readonly outcome: 'ok' | 'failed' | 'skipped'
-    readonly detail: string
-    readonly fix: string | null
-  }[]
-}
 
 const marks = { ok: 'ok     ', failed: 'FAILED ', skipped: 'skipped' } as const
 
@@ -27,7 +15,7 @@ export async function validate(
   const reports: AccountReport[] = []
   for (const one of account === undefined ? await registered(api) : [account]) {
     // One at a time, so that each is seen as it is done, and no call takes long.
-    const { accounts } = await api.post<{ accounts: AccountReport[] }>('/api/v1/aws/validate', { account: one })
+    const { accounts } = await api.call('POST /api/v1/aws/validate', { body: { account: one } })
     reports.push(...accounts)
     if (!options.json) for (const report of accounts) print(report)
   }
@@ -37,7 +25,7 @@ export async function validate(
 }
 
 async function registered(api: ApiClient): Promise<readonly string[]> {
-  const { accounts } = await api.get<{ accounts: Readonly<Record<string, unknown>> }>('/api/v1/aws/installation')
+  const { accounts } = await api.call('GET /api/v1/aws/installation')
   return Object.keys(accounts)
 }
 

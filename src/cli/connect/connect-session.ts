@@ -1,6 +1,6 @@
 import { formatSettings, type SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
 import { addToPgpass, pgpassPath } from '../../../proxy/local/postgres/pgpass.ts'
-import { knock } from '../../../proxy/local/postgres/try-session.ts'
+import { trySession } from '../../../proxy/local/postgres/try-session.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { exitCodes, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
@@ -8,7 +8,6 @@ import { GrantWatch } from './grant-watch.ts'
 import {
   type ConnectDeps,
   type Connection,
-  connectKinds,
   localUser,
   type OpenOptions,
   openConnections,
@@ -57,7 +56,7 @@ async function chooseTargets(
 ): Promise<readonly Target[]> {
   const choose = async () => {
     const resources = await listResources(await deps.openApi())
-    return references.map((reference) => chooseTarget(resources, reference, options.level, connectKinds))
+    return references.map((reference) => chooseTarget(resources, reference, options.level, ['postgres']))
   }
   const targets = await choose()
   const unsure = targets.filter((target) => target.endsAt === null)
@@ -65,10 +64,11 @@ async function chooseTargets(
   return unsure.length > 0 ? await choose() : targets
 }
 
-async function askBroker(deps: ConnectDeps, { id, level }: Target, database: string): Promise<void> {
+async function askBroker(deps: ConnectDeps, { id, level, protocol }: Target, database: string): Promise<void> {
   const bearer = await readBearer(deps)
-  const ask = { server: deps.server, bearer, resourceId: id, level, tool: 'sallyport connect', openPort: false }
-  await knock(ask, { user: localUser, database, application_name: ask.tool })
+  const tool = 'sallyport connect'
+  const ask = { server: deps.server, bearer, protocol, resourceId: id, level, tool, openPort: false }
+  await trySession(ask, { user: localUser, database, application_name: ask.tool })
 }
 
 function onRefusal(target: Target, error: BrokerError): void {

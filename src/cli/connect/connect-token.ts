@@ -1,40 +1,23 @@
 import { type ClientSettings, formatSettings } from '../../../proxy/local/postgres/client-settings.ts'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { IssuedConnectToken } from '../../contract/tokens.ts'
 import { exitCodes, printJson, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
-import { type ConnectDeps, connectKinds } from './open-connections.ts'
+import type { ConnectDeps } from './open-connections.ts'
 import { chooseTarget, listResources } from './target.ts'
 
 export type TokenOptions = Pick<ConnectOptions, 'level' | 'for' | 'cidr' | 'database' | 'json' | 'print'>
 
-/** Answer of POST /api/v1/connect-tokens; the token is shown this once. */
-interface IssuedToken {
-  readonly id: string
-  readonly token: string
-  readonly resourceId: string
-  readonly level: string
-  /** Epoch milliseconds. */
-  readonly expiresAt: number
-  /** `t_<id>` */
-  readonly user: string
-  /** The broker's own TLS port; null where it has none for this resource. */
-  readonly host: string | null
-  readonly port: number | null
-}
-
 /** `sallyport connect RESOURCE --token`: a password for stock clients, without any Sallyport software in between. */
 export async function issueToken(deps: ConnectDeps, reference: string, options: TokenOptions): Promise<number> {
   const api = await deps.openApi()
-  const target = chooseTarget(await listResources(api), reference, options.level, connectKinds)
-  const issued = await api.post<IssuedToken>('/api/v1/connect-tokens', {
-    resource: target.id,
-    level: target.level,
-    durationMs: options.for,
-    cidr: options.cidr,
+  const target = chooseTarget(await listResources(api), reference, options.level, ['postgres'])
+  const issued = await api.call('POST /api/v1/connect-tokens', {
+    body: { resource: target.id, level: target.level, durationMs: options.for, cidr: options.cidr },
   })
   const { token, user, host, port } = issued
   if (host === null || port === null) {
-    await api.delete(`/api/v1/connect-tokens/${issued.id}`)
+    await api.call('DELETE /api/v1/connect-tokens/:id', { params: { id: issued.id } })
     throw new BrokerError('UNSUPPORTED', `the broker has no port of its own for ${target.id}`, {
       hint: `use: sallyport connect ${reference}`,
     })
@@ -61,7 +44,7 @@ export async function issueToken(deps: ConnectDeps, reference: string, options: 
   return exitCodes.done
 }
 
-function guidance({ id, expiresAt }: IssuedToken, ca: string | undefined): string {
+function guidance({ id, expiresAt }: IssuedConnectToken, ca: string | undefined): string {
   const trust = ca
     ? `the broker is verified against ${ca}`
     : "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander'
 import type { SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import type { ConnectOptions } from './connect-options.ts'
 
 const forms: readonly SettingsForm[] = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
@@ -34,7 +34,7 @@ export const registerConnect: Register = (program) => {
       ]),
     )
     .option('--cidr <range>', 'with --token: where it may be used from')
-    .option('--for <duration>', 'with --token: how long it may be used, e.g. 2h', parseDuration)
+    .option('--for <duration>', 'with --token: how long it may be used, e.g. 2h', durationArgument)
     .action(async (resources: string[], options: ConnectOptions) => {
       const conflict = findConflict(resources, options)
       if (conflict) command.error(`error: ${conflict}`)

@@ -2,6 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ListedResource, Target } from './target.ts'
 
+/** What is watched of a target, whatever it is reached by. */
+export type Watched = Pick<Target, 'id' | 'name' | 'level' | 'endsAt'>
+
 export interface GrantWatchDeps {
   load(): Promise<readonly ListedResource[]>
   now(): number
@@ -33,10 +36,10 @@ export class GrantWatch {
    * Runs until every target's grant has ended or `signal` fires.
    * @throws BrokerError when the broker no longer knows or allows the person (LOGIN_REQUIRED, PRINCIPAL_LOCKED …)
    */
-  async run(
-    targets: readonly Target[],
+  async run<T extends Watched>(
+    targets: readonly T[],
     signal: AbortSignal,
-    onEnded: (target: Target) => void,
+    onEnded: (target: T) => void,
   ): Promise<'ended' | 'stopped'> {
     let live = targets
     while (live.length > 0) {
@@ -50,7 +53,7 @@ export class GrantWatch {
     return 'ended'
   }
 
-  async #wait(live: readonly Target[], signal: AbortSignal): Promise<void> {
+  async #wait(live: readonly Watched[], signal: AbortSignal): Promise<void> {
     const { now, pollMs = 30_000 } = this.#deps
     const untilEnd = Math.min(...live.map((target) => target.endsAt ?? 0)) - now()
     await quietly(
@@ -75,7 +78,7 @@ export class GrantWatch {
     }
   }
 
-  #grantEnd(resources: readonly ListedResource[] | undefined, target: Target): number | undefined {
+  #grantEnd(resources: readonly ListedResource[] | undefined, target: Watched): number | undefined {
     if (!resources) return target.endsAt !== null && target.endsAt > this.#deps.now() ? target.endsAt : undefined
     const grants =
       resources.find((r) => r.id === target.id)?.grants.filter((grant) => grant.level === target.level) ?? []

@@ -1,7 +1,9 @@
+import { makeLocalPassword } from '../../../proxy/local/local-password.ts'
 import { type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
+import type { LocalProtocol } from '../../../proxy/local/local-protocol.ts'
 import type { ClientSettings } from '../../../proxy/local/postgres/client-settings.ts'
-import { makeLocalPassword } from '../../../proxy/local/postgres/password.ts'
-import { type BrokerEnd, sessionCutCode } from '../../../proxy/local/postgres/relay.ts'
+import { localProtocols } from '../../../proxy/local/protocols.ts'
+import { type BrokerEnd, sessionCutCode } from '../../../proxy/local/relay.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { printable } from '../output.ts'
@@ -40,9 +42,6 @@ export interface OpenOptions {
 export const localUser = 'sallyport'
 const defaultSocketPort = 5432
 
-/** Kinds that these commands reach. */
-export const connectKinds: readonly string[] = ['rds-postgres']
-
 /** One local port per target, with one password for all. What was opened is closed when `cleanup` is disposed of. */
 export async function openConnections(
   deps: ConnectDeps,
@@ -58,7 +57,7 @@ export async function openConnections(
   for (const [i, target] of targets.entries()) {
     const number = firstPort === 0 ? 0 : firstPort + i
     const at = directory ? { directory: directory.path, port: number } : { port: number }
-    const port = await openLocalPort(at, {
+    const port = await openLocalPort(at, localProtocolOf(target), {
       server: deps.server,
       bearer: () => readBearer(deps),
       resourceId: target.id,
@@ -71,7 +70,7 @@ export async function openConnections(
       throw error.code === 'EADDRINUSE' ? portInUse(number, error) : error
     })
     cleanup.defer(() => port.close())
-    connections.push({ target, port, settings: toSettings(target, port, password?.text ?? null, options.database) })
+    connections.push({ target, port, settings: toSettings(target, port, password, options.database) })
   }
   return connections
 }
@@ -81,6 +80,13 @@ export async function readBearer(deps: ConnectDeps): Promise<string> {
   const { token } = await deps.openApi()
   if (token === null) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
   return token
+}
+
+/** @throws BrokerError UNSUPPORTED */
+function localProtocolOf({ id, protocol }: Target): LocalProtocol {
+  const found = localProtocols[protocol]
+  if (!found) throw new BrokerError('UNSUPPORTED', `${id} speaks ${protocol}, which no local port can`)
+  return found
 }
 
 function portInUse(port: number, cause: Error): Error {

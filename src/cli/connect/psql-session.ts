@@ -1,7 +1,7 @@
 import { environment } from '../../../proxy/local/postgres/client-settings.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { exitCodeOf } from '../output.ts'
-import { type ConnectDeps, connectKinds, openConnections, warn } from './open-connections.ts'
+import { type ConnectDeps, openConnections, warn } from './open-connections.ts'
 import { runProgram } from './run-program.ts'
 import { describeEnd } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
@@ -16,7 +16,7 @@ export async function psql(
   args: readonly string[],
   options: { readonly level?: string; readonly database?: string },
 ): Promise<number> {
-  const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, connectKinds)
+  const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, ['postgres'])
   await using cleanup = new AsyncDisposableStack()
   let refusal: BrokerError | undefined
   const [connection] = await openConnections(

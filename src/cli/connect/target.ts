@@ -1,20 +1,15 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import type { ResourceView } from '../../contract/resources.ts'
 import type { ApiClient } from '../api/api-client.ts'
 
-/** One entry of GET /api/v1/resources, as far as the connecting commands read it. */
-export interface ListedResource {
-  readonly id: string
-  readonly kind: string
-  readonly name: string
-  readonly database: string | null
-  /** The caller's own live grants. */
-  readonly grants: readonly { readonly id: string; readonly level: string; readonly endsAt: number }[]
-}
+/** As far as the connecting commands read it. */
+export type ListedResource = Pick<ResourceView, 'id' | 'name' | 'protocol' | 'database' | 'grants'>
 
 /** What a command connects to, and until when. */
 export interface Target {
   readonly id: string
   readonly name: string
+  readonly protocol: string
   /** Undefined: the broker says. */
   readonly level: string | undefined
   readonly database: string
@@ -23,13 +18,14 @@ export interface Target {
 }
 
 export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
-  return (await api.get<{ resources: ListedResource[] }>('/api/v1/resources')).resources
+  return (await api.call('GET /api/v1/resources')).resources
 }
 
 /**
  * Finds the resource, and the level where one grant is held. Refuses nothing for want of a grant: a denial must come from
  * the broker, which audits it.
- * @param reference full id, or its last part when that is unique among `kinds`; unknown ones are left to the broker
+ * @param reference full id, or its last part when that is unique among those of the protocols; unknown ones are left to the broker
+ * @param protocols that the command speaks; an unknown resource is taken to speak the first
  * @param level omitted: the one level held
  * @throws BrokerError RESOURCE_AMBIGUOUS, INVALID_INPUT, UNSUPPORTED
  */
@@ -37,15 +33,25 @@ export function chooseTarget(
   resources: readonly ListedResource[],
   reference: string,
   level: string | undefined,
-  kinds: readonly string[],
+  protocols: readonly [string, ...string[]],
 ): Target {
-  const resource = findResource(resources, reference, kinds)
-  if (!resource) return { id: reference, name: lastPart(reference), level, database: defaultDatabase, endsAt: null }
+  const resource = findResource(resources, reference, protocols)
+  const [usual] = protocols
+  if (!resource)
+    return {
+      id: reference,
+      name: lastPart(reference),
+      protocol: usual,
+      level,
+      database: defaultDatabase,
+      endsAt: null,
+    }
   const chosen = level ?? levelHeld(resource)
   const ends = resource.grants.filter((grant) => grant.level === chosen).map((grant) => grant.endsAt)
   return {
     id: resource.id,
     name: resource.name,
+    protocol: resource.protocol ?? usual,
     level: chosen,
     database: resource.database || defaultDatabase,
     endsAt: ends.length > 0 ? Math.max(...ends) : null,
@@ -61,20 +67,17 @@ function lastPart(reference: string): string {
 function findResource(
   resources: readonly ListedResource[],
   reference: string,
-  kinds: readonly string[],
+  protocols: readonly string[],
 ): ListedResource | undefined {
   const named = resources.filter((r) => r.id === reference || r.name === reference)
-  const matches = named.filter((r) => kinds.includes(r.kind))
+  const matches = named.filter((r) => r.protocol !== null && protocols.includes(r.protocol))
   const [first, second] = matches
   if (second) {
     const ids = matches.map((r) => r.id).join(', ')
     throw new BrokerError('RESOURCE_AMBIGUOUS', `"${reference}" may be ${ids}`, { hint: 'give the full id' })
   }
   if (!first && named[0]) {
-    throw new BrokerError(
-      'UNSUPPORTED',
-      `${named[0].id} is not a database of a kind that this command reaches (${kinds})`,
-    )
+    throw new BrokerError('UNSUPPORTED', `this command speaks ${protocols.join(', ')}, and ${named[0].id} does not`)
   }
   return first
 }

@@ -47,7 +47,7 @@ export async function logout(options: { server?: string }): Promise<void> {
   }
   await trust(kept.ca)
   try {
-    await createApiClient(server, kept.token).post('/api/v1/logout')
+    await createApiClient(server, kept.token).call('POST /api/v1/logout')
   } catch (error) {
     const isOver = error instanceof BrokerError && (error.code === 'LOGIN_REQUIRED' || error.code === 'TOKEN_INVALID')
     if (!isOver) throw error

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import type { WhoAmI } from '../../contract/identity.ts'
 import type { Register } from '../cli.ts'
 import { printJson, when } from '../output.ts'
 
@@ -9,15 +10,6 @@ interface LoginOptions {
   readonly browser: boolean
   readonly fresh?: boolean
   readonly ca?: string
-}
-
-/** Answer of GET /api/v1/whoami. */
-interface WhoAmI {
-  readonly principal: { id: string; name: string; email: string | null; groups: string[] }
-  readonly roles: string[]
-  readonly via: string
-  readonly authenticatedAt: number
-  readonly expiresAt: number
 }
 
 export const registerLogin: Register = (program) => {
@@ -47,7 +39,7 @@ export const registerLogin: Register = (program) => {
     .action(async (options: { json?: boolean }) => {
       const { openApiClient } = await import('./login-store.ts')
       const api = await openApiClient(program.opts())
-      const me = await api.get<WhoAmI>('/api/v1/whoami')
+      const me = await api.call('GET /api/v1/whoami')
       if (options.json) printJson(me)
       else await print(me, api.server)
     })

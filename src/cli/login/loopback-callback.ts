@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { isSameText } from '../../../proxy/local/same-text.ts'
+import { isSameText } from '../../../proxy/constant-time.ts'
+import { listen } from '../../../proxy/ports/listen.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 
 /** Where the browser brings the one-time code: a port of 127.0.0.1, open while one person signs in (RFC 8252, section 7.3). */
@@ -24,10 +25,7 @@ export async function listenForCode(state: string, withinMs: number): Promise<Lo
     say(response, 200, 'You may close this page and go back to the terminal.')
     resolve(answer)
   })
-  await new Promise<void>((done, failed) => {
-    server.once('error', failed)
-    server.listen(0, '127.0.0.1', done)
-  })
+  await listen(server, { host: '127.0.0.1', port: 0 }, reject)
   const { port } = server.address() as AddressInfo
   const minutes = Math.round(withinMs / 60_000)
   const timer = setTimeout(

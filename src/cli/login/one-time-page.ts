@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { isSameText } from '../../../proxy/local/same-text.ts'
+import { isSameText } from '../../../proxy/constant-time.ts'
+import { listen } from '../../../proxy/ports/listen.ts'
 
 /**
  * An address of this machine that leads one visitor, once, to another that must not be seen in the list of processes, where a
@@ -16,7 +17,8 @@ export interface OneTimePage {
 
 export async function openOneTimePage(destination: string, withinMs: number): Promise<OneTimePage> {
   const path = `/${randomBytes(24).toString('base64url')}`
-  const { promise: visited, resolve } = Promise.withResolvers<boolean>()
+  const { promise: visited, resolve, reject } = Promise.withResolvers<boolean>()
+  visited.catch(() => undefined) // who waits hears of it; closing early must not be an unhandled rejection
   let isUsed = false
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
     const isRight = request.method === 'GET' && isSameText(request.url ?? '', path) && request.headers.host === host()
@@ -26,10 +28,7 @@ export async function openOneTimePage(destination: string, withinMs: number): Pr
     isUsed = true
     response.writeHead(302, { ...headers, location: destination }).end(() => resolve(true))
   })
-  await new Promise<void>((done, failed) => {
-    server.once('error', failed)
-    server.listen(0, '127.0.0.1', done)
-  })
+  await listen(server, { host: '127.0.0.1', port: 0 }, reject)
   const host = () => `127.0.0.1:${(server.address() as AddressInfo).port}`
   const timer = setTimeout(() => resolve(false), withinMs)
   return {

@@ -1,3 +1,4 @@
+import { isLoopback } from '../../../proxy/ports/loopback.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 
 /**
@@ -11,7 +12,7 @@ export function serverAddress(text: string): string {
     throw new BrokerError('INVALID_INPUT', `expected the address of a broker, got "${text}"`, {
       hint: 'for example: --server https://access.example.com',
     })
-  if (url.protocol === 'http:' && !['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname))
+  if (url.protocol === 'http:' && !isLoopback(url.hostname))
     throw new BrokerError('INVALID_INPUT', `${url.origin} is not encrypted`, { hint: 'use https://' })
   return url.origin
 }

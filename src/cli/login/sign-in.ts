@@ -1,19 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { SignedIn } from '../../contract/login.ts'
 import { createApiClient } from '../api/api-client.ts'
 import { printable } from '../output.ts'
 import { listenForCode } from './loopback-callback.ts'
 import { openBrowser } from './open-browser.ts'
-
-/** Answer of the broker at the end of a sign-in. */
-export interface SignedIn {
-  readonly token: string
-  readonly principal: { readonly id: string; readonly name: string }
-  readonly roles: readonly string[]
-  /** Epoch milliseconds. */
-  readonly expiresAt: number
-}
 
 export interface SignInOptions {
   readonly env: NodeJS.ProcessEnv
@@ -38,7 +30,7 @@ export async function signInByBrowser(server: string, options: SignInOptions): P
     if (options.fresh) query.set('max_age', '0')
     show(`${server}/api/v1/cli/authorize?${query}`, options)
     const code = await callback.code
-    return await createApiClient(server, null).post<SignedIn>('/api/v1/cli/token', { code, verifier })
+    return await createApiClient(server, null).call('POST /api/v1/cli/token', { body: { code, verifier } })
   } finally {
     callback.close()
   }
@@ -53,19 +45,10 @@ function show(url: string, { env, browser, say }: SignInOptions): void {
   say(`  ${url}`)
 }
 
-interface DeviceAnswer {
-  readonly device_code: string
-  readonly user_code: string
-  readonly verification_uri: string
-  /** Seconds. */
-  readonly expires_in: number
-  readonly interval: number
-}
-
 /** By any browser anywhere: the person types a code that is shown here. */
 export async function signInByDevice(server: string, options: SignInOptions): Promise<SignedIn> {
   const api = createApiClient(server, null)
-  const device = await api.post<DeviceAnswer>('/api/v1/device')
+  const device = await api.call('POST /api/v1/device')
   const address = printable(device.verification_uri)
   options.say(`In a browser, open:  ${address}${options.fresh ? '?max_age=0' : ''}`)
   options.say(`and type the code:   ${printable(device.user_code)}`)
@@ -73,9 +56,7 @@ export async function signInByDevice(server: string, options: SignInOptions): Pr
   let intervalMs = Math.max(50, device.interval * 1000)
   while (Date.now() < deadline) {
     await wait(intervalMs)
-    const answer = await api.post<{ status: string } & SignedIn>('/api/v1/device/token', {
-      device_code: device.device_code,
-    })
+    const answer = await api.call('POST /api/v1/device/token', { body: { device_code: device.device_code } })
     if (answer.status === 'approved') return answer
     if (answer.status === 'slow-down') intervalMs += 1000
   }

@@ -1,22 +1,16 @@
 import { type Command, Option } from 'commander'
-import type { AuditReport } from '../../audit/verify/report.ts'
+import type { AuditPage, AuditRecord, AuditReport } from '../../contract/audit.ts'
+import type { Input } from '../../contract/routes.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { exitCodes, printable, printJson } from '../output.ts'
 
-/** An event as the API shows it. */
-interface AuditEvent {
-  seq: number
-  at: number
-  type: string
-  actor: string
-  fields: Record<string, unknown>
-  text?: Record<string, string>
-}
+type AuditQuery = Input<'GET /api/v1/audit/events', 'query'>
 
 interface SearchOptions {
-  type?: string[]
+  /** As it was typed; the broker refuses what is none. */
+  type?: AuditQuery['type']
   actor?: string
   subject?: string
   since?: number
@@ -50,20 +44,19 @@ function registerTail(program: Command, audit: Command): void {
   audit
     .command('tail')
     .description('events as they come, until Ctrl-C')
-    .option('--since <duration>', 'begin this long ago', parseDuration)
+    .option('--since <duration>', 'begin this long ago', durationArgument)
     .option('--no-follow', 'stop at the newest event')
     .option('--json', 'print JSON lines')
     .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
       const api = await openApi(program)
       const print = options.json ? printLine : printEvent
       const begun = options.since ?? (options.follow ? undefined : 3_600_000)
-      const events = begun === undefined ? [] : await searchAll(api, { since: String(Date.now() - begun) })
+      const events = begun === undefined ? [] : await searchAll(api, { since: Date.now() - begun })
       for (const event of events) print(event)
       if (!options.follow) return
       const { streamLines } = await import('../api/api-stream.ts')
       const after = events.at(-1)?.seq
-      const path = `/api/v1/audit/tail${after === undefined ? '' : `?after=${after}`}`
-      for await (const line of streamLines(api, path)) print(JSON.parse(line) as AuditEvent)
+      for await (const line of streamLines(api, 'GET /api/v1/audit/tail', { query: { after } })) print(JSON.parse(line))
     })
 }
 
@@ -74,19 +67,15 @@ function registerSearch(program: Command, audit: Command): void {
     .option('--type <type...>', 'only these types, e.g. session.denied')
     .option('--actor <id>', 'principal id, or system')
     .option('--subject <id>', 'a grant, session, request, principal or resource id')
-    .option('--since <duration>', 'of this long', parseDuration)
+    .option('--since <duration>', 'of this long', durationArgument)
     .addOption(new Option('--limit <count>', 'the newest of them').default('100'))
     .option('--json', 'print JSON')
     .action(async (options: SearchOptions) => {
-      const query = new URLSearchParams((options.type ?? []).map((type): [string, string] => ['type', type]))
-      for (const name of ['actor', 'subject', 'limit'] as const) {
-        const value = options[name]
-        if (value !== undefined) query.set(name, value)
-      }
-      if (options.since !== undefined) query.set('since', String(Date.now() - options.since))
+      const { type, actor, subject, limit } = options
+      const since = options.since === undefined ? undefined : Date.now() - options.since
       const api = await openApi(program)
-      const { events } = await api.get<{ events: AuditEvent[] }>(`/api/v1/audit/events?${query}`)
-      events.reverse()
+      const query = { type, actor, subject, since, limit: Number(limit) }
+      const events = (await api.call('GET /api/v1/audit/events', { query })).events.toReversed()
       if (options.json) printJson(events)
       else if (events.length === 0) process.stdout.write('no such events\n')
       else for (const event of events) printEvent(event)
@@ -107,7 +96,7 @@ function registerExport(program: Command, audit: Command): void {
       ])
       let count = 0
       const text = async function* () {
-        for await (const line of streamLines(api, '/api/v1/audit/export')) {
+        for await (const line of streamLines(api, 'GET /api/v1/audit/export')) {
           count += 1
           yield `${line}\n`
         }
@@ -144,7 +133,7 @@ function collect(value: string, before: string[]): string[] {
 async function verifyOnline(api: ApiClient, options: VerifyOptions): Promise<AuditReport> {
   if (options.publicKey !== undefined || options.anchor.length > 0 || options.recordings !== undefined)
     throw new Error('--public-key, --anchor and --recordings belong to --export or --store')
-  return await api.get<AuditReport>('/api/v1/audit/verify')
+  return await api.call('GET /api/v1/audit/verify')
 }
 
 async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
@@ -166,23 +155,23 @@ async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
 const pageSize = 1000
 
 /** All that match, oldest first. */
-async function searchAll(api: ApiClient, filter: Record<string, string>): Promise<AuditEvent[]> {
-  const found: AuditEvent[] = []
-  let cursor: string | null = null
+async function searchAll(api: ApiClient, filter: Pick<AuditQuery, 'since'>): Promise<AuditRecord[]> {
+  const found: AuditRecord[] = []
+  let cursor: string | undefined
   do {
-    const query = new URLSearchParams({ ...filter, limit: String(pageSize), ...(cursor === null ? {} : { cursor }) })
-    const page: { events: AuditEvent[]; next: string | null } = await api.get(`/api/v1/audit/events?${query}`)
-    found.push(...page.events)
-    cursor = page.next
-  } while (cursor !== null)
+    const query = { ...filter, limit: pageSize, cursor }
+    const { events, next }: AuditPage = await api.call('GET /api/v1/audit/events', { query })
+    found.push(...events)
+    cursor = next ?? undefined
+  } while (cursor !== undefined)
   return found.reverse()
 }
 
-function printLine(event: AuditEvent): void {
+function printLine(event: AuditRecord): void {
   process.stdout.write(`${JSON.stringify(event)}\n`)
 }
 
-function printEvent({ seq, at, type, actor, fields, text }: AuditEvent): void {
+function printEvent({ seq, at, type, actor, fields, text }: AuditRecord): void {
   const members = Object.entries({ ...fields, ...text })
     .filter(([, value]) => value !== null && value !== '')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

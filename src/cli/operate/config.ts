@@ -19,15 +19,17 @@ export const registerConfig: Register = (program) => {
     .command('schema')
     .description('print the JSON Schema of the file, for editors')
     .action(async () => {
+      const { kinds } = await import('../../kinds/registry.ts')
       const { renderJsonSchema } = await import('../../config/reference.ts')
-      process.stdout.write(renderJsonSchema())
+      process.stdout.write(renderJsonSchema(kinds))
     })
   config
     .command('reference')
     .description('print every key with its type, default, example and meaning, as Markdown')
     .action(async () => {
+      const { kinds } = await import('../../kinds/registry.ts')
       const { renderReference } = await import('../../config/reference.ts')
-      process.stdout.write(renderReference())
+      process.stdout.write(renderReference(kinds))
     })
 }
 
@@ -35,8 +37,8 @@ export const registerConfig: Register = (program) => {
 async function load(file: string): Promise<LoadedConfig> {
   const { loadConfig } = await import('../../config/load.ts')
   const { rulesCheck } = await import('../../access/rules/load-rules.ts')
-  const { createKinds } = await import('../../kinds/registry.ts')
-  return await loadConfig(file, { env: process.env, checks: [rulesCheck(createKinds())] })
+  const { kinds } = await import('../../kinds/registry.ts')
+  return await loadConfig(file, { env: process.env, kinds, checks: [rulesCheck(kinds)] })
 }
 
 /** The configuration itself holds what references gave, so it is never printed. */
@@ -54,7 +56,7 @@ async function report(file: string, loaded: LoadedConfig): Promise<string> {
 }
 
 function summary({ server, resources, levels, access, listeners }: Config): string {
-  const ports = count(listeners.postgres.length, 'PostgreSQL port')
+  const ports = count(Object.values(listeners).flat().length, 'listener')
   const rules = [count(resources.length, 'resource'), count(levels.length, 'level set'), count(access.length, 'rule')]
   return [server.publicUrl, ports, ...rules].join(', ')
 }

@@ -1,16 +1,12 @@
 import type { Register } from '../cli.ts'
 import { printable } from '../output.ts'
 
-interface Answer {
-  readonly principal: { readonly id: string; readonly name: string }
-}
-
 export const registerLock: Register = (program) => {
   const act = async (verb: 'lock' | 'unlock', reference: string, reason: string): Promise<string> => {
     const { openApiClient } = await import('../login/login-store.ts')
     const api = await openApiClient(program.opts())
-    const path = `/api/v1/principals/${encodeURIComponent(reference)}/${verb}`
-    const { principal } = await api.post<Answer>(path, reason ? { reason } : {})
+    const body = { reason: reason || undefined }
+    const { principal } = await api.call(`POST /api/v1/principals/:id/${verb}`, { params: { id: reference }, body })
     return `${printable(principal.name)} (${principal.id})`
   }
   program

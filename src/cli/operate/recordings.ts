@@ -1,23 +1,7 @@
 import type { Command } from 'commander'
+import type { RecordedEntry, RecordingHeader, RecordingView } from '../../contract/recordings.ts'
 import type { Register } from '../cli.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
-
-interface Recording {
-  id: string
-  principal: string
-  resourceId: string
-  level: string
-  openedAt: number
-  endedAt: number | null
-  endReason: string | null
-  entries: number
-}
-
-/** First line of a recording, and then its entries. */
-interface Header {
-  session: Recording
-  verified: { ok: boolean; entries: number; problem?: string }
-}
 
 export const registerRecordings: Register = (program) => {
   const recordings = program.command('recordings').description('what was said in sessions')
@@ -29,8 +13,7 @@ export const registerRecordings: Register = (program) => {
     .action(async (options: { open?: boolean; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const query = options.open ? '?open=true' : ''
-      const { recordings: found } = await api.get<{ recordings: Recording[] }>(`/api/v1/recordings${query}`)
+      const { recordings: found } = await api.call('GET /api/v1/recordings', { query: { open: options.open } })
       if (options.json) printJson(found)
       else printList(found)
     })
@@ -49,16 +32,16 @@ function registerPlay(program: Command, recordings: Command): void {
       ])
       const api = await openApiClient(program.opts())
       let isFirst = true
-      for await (const line of streamLines(api, `/api/v1/recordings/${encodeURIComponent(id)}`)) {
+      for await (const line of streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId: id } })) {
         if (options.json) process.stdout.write(`${line}\n`)
-        else if (isFirst) printHeader(JSON.parse(line) as Header)
-        else printEntry(JSON.parse(line) as Entry)
+        else if (isFirst) printHeader(JSON.parse(line))
+        else printEntry(JSON.parse(line))
         isFirst = false
       }
     })
 }
 
-function printList(found: readonly Recording[]): void {
+function printList(found: readonly RecordingView[]): void {
   printTable(
     ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'OPENED', 'ENDED', 'WHY', 'STATEMENTS'],
     found.map((r) => [
@@ -75,14 +58,15 @@ function printList(found: readonly Recording[]): void {
   )
 }
 
-function printHeader({ session, verified }: Header): void {
+function printHeader({ session, verified }: RecordingHeader): void {
   write(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
   const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} UTC (${session.endReason})`
   write(`${when(session.openedAt)} UTC – ${ended}; ${verified.entries} entries`)
   write(verified.ok ? 'the recording is whole' : `NOT GOOD: ${verified.problem ?? 'the recording does not check'}`)
 }
 
-type Entry = Record<string, unknown> & {
+/** With the members that a statement may have. */
+type Entry = RecordedEntry & {
   at?: number
   type?: string
   sql?: string

@@ -1,17 +1,6 @@
+import type { SessionView } from '../../contract/sessions.ts'
 import type { Register } from '../cli.ts'
 import { printJson, printTable, when } from '../output.ts'
-
-interface Session {
-  id: string
-  principal: string
-  resourceId: string
-  level: string
-  via: string
-  openedAt: number
-  endsAt: number
-  endedAt: number | null
-  endReason: string | null
-}
 
 interface ListOptions {
   all?: boolean
@@ -31,13 +20,9 @@ export const registerSessions: Register = (program) => {
     .action(async (options: ListOptions) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const query = new URLSearchParams({
-        ...(options.all ? {} : { open: 'true' }),
-        ...(options.mine ? { mine: 'true' } : {}),
-      })
-      const load = () => api.get<{ sessions: Session[] }>(`/api/v1/sessions?${query}`)
+      const query = { open: options.all ? undefined : true, mine: options.mine }
       do {
-        const { sessions } = await load()
+        const { sessions } = await api.call('GET /api/v1/sessions', { query })
         if (options.watch && process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
         if (options.json) printJson(sessions)
         else print(sessions)
@@ -51,12 +36,12 @@ export const registerSessions: Register = (program) => {
     .action(async (id: string, options: { reason: string }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      await api.post(`/api/v1/sessions/${encodeURIComponent(id)}/kill`, { reason: options.reason })
+      await api.call('POST /api/v1/sessions/:id/kill', { params: { id }, body: { reason: options.reason } })
       process.stdout.write(`${id} was ended\n`)
     })
 }
 
-function print(sessions: readonly Session[]): void {
+function print(sessions: readonly SessionView[]): void {
   printTable(
     ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'VIA', 'OPENED', 'ENDS'],
     sessions.map((s) => [

@@ -1,30 +1,12 @@
 import { Option } from 'commander'
+import type { Scope } from '../../contract/route-contract.ts'
+import type { ApiTokenView, ConnectTokenView } from '../../contract/tokens.ts'
 import type { Register } from '../cli.ts'
-import { parseDuration } from '../duration.ts'
+import { durationArgument } from '../duration.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
 
-interface Used {
-  readonly id: string
-  readonly principalId: string
-  readonly cidr: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly lastUsedAt: number | null
-  readonly lastUsedFrom: string | null
-}
-
-interface ApiToken extends Used {
-  readonly name: string
-  readonly scopes: readonly string[]
-}
-
-interface ConnectToken extends Used {
-  readonly resourceId: string
-  readonly level: string
-}
-
 interface CreateOptions {
-  readonly scope?: readonly string[]
+  readonly scope?: readonly Scope[]
   readonly for?: number
   readonly cidr?: string
   readonly serviceAccount?: string
@@ -33,7 +15,7 @@ interface CreateOptions {
   readonly json?: boolean
 }
 
-const scopes = ['read', 'request', 'connect', 'audit', 'admin'] as const
+const scopes: readonly Scope[] = ['read', 'request', 'connect', 'audit', 'admin']
 const defaultLifeMs = 30 * 86_400_000
 
 export const registerTokens: Register = (program) => {
@@ -49,10 +31,9 @@ export const registerTokens: Register = (program) => {
     .option('--json', 'print JSON')
     .action(async (options: { all?: boolean; json?: boolean }) => {
       const api = await client()
-      const query = options.all ? '?all=true' : ''
       const [{ tokens: apiTokens }, { connectTokens }] = await Promise.all([
-        api.get<{ tokens: ApiToken[] }>(`/api/v1/tokens${query}`),
-        api.get<{ connectTokens: ConnectToken[] }>(`/api/v1/connect-tokens${query}`),
+        api.call('GET /api/v1/tokens', { query: { all: options.all } }),
+        api.call('GET /api/v1/connect-tokens', { query: { all: options.all } }),
       ])
       if (options.json) printJson({ apiTokens, connectTokens })
       else print(apiTokens, connectTokens)
@@ -61,7 +42,7 @@ export const registerTokens: Register = (program) => {
     .command('create [name]')
     .description('an API token named for its use; with --resource a connect token. Shown this once')
     .addOption(new Option('--scope <scope...>', 'what an API token may do').choices(scopes).conflicts('resource'))
-    .option('--for <duration>', 'how long it works, e.g. 30d (API token: 30d unless told)', parseDuration)
+    .option('--for <duration>', 'how long it works, e.g. 30d (API token: 30d unless told)', durationArgument)
     .option('--cidr <range>', 'where it may be used from')
     .addOption(new Option('--service-account <name>', 'act as this service account of yours').conflicts('resource'))
     .option('--resource <resource>', 'a connect token for this resource, instead of an API token')
@@ -76,7 +57,7 @@ export const registerTokens: Register = (program) => {
       if (name === undefined || !options.scope)
         return create.error('error: an API token needs a name and --scope, e.g. tokens create ci --scope read')
       const body = apiTokenBody(name, options)
-      const created = await (await client()).post<ApiToken & { token: string }>('/api/v1/tokens', body)
+      const created = await (await client()).call('POST /api/v1/tokens', { body })
       if (options.json) return printJson(created)
       process.stdout.write(`${created.token}\n`)
       const scopeList = created.scopes.join(', ')
@@ -88,8 +69,9 @@ export const registerTokens: Register = (program) => {
     .command('revoke <id>')
     .description('end a token now: api_… of an API token, t_… of a connect token')
     .action(async (id: string) => {
-      const path = id.startsWith('api_') ? '/api/v1/tokens' : '/api/v1/connect-tokens'
-      await (await client()).delete(`${path}/${encodeURIComponent(id.replace(/^t_/, ''))}`)
+      const api = await client()
+      if (id.startsWith('api_')) await api.call('DELETE /api/v1/tokens/:id', { params: { id } })
+      else await api.call('DELETE /api/v1/connect-tokens/:id', { params: { id: id.replace(/^t_/, '') } })
       process.stdout.write(`${printable(id)} is revoked\n`)
     })
 }
@@ -120,7 +102,7 @@ async function createConnectToken(
   return await withDeps(program, (deps) => issueToken(deps, resource, options))
 }
 
-function print(apiTokens: readonly ApiToken[], connectTokens: readonly ConnectToken[]): void {
+function print(apiTokens: readonly ApiTokenView[], connectTokens: readonly ConnectTokenView[]): void {
   printTable(
     ['TOKEN', 'FOR', 'MAY', 'FROM', 'EXPIRES', 'LAST USED'],
     [
@@ -131,7 +113,7 @@ function print(apiTokens: readonly ApiToken[], connectTokens: readonly ConnectTo
   )
 }
 
-function uses({ cidr, expiresAt, lastUsedAt, lastUsedFrom }: Used): string[] {
+function uses({ cidr, expiresAt, lastUsedAt, lastUsedFrom }: ApiTokenView | ConnectTokenView): string[] {
   const last = lastUsedAt === null ? '-' : `${when(lastUsedAt)}${lastUsedFrom ? ` from ${lastUsedFrom}` : ''}`
   return [cidr ?? 'anywhere', when(expiresAt), last]
 }

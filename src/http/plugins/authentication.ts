@@ -1,14 +1,7 @@
 import fp from 'fastify-plugin'
-import { BrokerError, type Identity } from '../../../proxy/session.ts'
+import { BrokerError } from '../../../proxy/session.ts'
 import type { IdentityService } from '../../identity/identity.ts'
 import type { Login } from '../../identity/principal.ts'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Null on public routes when nobody is signed in. */
-    login: Login | null
-  }
-}
 
 const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
@@ -48,20 +41,4 @@ function authorize(login: Login | null, config: import('fastify').FastifyContext
     config.access === 'user' ||
     (config.access !== undefined && config.access !== 'public' && login.roles.includes(config.access))
   if (!allowed) throw new BrokerError('ROLE_REQUIRED', `this needs the role ${config.access}`)
-}
-
-/** For handlers behind the door. */
-export function requireLogin(request: { login: Login | null }): Login {
-  if (!request.login) throw new BrokerError('LOGIN_REQUIRED')
-  return request.login
-}
-
-/** Whose session it is, and what ends it. */
-export function toIdentity(login: Login): Identity {
-  const { id, name } = login.principal
-  return {
-    principalId: id,
-    name,
-    credential: { kind: login.via === 'api-token' ? 'api-token' : 'login', id: login.id },
-  }
 }

@@ -1,9 +1,11 @@
 import type { FastifyError } from 'fastify'
 import fp from 'fastify-plugin'
-import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
+import { BrokerError, errors } from '../../../proxy/session.ts'
+import { Problem } from '../../contract/problem.ts'
 
 /** Errors as problem+json (RFC 9457), with our code. What we did not foresee is logged, and shown without detail. */
 export const problems = fp(async (app) => {
+  app.addSchema({ $id: 'Problem', ...Problem })
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const known = toBrokerError(error)
     if (known.code === 'INTERNAL') request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
@@ -33,7 +35,7 @@ function describe({ message, validation = [] }: FastifyError): string {
   return extra.length === 0 ? message : `${message}: ${extra.join(', ')}`
 }
 
-function problem(error: BrokerError, id: string): { code: ErrorCode; [member: string]: unknown } {
+function problem(error: BrokerError, id: string): Problem {
   const { status, text } = errors[error.code]
   return {
     type: 'about:blank',

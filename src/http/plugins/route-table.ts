@@ -1,17 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { Role, Scope } from '../../identity/principal.ts'
 
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** `public`: no sign-in. Otherwise the least role; `user` is anybody signed in. */
-    access?: 'public' | Role
-    /** What an API token must carry; a route without it can't be called with an API token. */
-    scope?: Scope
-    /** A person must be there: no API token. */
-    interactive?: boolean
-  }
-}
-
 export interface RouteEntry {
   readonly method: string
   readonly url: string
@@ -21,7 +10,7 @@ export interface RouteEntry {
   readonly websocket: boolean
 }
 
-/** Fills a table of every route as it registers; a route that does not say who may call it is a programming error. */
+/** Fills a table of every route as it registers; a route that does not say who may call it is a programming error. See identity/route.ts. */
 export function collectRoutes(app: FastifyInstance): readonly RouteEntry[] {
   const table: RouteEntry[] = []
   app.addHook('onRoute', (route) => {

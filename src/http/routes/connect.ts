@@ -1,42 +1,18 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
-import { Type } from 'typebox'
-import { BrokerError, type ClientOrigin, type EndReason, type Identity } from '../../../proxy/session.ts'
+import type { KnownClient, Protocol } from '../../../proxy/relay/protocol.ts'
+import { BrokerError, isCut } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
-import { isCut } from '../../sessions/live-sessions.ts'
-import { requireLogin, toIdentity } from '../plugins/authentication.ts'
-
-const Query = Type.Object(
-  {
-    resource: Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description: 'Full id, or its last part when that is unique',
-    }),
-    level: Type.Optional(Type.String({ maxLength: 64 })),
-    tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
-    no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
-  },
-  { additionalProperties: false },
-)
-
-/** A client's byte stream that comes over a websocket, and whose it is. */
-export interface StreamAsk {
-  readonly identity: Identity
-  readonly resourceId: string
-  readonly level?: string
-  readonly client: ClientOrigin
-  readonly tool?: string
-}
+import { toIdentity } from '../../identity/require-login.ts'
+import { type Call, websocketRoute } from '../../identity/route.ts'
 
 export interface ConnectRoutesDeps {
   readonly audit: Pick<AuditLog, 'append'>
   /** From proxy/streams/websocket-stream.ts. */
   toStream(socket: WebSocket): Duplex
-  /** Serves one PostgreSQL client; resolves when it is gone, with why its session ended (undefined: it never had one). */
-  servePostgres(stream: Duplex, ask: StreamAsk): Promise<EndReason | undefined>
+  readonly protocols: readonly Protocol[]
 }
 
 /** Close code of a websocket whose session was cut; the reason text is the {@link EndReason}. */
@@ -45,31 +21,36 @@ export const sessionCutCode = 4001
 /** Close code of RFC 6455 for "this server cannot". */
 const unavailableCode = 1011
 
-/** Websockets of the local proxy: the bytes of one database client each, already signed in. */
+const connect = 'GET /api/v1/connect/:protocol'
+
+/** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes =
   (deps: ConnectRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    app.get(
-      '/api/v1/connect/postgres',
-      { websocket: true, config: { access: 'user', scope: 'connect' }, schema: { querystring: Query, hide: true } },
-      async (socket, request) => {
-        const login = requireLogin(request)
-        const query = request.query as { resource: string; level?: string; tool?: string; no_password?: string }
-        const stream = deps.toStream(socket)
-        if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
-          return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
-        const reason = await deps.servePostgres(stream, {
-          identity: toIdentity(login),
-          resourceId: query.resource,
-          ...(query.level === undefined ? {} : { level: query.level }),
-          ...(query.tool === undefined ? {} : { tool: query.tool }),
-          client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
-        })
-        if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
-        else socket.close(1000)
-      },
-    )
+    websocketRoute(app, connect, (socket, call) => serveSocket(deps, socket, call))
   }
+
+async function serveSocket(
+  deps: ConnectRoutesDeps,
+  socket: WebSocket,
+  { params, query, login, request }: Omit<Call<typeof connect>, 'reply'>,
+): Promise<void> {
+  const protocol = deps.protocols.find(({ name }) => name === params.protocol)
+  if (!protocol) return socket.close(unavailableCode, 'UNSUPPORTED')
+  const stream = deps.toStream(socket)
+  if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
+    return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
+  const known: KnownClient = {
+    identity: toIdentity(login),
+    resourceId: query.resource,
+    ...(query.level === undefined ? {} : { level: query.level }),
+    ...(query.tool === undefined ? {} : { tool: query.tool }),
+    client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
+  }
+  const reason = await protocol.serveStream(stream, known)
+  if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
+  else socket.close(1000)
+}
 
 /** @returns false when it could not be written down: then the port must not work */
 async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<boolean> {

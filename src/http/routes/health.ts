@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { route } from '../../identity/route.ts'
 
 export interface HealthDeps {
   /** Why this daemon can't take new sessions now; empty when it can. */
@@ -9,12 +10,17 @@ export interface HealthDeps {
 export const healthRoutes =
   (deps: HealthDeps): FastifyPluginAsync =>
   async (app) => {
-    const options = { config: { access: 'public' as const, rateLimit: false as const }, logLevel: 'silent' as const }
-    app.get('/healthz', options, async () => ({ status: 'ok' }))
-    app.get('/readyz', options, async (_request, reply) => {
-      const problems = await deps.unready()
-      return reply
-        .code(problems.length === 0 ? 200 : 503)
-        .send({ status: problems.length === 0 ? 'ready' : 'unready', problems })
-    })
+    const quiet = { rateLimit: false, logLevel: 'silent' } as const
+    route(app, 'GET /healthz', () => ({ status: 'ok' }), quiet)
+    route(
+      app,
+      'GET /readyz',
+      async () => {
+        const problems = await deps.unready()
+        return problems.length === 0
+          ? { status: 200, body: { status: 'ready', problems } }
+          : { status: 503, body: { status: 'unready', problems } }
+      },
+      quiet,
+    )
   }

@@ -99,4 +99,4 @@ export function serveBrowsers(app: FastifyInstance): void {
 }
 
 /** Limits for routes that strangers may call, per minute and address. */
-export const strangers = { access: 'public', rateLimit: { max: 120, timeWindow: '1 minute' } } as const
+export const strangers = { rateLimit: { max: 120, timeWindow: '1 minute' } } as const

@@ -1,13 +1,12 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Vouched } from '../../identity/logins/logins.ts'
 import { callbackPath } from '../../identity/oidc/oidc.ts'
+import { route } from '../../identity/route.ts'
 import { newConfirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import type { PendingSignIn } from '../../identity/sign-in/sign-in.ts'
 import { sendPage, style, stylePath } from '../pages/html.ts'
 import { landing, signedOut, signOut } from '../pages/sign-in-pages.ts'
-import { requireLogin } from '../plugins/authentication.ts'
 import {
   acceptForms,
   createDesk,
@@ -23,18 +22,6 @@ import { deviceLoginApi, deviceLoginPages } from './login-device.ts'
 import { ownPath } from './return-to.ts'
 
 export type { LoginRoutesDeps }
-
-const SignIn = Type.Object(
-  {
-    return_to: Type.Optional(Type.String({ maxLength: 1000 })),
-    max_age: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 86_400, description: 'Seconds; 0 demands a new sign-in at the provider' }),
-    ),
-    acr: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Authentication context class' })),
-  },
-  { additionalProperties: false },
-)
-const LogoutToken = Type.Object({ logout_token: Type.String({ minLength: 1, maxLength: 12_000 }) })
 
 /** Sign-in of browsers and of the CLI, and the few pages that go with it. */
 export const loginRoutes =
@@ -55,32 +42,28 @@ export const loginRoutes =
   }
 
 const webLogin = (desk: Desk) => (app: FastifyInstance) => {
-  app.get('/', { config: { access: 'public' }, schema: { hide: true } }, async (request, reply) =>
-    request.login
-      ? sendPage(reply, 'Sallyport', landing(request.login, desk.publicUrl))
-      : reply.redirect('/login?return_to=/', 303),
+  route(app, 'GET /', async ({ login, reply }) =>
+    login ? sendPage(reply, 'Sallyport', landing(login, desk.publicUrl)) : reply.redirect('/login?return_to=/', 303),
   )
-  app.get(stylePath, { config: { access: 'public' }, schema: { hide: true } }, async (_request, reply) =>
+  route(app, `GET ${stylePath}`, async ({ reply }) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=3600').send(style),
   )
-  app.get('/login', { config: strangers, schema: { querystring: SignIn } }, async (request, reply) => {
-    const { return_to, max_age, acr } = request.query as { return_to?: string; max_age?: number; acr?: string }
-    const purpose = { for: 'web', returnTo: ownPath(return_to, desk.origin) } as const
-    return signInAtProvider(desk, reply, purpose, { maxAgeS: max_age ?? null, acr: acr ?? null })
-  })
-  app.get(callbackPath, { config: strangers, schema: { hide: true } }, (request, reply) => finish(desk, request, reply))
-  app.get('/logout', { config: { access: 'user' }, schema: { hide: true } }, async (request, reply) =>
-    sendPage(reply, 'Sign out', signOut(requireLogin(request))),
-  )
-  app.post(
-    '/logout',
-    { config: { access: 'user', interactive: true }, schema: { hide: true } },
-    async (request, reply) => {
-      demandOwnOrigin(desk, request)
-      await desk.logins.end(requireLogin(request).id, 'signed out')
-      return sendPage(reply.clearCookie(desk.cookies.session, desk.cookies.options), 'Signed out', signedOut())
+  route(
+    app,
+    'GET /login',
+    async ({ query: { return_to, max_age, acr }, reply }) => {
+      const purpose = { for: 'web', returnTo: ownPath(return_to, desk.origin) } as const
+      return signInAtProvider(desk, reply, purpose, { maxAgeS: max_age ?? null, acr: acr ?? null })
     },
+    strangers,
   )
+  route(app, `GET ${callbackPath}`, ({ request, reply }) => finish(desk, request, reply), strangers)
+  route(app, 'GET /logout', async ({ login, reply }) => sendPage(reply, 'Sign out', signOut(login)))
+  route(app, 'POST /logout', async ({ login, request, reply }) => {
+    demandOwnOrigin(desk, request)
+    await desk.logins.end(login.id, 'signed out')
+    return sendPage(reply.clearCookie(desk.cookies.session, desk.cookies.options), 'Signed out', signedOut())
+  })
 }
 
 async function finish(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
@@ -127,13 +110,13 @@ async function welcome(
 /** Back-Channel Logout 1.0, section 2.5: called by the provider itself, who proves it with a signature. */
 const providerLogout = (desk: Desk) => (app: FastifyInstance) => {
   acceptForms(app)
-  app.post(
-    `${callbackPath}/logout`,
-    { config: strangers, schema: { body: LogoutToken, hide: true } },
-    async (request, reply) => {
-      const { logout_token: token } = request.body as { logout_token: string }
-      await desk.logins.endOf(await desk.oidc.readLogoutToken(token), 'ended at the identity provider')
-      return reply.code(200).header('cache-control', 'no-store').send()
+  route(
+    app,
+    `POST ${callbackPath}/logout`,
+    async ({ body, reply }) => {
+      await desk.logins.endOf(await desk.oidc.readLogoutToken(body.logout_token), 'ended at the identity provider')
+      reply.header('cache-control', 'no-store')
     },
+    strangers,
   )
 }

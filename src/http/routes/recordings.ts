@@ -1,22 +1,11 @@
-import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
-import { type Static, Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
+import { RecordingHeader, type RecordingView } from '../../contract/recordings.ts'
+import { route } from '../../identity/route.ts'
 import type { Recordings } from '../../recordings/recordings.ts'
 import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
-import { requireLogin } from '../plugins/authentication.ts'
-
-const Listing = Type.Object(
-  {
-    principal: Type.Optional(Type.String({ maxLength: 64, description: 'Only sessions of this principal id' })),
-    open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
-    before: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
-  },
-  { additionalProperties: false },
-)
-const ById = Type.Object({ sessionId: Type.String({ pattern: '^ses_[0-9a-z]{26}$' }) })
+import { sendLines } from '../ndjson.ts'
 
 export interface RecordingRoutesDeps {
   readonly recordings: Pick<Recordings, 'read' | 'verify'>
@@ -24,14 +13,11 @@ export interface RecordingRoutesDeps {
   readonly store: SessionStore
 }
 
-const access = { access: 'auditor', scope: 'audit' } as const
-
 /** What was said in sessions. Reading a recording is a right of its own, and audited before its first byte. */
 export const recordingRoutes =
   ({ recordings, audit, store }: RecordingRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    app.get('/api/v1/recordings', { config: access, schema: { querystring: Listing } }, async (request) => {
-      const { principal, open, before, limit = 100 } = request.query as Static<typeof Listing>
+    route(app, 'GET /api/v1/recordings', async ({ query: { principal, open, before, limit = 100 } }) => {
       const rows = await store.list({
         limit,
         ...(principal === undefined ? {} : { principalId: principal }),
@@ -40,9 +26,7 @@ export const recordingRoutes =
       })
       return { recordings: rows.map(present), next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null }
     })
-    app.get('/api/v1/recordings/:sessionId', { config: access, schema: { params: ById } }, async (request, reply) => {
-      const { sessionId } = request.params as Static<typeof ById>
-      const login = requireLogin(request)
+    route(app, 'GET /api/v1/recordings/:sessionId', async ({ login, params: { sessionId }, reply }) => {
       const row = await store.find(sessionId)
       if (!row) throw new BrokerError('NOT_FOUND', `no session ${sessionId}`)
       await audit.append({
@@ -51,21 +35,20 @@ export const recordingRoutes =
         fields: { session: sessionId, grant: row.grant_id, login: login.id },
       })
       const { ok, problem, entries } = await recordings.verify(sessionId, row.recording_digest)
-      const header = { session: present(row), verified: { ok, entries, ...(problem === undefined ? {} : { problem }) } }
-      return reply
-        .type('application/x-ndjson')
-        .header('cache-control', 'no-store')
-        .send(Readable.from(lines(header, recordings.read(sessionId))))
+      const verified = { ok, entries, ...(problem === undefined ? {} : { problem }) }
+      const toText = reply.compileSerializationSchema({ ...RecordingHeader })
+      const header = toText({ session: present(row), verified } satisfies RecordingHeader)
+      return sendLines(reply, lines(header, recordings.read(sessionId)))
     })
   }
 
 /** First the session and whether its recording checks, then each entry. */
-async function* lines(header: unknown, entries: AsyncIterable<{ entry: unknown }>): AsyncGenerator<string> {
-  yield `${JSON.stringify(header)}\n`
+async function* lines(header: string, entries: AsyncIterable<{ entry: unknown }>): AsyncGenerator<string> {
+  yield `${header}\n`
   for await (const { entry } of entries) yield `${JSON.stringify(entry)}\n`
 }
 
-function present(row: SessionRow) {
+function present(row: SessionRow): RecordingView {
   return {
     id: row.id,
     principalId: row.principal_id,

@@ -1,32 +1,11 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { Input } from '../../contract/routes.ts'
+import type { SessionView } from '../../contract/sessions.ts'
 import type { Login } from '../../identity/principal.ts'
+import { route } from '../../identity/route.ts'
 import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
-import { requireLogin } from '../plugins/authentication.ts'
-
-const Listing = Type.Object(
-  {
-    open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
-    mine: Type.Optional(Type.Boolean({ description: 'Only your own' })),
-    before: Type.Optional(
-      Type.String({ maxLength: 64, description: 'Sessions older than this one; from `next` of an earlier page' }),
-    ),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
-  },
-  { additionalProperties: false },
-)
-
-interface ListQuery {
-  open?: boolean
-  mine?: boolean
-  before?: string
-  limit?: number
-}
-
-const ById = Type.Object({ id: Type.String({ pattern: '^ses_[0-9a-z]{26}$' }) })
-const Kill = Type.Object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }, { additionalProperties: false })
 
 export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'kill'>
@@ -39,30 +18,17 @@ export interface SessionRoutesDeps {
 export const sessionRoutes =
   (deps: SessionRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    app.get(
-      '/api/v1/sessions',
-      { config: { access: 'user', scope: 'read' }, schema: { querystring: Listing } },
-      async (request) => {
-        const login = requireLogin(request)
-        const query = request.query as ListQuery
-        const page = await listVisible(deps, login, query)
-        return { sessions: page.rows.map(present), next: page.next }
-      },
-    )
-    app.post(
-      '/api/v1/sessions/:id/kill',
-      { config: { access: 'user', scope: 'admin' }, schema: { params: ById, body: Kill } },
-      async (request, reply) => {
-        const login = requireLogin(request)
-        const { id } = request.params as { id: string }
-        const row = await deps.store.find(id)
-        if (!row || !(await maySee(deps, login, row))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
-        if (!(await mayEnd(deps, login, row)))
-          throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end it')
-        await deps.sessions.kill(id, login.principal, (request.body as { reason?: string }).reason ?? '')
-        return reply.code(204).send()
-      },
-    )
+    route(app, 'GET /api/v1/sessions', async ({ login, query }) => {
+      const page = await listVisible(deps, login, query)
+      return { sessions: page.rows.map(present), next: page.next }
+    })
+    route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
+      const row = await deps.store.find(id)
+      if (!row || !(await maySee(deps, login, row))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
+      if (!(await mayEnd(deps, login, row)))
+        throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end it')
+      await deps.sessions.kill(id, login.principal, reason)
+    })
   }
 
 const pageSize = 200
@@ -72,7 +38,7 @@ const mostPages = 20
 async function listVisible(
   deps: SessionRoutesDeps,
   login: Login,
-  query: ListQuery,
+  query: Input<'GET /api/v1/sessions', 'query'>,
 ): Promise<{ rows: SessionRow[]; next: string | null }> {
   const limit = query.limit ?? 100
   const rows: SessionRow[] = []
@@ -104,7 +70,7 @@ async function mayEnd(deps: SessionRoutesDeps, login: Login, row: SessionRow): P
   )
 }
 
-function present(row: SessionRow) {
+function present(row: SessionRow): SessionView {
   return {
     id: row.id,
     principalId: row.principal_id,

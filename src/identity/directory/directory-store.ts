@@ -1,5 +1,6 @@
+import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
-import { type Macs, type Row, signRow, type Unsigned } from '../signed-rows.ts'
+import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
 

@@ -1,14 +1,14 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import type { Principal } from '../principal.ts'
-import type { Memory } from '../removals.ts'
+import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
 import { createDirectoryStore, type DirectoryStore } from './directory-store.ts'
 
 type PrincipalRow = Row<'principals'>
 type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | 'logger' | 'changes'> & {
-  readonly memory: Memory
+  readonly removals: Removals
 }
 
 /** People and service accounts, as the provider showed them last. Writes happen in the principal's turn. */
@@ -63,10 +63,10 @@ export class Directory {
   /** Writes the next version. */
   async write(row: Omit<Unsigned<'principals'>, 'version'>): Promise<number> {
     const stored = await this.#store.row(row.id)
-    const version = Math.max(stored?.version ?? 0, this.#deps.memory.version(row.id)) + 1
+    const version = Math.max(stored?.version ?? 0, this.#deps.removals.version(row.id)) + 1
     const { mac: _, ...columns } = { mac: undefined, ...row, version }
     await this.#store.write(columns)
-    this.#deps.memory.noteVersion(row.id, version)
+    this.#deps.removals.noteVersion(row.id, version)
     return version
   }
 
@@ -138,7 +138,7 @@ export class Directory {
   #isGenuine(row: PrincipalRow): boolean {
     const problem = !isSigned(this.#deps.keyring, 'principals', row)
       ? 'it does not carry a valid signature'
-      : row.version < this.#deps.memory.version(row.id)
+      : row.version < this.#deps.removals.version(row.id)
         ? 'it is older than one that the broker wrote'
         : null
     if (problem) this.#report(row.id, problem)
@@ -167,7 +167,7 @@ export class Directory {
       groups: parseGroups(row.groups),
       manager: row.manager,
       active: row.active === 1,
-      lockedAt: this.#deps.memory.lockedAt(row.id) ?? row.locked_at,
+      lockedAt: this.#deps.removals.lockedAt(row.id) ?? row.locked_at,
       ownerId: row.owner_id,
     }
   }

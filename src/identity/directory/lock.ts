@@ -17,8 +17,8 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
   const principal = await deps.directory.find(reference)
   const { actor, name } = actorOf(login)
   const lockedAt = principal.lockedAt ?? deps.clock.now()
-  deps.memory.lock(principal.id, lockedAt)
-  deps.memory.unstoredLocks.add(principal.id)
+  deps.removals.lock(principal.id, lockedAt)
+  deps.removals.unstoredLocks.add(principal.id)
   const text = `the identity was locked by ${name}${why ? `: ${why}` : ''}`
   await cut(deps, principal.id, text)
   await storeLock(deps, principal.id)
@@ -43,7 +43,7 @@ export async function unlockPrincipal(
 ): Promise<Principal> {
   const principal = await deps.directory.find(reference)
   if (principal.id === login.principal.id) throw new BrokerError('DECISION_REFUSED', 'somebody else has to unlock you')
-  return await deps.turns.run(principal.id, async () => {
+  return await deps.mutex.run(principal.id, async () => {
     if ((await deps.directory.principal(principal.id))?.lockedAt == null)
       throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
     const { actor, name } = actorOf(login)
@@ -53,11 +53,11 @@ export async function unlockPrincipal(
       fields: { principal: principal.id },
       text: { name, principal_name: principal.name, reason: why },
     })
-    deps.memory.noteUnlock(principal.id, at)
+    deps.removals.noteUnlock(principal.id, at)
     await eraseHeld(deps, principal.id)
     const row = await deps.directory.row(principal.id)
     if (row) await deps.directory.write({ ...row, locked_at: null })
-    deps.memory.unlock(principal.id, at)
+    deps.removals.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
 }
@@ -65,14 +65,14 @@ export async function unlockPrincipal(
 /** Brings a lock that is in force to the store, and erases the logins with their refresh tokens. Tried again by the sweep. */
 export async function storeLock(deps: LockDeps, id: string): Promise<void> {
   try {
-    await deps.turns.run(id, async () => {
-      const lockedAt = deps.memory.lockedAt(id)
+    await deps.mutex.run(id, async () => {
+      const lockedAt = deps.removals.lockedAt(id)
       if (lockedAt === undefined) return // unlocked meanwhile
       const row = await deps.directory.row(id)
       if (row && row.locked_at === null) await deps.directory.write({ ...row, locked_at: lockedAt })
       for (const held of await deps.logins.ofPrincipal(id)) await deps.logins.delete(held.id)
     })
-    deps.memory.unstoredLocks.delete(id)
+    deps.removals.unstoredLocks.delete(id)
   } catch (error) {
     deps.logger.error({ err: error, principal: id }, 'a lock could not be stored; it is in force, and tried again')
   }

@@ -22,8 +22,8 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
   const groups = readGroups(ask.groups ?? [])
   checkGroups(core, groups)
   const id = principalId(serviceIssuer, ask.name)
-  return await core.turns.run(id, async () => {
-    if (core.memory.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
+  return await core.mutex.run(id, async () => {
+    if (core.removals.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
       throw new BrokerError('INVALID_INPUT', `there is a service account ${ask.name} already`)
     const { actor, name } = actorOf(login)
     await core.audit.append({

@@ -29,7 +29,7 @@ export class LoginKeeper implements Logins {
   async begin(vouched: Vouched, via: LoginVia, origin: { address: string }): Promise<{ secret: string; login: Login }> {
     const id = principalId(vouched.issuer, vouched.subject)
     try {
-      const begun = await this.#core.turns.run(id, () => this.#begin(id, vouched, via, origin.address))
+      const begun = await this.#core.mutex.run(id, () => this.#begin(id, vouched, via, origin.address))
       this.#core.metrics.loginsTotal.inc({ outcome: 'succeeded' })
       return begun
     } catch (error) {
@@ -130,7 +130,7 @@ export class LoginKeeper implements Logins {
   }
 
   #refuseLocked(id: string, lockedAt: number | null): void {
-    if ((this.#core.memory.lockedAt(id) ?? lockedAt) !== null) throw new BrokerError('PRINCIPAL_LOCKED')
+    if ((this.#core.removals.lockedAt(id) ?? lockedAt) !== null) throw new BrokerError('PRINCIPAL_LOCKED')
   }
 
   #newLogin(principal: string, vouched: Vouched, via: LoginVia, now: number) {
@@ -162,8 +162,8 @@ export class LoginKeeper implements Logins {
 
   #isLive(row: LoginRow): boolean {
     const now = this.#core.clock.now()
-    const { memory } = this.#core
-    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    const { removals } = this.#core
+    if (removals.isRemoved(row.id) || removals.isFromBeforeLock(row.principal_id, row.created_at)) return false
     return now < row.expires_at && now - row.seen_at < this.#core.config.sessionIdleMs
   }
 
@@ -181,13 +181,13 @@ export class LoginKeeper implements Logins {
 
   /** Takes effect here and in every open session first; the row, with its refresh token, goes next; then it is audited. */
   async #end(row: LoginRow, why: string, decidedAt: number): Promise<void> {
-    const { memory, changes, audit, logger } = this.#core
-    if (memory.isRemoved(row.id) && !memory.undeleted.has(row.id)) return await this.store.delete(row.id) // put back by somebody
-    memory.remove(row.id, row.expires_at)
+    const { removals, changes, audit, logger } = this.#core
+    if (removals.isRemoved(row.id) && !removals.undeleted.has(row.id)) return await this.store.delete(row.id) // put back by somebody
+    removals.remove(row.id, row.expires_at)
     const text = `the sign-in ended: ${why}`
     changes.publish({ what: 'login', id: row.id, reason: 'login-ended', text, decidedAt })
     await this.store.delete(row.id).catch((error: unknown) => {
-      memory.undeleted.set(row.id, 'logins')
+      removals.undeleted.set(row.id, 'logins')
       logger.error({ err: error, login: row.id }, 'an ended login could not be erased; tried again')
     })
     await audit.appendRemoval({

@@ -44,7 +44,7 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
   }
   const left = await logins.store.ofPrincipal(id)
   if (left.some((row) => due.has(row.id) && row.refresh_token !== null)) return
-  await core.turns.run(id, () => core.directory.deactivate(id))
+  await core.mutex.run(id, () => core.directory.deactivate(id))
   for (const row of await logins.store.ofPrincipal(id)) await logins.end(row.id, 'principal-inactive')
 }
 
@@ -70,7 +70,7 @@ export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: str
 
 /** One at a time for each login: a token that was rotated meanwhile is no good any more, and trying it would end the login. */
 function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
-  return core.turns.run(`probe ${id}`, async () => {
+  return core.mutex.run(`probe ${id}`, async () => {
     const row = await logins.store.byId(id)
     return row ? await tryToken(core, logins, prober, row) : 'unavailable'
   })
@@ -89,7 +89,7 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
     return 'gone'
   }
   await keepToken(core, logins, row, answer)
-  await core.turns.run(row.principal_id, async () => {
+  await core.mutex.run(row.principal_id, async () => {
     const principal = await core.directory.row(row.principal_id)
     if (principal) await core.directory.update(principal, readClaims(answer))
   })

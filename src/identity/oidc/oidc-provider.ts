@@ -10,6 +10,7 @@ import {
   enableNonRepudiationChecks,
   None,
 } from 'openid-client'
+import { isLoopback } from '../../../proxy/ports/loopback.ts'
 import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import { providerFailure } from './oidc-errors.ts'
@@ -76,5 +77,5 @@ function showSecret(secret: string): ClientAuth {
 
 /** Plain HTTP is for a provider on this very machine only; elsewhere openid-client refuses it. */
 function isLoopbackHttp({ protocol, hostname }: URL): boolean {
-  return protocol === 'http:' && ['127.0.0.1', 'localhost', '[::1]'].includes(hostname)
+  return protocol === 'http:' && isLoopback(hostname)
 }

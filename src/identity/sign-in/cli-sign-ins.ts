@@ -1,9 +1,10 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { isSameBytes } from '../../../proxy/constant-time.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Vouched } from '../logins/logins.ts'
 import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
-import { createOnce, type Once } from './one-time-secrets.ts'
+import { createOneTimeSecrets, type OneTimeSecrets } from './one-time-secrets.ts'
 import type { SignInPurpose } from './sign-in.ts'
 
 /**
@@ -17,7 +18,7 @@ import type { SignInPurpose } from './sign-in.ts'
  * 4. a login (logins.ts), whose secret is the answer to the command.
  */
 export interface CliSignIns {
-  readonly confirmations: Once<Confirmation>
+  readonly confirmations: OneTimeSecrets<Confirmation>
   readonly devices: DeviceCodes
   /** @returns the one-time code for the command's loopback port */
   issueCode(vouched: Vouched, challenge: string, address: string): string
@@ -49,9 +50,9 @@ const mostTries = 5
 export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number }): CliSignIns {
   const { clock, deviceIntervalMs } = deps
   const bounds = { clock, most: 5000, mostPerAddress: 50 }
-  const codes = createOnce<CliCode>({ ...bounds, ttlMs: redeemWithinMs })
+  const codes = createOneTimeSecrets<CliCode>({ ...bounds, ttlMs: redeemWithinMs })
   return {
-    confirmations: createOnce<Confirmation>({ ...bounds, ttlMs: confirmWithinMs }),
+    confirmations: createOneTimeSecrets<Confirmation>({ ...bounds, ttlMs: confirmWithinMs }),
     devices: createDeviceCodes({ clock, intervalMs: deviceIntervalMs }),
     issueCode: (vouched, challenge, address) => codes.put({ vouched, challenge }, address),
     redeemCode: (code, verifier) => {
@@ -59,7 +60,7 @@ export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number 
       if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, used or older than a minute')
       const shown = createHash('sha256').update(verifier).digest()
       const wanted = Buffer.from(found.challenge, 'base64url')
-      if (shown.length !== wanted.length || !timingSafeEqual(shown, wanted))
+      if (!isSameBytes(shown, wanted))
         throw new BrokerError('LOGIN_FAILED', 'the verifier does not belong to this sign-in')
       return found.vouched
     },

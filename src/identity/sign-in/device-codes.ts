@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Vouched } from '../logins/logins.ts'
-import { createOnce } from './one-time-secrets.ts'
+import { createOneTimeSecrets } from './one-time-secrets.ts'
 
 /** Follows RFC 8628 in its parts; the messages are our own, since our CLI is the only client. */
 type DeviceState =
@@ -49,7 +49,7 @@ export const deviceLifeMs = 5 * 60_000
 const alphabet = 'BCDFGHJKLMNPQRSTVWXZ'
 
 export function createDeviceCodes({ clock, intervalMs }: DeviceOptions): DeviceCodes {
-  const requests = createOnce<DeviceRequest>({ clock, ttlMs: deviceLifeMs, most: 5000, mostPerAddress: 50 })
+  const requests = createOneTimeSecrets<DeviceRequest>({ clock, ttlMs: deviceLifeMs, most: 5000, mostPerAddress: 50 })
   const byUserCode = new Map<string, DeviceRequest>()
   const isLive = (request: DeviceRequest) => clock.now() - request.startedAt < deviceLifeMs
   const forget = () => {

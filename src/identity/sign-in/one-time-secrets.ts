@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { prefixOf, withoutMapping } from '../../../proxy/ports/source-address.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 
-export interface OnceOptions {
+export interface OneTimeSecretsOptions {
   readonly clock: Clock
   /** How long an entry waits, ms. */
   readonly ttlMs: number
@@ -16,7 +16,7 @@ export interface OnceOptions {
  * Things that wait in memory for a secret to come back: few, short-lived, each taken at most once. Of the secret only the
  * SHA-256 is kept, so that looking it up tells nothing about it by its timing.
  */
-export interface Once<T> {
+export interface OneTimeSecrets<T> {
   /** @returns the secret, 43 characters of base64url. @throws BrokerError RATE_LIMITED when too many wait */
   put(value: T, address: string): string
   /** What waits for this secret, left where it is. */
@@ -25,7 +25,7 @@ export interface Once<T> {
   readonly size: number
 }
 
-export function createOnce<T>(options: OnceOptions): Once<T> {
+export function createOneTimeSecrets<T>(options: OneTimeSecretsOptions): OneTimeSecrets<T> {
   const { clock, ttlMs, most, mostPerAddress } = options
   // In order of insertion, which with one lifetime is the order of expiry.
   const waiting = new Map<string, { value: T; until: number; network: string }>()
@@ -52,7 +52,7 @@ export function createOnce<T>(options: OnceOptions): Once<T> {
   return {
     put: (value, address) => {
       expire()
-      const network = networkOf(address)
+      const network = prefixOf(withoutMapping(address))
       const ofNetwork = perNetwork.get(network) ?? 0
       if (waiting.size >= most || ofNetwork >= mostPerAddress)
         throw new BrokerError('RATE_LIMITED', 'too many sign-ins are waiting')
@@ -76,14 +76,4 @@ export function createOnce<T>(options: OnceOptions): Once<T> {
 
 function digest(secret: string): string {
   return createHash('sha256').update(secret).digest('base64')
-}
-
-/** One customer has a whole /64 of IPv6. */
-function networkOf(address: string): string {
-  if (!isIPv6(address) || address.includes('.')) return address
-  const [head = '', tail] = address.split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
-  return groups.slice(0, 4).join(':')
 }

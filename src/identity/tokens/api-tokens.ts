@@ -1,13 +1,14 @@
+import { includesAddress } from '../../../proxy/ports/address-range.ts'
 import { BrokerError } from '../../../proxy/session.ts'
+import { type ApiTokenView, longestApiTokenMs } from '../../contract/tokens.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import type { Login, Principal, Scope } from '../principal.ts'
-import { includesAddress, parseAddressRange } from './address-range.ts'
+import { readCidr } from './cidr.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
 import type { ApiTokenRow, TokenStore } from './token-store.ts'
 
-export const longestApiTokenMs = 366 * 86_400_000
 const mostPerPrincipal = 200
 /** Compared with when there is no such token, so that both take the same way. */
 const nobodysHash = '0'.repeat(64)
@@ -19,20 +20,6 @@ export interface ApiTokenAsk {
   readonly cidr?: string
   /** Id or name of a service account; omitted: the token acts as oneself. */
   readonly serviceAccount?: string
-}
-
-/** Never the secret. */
-export interface ApiTokenView {
-  readonly id: string
-  readonly principalId: string
-  readonly createdBy: string
-  readonly name: string
-  readonly scopes: readonly Scope[]
-  readonly cidr: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly lastUsedAt: number | null
-  readonly lastUsedFrom: string | null
 }
 
 /** Scoped, expiring tokens for programs, in the name of a person or a service account. */
@@ -56,10 +43,10 @@ export class ApiTokens {
     if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
     const principal = await this.#actsAs(login, ask.serviceAccount)
     checkScopes(login, ask.scopes)
-    const cidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    const cidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
       throw new BrokerError('INVALID_INPUT', 'a token lives for a year at most')
-    return await this.#core.turns.run(principal.id, async () => {
+    return await this.#core.mutex.run(principal.id, async () => {
       checkStanding(await this.#core.directory.principal(principal.id))
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.apiTokensOf(principal.id)).length >= mostPerPrincipal)
@@ -104,7 +91,7 @@ export class ApiTokens {
     const row = await this.#store.apiToken(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
     const isMine = row?.created_by === login.principal.id || (principal && mayManage(login, principal))
-    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
+    if (!row || !isMine || this.#core.removals.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
     const { actor, name } = actorOf(login)
     const why = { reason: 'token-revoked', text: `the API token was revoked by ${name}` } as const
     await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
@@ -165,9 +152,9 @@ export class ApiTokens {
   }
 
   #isLive(row: ApiTokenRow, now: number): boolean {
-    const { memory } = this.#core
-    const isStale = [row.principal_id, row.created_by].some((id) => memory.isFromBeforeLock(id, row.created_at))
-    return now < row.expires_at && !isStale && !memory.isRemoved(row.id)
+    const { removals } = this.#core
+    const isStale = [row.principal_id, row.created_by].some((id) => removals.isFromBeforeLock(id, row.created_at))
+    return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 
   /** Whoever made the token may know it: when they are locked or have left, it is dead too. */

@@ -1,5 +1,6 @@
-import type { ScramVerifier } from '../../../proxy/session.ts'
-import { deriveScramVerifier } from '../../../proxy/wire/postgres/scram.ts'
+import { createHash } from 'node:crypto'
+import type { TokenKeys } from '../../../proxy/doorman.ts'
+import { deriveScramKeys, type ScramKeys } from '../../../proxy/wire/postgres/scram.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import { hashSecret } from './token-format.ts'
 
@@ -9,19 +10,33 @@ type Keys = Pick<Keyring, 'mac' | 'seal' | 'unseal'>
 export interface ConnectKeys {
   /** Hex SHA-256 of the whole token. */
   readonly hash: string
-  readonly scram: ScramVerifier
+  readonly scram: ScramKeys
+}
+
+/** What an engine needs of them: plain data, no Buffer. */
+export function toTokenKeys({ hash, scram }: ConnectKeys): TokenKeys {
+  const { salt, iterations, storedKey, serverKey } = scram
+  return {
+    scram: {
+      salt: Uint8Array.from(salt),
+      iterations,
+      storedKey: Uint8Array.from(storedKey),
+      serverKey: Uint8Array.from(serverKey),
+    },
+    doubleSha256: Uint8Array.from(createHash('sha256').update(hash, 'hex').digest()),
+  }
 }
 
 export function deriveConnectKeys(keyring: Keys, id: string, token: string): ConnectKeys {
-  return { hash: hashSecret(token), scram: deriveScramVerifier(token, saltOf(keyring, id)) }
+  return { hash: hashSecret(token), scram: deriveScramKeys(token, saltOf(keyring, id)) }
 }
 
 export function sealKeys(keyring: Keys, id: string, { hash, scram }: ConnectKeys): Buffer {
   const plain = {
     hash,
     iterations: scram.iterations,
-    storedKey: scram.storedKey.toString('base64'),
-    serverKey: scram.serverKey.toString('base64'),
+    storedKey: Buffer.from(scram.storedKey).toString('base64'),
+    serverKey: Buffer.from(scram.serverKey).toString('base64'),
   }
   return keyring.seal(purpose(id), Buffer.from(JSON.stringify(plain)))
 }

@@ -1,20 +1,16 @@
-import {
-  BrokerError,
-  type Claim,
-  type ClientOrigin,
-  type Identity,
-  type ScramVerifier,
-} from '../../../proxy/session.ts'
-import type { Grant } from '../../access/grants/grant.ts'
+import type { Claim, Identity, TokenKeys } from '../../../proxy/doorman.ts'
+import { includesAddress, isWithinRange } from '../../../proxy/ports/address-range.ts'
+import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
+import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tokens.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
-import { includesAddress, parseAddressRange } from './address-range.ts'
-import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, unsealKeys } from './connect-keys.ts'
-import { noteUse, removeToken } from './remove-token.ts'
+import { readCidr } from './cidr.ts'
+import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
+import { eraseToken, noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
+import type { TokenGrant } from './token-grants.ts'
 import type { ConnectTokenRow, TokenStore } from './token-store.ts'
 
-export const longestConnectTokenMs = 12 * 3_600_000
 const mostPerPrincipal = 500
 
 export interface ConnectTokenAsk {
@@ -25,20 +21,6 @@ export interface ConnectTokenAsk {
   /** Cut to what the grant and the rule allow. */
   readonly durationMs?: number
   readonly cidr?: string
-}
-
-/** Never the secret. */
-export interface ConnectTokenView {
-  readonly id: string
-  readonly principalId: string
-  readonly grantId: string
-  readonly resourceId: string
-  readonly level: string
-  readonly cidr: string | null
-  readonly createdAt: number
-  readonly expiresAt: number
-  readonly lastUsedAt: number | null
-  readonly lastUsedFrom: string | null
 }
 
 /** Passwords for stock clients, each bound to one grant. */
@@ -58,9 +40,9 @@ export class ConnectTokens {
   async issue(login: Login, ask: ConnectTokenAsk): Promise<{ token: string; view: ConnectTokenView }> {
     const grant = await this.#grantFor(login, ask)
     const { maxMs } = this.#core.access().connectTokenPolicy(grant, login)
-    const ownCidr = ask.cidr === undefined ? null : parseAddressRange(ask.cidr)
+    const ownCidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     const inherited = login.via === 'api-token' ? await this.#store.apiToken(login.id) : undefined
-    return await this.#core.turns.run(login.principal.id, async () => {
+    return await this.#core.mutex.run(login.principal.id, async () => {
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.connectTokensOf(login.principal.id)).length >= mostPerPrincipal)
         throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} connect tokens are enough; revoke some`)
@@ -84,7 +66,7 @@ export class ConnectTokens {
         last_used_from: null,
       }
       if (row.expires_at <= now) throw new BrokerError('GRANT_EXPIRED')
-      if (inherited?.cidr != null && !isWithin(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
+      if (inherited?.cidr != null && !isWithinRange(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
       await this.#core.audit.append(this.#event('connect-token.issued', login, row))
       await this.#store.insertConnectToken(row)
       return { token, view: toView(row) }
@@ -103,7 +85,8 @@ export class ConnectTokens {
     const row = await this.#store.connectToken(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
     const isMine = row?.principal_id === login.principal.id || (principal && mayManage(login, principal))
-    if (!row || !isMine || this.#core.memory.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no connect token ${id}`)
+    if (!row || !isMine || this.#core.removals.isRemoved(id))
+      throw new BrokerError('NOT_FOUND', `no connect token ${id}`)
     await this.#withdraw(row, login)
   }
 
@@ -113,8 +96,8 @@ export class ConnectTokens {
   }
 
   /** The same made-up keys for an unknown id at any time, and for one that no longer counts. */
-  async scramVerifier(id: string): Promise<ScramVerifier> {
-    return (await this.#keysOf(isTokenId(id) ? await this.#live(id) : undefined, id)).scram
+  async tokenKeys(id: string): Promise<TokenKeys> {
+    return toTokenKeys(await this.#keysOf(isTokenId(id) ? await this.#live(id) : undefined, id))
   }
 
   /**
@@ -125,7 +108,7 @@ export class ConnectTokens {
     const id =
       claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
     const row = id === undefined ? undefined : await this.#live(id)
-    const isProved = claim.by === 'scram' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
+    const isProved = claim.by === 'proof' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
     if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
     const principal = await this.#admit(row, client).catch(async (error: unknown) => {
       await this.#core.audit.appendRemoval(denied(row, client, error))
@@ -152,15 +135,20 @@ export class ConnectTokens {
     return principal?.active === true && principal.lockedAt === null
   }
 
-  /** Erases what has expired; sessions that came in by it end. */
+  /**
+   * Erases what has expired. Sessions that it let in end with their grant, which may have been extended meanwhile; those of a token
+   * that came of an API token end with it, since they reach no further than that one.
+   */
   async expire(): Promise<void> {
+    const deps = { ...this.#core, store: this.#store }
     for (const row of await this.#store.expiredConnectTokens(this.#core.clock.now())) {
       const why = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
-      await removeToken({ ...this.#core, store: this.#store }, 'connect_tokens', row, why)
+      if (isTokenId(row.issued_by)) await removeToken(deps, 'connect_tokens', row, why)
+      else await eraseToken(deps, 'connect_tokens', row)
     }
   }
 
-  async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<Grant> {
+  async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<TokenGrant> {
     const answer = await this.#core.access().check({
       principalId: login.principal.id,
       resource: ask.resource,
@@ -183,8 +171,8 @@ export class ConnectTokens {
   }
 
   #isLive(row: ConnectTokenRow): boolean {
-    const { memory, clock } = this.#core
-    if (memory.isRemoved(row.id) || memory.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    const { removals, clock } = this.#core
+    if (removals.isRemoved(row.id) || removals.isFromBeforeLock(row.principal_id, row.created_at)) return false
     return clock.now() < row.expires_at
   }
 
@@ -222,13 +210,6 @@ function denied(row: ConnectTokenRow, client: ClientOrigin, error: unknown) {
     fields: { token: row.id, resource: row.resource_id, level: row.level, code, via: client.via },
     text: { address: client.address },
   }
-}
-
-/** Whether a range lies in another: its first address does, and it is no wider. */
-function isWithin(range: string | null, outer: string): boolean {
-  if (range === null) return false
-  const [address = '', bits = ''] = range.split('/')
-  return includesAddress(outer, address) && Number(bits) >= Number(outer.split('/')[1])
 }
 
 function toView(row: Omit<ConnectTokenRow, 'mac'>): ConnectTokenView {

@@ -2,7 +2,7 @@ import type { EndReason } from '../../../proxy/session.ts'
 import type { Core } from '../core.ts'
 import type { TokenStore } from './token-store.ts'
 
-type RemoveDeps = Pick<Core, 'memory' | 'changes' | 'clock' | 'logger'> & { readonly store: TokenStore }
+type RemoveDeps = Pick<Core, 'removals' | 'changes' | 'clock' | 'logger'> & { readonly store: TokenStore }
 
 const touchEveryMs = 60_000
 
@@ -13,10 +13,20 @@ export async function removeToken(
   row: { readonly id: string; readonly expires_at: number },
   why: { readonly reason: EndReason; readonly text: string },
 ): Promise<void> {
-  deps.memory.remove(row.id, row.expires_at)
+  deps.removals.remove(row.id, row.expires_at)
   deps.changes.publish({ what: 'token', id: row.id, ...why, decidedAt: deps.clock.now() })
+  await eraseToken(deps, table, row)
+}
+
+/** So that it lets no one in any more; open sessions are not touched. */
+export async function eraseToken(
+  deps: RemoveDeps,
+  table: 'api_tokens' | 'connect_tokens',
+  row: { readonly id: string; readonly expires_at: number },
+): Promise<void> {
+  deps.removals.remove(row.id, row.expires_at)
   await deps.store.delete(table, row.id).catch((error: unknown) => {
-    deps.memory.undeleted.set(row.id, table)
+    deps.removals.undeleted.set(row.id, table)
     deps.logger.error({ err: error, token_id: row.id }, 'a token could not be erased; it is void, and tried again')
   })
 }

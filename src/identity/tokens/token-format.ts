@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { isSameBytes } from '../../../proxy/constant-time.ts'
 import { newId, newTokenId } from '../../store/ids.ts'
 
 /**
@@ -56,6 +57,5 @@ export function hashSecret(text: string): string {
 /** Constant-time. @param wanted hex SHA-256 */
 export function isHashOf(wanted: string, text: string): boolean {
   const shown = createHash('sha256').update(text).digest()
-  const bytes = Buffer.from(wanted, 'hex')
-  return bytes.length === shown.length && timingSafeEqual(bytes, shown)
+  return isSameBytes(Buffer.from(wanted, 'hex'), shown)
 }

@@ -1,5 +1,6 @@
+import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
-import { isSigned, type Macs, type Row, signRow, type Unsigned } from '../signed-rows.ts'
+import { isSigned, type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type ApiTokenRow = Row<'api_tokens'>
 export type ConnectTokenRow = Row<'connect_tokens'>

@@ -28,3 +28,7 @@ export interface CredentialTables {
     settled_at: number | null
   }
 }
+
+declare module '../../store/schema.ts' {
+  interface Database extends CredentialTables {}
+}

@@ -1,10 +1,25 @@
-import type { Kind } from '../../catalog/kind.ts'
-import { parseLevel, type RoleLevel } from './level.ts'
-import { parseTarget, type RoleTarget } from './target.ts'
+import type { Kind, Problem } from '../../catalog/kind.ts'
+import { type RoleLevel, roleLevel } from './level.ts'
+import { rolePolicies } from './policies.ts'
+import { type RoleTarget, roleTarget } from './target.ts'
 
 export const iamRole: Kind<RoleTarget, RoleLevel> = {
   name: 'iam-role',
-  parseTarget,
-  parseLevel,
+  id: 'account',
+  target: roleTarget,
+  level: roleLevel,
+  check: ({ account, isRevocable }, { aws }) =>
+    isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
+  policies: rolePolicies,
+  features: ({ isRevocable }) => ['roles', ...(isRevocable ? ['revocation'] : [])],
+}
+
+/** Sessions from a person's own token carry no tags of ours. */
+function noTagToDenyBy(account: string): Problem {
+  return {
+    path: 'revocable',
+    message: `account ${account} trusts web_identity, whose sessions carry no tag to deny them by`,
+    fix: 'remove it, or let the account trust the hub',
+  }
 }

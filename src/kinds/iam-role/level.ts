@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { stsLimits } from '../../aws/aws.ts'
 import type { Parsed, Problem } from '../../catalog/kind.ts'
-import { levelProblems } from '../../catalog/level-problems.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
+import { strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
 /** What an access level means on a role: all that the role may do, unless it says less. */
@@ -21,37 +22,64 @@ const mostArns = 10
 /** What the broker may have to add: the end of the grant (session-policy.ts). */
 const roomForEnd = 160
 
-const LevelSchema = Type.Object(
+const sessionLimits = { least: '15m', most: '12h' }
+
+const schema = Type.Object(
   {
     session_policy: Type.Optional(
-      Type.Object({ Version: Type.Literal('2012-10-17'), Statement: Type.Unknown() }, { additionalProperties: false }),
+      Type.Object(
+        {
+          Version: Type.Literal('2012-10-17', { description: 'Version of the policy language' }),
+          Statement: Type.Unknown({
+            description: 'One statement or a list of them, as IAM takes it, without Principal',
+            examples: [[{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }]],
+          }),
+        },
+        {
+          ...strict,
+          errorMessage: 'expected a policy document: Version "2012-10-17" and Statement',
+          description: 'Inline session policy: what the credentials may do at most, of what the role may do',
+          examples: [
+            { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }] },
+          ],
+        },
+      ),
     ),
     policy_arns: Type.Optional(
       Type.Array(Type.String({ pattern: '^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[\\w+=,.@/-]+$' }), {
         maxItems: mostArns,
+        errorMessage: `expected at most ${mostArns} ARNs of managed policies`,
+        description: "Managed policies, of the role's account or of AWS, that bound the credentials in the same way",
+        examples: [['arn:aws:iam::aws:policy/ReadOnlyAccess']],
       }),
     ),
-    session: Type.Optional(Type.String({ pattern: '^[0-9]{1,8}(ms|s|m|h|d)$' })),
+    session: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
+        'x-least': sessionLimits.least,
+        'x-most': sessionLimits.most,
+        errorMessage: `expected a duration of ${sessionLimits.least} to ${sessionLimits.most}`,
+        description: 'Longest life of one set of credentials; left out: what grant and role allow',
+        examples: ['30m'],
+      }),
+    ),
   },
-  { additionalProperties: false },
+  strict,
 )
-
-const expected: Readonly<Record<string, string>> = {
-  session_policy: 'expected a policy document: Version "2012-10-17" and Statement',
-  policy_arns: `expected at most ${mostArns} ARNs of managed policies`,
-  session: 'expected a duration of 15m to 12h',
-}
 
 const words = { noun: 'a role level', mapping: 'expected a mapping; {} for all that the role may do' }
 
-export function parseLevel(raw: unknown): Parsed<RoleLevel> {
-  if (!Value.Check(LevelSchema, raw)) return { ok: false, problems: levelProblems(LevelSchema, raw, expected, words) }
+function read(raw: unknown): Parsed<RoleLevel> {
+  if (!Value.Check(schema, raw)) return { ok: false, problems: memberProblems(schema, raw, words) }
   const sessionPolicy = raw.session_policy === undefined ? null : JSON.stringify(raw.session_policy)
   const policyArns = raw.policy_arns ?? []
   const sessionMs = raw.session === undefined ? null : (parseDuration(raw.session) ?? 0)
   const problems: Problem[] = []
   if (sessionMs !== null && (sessionMs < stsLimits.shortestMs || sessionMs > stsLimits.longestMs))
-    problems.push({ path: 'session', message: expected.session ?? '' })
+    problems.push({
+      path: 'session',
+      message: `expected a duration of ${sessionLimits.least} to ${sessionLimits.most}`,
+    })
   if (sessionPolicy !== null) problems.push(...policyProblems(raw.session_policy?.Statement, sessionPolicy))
   const size = (sessionPolicy ?? '').length + policyArns.join('').length + roomForEnd
   if (size > longestPolicies)
@@ -62,6 +90,8 @@ export function parseLevel(raw: unknown): Parsed<RoleLevel> {
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, value: { sessionPolicy, policyArns, sessionMs } }
 }
+
+export const roleLevel = { schema, read }
 
 function policyProblems(statement: unknown, text: string): Problem[] {
   const path = 'session_policy'

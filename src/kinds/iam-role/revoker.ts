@@ -2,7 +2,7 @@ import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Boundary, Place } from '../../aws/boundary.ts'
-import { type Changes, concerns, type Held, type Removal } from '../../store/changes.ts'
+import { type Changes, concerns, type Held, isRemoval, type Removal } from '../../store/changes.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CredentialRow, CredentialStore } from './credential-store.ts'
@@ -43,7 +43,7 @@ export class Revoker {
   constructor(deps: RevokerDeps) {
     this.#deps = deps
     deps.changes.subscribe((change) => {
-      if (change.what === 'rules' || change.what === 'directory' || harmless.includes(change.reason)) return
+      if (!isRemoval(change) || harmless.includes(change.reason)) return
       this.#pending.push(change)
       void this.#run()
     })

@@ -1,16 +1,12 @@
-import {
-  BrokerError,
-  type ClientOrigin,
-  type Doorman,
-  type Identity,
-  type SessionPermit,
-} from '../../../proxy/session.ts'
+import type { Identity } from '../../../proxy/doorman.ts'
+import type { ClientOrigin, SessionPermit } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AwsCredentials } from '../../aws/aws.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import { heldBy, type Kind } from '../../catalog/kind.ts'
+import type { LocalSessions } from '../../sessions/local-sessions.ts'
 import type { RoleLevel } from './level.ts'
 import { type HandOut, RoleSession, type RoleSessionDeps, type RoleSessionEnd } from './role-session.ts'
-import { parseTarget, type RoleTarget } from './target.ts'
+import type { RoleTarget } from './target.ts'
 
 export interface RoleAsk {
   readonly identity: Identity
@@ -29,26 +25,24 @@ export interface HandedOut {
 
 export interface RoleSessionsDeps extends RoleSessionDeps {
   readonly access: Pick<AccessService, 'check'>
-  readonly doorman: Pick<Doorman, 'open' | 'started' | 'end'>
-  /** What was decided when the permit was made. */
-  answerOf(permit: SessionPermit): { readonly resource: Resource; readonly level: unknown }
+  readonly sessions: LocalSessions
+  readonly kind: Kind<RoleTarget, RoleLevel>
 }
-
-const kinds = ['iam-role']
 
 /** Open sessions of roles: one for each login, role, level and grant, whatever the number of tools that ask. */
 export class RoleSessions {
   readonly #deps: RoleSessionsDeps
   readonly #byKey = new Map<string, Promise<RoleSession>>()
-  #openCount = 0
+  readonly #open = new Map<string, RoleSession>()
 
   constructor(deps: RoleSessionsDeps) {
     this.#deps = deps
+    deps.sessions.onMoved((sessionId, endsAt) => this.#open.get(sessionId)?.runUntil(endsAt))
   }
 
   /** Nothing flows through these, so that a daemon which drains need not wait for them. */
   get openCount(): number {
-    return this.#openCount
+    return this.#open.size
   }
 
   /**
@@ -67,57 +61,45 @@ export class RoleSessions {
     const { resource, level } = ask
     const answer = await this.#deps.access.check({ principalId, resource, ...(level === undefined ? {} : { level }) })
     // A denial is the doorman's to say, and to write down.
-    if (!answer.allowed || !kinds.includes(answer.resource.kind)) return await this.#open(ask, '')
+    if (!answer.allowed || answer.held.resource.kind !== this.#deps.kind.name) return await this.#begin(ask, '')
     const { grant } = answer
-    const key = JSON.stringify([credential.id, answer.resource.id, grant.level, grant.id])
+    const { id } = answer.held.resource
+    const key = JSON.stringify([credential.id, id, grant.level, grant.id])
     let held = this.#byKey.get(key)
     if (!held) {
-      held = this.#open({ ...ask, resource: answer.resource.id, level: grant.level }, key)
+      held = this.#begin({ ...ask, resource: id, level: grant.level }, key)
       this.#byKey.set(key, held)
       held.catch(() => this.#byKey.delete(key)) // whoever asked is told
     }
     const session = await held
     if (session.isOver) return await this.#sessionFor(ask) // it ended meanwhile, and its key with it
-    session.runUntil(grant.endsAt)
     return session
   }
 
-  async #open(ask: RoleAsk, key: string): Promise<RoleSession> {
-    const { doorman, answerOf } = this.#deps
+  async #begin(ask: RoleAsk, key: string): Promise<RoleSession> {
+    const { sessions, kind } = this.#deps
     const { identity, resource: resourceId, level, client, tool } = ask
-    const permit = await doorman.open({
+    const permit = await sessions.open({
       identity,
       resourceId,
       client,
-      kinds,
+      kind: kind.name,
       ...(level === undefined ? {} : { level }),
       ...(tool === undefined ? {} : { tool }),
     })
-    this.#openCount++
-    const answer = answerOf(permit)
-    const target = parseTarget(answer.resource)
-    if (!target.ok) {
-      await this.#end(permit, key, { reason: 'open-failed' })
-      throw new BrokerError('RESOURCE_UNKNOWN', target.problems[0]?.message)
-    }
-    const { roleArn, account } = target.value
-    await doorman.started(permit, { role: roleArn, account })
-    const open = {
-      permit,
-      target: target.value,
-      level: answer.level as RoleLevel,
-      credentialId: identity.credential.id,
-    }
-    return new RoleSession(this.#deps, open, (end) => {
-      this.#end(permit, key, end).catch((error: unknown) =>
-        this.#deps.logger.error({ err: error, session: permit.sessionId }, 'a session could not be ended in order'),
-      )
-    })
+    const { held } = sessions.known(permit.sessionId)
+    const { target, level: meaning } = heldBy(kind, held)
+    await sessions.started(permit, { role: target.roleArn, account: target.account })
+    const open = { permit, target, level: meaning, credentialId: identity.credential.id }
+    const session = new RoleSession(this.#deps, open, (end) => void this.#end(permit, key, end))
+    this.#open.set(permit.sessionId, session)
+    session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // it may have moved before it was listened for
+    return session
   }
 
   async #end(permit: SessionPermit, key: string, end: RoleSessionEnd): Promise<void> {
     this.#byKey.delete(key)
-    this.#openCount--
-    await this.#deps.doorman.end(permit, { ...end, bytesUp: 0, bytesDown: 0 })
+    this.#open.delete(permit.sessionId)
+    await this.#deps.sessions.end(permit, { ...end, bytesUp: 0, bytesDown: 0 })
   }
 }

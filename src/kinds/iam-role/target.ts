@@ -1,5 +1,9 @@
+import { Type } from 'typebox'
+import { Value } from 'typebox/value'
 import type { Parsed, Problem } from '../../catalog/kind.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
+import { Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
 /** One IAM role that people take sessions of. */
@@ -18,37 +22,66 @@ export interface RoleTarget {
 
 const defaultMaxSession = '1h'
 
-export function parseTarget(resource: Resource): Parsed<RoleTarget> {
-  const problems: Problem[] = []
+const schema = Type.Object(
+  {
+    role: Type.Optional(RoleArn('ARN of the role, when it has a path')),
+    max_session: Type.Optional(
+      Duration('MaxSessionDuration of the role; chained sessions end after an hour whatever it is', defaultMaxSession, {
+        least: '1h',
+        most: '12h',
+      }),
+    ),
+    revocable: Type.Optional(
+      Type.Boolean({
+        description:
+          'The role has the policy of aws.revocation_policy as its permissions boundary: credentials already handed out are killed when the grant ends',
+        default: false,
+      }),
+    ),
+    transitive_tags: Type.Optional(
+      Type.Boolean({ description: "Sessions pass the grant's tags on to roles assumed from them", default: true }),
+    ),
+    source_identity: Type.Optional(
+      Type.Boolean({
+        description: 'Sessions carry the person as SourceIdentity, also in roles assumed from them',
+        default: true,
+      }),
+    ),
+  },
+  strict,
+)
+
+const words = { noun: 'an iam-role', mapping: 'expected a mapping' }
+
+function read(resource: Resource): Parsed<RoleTarget> {
   const { partition, account, name, attributes } = resource
-  const { role, max_session: maxSession = defaultMaxSession, revocable, transitive_tags, source_identity } = attributes
-  if (account === null) problems.push({ path: 'id', message: 'expected iam-role/ACCOUNT/NAME' })
+  if (!Value.Check(schema, attributes)) return { ok: false, problems: memberProblems(schema, attributes, words) }
+  if (account === null) return { ok: false, problems: [{ path: 'id', message: 'expected iam-role/ACCOUNT/NAME' }] }
+  const { role: roleArn = `arn:${partition}:iam::${account}:role/${name}` } = attributes
+  const problems: Problem[] = []
   if (!/^[\w+=,.@-]{1,64}$/.test(name))
     problems.push({ path: 'id', message: 'expected the name of a role: 1–64 letters, digits and _+=,.@-' })
-  const roleArn = typeof role === 'string' ? role : `arn:${partition}:iam::${account}:role/${name}`
   if (!isArnOf(roleArn, resource))
     problems.push({
       path: 'role',
       message: `expected the ARN of the role ${name} of account ${account} in partition ${partition}`,
     })
-  for (const key of foreign)
-    if (attributes[key] !== undefined) problems.push({ path: key, message: 'means nothing on an iam-role' })
   if (problems.length > 0) return { ok: false, problems }
   return {
     ok: true,
     value: {
       partition,
-      account: account ?? '',
+      account,
       roleArn,
-      maxSessionMs: parseDuration(String(maxSession)) ?? 0,
-      isRevocable: revocable === true,
-      hasTransitiveTags: transitive_tags !== false,
-      hasSourceIdentity: source_identity !== false,
+      maxSessionMs: parseDuration(attributes.max_session ?? defaultMaxSession) ?? 0,
+      isRevocable: attributes.revocable === true,
+      hasTransitiveTags: attributes.transitive_tags !== false,
+      hasSourceIdentity: attributes.source_identity !== false,
     },
   }
 }
 
-const foreign = ['endpoint', 'port', 'connect_address', 'resource_id', 'database', 'ca'] as const
+export const roleTarget = { schema, read }
 
 /** Names are unique in an account, whatever the path. */
 function isArnOf(arn: string, { partition, account, name }: Resource): boolean {

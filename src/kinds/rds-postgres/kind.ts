@@ -1,10 +1,17 @@
 import type { Kind } from '../../catalog/kind.ts'
-import { parseLevel, type RdsLevel } from '../rds/level.ts'
-import { parseTarget, type RdsTarget } from '../rds/target.ts'
+import { type RdsLevel, rdsLevel } from '../rds/level.ts'
+import { rdsPolicies } from '../rds/policies.ts'
+import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
-  parseTarget,
-  parseLevel,
+  id: 'regional',
+  protocol: 'postgres',
+  target: rdsTarget({ port: 5432, database: 'postgres' }),
+  level: rdsLevel,
+  check: checkTrust,
+  shown: ({ database }) => ({ database }),
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
+  policies: rdsPolicies,
+  features: () => ['databases'],
 }

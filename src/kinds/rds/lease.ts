@@ -1,4 +1,4 @@
-import type { SessionPermit } from '../../../proxy/session.ts'
+import type { PermitFacts } from '../../../proxy/session.ts'
 import type { Aws, AwsCredentials } from '../../aws/aws.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import type { Changes } from '../../store/changes.ts'
@@ -14,7 +14,7 @@ export interface LeaseDeps {
   readonly logger: Logger
 }
 
-interface Token {
+export interface Token {
   readonly text: string
   readonly expiresAt: number
 }
@@ -36,27 +36,27 @@ export class Leases {
   }
 
   /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
-  async token(permit: SessionPermit, target: RdsTarget, level: RdsLevel): Promise<string> {
-    const key = JSON.stringify([permit.grantId, permit.resourceId, permit.level, target, level.dbUser])
+  async token(session: PermitFacts, target: RdsTarget, level: RdsLevel): Promise<Token> {
+    const key = JSON.stringify([session.grantId, session.resourceId, session.level, target, level.dbUser])
     const known = this.#byKey.get(key)
     // An extended grant gets a lease of its own length.
-    if (known && known.endsAt >= permit.endsAt) return (await known.token.get()).text
+    if (known && known.endsAt >= session.endsAt) return await known.token.get()
     const { clock } = this.#deps
     if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
-    const token = this.#signing(permit, target, level)
-    this.#byKey.set(key, { grantId: permit.grantId, endsAt: permit.endsAt, token })
-    return (await token.get()).text
+    const token = this.#signing(session, target, level)
+    this.#byKey.set(key, { grantId: session.grantId, endsAt: session.endsAt, token })
+    return await token.get()
   }
 
   #forget(matches: (lease: { grantId: string; endsAt: number }) => boolean): void {
     for (const [key, lease] of this.#byKey) if (matches(lease)) this.#byKey.delete(key)
   }
 
-  #signing(permit: SessionPermit, target: RdsTarget, level: RdsLevel): Renewing<Token> {
+  #signing(session: PermitFacts, target: RdsTarget, level: RdsLevel): Renewing<Token> {
     const { aws, clock, logger } = this.#deps
     const onLateRenewal = (error: unknown) => logger.warn({ err: error }, 'a lease could not be renewed ahead')
     const credentials = new Renewing({
-      make: () => aws.session(askFor(permit, target, level)),
+      make: () => aws.session(askFor(session, target, level)),
       clock,
       aheadMs: 300_000,
       marginMs: 60_000,
@@ -77,7 +77,7 @@ export class Leases {
 }
 
 /** The narrowest that AWS allows: signing in as one user of one database. */
-function askFor(permit: SessionPermit, target: RdsTarget, level: RdsLevel) {
+function askFor(session: PermitFacts, target: RdsTarget, level: RdsLevel) {
   const { partition, account, region, role, resourceId } = target
   const resource = `arn:${partition}:rds-db:${region}:${account}:dbuser:${resourceId}/${level.dbUser}`
   const statement = { Effect: 'Allow', Action: 'rds-db:connect', Resource: resource }
@@ -85,11 +85,11 @@ function askFor(permit: SessionPermit, target: RdsTarget, level: RdsLevel) {
     partition,
     account,
     role,
-    person: permit.principalName,
-    grantId: permit.grantId,
-    requestId: permit.requestId,
+    person: session.principalName,
+    grantId: session.grantId,
+    requestId: session.requestId,
     policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
-    until: permit.endsAt,
+    until: session.endsAt,
   }
 }
 

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Parsed } from '../../catalog/kind.ts'
-import { levelProblems } from '../../catalog/level-problems.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
+import { strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
 /** What an access level means on a database. */
@@ -15,33 +16,57 @@ export interface RdsLevel {
   readonly maxRows: number
 }
 
-/** PostgreSQL cuts names at 63 bytes, and would sign in somebody else. */
+/** PostgreSQL cuts names at 63 bytes, and would sign in another user. */
 const name = { minLength: 1, maxLength: 63 }
 
-const LevelSchema = Type.Object(
+const schema = Type.Object(
   {
-    db_user: Type.String({ ...name, pattern: '^[A-Za-z_][A-Za-z0-9_$-]*$' }),
-    databases: Type.Optional(Type.Array(Type.String(name), { minItems: 1 })),
-    statement_timeout: Type.Optional(Type.String({ pattern: '^[0-9]{1,8}(ms|s|m|h|d)$' })),
-    max_rows: Type.Optional(Type.Integer({ minimum: 1 })),
+    db_user: Type.String({
+      ...name,
+      pattern: '^[A-Za-z_][A-Za-z0-9_$-]*$',
+      errorMessage: 'expected the name of a database user that has the role rds_iam, 1–63 letters, digits, _, $ and -',
+      description: 'Signs in at the target; must have the role rds_iam. Its rights there are what the level allows',
+      examples: ['sallyport_ro'],
+    }),
+    databases: Type.Optional(
+      Type.Array(Type.String(name), {
+        minItems: 1,
+        errorMessage: 'expected a list of names of databases, or ["*"]',
+        description: 'Databases that may be connected to; *: all of them',
+        default: ['*'],
+        examples: [['orders']],
+      }),
+    ),
+    statement_timeout: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
+        patternErrorMessage: 'expected a duration such as 30s',
+        description:
+          'The longest statement_timeout of the session at its start; SQL can set another, so it keeps order and is no boundary',
+        examples: ['30s'],
+      }),
+    ),
+    max_rows: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        errorMessage: 'expected a whole number of at least 1',
+        description: 'The session is ended when a statement gives more rows',
+        examples: [100_000],
+      }),
+    ),
   },
-  { additionalProperties: false },
+  strict,
 )
-
-const expected: Readonly<Record<string, string>> = {
-  db_user: 'expected the name of a database user that has the role rds_iam, 1–63 letters, digits, _, $ and -',
-  databases: 'expected a list of names of databases, or ["*"]',
-  statement_timeout: 'expected a duration such as 30s',
-  max_rows: 'expected a whole number of at least 1',
-}
 
 const words = { noun: 'a database level', mapping: 'expected a mapping with db_user' }
 
-export function parseLevel(raw: unknown): Parsed<RdsLevel> {
-  if (!Value.Check(LevelSchema, raw)) return { ok: false, problems: levelProblems(LevelSchema, raw, expected, words) }
+function read(raw: unknown): Parsed<RdsLevel> {
+  if (!Value.Check(schema, raw)) return { ok: false, problems: memberProblems(schema, raw, words) }
   const { db_user: dbUser, databases = ['*'], statement_timeout: timeout, max_rows: maxRows = 0 } = raw
   return {
     ok: true,
     value: { dbUser, databases, statementTimeoutMs: parseDuration(timeout ?? '') ?? 0, maxRows },
   }
 }
+
+export const rdsLevel = { schema, read }

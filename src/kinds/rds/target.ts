@@ -1,6 +1,11 @@
-import { BlockList, isIP } from 'node:net'
-import type { Parsed, Problem } from '../../catalog/kind.ts'
+import { isIP } from 'node:net'
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { isForbidden } from '../../../proxy/reach/forbidden-addresses.ts'
+import type { Kind, Parsed, Problem, Surroundings } from '../../catalog/kind.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
+import { Address, RoleArn, strict } from '../../config/schema/members.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -21,54 +26,101 @@ export interface RdsTarget {
   readonly ca: string | null
 }
 
-/** Addresses that a catalog entry must never lead to: link-local, among them the metadata services of clouds and containers. */
-const forbidden = new BlockList()
-forbidden.addSubnet('169.254.0.0', 16, 'ipv4')
-forbidden.addSubnet('fe80::', 10, 'ipv6')
-forbidden.addAddress('fd00:ec2::254', 'ipv6')
-forbidden.addAddress('fd00:ec2::23', 'ipv6')
+/** What one engine has where an entry says nothing. */
+export interface RdsDefaults {
+  readonly port: number
+  readonly database: string
+}
 
-const defaultPort = 5432
+const hostNameExpected = 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com'
 
-export function parseTarget(resource: Resource): Parsed<RdsTarget> {
-  const problems: Problem[] = []
-  const {
-    endpoint,
-    port = defaultPort,
-    connect_address: connect,
-    resource_id: resourceId,
-    role,
-    database,
-    ca,
-  } = resource.attributes
-  const report = (path: string, message: string) => problems.push({ path, message })
-  if (typeof endpoint !== 'string' || !isHostName(endpoint))
-    report('endpoint', 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com')
-  if (typeof resourceId !== 'string')
-    report('resource_id', 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that')
-  if (resource.account === null || resource.region === null) report('id', 'expected KIND/ACCOUNT/REGION/NAME')
-  const roleAccount = typeof role === 'string' ? role.split(':')[4] : undefined
-  if (roleAccount !== undefined && roleAccount !== resource.account)
-    report('role', `the role is of account ${roleAccount}, the resource of ${resource.account}`)
-  const to = typeof connect === 'string' ? parseAddress(connect) : { host: String(endpoint), port: Number(port) }
-  if (isForbidden(to.host))
-    report(connect === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are never reached')
-  if (problems.length > 0) return { ok: false, problems }
+const schemaFor = ({ port, database }: RdsDefaults) =>
+  Type.Object(
+    {
+      endpoint: Type.String({
+        description: 'Host name of the target, as AWS gives it',
+        errorMessage: hostNameExpected,
+        examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
+      }),
+      port: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target', default: port }),
+      ),
+      connect_address: Type.Optional(
+        Address(
+          'Where to connect instead of endpoint:port; name and certificate stay those of the endpoint',
+          `10.0.0.7:${port}`,
+        ),
+      ),
+      resource_id: Type.String({
+        pattern: '^(db|cluster|prx)-[A-Za-z0-9]+$',
+        patternErrorMessage: 'expected db-…, cluster-… or prx-…',
+        errorMessage: 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that',
+        examples: ['db-ABCDEFGHIJKL01234'],
+        description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
+      }),
+      role: Type.Optional(
+        RoleArn('IAM role whose session signs in to the target; left out: the spoke role itself signs in'),
+      ),
+      database: Type.Optional(
+        Type.String({ description: 'Database used when the client names none', default: database }),
+      ),
+      ca: Type.Optional(
+        Type.String({
+          'x-file': 'certificates',
+          description: 'PEM file of roots to trust instead of the RDS roots',
+          examples: ['/etc/sallyport/roots.pem'],
+        }),
+      ),
+    },
+    strict,
+  )
+
+type Attributes = Static<ReturnType<typeof schemaFor>>
+
+const words = { noun: 'a database', mapping: 'expected a mapping with endpoint and resource_id' }
+
+/** Attributes of the databases of one engine. */
+export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
+  const schema = schemaFor(defaults)
   return {
-    ok: true,
-    value: {
-      partition: resource.partition,
-      account: resource.account ?? '',
-      region: resource.region ?? '',
-      endpoint: String(endpoint),
-      port: Number(port),
-      connect: to,
-      resourceId: String(resourceId),
-      role: typeof role === 'string' ? role : null,
-      database: typeof database === 'string' ? database : 'postgres',
-      ca: typeof ca === 'string' ? ca : null,
+    schema,
+    read: (resource) => {
+      const { attributes } = resource
+      if (Value.Check(schema, attributes)) return readTarget(resource, attributes, defaults)
+      return { ok: false, problems: memberProblems(schema, attributes, words) }
     },
   }
+}
+
+function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
+  const { partition, account, region } = resource
+  const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
+  const { connect_address: address, database = defaults.database } = attributes
+  if (account === null || region === null)
+    return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }
+  const connect = address === undefined ? { host: endpoint, port } : parseAddress(address)
+  const problems: Problem[] = []
+  const report = (path: string, message: string) => problems.push({ path, message })
+  if (!isHostName(endpoint)) report('endpoint', hostNameExpected)
+  const roleAccount = role?.split(':')[4]
+  if (roleAccount !== undefined && roleAccount !== account)
+    report('role', `the role is of account ${roleAccount}, the resource of ${account}`)
+  if (isForbidden(connect.host))
+    report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are never reached')
+  if (problems.length > 0) return { ok: false, problems }
+  return { ok: true, value: { partition, account, region, endpoint, port, connect, resourceId, role, database, ca } }
+}
+
+/** Tokens are signed with a session that the hub's chain of roles opens, which such an account does not trust. */
+export function checkTrust({ account }: RdsTarget, { aws }: Surroundings): Problem[] {
+  if (aws.accounts[account]?.trust !== 'web_identity') return []
+  return [
+    {
+      path: 'id',
+      message: `account ${account} trusts web_identity, and databases can be reached only through the hub so far`,
+      fix: `remove trust: web_identity from aws.accounts.${account}, or remove this resource`,
+    },
+  ]
 }
 
 /** A name, not an address: certificates and tokens are for names. */
@@ -79,10 +131,4 @@ function isHostName(text: string): boolean {
 function parseAddress(text: string): { host: string; port: number } {
   const at = text.lastIndexOf(':')
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
-}
-
-/** Also asked of what a name resolves to, when it is connected to. */
-export function isForbidden(host: string): boolean {
-  const version = isIP(host)
-  return version !== 0 && forbidden.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }

@@ -3,15 +3,16 @@ import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
+import { makeLocalPassword } from '../../../proxy/local/local-password.ts'
 import { type ListenAt, type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
-import { makeLocalPassword, passwordOf } from '../../../proxy/local/postgres/password.ts'
-import type { BrokerEnd } from '../../../proxy/local/postgres/relay.ts'
-import type { ClientOptions } from '../../../proxy/local/postgres/serve-client.ts'
+import type { ClientOptions } from '../../../proxy/local/local-protocol.ts'
+import { localPostgres } from '../../../proxy/local/postgres/local-postgres.ts'
+import type { BrokerEnd } from '../../../proxy/local/relay.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { quietFor, waitUntil } from '../../wait-until.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
 
 const withPsql = { skip: skipWithout('psql') }
@@ -36,7 +37,7 @@ async function open(
   const password = makeLocalPassword()
   const ends: BrokerEnd[] = []
   const refusals: BrokerError[] = []
-  const port = await openLocalPort(at, {
+  const port = await openLocalPort(at, localPostgres, {
     server: behind.url,
     bearer: async () => 'bearer-of-alice',
     resourceId: orders,
@@ -48,7 +49,7 @@ async function open(
     ...options,
   })
   t.teardown(() => port.close())
-  return { broker: behind, port, password: password.text, ends, refusals }
+  return { broker: behind, port, password, ends, refusals }
 }
 
 interface Ran {
@@ -89,11 +90,6 @@ async function client(t: Test, opened: Opened, settings: pg.ClientConfig = {}): 
   made.on('error', () => {})
   t.teardown(() => made.end().catch(() => {}))
   return made
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !claim(); await delay(5))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
 t.test(
@@ -139,14 +135,14 @@ t.test('node-postgres signs in by SCRAM and can say more than once', async (t) =
 
 t.test('two ports made at once have different passwords', async (t) => {
   const [a, b] = [makeLocalPassword(), makeLocalPassword()]
-  t.match(a.text, /^[A-Za-z0-9_-]{43}$/)
-  t.not(a.text, b.text)
+  t.match(a, /^[A-Za-z0-9_-]{43}$/)
+  t.not(a, b)
 })
 
 t.test('a password with colon and backslash survives the password file and psql', withPsql, async (t) => {
   const { pgpassLine } = await import('../../../proxy/local/postgres/pgpass.ts')
   const text = 'a:b\\c::\\:d'
-  const { port } = await open(t, { password: passwordOf(text) })
+  const { port } = await open(t, { password: text })
   const line = pgpassLine({ host: port.host, port: port.port, user: 'sallyport', password: text })
   const file = join(t.testdir({ pgpass: t.fixture('file', `${line}\n`) }), 'pgpass')
   const { chmod } = await import('node:fs/promises')
@@ -253,7 +249,7 @@ t.test('psql itself cancels on SIGINT', withPsql, async (t) => {
     stderr += text
   })
   await waitUntil(() => broker.startups.length === 1, 'psql is in')
-  await delay(100) // psql installs its handler after it has sent the statement
+  await quietFor(100, 'psql installs its handler after it has sent the statement')
   child.kill('SIGINT')
   await once(child, 'close')
   t.match(stderr, 'canceling statement due to user request')
@@ -270,7 +266,10 @@ t.test('a client that does not read holds up the broker, and little is kept here
   socket.pause()
   const before = process.memoryUsage().arrayBuffers
   let last = -1
-  for (; opened.broker.written !== last; await delay(200)) last = opened.broker.written
+  while (opened.broker.written !== last) {
+    last = opened.broker.written
+    await quietFor(200, 'the broker writes no more')
+  }
   t.ok(opened.broker.written < 32 * 1024 * 1024, `the broker stopped after ${opened.broker.written} bytes`)
   t.ok(process.memoryUsage().arrayBuffers - before < 32 * 1024 * 1024, 'memory is bounded')
   socket.resume()

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { type ListenOptions, listenTcp } from '../../../proxy/ports/listener.ts'
 import { prefixOf, withoutMapping } from '../../../proxy/ports/source-address.ts'
 import type { ClientOrigin } from '../../../proxy/session.ts'
+import { waitUntil } from '../../wait-until.ts'
 
 interface Seen {
   readonly socket: Socket
@@ -40,20 +41,15 @@ async function dial(t: Test, port: number, localAddress = '127.0.0.1') {
   return { socket, closed }
 }
 
-const until = async (isTrue: () => boolean) => {
-  for (const end = Date.now() + 5000; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    if (Date.now() > end) throw new Error(`not within 5 s: ${isTrue}`)
-}
-
 t.test('a connection comes unread, with where it is from', async (t) => {
   const { listener, seen } = await open(t)
   const { socket } = await dial(t, listener.port)
-  await until(() => seen.length === 1)
+  await waitUntil(() => seen.length === 1)
   t.strictSame(seen[0]?.client, { address: '127.0.0.1', port: socket.localPort, via: 'listener' })
   t.equal(seen[0]?.socket.readableLength, 0)
   t.equal(listener.openCount, 1)
   socket.destroy()
-  await until(() => listener.openCount === 0)
+  await waitUntil(() => listener.openCount === 0)
 })
 
 t.test('those who are not signed in are limited; who signs in or leaves makes room', async (t) => {
@@ -66,16 +62,16 @@ t.test('those who are not signed in are limited; who signs in or leaves makes ro
   seen[0]?.signedIn()
   seen[0]?.signedIn() // counts once
   await dial(t, listener.port)
-  await until(() => seen.length === 3)
+  await waitUntil(() => seen.length === 3)
   first.socket.destroy() // was signed in: makes no more room
-  await until(() => listener.openCount === 2)
+  await waitUntil(() => listener.openCount === 2)
   await (await dial(t, listener.port)).closed
   t.equal(turnedAway.length, 2)
 
   seen[1]?.socket.destroy()
-  await until(() => listener.openCount === 1)
+  await waitUntil(() => listener.openCount === 1)
   await dial(t, listener.port)
-  await until(() => seen.length === 4)
+  await waitUntil(() => seen.length === 4)
 })
 
 t.test('one source does not take the room of the others', async (t) => {
@@ -84,13 +80,13 @@ t.test('one source does not take the room of the others', async (t) => {
   await (await dial(t, listener.port)).closed
   t.strictSame(turnedAway, ['too-many-sign-ins-from-address 127.0.0.1'])
   await dial(t, listener.port, '127.0.0.2')
-  await until(() => seen.length === 2)
+  await waitUntil(() => seen.length === 2)
 })
 
 t.test('connections in all are limited', async (t) => {
   const { listener, seen, turnedAway } = await open(t, { maxConnections: 1 })
   await dial(t, listener.port)
-  await until(() => seen.length === 1)
+  await waitUntil(() => seen.length === 1)
   seen[0]?.signedIn()
   await (await dial(t, listener.port)).closed
   t.strictSame(turnedAway, ['too-many-connections 127.0.0.1'])
@@ -99,7 +95,7 @@ t.test('connections in all are limited', async (t) => {
 t.test('close stops accepting, and those who are there go on until they are dropped', async (t) => {
   const { listener, seen } = await open(t)
   const { socket, closed } = await dial(t, listener.port)
-  await until(() => seen.length === 1)
+  await waitUntil(() => seen.length === 1)
   listener.close()
   const late = createConnection({ host: '127.0.0.1', port: listener.port })
   const [error] = (await once(late, 'error')) as [NodeJS.ErrnoException]
@@ -108,16 +104,16 @@ t.test('close stops accepting, and those who are there go on until they are drop
   await once(socket, 'data')
   listener.drop()
   await closed
-  await until(() => listener.openCount === 0)
+  await waitUntil(() => listener.openCount === 0)
 })
 
 t.test('an error of a socket that nobody reads is not unhandled', async (t) => {
   const { listener, seen } = await open(t)
   const { socket } = await dial(t, listener.port)
-  await until(() => seen.length === 1)
+  await waitUntil(() => seen.length === 1)
   seen[0]?.socket.resume()
   socket.resetAndDestroy()
-  await until(() => listener.openCount === 0)
+  await waitUntil(() => listener.openCount === 0)
 })
 
 t.test('a port that is taken is said to be', async (t) => {

@@ -1,107 +1,37 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { createSecureContext } from 'node:tls'
-import { makePermit } from '../../../proxy/permit.ts'
-import { serveWebsocket } from '../../../proxy/postgres/serve.ts'
-import type { PostgresRoute } from '../../../proxy/postgres/target/route.ts'
-import { createPostgresEngine } from '../../../proxy/relay/session.ts'
-import {
-  BrokerError,
-  type Doorman,
-  type EndNotice,
-  type OpenAsk,
-  type SessionOutcome,
-  type SessionPermit,
-} from '../../../proxy/session.ts'
+import { createPostgres } from '../../../proxy/postgres/protocol.ts'
+import type { PostgresRules } from '../../../proxy/postgres/rules.ts'
+import { direct } from '../../../proxy/reach/direct.ts'
+import type { Reach } from '../../../proxy/reach/reach.ts'
+import { Trust } from '../../../proxy/reach/trust.ts'
+import type { EngineFacts } from '../../../proxy/session.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { startPostgres } from '../../sandbox/postgres.ts'
+import { waitUntil as until } from '../../wait-until.ts'
+import { identity, origin, scriptedDoorman } from '../relay/scripted-doorman.ts'
 
 export const endpoint = 'orders.example.internal'
 
+/** Where a session goes, and as whom: what of the default a test wants otherwise. */
+export interface Route extends PostgresRules {
+  readonly host: string
+  readonly port: number
+  readonly serverName: string
+  readonly ca: string
+  readonly user: string
+  password(): Promise<string>
+}
+
 /** The engine before a real PostgreSQL in TLS, with a doorman that lets everybody in and writes down what happens. */
-export async function startEngine(options: { route?: Partial<PostgresRoute>; idleTimeoutMs?: number } = {}) {
+export async function startEngine(options: { route?: Partial<Route>; idleTimeoutMs?: number } = {}) {
   const authority = createAuthority()
   const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
-  const seen = {
-    asks: [] as OpenAsk[],
-    ends: [] as SessionOutcome[],
-    details: [] as Readonly<Record<string, string>>[],
-    cancels: 0,
-    strangers: [] as string[],
-    statements: 0,
-    entries: [] as Record<string, unknown>[],
-    relayed: { up: 0, down: 0 },
-  }
-  const control = {
-    abort: new AbortController(),
-    refusal: undefined as BrokerError | undefined,
-    /** The recorder says it is full until `drain` is called. */
-    isFull: false,
-    breaks: false,
-    drain: () => {},
-    route: options.route ?? {},
-    /** Instead of `route`. */
-    dial: undefined as (() => Promise<PostgresRoute>) | undefined,
-  }
-  const recorder = {
-    write: (bytes: Uint8Array, start: number, end: number) => {
-      if (control.breaks) throw new BrokerError('RECORDING_FAILED')
-      seen.entries.push(JSON.parse(Buffer.from(bytes.subarray(start, end)).toString('utf8')))
-      return !control.isFull
-    },
-    onDrain: (listener: () => void) => {
-      control.drain = listener
-    },
-  }
-  const doorman: Doorman = {
-    scramVerifier: () => Promise.reject(new Error('not asked here')),
-    identify: () => Promise.reject(new Error('not asked here')),
-    open: async (ask) => {
-      seen.asks.push(ask)
-      if (control.refusal) throw control.refusal
-      control.abort = new AbortController()
-      return makePermit({
-        sessionId: 'ses_01234567890123456789012345',
-        principalId: 'prn_1',
-        principalName: 'alice@example.com',
-        grantId: 'grt_1',
-        requestId: 'req_1',
-        resourceId: ask.resourceId,
-        kind: 'rds-postgres',
-        level: 'readonly',
-        endsAt: Date.now() + 3_600_000,
-        signal: control.abort.signal,
-        limits: { idleTimeoutMs: options.idleTimeoutMs ?? 0 },
-        recorder,
-      })
-    },
-    started: async (_permit: SessionPermit, detail) => {
-      seen.details.push(detail)
-    },
-    end: async (_permit: SessionPermit, outcome) => {
-      seen.ends.push(outcome)
-    },
-    cancelled: () => {
-      seen.cancels += 1
-    },
-    refused: (_ask, error) => {
-      seen.strangers.push(error.code)
-    },
-    strangerFailed: (code) => {
-      seen.strangers.push(code)
-    },
-    phase: () => {},
-    relayed: (_kind, direction, bytes) => {
-      seen.relayed[direction] += bytes
-    },
-    statement: () => {
-      seen.statements += 1
-    },
-  }
-  const route = (): PostgresRoute => ({
+  const way = { route: (options.route ?? {}) as Partial<Route>, reach: undefined as Reach | undefined }
+  const route = (): Route => ({
     host: '127.0.0.1',
     port: postgres.tcpPort ?? 0,
-    servername: endpoint,
-    secureContext: createSecureContext({ ca: authority.cert }),
+    serverName: endpoint,
+    ca: authority.cert,
     user: 'sallyport_rw',
     databases: ['*'],
     defaultDatabase: 'orders',
@@ -110,28 +40,36 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
     password: async () => 'an IAM token',
     ...control.route,
   })
-  const errors: unknown[] = []
-  const engine = createPostgresEngine({
-    doorman,
-    dial: async () => (control.dial ? control.dial() : route()),
+  const engine = (): EngineFacts<PostgresRules> => {
+    const { host, port, serverName, ca, databases, defaultDatabase, statementTimeoutMs, maxRows } = route()
+    return {
+      address: { host, port },
+      serverName,
+      ca,
+      rules: { databases, defaultDatabase, statementTimeoutMs, maxRows },
+    }
+  }
+  const lease = async () => {
+    const { user, password } = route()
+    return { user, secret: await password(), expiresAt: Date.now() + 600_000 }
+  }
+  const scripted = scriptedDoorman({ kind: 'rds-postgres', engine, lease, ...options })
+  const { seen, host, errors, cut } = scripted
+  const control = Object.assign(scripted.control, way)
+  const protocol = createPostgres({
+    host,
+    reach: { open: (...asked) => (control.reach ?? direct).open(...asked) },
+    trust: new Trust(),
     onError: (error) => errors.push(error),
+    onRefused: (error) => errors.push(error),
+    now: () => Date.now(),
   })
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}))
     socket.once('close', () => sockets.delete(socket))
-    const client = { address: '127.0.0.1', port: socket.remotePort ?? 0, via: 'websocket' as const }
-    const identity = {
-      principalId: 'prn_1',
-      name: 'alice@example.com',
-      credential: { kind: 'login' as const, id: 'lgn_1' },
-    }
-    void serveWebsocket(
-      engine,
-      socket,
-      { identity, resourceId: 'rds-postgres/111122223333/eu-west-1/orders', client },
-      { doorman, onRefused: (error) => errors.push(error) },
-    )
+    const resourceId = 'rds-postgres/111122223333/eu-west-1/orders'
+    void protocol.serveStream(socket, { identity, resourceId, client: { ...origin, port: socket.remotePort ?? 0 } })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const port = (server.address() as AddressInfo).port
@@ -151,13 +89,12 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
     errors,
     port,
     env,
-    cut: (notice: Partial<EndNotice> = {}) =>
-      control.abort.abort({
-        reason: 'grant-revoked',
-        text: 'access was revoked by bob@example.com: incident 42',
-        decidedAt: Date.now(),
-        ...notice,
-      }),
+    cut,
+    /** Bytes that were relayed so far, also those that are not reported yet. */
+    relayed: () => {
+      const { bytesUp, bytesDown } = host.reports.of('rds-postgres')
+      return { up: seen.relayed.up + bytesUp, down: seen.relayed.down + bytesDown }
+    },
     /** Resolves once `count` sessions have ended. */
     ended: (count: number) => until(() => seen.ends.length >= count, `${count} sessions ended`),
     close: async () => {
@@ -168,10 +105,4 @@ export async function startEngine(options: { route?: Partial<PostgresRoute>; idl
   }
 }
 
-export async function until(holds: () => boolean | Promise<boolean>, what: string, withinMs = 5000): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`not within ${withinMs} ms: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 5))
-  }
-}
+export { until }

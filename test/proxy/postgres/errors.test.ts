@@ -1,8 +1,7 @@
 import t from 'tap'
-import { cutResponse, errorResponse, sqlStates, toBrokerError } from '../../../proxy/postgres/errors.ts'
+import { cutResponse, errorResponse, sqlStates } from '../../../proxy/postgres/errors.ts'
 import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
 import { decodeErrorFields } from '../../../proxy/wire/postgres/decode.ts'
-import { WireError } from '../../../proxy/wire/postgres/messages.ts'
 
 const fieldsOf = (message: Buffer) => {
   t.equal(message.toString('latin1', 0, 1), 'E')
@@ -35,10 +34,4 @@ t.test('a cut is 57P01 with the text of the notice; idleness has its own state',
   const cut = cutResponse({ reason: 'grant-revoked', text: 'access was revoked\0 by bob', decidedAt: 1 })
   t.match(fieldsOf(cut), { S: 'FATAL', C: '57P01', M: 'access was revoked by bob' })
   t.match(fieldsOf(cutResponse({ reason: 'idle', text: 'idle', decidedAt: 1 })), { C: '57P05' })
-})
-
-t.test('bytes that break the protocol may be quoted; anything else thrown may not', async (t) => {
-  t.match(toBrokerError(new WireError('bad')), { code: 'PROTOCOL_ERROR', message: /bad/ })
-  const cause = new Error('password is hunter2')
-  t.match(toBrokerError(cause), { code: 'INTERNAL', message: errors.INTERNAL.text, cause })
 })

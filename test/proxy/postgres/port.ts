@@ -6,16 +6,19 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createSecureContext } from 'node:tls'
 import type { Test } from 'tap'
+import type { Claim, Doorman, Identity } from '../../../proxy/doorman.ts'
 import { type Listener, listenTcp } from '../../../proxy/ports/listener.ts'
 import { errorResponse } from '../../../proxy/postgres/errors.ts'
 import type { PostgresClient } from '../../../proxy/postgres/sign-in/client.ts'
-import { type PortOptions, type Received, receiveFromPort } from '../../../proxy/postgres/sign-in/downstream.ts'
-import { BrokerError, type Claim, type ErrorCode, type Identity } from '../../../proxy/session.ts'
+import { type Received, receiveFromPort } from '../../../proxy/postgres/sign-in/downstream.ts'
+import type { PortOptions } from '../../../proxy/relay/protocol.ts'
+import { BrokerError, type ErrorCode } from '../../../proxy/session.ts'
 import { endWith } from '../../../proxy/streams/farewell.ts'
 import { decodeErrorFields } from '../../../proxy/wire/postgres/decode.ts'
 import type { ErrorFields } from '../../../proxy/wire/postgres/messages.ts'
-import { deriveScramVerifier } from '../../../proxy/wire/postgres/scram.ts'
+import { deriveScramKeys } from '../../../proxy/wire/postgres/scram.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
+import { scriptedDoorman } from '../relay/scripted-doorman.ts'
 
 export const tokenId = '0123456789abcdef'
 export const token = `spt_${tokenId}_s3cret-0123456789abcdefghij`
@@ -25,6 +28,9 @@ export const identity: Identity = {
   name: 'alice@example.com',
   credential: { kind: 'connect-token', id: tokenId },
   bound: { grantId: 'grt_1', resourceId, level: 'readonly' },
+}
+const unasked = () => {
+  throw new Error('not asked here')
 }
 /** What psql shows when it came through. */
 export const scriptedEnd = 'the sandbox ends here'
@@ -44,7 +50,7 @@ export interface Port {
 }
 
 export interface Script {
-  readonly options?: Partial<PortOptions>
+  readonly options?: Partial<PortOptions> & { readonly signInMs?: number }
   identify?(claim: Claim): Promise<Identity>
   onClient?(client: PostgresClient): void
 }
@@ -54,23 +60,28 @@ export async function openPort(t: Test, script: Script = {}): Promise<Port> {
   const secureContext = createSecureContext({ ...authority.issue(['localhost', '127.0.0.1']), minVersion: 'TLSv1.2' })
   const seen = { received: [] as Received[], claims: [] as Claim[], failures: [] as ErrorCode[] }
   const [refused, phases] = [[] as BrokerError[], [] as string[]]
-  const options: PortOptions = {
-    doorman: {
-      scramVerifier: async (id) => deriveScramVerifier(id === tokenId ? token : 'nobody', Buffer.alloc(16, id)),
-      identify: async (claim) => {
-        seen.claims.push(claim)
-        if (script.identify) return script.identify(claim)
-        if (claim.by === 'token' && claim.token !== token) throw new BrokerError('TOKEN_INVALID', 'no such token')
-        return identity
-      },
-      refused: (_ask, error) => seen.failures.push(error.code),
-      strangerFailed: (code) => seen.failures.push(code),
-      phase: (kind, phase) => phases.push(`${kind} ${phase}`),
+  const doorman: Doorman = {
+    ...scriptedDoorman({ kind: 'rds-postgres', engine: unasked, lease: unasked }).host.doorman,
+    tokenKeys: async (id) => ({
+      scram: deriveScramKeys(id === tokenId ? token : 'nobody', Buffer.alloc(16, id)),
+      doubleSha256: new Uint8Array(32),
+    }),
+    identify: async (claim) => {
+      seen.claims.push(claim)
+      if (script.identify) return script.identify(claim)
+      if (claim.by === 'token' && claim.token !== token) throw new BrokerError('TOKEN_INVALID', 'no such token')
+      return identity
     },
-    onRefused: (error) => refused.push(error),
-    secureContext: () => secureContext,
-    ...script.options,
+    refused: (_ask, error) => seen.failures.push(error.code),
+    strangerFailed: (code) => seen.failures.push(code),
+    phase: (kind, phase) => phases.push(`${kind} ${phase}`),
   }
+  const parts = {
+    host: { doorman },
+    onRefused: (error: BrokerError) => refused.push(error),
+    ...(script.options?.signInMs === undefined ? {} : { signInMs: script.options.signInMs }),
+  }
+  const options = { secureContext: () => secureContext, ...script.options }
   const end =
     script.onClient ?? (({ stream }) => endWith(stream, errorResponse(new BrokerError('DRAINING', scriptedEnd))))
   const listener = await listenTcp({
@@ -78,7 +89,7 @@ export async function openPort(t: Test, script: Script = {}): Promise<Port> {
     port: 0,
     onError: (error) => t.fail(error),
     onConnection: async (socket, client, signedIn) => {
-      const received = await receiveFromPort(socket, client, options)
+      const received = await receiveFromPort(parts, socket, client, options)
       if (!received) return
       signedIn()
       seen.received.push(received)
@@ -119,10 +130,4 @@ export function readError(bytes: Buffer): ErrorFields {
   if (bytes.toString('latin1', 0, 1) !== 'E' || bytes.readUInt32BE(1) !== bytes.length - 1)
     throw new Error(`not one ErrorResponse: ${JSON.stringify(bytes.toString('latin1'))}`)
   return decodeErrorFields(bytes.subarray(5))
-}
-
-/** Waits for what must become true soon. */
-export async function waitUntil(isTrue: () => boolean, withinMs = 5000): Promise<void> {
-  for (const until = Date.now() + withinMs; !isTrue(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    if (Date.now() > until) throw new Error(`not within ${withinMs} ms: ${isTrue}`)
 }

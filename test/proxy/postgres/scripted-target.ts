@@ -20,8 +20,9 @@ export interface Script {
 
 export interface Target {
   readonly port: number
-  readonly servername: string
-  readonly secureContext: ReturnType<typeof createSecureContext>
+  readonly serverName: string
+  /** PEM root of its certificate. */
+  readonly ca: string
   script: Script
   /** Open now. */
   readonly sockets: Set<Socket>
@@ -40,13 +41,13 @@ export const fatal = (code: string, text: string) =>
 
 export async function startTarget(t: Test, script: Script = {}): Promise<Target> {
   const authority = createAuthority()
-  const servername = 'scripted.example.internal'
-  const own = createSecureContext(authority.issue([servername]))
+  const serverName = 'scripted.example.internal'
+  const own = createSecureContext(authority.issue([serverName]))
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}))
     socket.once('close', () => sockets.delete(socket))
-    void serve(target, socket, own)
+    serve(target, socket, own).catch(() => socket.destroy()) // the proxy has dropped the connection
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
@@ -56,8 +57,8 @@ export async function startTarget(t: Test, script: Script = {}): Promise<Target>
   const { port } = server.address() as AddressInfo
   const target: Target = {
     port,
-    servername,
-    secureContext: createSecureContext({ ca: authority.cert }),
+    serverName,
+    ca: authority.cert,
     script,
     sockets,
   }

@@ -1,8 +1,10 @@
 import { duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
+import type { Doorman, Identity } from '../../../proxy/doorman.ts'
 import { receiveFromWebsocket } from '../../../proxy/postgres/sign-in/downstream.ts'
-import type { BrokerError, ClientOrigin, ErrorCode, Identity } from '../../../proxy/session.ts'
+import type { BrokerError, ClientOrigin } from '../../../proxy/session.ts'
+import { scriptedDoorman } from '../relay/scripted-doorman.ts'
 import { readAll, readError } from './port.ts'
 
 const origin: ClientOrigin = { address: '192.0.2.7', port: 4711, via: 'websocket' }
@@ -13,18 +15,19 @@ const gssEncRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30])
 /** int32 length 23, 3.0, user=a, database=b */
 const startup = Buffer.concat([Buffer.from([0, 0, 0, 27, 0, 3, 0, 0]), Buffer.from('user\0a\0database\0b\0\0')])
 
-function open(deadlineMs = 5000) {
+function open(signInMs = 5000) {
   const [client, stream] = duplexPair({ allowHalfOpen: false }) // as those of websockets
   const [failures, refused] = [[] as string[], [] as BrokerError[]]
-  const doorman = {
-    scramVerifier: () => Promise.reject(new Error('nobody is asked for a token here')),
-    identify: () => Promise.reject(new Error('the identity is known already')),
-    refused: (_ask: unknown, error: BrokerError) => failures.push(error.code),
-    strangerFailed: (code: ErrorCode) => failures.push(`stranger ${code}`),
-    phase: () => {},
+  const unasked = () => {
+    throw new Error('not asked here')
   }
-  const deps = { doorman, deadlineMs, onRefused: (error: BrokerError) => refused.push(error) }
-  return { client, stream, failures, refused, received: receiveFromWebsocket(stream, known, deps) }
+  const doorman: Doorman = {
+    ...scriptedDoorman({ kind: 'rds-postgres', engine: unasked, lease: unasked }).host.doorman,
+    refused: (_ask, error) => failures.push(error.code),
+    strangerFailed: (code) => failures.push(`stranger ${code}`),
+  }
+  const parts = { host: { doorman }, signInMs, onRefused: (error: BrokerError) => refused.push(error) }
+  return { client, stream, failures, refused, received: receiveFromWebsocket(parts, stream, known) }
 }
 
 t.test('a startup message is enough; nothing is answered yet, and what follows is kept', async (t) => {
@@ -35,7 +38,7 @@ t.test('a startup message is enough; nothing is answered yet, and what follows i
     client: {
       identity,
       resourceId: known.resourceId,
-      origin,
+      client: origin,
       database: 'b',
       tool: 'sallyport psql',
       ahead: Buffer.from('ahead'),
@@ -67,7 +70,7 @@ t.test('encryption is declined, once each', async (t) => {
 t.test('a CancelRequest comes through with its key', async (t) => {
   const { client, stream, received } = open()
   client.write(Buffer.from([0, 0, 0, 16, 0x04, 0xd2, 0x16, 0x2e, 0, 0, 0, 7, 1, 2, 3, 4]))
-  t.match(await received, { kind: 'cancel', ask: { pid: 7, key: Buffer.from([1, 2, 3, 4]), origin }, stream })
+  t.match(await received, { kind: 'cancel', ask: { id: 7, key: Buffer.from([1, 2, 3, 4]), origin }, stream })
 })
 
 t.test('TLS is refused here, and so is anything else', async (t) => {

@@ -3,6 +3,7 @@ import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { quietFor } from '../../wait-until.ts'
 import { startEngine, until } from '../postgres/engine-house.ts'
 
 const house = await startEngine()
@@ -160,7 +161,7 @@ t.test('what is cut is told in psql within a second, and the statement is stoppe
     )
     await running('pg_sleep(60)')
     const since = Date.now()
-    house.cut()
+    await house.cut()
     await failed
     t.ok(Date.now() - since < 1000, `${state}: ${Date.now() - since} ms`)
     await idle('pg_sleep(60)')
@@ -176,7 +177,7 @@ t.test('what is cut is told in psql within a second, and the statement is stoppe
 t.test('an idle client is told at once', async (t) => {
   const client = await connect()
   const told = new Promise<Error & { code?: string }>((resolve) => client.on('error', resolve))
-  house.cut({ reason: 'grant-expired', text: 'the grant expired' })
+  await house.cut({ reason: 'grant-expired', text: 'the grant expired' })
   t.match(await told, { code: '57P01', message: 'the grant expired' })
   await house.ended(1)
   t.equal(seen.ends[0]?.reason, 'grant-expired')
@@ -186,8 +187,8 @@ t.test('a cut in the middle of a large result comes at a message boundary', asyn
   const client = await connect()
   const big = client.query("select repeat('x', 100000) from generate_series(1, 20000)")
   const failed = t.rejects(big, { code: '57P01' })
-  await until(() => seen.relayed.down > 1_000_000, 'a megabyte passed')
-  house.cut()
+  await until(() => house.relayed().down > 1_000_000, 'a megabyte passed')
+  await house.cut()
   await failed
   await house.ended(1)
 })
@@ -200,6 +201,7 @@ t.test('Ctrl-C stops the statement, not the session', { skip }, async (t) => {
   const ran = await command.ended
   t.match(ran.stderr, /canceling statement due to user request/)
   t.equal(seen.cancels, before + 1)
+  await house.ended(1)
 })
 
 t.test('a wrong key cancels nothing', async (t) => {
@@ -216,6 +218,7 @@ t.test('a wrong key cancels nothing', async (t) => {
   await slow
   t.ok(seen.strangers.includes('NOT_FOUND'))
   await client.end()
+  await house.ended(1)
 })
 
 t.test('limits: rows and time of a statement', async (t) => {
@@ -229,20 +232,15 @@ t.test('limits: rows and time of a statement', async (t) => {
   const hurried = await connect()
   await t.rejects(hurried.query('select pg_sleep(5)'), { code: '57014' })
   await hurried.end()
+  await house.ended(2)
 })
 
 t.test('what can be wrong upstream, each in its own words', async (t) => {
   const other = (await import('../../sandbox/certificates.ts')).createAuthority('another')
-  const { createSecureContext } = await import('node:tls')
   const cases: [string, typeof control.route, string, RegExp][] = [
     ['down', { port: 1 }, '08001', /did not answer: ECONNREFUSED/],
-    [
-      'another authority',
-      { secureContext: createSecureContext({ ca: other.cert }) },
-      '08001',
-      /did not prove its identity/,
-    ],
-    ['another name', { servername: 'elsewhere.example' }, '08001', /did not prove its identity/],
+    ['another authority', { ca: other.cert }, '08001', /did not prove its identity/],
+    ['another name', { serverName: 'elsewhere.example' }, '08001', /did not prove its identity/],
     ['a database that is not there', { defaultDatabase: 'nowhere' }, '3D000', /nowhere/],
     ['a database beyond the level', { databases: ['billing'] }, '3D000', /does not cover/],
     ['a user that is not there', { user: 'nobody_there' }, '28000', /refused the broker/],
@@ -258,6 +256,7 @@ t.test('what can be wrong upstream, each in its own words', async (t) => {
     const database = name.includes('not there') && route.defaultDatabase ? 'nowhere' : 'orders'
     await t.rejects(connect(database), { code, message }, name)
   }
+  await house.ended(cases.length - 1)
   t.equal(seen.ends.length, cases.length - 1, 'each one’s books are closed, once')
   for (const { reason } of seen.ends) t.equal(reason, 'open-failed')
   const { rows } = await house.postgres.query(
@@ -278,6 +277,17 @@ t.test('a refusal of the doorman is the client’s sign-in error', async (t) => 
   t.equal(seen.ends.length, 0)
 })
 
+t.test('a cut that comes before the session is known here ends it, and the client is told why', async (t) => {
+  control.cutEarly = { reason: 'grant-revoked', text: 'access was revoked meanwhile', decidedAt: Date.now() }
+  t.teardown(() => {
+    control.cutEarly = undefined
+  })
+  await t.rejects(connect(), { code: '57P01', message: 'access was revoked meanwhile' })
+  await house.ended(1)
+  t.match(seen.ends, [{ reason: 'grant-revoked', stoppedAt: Number, decidedAt: control.cutEarly.decidedAt }])
+  t.same(seen.entries, [])
+})
+
 t.test('a recorder that is behind pauses the session, and one that breaks ends it', async (t) => {
   const client = await connect()
   control.isFull = true
@@ -285,7 +295,7 @@ t.test('a recorder that is behind pauses the session, and one that breaks ends i
   const second = client.query("select 'second'")
   await first
   await until(() => seen.entries.length === 1, 'the first is recorded')
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await quietFor(50, 'nothing is read while the recorder is behind')
   t.equal(seen.entries.length, 1, 'nothing is read meanwhile')
   control.isFull = false
   control.drain()
@@ -332,13 +342,14 @@ t.test('a client that does not read costs no memory', async (t) => {
   const { stream } = (client as unknown as { connection: { stream: { pause(): void; resume(): void } } }).connection
   const answered = client.query("select repeat('x', 1000) from generate_series(1, 100000)")
   stream.pause()
-  const before = seen.relayed.down
-  await new Promise((resolve) => setTimeout(resolve, 1200)) // counts are reported once a second
-  const passed = seen.relayed.down - before
+  const before = house.relayed().down
+  await quietFor(1200, 'counts are reported once a second')
+  const passed = house.relayed().down - before
   t.ok(passed < 20_000_000, `${passed} of 100 MB were taken from the target`)
   stream.resume()
   t.equal((await answered).rowCount, 100_000)
   await client.end()
+  await house.ended(1)
 })
 
 t.test('pipelined statements are told apart', async (t) => {

@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { maxMessageBytes, websocketDuplex } from '../../../proxy/streams/websocket-stream.ts'
+import { quietFor, waitUntil } from '../../wait-until.ts'
 
 /** Two ends of one websocket on loopback. */
 async function openPair(t: Test) {
@@ -29,11 +30,6 @@ async function readAll(stream: Duplex, pause: () => Promise<void> | undefined): 
   return Buffer.concat(chunks)
 }
 
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !claim(); await delay(5))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
-}
-
 t.test(
   'bytes arrive whole and in order both ways, however they are cut and however slowly they are read',
   async (t) => {
@@ -43,7 +39,7 @@ t.test(
         const { near, far } = await openPair(t)
         const ends = [websocketDuplex(near), websocketDuplex(far)] as const
         let turn = 0
-        const pause = () => (pauses[turn++ % pauses.length] ? delay(0) : undefined)
+        const pause = () => (pauses[turn++ % pauses.length] ? nextTurn() : undefined)
         const received = Promise.all([readAll(ends[0], pause), readAll(ends[1], pause)])
         for (const [stream, sent] of [
           [ends[0], up],
@@ -80,7 +76,8 @@ t.test('a peer that does not read stops the writer, and memory stays bounded', a
   const chunk = Buffer.alloc(64 * 1024)
   const limit = 64 * 1024 * 1024
   let sent = 0
-  const drains = () => Promise.race([once(writer, 'drain').then(() => true), delay(300, false)])
+  const drains = () =>
+    Promise.race([once(writer, 'drain').then(() => true), quietFor(300, 'it drains no more').then(() => false)])
   while (sent < limit) {
     sent += chunk.length
     if (!writer.write(chunk) && !(await drains())) break

@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import { pino } from 'pino'
 import type { Test } from 'tap'
+import { Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import { createAccess } from '../../../src/access/create-access.ts'
 import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
-import type { Kind } from '../../../src/catalog/kind.ts'
+import type { Kind, Kinds } from '../../../src/catalog/kind.ts'
 import type { Resource } from '../../../src/catalog/resource.ts'
 import type { Config } from '../../../src/config/config.ts'
 import type { LevelFile, SelectorFile } from '../../../src/config/schema.ts'
@@ -54,21 +55,30 @@ export function resource(id: string, more: Partial<Resource> = {}): Resource {
 }
 
 /** A kind that accepts levels with a `user`, and resources with an `endpoint` that isn't `bad`. */
-export const fakeKind: Kind<{ endpoint: unknown }, { user: string }> = {
+export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: string }> = {
   name: 'rds-postgres',
-  parseTarget: ({ attributes }) =>
-    attributes.endpoint === 'bad'
-      ? { ok: false, problems: [{ path: 'endpoint', message: 'expected a host name' }] }
-      : { ok: true, value: { endpoint: attributes.endpoint } },
-  parseLevel: (raw) => {
-    const { user } = raw as { user?: unknown }
-    return typeof user === 'string'
-      ? { ok: true, value: { user } }
-      : { ok: false, problems: [{ path: 'user', message: 'expected text' }] }
+  id: 'regional',
+  protocol: 'postgres',
+  target: {
+    schema: Type.Object({}),
+    read: ({ attributes }) =>
+      attributes.endpoint === 'bad'
+        ? { ok: false, problems: [{ path: 'endpoint', message: 'expected a host name' }] }
+        : { ok: true, value: { endpoint: attributes.endpoint, database: String(attributes.database ?? 'postgres') } },
+  },
+  shown: ({ database }) => ({ database }),
+  level: {
+    schema: Type.Object({}),
+    read: (raw) => {
+      const { user } = raw as { user?: unknown }
+      return typeof user === 'string'
+        ? { ok: true, value: { user } }
+        : { ok: false, problems: [{ path: 'user', message: 'expected text' }] }
+    },
   },
 }
 
-export const kinds: ReadonlyMap<string, Kind> = new Map([[fakeKind.name, fakeKind as Kind]])
+export const kinds: Kinds = [fakeKind]
 
 export const ordersId = 'rds-postgres/111122223333/eu-west-1/orders'
 export const ledgerId = 'rds-postgres/111122223333/eu-west-1/ledger'

@@ -1,5 +1,6 @@
 /** A grant's life: extended, given back, revoked, run out, and judged again whenever rules or the directory change. */
 import t from 'tap'
+import { waitUntil } from '../../wait-until.ts'
 import { config, exampleRules, type House, hour, minute, openHouse, ordersId } from './access-house.ts'
 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
@@ -47,9 +48,7 @@ t.test('the sweep ends what has run out: row, log, metric, and whoever has sessi
 t.test('a timer ends it too, within moments, without any sweep', async (t) => {
   const house = await openHouse(t, { isRealTime: true })
   const { id } = await given(house, 300)
-  const deadline = Date.now() + 5000
-  while (!house.published.some((change) => change.what === 'grant') && Date.now() < deadline)
-    await new Promise((resolve) => setTimeout(resolve, 10))
+  await waitUntil(() => house.published.some((change) => change.what === 'grant'), 'the grant has ended')
   t.match(last(house, 'grant.expired').change, { id, reason: 'grant-expired' })
 })
 
@@ -107,7 +106,9 @@ t.test('extended: the same conditions, a longer end, and open sessions are told'
   const { access, login, clock } = house
   const { id, endsAt } = await given(house)
   const told: unknown[] = []
-  const stop = access.onExtended((grantId, until) => told.push([grantId, until]))
+  const stop = house.changes.subscribe((change) => {
+    if (change.what === 'grant-extended') told.push([change.id, change.endsAt])
+  })
   await t.rejects(access.extend(login('alice'), id, { durationMs: hour }), { code: 'GRANT_DENIED', message: /reason/ })
   await t.rejects(access.extend(login('bob'), id, { durationMs: hour, reason: 'x' }), { code: 'NOT_FOUND' })
   clock.advance(30 * minute)

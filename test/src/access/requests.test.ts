@@ -4,6 +4,16 @@ import { exampleRules, hour, ledgerId, minute, openHouse, ordersId, principal } 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
 const write = { resource: 'orders', level: 'admin', durationMs: hour, reason: 'fix it', ticket: 'OPS-1' }
 
+t.test('a resource is shown with its protocol and what its kind shows, never with its endpoint', async (t) => {
+  const house = await openHouse(t)
+  const [orders] = house.access.resources(house.login('alice'))
+  t.match(orders, { id: ordersId, kind: 'rds-postgres', protocol: 'postgres', shown: { database: 'shop' } })
+  t.equal(orders?.database, 'shop')
+  t.notMatch(JSON.stringify(orders), 'orders.example')
+  const [, ledger] = house.access.resources(house.login('carol'))
+  t.match(ledger, { id: ledgerId, shown: { database: 'postgres' } })
+})
+
 t.test('a rule without stages gives a grant at once, audited before it exists', async (t) => {
   const { access, login, audit, clock } = await openHouse(t)
   const { request, grant } = await access.request(login('alice'), read)
@@ -14,7 +24,7 @@ t.test('a rule without stages gives a grant at once, audited before it exists', 
     ['request.created', 'grant.created'],
   )
   const answer = await access.check({ principalId: 'alice', resource: 'orders' })
-  t.match(answer, { allowed: true, level: { user: 'ro' }, resource: { id: ordersId } })
+  t.match(answer, { allowed: true, held: { level: { user: 'ro' }, resource: { id: ordersId } } })
 })
 
 t.test('stages are filled in order, by different people, and then the grant is given', async (t) => {
@@ -49,7 +59,10 @@ t.test('owner then manager: the access is given, and the approvers are on record
   )
   t.equal(audit.of('decision.made').length, 2)
   t.match(audit.of('grant.created').at(-1), { actor: 'meg', fields: { principal: 'alice', request: id, version: 1 } })
-  t.match(await access.check({ principalId: 'alice', resource: 'orders' }), { allowed: true, level: { user: 'rw' } })
+  t.match(await access.check({ principalId: 'alice', resource: 'orders' }), {
+    allowed: true,
+    held: { level: { user: 'rw' } },
+  })
 })
 
 t.test('a rule that wants two people of one stage counts different people', async (t) => {

@@ -4,17 +4,19 @@ import { parse } from 'yaml'
 import { renderCloudFormation } from '../../../src/aws/policies/render-cloudformation.ts'
 import { renderJson } from '../../../src/aws/policies/render-json.ts'
 import { renderTerraform } from '../../../src/aws/policies/render-terraform.ts'
-import {
-  type Feature,
-  features,
-  type PolicyEntry,
-  policies,
-  type Trust,
-  type Values,
-} from '../../../src/aws/policies/table.ts'
+import { type PolicyEntry, policiesOf, type Trust, type Values } from '../../../src/aws/policies/table.ts'
+import { featuresFor, type Kind, kindNamed } from '../../../src/catalog/kind.ts'
+import type { PolicyPart } from '../../../src/catalog/policy-part.ts'
+import type { CatalogEntry } from '../../../src/catalog/resource.ts'
+import { rdsPostgres } from '../../../src/kinds/rds-postgres/kind.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 import { parsePolicy } from '../../sandbox/aws/policy.ts'
 import type { PolicyDocument } from '../../sandbox/aws/world.ts'
 import { accounts, arns, createWorld, externalId } from '../../sandbox/default-world.ts'
+import { resource } from '../access/access-house.ts'
+
+const { features, base, own } = policiesOf(kinds)
+const policies: Record<string, PolicyEntry> = { ...base, ...own }
 
 const values: Values = {
   partition: 'aws',
@@ -30,9 +32,9 @@ const values: Values = {
   clientId: 'sallyport',
 }
 
-function documentsFor(chosen: readonly Feature[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
+function documentsFor(chosen: readonly string[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
   return Object.fromEntries(
-    renderJson({ features: chosen, trusts: [trust] }, values).map(({ name, document }) => [
+    renderJson(kinds, { features: chosen, trusts: [trust] }, values).map(({ name, document }) => [
       name,
       document as PolicyDocument,
     ]),
@@ -40,7 +42,7 @@ function documentsFor(chosen: readonly Feature[], trust: Trust = 'hub'): Record<
 }
 
 test('every action is one that AWS knows, and has a reason', async (t) => {
-  for (const [id, entry] of Object.entries<PolicyEntry>(policies))
+  for (const [id, entry] of Object.entries(policies))
     for (const [action, reason] of entry.statements.flatMap(({ actions }) => Object.entries(actions))) {
       t.ok(reason.length > 10, `${id} says why ${action}`)
       if (action === '*') continue
@@ -50,7 +52,7 @@ test('every action is one that AWS knows, and has a reason', async (t) => {
 })
 
 test('every condition key is one that AWS knows', async (t) => {
-  for (const entry of Object.values<PolicyEntry>(policies))
+  for (const entry of Object.values(policies))
     for (const { conditions = {} } of entry.statements)
       for (const key of Object.values(conditions).flatMap((block) => Object.keys(block))) {
         if (key.startsWith('{{issuer}}')) continue // the provider's own
@@ -65,7 +67,7 @@ test('every condition key is one that AWS knows', async (t) => {
 const globals = ['aws:ResourceOrgID']
 
 test('an ExternalId is only ever asked of sts:AssumeRole, and a trust policy names nobody but one principal', (t) => {
-  for (const entry of Object.values<PolicyEntry>(policies))
+  for (const entry of Object.values(policies))
     for (const { conditions, actions, principal } of entry.statements) {
       if (JSON.stringify(conditions ?? {}).includes('sts:ExternalId')) t.same(Object.keys(actions), ['sts:AssumeRole'])
       if (principal) t.notMatch(JSON.stringify(principal), /:root|"\*"/)
@@ -75,13 +77,13 @@ test('an ExternalId is only ever asked of sts:AssumeRole, and a trust policy nam
 
 test('each document is one that IAM takes, for every choice of features and trust', (t) => {
   for (const trust of ['hub', 'web_identity'] as const)
-    for (const chosen of [features, ['roles'], ['databases'], []] as const) {
+    for (const chosen of [features, ['roles'], ['databases'], []]) {
       const documents = documentsFor(chosen, trust)
       for (const [name, document] of Object.entries(documents)) {
         t.doesNotThrow(() => parsePolicy(document, /Trust$/.test(name) ? 'trust' : 'identity'), `${trust} ${name}`)
         t.notMatch(JSON.stringify(document), /\{\{/)
       }
-      t.equal('boundary' in documents, trust === 'hub' && (chosen as readonly string[]).includes('revocation'))
+      t.equal('boundary' in documents, trust === 'hub' && chosen.includes('revocation'))
     }
   t.end()
 })
@@ -101,9 +103,9 @@ test('they are what the sandbox enforces: nothing it grants is missing here', (t
 
 test('templates have what was chosen, and nothing that refers to what was not', (t) => {
   for (const trusts of [['hub'], ['web_identity'], ['hub', 'web_identity']] as const)
-    for (const chosen of [[], ['roles'], ['revocation'], ['databases'], features] as const) {
+    for (const chosen of [[], ['roles'], ['revocation'], ['databases'], features]) {
       const choice = { features: chosen, trusts }
-      for (const [name, text] of Object.entries(renderTerraform(choice))) {
+      for (const [name, text] of Object.entries(renderTerraform(kinds, choice))) {
         const declared = [...text.matchAll(/^variable "(\w+)"/gm)].map((match) => match[1])
         const used = new Set([...text.matchAll(/var\.(\w+)/g)].map((match) => match[1]))
         t.same(
@@ -114,7 +116,7 @@ test('templates have what was chosen, and nothing that refers to what was not', 
         const locals = [...text.matchAll(/local\.(\w+)/g)].map((match) => match[1] ?? '')
         for (const one of locals) t.match(text, new RegExp(`^  ${one} +=`, 'm'), one)
       }
-      for (const [name, text] of Object.entries(renderCloudFormation(choice))) {
+      for (const [name, text] of Object.entries(renderCloudFormation(kinds, choice))) {
         const { Parameters, Conditions = {}, Resources } = parse(text) as Record<string, Record<string, unknown>>
         const own = name === 'stackset.yaml' ? text.slice(0, text.indexOf('TemplateBody')) : text
         for (const [, one = ''] of own.matchAll(/\$\{([A-Za-z]+)\}/g)) t.ok(one in (Parameters ?? {}), `${name} ${one}`)
@@ -122,26 +124,25 @@ test('templates have what was chosen, and nothing that refers to what was not', 
           t.ok(one in (Parameters ?? {}) || one in (Resources ?? {}), `${name} ${one}`)
         for (const [, one = ''] of own.matchAll(/^ +Condition: (\w+)$/gm)) t.ok(one in Conditions, `${name} ${one}`)
       }
-      t.match(parse(renderCloudFormation(choice)['role.yaml'] ?? ''), { Parameters: { Trust: { Default: trusts[0] } } })
-      const all = Object.values({ ...renderTerraform(choice), ...renderCloudFormation(choice) }).join()
-      t.equal(
-        /CreatePolicyVersion/.test(all),
-        trusts.some((one) => one === 'hub') && (chosen as readonly string[]).includes('revocation'),
-      )
-      t.equal(/rds-db:connect/.test(all), (chosen as readonly string[]).includes('databases'))
+      t.match(parse(renderCloudFormation(kinds, choice)['role.yaml'] ?? ''), {
+        Parameters: { Trust: { Default: trusts[0] } },
+      })
+      const all = Object.values({ ...renderTerraform(kinds, choice), ...renderCloudFormation(kinds, choice) }).join()
+      t.equal(/CreatePolicyVersion/.test(all), trusts.some((one) => one === 'hub') && chosen.includes('revocation'))
+      t.equal(/rds-db:connect/.test(all), chosen.includes('databases'))
     }
   t.end()
 })
 
 test('Terraform and CloudFormation say the same as JSON', (t) => {
-  const templates = renderCloudFormation()
+  const templates = renderCloudFormation(kinds)
   for (const [name, text] of Object.entries(templates)) {
     const { Resources, Parameters } = parse(text) as { Resources: object; Parameters: object }
     t.ok(Object.keys(Resources).length > 0, name)
     const used = [...text.matchAll(/\$\{([A-Za-z]+)\}/g)].map((match) => match[1] ?? '')
     for (const parameter of used) t.ok(parameter in Parameters || name === 'stackset.yaml', `${name}: ${parameter}`)
   }
-  const modules = renderTerraform()
+  const modules = renderTerraform(kinds)
   for (const [name, text] of Object.entries(modules)) {
     for (const [, variable = ''] of text.matchAll(/var\.([a-z_]+)/g))
       t.match(text, `variable "${variable}"`, `${name}: ${variable}`)
@@ -150,10 +151,77 @@ test('Terraform and CloudFormation say the same as JSON', (t) => {
   }
   const cloudFormation = Object.values(templates).join('\n')
   const terraform = Object.values(modules).join('\n')
-  for (const entry of Object.values<PolicyEntry>(policies))
+  for (const entry of Object.values(policies))
     for (const { sid, actions } of entry.statements) {
       for (const text of [cloudFormation, terraform]) t.ok(text.includes(sid), sid)
       for (const [action, reason] of Object.entries(actions)) t.ok(terraform.includes(`${action}: ${reason}`), action)
     }
+  t.end()
+})
+
+test('a made-up kind brings a feature, a statement, a policy of its own and a value, and the templates follow', (t) => {
+  const pages: PolicyPart = {
+    feature: 'page-sets',
+    values: { pagePrefix: { description: 'prefix of the pages', default: 'p-' } },
+    statements: [
+      {
+        document: 'spokePermissions',
+        statement: { sid: 'ReadPages', actions: { 's3:GetObject': 'pages are read' }, resources: ['{{pagePrefix}}*'] },
+      },
+    ],
+    documents: [
+      {
+        name: 'rolePages',
+        title: 'permissions of a role that turns pages',
+        where: 'each brokered role',
+        trust: ['hub'],
+        optional: { resource: 'Pages', when: 'pages are turned through this role' },
+        statements: [{ sid: 'TurnPages', actions: { 's3:PutObject': 'pages are turned' }, resources: ['*'] }],
+      },
+    ],
+  }
+  const sandbox = (name: string): Kind => ({ ...rdsPostgres, name, policies: [pages] })
+  const registry = [...kinds, sandbox('sandbox-a'), sandbox('sandbox-b')]
+  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'revocation', 'roles'])
+  const sids = policiesOf(registry).base.spokePermissions.statements.map(({ sid }) => sid)
+  t.same(
+    sids,
+    ['MintSessionsForManagedRoles', 'DecorateSessions', 'SignInToDatabases', 'ReadPages', 'RevocationBoundaryOnly'],
+    'once, though two kinds share it',
+  )
+  const choice = { features: ['page-sets'], trusts: ['hub'] } as const
+  const names = renderJson(registry, choice, { ...values, pagePrefix: 'q-' }).map(({ name }) => name)
+  t.ok(names.includes('rolePages'))
+  t.notOk(names.includes('roleDatabases'))
+  const terraform = renderTerraform(registry, choice)
+  t.match(terraform['account/main.tf'], 'variable "page_prefix" {\n  description = "prefix of the pages"')
+  t.match(terraform['account/main.tf'], /"Resource": "\$\{var\.page_prefix\}\*"/)
+  t.match(terraform['role/main.tf'], 'count = var.page_sets ? 1 : 0\n  name  = "sallyport-page-sets"')
+  const account = parse(renderCloudFormation(registry, choice)['account.yaml'] ?? '')
+  t.match(account, { Parameters: { PagePrefix: { Default: 'p-', Description: 'Prefix of the pages' } } })
+  t.match(parse(renderCloudFormation(registry, choice)['role.yaml'] ?? ''), {
+    Parameters: { PageSets: { Default: 'false', Description: 'Pages are turned through this role' } },
+    Conditions: { IsForPageSets: {} },
+    Resources: { Pages: { Condition: 'IsForPageSets', Properties: { PolicyName: 'sallyport-page-sets' } } },
+  })
+  t.end()
+})
+
+test('the features that an installation needs are those of its targets', (t) => {
+  const entry = (id: string, attributes: Record<string, unknown>): CatalogEntry => {
+    const [kind = ''] = id.split('/')
+    const found = resource(id, { attributes })
+    const parsed = kindNamed(kinds, kind)?.target.read(found)
+    return { ...found, target: parsed?.ok ? parsed.value : undefined }
+  }
+  const role = (more = {}): CatalogEntry => ({ ...entry('iam-role/111122223333/Deployer', more), region: null })
+  const database = entry('rds-postgres/111122223333/eu-west-1/orders', {
+    endpoint: 'orders.example.com',
+    resource_id: 'db-ORDERS',
+  })
+  t.same(featuresFor(kinds, []), [])
+  t.same(featuresFor(kinds, [database, database]), ['databases'])
+  t.same(featuresFor(kinds, [role()]), ['roles'])
+  t.same(featuresFor(kinds, [role({ revocable: true }), database]), ['databases', 'revocation', 'roles'])
   t.end()
 })

@@ -1,13 +1,15 @@
 import { test } from 'tap'
-import { policies, toDocument } from '../../../src/aws/policies/table.ts'
+import { toDocument } from '../../../src/aws/policies/document.ts'
+import { policiesOf } from '../../../src/aws/policies/table.ts'
 import { readBoundary, withDenials } from '../../../src/aws/revocation-policy.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 import { holds } from '../../sandbox/aws/conditions.ts'
 import { parsePolicy } from '../../sandbox/aws/policy.ts'
 
 const now = Date.parse('2026-11-24T12:07:00Z')
 const minute = 60_000
 /** As users install it. */
-const emptyBoundary = toDocument(policies.boundary)
+const emptyBoundary = toDocument(policiesOf(kinds).own.boundary ?? { statements: [] })
 const grant = (id: string, minutes = 30) => ({ by: 'grant' as const, id, until: now + minutes * minute })
 const session = (id: string, minutes = 30) => ({ by: 'session' as const, id, until: now + minutes * minute })
 

@@ -5,14 +5,17 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { type FakeBroker, startFakeBroker } from '../../proxy/local/fake-broker.ts'
 import { freePort } from '../../sandbox/ports.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { openTerminal, type Terminal } from './run-cli.ts'
+
+// Commands run as processes of their own, which takes long on a busy machine.
+t.setTimeout(480_000)
 
 const withPsql = { skip: skipWithout('psql') }
 
@@ -43,8 +46,24 @@ async function open(t: Test, env: NodeJS.ProcessEnv = {}): Promise<Setting> {
     status: 200,
     body: {
       resources: [
-        { id: orders, kind: 'rds-postgres', name: 'orders', database: 'shop', levels: ['readonly'], grants },
-        { id: ledger, kind: 'rds-postgres', name: 'ledger', database: null, levels: ['readonly'], grants: [grant] },
+        {
+          id: orders,
+          kind: 'rds-postgres',
+          protocol: 'postgres',
+          name: 'orders',
+          database: 'shop',
+          levels: ['readonly'],
+          grants,
+        },
+        {
+          id: ledger,
+          kind: 'rds-postgres',
+          protocol: 'postgres',
+          name: 'ledger',
+          database: null,
+          levels: ['readonly'],
+          grants: [grant],
+        },
       ],
     },
   }))
@@ -87,11 +106,6 @@ function clientOf(t: Test, { host, port, user, password, database }: Printed, mo
   client.on('error', () => {})
   t.teardown(() => client.end().catch(() => {}))
   return client
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !claim(); await delay(10))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
 }
 
 /** Arguments of every process on this machine that may be read. */

@@ -1,20 +1,19 @@
 import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
-import { GrantWatch } from '../../../src/cli/connect/grant-watch.ts'
-import type { ListedResource, Target } from '../../../src/cli/connect/target.ts'
+import { GrantWatch, type Watched } from '../../../src/cli/connect/grant-watch.ts'
+import type { ListedResource } from '../../../src/cli/connect/target.ts'
 
 const hour = 3_600_000
 const endsAt = Date.now() + hour
-const target: Target = {
+const target: Watched = {
   id: 'rds-postgres/1/r/orders',
   name: 'orders',
   level: 'readonly',
-  database: 'd',
   endsAt,
 }
 
 function listed(grants: ListedResource['grants']): ListedResource[] {
-  return [{ id: target.id, kind: 'rds-postgres', name: 'orders', database: null, grants }]
+  return [{ id: target.id, protocol: 'postgres', name: 'orders', database: null, grants }]
 }
 const live = listed([{ id: 'grt_1', level: 'readonly', endsAt }])
 
@@ -34,7 +33,7 @@ function watchOf(...answers: (ListedResource[] | Error)[]) {
     warn: (text) => warnings.push(text),
     pollMs: 1,
   })
-  const run = (targets: readonly Target[]) => watch.run(targets, stop.signal, ({ id }) => ended.push(id))
+  const run = (targets: readonly Watched[]) => watch.run(targets, stop.signal, ({ id }) => ended.push(id))
   return { watch, run, stop, warnings, ended, loads: () => loads }
 }
 

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { chooseTarget, type ListedResource } from '../../../src/cli/connect/target.ts'
 
-const kinds = ['rds-postgres']
+const protocols = ['postgres'] as const
 const orders: ListedResource = {
   id: 'rds-postgres/111122223333/eu-west-1/orders',
-  kind: 'rds-postgres',
   name: 'orders',
+  protocol: 'postgres',
   database: 'shop',
   grants: [
     { id: 'grt_1', level: 'readonly', endsAt: 2000 },
@@ -14,51 +14,60 @@ const orders: ListedResource = {
 }
 
 t.test('a unique last part or the full id finds the resource, its database and the latest end', async (t) => {
-  const expected = { id: orders.id, name: 'orders', level: 'readonly', database: 'shop', endsAt: 3000 }
-  t.same(chooseTarget([orders], 'orders', undefined, kinds), expected)
-  t.same(chooseTarget([orders], orders.id, 'readonly', kinds), expected)
-  t.equal(chooseTarget([{ ...orders, database: null }], 'orders', undefined, kinds).database, 'postgres')
+  const expected = {
+    id: orders.id,
+    name: 'orders',
+    protocol: 'postgres',
+    level: 'readonly',
+    database: 'shop',
+    endsAt: 3000,
+  }
+  t.same(chooseTarget([orders], 'orders', undefined, protocols), expected)
+  t.same(chooseTarget([orders], orders.id, 'readonly', protocols), expected)
+  t.equal(chooseTarget([{ ...orders, database: null }], 'orders', undefined, protocols).database, 'postgres')
 })
 
-t.test('an ambiguous name lists the full ids; another kind of the same name does not count', async (t) => {
+t.test('an ambiguous name lists the full ids; one without a protocol does not count', async (t) => {
   const other = { ...orders, id: 'rds-postgres/999988887777/eu-west-1/orders' }
-  t.throws(() => chooseTarget([orders, other], 'orders', undefined, kinds), {
+  t.throws(() => chooseTarget([orders, other], 'orders', undefined, protocols), {
     code: 'RESOURCE_AMBIGUOUS',
     message: `more than one resource has this name: "orders" may be ${orders.id}, ${other.id}`,
     hint: 'give the full id',
   })
-  const role = { ...orders, id: 'iam-role/111122223333/orders', kind: 'iam-role' }
-  t.equal(chooseTarget([role, orders], 'orders', undefined, kinds).id, orders.id)
-  t.throws(() => chooseTarget([role], 'orders', undefined, kinds), { code: 'UNSUPPORTED' })
+  const role = { ...orders, id: 'iam-role/111122223333/orders', protocol: null }
+  t.equal(chooseTarget([role, orders], 'orders', undefined, protocols).id, orders.id)
+  t.throws(() => chooseTarget([role], 'orders', undefined, protocols), { code: 'UNSUPPORTED' })
 })
 
 t.test(
   'what is unknown, or held at no level, is left to the broker, which refuses it and writes it down',
   async (t) => {
     const left = { level: undefined, endsAt: null }
-    t.same(chooseTarget([orders], 'order', undefined, kinds), {
+    t.same(chooseTarget([orders], 'order', undefined, protocols), {
       ...left,
       id: 'order',
       name: 'order',
+      protocol: 'postgres',
       database: 'postgres',
     })
     const { id, name } = orders
-    t.same(chooseTarget([{ ...orders, grants: [] }], 'orders', undefined, kinds), {
+    t.same(chooseTarget([{ ...orders, grants: [] }], 'orders', undefined, protocols), {
       ...left,
       id,
       name,
+      protocol: 'postgres',
       database: 'shop',
     })
     for (const level of ['admin', 'owner'])
-      t.match(chooseTarget([orders], 'orders', level, kinds), { level, endsAt: null })
+      t.match(chooseTarget([orders], 'orders', level, protocols), { level, endsAt: null })
   },
 )
 
 t.test('several levels held need --level', async (t) => {
   const both = { ...orders, grants: [...orders.grants, { id: 'grt_3', level: 'admin', endsAt: 1 }] }
-  t.throws(() => chooseTarget([both], 'orders', undefined, kinds), {
+  t.throws(() => chooseTarget([both], 'orders', undefined, protocols), {
     code: 'INVALID_INPUT',
     hint: 'name one: --level readonly',
   })
-  t.equal(chooseTarget([both], 'orders', 'admin', kinds).level, 'admin')
+  t.equal(chooseTarget([both], 'orders', 'admin', protocols).level, 'admin')
 })

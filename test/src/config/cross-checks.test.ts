@@ -1,10 +1,12 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references look like this
 import { X509Certificate } from 'node:crypto'
 import t from 'tap'
+import { rulesCheck } from '../../../src/access/rules/load-rules.ts'
 import type { ConfigCheck } from '../../../src/config/config.ts'
 import { judgePair } from '../../../src/config/file-checks.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
-import { lines, load, minimal, type Options } from './load-text.ts'
+import { database, lines, load, minimal, type Options } from './load-text.ts'
 
 const authority = createAuthority()
 const leaf = authority.issue(['localhost'], { notAfter: Date.now() + 300 * 86_400_000 })
@@ -71,7 +73,7 @@ t.test('a PostgreSQL port needs a certificate: its own or that of the server', a
     told({ server: { public_url: 'http://localhost', ...more }, listeners: { postgres: [one] } })
   const listen = '0.0.0.0:5432'
   t.match(await of({}, { listen }), [
-    'listeners.postgres[0]: a PostgreSQL port needs a certificate: connect tokens travel only inside TLS',
+    'listeners.postgres[0]: a protocol port needs a certificate: connect tokens travel only inside TLS',
   ])
   t.same(await of({}, { listen, tls }), [])
   t.same(await of({ tls }, { listen }), [])
@@ -99,13 +101,16 @@ t.test('a port is pinned to one resource that exists', async (t) => {
     told({
       server: { public_url: 'http://localhost', tls },
       listeners: { postgres: [{ listen: '0.0.0.0:5432', resource }] },
-      resources: ids.map((id) => ({ id })),
+      resources: ids.map((id) => (id.startsWith('rds') ? { id, ...database } : { id })),
     })
   const [a, b] = ['rds-postgres/111122223333/eu-west-1/orders', 'rds-postgres/111122223333/us-east-1/orders']
   t.same(await of('orders', a), [])
   t.same(await of(a, a, b), [])
   t.same(await of('orders', a, b), ['listeners.postgres[0].resource: "orders" means several resources'])
   t.same(await of('billing', a), ['listeners.postgres[0].resource: there is no resource "billing"'])
+  const role = 'iam-role/111122223333/orders'
+  t.same(await of('orders', role, a), [], 'only what the protocol reaches can be meant')
+  t.same(await of('orders', role), [`listeners.postgres[0].resource: ${role} is not reached by postgres`])
 })
 
 t.test('the provider is reached by https unless it is on loopback', async (t) => {
@@ -131,12 +136,38 @@ t.test('AWS: endpoints, and one partition for a broker', async (t) => {
 
 t.test('sessions that carry no tags of ours cannot be revoked by one', async (t) => {
   const of = (trust: string) =>
-    told({
-      aws: { accounts: { 444455556666: { trust } } },
-      resources: [{ id: 'iam-role/444455556666/R', revocable: true }],
-    })
+    told(
+      {
+        aws: { accounts: { 444455556666: { trust } } },
+        resources: [{ id: 'iam-role/444455556666/R', revocable: true }],
+      },
+      { checks: [rulesCheck(kinds)] },
+    )
   t.same(await of('hub'), [])
   t.match(await of('web_identity'), [/^resources\[0\]\.revocable: account 444455556666 trusts web_identity/])
+})
+
+// A database in an account that trusts only people's own tokens was accepted, and every session to it failed.
+t.test('a database is refused where the hub is not trusted, with the place and what to do', async (t) => {
+  const of = async (trust: string) => {
+    const text = JSON.stringify({
+      version: 1,
+      server: { public_url: 'http://localhost:8443' },
+      oidc: { issuer: 'https://login.example.com', client_id: 'a', client_secret: '${env:X}' },
+      aws: { accounts: { 444455556666: { trust } } },
+      resources: [{ id: 'rds-postgres/444455556666/eu-west-1/orders', ...database }],
+    })
+    const loaded = await load(t, text, { env: { X: 'x' }, checks: [rulesCheck(kinds)] })
+    return loaded.ok ? [] : loaded.problems
+  }
+  t.same(await of('hub'), [])
+  t.match(await of('web_identity'), [
+    {
+      path: 'resources[0].id',
+      message: /^account 444455556666 trusts web_identity, and databases can be reached only through the hub so far$/,
+      fix: /^remove trust: web_identity from aws\.accounts\.444455556666/,
+    },
+  ])
 })
 
 t.test('an anchor is a file or standard output, one an item', async (t) => {
@@ -176,7 +207,7 @@ t.test('certificates and keys are there, belong together and are in date', async
 t.test('the roots of a target are certificates', async (t) => {
   const of = (ca: string) =>
     told(
-      { resources: [{ id: 'rds-postgres/111122223333/eu-west-1/a', ca }] },
+      { resources: [{ id: 'rds-postgres/111122223333/eu-west-1/a', ...database, ca }] },
       { files: { ...files, bad: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' } },
     )
   t.same(await of('ca'), [])

@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import type { Kinds } from '../../../src/catalog/kind.ts'
 import type { ConfigCheck, ConfigProblem, LoadedConfig } from '../../../src/config/config.ts'
 import { type Env, loadConfig } from '../../../src/config/load.ts'
+import { kinds as builtIn } from '../../../src/kinds/registry.ts'
 
 /** The shortest file that is right. */
 export const minimal = `version: 1
@@ -14,10 +16,14 @@ oidc:
   client_id: sallyport
 `
 
+/** What every entry of an rds-postgres needs. */
+export const database = { endpoint: 'orders.example.com', resource_id: 'db-ORDERS' }
+
 export interface Options {
   readonly env?: Env
   readonly checks?: readonly ConfigCheck[]
   readonly now?: number
+  readonly kinds?: Kinds
   /** Other files of the folder, by name. */
   readonly files?: Readonly<Record<string, string | Uint8Array>>
 }
@@ -31,9 +37,9 @@ export function folder(t: Pick<Test, 'teardown'>, files: Options['files'] = {}):
 
 /** Loads `text` as the configuration file of an empty folder. */
 export async function load(t: Pick<Test, 'teardown'>, text: string | Uint8Array, options: Options = {}) {
-  const { env = {}, files = {}, ...rest } = options
+  const { env = {}, files = {}, kinds = builtIn, ...rest } = options
   const file = join(folder(t, { ...files, 'sallyport.yaml': text }), 'sallyport.yaml')
-  return await loadConfig(file, { env, ...rest })
+  return await loadConfig(file, { env, kinds, ...rest })
 }
 
 /** `LINE:COLUMN PATH: MESSAGE; FIX`, one for each problem. */

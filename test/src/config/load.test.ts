@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t from 'tap'
 import { loadConfig } from '../../../src/config/load.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 import { folder, load, minimal, problemsOf } from './load-text.ts'
 
 t.test('the shortest file gives every default', async (t) => {
@@ -149,7 +150,7 @@ t.test('wrong types are named as they were typed', async (t) => {
 t.test('a file that is not there, is a folder, is too large, is empty or is not text', async (t) => {
   const dir = folder(t)
   const of = async (name: string) => {
-    const loaded = await loadConfig(join(dir, name), { env: {} })
+    const loaded = await loadConfig(join(dir, name), { env: {}, kinds })
     return loaded.ok ? [] : loaded.problems.map(({ message, fix }) => `${message}; ${fix}`)
   }
   const fix = 'name the YAML file of the configuration, and let the daemon read it'

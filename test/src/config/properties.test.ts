@@ -2,11 +2,13 @@ import fc from 'fast-check'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { formatPath, type Path, parsePath } from '../../../src/config/path.ts'
-import { ConfigSchema } from '../../../src/config/schema.ts'
+import { configSchema } from '../../../src/config/schema.ts'
 import { validate } from '../../../src/config/validate.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 import { load, minimal, problemsIn } from './load-text.ts'
 
-const sections = Object.keys(ConfigSchema.properties)
+const schema = configSchema(kinds)
+const sections = Object.keys(schema.properties)
 
 /** A file that is right, and uses every section. */
 const whole = {
@@ -19,7 +21,15 @@ const whole = {
     endpoint_url: { sts: 'https://a.b' },
   },
   listeners: { postgres: [] },
-  resources: [{ id: 'rds-postgres/111122223333/eu-west-1/orders', port: 5432, tags: { env: 'prod' } }],
+  resources: [
+    {
+      id: 'rds-postgres/111122223333/eu-west-1/orders',
+      endpoint: 'orders.example.com',
+      resource_id: 'db-ORDERS',
+      port: 5432,
+      tags: { env: 'prod' },
+    },
+  ],
   levels: [{ for: { kinds: ['rds-postgres'] }, readonly: { db_user: 'ro' } }],
   access: [
     {
@@ -75,7 +85,7 @@ t.test('any bytes give a configuration or problems, each with a place in the fil
 
 t.test('no problem is lost: whatever values are spoilt, each is reported at its own path and line', async (t) => {
   t.same(
-    validate(ConfigSchema, whole, () => ''),
+    validate(schema, whole, () => ''),
     [],
   )
   const places = leaves(whole).filter((path) => !isFree(path))

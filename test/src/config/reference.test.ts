@@ -1,11 +1,15 @@
 import t from 'tap'
 import { parse } from 'yaml'
+import { kindNamed } from '../../../src/catalog/kind.ts'
 import { viewOf } from '../../../src/config/expected.ts'
 import { keysOf, renderJsonSchema, renderReference } from '../../../src/config/reference.ts'
-import { ConfigSchema } from '../../../src/config/schema.ts'
-import { createKinds } from '../../../src/kinds/registry.ts'
+import { configSchema } from '../../../src/config/schema.ts'
+import { kinds } from '../../../src/kinds/registry.ts'
 
-const keys = keysOf(viewOf(ConfigSchema))
+const keys = [
+  ...keysOf(viewOf(configSchema(kinds))),
+  ...kinds.flatMap(({ target, level }) => [target.schema, level.schema].flatMap((schema) => keysOf(viewOf(schema)))),
+]
 
 t.test('every key has a meaning, and every value a default or an example', (t) => {
   for (const { name, schema } of keys) {
@@ -23,7 +27,7 @@ t.test('every key has a meaning, and every value a default or an example', (t) =
 })
 
 t.test('the reference has a row for every key, at every depth', (t) => {
-  const text = renderReference()
+  const text = renderReference(kinds)
   for (const { name, schema } of keys)
     t.ok(text.includes(`| \`${name}\` |`) || schema.type === 'object' || schema.type === 'array', name)
   for (const name of [
@@ -43,7 +47,7 @@ t.test('the reference has a row for every key, at every depth', (t) => {
 })
 
 t.test('the JSON Schema is what editors understand', (t) => {
-  const schema: unknown = JSON.parse(renderJsonSchema())
+  const schema: unknown = JSON.parse(renderJsonSchema(kinds))
   t.match(schema, {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     type: 'object',
@@ -55,15 +59,15 @@ t.test('the JSON Schema is what editors understand', (t) => {
 })
 
 t.test('the levels of a database are documented as the kind reads them', (t) => {
-  const [, section = ''] = renderReference().split('## Levels of rds-postgres')
+  const [, section = ''] = renderReference(kinds).split('## Levels of rds-postgres')
   const rows = [...section.matchAll(/^\| `(\w+)` \|.*\| `([^`]+)` \| [^|]+\|$/gm)].map(([, key = '', example = '']) => [
     key,
     parse(example),
   ])
-  const kind = createKinds().get('rds-postgres')
-  t.match(kind?.parseLevel(Object.fromEntries(rows)), { ok: true })
+  const kind = kindNamed(kinds, 'rds-postgres')
+  t.match(kind?.level.read(Object.fromEntries(rows)), { ok: true })
   const names = rows.map(([key]) => key).join(', ')
-  t.match(kind?.parseLevel({ db_user: 'a', other: 1 }), {
+  t.match(kind?.level.read({ db_user: 'a', other: 1 }), {
     ok: false,
     problems: [{ path: 'other', message: new RegExp(`has ${names}$`) }],
   })

@@ -22,7 +22,7 @@ async function startApp(t: Test) {
       identityRoutes({
         identity: house.identity,
         publicUrl,
-        endpointOf: (id) => listenerEndpoint({ server: { publicUrl }, listeners }, id),
+        endpointOf: (id) => listenerEndpoint({ server: { publicUrl }, listeners }, 'postgres', id),
       }),
     ],
   })
@@ -171,8 +171,8 @@ t.test('administration is for admins; a token may lock, and only a person unlock
 t.test('the port pinned to a resource comes before the one for all', (t) => {
   const pinned = { listen: { host: '::', port: 6000 }, tls: { cert: '', key: '' }, resource: ordersId }
   const both = { server: { publicUrl }, listeners: { postgres: [...listeners.postgres, pinned] } }
-  t.match(listenerEndpoint(both, ordersId), { host: 'access.example.com', port: 6000 })
-  t.match(listenerEndpoint(both, 'other'), { port: 5432 })
-  t.equal(listenerEndpoint({ server: { publicUrl }, listeners: { postgres: [pinned] } }, 'other'), null)
+  t.match(listenerEndpoint(both, 'postgres', ordersId), { host: 'access.example.com', port: 6000 })
+  t.match(listenerEndpoint(both, 'postgres', 'other'), { port: 5432 })
+  t.equal(listenerEndpoint({ server: { publicUrl }, listeners: { postgres: [pinned] } }, 'postgres', 'other'), null)
   t.end()
 })

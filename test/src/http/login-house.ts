@@ -193,7 +193,7 @@ function identityOf(logins: KeptLogins): IdentityService {
     principal: unused,
     findPrincipal: unused,
     credentialLive: unused,
-    scramVerifier: unused,
+    tokenKeys: unused,
     identify: unused,
     sweep: unused,
   }

@@ -188,7 +188,7 @@ function fakeAccess(grants: { maxMs: number; grant: Grant | null }): Pick<Access
         attributes: {},
         source: 'config' as const,
       }
-      return { allowed: true, grant, resource, level: {} }
+      return { allowed: true, grant, held: { resource, target: {}, level: {} } }
     },
     connectTokenPolicy: () => ({ maxMs: grants.maxMs }),
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { finishScram, startScram } from '../../../proxy/wire/postgres/scram.ts'
@@ -146,7 +147,9 @@ t.test('unknown, wrong, expired, revoked and forged tokens fail alike', async (t
 t.test('SCRAM: the keys fit the token, and unknown ids have stable made-up ones of the same form', async (t) => {
   const { house, alice } = await signedIn(t)
   const { token, view } = await house.identity.connectTokens.issue(alice, { resource: ordersId })
-  const verifier = await house.identity.scramVerifier(view.id)
+  const { scram: verifier, doubleSha256 } = await house.identity.tokenKeys(view.id)
+  const sha256 = (bytes: string | Buffer) => createHash('sha256').update(bytes).digest()
+  t.same(Buffer.from(doubleSha256), sha256(sha256(token)), 'what caching_sha2_password checks')
   const client = scramClient(token)
   const exchange = startScram(
     { mechanism: 'SCRAM-SHA-256', data: client.first },
@@ -155,24 +158,25 @@ t.test('SCRAM: the keys fit the token, and unknown ids have stable made-up ones 
     'c2VydmVyLW5vbmNlLW9mLTE4',
   )
   t.ok(finishScram(exchange, client.final(exchange.serverFirst)))
-  t.match(await house.identity.identify({ by: 'scram', tokenId: view.id }, from(address)), {
+  t.match(await house.identity.identify({ by: 'proof', tokenId: view.id }, from(address)), {
     bound: { grantId: ordersGrant },
   })
   const unknown = '0'.repeat(16)
-  const madeUp = await house.identity.scramVerifier(unknown)
-  t.same(madeUp, await house.identity.scramVerifier(unknown))
+  const keys = await house.identity.tokenKeys(unknown)
+  t.same(keys, await house.identity.tokenKeys(unknown))
+  const { scram: madeUp } = keys
   for (const member of ['salt', 'storedKey', 'serverKey'] as const)
     t.equal(madeUp[member].length, verifier[member].length)
   t.equal(madeUp.iterations, verifier.iterations)
-  t.notSame(madeUp.salt, (await house.identity.scramVerifier('1'.repeat(16))).salt)
-  await t.rejects(house.identity.identify({ by: 'scram', tokenId: unknown }, from(address)), { code: 'TOKEN_INVALID' })
-  t.ok(await house.identity.scramVerifier('\0 anything at all'))
+  t.notSame(madeUp.salt, (await house.identity.tokenKeys('1'.repeat(16))).scram.salt)
+  await t.rejects(house.identity.identify({ by: 'proof', tokenId: unknown }, from(address)), { code: 'TOKEN_INVALID' })
+  t.ok(await house.identity.tokenKeys('\0 anything at all'))
 
   await house.identity.connectTokens.revoke(alice, view.id)
-  const after = await house.identity.scramVerifier(view.id)
+  const { scram: after } = await house.identity.tokenKeys(view.id)
   t.same(after.salt, verifier.salt, 'the salt does not tell that it was revoked')
   t.notSame(after.storedKey, verifier.storedKey)
-  await t.rejects(house.identity.identify({ by: 'scram', tokenId: view.id }, from(address)), { code: 'TOKEN_INVALID' })
+  await t.rejects(house.identity.identify({ by: 'proof', tokenId: view.id }, from(address)), { code: 'TOKEN_INVALID' })
 })
 
 t.test('an address outside of the range is refused, once the secret is proved', async (t) => {

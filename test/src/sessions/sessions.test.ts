@@ -1,5 +1,7 @@
 import t, { type Test } from 'tap'
-import type { EndNotice, OpenAsk } from '../../../proxy/session.ts'
+import type { OpenAsk } from '../../../proxy/doorman.ts'
+import { SessionHost } from '../../../proxy/relay/session-host.ts'
+import type { EndNotice } from '../../../proxy/session.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AccessAnswer } from '../../../src/access/access.ts'
 import type { AuditEvent } from '../../../src/audit/audit.ts'
@@ -41,14 +43,14 @@ function allowed(endsAt: number): AccessAnswer {
     endedAt: null,
     endReason: null,
   }
-  return { allowed: true, grant, resource, level: {} }
+  return { allowed: true, grant, held: { resource, target: {}, level: {} } }
 }
 
 const ask: OpenAsk = {
   identity: { principalId: 'prn_1', name: 'alice@example.com', credential: { kind: 'login', id: 'lgn_1' } },
   resourceId: 'orders',
   client: { address: '127.0.0.1', port: 1, via: 'websocket' },
-  kinds: ['rds-postgres'],
+  carrier: { protocol: 'postgres' },
 }
 
 async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
@@ -64,7 +66,7 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
     auditDown: false,
     recordingDown: false,
     credentialLive: true,
-    sealed: 0,
+    resumeFails: false,
   }
   const changes = createChanges()
   const live = new LiveSessions(clock)
@@ -78,7 +80,7 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
     },
     identity: {
       credentialLive: async () => state.credentialLive,
-      scramVerifier: async () => Promise.reject(new Error('unused')),
+      tokenKeys: async () => Promise.reject(new Error('unused')),
       identify: async () => Promise.reject(new Error('unused')),
     },
     audit: {
@@ -99,20 +101,17 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
     recordings: {
       create: async () => {
         if (state.recordingDown) throw new BrokerError('RECORDING_FAILED')
-        return {
-          write: () => true,
-          onDrain: () => {},
-          onFailure: () => {},
-          seal: async () => {
-            state.sealed++
-            return { digest: 'abc', entries: 7 }
-          },
-        }
+        return { file: 'x', offset: 10, head: 'header' }
       },
       recover: async () => ({ digest: 'rec', entries: 3 }),
     },
     store,
     live,
+    kinds: {
+      protocolOf: () => 'postgres',
+      engineOf: () => null,
+      lease: async () => Promise.reject(new Error('unused')),
+    },
     changes,
     limits: {
       sessions: 10,
@@ -125,15 +124,34 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
     metrics: createMetrics(),
     logger: createLogger({ level: 'silent' }),
   })
-  return { sessions, state, events, changes, live, store, advance: (ms: number) => (now += ms), now: () => now }
+  const host = new SessionHost({
+    doormanFor: (controls) => sessions.serve(controls),
+    recorders: {
+      resume: async () => {
+        if (state.resumeFails) throw new BrokerError('RECORDING_FAILED')
+        return {
+          write: () => true,
+          onDrain: () => {},
+          onFailure: () => {},
+          head: () => ({ head: 'abc', entries: 7 }),
+          seal: async () => ({ digest: 'abc', entries: 7 }),
+        }
+      },
+    },
+    onError: (error) => {
+      throw error
+    },
+    now: () => now,
+  })
+  return { sessions, host, state, events, changes, live, store, advance: (ms: number) => (now += ms), now: () => now }
 }
 
 t.test('a session opens, is audited before the permit, and its books are closed', async (t) => {
-  const { sessions, events, store, live } = await startSessions(t)
-  const permit = await sessions.open(ask)
+  const { host, events, store, live } = await startSessions(t)
+  const permit = await host.open(ask)
   t.match(events, [{ type: 'session.started', actor: 'prn_1', fields: { session: permit.sessionId, grant: 'grt_1' } }])
-  await sessions.started(permit, { database: 'orders' })
-  await sessions.end(permit, { reason: 'client-closed', bytesUp: 10, bytesDown: 20 })
+  await host.started(permit, { database: 'orders' })
+  await host.end(permit, { reason: 'client-closed', bytesUp: 10, bytesDown: 20 })
   t.match(events.at(-1), {
     type: 'session.ended',
     fields: { reason: 'client-closed', digest: 'abc', entries: 7, database: 'orders' },
@@ -141,16 +159,16 @@ t.test('a session opens, is audited before the permit, and its books are closed'
   t.match(await store.find(permit.sessionId), { end_reason: 'client-closed', bytes_up: 10, recording_digest: 'abc' })
   t.equal(live.size, 0)
   await t.rejects(
-    sessions.end(permit, { reason: 'client-closed', bytesUp: 0, bytesDown: 0 }),
+    host.doorman.end(permit.sessionId, { reason: 'client-closed', bytesUp: 0, bytesDown: 0, recording: null }),
     { code: 'INTERNAL' },
     'once per permit',
   )
 })
 
 t.test('a refusal is audited with its reason and opens nothing', async (t) => {
-  const { sessions, state, events, live } = await startSessions(t)
+  const { host, state, events, live } = await startSessions(t)
   state.answer = { allowed: false, code: 'GRANT_DENIED', reason: 'you hold no grant', hint: 'sallyport request orders' }
-  await t.rejects(sessions.open(ask), {
+  await t.rejects(host.open(ask), {
     code: 'GRANT_DENIED',
     message: /you hold no grant/,
     hint: 'sallyport request orders',
@@ -163,13 +181,13 @@ t.test('a refusal is audited with its reason and opens nothing', async (t) => {
 
 t.test('a revocation between the two readings leaves no gap', async (t) => {
   await t.test('seen by the second reading', async (t) => {
-    const { sessions, state, live } = await startSessions(t)
+    const { host, state, live } = await startSessions(t)
     state.answers = [allowed(start + 1000), { allowed: false, code: 'GRANT_DENIED', reason: 'revoked' }]
-    await t.rejects(sessions.open(ask), { code: 'GRANT_DENIED' })
+    await t.rejects(host.open(ask), { code: 'GRANT_DENIED' })
     t.equal(live.size, 0)
   })
   await t.test('published while it reads', async (t) => {
-    const { sessions, state, changes, events } = await startSessions(t)
+    const { host, state, changes, events } = await startSessions(t)
     let checks = 0
     state.onCheck = () => {
       if (++checks === 2)
@@ -181,7 +199,7 @@ t.test('a revocation between the two readings leaves no gap', async (t) => {
           decidedAt: start,
         })
     }
-    await t.rejects(sessions.open(ask), { code: 'GRANT_DENIED', message: /revoked by bob/ })
+    await t.rejects(host.open(ask), { code: 'GRANT_DENIED', message: /revoked by bob/ })
     t.match(
       events.map((e) => e.type),
       ['session.started', 'session.ended', 'session.denied'],
@@ -190,20 +208,23 @@ t.test('a revocation between the two readings leaves no gap', async (t) => {
 })
 
 t.test('nothing opens without an audit log or a recorder', async (t) => {
-  const { sessions, state, live } = await startSessions(t)
+  const { host, state, live, events } = await startSessions(t)
   state.auditDown = true
-  await t.rejects(sessions.open(ask), { code: 'AUDIT_UNAVAILABLE' })
-  t.equal(state.sealed, 1, 'the recording that was opened is closed')
+  await t.rejects(host.open(ask), { code: 'AUDIT_UNAVAILABLE' })
   state.auditDown = false
   state.recordingDown = true
-  await t.rejects(sessions.open(ask), { code: 'RECORDING_FAILED' })
+  await t.rejects(host.open(ask), { code: 'RECORDING_FAILED' })
+  state.recordingDown = false
+  state.resumeFails = true
+  await t.rejects(host.open(ask), { code: 'RECORDING_FAILED' })
+  t.match(events.at(-1), { type: 'session.ended', fields: { reason: 'open-failed', code: 'RECORDING_FAILED' } })
   t.equal(live.size, 0)
 })
 
 t.test('a login that ended opens nothing', async (t) => {
-  const { sessions, state } = await startSessions(t)
+  const { host, state } = await startSessions(t)
   state.credentialLive = false
-  await t.rejects(sessions.open(ask), { code: 'TOKEN_INVALID' })
+  await t.rejects(host.open(ask), { code: 'TOKEN_INVALID' })
 })
 
 t.test('a change cuts exactly the sessions it concerns, with its reason and text', async (t) => {
@@ -213,8 +234,8 @@ t.test('a change cuts exactly the sessions it concerns, with its reason and text
     ['login', 'lgn_1'],
     ['resource', resource.id],
   ] as const) {
-    const { sessions, changes } = await startSessions(t)
-    const permit = await sessions.open(ask)
+    const { host, changes } = await startSessions(t)
+    const permit = await host.open(ask)
     changes.publish({ what, id: 'other', reason: 'grant-revoked', text: 'no', decidedAt: start })
     t.notOk(permit.signal.aborted, `${what}: another id`)
     changes.publish({ what, id, reason: 'grant-revoked', text: 'because', decidedAt: start })
@@ -224,9 +245,9 @@ t.test('a change cuts exactly the sessions it concerns, with its reason and text
 })
 
 t.test('kill ends one session, says who did it, and is audited after it took effect', async (t) => {
-  const { sessions, events } = await startSessions(t)
-  const permit = await sessions.open(ask)
-  const other = await sessions.open(ask)
+  const { sessions, host, events } = await startSessions(t)
+  const permit = await host.open(ask)
+  const other = await host.open(ask)
   await sessions.kill(permit.sessionId, { id: 'prn_2', name: 'bob' }, 'incident 7')
   t.match(permit.signal.reason as EndNotice, { reason: 'killed', text: 'the session was ended by bob: incident 7' })
   t.notOk(other.signal.aborted)
@@ -235,11 +256,11 @@ t.test('kill ends one session, says who did it, and is audited after it took eff
 })
 
 t.test('a session ends with its grant, by timer', async (t) => {
-  const { sessions, state } = await startSessions(t)
+  const { host, state } = await startSessions(t)
   state.answer = allowed(start + 30)
   const awake = setInterval(() => {}, 1000) // the session's own timer does not keep a process alive
   t.teardown(() => clearInterval(awake))
-  const permit = await sessions.open(ask)
+  const permit = await host.open(ask)
   await new Promise((resolve) => permit.signal.addEventListener('abort', resolve))
   t.match(
     permit.signal.reason as EndNotice,
@@ -249,8 +270,8 @@ t.test('a session ends with its grant, by timer', async (t) => {
 })
 
 t.test('the sweep ends what a suspended machine overslept', async (t) => {
-  const { sessions, advance } = await startSessions(t)
-  const permit = await sessions.open(ask)
+  const { sessions, host, advance } = await startSessions(t)
+  const permit = await host.open(ask)
   advance(3_600_000 - 1)
   await sessions.sweep()
   t.notOk(permit.signal.aborted, 'one millisecond before')
@@ -260,17 +281,17 @@ t.test('the sweep ends what a suspended machine overslept', async (t) => {
 })
 
 t.test('limits and draining', async (t) => {
-  const { sessions } = await startSessions(t, { perPrincipal: 2 })
-  await sessions.open(ask)
-  await sessions.open(ask)
-  await t.rejects(sessions.open(ask), { code: 'TOO_MANY_SESSIONS' })
+  const { sessions, host } = await startSessions(t, { perPrincipal: 2 })
+  await host.open(ask)
+  await host.open(ask)
+  await t.rejects(host.open(ask), { code: 'TOO_MANY_SESSIONS' })
   sessions.drain()
-  await t.rejects(sessions.open(ask), { code: 'DRAINING' })
+  await t.rejects(host.open(ask), { code: 'DRAINING' })
 })
 
 t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => {
-  const { sessions, store, events } = await startSessions(t)
-  const permit = await sessions.open(ask)
+  const { sessions, host, store, events } = await startSessions(t)
+  const permit = await host.open(ask)
   const row = await store.find(permit.sessionId)
   t.ok(row)
   if (row) await store.insert({ ...row, id: 'ses_lost', daemon_id: 'dmn_0' })
@@ -283,10 +304,10 @@ t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => 
 })
 
 t.test('a session whose end was written down before the daemon was lost ends once', async (t) => {
-  const { sessions, store, events } = await startSessions(t)
-  const permit = await sessions.open(ask)
+  const { sessions, host, store, events } = await startSessions(t)
+  const permit = await host.open(ask)
   const row = await store.find(permit.sessionId)
-  await sessions.end(permit, { reason: 'client-closed', bytesUp: 1, bytesDown: 2 })
+  await host.end(permit, { reason: 'client-closed', bytesUp: 1, bytesDown: 2 })
   const written = events.find(({ type }) => type === 'session.ended')
   if (row) await store.insert({ ...row, id: 'ses_lost', daemon_id: 'dmn_0' })
   if (written) events.push({ ...written, fields: { ...written.fields, session: 'ses_lost' } })

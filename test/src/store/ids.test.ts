@@ -1,11 +1,13 @@
 import t from 'tap'
 import { newId, newTokenId } from '../../../src/store/ids.ts'
+import { waitUntil } from '../../wait-until.ts'
 
 t.test('ids carry their prefix, are ordered in time and of one length', async (t) => {
   const ids: string[] = []
   for (let i = 0; i < 5; i++) {
     ids.push(newId('grt'))
-    await new Promise((resolve) => setTimeout(resolve, 2))
+    const now = Date.now()
+    await waitUntil(() => Date.now() > now, 'the next millisecond')
   }
   for (const id of ids) t.match(id, /^grt_[0-9a-hj-km-np-tv-z]{26}$/)
   t.same([...ids].sort(), ids)

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type FirstMessage, readFirstMessage } from '../../../../proxy/local/postgres/first-message.ts'
 import { BrokerError } from '../../../../proxy/session.ts'
 import { ClientLeft, ClientLine } from '../../../../proxy/streams/client-line.ts'
-import { WireError } from '../../../../proxy/wire/postgres/messages.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
+import { quietFor } from '../../../wait-until.ts'
 
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 const gssEncRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30])
@@ -48,7 +48,7 @@ t.test('a startup message or a cancel request comes whole, however it is cut', a
       const { client, server } = await pair(t)
       const message = read(server)
       client.write(bytes.subarray(0, cut))
-      await delay(1)
+      await quietFor(1, 'the parts arrive one by one')
       client.write(bytes.subarray(cut))
       const kind = bytes === cancel ? 'cancel' : 'startup'
       t.same(await message, { kind, bytes, tool: kind === 'cancel' ? 'cancel' : 'unnamed' })

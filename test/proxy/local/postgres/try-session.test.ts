@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { WebSocketServer } from 'ws'
-import { knock } from '../../../../proxy/local/postgres/try-session.ts'
+import { trySession } from '../../../../proxy/local/postgres/try-session.ts'
+import { waitUntil } from '../../../wait-until.ts'
 import { type FakeBroker, startFakeBroker } from '../fake-broker.ts'
 
 const startup = { user: 'sallyport', database: 'shop', application_name: 'sallyport connect' }
@@ -11,18 +12,14 @@ const asked = {
   bearer: 'bearer-of-alice',
   resourceId: 'orders',
   level: undefined,
+  protocol: 'postgres',
   tool: 'sallyport connect',
   openPort: false,
 }
 
 async function open(t: Test): Promise<{ broker: FakeBroker; ask: () => Promise<void> }> {
   const broker = await startFakeBroker(t)
-  return { broker, ask: () => knock({ ...asked, server: broker.url }, startup) }
-}
-
-async function waitUntil(claim: () => boolean, what: string): Promise<void> {
-  for (const deadline = Date.now() + 5000; !claim(); await new Promise((resolve) => setTimeout(resolve, 5)))
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`)
+  return { broker, ask: () => trySession({ ...asked, server: broker.url }, startup) }
 }
 
 t.test('who is let in leaves at once', async (t) => {
@@ -54,7 +51,7 @@ t.test('a broker that hangs up without an answer is unreachable', async (t) => {
   await once(broker, 'listening')
   broker.on('connection', (socket) => socket.on('message', () => socket.close(1000)))
   const { port } = broker.address() as AddressInfo
-  await t.rejects(knock({ ...asked, server: `http://127.0.0.1:${port}` }, startup), {
+  await t.rejects(trySession({ ...asked, server: `http://127.0.0.1:${port}` }, startup), {
     code: 'STORE_UNAVAILABLE',
     message: 'the broker closed the connection before it answered',
   })

@@ -9,18 +9,8 @@ import {
 } from 'node:tls'
 import t, { type Test } from 'tap'
 import { createAuthority } from '../../../sandbox/certificates.ts'
-import {
-  connect,
-  identity,
-  openPort,
-  type Port,
-  readAll,
-  readError,
-  resourceId,
-  scriptedEnd,
-  token,
-  waitUntil,
-} from '../port.ts'
+import { waitUntil } from '../../../wait-until.ts'
+import { connect, identity, openPort, type Port, readAll, readError, resourceId, scriptedEnd, token } from '../port.ts'
 
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])
 const gssEncRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30])
@@ -87,7 +77,7 @@ t.test('a token in clear text inside TLS is enough, and the client comes whole',
   t.strictSame(port.claims, [{ by: 'token', token }])
   const [received] = port.received
   if (received?.kind !== 'client') throw new Error('no client')
-  const { stream, origin, ...client } = received.client
+  const { stream, client: origin, ...client } = received.client
   t.equal(origin.address, '127.0.0.1')
   t.equal(origin.via, 'listener')
   t.strictSame(client, {
@@ -286,16 +276,16 @@ t.test('a CancelRequest is taken before and inside TLS, and never counted as a f
   t.equal((await readAll(direct)).length, 0)
   const asks = port.received.map((received) => (received.kind === 'cancel' ? received.ask : undefined))
   t.match(asks, [
-    { pid: 7, key: Buffer.from([1, 2, 3, 4]), origin: { via: 'listener' } },
-    { pid: 7, key: Buffer.alloc(32, 9) },
-    { pid: 7, key: Buffer.from([1, 2, 3, 4]) },
+    { id: 7, key: Buffer.from([1, 2, 3, 4]), origin: { via: 'listener' } },
+    { id: 7, key: Buffer.alloc(32, 9) },
+    { id: 7, key: Buffer.from([1, 2, 3, 4]) },
   ])
   t.strictSame(port.failures, [])
   await isForgotten(port)
 })
 
 t.test('who takes too long is told so, at every step', async (t) => {
-  const port = await openPort(t, { options: { deadlineMs: 250 } })
+  const port = await openPort(t, { options: { signInMs: 250 } })
   const steps: ((tls: TLSSocket) => void)[] = [
     () => {},
     (tls) => tls.write(startup().subarray(0, 9)),
@@ -318,7 +308,7 @@ t.test('who takes too long is told so, at every step', async (t) => {
 })
 
 t.test('a doorman who hangs does not keep the client longer than its deadline', async (t) => {
-  const port = await openPort(t, { options: { deadlineMs: 300 }, identify: () => new Promise(() => {}) })
+  const port = await openPort(t, { options: { signInMs: 300 }, identify: () => new Promise(() => {}) })
   const tls = await negotiated(t, port)
   tls.write(startup())
   await readBytes(tls, 9)

@@ -4,7 +4,8 @@ import pg from 'pg'
 import t from 'tap'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../../../../proxy/wire/postgres/encode.ts'
 import { skipWithout } from '../../../sandbox/programs.ts'
-import { openPort, type Port, scriptedEnd, token, tokenId, waitUntil } from '../port.ts'
+import { waitUntil } from '../../../wait-until.ts'
+import { openPort, type Port, scriptedEnd, token, tokenId } from '../port.ts'
 
 const { Client, DatabaseError } = pg
 const withPsql = { skip: skipWithout('psql') }
@@ -35,7 +36,7 @@ t.test('psql signs in by SCRAM, with the channel bound, and the token stays with
   const port = await openPort(t)
   t.match(await psql(port, { settings: 'channel_binding=require' }), new RegExp(`FATAL: .*${scriptedEnd}`))
   t.match(await psql(port, { settings: 'channel_binding=disable' }), new RegExp(scriptedEnd))
-  t.strictSame(port.claims, Array(2).fill({ by: 'scram', tokenId }))
+  t.strictSame(port.claims, Array(2).fill({ by: 'proof', tokenId }))
   t.match(port.received, [{ client: { database: 'shop', tool: 'psql', level: 'readonly' } }])
   await waitUntil(() => port.open() === 0)
 })
@@ -99,7 +100,7 @@ t.test('Ctrl-C in psql arrives as a CancelRequest with the key it was given', wi
   })
   t.teardown(() => child.kill('SIGKILL'))
   await waitUntil(() => port.received.length === 2)
-  t.match(port.received[1], { kind: 'cancel', ask: { pid: 7, key } })
+  t.match(port.received[1], { kind: 'cancel', ask: { id: 7, key } })
 })
 
 t.test('node-postgres signs in both ways', async (t) => {
@@ -120,7 +121,7 @@ t.test('node-postgres signs in both ways', async (t) => {
     t.match(error, { code: '57P03', message: new RegExp(scriptedEnd) })
   }
   t.strictSame(port.claims, [
-    { by: 'scram', tokenId },
+    { by: 'proof', tokenId },
     { by: 'token', token },
   ])
 })

@@ -1,38 +1,57 @@
 import { createServer } from 'node:net'
-import { createSecureContext } from 'node:tls'
 import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
-import type { PostgresRoute } from '../../../../proxy/postgres/target/route.ts'
-import { openUpstream } from '../../../../proxy/postgres/target/upstream.ts'
+import { makePermit } from '../../../../proxy/permit.ts'
+import { openUpstream, type Upstream } from '../../../../proxy/postgres/target/upstream.ts'
 import { applicationName, upstreamParameters } from '../../../../proxy/postgres/target/upstream-parameters.ts'
-import { BrokerError } from '../../../../proxy/session.ts'
+import { direct } from '../../../../proxy/reach/direct.ts'
+import { Trust } from '../../../../proxy/reach/trust.ts'
+import { BrokerError, type PermitFields } from '../../../../proxy/session.ts'
 import { createAuthority } from '../../../sandbox/certificates.ts'
+import { quietFor } from '../../../wait-until.ts'
 import { until } from '../engine-house.ts'
 import { cstring, int32, message } from '../raw-client.ts'
 import { fatal, type Script, signedIn, startTarget, type Target } from '../scripted-target.ts'
 
 const secret = 'endpoint:5432/?Action=connect&X-Amz-Signature=5ec4e7'
+const facts: Partial<PermitFields> = { kind: 'rds-postgres' }
 const parameters = new Map([
   ['user', 'app_ro'],
   ['database', 'orders'],
 ])
 const forever = new AbortController().signal
 
-const routeTo = ({ port, servername, secureContext }: Target, changes: Partial<PostgresRoute> = {}): PostgresRoute => ({
+interface Route {
+  readonly host: string
+  readonly port: number
+  readonly serverName: string
+  readonly ca: string
+  password(): Promise<string>
+}
+
+const routeTo = ({ port, serverName, ca }: Target, changes: Partial<Route> = {}): Route => ({
   host: '127.0.0.1',
   port,
-  servername,
-  secureContext,
-  user: 'app_ro',
-  databases: ['*'],
-  defaultDatabase: 'orders',
-  statementTimeoutMs: 0,
-  maxRows: 0,
+  serverName,
+  ca,
   password: async () => secret,
   ...changes,
 })
 
-const open = (route: PostgresRoute, signal = forever) => openUpstream(route, parameters, signal)
+const trust = new Trust()
+
+async function open({ host, port, serverName, ca, password }: Route, signal = forever): Promise<Upstream> {
+  const permit = makePermit({
+    ...(facts as PermitFields),
+    engine: { address: { host, port }, serverName, ca, rules: {} },
+    signal: forever,
+  })
+  const lease = password().then((text) => ({ user: 'app_ro', secret: text, expiresAt: 0 }))
+  lease.catch(() => {})
+  const wire = await direct.open(permit, signal)
+  const secureContext = trust.contextFor(ca)
+  return await openUpstream(wire, { serverName, secureContext, parameters: () => parameters, lease, signal })
+}
 
 /** Everything that a client or the log could be shown. */
 function everythingOf(error: unknown): string {
@@ -42,10 +61,10 @@ function everythingOf(error: unknown): string {
   return parts.join('\n')
 }
 
-async function refusalOf(t: Test, route: PostgresRoute, signal = forever): Promise<BrokerError> {
+async function refusalOf(t: Test, route: Route, signal = forever): Promise<BrokerError> {
   try {
-    const { socket } = await open(route, signal)
-    socket.destroy()
+    const { stream } = await open(route, signal)
+    stream.destroy()
   } catch (error) {
     t.notMatch(everythingOf(error), '5ec4e7', 'no secret')
     t.notMatch((error as Error).message, '127.0.0.1', 'no address for the client')
@@ -63,16 +82,16 @@ t.test('a sign-in gives the greeting as it came, and the key', async (t) => {
       socket.write(Buffer.concat([signedIn, message('A', int32(1), cstring('c'), cstring('p'))]))
     },
   })
-  const { socket, greeting, pid, key, status, ahead } = await open(routeTo(target))
+  const { stream, greeting, pid, key, status, ahead } = await open(routeTo(target))
   t.same(passwords, [secret])
   t.equal(greeting.toString('latin1'), signedIn.subarray(9, signedIn.length - 19).toString('latin1'))
   t.match({ pid, key, status }, { pid: 4711, key: int32(1234), status: 'I' })
   const read = Buffer.concat([
     ahead,
-    ...(ahead.length > 0 ? [] : [await new Promise<Buffer>((r) => socket.once('data', r))]),
+    ...(ahead.length > 0 ? [] : [await new Promise<Buffer>((r) => stream.once('data', r))]),
   ])
   t.equal(read.toString('latin1', 0, 1), 'A', 'what comes behind the sign-in is not lost')
-  socket.destroy()
+  stream.destroy()
   target.script = {
     onStartup: (tls, bytes) => {
       startup = bytes
@@ -173,18 +192,16 @@ t.test('what is wrong is said by its code, and the token is in nothing', async (
 t.test(
   'only a certificate of a trusted authority for this very name is believed, and no token is sent before',
   async (t) => {
-    const target = await startTarget(t)
-    let asked = 0
-    const password = async () => {
-      asked += 1
-      return secret
+    let heard = 0
+    const hear = () => {
+      heard += 1
     }
-    const other = createSecureContext({ ca: createAuthority('another').cert })
-    for (const changes of [{ secureContext: other }, { servername: 'elsewhere.example.internal' }]) {
-      const error = await refusalOf(t, routeTo(target, { ...changes, password }))
+    const target = await startTarget(t, { onStartup: hear, onPassword: hear })
+    for (const changes of [{ ca: createAuthority('another').cert }, { serverName: 'elsewhere.example.internal' }]) {
+      const error = await refusalOf(t, routeTo(target, changes))
       t.match(error, { code: 'TARGET_UNTRUSTED', hint: /certificate/ })
     }
-    t.equal(asked, 0)
+    t.equal(heard, 0)
   },
 )
 
@@ -206,7 +223,7 @@ t.test('a target that is not there', async (t) => {
 t.test('whoever waits can give up at any point', async (t) => {
   const target = await startTarget(t)
   const never = new Promise<string>(() => {})
-  const points: [string, Script, Partial<PostgresRoute>][] = [
+  const points: [string, Script, Partial<Route>][] = [
     ['before TLS', { onSslRequest: () => {} }, {}],
     ['in the handshake', { onSslRequest: (socket) => void socket.write('S') }, {}],
     ['before it asks', { onStartup: () => {} }, {}],
@@ -217,7 +234,8 @@ t.test('whoever waits can give up at any point', async (t) => {
     target.script = script
     const giveUp = new AbortController()
     const refusal = refusalOf(t, routeTo(target, changes), giveUp.signal)
-    setTimeout(() => giveUp.abort(), 30)
+    await quietFor(30, 'it has come to that point')
+    giveUp.abort()
     t.match(await refusal, { code: 'TARGET_UNREACHABLE' }, name)
   }
   t.match(await refusalOf(t, routeTo(target), AbortSignal.abort()), { code: 'TARGET_UNREACHABLE' })
@@ -241,7 +259,7 @@ t.test('a cancel carries the target’s own key, inside TLS', async (t) => {
   const upstream = await open(routeTo(target))
   await upstream.cancel()
   t.same(requests, [Buffer.concat([int32(16), int32(80877102), int32(4711), int32(1234)])])
-  upstream.socket.destroy()
+  upstream.stream.destroy()
 })
 
 t.test('what goes upstream in the startup message', (t) => {
@@ -253,7 +271,9 @@ t.test('what goes upstream in the startup message', (t) => {
   }
   const permit = { sessionId: 'ses_01', principalName: 'Zoë\n<z@example.com>' }
   const at = (statementTimeoutMs: number) =>
-    Object.fromEntries(upstreamParameters(client, permit, { user: 'app_ro', statementTimeoutMs }, 'orders'))
+    Object.fromEntries(
+      upstreamParameters(client, permit, { user: 'app_ro', database: 'orders' }, { statementTimeoutMs }),
+    )
   t.same(at(100), {
     DateStyle: 'ISO',
     statement_timeout: '50',

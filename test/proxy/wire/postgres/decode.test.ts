@@ -7,7 +7,8 @@ import {
   decodePassword,
   decodeSaslInitial,
 } from '../../../../proxy/wire/postgres/decode.ts'
-import { type BackendMessage, type FrontendMessage, WireError } from '../../../../proxy/wire/postgres/messages.ts'
+import type { BackendMessage, FrontendMessage } from '../../../../proxy/wire/postgres/messages.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
 import { hex } from './hex.ts'
 
 const bytes = (text: string) => Buffer.from(text)

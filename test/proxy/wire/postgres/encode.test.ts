@@ -18,8 +18,8 @@ import {
   sslRequest,
   terminate,
 } from '../../../../proxy/wire/postgres/encode.ts'
-import { WireError } from '../../../../proxy/wire/postgres/messages.ts'
 import { parseOptions } from '../../../../proxy/wire/postgres/startup-options.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
 import { hex } from './hex.ts'
 
 const bytes = (text: string) => Buffer.from(text)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../../../proxy/wire/postgres/framer.ts'
-import { WireError } from '../../../../proxy/wire/postgres/messages.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
 import { hex } from './hex.ts'
 
 const bytes = (text: string) => Buffer.from(text)

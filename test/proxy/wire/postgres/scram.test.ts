@@ -1,16 +1,11 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto'
 import t from 'tap'
-import { WireError } from '../../../../proxy/wire/postgres/messages.ts'
-import {
-  deriveScramVerifier,
-  finishScram,
-  offeredMechanisms,
-  startScram,
-} from '../../../../proxy/wire/postgres/scram.ts'
+import { deriveScramKeys, finishScram, offeredMechanisms, startScram } from '../../../../proxy/wire/postgres/scram.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
 
 // The exchange of RFC 7677, section 3.
 const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')
-const verifier = deriveScramVerifier('pencil', salt)
+const verifier = deriveScramKeys('pencil', salt)
 const clientFirst = Buffer.from('n,,n=user,r=rOprNGfwEbeRWgbNEkqO')
 const serverNonce = '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0'
 const clientFinal = Buffer.from(
@@ -28,7 +23,7 @@ t.test('the example of RFC 7677', async (t) => {
 })
 
 t.test('a wrong password is not an error, only wrong', async (t) => {
-  const other = deriveScramVerifier('pencils', salt)
+  const other = deriveScramKeys('pencils', salt)
   t.equal(finishScram(startScram(plain, undefined, other, serverNonce), clientFinal), undefined)
 })
 
@@ -110,6 +105,6 @@ t.test('the proof covers every byte of the exchange', async (t) => {
 })
 
 t.test('a verifier is made from printable ASCII alone', async (t) => {
-  t.throws(() => deriveScramVerifier('pässword', salt), RangeError)
-  t.throws(() => deriveScramVerifier('', salt), RangeError)
+  t.throws(() => deriveScramKeys('pässword', salt), RangeError)
+  t.throws(() => deriveScramKeys('', salt), RangeError)
 })

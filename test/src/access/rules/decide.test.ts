@@ -8,7 +8,6 @@ import {
   decideGrant,
   explain,
   findRule,
-  formatMs,
   levelsToAskFor,
 } from '../../../../src/access/rules/decide.ts'
 import { type LevelSet, parseRule, type Rule, type RuleSet, type Selector } from '../../../../src/access/rules/rule.ts'
@@ -277,12 +276,6 @@ t.test('a grant stands only under its own rule, unchanged in who, what, level an
     }),
     many,
   )
-})
-
-t.test('durations in words read back as they were', async (t) => {
-  t.equal(formatMs(0), '0s')
-  t.equal(formatMs(5_400_000), '1h30m')
-  t.equal(formatMs(86_400_000 + 1), '1d1ms')
 })
 
 t.test('reasons say what is missing', async (t) => {

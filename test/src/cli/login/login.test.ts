@@ -8,6 +8,9 @@ import { createPerson, type Page, type Person } from '../../../sandbox/person.ts
 import { startLoginHouse, startProvider } from '../../http/login-house.ts'
 import { openTerminal } from '../run-cli.ts'
 
+// Commands run as processes of their own, which takes long on a busy machine.
+t.setTimeout(480_000)
+
 const deviceCode = /([B-DF-HJ-NP-TV-Z]{4}-[B-DF-HJ-NP-TV-Z]{4})\n/
 
 t.test('login by browser, whoami, logout', async (t) => {

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { runCli } from '../../../../src/cli/cli.ts'
 import { registerConfig } from '../../../../src/cli/operate/config.ts'
 import { renderJsonSchema, renderReference } from '../../../../src/config/reference.ts'
+import { kinds } from '../../../../src/kinds/registry.ts'
 import { folder, minimal } from '../../config/load-text.ts'
 
 /** What a command prints, and the exit code of the process. */
@@ -31,8 +32,8 @@ function fileOf(t: Test, text: string): string {
 const resource = 'rds-postgres/111122223333/eu-west-1/orders'
 const broken = `${minimal}acess: []
 resources:
-  - id: ${resource}
-  - id: ${resource}
+  - { id: ${resource}, endpoint: orders.example.com, resource_id: db-ORDERS }
+  - { id: ${resource}, endpoint: orders.example.com, resource_id: db-ORDERS }
 `
 
 t.test('a file that is right: ok, a summary and the warnings, exit code 0', async (t) => {
@@ -42,7 +43,7 @@ t.test('a file that is right: ok, a summary and the warnings, exit code 0', asyn
     stdout: `${file}:5:3: oidc: there is no client_secret, so the provider must accept a public client
     set client_secret: \${env:OIDC_SECRET} if the provider gave you one
 
-ok: http://localhost:8443, no PostgreSQL ports, no resources, no level sets, no rules; 1 warning
+ok: http://localhost:8443, no listeners, no resources, no level sets, no rules; 1 warning
 `,
     stderr: '',
   })
@@ -53,7 +54,7 @@ t.test('every problem, those of rules and resources with the rest, exit code 1',
   const { code, stdout } = await run(t, 'check', file)
   t.equal(code, 1)
   t.match(stdout, `${file}:7:1: acess: unknown key "acess"\n    did you mean access?\n`)
-  t.match(stdout, `${file}:10:9: resources[1].id: "${resource}" is already resources[0]\n    remove one of the two\n`)
+  t.match(stdout, `${file}:10:11: resources[1].id: "${resource}" is already resources[0]\n    remove one of the two\n`)
   t.match(stdout, /\n\d+ problems\n$/)
 })
 
@@ -83,6 +84,6 @@ t.test('no file is a mistake of usage; a missing one is a problem', async (t) =>
 })
 
 t.test('schema and reference print what is in the repository', async (t) => {
-  t.same(await run(t, 'schema'), { code: 0, stdout: renderJsonSchema(), stderr: '' })
-  t.same(await run(t, 'reference'), { code: 0, stdout: renderReference(), stderr: '' })
+  t.same(await run(t, 'schema'), { code: 0, stdout: renderJsonSchema(kinds), stderr: '' })
+  t.same(await run(t, 'reference'), { code: 0, stdout: renderReference(kinds), stderr: '' })
 })

@@ -1,8 +1,8 @@
 import { test } from 'tap'
 import type { Resource } from '../../../../src/catalog/resource.ts'
-import { parseLevel } from '../../../../src/kinds/iam-role/level.ts'
+import { roleLevel } from '../../../../src/kinds/iam-role/level.ts'
 import { sessionPolicy } from '../../../../src/kinds/iam-role/session-policy.ts'
-import { parseTarget } from '../../../../src/kinds/iam-role/target.ts'
+import { roleTarget } from '../../../../src/kinds/iam-role/target.ts'
 import { parsePolicy } from '../../../sandbox/aws/policy.ts'
 
 const resource = (attributes: Record<string, unknown> = {}, name = 'Deployer'): Resource => ({
@@ -22,9 +22,9 @@ const pathsOf = (parsed: { ok: true } | { ok: false; problems: readonly { path: 
   parsed.ok ? [] : parsed.problems.map(({ path }) => path)
 
 test('a role is named by its id; the ARN is only needed for a path', (t) => {
-  t.match(parseTarget(resource()), { ok: true, value: { roleArn: 'arn:aws:iam::111122223333:role/Deployer' } })
+  t.match(roleTarget.read(resource()), { ok: true, value: { roleArn: 'arn:aws:iam::111122223333:role/Deployer' } })
   const withPath = 'arn:aws:iam::111122223333:role/teams/shop/Deployer'
-  t.match(parseTarget(resource({ role: withPath, max_session: '12h', revocable: true })), {
+  t.match(roleTarget.read(resource({ role: withPath, max_session: '12h', revocable: true })), {
     ok: true,
     value: {
       roleArn: withPath,
@@ -34,7 +34,7 @@ test('a role is named by its id; the ARN is only needed for a path', (t) => {
       hasSourceIdentity: true,
     },
   })
-  t.match(parseTarget(resource({ transitive_tags: false, source_identity: false })), {
+  t.match(roleTarget.read(resource({ transitive_tags: false, source_identity: false })), {
     value: { hasTransitiveTags: false, hasSourceIdentity: false, isRevocable: false, maxSessionMs: 3_600_000 },
   })
   for (const role of [
@@ -43,10 +43,10 @@ test('a role is named by its id; the ARN is only needed for a path', (t) => {
     'arn:aws:iam::111122223333:role/Other',
     'arn:aws:iam::111122223333:user/Deployer',
   ])
-    t.same(pathsOf(parseTarget(resource({ role }))), ['role'], role)
-  t.same(pathsOf(parseTarget(resource({}, 'x'.repeat(64)))), [])
-  t.same(pathsOf(parseTarget(resource({}, 'x'.repeat(65)))), ['id'])
-  t.same(pathsOf(parseTarget(resource({ port: 5432, database: 'x' }))), ['port', 'database'])
+    t.same(pathsOf(roleTarget.read(resource({ role }))), ['role'], role)
+  t.same(pathsOf(roleTarget.read(resource({}, 'x'.repeat(64)))), [])
+  t.same(pathsOf(roleTarget.read(resource({}, 'x'.repeat(65)))), ['id'])
+  t.same(pathsOf(roleTarget.read(resource({ port: 5432, database: 'x' }))), ['port', 'database'])
   t.end()
 })
 
@@ -55,34 +55,34 @@ const policy = (more: unknown = statement) => ({ Version: '2012-10-17', Statemen
 const arn = (i: number) => `arn:aws:iam::aws:policy/P${i}`
 
 test('a level says less than the role may, within what STS takes', (t) => {
-  t.same(parseLevel({}), { ok: true, value: { sessionPolicy: null, policyArns: [], sessionMs: null } })
-  t.match(parseLevel({ session_policy: policy(), policy_arns: [arn(1)], session: '15m' }), {
+  t.same(roleLevel.read({}), { ok: true, value: { sessionPolicy: null, policyArns: [], sessionMs: null } })
+  t.match(roleLevel.read({ session_policy: policy(), policy_arns: [arn(1)], session: '15m' }), {
     ok: true,
     value: { sessionPolicy: JSON.stringify(policy()), sessionMs: 900_000 },
   })
-  t.same(pathsOf(parseLevel({ policy_arns: Array.from({ length: 10 }, (_, i) => arn(i)) })), [])
-  t.same(pathsOf(parseLevel({ policy_arns: Array.from({ length: 11 }, (_, i) => arn(i)) })), ['policy_arns'])
-  t.same(pathsOf(parseLevel({ policy_arns: ['ReadOnlyAccess'] })), ['policy_arns'])
-  for (const session of ['14m', '13h', 'soon']) t.same(pathsOf(parseLevel({ session })), ['session'], session)
+  t.same(pathsOf(roleLevel.read({ policy_arns: Array.from({ length: 10 }, (_, i) => arn(i)) })), [])
+  t.same(pathsOf(roleLevel.read({ policy_arns: Array.from({ length: 11 }, (_, i) => arn(i)) })), ['policy_arns'])
+  t.same(pathsOf(roleLevel.read({ policy_arns: ['ReadOnlyAccess'] })), ['policy_arns'])
+  for (const session of ['14m', '13h', 'soon']) t.same(pathsOf(roleLevel.read({ session })), ['session'], session)
   for (const wrong of [
     { Statement: statement },
     { ...policy(), Id: 'x' },
     'Allow',
     { Version: '2008-10-17', Statement: [] },
   ])
-    t.same(pathsOf(parseLevel({ session_policy: wrong })), ['session_policy'], JSON.stringify(wrong))
-  t.same(pathsOf(parseLevel({ session_policy: policy([]) })), ['session_policy'])
-  t.same(pathsOf(parseLevel({ session_policy: policy([statement, { Effect: 'Perhaps' }]) })), [
+    t.same(pathsOf(roleLevel.read({ session_policy: wrong })), ['session_policy'], JSON.stringify(wrong))
+  t.same(pathsOf(roleLevel.read({ session_policy: policy([]) })), ['session_policy'])
+  t.same(pathsOf(roleLevel.read({ session_policy: policy([statement, { Effect: 'Perhaps' }]) })), [
     'session_policy.Statement[1]',
   ])
-  t.same(pathsOf(parseLevel({ session_policy: policy({ ...statement, Principal: '*' }) })), [
+  t.same(pathsOf(roleLevel.read({ session_policy: policy({ ...statement, Principal: '*' }) })), [
     'session_policy.Statement[0]',
   ])
-  t.same(pathsOf(parseLevel({ session_policy: policy({ ...statement, Resource: 'arn:aws:s3:::\u{1F600}' }) })), [
+  t.same(pathsOf(roleLevel.read({ session_policy: policy({ ...statement, Resource: 'arn:aws:s3:::\u{1F600}' }) })), [
     'session_policy',
   ])
-  t.same(pathsOf(parseLevel({ db_user: 'x' })), ['db_user'])
-  for (const nothing of [null, [], 'full']) t.same(pathsOf(parseLevel(nothing)), [''])
+  t.same(pathsOf(roleLevel.read({ db_user: 'x' })), ['db_user'])
+  for (const nothing of [null, [], 'full']) t.same(pathsOf(roleLevel.read(nothing)), [''])
   t.end()
 })
 
@@ -92,10 +92,10 @@ test('policies and ARNs together have room for the end of the grant: one below t
     return policy({ ...statement, Resource: 'x'.repeat(size - JSON.stringify(empty).length) })
   }
   const room = 2048 - 160
-  t.same(pathsOf(parseLevel({ session_policy: sized(room) })), [])
-  t.same(pathsOf(parseLevel({ session_policy: sized(room + 1) })), ['session_policy'])
-  t.same(pathsOf(parseLevel({ session_policy: sized(room), policy_arns: [arn(1)] })), ['session_policy'])
-  const level = parseLevel({ session_policy: sized(room) })
+  t.same(pathsOf(roleLevel.read({ session_policy: sized(room) })), [])
+  t.same(pathsOf(roleLevel.read({ session_policy: sized(room + 1) })), ['session_policy'])
+  t.same(pathsOf(roleLevel.read({ session_policy: sized(room), policy_arns: [arn(1)] })), ['session_policy'])
+  const level = roleLevel.read({ session_policy: sized(room) })
   if (!level.ok) throw new Error('refused')
   t.ok((sessionPolicy(level.value, Date.now()) ?? '').length <= 2048, 'with the end it is what STS takes')
   t.end()

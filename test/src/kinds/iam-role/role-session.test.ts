@@ -32,6 +32,9 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
     level: 'full',
     endsAt: clock.at + (options.endsInMs ?? 8 * hour),
     signal: abort.signal,
+    recording: { file: '', offset: 0, head: '' },
+    engine: null,
+    lease: null,
     limits: { idleTimeoutMs: 0 },
     recorder: {
       write: (bytes, from, to) => state.entries.push(JSON.parse(Buffer.from(bytes).toString('utf8', from, to))) > 0,

@@ -6,7 +6,7 @@ import type { SessionPermit } from '../../../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
 import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
-import { parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
 import { hour, minute, ordersId, resource, startedAt } from '../../access/access-house.ts'
 
@@ -47,7 +47,7 @@ function parts(token: string): string[] {
   return token.split(/[?&]/).sort()
 }
 
-const parsed = parseTarget(
+const parsed = rdsPostgres.target.read(
   resource(ordersId, {
     attributes: {
       endpoint: 'orders.abc123.eu-west-1.rds.amazonaws.com',
@@ -89,7 +89,12 @@ function start() {
   const leases = new Leases({ aws, changes, clock: { now: () => state.now }, logger: pino({ level: 'silent' }) })
   const revoke = (id: string) =>
     changes.publish({ what: 'grant', id, reason: 'grant-revoked', text: '', decidedAt: state.now })
-  return { state, leases, revoke, token: (more?: Partial<SessionPermit>) => leases.token(permit(more), target, level) }
+  return {
+    state,
+    leases,
+    revoke,
+    token: async (more?: Partial<SessionPermit>) => (await leases.token(permit(more), target, level)).text,
+  }
 }
 
 t.test('two hundred sessions of a grant ask AWS once', async (t) => {

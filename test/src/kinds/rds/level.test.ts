@@ -1,12 +1,12 @@
 import t from 'tap'
-import { parseLevel } from '../../../../src/kinds/rds/level.ts'
+import { rdsLevel } from '../../../../src/kinds/rds/level.ts'
 
 t.test('a database user is enough', async (t) => {
-  t.same(parseLevel({ db_user: 'ro' }), {
+  t.same(rdsLevel.read({ db_user: 'ro' }), {
     ok: true,
     value: { dbUser: 'ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0 },
   })
-  t.same(parseLevel({ db_user: 'ro', databases: ['a'], statement_timeout: '30s', max_rows: 10 }), {
+  t.same(rdsLevel.read({ db_user: 'ro', databases: ['a'], statement_timeout: '30s', max_rows: 10 }), {
     ok: true,
     value: { dbUser: 'ro', databases: ['a'], statementTimeoutMs: 30_000, maxRows: 10 },
   })
@@ -14,7 +14,7 @@ t.test('a database user is enough', async (t) => {
 
 t.test('what is wrong is named by its key, all at once', async (t) => {
   const keys = (raw: unknown) => {
-    const parsed = parseLevel(raw)
+    const parsed = rdsLevel.read(raw)
     return parsed.ok ? [] : parsed.problems.map(({ path }) => path).sort()
   }
   t.same(keys('ro'), [''])

@@ -1,12 +1,13 @@
 import t from 'tap'
-import { isForbidden, parseTarget } from '../../../../src/kinds/rds/target.ts'
+import { isForbidden } from '../../../../proxy/reach/forbidden-addresses.ts'
+import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { ordersId, resource } from '../../access/access-house.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const good = { endpoint, resource_id: 'db-ORDERS' }
 
 function parse(attributes: Record<string, unknown>, id = ordersId) {
-  return parseTarget(resource(id, { attributes }))
+  return rdsPostgres.target.read(resource(id, { attributes }))
 }
 
 /** `path: message` of each problem. */
@@ -54,6 +55,16 @@ t.test('every problem at once, and what to write instead', async (t) => {
   t.match(problems({ ...good, role: 'arn:aws:iam::444455556666:role/R' }), [
     'role: the role is of account 444455556666, the resource of 111122223333',
   ])
+})
+
+t.test('attributes of another kind and of the wrong type are named', async (t) => {
+  t.same(problems({ ...good, revocable: true }), [
+    'revocable: unknown; a database has endpoint, port, connect_address, resource_id, role, database, ca',
+  ])
+  t.same(problems({ ...good, connect_address: 'nowhere' }), [
+    'connect_address: expected HOST:PORT with a port of 0–65535',
+  ])
+  t.match(problems({ ...good, port: '5432', ca: 7 }), [/^port: /, /^ca: /])
 })
 
 t.test('link-local addresses and metadata services are never reached, however they are written', async (t) => {

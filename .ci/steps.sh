@@ -1,0 +1,80 @@
+# Sourced by .ci/run and .ci/long: the steps that both take, and their count.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+export CI=true
+passed=0
+failed=0
+failures=()
+
+step() {
+  local name=$1
+  shift
+  printf '\n=== %s\n' "$name"
+  local start=$SECONDS
+  if "$@"; then
+    passed=$((passed + 1))
+    printf '=== %s: ok (%ss)\n' "$name" "$((SECONDS - start))"
+  else
+    failed=$((failed + 1))
+    failures+=("$name")
+    printf '=== %s: FAILED (%ss)\n' "$name" "$((SECONDS - start))"
+  fi
+}
+
+# The last line counts the steps. $1: minutes that all of them may take; more is told, and is a reason to shorten something.
+finish() {
+  local minutes=$(((SECONDS + 59) / 60))
+  printf '\n'
+  [ "$minutes" -le "$1" ] || printf 'took %s minutes; at most %s are wanted\n' "$minutes" "$1"
+  [ "$failed" -eq 0 ] || printf 'failed: %s\n' "$(printf '%s; ' "${failures[@]}")"
+  printf '%s passed, %s failed\n' "$passed" "$failed"
+  [ "$failed" -eq 0 ]
+}
+
+system_packages() {
+  local wanted=()
+  command -v psql >/dev/null || wanted+=(postgresql-client)
+  command -v aws >/dev/null || wanted+=(awscli)
+  python3 -c 'import boto3' 2>/dev/null || /usr/bin/python3 -c 'import boto3' 2>/dev/null || wanted+=(python3-boto3)
+  command -v openssl >/dev/null || wanted+=(openssl)
+  [ "${#wanted[@]}" -eq 0 ] && return 0
+  local sudo=
+  [ "$(id -u)" -eq 0 ] || sudo=sudo
+  $sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${wanted[@]}"
+}
+
+# The README's test command, or some of its files; its own count of assertions is shown, and its exit code decides.
+tests() {
+  npm test "$@" 2>&1 | tail -n 300
+  return "${PIPESTATUS[0]}"
+}
+
+# What a user installs: the packed tarball, in an empty folder.
+package_smoke() {
+  local dir
+  dir=$(mktemp -d)
+  local tarball
+  tarball=$(npm pack --silent --pack-destination "$dir") || return 1
+  (
+    cd "$dir" || exit 1
+    npm init -y >/dev/null && npm install --silent "./$tarball" || exit 1
+    local node
+    node=$OLDPWD/node_modules/node/bin/node
+    "$node" node_modules/sallyport/dist/src/main.js --version || exit 1
+    "$node" node_modules/sallyport/dist/src/main.js config check node_modules/sallyport/config/minimal.yaml
+  )
+  local code=$?
+  rm -rf "$dir"
+  return $code
+}
+
+# What is quick to tell comes first.
+step 'system packages' system_packages
+step 'npm ci' npm ci --no-fund --no-audit
+step 'lint' npm run --silent lint
+step 'typecheck' npm run --silent typecheck
+step 'knip' npm run --silent knip
+step 'build' npm run --silent build
+step 'tests' tests
+step 'demo tour' npm run --silent demo -- --tour
+step 'package smoke test' package_smoke

@@ -1,0 +1,155 @@
+/**
+ * What the carrying side (`proxy/`) asks of the deciding side (`src/`), and what is pushed the other way. Everything that
+ * crosses is plain data, so that the two can be processes of their own: ids, never objects that live; errors as
+ * {@link ErrorFacts}. Few calls: each costs a round trip, and none is made per statement, frame or chunk.
+ */
+import type { Place } from './place.ts'
+import type {
+  ClientOrigin,
+  EndNotice,
+  EndReason,
+  ErrorCode,
+  ErrorFacts,
+  Lease,
+  PermitFacts,
+  SealedRecording,
+} from './session.ts'
+
+/** RFC 5803 keys of one connect token, in the form a SCRAM server needs. */
+export interface ScramKeys {
+  readonly salt: Uint8Array
+  readonly iterations: number
+  readonly storedKey: Uint8Array
+  readonly serverKey: Uint8Array
+}
+
+/** What protocols need to check one connect token without knowing it. */
+export interface TokenKeys {
+  readonly scram: ScramKeys
+  /** SHA-256 of the token's SHA-256. */
+  readonly doubleSha256: Uint8Array
+}
+
+/** What the client showed, inside its own protocol. */
+export type Claim =
+  | { readonly by: 'token'; readonly token: string }
+  /** The engine checked a proof against {@link Doorman.tokenKeys} of this very token id. */
+  | { readonly by: 'proof'; readonly tokenId: string }
+
+/** A known principal, and what the credential was bound to when it was issued (connect tokens always are). */
+export interface Identity {
+  readonly principalId: string
+  /** Label for people: e-mail or login. */
+  readonly name: string
+  /** Login or token by which they signed in; its end ends the session. */
+  readonly credential: { readonly kind: 'login' | 'connect-token' | 'api-token'; readonly id: string }
+  readonly bound?: { readonly grantId: string; readonly resourceId: string; readonly level: string }
+}
+
+export interface OpenAsk {
+  readonly identity: Identity
+  readonly resourceId: string
+  /** Omitted: the one level the principal holds a grant for; several is an error that names them. */
+  readonly level?: string
+  readonly client: ClientOrigin
+  /** What can carry the session: the engine of a protocol, or the one kind that carries its own. */
+  readonly carrier: { readonly protocol: string } | { readonly kind: string }
+  /** Names the client's tool for the audit log, e.g. `application_name`; untrusted text, at most 128 characters. */
+  readonly tool?: string
+}
+
+/** How a session ended, for the books. */
+export interface SessionEnd {
+  readonly reason: EndReason
+  readonly bytesUp: number
+  readonly bytesDown: number
+  /** When nothing more was forwarded, and when that was decided; only for sessions that were cut. */
+  readonly stoppedAt?: number
+  readonly decidedAt?: number
+  readonly error?: ErrorFacts
+  /** Null: the recording could not be sealed. */
+  readonly recording: SealedRecording | null
+}
+
+/** A client that holds a key wants a running statement stopped. */
+export interface CancelAsk {
+  readonly protocol: string
+  /** What the protocol calls process or thread id; carries the numbers of daemon and front. */
+  readonly id: number
+  readonly key: Uint8Array
+  readonly origin: ClientOrigin
+}
+
+/** Durations counted by the buckets of {@link statementBuckets}, the last one for all that took longer. */
+export interface DurationCounts {
+  readonly counts: readonly number[]
+  readonly sumSeconds: number
+}
+
+/** Counts of one kind since the last report. */
+export interface KindReport {
+  readonly kind: string
+  readonly bytesUp: number
+  readonly bytesDown: number
+  readonly statements: DurationCounts
+}
+
+/** Where an open recording stands, for checkpoints. */
+export interface RecordingHead {
+  readonly sessionId: string
+  readonly head: string
+  readonly entries: number
+}
+
+/** Sent once a second while sessions are open, and when the last one has ended. */
+export interface Report {
+  readonly kinds: readonly KindReport[]
+  readonly heads: readonly RecordingHead[]
+}
+
+/** Upper bounds of the buckets of `statement_seconds`. */
+export const statementBuckets: readonly number[] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+
+export type OpenPhase = 'identify' | 'authorize' | 'aws' | 'upstream'
+
+/** Implemented in `src/sessions`. Engines see nothing else of the control plane. */
+export interface Doorman {
+  readonly place: Place
+  /** Keys of a connect token; for an unknown id, stable made-up ones, so that nobody learns which exist. */
+  tokenKeys(tokenId: string): Promise<TokenKeys>
+  /** @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
+  identify(claim: Claim, client: ClientOrigin): Promise<Identity>
+  /**
+   * Registers the session, reads the grant again, begins the recording, audits `session.started`, and only then answers. A
+   * refusal is audited with its reason. A cut may be pushed before the answer is there.
+   * @throws BrokerError GRANT_DENIED, GRANT_EXPIRED, RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, TOO_MANY_SESSIONS,
+   *   AUDIT_UNAVAILABLE, RECORDING_FAILED, DRAINING …
+   */
+  open(ask: OpenAsk): Promise<PermitFacts>
+  /** The credential for the target of an open session. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED */
+  lease(sessionId: string): Promise<Lease>
+  /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
+  started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
+  /** Exactly once per session that opened, also when its target could not be reached: closes the books. */
+  end(sessionId: string, end: SessionEnd): Promise<void>
+  /** Passes a cancel to the front that the id names. @returns whether the key was right; wrong ones are counted */
+  cancel(ask: CancelAsk): Promise<boolean>
+  /** A person asked to cancel a running statement; audited. */
+  cancelled(sessionId: string, from: ClientOrigin): void
+  /** A known principal failed before `open` (bad bytes, the port of another resource): audited with the reason. */
+  refused(ask: Omit<OpenAsk, 'carrier'>, error: ErrorFacts): void
+  /** A client failed before it was known (bad bytes, bad token, timeout): counted and aggregated, never one event each. */
+  strangerFailed(code: ErrorCode, client: ClientOrigin): void
+  /** Seconds spent in one phase of opening, for `session_open_seconds`. */
+  phase(kind: string, phase: OpenPhase, seconds: number): void
+  report(report: Report): void
+}
+
+/** What the deciding side pushes to whatever carries a session; an id that is not known is passed over. */
+export interface SessionControls {
+  cut(sessionId: string, notice: EndNotice): void
+  /** Its grant ends later or earlier than before. @param endsAt epoch milliseconds */
+  runsUntil(sessionId: string, endsAt: number): void
+  /** @returns whether the key was right. Resolves when the target has heard of it */
+  cancel(ask: CancelAsk): Promise<boolean>
+}

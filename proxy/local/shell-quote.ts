@@ -1,0 +1,27 @@
+export const shells = ['bash', 'fish', 'powershell'] as const
+export type Shell = (typeof shells)[number]
+
+/** What no shell gives a meaning to. */
+const plain = /^[\w@%+=:,./-]+$/
+
+/** In single quotes of that shell: nothing inside means anything to it. */
+export function singleQuoted(text: string, shell: Shell = 'bash'): string {
+  switch (shell) {
+    case 'bash':
+      return `'${text.replaceAll("'", "'\\''")}'`
+    case 'fish':
+      return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+    case 'powershell':
+      return `'${text.replaceAll("'", "''")}'`
+  }
+}
+
+/** One word of a POSIX shell, in quotes where it needs them. */
+export function shellWord(text: string): string {
+  return plain.test(text) ? text : singleQuoted(text)
+}
+
+/** As a POSIX shell, Python's shlex and cmd.exe all read it: which of them runs a `credential_process` differs by SDK. */
+export function doubleQuotedWord(text: string): string {
+  return plain.test(text) ? text : `"${text.replaceAll(/(["\\$`])/g, '\\$1')}"`
+}

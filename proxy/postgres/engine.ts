@@ -1,0 +1,77 @@
+import type { ProtocolParts } from '../relay/protocol.ts'
+import type { Connected, Engine } from '../relay/serve-session.ts'
+import { BrokerError, type Lease, type SessionPermit } from '../session.ts'
+import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../wire/postgres/encode.ts'
+import type { CancelRegistry } from './cancel-registry.ts'
+import { words } from './errors.ts'
+import { Ledger } from './ledger/ledger.ts'
+import type { PostgresRules } from './rules.ts'
+import type { PostgresClient } from './sign-in/client.ts'
+import { protocol } from './sign-in/downstream.ts'
+import { openUpstream, type Upstream } from './target/upstream.ts'
+import { upstreamParameters } from './target/upstream-parameters.ts'
+
+/** Connecting, TLS and sign-in together. */
+const connectMs = 10_000
+
+export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Engine<PostgresClient> {
+  return {
+    protocol,
+    words,
+    connect: async (client, permit, lease) => {
+      const { engine } = permit
+      if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} says nothing of its target`)
+      const rules = engine.rules as PostgresRules // as the kind made them: kinds and engines agree on the protocol's name
+      const database = client.database ?? rules.defaultDatabase
+      checkDatabase(rules, database)
+      const upstream = await open(parts, client, permit, { rules, database, lease })
+      return connected(client, cancels, { upstream, rules, database, user: (await lease).user })
+    },
+  }
+}
+
+interface Opening {
+  readonly rules: PostgresRules
+  readonly database: string
+  readonly lease: Promise<Lease>
+}
+
+async function open(
+  { reach, trust }: ProtocolParts,
+  client: PostgresClient,
+  permit: SessionPermit,
+  { rules, database, lease }: Opening,
+): Promise<Upstream> {
+  const signal = AbortSignal.any([permit.signal, AbortSignal.timeout(connectMs)])
+  const { serverName, ca } = permit.engine as NonNullable<SessionPermit['engine']>
+  const wire = await reach.open(permit, signal)
+  const parameters = (user: string) => upstreamParameters(client, permit, { user, database }, rules)
+  return await openUpstream(wire, { serverName, secureContext: trust.contextFor(ca), parameters, lease, signal })
+}
+
+function connected(
+  client: PostgresClient,
+  cancels: CancelRegistry,
+  { upstream, rules, database, user }: { upstream: Upstream; rules: PostgresRules; database: string; user: string },
+): Connected {
+  return {
+    target: upstream,
+    detail: { database, user },
+    begin: (cancel) => {
+      const key = cancels.add(client.minor, cancel)
+      const { greeting, status } = upstream
+      const backendKey = encodeBackendKeyData(key.pid, key.key)
+      return {
+        greeting: Buffer.concat([authenticationOk, greeting, backendKey, encodeReadyForQuery(status)]),
+        end: () => cancels.remove(key),
+      }
+    },
+    converse: (ledgerParts) => new Ledger({ ...ledgerParts, maxRows: rules.maxRows }),
+  }
+}
+
+/** @throws BrokerError DATABASE_DENIED */
+function checkDatabase({ databases }: PostgresRules, database: string): void {
+  if (databases.includes('*') || databases.includes(database)) return
+  throw new BrokerError('DATABASE_DENIED', database, { hint: `It covers ${databases.slice(0, 20).join(', ')}.` })
+}

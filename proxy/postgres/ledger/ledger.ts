@@ -1,0 +1,385 @@
+import { performance } from 'node:perf_hooks'
+import { cutOf, keptBytes, PassingBody } from '../../recording/captured.ts'
+import { CopyDigest } from '../../recording/passing-digest.ts'
+import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
+import { BrokerError } from '../../session.ts'
+import { BodyReader } from '../../wire/postgres/body-reader.ts'
+import { decodeParameterDescription } from '../../wire/postgres/decode.ts'
+import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../wire/postgres/framer.ts'
+import { recordValues } from './bound-values.ts'
+import { readCut, readSaid, type Said } from './client-message.ts'
+import { Names } from './names.ts'
+import { type Asked, Pending, Queue } from './pending.ts'
+import { errorOf, isFatal, longestError, readError } from './server-error.ts'
+import { toEntryText, type Unended } from './statement-record.ts'
+
+const mostTags = 100
+const stop = -1
+
+const code = (letter: string): number => letter.charCodeAt(0)
+/** Server messages by their type byte. */
+const dataRow = code('D')
+const copyData = code('d')
+const commandComplete = code('C')
+const readyForQuery = code('Z')
+const errorResponse = code('E')
+const parameterDescription = code('t')
+const copyInResponse = code('G')
+const emptyQuery = code('I')
+const portalSuspended = code('s')
+const functionResult = code('V')
+/** Those that are read: small all of them, but for errors. */
+const collected = new Set([commandComplete, readyForQuery, errorResponse, parameterDescription])
+/** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
+const settledBy: Readonly<Partial<Record<Asked['kind'], readonly number[]>>> = {
+  parse: [code('1')],
+  bind: [code('2')],
+  close: [code('3')],
+  describe: [code('T'), code('n')],
+  execute: [emptyQuery, portalSuspended],
+}
+
+export interface LedgerParts extends ConversationParts {
+  /** 0: none. */
+  readonly maxRows: number
+}
+
+/**
+ * What client and server say to each other, put together: the ledger of requests that wait for their answer, in which each
+ * answer settles the first (PostgreSQL documentation, "Message Flow"). Names count once the server has accepted them, and
+ * in its order: what is recorded is what it ran. Rows are counted, not looked at.
+ */
+export class Ledger implements Conversation {
+  readonly up: Framer
+  readonly down: Framer
+  readonly #parts: LedgerParts
+  readonly #names = new Names()
+  readonly #ledger = new Queue<Pending>()
+  /** Of the chunk that is being read: its messages came at once. */
+  #at = 0
+  #since = 0
+  #settledAt = 0
+  /** When a statement was done last. A Bind that is answered in the same chunk as its Execute takes no time off it. */
+  #doneAt = 0
+  /** After an error in the extended protocol the server leaves out what comes, up to the next Sync. */
+  #isSkipping = false
+  /** The server takes CopyData from the client. */
+  #copyIn: CopyDigest | undefined
+  #copyOut: CopyDigest | undefined
+  /** Syncs that the client sent before it knew of the COPY, and that the server is to pass over. */
+  #hasEarlySync = false
+  /** No message that begins from now on goes to the client. */
+  #isClosing = false
+  /** But for this one, whose header has begun to. */
+  #mayFinish = false
+  #clientHasLeft = false
+  #serverHasLeft = false
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts
+    this.up = new Framer(frontendSizes, this.#frontend())
+    this.down = new Framer(backendSizes, this.#backend())
+    this.tick()
+  }
+
+  /** To be called before the chunk of either side is scanned. */
+  tick(): void {
+    this.#at = this.#parts.now()
+    this.#since = performance.now()
+  }
+
+  /** A statement is running, or waits to. */
+  get isBusy(): boolean {
+    return this.#ledger.size > 0
+  }
+
+  /** Requests that wait for their answer. */
+  get waiting(): number {
+    return this.#ledger.size
+  }
+
+  /** When an answer came last, by `performance.now()`. */
+  get settledAt(): number {
+    return this.#settledAt
+  }
+
+  /** The client has said that it leaves. */
+  get clientHasLeft(): boolean {
+    return this.#clientHasLeft
+  }
+
+  /** The server has said why it closes. */
+  get serverHasLeft(): boolean {
+    return this.#serverHasLeft
+  }
+
+  /** A message may go on whose header has begun to. */
+  close(): void {
+    this.#isClosing = true
+    this.#mayFinish = this.down.inHeader
+  }
+
+  overLimit(): BrokerError {
+    const hint = 'Ask for fewer rows (LIMIT), or request a level that allows more.'
+    return new BrokerError('LIMIT_REACHED', `at most ${this.#parts.maxRows} rows for one statement`, { hint })
+  }
+
+  /**
+   * Records what waits for an answer that will not come, with the values that it was given: the server answers late in the
+   * extended protocol, so the Bind of what runs may wait too. @throws BrokerError RECORDING_FAILED */
+  finish(): void {
+    this.tick()
+    this.#endCopies(false)
+    while (this.#ledger.size > 0) this.#settle('unfinished')
+  }
+
+  #frontend(): FrameSink {
+    const passing = new PassingBody()
+    return {
+      begin: (type, length) => (type === copyData ? 0 : passing.begin(length)),
+      part: (type, bytes, start, end) => {
+        if (type === copyData) this.#copyIn?.add(bytes, start, end)
+        else passing.part(bytes, start, end)
+      },
+      message: (type, bytes, start, end, length) => {
+        if (type === copyData) {
+          if (isWhole(start)) this.#copyIn?.add(bytes, start, end)
+          this.#copyIn?.count()
+          return true
+        }
+        const body = bytes.subarray(start, end)
+        const cut = end - start === length ? cutOf(body) : passing.finish()
+        const said = cut ? readCut(type, body.subarray(0, keptBytes), cut) : readSaid(type, body)
+        if (said) this.#heard(said)
+        return true
+      },
+    }
+  }
+
+  #heard(said: Said): void {
+    if (said.kind === 'terminate') this.#clientHasLeft = true
+    else if (said.kind === 'copy-end') this.#endCopyIn(said.isDone)
+    else if (this.#copyIn) this.#heardInCopy(said)
+    else if (this.#isSkipping && said.kind !== 'sync') this.#recordSkipped(this.#pendingOf(said))
+    else {
+      this.#isSkipping = false
+      this.#ledger.push(this.#pendingOf(said))
+    }
+  }
+
+  #pendingOf(asked: Asked): Pending {
+    return new Pending(asked, this.#at, this.#since)
+  }
+
+  /** The server passes over a Sync then, and ends the connection at anything else. */
+  #heardInCopy(said: Asked): void {
+    if (said.kind !== 'sync') throw amidCopy()
+    this.#hasEarlySync = true
+  }
+
+  #endCopyIn(isDone: boolean): void {
+    const first = this.#ledger.first
+    if (first && this.#copyIn) first.copyIn = this.#copyIn.finish(isDone)
+    this.#copyIn = undefined
+  }
+
+  #backend(): FrameSink {
+    return {
+      begin: (type, length) => {
+        if (!this.#mayBegin(type)) return stop
+        return collected.has(type) ? Math.min(length, longestError) : 0
+      },
+      part: (type, bytes, start, end) => {
+        if (type === copyData) this.#copiedOut().add(bytes, start, end)
+      },
+      message: (type, bytes, start, end) => {
+        if (isWhole(start) && !this.#mayBegin(type)) return false
+        if (type === dataRow) this.#countRow()
+        else if (type === copyData) {
+          const copy = this.#copiedOut()
+          if (isWhole(start)) copy.add(bytes, start, end)
+          copy.count()
+          this.#countRow()
+        } else this.#answered(type, bytes, start, end)
+        return true
+      },
+    }
+  }
+
+  #mayBegin(type: number): boolean {
+    if (this.#isClosing) {
+      const may = this.#mayFinish
+      this.#mayFinish = false
+      return may
+    }
+    return this.#parts.maxRows === 0 || (type !== dataRow && type !== copyData) || this.#mayHaveRow()
+  }
+
+  #mayHaveRow(): boolean {
+    const first = this.#ledger.first
+    if (!first) return true
+    const { asked } = first
+    const before = asked.kind === 'execute' ? (this.#names.portal(asked.portal)?.rows ?? 0) : 0
+    return before + first.rowsOfStatement < this.#parts.maxRows
+  }
+
+  #countRow(): void {
+    const first = this.#ledger.first
+    if (!first) return
+    first.rows += 1
+    first.rowsOfStatement += 1
+  }
+
+  #copiedOut(): CopyDigest {
+    this.#copyOut ??= new CopyDigest()
+    return this.#copyOut
+  }
+
+  #answered(type: number, bytes: Buffer, start: number, end: number): void {
+    const first = this.#ledger.first
+    if (type === commandComplete) this.#completed(first, new BodyReader(bytes, start, end).text())
+    else if (type === readyForQuery) this.#ready(first, bytes[start] as number)
+    else if (type === errorResponse) this.#failed(first, bytes.subarray(start, end))
+    else if (type === parameterDescription) this.#typed(first, bytes.subarray(start, end))
+    else if (type === copyInResponse) this.#beginCopyIn(first)
+    else if (first) this.#otherAnswer(first, type)
+  }
+
+  #otherAnswer(first: Pending, type: number): void {
+    if (settledBy[first.asked.kind]?.includes(type)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
+    else if (type === emptyQuery || type === functionResult) first.isAnswered = true
+  }
+
+  #typed(first: Pending | undefined, body: Buffer): void {
+    if (first?.asked.kind !== 'describe') return
+    const statement = this.#names.statement(first.asked.name)
+    if (statement) statement.oids = decodeParameterDescription(body)
+  }
+
+  #completed(first: Pending | undefined, tag: string): void {
+    this.#names.completed(tag)
+    if (!first) return
+    this.#endCopies(true)
+    first.isAnswered = true
+    first.rowsOfStatement = 0
+    if (first.tags.length < mostTags) first.tags.push(tag)
+    if (first.asked.kind === 'execute') this.#settle()
+  }
+
+  #beginCopyIn(first: Pending | undefined): void {
+    if (!first) return
+    for (const { asked } of this.#ledger.takeRest()) {
+      if (asked.kind !== 'sync') throw amidCopy()
+      this.#hasEarlySync = true
+    }
+    this.#copyIn = new CopyDigest()
+  }
+
+  #endCopies(isWhole: boolean): void {
+    const first = this.#ledger.first
+    if (first && this.#copyOut) first.copyOut = this.#copyOut.finish(isWhole)
+    this.#copyOut = undefined
+    if (this.#copyIn) this.#endCopyIn(false) // else the client ended it
+    if (isWhole) this.#hasEarlySync = false
+  }
+
+  #failed(first: Pending | undefined, body: Buffer): void {
+    const fields = readError(body)
+    const error = errorOf(fields)
+    if (isFatal(fields)) this.#serverHasLeft = true
+    this.#endCopies(false)
+    const isUnsure = this.#hasEarlySync
+    this.#hasEarlySync = false
+    if (!first) return
+    first.error ??= error
+    first.isAnswered = true
+    const { kind } = first.asked
+    if (kind === 'query' || kind === 'function-call' || kind === 'sync') return // its ReadyForQuery settles it
+    this.#settle()
+    this.#skip(isUnsure)
+  }
+
+  /**
+   * @param isUnsure a COPY failed, and the server may have seen the Sync that the client sent before, or may have not: whether it leaves out
+   *   the statements behind can't be known
+   */
+  #skip(isUnsure: boolean): void {
+    this.#isSkipping = true
+    for (let next = this.#ledger.first; next; next = this.#ledger.first) {
+      if (next.asked.kind === 'sync') {
+        this.#isSkipping = false
+        return
+      }
+      if (isUnsure) throw amidCopy()
+      this.#ledger.shift()
+      this.#recordSkipped(next)
+    }
+  }
+
+  /** Of a group that the server left out, what it would have run: the Bind before an Execute tells more than the Execute. */
+  #recordSkipped(pending: Pending): void {
+    const { kind } = pending.asked
+    if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
+  }
+
+  /** Settles what must have had an answer before. Any other ReadyForQuery answers a Sync that was taken for one passed over. */
+  #ready(first: Pending | undefined, status: number): void {
+    this.#isSkipping = false
+    if (status === code('I')) this.#names.endTransaction()
+    const kind = first?.asked.kind
+    if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
+  }
+
+  #settle(unended?: Unended): void {
+    const pending = this.#ledger.shift()
+    if (!pending) return
+    const { asked, error } = pending
+    if (asked.kind === 'execute') this.#fetched(asked.portal, pending.rows)
+    const isRemembered = error !== undefined || this.#accept(asked)
+    const isStatement = asked.kind === 'query' || asked.kind === 'execute' || asked.kind === 'function-call'
+    if (isStatement || error || !isRemembered) this.#record(pending, unended)
+    else this.#settledAt = this.#since
+  }
+
+  #fetched(name: string, rows: number): void {
+    const portal = this.#names.portal(name)
+    if (portal) portal.rows += rows
+  }
+
+  /** @returns false when it can't be remembered */
+  #accept(asked: Asked): boolean {
+    const names = this.#names
+    if (asked.kind === 'parse') return names.parse({ name: asked.name, sql: asked.sql, oids: asked.oids })
+    if (asked.kind === 'bind') return this.#bind(asked)
+    if (asked.kind === 'close' && asked.what === 'portal') names.closePortal(asked.name)
+    else if (asked.kind === 'close') names.closeStatement(asked.name)
+    return true
+  }
+
+  #bind({ portal, statement: statementName, message, cut, bytes }: Extract<Asked, { kind: 'bind' }>): boolean {
+    const statement = this.#names.statement(statementName)
+    const values = message ? recordValues(message.values, message.formats, statement?.oids ?? []) : []
+    return this.#names.bind(portal, { statement, statementName, values, cut, bytes, rows: 0 })
+  }
+
+  /** In a pipeline a statement begins when the one before it is done. */
+  #record(pending: Pending, unended?: Unended): void {
+    const seconds = unended === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
+    this.#settledAt = this.#since
+    this.#doneAt = this.#since
+    const text = toEntryText(pending, this.#names, seconds, unended)
+    if (text === undefined) return
+    this.#parts.entries.write(text)
+    if (unended !== 'skipped') this.#parts.onStatement(seconds)
+  }
+}
+
+/** A body that came in pieces was collected, from 0 on; in a chunk, its header is before it. */
+function isWhole(start: number): boolean {
+  return start > 0
+}
+
+function amidCopy(): BrokerError {
+  const hint = 'Send the next statement when the answer to COPY FROM STDIN is there.'
+  return new BrokerError('PROTOCOL_ERROR', 'a statement during COPY FROM STDIN', { hint })
+}

@@ -1,0 +1,9 @@
+import type { Protocol, ProtocolParts } from './relay/protocol.ts'
+
+/** Starts the engine of one protocol; what a daemon does not carry is never loaded. */
+export type StartProtocol = (parts: ProtocolParts) => Promise<Protocol>
+
+/** Every wire protocol, by the name that kinds and listeners give it. */
+export const protocols: Readonly<Record<string, StartProtocol>> = {
+  postgres: async (parts) => (await import('./postgres/protocol.ts')).createPostgres(parts),
+}

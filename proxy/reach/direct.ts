@@ -1,0 +1,50 @@
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { checkPermit } from '../permit.ts'
+import { BrokerError, type EndNotice } from '../session.ts'
+import { unlessAborted } from '../streams/abortable.ts'
+import { toTargetError } from '../streams/dial-errors.ts'
+import { isForbidden } from './forbidden-addresses.ts'
+import type { Reach } from './reach.ts'
+
+/** Straight over the network of the broker. */
+export const direct: Reach = {
+  open: async (permit, signal) => {
+    checkPermit(permit)
+    if (permit.signal.aborted) throw new BrokerError('INTERNAL', (permit.signal.reason as EndNotice).text)
+    if (!permit.engine) throw new BrokerError('INTERNAL', `sessions of ${permit.kind} reach no address`)
+    const { host, port } = permit.engine.address
+    const resolved = await unlessAborted(signal, resolve(host)).catch((error: unknown) => {
+      throw toTargetError(error)
+    })
+    const stream = await open(resolved, port, signal)
+    const address = stream.remoteAddress ?? resolved
+    return { stream, again: (later) => open(address, port, later) }
+  },
+}
+
+async function open(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
+  socket.on('error', () => {}) // `once` tells while somebody waits; after the session nobody does
+  try {
+    await once(socket, 'connect', { signal })
+    return socket
+  } catch (error) {
+    socket.destroy()
+    throw toTargetError(error)
+  }
+}
+
+/** Each time anew, since Aurora's names move; and checked, since names are other people's. */
+async function resolve(host: string): Promise<string> {
+  let address: string
+  try {
+    address = (await lookup(host)).address
+  } catch (cause) {
+    throw new BrokerError('TARGET_UNREACHABLE', 'its name does not resolve', { cause })
+  }
+  if (isForbidden(address))
+    throw new BrokerError('TARGET_UNREACHABLE', 'its host name resolves to a link-local address')
+  return address
+}

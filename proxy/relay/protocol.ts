@@ -1,0 +1,54 @@
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { SecureContext } from 'node:tls'
+import type { Identity } from '../doorman.ts'
+import type { Reach } from '../reach/reach.ts'
+import type { Trust } from '../reach/trust.ts'
+import type { BrokerError, ClientOrigin, EndReason } from '../session.ts'
+import type { SessionHost } from './session-host.ts'
+
+/** What every protocol's engine is given. */
+export interface ProtocolParts {
+  readonly host: SessionHost
+  readonly reach: Reach
+  readonly trust: Trust
+  /** For the log, with the cause of what was not the client's fault. */
+  onRefused(error: BrokerError, client: ClientOrigin): void
+  /** For the log, what can be told to nobody else. `sessionId` is empty before there is one. */
+  onError(error: unknown, sessionId: string): void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** For a client's whole sign-in, milliseconds; 30 s by default. */
+  readonly signInMs?: number
+}
+
+export interface PortOptions {
+  /** Asked anew for each client, so that a certificate can be renewed. */
+  secureContext(): SecureContext
+  /** Pins the port: a token for another resource is refused. */
+  readonly resourceId?: string
+  /** Called once the client is known. */
+  signedIn(): void
+}
+
+/** What is known of a websocket's client before its first byte. */
+export interface KnownClient {
+  readonly identity: Identity
+  readonly resourceId: string
+  readonly level?: string
+  readonly client: ClientOrigin
+  /** Stands in where the client does not name its tool. */
+  readonly tool?: string
+}
+
+/** One wire protocol: serves every kind that names it. */
+export interface Protocol {
+  readonly name: string
+  /** Serves one client of the protocol port, from its first byte to its last. Never rejects. */
+  servePort(socket: Socket, client: ClientOrigin, options: PortOptions): Promise<void>
+  /**
+   * Serves one client that has signed in already, behind a websocket. The caller closes the websocket when the stream has closed.
+   * @returns why its session ended; undefined: it never had one. Never rejects
+   */
+  serveStream(stream: Duplex, known: KnownClient): Promise<EndReason | undefined>
+}

@@ -1,0 +1,187 @@
+import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
+import {
+  BrokerError,
+  type ClientOrigin,
+  type EndNotice,
+  type EndReason,
+  type Lease,
+  type SessionOutcome,
+  type SessionPermit,
+} from '../session.ts'
+import { endWith } from '../streams/farewell.ts'
+import type { Conversation, ConversationParts } from './conversation.ts'
+import type { KnownClient, ProtocolParts } from './protocol.ts'
+import { Relay } from './relay.ts'
+import type { Target } from './target.ts'
+import { toBrokerError, type Words } from './words.ts'
+
+/** A client that has signed in, and waits to hear whether its session opens. */
+export interface SignedInClient extends KnownClient {
+  /** Plaintext side of TLS, a websocket, or the bare socket. */
+  readonly stream: Duplex
+  /** What arrived behind the sign-in; the first bytes to relay. */
+  readonly ahead: Buffer
+}
+
+/** A session whose target has signed us in. */
+export interface Connected {
+  readonly target: Target
+  /** For the session's row and its end event: database, database user … */
+  readonly detail: Readonly<Record<string, string>>
+  /** Called once the session has started. @param cancel stops the running statement, if one runs */
+  begin(cancel: (from: ClientOrigin) => Promise<void>): {
+    /** What the client is told now. */
+    readonly greeting: Buffer
+    /** Nothing cancels any more. */
+    end(): void
+  }
+  converse(parts: ConversationParts): Conversation
+}
+
+/** What a protocol brings to a session, beside its sign-in. */
+export interface Engine<Client extends SignedInClient> {
+  readonly protocol: string
+  readonly words: Words
+  /**
+   * Connects and signs in to the target. Gives up when the permit is cut.
+   * @param lease the credential, asked for while it connects
+   * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, what `lease` throws
+   */
+  connect(client: Client, permit: SessionPermit, lease: Promise<Lease>): Promise<Connected>
+}
+
+type Parts = Pick<ProtocolParts, 'host' | 'onError' | 'now'>
+
+/**
+ * A session from the moment its client is known: permit, target, relay, farewell, books.
+ * @returns when the client is gone, why its session ended; undefined: it never had one. Never rejects
+ */
+export async function serveSession<Client extends SignedInClient>(
+  parts: Parts,
+  engine: Engine<Client>,
+  client: Client,
+): Promise<EndReason | undefined> {
+  const permit = await admit(parts, engine, client)
+  if (!permit) return undefined
+  const outcome = await run(parts, engine, client, permit)
+  await parts.host.end(permit, outcome)
+  await flushed(client.stream)
+  return outcome.reason
+}
+
+async function admit<Client extends SignedInClient>(
+  { host, onError }: Parts,
+  { protocol, words }: Engine<Client>,
+  { identity, resourceId, level, client, tool, stream }: Client,
+): Promise<SessionPermit | undefined> {
+  const since = performance.now()
+  try {
+    const permit = await host.open({
+      identity,
+      resourceId,
+      client,
+      carrier: { protocol },
+      ...(level === undefined ? {} : { level }),
+      ...(tool === undefined ? {} : { tool }),
+    })
+    host.doorman.phase(permit.kind, 'authorize', (performance.now() - since) / 1000)
+    return permit
+  } catch (error) {
+    if (!(error instanceof BrokerError)) onError(error, '')
+    endWith(stream, words.error(toBrokerError(error)))
+    await flushed(stream)
+    return undefined
+  }
+}
+
+/** Never rejects. */
+async function run<Client extends SignedInClient>(
+  parts: Parts,
+  engine: Engine<Client>,
+  client: Client,
+  permit: SessionPermit,
+): Promise<SessionOutcome> {
+  let connected: Connected
+  try {
+    connected = await connect(parts, engine, client, permit)
+  } catch (thrown) {
+    return failedToOpen(parts, engine, client, permit, thrown)
+  }
+  const { host, now } = parts
+  const { target, detail } = connected
+  const relay = new Relay({
+    client: client.stream,
+    ahead: client.ahead,
+    target,
+    permit,
+    words: engine.words,
+    counts: host.reports.of(permit.kind),
+    now,
+    converse: connected.converse,
+  })
+  const begun = connected.begin((from) => cancelRunning(parts, relay, target, permit, from))
+  try {
+    await host.started(permit, detail)
+    client.stream.write(begun.greeting)
+    return await relay.run()
+  } catch (thrown) {
+    target.stream.destroy()
+    return failedToOpen(parts, engine, client, permit, thrown)
+  } finally {
+    begun.end()
+  }
+}
+
+async function connect<Client extends SignedInClient>(
+  { host }: Parts,
+  engine: Engine<Client>,
+  client: Client,
+  permit: SessionPermit,
+): Promise<Connected> {
+  const since = performance.now()
+  const lease = host.lease(permit)
+  lease.catch(() => {}) // the engine reports it, unless the connection fails first
+  const connected = await engine.connect(client, permit, lease)
+  host.doorman.phase(permit.kind, 'upstream', (performance.now() - since) / 1000)
+  return connected
+}
+
+function failedToOpen<Client extends SignedInClient>(
+  { now }: Parts,
+  { words }: Engine<Client>,
+  client: Client,
+  permit: SessionPermit,
+  thrown: unknown,
+): SessionOutcome {
+  const books = { bytesUp: 0, bytesDown: 0 }
+  if (permit.signal.aborted) {
+    const notice = permit.signal.reason as EndNotice
+    endWith(client.stream, words.cut(notice))
+    return { ...books, reason: notice.reason, stoppedAt: now() }
+  }
+  const error = toBrokerError(thrown)
+  endWith(client.stream, words.error(error))
+  return { ...books, reason: 'open-failed', error }
+}
+
+/** A cancel that comes when nothing runs would hit the next statement. */
+async function cancelRunning(
+  { host, onError }: Parts,
+  relay: Relay,
+  target: Target,
+  permit: SessionPermit,
+  from: ClientOrigin,
+): Promise<void> {
+  if (!relay.isBusy) return
+  host.doorman.cancelled(permit.sessionId, from)
+  await target.cancel().catch((error: unknown) => onError(error, permit.sessionId))
+}
+
+/** Until the client's last words have left, or it is gone; the farewell has a deadline of its own. */
+async function flushed(stream: Duplex): Promise<void> {
+  if (stream.destroyed || stream.writableFinished) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  stream.once('finish', resolve).once('close', resolve)
+  await promise
+}

@@ -1,0 +1,175 @@
+import { performance } from 'node:perf_hooks'
+import type { CancelAsk, Doorman, OpenAsk, SessionControls } from '../doorman.ts'
+import { makePermit } from '../permit.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type Lease,
+  type PermitFacts,
+  type Recorder,
+  type SealedRecording,
+  type SessionOutcome,
+  type SessionPermit,
+  toErrorFacts,
+} from '../session.ts'
+import { Reports } from './reports.ts'
+
+/** A recording while it is written. */
+export interface SessionRecorder extends Recorder {
+  /** The last batch that is in the file. */
+  head(): { readonly head: string; readonly entries: number }
+  /** Called once if it can no longer be written (disk, quota). */
+  onFailure(listener: (error: Error) => void): void
+  /** Flushes, fsyncs and closes. */
+  seal(): Promise<SealedRecording>
+}
+
+export interface Recorders {
+  /** Goes on where the header ends. @throws BrokerError RECORDING_FAILED */
+  resume(session: Pick<PermitFacts, 'sessionId' | 'principalId' | 'recording'>): Promise<SessionRecorder>
+}
+
+export interface HostParts {
+  /** The doorman that pushes to these controls. */
+  doormanFor(controls: SessionControls): Doorman
+  readonly recorders: Recorders
+  /** For the log, what can be told to nobody else: books that did not close, a recording that could not be sealed. */
+  onError(error: unknown, sessionId: string): void
+  /** Epoch milliseconds. */
+  readonly now: () => number
+}
+
+interface Hosted {
+  readonly abort: AbortController
+  readonly recorder: SessionRecorder
+}
+
+/**
+ * The sessions that this process carries. Makes permits of what the doorman says: adds the signal by which they are cut, and the
+ * recorder. The doorman's pushes arrive here.
+ */
+export class SessionHost implements SessionControls {
+  readonly doorman: Doorman
+  readonly reports: Reports
+  readonly #parts: HostParts
+  readonly #hosted = new Map<string, Hosted>()
+  readonly #cancels = new Map<string, (ask: CancelAsk) => Promise<boolean>>()
+  readonly #onMoved = new Set<(sessionId: string, endsAt: number) => void>()
+  /** Cuts of sessions whose facts are still on their way; kept while any are. */
+  readonly #early = new Map<string, EndNotice>()
+  #opening = 0
+
+  constructor(parts: HostParts) {
+    this.#parts = parts
+    this.doorman = parts.doormanFor(this)
+    this.reports = new Reports(this.doorman)
+  }
+
+  /** @throws BrokerError what the doorman says; RECORDING_FAILED. Of the latter the books are closed */
+  async open(ask: OpenAsk): Promise<SessionPermit> {
+    this.#opening += 1
+    try {
+      return await this.#host(await this.doorman.open(ask))
+    } finally {
+      this.#opening -= 1
+      if (this.#opening === 0) this.#early.clear()
+    }
+  }
+
+  async #host(facts: PermitFacts): Promise<SessionPermit> {
+    const { sessionId } = facts
+    const abort = new AbortController()
+    let recorder: SessionRecorder
+    try {
+      recorder = await this.#parts.recorders.resume(facts)
+    } catch (error) {
+      const end = {
+        reason: 'open-failed',
+        bytesUp: 0,
+        bytesDown: 0,
+        error: toErrorFacts(error),
+        recording: null,
+      } as const
+      await this.doorman.end(sessionId, end)
+      throw error
+    }
+    this.#hosted.set(sessionId, { abort, recorder })
+    this.reports.begin(sessionId, recorder)
+    recorder.onFailure((error) => this.cut(sessionId, this.#brokenRecording(error)))
+    const early = this.#early.get(sessionId)
+    if (early) this.cut(sessionId, early)
+    return makePermit({ ...facts, signal: abort.signal, recorder })
+  }
+
+  /** @param detail for the session's row and its end event */
+  async started({ sessionId }: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void> {
+    await this.doorman.started(sessionId, detail)
+  }
+
+  /** Exactly once per permit: seals the recording and has the books closed. Never rejects. */
+  async end(permit: SessionPermit, outcome: SessionOutcome): Promise<void> {
+    const { sessionId, signal } = permit
+    const { onError } = this.#parts
+    const hosted = this.#hosted.get(sessionId)
+    try {
+      const recording = (await hosted?.recorder.seal().catch((error: unknown) => onError(error, sessionId))) ?? null
+      const { reason, bytesUp, bytesDown, stoppedAt, error } = outcome
+      await this.doorman.end(sessionId, {
+        reason,
+        bytesUp,
+        bytesDown,
+        recording,
+        ...(stoppedAt === undefined ? {} : { stoppedAt }),
+        ...(signal.aborted ? { decidedAt: (signal.reason as EndNotice).decidedAt } : {}),
+        ...(error === undefined ? {} : { error: toErrorFacts(error) }),
+      })
+    } catch (error) {
+      onError(error, sessionId)
+    } finally {
+      this.#hosted.delete(sessionId)
+      this.reports.end(sessionId)
+    }
+  }
+
+  /** The credential for the target, by what it took. */
+  async lease(permit: SessionPermit): Promise<Lease> {
+    const { lease, sessionId, kind } = permit
+    if (lease && lease.expiresAt > this.#parts.now()) return lease
+    const since = performance.now()
+    try {
+      return await this.doorman.lease(sessionId)
+    } finally {
+      this.doorman.phase(kind, 'aws', (performance.now() - since) / 1000)
+    }
+  }
+
+  cut(sessionId: string, notice: EndNotice): void {
+    const hosted = this.#hosted.get(sessionId)
+    if (hosted) hosted.abort.abort(notice)
+    else if (this.#opening > 0) this.#early.set(sessionId, notice)
+  }
+
+  runsUntil(sessionId: string, endsAt: number): void {
+    for (const listener of this.#onMoved) listener(sessionId, endsAt)
+  }
+
+  /** For what goes by the end of its session. */
+  onMoved(listener: (sessionId: string, endsAt: number) => void): void {
+    this.#onMoved.add(listener)
+  }
+
+  async cancel(ask: CancelAsk): Promise<boolean> {
+    return (await this.#cancels.get(ask.protocol)?.(ask)) ?? false
+  }
+
+  /** @param use resolves when the target has heard of it; false: no such key */
+  onCancel(protocol: string, use: (ask: CancelAsk) => Promise<boolean>): void {
+    this.#cancels.set(protocol, use)
+  }
+
+  #brokenRecording(error: Error): EndNotice {
+    const text =
+      error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot go on'
+    return { reason: 'recording-failed', text, decidedAt: this.#parts.now() }
+  }
+}

@@ -1,0 +1,12 @@
+import type { Duplex } from 'node:stream'
+
+/** A signed-in connection to a target, not read beyond the sign-in. */
+export interface Target {
+  readonly stream: Duplex
+  /** What came behind the sign-in. */
+  readonly ahead: Buffer
+  /** The protocol's own goodbye. */
+  readonly farewell: Buffer
+  /** Asks the target to stop the running statement. @throws BrokerError when it can't be reached */
+  cancel(): Promise<void>
+}

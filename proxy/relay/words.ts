@@ -1,0 +1,16 @@
+import { BrokerError, type EndNotice } from '../session.ts'
+import { WireError } from '../wire/wire-error.ts'
+
+/** How the client's own protocol says what ends a connection. */
+export interface Words {
+  /** `cause` never leaves the broker. */
+  error(error: BrokerError): Buffer
+  cut(notice: EndNotice): Buffer
+}
+
+/** What to tell a client of anything that was thrown: what isn't meant for it becomes INTERNAL, with the cause kept for the log. */
+export function toBrokerError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  if (error instanceof WireError) return new BrokerError('PROTOCOL_ERROR', error.message, { cause: error })
+  return new BrokerError('INTERNAL', undefined, { cause: error })
+}

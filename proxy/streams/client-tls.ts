@@ -1,0 +1,37 @@
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connect, type SecureContext, type TLSSocket } from 'node:tls'
+import { toTargetError } from './dial-errors.ts'
+
+export interface TlsOptions {
+  /** Name that the certificate must be for. */
+  readonly serverName: string
+  readonly secureContext: SecureContext
+  readonly signal: AbortSignal
+}
+
+/**
+ * TLS as a client over a stream to a target, verified. The stream is destroyed when it fails.
+ * @throws BrokerError TARGET_UNTRUSTED, TARGET_UNREACHABLE, TARGET_LOST
+ */
+export async function startClientTls(
+  stream: Duplex,
+  { serverName, secureContext, signal }: TlsOptions,
+): Promise<TLSSocket> {
+  try {
+    const tls = connect({
+      socket: stream as Socket, // Node takes any Duplex here
+      secureContext,
+      servername: serverName,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+    })
+    tls.on('error', () => {}) // `once` tells while somebody waits; after the session nobody does
+    await once(tls, 'secureConnect', { signal })
+    return tls
+  } catch (error) {
+    stream.destroy()
+    throw toTargetError(error)
+  }
+}

@@ -1,0 +1,36 @@
+import { BrokerError } from '../session.ts'
+
+/**
+ * Why a target could not be reached or trusted, in words fit for the client: no address and no certificate detail (they are in
+ * `cause`, for the log).
+ */
+export function toTargetError(error: unknown): BrokerError {
+  if (error instanceof BrokerError) return error
+  const code = codeOf(error)
+  if (isCertificateError(code)) {
+    const hint =
+      'The certificate is not one of the trusted roots, or not for this endpoint; an operator sees which in the log.'
+    return new BrokerError('TARGET_UNTRUSTED', code, { cause: error, hint })
+  }
+  if (code === 'ABORT_ERR' || code === 'ETIMEDOUT')
+    return new BrokerError('TARGET_UNREACHABLE', 'no answer in time', { cause: error })
+  if (/^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|EPIPE|EADDR)/.test(code)) {
+    const hint = 'Is the database up, and may the broker reach it (security group, route, name)?'
+    return new BrokerError('TARGET_UNREACHABLE', code, { cause: error, hint })
+  }
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO')
+    return new BrokerError('TARGET_UNTRUSTED', 'the TLS handshake failed', { cause: error })
+  return new BrokerError('TARGET_LOST', undefined, { cause: error })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}
+
+/** OpenSSL's X509_V_ERR_… as Node names them, and Node's own check of the name. */
+function isCertificateError(code: string): boolean {
+  return (
+    code.startsWith('ERR_TLS_CERT') ||
+    /^(UNABLE_TO_|CERT_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA|HOSTNAME_MISMATCH)/.test(code)
+  )
+}

@@ -1,0 +1,71 @@
+import { type Kinds, kindNamed } from '../../catalog/kind.ts'
+import type { CatalogEntry } from '../../catalog/resource.ts'
+import type { LevelFile } from '../../config/schema.ts'
+import { checkSelector } from './check-selector.ts'
+import { type Findings, within } from './findings.ts'
+import { type LevelSet, levelEntries, levelsOf, parseLevelSet, type RuleSet, type Selector, selects } from './rule.ts'
+
+/** What the levels of one entry mean, to each kind that they are for. */
+export function loadLevelSet(
+  file: LevelFile,
+  path: string,
+  resources: readonly CatalogEntry[],
+  kinds: Kinds,
+  findings: Findings,
+): LevelSet {
+  checkSelector(file.for, `${path}.for`, kinds, findings)
+  const meant = kindsOf(file.for, resources).flatMap((name) => kindNamed(kinds, name) ?? [])
+  const entries = levelEntries(file)
+  if (entries.length === 0)
+    findings.problems.push({ path, message: 'no level is defined here', fix: 'add one, e.g. readonly: { … }' })
+  const parsed = new Map<string, ReadonlyMap<string, unknown>>()
+  for (const [name, raw] of entries) {
+    if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) {
+      const fix = 'use lower-case letters, digits, - and _'
+      findings.problems.push({ path: `${path}.${name}`, message: `"${name}" can't name a level`, fix })
+    }
+    parsed.set(name, readLevel(raw, `${path}.${name}`, meant, findings))
+  }
+  if (meant.length === 0)
+    findings.warnings.push({
+      path: `${path}.for`,
+      message: 'matches no resource, so its levels were not checked',
+      fix: 'name the kinds they are for',
+    })
+  return parseLevelSet(file, parsed)
+}
+
+/** Kinds that a level must make sense for: those that are pinned, else those of the resources that match. */
+function kindsOf(selector: Selector, resources: readonly CatalogEntry[]): string[] {
+  const matching = resources.filter((resource) => selects(selector, resource)).map((resource) => resource.kind)
+  return [...new Set([...(selector.kinds ?? []), ...matching])]
+}
+
+function readLevel(raw: unknown, path: string, kinds: Kinds, findings: Findings): ReadonlyMap<string, unknown> {
+  const parsed = new Map<string, unknown>()
+  for (const kind of kinds) {
+    const level = kind.level.read(raw)
+    if (level.ok) parsed.set(kind.name, level.value)
+    for (const problem of level.ok ? [] : level.problems) {
+      const found = within(path, problem)
+      if (!findings.problems.some((other) => other.path === found.path && other.message === found.message))
+        findings.problems.push(found)
+    }
+  }
+  return parsed
+}
+
+/** A level that its kind understands may still not work on one of the resources it is for. */
+export function checkFit(rules: RuleSet, entries: readonly CatalogEntry[], kinds: Kinds, findings: Findings): void {
+  for (const entry of entries) {
+    const set = rules.levelSets.findIndex(({ for: selector }) => selects(selector, entry))
+    const kind = kindNamed(kinds, entry.kind)
+    for (const [name, { parsed }] of levelsOf(rules, entry)) {
+      const problems = parsed.has(entry.kind) ? kind?.fits?.(parsed.get(entry.kind), entry.target) : undefined
+      for (const problem of problems ?? []) {
+        const found = within(`levels[${set}].${name}`, problem)
+        findings.problems.push({ ...found, message: `on ${entry.id}: ${found.message}` })
+      }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import { pages } from '../store/pages.ts'
+import type { AuditStore, CheckpointRow, StoredEvent } from './audit-store.ts'
+
+/** A few milliseconds of hashing between two turns of the relay. */
+const pageSize = 200
+
+/** Every checkpoint, oldest first. */
+export function storedCheckpoints(store: Pick<AuditStore, 'checkpoints'>): AsyncGenerator<readonly CheckpointRow[]> {
+  return pages(
+    0,
+    ({ n }: CheckpointRow) => n,
+    (n) => store.checkpoints(n, pageSize),
+  )
+}
+
+/** Every event up to `last`, oldest first. */
+export function storedEvents(
+  store: Pick<AuditStore, 'page'>,
+  last = Number.POSITIVE_INFINITY,
+): AsyncGenerator<readonly StoredEvent[]> {
+  return pages(
+    0,
+    ({ seq }: StoredEvent) => seq,
+    async (seq) => (seq < last ? await store.page(seq, Math.min(pageSize, last - seq)) : []),
+  )
+}

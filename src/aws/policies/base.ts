@@ -1,0 +1,100 @@
+import type { BaseDocument, PolicyDocument } from '../../catalog/policy-part.ts'
+
+const spokeArn = 'arn:{{partition}}:iam::{{account}}:role/{{connectRole}}'
+
+/** What makes sessions carry the person, with the reasons. */
+export const decorate = {
+  'sts:TagSession': 'sessions carry the person, the grant, the session and the request',
+  'sts:SetSourceIdentity': 'CloudTrail names the person in every line',
+}
+
+/** What every installation needs, whatever its kinds. */
+export const baseDocuments = {
+  hubTrust: {
+    title: 'trust policy of the hub role',
+    where: 'hub account',
+    trust: ['hub'],
+    statements: [
+      {
+        sid: 'ComputeMayAssume',
+        principal: { AWS: '{{compute}}' },
+        actions: { 'sts:AssumeRole': 'the daemon becomes the hub' },
+        conditions: { StringEquals: { 'sts:ExternalId': '{{externalId}}' } },
+      },
+    ],
+  },
+  hubPermissions: {
+    title: 'permissions of the hub role',
+    where: 'hub account',
+    trust: ['hub'],
+    statements: [
+      {
+        sid: 'CallSpokes',
+        actions: { 'sts:AssumeRole': 'the hub becomes the spoke of an account', ...decorate },
+        resources: ['arn:{{partition}}:iam::*:role/{{connectRole}}'],
+        conditions: { StringEquals: { 'aws:ResourceOrgID': '{{organization}}' } },
+      },
+    ],
+  },
+  spokeTrust: {
+    title: 'trust policy of the spoke role',
+    where: 'each account',
+    trust: ['hub'],
+    statements: [
+      {
+        sid: 'HubMayAssume',
+        principal: { AWS: '{{hubRole}}' },
+        actions: { 'sts:AssumeRole': 'the hub, with this installation’s ExternalId and no other' },
+        conditions: { StringEquals: { 'sts:ExternalId': '{{externalId}}' } },
+      },
+    ],
+  },
+  spokePermissions: {
+    title: 'permissions of the spoke role',
+    where: 'each account',
+    trust: ['hub'],
+    statements: [
+      {
+        sid: 'MintSessionsForManagedRoles',
+        actions: { 'sts:AssumeRole': 'sessions of roles of this account that are tagged for it, and of no others' },
+        resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
+        conditions: { StringEquals: { 'aws:ResourceTag/sallyport:managed': 'true' } },
+      },
+      {
+        sid: 'DecorateSessions',
+        actions: decorate,
+        resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
+      },
+    ],
+  },
+  roleTrust: {
+    title: 'trust policy of a brokered role; the role is tagged sallyport:managed=true',
+    where: 'each brokered role',
+    trust: ['hub'],
+    statements: [
+      {
+        sid: 'SallyportMayAssume',
+        principal: { AWS: spokeArn },
+        actions: { 'sts:AssumeRole': 'only for a person and a grant' },
+        conditions: { StringLike: { 'sts:SourceIdentity': '?*', 'aws:RequestTag/sallyport:grant': 'grt_*' } },
+      },
+      { sid: 'SallyportMayTag', principal: { AWS: spokeArn }, actions: decorate },
+    ],
+  },
+  roleWebIdentityTrust: {
+    title: 'trust policy of a brokered role that takes the person’s own ID token and nothing else',
+    where: 'each brokered role',
+    trust: ['web_identity'],
+    statements: [
+      {
+        sid: 'OwnTokenOnly',
+        principal: { Federated: 'arn:{{partition}}:iam::{{account}}:oidc-provider/{{issuer}}' },
+        actions: {
+          'sts:AssumeRoleWithWebIdentity': 'with an ID token that was issued for the broker',
+          ...decorate,
+        },
+        conditions: { StringEquals: { '{{issuer}}:aud': '{{clientId}}' } },
+      },
+    ],
+  },
+} as const satisfies Readonly<Record<BaseDocument, Omit<PolicyDocument, 'name'>>>

@@ -1,0 +1,50 @@
+/** Documents that every installation has, whatever its kinds; a kind may add statements to them. */
+export type BaseDocument =
+  | 'hubTrust'
+  | 'hubPermissions'
+  | 'spokeTrust'
+  | 'spokePermissions'
+  | 'roleTrust'
+  | 'roleWebIdentityTrust'
+
+export interface Statement {
+  readonly sid: string
+  readonly principal?: { readonly AWS: string } | { readonly Federated: string }
+  /** Action by action, with the reason. */
+  readonly actions: Readonly<Record<string, string>>
+  /** Of permissions; trust policies have none. */
+  readonly resources?: readonly string[]
+  readonly conditions?: Readonly<Record<string, Readonly<Record<string, string>>>>
+}
+
+/** A document of its own. */
+export interface PolicyDocument {
+  /** Name in `aws policies` and of what it becomes in templates. */
+  readonly name: string
+  readonly title: string
+  readonly where: 'hub account' | 'each account' | 'each brokered role'
+  /** Whom the account's roles trust for it to make sense. */
+  readonly trust: readonly ('hub' | 'web_identity')[]
+  /** Of a brokered role: what it is called in templates, and what is true of the roles that need it. */
+  readonly optional?: { readonly resource: string; readonly when: string }
+  readonly statements: readonly Statement[]
+}
+
+/** A value that differs between installations, as templates ask for it. */
+export interface PolicyValue {
+  readonly description: string
+  readonly default: string
+}
+
+/**
+ * What AWS must allow for one feature of a kind, with the reasons. Values of an installation stand in it as `{{name}}`; IAM's own
+ * variables are written as IAM has them.
+ */
+export interface PolicyPart {
+  readonly feature: string
+  /** Statements for documents that are there anyway. */
+  readonly statements?: readonly { readonly document: BaseDocument; readonly statement: Statement }[]
+  readonly documents?: readonly PolicyDocument[]
+  /** Values beside those that every installation has, by name. */
+  readonly values?: Readonly<Record<string, PolicyValue>>
+}

@@ -1,0 +1,65 @@
+import { type Kinds, kindOf } from '../catalog/kind.ts'
+import { isWildcard } from './addresses.ts'
+import type { Config, HostPort } from './config.ts'
+import type { Finding } from './finding.ts'
+import type { ListenerFile } from './schema/listeners.ts'
+import type { ConfigFile } from './schema.ts'
+
+/** Every port of the file, with its protocol and its place. */
+function portsOf({ listeners }: ConfigFile): { port: ListenerFile; protocol: string; path: string }[] {
+  return Object.entries(listeners ?? {}).flatMap(([protocol, ports]) =>
+    (ports ?? []).map((port, i) => ({ port, protocol, path: `listeners.${protocol}[${i}]` })),
+  )
+}
+
+export function listenerTls(file: ConfigFile): Finding[] {
+  return portsOf(file).flatMap(({ port, path }) =>
+    port.tls || file.server.tls
+      ? []
+      : [
+          {
+            path,
+            message: 'a protocol port needs a certificate: connect tokens travel only inside TLS',
+            fix: 'set tls here, or server.tls',
+          },
+        ],
+  )
+}
+
+export function portCollisions({ server, listeners }: Config): Finding[] {
+  const ports: { path: string; listen: HostPort }[] = [
+    { path: 'server.listen', listen: server.listen },
+    { path: 'server.metrics_listen', listen: server.metricsListen },
+    ...Object.entries(listeners).flatMap(([protocol, found]) =>
+      found.map(({ listen }, i) => ({ path: `listeners.${protocol}[${i}].listen`, listen })),
+    ),
+  ]
+  return ports.flatMap(({ path, listen }, i) => {
+    const other = ports.slice(0, i).find((earlier) => collide(earlier.listen, listen))
+    if (!other) return []
+    return [{ path, message: `port ${listen.port} is already taken by ${other.path}`, fix: 'choose another port' }]
+  })
+}
+
+/** Port 0 means any free port. */
+function collide(a: HostPort, b: HostPort): boolean {
+  if (a.port !== b.port || a.port === 0) return false
+  return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
+}
+
+/** A pinned port names one resource, and one that its protocol reaches. */
+export function pinnedResources(file: ConfigFile, kinds: Kinds): Finding[] {
+  const ids = (file.resources ?? []).map((one) => one.id)
+  return portsOf(file).flatMap(({ port: { resource }, protocol, path }) => {
+    const named = ids.filter((id) => id === resource || id.split('/').at(-1) === resource)
+    const reached = named.filter((id) => kindOf(kinds, id)?.protocol === protocol)
+    if (resource === undefined || reached.length === 1 || reached.includes(resource)) return []
+    const message =
+      reached.length > 1
+        ? `"${resource}" means several resources`
+        : named.length > 0
+          ? `${named[0]} is not reached by ${protocol}`
+          : `there is no resource "${resource}"`
+    return [{ path: `${path}.resource`, message, fix: 'write the full id of one under resources' }]
+  })
+}

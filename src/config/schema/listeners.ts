@@ -1,0 +1,27 @@
+import { type Static, type TArray, type TOptional, Type } from 'typebox'
+import type { Kinds } from '../../catalog/kind.ts'
+import { Address, List, strict, Tls } from './members.ts'
+
+const Listener = Type.Object(
+  {
+    listen: Address('Address and port that clients connect to', '0.0.0.0:5432'),
+    tls: Type.Optional(Tls),
+    resource: Type.Optional(Type.String({ description: 'Pins the port to one resource', examples: ['orders'] })),
+  },
+  { ...strict, description: 'A protocol port' },
+)
+
+export type ListenerFile = Static<typeof Listener>
+
+/** Each protocol that a kind speaks, once. */
+export function protocolsOf(kinds: Kinds): string[] {
+  return [...new Set(kinds.flatMap(({ protocol }) => protocol ?? []))]
+}
+
+/** A list of ports for each protocol. */
+export function listenersSchema(kinds: Kinds) {
+  const lists: Record<string, TOptional<TArray<typeof Listener>>> = {}
+  for (const protocol of protocolsOf(kinds))
+    lists[protocol] = Type.Optional(List(Listener, `Ports for clients that speak ${protocol}`))
+  return Type.Object(lists, { ...strict, description: 'Protocol ports for stock clients' })
+}

@@ -1,0 +1,33 @@
+import { Type } from 'typebox'
+import { Duration, Names, strict, Url } from './members.ts'
+
+export const Oidc = Type.Object(
+  {
+    issuer: Url('Issuer URL of the OpenID provider', 'https://login.example.com'),
+    client_id: Type.String({ description: 'Client id registered there', examples: ['sallyport'] }),
+    client_secret: Type.Optional(
+      Type.String({
+        minLength: 1,
+        writeOnly: true,
+        description: 'Client secret; written as a reference to an environment variable or a file',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+        examples: ['${env:OIDC_SECRET}'],
+      }),
+    ),
+    scopes: Type.Optional(
+      Names('Scopes to ask for', ['openid', 'email', 'groups'], ['openid', 'profile', 'email', 'offline_access']),
+    ),
+    groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
+    manager_claim: Type.Optional(
+      Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
+    ),
+    admin_groups: Type.Optional(Names('Groups whose members have the role admin', ['platform'])),
+    auditor_groups: Type.Optional(Names('Groups whose members have the role auditor', ['security'])),
+    session_idle: Type.Optional(Duration('A browser or CLI login ends after this long unused', '12h')),
+    session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
+    probe_every: Type.Optional(
+      Duration('How often the refresh token is tried, so that people who left lose access', '15m', { most: '15m' }),
+    ),
+  },
+  { ...strict, description: 'Where people sign in' },
+)

@@ -1,0 +1,120 @@
+import { type TUnsafe, Type } from 'typebox'
+import { auditTypes } from './audit-types.ts'
+import { lines, type RouteContract } from './route-contract.ts'
+import { count, flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+const Instant = Type.Integer({ minimum: 0, description: 'Epoch milliseconds' })
+
+/** What a field of an event may hold. Lists come first: the serializer would take one for a string. */
+const AuditValue: TUnsafe<string | number | boolean | null | string[]> = Type.Unsafe({
+  type: ['array', 'string', 'number', 'boolean', 'null'],
+  items: Type.String(),
+})
+
+/** One fact, as it is in the chain. */
+export const AuditRecord = object({
+  seq: count('1, 2, 3 … without a gap'),
+  at: instant(),
+  type: oneOf(auditTypes),
+  actor: text('Principal id, or system'),
+  fields: mapOf(AuditValue, 'Ids, codes, digests and counts'),
+  text: Type.Optional(mapOf(text(), 'Names, addresses and reasons, beside the chain')),
+  hash: text('Hex SHA-256'),
+})
+export type AuditRecord = Shape<typeof AuditRecord>
+
+const AuditPage = object({ events: list(AuditRecord), next: nullable(text('`cursor` of the next page')) })
+export type AuditPage = Shape<typeof AuditPage>
+
+const Place: TUnsafe<number | string> = Type.Unsafe({
+  type: ['number', 'string'],
+  description: 'Which one: seq of the event, number of the checkpoint, line of the file, id of the session or grant',
+})
+
+const AuditReport = object({
+  ok: flag(),
+  summary: text('For people: the verdict, and up to where it holds'),
+  installation: text(),
+  events: count(),
+  head: object({ seq: count(), hash: text() }),
+  checkpoints: count(),
+  erasedTexts: count('Texts that were erased; their events still check'),
+  recordings: nullable(count('Recordings that were compared; null when that was not asked for')),
+  signed: nullable(
+    object(
+      { seq: count(), at: instant() },
+      "Newest event that the daemon's signature covers; proves nothing against a holder of the signing key",
+    ),
+  ),
+  anchored: nullable(
+    object(
+      { seq: count(), at: instant(), anchor: text() },
+      'Newest event that a copy from outside covers: up to here nobody can have rewritten the log unseen',
+    ),
+  ),
+  problems: list(
+    object({
+      where: text('What holds it: event, text, head, checkpoint, anchor, recording, export, grant, token …'),
+      at: Place,
+      what: text('What differs, in a sentence without names of people'),
+    }),
+    'The first hundred',
+  ),
+  problemCount: count(),
+  notes: list(text()),
+})
+/** What `audit verify` found. */
+export type AuditReport = Shape<typeof AuditReport>
+
+/** A line of an export: an event, a checkpoint or a text. Open, because `audit verify --export` checks the bytes. */
+export const ExportedLine: TUnsafe<Record<string, unknown>> = Type.Unsafe({ type: 'object' })
+
+const reading = { access: 'auditor', scope: 'audit' } as const
+
+/** Reading the audit log, which is itself audited. */
+export const auditRoutes = {
+  'GET /api/v1/audit/events': {
+    summary: 'Events that match, newest first',
+    ...reading,
+    query: object({
+      type: Type.Optional(Type.Array(oneOf(auditTypes), { maxItems: 50, description: 'Only these types' })),
+      actor: Type.Optional(Type.String({ maxLength: 64, description: 'Principal id, or `system`' })),
+      subject: Type.Optional(
+        Type.String({
+          maxLength: 256,
+          description: 'A grant, session, request, principal or resource id in any field',
+        }),
+      ),
+      since: Type.Optional(Instant),
+      until: Type.Optional(Instant),
+      cursor: Type.Optional(Type.String({ maxLength: 200, description: '`next` of the page before' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    }),
+    answer: { 200: AuditPage },
+  },
+  'GET /api/v1/audit/tail': {
+    summary: 'Events as they come, oldest first',
+    ...reading,
+    query: object({
+      after: Type.Optional(
+        Type.Integer({ minimum: 0, description: 'Events after this seq; omitted: those still to come' }),
+      ),
+    }),
+    answer: { 200: lines(AuditRecord) },
+  },
+  'GET /api/v1/audit/export': {
+    summary: 'The whole log, for archives and for `sallyport audit verify --export`',
+    ...reading,
+    answer: { 200: lines(ExportedLine) },
+  },
+  'GET /api/v1/audit/verify': {
+    summary: 'Checks the log, its anchors, the recordings and the signatures of rows',
+    ...reading,
+    answer: { 200: AuditReport },
+  },
+  'GET /api/v1/audit/public-key': {
+    summary: 'PEM of the key that signs checkpoints',
+    ...reading,
+    answer: { 200: 'pem' },
+  },
+} as const satisfies Record<string, RouteContract>

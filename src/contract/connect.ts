@@ -1,0 +1,22 @@
+import { Type } from 'typebox'
+import { ResourceReference } from './references.ts'
+import type { RouteContract } from './route-contract.ts'
+import { object } from './schema.ts'
+
+/** Websockets of the local proxy: the bytes of one client each, already signed in. */
+export const connectRoutes = {
+  'GET /api/v1/connect/:protocol': {
+    summary: 'The byte stream of one client of a wire protocol',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    params: object({ protocol: Type.String({ maxLength: 32, description: 'Of the resource, e.g. postgres' }) }),
+    query: object({
+      resource: ResourceReference,
+      level: Type.Optional(Type.String({ maxLength: 64 })),
+      tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
+      no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
+    }),
+    answer: { 101: 'websocket' },
+  },
+} as const satisfies Record<string, RouteContract>

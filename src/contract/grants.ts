@@ -1,0 +1,59 @@
+import { Type } from 'typebox'
+import { Listing, Named } from './references.ts'
+import type { RouteContract } from './route-contract.ts'
+import { idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
+export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
+export const Ticket = Type.String({ maxLength: 128, description: 'Ticket, if the rule wants one' })
+
+const params = object({ id: idOf('grt') })
+
+export const GrantView = object({
+  id: text(),
+  requestId: text(),
+  principal: Named,
+  resourceId: text(),
+  kind: text(),
+  level: text(),
+  rule: text(),
+  startsAt: instant(),
+  endsAt: instant(),
+  state: oneOf(
+    ['active', 'expired', 'revoked', 'returned', 'tampered'],
+    'tampered: not written by the broker; it lends nothing',
+  ),
+  endedAt: nullable(instant()),
+  endReason: nullable(text()),
+  endText: nullable(text('What its holder is told')),
+})
+export type GrantView = Shape<typeof GrantView>
+
+const OneGrant = object({ grant: GrantView })
+
+/** Of grants that are there. What gives one is in requests.ts. */
+export const grantRoutes = {
+  'GET /api/v1/grants': {
+    summary: 'Live grants: those of the caller, and those that the caller may end; all of them for admins and auditors',
+    access: 'user',
+    scope: 'read',
+    query: Listing,
+    answer: { 200: object({ grants: list(GrantView) }) },
+  },
+  'POST /api/v1/grants/:id/revoke': {
+    summary: 'Ends a grant now; its sessions are cut within a second',
+    access: 'user',
+    scope: 'admin',
+    params,
+    body: object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }),
+    answer: { 200: OneGrant },
+  },
+  'POST /api/v1/grants/:id/return': {
+    summary: "Gives a grant of the caller's back early",
+    access: 'user',
+    scope: 'request',
+    params,
+    body: object({}),
+    answer: { 200: OneGrant },
+  },
+} as const satisfies Record<string, RouteContract>

@@ -1,0 +1,46 @@
+import { Type } from 'typebox'
+import { type RouteContract, roles, scopes } from './route-contract.ts'
+import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+/** What everyone may know of the principal that they are, and admins of all. */
+export const principalMembers = {
+  id: text(),
+  kind: oneOf(['person', 'service']),
+  name: text(),
+  email: nullable(text('Only when verified, and no other principal has it')),
+  groups: list(text(), 'What rules go by'),
+  ownerId: nullable(text('Who answers for a service account')),
+}
+
+const WhoAmI = object({
+  principal: object({
+    ...principalMembers,
+    subject: text('At the identity provider'),
+    manager: nullable(text('As the identity provider names them')),
+  }),
+  roles: list(oneOf(roles)),
+  login: text('Id of the login or API token'),
+  via: oneOf(['web', 'cli', 'api-token']),
+  interactive: flag('A person signed in: no API token'),
+  authenticatedAt: instant('When the person last proved who they are'),
+  acr: nullable(text('Authentication context class')),
+  scopes: nullable(list(oneOf(scopes), 'Of an API token')),
+  expiresAt: instant(),
+})
+export type WhoAmI = Shape<typeof WhoAmI>
+
+export const identityRoutes = {
+  'GET /api/v1/whoami': {
+    summary: 'Who the caller is',
+    access: 'user',
+    scope: 'read',
+    answer: { 200: WhoAmI },
+  },
+  'POST /api/v1/logout': {
+    summary: 'Ends the caller’s login',
+    access: 'user',
+    interactive: true,
+    body: Type.Union([Type.Null(), object({})]),
+    answer: { 204: 'nothing' },
+  },
+} as const satisfies Record<string, RouteContract>

@@ -1,0 +1,84 @@
+import { Type } from 'typebox'
+import { Named, ResourceReference } from './references.ts'
+import type { RouteContract } from './route-contract.ts'
+import { count, flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+const ExplainedRule = object({
+  name: text(),
+  matches: flag(),
+  conditions: list(object({ condition: oneOf(['who', 'what', 'level']), ok: flag(), text: text() })),
+})
+export type ExplainedRule = Shape<typeof ExplainedRule>
+
+const WhyAnswer = object({
+  principal: object({ ...Named.properties, groups: list(text()) }),
+  resource: text(),
+  levels: list(
+    object({
+      level: text(),
+      allowed: flag(),
+      rule: nullable(text('The rule that decides; null when none comes into question')),
+      reason: text(),
+      rules: list(ExplainedRule, 'Every rule that was considered, in order'),
+    }),
+    'One for each level asked about',
+  ),
+})
+export type WhyAnswer = Shape<typeof WhyAnswer>
+
+const RuleView = object({
+  name: text(),
+  who: object({ groups: list(text()), emails: list(text()), principals: list(text()) }, 'Anyone in any of these'),
+  what: object(
+    {
+      ids: Type.Optional(list(text())),
+      accounts: Type.Optional(list(text())),
+      kinds: Type.Optional(list(text())),
+      regions: Type.Optional(list(text())),
+      tags: Type.Optional(mapOf(text())),
+    },
+    'Resources: all members that are given must match',
+  ),
+  selects: text('The same in words'),
+  levels: list(text()),
+  maxDurationMs: count(),
+  require: object({
+    reason: flag(),
+    ticket: nullable(text('Pattern')),
+    loginWithinMs: nullable(count()),
+    acr: list(text(), 'Empty: any'),
+  }),
+  stages: list(object({ anyOf: list(text()), count: count() }), 'Of the approval, in order; empty: self-service'),
+  digest: text('Hex SHA-256 of the rule as it is written'),
+})
+export type RuleView = Shape<typeof RuleView>
+
+const RulesInForce = object({
+  digest: text(),
+  loadedAt: nullable(instant()),
+  rules: list(RuleView, 'In the order in which they are judged'),
+})
+export type RulesInForce = Shape<typeof RulesInForce>
+
+/** The rules in force, and the reasoning by them. */
+export const policyRoutes = {
+  'GET /api/v1/policy/why': {
+    summary: 'Why a principal may or may not ask for a resource',
+    access: 'user',
+    scope: 'read',
+    query: object({
+      principal: Type.Optional(
+        Type.String({ minLength: 1, maxLength: 256, description: 'Id, e-mail or name; omitted: yourself' }),
+      ),
+      resource: ResourceReference,
+      level: Type.Optional(Type.String({ minLength: 1, maxLength: 64, description: 'Omitted: every level' })),
+    }),
+    answer: { 200: WhyAnswer },
+  },
+  'GET /api/v1/rules': {
+    summary: 'The rules in force',
+    access: 'auditor',
+    scope: 'read',
+    answer: { 200: RulesInForce },
+  },
+} as const satisfies Record<string, RouteContract>

@@ -1,0 +1,77 @@
+import { Type } from 'typebox'
+import { principalMembers } from './identity.ts'
+import { type RouteContract, roles } from './route-contract.ts'
+import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+const Reference = Type.String({ minLength: 1, maxLength: 320, description: 'Id, verified e-mail, or unique name' })
+const Why = object({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
+
+const members = {
+  ...principalMembers,
+  active: flag('False: the identity provider no longer knows them'),
+  lockedAt: nullable(instant('When the identity was locked')),
+}
+const PrincipalView = object(members)
+export type PrincipalView = Shape<typeof PrincipalView>
+
+const DirectoryEntry = object({
+  ...members,
+  issuer: text(),
+  subject: text('At the identity provider'),
+  manager: nullable(text('As the identity provider names them')),
+  roles: list(oneOf(roles)),
+  seenAt: instant('Last seen by a sign-in or a refresh'),
+})
+
+const DirectoryPage = object({ principals: list(DirectoryEntry), next: nullable(text('Null at the end')) })
+export type DirectoryPage = Shape<typeof DirectoryPage>
+
+/** People and service accounts, for admins. */
+export const principalRoutes = {
+  'GET /api/v1/principals': {
+    summary: 'People and service accounts, in the order of their ids',
+    access: 'admin',
+    scope: 'admin',
+    query: object({
+      after: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
+      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+    }),
+    answer: { 200: DirectoryPage },
+  },
+  // An incident's automation may lock; unlocking takes a person.
+  'POST /api/v1/principals/:id/lock': {
+    summary: 'Locks an identity: its tokens are dead and its sessions are cut',
+    access: 'admin',
+    scope: 'admin',
+    params: object({ id: Reference }),
+    body: Why,
+    answer: { 200: object({ principal: PrincipalView }) },
+  },
+  'POST /api/v1/principals/:id/unlock': {
+    summary: 'Lets a locked identity sign in again',
+    access: 'admin',
+    interactive: true,
+    params: object({ id: Reference }),
+    body: Why,
+    answer: { 200: object({ principal: PrincipalView }) },
+  },
+  'POST /api/v1/service-accounts': {
+    summary: 'Creates a service account',
+    access: 'admin',
+    interactive: true,
+    body: object({
+      name: Type.String({
+        pattern: '^[a-z0-9][a-z0-9._-]{0,62}$',
+        description: 'Unique, also among those that were removed',
+      }),
+      owner: Type.Optional(Reference),
+      groups: Type.Optional(
+        Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+          maxItems: 100,
+          description: 'What rules go by; none that gives a role',
+        }),
+      ),
+    }),
+    answer: { 201: object({ principal: PrincipalView }) },
+  },
+} as const satisfies Record<string, RouteContract>

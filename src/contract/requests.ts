@@ -1,0 +1,121 @@
+import { Type } from 'typebox'
+import { Duration, GrantView, Reason, Ticket } from './grants.ts'
+import { LevelName, Listing, Named, ResourceReference } from './references.ts'
+import type { RouteContract } from './route-contract.ts'
+import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+
+const RequestId = idOf('req')
+const params = object({ id: RequestId })
+
+/** All that a person may say; everything else about a request is derived. */
+const NewRequest = object({
+  resource: Type.Optional(ResourceReference),
+  level: Type.Optional(LevelName),
+  durationMs: Type.Optional(Duration),
+  reason: Type.Optional(Reason),
+  ticket: Type.Optional(Ticket),
+  onBehalfOf: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 256, description: 'Principal who gets the grant: id, e-mail or name' }),
+  ),
+  sameAs: Type.Optional(RequestId),
+})
+
+const Decision = object({
+  digest: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of the request as it was shown to you' }),
+  comment: Type.Optional(Type.String({ maxLength: 1000 })),
+})
+
+const RequestView = object({
+  id: text(),
+  requester: Named,
+  beneficiary: Named,
+  resourceId: text(),
+  kind: text(),
+  level: text(),
+  durationMs: count(),
+  reason: nullable(text()),
+  ticket: nullable(text()),
+  rule: text(),
+  digest: text('A decision must carry it'),
+  status: oneOf(['pending', 'granted', 'denied', 'cancelled', 'expired', 'refused']),
+  statusReason: nullable(text()),
+  extendsGrantId: nullable(text('The grant that it lengthens; null: it asks for a new one')),
+  createdAt: instant(),
+  expiresAt: instant('When it lapses if nobody decides'),
+  endedAt: nullable(instant()),
+  stages: list(
+    object({ anyOf: list(text()), count: count(), approvals: count() }),
+    'Each in order, with how many have approved it',
+  ),
+  stage: nullable(count('0, 1 …; null when nothing is to be decided')),
+  decisions: list(
+    object({
+      by: Named,
+      stage: count(),
+      verdict: oneOf(['approve', 'deny']),
+      comment: nullable(text()),
+      at: instant(),
+      counts: flag('False when the request has changed since'),
+    }),
+  ),
+  canDecide: flag('Whether the caller may decide it now'),
+  whyNot: nullable(text()),
+  grantId: nullable(text()),
+})
+export type RequestView = Shape<typeof RequestView>
+
+const OneRequest = object({ request: RequestView })
+
+/** What came of asking: an answer to a request, an extension or a decision. */
+const Outcome = object({ request: RequestView, grant: nullable(GrantView) })
+export type Outcome = Shape<typeof Outcome>
+
+const decide = {
+  access: 'user',
+  interactive: true,
+  params,
+  body: Decision,
+  answer: { 200: Outcome },
+} as const
+
+export const requestRoutes = {
+  'GET /api/v1/requests': {
+    summary: 'Requests that concern the caller, newest first',
+    access: 'user',
+    scope: 'read',
+    query: Listing,
+    answer: { 200: object({ requests: list(RequestView) }) },
+  },
+  'POST /api/v1/requests': {
+    summary: 'Asks for access; a rule without stages gives it at once',
+    access: 'user',
+    scope: 'request',
+    body: NewRequest,
+    answer: { 201: Outcome },
+  },
+  'GET /api/v1/requests/:id': {
+    summary: 'One request, as it is now',
+    access: 'user',
+    scope: 'read',
+    params,
+    answer: { 200: OneRequest },
+  },
+  'POST /api/v1/requests/:id/approve': { summary: 'Approves the current stage of a request', ...decide },
+  'POST /api/v1/requests/:id/deny': { summary: 'Denies a request', ...decide },
+  'POST /api/v1/requests/:id/cancel': {
+    summary: "Cancels a request of the caller's",
+    access: 'user',
+    scope: 'request',
+    params,
+    body: object({}),
+    answer: { 200: OneRequest },
+  },
+  'POST /api/v1/grants/:id/extend': {
+    summary: "Asks for more time on a grant of the caller's",
+    access: 'user',
+    scope: 'request',
+    params: object({ id: idOf('grt') }),
+    body: object({ durationMs: Duration, reason: Type.Optional(Reason), ticket: Type.Optional(Ticket) }),
+    answer: { 201: Outcome },
+  },
+} as const satisfies Record<string, RouteContract>

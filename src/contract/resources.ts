@@ -1,0 +1,33 @@
+import { Type } from 'typebox'
+import type { RouteContract } from './route-contract.ts'
+import { instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
+
+const ResourceView = object(
+  {
+    id: text(),
+    kind: text(),
+    account: nullable(text()),
+    region: nullable(text()),
+    name: text('Last part of the id'),
+    tags: mapOf(text()),
+    protocol: nullable(text('Which client it takes; null: none that a port carries')),
+    shown: mapOf(text(), 'What its kind shows of the target'),
+    database: nullable(text('Where clients connect when they name no database; also in `shown`')),
+    levels: list(text(), 'Levels that the caller may ask for'),
+    grants: list(object({ id: text(), level: text(), endsAt: instant() }), "The caller's live grants"),
+  },
+  'What a person is told of a resource: never its endpoint',
+)
+export type ResourceView = Shape<typeof ResourceView>
+
+export const resourceRoutes = {
+  'GET /api/v1/resources': {
+    summary: 'Resources that the caller may ask for or holds a grant on; all of them for admins and auditors',
+    access: 'user',
+    scope: 'read',
+    query: object({
+      kind: Type.Optional(Type.String({ maxLength: 64, description: 'Only this kind, e.g. rds-postgres' })),
+    }),
+    answer: { 200: object({ resources: list(ResourceView) }) },
+  },
+} as const satisfies Record<string, RouteContract>

@@ -1,0 +1,50 @@
+import { Type } from 'typebox'
+import { sessionPage } from './references.ts'
+import type { RouteContract } from './route-contract.ts'
+import { count, idOf, instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
+
+const SessionView = object({
+  id: text(),
+  principalId: text(),
+  principal: text('Name'),
+  grantId: text(),
+  requestId: text(),
+  resourceId: text(),
+  kind: text(),
+  level: text(),
+  via: text('Where the client came in: listener, websocket or api'),
+  address: text('Of the client'),
+  tool: nullable(text('What the client says it is')),
+  detail: mapOf(text(), 'What the engine said of the target, e.g. the database user'),
+  openedAt: instant(),
+  startedAt: nullable(instant()),
+  endsAt: instant(),
+  endedAt: nullable(instant()),
+  endReason: nullable(text()),
+  bytesUp: count(),
+  bytesDown: count(),
+  recording: object({ digest: nullable(text()), entries: count() }),
+})
+export type SessionView = Shape<typeof SessionView>
+
+/** Users see and end their own; auditors see all; approvers end what they may approve. */
+export const sessionRoutes = {
+  'GET /api/v1/sessions': {
+    summary: 'Sessions that the caller may see, newest first',
+    access: 'user',
+    scope: 'read',
+    query: object({
+      mine: Type.Optional(Type.Boolean({ description: 'Only your own' })),
+      ...sessionPage,
+    }),
+    answer: { 200: object({ sessions: list(SessionView), next: nullable(text()) }) },
+  },
+  'POST /api/v1/sessions/:id/kill': {
+    summary: 'Ends a session now',
+    access: 'user',
+    scope: 'admin',
+    params: object({ id: idOf('ses') }),
+    body: object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }),
+    answer: { 204: 'nothing' },
+  },
+} as const satisfies Record<string, RouteContract>

@@ -1,0 +1,53 @@
+import { protocols } from '../../proxy/protocols.ts'
+import { direct } from '../../proxy/reach/direct.ts'
+import { Trust } from '../../proxy/reach/trust.ts'
+import type { Protocol } from '../../proxy/relay/protocol.ts'
+import { SessionHost } from '../../proxy/relay/session-host.ts'
+import { BrokerError, type ClientOrigin, type ErrorCode } from '../../proxy/session.ts'
+import type { Carrier } from '../kinds/module.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Parts } from './parts.ts'
+
+/** The carrying side: the engines of the protocols, and what kinds carry themselves. */
+export interface Carriers {
+  readonly protocols: readonly Protocol[]
+  readonly own: readonly Carrier[]
+}
+
+export async function startCarriers({
+  clock,
+  kindModules,
+  kinds,
+  logger,
+  recordings,
+  sessions,
+}: Parts): Promise<Carriers> {
+  const onError = (error: unknown, session: string) =>
+    logger.error({ err: error, session }, 'a session could not be ended in order')
+  const now = () => clock.now()
+  const host = new SessionHost({
+    doormanFor: (controls) => sessions.serve(controls),
+    recorders: recordings,
+    onError,
+    now,
+  })
+  const parts = { host, reach: direct, trust: new Trust(), onError, onRefused: onRefused(logger), now }
+  const started: Protocol[] = []
+  for (const name of kinds.protocols) {
+    const start = protocols[name]
+    if (!start) throw new BrokerError('INTERNAL', `there is no engine for the protocol ${name}`)
+    started.push(await start(parts))
+  }
+  const own: Carrier[] = []
+  for (const kind of kindModules) if (kind.carry) own.push(await kind.carry(parts))
+  return { protocols: started, own }
+}
+
+/** A client that fails before it is known is only counted: the log must not be its to fill. */
+function onRefused(logger: Logger) {
+  const ours: readonly ErrorCode[] = ['INTERNAL', 'STORE_UNAVAILABLE', 'AUDIT_UNAVAILABLE']
+  return (error: BrokerError, client: ClientOrigin) => {
+    const level = ours.includes(error.code) ? 'error' : 'debug'
+    logger[level]({ err: error, code: error.code, address: client.address }, 'a client was refused')
+  }
+}

@@ -1,0 +1,126 @@
+import { join } from 'node:path'
+import { createAccess } from '../access/create-access.ts'
+import { createAuditLog } from '../audit/create-audit.ts'
+import { createAws } from '../aws/create-aws.ts'
+import type { Config } from '../config/config.ts'
+import { createIdentity } from '../identity/create-identity.ts'
+import { createOidc } from '../identity/oidc/oidc.ts'
+import { createAccountCheck } from '../inventory/account-check.ts'
+import type { KindModules } from '../kinds/module.ts'
+import { StartedKinds } from '../kinds/started-kinds.ts'
+import { openRecordings } from '../recordings/open-recordings.ts'
+import { LiveSessions } from '../sessions/live-sessions.ts'
+import { createLocalSessions } from '../sessions/local-sessions.ts'
+import { createSessionStore } from '../sessions/session-store.ts'
+import { Sessions } from '../sessions/sessions.ts'
+import { createChanges } from '../store/changes.ts'
+import { newId, newTokenId } from '../store/ids.ts'
+import { openKeyring } from '../store/keyring.ts'
+import { settledValue } from '../store/settings.ts'
+import { openStore } from '../store/store.ts'
+import { pingStore, watchStore } from '../store/store-watch.ts'
+import { systemClock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+
+export type Parts = Awaited<ReturnType<typeof buildParts>>
+
+/**
+ * Every part of the deciding side, in the order in which they need each other; nothing listens yet.
+ * @param closing takes what is to be closed, also when a later part can't be built
+ */
+export async function buildParts(
+  config: Config,
+  kindModules: KindModules,
+  logger: Logger,
+  closing: AsyncDisposableStack,
+) {
+  const clock = systemClock
+  const keyring = openKeyring(config.keysDir)
+  const db = await openStore(config.store.url)
+  closing.defer(() => db.destroy())
+  const installation = await settledValue(db, 'installation', () => newId('ins'))
+  const externalId =
+    config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
+  const shared = { config, db, keyring, clock, logger, metrics: createMetrics(), changes: createChanges() }
+
+  const recordings = await openRecordings({ ...shared, config: config.recordings, keyId: keyring.signingKeyId })
+  closing.defer(() => recordings.close())
+  const audit = await createAuditLog({
+    ...shared,
+    installation,
+    config: config.audit,
+    spoolPath: join(config.keysDir, 'audit.spool'),
+    heads: () => sessions.heads(),
+  })
+  closing.defer(() => audit.stop())
+
+  const oidc = createOidc({ ...shared, config: config.oidc, publicUrl: config.server.publicUrl })
+  const identity = await createIdentity({
+    ...shared,
+    audit,
+    config: config.oidc,
+    prober: oidc.prober,
+    access: () => access,
+  })
+  const access = await createAccess({ ...shared, audit, identity, kinds: kindModules })
+  closing.defer(() => access.close())
+
+  const kinds = new StartedKinds(kindModules)
+  const sessionStore = createSessionStore(db)
+  const sessions = new Sessions({
+    ...shared,
+    access,
+    identity,
+    audit,
+    recordings,
+    kinds,
+    store: sessionStore,
+    live: new LiveSessions(clock),
+    limits: config.limits,
+    daemonId: newId('dmn'),
+  })
+  const aws = createAws({ ...shared, config: config.aws, externalId })
+  const checkAccounts = createAccountCheck({
+    audit,
+    aws,
+    config: config.aws,
+    kinds: kindModules,
+    resources: () => access.resourcesKnown(),
+    idToken: identity.idToken,
+  })
+  await kinds.start({
+    ...shared,
+    access,
+    audit,
+    aws,
+    identity,
+    sessions: createLocalSessions({ ...shared, sessions, recordings }),
+  })
+  closing.defer(() => kinds.settled())
+  const storeWatch = watchStore({
+    ping: () => pingStore(db),
+    graceMs: config.store.graceMs,
+    logger,
+    onLost: () => {
+      const text = 'the broker lost its store, so nothing proves that access still holds'
+      const count = sessions.cutAll({ reason: 'store-lost', text, decidedAt: clock.now() })
+      logger.error({ count }, 'sessions cut: the store was unreachable for longer than store.grace')
+    },
+  })
+  return {
+    ...shared,
+    audit,
+    recordings,
+    oidc,
+    identity,
+    access,
+    externalId,
+    checkAccounts,
+    kinds,
+    kindModules,
+    sessions,
+    sessionStore,
+    storeWatch,
+  }
+}

@@ -1,0 +1,30 @@
+import { isDeepStrictEqual } from 'node:util'
+import { rulesRefused } from '../access/rules/rules-in-force.ts'
+import type { LoadedConfig } from '../config/config.ts'
+import type { Parts } from './parts.ts'
+
+const needRestart = ['server', 'store', 'keysDir', 'oidc', 'aws', 'listeners', 'recordings', 'audit', 'limits'] as const
+
+/** Puts the rules of the file as it is now into force; a broken file is refused, and the old rules stay. */
+export async function reload(
+  { access, audit, config, logger, metrics }: Parts,
+  load: () => Promise<LoadedConfig>,
+): Promise<void> {
+  const loaded = await load()
+  if (!loaded.ok) {
+    metrics.rulesDigestMismatch.set(1)
+    for (const problem of loaded.problems) logger.error(problem, 'configuration refused; the old rules stay')
+    await audit.appendRemoval(rulesRefused(loaded.problems))
+    return
+  }
+  for (const section of needRestart)
+    if (!isDeepStrictEqual(loaded.config[section], config[section]))
+      logger.warn({ section }, 'changed in the file; takes effect after a restart')
+  try {
+    const reloaded = await access.reload(loaded.config)
+    if (reloaded.ok) logger.info({ digest: reloaded.digest }, 'rules reloaded')
+  } catch (error) {
+    metrics.rulesDigestMismatch.set(1)
+    logger.error({ err: error }, 'the rules could not be reloaded; the old ones stay')
+  }
+}

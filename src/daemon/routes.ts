@@ -1,0 +1,60 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { Protocol } from '../../proxy/relay/protocol.ts'
+import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
+import { checkAccessMacs } from '../access/rows/access-macs.ts'
+import type { AuditReport } from '../audit/verify/report.ts'
+import { featuresFor } from '../catalog/kind.ts'
+import { listenerEndpoint } from '../config/listener-endpoint.ts'
+import type { Installation } from '../contract/aws.ts'
+import { featureRoutes } from '../http/feature-routes.ts'
+import { checkIdentityMacs } from '../identity/signed-rows.ts'
+import { checkRecordingFile } from '../recordings/recording-check.ts'
+import type { Parts } from './parts.ts'
+
+/** Every route of the daemon: those of the features, and those that kinds bring. */
+export function allRoutes(parts: Parts, protocols: readonly Protocol[]): FastifyPluginAsync[] {
+  const { access, config, identity, kinds, sessions, sessionStore } = parts
+  const { publicUrl } = config.server
+  const features = featureRoutes({
+    health: { unready: async () => unready(parts) },
+    login: { ...parts, logins: identity.logins, publicUrl },
+    identity: {
+      identity,
+      publicUrl,
+      endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
+    },
+    access: { access },
+    sessions: { sessions, store: sessionStore, mayEnd: access.mayEnd },
+    connect: { ...parts, toStream: websocketDuplex, protocols },
+    accounts: { installation: () => installationOf(parts), checkAccounts: parts.checkAccounts },
+    audit: { audit: parts.audit, verifyAudit: () => verifyAll(parts) },
+    recordings: { ...parts, store: sessionStore },
+  })
+  return [...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
+}
+
+function installationOf({ access, config, externalId, kindModules }: Parts): Installation {
+  const { aws, oidc } = config
+  const features = featuresFor(kindModules, access.resourcesKnown())
+  return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features }
+}
+
+function protocolOf({ access, kinds }: Parts, resourceId: string): string | undefined {
+  const resource = access.resource(resourceId)
+  return resource && kinds.protocolOf(resource.kind)
+}
+
+/** Log, anchors and recordings, and the MAC of every row that lends authority. */
+function verifyAll({ audit, config, db, keyring }: Parts): Promise<AuditReport> {
+  return audit.verify({
+    checkRecording: (end) => checkRecordingFile(config.recordings.dir, end),
+    extraChecks: [() => checkAccessMacs(db, keyring), () => checkIdentityMacs(db, keyring)],
+  })
+}
+
+function unready({ sessions, storeWatch }: Parts): string[] {
+  return [
+    ...(sessions.isDraining ? ['the daemon is draining'] : []),
+    ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
+  ]
+}

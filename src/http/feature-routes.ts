@@ -1,0 +1,42 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { type AccountRoutesDeps, accountRoutes } from '../inventory/routes.ts'
+import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
+import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
+import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
+import { type HealthDeps, healthRoutes } from './routes/health.ts'
+import { identityRoutes } from './routes/identity.ts'
+import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
+import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
+import { policyRoutes } from './routes/policy.ts'
+import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
+import { resourceRoutes } from './routes/resources.ts'
+import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
+
+export interface RoutesDeps {
+  readonly health: HealthDeps
+  readonly login: LoginRoutesDeps
+  readonly identity: IdentityRoutesDeps
+  readonly access: AccessRoutesDeps & Parameters<typeof resourceRoutes>[0] & Parameters<typeof policyRoutes>[0]
+  readonly sessions: SessionRoutesDeps
+  readonly connect: ConnectRoutesDeps
+  readonly accounts: AccountRoutesDeps
+  readonly audit: AuditRoutesDeps
+  readonly recordings: RecordingRoutesDeps
+}
+
+/** The routes of every feature; docs/http.md is generated from what they declare. */
+export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
+  return [
+    healthRoutes(deps.health),
+    loginRoutes(deps.login),
+    identityRoutes(deps.identity),
+    resourceRoutes(deps.access),
+    accessRoutes(deps.access),
+    policyRoutes(deps.access),
+    sessionRoutes(deps.sessions),
+    connectRoutes(deps.connect),
+    accountRoutes(deps.accounts),
+    auditRoutes(deps.audit),
+    recordingRoutes(deps.recordings),
+  ]
+}

@@ -1,0 +1,10 @@
+import type { KindModule } from '../module.ts'
+import { iamRole as kind } from './kind.ts'
+import type { RoleLevel } from './level.ts'
+import type { RoleTarget } from './target.ts'
+
+/** Tagged STS sessions of IAM roles. */
+export const iamRole: KindModule<RoleTarget, RoleLevel> = {
+  ...kind,
+  start: async (parts) => (await import('./start.ts')).start(parts),
+}

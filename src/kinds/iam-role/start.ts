@@ -1,0 +1,42 @@
+import { createBoundary } from '../../aws/boundary.ts'
+import type { KindParts, RunningKind } from '../module.ts'
+import { checkDestination, consoleDestination, consoleLink } from './console.ts'
+import { createCredentialStore } from './credential-store.ts'
+import { iamRole } from './kind.ts'
+import { createMint } from './mint.ts'
+import { Revoker } from './revoker.ts'
+import { RoleSessions } from './role-sessions.ts'
+import { type AwsRoutesDeps, awsRoutes } from './routes.ts'
+
+const sweepMs = 5000
+
+export async function start(parts: KindParts): Promise<RunningKind> {
+  const { aws, config, db, identity } = parts
+  const store = createCredentialStore(db)
+  const boundary = createBoundary({ ...parts, config: config.aws })
+  const revoker = new Revoker({ ...parts, store, boundary })
+  const mint = createMint({ ...parts, aws, config: config.aws, idToken: identity.idToken })
+  const roles = new RoleSessions({ ...parts, ...mint, store, kind: iamRole })
+  return {
+    api: awsRoutes(routesDeps(parts, roles)),
+    chores: [{ what: 'sweep of credentials', everyMs: sweepMs, per: 'installation', run: () => revoker.sweep() }],
+    recover: () => revoker.recover(),
+    settled: () => revoker.idle(),
+    passiveCount: () => roles.openCount,
+  }
+}
+
+function routesDeps({ audit, config }: KindParts, roles: RoleSessions): AwsRoutesDeps {
+  const { aws, server } = config
+  return {
+    roles,
+    publicUrl: server.publicUrl,
+    region: aws.regions[0],
+    checkDestination,
+    consoleDestination,
+    consoleLink: (ask) => consoleLink(aws, ask),
+    onConsole: async ({ sessionId: session, grantId: grant, principalId: actor, destination }) => {
+      await audit.append({ type: 'console.opened', actor, fields: { session, grant }, text: { destination } })
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { FastifyPluginAsync } from 'fastify'
+import type { Reach } from '../../proxy/reach/reach.ts'
+import type { SessionHost } from '../../proxy/relay/session-host.ts'
+import type { EngineFacts, Lease } from '../../proxy/session.ts'
+import type { AccessService } from '../access/access.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { Aws } from '../aws/aws.ts'
+import type { Held, Kind } from '../catalog/kind.ts'
+import type { Config } from '../config/config.ts'
+import type { Identity } from '../identity/create-identity.ts'
+import type { LocalSessions } from '../sessions/local-sessions.ts'
+import type { Changes } from '../store/changes.ts'
+import type { Keyring } from '../store/keyring.ts'
+import type { Db } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** What the deciding side of a kind works with. */
+export interface KindParts {
+  readonly access: AccessService
+  readonly audit: AuditLog
+  readonly aws: Aws
+  readonly changes: Changes
+  readonly clock: Clock
+  readonly config: Config
+  readonly db: Db
+  readonly identity: Pick<Identity, 'idToken'>
+  readonly keyring: Keyring
+  readonly logger: Logger
+  readonly metrics: Metrics
+  readonly sessions: LocalSessions
+}
+
+/** Something a kind does again and again; what it did twice by mistake must do no harm. */
+export interface Chore {
+  readonly what: string
+  readonly everyMs: number
+  /** Once on every daemon, or once for the whole installation. */
+  readonly per: 'daemon' | 'installation'
+  /** @param signal aborted when the daemon stops */
+  run(signal: AbortSignal): Promise<unknown>
+}
+
+/** The deciding side of a kind, while the daemon runs. */
+export interface RunningKind {
+  /** Its own routes. */
+  readonly api?: FastifyPluginAsync
+  readonly chores?: readonly Chore[]
+  /** Where a session of it reaches its target. Left out by kinds that carry no bytes. */
+  permit?(held: Held): EngineFacts
+  /** The credential of an open session, asked for while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  lease?(sessionId: string): Promise<Lease>
+  /** At start: acts on what was taken away while no daemon ran. */
+  recover?(): Promise<void>
+  /** Resolves when what was begun is done. */
+  settled?(): Promise<void>
+  /** Open sessions through which nothing flows, so that a drain need not wait for them. */
+  passiveCount?(): number
+}
+
+/** What the carrying side of a kind works with: no store, no AWS, no policy. */
+export interface CarrierParts {
+  readonly host: SessionHost
+  readonly reach: Reach
+  onError(error: unknown, sessionId: string): void
+}
+
+/** The carrying side of a kind that speaks HTTP or websockets to its clients, ahead of the API's own parsing. */
+export interface Carrier {
+  /** First segment of its paths: `/k8s`. */
+  readonly path: string
+  http?(request: IncomingMessage, response: ServerResponse): Promise<void>
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+}
+
+/** A kind with its two sides, neither of which imports the other. A kind on a known protocol needs no carrying side of its own. */
+export interface KindModule<T = unknown, L = unknown> extends Kind<T, L> {
+  start?(parts: KindParts): Promise<RunningKind>
+  carry?(parts: CarrierParts): Promise<Carrier>
+}
+
+/** Kinds as they are listed: each reads targets and levels of its own type. */
+export type KindModules = readonly KindModule[]

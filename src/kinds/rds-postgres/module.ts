@@ -1,0 +1,10 @@
+import type { KindModule } from '../module.ts'
+import type { RdsLevel } from '../rds/level.ts'
+import type { RdsTarget } from '../rds/target.ts'
+import { rdsPostgres as kind } from './kind.ts'
+
+/** PostgreSQL on RDS and Aurora. */
+export const rdsPostgres: KindModule<RdsTarget, RdsLevel> = {
+  ...kind,
+  start: async (parts) => (await import('./start.ts')).start(parts),
+}

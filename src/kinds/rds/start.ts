@@ -1,0 +1,37 @@
+import type { EngineFacts } from '../../../proxy/session.ts'
+import { heldBy, type Kind } from '../../catalog/kind.ts'
+import type { KindParts, RunningKind } from '../module.ts'
+import { Leases } from './lease.ts'
+import type { RdsLevel } from './level.ts'
+import { RootFiles } from './root-files.ts'
+import type { RdsTarget } from './target.ts'
+
+type RdsKind = Kind<RdsTarget, RdsLevel>
+
+/** Databases of RDS and Aurora. @param rulesOf what the engine of their protocol goes by */
+export function startRds(
+  parts: KindParts,
+  kind: RdsKind,
+  rulesOf: (level: RdsLevel, target: RdsTarget) => object,
+): RunningKind {
+  const { sessions } = parts
+  const leases = new Leases(parts)
+  const roots = new RootFiles()
+  return {
+    permit: (held): EngineFacts => {
+      const { target, level } = heldBy(kind, held)
+      return {
+        address: target.connect,
+        serverName: target.endpoint,
+        ca: target.ca === null ? null : roots.read(target.ca),
+        rules: rulesOf(level, target),
+      }
+    },
+    lease: async (sessionId) => {
+      const { facts, held } = sessions.known(sessionId)
+      const { target, level } = heldBy(kind, held)
+      const { text: secret, expiresAt } = await leases.token(facts, target, level)
+      return { user: level.dbUser, secret, expiresAt }
+    },
+  }
+}

@@ -1,0 +1,53 @@
+import { BrokerError, type EngineFacts, type Lease } from '../../proxy/session.ts'
+import { type Held, kindNamed } from '../catalog/kind.ts'
+import type { SessionKinds } from '../sessions/session-kinds.ts'
+import type { KindModules, KindParts, RunningKind } from './module.ts'
+
+/** The kinds of this daemon. Sessions hold on to it before the kinds have started, since kinds are started with sessions. */
+export class StartedKinds implements SessionKinds {
+  readonly #kinds: KindModules
+  readonly #running = new Map<string, RunningKind>()
+
+  constructor(kinds: KindModules) {
+    this.#kinds = kinds
+  }
+
+  async start(parts: KindParts): Promise<void> {
+    for (const kind of this.#kinds) if (kind.start) this.#running.set(kind.name, await kind.start(parts))
+  }
+
+  get running(): readonly RunningKind[] {
+    return [...this.#running.values()]
+  }
+
+  /** The protocols that kinds name, each once. */
+  get protocols(): string[] {
+    return [...new Set(this.#kinds.flatMap(({ protocol }) => protocol ?? []))]
+  }
+
+  protocolOf(kind: string): string | undefined {
+    return kindNamed(this.#kinds, kind)?.protocol
+  }
+
+  engineOf(held: Held): EngineFacts | null {
+    return this.#running.get(held.resource.kind)?.permit?.(held) ?? null
+  }
+
+  async lease(kind: string, sessionId: string): Promise<Lease> {
+    const running = this.#running.get(kind)
+    if (!running?.lease) throw new BrokerError('INTERNAL', `the kind ${kind} has no credential of its own`)
+    return await running.lease(sessionId)
+  }
+
+  async recover(): Promise<void> {
+    for (const { recover } of this.running) await recover?.()
+  }
+
+  async settled(): Promise<void> {
+    for (const { settled } of this.running) await settled?.()
+  }
+
+  passiveCount(): number {
+    return this.running.reduce((count, running) => count + (running.passiveCount?.() ?? 0), 0)
+  }
+}

@@ -1,0 +1,43 @@
+import type { OpenAsk } from '../../proxy/doorman.ts'
+import { SessionHost } from '../../proxy/relay/session-host.ts'
+import type { SessionOutcome, SessionPermit } from '../../proxy/session.ts'
+import type { Recordings } from '../recordings/recordings.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { KnownSession, Sessions } from './sessions.ts'
+
+export interface LocalSessionsDeps {
+  readonly sessions: Sessions
+  readonly recordings: Pick<Recordings, 'resume'>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** Sessions as the control side sees them: those that it carries itself, and what is known of every open one. */
+export interface LocalSessions {
+  /** A session of a kind that carries no bytes. @throws BrokerError what the doorman says */
+  open(ask: Omit<OpenAsk, 'carrier'> & { readonly kind: string }): Promise<SessionPermit>
+  started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void>
+  /** Exactly once per permit. Never rejects. */
+  end(permit: SessionPermit, outcome: SessionOutcome): Promise<void>
+  /** Called when the grant of a session carried here ends later or earlier than before. */
+  onMoved(listener: (sessionId: string, endsAt: number) => void): void
+  /** @throws BrokerError INTERNAL when the session has ended */
+  known(sessionId: string): KnownSession
+}
+
+export function createLocalSessions({ sessions, recordings, clock, logger }: LocalSessionsDeps): LocalSessions {
+  const host = new SessionHost({
+    doormanFor: (controls) => sessions.serve(controls),
+    recorders: recordings,
+    onError: (error, session) => logger.error({ err: error, session }, 'a session could not be ended in order'),
+    now: () => clock.now(),
+  })
+  return {
+    open: ({ kind, ...ask }) => host.open({ ...ask, carrier: { kind } }),
+    started: (permit, detail) => host.started(permit, detail),
+    end: (permit, outcome) => host.end(permit, outcome),
+    onMoved: (listener) => host.onMoved(listener),
+    known: (sessionId) => sessions.known(sessionId),
+  }
+}

@@ -1,0 +1,61 @@
+import type { Keyring } from './keyring.ts'
+import { pages } from './pages.ts'
+
+export type Macs = Pick<Keyring, 'mac' | 'checkMac'>
+export type WithoutMac<Row> = Omit<Row, 'mac'>
+
+interface SignedRow {
+  readonly id: string
+  readonly mac: string
+}
+
+/**
+ * Rows with a MAC under the key that isn't in the store: a writer of the database can't make such a row.
+ * @param freeColumns those that lend no authority, by table: they may change, or be erased, without breaking the MAC
+ * @param write makes one text of the members, whatever their order. It never changes: rows of every age must check
+ */
+export function signedRows<Tables extends { readonly [T in keyof Tables]: SignedRow }>(
+  freeColumns: { readonly [T in keyof Tables]: readonly string[] },
+  write: (members: [column: string, value: unknown][]) => string,
+) {
+  type Table = keyof Tables & string
+  // Null members are left out, so that a column that a later migration adds doesn't break what was signed before it.
+  const macText = (table: Table, row: object) =>
+    write(
+      Object.entries(row).filter(
+        ([column, value]) => value !== null && column !== 'mac' && !freeColumns[table].includes(column),
+      ),
+    )
+  return {
+    signRow: <T extends Table>(keyring: Macs, table: T, row: WithoutMac<Tables[T]>) => ({
+      ...row,
+      mac: keyring.mac(`row:${table}`, macText(table, row)),
+    }),
+    isSigned: <T extends Table>(keyring: Macs, table: T, row: Tables[T]): boolean =>
+      keyring.checkMac(`row:${table}`, macText(table, row), row.mac),
+  }
+}
+
+/** As `audit verify` reports it: `where` names the sort of row, `at` its id. */
+export interface RowProblem {
+  readonly where: string
+  readonly at: string
+  readonly what: string
+}
+
+const pageSize = 500
+
+/** Every row whose MAC does not check, read page by page. @param read rows in the order of their ids */
+export async function* unsignedRows<Row extends { readonly id: string }>(
+  where: string,
+  read: (after: string, limit: number) => Promise<readonly Row[]>,
+  isSigned: (row: Row) => boolean,
+): AsyncGenerator<RowProblem> {
+  const what = 'the row does not carry a valid signature: the broker did not write it'
+  for await (const rows of pages(
+    '',
+    (row: Row) => row.id,
+    (after) => read(after, pageSize),
+  ))
+    for (const row of rows) if (!isSigned(row)) yield { where, at: row.id, what }
+}

@@ -1,0 +1,82 @@
+/**
+ * The fuzzers prove themselves: a copy of the codec gets one fault at a time, and the same properties must find it within a
+ * minute. What they can't find in a copy they would not find in the codec.
+ */
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import fc from 'fast-check'
+import t from 'tap'
+import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
+
+const withinMs = 60_000
+const wire = fileURLToPath(import.meta.resolve('../../proxy/wire/'))
+
+interface Fault {
+  readonly name: string
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly code: string
+  readonly faulty: string
+}
+
+const faults: readonly Fault[] = [
+  {
+    name: 'the framer does not check lengths',
+    file: 'framer.ts',
+    code: 'declared < 4 || declared - 4 > limit',
+    faulty: 'declared > 0xffff_ffff',
+  },
+  {
+    name: 'the framer takes a header that lacks its last byte',
+    file: 'framer.ts',
+    code: 'if (end - at < headerBytes) return',
+    faulty: 'if (end - at < headerBytes - 1) return',
+  },
+  {
+    name: 'the framer gathers without bound',
+    file: 'framer.ts',
+    code: 'Math.min(end - start, this.#want - this.#have)',
+    faulty: 'end - start',
+  },
+  {
+    name: 'the decoder reads behind the end of a message',
+    file: 'body-reader.ts',
+    code: 'length < 0 || length > this.left',
+    faulty: 'length < 0',
+  },
+]
+
+for (const [at, fault] of faults.entries())
+  t.test(fault.name, async (t) => {
+    const folder = plant(`${t.testdir()}/${at}`, fault)
+    const codec = await loadPostgresCodec(pathToFileURL(`${folder}/`).href)
+    const began = Date.now()
+    const found = findCounterexample(postgresProperties(codec), began + withinMs)
+    t.ok(found, found ? `found in ${Date.now() - began} ms: ${found}` : 'no property noticed it')
+  })
+
+/** @returns the codec's folder in the copy */
+function plant(folder: string, { file, code, faulty }: Fault): string {
+  mkdirSync(folder)
+  cpSync(wire, `${folder}/wire`, { recursive: true })
+  const path = `${folder}/wire/postgres/${file}`
+  const [before, after, ...more] = readFileSync(path, 'utf8').split(code)
+  if (before === undefined || after === undefined || more.length > 0)
+    throw new Error(`${file} does not hold "${code}" once; plant the fault anew`)
+  writeFileSync(path, before + faulty + after)
+  return `${folder}/wire/postgres`
+}
+
+/** The properties in turn, some runs each. @returns the one that does not hold */
+function findCounterexample(
+  properties: Readonly<Record<string, fc.IRawProperty<unknown>>>,
+  deadline: number,
+): string | undefined {
+  while (Date.now() < deadline)
+    for (const [name, property] of Object.entries(properties)) {
+      const checked = fc.check(property, { numRuns: 200, endOnFailure: true })
+      if (checked instanceof Promise) throw new Error('the properties of a codec need no time to pass')
+      if (checked.failed) return name
+    }
+  return undefined
+}

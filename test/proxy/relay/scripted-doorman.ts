@@ -1,0 +1,145 @@
+/** A doorman that lets everybody in and writes down what happens, with the recorder and the host of one carrying side. */
+import type { Claim, Doorman, Identity, OpenAsk, SessionControls, SessionEnd } from '../../../proxy/doorman.ts'
+import { SessionHost, type SessionRecorder } from '../../../proxy/relay/session-host.ts'
+import {
+  BrokerError,
+  type ClientOrigin,
+  type EndNotice,
+  type EngineFacts,
+  type Lease,
+  type PermitFacts,
+} from '../../../proxy/session.ts'
+import { clonedControls, clonedDoorman, crossed } from './cloned-doorman.ts'
+
+export const sessionId = 'ses_01234567890123456789012345'
+export const identity: Identity = {
+  principalId: 'prn_1',
+  name: 'alice@example.com',
+  credential: { kind: 'login', id: 'lgn_1' },
+}
+export const origin: ClientOrigin = { address: '127.0.0.1', port: 1, via: 'websocket' }
+
+/** Tests set it, so that a suite runs once more with a doorman of another process. */
+export const isCloned = process.env.SALLYPORT_TEST_DOORMAN === 'cloned'
+
+export interface ScriptedOptions {
+  readonly kind: string
+  readonly idleTimeoutMs?: number
+  /** What the permit says of the target now. */
+  engine(): EngineFacts
+  lease(): Promise<Lease>
+  /** Left out: no client may come in by a claim. */
+  identify?(claim: Claim): Promise<Identity>
+}
+
+export function scriptedDoorman(options: ScriptedOptions) {
+  const seen = {
+    asks: [] as OpenAsk[],
+    ends: [] as SessionEnd[],
+    details: [] as Readonly<Record<string, string>>[],
+    cancels: 0,
+    strangers: [] as string[],
+    statements: 0,
+    entries: [] as Record<string, unknown>[],
+    relayed: { up: 0, down: 0 },
+  }
+  const control = {
+    refusal: undefined as BrokerError | undefined,
+    /** The recorder says it is full until `drain` is called. */
+    isFull: false,
+    breaks: false,
+    drain: () => {},
+    /** A cut is pushed before the facts are answered. */
+    cutEarly: undefined as EndNotice | undefined,
+  }
+  let controls: SessionControls | undefined
+  const facts = (resourceId: string): PermitFacts => ({
+    sessionId,
+    principalId: identity.principalId,
+    principalName: identity.name,
+    grantId: 'grt_1',
+    requestId: 'req_1',
+    resourceId,
+    kind: options.kind,
+    level: 'readonly',
+    endsAt: Date.now() + 3_600_000,
+    limits: { idleTimeoutMs: options.idleTimeoutMs ?? 0 },
+    recording: { file: 'x', offset: 0, head: '' },
+    engine: options.engine(),
+    lease: null,
+  })
+  const doorman: Doorman = {
+    place: { daemon: 3, front: 5 },
+    tokenKeys: () => Promise.reject(new Error('not asked here')),
+    identify: options.identify ?? (() => Promise.reject(new Error('not asked here'))),
+    open: async (ask) => {
+      seen.asks.push(ask)
+      if (control.refusal) throw control.refusal
+      if (control.cutEarly) controls?.cut(sessionId, control.cutEarly)
+      return facts(ask.resourceId)
+    },
+    lease: () => options.lease(),
+    started: async (_id, detail) => {
+      seen.details.push(detail)
+    },
+    end: async (_id, end) => {
+      seen.ends.push(end)
+    },
+    cancel: async (ask) => {
+      const isRight = (await controls?.cancel(ask)) ?? false
+      if (!isRight) seen.strangers.push('NOT_FOUND')
+      return isRight
+    },
+    cancelled: () => {
+      seen.cancels += 1
+    },
+    refused: (_ask, error) => {
+      seen.strangers.push(error.code)
+    },
+    strangerFailed: (code) => {
+      seen.strangers.push(code)
+    },
+    phase: () => {},
+    report: ({ kinds }) => {
+      for (const { bytesUp, bytesDown, statements } of kinds) {
+        seen.relayed.up += bytesUp
+        seen.relayed.down += bytesDown
+        seen.statements += statements.counts.reduce((sum, count) => sum + count, 0)
+      }
+    },
+  }
+  const recorder: SessionRecorder = {
+    write: (bytes, start, end) => {
+      if (control.breaks) throw new BrokerError('RECORDING_FAILED')
+      seen.entries.push(JSON.parse(Buffer.from(bytes.subarray(start, end)).toString('utf8')))
+      return !control.isFull
+    },
+    onDrain: (listener) => {
+      control.drain = listener
+    },
+    head: () => ({ head: '', entries: seen.entries.length }),
+    onFailure: () => {},
+    seal: async () => ({ digest: 'sealed', entries: seen.entries.length }),
+  }
+  const errors: unknown[] = []
+  const host = new SessionHost({
+    doormanFor: (own) => {
+      controls = isCloned ? clonedControls(own) : own
+      return isCloned ? clonedDoorman(doorman) : doorman
+    },
+    recorders: { resume: async () => recorder },
+    onError: (error) => errors.push(error),
+    now: () => Date.now(),
+  })
+  /** Resolves when the cut has arrived. */
+  const cut = async (notice: Partial<EndNotice> = {}): Promise<void> => {
+    controls?.cut(sessionId, {
+      reason: 'grant-revoked',
+      text: 'access was revoked by bob@example.com: incident 42',
+      decidedAt: Date.now(),
+      ...notice,
+    })
+    if (isCloned) await crossed()
+  }
+  return { seen, control, host, errors, cut }
+}
