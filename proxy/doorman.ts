@@ -1,7 +1,7 @@
 /**
- * What the carrying side (`proxy/`) asks of the deciding side (`src/`), and what is pushed the other way. Everything that
- * crosses is plain data, so that the two can be processes of their own: ids, never objects that live; errors as
- * {@link ErrorFacts}. Few calls: each costs a round trip, and none is made per statement, frame or chunk.
+ * The calls from the carrying side (`proxy/`) to the deciding side (`src/`), and what is pushed the other way. Everything that
+ * crosses is plain data, so that the two can be separate processes: ids, never live objects; errors as {@link ErrorFacts}.
+ * Each call costs a round trip, so none is made per statement, frame or chunk.
  */
 import type { Place } from './place.ts'
 import type {
@@ -30,7 +30,7 @@ export interface TokenKeys {
   readonly doubleSha256: Uint8Array
 }
 
-/** What the client showed, inside its own protocol. */
+/** What the client presented, inside its own protocol. */
 export type Claim =
   | { readonly by: 'token'; readonly token: string }
   /** The engine checked a proof against {@link Doorman.tokenKeys} of this very token id. */
@@ -49,16 +49,16 @@ export interface Identity {
 export interface OpenAsk {
   readonly identity: Identity
   readonly resourceId: string
-  /** Omitted: the one level the principal holds a grant for; several is an error that names them. */
+  /** Omitted: the one level that the principal holds a grant for; with several, an error names them. */
   readonly level?: string
   readonly client: ClientOrigin
-  /** What can carry the session: the engine of a protocol, or the one kind that carries its own. */
+  /** What carries the session: the engine of a protocol, or a kind that carries its own. */
   readonly carrier: { readonly protocol: string } | { readonly kind: string }
   /** Names the client's tool for the audit log, e.g. `application_name`; untrusted text, at most 128 characters. */
   readonly tool?: string
 }
 
-/** How a session ended, for the books. */
+/** How a session ended, for its row and the audit log. */
 export interface SessionEnd {
   readonly reason: EndReason
   readonly bytesUp: number
@@ -71,7 +71,7 @@ export interface SessionEnd {
   readonly recording: SealedRecording | null
 }
 
-/** A client that holds a key wants a running statement stopped. */
+/** A client with a cancel key asks to stop a running statement. */
 export interface CancelAsk {
   readonly protocol: string
   /** What the protocol calls process or thread id; carries the numbers of daemon and front. */
@@ -115,13 +115,13 @@ export type OpenPhase = 'identify' | 'authorize' | 'aws' | 'upstream'
 /** Implemented in `src/sessions`. Engines see nothing else of the control plane. */
 export interface Doorman {
   readonly place: Place
-  /** Keys of a connect token; for an unknown id, stable made-up ones, so that nobody learns which exist. */
+  /** Keys of a connect token; for an unknown id, stable made-up ones, so that callers cannot find out which ids exist. */
   tokenKeys(tokenId: string): Promise<TokenKeys>
   /** @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
   identify(claim: Claim, client: ClientOrigin): Promise<Identity>
   /**
    * Registers the session, reads the grant again, begins the recording, audits `session.started`, and only then answers. A
-   * refusal is audited with its reason. A cut may be pushed before the answer is there.
+   * refusal is audited with its reason. A cut may be pushed before the answer arrives.
    * @throws BrokerError GRANT_DENIED, GRANT_EXPIRED, RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, TOO_MANY_SESSIONS,
    *   AUDIT_UNAVAILABLE, RECORDING_FAILED, DRAINING …
    */
@@ -130,7 +130,7 @@ export interface Doorman {
   lease(sessionId: string): Promise<Lease>
   /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
-  /** Exactly once per session that opened, also when its target could not be reached: closes the books. */
+  /** Exactly once per session that opened, also when its target could not be reached: audits the end and closes the row. */
   end(sessionId: string, end: SessionEnd): Promise<void>
   /** Passes a cancel to the front that the id names. @returns whether the key was right; wrong ones are counted */
   cancel(ask: CancelAsk): Promise<boolean>
@@ -138,18 +138,18 @@ export interface Doorman {
   cancelled(sessionId: string, from: ClientOrigin): void
   /** A known principal failed before `open` (bad bytes, the port of another resource): audited with the reason. */
   refused(ask: Omit<OpenAsk, 'carrier'>, error: ErrorFacts): void
-  /** A client failed before it was known (bad bytes, bad token, timeout): counted and aggregated, never one event each. */
-  strangerFailed(code: ErrorCode, client: ClientOrigin): void
+  /** A client failed before it was identified (bad bytes, bad token, timeout): counted and aggregated, never one event each. */
+  unidentifiedClientFailed(code: ErrorCode, client: ClientOrigin): void
   /** Seconds spent in one phase of opening, for `session_open_seconds`. */
   phase(kind: string, phase: OpenPhase, seconds: number): void
   report(report: Report): void
 }
 
-/** What the deciding side pushes to whatever carries a session; an id that is not known is passed over. */
+/** What the deciding side pushes to the carrier of a session; unknown ids are ignored. */
 export interface SessionControls {
   cut(sessionId: string, notice: EndNotice): void
   /** Its grant ends later or earlier than before. @param endsAt epoch milliseconds */
   runsUntil(sessionId: string, endsAt: number): void
-  /** @returns whether the key was right. Resolves when the target has heard of it */
+  /** @returns whether the key was right. Resolves when the target has received it */
   cancel(ask: CancelAsk): Promise<boolean>
 }

@@ -7,7 +7,7 @@ export interface Place {
 }
 
 const frontBits = 6
-/** What protocols leave of a positive 32-bit id. */
+/** What remains of a positive 32-bit id. */
 const sessionBits = 17
 
 /** A random id of a session there, 1 to 2³¹−1. */

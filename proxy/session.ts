@@ -1,11 +1,11 @@
 /**
- * What both planes say of a session: errors, why it ends, and the permit by which it may dial. `doorman.ts` has the calls
+ * What both planes share about a session: errors, end reasons, and the permit that lets it dial. `doorman.ts` has the calls
  * between the data plane (`proxy/`) and the control plane (`src/`).
  */
 
-/** Every error a person can meet. Codes are never reused; docs/errors.md lists exactly these. */
+/** Every error that a person can see. Codes are never reused; docs/errors.md lists exactly these. */
 export const errors = {
-  // who
+  // identity
   TOKEN_INVALID: { status: 401, text: 'the access token is invalid, expired or revoked' },
   LOGIN_REQUIRED: { status: 401, text: 'sign in first' },
   LOGIN_TOO_OLD: { status: 401, text: 'this needs a more recent sign-in' },
@@ -14,17 +14,17 @@ export const errors = {
   PRINCIPAL_LOCKED: { status: 403, text: 'this identity is locked' },
   PRINCIPAL_INACTIVE: { status: 403, text: 'this identity is not active' },
   ROLE_REQUIRED: { status: 403, text: 'your role does not allow this' },
-  SCOPE_REQUIRED: { status: 403, text: 'the API token does not carry the scope this needs' },
+  SCOPE_REQUIRED: { status: 403, text: 'the API token lacks the scope that this needs' },
   INTERACTIVE_REQUIRED: { status: 403, text: 'this needs an interactive sign-in, not a token' },
   ORIGIN_REFUSED: { status: 403, text: 'the request came from another origin' },
   ADDRESS_REFUSED: { status: 403, text: 'the token may not be used from this address' },
-  // may they
+  // access
   GRANT_DENIED: { status: 403, text: 'access was not granted' },
   GRANT_EXPIRED: { status: 403, text: 'the grant has expired; request a new one' },
-  GRANT_TAMPERED: { status: 403, text: 'the grant does not carry a valid signature and is refused' },
-  DECISION_REFUSED: { status: 403, text: 'this decision is not yours to make' },
-  STALE: { status: 409, text: 'what you saw has changed since' },
-  RESOURCE_UNKNOWN: { status: 404, text: 'no such resource, or not one you may see' },
+  GRANT_TAMPERED: { status: 403, text: 'the grant has no valid signature and was refused' },
+  DECISION_REFUSED: { status: 403, text: 'you may not make this decision' },
+  STALE: { status: 409, text: 'it has changed since you last saw it' },
+  RESOURCE_UNKNOWN: { status: 404, text: 'there is no such resource, or you may not see it' },
   RESOURCE_AMBIGUOUS: { status: 409, text: 'more than one resource has this name' },
   LEVEL_UNKNOWN: { status: 400, text: 'the resource has no such access level' },
   DATABASE_DENIED: { status: 403, text: 'this access level does not cover that database' },
@@ -34,31 +34,31 @@ export const errors = {
   TOO_MANY_SESSIONS: { status: 429, text: 'too many sessions are open' },
   IDLE: { status: 408, text: 'the session was idle for too long' },
   DRAINING: { status: 503, text: 'the broker is shutting down; connect again' },
-  PROTOCOL_ERROR: { status: 400, text: 'the client broke the protocol' },
-  UNSUPPORTED: { status: 400, text: 'this is not supported through the broker' },
-  TLS_REQUIRED: { status: 400, text: 'this port demands TLS' },
+  PROTOCOL_ERROR: { status: 400, text: 'the client violated the protocol' },
+  UNSUPPORTED: { status: 400, text: 'the broker does not support this' },
+  TLS_REQUIRED: { status: 400, text: 'this port requires TLS' },
   HANDSHAKE_TIMEOUT: { status: 408, text: 'the client took too long to sign in' },
   // upstream
   TARGET_UNREACHABLE: { status: 502, text: 'the target did not answer' },
-  TARGET_UNTRUSTED: { status: 502, text: 'the target did not prove its identity' },
+  TARGET_UNTRUSTED: { status: 502, text: 'the identity of the target could not be verified' },
   TARGET_REFUSED: { status: 502, text: 'the target refused the broker' },
   TARGET_LOST: { status: 502, text: 'the connection to the target was lost' },
   AWS_DENIED: { status: 502, text: 'AWS refused the broker' },
   AWS_UNAVAILABLE: { status: 503, text: 'AWS did not answer in time' },
-  // the house
-  AUDIT_UNAVAILABLE: { status: 503, text: 'the audit log cannot be written, so nothing new is allowed' },
-  RECORDING_FAILED: { status: 503, text: 'the recording cannot be written, so the session cannot go on' },
+  // the broker
+  AUDIT_UNAVAILABLE: { status: 503, text: 'the audit log cannot be written, so no new access is allowed' },
+  RECORDING_FAILED: { status: 503, text: 'the recording cannot be written, so the session cannot continue' },
   STORE_UNAVAILABLE: { status: 503, text: 'the store cannot be reached' },
   RATE_LIMITED: { status: 429, text: 'too many requests; wait and try again' },
   INVALID_INPUT: { status: 400, text: 'the request is not valid' },
   NOT_FOUND: { status: 404, text: 'not found' },
   CONFIG_INVALID: { status: 500, text: 'the configuration is not valid' },
-  INTERNAL: { status: 500, text: 'something went wrong in the broker' },
+  INTERNAL: { status: 500, text: 'the broker failed unexpectedly' },
 } as const satisfies Record<string, { status: number; text: string }>
 
 export type ErrorCode = keyof typeof errors
 
-/** The one error that crosses the edges. `message` is fit for the client; `cause` is for the log only. */
+/** The one error that crosses the edges. `message` may be shown to the client; `cause` is for the log only. */
 export class BrokerError extends Error {
   readonly code: ErrorCode
   readonly detail: string | undefined
@@ -82,7 +82,7 @@ export interface ErrorFacts {
   readonly cause?: string
 }
 
-/** What is no BrokerError becomes INTERNAL, with itself as the cause. */
+/** Anything but a BrokerError becomes INTERNAL, with itself as the cause. */
 export function toErrorFacts(error: unknown): ErrorFacts {
   if (!(error instanceof BrokerError)) return { code: 'INTERNAL', cause: stackOf(error) }
   const { code, detail, hint, cause } = error
@@ -136,10 +136,10 @@ export function isCut(reason: EndReason): boolean {
   )
 }
 
-/** `AbortSignal.reason` of a permit: why the session is cut, and what the client is told. */
+/** `AbortSignal.reason` of a permit: why the session is cut, and the text for the client. */
 export interface EndNotice {
   readonly reason: EndReason
-  /** Fit for the client, e.g. `access was revoked by bob@example.com: incident 42`. */
+  /** For the client, e.g. `access was revoked by bob@example.com: incident 42`. */
   readonly text: string
   /** When it was decided, epoch milliseconds; `cut_seconds` is measured from here. */
   readonly decidedAt: number
@@ -150,7 +150,7 @@ export interface Limits {
   readonly idleTimeoutMs: number
 }
 
-/** Sink for what was said in a session. `write` copies and never blocks; a full recorder asks for a pause. */
+/** Sink for what passes in a session. `write` copies and never blocks; a full recorder requests a pause. */
 export interface Recorder {
   /**
    * Appends one entry: `bytes[start, end)` is one JSON object in UTF-8 without a line break.
@@ -162,7 +162,7 @@ export interface Recorder {
   onDrain(listener: () => void): void
 }
 
-/** Where a recording goes on: its file is there, and the header in it. */
+/** Where a recording continues: its file exists and holds the header. */
 export interface RecordingStart {
   /** Relative to the folder of recordings. */
   readonly file: string
@@ -178,14 +178,14 @@ export interface SealedRecording {
   readonly entries: number
 }
 
-/** Where a session reaches its target, and by which rules of its engine; made by the kind. Plain data. */
+/** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */
 export interface EngineFacts<Rules extends object = object> {
   readonly address: { readonly host: string; readonly port: number }
   /** Verified against the certificate. */
   readonly serverName: string
   /** PEM roots to trust; null: those of AWS, and public ones. */
   readonly ca: string | null
-  /** What only the engine of the kind's protocol reads. */
+  /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }
 
@@ -197,7 +197,7 @@ export interface Lease {
   readonly expiresAt: number
 }
 
-/** What the doorman says of a session that may open. Plain data. */
+/** The doorman's answer for a session that may open. Plain data. */
 export interface PermitFacts {
   readonly sessionId: string
   readonly principalId: string
@@ -213,11 +213,11 @@ export interface PermitFacts {
   readonly recording: RecordingStart
   /** Null for kinds that carry no bytes. */
   readonly engine: EngineFacts | null
-  /** Where it was at hand; else it is asked for with `Doorman.lease` while connecting. */
+  /** Null: not available yet; fetched with `Doorman.lease` while connecting. */
   readonly lease: Lease | null
 }
 
-/** The facts, with what lives on the carrying side. */
+/** The facts, with what exists on the carrying side only. */
 export interface PermitFields extends PermitFacts {
   /** Aborted with an {@link EndNotice} as `reason` when the session must be cut. */
   readonly signal: AbortSignal

@@ -19,20 +19,20 @@ export interface DaemonOptions {
   readonly env: Env
   /** JSON lines on stdout by default. */
   readonly logger?: Logger
-  /** All that this build knows by default. */
+  /** By default all kinds of this build. */
   readonly kinds?: KindModules
 }
 
 export interface Daemon extends Stopping {
   readonly routes: App['routeTable']
-  /** Puts the rules of the file as it is now into force. A broken file is refused with every problem, and the old rules stay. */
+  /** Reloads the rules from the file. An invalid file is refused with every problem, and the old rules stay active. */
   reload(): Promise<void>
 }
 
 /**
  * Starts the daemon. Problems of the configuration are printed, all of them.
- * @returns undefined when the configuration is broken
- * @throws BrokerError STORE_UNAVAILABLE, AUDIT_UNAVAILABLE …; what was opened has been closed again
+ * @returns undefined when the configuration is invalid
+ * @throws BrokerError STORE_UNAVAILABLE, AUDIT_UNAVAILABLE …; everything opened has been closed again
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon | undefined> {
   const { kinds = allKinds } = options
@@ -58,7 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | unde
   }
 }
 
-/** Puts the rules into force, and closes the books that a previous run left open; only then may anything listen. */
+/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. */
 async function recover({ access, audit, config, kinds, logger, sessions }: Parts): Promise<void> {
   const reloaded = await access.reload(config)
   if (!reloaded.ok) throw new BrokerError('CONFIG_INVALID', reloaded.problems.map(({ message }) => message).join('; '))

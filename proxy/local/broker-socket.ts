@@ -6,7 +6,7 @@ import { WebSocket } from 'ws'
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
 import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
 
-/** What the broker is asked to open. */
+/** The session to open at the broker. */
 export interface BrokerAsk {
   /** e.g. `https://access.example.com` */
   readonly server: string
@@ -16,11 +16,11 @@ export interface BrokerAsk {
   readonly protocol: string
   /** Full id, or its last part where that is unique. */
   readonly resourceId: string
-  /** Undefined: the one that is held. */
+  /** Undefined: the only one that the user holds. */
   readonly level: string | undefined
   /** Names the client's program for the audit log; cut to 128 characters. */
   readonly tool: string
-  /** The local port asks nobody for a password; the broker writes that down. */
+  /** The local port requires no password; the broker records that. */
   readonly openPort: boolean
 }
 
@@ -35,7 +35,7 @@ const maxRefusalBytes = 16 * 1024
 
 /**
  * Opens the websocket. The caller closes it.
- * @throws BrokerError with the code of the broker's refusal; STORE_UNAVAILABLE when there was no answer at all
+ * @throws BrokerError with the code of the broker's refusal; STORE_UNAVAILABLE when there was no answer
  */
 export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Promise<BrokerSocket> {
   signal.throwIfAborted()
@@ -75,7 +75,7 @@ function toUrl(ask: BrokerAsk): URL {
   return url
 }
 
-/** A refused upgrade is an ordinary HTTP answer, as a rule with a problem+json body. */
+/** A refused upgrade is an ordinary HTTP answer, usually with a problem+json body. */
 async function readRefusal(response: IncomingMessage): Promise<BrokerError> {
   const status = response.statusCode ?? 0
   const problem = parseProblem(await readBody(response))
@@ -103,7 +103,7 @@ interface Problem {
   readonly hint: string | undefined
 }
 
-/** Anything but a problem of ours (the page of some proxy in between) gives an empty one. */
+/** Anything but one of our problems (e.g. the page of a proxy in between) gives an empty one. */
 function parseProblem(body: string): Problem {
   const { code, detail, hint } = parseObject(body)
   return {
@@ -123,7 +123,7 @@ function parseObject(body: string): Record<string, unknown> {
 }
 
 function unreachable(server: string, cause: Error & { code?: string }): BrokerError {
-  const hint = 'is the address right, and the daemon up?'
+  const hint = 'Check the address, and that the daemon is running.'
   const error = new BrokerError('STORE_UNAVAILABLE', undefined, { hint, cause })
   error.message = `cannot reach the broker at ${new URL(server).origin}: ${cause.code ?? cause.message}`
   return error

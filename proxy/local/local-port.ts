@@ -11,7 +11,7 @@ export interface LocalPort {
   /** 127.0.0.1, or the socket's directory: what clients take as their host. */
   readonly host: string
   readonly port: number
-  /** Takes no more clients, and drops those that are there after `graceMs` (0 unless told). Removes the socket. */
+  /** Takes no more clients, and drops the remaining ones after `graceMs` (default 0). Removes the socket. */
   close(graceMs?: number): Promise<void>
 }
 
@@ -24,7 +24,7 @@ export type ListenAt =
 /** More than any pool on one machine; keeps a runaway program from exhausting the broker. */
 const maxClients = 256
 
-/** Listens on loopback alone. @throws NodeJS.ErrnoException EADDRINUSE … */
+/** Listens on loopback only. @throws NodeJS.ErrnoException EADDRINUSE … */
 export async function openLocalPort(at: ListenAt, protocol: LocalProtocol, options: ClientOptions): Promise<LocalPort> {
   const serve = protocol.begin(options)
   const clients = new Set<Socket>()
@@ -47,7 +47,7 @@ export async function openLocalPort(at: ListenAt, protocol: LocalProtocol, optio
   }
 }
 
-/** A folder for Unix sockets that nobody else can enter. The caller removes it. */
+/** A folder for Unix sockets that no other user can enter. The caller removes it. */
 export async function makeSocketDirectory(env: NodeJS.ProcessEnv): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(env.XDG_RUNTIME_DIR || tmpdir(), 'sallyport-')) // mkdtemp makes it 0700
   return { path, remove: () => rm(path, { recursive: true, force: true }) }

@@ -27,11 +27,11 @@ export interface RefusalWords {
 /** Close code with which the broker says that it cut the session. */
 export const sessionCutCode = 4001
 
-/** What a websocket reports that ended without a word; also when we dropped it, because the client was gone. */
+/** Reported when a websocket ends without a closing frame; also when we dropped it because the client had disconnected. */
 const lostCode = 1006
 const byClient: BrokerEnd = { code: 1000, reason: '' }
 
-/** What a client said last may take this long to reach the broker. */
+/** How long the client's last bytes may take to reach the broker. */
 const flushMs = 5000
 
 /** Shorter than the idle timeout of the usual load balancers (60 s). */
@@ -53,11 +53,11 @@ export function relay(client: Socket, broker: BrokerSocket, words: RefusalWords,
   client.once('close', () => {
     if (!stream.writableEnded || stream.destroyed) return void stream.destroy()
     flushing = setTimeout(() => stream.destroy(), flushMs)
-    stream.resume() // nobody reads on, but the closing frame must come through
+    stream.resume() // nothing is read any more, but the closing frame must arrive
   })
   client.pipe(stream)
   stream.pipe(client)
-  // After the pipes, which pause the client when they let go: what it still sends goes nowhere, but its end must be seen.
+  // After the pipes, which pause the client when they unpipe: what it still sends is dropped, but its end must be seen.
   stream.once('close', () => client.resume())
 }
 

@@ -6,15 +6,15 @@ export function readIfThere(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch(ifMissing(undefined))
 }
 
-/** Where a symbolic link leads, so that it stays one: people keep such files in a repository of their own and link to it. */
+/** The target of a symbolic link, so that the link is kept: people keep such files in a repository and link to it. */
 export function linkTarget(path: string): Promise<string> {
   return realpath(path).catch(ifMissing(path))
 }
 
-/** Replaces the file in one step, so that a reader never sees half of it. Folders that are missing are made, 0700. */
+/** Replaces the file in one step, so that a reader never sees half of it. Missing folders are made, 0700. */
 export async function replaceFile(path: string, text: string, mode: number): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const { randomBytes } = await import('node:crypto') // whoever only reads, which is most of the time, does without
+  const { randomBytes } = await import('node:crypto') // loaded on demand: most runs only read
   const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
     const file = await open(temporary, 'wx', mode)
@@ -32,7 +32,7 @@ export async function replaceFile(path: string, text: string, mode: number): Pro
   }
 }
 
-/** @returns for `catch`: the fallback when the file is not there; anything else goes on */
+/** @returns for `catch`: the fallback when the file does not exist; any other error is rethrown */
 function ifMissing<T>(fallback: T): (error: NodeJS.ErrnoException) => T {
   return (error) => {
     if (error.code === 'ENOENT') return fallback

@@ -1,10 +1,10 @@
 export const shells = ['bash', 'fish', 'powershell'] as const
 export type Shell = (typeof shells)[number]
 
-/** What no shell gives a meaning to. */
+/** Characters without a special meaning in any shell. */
 const plain = /^[\w@%+=:,./-]+$/
 
-/** In single quotes of that shell: nothing inside means anything to it. */
+/** In single quotes of that shell, which then reads the text literally. */
 export function singleQuoted(text: string, shell: Shell = 'bash'): string {
   switch (shell) {
     case 'bash':

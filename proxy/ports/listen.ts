@@ -2,7 +2,7 @@ import type { ListenOptions, Server } from 'node:net'
 
 /**
  * Resolves once the server listens.
- * @param onError accepting failed later on, e.g. EMFILE. The port goes on; without a listener the process would end
+ * @param onError accepting failed later on, e.g. EMFILE. The port stays open; without a listener the process would end
  * @throws NodeJS.ErrnoException EADDRINUSE, EACCES …
  */
 export function listen(server: Server, options: ListenOptions, onError: (error: Error) => void): Promise<void> {

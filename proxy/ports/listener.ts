@@ -12,18 +12,18 @@ export interface ListenOptions {
   readonly port: number
   /**
    * Gets each connection, unread. `signedIn` is to be called once the client is known: until then (or until it closes)
-   * it counts against the limits of those that nobody knows yet.
+   * it counts against the limits of connections that have not signed in.
    */
   onConnection(socket: Socket, client: ClientOrigin, signedIn: () => void): void
   /** Open connections. Default 10,000. */
   readonly maxConnections?: number
   /** Connections not signed in yet. Default 1,024. */
   readonly maxSignIns?: number
-  /** The same from one source: an IPv4 address, or a /64 of IPv6, which one customer has whole. Default 128. */
+  /** The same from one source: an IPv4 address, or an IPv6 /64, which usually belongs to one customer. Default 128. */
   readonly maxSignInsPerAddress?: number
   /** For the log. Called for every connection refused: count, don't write a line each. */
   onTurnedAway?(reason: TurnedAway, client: ClientOrigin): void
-  /** Accepting failed, e.g. EMFILE. The port goes on. */
+  /** Accepting failed, e.g. EMFILE. The port stays open. */
   onError(error: Error): void
 }
 
@@ -39,8 +39,8 @@ export interface Listener {
 }
 
 /**
- * A TCP port for a protocol: no delay, keep-alive (NAT forgets silent connections after 350 s on AWS), and limits. What a
- * socket's error means is its reader's matter; here it is only seen to that none goes unhandled.
+ * A TCP port for a protocol: no delay, keep-alive (NAT forgets silent connections after 350 s on AWS), and limits. Errors
+ * of a socket are for its reader to handle; here they are only kept from going unhandled.
  * @throws NodeJS.ErrnoException EADDRINUSE, EACCES …
  */
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
@@ -80,13 +80,13 @@ export async function listenTcp(options: ListenOptions): Promise<Listener> {
   }
 }
 
-/** @returns undefined when the client has gone already */
+/** @returns undefined when the client has already disconnected */
 function originOf({ remoteAddress, remotePort }: Socket): ClientOrigin | undefined {
   if (remoteAddress === undefined || remotePort === undefined) return undefined
   return { address: withoutMapping(remoteAddress), port: remotePort, via: 'listener' }
 }
 
-/** Counts those who have not signed in, by where they come from. */
+/** Counts connections that have not signed in, by source. */
 class SignIns {
   readonly #max: number
   readonly #maxPerAddress: number

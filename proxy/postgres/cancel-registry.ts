@@ -3,7 +3,7 @@ import type { CancelAsk } from '../doorman.ts'
 import { makeSessionNumber, type Place } from '../place.ts'
 import type { ClientOrigin } from '../session.ts'
 
-/** What a client shows to cancel: never the target's own key. */
+/** The key with which a client cancels: never the target's own. */
 export interface CancelKey {
   readonly pid: number
   readonly key: Buffer
@@ -12,8 +12,8 @@ export interface CancelKey {
 type Cancel = (from: ClientOrigin) => Promise<void>
 
 /**
- * Open sessions of this front by the key that cancels their statement. The pid says which daemon and front has it; wrong keys are
- * counted by the doorman, which every cancel passes.
+ * Open sessions of this front by the key that cancels their statement. The pid names the daemon and front; the doorman counts wrong
+ * keys, since every cancel passes through it.
  */
 export class CancelRegistry {
   readonly #sessions = new Map<number, { key: Buffer; cancel: Cancel }>()
@@ -36,7 +36,7 @@ export class CancelRegistry {
     this.#sessions.delete(pid)
   }
 
-  /** @returns whether the key was right; then the target has heard of it */
+  /** @returns whether the key was right; if so, the target has received the cancel */
   async use({ id, key, origin }: CancelAsk): Promise<boolean> {
     const session = this.#sessions.get(id)
     if (!session || key.length !== session.key.length || !timingSafeEqual(key, session.key)) return false

@@ -20,7 +20,7 @@ export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Eng
     words,
     connect: async (client, permit, lease) => {
       const { engine } = permit
-      if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} says nothing of its target`)
+      if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} names no target`)
       const rules = engine.rules as PostgresRules // as the kind made them: kinds and engines agree on the protocol's name
       const database = client.database ?? rules.defaultDatabase
       checkDatabase(rules, database)
@@ -73,5 +73,7 @@ function connected(
 /** @throws BrokerError DATABASE_DENIED */
 function checkDatabase({ databases }: PostgresRules, database: string): void {
   if (databases.includes('*') || databases.includes(database)) return
-  throw new BrokerError('DATABASE_DENIED', database, { hint: `It covers ${databases.slice(0, 20).join(', ')}.` })
+  throw new BrokerError('DATABASE_DENIED', database, {
+    hint: `This access level covers ${databases.slice(0, 20).join(', ')}.`,
+  })
 }

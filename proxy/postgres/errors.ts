@@ -1,6 +1,6 @@
 /**
- * How PostgreSQL clients are told: BrokerError to SQLSTATE (PostgreSQL documentation, appendix A). Always FATAL, because
- * the connection ends with it.
+ * Errors for PostgreSQL clients: BrokerError to SQLSTATE (PostgreSQL documentation, appendix A). Always FATAL, because the
+ * connection ends.
  */
 
 import type { Words } from '../relay/words.ts'
@@ -55,7 +55,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   INTERNAL: 'XX000', // internal_error
 }
 
-/** Every other cut is 57P01, so that pools drop the connection; their next sign-in then says why in full. */
+/** Every other cut is 57P01, so that pools drop the connection; their next sign-in then gets the full reason. */
 const endStates: Readonly<Partial<Record<EndReason, string>>> = { idle: '57P05', 'protocol-error': '08P01' }
 
 /** ErrorResponse for what ends a connection. The detail names our own code; `cause` never leaves the broker. */
@@ -69,7 +69,7 @@ export function errorResponse(error: BrokerError): Buffer {
   })
 }
 
-/** ErrorResponse for a session that is cut: what the notice says, as an administrator's shutdown. */
+/** ErrorResponse for a session that is cut: the text of the notice, as an administrator's shutdown. */
 export function cutResponse(notice: EndNotice): Buffer {
   return encodeError({
     severity: 'FATAL',

@@ -6,6 +6,6 @@ export interface PostgresRules {
   readonly defaultDatabase: string
   /** 0: none. Set as `statement_timeout` at startup. */
   readonly statementTimeoutMs: number
-  /** 0: none. Rows one statement may return before the session is ended with LIMIT_REACHED. */
+  /** 0: none. Rows that one statement may return before the session ends with LIMIT_REACHED. */
   readonly maxRows: number
 }

@@ -8,7 +8,7 @@ import { toTargetError } from '../streams/dial-errors.ts'
 import { isForbidden } from './forbidden-addresses.ts'
 import type { Reach } from './reach.ts'
 
-/** Straight over the network of the broker. */
+/** Directly, over the broker's own network. */
 export const direct: Reach = {
   open: async (permit, signal) => {
     checkPermit(permit)
@@ -26,7 +26,7 @@ export const direct: Reach = {
 
 async function open(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   const socket = connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 })
-  socket.on('error', () => {}) // `once` tells while somebody waits; after the session nobody does
+  socket.on('error', () => {}) // the waiting code has a listener of its own; a late error must not go unhandled
   try {
     await once(socket, 'connect', { signal })
     return socket
@@ -36,13 +36,13 @@ async function open(host: string, port: number, signal: AbortSignal): Promise<So
   }
 }
 
-/** Each time anew, since Aurora's names move; and checked, since names are other people's. */
+/** Resolved for each connection, since Aurora's names move; checked, since other people control the names. */
 async function resolve(host: string): Promise<string> {
   let address: string
   try {
     address = (await lookup(host)).address
   } catch (cause) {
-    throw new BrokerError('TARGET_UNREACHABLE', 'its name does not resolve', { cause })
+    throw new BrokerError('TARGET_UNREACHABLE', 'its host name does not resolve', { cause })
   }
   if (isForbidden(address))
     throw new BrokerError('TARGET_UNREACHABLE', 'its host name resolves to a link-local address')

@@ -4,12 +4,12 @@ import { BrokerError } from '../session.ts'
 
 const mostContexts = 1000
 
-/** Roots by which targets prove themselves. Parsing them is dear, so that each set is read once. */
+/** Roots that certificates of targets are verified against. Parsing them is expensive, so each set is read once. */
 export class Trust {
   readonly #byRoots = new Map<string | null, SecureContext>()
 
   /**
-   * @param ca PEM; null: AWS's roots, and public ones, which certificates of RDS proxies lead to
+   * @param ca PEM; null: AWS's roots, and public ones, which RDS proxies use
    * @throws BrokerError TARGET_UNTRUSTED when they can't be used
    */
   contextFor(ca: string | null): SecureContext {

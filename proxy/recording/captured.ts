@@ -1,30 +1,30 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash, type Hash } from 'node:crypto'
 
-/** Longest part of one text or of one message's values that a recording keeps; the rest by length and digest. */
+/** Longest part of a text, or of one message's values, that a recording keeps; the whole is kept as length and digest. */
 export const keptBytes = 64 * 1024
 
 /** Size and digest of the whole message body, of which only the beginning was kept. */
-export interface Cut {
+export interface Truncated {
   readonly bytes: number
   readonly sha256: string
 }
 
-/** A text of the client, as far as it is kept. */
+/** The part of a client's text that is kept. */
 export interface Captured {
   readonly text: string
   /** Only when the text is not UTF-8: its bytes. `text` has U+FFFD then. */
   readonly base64?: string
-  /** Only when the text was cut. */
-  readonly cut?: Cut | undefined
+  /** Only when the text was truncated. */
+  readonly cut?: Truncated | undefined
 }
 
-/** The body of a message that came in pieces, while it passes: its digest, for when it is too long to keep. */
+/** Hashes the body of a message that arrives in pieces, in case it is too long to keep. */
 export class PassingBody {
   #hash: Hash | undefined
   #length = 0
 
-  /** @returns how many of its bytes are to be collected */
+  /** @returns how many of its bytes to collect */
   begin(length: number): number {
     this.#length = length
     this.#hash = length > keptBytes ? createHash('sha256') : undefined
@@ -35,16 +35,16 @@ export class PassingBody {
     this.#hash?.update(bytes.subarray(start, end))
   }
 
-  /** What was cut off the message that has just passed, if anything was. */
-  finish(): Cut | undefined {
+  /** Size and digest of the message that has just passed, if it is too long to keep. */
+  finish(): Truncated | undefined {
     const hash = this.#hash
     this.#hash = undefined
     return hash && { bytes: this.#length, sha256: hash.digest('hex') }
   }
 }
 
-/** As {@link PassingBody}, of a message that arrived whole: a websocket may bring long ones so. */
-export function cutOf(body: Buffer): Cut | undefined {
+/** As {@link PassingBody}, for a message that arrived whole, as long ones may over a websocket. */
+export function truncationOf(body: Buffer): Truncated | undefined {
   if (body.length <= keptBytes) return undefined
   return { bytes: body.length, sha256: createHash('sha256').update(body).digest('hex') }
 }
@@ -55,8 +55,8 @@ export function untilNul(bytes: Buffer): Buffer {
   return end < 0 ? bytes : bytes.subarray(0, end)
 }
 
-/** SQL as it is recorded: passwords that statements set in the clear are taken out, as they would be good for signing in elsewhere. */
-export function captureSql(sql: Buffer, cut?: Cut): Captured {
+/** SQL as it is recorded: passwords that statements set in clear text are removed, since they would work elsewhere. */
+export function captureSql(sql: Buffer, cut?: Truncated): Captured {
   const text = sql.toString('utf8')
   const redacted = mayHoldPassword.test(text) ? redact(text) : text
   if (redacted !== text || cut !== undefined || isUtf8(sql)) return { text: redacted, cut }
@@ -70,8 +70,8 @@ function redact(text: string): string {
 
 const mayHoldPassword = /password/i
 /**
- * `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`, `'password=''x'''`; in OPTIONS of user mappings too. Bounded, so that many openings
- * without an end cost no time; longer literals stay.
+ * `PASSWORD 'x'`, `password => E'x\'y'`, `PASSWORD $$x$$`, `'password=''x'''`; in OPTIONS of user mappings too. Bounded, so that many unterminated
+ * quotes cost no time; longer literals stay.
  */
 const passwordLiteral =
   /(\bpassword\s{0,99}(?:=>|:=|=)?\s{0,99})(?:''[^']{1,4096}''|E'(?:[^'\\]|\\.|''){0,4096}'|U&'(?:[^']|''){0,4096}'|'(?:[^']|''){0,4096}'|(\$[^$\s]{0,63}\$)[\s\S]{0,4096}?\2)/gi

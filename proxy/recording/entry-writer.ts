@@ -1,6 +1,6 @@
 import type { Recorder } from '../session.ts'
 
-/** Writes entries of a recording. One scratch buffer is shared by all sessions: an entry leaves it before the next is made. */
+/** Writes entries of a recording. All sessions share one scratch buffer: the recorder copies each entry before the next is made. */
 export class EntryWriter {
   readonly #recorder: Recorder
   #isFull = false
@@ -13,7 +13,7 @@ export class EntryWriter {
     })
   }
 
-  /** The recorder is behind: nothing more is to be read until it has caught up. */
+  /** The recorder is behind: stop reading until it has caught up. */
   get isFull(): boolean {
     return this.#isFull
   }

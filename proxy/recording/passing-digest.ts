@@ -2,17 +2,17 @@ import { createHash } from 'node:crypto'
 
 const bufferBytes = 64 * 1024
 
-/** What passed in a COPY: payload of its CopyData messages, whose borders are not those of rows. */
+/** The data of a COPY: payload of its CopyData messages, whose boundaries are not those of rows. */
 export interface Copied {
   readonly bytes: number
   readonly messages: number
-  /** Absent when the COPY did not come to its end. */
+  /** Absent when the COPY did not complete. */
   readonly sha256?: string
 }
 
 /**
  * Size and SHA-256 of what a COPY moves. Rows are short, and hashing each alone would cost more than relaying it, so they are
- * gathered first.
+ * collected first.
  */
 export class CopyDigest {
   readonly #hash = createHash('sha256')
@@ -39,7 +39,7 @@ export class CopyDigest {
     this.#messages += 1
   }
 
-  /** Can't be added to any more. */
+  /** Nothing may be added afterwards. */
   finish(isWhole: boolean): Copied {
     const size = { bytes: this.#bytes, messages: this.#messages }
     if (!isWhole) return size

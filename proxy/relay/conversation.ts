@@ -12,31 +12,31 @@ export interface Reader {
   readonly atBoundary: boolean
 }
 
-/** What client and server say to each other, put together by the engine of their protocol; entries are written on the way. */
+/** The messages of client and server, matched by the engine of their protocol; it also writes the recording's entries. */
 export interface Conversation {
   readonly up: Reader
   readonly down: Reader
   /** Called before the chunk of either side is scanned. */
   tick(): void
-  /** A statement is running, or waits to. */
+  /** A statement is running or queued. */
   readonly isBusy: boolean
   /** Requests that wait for their answer. */
   readonly waiting: number
   /** When an answer came last, by `performance.now()`. */
   readonly settledAt: number
-  /** The client has said that it leaves. */
+  /** The client has sent its terminate message. */
   readonly clientHasLeft: boolean
-  /** The server has said why it closes. */
+  /** The server has reported why it closes. */
   readonly serverHasLeft: boolean
-  /** From now on the server's stream stops before the next message that has not begun. */
+  /** From now on the server's stream stops at the next message boundary. */
   close(): void
   /** Why the server's stream stopped before the end of a chunk, when it was not closed. */
   overLimit(): BrokerError
-  /** Records what waits for an answer that will not come. @throws BrokerError RECORDING_FAILED */
+  /** Records the requests that will not be answered any more. @throws BrokerError RECORDING_FAILED */
   finish(): void
 }
 
-/** What a conversation is given when it begins. */
+/** Dependencies of a conversation. */
 export interface ConversationParts {
   readonly entries: EntryWriter
   /** Epoch milliseconds. */

@@ -10,7 +10,7 @@ export interface IdleWatch {
 /** Longest wait; a timer beyond 2³¹−1 ms would fire at once. */
 const longestMs = 3_600_000
 
-/** One timer, which looks from time to time; activity costs it nothing. */
+/** One timer that checks periodically, so that activity costs nothing. */
 export class IdleTimer {
   readonly #limitMs: number
   readonly #watch: IdleWatch

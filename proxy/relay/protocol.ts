@@ -7,14 +7,14 @@ import type { Trust } from '../reach/trust.ts'
 import type { BrokerError, ClientOrigin, EndReason } from '../session.ts'
 import type { SessionHost } from './session-host.ts'
 
-/** What every protocol's engine is given. */
+/** Dependencies of every protocol's engine. */
 export interface ProtocolParts {
   readonly host: SessionHost
   readonly reach: Reach
   readonly trust: Trust
   /** For the log, with the cause of what was not the client's fault. */
   onRefused(error: BrokerError, client: ClientOrigin): void
-  /** For the log, what can be told to nobody else. `sessionId` is empty before there is one. */
+  /** For the log: errors that no client can be told. `sessionId` is empty before there is one. */
   onError(error: unknown, sessionId: string): void
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -23,7 +23,7 @@ export interface ProtocolParts {
 }
 
 export interface PortOptions {
-  /** Asked anew for each client, so that a certificate can be renewed. */
+  /** Called for each client, so that a certificate can be renewed. */
   secureContext(): SecureContext
   /** Pins the port: a token for another resource is refused. */
   readonly resourceId?: string
@@ -37,7 +37,7 @@ export interface KnownClient {
   readonly resourceId: string
   readonly level?: string
   readonly client: ClientOrigin
-  /** Stands in where the client does not name its tool. */
+  /** Used when the client does not name its tool. */
   readonly tool?: string
 }
 

@@ -15,15 +15,15 @@ export interface ReceivingParts extends Pick<ProtocolParts, 'onRefused' | 'signI
 export interface Receiving<T> {
   readonly parts: ReceivingParts
   readonly words: Words
-  /** The protocol's sign-in. `identified` is called as soon as it is known who asks, so that what fails later is theirs. */
+  /** The protocol's sign-in. `identified` is called as soon as the client is known, so that later failures are attributed to it. */
   signIn(line: ClientLine, identified: (known: KnownClient) => void): Promise<T>
 }
 
 /**
- * Takes a client through its sign-in. One that fails is told to the client (except while TLS is being set up, when it could not
- * be understood), reported to `onRefused` and to the doorman, and its connection is ended: flushed, then destroyed within 2 s. A
- * client that leaves is only destroyed. Never rejects.
- * @returns undefined when the client was refused or left; nothing is left to do then
+ * Takes a client through its sign-in. A failure is reported to the client (except during the TLS handshake, when it could not
+ * understand it), to `onRefused` and to the doorman, and the connection is ended: flushed, then destroyed within 2 s. A client
+ * that disconnects is only destroyed. Never rejects.
+ * @returns undefined when the client was refused or disconnected; there is nothing more to do
  */
 export async function receiveClient<T>(
   stream: Duplex,
@@ -47,9 +47,9 @@ export async function receiveClient<T>(
     }
     const refusal = toBrokerError(thrown)
     if ('identity' in who) host.doorman.refused(who, toErrorFacts(refusal))
-    else host.doorman.strangerFailed(refusal.code, who.client)
+    else host.doorman.unidentifiedClientFailed(refusal.code, who.client)
     onRefused(refusal, who.client)
-    if (line.isSpeakable) endWith(line.stream, words.error(refusal))
+    if (line.canReply) endWith(line.stream, words.error(refusal))
     else line.destroy()
     return undefined
   }

@@ -12,7 +12,7 @@ import { toBrokerError, type Words } from './words.ts'
 
 export interface RelayOptions {
   readonly client: Duplex
-  /** What the client sent already. */
+  /** What the client has already sent. */
   readonly ahead: Buffer
   readonly target: Target
   readonly permit: SessionPermit
@@ -23,21 +23,21 @@ export interface RelayOptions {
   converse(parts: ConversationParts): Conversation
 }
 
-/** How long a message that is half forwarded may take to be completed once the session is cut, so that the client can be told why. */
+/** How long a half-forwarded message may take to complete after a cut, so that the client can be told why. */
 const completeMs = 500
-/** Requests whose answer may be awaited at once; from then on the client waits. Some drivers pipeline tens of thousands. */
+/** Unanswered requests at which reading from the client pauses. Some drivers pipeline tens of thousands. */
 const mostWaiting = 100_000
 
 interface Ending {
-  /** For the client; it can't be told amid a message. */
+  /** For the client; cannot be sent in the middle of a message. */
   readonly words?: Buffer
   readonly error?: Error
   readonly isCut?: true
 }
 
 /**
- * Bytes of one session, both ways, as they came. Chunks are scanned in place and passed on, and whichever side can't take more
- * pauses the other, as the recorder pauses both.
+ * Relays the bytes of one session both ways, unchanged. Chunks are scanned in place and passed on. A side that cannot take more
+ * pauses the other; the recorder pauses both.
  */
 export class Relay {
   readonly #options: RelayOptions
@@ -50,7 +50,7 @@ export class Relay {
   readonly #ended = Promise.withResolvers<SessionOutcome>()
   #bytesUp = 0
   #bytesDown = 0
-  /** What was forwarded ends with a whole message, towards the client and towards the target. */
+  /** What was forwarded ends at a message boundary, towards the client and towards the target. */
   #isDownWhole = true
   #isUpWhole = true
   #isUpstreamFull = false
@@ -78,21 +78,21 @@ export class Relay {
     return this.#conversation.isBusy
   }
 
-  /** Relays until the session ends. Both streams are ended then; the client may still be reading its last words. */
+  /** Relays until the session ends. Both streams are ended then; the client may still be reading the last bytes. */
   run(): Promise<SessionOutcome> {
     const { client, target, permit, ahead } = this.#options
     client.on('data', this.#onClientData).on('drain', this.#onClientDrain)
-    client.on('end', this.#onClientGone).on('close', this.#onClientGone)
+    client.on('end', this.#onClientClosed).on('close', this.#onClientClosed)
     const { stream } = target
     stream.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
-    stream.on('end', this.#onUpstreamGone).on('close', this.#onUpstreamGone)
+    stream.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed)
     permit.signal.addEventListener('abort', this.#onCut)
     this.#idle.start()
     if (permit.signal.aborted) this.#onCut()
     if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
     if (ahead.length > 0) this.#onClientData(ahead)
-    if (client.destroyed || client.readableEnded) this.#onClientGone()
-    if (stream.destroyed || stream.readableEnded) this.#onUpstreamGone()
+    if (client.destroyed || client.readableEnded) this.#onClientClosed()
+    if (stream.destroyed || stream.readableEnded) this.#onUpstreamClosed()
     return this.#ended.promise
   }
 
@@ -147,7 +147,7 @@ export class Relay {
     this.#flow()
   }
 
-  /** Reads from each side as long as the other, and the recorder, can take it. */
+  /** Reads from each side while the other side and the recorder can take more. */
   #flow(): void {
     if (this.#isOver) return
     const { client, target } = this.#options
@@ -158,10 +158,10 @@ export class Relay {
     else target.stream.resume()
   }
 
-  readonly #onClientGone = (): void => this.#end('client-closed', {})
+  readonly #onClientClosed = (): void => this.#end('client-closed', {})
 
-  /** A server that closes has said why, or answers the client's farewell; otherwise it was lost. */
-  readonly #onUpstreamGone = (): void => {
+  /** A server that closes has reported why, or answers the client's terminate; otherwise the connection was lost. */
+  readonly #onUpstreamClosed = (): void => {
     if (this.#closing) this.#closeIfPossible(true)
     else if (this.#conversation.clientHasLeft) this.#end('client-closed', {})
     else if (this.#conversation.serverHasLeft) this.#end('upstream-closed', {})
@@ -171,7 +171,7 @@ export class Relay {
     }
   }
 
-  /** From here on nothing more is read, but for the rest of a message that is on its way. */
+  /** From here on only the rest of a message that is being forwarded is read. */
   readonly #onCut = (): void => {
     if (this.#isOver || this.#closing) return
     const { reason, text } = this.#options.permit.signal.reason as EndNotice
@@ -185,7 +185,7 @@ export class Relay {
     this.#flow()
   }
 
-  /** @param isStopped nothing more will come of the message that was on its way */
+  /** @param isStopped the rest of the message being forwarded will not arrive */
   #closeIfPossible(isStopped: boolean): void {
     if (!this.#closing || !(isStopped || this.#isDownWhole)) return
     const { reason, words } = this.#closing
@@ -200,12 +200,12 @@ export class Relay {
     this.#end('limit-reached', { words: this.#options.words.error(this.#conversation.overLimit()), isCut: true })
   }
 
-  /** @param reason when it is that side's own failure */
+  /** @param reason used when that side itself failed */
   #fail(thrown: unknown, reason: 'protocol-error' | 'upstream-failed'): void {
     const error = toBrokerError(thrown)
     const isRecorders = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
     if (isRecorders) this.#end('recording-failed', { error, words: this.#options.words.error(error) })
-    // What the ledger refuses is the client's doing, even if it shows in what the server sends.
+    // What the ledger refuses is caused by the client, even if it is noticed in the server's bytes.
     else if (thrown === error || reason === 'protocol-error')
       this.#end('protocol-error', { error, words: this.#options.words.error(error) })
     else
@@ -229,10 +229,10 @@ export class Relay {
     endWith(this.#options.client, this.#isDownWhole ? words : undefined)
     const unrecorded = this.#finishRecords()
     const failure = error ?? unrecorded
-    const books = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
+    const outcome = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
     void left.then((unstopped) => {
       const why = failure ?? unstopped
-      this.#ended.resolve(why ? { ...books, error: why } : books)
+      this.#ended.resolve(why ? { ...outcome, error: why } : outcome)
     })
   }
 
@@ -240,13 +240,13 @@ export class Relay {
     const { client, target, permit } = this.#options
     permit.signal.removeEventListener('abort', this.#onCut)
     client.off('data', this.#onClientData).off('drain', this.#onClientDrain)
-    client.off('end', this.#onClientGone).off('close', this.#onClientGone)
+    client.off('end', this.#onClientClosed).off('close', this.#onClientClosed)
     const { stream } = target
     stream.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
-    stream.off('end', this.#onUpstreamGone).off('close', this.#onUpstreamGone)
+    stream.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed)
   }
 
-  /** @returns why what was running could not be recorded */
+  /** @returns why the running statements could not be recorded */
   #finishRecords(): Error | undefined {
     try {
       this.#conversation.finish()

@@ -2,7 +2,7 @@ import { type Doorman, type KindReport, statementBuckets } from '../doorman.ts'
 
 const reportMs = 1000
 
-/** What the sessions of one kind count; relays write to it directly. */
+/** Counters of one kind's sessions; relays write to them directly. */
 export class KindCounts {
   bytesUp = 0
   bytesDown = 0

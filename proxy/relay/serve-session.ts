@@ -16,11 +16,11 @@ import { Relay } from './relay.ts'
 import type { Target } from './target.ts'
 import { toBrokerError, type Words } from './words.ts'
 
-/** A client that has signed in, and waits to hear whether its session opens. */
+/** A client that has signed in and waits for its session to open. */
 export interface SignedInClient extends KnownClient {
   /** Plaintext side of TLS, a websocket, or the bare socket. */
   readonly stream: Duplex
-  /** What arrived behind the sign-in; the first bytes to relay. */
+  /** Bytes that arrived after the sign-in; the first to relay. */
   readonly ahead: Buffer
 }
 
@@ -31,21 +31,21 @@ export interface Connected {
   readonly detail: Readonly<Record<string, string>>
   /** Called once the session has started. @param cancel stops the running statement, if one runs */
   begin(cancel: (from: ClientOrigin) => Promise<void>): {
-    /** What the client is told now. */
+    /** Sent to the client now. */
     readonly greeting: Buffer
-    /** Nothing cancels any more. */
+    /** Cancel requests are ignored from now on. */
     end(): void
   }
   converse(parts: ConversationParts): Conversation
 }
 
-/** What a protocol brings to a session, beside its sign-in. */
+/** What a protocol adds to a session, apart from its sign-in. */
 export interface Engine<Client extends SignedInClient> {
   readonly protocol: string
   readonly words: Words
   /**
    * Connects and signs in to the target. Gives up when the permit is cut.
-   * @param lease the credential, asked for while it connects
+   * @param lease the credential, fetched while it connects
    * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, what `lease` throws
    */
   connect(client: Client, permit: SessionPermit, lease: Promise<Lease>): Promise<Connected>
@@ -54,8 +54,8 @@ export interface Engine<Client extends SignedInClient> {
 type Parts = Pick<ProtocolParts, 'host' | 'onError' | 'now'>
 
 /**
- * A session from the moment its client is known: permit, target, relay, farewell, books.
- * @returns when the client is gone, why its session ended; undefined: it never had one. Never rejects
+ * A session from the moment its client is known: permit, target, relay, end.
+ * @returns once the client has disconnected: why its session ended; undefined: it never had one. Never rejects
  */
 export async function serveSession<Client extends SignedInClient>(
   parts: Parts,
@@ -154,18 +154,18 @@ function failedToOpen<Client extends SignedInClient>(
   permit: SessionPermit,
   thrown: unknown,
 ): SessionOutcome {
-  const books = { bytesUp: 0, bytesDown: 0 }
+  const nothing = { bytesUp: 0, bytesDown: 0 }
   if (permit.signal.aborted) {
     const notice = permit.signal.reason as EndNotice
     endWith(client.stream, words.cut(notice))
-    return { ...books, reason: notice.reason, stoppedAt: now() }
+    return { ...nothing, reason: notice.reason, stoppedAt: now() }
   }
   const error = toBrokerError(thrown)
   endWith(client.stream, words.error(error))
-  return { ...books, reason: 'open-failed', error }
+  return { ...nothing, reason: 'open-failed', error }
 }
 
-/** A cancel that comes when nothing runs would hit the next statement. */
+/** A cancel that arrives while nothing runs would hit the next statement. */
 async function cancelRunning(
   { host, onError }: Parts,
   relay: Relay,
@@ -178,7 +178,7 @@ async function cancelRunning(
   await target.cancel().catch((error: unknown) => onError(error, permit.sessionId))
 }
 
-/** Until the client's last words have left, or it is gone; the farewell has a deadline of its own. */
+/** Waits until the client's last bytes are flushed or it has disconnected; the farewell has a deadline of its own. */
 async function flushed(stream: Duplex): Promise<void> {
   if (stream.destroyed || stream.writableFinished) return
   const { promise, resolve } = Promise.withResolvers<void>()

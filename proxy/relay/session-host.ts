@@ -25,7 +25,7 @@ export interface SessionRecorder extends Recorder {
 }
 
 export interface Recorders {
-  /** Goes on where the header ends. @throws BrokerError RECORDING_FAILED */
+  /** Continues where the header ends. @throws BrokerError RECORDING_FAILED */
   resume(session: Pick<PermitFacts, 'sessionId' | 'principalId' | 'recording'>): Promise<SessionRecorder>
 }
 
@@ -33,7 +33,7 @@ export interface HostParts {
   /** The doorman that pushes to these controls. */
   doormanFor(controls: SessionControls): Doorman
   readonly recorders: Recorders
-  /** For the log, what can be told to nobody else: books that did not close, a recording that could not be sealed. */
+  /** For the log: a session whose end could not be stored, a recording that could not be sealed. */
   onError(error: unknown, sessionId: string): void
   /** Epoch milliseconds. */
   readonly now: () => number
@@ -45,7 +45,7 @@ interface Hosted {
 }
 
 /**
- * The sessions that this process carries. Makes permits of what the doorman says: adds the signal by which they are cut, and the
+ * The sessions that this process carries. Makes permits from the doorman's answers: adds the signal that cuts them, and the
  * recorder. The doorman's pushes arrive here.
  */
 export class SessionHost implements SessionControls {
@@ -65,7 +65,7 @@ export class SessionHost implements SessionControls {
     this.reports = new Reports(this.doorman)
   }
 
-  /** @throws BrokerError what the doorman says; RECORDING_FAILED. Of the latter the books are closed */
+  /** @throws BrokerError what the doorman throws; RECORDING_FAILED, after which the session has been ended */
   async open(ask: OpenAsk): Promise<SessionPermit> {
     this.#opening += 1
     try {
@@ -106,7 +106,7 @@ export class SessionHost implements SessionControls {
     await this.doorman.started(sessionId, detail)
   }
 
-  /** Exactly once per permit: seals the recording and has the books closed. Never rejects. */
+  /** Exactly once per permit: seals the recording and reports the end. Never rejects. */
   async end(permit: SessionPermit, outcome: SessionOutcome): Promise<void> {
     const { sessionId, signal } = permit
     const { onError } = this.#parts
@@ -131,7 +131,7 @@ export class SessionHost implements SessionControls {
     }
   }
 
-  /** The credential for the target, by what it took. */
+  /** The credential for the target. */
   async lease(permit: SessionPermit): Promise<Lease> {
     const { lease, sessionId, kind } = permit
     if (lease && lease.expiresAt > this.#parts.now()) return lease
@@ -153,7 +153,7 @@ export class SessionHost implements SessionControls {
     for (const listener of this.#onMoved) listener(sessionId, endsAt)
   }
 
-  /** For what goes by the end of its session. */
+  /** Called when the end of a session moves. */
   onMoved(listener: (sessionId: string, endsAt: number) => void): void {
     this.#onMoved.add(listener)
   }
@@ -162,14 +162,14 @@ export class SessionHost implements SessionControls {
     return (await this.#cancels.get(ask.protocol)?.(ask)) ?? false
   }
 
-  /** @param use resolves when the target has heard of it; false: no such key */
+  /** @param use resolves when the target has received it; false: no such key */
   onCancel(protocol: string, use: (ask: CancelAsk) => Promise<boolean>): void {
     this.#cancels.set(protocol, use)
   }
 
   #brokenRecording(error: Error): EndNotice {
     const text =
-      error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot go on'
+      error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot continue'
     return { reason: 'recording-failed', text, decidedAt: this.#parts.now() }
   }
 }

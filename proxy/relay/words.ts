@@ -1,14 +1,14 @@
 import { BrokerError, type EndNotice } from '../session.ts'
 import { WireError } from '../wire/wire-error.ts'
 
-/** How the client's own protocol says what ends a connection. */
+/** How the client's own protocol reports why a connection ends. */
 export interface Words {
   /** `cause` never leaves the broker. */
   error(error: BrokerError): Buffer
   cut(notice: EndNotice): Buffer
 }
 
-/** What to tell a client of anything that was thrown: what isn't meant for it becomes INTERNAL, with the cause kept for the log. */
+/** The error to report to a client for anything thrown: what it must not see becomes INTERNAL, with the cause kept for the log. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
   if (error instanceof WireError) return new BrokerError('PROTOCOL_ERROR', error.message, { cause: error })

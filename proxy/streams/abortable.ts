@@ -1,5 +1,5 @@
 /**
- * Waits no longer than `signal` allows. What the promise does then is its own matter: its result is dropped.
+ * Waits no longer than `signal` allows. A later result of the promise is dropped.
  * @throws Error with code ABORT_ERR
  */
 export async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
@@ -15,5 +15,5 @@ export async function unlessAborted<T>(signal: AbortSignal, promise: Promise<T>)
 }
 
 export function abortError(): Error {
-  return Object.assign(new Error('given up'), { code: 'ABORT_ERR' })
+  return Object.assign(new Error('aborted'), { code: 'ABORT_ERR' })
 }

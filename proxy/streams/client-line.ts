@@ -3,25 +3,25 @@ import type { Duplex } from 'node:stream'
 import { type SecureContext, TLSSocket } from 'node:tls'
 import { BrokerError } from '../session.ts'
 
-/** The client went away of its own accord: nothing to say, nothing to count (psql does so to prompt for a password). */
+/** The client disconnected by itself: nothing to report or count (psql does this to prompt for a password). */
 export class ClientLeft extends Error {}
 
-const nobodyListens = (): void => {}
+const ignore = (): void => {}
 
 /**
- * A client that signs in: reads exactly what it needs, never by a declared length that wasn't checked, and gives every
- * wait up at one deadline for the whole sign-in, or when the client closes. {@link release} it in the end.
- * Errors of its streams are caught by a listener that stays, so that none goes unhandled before or after.
+ * A client during its sign-in: reads exactly what is needed, never by an unchecked length. Every wait ends at one deadline
+ * for the whole sign-in, or when the client closes. Call {@link release} at the end. A permanent listener catches errors of its
+ * streams, so that none goes unhandled before or after.
  */
 export class ClientLine {
   #stream: Duplex
-  #isSpeakable = true
+  #canReply = true
   readonly #bottom: Duplex
   readonly #given = new AbortController()
   readonly #timer: NodeJS.Timeout
   #more = Promise.withResolvers<void>()
   readonly #onReadable = () => this.#more.resolve()
-  readonly #onGone = () => this.#given.abort(new ClientLeft())
+  readonly #onClosed = () => this.#given.abort(new ClientLeft())
   readonly #onError = (error: Error) => this.#given.abort(lossOf(error))
 
   constructor(stream: Duplex, deadlineMs: number) {
@@ -29,7 +29,7 @@ export class ClientLine {
     this.#bottom = stream
     this.#watch(stream)
     stream.on('readable', this.#onReadable)
-    if (stream.destroyed || stream.readableEnded) this.#onGone()
+    if (stream.destroyed || stream.readableEnded) this.#onClosed()
     this.#timer = setTimeout(() => this.#given.abort(new BrokerError('HANDSHAKE_TIMEOUT')), deadlineMs)
   }
 
@@ -38,17 +38,17 @@ export class ClientLine {
     return this.#stream
   }
 
-  /** Whether the client would understand a message now: not while TLS is being set up. */
-  get isSpeakable(): boolean {
-    return this.#isSpeakable && !this.#stream.destroyed
+  /** Whether the client could read a message now: not during the TLS handshake. */
+  get canReply(): boolean {
+    return this.#canReply && !this.#stream.destroyed
   }
 
-  /** Ends the deadline and forgets the client, whose streams go on; they can be read in any way then. */
+  /** Stops the deadline and detaches from the streams, which stay open and can then be read in any way. */
   release(): void {
     clearTimeout(this.#timer)
     for (const stream of [this.#stream, this.#bottom]) {
       stream.off('readable', this.#onReadable)
-      stream.off('end', this.#onGone).off('close', this.#onGone).off('error', this.#onError)
+      stream.off('end', this.#onClosed).off('close', this.#onClosed).off('error', this.#onError)
     }
   }
 
@@ -61,7 +61,7 @@ export class ClientLine {
     this.#stream.write(bytes)
   }
 
-  /** Waits for somebody else, but not longer than for the client. */
+  /** Waits for the promise, but no longer than for the client. */
   async wait<T>(promise: Promise<T>): Promise<T> {
     const { signal } = this.#given
     const { promise: given, reject } = Promise.withResolvers<never>()
@@ -75,43 +75,43 @@ export class ClientLine {
     }
   }
 
-  /** The next byte, which stays to be read. */
+  /** The next byte, without consuming it. */
   async peek(): Promise<number> {
     const first = await this.#read(1)
     this.#stream.unshift(first)
     return first.readUInt8(0)
   }
 
-  /** Exactly so many bytes. The caller has checked the length. */
+  /** Exactly this many bytes. The caller has checked the length. */
   async read(length: number): Promise<Buffer> {
     if (length === 0) return Buffer.alloc(0)
     return await this.#read(length)
   }
 
   /**
-   * A client that asked for encryption waits for the answer, so bytes that are here already were put in by somebody
-   * between (CVE-2021-23214).
+   * A client that requested encryption waits for the answer, so bytes that have already arrived were injected on the way
+   * (CVE-2021-23214).
    * @throws BrokerError PROTOCOL_ERROR
    */
   checkNothingFollows(): void {
     if (this.#stream.readableLength === 0) return
-    const hint = 'Somebody on the way may have put them in; connect over another network.'
+    const hint = 'They may have been injected on the network; connect over another one.'
     throw new BrokerError('PROTOCOL_ERROR', 'unencrypted bytes after an encryption request', { hint })
   }
 
-  /** What arrived so far and wasn't read. */
+  /** Bytes that have arrived but were not read. */
   takeAhead(): Buffer {
     const ahead: Buffer | null = this.#stream.read()
     return ahead ?? Buffer.alloc(0)
   }
 
   /**
-   * Takes TLS up on the socket, as the server.
+   * Starts TLS on the socket, as the server.
    * @param alpnProtocol a client that names application protocols must name this one
    * @throws BrokerError PROTOCOL_ERROR when the handshake fails; the client can't be told then
    */
   async startTls(socket: Socket, secureContext: SecureContext, alpnProtocol: string): Promise<TLSSocket> {
-    this.#isSpeakable = false
+    this.#canReply = false
     socket.off('readable', this.#onReadable)
     const tls = new TLSSocket(socket, { isServer: true, secureContext, ALPNProtocols: [alpnProtocol] })
     tls.disableRenegotiation()
@@ -119,18 +119,18 @@ export class ClientLine {
     this.#watch(tls)
     await this.wait(new Promise<void>((resolve) => tls.once('secure', () => resolve())))
     tls.on('readable', this.#onReadable)
-    this.#isSpeakable = true
+    this.#canReply = true
     return tls
   }
 
   #watch(stream: Duplex): void {
-    stream.on('error', nobodyListens)
+    stream.on('error', ignore)
     stream.on('error', this.#onError)
-    stream.on('end', this.#onGone)
-    stream.on('close', this.#onGone)
+    stream.on('end', this.#onClosed)
+    stream.on('close', this.#onClosed)
   }
 
-  /** One listener for all reads: a new one would be called at once for every byte that isn't enough, without end. */
+  /** One listener for all reads: a new one would fire at once for every incomplete read, in an endless loop. */
   async #read(length: number): Promise<Buffer> {
     for (;;) {
       this.#given.signal.throwIfAborted()
@@ -143,9 +143,9 @@ export class ClientLine {
   }
 }
 
-/** TLS that failed is a failure; a connection that was lost is not. */
+/** A TLS failure is an error to report; a lost connection is not. */
 function lossOf(error: NodeJS.ErrnoException): Error {
   if (!error.code?.startsWith('ERR_SSL_') && error.code !== 'EPROTO')
     return new ClientLeft(error.message, { cause: error })
-  return new BrokerError('PROTOCOL_ERROR', 'TLS failed', { cause: error })
+  return new BrokerError('PROTOCOL_ERROR', 'the TLS handshake failed', { cause: error })
 }

@@ -5,7 +5,7 @@ import { connect, type SecureContext, type TLSSocket } from 'node:tls'
 import { toTargetError } from './dial-errors.ts'
 
 export interface TlsOptions {
-  /** Name that the certificate must be for. */
+  /** Name that the certificate must match. */
   readonly serverName: string
   readonly secureContext: SecureContext
   readonly signal: AbortSignal
@@ -27,7 +27,7 @@ export async function startClientTls(
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
     })
-    tls.on('error', () => {}) // `once` tells while somebody waits; after the session nobody does
+    tls.on('error', () => {}) // the waiting code has a listener of its own; a late error must not go unhandled
     await once(tls, 'secureConnect', { signal })
     return tls
   } catch (error) {

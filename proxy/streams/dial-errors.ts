@@ -1,21 +1,22 @@
 import { BrokerError } from '../session.ts'
 
 /**
- * Why a target could not be reached or trusted, in words fit for the client: no address and no certificate detail (they are in
- * `cause`, for the log).
+ * Why a target could not be reached or trusted, as shown to the client: without addresses and certificate details, which are in
+ * `cause`, for the log.
  */
 export function toTargetError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
   const code = codeOf(error)
   if (isCertificateError(code)) {
     const hint =
-      'The certificate is not one of the trusted roots, or not for this endpoint; an operator sees which in the log.'
+      'The certificate is not signed by one of the trusted roots, or is not for this endpoint; the broker’s log says which.'
     return new BrokerError('TARGET_UNTRUSTED', code, { cause: error, hint })
   }
   if (code === 'ABORT_ERR' || code === 'ETIMEDOUT')
     return new BrokerError('TARGET_UNREACHABLE', 'no answer in time', { cause: error })
   if (/^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|EPIPE|EADDR)/.test(code)) {
-    const hint = 'Is the database up, and may the broker reach it (security group, route, name)?'
+    const hint =
+      'Check that the database is running and that the broker can reach it (security group, route, host name).'
     return new BrokerError('TARGET_UNREACHABLE', code, { cause: error, hint })
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO')

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 
-/** How long a client may take to read the last words. */
+/** How long a client may take to read the last bytes. */
 const lingerMs = 2000
 
 /**
- * Ends a stream, with some last words if there are any: writes and half-closes it, then reads and discards for a while, because closing a
- * socket that holds unread bytes makes the kernel send RST, which can cost the client the words. Destroyed after 2 s.
+ * Ends a stream, with some last bytes if there are any: writes and half-closes it, then reads and discards for a while, because
+ * closing a socket with unread bytes makes the kernel send RST, and the client may lose the last bytes. Destroyed after 2 s.
  */
 export function endWith(stream: Duplex, words?: Buffer): void {
   if (stream.destroyed || stream.writableEnded) {

@@ -2,24 +2,24 @@ import type { Duplex } from 'node:stream'
 import { BrokerError } from '../session.ts'
 
 /**
- * A server while we sign in to it: reads exactly what is needed. The owner destroys the stream to give a wait up, and calls
- * {@link release} in the end; then the stream can be read in any way.
+ * A server while we sign in to it: reads exactly what is needed. The owner destroys the stream to abort a wait, and calls
+ * {@link release} at the end; then the stream can be read in any way.
  */
 export class ServerLine {
   readonly #stream: Duplex
   #failure: Error | undefined
   #more = Promise.withResolvers<void>()
   readonly #onReadable = () => this.#more.resolve()
-  readonly #onGone = () => this.#fail(new BrokerError('TARGET_LOST', 'it closed the connection during sign-in'))
+  readonly #onClosed = () => this.#fail(new BrokerError('TARGET_LOST', 'it closed the connection during sign-in'))
   readonly #onError = (error: Error) => this.#fail(error)
 
   constructor(stream: Duplex) {
     this.#stream = stream
     stream.on('readable', this.#onReadable)
-    stream.on('end', this.#onGone).on('close', this.#onGone).on('error', this.#onError)
+    stream.on('end', this.#onClosed).on('close', this.#onClosed).on('error', this.#onError)
   }
 
-  /** Exactly so many bytes. The caller has checked the length. @throws Error of the stream, or BrokerError TARGET_LOST */
+  /** Exactly this many bytes. The caller has checked the length. @throws Error of the stream, or BrokerError TARGET_LOST */
   async read(length: number): Promise<Buffer> {
     for (;;) {
       this.#more = Promise.withResolvers()
@@ -27,7 +27,7 @@ export class ServerLine {
       if (chunk?.length === length) return chunk
       if (this.#failure) throw this.#failure
       if (chunk)
-        this.#onGone() // what was left before the end
+        this.#onClosed() // what was left before the end
       else await this.#more.promise
     }
   }
@@ -36,7 +36,7 @@ export class ServerLine {
     return this.#stream.readableLength > 0
   }
 
-  /** What arrived and wasn't read. */
+  /** Bytes that have arrived but were not read. */
   takeAhead(): Buffer {
     const ahead: Buffer | null = this.#stream.read()
     return ahead ?? Buffer.alloc(0)
@@ -45,7 +45,7 @@ export class ServerLine {
   release(): void {
     const stream = this.#stream
     stream.off('readable', this.#onReadable)
-    stream.off('end', this.#onGone).off('close', this.#onGone).off('error', this.#onError)
+    stream.off('end', this.#onClosed).off('close', this.#onClosed).off('error', this.#onError)
   }
 
   #fail(error: Error): void {

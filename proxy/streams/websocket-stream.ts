@@ -1,7 +1,7 @@
 /**
- * Bytes over a websocket (RFC 6455): binary messages only, their borders mean nothing. Used by the daemon and by the
- * local proxy. A websocket has no half-close, so the stream's end does not close it: whoever opened it does, with the
- * code that says why. See {@link lingerMs}.
+ * Bytes over a websocket (RFC 6455): binary messages only, whose boundaries have no meaning. Used by the daemon and by
+ * the local proxy. A websocket has no half-close, so the stream's end does not close it: its owner does, with the code that
+ * says why. See {@link lingerMs}.
  */
 import { Duplex, type DuplexOptions } from 'node:stream'
 import type { RawData, WebSocket } from 'ws'
@@ -33,7 +33,7 @@ export function websocketDuplex(socket: WebSocket, options: DuplexOptions = {}):
 class WebsocketStream extends Duplex {
   readonly #socket: WebSocket
   readonly #onMessage: (data: RawData, isBinary: boolean) => void
-  /** Of the one write that is under way; kept here so that no closure is made per write. */
+  /** Of the one write in progress; kept here so that no closure is made per write. */
   #done: Done | undefined
   readonly #flushed = (): void => this.#done?.()
 
@@ -73,7 +73,7 @@ class WebsocketStream extends Duplex {
 
   #send(chunk: Buffer, flushed?: () => void): void {
     if (this.#socket.readyState !== this.#socket.OPEN) {
-      flushed?.() // as with TCP: the end that follows says that nobody reads
+      flushed?.() // as with TCP: the end of the readable side reports that the peer is gone
       return
     }
     let from = 0

@@ -1,13 +1,13 @@
 import { BrokerError } from '../../proxy/session.ts'
 
-/** What was being done when AWS refused, in words for people. */
+/** The call that AWS refused, described for people. */
 export interface AwsStep {
   /** e.g. `the hub role`, `the spoke role`, `the role for the database` */
   readonly what: string
   readonly arn: string
   /** What the role's trust policy must allow for this step. */
   readonly needs: string
-  /** Whether the broker shows its ExternalId at this step, so that it may be what does not match. */
+  /** Whether the broker sends its ExternalId at this step, so that a mismatch may be the cause. */
   readonly wantsExternalId: boolean
 }
 
@@ -28,7 +28,7 @@ export function outcomeOf(error: unknown): 'denied' | 'throttled' | 'error' {
   return name.startsWith('AccessDenied') ? 'denied' : 'error'
 }
 
-/** AWS's error as ours, with what to do about it. AWS's own text names roles and actions, never a secret; it is in `cause` too. */
+/** Translates AWS's error, with a hint. AWS's own text names roles and actions, never a secret; `cause` keeps it. */
 export function toAwsError(error: unknown, step: AwsStep): BrokerError {
   if (error instanceof BrokerError) return error
   const { message } = error as Error
@@ -39,18 +39,27 @@ export function toAwsError(error: unknown, step: AwsStep): BrokerError {
   if (throttles.has(name))
     return new BrokerError('AWS_UNAVAILABLE', 'STS is throttling; try again in a moment', { cause: error })
   if (name === 'RegionDisabled')
-    return denied('the region is not enabled', 'Enable it in this account, or list another first under aws.regions.')
+    return denied(
+      'the region is not enabled',
+      'Enable it in this account, or list another region first in aws.regions.',
+    )
   if (expired.has(name))
     return denied(
       'the broker’s own credentials have expired',
       'Check the clock of the machine and its AWS credentials.',
     )
   if (badCredentials.has(name))
-    return denied('AWS does not accept the broker’s own credentials', 'Check them, and the clock of the machine.')
+    return denied(
+      'AWS does not accept the broker’s own credentials',
+      'Check the credentials and the clock of the machine.',
+    )
   if (name === 'CredentialsProviderError')
-    return denied('the broker has no AWS credentials', 'Give the daemon a role (IRSA, instance role) or keys.')
+    return denied(
+      'the broker has no AWS credentials',
+      'Give the daemon a role (IRSA, instance profile) or access keys.',
+    )
   if (badInput.has(name))
-    return denied(message.slice(0, 300), 'Shorten tags and session policy of this level, or correct the ARN.')
+    return denied(message.slice(0, 300), 'Shorten the tags or the session policy of this level, or correct the ARN.')
   return new BrokerError('AWS_UNAVAILABLE', `STS did not answer (${codeOf(error)})`, { cause: error })
 }
 
@@ -64,25 +73,25 @@ function accessDenied(
   if (action === 'sts:TagSession' || action === 'sts:SetSourceIdentity')
     return denied(
       `${action} is not allowed`,
-      `Give its trust policy a statement of its own that allows the broker ${action} (without a condition on sts:ExternalId, which never matches there), and the caller the same permission. \`sallyport aws policies\` prints both.`,
+      `Add a separate statement to its trust policy that allows ${action} to the broker (without a condition on sts:ExternalId, which never matches there), and give the caller the same permission. \`sallyport aws policies\` prints both.`,
     )
   const condition = wantsExternalId
-    ? 'with this installation’s ExternalId (`sallyport aws validate` shows whether it is the one)'
-    : 'for a SourceIdentity and the tag sallyport:grant, if it has conditions'
+    ? 'with this installation’s ExternalId (`sallyport aws validate` checks whether it matches)'
+    : 'and its conditions, if any, must match a SourceIdentity and the tag sallyport:grant'
   return denied(
     'the broker may not assume it',
-    `Its trust policy must allow ${needs}, ${condition}; a permission of the caller, the tag sallyport:managed=true or an organization policy may be missing as well.`,
+    `Its trust policy must allow ${needs}, ${condition}. Also check the caller’s permission, the tag sallyport:managed=true and the organization’s policies.`,
   )
 }
 
 const badTokens = new Set(['InvalidIdentityToken', 'IDPRejectedClaim'])
 
-/** What AWS said of somebody's ID token, with what to do about it. */
+/** AWS's error about a person's ID token, with a hint. */
 export function toWebIdentityError(error: unknown, arn: string): BrokerError {
   const { message } = error as Error
   const name = codeOfAws(error)
   if (expired.has(name))
-    return new BrokerError('LOGIN_REQUIRED', 'AWS says that your ID token has expired', {
+    return new BrokerError('LOGIN_REQUIRED', 'AWS reports that your ID token has expired', {
       cause: error,
       hint: 'run: sallyport login',
     })
@@ -97,13 +106,13 @@ export function toWebIdentityError(error: unknown, arn: string): BrokerError {
     return new BrokerError('AWS_UNAVAILABLE', 'AWS could not reach the identity provider; try again', { cause: error })
   if (name.startsWith('AccessDenied'))
     return denied(
-      'its trust policy does not let this person in',
+      'its trust policy does not allow this person',
       'It must allow sts:AssumeRoleWithWebIdentity for this issuer and audience, and sts:TagSession and sts:SetSourceIdentity where the ID token carries tags or a source identity.',
     )
   return toAwsError(error, { what: 'the role of the target', arn, needs: '', wantsExternalId: false })
 }
 
-/** A call of IAM's that failed, on the policy by which sessions are killed. */
+/** Translates an error of IAM about the policy that kills sessions. */
 export function toIamError(error: unknown, operation: string, arn: string): BrokerError {
   if (error instanceof BrokerError) return error
   const name = codeOfAws(error)
@@ -112,7 +121,8 @@ export function toIamError(error: unknown, operation: string, arn: string): Brok
       cause: error,
       hint: 'Check the clock of the machine.',
     })
-  const hint = '`sallyport aws policies --feature revocation` prints the policy, and what the spoke role needs'
+  const hint =
+    '`sallyport aws policies --feature revocation` prints the policy and the permissions that the spoke role needs'
   if (name.startsWith('AccessDenied'))
     return new BrokerError('AWS_DENIED', `${arn}: iam:${operation} is not allowed`, { cause: error, hint })
   if (name === 'NoSuchEntity')

@@ -29,7 +29,7 @@ export interface SessionAsk {
   readonly policy: string | null
   /** Managed session policies, at most 10. */
   readonly policyArns?: readonly string[]
-  /** Whether the tags that revocation goes by follow into roles assumed from this session. No unless told. */
+  /** Whether the tags used for revocation are passed on to roles assumed from this session. Default: no. */
   readonly isTransitive?: boolean
   /** False: without SourceIdentity. */
   readonly hasSourceIdentity?: boolean
@@ -39,7 +39,7 @@ export interface SessionAsk {
   readonly longestMs?: number
 }
 
-/** What the person's own ID token opens, without any credentials of the broker's. */
+/** A session by the person's own ID token, without any credentials of the broker. */
 export interface WebIdentityAsk
   extends Pick<SessionAsk, 'partition' | 'person' | 'policy' | 'policyArns' | 'until' | 'longestMs'> {
   readonly role: string
@@ -50,15 +50,15 @@ export interface WebIdentityAsk
 /** Built by `createAws` (create-aws.ts). */
 export interface Aws {
   /**
-   * Hub, spoke, last hop: each with what its trust policy wants.
+   * Hub, spoke, last hop: each with what its trust policy requires.
    * @throws BrokerError AWS_DENIED (which role, which step, what to fix), AWS_UNAVAILABLE
    */
   session(ask: SessionAsk): Promise<AwsCredentials>
-  /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer good), AWS_UNAVAILABLE */
+  /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer valid), AWS_UNAVAILABLE */
   webIdentitySession(ask: WebIdentityAsk): Promise<AwsCredentials>
   /**
-   * What an account lets the broker do, and what it must not. Nothing that is assumed is kept.
-   * @param idToken of whoever asks, for accounts that take nothing else
+   * Checks what an account allows the broker, and that it allows no more. The assumed sessions are discarded.
+   * @param idToken of the caller, for accounts that accept nothing else
    */
   checkAccount(
     account: string,

@@ -25,10 +25,10 @@ export interface Place {
 /** The permissions boundary of the revocable roles of each account. */
 export interface Boundary {
   /**
-   * Adds entries to the account's deny list and drops those that have run out; one change at a time for each account. AWS
+   * Adds entries to the account's deny list and drops expired ones; one change at a time for each account. AWS
    * applies it within seconds, at times minutes.
-   * @returns the version in force (a new one only when there was something to change), and when the first entry runs out;
-   *   null: there is none
+   * @returns the active version (a new one only when something changed), and when the first entry expires;
+   *   null: no entries
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LIMIT_REACHED when the list is full
    */
   deny(place: Place, denials: readonly Denial[]): Promise<Denied>
@@ -91,7 +91,7 @@ async function rewrite(
   const text = JSON.stringify(next)
   if (text.replaceAll(/\s/g, '').length > longestPolicy)
     throw new BrokerError('LIMIT_REACHED', `the deny list of ${arn} is full`, {
-      hint: 'entries go when their credentials have run out; until then shorter sessions, or deny the person in an organization policy',
+      hint: 'Entries are removed when their credentials expire. Until then use shorter sessions, or deny the person in an organization policy.',
     })
   const { Versions = [] } = await call('ListPolicyVersions', () =>
     client.send(new iam.ListPolicyVersionsCommand({ PolicyArn: arn })),
@@ -119,7 +119,7 @@ function oldestSpare(versions: readonly PolicyVersion[]): string | undefined {
   return spare.sort((a, b) => age(a) - age(b) || number(a) - number(b))[0]?.VersionId
 }
 
-/** What IAM sends is percent-encoded JSON; not every emulator's is. */
+/** IAM sends percent-encoded JSON; some emulators send plain JSON. */
 function parseDocument(version: PolicyVersion | undefined, arn: string): PolicyDocument {
   try {
     const text = version?.Document ?? ''

@@ -5,7 +5,7 @@ const connectionMs = 3000
 /** For one attempt; the SDK makes three. */
 const requestMs = 4000
 
-/** What every client of AWS is made with, apart from region and credentials. */
+/** Options of every AWS client, apart from region and credentials. */
 export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, service: string) {
   const { NodeHttpHandler } = await import('@smithy/node-http-handler')
   const endpoint = config.endpoints[service] ?? config.endpoints['*']

@@ -2,7 +2,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { outcomeOf } from './aws-errors.ts'
 
-/** Counts one call to AWS by what came of it; what it throws is the caller's to translate. */
+/** Counts one call to AWS by its outcome; the caller translates its errors. */
 export async function counted<T>(
   { awsCallsTotal }: Pick<Metrics, 'awsCallsTotal'>,
   labels: { readonly service: string; readonly operation: string },
@@ -13,7 +13,7 @@ export async function counted<T>(
     awsCallsTotal.inc({ ...labels, outcome: 'ok' })
     return answer
   } catch (error) {
-    // Ours come from calls before this one, which were counted there.
+    // A BrokerError comes from an earlier call, which was counted there.
     if (!(error instanceof BrokerError)) awsCallsTotal.inc({ ...labels, outcome: outcomeOf(error) })
     throw error
   }

@@ -11,7 +11,7 @@ import { type Caller, createSts, type Sts } from './sts.ts'
 
 export interface AwsDeps {
   readonly config: Config['aws']
-  /** Of this installation; AWS gives it to every trust policy. */
+  /** Of this installation; AWS passes it to every trust policy. */
   readonly externalId: string
   readonly clock: Clock
   readonly logger: Logger
@@ -82,7 +82,7 @@ function withExternalId({ externalId }: AwsDeps, arn: string, name: string): Ass
   return { RoleArn: arn, RoleSessionName: name, ExternalId: externalId }
 }
 
-/** Who and why, on the last hop only: a key that was inherited transitively must not be set again. */
+/** Person and reason, on the last hop only: a transitively inherited key must not be set again. */
 function decoration(deps: AwsDeps, ask: SessionAsk) {
   const { sessionId, isTransitive = false, hasSourceIdentity = true } = ask
   const tags = {
@@ -101,7 +101,7 @@ function decoration(deps: AwsDeps, ask: SessionAsk) {
   }
 }
 
-/** Tags by which a session can be killed; who it is and why stays with the first role. */
+/** Tags used to kill a session; person and reason stay with the first role. */
 const revocationTags = ['grant', 'session']
 
 function durationSeconds({ clock }: AwsDeps, { until }: { readonly until: number }, longest: number): number {

@@ -5,13 +5,13 @@ import type { Config } from '../config/config.ts'
 import type { Aws, SessionAsk } from './aws.ts'
 import type { Caller, Sts } from './sts.ts'
 
-/** One thing that was tried in an account. */
+/** One check of an account. */
 export interface Finding {
   readonly check: string
-  /** `skipped`: an earlier one failed, so that this would say nothing. */
+  /** `skipped`: an earlier check failed, so this one would prove nothing. */
   readonly outcome: 'ok' | 'failed' | 'skipped'
   readonly detail: string
-  /** What to do; null when there is nothing. */
+  /** What to do; null: nothing. */
   readonly fix: string | null
 }
 
@@ -26,7 +26,7 @@ export interface OnboardingDeps {
   readonly config: Config['aws']
   readonly externalId: string
   readonly sts: Sts
-  /** ID token of whoever asks for the check, for accounts that take nothing else. @throws BrokerError LOGIN_REQUIRED */
+  /** ID token of the caller, for accounts that accept nothing else. @throws BrokerError LOGIN_REQUIRED */
   idToken(): Promise<string>
   readonly hub: Caller
   readonly session: Aws['session']
@@ -35,7 +35,7 @@ export interface OnboardingDeps {
 type Place = Pick<SessionAsk, 'partition' | 'account'>
 
 const wrongExternalId = 'sallyport-onboarding-check-wrong'
-/** The shortest that STS gives: nobody is handed these. */
+/** The shortest that STS issues: these credentials are discarded. */
 const common = { RoleSessionName: 'sallyport-onboarding', DurationSeconds: 900 }
 /** A session that may do nothing at all. */
 const nothing = JSON.stringify({
@@ -44,8 +44,9 @@ const nothing = JSON.stringify({
 })
 
 /**
- * Proves what an account lets the broker do, and what it must not: the spoke role opens with this installation's ExternalId, not
- * without and not with another; brokered roles accept tags and SourceIdentity. Nothing that is assumed is kept.
+ * Checks what an account allows the broker, and that it allows no more: the spoke role can be assumed with this installation's
+ * ExternalId, but not without it or with another; brokered roles accept tags and SourceIdentity. The assumed sessions are
+ * discarded.
  */
 export async function checkAccount(
   deps: OnboardingDeps,
@@ -82,7 +83,7 @@ async function checkSpoke(
   return findings
 }
 
-/** By the very request that a person's session is made with. */
+/** With the same request as for a person's session. */
 function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<Finding> {
   const { arn, hasSourceIdentity, hasTransitiveTags: isTransitive } = role
   const check = `${arn === null ? 'spoke role' : `role ${arn}`} with tags and SourceIdentity`
@@ -94,26 +95,26 @@ function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<F
 async function mayPass(check: string, run: () => Promise<unknown>): Promise<Finding> {
   try {
     await run()
-    return { check, outcome: 'ok', detail: 'it may be assumed', fix: null }
+    return { check, outcome: 'ok', detail: 'it can be assumed', fix: null }
   } catch (error) {
     return toFailure(check, error)
   }
 }
 
-/** Only a refusal proves anything: that AWS did not answer doesn't. */
+/** Only a refusal proves anything; a missing answer does not. */
 async function mustFail(check: string, arn: string, run: () => Promise<unknown>): Promise<Finding> {
   try {
     await run()
   } catch (error) {
     return isAccessDenied(error)
-      ? { check, outcome: 'ok', detail: 'it is refused, as it should be', fix: null }
+      ? { check, outcome: 'ok', detail: 'refused as expected', fix: null }
       : toFailure(check, error)
   }
   return {
     check,
     outcome: 'failed',
-    detail: `the trust policy of ${arn} is open: whoever may call as the hub gets in`,
-    fix: 'Add the condition StringEquals sts:ExternalId; `sallyport aws policies` prints the whole document.',
+    detail: `the trust policy of ${arn} is too open: it lets the hub in without the right ExternalId`,
+    fix: 'Add the condition StringEquals sts:ExternalId; `sallyport aws policies` prints the document.',
   }
 }
 
@@ -134,7 +135,7 @@ const skipped = (check: string): Finding => ({
   fix: null,
 })
 
-/** With the token of whoever asks: what it carries, and whether the roles let it in. */
+/** With the caller's token: what it carries, and whether the roles accept it. */
 async function checkWebIdentity(deps: OnboardingDeps, roles: readonly RoleToTry[]): Promise<Finding[]> {
   let token: string
   try {
@@ -152,7 +153,7 @@ function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<
   return mayPass(`role ${arn} with your ID token`, () => sts.assumeRoleWithWebIdentity(input))
 }
 
-/** Tags and SourceIdentity can't be asked for with a token: they are there only if the provider puts them there. */
+/** Tags and SourceIdentity can't be requested with a token: only the provider can add them. */
 function carried(token: string): Finding[] {
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
   const { principal_tags: tags = {} } = (claims['https://aws.amazon.com/tags'] ?? {}) as { principal_tags?: object }
@@ -164,14 +165,14 @@ function carried(token: string): Finding[] {
       outcome: 'ok',
       detail:
         names.length === 0
-          ? 'none: CloudTrail shows the person by the session name alone'
+          ? 'none: CloudTrail shows the person only in the session name'
           : `the provider sends ${names.join(', ')}`,
       fix: null,
     },
     {
       check: 'SourceIdentity in the ID token',
       outcome: 'ok',
-      detail: typeof source === 'string' ? 'the provider sends it' : 'none: it is not set on these sessions',
+      detail: typeof source === 'string' ? 'the provider sends it' : 'none: these sessions have no SourceIdentity',
       fix: null,
     },
   ]

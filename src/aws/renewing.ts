@@ -8,17 +8,17 @@ export interface Expiring {
 export interface RenewingOptions<T extends Expiring> {
   make(): Promise<T>
   readonly clock: Clock
-  /** From this long before its end a value is renewed while it is still handed out; up to a fifth more, at random. */
+  /** How long before its end a value is renewed, while it is still handed out; up to a fifth more, at random. */
   readonly aheadMs: number
   /** In this last stretch it is no longer handed out. */
   readonly marginMs: number
-  /** A renewal ahead failed; whoever asks after the end gets the error. */
+  /** A renewal ahead failed; callers after the end get the error. */
   readonly onLateRenewal: (error: unknown) => void
-  /** 0 to 1; `Math.random` unless told. */
+  /** 0 to 1; default `Math.random`. */
   readonly random?: () => number
 }
 
-/** One value that expires: made once however many ask for it (single flight), and renewed ahead. A failure is not kept. */
+/** One value that expires: made once for all concurrent callers (single flight), and renewed ahead. A failure is not kept. */
 export class Renewing<T extends Expiring> {
   readonly #options: RenewingOptions<T>
   #value: T | undefined

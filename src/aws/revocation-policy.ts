@@ -1,7 +1,7 @@
 /**
  * The permissions boundary of revocable roles: what its owner wrote, and one deny statement for the ids of grants, one for those
- * of sessions, for each quarter of an hour until which their credentials can work. The statement's Sid says that instant, so
- * that the document itself tells when an entry may go, also to a broker that lost its store. Pure.
+ * of sessions, for each quarter of an hour until which their credentials can work. The statement's Sid holds that instant, so
+ * that the document itself says when an entry can be removed, even to a broker that lost its store. Pure.
  */
 export interface Denial {
   readonly by: 'grant' | 'session'
@@ -15,12 +15,12 @@ export interface PolicyDocument {
   readonly Statement: readonly unknown[]
 }
 
-/** Characters of a managed policy that IAM takes, blanks not counted. */
+/** Most characters of a managed policy, blanks not counted. */
 export const longestPolicy = 6144
 const stepMs = 900_000
 const sids = { grant: 'SallyportGrantsUntil', session: 'SallyportSessionsUntil' } as const
 
-/** The entries in force, and the statements that are not the broker's. */
+/** The current entries, and the statements that are not the broker's. */
 export function readBoundary(document: PolicyDocument): { denials: Denial[]; others: unknown[] } {
   const denials: Denial[] = []
   const others: unknown[] = []
@@ -33,8 +33,8 @@ export function readBoundary(document: PolicyDocument): { denials: Denial[]; oth
 }
 
 /**
- * The document with these entries added, and without those that have run out.
- * @returns undefined when it says all that already
+ * The document with these entries added, and without expired ones.
+ * @returns undefined when nothing changes
  */
 export function withDenials(
   document: PolicyDocument,

@@ -5,8 +5,8 @@ const longestName = 64
 const longestTag = 256
 
 /**
- * A login as RoleSessionName and SourceIdentity: 2–64 of letters, digits and `_+=,.@-`. What needs mapping ends in a digest, so
- * that two logins never become one name.
+ * A login as RoleSessionName and SourceIdentity: 2–64 of letters, digits and `_+=,.@-`. Names that need mapping end in a digest, so
+ * that two logins never get the same name.
  */
 export function toSessionName(login: string): string {
   const allowed = login.replace(/[^\w+=,.@-]/g, '-')

@@ -14,17 +14,17 @@ export interface StsDeps {
   readonly logger: Logger
 }
 
-/** Credentials for the next call; asked each time, so that they are the newest. Undefined: the default provider chain. */
+/** Credentials for the next call; called each time to get the newest. Undefined: the default provider chain. */
 export type Caller = (() => Promise<AwsCredentials>) | undefined
 
 export interface Sts {
   /** @param caller the same function for the same role: a client is kept for each @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   assumeRole(caller: Caller, input: AssumeRoleCommandInput, step: AwsStep): Promise<AwsCredentials>
-  /** Not signed: the token is all there is. @throws BrokerError AWS_DENIED, LOGIN_REQUIRED, AWS_UNAVAILABLE */
+  /** Not signed: only the token authenticates. @throws BrokerError AWS_DENIED, LOGIN_REQUIRED, AWS_UNAVAILABLE */
   assumeRoleWithWebIdentity(input: AssumeRoleWithWebIdentityCommandInput): Promise<AwsCredentials>
 }
 
-/** Percent of the space for session policies and tags from which a warning is logged: at 100 sessions stop opening. */
+/** Percent of the space for session policies and tags from which a warning is logged: at 100, sessions fail to open. */
 const packedWarning = 80
 
 /** The SDK is imported with the first call, which costs 0.3 s and 14 MB. */
@@ -40,7 +40,7 @@ export function createSts(deps: StsDeps): Sts {
   }
   const read = ({ Credentials, PackedPolicySize: percent = 0, SourceIdentity }: Assumed, role: string | undefined) => {
     if (percent > packedWarning)
-      deps.logger.warn({ percent, role }, 'session policy and tags nearly fill the space that STS has for them')
+      deps.logger.warn({ percent, role }, 'session policy and tags have nearly reached the size limit of STS')
     return toCredentials(Credentials, SourceIdentity)
   }
   return {
@@ -58,7 +58,7 @@ export function createSts(deps: StsDeps): Sts {
       try {
         return await counted(deps.metrics, { service: 'sts', operation: 'AssumeRoleWithWebIdentity' }, async () => {
           const [client, { AssumeRoleWithWebIdentityCommand }] = await Promise.all([
-            clientFor(nobody),
+            clientFor(unsigned),
             import('@aws-sdk/client-sts'),
           ])
           return read(await client.send(new AssumeRoleWithWebIdentityCommand(input)), input.RoleArn)
@@ -70,15 +70,15 @@ export function createSts(deps: StsDeps): Sts {
   }
 }
 
-/** What both ways of assuming a role answer with. */
+/** Common part of both answers to assuming a role. */
 interface Assumed {
   readonly Credentials?: Answer | undefined
   readonly PackedPolicySize?: number | undefined
   readonly SourceIdentity?: string | undefined
 }
 
-/** Of calls that are not signed. */
-const nobody: Caller = () => Promise.reject(new Error('this call needs no credentials'))
+/** For calls that are not signed. */
+const unsigned: Caller = () => Promise.reject(new Error('this call needs no credentials'))
 
 async function createClient({ config }: StsDeps, caller: Caller): Promise<STSClient> {
   const { STSClient } = await import('@aws-sdk/client-sts')

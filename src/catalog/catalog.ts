@@ -1,13 +1,13 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { CatalogEntry, Resource } from './resource.ts'
 
-/** What is known: every resource, by id. */
+/** Every known resource, by id. */
 export interface Catalog {
   readonly all: readonly CatalogEntry[]
   get(id: string): CatalogEntry | undefined
   /**
-   * Finds one resource by its full id or its last part, among those that `isVisible` to the person who asks, so that
-   * unknown and not-visible answer alike.
+   * Finds one resource by its full id or its last part, among those that `isVisible` to the caller, so that
+   * unknown and invisible resources look the same.
    * @throws BrokerError RESOURCE_UNKNOWN, or RESOURCE_AMBIGUOUS with the full ids
    */
   find(reference: string, isVisible: (resource: Resource) => boolean): CatalogEntry
@@ -27,7 +27,9 @@ export function createCatalog(entries: readonly CatalogEntry[]): Catalog {
       const [only] = found
       if (only && found.length === 1) return only
       if (!only)
-        throw new BrokerError('RESOURCE_UNKNOWN', reference.slice(0, 256), { hint: 'list yours with: sallyport ls' })
+        throw new BrokerError('RESOURCE_UNKNOWN', reference.slice(0, 256), {
+          hint: 'List your resources with: sallyport ls',
+        })
       const ids = found.slice(0, mostNamed).map((resource) => resource.id)
       const more = found.length > mostNamed ? ` and ${found.length - mostNamed} more` : ''
       throw new BrokerError('RESOURCE_AMBIGUOUS', `${ids.join(', ')}${more}; give the full id`)

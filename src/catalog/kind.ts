@@ -16,21 +16,21 @@ export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** What a kind may know of the configuration around a resource. */
+/** The part of the configuration that a kind may read. */
 export interface Surroundings {
   readonly aws: { readonly accounts: Readonly<Record<string, { readonly trust: 'hub' | 'web_identity' }>> }
 }
 
 /**
- * A kind of resource: data and judgement, without I/O. From a list of these follow the configuration's schema and reference, the
- * forms of ids, the listeners, and the policies that AWS needs; what runs is a module on top of it (src/kinds).
+ * A kind of resource: data and rules, without I/O. The configuration's schema and reference, the forms of ids, the listeners and
+ * the AWS policies are derived from a list of these; a module (src/kinds) adds what runs.
  */
 export interface Kind<T = unknown, L = unknown> {
   /** First part of its ids. */
   readonly name: string
   /** What comes after the name in an id: ACCOUNT/REGION/NAME, ACCOUNT/NAME, or an id alone. */
   readonly id: 'regional' | 'account' | 'global'
-  /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no port carries it. */
+  /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no port serves it. */
   readonly protocol?: string
   readonly target: {
     /** The attributes of a catalog entry. A member marked `x-file` names a file, and arrives absolute. */
@@ -43,11 +43,11 @@ export interface Kind<T = unknown, L = unknown> {
     /** What a level of the configuration means on this kind; reports every problem at once. */
     read(raw: unknown): Parsed<L>
   }
-  /** What keeps a level from working on one target. */
+  /** Why a level does not work on one target. */
   fits?(level: L, target: T): readonly Problem[]
-  /** What keeps the broker from reaching a target as it is configured. */
+  /** Why the broker cannot reach a target as configured. */
   check?(target: T, surroundings: Surroundings): readonly Problem[]
-  /** What lists show of a target, beside its id and tags. */
+  /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** Roles that the broker assumes for a target. */
   roles?(target: T): readonly RoleToTry[]
@@ -96,7 +96,7 @@ export function heldBy<T, L>(kind: Kind<T, L>, held: Held): Held<T, L> {
   return held
 }
 
-/** The one place where types are taken on trust: the catalog let the kind of this name read target and level. */
+/** The only unchecked cast: the catalog had the kind of this name parse target and level. */
 function isHeldBy<T, L>(kind: Kind<T, L>, held: Held): held is Held<T, L> {
   return held.resource.kind === kind.name
 }

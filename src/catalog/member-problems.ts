@@ -8,9 +8,9 @@ interface Annotations {
 }
 
 /**
- * What is wrong with a mapping that its schema refuses: every unknown and every wrong member, each once. What is said of a
+ * The problems of a mapping that its schema refuses: every unknown and every wrong member, each once. The message for a
  * member is its `errorMessage` or `patternErrorMessage`.
- * @param words what such a mapping is called, and what to say when it is no mapping at all
+ * @param words the name of such a mapping, and the message for anything that is not a mapping
  */
 export function memberProblems(
   schema: TObject,

@@ -23,9 +23,9 @@ export interface PolicyDocument {
   readonly name: string
   readonly title: string
   readonly where: 'hub account' | 'each account' | 'each brokered role'
-  /** Whom the account's roles trust for it to make sense. */
+  /** Trust models of the account for which it applies. */
   readonly trust: readonly ('hub' | 'web_identity')[]
-  /** Of a brokered role: what it is called in templates, and what is true of the roles that need it. */
+  /** For a brokered role: its name in templates, and which roles need it. */
   readonly optional?: { readonly resource: string; readonly when: string }
   readonly statements: readonly Statement[]
 }
@@ -42,7 +42,7 @@ export interface PolicyValue {
  */
 export interface PolicyPart {
   readonly feature: string
-  /** Statements for documents that are there anyway. */
+  /** Statements for documents of every installation. */
   readonly statements?: readonly { readonly document: BaseDocument; readonly statement: Statement }[]
   readonly documents?: readonly PolicyDocument[]
   /** Values beside those that every installation has, by name. */

@@ -15,12 +15,12 @@ export interface Resource {
   readonly source: 'config' | 'discovery'
 }
 
-/** A resource as the catalog knows it: with what its kind read of the attributes. */
+/** A resource in the catalog, with the attributes as its kind parsed them. */
 export interface CatalogEntry extends Resource {
   readonly target: unknown
 }
 
-/** A resource as it is written in the configuration; every member beside these is an attribute of its kind. */
+/** A resource as written in the configuration; every other member is an attribute of its kind. */
 export interface ResourceFile {
   readonly id: string
   readonly partition?: string

@@ -2,7 +2,7 @@ import { parseAddressRange } from '../../proxy/ports/address-range.ts'
 
 export { isLoopback } from '../../proxy/ports/loopback.ts'
 
-/** True for an address that means every interface of the machine. */
+/** True for an address that stands for every interface of the machine. */
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::' || host === '*'
 }

@@ -15,7 +15,7 @@ export interface TlsFiles {
 export interface ListenerConfig {
   readonly listen: HostPort
   readonly tls: TlsFiles
-  /** The resource it is pinned to; null: it takes every resource of its protocol. */
+  /** The resource it is pinned to; null: serves every resource of its protocol. */
   readonly resource: string | null
 }
 
@@ -23,7 +23,7 @@ export interface ListenerConfig {
 export interface AwsAccount {
   readonly connectRole: string
   readonly partition: string
-  /** Whom its roles trust: the hub's chain, or the person's own ID token. */
+  /** What its roles trust: the hub's chain, or the person's own ID token. */
   readonly trust: 'hub' | 'web_identity'
 }
 
@@ -95,13 +95,13 @@ export interface ConfigProblem {
   readonly path: string
   readonly line: number
   readonly column: number
-  /** What was expected and what came. */
+  /** What was expected and what was found. */
   readonly message: string
   /** What to do. */
   readonly fix: string
 }
 
-/** What `loadConfig` of load.ts answers; it never throws because of what is in the file. */
+/** Result of `loadConfig` in load.ts, which never throws because of the file's content. */
 export type LoadedConfig =
   | { readonly ok: true; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
   | { readonly ok: false; readonly problems: readonly ConfigProblem[] }

@@ -7,7 +7,7 @@ import type { ConfigFile } from './schema.ts'
 
 type Section = keyof ConfigFile
 
-/** A check over several values. It runs when none of the sections it reads has a problem of its own. */
+/** A check over several values. Runs when the sections it reads have no problems of their own. */
 export interface CrossCheck {
   readonly reads: readonly Section[]
   find(file: ConfigFile, config: Config, kinds: Kinds): Finding[]
@@ -27,8 +27,8 @@ function plainHttp({ server }: Config): Finding[] {
   return [
     {
       path: 'server.listen',
-      message: `plain HTTP on ${server.listen.host} would send sign-ins unprotected`,
-      fix: 'set server.tls, listen on 127.0.0.1, or name the TLS proxy in front in server.trusted_proxies',
+      message: `plain HTTP on ${server.listen.host} would send sign-ins unencrypted`,
+      fix: 'set server.tls, listen on 127.0.0.1, or list the TLS proxy in front of it in server.trusted_proxies',
     },
   ]
 }
@@ -39,7 +39,7 @@ function publicUrl({ server }: ConfigFile): Finding[] {
   if (!url) return [{ path, message: 'expected a URL', fix: 'e.g. https://access.example.com' }]
   const findings: Finding[] = []
   if (url.protocol !== 'https:' && !isLoopback(url.hostname))
-    findings.push({ path, message: 'expected https, got http', fix: 'use https; only loopback may do without' })
+    findings.push({ path, message: 'expected https, got http', fix: 'use https; only loopback addresses may use http' })
   if (url.username || url.password)
     findings.push({ path, message: 'expected no user or password in the URL', fix: 'remove them' })
   if (url.pathname !== '/' || url.search || url.hash)
@@ -48,7 +48,7 @@ function publicUrl({ server }: ConfigFile): Finding[] {
     findings.push({
       path,
       message: 'is https, but the daemon serves plain HTTP and trusts no proxy',
-      fix: 'set server.tls, or name the TLS proxy in server.trusted_proxies',
+      fix: 'set server.tls, or list the TLS proxy in server.trusted_proxies',
       warning: true,
     })
   return findings
@@ -73,7 +73,7 @@ function issuer({ oidc }: ConfigFile): Finding[] {
   const url = URL.parse(oidc.issuer)
   if (!url) return [{ path, message: 'expected a URL', fix: 'e.g. https://login.example.com' }]
   if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
-  return [{ path, message: 'expected https, got http', fix: 'use https; only loopback may do without' }]
+  return [{ path, message: 'expected https, got http', fix: 'use https; only loopback addresses may use http' }]
 }
 
 function logins({ oidc }: ConfigFile): Finding[] {
@@ -93,7 +93,7 @@ function awsFindings({ aws = {} }: ConfigFile, config: Config): Finding[] {
   return [...endpoints(config), ...partitions(aws, config)]
 }
 
-/** Credentials and tokens of the hub travel to these. */
+/** The hub's credentials and tokens are sent to these. */
 function endpoints({ aws }: Config): Finding[] {
   return Object.entries(aws.endpoints).flatMap(([service, text]) => {
     const path = service === '*' ? 'aws.endpoint_url' : `aws.endpoint_url.${service}`
@@ -101,7 +101,7 @@ function endpoints({ aws }: Config): Finding[] {
     if (!url)
       return [{ path, message: 'expected a URL', fix: 'e.g. https://vpce-1a2b.sts.eu-west-1.vpce.amazonaws.com' }]
     if (url.protocol === 'https:' || isLoopback(url.hostname)) return []
-    return [{ path, message: 'session tokens would travel unprotected', fix: 'use https', warning: true as const }]
+    return [{ path, message: 'session tokens would be sent unencrypted', fix: 'use https', warning: true as const }]
   })
 }
 
@@ -116,7 +116,7 @@ function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Findin
           {
             path: `aws.accounts.${id}`,
             message: `is in partition ${partition}, but the hub role is in ${hub}`,
-            fix: 'run one broker for each partition',
+            fix: 'run a separate broker for each partition',
           },
         ],
   )
@@ -125,9 +125,9 @@ function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Findin
 function anchors({ audit }: ConfigFile): Finding[] {
   return (audit?.anchors ?? []).flatMap((one, i) => {
     const path = `audit.anchors[${i}]`
-    if (one.stdout === false) return [{ path, message: 'stdout: false says nothing', fix: 'remove this item' }]
+    if (one.stdout === false) return [{ path, message: 'stdout: false has no effect', fix: 'remove this item' }]
     if ((one.file === undefined) === (one.stdout === undefined))
-      return [{ path, message: 'expected one of file and stdout', fix: 'write one item for each place' }]
+      return [{ path, message: 'expected one of file and stdout', fix: 'write one item for each destination' }]
     return []
   })
 }

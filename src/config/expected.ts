@@ -28,7 +28,7 @@ export interface SchemaView {
   readonly additionalProperties?: boolean | SchemaView
   readonly items?: SchemaView
   readonly anyOf?: readonly SchemaView[]
-  /** The first that applies says what belongs here, instead of the schema around it. */
+  /** The first that applies replaces the schema around it. */
   readonly allOf?: readonly { readonly if: SchemaView; readonly then: SchemaView }[]
 }
 
@@ -43,14 +43,14 @@ const typeNames: Readonly<Record<string, string>> = {
   object: 'a mapping',
 }
 
-/** What belongs here, in words that follow "expected": `1–65535`, `a list`, `a duration such as 30s …`. */
+/** The expected value, as text that follows "expected": `1–65535`, `a list`, `a duration such as 30s …`. */
 export function expected(schema: SchemaView): string {
   if (schema.const !== undefined) return JSON.stringify(schema.const)
   if (schema.anyOf) return schema.anyOf.map(expected).join(', or ')
   if (schema['x-least'])
     return `a duration of ${schema['x-least']} to ${schema['x-most']}, such as ${schema.examples?.[0]}`
-  const said = schema.patternErrorMessage ?? schema.errorMessage
-  if (said) return said.replace(/^expected /, '')
+  const message = schema.patternErrorMessage ?? schema.errorMessage
+  if (message) return message.replace(/^expected /, '')
   if (schema.format === 'regex') return 'a regular expression'
   if (schema.type === 'integer' || schema.type === 'number') return expectedNumber(schema)
   return typeNames[schema.type ?? ''] ?? 'anything'

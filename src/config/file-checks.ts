@@ -10,7 +10,7 @@ const certificatePattern = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE
 const maxPemBytes = 1_000_000
 const monthMs = 30 * 86_400_000
 
-/** Certificates, keys and roots that the configuration names: there, readable, matching, in date. @param now epoch ms */
+/** Certificates, keys and roots in the configuration: present, readable, matching, not expired. @param now epoch ms */
 export async function checkFiles(file: ConfigFile, config: Config, kinds: Kinds, now: number): Promise<Finding[]> {
   const { server, listeners, resources } = config
   const own = Object.entries(listeners).flatMap(([protocol, ports]) =>
@@ -44,7 +44,7 @@ async function checkPair(path: string, files: TlsFiles, now: number): Promise<Fi
   return judgePair(path, cert, key, now)
 }
 
-/** Pure: do these two belong together, and for how long? */
+/** Pure: whether these two match, and until when. */
 export function judgePair(path: string, cert: string, key: string, now: number): Finding[] {
   const certificate = parse(() => new X509Certificate(cert))
   const privateKey = parse(() => createPrivateKey(key))
@@ -53,7 +53,7 @@ export function judgePair(path: string, cert: string, key: string, now: number):
     findings.push({
       path: `${path}.cert`,
       message: 'expected a PEM certificate',
-      fix: 'put the chain there, leaf first',
+      fix: 'provide the chain, leaf certificate first',
     })
   if (!privateKey)
     findings.push({
@@ -66,7 +66,7 @@ export function judgePair(path: string, cert: string, key: string, now: number):
     findings.push({
       path: `${path}.key`,
       message: 'is not the key of the certificate',
-      fix: 'name the two files of one pair',
+      fix: 'use a certificate and key that belong together',
     })
   return [...findings, ...judgeDates(`${path}.cert`, certificate, now)]
 }
@@ -80,7 +80,7 @@ function judgeDates(path: string, certificate: X509Certificate, now: number): Fi
       {
         path,
         message: `is not valid before ${day(validFromDate)}`,
-        fix: 'look at the clock of this machine',
+        fix: 'check the clock of this machine',
         warning: true,
       },
     ]
@@ -102,11 +102,11 @@ async function checkRoots(path: string, ca: string): Promise<Finding[]> {
   const roots = pem.match(certificatePattern) ?? []
   const broken = roots.findIndex((root) => !parse(() => new X509Certificate(root)))
   const fix = 'name a PEM file with one or more certificates'
-  if (roots.length === 0) return [{ path, message: 'the file holds no PEM certificate', fix }]
+  if (roots.length === 0) return [{ path, message: 'the file contains no PEM certificate', fix }]
   return broken < 0 ? [] : [{ path, message: `certificate ${broken + 1} of the file cannot be read`, fix }]
 }
 
-/** The name of the file is not repeated: somebody may have put the key itself there, by a reference. */
+/** The file name is not repeated: a reference may have put the key itself there. */
 async function read(path: string, file: string): Promise<string | Finding> {
   const answer = await readText(file, maxPemBytes)
   if (answer.ok) return answer.text

@@ -19,7 +19,7 @@ export function listenerTls(file: ConfigFile): Finding[] {
       : [
           {
             path,
-            message: 'a protocol port needs a certificate: connect tokens travel only inside TLS',
+            message: 'a protocol port needs a certificate: connect tokens are sent only inside TLS',
             fix: 'set tls here, or server.tls',
           },
         ],
@@ -47,7 +47,7 @@ function collide(a: HostPort, b: HostPort): boolean {
   return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
 }
 
-/** A pinned port names one resource, and one that its protocol reaches. */
+/** A pinned port must name one resource that its protocol can reach. */
 export function pinnedResources(file: ConfigFile, kinds: Kinds): Finding[] {
   const ids = (file.resources ?? []).map((one) => one.id)
   return portsOf(file).flatMap(({ port: { resource }, protocol, path }) => {
@@ -56,10 +56,10 @@ export function pinnedResources(file: ConfigFile, kinds: Kinds): Finding[] {
     if (resource === undefined || reached.length === 1 || reached.includes(resource)) return []
     const message =
       reached.length > 1
-        ? `"${resource}" means several resources`
+        ? `"${resource}" matches several resources`
         : named.length > 0
-          ? `${named[0]} is not reached by ${protocol}`
+          ? `${named[0]} cannot be reached by ${protocol}`
           : `there is no resource "${resource}"`
-    return [{ path: `${path}.resource`, message, fix: 'write the full id of one under resources' }]
+    return [{ path: `${path}.resource`, message, fix: 'write the full id of a resource under resources' }]
   })
 }

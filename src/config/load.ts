@@ -17,10 +17,10 @@ export type { Env } from './read-references.ts'
 
 const maxFileBytes = 1_000_000
 
-/** Sections without which the checks of features ({@link ConfigCheck}) would report what isn't wrong. */
+/** Sections that must be valid before the checks of features ({@link ConfigCheck}) run. */
 const featureSections = ['aws', 'resources', 'levels'] as const
 
-/** Stands in for a required section that has problems of its own, while the others are checked. */
+/** Replaces required sections that have problems of their own, so that the others can be checked. */
 const placeholders = {
   version: 1,
   server: { public_url: 'https://placeholder.invalid' },
@@ -61,7 +61,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
 type Report = (mistake: Mistake) => ConfigProblem
 
 function unreadable(path: string, why: string): ConfigProblem {
-  const fix = 'name the YAML file of the configuration, and let the daemon read it'
+  const fix = 'give the path of a configuration file that the daemon can read'
   return { path: '', line: 1, column: 1, message: `${path} ${why}`, fix }
 }
 
@@ -71,13 +71,13 @@ function mistakesOf(value: unknown, unread: readonly Mistake[], kinds: Kinds, sh
   return validate(configSchema(kinds), value, show).filter((mistake) => !known.has(formatPath(mistake.path)))
 }
 
-/** A value as it was typed; what came by a reference is named, never shown. */
+/** A value as it was typed; values of references are named, never shown. */
 function show(root: Located, path: Path, value: unknown): string {
   if (value === null || value === undefined) return 'nothing'
   if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a mapping'
   const typed = locate(root, path)
   if (typeof typed.value !== 'string') return typed.source ?? String(value)
-  if (findReferences(typed.value).length > 0) return `what ${cut(typed.value)} holds`
+  if (findReferences(typed.value).length > 0) return `the value of ${cut(typed.value)}`
   return JSON.stringify(cut(typed.value.replace(/\/\/[^/@\s]*@/, '//…@')))
 }
 
@@ -113,13 +113,13 @@ function toWarning(finding: Finding): Finding {
   return { ...finding, warning: true }
 }
 
-/** A secret typed into a file that is reviewed in git. */
+/** Warns about a secret typed into a file that is reviewed in git. */
 function literalSecrets(root: Located): Finding[] {
   const secret = locate(root, ['oidc', 'client_secret'])
   if (typeof secret.value !== 'string' || findReferences(secret.value).length > 0) return []
   // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
   const fix = 'write ${env:OIDC_SECRET} or ${file:PATH}'
-  return [{ path: 'oidc.client_secret', message: 'a secret is written in the file', fix, warning: true }]
+  return [{ path: 'oidc.client_secret', message: 'the secret is written in the file', fix, warning: true }]
 }
 
 function answer(config: Config, wrong: ConfigProblem[], findings: Finding[], report: Report): LoadedConfig {
@@ -129,7 +129,7 @@ function answer(config: Config, wrong: ConfigProblem[], findings: Finding[], rep
   return problems.length > 0 ? { ok: false, problems } : { ok: true, config, warnings: warnings.sort(byPlace) }
 }
 
-/** @param found what references hold; it is in no message, whoever wrote that */
+/** @param found values of references, which are removed from every message */
 function toProblem(root: Located, found: ReadonlyMap<string, string>, mistake: Mistake): ConfigProblem {
   const { line, column } = positionOf(root, mistake.path, mistake.at)
   const [message, fix] = [hide(mistake.message, found), hide(mistake.fix, found)]

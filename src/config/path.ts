@@ -10,7 +10,7 @@ export function formatPath(path: Path): string {
   }, '')
 }
 
-/** The reverse of {@link formatPath}; what can't be read is skipped, so that a position is still found for the rest. */
+/** The reverse of {@link formatPath}; unreadable parts are skipped, so that a position is still found for the rest. */
 export function parsePath(text: string): Path {
   return [...text.matchAll(/\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|([^.[\]]+)/g)].map(([, index, quoted, plain]) => {
     if (index !== undefined) return Number(index)
@@ -18,7 +18,7 @@ export function parsePath(text: string): Path {
   })
 }
 
-/** A feature may have put a name into its path without quoting it; then no JSON can be expected. */
+/** A feature may have added a name to its path without quoting it, so it need not be JSON. */
 function unquote(quoted: string): string {
   try {
     return String(JSON.parse(quoted))

@@ -10,7 +10,7 @@ export function formatProblems(file: string, problems: readonly ConfigProblem[])
     .join('')
 }
 
-/** Keys and values of the file must not drive the reader's terminal. */
+/** Keys and values of the file must not control the reader's terminal. */
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, (letter) => `\\u{${letter.codePointAt(0)?.toString(16)}}`)
 }

@@ -8,7 +8,7 @@ const maxSecretBytes = 64_000
 /** Environment variables by name. */
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** Reads what references point to. @param folder of the configuration file; relative paths start there */
+/** Reads the values of references. @param folder of the configuration file; relative paths start there */
 export async function readReferences(references: readonly Reference[], env: Env, folder: string) {
   const found = new Map<string, string>()
   const mistakes: Mistake[] = []
@@ -29,7 +29,7 @@ async function readReference(
   if (source === 'file') return await readSecretFile(resolve(folder, name), text)
   if (source === 'unknown') {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
-    const fix = 'write ${env:NAME} or ${file:PATH}; for the characters themselves write $${'
+    const fix = 'write ${env:NAME} or ${file:PATH}; for a literal ${ write $${'
     return { message: `expected a reference, got ${text.slice(0, 60)}`, fix }
   }
   const value = env[name]
@@ -38,7 +38,7 @@ async function readReference(
 }
 
 async function readSecretFile(path: string, text: string): Promise<string | { message: string; fix: string }> {
-  const fix = 'put the value in a file that the daemon may read'
+  const fix = 'put the value in a file that the daemon can read'
   const file = await readText(path, maxSecretBytes)
   if (!file.ok) return { message: `${text}: ${path} ${file.why}`, fix }
   const value = file.text.replace(/\r?\n$/, '')

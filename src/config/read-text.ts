@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 
 export type ReadText = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly why: string }
 
-/** Reads a small UTF-8 file. Never blocks on a device, never holds more than `maxBytes`; `why` is fit for a message. */
+/** Reads a small UTF-8 file. Never blocks on a device, never holds more than `maxBytes`; `why` may be shown in a message. */
 export async function readText(path: string, maxBytes: number): Promise<ReadText> {
   try {
     await using handle = await open(path, 'r')

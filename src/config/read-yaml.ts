@@ -26,25 +26,25 @@ export type ReadYaml =
 const maxProblems = 20
 const maxDepth = 64
 
-/** What a parser's code means. Its own messages can quote the file, which may hold a secret. */
+/** Messages for the parser's codes. Its own messages can quote the file, which may hold a secret. */
 const meanings: Readonly<Record<string, readonly [message: string, fix: string]>> = {
-  BAD_INDENT: ['the indentation or a bracket does not fit', 'indent with two spaces a level and close every bracket'],
+  BAD_INDENT: ['the indentation or a bracket is wrong', 'indent by two spaces per level and close every bracket'],
   TAB_AS_INDENT: ['a tab is used as indentation', 'indent with spaces'],
-  DUPLICATE_KEY: ['this key is already there', 'keep one of the two'],
-  BLOCK_AS_IMPLICIT_KEY: ['a second ": " is on the line', 'put the value in quotes, or on a line of its own'],
-  MISSING_CHAR: ['a closing bracket, quote or colon is missing', 'close what was opened'],
-  BAD_DQ_ESCAPE: ['this backslash sequence is not known in double quotes', 'use single quotes, or write \\\\'],
+  DUPLICATE_KEY: ['this key appears twice', 'keep one of the two'],
+  BLOCK_AS_IMPLICIT_KEY: ['the line has a second ": "', 'put the value in quotes, or on a separate line'],
+  MISSING_CHAR: ['a closing bracket, quote or colon is missing', 'add it'],
+  BAD_DQ_ESCAPE: ['this is not a valid escape in double quotes', 'use single quotes, or write \\\\'],
   BAD_SCALAR_START: ['a plain value cannot begin with this character', 'put it in quotes'],
   NON_STRING_KEY: ['a key must be text', 'write it as text'],
-  MULTIPLE_DOCS: ['the file holds several documents', 'keep one; remove "---"'],
-  TAG_RESOLVE_FAILED: ['tags such as !foo are not known here', 'remove the tag'],
+  MULTIPLE_DOCS: ['the file has several documents', 'keep one and remove "---"'],
+  TAG_RESOLVE_FAILED: ['tags such as !foo are not supported', 'remove the tag'],
 }
 const tooDeep = ['the file is nested too deeply', `use at most ${maxDepth} levels`] as const
 const aliasRefused = [
-  'aliases (*name) are not accepted',
+  'aliases (*name) are not allowed',
   'write the value out, so that it can be reviewed where it applies',
 ] as const
-const notYaml = ['this is not valid YAML', 'look at this line and the one before it'] as const
+const notYaml = ['this is not valid YAML', 'check this line and the one before it'] as const
 
 /** Reads one YAML 1.2 document without anchors, aliases or tags; says where every value is. No I/O. */
 export function readYaml(text: string): ReadYaml {
@@ -107,7 +107,7 @@ function positionAt(lines: LineCounter, offset: number): Position {
   return { line: Math.max(line, 1), column: Math.max(col, 1) }
 }
 
-/** What is at `path`, or the nearest thing above it that the file has. */
+/** The value at `path`, or its nearest parent in the file. */
 export function locate(root: Located, path: Path): Located {
   let here = root
   for (const part of path) {

@@ -55,7 +55,7 @@ function kindSections({ name, target, level }: Kind): string {
   const members = keysOf(viewOf(level.schema))
   return `## Resources of ${name}
 
-What an entry of \`resources\` has beside \`id\`, \`partition\` and \`tags\` when its id begins with \`${name}/\`.
+What an entry of \`resources\` has besides \`id\`, \`partition\` and \`tags\` when its id begins with \`${name}/\`.
 
 ${attributes.length > 0 ? table(attributes) : 'Nothing more.\n'}
 ## Levels of ${name}
@@ -73,11 +73,11 @@ what to do. [config/minimal.yaml](../config/minimal.yaml) is the shortest file t
 \`# yaml-language-server: $schema=PATH/config/schema.json\`.
 
 - **References**: \`\${env:NAME}\` stands for an environment variable, \`\${file:PATH}\` for the content of a file; in any text
-  value. One that can't be read is an error; what it holds appears in no message. \`$\${\` stands for \`\${\` itself.
+  value. One that can't be read is an error; its value appears in no message. \`$\${\` stands for \`\${\` itself.
 - **Durations** are written as \`500ms\`, \`30s\`, \`10m\`, \`8h\`, \`7d\`; **sizes** as \`500KB\`, \`100MB\`, \`1GB\` (powers of ten).
 - **Paths** start at the folder of the file.
 - Anchors and aliases (\`*name\`) are refused, so that a rule is reviewed where it applies.
-- SIGHUP reloads \`levels\`, \`access\` and \`resources\`; a broken file changes nothing. The rest needs a restart.
+- SIGHUP reloads \`levels\`, \`access\` and \`resources\`; an invalid file changes nothing. The rest needs a restart.
   Certificates are read again when their files change.
 `
 
@@ -111,7 +111,7 @@ function exampleOf(schema: SchemaView): unknown {
   return item === undefined ? (schema.const ?? schema.default) : [item]
 }
 
-/** As it is written in YAML's flow style; nothing for a mapping, whose members have rows of their own. */
+/** In YAML's flow style; empty for a mapping, whose members have rows of their own. */
 function code(value: unknown): string {
   if (value === undefined) return ''
   const text = typeof value === 'string' ? value : JSON.stringify(value)

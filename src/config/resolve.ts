@@ -7,7 +7,7 @@ import { protocolsOf } from './schema/listeners.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { parseDuration, parseHostPort, parseSize } from './units.ts'
 
-/** Sections that may be left out altogether. */
+/** Optional sections. */
 const emptySections = { store: {}, keys: {}, aws: {}, listeners: {}, recordings: {}, audit: {}, limits: {} }
 
 /**
@@ -135,7 +135,7 @@ const hostPort = (text: string | undefined) => filled(parseHostPort(filled(text)
 const ms = (text: string | undefined) => filled(parseDuration(filled(text)))
 const bytes = (text: string | undefined) => filled(parseSize(filled(text)))
 
-/** What the schema's default or pattern promises to be there. */
+/** Asserts a value that the schema's default or pattern guarantees. */
 function filled<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the schema lacks a default that resolve.ts relies on')
   return value

@@ -3,7 +3,7 @@ import { distance } from 'fastest-levenshtein'
 /** A long key costs no more than this. */
 const mostCharacters = 64
 
-/** The known name that was most likely meant; undefined when none is near. */
+/** The known name that was most likely meant; undefined when none is similar. */
 export function suggest(name: string, known: readonly string[]): string | undefined {
   const allowed = name.length < 5 ? 1 : 2
   const written = name.slice(0, mostCharacters).toLowerCase()

@@ -4,7 +4,7 @@ export { parseDuration } from '../../proxy/duration.ts'
 
 const sizeUnits: Readonly<Record<string, number>> = { KB: 1000, MB: 1_000_000, GB: 1_000_000_000 }
 
-/** @param text e.g. `1GB`, in powers of ten; undefined when it isn't a size. @returns bytes */
+/** @param text e.g. `1GB`, in powers of ten; undefined for anything else. @returns bytes */
 export function parseSize(text: string): number | undefined {
   const [, count, unit = ''] = /^([0-9]{1,6})(KB|MB|GB)$/.exec(text) ?? []
   return count === undefined ? undefined : Number(count) * (sizeUnits[unit] ?? Number.NaN)

@@ -14,7 +14,7 @@ export interface Mistake {
   readonly fix: string
 }
 
-/** How a value may be shown: as it was typed, or not at all when it is a secret or came from a reference. */
+/** How to show a value: as it was typed, or not at all when it is a secret or came from a reference. */
 export type Show = (path: Path, value: unknown) => string
 
 interface Walk {
@@ -24,13 +24,13 @@ interface Walk {
 
 /**
  * Everything that `schema` does not allow in `value`, in the order of the file. The library decides what is valid; this
- * walk only explains, so a disagreement is itself reported and nothing slips through.
+ * walk only explains, and reports when it finds no explanation.
  */
 export function validate(schema: TSchema, value: unknown, show: Show): Mistake[] {
   const walk: Walk = { show, mistakes: [] }
   visit(viewOf(schema), value, [], walk)
   if (walk.mistakes.length === 0 && !Value.Check(schema, value))
-    report(walk, [], 'does not fit the schema', 'compare it with `sallyport config reference`')
+    report(walk, [], 'does not match the schema', 'compare it with `sallyport config reference`')
   return walk.mistakes
 }
 
@@ -89,7 +89,7 @@ function memberOf(schema: SchemaView, name: string): SchemaView | undefined {
   if (schema.properties && Object.hasOwn(schema.properties, name)) return schema.properties[name]
   for (const [pattern, member] of Object.entries(schema.patternProperties ?? {}))
     if (new RegExp(pattern, 'u').test(name)) return member
-  // No branch applies, as when an id is broken: what some branch knows is still judged.
+  // No branch applies, e.g. for an invalid id: members that any branch knows are still checked.
   for (const { then } of schema.allOf ?? []) {
     const member = memberOf(then, name)
     if (member) return member
@@ -106,7 +106,7 @@ function scalarFits(schema: SchemaView, value: unknown): boolean {
   return (schema.format !== 'regex' || isRegex(value)) && isWithin(schema, value)
 }
 
-/** Is a duration inside the bounds that the schema gives it? */
+/** Whether a duration is within the schema's bounds. */
 function isWithin({ 'x-least': least, 'x-most': most }: SchemaView, text: string): boolean {
   if (least === undefined || most === undefined) return true
   const [ms = Number.NaN, from = 0, to = 0] = [text, least, most].map(parseDuration)
@@ -159,7 +159,7 @@ function reportUnknown(name: string, known: readonly string[], path: Path, walk:
     name,
     path,
     walk,
-    meant ? `did you mean ${meant}?` : `remove it; known here: ${known.join(', ')}`,
+    meant ? `did you mean ${meant}?` : `remove it; allowed here: ${known.join(', ')}`,
   )
 }
 

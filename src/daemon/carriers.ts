@@ -23,7 +23,7 @@ export async function startCarriers({
   sessions,
 }: Parts): Promise<Carriers> {
   const onError = (error: unknown, session: string) =>
-    logger.error({ err: error, session }, 'a session could not be ended in order')
+    logger.error({ err: error, session }, 'a session could not be ended cleanly')
   const now = () => clock.now()
   const host = new SessionHost({
     doormanFor: (controls) => sessions.serve(controls),
@@ -35,7 +35,7 @@ export async function startCarriers({
   const started: Protocol[] = []
   for (const name of kinds.protocols) {
     const start = protocols[name]
-    if (!start) throw new BrokerError('INTERNAL', `there is no engine for the protocol ${name}`)
+    if (!start) throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
     started.push(await start(parts))
   }
   const own: Carrier[] = []
@@ -43,7 +43,7 @@ export async function startCarriers({
   return { protocols: started, own }
 }
 
-/** A client that fails before it is known is only counted: the log must not be its to fill. */
+/** A client that fails before it is identified is logged at debug level only, so that it cannot fill the log. */
 function onRefused(logger: Logger) {
   const ours: readonly ErrorCode[] = ['INTERNAL', 'STORE_UNAVAILABLE', 'AUDIT_UNAVAILABLE']
   return (error: BrokerError, client: ClientOrigin) => {

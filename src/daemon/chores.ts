@@ -3,7 +3,7 @@ import type { Chore } from '../kinds/module.ts'
 import { repeat } from '../telemetry/repeat.ts'
 import type { Parts } from './parts.ts'
 
-/** Begins what the daemon and its kinds do again and again. */
+/** Starts the periodic work of the daemon and its kinds. */
 export function startChores(
   parts: Parts,
   certificates: readonly WatchedCertificate[],

@@ -27,7 +27,7 @@ export type Parts = Awaited<ReturnType<typeof buildParts>>
 
 /**
  * Every part of the deciding side, in the order in which they need each other; nothing listens yet.
- * @param closing takes what is to be closed, also when a later part can't be built
+ * @param closing collects what must be closed, also when a later part can't be built
  */
 export async function buildParts(
   config: Config,
@@ -103,7 +103,7 @@ export async function buildParts(
     graceMs: config.store.graceMs,
     logger,
     onLost: () => {
-      const text = 'the broker lost its store, so nothing proves that access still holds'
+      const text = 'the broker lost its store and can no longer check access'
       const count = sessions.cutAll({ reason: 'store-lost', text, decidedAt: clock.now() })
       logger.error({ count }, 'sessions cut: the store was unreachable for longer than store.grace')
     },

@@ -9,7 +9,7 @@ import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { allRoutes } from './routes.ts'
 
-/** Opens every port of the configuration. @param certificates takes those that are to be looked at from time to time */
+/** Opens every port of the configuration. @param certificates collects those to check for renewal */
 export async function openPorts(
   parts: Parts,
   carriers: Carriers,
@@ -45,7 +45,7 @@ async function openPort(
         signedIn,
         ...(resource === null ? {} : { resourceId: resource }),
       }),
-    onTurnedAway: () => sessions.strangerFailed('RATE_LIMITED'),
+    onTurnedAway: () => sessions.unidentifiedClientFailed('RATE_LIMITED'),
     onError: (error) => logger.error({ err: error, ...listen }, 'a connection could not be accepted'),
   })
   return {

@@ -5,7 +5,7 @@ import type { Parts } from './parts.ts'
 
 const needRestart = ['server', 'store', 'keysDir', 'oidc', 'aws', 'listeners', 'recordings', 'audit', 'limits'] as const
 
-/** Puts the rules of the file as it is now into force; a broken file is refused, and the old rules stay. */
+/** Reloads the rules from the file; an invalid file is refused, and the old rules stay active. */
 export async function reload(
   { access, audit, config, logger, metrics }: Parts,
   load: () => Promise<LoadedConfig>,
@@ -13,18 +13,18 @@ export async function reload(
   const loaded = await load()
   if (!loaded.ok) {
     metrics.rulesDigestMismatch.set(1)
-    for (const problem of loaded.problems) logger.error(problem, 'configuration refused; the old rules stay')
+    for (const problem of loaded.problems) logger.error(problem, 'configuration refused; the old rules stay active')
     await audit.appendRemoval(rulesRefused(loaded.problems))
     return
   }
   for (const section of needRestart)
     if (!isDeepStrictEqual(loaded.config[section], config[section]))
-      logger.warn({ section }, 'changed in the file; takes effect after a restart')
+      logger.warn({ section }, 'this section has changed in the file; the change takes effect after a restart')
   try {
     const reloaded = await access.reload(loaded.config)
     if (reloaded.ok) logger.info({ digest: reloaded.digest }, 'rules reloaded')
   } catch (error) {
     metrics.rulesDigestMismatch.set(1)
-    logger.error({ err: error }, 'the rules could not be reloaded; the old ones stay')
+    logger.error({ err: error }, 'the rules could not be reloaded; the old ones stay active')
   }
 }

@@ -44,7 +44,7 @@ function protocolOf({ access, kinds }: Parts, resourceId: string): string | unde
   return resource && kinds.protocolOf(resource.kind)
 }
 
-/** Log, anchors and recordings, and the MAC of every row that lends authority. */
+/** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */
 function verifyAll({ audit, config, db, keyring }: Parts): Promise<AuditReport> {
   return audit.verify({
     checkRecording: (end) => checkRecordingFile(config.recordings.dir, end),

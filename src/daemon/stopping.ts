@@ -3,15 +3,15 @@ import type { Parts } from './parts.ts'
 
 export interface Stopping {
   /**
-   * Nothing new opens; what is open runs on for `drainMs` (`server.drain` by default), is cut then, and the books are closed. A
+   * No session opens any more; open ones continue for `drainMs` (`server.drain` by default), then they are cut and closed. A
    * second call ends the drain at once.
    */
   stop(options?: { drainMs?: number }): Promise<void>
-  /** Resolves when all is closed. */
+  /** Resolves when everything is closed. */
   readonly stopped: Promise<void>
 }
 
-/** How long cut sessions may take to say farewell. */
+/** How long cut sessions may take to end. */
 const farewellMs = 5000
 
 export function stopping(parts: Parts, closing: AsyncDisposableStack): Stopping {
@@ -24,7 +24,7 @@ export function stopping(parts: Parts, closing: AsyncDisposableStack): Stopping 
     const hurried = new Promise<void>((wake) => {
       hurry = wake
     })
-    // Nothing flows through passive sessions: they end when nothing else is left.
+    // Passive sessions have no traffic of their own: the drain does not wait for them.
     await Promise.race([emptied(() => sessions.openCount - kinds.passiveCount(), drainMs), hurried])
     const text = 'the broker is shutting down; connect again'
     const cut = sessions.cutAll({ reason: 'drain', text, decidedAt: clock.now() })

@@ -18,15 +18,18 @@ export interface AccountCheckDeps {
   idToken(loginId: string): Promise<string>
 }
 
-/** @param only this account alone. Audited. @throws BrokerError NOT_FOUND */
+/** @param only checks this account only. Audited. @throws BrokerError NOT_FOUND */
 export type AccountCheck = (login: Login, only: string | undefined) => Promise<AccountReport[]>
 
-/** Tries the registered accounts, one after the other: it is a person who waits, and STS is shared with everybody. */
+/** Checks the registered accounts one after the other, since STS is shared with all sessions. */
 export function createAccountCheck({ audit, aws, config, kinds, resources, idToken }: AccountCheckDeps): AccountCheck {
   return async ({ id, principal }, only) => {
     const accounts = Object.keys(config.accounts).filter((account) => only === undefined || account === only)
     if (accounts.length === 0)
-      throw new BrokerError('NOT_FOUND', only === undefined ? 'aws.accounts names none' : `aws.accounts has no ${only}`)
+      throw new BrokerError(
+        'NOT_FOUND',
+        only === undefined ? 'no accounts are registered under aws.accounts' : `aws.accounts does not contain ${only}`,
+      )
     const reports: AccountReport[] = []
     for (const account of accounts) {
       const own = resources().filter((resource) => resource.account === account)
@@ -39,7 +42,7 @@ export function createAccountCheck({ audit, aws, config, kinds, resources, idTok
   }
 }
 
-/** Each role once, however many resources are behind it. */
+/** Each role once, however many resources use it. */
 function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds): RoleToTry[] {
   const roles = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.roles?.(target) ?? [])
   return [...new Map(roles.map((role) => [role.arn, role])).values()]

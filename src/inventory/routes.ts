@@ -4,12 +4,12 @@ import { route } from '../identity/route.ts'
 import type { AccountCheck } from './account-check.ts'
 
 export interface AccountRoutesDeps {
-  /** What policy documents have to say, as of now. */
+  /** Current values for the policy documents. */
   installation(): Installation
   readonly checkAccounts: AccountCheck
 }
 
-/** What AWS has to be told of this installation, and whether it was. */
+/** What AWS needs to know about this installation, and checks of the accounts. */
 export const accountRoutes =
   ({ installation, checkAccounts }: AccountRoutesDeps): FastifyPluginAsync =>
   async (app) => {

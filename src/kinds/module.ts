@@ -18,7 +18,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
-/** What the deciding side of a kind works with. */
+/** Dependencies of the deciding side of a kind. */
 export interface KindParts {
   readonly access: AccessService
   readonly audit: AuditLog
@@ -34,7 +34,7 @@ export interface KindParts {
   readonly sessions: LocalSessions
 }
 
-/** Something a kind does again and again; what it did twice by mistake must do no harm. */
+/** Something a kind does periodically; must be safe to repeat. */
 export interface Chore {
   readonly what: string
   readonly everyMs: number
@@ -51,17 +51,17 @@ export interface RunningKind {
   readonly chores?: readonly Chore[]
   /** Where a session of it reaches its target. Left out by kinds that carry no bytes. */
   permit?(held: Held): EngineFacts
-  /** The credential of an open session, asked for while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  /** The credential of an open session, fetched while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   lease?(sessionId: string): Promise<Lease>
-  /** At start: acts on what was taken away while no daemon ran. */
+  /** At start: handles access that was taken away while no daemon ran. */
   recover?(): Promise<void>
-  /** Resolves when what was begun is done. */
+  /** Resolves when running work is done. */
   settled?(): Promise<void>
-  /** Open sessions through which nothing flows, so that a drain need not wait for them. */
+  /** Open sessions without traffic of their own, for which a drain need not wait. */
   passiveCount?(): number
 }
 
-/** What the carrying side of a kind works with: no store, no AWS, no policy. */
+/** Dependencies of the carrying side of a kind: no store, no AWS, no policy. */
 export interface CarrierParts {
   readonly host: SessionHost
   readonly reach: Reach

@@ -3,7 +3,7 @@ import { type Held, kindNamed } from '../catalog/kind.ts'
 import type { SessionKinds } from '../sessions/session-kinds.ts'
 import type { KindModules, KindParts, RunningKind } from './module.ts'
 
-/** The kinds of this daemon. Sessions hold on to it before the kinds have started, since kinds are started with sessions. */
+/** The kinds of this daemon. Sessions get it before the kinds have started, since starting a kind needs sessions. */
 export class StartedKinds implements SessionKinds {
   readonly #kinds: KindModules
   readonly #running = new Map<string, RunningKind>()

@@ -17,12 +17,12 @@ import type { RecordingHeader, Recordings } from './recordings.ts'
 
 export interface RecordingsDeps {
   readonly config: Config['recordings']
-  /** Names the key that will encrypt recordings one day; today that of the signing key, which seals their digests. */
+  /** Id of the signing key, which signs their digests; later of the key that encrypts recordings. */
   readonly keyId: string
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'recordingLagBytes'>
-  /** Unwritten bytes of one session from which it is paused; 1 MiB unless told. */
+  /** Unwritten bytes at which a session is paused; default 1 MiB. */
   readonly highWater?: number
   /** Free bytes of the disk; for tests. */
   readonly freeBytes?: (dir: string) => Promise<number>
@@ -104,7 +104,7 @@ function rethrow(cause: unknown): never {
   throw cause instanceof BrokerError ? cause : new BrokerError('RECORDING_FAILED', undefined, { cause })
 }
 
-/** Ends a file at the last head that checks; what comes after it is kept beside, since it may be evidence. */
+/** Truncates a file after the last valid head; the rest is kept in a separate file, since it may be evidence. */
 async function recover(path: string, session: string, logger: Logger): Promise<{ digest: string; entries: number }> {
   const { head, entries, endOffset, problem } = await checkRecording(path, { session })
   if (head === '') throw new BrokerError('RECORDING_FAILED', `the recording of ${session} has no header`)
@@ -113,7 +113,7 @@ async function recover(path: string, session: string, logger: Logger): Promise<{
   if (tail.length > 0) {
     await writeFile(`${path}.tail`, tail, { mode: 0o600, flush: true })
     await truncate(path, endOffset)
-    logger.warn({ session, bytes: tail.length }, 'the unfinished end of a recording was put into a file of its own')
+    logger.warn({ session, bytes: tail.length }, 'the incomplete end of a recording was moved to a separate file')
   }
   return { digest: head, entries }
 }
@@ -124,7 +124,8 @@ async function readTail(path: string, from: number): Promise<Buffer> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()
-    if (size - from > longestTail) throw new Error(`${size - from} bytes of ${path} are damaged; left as they are`)
+    if (size - from > longestTail)
+      throw new Error(`${size - from} bytes of ${path} are damaged; the file was not changed`)
     const tail = Buffer.alloc(size - from)
     await file.read(tail, 0, tail.length, from)
     return tail

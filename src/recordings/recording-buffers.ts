@@ -9,7 +9,7 @@ export interface Flushable {
   flush(): void
 }
 
-/** What all recordings share: buffers, so that an idle session holds none; one timer; the count of unwritten bytes. */
+/** Shared by all recordings: buffers, so that an idle session holds none; one timer; the count of unwritten bytes. */
 export class RecordingBuffers {
   readonly #metrics: Pick<Metrics, 'recordingLagBytes'>
   readonly #spare: Buffer[] = []

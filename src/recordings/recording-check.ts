@@ -2,22 +2,22 @@ import { BrokerError } from '../../proxy/session.ts'
 import { findRecording } from './recording-files.ts'
 import { type Batch, formatVersion, scanFile } from './recording-scan.ts'
 
-/** What the audit log and its checkpoints say of a recording. */
+/** What the audit log and its checkpoints state about a recording. */
 export interface ExpectedRecording {
   readonly session: string
   /** From `session.ended`; null or omitted while it is open, or when it could not be sealed. */
   readonly digest?: string | null
-  /** Heads that signed checkpoints took on the way. */
+  /** Heads in signed checkpoints. */
   readonly heads?: readonly { readonly head: string; readonly entries: number }[]
 }
 
 export interface RecordingVerdict {
   readonly ok: boolean
-  /** Entries up to the last head that checks, that head, and where its line ends. */
+  /** Entries up to the last valid head, that head, and where its line ends. */
   readonly entries: number
   readonly head: string
   readonly endOffset: number
-  /** The first thing that doesn't check, with its lines. */
+  /** The first problem, with its lines. */
   readonly problem?: string
 }
 
@@ -64,7 +64,7 @@ function checkHeader(json: Buffer, session: string): string | undefined {
   try {
     const header = JSON.parse(json.toString()) as { v?: unknown; session?: unknown }
     if (header.v !== formatVersion) return `line 1: not the header of a recording of version ${formatVersion}`
-    return header.session === session ? undefined : `line 1: it is the recording of ${String(header.session)}`
+    return header.session === session ? undefined : `line 1: this is the recording of ${String(header.session)}`
   } catch {
     return 'line 1: not the header of a recording'
   }
@@ -72,9 +72,9 @@ function checkHeader(json: Buffer, session: string): string | undefined {
 
 function checkBatch(batch: Batch, before: number): string | undefined {
   const { computed, head, stated, counted, firstLine, chainLine } = batch
-  if (stated !== counted) return `line ${chainLine}: it closes ${stated} entries, but there are ${counted}`
+  if (stated !== counted) return `line ${chainLine}: it states ${stated} entries, but there are ${counted}`
   if (computed === head) return undefined
-  return `lines ${firstLine} to ${chainLine} (entries ${before + 1} to ${before + counted}): they were changed, they don't give the hash in line ${chainLine}`
+  return `lines ${firstLine} to ${chainLine} (entries ${before + 1} to ${before + counted}): they were changed; their hash differs from the one in line ${chainLine}`
 }
 
 interface Found {
@@ -88,13 +88,13 @@ function checkEnd({ entries, head, rest, seen }: Found, expected: ExpectedRecord
   const { digest = null, heads = [] } = expected
   for (const signed of heads) {
     if (seen.get(signed.head) !== signed.entries) {
-      return `it lacks what a checkpoint signed after ${signed.entries} entries: it was truncated or rewritten`
+      return `it lacks the head that a checkpoint signed after ${signed.entries} entries: it was truncated or rewritten`
     }
   }
-  if (digest === null) return undefined // still being written: what is not chained yet proves nothing
+  if (digest === null) return undefined // still being written: entries that are not chained yet prove nothing
   const sealed = seen.get(digest)
   if (sealed === undefined) {
-    return `after ${entries} entries it ends at another head than the audit log has: it was truncated or rewritten`
+    return `after ${entries} entries its head differs from the one in the audit log: it was truncated or rewritten`
   }
   if (head !== digest) return `entries ${sealed + 1} to ${entries} were added after it was sealed`
   return rest.bytes > 0 ? `line ${rest.line}: ${rest.bytes} bytes were added after it was sealed` : undefined

@@ -9,19 +9,19 @@ export interface QuotaOptions {
   readonly maxPerSessionBytes: number
   readonly maxPerPrincipalBytes: number
   readonly reserveBytes: number
-  /** Free bytes of the disk; `statfs` unless told. */
+  /** Free bytes of the disk; default `statfs`. */
   readonly freeBytes?: (dir: string) => Promise<number>
 }
 
 const freshMs = 500
 const recheckMs = 2000
 
-/** How much may be recorded: per principal and day, and as long as the disk keeps its reserve for the audit log. */
+/** Limits recordings: per principal and day, and by the disk space reserved for the audit log. */
 export class RecordingQuota {
   readonly #options: QuotaOptions
   readonly #usage = new Map<string, number>()
   #day: string
-  /** Free bytes when last looked at, less what was written since. */
+  /** Free bytes at the last check, less what was written since. */
   #free = 0
   #checkedAt = Number.NEGATIVE_INFINITY
   #checking: Promise<void> | undefined
@@ -64,11 +64,11 @@ export class RecordingQuota {
     this.#rollOver()
     const { maxPerPrincipalBytes, reserveBytes } = this.#options
     if (this.#free < reserveBytes) {
-      return new BrokerError('RECORDING_FAILED', 'the disk is down to the space that is kept for the audit log')
+      return new BrokerError('RECORDING_FAILED', 'the only free disk space left is reserved for the audit log')
     }
     const used = this.#usage.get(principalId) ?? 0
     if (used < maxPerPrincipalBytes) return undefined
-    return new BrokerError('LIMIT_REACHED', `your recordings of today take ${used} of ${maxPerPrincipalBytes} bytes`)
+    return new BrokerError('LIMIT_REACHED', `your recordings of today use ${used} of ${maxPerPrincipalBytes} bytes`)
   }
 
   #rollOver(): void {
@@ -116,6 +116,6 @@ function readPrincipal(line: string): string | undefined {
     const { principal } = JSON.parse(line) as { principal?: unknown }
     return typeof principal === 'string' ? principal : undefined
   } catch {
-    return undefined // torn header of a session that never began: it counts for nobody
+    return undefined // incomplete header of a session that never began: not counted
   }
 }

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { RecordingScan } from './recording-scan.ts'
 
-/** Entries of a recording, as they were written; says nothing about the chain. A line that is no JSON is given as text. */
+/** Entries of a recording, as they were written; does not check the chain. A line that is not JSON is returned as text. */
 export async function* readEntries(path: string): AsyncGenerator<{ entry: unknown }> {
   const entries: { entry: unknown }[] = []
   const scan = new RecordingScan({ entry: (json) => entries.push({ entry: parse(json) }) })

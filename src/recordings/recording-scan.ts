@@ -7,11 +7,11 @@ import { createHash, type Hash, hash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 
 export const formatVersion = 1
-/** Entries are cut by the engines far below this; a longer line is damage. */
+/** Engines truncate entries far below this; a longer line is damage. */
 export const longestEntryBytes = 16 * 1024 * 1024
 
 export interface Batch {
-  /** What the chain line says, and what the bytes before it give. */
+  /** The hash in the chain line, and the one computed from the bytes before it. */
   readonly head: string
   readonly computed: string
   /** Entries by the chain line, and by count. */
@@ -54,7 +54,7 @@ const lineFeed = 10
 const chainStart = Buffer.from('{"chain":"')
 const chainLine = /^\{"chain":"([0-9a-f]{64})","n":([1-9][0-9]{0,9})\}$/
 
-/** Takes the bytes of a recording as they come, cut anywhere. */
+/** Takes the bytes of a recording in chunks of any size. */
 export class RecordingScan {
   readonly #listener: ScanListener
   #partial: Buffer[] = []
@@ -91,7 +91,7 @@ export class RecordingScan {
   #keep(piece: Buffer): void {
     this.#partial.push(piece)
     this.#partialBytes += piece.length
-    if (this.#partialBytes > longestEntryBytes) throw new Error(`line ${this.#line + 1} is longer than any entry`)
+    if (this.#partialBytes > longestEntryBytes) throw new Error(`line ${this.#line + 1} is longer than an entry can be`)
   }
 
   #whole(piece: Buffer): Buffer {

@@ -33,14 +33,14 @@ export interface WriterOptions {
   readonly principalId: string
   readonly buffers: RecordingBuffers
   readonly quota: RecordingQuota
-  /** Unwritten bytes from which the engine is asked to pause. */
+  /** Unwritten bytes at which the engine has to pause. */
   readonly highWater: number
   onSealed(): void
 }
 
 /**
  * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. After an error nothing more is
- * accepted, but what was accepted is still written if it can be.
+ * accepted, but accepted entries are still written if possible.
  */
 export class RecordingWriter implements SessionRecorder {
   readonly #options: WriterOptions
@@ -61,7 +61,7 @@ export class RecordingWriter implements SessionRecorder {
   #isPaused = false
   /** Why nothing more is accepted. */
   #refusal: BrokerError | undefined
-  /** The disk failed: what waits is lost. */
+  /** The disk failed: unwritten entries are lost. */
   #isBroken = false
   #sealed: Promise<SealedRecording> | undefined
   #written: { readonly head: string; readonly entries: number; readonly offset: number }
@@ -113,7 +113,7 @@ export class RecordingWriter implements SessionRecorder {
     if (refusal !== undefined && this.#sealed === undefined) queueMicrotask(() => listener(refusal))
   }
 
-  /** Called by the shared timer: while a batch is being written, what comes gathers for the next. */
+  /** Called by the shared timer: while a batch is being written, new entries collect for the next. */
   flush(): void {
     this.#isWaiting = false
     this.#isDue = this.#isWriting
@@ -128,7 +128,7 @@ export class RecordingWriter implements SessionRecorder {
   }
 
   #makeRoom(length: number): Buffer {
-    if (length > longestEntryBytes) throw new BrokerError('RECORDING_FAILED', `an entry of ${length} bytes`)
+    if (length > longestEntryBytes) throw new BrokerError('RECORDING_FAILED', `an entry of ${length} bytes is too long`)
     this.#closeBatch()
     this.#pump()
     const needed = hashBytes + length + chainBytes
@@ -138,7 +138,7 @@ export class RecordingWriter implements SessionRecorder {
     return this.#buffer
   }
 
-  /** Chains what is in the buffer and puts it in line to be written. */
+  /** Chains the entries in the buffer and queues them for writing. */
   #closeBatch(): void {
     const buffer = this.#buffer
     if (buffer === undefined) return
@@ -207,7 +207,7 @@ export class RecordingWriter implements SessionRecorder {
     for (const listener of this.#onDrain) listener()
   }
 
-  /** The file can't be written any more: drops what waits, and says so once. */
+  /** The file can't be written any more: drops unwritten entries and reports it once. */
   #break(cause: Error): void {
     this.#isBroken = true
     for (const { buffer, bytes } of this.#queue) {
@@ -218,7 +218,7 @@ export class RecordingWriter implements SessionRecorder {
     this.#refuse(new BrokerError('RECORDING_FAILED', undefined, { cause }))
   }
 
-  /** From now on `write` throws; told a moment later, so that no session is cut in the middle of its own write. */
+  /** From now on `write` throws; reported asynchronously, so that no session is cut in the middle of its own write. */
   #refuse(error: BrokerError): void {
     if (this.#refusal !== undefined) return
     this.#refusal = error

@@ -3,14 +3,14 @@ import type { RecordingStart, SealedRecording } from '../../proxy/session.ts'
 
 /** Folder of recordings: writing, reading and verifying them. Built by `openRecordings` (open-recordings.ts). */
 export interface Recordings extends Recorders {
-  /** Makes the file and writes its header. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED (quota of the principal) */
+  /** Creates the file and writes its header. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED (quota of the principal) */
   create(header: RecordingHeader): Promise<RecordingStart>
-  /** Entries of one recording, as they were written; {@link verify} tells whether to believe them. @throws BrokerError NOT_FOUND */
+  /** Entries of one recording, as they were written; {@link verify} checks whether they are genuine. @throws BrokerError NOT_FOUND */
   read(sessionId: string): AsyncIterable<{ entry: unknown }>
   /**
    * Reads the whole file. `problem` names the lines.
    * @param digest from `session.ended`; omitted for a session that is still open
-   * @param heads that signed checkpoints took while it was open
+   * @param heads in checkpoints signed while it was open
    * @throws BrokerError NOT_FOUND
    */
   verify(
@@ -18,7 +18,7 @@ export interface Recordings extends Recorders {
     digest?: string | null,
     heads?: readonly { head: string; entries: number }[],
   ): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
-  /** Seals what a lost daemon left open, at the last head that still checks. */
+  /** Seals a recording that a lost daemon left open, at the last valid head. */
   recover(sessionId: string): Promise<SealedRecording>
   close(): Promise<void>
 }

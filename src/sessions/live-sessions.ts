@@ -5,7 +5,7 @@ import type { Clock } from '../telemetry/clock.ts'
 
 const longestTimerMs = 3_600_000
 
-/** What is known of an open session while it runs. */
+/** An open session. */
 export interface LiveSession {
   readonly id: string
   readonly principalId: string
@@ -16,7 +16,7 @@ export interface LiveSession {
   readonly openedAt: number
   /** Epoch milliseconds; a grant that is extended moves it. */
   readonly endsAt: number
-  /** Whatever carries it. */
+  /** Its carrier. */
   readonly carrier: Pick<SessionControls, 'cut' | 'runsUntil'>
 }
 
@@ -24,12 +24,12 @@ interface Entry {
   session: LiveSession
   /** Why it was cut. */
   notice: EndNotice | undefined
-  /** `performance.now()` at which the session is over whatever the wall clock says: a clock set back lengthens nothing. */
+  /** `performance.now()` at which the session is over regardless of the wall clock, so that setting the clock back lengthens nothing. */
   deadline: number
   timer: NodeJS.Timeout
 }
 
-/** The open sessions of this daemon, and the one place where they are cut. */
+/** The open sessions of this daemon, and the only place where they are cut. */
 export class LiveSessions {
   readonly #entries = new Map<string, Entry>()
   readonly #clock: Clock
@@ -69,7 +69,7 @@ export class LiveSessions {
     return this.#entries.get(id)?.notice
   }
 
-  /** A grant runs longer or shorter, and its sessions with it. @returns ids of the sessions that do */
+  /** Moves the end of a grant's sessions. @returns ids of the sessions that moved */
   move(grantId: string, endsAt: number): string[] {
     const moved: string[] = []
     for (const entry of this.#entries.values()) {
@@ -103,14 +103,14 @@ export class LiveSessions {
     return count
   }
 
-  /** Cuts what a change took the ground from. */
+  /** Cuts the sessions that a change affects. */
   apply(change: Change): void {
     if (!isRemoval(change)) return // access re-checks, and publishes the grants that end
     const { reason, text, decidedAt } = change
     this.cut((session) => concerns(change, heldBy(session)), { reason, text, decidedAt })
   }
 
-  /** Cuts whatever has run past its end; also called by the daemon's sweep, which survives a suspended machine. */
+  /** Cuts sessions past their end; also called by the daemon's sweep, which survives a suspended machine. */
   expire(): void {
     for (const entry of this.#entries.values()) if (this.#isOver(entry)) this.#cutExpired(entry.session)
   }

@@ -13,9 +13,9 @@ export interface LocalSessionsDeps {
   readonly logger: Logger
 }
 
-/** Sessions as the control side sees them: those that it carries itself, and what is known of every open one. */
+/** Sessions that the control side carries itself, and the facts of every open one. */
 export interface LocalSessions {
-  /** A session of a kind that carries no bytes. @throws BrokerError what the doorman says */
+  /** A session of a kind that carries no bytes. @throws BrokerError what the doorman throws */
   open(ask: Omit<OpenAsk, 'carrier'> & { readonly kind: string }): Promise<SessionPermit>
   started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per permit. Never rejects. */
@@ -30,7 +30,7 @@ export function createLocalSessions({ sessions, recordings, clock, logger }: Loc
   const host = new SessionHost({
     doormanFor: (controls) => sessions.serve(controls),
     recorders: recordings,
-    onError: (error, session) => logger.error({ err: error, session }, 'a session could not be ended in order'),
+    onError: (error, session) => logger.error({ err: error, session }, 'a session could not be ended cleanly'),
     now: () => clock.now(),
   })
   return {

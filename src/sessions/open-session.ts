@@ -40,7 +40,7 @@ export interface OpenDeps {
 
 export interface OpenedSession {
   readonly facts: PermitFacts
-  /** What the catalog read of resource and level. */
+  /** Resource and level as the catalog parsed them. */
   readonly held: Held
 }
 
@@ -48,8 +48,8 @@ type Allowed = Extract<AccessAnswer, { allowed: true }>
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
- * The one way into a session: check, register, check again, begin the recording, audit, and only then say what a permit takes.
- * Registering before the second reading leaves no gap: a revocation that the reading misses finds the session in `live`.
+ * The only way to open a session: check, register, check again, begin the recording, audit, and only then return the facts of a
+ * permit. Registering before the second check leaves no gap: a revocation that the check misses finds the session in `live`.
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
@@ -109,7 +109,7 @@ async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?
     throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
   }
   if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {
-    throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} is not reached by this protocol`)
+    throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} cannot be reached by this protocol`)
   }
   return answer
 }
@@ -121,9 +121,10 @@ function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrie
 function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
   const { live, limits } = deps
   if (deps.isDraining()) throw new BrokerError('DRAINING')
-  if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in all`)
+  if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in total`)
   const ofPrincipal = live.count((session) => session.principalId === ask.identity.principalId)
-  if (ofPrincipal >= limits.sessionsPerPrincipal) throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} are yours`)
+  if (ofPrincipal >= limits.sessionsPerPrincipal)
+    throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} of them are yours`)
   const ofResource = live.count((session) => session.resourceId === answer.held.resource.id)
   if (ofResource >= limits.sessionsPerResource)
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
@@ -218,7 +219,7 @@ function toFacts(
   }
 }
 
-/** After everything that takes time: what cut it meanwhile found it in `live`. */
+/** Called last: a cut during the earlier steps was noted in `live`. */
 function throwIfCut({ live }: OpenDeps, session: LiveSession): void {
   const notice = live.noticeOf(session.id)
   if (notice) throw new BrokerError('GRANT_DENIED', notice.text)
@@ -258,7 +259,7 @@ function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
   }
 }
 
-/** What is audited of a refusal. */
+/** The audit event of a refusal. */
 export function denied(ask: Omit<OpenAsk, 'carrier'>, error: unknown) {
   const { code, message } = error instanceof BrokerError ? error : new BrokerError('INTERNAL')
   return {

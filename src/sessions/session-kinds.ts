@@ -1,7 +1,7 @@
 import type { EngineFacts, Lease } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
-/** What sessions ask of kinds; the started kinds (src/kinds/started-kinds.ts) answer. */
+/** What sessions need from kinds; implemented by src/kinds/started-kinds.ts. */
 export interface SessionKinds {
   /** Undefined: the kind carries its own sessions. */
   protocolOf(kind: string): string | undefined

@@ -23,7 +23,7 @@ export interface SessionEnd {
   readonly entries: number
 }
 
-/** Rows of `sessions`: one for every permit that was ever made. */
+/** Rows of `sessions`: one for each permit. */
 export function createSessionStore(db: Db) {
   return {
     insert: async (row: SessionRow): Promise<void> => {
@@ -59,7 +59,7 @@ export function createSessionStore(db: Db) {
       if (query.before !== undefined) select = select.where('id', '<', query.before)
       return select.execute()
     },
-    /** Sessions that another life of this daemon left open. */
+    /** Sessions left open by a previous run. */
     leftOpen: (daemonId: string): Promise<SessionRow[]> =>
       db.selectFrom('sessions').selectAll().where('ended_at', 'is', null).where('daemon_id', '!=', daemonId).execute(),
   }

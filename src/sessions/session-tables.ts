@@ -15,7 +15,7 @@ export interface SessionTables {
     client_address: string
     client_via: string
     tool: string | null
-    /** JSON: what the engine said at `started`, e.g. the database user. */
+    /** JSON: what the engine reported at `started`, e.g. the database user. */
     detail: string
     opened_at: number
     started_at: number | null

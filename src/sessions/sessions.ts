@@ -42,7 +42,7 @@ export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' |
 /** Number of this daemon in ids shown to clients; of several on one store each has its own. */
 const daemonNumber = 0
 
-/** What an open session is to its kind. */
+/** An open session as its kind sees it. */
 export interface KnownSession {
   readonly facts: PermitFacts
   readonly held: Held
@@ -50,16 +50,16 @@ export interface KnownSession {
 
 interface Open extends OpenedSession {
   readonly detail: Record<string, string>
-  /** Where its recording stood when that was last reported. */
+  /** Head of its recording as last reported. */
   head: { readonly head: string; readonly entries: number }
 }
 
-/** The books of the sessions: lets them in, has them cut, and closes them. Whatever carries a session has {@link serve}'s doorman. */
+/** Opens, cuts and closes sessions. Their carriers use the doorman of {@link serve}. */
 export class Sessions {
   readonly #deps: SessionsDeps
   readonly #openSession: ReturnType<typeof openSession>
   readonly #opened = new Map<string, Open>()
-  readonly #strangers = new Map<ErrorCode, number>()
+  readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
   readonly #wrongKeys = new WrongKeys()
   #draining = false
@@ -93,27 +93,27 @@ export class Sessions {
       cancel: (ask) => this.#cancel(ask),
       cancelled: (sessionId, from) => this.#cancelled(sessionId, from),
       refused: (ask, error) => this.#refused(ask, error),
-      strangerFailed: (code) => this.strangerFailed(code),
+      unidentifiedClientFailed: (code) => this.unidentifiedClientFailed(code),
       phase: (kind, phase, seconds) => this.#phase(kind, phase, seconds),
       report: (report) => this.#report(report),
     }
   }
 
-  /** What the permit of an open session was made of. @throws BrokerError INTERNAL when it has ended */
+  /** The facts that the permit of an open session was made from. @throws BrokerError INTERNAL when it has ended */
   known(sessionId: string): KnownSession {
     const { facts, held } = this.#known(sessionId)
     const endsAt = this.#deps.live.get(sessionId)?.endsAt ?? facts.endsAt
     return { facts: { ...facts, endsAt }, held }
   }
 
-  /** Where the open recordings stood when their fronts last said so, for checkpoints. */
+  /** Heads of the open recordings as last reported by their fronts, for checkpoints. */
   heads(): { sessionId: string; head: string; entries: number }[] {
     return [...this.#opened].map(([sessionId, { head }]) => ({ sessionId, ...head }))
   }
 
-  strangerFailed(code: ErrorCode): void {
-    this.#deps.metrics.strangersTotal.inc({ code })
-    this.#strangers.set(code, (this.#strangers.get(code) ?? 0) + 1)
+  unidentifiedClientFailed(code: ErrorCode): void {
+    this.#deps.metrics.unidentifiedClientsTotal.inc({ code })
+    this.#unidentified.set(code, (this.#unidentified.get(code) ?? 0) + 1)
   }
 
   async #open(ask: OpenAsk, controls: SessionControls): Promise<PermitFacts> {
@@ -149,18 +149,18 @@ export class Sessions {
     if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
     const origin = { ...facts, id: sessionId }
     await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)))
-    await this.#close(sessionId, end) // last: a row that is left open is closed at the next start
+    await this.#close(sessionId, end) // last: a row left open is closed at the next start
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
     const { daemon, front } = placeOf(ask.id)
     const { address } = ask.origin
     const controls = daemon === daemonNumber ? this.#fronts[front] : undefined
-    // Wrong and right keys look alike from outside.
-    const isRight = !this.#wrongKeys.isShutOut(address) && ((await controls?.cancel(ask)) ?? false)
+    // The client cannot tell wrong keys from right ones.
+    const isRight = !this.#wrongKeys.isBlocked(address) && ((await controls?.cancel(ask)) ?? false)
     if (isRight) return true
     this.#wrongKeys.count(address)
-    this.strangerFailed('NOT_FOUND')
+    this.unidentifiedClientFailed('NOT_FOUND')
     return false
   }
 
@@ -223,17 +223,17 @@ export class Sessions {
     })
   }
 
-  /** Ends all of them, e.g. when the store is lost or the drain is over. */
+  /** Ends all sessions, e.g. when the store is lost or the drain is over. */
   cutAll(notice: EndNotice): number {
     return this.#deps.live.cut(() => true, notice)
   }
 
-  /** From now on nothing opens; what is open runs on. */
+  /** From now on no session opens; open ones continue. */
   drain(): void {
     this.#draining = true
   }
 
-  /** Closes the books of sessions that a previous run left open. @returns how many */
+  /** Closes the sessions that a previous run left open. @returns how many */
   async recoverLost(): Promise<number> {
     const { store, daemonId } = this.#deps
     const lost = await store.leftOpen(daemonId)
@@ -260,7 +260,7 @@ export class Sessions {
     })
   }
 
-  /** The event that ended it, when the daemon was lost between that and closing the row. */
+  /** Its end event, when the daemon died between writing that and closing the row. */
   async #endOf(sessionId: string): Promise<AuditEvent | undefined> {
     const { audit } = this.#deps
     const spooled = audit.spooled().find(({ type, fields }) => type === 'session.ended' && fields.session === sessionId)
@@ -277,12 +277,12 @@ export class Sessions {
     }
   }
 
-  /** Expired sessions, and one event that sums up the strangers since the last sweep. */
+  /** Cuts expired sessions, and writes one event that sums up the unidentified clients since the last sweep. */
   async sweep(): Promise<void> {
     this.#deps.live.expire()
-    if (this.#strangers.size === 0) return
-    const counts: Record<string, AuditValue> = Object.fromEntries(this.#strangers)
-    this.#strangers.clear()
+    if (this.#unidentified.size === 0) return
+    const counts: Record<string, AuditValue> = Object.fromEntries(this.#unidentified)
+    this.#unidentified.clear()
     await this.#deps.audit.appendRemoval({ type: 'strangers.failed', actor: 'system', fields: counts })
   }
 
@@ -298,9 +298,9 @@ export class Sessions {
   }
 
   async #close(id: string, { bytesUp, bytesDown, reason, recording }: SessionEnd): Promise<void> {
-    const books = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
+    const sealed = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
     try {
-      await this.#deps.store.ended(id, { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...books })
+      await this.#deps.store.ended(id, { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed })
     } catch (error) {
       this.#deps.logger.error(
         { err: error, session: id },

@@ -1,11 +1,11 @@
 import { prefixOf } from '../../proxy/ports/source-address.ts'
 
-/** Keys of PostgreSQL's protocol 3.0 have 32 bits, so they can be guessed: after this many wrong ones an address is not listened to for a minute. */
+/** Keys of PostgreSQL's protocol 3.0 have 32 bits, so they can be guessed: after this many wrong ones an address is blocked for a minute. */
 const mostWrong = 10
 const forgetMs = 60_000
 const mostAddresses = 10_000
 
-/** Counts wrong keys of cancels by where they come from, for all fronts together. */
+/** Counts wrong cancel keys by source address, for all fronts together. */
 export class WrongKeys {
   readonly #wrong = new Map<string, { count: number; until: number }>()
   readonly #now: () => number
@@ -14,7 +14,7 @@ export class WrongKeys {
     this.#now = now
   }
 
-  isShutOut(address: string): boolean {
+  isBlocked(address: string): boolean {
     const prefix = prefixOf(address)
     const wrong = this.#wrong.get(prefix)
     if (wrong && wrong.until <= this.#now()) this.#wrong.delete(prefix)

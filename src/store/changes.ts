@@ -1,6 +1,6 @@
 import type { EndReason } from '../../proxy/session.ts'
 
-/** Something that took access away, may have, or gave it. What removes access is published before it is audited. */
+/** A change to access: taken away, possibly taken away, or given. Removals are published before they are audited. */
 export type Change =
   | {
       readonly what: 'grant' | 'principal' | 'login' | 'token' | 'resource' | 'session'
@@ -23,7 +23,7 @@ export type Change =
 
 export type ChangeListener = (change: Change) => void
 
-/** Tells every part of this daemon, synchronously, what changed; nothing that is held by a grant hears it elsewhere. Listeners must not throw. */
+/** Publishes changes to every part of this daemon, synchronously; the only source for whatever depends on a grant. Listeners must not throw. */
 export interface Changes {
   publish(change: Change): void
   subscribe(listener: ChangeListener): () => void
@@ -42,19 +42,19 @@ export function createChanges(): Changes {
   }
 }
 
-/** A change that took something from somebody in particular. */
+/** A change that took access from one subject. */
 export type Removal = Extract<Change, { readonly reason: EndReason }>
 
 export function isRemoval(change: Change): change is Removal {
   return 'reason' in change
 }
 
-/** Ids by which something that was given can be taken away. */
+/** Ids through which something held can be taken away. */
 export interface Held {
   readonly sessionId: string
   readonly grantId: string
   readonly principalId: string
-  /** Login or token through which it was asked for. */
+  /** Login or token through which it was requested. */
   readonly credentialId: string
   readonly resourceId: string
 }

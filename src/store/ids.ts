@@ -3,7 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz' // Crockford base 32, lower case
 
-/** Prefixes of every id that a person may meet; time-ordered, 26 characters after the prefix. */
+/** Prefixes of every id that people see; time-ordered, 26 characters after the prefix. */
 export type IdPrefix = 'prn' | 'lgn' | 'api' | 'req' | 'dec' | 'grt' | 'ses' | 'rev' | 'dmn' | 'ins' | 'rec' | 'dev'
 
 export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {

@@ -16,15 +16,15 @@ import { join } from 'node:path'
 import { isSameBytes } from '../../proxy/constant-time.ts'
 import { BrokerError } from '../../proxy/session.ts'
 
-/** Keys that are not in the store: a reader of the database learns no credential, a writer can mint none. */
+/** Keys kept outside the store, so that reading the database reveals no credential and writing to it creates none. */
 export interface Keyring {
   /** Id of the signing key: first 16 hex digits of the SHA-256 of its public part (PEM). */
   readonly signingKeyId: string
-  /** PEM, fit to be published: `audit verify` needs nothing else. */
+  /** PEM; may be published: `audit verify` needs nothing else. */
   readonly publicKeyPem: string
   sign(bytes: Uint8Array): Buffer
   verifySignature(bytes: Uint8Array, signature: Uint8Array): boolean
-  /** AES-256-GCM; `purpose` is bound to the result, so that one sealed value can't stand in for another. */
+  /** AES-256-GCM; `purpose` is bound to the result, so that one sealed value can't replace another. */
   seal(purpose: string, plain: Uint8Array): Buffer
   /** @throws BrokerError INTERNAL when the bytes were not sealed for this purpose by this keyring */
   unseal(purpose: string, sealed: Uint8Array): Buffer
@@ -33,7 +33,7 @@ export interface Keyring {
   checkMac(purpose: string, text: string, mac: string): boolean
 }
 
-/** Opens the folder of keys, or makes it (mode 0700, files 0600) at first start. */
+/** Opens the folder of keys, or creates it (mode 0700, files 0600) at the first start. */
 export function openKeyring(dir: string): Keyring {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
   chmodSync(dir, 0o700)
@@ -94,7 +94,7 @@ function loadOrMake(dir: string, name: string, make: () => string): string {
   const path = join(dir, name)
   if (!existsSync(path)) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' })
   if ((statSync(path).mode & 0o077) !== 0) {
-    throw new BrokerError('CONFIG_INVALID', `keys.dir: ${name} may be read by others; run chmod 600 on it`)
+    throw new BrokerError('CONFIG_INVALID', `keys.dir: ${name} is readable by other users; run chmod 600 on it`)
   }
   return readFileSync(path, 'utf8')
 }

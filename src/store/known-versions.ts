@@ -1,6 +1,6 @@
 /**
- * The newest version of each row that this daemon wrote or found in the audit log. A writer of the database can put an
- * earlier row back, whose MAC is valid; its version gives it away.
+ * The newest version of each row that this daemon wrote or found in the audit log. Anyone who can write to the database
+ * can restore an earlier row, whose MAC is valid; its version reveals that.
  */
 export class KnownVersions {
   readonly #known = new Map<string, { readonly version: number; readonly until: number }>()

@@ -1,4 +1,4 @@
-/** All that a query gives, page by page: each begins after the last row of the one before, and an empty one ends it. */
+/** All rows of a query, page by page: each page begins after the last row of the previous one, and an empty one ends it. */
 export async function* pages<Row, Key>(
   start: Key,
   keyOf: (row: Row) => Key,

@@ -1,6 +1,6 @@
 import type { Db } from './store.ts'
 
-/** A value that is made once, at first start, and never changes; e.g. the installation's ExternalId. */
+/** A value that is created once, at the first start, and never changes; e.g. the installation's ExternalId. */
 export async function settledValue(db: Db, key: string, make: () => string): Promise<string> {
   await db
     .insertInto('settings')

@@ -10,9 +10,9 @@ interface SignedRow {
 }
 
 /**
- * Rows with a MAC under the key that isn't in the store: a writer of the database can't make such a row.
- * @param freeColumns those that lend no authority, by table: they may change, or be erased, without breaking the MAC
- * @param write makes one text of the members, whatever their order. It never changes: rows of every age must check
+ * Rows with a MAC by a key outside the store: write access to the database is not enough to make such a row.
+ * @param freeColumns columns that give no authority, by table: they may change, or be erased, without breaking the MAC
+ * @param write makes one text of the members, whatever their order. Must never change: old rows must stay valid
  */
 export function signedRows<Tables extends { readonly [T in keyof Tables]: SignedRow }>(
   freeColumns: { readonly [T in keyof Tables]: readonly string[] },
@@ -45,13 +45,13 @@ export interface RowProblem {
 
 const pageSize = 500
 
-/** Every row whose MAC does not check, read page by page. @param read rows in the order of their ids */
+/** Every row with an invalid MAC, read page by page. @param read rows in the order of their ids */
 export async function* unsignedRows<Row extends { readonly id: string }>(
   where: string,
   read: (after: string, limit: number) => Promise<readonly Row[]>,
   isSigned: (row: Row) => boolean,
 ): AsyncGenerator<RowProblem> {
-  const what = 'the row does not carry a valid signature: the broker did not write it'
+  const what = 'the row has no valid signature: it was not written by the broker'
   for await (const rows of pages(
     '',
     (row: Row) => row.id,

@@ -1,6 +1,6 @@
 /**
- * The thread that owns the SQLite file. Statements arrive one at a time, so an fsync never holds up the relay's thread.
- * WAL with synchronous=FULL: what was acknowledged survives a power cut.
+ * The thread that owns the SQLite file. Statements arrive one at a time, so an fsync never blocks the relay's thread.
+ * WAL with synchronous=FULL: what was acknowledged survives a power failure.
  */
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'

@@ -4,30 +4,30 @@ import type { Db } from './store.ts'
 
 export interface StoreWatch {
   readonly isReachable: boolean
-  /** Looks once; called by the daemon's timer. Never rejects. */
+  /** Checks once; called by the daemon's timer. Never rejects. */
   look(): Promise<void>
 }
 
 export interface StoreWatchOptions {
   readonly ping: () => Promise<unknown>
-  /** How long sessions outlive an unreachable store. */
+  /** How long sessions continue while the store is unreachable. */
   readonly graceMs: number
-  /** Called once for each loss, when the grace is over. */
+  /** Called once per outage, when the grace period is over. */
   readonly onLost: () => void
   readonly logger: Logger
-  /** Milliseconds since any fixed moment; `performance.now` unless told. */
+  /** Milliseconds since any fixed moment; default `performance.now`. */
   readonly elapsedMs?: () => number
-  /** A store that takes longer than this to answer counts as unreachable; 2,000 unless told. */
+  /** A store that takes longer than this to answer counts as unreachable; default 2,000. */
   readonly timeoutMs?: number
 }
 
-/** Notices that the store can't be read: then nothing proves any more that the grants of open sessions still hold. */
+/** Detects that the store can't be read: then the grants of open sessions can no longer be checked. */
 export function watchStore(options: StoreWatchOptions): StoreWatch {
   const { ping, graceMs, onLost, logger, elapsedMs = () => performance.now(), timeoutMs = 2000 } = options
   let lostAt: number | undefined
   let isReported = false
   const found = () => {
-    if (lostAt !== undefined) logger.info('the store is back')
+    if (lostAt !== undefined) logger.info('the store can be reached again')
     lostAt = undefined
     isReported = false
   }

@@ -1,6 +1,6 @@
 import type { Logger } from './logger.ts'
 
-/** Work that nobody waits for: its failure is logged, and `idle` says when there is none left. */
+/** Work that runs in the background: failures are logged, and `idle` resolves when none is left. */
 export interface Background {
   run(what: string, work: () => Promise<unknown>): void
   idle(): Promise<void>

@@ -1,6 +1,6 @@
 import type { Metric, MetricObjectWithValues, MetricValueWithName } from 'prom-client'
 
-/** A histogram of durations that were counted elsewhere, and are handed over in bulk. */
+/** A histogram of durations that are counted elsewhere and added in bulk. */
 export class CountedHistogram<Label extends string> {
   readonly name: string
   readonly help: string
@@ -16,7 +16,7 @@ export class CountedHistogram<Label extends string> {
     this.#buckets = options.buckets
   }
 
-  /** @param counts one for each bucket, and one for all that lies beyond the last */
+  /** @param counts one for each bucket, and one for everything beyond the last */
   add(value: string, counts: readonly number[], sum: number): void {
     let series = this.#series.get(value)
     if (!series) {

@@ -1,4 +1,4 @@
-/** Work on one key happens one after the other, in the order it was asked for. */
+/** Runs work on one key one at a time, in the order of the calls. */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>()
 

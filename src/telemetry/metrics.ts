@@ -28,8 +28,8 @@ export function createMetrics() {
   registry.registerMetric(asMetric(statementSeconds))
   return {
     registry,
-    sessionsActive: gauge('sessions_active', 'Sessions open now', ['kind']),
-    sessionsTotal: counter('sessions_total', 'Sessions ended, by why', ['kind', 'outcome']),
+    sessionsActive: gauge('sessions_active', 'Open sessions', ['kind']),
+    sessionsTotal: counter('sessions_total', 'Sessions that have ended, by reason', ['kind', 'outcome']),
     sessionOpenSeconds: histogram(
       'session_open_seconds',
       'Time spent opening a session, by phase',
@@ -44,18 +44,20 @@ export function createMetrics() {
       ['reason'],
       cutBuckets,
     ),
-    grantsActive: gauge('grants_active', 'Grants live now', ['kind']),
-    requestsTotal: counter('requests_total', 'Access requests, by what became of them', ['outcome']),
+    grantsActive: gauge('grants_active', 'Live grants', ['kind']),
+    requestsTotal: counter('requests_total', 'Access requests, by outcome', ['outcome']),
     loginsTotal: counter('logins_total', 'Sign-ins, by outcome', ['outcome']),
-    strangersTotal: counter('strangers_total', 'Connections that failed before anybody was identified, by error code', [
-      'code',
-    ]),
+    unidentifiedClientsTotal: counter(
+      'unidentified_clients_total',
+      'Connections that failed before the client was identified, by error code',
+      ['code'],
+    ),
     auditEventsTotal: counter('audit_events_total', 'Audit events written', ['type']),
     auditAppendSeconds: histogram('audit_append_seconds', 'Time until an audit event is durable', [], openBuckets),
     auditAnchorAgeSeconds: gauge('audit_anchor_age_seconds', 'Age of the newest anchored checkpoint', []),
     recordingLagBytes: gauge('recording_lag_bytes', 'Recorded bytes not yet written to disk', []),
     awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
-    rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules on disk are not the rules in force', []),
+    rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
     httpSeconds: histogram(
       'http_request_seconds',
       'Time to answer an HTTP request',

@@ -1,8 +1,8 @@
 import type { Logger } from './logger.ts'
 
 /**
- * Does something again and again, never twice at once. A failure is logged, and the next turn comes.
- * @returns stops it; resolves when the turn that is under way is over
+ * Runs something repeatedly, never twice at once. A failure is logged, and the next run follows.
+ * @returns stops it; resolves when the current run is over
  */
 export function repeat(
   what: string,

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
 
 /**
- * The wall clock, except that it never goes back while the daemon runs: a clock that is set back lengthens no grant.
+ * The wall clock, except that it never goes back while the daemon runs: setting the clock back lengthens no grant.
  * @param elapsedMs milliseconds since any fixed moment, not affected by the wall clock
  */
 export function steadyClock(clock: Clock, elapsedMs: () => number): Clock {

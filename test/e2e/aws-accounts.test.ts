@@ -53,7 +53,7 @@ test('accounts', async (t) => {
     t.equal(code, 0)
     t.match(stdout, new RegExp(`account ${accounts.web}, trust web_identity`))
     t.match(stdout, /session tags in the ID token: none/)
-    t.match(stdout, /role\/Personal with your ID token: it may be assumed/)
+    t.match(stdout, /role\/Personal with your ID token: it can be assumed/)
     t.equal((await company.commands.alice.run(['aws', 'validate'])).code, 4, 'for admins')
   })
 
@@ -87,12 +87,12 @@ test('accounts', async (t) => {
     role.trust = JSON.parse(JSON.stringify(before).replaceAll('"sts:TagSession",', '')) as typeof before
     const report = await validate(company)
     t.same(outcomes(report), ['ok', 'ok', 'ok', 'ok', 'ok', 'failed', 'ok'])
-    t.match(report.findings[5], { detail: /sts:TagSession is not allowed/, fix: /statement of its own/ })
+    t.match(report.findings[5], { detail: /sts:TagSession is not allowed/, fix: /separate statement/ })
     const grant = await company.grant(3_600_000, 'ReportsReader')
     t.match(await reason('ReportsReader'), {
       code: 'AWS_DENIED',
       detail: /sts:TagSession/,
-      hint: /statement of its own/,
+      hint: /separate statement/,
     })
     const { sessions } = await company.api<{ sessions: unknown[] }>('carol', 'GET', '/api/v1/sessions?open=true')
     t.same(sessions, [], 'a session that never ran is not left open')

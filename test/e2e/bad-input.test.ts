@@ -26,7 +26,7 @@ const { databases, aws } = company.sandbox
 /** By the websocket of the local proxy, as this person. */
 async function ask(query: string, person: 'alice' | 'dave' = 'alice', database = 'orders'): Promise<ErrorFields> {
   const stream = await dialWebsocket(company, person, query)
-  stream.write(startup(['user', 'whoever'], ['database', database]))
+  stream.write(startup(['user', 'anyone'], ['database', database]))
   return errorIn(await untilClosed(stream))
 }
 
@@ -157,7 +157,7 @@ await testOf('a grant that has run out', async (t) => {
 await testOf('the database is down', async (t) => {
   await company.grant()
   await databases.orders.faults.down(true)
-  t.match(await ask('resource=orders'), { C: '08001', M: /did not answer/, H: /database up/ })
+  t.match(await ask('resource=orders'), { C: '08001', M: /did not answer/, H: /database is running/ })
   await isAudited(t, 'TARGET_UNREACHABLE', 'session.ended')
 })
 
@@ -170,7 +170,7 @@ await testOf('the database refuses the IAM token', async (t) => {
 await testOf('the certificate of the database is of an authority that nobody named', async (t) => {
   databases.orders.faults.certificate(createAuthority().issue([instances.orders.endpoint]))
   const told = await ask('resource=orders')
-  t.match(told, { C: '08001', M: /did not prove its identity/, H: /trusted roots/ })
+  t.match(told, { C: '08001', M: /identity of the target could not be verified/, H: /trusted roots/ })
   await isAudited(t, 'TARGET_UNTRUSTED', 'session.ended')
 })
 
@@ -221,12 +221,12 @@ await testOf('plaintext stuffed behind SSLRequest is not taken for what comes th
 
 await testOf('no TLS at all', async (t) => {
   const socket = await dialPort(company)
-  socket.write(startup(['user', 'whoever'], ['database', 'orders']))
+  socket.write(startup(['user', 'anyone'], ['database', 'orders']))
   t.match(errorIn(await untilClosed(socket)), { C: '28000', M: /TLS/, H: /sslmode/ })
 })
 
 await testOf('who is not known is counted, and does not fill the log', async (t) => {
   const text = await (await fetch(`${company.daemon.metricsUrl}/metrics`)).text()
-  t.match(text, /sallyport_strangers_total\{code="PROTOCOL_ERROR"\} [1-9]/)
-  t.match(text, /sallyport_strangers_total\{code="TOKEN_INVALID"\} [1-9]/)
+  t.match(text, /sallyport_unidentified_clients_total\{code="PROTOCOL_ERROR"\} [1-9]/)
+  t.match(text, /sallyport_unidentified_clients_total\{code="TOKEN_INVALID"\} [1-9]/)
 })

@@ -64,7 +64,7 @@ locals {
 # trust policy of the spoke role
 #   sts:AssumeRole: the hub, with this installation’s ExternalId and no other
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
-#   sts:SetSourceIdentity: CloudTrail names the person in every line
+#   sts:SetSourceIdentity: CloudTrail names the person in every event
 resource "aws_iam_role" "connect" {
   name = var.connect_role_name
   path = var.connect_role_path
@@ -103,10 +103,10 @@ resource "aws_iam_role" "connect" {
 }
 
 # permissions of the spoke role
-#   sts:AssumeRole: sessions of roles of this account that are tagged for it, and of no others
+#   sts:AssumeRole: only roles of this account that are tagged for it
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
-#   sts:SetSourceIdentity: CloudTrail names the person in every line
-#   rds-db:connect: databases whose entry names no role of their own
+#   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   rds-db:connect: databases whose entry names no role
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
 #   iam:ListPolicyVersions: finds the oldest version: IAM keeps five

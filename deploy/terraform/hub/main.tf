@@ -69,7 +69,7 @@ resource "aws_iam_role" "hub" {
 # permissions of the hub role
 #   sts:AssumeRole: the hub becomes the spoke of an account
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
-#   sts:SetSourceIdentity: CloudTrail names the person in every line
+#   sts:SetSourceIdentity: CloudTrail names the person in every event
 resource "aws_iam_role_policy" "hub" {
   name = "sallyport"
   role = aws_iam_role.hub.id

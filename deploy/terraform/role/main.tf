@@ -48,7 +48,7 @@ variable "database_users" {
 }
 
 variable "databases" {
-  description = "databases are signed in to through this role"
+  description = "the role signs in to databases"
   type        = bool
   default     = false
 }
@@ -88,7 +88,7 @@ locals {
   # trust policy of a brokered role; the role is tagged sallyport:managed=true
   #   sts:AssumeRole: only for a person and a grant
   #   sts:TagSession: sessions carry the person, the grant, the session and the request
-  #   sts:SetSourceIdentity: CloudTrail names the person in every line
+  #   sts:SetSourceIdentity: CloudTrail names the person in every event
   hub_trust = <<-JSON
     {
       "Version": "2012-10-17",
@@ -122,10 +122,10 @@ locals {
     }
   JSON
 
-  # trust policy of a brokered role that takes the person’s own ID token and nothing else
+  # trust policy of a brokered role that accepts only the person’s own ID token
   #   sts:AssumeRoleWithWebIdentity: with an ID token that was issued for the broker
   #   sts:TagSession: sessions carry the person, the grant, the session and the request
-  #   sts:SetSourceIdentity: CloudTrail names the person in every line
+  #   sts:SetSourceIdentity: CloudTrail names the person in every event
   web_identity_trust = <<-JSON
     {
       "Version": "2012-10-17",
@@ -173,8 +173,8 @@ resource "aws_iam_role_policy_attachment" "brokered" {
   policy_arn = each.value
 }
 
-# permissions of a role through which databases are signed in to
-#   rds-db:connect: as these users; each session is cut down to one user of one database
+# permissions of a role that signs in to databases
+#   rds-db:connect: as these users; each session is restricted to one user of one database
 resource "aws_iam_role_policy" "databases" {
   count = var.databases ? 1 : 0
   name  = "sallyport-databases"

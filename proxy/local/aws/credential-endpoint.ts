@@ -25,12 +25,12 @@ export interface CredentialEndpointOptions {
   get(): Promise<ServedCredentials>
   /** What `Authorization` must be, word for word. */
   readonly token: string
-  /** Emulates instance metadata, which any process of this machine may ask; null: it doesn't. */
+  /** Emulates instance metadata, which any process of this machine can read; null: off. */
   readonly imds: { readonly roleName: string } | null
   /** 0: a free one. */
   readonly port: number
   now(): number
-  /** Somebody was turned away, or `get` failed. */
+  /** A request was refused, or `get` failed. */
   onRefused(why: string): void
 }
 
@@ -60,7 +60,7 @@ export async function openCredentialEndpoint(options: CredentialEndpointOptions)
   const server = createServer(
     { headersTimeout: headersWithinMs, requestTimeout: headersWithinMs },
     (request, response) => {
-      request.resume() // no request here has a body that means anything
+      request.resume() // bodies are ignored
       answer(options, imdsKey, request).then(
         (ready) => send(response, ready),
         (error: unknown) => {
@@ -97,23 +97,23 @@ async function answer(options: CredentialEndpointOptions, imdsKey: Buffer, reque
   const path = (request.url ?? '').split('?')[0]?.replace(/^\/+/, '/') ?? '' // and newer ones a second slash
   if (path === containerPath) return await answerContainer(options, request)
   if (options.imds) return await answerImds(options, options.imds.roleName, imdsKey, request, path)
-  return problem(404, 'NotFound', 'there is nothing here')
+  return problem(404, 'NotFound', 'no such path')
 }
 
-/** A browser that was led here by a name of somebody's, or a proxy that passes on what comes from outside. */
+/** Refuses a browser that was sent here by DNS rebinding, and a proxy that forwards requests from outside. */
 function foreignReason({ headers, socket }: IncomingMessage): string {
   const { host = '' } = headers
   const port = socket.localPort
-  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) return `the Host header is not of this endpoint`
-  if (headers['x-forwarded-for'] !== undefined) return 'a proxy passed this on (X-Forwarded-For)'
-  return headers.origin === undefined ? '' : 'a web page asks (Origin)'
+  if (host !== `127.0.0.1:${port}` && host !== `localhost:${port}`) return 'the Host header does not name this endpoint'
+  if (headers['x-forwarded-for'] !== undefined) return 'the request was forwarded by a proxy (X-Forwarded-For)'
+  return headers.origin === undefined ? '' : 'the request comes from a web page (Origin)'
 }
 
 async function answerContainer(options: CredentialEndpointOptions, request: IncomingMessage): Promise<Answer> {
   if (request.method !== 'GET') return problem(405, 'MethodNotAllowed', 'expected GET')
   if (!isSameText(request.headers.authorization ?? '', options.token)) {
-    options.onRefused('the Authorization header is not the token of this endpoint')
-    return problem(401, 'Unauthorized', 'expected the token of AWS_CONTAINER_AUTHORIZATION_TOKEN in Authorization')
+    options.onRefused('the Authorization header does not hold the token of this endpoint')
+    return problem(401, 'Unauthorized', 'expected AWS_CONTAINER_AUTHORIZATION_TOKEN in the Authorization header')
   }
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt, accountId } = await options.get()
   return json({
@@ -136,9 +136,9 @@ async function answerImds(
   if (request.method !== 'GET') return problem(405, 'MethodNotAllowed', 'expected GET')
   const shown = request.headers['x-aws-ec2-metadata-token']
   if (typeof shown !== 'string' || !isImdsToken(key, shown, options.now()))
-    return problem(401, 'Unauthorized', 'expected a token of PUT /latest/api/token')
+    return problem(401, 'Unauthorized', 'expected a token from PUT /latest/api/token')
   if (path === imdsRoles || path === `${imdsRoles}/`) return { status: 200, body: roleName, headers: textType }
-  if (path !== `${imdsRoles}/${roleName}`) return problem(404, 'NotFound', 'there is nothing here')
+  if (path !== `${imdsRoles}/${roleName}`) return problem(404, 'NotFound', 'no such path')
   const { accessKeyId, secretAccessKey, sessionToken, expiresAt } = await options.get()
   return json({
     Code: 'Success',
@@ -153,7 +153,7 @@ async function answerImds(
 
 const textType = { 'content-type': 'text/plain' }
 
-/** Tokens carry their own end and a MAC, so that asking for many fills no memory. */
+/** Tokens carry their own expiry and a MAC, so that requesting many uses no memory. */
 function issueImdsToken(options: CredentialEndpointOptions, key: Buffer, request: IncomingMessage): Answer {
   if (request.method !== 'PUT') return problem(405, 'MethodNotAllowed', 'expected PUT')
   const ttl = request.headers['x-aws-ec2-metadata-token-ttl-seconds']

@@ -1,4 +1,4 @@
-/** How to tell a stock client where to connect, in the forms that clients read. */
+/** Connection settings for stock clients, in the forms that they read. */
 import { shellWord } from '../shell-quote.ts'
 import { pgpassLine } from './pgpass.ts'
 
@@ -10,7 +10,7 @@ export interface ClientSettings {
   readonly port: number
   readonly database: string
   readonly user: string
-  /** Null: none is asked for. */
+  /** Null: none is required. */
   readonly password: string | null
   readonly sslmode: 'disable' | 'verify-full'
   /** PEM file of the broker's CA, for `verify-full`. */
@@ -23,7 +23,7 @@ export type SettingsForm = (typeof settingsForms)[number]
 /**
  * Text to paste. A password appears as PGPASSWORD or as a pgpass line, never inside a command or a URL: those end up in
  * process lists, histories and logs.
- * @throws TypeError when the form cannot say it (JDBC and a Unix socket), or a name holds control characters
+ * @throws TypeError when the form cannot express it (JDBC and a Unix socket), or a name holds control characters
  */
 export function formatSettings(settings: ClientSettings, form: SettingsForm): string {
   const odd = Object.values(settings).find((value) => typeof value === 'string' && /\p{Cc}/u.test(value))
@@ -47,7 +47,7 @@ const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
     environment(s)
       .map(([name, value]) => `export ${name}=${shellWord(value)}`)
       .join('\n'),
-  pgpass: (s) => (s.password === null ? '# no password is asked for' : pgpassLine({ ...s, password: s.password })),
+  pgpass: (s) => (s.password === null ? '# no password is required' : pgpassLine({ ...s, password: s.password })),
   service: (s) => [`[${s.name}]`, ...keywords(s).map(([key, value]) => `${key}=${value}`)].join('\n'),
 }
 
@@ -93,7 +93,7 @@ function query(parameters: Readonly<Record<string, string>>): string {
     .join('&')
 }
 
-/** Also what encodeURIComponent leaves and a shell doesn't. */
+/** Also escapes what encodeURIComponent leaves and a shell interprets. */
 function escapeUrl(value: string): string {
   return encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
 }

@@ -21,7 +21,7 @@ export function localKeys(password: string): ScramKeys {
 }
 
 /**
- * Asks the client for the password by SCRAM-SHA-256. AuthenticationOk is still to be sent, and comes from the broker.
+ * Checks the client's password by SCRAM-SHA-256. The broker sends AuthenticationOk later.
  * @throws BrokerError TOKEN_INVALID @throws WireError
  */
 export async function askPassword(line: ClientLine, keys: ScramKeys): Promise<void> {
@@ -36,7 +36,7 @@ export async function askPassword(line: ClientLine, keys: ScramKeys): Promise<vo
 
 function passwordInvalid(): BrokerError {
   const error = new BrokerError('TOKEN_INVALID', undefined, {
-    hint: 'Use the password that sallyport printed when it opened this port; each run has another.',
+    hint: 'Use the password that sallyport printed when it opened this port; it changes with each run.',
   })
   error.message = 'password authentication failed for this local port'
   return error

@@ -32,9 +32,9 @@ export function pgpassPath(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = p
 
 /**
  * Puts the entries first (libpq takes the first line that fits), instead of earlier lines for the same port and user.
- * The file is replaced as a whole, with mode 0600; a symbolic link stays one. Two programs that write at the same
- * instant may lose one's lines, never a part of a line.
- * @returns takes exactly these lines out again, and the file with them if nothing else is left
+ * The file is replaced as a whole, with mode 0600; a symbolic link stays one. When two programs write at
+ * the same time, the lines of one may be lost, never a part of a line.
+ * @returns removes exactly these lines again, and the file if it is then empty
  */
 export async function addToPgpass(path: string, entries: readonly PgpassEntry[]): Promise<() => Promise<void>> {
   const ours = entries.map(pgpassLine)

@@ -6,7 +6,7 @@ import { WireError } from '../../wire/wire-error.ts'
 const errorType = 0x45 // 'E'
 const versionType = 0x76 // 'v', NegotiateProtocolVersion: may come before the answer proper
 
-/** Only errors of the broker itself say this; the database's own don't. See proxy/postgres/errors.ts. */
+/** Only errors of the broker itself have this detail, never the database's. See proxy/postgres/errors.ts. */
 const brokerDetail = /^Sallyport error ([A-Z_]+)\.$/
 
 /**
@@ -33,7 +33,7 @@ function toRefusal(body: Buffer): BrokerError | undefined {
   return error
 }
 
-/** Bytes that are no message are the client's to judge. */
+/** Invalid messages are left to the client. */
 function readFields(body: Buffer): ErrorFields {
   try {
     return decodeErrorFields(body)

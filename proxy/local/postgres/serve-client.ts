@@ -16,16 +16,16 @@ const cancelTimeoutMs = 10_000
 
 /** Serves one client of the local port from its first byte on. Never rejects. */
 export async function serveClient(socket: Socket, options: ClientOptions, keys: ScramKeys | null): Promise<void> {
-  const gone = new AbortController()
-  socket.once('close', () => gone.abort())
+  const clientClosed = new AbortController()
+  socket.once('close', () => clientClosed.abort())
   socket.on('error', () => socket.destroy()) // 'close' follows, and ends everything
   try {
     const first = await signIn(socket, options, keys)
-    if (first.kind === 'cancel') await forwardCancel(socket, first, options, gone.signal)
-    else await openSession(socket, first, options, gone.signal)
+    if (first.kind === 'cancel') await forwardCancel(socket, first, options, clientClosed.signal)
+    else await openSession(socket, first, options, clientClosed.signal)
   } catch (error) {
     if (error instanceof ClientLeft) socket.destroy()
-    else if (!gone.signal.aborted) refuse(socket, toBrokerError(error), options)
+    else if (!clientClosed.signal.aborted) refuse(socket, toBrokerError(error), options)
   }
 }
 
@@ -46,16 +46,19 @@ async function openSession(
   socket: Socket,
   { bytes, tool }: FirstMessage,
   options: ClientOptions,
-  gone: AbortSignal,
+  clientClosed: AbortSignal,
 ): Promise<void> {
-  const broker = await dial(options, tool, gone)
-  if (gone.aborted) return broker.socket.terminate()
+  const broker = await dial(options, tool, clientClosed)
+  if (clientClosed.aborted) return broker.socket.terminate()
   broker.stream.write(bytes)
   relay(socket, broker, { readRefusal, toWords: errorResponse }, options)
 }
 
-async function dial(options: ClientOptions, tool: string, gone: AbortSignal): Promise<BrokerSocket> {
-  return await openBrokerSocket({ ...options, protocol: 'postgres', tool, bearer: await options.bearer() }, gone)
+async function dial(options: ClientOptions, tool: string, clientClosed: AbortSignal): Promise<BrokerSocket> {
+  return await openBrokerSocket(
+    { ...options, protocol: 'postgres', tool, bearer: await options.bearer() },
+    clientClosed,
+  )
 }
 
 /** There is no answer to a cancel request: the client waits for its connection to close, which is when the broker is done. */
@@ -63,13 +66,13 @@ async function forwardCancel(
   client: Socket,
   { bytes, tool }: FirstMessage,
   options: ClientOptions,
-  gone: AbortSignal,
+  clientClosed: AbortSignal,
 ): Promise<void> {
-  const { socket, stream } = await dial(options, tool, gone)
+  const { socket, stream } = await dial(options, tool, clientClosed)
   const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
   stream.on('error', () => socket.terminate()).resume()
   stream.write(bytes)
-  await Promise.race([closed, delay(cancelTimeoutMs, undefined, { ref: false, signal: gone }).catch(() => {})])
+  await Promise.race([closed, delay(cancelTimeoutMs, undefined, { ref: false, signal: clientClosed }).catch(() => {})])
   socket.terminate()
   client.end().resume()
 }

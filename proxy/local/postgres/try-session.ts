@@ -7,7 +7,7 @@ import { readRefusal } from './refusal.ts'
 const answerTimeoutMs = 30_000
 
 /**
- * Asks the broker for a session and leaves at once: only the broker knows whether and why it refuses, and writes it down.
+ * Opens a session and ends it at once: only the broker knows whether and why it refuses, and it audits the refusal.
  * @throws BrokerError the refusal, with its reason and what to do
  */
 export async function trySession(ask: BrokerAsk, startup: Readonly<Record<string, string>>): Promise<void> {

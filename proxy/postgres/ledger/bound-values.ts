@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 
-/** A bind value in a recording: text, null, or bytes that no type here makes readable. */
+/** A bind value in a recording: text, null, or bytes of a type that is not decoded here. */
 export type RecordedValue =
   | string
   | null
@@ -9,7 +9,7 @@ export type RecordedValue =
   | { readonly text: string; readonly bytes: number; readonly sha256: string }
 
 const longestText = 8192
-/** Of bytes, shown as twice as many digits. */
+/** In bytes; shown as twice as many digits. */
 const longestHex = 64
 
 /**

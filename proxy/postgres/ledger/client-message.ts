@@ -1,17 +1,20 @@
-import { type Cut, captureSql, untilNul } from '../../recording/captured.ts'
+import { captureSql, type Truncated, untilNul } from '../../recording/captured.ts'
 import { decodeBind, decodeFrontend, decodeFunctionCall, decodeParse, decodeQuery } from '../../wire/postgres/decode.ts'
-import type { Asked } from './pending.ts'
+import type { ClientRequest } from './pending.ts'
 
-/** What a client's message means for the flow of messages, beside what asks for an answer. */
-export type Said = Asked | { readonly kind: 'copy-end'; readonly isDone: boolean } | { readonly kind: 'terminate' }
+/** A client message as the ledger needs it: a request, the end of a COPY, or the end of the session. */
+export type ClientMessage =
+  | ClientRequest
+  | { readonly kind: 'copy-end'; readonly isDone: boolean }
+  | { readonly kind: 'terminate' }
 
 /**
  * Reads one message of a client.
  * @param body valid during the call only; what is kept of it is copied
- * @returns undefined for what is never answered
+ * @returns undefined for messages that are never answered
  * @throws WireError when the body is not what its type says
  */
-export function readSaid(type: number, body: Buffer): Said | undefined {
+export function readClientMessage(type: number, body: Buffer): ClientMessage | undefined {
   switch (String.fromCharCode(type)) {
     case 'Q':
       return { kind: 'query', sql: captureSql(decodeQuery(body)) }
@@ -31,7 +34,7 @@ export function readSaid(type: number, body: Buffer): Said | undefined {
   }
 }
 
-function readOther(type: number, body: Buffer): Said | undefined {
+function readOther(type: number, body: Buffer): ClientMessage | undefined {
   const message = decodeFrontend(type, body)
   switch (message.kind) {
     case 'execute':
@@ -51,8 +54,8 @@ function readOther(type: number, body: Buffer): Said | undefined {
   }
 }
 
-/** A message that is too long to keep: as much of it as its beginning says. The framer lets few types be so long. */
-export function readCut(type: number, beginning: Buffer, cut: Cut): Asked | undefined {
+/** Reads the beginning of a message that is too long to keep. The framer allows that length for few types only. */
+export function readTruncatedMessage(type: number, beginning: Buffer, cut: Truncated): ClientRequest | undefined {
   const first = untilNul(beginning)
   const second = untilNul(beginning.subarray(first.length + 1))
   switch (String.fromCharCode(type)) {

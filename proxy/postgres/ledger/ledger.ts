@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { cutOf, keptBytes, PassingBody } from '../../recording/captured.ts'
+import { keptBytes, PassingBody, truncationOf } from '../../recording/captured.ts'
 import { CopyDigest } from '../../recording/passing-digest.ts'
 import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
 import { BrokerError } from '../../session.ts'
@@ -7,11 +7,11 @@ import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { decodeParameterDescription } from '../../wire/postgres/decode.ts'
 import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../wire/postgres/framer.ts'
 import { recordValues } from './bound-values.ts'
-import { readCut, readSaid, type Said } from './client-message.ts'
+import { type ClientMessage, readClientMessage, readTruncatedMessage } from './client-message.ts'
 import { Names } from './names.ts'
-import { type Asked, Pending, Queue } from './pending.ts'
+import { type ClientRequest, Pending, Queue } from './pending.ts'
 import { errorOf, isFatal, longestError, readError } from './server-error.ts'
-import { toEntryText, type Unended } from './statement-record.ts'
+import { type Incomplete, toEntryText } from './statement-record.ts'
 
 const mostTags = 100
 const stop = -1
@@ -28,10 +28,10 @@ const copyInResponse = code('G')
 const emptyQuery = code('I')
 const portalSuspended = code('s')
 const functionResult = code('V')
-/** Those that are read: small all of them, but for errors. */
+/** Messages whose body is read: all small, except errors. */
 const collected = new Set([commandComplete, readyForQuery, errorResponse, parameterDescription])
 /** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
-const settledBy: Readonly<Partial<Record<Asked['kind'], readonly number[]>>> = {
+const answeredBy: Readonly<Partial<Record<ClientRequest['kind'], readonly number[]>>> = {
   parse: [code('1')],
   bind: [code('2')],
   close: [code('3')],
@@ -55,22 +55,22 @@ export class Ledger implements Conversation {
   readonly #parts: LedgerParts
   readonly #names = new Names()
   readonly #ledger = new Queue<Pending>()
-  /** Of the chunk that is being read: its messages came at once. */
+  /** When the current chunk arrived: all of its messages share this time. */
   #at = 0
   #since = 0
   #settledAt = 0
-  /** When a statement was done last. A Bind that is answered in the same chunk as its Execute takes no time off it. */
+  /** When the last statement completed. A Bind answered in the same chunk as its Execute does not shorten it. */
   #doneAt = 0
-  /** After an error in the extended protocol the server leaves out what comes, up to the next Sync. */
+  /** After an error in the extended protocol the server skips everything up to the next Sync. */
   #isSkipping = false
   /** The server takes CopyData from the client. */
   #copyIn: CopyDigest | undefined
   #copyOut: CopyDigest | undefined
-  /** Syncs that the client sent before it knew of the COPY, and that the server is to pass over. */
+  /** The client sent a Sync before it knew of the COPY; the server should ignore it. */
   #hasEarlySync = false
   /** No message that begins from now on goes to the client. */
   #isClosing = false
-  /** But for this one, whose header has begun to. */
+  /** Except this one, whose header is partly sent. */
   #mayFinish = false
   #clientHasLeft = false
   #serverHasLeft = false
@@ -88,32 +88,32 @@ export class Ledger implements Conversation {
     this.#since = performance.now()
   }
 
-  /** A statement is running, or waits to. */
+  /** A statement is running or queued. */
   get isBusy(): boolean {
     return this.#ledger.size > 0
   }
 
-  /** Requests that wait for their answer. */
+  /** Requests without an answer yet. */
   get waiting(): number {
     return this.#ledger.size
   }
 
-  /** When an answer came last, by `performance.now()`. */
+  /** When the last answer arrived, by `performance.now()`. */
   get settledAt(): number {
     return this.#settledAt
   }
 
-  /** The client has said that it leaves. */
+  /** The client has sent its terminate message. */
   get clientHasLeft(): boolean {
     return this.#clientHasLeft
   }
 
-  /** The server has said why it closes. */
+  /** The server has reported why it closes. */
   get serverHasLeft(): boolean {
     return this.#serverHasLeft
   }
 
-  /** A message may go on whose header has begun to. */
+  /** Lets a message finish whose header is partly sent. */
   close(): void {
     this.#isClosing = true
     this.#mayFinish = this.down.inHeader
@@ -148,32 +148,34 @@ export class Ledger implements Conversation {
           return true
         }
         const body = bytes.subarray(start, end)
-        const cut = end - start === length ? cutOf(body) : passing.finish()
-        const said = cut ? readCut(type, body.subarray(0, keptBytes), cut) : readSaid(type, body)
-        if (said) this.#heard(said)
+        const cut = end - start === length ? truncationOf(body) : passing.finish()
+        const message = cut
+          ? readTruncatedMessage(type, body.subarray(0, keptBytes), cut)
+          : readClientMessage(type, body)
+        if (message) this.#received(message)
         return true
       },
     }
   }
 
-  #heard(said: Said): void {
-    if (said.kind === 'terminate') this.#clientHasLeft = true
-    else if (said.kind === 'copy-end') this.#endCopyIn(said.isDone)
-    else if (this.#copyIn) this.#heardInCopy(said)
-    else if (this.#isSkipping && said.kind !== 'sync') this.#recordSkipped(this.#pendingOf(said))
+  #received(message: ClientMessage): void {
+    if (message.kind === 'terminate') this.#clientHasLeft = true
+    else if (message.kind === 'copy-end') this.#endCopyIn(message.isDone)
+    else if (this.#copyIn) this.#receivedInCopy(message)
+    else if (this.#isSkipping && message.kind !== 'sync') this.#recordSkipped(this.#pendingOf(message))
     else {
       this.#isSkipping = false
-      this.#ledger.push(this.#pendingOf(said))
+      this.#ledger.push(this.#pendingOf(message))
     }
   }
 
-  #pendingOf(asked: Asked): Pending {
-    return new Pending(asked, this.#at, this.#since)
+  #pendingOf(request: ClientRequest): Pending {
+    return new Pending(request, this.#at, this.#since)
   }
 
-  /** The server passes over a Sync then, and ends the connection at anything else. */
-  #heardInCopy(said: Asked): void {
-    if (said.kind !== 'sync') throw amidCopy()
+  /** During COPY the server ignores a Sync and closes the connection at any other request. */
+  #receivedInCopy(message: ClientRequest): void {
+    if (message.kind !== 'sync') throw statementDuringCopy()
     this.#hasEarlySync = true
   }
 
@@ -218,8 +220,8 @@ export class Ledger implements Conversation {
   #mayHaveRow(): boolean {
     const first = this.#ledger.first
     if (!first) return true
-    const { asked } = first
-    const before = asked.kind === 'execute' ? (this.#names.portal(asked.portal)?.rows ?? 0) : 0
+    const { request } = first
+    const before = request.kind === 'execute' ? (this.#names.portal(request.portal)?.rows ?? 0) : 0
     return before + first.rowsOfStatement < this.#parts.maxRows
   }
 
@@ -246,13 +248,13 @@ export class Ledger implements Conversation {
   }
 
   #otherAnswer(first: Pending, type: number): void {
-    if (settledBy[first.asked.kind]?.includes(type)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
+    if (answeredBy[first.request.kind]?.includes(type)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
     else if (type === emptyQuery || type === functionResult) first.isAnswered = true
   }
 
   #typed(first: Pending | undefined, body: Buffer): void {
-    if (first?.asked.kind !== 'describe') return
-    const statement = this.#names.statement(first.asked.name)
+    if (first?.request.kind !== 'describe') return
+    const statement = this.#names.statement(first.request.name)
     if (statement) statement.oids = decodeParameterDescription(body)
   }
 
@@ -263,13 +265,13 @@ export class Ledger implements Conversation {
     first.isAnswered = true
     first.rowsOfStatement = 0
     if (first.tags.length < mostTags) first.tags.push(tag)
-    if (first.asked.kind === 'execute') this.#settle()
+    if (first.request.kind === 'execute') this.#settle()
   }
 
   #beginCopyIn(first: Pending | undefined): void {
     if (!first) return
-    for (const { asked } of this.#ledger.takeRest()) {
-      if (asked.kind !== 'sync') throw amidCopy()
+    for (const { request } of this.#ledger.takeRest()) {
+      if (request.kind !== 'sync') throw statementDuringCopy()
       this.#hasEarlySync = true
     }
     this.#copyIn = new CopyDigest()
@@ -279,7 +281,7 @@ export class Ledger implements Conversation {
     const first = this.#ledger.first
     if (first && this.#copyOut) first.copyOut = this.#copyOut.finish(isWhole)
     this.#copyOut = undefined
-    if (this.#copyIn) this.#endCopyIn(false) // else the client ended it
+    if (this.#copyIn) this.#endCopyIn(false) // otherwise the client ended it
     if (isWhole) this.#hasEarlySync = false
   }
 
@@ -293,51 +295,51 @@ export class Ledger implements Conversation {
     if (!first) return
     first.error ??= error
     first.isAnswered = true
-    const { kind } = first.asked
+    const { kind } = first.request
     if (kind === 'query' || kind === 'function-call' || kind === 'sync') return // its ReadyForQuery settles it
     this.#settle()
     this.#skip(isUnsure)
   }
 
   /**
-   * @param isUnsure a COPY failed, and the server may have seen the Sync that the client sent before, or may have not: whether it leaves out
-   *   the statements behind can't be known
+   * @param isUnsure a COPY failed, and the server may or may not have seen the Sync that the client sent before it: whether it
+   *   skips the statements that follow can't be known
    */
   #skip(isUnsure: boolean): void {
     this.#isSkipping = true
     for (let next = this.#ledger.first; next; next = this.#ledger.first) {
-      if (next.asked.kind === 'sync') {
+      if (next.request.kind === 'sync') {
         this.#isSkipping = false
         return
       }
-      if (isUnsure) throw amidCopy()
+      if (isUnsure) throw statementDuringCopy()
       this.#ledger.shift()
       this.#recordSkipped(next)
     }
   }
 
-  /** Of a group that the server left out, what it would have run: the Bind before an Execute tells more than the Execute. */
+  /** Records what a skipped group would have run: the Bind before an Execute says more than the Execute. */
   #recordSkipped(pending: Pending): void {
-    const { kind } = pending.asked
+    const { kind } = pending.request
     if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
   }
 
-  /** Settles what must have had an answer before. Any other ReadyForQuery answers a Sync that was taken for one passed over. */
+  /** Settles a request that was answered before. Any other ReadyForQuery answers a Sync that was assumed to be ignored. */
   #ready(first: Pending | undefined, status: number): void {
     this.#isSkipping = false
     if (status === code('I')) this.#names.endTransaction()
-    const kind = first?.asked.kind
+    const kind = first?.request.kind
     if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
   }
 
-  #settle(unended?: Unended): void {
+  #settle(incomplete?: Incomplete): void {
     const pending = this.#ledger.shift()
     if (!pending) return
-    const { asked, error } = pending
-    if (asked.kind === 'execute') this.#fetched(asked.portal, pending.rows)
-    const isRemembered = error !== undefined || this.#accept(asked)
-    const isStatement = asked.kind === 'query' || asked.kind === 'execute' || asked.kind === 'function-call'
-    if (isStatement || error || !isRemembered) this.#record(pending, unended)
+    const { request, error } = pending
+    if (request.kind === 'execute') this.#fetched(request.portal, pending.rows)
+    const isRemembered = error !== undefined || this.#accept(request)
+    const isStatement = request.kind === 'query' || request.kind === 'execute' || request.kind === 'function-call'
+    if (isStatement || error || !isRemembered) this.#record(pending, incomplete)
     else this.#settledAt = this.#since
   }
 
@@ -347,39 +349,39 @@ export class Ledger implements Conversation {
   }
 
   /** @returns false when it can't be remembered */
-  #accept(asked: Asked): boolean {
+  #accept(request: ClientRequest): boolean {
     const names = this.#names
-    if (asked.kind === 'parse') return names.parse({ name: asked.name, sql: asked.sql, oids: asked.oids })
-    if (asked.kind === 'bind') return this.#bind(asked)
-    if (asked.kind === 'close' && asked.what === 'portal') names.closePortal(asked.name)
-    else if (asked.kind === 'close') names.closeStatement(asked.name)
+    if (request.kind === 'parse') return names.parse({ name: request.name, sql: request.sql, oids: request.oids })
+    if (request.kind === 'bind') return this.#bind(request)
+    if (request.kind === 'close' && request.what === 'portal') names.closePortal(request.name)
+    else if (request.kind === 'close') names.closeStatement(request.name)
     return true
   }
 
-  #bind({ portal, statement: statementName, message, cut, bytes }: Extract<Asked, { kind: 'bind' }>): boolean {
+  #bind({ portal, statement: statementName, message, cut, bytes }: Extract<ClientRequest, { kind: 'bind' }>): boolean {
     const statement = this.#names.statement(statementName)
     const values = message ? recordValues(message.values, message.formats, statement?.oids ?? []) : []
     return this.#names.bind(portal, { statement, statementName, values, cut, bytes, rows: 0 })
   }
 
-  /** In a pipeline a statement begins when the one before it is done. */
-  #record(pending: Pending, unended?: Unended): void {
-    const seconds = unended === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
+  /** In a pipeline a statement begins when the previous one completes. */
+  #record(pending: Pending, incomplete?: Incomplete): void {
+    const seconds = incomplete === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
     this.#settledAt = this.#since
     this.#doneAt = this.#since
-    const text = toEntryText(pending, this.#names, seconds, unended)
+    const text = toEntryText(pending, this.#names, seconds, incomplete)
     if (text === undefined) return
     this.#parts.entries.write(text)
-    if (unended !== 'skipped') this.#parts.onStatement(seconds)
+    if (incomplete !== 'skipped') this.#parts.onStatement(seconds)
   }
 }
 
-/** A body that came in pieces was collected, from 0 on; in a chunk, its header is before it. */
+/** A body that arrived in pieces was collected from offset 0; within a chunk the header precedes it. */
 function isWhole(start: number): boolean {
   return start > 0
 }
 
-function amidCopy(): BrokerError {
-  const hint = 'Send the next statement when the answer to COPY FROM STDIN is there.'
+function statementDuringCopy(): BrokerError {
+  const hint = 'Wait for the answer to COPY FROM STDIN before sending the next statement.'
   return new BrokerError('PROTOCOL_ERROR', 'a statement during COPY FROM STDIN', { hint })
 }

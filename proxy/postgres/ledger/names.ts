@@ -1,29 +1,29 @@
-import type { Captured, Cut } from '../../recording/captured.ts'
+import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { RecordedValue } from './bound-values.ts'
 
-/** A parsed statement, as far as it is recorded. */
+/** A parsed statement: what is recorded of it. */
 export interface Statement {
   readonly name: string
   readonly sql: Captured
-  /** Types of its parameters: what the client named, and better once the server has described it. */
+  /** Types of its parameters: those the client named, then those the server described. */
   oids: readonly number[]
 }
 
 /** A statement with its values. */
 export interface Portal {
-  /** Undefined: not known here, as when it was made in SQL. */
+  /** Undefined: not known here, e.g. prepared in SQL. */
   readonly statement: Statement | undefined
   readonly statementName: string
   readonly values: readonly RecordedValue[]
   /** The Bind was too long to keep. */
-  readonly cut: Cut | undefined
+  readonly cut: Truncated | undefined
   /** Size of the Bind. */
   readonly bytes: number
-  /** Returned by the Executes that asked for a part. */
+  /** Returned by Executes with a row limit. */
   rows: number
 }
 
-/** Most that one session may make us remember. */
+/** Limits on what is remembered for one session. */
 export interface NameLimits {
   readonly names: number
   /** Of prepared SQL, in characters, and of values, in bytes; each. */
@@ -47,7 +47,7 @@ export class Names {
     this.#limits = limits
   }
 
-  /** @returns false when it is too much to remember: then it must be recorded by itself. The unnamed one always is. */
+  /** @returns false when a limit is reached: record it by itself. The unnamed statement is always remembered. */
   parse(statement: Statement): boolean {
     const { name, sql } = statement
     this.closeStatement(name)
@@ -91,7 +91,7 @@ export class Names {
     this.#portals.delete(name)
   }
 
-  /** What statements did to names in SQL, by their tag. `DEALLOCATE` of one doesn't say which: its text is on record. */
+  /** Follows statements that drop names, by their tag. `DEALLOCATE` of one doesn't say which; its text is recorded. */
   completed(tag: string): void {
     if (tag !== 'DEALLOCATE ALL' && tag !== 'DISCARD ALL') return
     this.#statements.clear()

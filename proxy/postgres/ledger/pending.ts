@@ -1,4 +1,4 @@
-import type { Captured, Cut } from '../../recording/captured.ts'
+import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
 import type { BindMessage, FunctionCallMessage } from '../../wire/postgres/messages.ts'
 
@@ -8,8 +8,8 @@ export interface StatementError {
   readonly position?: string
 }
 
-/** A client message that is answered, as far as it is recorded. Names are bytes read as Latin-1: they must only be told apart. */
-export type Asked =
+/** A client message that the server answers: what is recorded of it. Names are bytes read as Latin-1, since they only need to be distinct. */
+export type ClientRequest =
   | { readonly kind: 'query'; readonly sql: Captured }
   | { readonly kind: 'parse'; readonly name: string; readonly sql: Captured; readonly oids: readonly number[] }
   | {
@@ -18,7 +18,7 @@ export type Asked =
       readonly statement: string
       /** Undefined: too long to keep. */
       readonly message: BindMessage | undefined
-      readonly cut?: Cut | undefined
+      readonly cut?: Truncated | undefined
       readonly bytes: number
     }
   | { readonly kind: 'describe' | 'close'; readonly what: 'statement' | 'portal'; readonly name: string }
@@ -26,35 +26,35 @@ export type Asked =
   | {
       readonly kind: 'function-call'
       readonly message: FunctionCallMessage | undefined
-      readonly cut?: Cut | undefined
+      readonly cut?: Truncated | undefined
     }
   | { readonly kind: 'sync' }
 
-/** A client message whose answer is to come, and what has come of it (PostgreSQL documentation, "Message Flow"). */
+/** A client message that waits for its answer, with what has arrived of it (PostgreSQL documentation, "Message Flow"). */
 export class Pending {
-  readonly asked: Asked
+  readonly request: ClientRequest
   /** When it was forwarded, epoch milliseconds. */
   readonly at: number
-  /** The same by the monotonic clock. */
+  /** The same, by the monotonic clock. */
   readonly since: number
   rows = 0
-  /** Of the statement that runs now; a query may hold several. */
+  /** Rows of the statement running now; a query may hold several. */
   rowsOfStatement = 0
-  /** Something came that must precede the ReadyForQuery of a query or function call. */
+  /** An answer arrived that must precede the ReadyForQuery of a query or function call. */
   isAnswered = false
   readonly tags: string[] = []
   error: StatementError | undefined
   copyIn: Copied | undefined
   copyOut: Copied | undefined
 
-  constructor(asked: Asked, at: number, since: number) {
-    this.asked = asked
+  constructor(request: ClientRequest, at: number, since: number) {
+    this.request = request
     this.at = at
     this.since = since
   }
 }
 
-/** First in, first out, without moving what is in it. */
+/** A FIFO queue that does not move its items on each shift. */
 export class Queue<T> {
   #items: (T | undefined)[] = []
   #head = 0
@@ -86,7 +86,7 @@ export class Queue<T> {
     return item
   }
 
-  /** Takes out all but the first, and gives it. */
+  /** Removes and returns all but the first. */
   takeRest(): T[] {
     return this.#items.splice(this.#head + 1) as T[]
   }

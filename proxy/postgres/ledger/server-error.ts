@@ -1,7 +1,7 @@
 import { decodeErrorFields } from '../../wire/postgres/decode.ts'
 import type { StatementError } from './pending.ts'
 
-/** Longest ErrorResponse that is collected whole. */
+/** Longest ErrorResponse that is read whole. */
 export const longestError = 16_384
 
 type Fields = Partial<Record<string, string>>
@@ -15,7 +15,7 @@ export function isFatal({ S, V = S }: Fields): boolean {
   return V === 'FATAL' || V === 'PANIC'
 }
 
-/** Errors longer than is kept are read as far as they go. */
+/** Of longer errors, the fields that were kept. */
 export function readError(body: Buffer): Fields {
   if (body.length < longestError) return decodeErrorFields(body)
   const fields = body.toString('utf8').split('\0')

@@ -1,17 +1,17 @@
-import type { Captured, Cut } from '../../recording/captured.ts'
+import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
 import { type RecordedValue, recordValues } from './bound-values.ts'
 import type { Names } from './names.ts'
-import type { Asked, Pending, StatementError } from './pending.ts'
+import type { ClientRequest, Pending, StatementError } from './pending.ts'
 
-/** How a statement ended, when no server said so. */
-export type Unended = 'skipped' | 'unfinished' | 'suspended'
+/** How a statement ended without the server's answer. */
+export type Incomplete = 'skipped' | 'unfinished' | 'suspended'
 
 /**
- * One entry of a recording. Absent members say nothing: no error, no values …
- * `skipped`: the server left it out after an error before it. `unfinished`: the session ended first. `suspended`: the client
- * asked for some rows only, so far. `commit`: what failed when a pipeline ended and was to be committed. A `parse` or `bind` without
- * error is one that was too much to remember; later entries name its statement or portal, and lack the text.
+ * One entry of a recording. Absent members: no error, no values …
+ * `skipped`: the server skipped it after an earlier error. `unfinished`: the session ended first. `suspended`: the client has
+ * fetched only some of the rows so far. `commit`: the commit at the end of a pipeline failed. A `parse` or `bind` without an
+ * error exceeded the limits on names; later entries name its statement or portal without the text.
  */
 interface StatementEntry {
   readonly at: number
@@ -20,16 +20,16 @@ interface StatementEntry {
   /** The text was not UTF-8: its bytes. */
   readonly sqlBase64?: string
   /** The text was too long: size and digest of the whole message body. */
-  readonly sqlCut?: Cut
+  readonly sqlCut?: Truncated
   /** Names given by the client; absent for the unnamed ones. */
   readonly statement?: string
   readonly portal?: string
   /** OID. */
   readonly function?: number
   readonly values?: readonly RecordedValue[]
-  readonly valuesCut?: Cut
+  readonly valuesCut?: Truncated
   readonly ms: number
-  /** That were returned; those that were changed are in the tag. */
+  /** Rows returned; the tag has the count of changed rows. */
   readonly rows: number
   /** Of CommandComplete, one for each statement; the first hundred. */
   readonly tags?: readonly string[]
@@ -42,15 +42,20 @@ interface StatementEntry {
 }
 
 /** @returns one line of JSON; undefined for what is not recorded: a Sync without an error */
-export function toEntryText(pending: Pending, names: Names, seconds: number, unended?: Unended): string | undefined {
+export function toEntryText(
+  pending: Pending,
+  names: Names,
+  seconds: number,
+  incomplete?: Incomplete,
+): string | undefined {
   const described = describe(pending, names)
-  return described && JSON.stringify(toEntry(pending, described, seconds, unended))
+  return described && JSON.stringify(toEntry(pending, described, seconds, incomplete))
 }
 
 /** Members that are undefined are left out of the line. */
 type Described = { readonly [K in keyof Omit<StatementEntry, 'at' | 'ms' | 'rows'>]?: StatementEntry[K] | undefined }
 
-function toEntry(pending: Pending, described: Described, seconds: number, unended?: Unended) {
+function toEntry(pending: Pending, described: Described, seconds: number, incomplete?: Incomplete) {
   const { at, rows, tags, error, copyIn, copyOut } = pending
   return {
     at,
@@ -61,28 +66,28 @@ function toEntry(pending: Pending, described: Described, seconds: number, unende
     error,
     copyIn,
     copyOut,
-    ...(unended ? { [unended]: true } : undefined),
+    ...(incomplete ? { [incomplete]: true } : undefined),
   }
 }
 
-function describe({ asked, error }: Pending, names: Names): Described | undefined {
-  switch (asked.kind) {
+function describe({ request, error }: Pending, names: Names): Described | undefined {
+  switch (request.kind) {
     case 'query':
-      return { type: 'query', ...sqlOf(asked.sql) }
+      return { type: 'query', ...sqlOf(request.sql) }
     case 'parse':
-      return { type: 'parse', statement: shown(asked.name), ...sqlOf(asked.sql) }
+      return { type: 'parse', statement: shown(request.name), ...sqlOf(request.sql) }
     case 'execute':
-      return { type: 'execute', ...portalOf(asked.portal, names) }
+      return { type: 'execute', ...portalOf(request.portal, names) }
     case 'bind':
-      return { type: 'bind', ...boundOf(asked, names) }
+      return { type: 'bind', ...boundOf(request, names) }
     case 'describe':
-      return asked.what === 'portal'
-        ? { type: 'describe', ...portalOf(asked.name, names) }
-        : { type: 'describe', ...statementOf(asked.name, names) }
+      return request.what === 'portal'
+        ? { type: 'describe', ...portalOf(request.name, names) }
+        : { type: 'describe', ...statementOf(request.name, names) }
     case 'close':
-      return { type: 'close', [asked.what]: shown(asked.name) }
+      return { type: 'close', [request.what]: shown(request.name) }
     case 'function-call':
-      return { type: 'function-call', ...calledOf(asked) }
+      return { type: 'function-call', ...calledOf(request) }
     case 'sync':
       return error && { type: 'commit' }
   }
@@ -96,7 +101,7 @@ function statementOf(name: string, names: Names): Described {
   return { statement: shown(name), ...sqlOf(names.statement(name)?.sql) }
 }
 
-/** Without a statement: a cursor that was declared in SQL, or a Bind that is recorded by itself. */
+/** Without a statement: a cursor declared in SQL, or a Bind recorded by itself. */
 function portalOf(name: string, names: Names): Described {
   const portal = names.portal(name)
   if (!portal) return { portal: shown(name) }
@@ -110,8 +115,8 @@ function portalOf(name: string, names: Names): Described {
   }
 }
 
-function boundOf(asked: Extract<Asked, { kind: 'bind' }>, names: Names): Described {
-  const { statement, portal, message, cut } = asked
+function boundOf(request: Extract<ClientRequest, { kind: 'bind' }>, names: Names): Described {
+  const { statement, portal, message, cut } = request
   const oids = names.statement(statement)?.oids ?? []
   return {
     ...statementOf(statement, names),
@@ -121,7 +126,7 @@ function boundOf(asked: Extract<Asked, { kind: 'bind' }>, names: Names): Describ
   }
 }
 
-function calledOf({ message, cut }: Extract<Asked, { kind: 'function-call' }>): Described {
+function calledOf({ message, cut }: Extract<ClientRequest, { kind: 'function-call' }>): Described {
   return {
     function: message?.oid,
     values: message && recordValues(message.values, message.formats, []),

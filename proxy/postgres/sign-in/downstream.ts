@@ -1,7 +1,7 @@
 /**
- * The client's side of a PostgreSQL session up to the point where it is known who asks for what: we are the server
+ * The client's side of a PostgreSQL session up to the point where the client and its request are known: we are the server
  * (PostgreSQL documentation, "Message Flow", "Start-up"). Two ways in: the protocol port, with TLS and a connect token, and
- * a websocket, whose other end is the local proxy and signed in already.
+ * a websocket from the local proxy, which has already signed in.
  */
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
@@ -21,9 +21,9 @@ import { signIn } from './sign-in.ts'
 import { readStartup, type Startup } from './startup.ts'
 
 /**
- * A client that came through. Either way the caller owns the stream from here, which may have ended meanwhile. A cancel is
- * answered by ending it, alike for right and wrong keys, and not before the target has heard of it: libpq waits for that. What
- * follows a cancel is dropped.
+ * A client that was accepted. From here the caller owns the stream, which may have ended. A cancel is answered by closing the
+ * stream, for right and wrong keys alike, and not before the target has received it: libpq waits for that. Bytes after a
+ * cancel are dropped.
  */
 export type Received =
   | { readonly kind: 'client'; readonly client: PostgresClient }
@@ -34,7 +34,7 @@ export const protocol = 'postgres'
 /**
  * Receives a client of the protocol port. Never rejects.
  * @param socket fresh from the listener, nothing read
- * @returns undefined when the client was refused or left; nothing is left to do then
+ * @returns undefined when the client was refused or disconnected; there is nothing more to do
  */
 export function receiveFromPort(
   parts: ReceivingParts,
@@ -66,7 +66,7 @@ export function receiveFromPort(
   )
 }
 
-/** Receives a client at the other end of a websocket: no TLS, and no password is asked. Fails as {@link receiveFromPort}. */
+/** Receives a client at the other end of a websocket, without TLS and password. Fails like {@link receiveFromPort}. */
 export function receiveFromWebsocket(
   parts: ReceivingParts,
   stream: Duplex,
@@ -102,7 +102,7 @@ function known(line: ClientLine, startup: Startup, ask: KnownClient): Received {
   return { kind: 'client', client }
 }
 
-/** Tells a client that asked for more than we know what there is. Must come before any other message, and at most once. */
+/** Tells a client that requested a newer version or unknown options what is supported. Must be the first message, and sent once. */
 function answerVersion(line: ClientLine, { minor, unknownOptions }: Startup): void {
   if (minor <= newestMinor && unknownOptions.length === 0) return
   line.write(encodeNegotiateProtocolVersion(Math.min(minor, newestMinor), unknownOptions))
@@ -110,9 +110,9 @@ function answerVersion(line: ClientLine, { minor, unknownOptions }: Startup): vo
 
 /** @throws BrokerError GRANT_DENIED */
 function boundTo({ bound }: Identity, pinned: string | undefined): { resourceId: string; level: string } {
-  if (!bound) throw new BrokerError('GRANT_DENIED', 'this port takes connect tokens alone')
+  if (!bound) throw new BrokerError('GRANT_DENIED', 'this port accepts only connect tokens')
   if (pinned !== undefined && pinned !== bound.resourceId)
-    throw new BrokerError('GRANT_DENIED', 'the token is for another resource than this port', {
+    throw new BrokerError('GRANT_DENIED', 'the token is for a different resource than this port', {
       hint: 'Use the host and port that came with the token.',
     })
   return bound

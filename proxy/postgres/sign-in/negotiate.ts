@@ -1,4 +1,4 @@
-/** How a client of the protocol port comes to speak inside TLS (PostgreSQL documentation, "SSL Session Encryption"). */
+/** How a client of the protocol port starts TLS (PostgreSQL documentation, "SSL Session Encryption"). */
 import type { Socket } from 'node:net'
 import type { SecureContext, TLSSocket } from 'node:tls'
 import { BrokerError } from '../../session.ts'
@@ -12,7 +12,7 @@ const alpnProtocol = 'postgresql'
 
 type Cancel = Extract<InitialMessage, { kind: 'cancel' }>
 
-/** What the client came for. A CancelRequest needs no TLS: libpq before 17 sends it without, whatever its session has. */
+/** The client's first request. A CancelRequest needs no TLS: libpq before 17 sends it without, even when its session uses TLS. */
 export type Arrival = { readonly message: Cancel } | { readonly message: StartupMessage; readonly tls: TLSSocket }
 
 const tlsHandshake = 0x16
@@ -20,7 +20,7 @@ const tlsHandshake = 0x16
 const startupFamily = 0x00
 
 /**
- * Direct TLS, or at most one GSSENCRequest (declined) and one SSLRequest (accepted), then what is asked.
+ * Direct TLS, or at most one GSSENCRequest (declined) and one SSLRequest (accepted), then the request itself.
  * @throws WireError, BrokerError TLS_REQUIRED; Error when the TLS handshake fails
  */
 export async function negotiate(line: ClientLine, socket: Socket, context: () => SecureContext): Promise<Arrival> {
@@ -41,7 +41,7 @@ export async function negotiate(line: ClientLine, socket: Socket, context: () =>
   return readInside(line, await line.startTls(socket, context(), alpnProtocol))
 }
 
-/** Without the name of the protocol, a browser could be made to speak to this port inside TLS (ALPACA). */
+/** Without ALPN, a browser could be tricked into speaking to this port inside TLS (ALPACA). */
 async function startDirect(line: ClientLine, socket: Socket, context: SecureContext): Promise<Arrival> {
   const tls = await line.startTls(socket, context, alpnProtocol)
   if (!tls.alpnProtocol) throw withoutAlpn()
@@ -72,17 +72,17 @@ export async function decline(line: ClientLine): Promise<Cancel | StartupMessage
 }
 
 function repeated(): WireError {
-  return new WireError('an encryption request at the wrong place')
+  return new WireError('unexpected encryption request')
 }
 
 function garbage(): BrokerError {
-  const hint = 'This port speaks the PostgreSQL protocol alone.'
+  const hint = 'This port accepts only the PostgreSQL protocol.'
   return new BrokerError('PROTOCOL_ERROR', 'these are not the first bytes of a PostgreSQL client', { hint })
 }
 
 function withoutAlpn(): BrokerError {
-  const hint = 'Ask for TLS in the protocol (sslnegotiation=postgres), or name it in ALPN.'
-  return new BrokerError('PROTOCOL_ERROR', 'direct TLS needs the application protocol postgresql', { hint })
+  const hint = 'Request TLS in the protocol (sslnegotiation=postgres), or send postgresql in ALPN.'
+  return new BrokerError('PROTOCOL_ERROR', 'direct TLS requires the ALPN protocol postgresql', { hint })
 }
 
 function tlsRequired(): BrokerError {

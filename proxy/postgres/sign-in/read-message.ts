@@ -1,4 +1,4 @@
-/** Messages of a client that signs in: without a type byte at first, then passwords and SASL alone. */
+/** Messages of a client that signs in: first those without a type byte, then only passwords and SASL. */
 import type { ClientLine } from '../../streams/client-line.ts'
 import { checkStartupLength, decodeInitial } from '../../wire/postgres/decode.ts'
 import type { InitialMessage } from '../../wire/postgres/messages.ts'

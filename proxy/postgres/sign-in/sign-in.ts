@@ -1,6 +1,6 @@
 /**
- * How a client of the protocol port shows a connect token (PostgreSQL documentation, "SASL Authentication"): by SCRAM when
- * its user name is `t_<token id>`, so that the token stays where it is; in clear text inside TLS under any other name.
+ * How a client of the protocol port presents a connect token (PostgreSQL documentation, "SASL Authentication"): by SCRAM when
+ * its user name is `t_<token id>`, so that the token is not sent; in clear text inside TLS under any other name.
  */
 import { randomBytes } from 'node:crypto'
 import type { Doorman, Identity } from '../../doorman.ts'
@@ -26,8 +26,8 @@ export interface SignInDeps {
 }
 
 /**
- * Asks for the token and has it checked. AuthenticationOk is still to be sent.
- * @throws BrokerError TOKEN_INVALID, in the same words whatever was wrong with it, and what `identify` throws
+ * Requests the token and checks it. Does not send AuthenticationOk.
+ * @throws BrokerError TOKEN_INVALID, with the same text whatever was wrong, and what `identify` throws
  * @throws WireError
  */
 export async function signIn(
@@ -71,6 +71,6 @@ async function byScram(
 }
 
 function tokenInvalid(cause?: Error): BrokerError {
-  const hint = 'Get a new one with: sallyport connect RESOURCE --token'
+  const hint = 'Get a new token with: sallyport connect RESOURCE --token'
   return new BrokerError('TOKEN_INVALID', undefined, { hint, cause })
 }

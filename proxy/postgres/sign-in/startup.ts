@@ -1,19 +1,19 @@
 /**
- * What of a StartupMessage is believed. Everything in it is a stranger's: only parameters that are known to be harmless
- * go upstream, and any other is refused by name, because a client that asked for something must not think that it got it.
+ * Reads a StartupMessage, which is untrusted: only parameters that are known to be harmless go upstream, and any other is
+ * refused by name, because a client that requested something must not believe that it was applied.
  */
 import { BrokerError } from '../../session.ts'
 import { newestMinor, type StartupMessage } from '../../wire/postgres/messages.ts'
 import { parseOptions } from '../../wire/postgres/startup-options.ts'
 import type { PostgresClient } from './client.ts'
 
-/** What the startup message alone says of a client. */
+/** What the startup message alone tells about a client. */
 export interface Startup extends Pick<PostgresClient, 'minor' | 'unknownOptions' | 'database' | 'parameters' | 'tool'> {
   readonly user: string
 }
 
 /**
- * Settings that any role may change for its own session anyhow, in lower case as PostgreSQL compares them. Left out on
+ * Settings that any role may change for its own session anyway, in lower case as PostgreSQL compares them. Left out on
  * purpose: `role`, `session_authorization`, `local_preload_libraries`, `standard_conforming_strings`, `log_*`.
  */
 const forwarded: ReadonlySet<string> = new Set([
@@ -45,8 +45,8 @@ const forwarded: ReadonlySet<string> = new Set([
 const maxToolCharacters = 128
 
 /**
- * Reads the parameters as PostgreSQL would: names of settings in any case, `options` first, a parameter of its own over
- * the same one in `options`.
+ * Reads the parameters as PostgreSQL would: names of settings in any case; a separate parameter overrides the same one in
+ * `options`.
  * @throws BrokerError UNSUPPORTED (version, replication, a parameter that isn't passed on), PROTOCOL_ERROR
  * @throws WireError for `options` that can't be read
  */
@@ -89,15 +89,15 @@ function checkName(given: string): string {
   const name = given.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase())
   if (forwarded.has(name) || name === 'application_name') return name
   throw new BrokerError('UNSUPPORTED', `startup parameter "${given.slice(0, 64)}"`, {
-    hint: 'Leave it out of the connection settings and of "options".',
+    hint: 'Remove it from the connection settings and from "options".',
   })
 }
 
 function unsupportedVersion(major: number, minor: number): BrokerError {
-  return new BrokerError('UNSUPPORTED', `protocol ${major}.${minor}; 3.0 to 3.${newestMinor} are`)
+  return new BrokerError('UNSUPPORTED', `protocol ${major}.${minor}; it supports 3.0 to 3.${newestMinor}`)
 }
 
-/** In whole characters, so that none is cut in two. */
+/** Cuts between characters, so that none is split. */
 function cutTool(name = ''): string {
   return name.length > maxToolCharacters ? [...name].slice(0, maxToolCharacters).join('') : name
 }

@@ -2,10 +2,10 @@ import type { SessionPermit } from '../../session.ts'
 import type { PostgresRules } from '../rules.ts'
 import type { PostgresClient } from '../sign-in/client.ts'
 
-/** PostgreSQL keeps 63 bytes of a name. */
+/** PostgreSQL truncates names to 63 bytes. */
 const longestName = 63
 
-/** Startup parameters of the session upstream: what the client may set, and what the broker does. */
+/** Startup parameters of the upstream session: those that the client may set, and the broker's own. */
 export function upstreamParameters(
   client: Pick<PostgresClient, 'parameters'>,
   permit: Pick<SessionPermit, 'sessionId' | 'principalName'>,
@@ -21,12 +21,12 @@ export function upstreamParameters(
     .set('application_name', applicationName(permit.sessionId, permit.principalName))
 }
 
-/** Joins pg_stat_activity and the server's log with ours: `sallyport:<session>:<person>`, printable ASCII. */
+/** Links pg_stat_activity and the server's log to ours: `sallyport:<session>:<person>`, printable ASCII. */
 export function applicationName(sessionId: string, person: string): string {
   return `sallyport:${sessionId}:${person}`.replace(/[^\x20-\x7e]/g, '?').slice(0, longestName)
 }
 
-/** The level's limit is the longest; a client may ask for a shorter one, in plain milliseconds. 0 means none. */
+/** The level's limit is the maximum; a client may request a shorter one, in plain milliseconds. 0 means none. */
 function statementTimeout(limitMs: number, asked: string | undefined): string | undefined {
   if (limitMs === 0) return asked
   const ms = asked !== undefined && /^[0-9]{1,9}$/.test(asked) ? Number(asked) : 0

@@ -24,26 +24,26 @@ export interface Upstream extends Target {
   readonly status: TransactionStatus
 }
 
-/** What a sign-in takes beside the wire. */
+/** What a sign-in needs besides the wire. */
 export interface SignIn {
   readonly serverName: string
   readonly secureContext: SecureContext
   /** Of the startup message. */
   parameters(user: string): ReadonlyMap<string, string>
-  /** On its way while the wire is made safe. */
+  /** Fetched while TLS is set up. */
   readonly lease: Promise<Lease>
-  /** Gives up. */
+  /** Aborts the attempt. */
   readonly signal: AbortSignal
 }
 
 const cancelMs = 5000
-/** A server says about a dozen settings, and perhaps a notice. */
+/** A server sends about a dozen settings, and perhaps a notice. */
 const mostGreetingBytes = 256 * 1024
 /** Longest message a server may send before the session is open; its error texts are the longest. */
 const maxMessageBytes = 65_536
 
 /**
- * Signs in over a wire that is open.
+ * Signs in over an open wire.
  * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, and what the lease throws
  */
 export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstream> {
@@ -83,7 +83,10 @@ async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise
       greeting.push(head, body)
       greeted += head.length + body.length
       if (greeted > mostGreetingBytes)
-        throw new BrokerError('TARGET_REFUSED', 'it does not come to the end of its greeting')
+        throw new BrokerError(
+          'TARGET_REFUSED',
+          `it sent more than ${mostGreetingBytes} bytes before the sign-in completed`,
+        )
     } else {
       const message = decodeBackend(type.charCodeAt(0), body)
       if (message.kind === 'backend-key-data') {
@@ -91,12 +94,12 @@ async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise
         key = Buffer.from(message.key)
       } else if (message.kind === 'ready-for-query') {
         return { greeting: Buffer.concat(greeting), pid, key, status: message.status }
-      } else throw new BrokerError('TARGET_REFUSED', `it sent a message that is not part of a sign-in (${type})`)
+      } else throw new BrokerError('TARGET_REFUSED', `it sent an unexpected message during sign-in (${type})`)
     }
   }
 }
 
-/** One message of a server. @throws WireError before anything is allocated by a length that can't be */
+/** One message of a server. @throws WireError for an impossible length, before anything is allocated */
 async function readMessage(line: ServerLine): Promise<{ type: string; head: Buffer; body: Buffer }> {
   const head = await line.read(5)
   const length = head.readUInt32BE(1) - 4
@@ -104,13 +107,13 @@ async function readMessage(line: ServerLine): Promise<{ type: string; head: Buff
   return { type: String.fromCharCode(head[0] as number), head, body: await line.read(length) }
 }
 
-/** Cleartext inside TLS is how IAM sign-in works; a server that asks for anything else has it switched off. */
+/** IAM sign-in uses cleartext inside TLS; a server that asks for anything else has it disabled. */
 function answer(body: Buffer, tls: TLSSocket, secret: string): void {
   const { method } = decodeAuthentication(body)
   if (method === 'ok') return
   if (method !== 'cleartext') {
-    const hint = 'Switch IAM authentication on for the database, and grant the role rds_iam to the database user.'
-    throw new BrokerError('TARGET_REFUSED', 'it asks for a password of its own, not for an IAM token', { hint })
+    const hint = 'Enable IAM authentication on the database and grant the role rds_iam to the database user.'
+    throw new BrokerError('TARGET_REFUSED', 'it requests a password instead of an IAM token', { hint })
   }
   tls.write(encodePassword(secret))
 }
@@ -142,7 +145,7 @@ async function openTls(
   return await startClientTls(stream, options)
 }
 
-/** One byte, in the clear: what follows it before TLS was put in by somebody between (CVE-2021-23222). */
+/** The answer is one unencrypted byte: anything more before TLS was injected on the way (CVE-2021-23222). */
 async function askForTls(stream: Duplex, signal: AbortSignal): Promise<void> {
   const line = new ServerLine(stream)
   const giveUp = () => stream.destroy(abortError())
@@ -152,7 +155,8 @@ async function askForTls(stream: Duplex, signal: AbortSignal): Promise<void> {
     stream.write(sslRequest)
     const answer = String.fromCharCode((await line.read(1))[0] as number)
     if (answer !== 'S') throw new BrokerError('TARGET_UNTRUSTED', 'it does not offer TLS')
-    if (line.hasMore) throw new BrokerError('TARGET_UNTRUSTED', 'it sent unencrypted bytes after its answer')
+    if (line.hasMore)
+      throw new BrokerError('TARGET_UNTRUSTED', 'it sent unencrypted bytes after its answer to the TLS request')
   } finally {
     signal.removeEventListener('abort', giveUp)
     line.release()

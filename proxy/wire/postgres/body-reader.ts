@@ -42,7 +42,7 @@ export class BodyReader {
   /** Up to the next NUL, which is skipped. A view, not a copy. */
   cstring(): Buffer {
     const end = this.#bytes.indexOf(0, this.#at)
-    if (end < 0 || end >= this.#end) throw new WireError('a string has no end inside its message')
+    if (end < 0 || end >= this.#end) throw new WireError('a string is not terminated within its message')
     const from = this.#at
     this.#at = end + 1
     return this.#bytes.subarray(from, end)
@@ -52,7 +52,7 @@ export class BodyReader {
     return this.cstring().toString('utf8')
   }
 
-  /** int16 count, then as many items. `size`: least bytes of one, so that a count can't promise more than is there. */
+  /** int16 count, then as many items. `size`: least bytes of one, so that a count can't claim more than the message holds. */
   list<T>(size: number, read: () => T): T[] {
     const count = this.int16()
     if (count * size > this.left) throw new WireError('a list is longer than its message')

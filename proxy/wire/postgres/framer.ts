@@ -70,7 +70,7 @@ export class Framer {
     return this.#need === 0 && this.#headed === 0
   }
 
-  /** A chunk ended inside a header: its first bytes have gone on, and the sink has not been told of it. */
+  /** A chunk ended inside a header: its first bytes were passed on, and the sink does not know of it yet. */
   get inHeader(): boolean {
     return this.#headed > 0
   }

@@ -8,7 +8,7 @@ import { WireError } from '../wire-error.ts'
 export const scramMechanism = { plain: 'SCRAM-SHA-256', plus: 'SCRAM-SHA-256-PLUS' } as const
 const bindingType = 'p=tls-server-end-point'
 
-/** RFC 5803 keys: by them a server recognises a password that it does not keep. */
+/** RFC 5803 keys, with which a server verifies a password without storing it. */
 export interface ScramKeys {
   readonly salt: Uint8Array
   readonly iterations: number
@@ -20,7 +20,7 @@ export interface ScramKeys {
 const defaultIterations = 4096
 
 /**
- * Keys by which a server recognises a password without keeping it.
+ * Derives the keys with which a server verifies a password without storing it.
  * @param salt 16 random bytes
  * @throws RangeError for anything but printable ASCII, which SASLprep would change
  */
@@ -50,7 +50,7 @@ export interface ScramExchange {
 /**
  * Takes client-first and makes server-first.
  * @param serverNonce at least 18 random bytes in base64, fresh
- * @throws WireError also when the client says that we don't offer channel binding although we do: somebody in between took it out
+ * @throws WireError also when the client says that we don't offer channel binding although we do: it was removed on the way
  */
 export function startScram(
   ask: { readonly mechanism: string; readonly data: Buffer },
@@ -93,7 +93,7 @@ function checkFlag(header: string, mechanism: string, binding: Buffer | undefine
 
 /**
  * Checks client-final: "c=" binding "," "r=" nonce "," "p=" proof.
- * @returns server-final, to be sent as SASLFinal; undefined when the password or the channel is another one
+ * @returns server-final, to be sent as SASLFinal; undefined when the password or the channel does not match
  * @throws WireError when it is malformed
  */
 export function finishScram(exchange: ScramExchange, data: Buffer): Buffer | undefined {

@@ -2,10 +2,10 @@ import type { BaseDocument, PolicyDocument } from '../../catalog/policy-part.ts'
 
 const spokeArn = 'arn:{{partition}}:iam::{{account}}:role/{{connectRole}}'
 
-/** What makes sessions carry the person, with the reasons. */
+/** Actions that put the person into sessions, with the reasons. */
 export const decorate = {
   'sts:TagSession': 'sessions carry the person, the grant, the session and the request',
-  'sts:SetSourceIdentity': 'CloudTrail names the person in every line',
+  'sts:SetSourceIdentity': 'CloudTrail names the person in every event',
 }
 
 /** What every installation needs, whatever its kinds. */
@@ -56,7 +56,7 @@ export const baseDocuments = {
     statements: [
       {
         sid: 'MintSessionsForManagedRoles',
-        actions: { 'sts:AssumeRole': 'sessions of roles of this account that are tagged for it, and of no others' },
+        actions: { 'sts:AssumeRole': 'only roles of this account that are tagged for it' },
         resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
         conditions: { StringEquals: { 'aws:ResourceTag/sallyport:managed': 'true' } },
       },
@@ -82,7 +82,7 @@ export const baseDocuments = {
     ],
   },
   roleWebIdentityTrust: {
-    title: 'trust policy of a brokered role that takes the person’s own ID token and nothing else',
+    title: 'trust policy of a brokered role that accepts only the person’s own ID token',
     where: 'each brokered role',
     trust: ['web_identity'],
     statements: [

@@ -43,6 +43,6 @@ export function ref(name: string): string {
 
 function required(values: Readonly<Record<string, string>>, name: string): string {
   const value = values[name]
-  if (value === undefined) throw new Error(`a policy asks for {{${name}}}, which nothing gives`)
+  if (value === undefined) throw new Error(`no value for {{${name}}} in a policy`)
   return value
 }

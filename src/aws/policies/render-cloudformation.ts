@@ -32,7 +32,12 @@ const parameters = {
   OrganizationalUnits: { Type: 'CommaDelimitedList', Description: 'Units whose accounts get the roles' },
   RoleName: { Type: 'String', Description: 'Name of the brokered role' },
   PolicyArns: { Type: 'CommaDelimitedList', Description: 'What the role may do' },
-  Trust: { Type: 'String', Default: 'hub', AllowedValues: ['hub', 'web_identity'], Description: 'Whom it trusts' },
+  Trust: {
+    Type: 'String',
+    Default: 'hub',
+    AllowedValues: ['hub', 'web_identity'],
+    Description: 'Trust model of the role',
+  },
   Revocable: {
     Type: 'String',
     Default: 'true',
@@ -88,7 +93,7 @@ interface Parts {
 function partsFor(table: PolicyTable, choice: Choice): Parts {
   const needs = needsOf(table, choice)
   const names = Object.keys(table.values)
-  const asked = Object.entries(table.values).map(([name, value]) => [
+  const requested = Object.entries(table.values).map(([name, value]) => [
     pascal(name),
     { Type: 'String', Default: value.default, Description: upperFirst(value.description) },
   ])
@@ -100,7 +105,7 @@ function partsFor(table: PolicyTable, choice: Choice): Parts {
     table,
     choice,
     needs,
-    parameters: { ...parameters, ...Object.fromEntries([...asked, ...flags]) },
+    parameters: { ...parameters, ...Object.fromEntries([...requested, ...flags]) },
     values: { ...baseValues, ...Object.fromEntries(names.map((name) => [name, ref(pascal(name))])) },
   }
 }
@@ -241,7 +246,7 @@ function role(parts: Parts): string {
       ...some(isRevocable, 'Revocable', 'RevocationPolicyPath', 'RevocationPolicyName'),
       'Issuer',
       'ClientId',
-      ...additions.flatMap(({ feature, values: asked }) => [feature, ...asked].map(pascal)),
+      ...additions.flatMap(({ feature, values: requested }) => [feature, ...requested].map(pascal)),
     ],
     resources: {
       Brokered: {

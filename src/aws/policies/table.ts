@@ -3,8 +3,8 @@ import type { BaseDocument, PolicyDocument, PolicyPart, PolicyValue, Statement }
 import { baseDocuments } from './base.ts'
 
 /**
- * Every policy document that a user must install, in one table: what Sallyport may do, and why. What every installation needs is
- * here, what a kind needs comes from the kind. Everything else renders it: the command `aws policies`, deploy/terraform,
+ * Every policy document that a user must install, in one table: what Sallyport may do, and why. The needs of every
+ * installation are here, those of a kind come from the kind. Everything else renders this table: the command `aws policies`, deploy/terraform,
  * deploy/cloudformation. Values of an installation stand as `{{name}}`; IAM's own variables are written as IAM has them.
  */
 export interface PolicyTable {
@@ -17,7 +17,7 @@ export interface PolicyTable {
   readonly values: Readonly<Record<string, PolicyValue>>
 }
 
-/** Whom the roles of an account trust. */
+/** Trust model of an account's roles. */
 export const trusts = ['hub', 'web_identity'] as const
 export type Trust = (typeof trusts)[number]
 
@@ -122,7 +122,7 @@ function isChosen({ features }: Choice, feature: string | undefined): boolean {
   return feature === undefined || features.includes(feature)
 }
 
-/** What a choice comes to in the templates of an account or a role. */
+/** What a choice needs in the templates of an account or a role. */
 export function needsOf(table: PolicyTable, choice: Choice) {
   const { base, own, values } = table
   const isHub = choice.trusts.includes('hub')

@@ -8,7 +8,7 @@ export const Selector = {
   regions: Type.Optional(Names('Regions', ['eu-west-1'])),
   tags: Type.Optional(
     Type.Record(Type.String(), Type.String(), {
-      description: 'Tags that must all be there with these values',
+      description: 'Tags that must all be present with these values',
       examples: [{ env: 'prod' }],
     }),
   ),
@@ -20,7 +20,7 @@ const Who = Type.Object(
     emails: Type.Optional(Names('Verified e-mail addresses', ['alice@example.com'])),
     principals: Type.Optional(Names('Principal ids, also of service accounts', ['prn_01k3m7q2x8v5t9w4b6n1c0d2fg'])),
   },
-  { ...strict, description: 'Whoever is in any of these' },
+  { ...strict, description: 'Principals who match any of these' },
 )
 
 const Stage = Type.Object(
@@ -33,11 +33,11 @@ const Stage = Type.Object(
       }),
       {
         minItems: 1,
-        description: 'Who may fill it: group:NAME, email:ADDRESS, manager',
+        description: 'Who may approve: group:NAME, email:ADDRESS, manager',
       },
     ),
     count: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 10, description: 'How many different people', default: 1 }),
+      Type.Integer({ minimum: 1, maximum: 10, description: 'How many different people must approve', default: 1 }),
     ),
   },
   { ...strict, description: 'One step of an approval' },
@@ -55,7 +55,7 @@ export const Rule = Type.Object(
     what: Type.Object(Selector, { ...strict, description: 'Resources' }),
     levels: Type.Array(Type.String({ minLength: 1 }), {
       minItems: 1,
-      description: 'Levels that may be asked for',
+      description: 'Levels that may be requested',
       examples: [['readonly']],
     }),
     max_duration: Duration('Longest grant', '8h', { most: '365d' }),
@@ -78,7 +78,7 @@ export const Rule = Type.Object(
           ),
           acr: Type.Optional(Names('The sign-in must carry one of these authentication context classes', ['phr'])),
         },
-        { ...strict, description: 'Conditions of asking' },
+        { ...strict, description: 'Conditions of a request' },
       ),
     ),
     approval: Type.Optional(
@@ -87,7 +87,7 @@ export const Rule = Type.Object(
         { ...strict, description: 'Omitted: self-service' },
       ),
     ),
-    connect_token_max: Type.Optional(Duration('Longest life of a connect token', '12h', { most: '365d' })),
+    connect_token_max: Type.Optional(Duration('Longest lifetime of a connect token', '12h', { most: '365d' })),
   },
-  { ...strict, description: 'Who may ask for what' },
+  { ...strict, description: 'Who may request what' },
 )

@@ -6,12 +6,14 @@ export const Aws = Type.Object(
     hub_role_arn: Type.Optional(
       RoleArn("Role that the daemon assumes first; omitted: the daemon's own credentials are the hub"),
     ),
-    connect_role: Type.Optional(RoleName('Name (with path) of the spoke role that mints sessions', 'SallyportConnect')),
+    connect_role: Type.Optional(
+      RoleName('Name (with path) of the spoke role that creates sessions', 'SallyportConnect'),
+    ),
     external_id: Type.Optional(
       Type.String({
         pattern: '^[\\w+=,.@:/-]{2,1224}$',
         patternErrorMessage: 'expected 2–1224 of letters, digits and +=,.@:/-_',
-        description: 'ExternalId for the spokes; generated at first start unless given',
+        description: 'ExternalId for the spokes; generated at the first start if left out',
         examples: ['sallyport-1a2b3c'],
       }),
     ),
@@ -28,7 +30,7 @@ export const Aws = Type.Object(
           patternErrorMessage: 'expected a region such as eu-west-1',
           examples: ['eu-west-1'],
         }),
-        'Regions in use; the first is where STS is called',
+        'Regions in use; STS is called in the first one',
       ),
     ),
     accounts: Type.Optional(
@@ -43,7 +45,7 @@ export const Aws = Type.Object(
                 pattern: '^(hub|web_identity)$',
                 patternErrorMessage: 'expected hub or web_identity',
                 description:
-                  "Whom this account's roles trust: the hub's chain of roles (hub), or the person's own ID token (web_identity), so that the broker alone can mint nothing",
+                  "What this account's roles trust: the hub's chain of roles (hub), or the person's own ID token (web_identity), so that the broker alone cannot create sessions",
                 examples: ['web_identity'],
                 default: 'hub',
               }),
@@ -72,5 +74,5 @@ export const Aws = Type.Object(
       ),
     ),
   },
-  { ...strict, description: 'How AWS is reached' },
+  { ...strict, description: 'Access to AWS' },
 )

@@ -15,16 +15,16 @@ export function levelsForEditors(kinds: Kinds): TSchema {
   return around(Type.Union(meanings, aboutLevel(kinds)))
 }
 
-/** With the members that some kind demands as an example. */
+/** With the members that some kind requires as an example. */
 function aboutLevel(kinds: Kinds) {
-  const { required = [], properties = {} } = kinds.map(({ level }) => viewOf(level.schema)).find(demandsMembers) ?? {}
+  const { required = [], properties = {} } = kinds.map(({ level }) => viewOf(level.schema)).find(requiresMembers) ?? {}
   return {
-    description: 'What the level of this name means; which members there are depends on the kind',
+    description: 'Meaning of the level of this name; its members depend on the kind',
     examples: [Object.fromEntries(required.map((name) => [name, properties[name]?.examples?.[0]]))],
   }
 }
 
-function demandsMembers({ required = [] }: SchemaView): boolean {
+function requiresMembers({ required = [] }: SchemaView): boolean {
   return required.length > 0
 }
 

@@ -4,7 +4,7 @@ import { Duration, Names, strict, Url } from './members.ts'
 export const Oidc = Type.Object(
   {
     issuer: Url('Issuer URL of the OpenID provider', 'https://login.example.com'),
-    client_id: Type.String({ description: 'Client id registered there', examples: ['sallyport'] }),
+    client_id: Type.String({ description: 'Client id registered with the provider', examples: ['sallyport'] }),
     client_secret: Type.Optional(
       Type.String({
         minLength: 1,
@@ -15,7 +15,7 @@ export const Oidc = Type.Object(
       }),
     ),
     scopes: Type.Optional(
-      Names('Scopes to ask for', ['openid', 'email', 'groups'], ['openid', 'profile', 'email', 'offline_access']),
+      Names('Scopes to request', ['openid', 'email', 'groups'], ['openid', 'profile', 'email', 'offline_access']),
     ),
     groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
     manager_claim: Type.Optional(
@@ -23,10 +23,12 @@ export const Oidc = Type.Object(
     ),
     admin_groups: Type.Optional(Names('Groups whose members have the role admin', ['platform'])),
     auditor_groups: Type.Optional(Names('Groups whose members have the role auditor', ['security'])),
-    session_idle: Type.Optional(Duration('A browser or CLI login ends after this long unused', '12h')),
+    session_idle: Type.Optional(Duration('A browser or CLI login ends after this long without use', '12h')),
     session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
     probe_every: Type.Optional(
-      Duration('How often the refresh token is tried, so that people who left lose access', '15m', { most: '15m' }),
+      Duration('How often the refresh token is checked, so that people who have left lose access', '15m', {
+        most: '15m',
+      }),
     ),
   },
   { ...strict, description: 'Where people sign in' },

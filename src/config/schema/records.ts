@@ -6,13 +6,11 @@ export const Recordings = Type.Object(
     dir: Type.Optional(Type.String({ description: 'Folder of recordings', default: './data/recordings' })),
     max_per_session: Type.Optional(Size('A session is ended when its recording reaches this', '1GB')),
     max_per_principal: Type.Optional(
-      Size('A principal can open no session once its recordings of one day reach this', '10GB'),
+      Size('A principal cannot open sessions once its recordings of one day reach this', '10GB'),
     ),
-    reserve: Type.Optional(
-      Size('Free disk space that recordings leave to the audit log; below it no session opens', '1GB'),
-    ),
+    reserve: Type.Optional(Size('Free disk space reserved for the audit log; below it no session opens', '1GB')),
   },
-  { ...strict, description: 'What was said in sessions' },
+  { ...strict, description: 'Recordings of sessions' },
 )
 
 export const Audit = Type.Object(
@@ -21,7 +19,7 @@ export const Audit = Type.Object(
       Duration('A signed checkpoint at least this often, if anything happened', '5m', { most: '24h' }),
     ),
     checkpoint_events: Type.Optional(
-      Type.Integer({ minimum: 1, description: 'And after this many events', default: 1000 }),
+      Type.Integer({ minimum: 1, description: 'A signed checkpoint at least after this many events', default: 1000 }),
     ),
     anchors: Type.Optional(
       List(
@@ -37,9 +35,9 @@ export const Audit = Type.Object(
               Type.Boolean({ description: 'Print checkpoints to standard output', examples: [true] }),
             ),
           },
-          { ...strict, description: 'One place' },
+          { ...strict, description: 'One destination' },
         ),
-        'Places that the daemon cannot rewrite, to which checkpoints go',
+        'Destinations for checkpoints that the daemon cannot rewrite',
       ),
     ),
   },

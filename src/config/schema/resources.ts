@@ -7,7 +7,7 @@ const id = Type.String({
   pattern: '^[a-z0-9-]+(/[^/\\s]+){1,4}$',
   patternErrorMessage: 'expected a full id: KIND/ACCOUNT/REGION/NAME',
   examples: ['rds-postgres/111122223333/eu-west-1/orders'],
-  description: 'Full id; its first part is the kind, which says what else belongs here',
+  description: 'Full id; its first part is the kind, which determines the other keys',
 })
 
 const partition = Type.Optional(Partition('AWS partition'))
@@ -21,12 +21,12 @@ const tags = Type.Optional(
 
 /**
  * One item of `resources`: what all kinds have, and what the kind named by the id has besides. Written as JSON Schema itself,
- * since TypeBox has no word for `if`. An unknown kind is said when the catalog is made.
+ * since TypeBox does not support `if`. An unknown kind is reported when the catalog is made.
  */
 export function resourceSchema(kinds: Kinds) {
   return Type.Unsafe<ResourceFile>({
     type: 'object',
-    description: 'A resource entered by hand',
+    description: 'A resource added by hand',
     required: ['id'],
     properties: { id, partition, tags } satisfies TProperties,
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema

@@ -4,15 +4,15 @@ import { Address, Duration, Names, strict, Tls, Url } from './members.ts'
 export const Server = Type.Object(
   {
     listen: Type.Optional(Address('Address and port of the HTTP side', '0.0.0.0:8443', '127.0.0.1:8443')),
-    public_url: Url('URL under which people and clients reach the broker', 'https://access.example.com'),
+    public_url: Url('URL where people and clients reach the broker', 'https://access.example.com'),
     tls: Type.Optional(Tls),
     trusted_proxies: Type.Optional(
-      Names('Addresses or CIDRs of proxies whose X-Forwarded-For is believed', ['10.0.0.0/8']),
+      Names('Addresses or CIDRs of proxies whose X-Forwarded-For is trusted', ['10.0.0.0/8']),
     ),
     metrics_listen: Type.Optional(
       Address('Address and port of /metrics, without TLS', '127.0.0.1:9464', '127.0.0.1:9464'),
     ),
-    drain: Type.Optional(Duration('How long sessions may run on after SIGTERM', '10m', { least: '0s', most: '24h' })),
+    drain: Type.Optional(Duration('How long sessions may continue after SIGTERM', '10m', { least: '0s', most: '24h' })),
   },
   { ...strict, description: 'The HTTP side of the daemon' },
 )
@@ -29,7 +29,7 @@ export const Store = Type.Object(
       }),
     ),
     grace: Type.Optional(
-      Duration('How long sessions outlive an unreachable store', '30s', { least: '0s', most: '1h' }),
+      Duration('How long sessions continue while the store is unreachable', '30s', { least: '0s', most: '1h' }),
     ),
   },
   { ...strict, description: 'Where state is kept' },
@@ -39,7 +39,7 @@ export const Keys = Type.Object(
   {
     dir: Type.Optional(
       Type.String({
-        description: 'Folder of the signing, sealing and HMAC keys; made at first start',
+        description: 'Folder of the signing, sealing and HMAC keys; created at the first start',
         default: './data/keys',
       }),
     ),
@@ -49,7 +49,7 @@ export const Keys = Type.Object(
 
 export const Limits = Type.Object(
   {
-    sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions in all', default: 10000 })),
+    sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions in total', default: 10000 })),
     sessions_per_principal: Type.Optional(
       Type.Integer({ minimum: 1, description: 'Open sessions of one principal', default: 100 }),
     ),
@@ -57,8 +57,8 @@ export const Limits = Type.Object(
       Type.Integer({ minimum: 1, description: 'Open sessions to one resource', default: 1000 }),
     ),
     session_idle: Type.Optional(
-      Duration('A session without a byte for this long is ended; 0s: never', '0s', { least: '0s', most: '24d' }),
+      Duration('A session is ended after this long without traffic; 0s: never', '0s', { least: '0s', most: '24d' }),
     ),
   },
-  { ...strict, description: 'Caps that keep the daemon alive' },
+  { ...strict, description: 'Limits that protect the daemon from overload' },
 )

@@ -44,14 +44,14 @@ export function loginUrl(endpoint: string, parts: { issuer: string; destination:
   return `${endpoint}?Action=login&Issuer=${issuer}&Destination=${destination}&SigninToken=${token}`
 }
 
-/** What the endpoint is asked with. SessionDuration would be refused: credentials of roles are chained. */
+/** Parameters of the request. SessionDuration would be refused: credentials of roles are chained. */
 export function signinForm(credentials: Omit<AwsCredentials, 'expiresAt'>): URLSearchParams {
   const { accessKeyId, secretAccessKey, sessionToken } = credentials
   const session = JSON.stringify({ sessionId: accessKeyId, sessionKey: secretAccessKey, sessionToken })
   return new URLSearchParams({ Action: 'getSigninToken', Session: session })
 }
 
-/** In the body, not the address: addresses end in logs. */
+/** In the body, not the URL, since URLs end up in logs. */
 async function signinToken(endpoint: string, body: URLSearchParams): Promise<string> {
   let response: Response
   let text: string
@@ -71,7 +71,7 @@ async function signinToken(endpoint: string, body: URLSearchParams): Promise<str
   const token = response.ok ? readToken(text) : undefined
   if (!token)
     throw new BrokerError('AWS_DENIED', `the console sign-in refused the session (${response.status})`, {
-      hint: 'the role’s session may have been killed, or the account has no console sign-in',
+      hint: 'The session of the role may have been killed, or the account has no console sign-in.',
     })
   return token
 }
@@ -81,7 +81,7 @@ function readToken(text: string): string | undefined {
     const { SigninToken } = JSON.parse(text) as { SigninToken?: unknown }
     return typeof SigninToken === 'string' && SigninToken.length > 0 ? SigninToken : undefined
   } catch {
-    return undefined // not JSON: said like any other refusal
+    return undefined // not JSON: reported like any other refusal
   }
 }
 
@@ -97,7 +97,7 @@ export function consoleDestination(partition: string, region: string | undefined
   return found
 }
 
-/** Refuses what is in no partition's console, before anything is opened for it. @throws BrokerError INVALID_INPUT */
+/** Refuses destinations outside every partition's console before anything is opened. @throws BrokerError INVALID_INPUT */
 export function checkDestination(wanted: string | undefined): void {
   const hosts = Object.values(places).map((place) => place.console)
   if (hosts.every((host) => destinationAt(host, undefined, wanted) === undefined)) throw notConsole(hosts.join(', '))

@@ -3,7 +3,7 @@ import type { CredentialTables } from './credential-tables.ts'
 
 export type CredentialRow = CredentialTables['role_credentials']
 
-/** What was issued, which of it still works, and what became of what must not. */
+/** Issued credentials: which still work, and which have been revoked. */
 export function createCredentialStore(db: Db) {
   const working = (now: number) =>
     db.selectFrom('role_credentials').selectAll().where('works_until', '>', now).where('settled_at', 'is', null)
@@ -11,11 +11,11 @@ export function createCredentialStore(db: Db) {
     insert: async (row: CredentialRow): Promise<void> => {
       await db.insertInto('role_credentials').values(row).execute()
     },
-    /** Not expired, and nobody took access away. */
-    undoomed: (now: number): Promise<CredentialRow[]> => working(now).where('doomed_at', 'is', null).execute(),
-    /** Access was taken away, and it is not settled yet what becomes of them. */
+    /** Not expired, and access has not been taken away. */
+    unrevoked: (now: number): Promise<CredentialRow[]> => working(now).where('doomed_at', 'is', null).execute(),
+    /** Access was taken away, but the credentials have not been killed or reported yet. */
     unsettled: (now: number): Promise<CredentialRow[]> => working(now).where('doomed_at', 'is not', null).execute(),
-    doom: async (keys: readonly string[], at: number, by: 'grant' | 'session'): Promise<void> => {
+    revoke: async (keys: readonly string[], at: number, by: 'grant' | 'session'): Promise<void> => {
       await db
         .updateTable('role_credentials')
         .set({ doomed_at: at, doomed_by: by })

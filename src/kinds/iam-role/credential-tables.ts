@@ -6,7 +6,7 @@ export interface CredentialTables {
     session_id: string
     grant_id: string
     principal_id: string
-    /** Login or API token that asked. */
+    /** Login or API token that requested them. */
     credential_id: string
     resource_id: string
     partition: string
@@ -20,11 +20,11 @@ export interface CredentialTables {
     works_until: number
     /** 1: the role's boundary lets the broker kill them. */
     revocable: number
-    /** When access was taken away before they had run out. */
+    /** When access was taken away before they expired. */
     doomed_at: number | null
     /** What the boundary denies: `grant` or `session`. */
     doomed_by: string | null
-    /** When it was settled: killed, or written down that they work on. */
+    /** When they were killed, or audited as still working. */
     settled_at: number | null
   }
 }

@@ -6,7 +6,7 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
-/** What an access level means on a role: all that the role may do, unless it says less. */
+/** What an access level means on a role: everything the role may do, unless narrowed here. */
 export interface RoleLevel {
   /** Inline session policy as JSON; null: none. */
   readonly sessionPolicy: string | null
@@ -19,7 +19,7 @@ export interface RoleLevel {
 /** Limits of STS (AssumeRole, API version 2011-06-15), of inline policy and ARNs together. */
 const longestPolicies = 2048
 const mostArns = 10
-/** What the broker may have to add: the end of the grant (session-policy.ts). */
+/** Space for what the broker may add: the end of the grant (session-policy.ts). */
 const roomForEnd = 160
 
 const sessionLimits = { least: '15m', most: '12h' }
@@ -38,7 +38,7 @@ const schema = Type.Object(
         {
           ...strict,
           errorMessage: 'expected a policy document: Version "2012-10-17" and Statement',
-          description: 'Inline session policy: what the credentials may do at most, of what the role may do',
+          description: 'Inline session policy, which limits what the credentials may do within the role',
           examples: [
             { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }] },
           ],
@@ -49,7 +49,7 @@ const schema = Type.Object(
       Type.Array(Type.String({ pattern: '^arn:aws[a-z-]*:iam::(aws|[0-9]{12}):policy/[\\w+=,.@/-]+$' }), {
         maxItems: mostArns,
         errorMessage: `expected at most ${mostArns} ARNs of managed policies`,
-        description: "Managed policies, of the role's account or of AWS, that bound the credentials in the same way",
+        description: "Managed policies, of the role's account or of AWS, that limit the credentials in the same way",
         examples: [['arn:aws:iam::aws:policy/ReadOnlyAccess']],
       }),
     ),
@@ -59,7 +59,7 @@ const schema = Type.Object(
         'x-least': sessionLimits.least,
         'x-most': sessionLimits.most,
         errorMessage: `expected a duration of ${sessionLimits.least} to ${sessionLimits.most}`,
-        description: 'Longest life of one set of credentials; left out: what grant and role allow',
+        description: 'Longest lifetime of one set of credentials; by default what grant and role allow',
         examples: ['30m'],
       }),
     ),
@@ -67,7 +67,7 @@ const schema = Type.Object(
   strict,
 )
 
-const words = { noun: 'a role level', mapping: 'expected a mapping; {} for all that the role may do' }
+const words = { noun: 'a role level', mapping: 'expected a mapping; {} for everything that the role may do' }
 
 function read(raw: unknown): Parsed<RoleLevel> {
   if (!Value.Check(schema, raw)) return { ok: false, problems: memberProblems(schema, raw, words) }
@@ -85,7 +85,7 @@ function read(raw: unknown): Parsed<RoleLevel> {
   if (size > longestPolicies)
     problems.push({
       path: 'session_policy',
-      message: `policy and ARNs have ${size} characters with the grant's end; STS takes ${longestPolicies}`,
+      message: `policy and ARNs have ${size} characters, including the end of the grant; STS accepts ${longestPolicies}`,
     })
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, value: { sessionPolicy, policyArns, sessionMs } }

@@ -9,7 +9,7 @@ export interface MintDeps {
   readonly config: Pick<Config['aws'], 'accounts'>
   readonly metrics: Pick<Metrics, 'sessionOpenSeconds'>
   /**
-   * A fresh ID token of whoever signed in this way, for accounts that trust nothing else.
+   * A fresh ID token of the person behind this credential, for accounts that trust nothing else.
    * @throws BrokerError LOGIN_REQUIRED with the reason
    */
   idToken(credentialId: string): Promise<string>

@@ -17,23 +17,22 @@ export interface RevokerDeps {
   readonly store: CredentialStore
 }
 
-/** Reasons after which the sessions end, and what was handed out may go on: nothing says that access was taken away. */
+/** Reasons that end sessions without taking access away, so that issued credentials may keep working. */
 const harmless: readonly EndReason[] = ['drain', 'daemon-lost', 'store-lost', 'client-closed', 'idle']
-/** How long an entry stays in the deny list after its credentials ran out: clocks differ. */
+/** How long an entry stays in the deny list after its credentials have expired, since clocks differ. */
 const slackMs = 60_000
-/** How far back the first sweep looks for entries that an earlier life of the daemon left. */
+/** How far back the first sweep looks for entries left by a previous run. */
 const lookBackMs = 7 * 86_400_000
 
 /**
- * What becomes of credentials that were handed out when access is taken away: of revocable roles they are killed through the
- * permissions boundary, of others it is written down until when they work. Goes by the rows, so that neither a restart nor
- * an earlier life of the daemon loses any.
+ * Acts on issued credentials when access is taken away: those of revocable roles are killed through the permissions boundary;
+ * for others the audit log states until when they work. It goes by the rows in the store, so that a restart loses none.
  */
 export class Revoker {
   readonly #deps: RevokerDeps
   /** Not marked in the store yet. */
   readonly #pending: Removal[] = []
-  /** Sessions whose failure is written down. */
+  /** Sessions whose failure has been audited. */
   readonly #failed = new Set<string>()
   /** Accounts with entries in their deny list, and when the first of them may go. */
   readonly #cleanAt = new Map<string, { place: Place; at: number }>()
@@ -49,20 +48,20 @@ export class Revoker {
     })
   }
 
-  /** At start: access that was taken away while nobody was there to act on it. */
+  /** At start: handles access that was taken away while no daemon ran. */
   async recover(): Promise<void> {
     const { access, store, clock } = this.#deps
     const stands = new Map<string, boolean>()
-    for (const row of await store.undoomed(clock.now())) {
+    for (const row of await store.unrevoked(clock.now())) {
       const { principal_id: principalId, resource_id: resource, grant_id: grantId } = row
       const known = stands.get(grantId) ?? (await access.check({ principalId, resource, grantId })).allowed
       stands.set(grantId, known)
-      if (!known) await store.doom([row.access_key_id], clock.now(), 'session')
+      if (!known) await store.revoke([row.access_key_id], clock.now(), 'session')
     }
     void this.#run()
   }
 
-  /** Tries again what failed, and drops entries that have run out. */
+  /** Retries what failed, and drops expired entries. */
   async sweep(): Promise<void> {
     await this.#run()
     const { clock, store } = this.#deps
@@ -73,17 +72,15 @@ export class Revoker {
     for (const { place, at } of this.#cleanAt.values()) if (at <= clock.now()) await this.#clean(place)
   }
 
-  /** Resolves when what was begun is done. */
+  /** Resolves when the current run is over. */
   async idle(): Promise<void> {
     await this.#running
   }
 
-  /** One run at a time, which takes along whatever comes meanwhile: many grants that end together are one change in IAM. */
+  /** One run at a time, including changes that arrive during it: many grants that end together are one change in IAM. */
   #run(): Promise<void> {
     this.#running ??= this.#work()
-      .catch((error: unknown) =>
-        this.#deps.logger.error({ err: error }, 'revocations could not be marked; tried again'),
-      )
+      .catch((error: unknown) => this.#deps.logger.error({ err: error }, 'revocations could not be stored; will retry'))
       .finally(() => {
         this.#running = undefined
       })
@@ -93,33 +90,34 @@ export class Revoker {
   async #work(): Promise<void> {
     do {
       for (let next = this.#pending[0]; next; next = this.#pending[0]) {
-        await this.#doom(next)
+        await this.#revoke(next)
         this.#pending.shift()
       }
       await this.#settleAll()
     } while (this.#pending.length > 0)
   }
 
-  async #doom(change: Removal): Promise<void> {
+  async #revoke(change: Removal): Promise<void> {
     const { store, clock } = this.#deps
-    const rows = (await store.undoomed(clock.now())).filter((row) => concerns(change, heldBy(row)))
+    const rows = (await store.unrevoked(clock.now())).filter((row) => concerns(change, heldBy(row)))
     const keys = rows.map((row) => row.access_key_id)
-    if (keys.length > 0) await store.doom(keys, change.decidedAt, change.what === 'grant' ? 'grant' : 'session')
+    if (keys.length > 0) await store.revoke(keys, change.decidedAt, change.what === 'grant' ? 'grant' : 'session')
   }
 
   async #settleAll(): Promise<void> {
     const rows = await this.#deps.store.unsettled(this.#deps.clock.now())
-    for (const group of groupBy(rows, (row) => row.session_id)) if (!group[0]?.revocable) await this.#writeDown(group)
+    for (const group of groupBy(rows, (row) => row.session_id))
+      if (!group[0]?.revocable) await this.#auditOutliving(group)
     const revocable = rows.filter((row) => row.revocable)
     for (const group of groupBy(revocable, (row) => row.account)) await this.#kill(group)
   }
 
-  async #writeDown(rows: readonly CredentialRow[]): Promise<void> {
+  async #auditOutliving(rows: readonly CredentialRow[]): Promise<void> {
     await this.#deps.audit.appendRemoval({ type: 'credentials.outlive', actor: 'system', fields: describe(rows) })
     await this.#settle(rows)
   }
 
-  /** One account's; what fails here fails for no other. */
+  /** Credentials of one account; a failure here affects no other. */
   async #kill(rows: readonly CredentialRow[]): Promise<void> {
     const { boundary, audit, clock } = this.#deps
     const [{ account, partition } = { account: '', partition: '' }] = rows
@@ -137,10 +135,10 @@ export class Revoker {
     }
   }
 
-  /** Written down once for each session; the sweep goes on trying. */
+  /** Audited once for each session; the sweep keeps retrying. */
   async #onFailure(account: string, sessions: readonly (readonly CredentialRow[])[], error: unknown): Promise<void> {
     const { audit, logger } = this.#deps
-    logger.error({ err: error, account }, 'credentials could not be killed; tried again')
+    logger.error({ err: error, account }, 'credentials could not be killed; will retry')
     const code = error instanceof BrokerError ? error.code : 'INTERNAL'
     for (const group of sessions) {
       const id = group[0]?.session_id ?? ''
@@ -167,10 +165,10 @@ export class Revoker {
     try {
       const { version, isNew, nextEndsAt } = await boundary.deny(place, [])
       this.#plan(place, nextEndsAt)
-      if (isNew) logger.info({ ...place, version }, 'entries that have run out left the deny list')
+      if (isNew) logger.info({ ...place, version }, 'expired entries were removed from the deny list')
     } catch (error) {
       this.#plan(place, clock.now() + slackMs)
-      logger.warn({ err: error, ...place }, 'the deny list could not be cleaned; tried again')
+      logger.warn({ err: error, ...place }, 'the deny list could not be cleaned; will retry')
     }
   }
 }
@@ -198,7 +196,7 @@ function groupBy(rows: readonly CredentialRow[], key: (row: CredentialRow) => st
   return [...Map.groupBy(rows, key).values()]
 }
 
-/** What the log says of one session's keys, whichever of the three happened. */
+/** Fields of one session's keys, the same in all three audit events. */
 function describe(rows: readonly CredentialRow[]) {
   const [first] = rows
   return {

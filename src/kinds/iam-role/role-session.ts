@@ -16,7 +16,7 @@ import type { RoleLevel } from './level.ts'
 import { sessionPolicy } from './session-policy.ts'
 import type { RoleTarget } from './target.ts'
 
-/** What is asked of STS, by whichever trust model the account has. */
+/** The request to STS, whatever the account's trust model. */
 export interface MintAsk {
   readonly permit: SessionPermit
   readonly credentialId: string
@@ -39,25 +39,25 @@ export interface RoleSessionDeps {
   longestMs(target: RoleTarget): number
 }
 
-/** Who is given the credentials, for the recording. */
+/** Who receives the credentials, for the recording. */
 export interface HandOut {
   readonly client: ClientOrigin
   /** Untrusted text, at most 128 characters. */
   readonly tool?: string
-  /** `console`: a sign-in link was made of them. */
+  /** `console`: a sign-in link was made from them. */
   readonly as: 'credentials' | 'console'
   readonly destination?: string
 }
 
 export type RoleSessionEnd = Pick<SessionOutcome, 'reason' | 'stoppedAt' | 'error'>
 
-/** SDKs of AWS ask for new ones up to 15 minutes ahead; those they get must be fresher. */
+/** AWS SDKs refresh up to 15 minutes ahead, so credentials must be renewed earlier than that. */
 const mostAheadMs = 1_200_000
 const marginMs = 60_000
 
 /**
- * One session of a role: its credentials, renewed ahead while its permit stands, in single flight, in memory only. It runs from
- * the first credentials until the last have run out without anybody asking for new ones, or until it is cut.
+ * One session of a role: its credentials, renewed ahead while its permit is valid, in single flight, in memory only. It runs
+ * from the first credentials until the last ones expire without a request for new ones, or until it is cut.
  */
 export class RoleSession {
   readonly permit: SessionPermit
@@ -71,7 +71,7 @@ export class RoleSession {
   #newest: AwsCredentials | undefined
   #timer: NodeJS.Timeout | undefined
   #isOver = false
-  /** How many ask just now. */
+  /** Requests in progress. */
   #waiting = 0
 
   /** @param onEnd called once, when nothing is handed out any more */
@@ -93,7 +93,8 @@ export class RoleSession {
       clock: deps.clock,
       aheadMs: Math.min(mostAheadMs, this.#longestMs / 3),
       marginMs: Math.min(marginMs, this.#longestMs / 15),
-      onLateRenewal: (error) => deps.logger.warn({ err: error, session: permit.sessionId }, 'not renewed ahead'),
+      onLateRenewal: (error) =>
+        deps.logger.warn({ err: error, session: permit.sessionId }, 'credentials could not be renewed ahead'),
     })
     permit.signal.addEventListener('abort', () => this.#cut(), { once: true })
     if (permit.signal.aborted) queueMicrotask(() => this.#cut())
@@ -103,7 +104,7 @@ export class RoleSession {
     return this.#isOver
   }
 
-  /** When the grant ends by now: it may have been extended, or shortened. */
+  /** Sets the new end of a grant that was extended or shortened. */
   runUntil(endsAt: number): void {
     this.#endsAt = endsAt
   }
@@ -139,7 +140,7 @@ export class RoleSession {
     return Math.min(this.#level.sessionMs ?? Number.POSITIVE_INFINITY, this.#deps.longestMs(this.target))
   }
 
-  /** Credentials that run to the very end of the grant are kept till then: new ones would not last longer. */
+  /** Credentials that last until the end of the grant are kept until then: new ones would not last longer. */
   #current(): Promise<AwsCredentials> | AwsCredentials {
     const newest = this.#newest
     const isLast = newest !== undefined && newest.expiresAt >= this.#endsAt
@@ -207,7 +208,7 @@ export class RoleSession {
 
   #record(entry: Record<string, unknown>): void {
     const line = Buffer.from(JSON.stringify({ at: this.#deps.clock.now(), ...entry }))
-    this.permit.recorder.write(line, 0, line.length) // few and small: nothing here could be paused for it
+    this.permit.recorder.write(line, 0, line.length) // few and small, so there is nothing to pause
   }
 
   #arm(worksUntil: number): void {
@@ -217,7 +218,7 @@ export class RoleSession {
     this.#timer.unref()
   }
 
-  /** The last credentials ran out, and nobody asks for more. */
+  /** Ends the session when the last credentials have expired and no request is waiting. */
   #lapse(worksUntil: number): void {
     if (this.#deps.clock.now() < worksUntil || this.#waiting > 0) this.#arm(worksUntil)
     else this.#finish({ reason: 'client-closed' })

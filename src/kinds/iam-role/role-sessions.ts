@@ -29,7 +29,7 @@ export interface RoleSessionsDeps extends RoleSessionDeps {
   readonly kind: Kind<RoleTarget, RoleLevel>
 }
 
-/** Open sessions of roles: one for each login, role, level and grant, whatever the number of tools that ask. */
+/** Open sessions of roles: one for each login, role, level and grant, however many tools use it. */
 export class RoleSessions {
   readonly #deps: RoleSessionsDeps
   readonly #byKey = new Map<string, Promise<RoleSession>>()
@@ -40,14 +40,14 @@ export class RoleSessions {
     deps.sessions.onMoved((sessionId, endsAt) => this.#open.get(sessionId)?.runUntil(endsAt))
   }
 
-  /** Nothing flows through these, so that a daemon which drains need not wait for them. */
+  /** No bytes flow through these, so a draining daemon need not wait for them. */
   get openCount(): number {
     return this.#open.size
   }
 
   /**
-   * Credentials of the role, from memory where they are there.
-   * @throws BrokerError GRANT_DENIED and whatever else the doorman says, AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED
+   * Credentials of the role, from memory if possible.
+   * @throws BrokerError GRANT_DENIED and other refusals of the doorman, AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED
    */
   async handOut(ask: RoleAsk, how: Pick<HandOut, 'as' | 'destination'> = { as: 'credentials' }): Promise<HandedOut> {
     const session = await this.#sessionFor(ask)
@@ -60,7 +60,7 @@ export class RoleSessions {
     const { principalId, credential } = ask.identity
     const { resource, level } = ask
     const answer = await this.#deps.access.check({ principalId, resource, ...(level === undefined ? {} : { level }) })
-    // A denial is the doorman's to say, and to write down.
+    // The doorman reports and audits a denial.
     if (!answer.allowed || answer.held.resource.kind !== this.#deps.kind.name) return await this.#begin(ask, '')
     const { grant } = answer
     const { id } = answer.held.resource
@@ -69,10 +69,10 @@ export class RoleSessions {
     if (!held) {
       held = this.#begin({ ...ask, resource: id, level: grant.level }, key)
       this.#byKey.set(key, held)
-      held.catch(() => this.#byKey.delete(key)) // whoever asked is told
+      held.catch(() => this.#byKey.delete(key)) // the caller gets the error
     }
     const session = await held
-    if (session.isOver) return await this.#sessionFor(ask) // it ended meanwhile, and its key with it
+    if (session.isOver) return await this.#sessionFor(ask) // it has ended, and its key was removed
     return session
   }
 
@@ -93,7 +93,7 @@ export class RoleSessions {
     const open = { permit, target, level: meaning, credentialId: identity.credential.id }
     const session = new RoleSession(this.#deps, open, (end) => void this.#end(permit, key, end))
     this.#open.set(permit.sessionId, session)
-    session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // it may have moved before it was listened for
+    session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // the end may have moved before `onMoved` could see it
     return session
   }
 

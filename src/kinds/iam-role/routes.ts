@@ -4,7 +4,7 @@ import { type Call, route } from '../../identity/route.ts'
 import type { ConsoleAsk } from './console.ts'
 import type { RoleAsk, RoleSessions } from './role-sessions.ts'
 
-/** Scripts call AWS's tools in loops, an office of them from one address, and each tool starts a helper. */
+/** Scripts call AWS's tools in loops, many machines share one address, and each tool starts a helper. */
 const helpers = { max: 6000, timeWindow: '1 minute' }
 
 export interface AwsRoutesDeps {
@@ -15,11 +15,11 @@ export interface AwsRoutesDeps {
   checkDestination(wanted: string | undefined): void
   consoleDestination(partition: string, region: string | undefined, wanted: string | undefined): string
   consoleLink(ask: ConsoleAsk): Promise<string>
-  /** Writes down that a link was made, before it is shown. @throws BrokerError AUDIT_UNAVAILABLE */
+  /** Audits that a link was made, before it is shown. @throws BrokerError AUDIT_UNAVAILABLE */
   onConsole(opened: { sessionId: string; grantId: string; principalId: string; destination: string }): Promise<void>
 }
 
-/** Sessions of IAM roles: credentials for tools, links for browsers. Neither is cached anywhere on the way. */
+/** Sessions of IAM roles: credentials for tools, links for browsers. Neither may be cached. */
 export const awsRoutes =
   (deps: AwsRoutesDeps): FastifyPluginAsync =>
   async (app) => {

@@ -4,10 +4,10 @@ const version = '2012-10-17'
 const allowAll = { Effect: 'Allow', Action: '*', Resource: '*' }
 
 /**
- * The inline session policy of one set of credentials. STS gives nothing shorter than 15 minutes: near the end of a grant the
- * policy itself says when they stop, so that AWS refuses them from that instant.
+ * The inline session policy of one set of credentials. STS issues nothing shorter than 15 minutes: near the end of a grant the
+ * policy itself states when they end, so that AWS refuses them from then on.
  * @param endsAt epoch milliseconds; null: they expire before the grant ends
- * @returns JSON, or null when nothing need be said
+ * @returns JSON, or null when none is needed
  */
 export function sessionPolicy(level: RoleLevel, endsAt: number | null): string | null {
   if (endsAt === null) return level.sessionPolicy

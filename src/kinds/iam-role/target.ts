@@ -6,7 +6,7 @@ import type { Resource } from '../../catalog/resource.ts'
 import { Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
-/** One IAM role that people take sessions of. */
+/** One IAM role whose sessions people use. */
 export interface RoleTarget {
   readonly partition: string
   readonly account: string
@@ -26,7 +26,7 @@ const schema = Type.Object(
   {
     role: Type.Optional(RoleArn('ARN of the role, when it has a path')),
     max_session: Type.Optional(
-      Duration('MaxSessionDuration of the role; chained sessions end after an hour whatever it is', defaultMaxSession, {
+      Duration('MaxSessionDuration of the role; chained sessions end after an hour in any case', defaultMaxSession, {
         least: '1h',
         most: '12h',
       }),

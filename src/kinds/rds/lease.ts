@@ -19,7 +19,7 @@ export interface Token {
   readonly expiresAt: number
 }
 
-/** A token is good for 15 minutes of signing in; reuse spares the target, which throttles new IAM sign-ins. */
+/** A token can be used to sign in for 15 minutes; reuse spares the target, which throttles new IAM sign-ins. */
 const tokenMs = 600_000
 const mostLeases = 10_000
 
@@ -93,7 +93,7 @@ function askFor(session: PermitFacts, target: RdsTarget, level: RdsLevel) {
   }
 }
 
-/** For the endpoint's own name and port, whatever the way there is. */
+/** Signed for the endpoint's own name and port, even when another address is dialled. */
 export async function sign(
   target: Pick<RdsTarget, 'endpoint' | 'port' | 'region'>,
   username: string,

@@ -16,7 +16,7 @@ export interface RdsLevel {
   readonly maxRows: number
 }
 
-/** PostgreSQL cuts names at 63 bytes, and would sign in another user. */
+/** PostgreSQL truncates names to 63 bytes, and would sign in another user. */
 const name = { minLength: 1, maxLength: 63 }
 
 const schema = Type.Object(
@@ -25,7 +25,8 @@ const schema = Type.Object(
       ...name,
       pattern: '^[A-Za-z_][A-Za-z0-9_$-]*$',
       errorMessage: 'expected the name of a database user that has the role rds_iam, 1–63 letters, digits, _, $ and -',
-      description: 'Signs in at the target; must have the role rds_iam. Its rights there are what the level allows',
+      description:
+        'Database user that signs in to the target; must have the role rds_iam. Its privileges are what the level allows',
       examples: ['sallyport_ro'],
     }),
     databases: Type.Optional(
@@ -42,7 +43,7 @@ const schema = Type.Object(
         pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
         patternErrorMessage: 'expected a duration such as 30s',
         description:
-          'The longest statement_timeout of the session at its start; SQL can set another, so it keeps order and is no boundary',
+          'The longest statement_timeout of the session at its start; SQL can change it, so it is not a security boundary',
         examples: ['30s'],
       }),
     ),
@@ -50,7 +51,7 @@ const schema = Type.Object(
       Type.Integer({
         minimum: 1,
         errorMessage: 'expected a whole number of at least 1',
-        description: 'The session is ended when a statement gives more rows',
+        description: 'The session is ended when a statement returns more rows',
         examples: [100_000],
       }),
     ),

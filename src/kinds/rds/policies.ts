@@ -23,7 +23,7 @@ const databases: PolicyPart = {
       document: 'spokePermissions',
       statement: {
         sid: 'SignInToDatabases',
-        actions: { 'rds-db:connect': 'databases whose entry names no role of their own' },
+        actions: { 'rds-db:connect': 'databases whose entry names no role' },
         resources: users,
       },
     },
@@ -31,14 +31,14 @@ const databases: PolicyPart = {
   documents: [
     {
       name: 'roleDatabases',
-      title: 'permissions of a role through which databases are signed in to',
+      title: 'permissions of a role that signs in to databases',
       where: 'each brokered role',
       trust: ['hub'],
-      optional: { resource: 'SignIn', when: 'databases are signed in to through this role' },
+      optional: { resource: 'SignIn', when: 'the role signs in to databases' },
       statements: [
         {
           sid: 'SignInToDatabases',
-          actions: { 'rds-db:connect': 'as these users; each session is cut down to one user of one database' },
+          actions: { 'rds-db:connect': 'as these users; each session is restricted to one user of one database' },
           resources: users,
         },
       ],

@@ -12,7 +12,7 @@ export class RootFiles {
       try {
         pem = readFileSync(file, 'utf8')
       } catch (cause) {
-        throw new BrokerError('TARGET_UNTRUSTED', 'the file of its roots cannot be read', { cause })
+        throw new BrokerError('TARGET_UNTRUSTED', 'its file of trusted roots cannot be read', { cause })
       }
       this.#byFile.set(file, pem)
     }

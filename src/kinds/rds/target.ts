@@ -26,7 +26,7 @@ export interface RdsTarget {
   readonly ca: string | null
 }
 
-/** What one engine has where an entry says nothing. */
+/** Defaults of one engine. */
 export interface RdsDefaults {
   readonly port: number
   readonly database: string
@@ -58,9 +58,7 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
         examples: ['db-ABCDEFGHIJKL01234'],
         description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
       }),
-      role: Type.Optional(
-        RoleArn('IAM role whose session signs in to the target; left out: the spoke role itself signs in'),
-      ),
+      role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
       database: Type.Optional(
         Type.String({ description: 'Database used when the client names none', default: database }),
       ),
@@ -104,20 +102,20 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   if (!isHostName(endpoint)) report('endpoint', hostNameExpected)
   const roleAccount = role?.split(':')[4]
   if (roleAccount !== undefined && roleAccount !== account)
-    report('role', `the role is of account ${roleAccount}, the resource of ${account}`)
+    report('role', `the role is in account ${roleAccount}, but the resource is in ${account}`)
   if (isForbidden(connect.host))
-    report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are never reached')
+    report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
   if (problems.length > 0) return { ok: false, problems }
   return { ok: true, value: { partition, account, region, endpoint, port, connect, resourceId, role, database, ca } }
 }
 
-/** Tokens are signed with a session that the hub's chain of roles opens, which such an account does not trust. */
+/** Tokens are signed with a session from the hub's chain of roles, which such an account does not trust. */
 export function checkTrust({ account }: RdsTarget, { aws }: Surroundings): Problem[] {
   if (aws.accounts[account]?.trust !== 'web_identity') return []
   return [
     {
       path: 'id',
-      message: `account ${account} trusts web_identity, and databases can be reached only through the hub so far`,
+      message: `account ${account} trusts web_identity, but databases can only be reached through the hub`,
       fix: `remove trust: web_identity from aws.accounts.${account}, or remove this resource`,
     },
   ]

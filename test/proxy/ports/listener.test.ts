@@ -107,7 +107,7 @@ t.test('close stops accepting, and those who are there go on until they are drop
   await waitUntil(() => listener.openCount === 0)
 })
 
-t.test('an error of a socket that nobody reads is not unhandled', async (t) => {
+t.test('an error of a socket without a reader is not unhandled', async (t) => {
   const { listener, seen } = await open(t)
   const { socket } = await dial(t, listener.port)
   await waitUntil(() => seen.length === 1)

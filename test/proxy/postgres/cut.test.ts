@@ -4,13 +4,13 @@ import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
-import { startEngine, until } from './engine-house.ts'
+import { startEngine, until } from './engine-fixture.ts'
 import { connectRaw, copyData, cstring, lastError, message, query } from './raw-client.ts'
 import { fatal, signedIn, startTarget } from './scripted-target.ts'
 
-const house = await startEngine()
-t.teardown(() => house.close())
-const { seen, control, env } = house
+const engine = await startEngine()
+t.teardown(() => engine.close())
+const { seen, control, env } = engine
 const skip = skipWithout('psql')
 const text = 'access was revoked by bob@example.com: incident 42'
 
@@ -22,7 +22,7 @@ t.beforeEach(() => {
 
 const active = async (like: string) => {
   const sql = "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()"
-  return (await house.postgres.query('postgres', sql, [`%${like}%`])).rowCount ?? 0
+  return (await engine.postgres.query('postgres', sql, [`%${like}%`])).rowCount ?? 0
 }
 const running = (like: string) => until(async () => (await active(like)) > 0, `${like} runs`)
 const stopped = (like: string) => until(async () => (await active(like)) === 0, `${like} no longer runs`, 1000)
@@ -47,18 +47,18 @@ for (const [name, script, like] of states)
     const command = startCommand('psql', ['-X', '-f', '-'], env, script)
     await running(like)
     const since = performance.now()
-    await house.cut()
+    await engine.cut()
     const { stderr } = await command.ended
     t.ok(performance.now() - since < 1000, `${Math.round(performance.now() - since)} ms`)
     t.match(stderr, `FATAL:  ${text}`)
     await stopped(like)
-    await house.ended(1)
+    await engine.ended(1)
     checkBooks(t)
     t.match(seen.entries.at(-1), { sql: new RegExp(like.replace(/[()]/g, '.')), unfinished: true })
   })
 
 t.test('nothing of the transaction remains', async (t) => {
-  const { rowCount } = await house.postgres.query('orders', "select 1 from customers where name = 'left behind'")
+  const { rowCount } = await engine.postgres.query('orders', "select 1 from customers where name = 'left behind'")
   t.equal(rowCount, 0)
 })
 
@@ -76,15 +76,15 @@ function interactive(t: Test, args: readonly string[] = []) {
 
 t.test('psql is told in COPY in, while it sends', { skip }, async (t) => {
   const { child, stderr } = interactive(t, ['-c', 'create temp table c (x text)', '-c', 'copy c from stdin'])
-  const before = house.relayed().up
+  const before = engine.relayed().up
   const sending = setInterval(() => child.stdin.write('x'.repeat(10_000).concat('\n')), 1)
   t.teardown(() => clearInterval(sending))
-  await until(() => house.relayed().up > before + 100_000, 'some of it passed')
+  await until(() => engine.relayed().up > before + 100_000, 'some of it passed')
   const since = performance.now()
-  await house.cut()
+  await engine.cut()
   await stopped('copy c from')
   t.ok(performance.now() - since < 1000)
-  await house.ended(1)
+  await engine.ended(1)
   checkBooks(t)
   t.match(seen.entries.at(-1), { sql: /copy c from/, unfinished: true })
   child.stdin.end() // psql looks at what the server said once it has sent all
@@ -95,8 +95,8 @@ t.test('an idle psql is told at its next command', { skip }, async (t) => {
   const { child, stderr } = interactive(t)
   child.stdin.write("select 'ready';\n")
   await until(() => seen.entries.length === 1, 'it is connected')
-  await house.cut()
-  await house.ended(1)
+  await engine.cut()
+  await engine.ended(1)
   child.stdin.end("select 'next';\n")
   t.match(await stderr, `FATAL:  ${text}`)
   checkBooks(t)
@@ -118,12 +118,12 @@ t.test('while the target is being dialled or signs us in, the client is told as 
     isHanging = false
     control.route = { host: '127.0.0.1', port, serverName, ca, ...route }
     target.script = script
-    const client = await connectRaw(t, house.port, { untilReady: false })
+    const client = await connectRaw(t, engine.port, { untilReady: false })
     await until(() => isHanging, name)
-    await house.cut()
+    await engine.cut()
     await client.closed
     t.match(lastError(client), { S: 'FATAL', C: '57P01', M: text }, name)
-    await house.ended(1)
+    await engine.ended(1)
     checkBooks(t)
     await until(() => target.sockets.size === 0, 'the target is left')
   }
@@ -131,7 +131,7 @@ t.test('while the target is being dialled or signs us in, the client is told as 
     open: (_permit, signal) =>
       new Promise((_resolve, reject) => {
         isHanging = true
-        signal.addEventListener('abort', () => reject(new Error('given up')))
+        signal.addEventListener('abort', () => reject(new Error('aborted')))
       }),
   }
   t.teardown(() => {
@@ -139,12 +139,12 @@ t.test('while the target is being dialled or signs us in, the client is told as 
   })
   seen.ends.length = 0
   isHanging = false
-  const client = await connectRaw(t, house.port, { untilReady: false })
+  const client = await connectRaw(t, engine.port, { untilReady: false })
   await until(() => isHanging, 'it dials')
-  await house.cut()
+  await engine.cut()
   await client.closed
   t.match(lastError(client), { C: '57P01' }, 'a dial that hangs')
-  await house.ended(1)
+  await engine.ended(1)
   checkBooks(t)
 })
 
@@ -152,48 +152,52 @@ t.test('while the target is being dialled or signs us in, the client is told as 
 const row = message('D', Buffer.from([0, 1, 0, 0, 0, 4]), Buffer.from('rows'))
 const rowHead = message('T', Buffer.from([0, 1]), cstring('n'), Buffer.alloc(18))
 
-t.test('amid a message it waits for its end, wherever that began, and gives up after half a second', async (t) => {
-  for (let sent = 0; sent <= row.length; sent += 1)
-    for (const goesOn of [3, 5, 12].includes(sent) ? [true, false] : [true]) {
-      const name = `${sent} of ${row.length} bytes, ${goesOn ? 'then the rest' : 'then silence'}`
-      const target = await startTarget(t, {
-        onBytes: (tls, bytes) => {
-          if (bytes[0] === 0x51) tls.write(Buffer.concat([rowHead, row.subarray(0, sent)]))
-        },
-      })
-      seen.ends.length = 0
-      const { port, serverName, ca } = target
-      control.route = { host: '127.0.0.1', port, serverName, ca }
-      let rest = () => {}
-      const { onBytes } = target.script
-      target.script = {
-        onBytes: (tls, bytes) => {
-          onBytes?.(tls, bytes)
-          rest = () => void tls.write(Buffer.concat([row.subarray(sent), row, row]))
-        },
-        onCancel: (tls) => void tls.end(),
+t.test(
+  'a cut in the middle of a message waits for its end, wherever it began, and gives up after half a second',
+  async (t) => {
+    for (let sent = 0; sent <= row.length; sent += 1)
+      for (const goesOn of [3, 5, 12].includes(sent) ? [true, false] : [true]) {
+        const name = `${sent} of ${row.length} bytes, ${goesOn ? 'then the rest' : 'then silence'}`
+        const target = await startTarget(t, {
+          onBytes: (tls, bytes) => {
+            if (bytes[0] === 0x51) tls.write(Buffer.concat([rowHead, row.subarray(0, sent)]))
+          },
+        })
+        seen.ends.length = 0
+        const { port, serverName, ca } = target
+        control.route = { host: '127.0.0.1', port, serverName, ca }
+        let rest = () => {}
+        const { onBytes } = target.script
+        target.script = {
+          onBytes: (tls, bytes) => {
+            onBytes?.(tls, bytes)
+            rest = () => void tls.write(Buffer.concat([row.subarray(sent), row, row]))
+          },
+          onCancel: (tls) => void tls.end(),
+        }
+        const client = await connectRaw(t, engine.port)
+        client.send(query('select'))
+        await until(
+          () =>
+            client.answers.at(-1)?.type === (sent === row.length ? 'D' : 'T') && client.left() === sent % row.length,
+          name,
+        )
+        const since = performance.now()
+        await engine.cut()
+        if (goesOn) rest()
+        await client.closed
+        t.ok(performance.now() - since < 1000, name)
+        const types = client.answers.map(({ type }) => type).join('')
+        if (goesOn || sent === 0) {
+          t.match(lastError(client), { C: '57P01' }, name)
+          t.match(types, sent === 0 ? /TE$/ : /TDE$/, 'and nothing behind the message that was on its way')
+          t.equal(client.left(), 0)
+        } else t.match(types, /T$/, 'bytes inside a message would be taken for a row')
+        await engine.ended(1)
+        checkBooks(t)
       }
-      const client = await connectRaw(t, house.port)
-      client.send(query('select'))
-      await until(
-        () => client.answers.at(-1)?.type === (sent === row.length ? 'D' : 'T') && client.left() === sent % row.length,
-        name,
-      )
-      const since = performance.now()
-      await house.cut()
-      if (goesOn) rest()
-      await client.closed
-      t.ok(performance.now() - since < 1000, name)
-      const types = client.answers.map(({ type }) => type).join('')
-      if (goesOn || sent === 0) {
-        t.match(lastError(client), { C: '57P01' }, name)
-        t.match(types, sent === 0 ? /TE$/ : /TDE$/, 'and nothing behind the message that was on its way')
-        t.equal(client.left(), 0)
-      } else t.match(types, /T$/, 'bytes inside a message would be taken for a row')
-      await house.ended(1)
-      checkBooks(t)
-    }
-})
+  },
+)
 
 t.test('a cancel that does not arrive holds nothing up, and is put on record', async (t) => {
   let hasArrived = false
@@ -203,24 +207,24 @@ t.test('a cancel that does not arrive holds nothing up, and is put on record', a
   const target = await startTarget(t, { onBytes, onCancel: () => {} })
   const { port, serverName, ca } = target
   control.route = { host: '127.0.0.1', port, serverName, ca }
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('delete from everything'))
   await until(() => hasArrived, 'the statement has arrived')
   const since = performance.now()
-  await house.cut()
+  await engine.cut()
   await client.closed
   t.ok(performance.now() - since < 1000)
-  await house.ended(1)
+  await engine.ended(1)
   t.ok(performance.now() - since < 1200, `left after ${Math.round(performance.now() - since)} ms`)
   t.match(seen.ends[0], { reason: 'grant-revoked', error: { code: 'TARGET_UNREACHABLE', detail: /not cancelled/ } })
 })
 
 t.test('a session that ended by itself is not ended again by a cut', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(message('X'))
   client.socket.end()
-  await house.ended(1)
-  await house.cut()
+  await engine.ended(1)
+  await engine.cut()
   await new Promise((resolve) => setImmediate(resolve))
   t.equal(seen.ends.length, 1)
   t.equal(seen.ends[0]?.reason, 'client-closed')
@@ -232,11 +236,11 @@ t.test('what the target says when it closes reaches the client', async (t) => {
   })
   const { port, serverName, ca } = target
   control.route = { host: '127.0.0.1', port, serverName, ca }
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('select 1'))
   await client.closed
   t.match(lastError(client), { C: '57P01', M: /administrator command/ })
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.ends[0], { reason: 'upstream-closed' })
   t.match(seen.entries[0], { error: { code: '57P01' } })
 })
@@ -252,31 +256,31 @@ t.test('a target that breaks the protocol ends the session, and none of what it 
     seen.ends.length = 0
     const { port, serverName, ca } = target
     control.route = { host: '127.0.0.1', port, serverName, ca }
-    const client = await connectRaw(t, house.port)
+    const client = await connectRaw(t, engine.port)
     client.send(query('select 1'))
     await client.closed
     t.match(lastError(client), { C: '08006', M: /violated the protocol/ }, name)
     t.equal(client.answers.at(-2)?.type, 'Z', 'nothing of that chunk')
-    await house.ended(1)
+    await engine.ended(1)
     t.match(seen.ends[0], { reason: 'upstream-failed' })
   }
 })
 
 t.test('a statement while COPY data is expected can’t be told apart, so it ends the session', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('create temp table c (n int)'), query('copy c from stdin'))
   await until(() => client.answers.at(-1)?.type === 'G', 'it copies')
   client.send(copyData('1\n'), query('select 1'))
   await client.closed
   t.match(lastError(client), { C: '08P01', M: /COPY FROM STDIN/ })
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.ends[0], { reason: 'protocol-error' })
   t.match(seen.entries.at(-1), { sql: 'copy c from stdin', unfinished: true })
   await stopped('copy c from stdin')
 })
 
-t.test('the sign-in is one write: nobody sees half of it', async (t) => {
-  const client = await connectRaw(t, house.port, { untilReady: false })
+t.test('the sign-in is one write: no client sees half of it', async (t) => {
+  const client = await connectRaw(t, engine.port, { untilReady: false })
   const [first] = (await once(client.socket, 'data')) as [Buffer]
   t.equal(first.toString('latin1', 0, 1), 'R')
   t.equal(first.toString('latin1', first.length - 6, first.length - 5), 'Z')

@@ -1,7 +1,7 @@
 /** What is recorded is what the server ran, also for clients that speak the protocol as no driver does. A real server is the referee. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { startEngine, until } from './engine-house.ts'
+import { startEngine, until } from './engine-fixture.ts'
 import {
   bind,
   close,
@@ -20,9 +20,9 @@ import {
   sync,
 } from './raw-client.ts'
 
-const house = await startEngine()
-t.teardown(() => house.close())
-const { seen, control } = house
+const engine = await startEngine()
+t.teardown(() => engine.close())
+const { seen, control } = engine
 
 t.beforeEach(() => {
   seen.entries.length = 0
@@ -34,7 +34,7 @@ const terminate = message('X')
 const came = ({ answers }: RawClient, type: string) => until(() => answers.at(-1)?.type === type, `${type} came`)
 
 t.test('after an error the server leaves out everything up to Sync, a simple query too', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(parse('', 'select nonsense()'))
   client.send(message('H'))
   await came(client, 'E') // the error has come: what follows is sent in the state that it left
@@ -43,7 +43,7 @@ t.test('after an error the server leaves out everything up to Sync, a simple que
   client.send(query("select 'ran' from generate_series(1, 3)"))
   await client.ready(3)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries, [
     { type: 'parse', sql: 'select nonsense()', error: { code: '42883' } },
     { type: 'query', sql: "select 'left out'", skipped: true, rows: 0 },
@@ -55,7 +55,7 @@ t.test('after an error the server leaves out everything up to Sync, a simple que
 
 t.test('the same in one write, in every split of it', async (t) => {
   const all = Buffer.concat([parse('', 'select nonsense()'), query("select 'left out'"), sync, query("select 'ran'")])
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   let readies = 1
   for (let cut = 0; cut <= all.length; cut += 7) {
     client.socket.write(all.subarray(0, cut))
@@ -65,7 +65,7 @@ t.test('the same in one write, in every split of it', async (t) => {
     await client.ready(readies)
   }
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   const said = seen.entries.map(({ sql, skipped, error, rows }) => [sql, skipped ?? false, error !== undefined, rows])
   for (let i = 0; i < said.length; i += 3)
     t.same(said.slice(i, i + 3), [
@@ -76,19 +76,19 @@ t.test('the same in one write, in every split of it', async (t) => {
 })
 
 t.test('a transaction that fails at Sync is recorded as failed', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('create temp table late (n int, unique (n) deferrable initially deferred)'))
   await client.ready(2)
   client.send(parse('', 'insert into late values (1), (1)'), bind('', ''), execute(''), sync)
   t.match(await client.ready(3), /12CEZ$/)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries.at(-2), { type: 'execute', tags: ['INSERT 0 2'] })
   t.match(seen.entries.at(-1), { type: 'commit', error: { code: '23505' } })
 })
 
 t.test('binary values are recorded as what they mean', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   const uuid = Buffer.from('00112233445566778899aabbccddeeff', 'hex')
   const values = [
     Buffer.from([0xff, 0xfe]),
@@ -108,7 +108,7 @@ t.test('binary values are recorded as what they mean', async (t) => {
   client.send(parse('n', 'select $1::int4'), describe('S', 'n'), bind('', 'n', [int32(77)], [1]), execute(''), sync)
   await client.ready(3)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.same(seen.entries[0]?.values, [
     '-2',
     '-5',
@@ -123,7 +123,7 @@ t.test('binary values are recorded as what they mean', async (t) => {
 })
 
 t.test('text that is no UTF-8 is recorded byte for byte', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query("set client_encoding to 'latin1'"))
   await client.ready(2)
   client.send(query(Buffer.concat([Buffer.from("select 'caf"), Buffer.from([0xe9]), Buffer.from("'\0")])))
@@ -131,7 +131,7 @@ t.test('text that is no UTF-8 is recorded byte for byte', async (t) => {
   client.send(parse('', 'select $1::text'), bind('', '', [Buffer.from([0x63, 0xe9])]), execute(''), sync)
   await client.ready(4)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[1], {
     sql: "select 'caf\ufffd'",
     sqlBase64: Buffer.from("select 'caf\xe9'", 'latin1').toString('base64'),
@@ -141,22 +141,22 @@ t.test('text that is no UTF-8 is recorded byte for byte', async (t) => {
 
 t.test('rows of a portal that is fetched in pieces count together', async (t) => {
   control.route = { maxRows: 10 }
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(parse('', 'select generate_series(1, 100)'), bind('p', ''), execute('p', 6), execute('p', 6), sync)
   await client.ready(2)
   t.match(lastError(client), { C: '53400', M: /at most 10 rows/ })
   t.equal(client.answers.filter(({ type }) => type === 'D').length, 10)
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'limit-reached')
 })
 
 t.test('each statement of a query has the limit of rows for itself', async (t) => {
   control.route = { maxRows: 10 }
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('select generate_series(1, 9); select generate_series(1, 10)'))
   await client.ready(2)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[0], { rows: 19, tags: ['SELECT 9', 'SELECT 10'] })
   t.equal(seen.ends[0]?.reason, 'client-closed')
 })
@@ -164,7 +164,7 @@ t.test('each statement of a query has the limit of rows for itself', async (t) =
 t.test(
   'COPY by the extended protocol: a Sync that came too early has no answer, and both ways have a digest',
   async (t) => {
-    const client = await connectRaw(t, house.port)
+    const client = await connectRaw(t, engine.port)
     client.send(query('create temp table c (n int)'))
     await client.ready(2)
     client.send(parse('', 'copy c from stdin'), bind('', ''), execute(''), sync)
@@ -176,7 +176,7 @@ t.test(
     client.send(query('select count(*) from c'))
     await client.ready(5)
     client.send(terminate)
-    await house.ended(1)
+    await engine.ended(1)
     const sha256 = createHash('sha256').update('1\n2\n3\n').digest('hex')
     t.match(seen.entries[1], { type: 'execute', sql: 'copy c from stdin', tags: ['COPY 3'] })
     t.same(seen.entries[1]?.copyIn, { bytes: 6, messages: 2, sha256 })
@@ -186,7 +186,7 @@ t.test(
 )
 
 t.test('COPY that fails half way, and what a client sends after that', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('create temp table c (n int)'))
   await client.ready(2)
   client.send(query('copy c from stdin'))
@@ -198,7 +198,7 @@ t.test('COPY that fails half way, and what a client sends after that', async (t)
   client.send(copyData('1\n'), message('f', cstring('changed my mind')), query('select 6'))
   await client.ready(6)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[1], { error: { code: '22P02' } })
   t.match(seen.entries[2], { sql: 'select 5', rows: 1 })
   t.match(seen.entries[3], { error: { code: '57014' }, copyIn: { bytes: 2 } })
@@ -207,20 +207,20 @@ t.test('COPY that fails half way, and what a client sends after that', async (t)
 })
 
 t.test('FunctionCall, which has no SQL, is recorded with what it calls', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   // int4abs: OID 1251, one text argument, text result
   const call = message('F', int32(1251), Buffer.from([0, 0, 0, 1]), int32(3), Buffer.from('-42'), Buffer.from([0, 0]))
   client.send(call)
   t.match(await client.ready(2), /VZ$/)
   client.send(query('select 1'), terminate)
   await client.ready(3)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[0], { type: 'function-call', function: 1251, values: ['-42'] })
   t.match(seen.entries[1], { type: 'query', rows: 1 })
 })
 
 t.test('the names of statements and portals are recorded where there are any', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(parse('s1', 'select 1'), bind('p1', 's1'), execute('p1'), close('P', 'p1'), sync)
   await client.ready(2)
   client.send(query('deallocate s1; prepare s1 as select 2'))
@@ -232,14 +232,14 @@ t.test('the names of statements and portals are recorded where there are any', a
   client.send(parse('s1', 'select 3'), bind('', 's1'), execute(''), sync)
   await client.ready(6)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[0], { type: 'execute', statement: 's1', portal: 'p1', sql: 'select 1' })
   t.match(seen.entries[2], { type: 'execute', statement: 's1' })
   t.match(seen.entries[4], { type: 'execute', statement: 's1', sql: 'select 3' })
 })
 
 t.test('whatever the pieces, both ways: byte by byte', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   const all = Buffer.concat([
     parse('', 'select $1::text'),
     bind('', '', [Buffer.from('x')]),
@@ -253,7 +253,7 @@ t.test('whatever the pieces, both ways: byte by byte', async (t) => {
   }
   await client.ready(3)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries, [
     { type: 'execute', sql: 'select $1::text', values: ['x'], rows: 1 },
     { type: 'query', sql: 'select 2', rows: 1 },
@@ -265,14 +265,14 @@ t.test('a session of protocol 3.2 has a key of 32 bytes, one of 3.0 of 4', async
     [0, 8],
     [2, 36],
   ] as const) {
-    const client = await connectRaw(t, house.port, { minor })
+    const client = await connectRaw(t, engine.port, { minor })
     t.equal(client.answers.find(({ type }) => type === 'K')?.body.length, bytes)
     t.match(client.answers[0], { type: 'R', body: int32(0) })
   }
 })
 
 t.test('a pipeline that is sent whole before anything is read loses nothing', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   const count = 300_000 // more than may wait at once
   client.socket.pause()
   client.socket.write(Buffer.concat([...Array<Buffer>(count).fill(sync), query('select 1')]))
@@ -280,20 +280,20 @@ t.test('a pipeline that is sent whole before anything is read loses nothing', as
   client.socket.resume()
   await until(() => client.answers.filter(({ type }) => type === 'Z').length === count + 2, 'all is answered', 60_000)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries, [{ sql: 'select 1', rows: 1 }])
   t.equal(seen.entries.length, 1)
 })
 
 t.test('long statements and values are recorded as far as they are kept, and relayed whole', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   const sql = `select length('${'x'.repeat(5_000_000)}')`
   client.send(query(sql))
   await client.ready(2)
   client.send(parse('', 'select length($1::text)'), bind('', '', [Buffer.alloc(3_000_000, 'y')]), execute(''), sync)
   await client.ready(3)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   const rows = client.answers.filter(({ type }) => type === 'D').map(({ body }) => body.toString('latin1', 6))
   t.same(rows, ['5000000', '3000000'])
   const body = Buffer.from(`${sql}\0`)
@@ -306,7 +306,7 @@ t.test('long statements and values are recorded as far as they are kept, and rel
 })
 
 t.test('COPY of 20 MB each way, rows across the borders of messages: as many bytes, and the same digest', async (t) => {
-  const client = await connectRaw(t, house.port)
+  const client = await connectRaw(t, engine.port)
   client.send(query('create temp table c (x text)'))
   await client.ready(2)
   client.send(query('copy c from stdin'))
@@ -318,7 +318,7 @@ t.test('COPY of 20 MB each way, rows across the borders of messages: as many byt
   client.send(query('copy c to stdout'))
   await until(() => client.answers.at(-1)?.type === 'Z' && client.answers.length > 20_000, 'it came back', 20_000)
   client.send(terminate)
-  await house.ended(1)
+  await engine.ended(1)
   const sha256 = createHash('sha256').update(data).digest('hex')
   t.match(seen.entries[1], { tags: ['COPY 20000'], copyIn: { bytes: data.length, sha256 } })
   t.match(seen.entries[2], { tags: ['COPY 20000'], copyOut: { bytes: data.length, messages: 20_000, sha256 } })

@@ -73,7 +73,7 @@ export async function openPort(t: Test, script: Script = {}): Promise<Port> {
       return identity
     },
     refused: (_ask, error) => seen.failures.push(error.code),
-    strangerFailed: (code) => seen.failures.push(code),
+    unidentifiedClientFailed: (code) => seen.failures.push(code),
     phase: (kind, phase) => phases.push(`${kind} ${phase}`),
   }
   const parts = {

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { Test } from 'tap'
-import { until } from './engine-house.ts'
+import { until } from './engine-fixture.ts'
 
 export interface Answer {
   /** Letter of the message. */
@@ -62,7 +62,7 @@ export interface RawOptions {
   /** Of protocol 3; default 0. */
   readonly minor?: number
   readonly database?: string
-  /** Waits for the first ReadyForQuery unless told. */
+  /** Waits for the first ReadyForQuery by default. */
   readonly untilReady?: boolean
 }
 
@@ -93,13 +93,7 @@ export async function connectRaw(t: Test, port: number, options: RawOptions = {}
     },
     closed: once(socket, 'close'),
   }
-  const startup = [
-    int32((3 << 16) | minor),
-    cstring('user'),
-    cstring('whoever'),
-    cstring('database'),
-    cstring(database),
-  ]
+  const startup = [int32((3 << 16) | minor), cstring('user'), cstring('anyone'), cstring('database'), cstring(database)]
   const body = Buffer.concat([...startup, Buffer.from([0])])
   await once(socket, 'connect')
   socket.write(Buffer.concat([int32(body.length + 4), body]))

@@ -24,7 +24,7 @@ function open(signInMs = 5000) {
   const doorman: Doorman = {
     ...scriptedDoorman({ kind: 'rds-postgres', engine: unasked, lease: unasked }).host.doorman,
     refused: (_ask, error) => failures.push(error.code),
-    strangerFailed: (code) => failures.push(`stranger ${code}`),
+    unidentifiedClientFailed: (code) => failures.push(`unidentified ${code}`),
   }
   const parts = { host: { doorman }, signInMs, onRefused: (error: BrokerError) => refused.push(error) }
   return { client, stream, failures, refused, received: receiveFromWebsocket(parts, stream, known) }
@@ -62,7 +62,7 @@ t.test('encryption is declined, once each', async (t) => {
   await new Promise((resolve) => client.once('readable', resolve))
   t.equal(String(client.read()), 'N')
   client.write(sslRequest)
-  t.match(readError(await readAll(client)), { C: '08P01', M: /wrong place/ })
+  t.match(readError(await readAll(client)), { C: '08P01', M: /unexpected encryption request/ })
   t.equal(await received, undefined)
   t.strictSame(failures, ['PROTOCOL_ERROR'])
 })

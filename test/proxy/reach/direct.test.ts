@@ -32,10 +32,10 @@ t.test('nor is a link-local address itself', async (t) => {
 
 t.test('a name that does not resolve', async (t) => {
   const open = direct.open(permitFor('nowhere.invalid'), never)
-  await t.rejects(open, { code: 'TARGET_UNREACHABLE', message: /its name does not resolve/ })
+  await t.rejects(open, { code: 'TARGET_UNREACHABLE', message: /its host name does not resolve/ })
 })
 
-t.test('a permit that nobody made opens nothing', async (t) => {
+t.test('a forged permit opens nothing', async (t) => {
   const genuine = permitFor('127.0.0.1')
   for (const forged of [{ ...genuine }, structuredClone({ ...genuine, signal: null }), Object.create(genuine)])
     await t.rejects(direct.open(forged as SessionPermit, never), { code: 'INTERNAL', message: /no permit/ })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import { recordValues } from '../../../proxy/postgres/ledger/bound-values.ts'
-import { captureSql, cutOf, keptBytes, PassingBody } from '../../../proxy/recording/captured.ts'
+import { captureSql, keptBytes, PassingBody, truncationOf } from '../../../proxy/recording/captured.ts'
 
 const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 const capture = (text: string) => captureSql(Buffer.from(text)).text
@@ -46,8 +46,8 @@ t.test('what is not UTF-8 is kept in bytes, unless a password was in it', (t) =>
 t.test('what is too long has its size and digest, in pieces or whole', (t) => {
   const body = Buffer.alloc(keptBytes + 1, 'x')
   const cut = { bytes: body.length, sha256: sha256(body) }
-  t.same(cutOf(body), cut)
-  t.equal(cutOf(body.subarray(1)), undefined)
+  t.same(truncationOf(body), cut)
+  t.equal(truncationOf(body.subarray(1)), undefined)
   const passing = new PassingBody()
   t.equal(passing.begin(body.length), keptBytes)
   passing.part(body, 0, 1000)

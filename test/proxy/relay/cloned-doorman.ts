@@ -56,7 +56,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     cancel: crossing((ask) => doorman.cancel(ask)),
     cancelled: push((id, from) => doorman.cancelled(id, from)),
     refused: push((ask, error) => doorman.refused(ask, error)),
-    strangerFailed: push((code, client) => doorman.strangerFailed(code, client)),
+    unidentifiedClientFailed: push((code, client) => doorman.unidentifiedClientFailed(code, client)),
     phase: push((kind, phase, seconds) => doorman.phase(kind, phase, seconds)),
     report: push((report) => doorman.report(report)),
   }

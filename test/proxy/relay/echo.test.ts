@@ -15,7 +15,7 @@ t.beforeEach(async () => {
   seen.entries.length = 0
   seen.ends.length = 0
   seen.asks.length = 0
-  seen.strangers.length = 0
+  seen.unidentified.length = 0
   target.lines.length = 0
 })
 
@@ -246,7 +246,7 @@ t.test('who is not known, breaks the protocol or says nothing has no session', a
     const client = await house.open(first)
     await client.closed
     t.match(client.heard(), new RegExp(`^error ${code} [^\\n]*\\n$`))
-    await waitUntil(() => seen.strangers.includes(code), code)
+    await waitUntil(() => seen.unidentified.includes(code), code)
   }
   t.equal(house.signedIn.count, before)
   t.same([seen.asks, target.lines], [[], []])

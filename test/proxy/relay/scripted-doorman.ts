@@ -1,4 +1,4 @@
-/** A doorman that lets everybody in and writes down what happens, with the recorder and the host of one carrying side. */
+/** A doorman that lets every client in and records what happens, with the recorder and the host of one carrying side. */
 import type { Claim, Doorman, Identity, OpenAsk, SessionControls, SessionEnd } from '../../../proxy/doorman.ts'
 import { SessionHost, type SessionRecorder } from '../../../proxy/relay/session-host.ts'
 import {
@@ -38,7 +38,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     ends: [] as SessionEnd[],
     details: [] as Readonly<Record<string, string>>[],
     cancels: 0,
-    strangers: [] as string[],
+    unidentified: [] as string[],
     statements: 0,
     entries: [] as Record<string, unknown>[],
     relayed: { up: 0, down: 0 },
@@ -87,17 +87,17 @@ export function scriptedDoorman(options: ScriptedOptions) {
     },
     cancel: async (ask) => {
       const isRight = (await controls?.cancel(ask)) ?? false
-      if (!isRight) seen.strangers.push('NOT_FOUND')
+      if (!isRight) seen.unidentified.push('NOT_FOUND')
       return isRight
     },
     cancelled: () => {
       seen.cancels += 1
     },
     refused: (_ask, error) => {
-      seen.strangers.push(error.code)
+      seen.unidentified.push(error.code)
     },
-    strangerFailed: (code) => {
-      seen.strangers.push(code)
+    unidentifiedClientFailed: (code) => {
+      seen.unidentified.push(code)
     },
     phase: () => {},
     report: ({ kinds }) => {

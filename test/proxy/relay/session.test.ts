@@ -4,11 +4,11 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
 import { quietFor } from '../../wait-until.ts'
-import { startEngine, until } from '../postgres/engine-house.ts'
+import { startEngine, until } from '../postgres/engine-fixture.ts'
 
-const house = await startEngine()
-t.teardown(() => house.close())
-const { seen, control, env } = house
+const engine = await startEngine()
+t.teardown(() => engine.close())
+const { seen, control, env } = engine
 const skip = skipWithout('psql')
 
 t.beforeEach(() => {
@@ -21,7 +21,7 @@ t.beforeEach(() => {
 })
 
 async function connect(database = 'orders'): Promise<pg.Client> {
-  const client = new pg.Client({ host: '127.0.0.1', port: house.port, user: 'whoever', database })
+  const client = new pg.Client({ host: '127.0.0.1', port: engine.port, user: 'anyone', database })
   client.on('error', () => {}) // cut sessions are meant to fail; what the query says is asserted
   await client.connect()
   return client
@@ -30,13 +30,13 @@ async function connect(database = 'orders'): Promise<pg.Client> {
 const running = (text: string) =>
   until(async () => {
     const sql = "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()"
-    return ((await house.postgres.query('postgres', sql, [`%${text}%`])).rowCount ?? 0) > 0
+    return ((await engine.postgres.query('postgres', sql, [`%${text}%`])).rowCount ?? 0) > 0
   }, `${text} runs`)
 
 const idle = (text: string) =>
   until(async () => {
     const sql = "select 1 from pg_stat_activity where state = 'active' and query like $1 and pid <> pg_backend_pid()"
-    return (await house.postgres.query('postgres', sql, [`%${text}%`])).rowCount === 0
+    return (await engine.postgres.query('postgres', sql, [`%${text}%`])).rowCount === 0
   }, `${text} no longer runs`)
 
 t.test('a simple query is answered by the target and recorded', async (t) => {
@@ -45,7 +45,7 @@ t.test('a simple query is answered by the target and recorded', async (t) => {
   const name = await client.query('select application_name from pg_stat_activity where pid = pg_backend_pid()')
   t.equal(name.rows[0].application_name, 'sallyport:ses_01234567890123456789012345:alice@example.com')
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[0], { type: 'query', sql: /select 1 as one; select 2/, tags: ['SELECT 1', 'SELECT 0'], rows: 1 })
   t.type(seen.entries[0]?.ms, 'number')
   t.equal(seen.ends[0]?.reason, 'client-closed')
@@ -63,7 +63,7 @@ t.test('extended protocol is recorded with its values, once for each time it run
     })
   await client.query('select $1::text as said', ['it’s me'])
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   const executed = seen.entries.filter(({ type }) => type === 'execute')
   for (const { ms } of executed) t.ok((ms as number) > 0, `took ${ms} ms`)
   t.match(executed[0], { sql: 'select id from orders where id = $1 and status <> $2', values: ['17', null] })
@@ -78,7 +78,7 @@ t.test('errors are recorded, and what the server leaves out is said to be left o
   await t.rejects(client.query('select nonsense($1)', ['x']), { code: '42883' })
   t.equal((await client.query('select 3 as three')).rows[0].three, 3, 'the session goes on')
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.entries[0], { type: 'query', error: { code: '42P01', message: /nowhere/ } })
   t.match(seen.entries[1], { type: 'bind', sql: 'select 1 / $1::int', values: ['0'], error: { code: '22012' } })
   t.match(seen.entries[2], { type: 'parse', sql: 'select nonsense($1)', error: { code: '42883' } })
@@ -102,7 +102,7 @@ t.test('a name counts once the server has accepted it: a refused second Parse ch
   t.match(error, { code: '42P05' })
   await client.query({ name: 's', text: 'select 1 as real' })
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   const executed = seen.entries.filter(({ type }) => type === 'execute')
   t.same(
     executed.map(({ sql }) => sql),
@@ -117,7 +117,7 @@ t.test('passwords in statements are not recorded', async (t) => {
   await client.query("alter role nobody_there password E'hun\\'ter2'").catch(() => {})
   await client.query('alter role nobody_there password $q$hunter2$q$').catch(() => {})
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.entries.length, 4)
   for (const { sql } of seen.entries.slice(1)) t.match(sql, /password \[redacted\]/)
 })
@@ -131,7 +131,7 @@ copy c from stdin;
 copy (select repeat('x', 1000) from generate_series(1, 5000)) to stdout;`
   const { stdout } = await psql(['-q', '-v', 'ON_ERROR_STOP=1', '-f', '-'], script)
   t.equal(stdout.split('\n').length, 5001)
-  await house.ended(1)
+  await engine.ended(1)
   const [, copied, dumped] = seen.entries
   t.match(copied, {
     tags: ['COPY 2'],
@@ -161,12 +161,12 @@ t.test('what is cut is told in psql within a second, and the statement is stoppe
     )
     await running('pg_sleep(60)')
     const since = Date.now()
-    await house.cut()
+    await engine.cut()
     await failed
     t.ok(Date.now() - since < 1000, `${state}: ${Date.now() - since} ms`)
     await idle('pg_sleep(60)')
   }
-  await house.ended(2)
+  await engine.ended(2)
   for (const { reason, stoppedAt } of seen.ends) {
     t.equal(reason, 'grant-revoked')
     t.type(stoppedAt, 'number')
@@ -177,9 +177,9 @@ t.test('what is cut is told in psql within a second, and the statement is stoppe
 t.test('an idle client is told at once', async (t) => {
   const client = await connect()
   const told = new Promise<Error & { code?: string }>((resolve) => client.on('error', resolve))
-  await house.cut({ reason: 'grant-expired', text: 'the grant expired' })
+  await engine.cut({ reason: 'grant-expired', text: 'the grant expired' })
   t.match(await told, { code: '57P01', message: 'the grant expired' })
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'grant-expired')
 })
 
@@ -187,10 +187,10 @@ t.test('a cut in the middle of a large result comes at a message boundary', asyn
   const client = await connect()
   const big = client.query("select repeat('x', 100000) from generate_series(1, 20000)")
   const failed = t.rejects(big, { code: '57P01' })
-  await until(() => house.relayed().down > 1_000_000, 'a megabyte passed')
-  await house.cut()
+  await until(() => engine.relayed().down > 1_000_000, 'a megabyte passed')
+  await engine.cut()
   await failed
-  await house.ended(1)
+  await engine.ended(1)
 })
 
 t.test('Ctrl-C stops the statement, not the session', { skip }, async (t) => {
@@ -201,7 +201,7 @@ t.test('Ctrl-C stops the statement, not the session', { skip }, async (t) => {
   const ran = await command.ended
   t.match(ran.stderr, /canceling statement due to user request/)
   t.equal(seen.cancels, before + 1)
-  await house.ended(1)
+  await engine.ended(1)
 })
 
 t.test('a wrong key cancels nothing', async (t) => {
@@ -212,13 +212,13 @@ t.test('a wrong key cancels nothing', async (t) => {
   const request = Buffer.alloc(16)
   for (const [index, value] of [16, 80877102, processID, 12345].entries()) request.writeInt32BE(value, index * 4)
   const { connect: dial } = await import('node:net')
-  const socket = dial(house.port, '127.0.0.1')
+  const socket = dial(engine.port, '127.0.0.1')
   socket.write(request)
   await new Promise((resolve) => socket.resume().once('close', resolve))
   await slow
-  t.ok(seen.strangers.includes('NOT_FOUND'))
+  t.ok(seen.unidentified.includes('NOT_FOUND'))
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
 })
 
 t.test('limits: rows and time of a statement', async (t) => {
@@ -226,21 +226,21 @@ t.test('limits: rows and time of a statement', async (t) => {
   const client = await connect()
   t.equal((await client.query('select generate_series(1, 10)')).rowCount, 10)
   await t.rejects(client.query('select generate_series(1, 11)'), { code: '53400', message: /at most 10 rows/ })
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'limit-reached')
   control.route = { statementTimeoutMs: 100 }
   const hurried = await connect()
   await t.rejects(hurried.query('select pg_sleep(5)'), { code: '57014' })
   await hurried.end()
-  await house.ended(2)
+  await engine.ended(2)
 })
 
 t.test('what can be wrong upstream, each in its own words', async (t) => {
   const other = (await import('../../sandbox/certificates.ts')).createAuthority('another')
   const cases: [string, typeof control.route, string, RegExp][] = [
     ['down', { port: 1 }, '08001', /did not answer: ECONNREFUSED/],
-    ['another authority', { ca: other.cert }, '08001', /did not prove its identity/],
-    ['another name', { serverName: 'elsewhere.example' }, '08001', /did not prove its identity/],
+    ['another authority', { ca: other.cert }, '08001', /identity of the target could not be verified/],
+    ['another name', { serverName: 'elsewhere.example' }, '08001', /identity of the target could not be verified/],
     ['a database that is not there', { defaultDatabase: 'nowhere' }, '3D000', /nowhere/],
     ['a database beyond the level', { databases: ['billing'] }, '3D000', /does not cover/],
     ['a user that is not there', { user: 'nobody_there' }, '28000', /refused the broker/],
@@ -256,10 +256,10 @@ t.test('what can be wrong upstream, each in its own words', async (t) => {
     const database = name.includes('not there') && route.defaultDatabase ? 'nowhere' : 'orders'
     await t.rejects(connect(database), { code, message }, name)
   }
-  await house.ended(cases.length - 1)
+  await engine.ended(cases.length - 1)
   t.equal(seen.ends.length, cases.length - 1, 'each one’s books are closed, once')
   for (const { reason } of seen.ends) t.equal(reason, 'open-failed')
-  const { rows } = await house.postgres.query(
+  const { rows } = await engine.postgres.query(
     'postgres',
     "select count(*)::int as n from pg_stat_activity where application_name like 'sallyport:%'",
   )
@@ -283,7 +283,7 @@ t.test('a cut that comes before the session is known here ends it, and the clien
     control.cutEarly = undefined
   })
   await t.rejects(connect(), { code: '57P01', message: 'access was revoked meanwhile' })
-  await house.ended(1)
+  await engine.ended(1)
   t.match(seen.ends, [{ reason: 'grant-revoked', stoppedAt: Number, decidedAt: control.cutEarly.decidedAt }])
   t.same(seen.entries, [])
 })
@@ -302,7 +302,7 @@ t.test('a recorder that is behind pauses the session, and one that breaks ends i
   await second
   control.breaks = true
   await t.rejects(client.query('select 3'), { code: '57P01' })
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'recording-failed')
 })
 
@@ -310,18 +310,18 @@ t.test('a target that is lost is told, and a client that is lost leaves nothing 
   const client = await connect()
   const failed = t.rejects(client.query('select pg_sleep(60)'), { code: '57P01' })
   await running('pg_sleep(60)')
-  await house.postgres.query(
+  await engine.postgres.query(
     'postgres',
     "select pg_terminate_backend(pid) from pg_stat_activity where query like 'select pg_sleep(60)'",
   )
   await failed
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'upstream-closed')
   const lost = await connect()
   lost.query('select pg_sleep(61)').catch(() => {})
   await running('pg_sleep(61)')
   ;(lost as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
-  await house.ended(2)
+  await engine.ended(2)
   t.equal(seen.ends[1]?.reason, 'client-closed')
   await idle('pg_sleep(61)')
 })
@@ -333,7 +333,7 @@ t.test('a client that breaks the protocol is told, and its session ends', async 
     Buffer.from('zzzzz\0\0\0'),
   )
   t.match(await told, { code: '08P01' })
-  await house.ended(1)
+  await engine.ended(1)
   t.equal(seen.ends[0]?.reason, 'protocol-error')
 })
 
@@ -342,14 +342,14 @@ t.test('a client that does not read costs no memory', async (t) => {
   const { stream } = (client as unknown as { connection: { stream: { pause(): void; resume(): void } } }).connection
   const answered = client.query("select repeat('x', 1000) from generate_series(1, 100000)")
   stream.pause()
-  const before = house.relayed().down
+  const before = engine.relayed().down
   await quietFor(1200, 'counts are reported once a second')
-  const passed = house.relayed().down - before
+  const passed = engine.relayed().down - before
   t.ok(passed < 20_000_000, `${passed} of 100 MB were taken from the target`)
   stream.resume()
   t.equal((await answered).rowCount, 100_000)
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
 })
 
 t.test('pipelined statements are told apart', async (t) => {
@@ -358,7 +358,7 @@ t.test('pipelined statements are told apart', async (t) => {
   const answers = await Promise.all(Array.from({ length: count }, (_, i) => client.query('select $1::int as n', [i])))
   t.equal(answers.at(-1)?.rows[0].n, count - 1)
   await client.end()
-  await house.ended(1)
+  await engine.ended(1)
   const executed = seen.entries.filter(({ type }) => type === 'execute')
   t.equal(executed.length, count)
   t.ok(executed.every(({ values }, i) => (values as string[])[0] === String(i)))
@@ -367,7 +367,7 @@ t.test('pipelined statements are told apart', async (t) => {
 t.test('an idle session ends, one that works does not', async (t) => {
   const other = await startEngine({ idleTimeoutMs: 300 })
   t.teardown(() => other.close())
-  const client = new pg.Client({ host: '127.0.0.1', port: other.port, user: 'whoever', database: 'orders' })
+  const client = new pg.Client({ host: '127.0.0.1', port: other.port, user: 'anyone', database: 'orders' })
   const told = new Promise<Error & { code?: string }>((resolve) => client.on('error', resolve))
   await client.connect()
   await client.query('select pg_sleep(0.7)')

@@ -108,7 +108,7 @@ t.test('what one may not decide, or no longer, exits 4 and says why', async (t) 
   t.match(await company.as('eve', 'approve', id, '--yes'), { code: 1, stderr: /sallyport: not found/ })
   const denied = await company.as('bob', 'deny', id, '--yes', '--comment', 'not on a Friday')
   t.match(denied, { code: 0, stdout: new RegExp(`${id} was denied\n$`) })
-  t.match(await company.as('bob', 'approve', id, '--yes'), { code: 1, stderr: /what you saw has changed since/ })
+  t.match(await company.as('bob', 'approve', id, '--yes'), { code: 1, stderr: /it has changed since you last saw it/ })
 })
 
 t.test('request --wait ends with the decision: 0 when granted, 4 when denied', async (t) => {

@@ -32,7 +32,7 @@ const server = (more: object) => told({ server: { public_url: 'https://access.ex
 const tls = { cert: 'cert', key: 'key' }
 
 t.test('plain HTTP is served on loopback or behind trusted proxies only', async (t) => {
-  const refused = (host: string) => [`server.listen: plain HTTP on ${host} would send sign-ins unprotected`]
+  const refused = (host: string) => [`server.listen: plain HTTP on ${host} would send sign-ins unencrypted`]
   t.same(await server({ listen: '0.0.0.0:80' }), refused('0.0.0.0'))
   t.same(await server({ listen: '[::]:80' }), refused('::'))
   t.same(await server({ listen: '128.0.0.1:80' }), refused('128.0.0.1'))
@@ -73,7 +73,7 @@ t.test('a PostgreSQL port needs a certificate: its own or that of the server', a
     told({ server: { public_url: 'http://localhost', ...more }, listeners: { postgres: [one] } })
   const listen = '0.0.0.0:5432'
   t.match(await of({}, { listen }), [
-    'listeners.postgres[0]: a protocol port needs a certificate: connect tokens travel only inside TLS',
+    'listeners.postgres[0]: a protocol port needs a certificate: connect tokens are sent only inside TLS',
   ])
   t.same(await of({}, { listen, tls }), [])
   t.same(await of({ tls }, { listen }), [])
@@ -106,11 +106,11 @@ t.test('a port is pinned to one resource that exists', async (t) => {
   const [a, b] = ['rds-postgres/111122223333/eu-west-1/orders', 'rds-postgres/111122223333/us-east-1/orders']
   t.same(await of('orders', a), [])
   t.same(await of(a, a, b), [])
-  t.same(await of('orders', a, b), ['listeners.postgres[0].resource: "orders" means several resources'])
+  t.same(await of('orders', a, b), ['listeners.postgres[0].resource: "orders" matches several resources'])
   t.same(await of('billing', a), ['listeners.postgres[0].resource: there is no resource "billing"'])
   const role = 'iam-role/111122223333/orders'
   t.same(await of('orders', role, a), [], 'only what the protocol reaches can be meant')
-  t.same(await of('orders', role), [`listeners.postgres[0].resource: ${role} is not reached by postgres`])
+  t.same(await of('orders', role), [`listeners.postgres[0].resource: ${role} cannot be reached by postgres`])
 })
 
 t.test('the provider is reached by https unless it is on loopback', async (t) => {
@@ -124,7 +124,7 @@ t.test('AWS: endpoints, and one partition for a broker', async (t) => {
   const of = (aws: object) => told({ aws })
   t.same(await of({ endpoint_url: { STS: 'https://vpce.sts.eu-west-1.vpce.amazonaws.com' } }), [])
   t.same(await of({ endpoint_url: 'http://sts.internal' }), [
-    '? aws.endpoint_url: session tokens would travel unprotected',
+    '? aws.endpoint_url: session tokens would be sent unencrypted',
   ])
   t.same(await of({ endpoint_url: { sts: 'https://a:99999' } }), ['aws.endpoint_url.sts: expected a URL'])
   const hub_role_arn = 'arn:aws-cn:iam::111122223333:role/Hub'
@@ -164,7 +164,7 @@ t.test('a database is refused where the hub is not trusted, with the place and w
   t.match(await of('web_identity'), [
     {
       path: 'resources[0].id',
-      message: /^account 444455556666 trusts web_identity, and databases can be reached only through the hub so far$/,
+      message: /^account 444455556666 trusts web_identity, but databases can only be reached through the hub$/,
       fix: /^remove trust: web_identity from aws\.accounts\.444455556666/,
     },
   ])
@@ -174,7 +174,7 @@ t.test('an anchor is a file or standard output, one an item', async (t) => {
   const of = (one: object) => told({ audit: { anchors: [one] } })
   t.same(await of({ file: 'a' }), [])
   t.same(await of({ stdout: true }), [])
-  t.same(await of({ stdout: false }), ['audit.anchors[0]: stdout: false says nothing'])
+  t.same(await of({ stdout: false }), ['audit.anchors[0]: stdout: false has no effect'])
   t.same(await of({}), ['audit.anchors[0]: expected one of file and stdout'])
   t.same(await of({ file: 'a', stdout: true }), ['audit.anchors[0]: expected one of file and stdout'])
 })
@@ -212,7 +212,7 @@ t.test('the roots of a target are certificates', async (t) => {
     )
   t.same(await of('ca'), [])
   t.same(await of('none'), ['resources[0].ca: the file cannot be read (ENOENT)'])
-  t.same(await of('key'), ['resources[0].ca: the file holds no PEM certificate'])
+  t.same(await of('key'), ['resources[0].ca: the file contains no PEM certificate'])
   t.same(await of('bad'), ['resources[0].ca: certificate 1 of the file cannot be read'])
 })
 
@@ -228,7 +228,7 @@ t.test('what features find is reported with the rest, and only when their sectio
   const text = `${minimal}levels:\n  - for: {}\n    readonly: { a.b: 1 }\n`
   const loaded = await load(t, text.replace('http://localhost', 'http://a.example.com'), { checks: [check] })
   t.same(lines(loaded.ok ? [] : loaded.problems), [
-    '3:15 server.public_url: expected https, got http; use https; only loopback may do without',
+    '3:15 server.public_url: expected https, got http; use https; only loopback addresses may use http',
     '9:22 levels[0].readonly["a.b"]: wrong; right',
   ])
   t.same(seen, [[]])

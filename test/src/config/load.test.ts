@@ -97,7 +97,7 @@ access:
 t.test('one broken section does not hide what is wrong in another', async (t) => {
   const text = minimal.replace('http://localhost:8443', 'http://access.example.com').replace('client_id', 'client-id')
   t.same(await problemsOf(t, text), [
-    '3:15 server.public_url: expected https, got http; use https; only loopback may do without',
+    '3:15 server.public_url: expected https, got http; use https; only loopback addresses may use http',
     '4:1 oidc.client_id: "client_id" is missing; add client_id; e.g. sallyport',
     '6:3 oidc.client-id: unknown key "client-id"; did you mean client_id?',
   ])
@@ -134,11 +134,11 @@ t.test('wrong types are named as they were typed', async (t) => {
   )
   t.equal(
     await at('aws:'),
-    '7:1 aws: expected a mapping, got nothing; fill it in, or remove the key; it is: how AWS is reached',
+    '7:1 aws: expected a mapping, got nothing; fill it in, or remove the key; it is: access to AWS',
   )
   t.equal(
     await at('resources: {}'),
-    '7:12 resources: expected a list, got a mapping; it is: catalog entries made by hand',
+    '7:12 resources: expected a list, got a mapping; it is: catalog entries added by hand',
   )
   t.equal(
     await at('aws: { endpoint_url: [] }'),
@@ -153,7 +153,7 @@ t.test('a file that is not there, is a folder, is too large, is empty or is not 
     const loaded = await loadConfig(join(dir, name), { env: {}, kinds })
     return loaded.ok ? [] : loaded.problems.map(({ message, fix }) => `${message}; ${fix}`)
   }
-  const fix = 'name the YAML file of the configuration, and let the daemon read it'
+  const fix = 'give the path of a configuration file that the daemon can read'
   t.same(await of('missing.yaml'), [`${dir}/missing.yaml cannot be read (ENOENT); ${fix}`])
   t.same(await of('.'), [`${dir} is not a file; ${fix}`])
   t.match(await problemsOf(t, `# ${'x'.repeat(10_000_000)}\n${minimal}`), [/is larger than 1000 KB/])

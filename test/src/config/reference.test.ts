@@ -40,7 +40,7 @@ t.test('the reference has a row for every key, at every depth', (t) => {
     t.ok(text.includes(`| \`${name}\` |`), name)
   t.match(
     text,
-    '| `server.drain` | a duration of 0s to 24h, such as 10m | `10m` | `10m` | How long sessions may run on after SIGTERM. |',
+    '| `server.drain` | a duration of 0s to 24h, such as 10m | `10m` | `10m` | How long sessions may continue after SIGTERM. |',
   )
   t.match(text, '| `server.public_url` | a URL that begins with https:// or http:// | **required** |')
   t.end()

@@ -322,10 +322,10 @@ t.test('a session whose end was written down before the daemon was lost ends onc
   })
 })
 
-t.test('strangers are summed up in one event', async (t) => {
+t.test('unidentified clients are summed up in one event', async (t) => {
   const { sessions, events } = await startSessions(t)
-  for (let i = 0; i < 100; i++) sessions.strangerFailed('TOKEN_INVALID')
-  sessions.strangerFailed('PROTOCOL_ERROR')
+  for (let i = 0; i < 100; i++) sessions.unidentifiedClientFailed('TOKEN_INVALID')
+  sessions.unidentifiedClientFailed('PROTOCOL_ERROR')
   await sessions.sweep()
   await sessions.sweep()
   t.match(events, [{ type: 'strangers.failed', fields: { TOKEN_INVALID: 100, PROTOCOL_ERROR: 1 } }])

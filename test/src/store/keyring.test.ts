@@ -40,7 +40,7 @@ t.test('a key that others may read, or a damaged one, is refused', async (t) => 
   const dir = newDir()
   openKeyring(dir)
   chmodSync(join(dir, 'mac.key'), 0o644)
-  t.throws(() => openKeyring(dir), { code: 'CONFIG_INVALID', message: /mac\.key may be read by others/ })
+  t.throws(() => openKeyring(dir), { code: 'CONFIG_INVALID', message: /mac\.key is readable by other users/ })
   chmodSync(join(dir, 'mac.key'), 0o600)
   writeFileSync(join(dir, 'mac.key'), 'short')
   t.throws(() => openKeyring(dir), { code: 'CONFIG_INVALID', message: /mac\.key is damaged/ })

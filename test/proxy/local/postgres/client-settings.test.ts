@@ -58,7 +58,7 @@ t.test('a Unix socket has no password, and JDBC cannot use it', async (t) => {
     'postgresql://sallyport@/orders?host=%2Frun%2Fuser%2F1%2Fsallyport-x&port=6432&sslmode=disable',
   )
   t.notMatch(formatSettings(socket, 'env'), 'PGPASSWORD')
-  t.equal(formatSettings(socket, 'pgpass'), '# no password is asked for')
+  t.equal(formatSettings(socket, 'pgpass'), '# no password is required')
   t.throws(() => formatSettings(socket, 'jdbc'), /--socket/)
 })
 

@@ -149,7 +149,7 @@ t.test('bad bytes are refused in the protocol, counted, and leave nothing behind
     'a length of 0': { bytes: Buffer.alloc(8), code: '08P01', message: /invalid length/ },
     'a length of 10,001': { bytes: Buffer.from([0, 0, 0x27, 0x11]), code: '08P01', message: /invalid length/ },
     'duplicate keys': { bytes: startup('user\0a\0user\0b\0'), code: '08P01', message: /"user" is given twice/ },
-    plaintext: { bytes: startup(), code: '28000', failure: 'TLS_REQUIRED', message: /demands TLS/ },
+    plaintext: { bytes: startup(), code: '28000', failure: 'TLS_REQUIRED', message: /requires TLS/ },
     'plaintext stuffed behind SSLRequest': {
       bytes: Buffer.concat([sslRequest, startup()]),
       code: '08P01',
@@ -183,23 +183,23 @@ t.test('an encryption request is taken once, and not inside TLS', async (t) => {
   twice.write(gssEncRequest)
   t.equal(String(await readBytes(twice, 1)), 'N')
   twice.write(gssEncRequest)
-  t.match(readError(await readAll(twice)), { C: '08P01', M: /wrong place/ })
+  t.match(readError(await readAll(twice)), { C: '08P01', M: /unexpected encryption request/ })
   for (const request of [sslRequest, gssEncRequest]) {
     const tls = await negotiated(t, port)
     tls.write(request)
-    t.match(readError(await readAll(tls)), { C: '08P01', M: /wrong place/ })
+    t.match(readError(await readAll(tls)), { C: '08P01', M: /unexpected encryption request/ })
   }
   await isForgotten(port)
 })
 
-t.test('inside TLS, what is asked for is read before any password is asked', async (t) => {
+t.test('inside TLS, the startup message is read before a password is requested', async (t) => {
   const port = await openPort(t)
   const cases: [Buffer, string, RegExp][] = [
     [startup('user\0a\0database\0b\0database\0c\0'), '08P01', /"database" is given twice/],
     [startup('user\0a\0replication\0true\0'), '0A000', /replication/],
     [startup('user\0a\0role\0postgres\0'), '0A000', /"role"/],
     [startup('database\0a\0'), '08P01', /no user/],
-    [startup('', 0, 4), '0A000', /protocol 4\.0; 3\.0 to 3\.2/],
+    [startup('', 0, 4), '0A000', /protocol 4\.0; it supports 3\.0 to 3\.2/],
     [startup('user\0a\0options\0-W\0'), '08P01', /options/],
   ]
   for (const [bytes, code, message] of cases) {
@@ -229,7 +229,7 @@ t.test('where a password is due, nothing else is taken, and no long one', async 
   await isForgotten(port)
 })
 
-t.test('direct TLS needs the application protocol postgresql', async (t) => {
+t.test('direct TLS requires the ALPN protocol postgresql', async (t) => {
   const port = await openPort(t)
   const good = await upgrade(t, await connect(t, port), port, { ALPNProtocols: ['postgresql'] })
   good.write(startup())
@@ -258,7 +258,7 @@ t.test('a TLS handshake that is none is counted and closed', async (t) => {
   const socket = await connect(t, port)
   socket.write(Buffer.concat([Buffer.of(0x16), Buffer.alloc(64, 1)]))
   await readAll(socket)
-  t.match(port.refused, [{ code: 'PROTOCOL_ERROR', message: /TLS failed/ }])
+  t.match(port.refused, [{ code: 'PROTOCOL_ERROR', message: /TLS handshake failed/ }])
   await isForgotten(port)
 })
 
@@ -317,7 +317,7 @@ t.test('a doorman who hangs does not keep the client longer than its deadline', 
   await isForgotten(port)
 })
 
-t.test('a client that leaves is nobody’s failure', async (t) => {
+t.test('a client that disconnects is not a failure', async (t) => {
   const port = await openPort(t)
   ;(await connect(t, port)).end()
   const half = await connect(t, port)
@@ -347,7 +347,7 @@ t.test('an identity that is bound to nothing, or to another resource than the po
   }
 })
 
-t.test('what fails in the house is not told, but goes to the log with its cause', async (t) => {
+t.test('an internal failure is not shown to the client, but logged with its cause', async (t) => {
   const port = await openPort(t, { identify: () => Promise.reject(new Error('disk of db7 is full')) })
   const tls = await negotiated(t, port)
   tls.write(startup())

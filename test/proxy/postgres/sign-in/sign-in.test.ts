@@ -74,7 +74,7 @@ t.test('psql passes its settings on, and is told of those that are not', withPsq
 
 t.test('psql without TLS is told to use it', withPsql, async (t) => {
   const port = await openPort(t)
-  t.match(await psql(port, { settings: 'sslmode=disable' }), /FATAL: .*demands TLS.*HINT: .*verify-full/s)
+  t.match(await psql(port, { settings: 'sslmode=disable' }), /FATAL: .*requires TLS.*HINT: .*verify-full/s)
   t.strictSame(port.failures, ['TLS_REQUIRED'])
 })
 

@@ -9,7 +9,7 @@ import { Trust } from '../../../../proxy/reach/trust.ts'
 import { BrokerError, type PermitFields } from '../../../../proxy/session.ts'
 import { createAuthority } from '../../../sandbox/certificates.ts'
 import { quietFor } from '../../../wait-until.ts'
-import { until } from '../engine-house.ts'
+import { until } from '../engine-fixture.ts'
 import { cstring, int32, message } from '../raw-client.ts'
 import { fatal, type Script, signedIn, startTarget, type Target } from '../scripted-target.ts'
 
@@ -119,13 +119,13 @@ t.test('what is wrong is said by its code, and the token is in nothing', async (
       'MD5',
       { onStartup: (tls) => void tls.write(message('R', int32(5), Buffer.alloc(4))) },
       'TARGET_REFUSED',
-      /password of its own/,
+      /requests a password/,
     ],
     [
       'SCRAM',
       { onStartup: (tls) => void tls.write(message('R', int32(10), cstring('SCRAM-SHA-256'), Buffer.from([0]))) },
       'TARGET_REFUSED',
-      /password of its own/,
+      /requests a password/,
     ],
     [
       'a refused token',
@@ -177,7 +177,7 @@ t.test('what is wrong is said by its code, and the token is in nothing', async (
         },
       },
       'TARGET_REFUSED',
-      /greeting/,
+      /before the sign-in completed/,
     ],
   ]
   const target = await startTarget(t)
@@ -220,7 +220,7 @@ t.test('a target that is not there', async (t) => {
   t.match(await refusalOf(t, routeTo(target, { host: 'nowhere.invalid' })), { code: 'TARGET_UNREACHABLE' })
 })
 
-t.test('whoever waits can give up at any point', async (t) => {
+t.test('a caller can give up at any point', async (t) => {
   const target = await startTarget(t)
   const never = new Promise<string>(() => {})
   const points: [string, Script, Partial<Route>][] = [

@@ -49,7 +49,7 @@ t.test('PLUS binds the password to the TLS channel', async (t) => {
   t.equal(
     finishScram(exchange, answer(exchange.serverFirst, header, Buffer.alloc(32, 8))),
     undefined,
-    "another channel's binding, as somebody in between would have it",
+    "another channel's binding, as a man in the middle would have it",
   )
 })
 

@@ -93,7 +93,7 @@ t.test('a link-local address in the catalog itself', async (t) => {
     const written = { connect_address: host.includes(':') ? `[${host}]:80` : `${host}:80` }
     t.match(
       rdsPostgres.target.read(entry(written)),
-      { ok: false, problems: [{ path: 'connect_address', message: 'link-local addresses are never reached' }] },
+      { ok: false, problems: [{ path: 'connect_address', message: 'link-local addresses are not allowed' }] },
       host,
     )
   }
@@ -109,5 +109,5 @@ t.test('AWS refuses: the session is told, and the next one tries again', async (
 
 t.test('a file of roots that cannot be read', async (t) => {
   const { permit } = await start({ connect_address: '127.0.0.1:6000', ca: '/nonexistent/roots.pem' })
-  t.throws(permit, { code: 'TARGET_UNTRUSTED', message: /the file of its roots cannot be read/ })
+  t.throws(permit, { code: 'TARGET_UNTRUSTED', message: /its file of trusted roots cannot be read/ })
 })

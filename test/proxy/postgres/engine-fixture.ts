@@ -22,7 +22,7 @@ export interface Route extends PostgresRules {
   password(): Promise<string>
 }
 
-/** The engine before a real PostgreSQL in TLS, with a doorman that lets everybody in and writes down what happens. */
+/** The engine before a real PostgreSQL in TLS, with a doorman that lets every client in and records what happens. */
 export async function startEngine(options: { route?: Partial<Route>; idleTimeoutMs?: number } = {}) {
   const authority = createAuthority()
   const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
@@ -77,7 +77,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
     ...process.env,
     PGHOST: '127.0.0.1',
     PGPORT: String(port),
-    PGUSER: 'whoever',
+    PGUSER: 'anyone',
     PGDATABASE: 'orders',
     PGSSLMODE: 'disable',
   }
