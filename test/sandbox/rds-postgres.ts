@@ -21,6 +21,8 @@ export interface RdsPostgres {
   /** Where it listens: 127.0.0.1 and this port, whatever the endpoint's name and port are. */
   readonly listenPort: number
   readonly logins: readonly RdsLogin[]
+  /** TCP connections so far, whatever became of them. */
+  readonly connections: number
   /** CancelRequests passed on to the server. */
   readonly cancels: number
   /** Signed-in connections open now. */
@@ -75,6 +77,7 @@ interface State {
   readonly sockets: Set<Socket>
   readonly sessions: Set<Socket>
   readonly logins: RdsLogin[]
+  connections: number
   cancels: number
   context: SecureContext
   refuse: boolean
@@ -92,6 +95,7 @@ export async function startRdsPostgres(options: RdsPostgresOptions): Promise<Rds
     sockets: new Set(),
     sessions: new Set(),
     logins: [],
+    connections: 0,
     cancels: 0,
     refuse: false,
     md5: false,
@@ -99,6 +103,7 @@ export async function startRdsPostgres(options: RdsPostgresOptions): Promise<Rds
     slowMs: 0,
   }
   const server = createServer((socket) => {
+    state.connections += 1
     state.sockets.add(socket)
     socket.on('close', () => state.sockets.delete(socket)).on('error', () => {})
     serve(state, socket).catch(() => socket.destroy()) // whoever breaks the protocol is left, as PostgreSQL does
@@ -115,6 +120,9 @@ export async function startRdsPostgres(options: RdsPostgresOptions): Promise<Rds
     endpoint: options.endpoint,
     listenPort,
     logins: state.logins,
+    get connections() {
+      return state.connections
+    },
     get cancels() {
       return state.cancels
     },

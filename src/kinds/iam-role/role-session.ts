@@ -218,9 +218,11 @@ export class RoleSession {
     this.#timer.unref()
   }
 
-  /** Ends the session when the last credentials have expired and no request is waiting. */
+  /** Ends the session when the last credentials have expired and no request is waiting; at the end of the grant its cut may come a moment later. */
   #lapse(worksUntil: number): void {
-    if (this.#deps.clock.now() < worksUntil || this.#waiting > 0) this.#arm(worksUntil)
+    const now = this.#deps.clock.now()
+    if (now < worksUntil || this.#waiting > 0) this.#arm(worksUntil)
+    else if (now >= this.#endsAt) this.#finish({ reason: 'grant-expired', stoppedAt: now })
     else this.#finish({ reason: 'client-closed' })
   }
 

@@ -1,0 +1,63 @@
+import { clientFor, issueToken } from '../e2e/database-client.ts'
+import { arns } from '../sandbox/default-world.ts'
+import type { KindFixture } from './kind-fixture.ts'
+
+const iamRole: KindFixture = {
+  resource: 'ReportsReader',
+  roleArn: arns.reports,
+  open: async (company) => {
+    const body = { resource: 'ReportsReader', level: 'readonly' }
+    const { session } = await company.api<{ session: string }>('alice', 'POST', '/api/v1/aws/credentials', body)
+    return { id: session }
+  },
+  prepare: async (company) => () => iamRole.open(company),
+  connections: () => 0, // AWS carries its bytes
+  entries: [{ type: 'issued', role: arns.reports, source_identity: 'alice@example.com' }, { type: 'handed-out' }],
+  broken: {
+    resource: { id: 'iam-role/111122223333/ReportsReader', role: 'ReportsReader', max_session: '13h' },
+    level: { policy_arns: ['ReadOnlyAccess'], session: 'long' },
+    paths: [
+      'resources[0].role',
+      'resources[0].max_session',
+      'levels[0].readonly.policy_arns',
+      'levels[0].readonly.session',
+    ],
+  },
+}
+
+const rdsPostgres: KindFixture = {
+  resource: 'orders',
+  roleArn: arns.databases,
+  open: async (company) => await (await rdsPostgres.prepare(company))(),
+  prepare: async (company) => {
+    const issued = await issueToken(company)
+    return async () => {
+      const client = clientFor(company, issued)
+      const lost = new Promise<Error>((resolve) => client.on('error', resolve))
+      await client.connect()
+      const { rows } = await client.query("select current_setting('application_name') as name")
+      const id = /ses_[0-9a-z]{26}/.exec(rows[0].name)?.[0] ?? ''
+      return { id, leave: () => client.end(), told: async () => (await lost).message }
+    }
+  },
+  connections: ({ sandbox }) => sandbox.databases.orders.connections,
+  entries: [{ type: 'query', sql: /application_name/, rows: 1 }],
+  broken: {
+    resource: {
+      id: 'rds-postgres/111122223333/eu-west-1/orders',
+      resource_id: 'orders',
+      port: 0,
+    },
+    level: { db_user: 'a user', max_rows: 0 },
+    paths: [
+      'resources[0].endpoint',
+      'resources[0].resource_id',
+      'resources[0].port',
+      'levels[0].readonly.db_user',
+      'levels[0].readonly.max_rows',
+    ],
+  },
+}
+
+/** By the name of the kind. A kind of the registry that is missing here fails the test. */
+export const fixtures: Readonly<Record<string, KindFixture>> = { 'iam-role': iamRole, 'rds-postgres': rdsPostgres }
