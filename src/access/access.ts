@@ -11,7 +11,7 @@ import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
 import type { Reloaded } from './rules/rules-in-force.ts'
 
-/** Answer to: may this principal open a session now? `reason` is fit for the person who asked. */
+/** Answer to: may this principal open a session now? `reason` may be shown to the person who asked. */
 export type AccessAnswer =
   | { readonly allowed: true; readonly grant: Grant; readonly held: Held }
   | {
@@ -28,28 +28,28 @@ export type AccessAnswer =
       readonly hint?: string
     }
 
-/** What the rest of the house may ask of access. Built by `createAccess` (create-access.ts). */
+/** The interface of access for the other parts. Built by `createAccess` (create-access.ts). */
 export interface AccessService {
   /**
    * Reads principal, grant and rules again, and answers.
    * @param reference full id or unique last part of a resource; unknown and not-visible answer alike
    * @param ask.level omitted: the one level held
-   * @param ask.grantId a connect token is bound to one grant; no other will do
+   * @param ask.grantId a connect token is bound to one grant; no other counts
    */
   check(ask: { principalId: string; resource: string; level?: string; grantId?: string }): Promise<AccessAnswer>
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
   resource(id: string): CatalogEntry | undefined
-  /** All that is known, whoever may see it. */
+  /** All of them, without a check of who may see them. */
   resourcesKnown(): readonly CatalogEntry[]
-  /** Ends what has run out and re-checks live grants against rules and directory. Called by the daemon's timer. */
+  /** Ends what has expired and re-checks live grants against rules and directory. Called by the daemon's timer. */
   sweep(): Promise<void>
 }
 
-/** What the API and the composition root ask of access besides. Each throws a BrokerError that says what is wrong. */
+/** What the API and the composition root need in addition. Each method throws a BrokerError that says what is wrong. */
 export interface Access extends AccessService {
   /**
-   * Puts the rules of a configuration into force: at start and at SIGHUP. Broken ones are refused and the old ones stay.
+   * Applies the rules of a configuration: at start and at SIGHUP. Invalid ones are rejected and the old ones stay.
    * Resolves when every live grant and pending request has been judged by the new ones.
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
@@ -69,7 +69,7 @@ export interface Access extends AccessService {
   decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
   grants(login: Login, query: { all: boolean }): Promise<GrantView[]>
-  /** Revokes; or gives back, when it is one's own. */
+  /** Revokes a grant, or returns one's own. */
   revoke(login: Login, id: string, why: string): Promise<GrantView>
   giveBack(login: Login, id: string): Promise<GrantView>
   extend(login: Login, id: string, more: { durationMs: number; reason?: string; ticket?: string }): Promise<Outcome>

@@ -30,7 +30,7 @@ export interface Core {
   readonly requests: RequestKeeper
 }
 
-/** A refusal of the judgement, as an error for whoever asked. */
+/** A denial as an error for the caller. */
 export function refusal(denied: Denied): BrokerError {
   return new BrokerError(denied.code, denied.reason, denied.hint === undefined ? {} : { hint: denied.hint })
 }
@@ -51,7 +51,7 @@ export function isVisible(core: Core, principal: Principal, resource: Resource):
 /** The principal as it is now. @throws BrokerError PRINCIPAL_INACTIVE when it is gone */
 export async function currentPrincipal(core: Pick<Core, 'identity'>, id: string): Promise<Principal> {
   const principal = await core.identity.principal(id)
-  if (!principal) throw new BrokerError('PRINCIPAL_INACTIVE', 'the directory does not know this identity any more')
+  if (!principal) throw new BrokerError('PRINCIPAL_INACTIVE', 'this identity is no longer in the directory')
   return principal
 }
 

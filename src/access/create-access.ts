@@ -20,7 +20,7 @@ import type { Grant } from './grants/grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { recheck, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
-import { type Asked, askForAccess, askForExtension } from './requests/ask-for-access.ts'
+import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
 import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
@@ -41,12 +41,12 @@ export interface AccessDeps {
   readonly changes: Changes
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   readonly kinds: Kinds
-  /** Milliseconds since any fixed moment, whatever happens to the wall clock; `performance.now` unless told. */
+  /** Monotonic milliseconds, independent of the wall clock; default `performance.now`. */
   readonly elapsedMs?: () => number
 }
 
 /**
- * Builds access and recovers what was in force when the last daemon ended. No rule holds, and nothing is allowed, before
+ * Builds access and recovers what was active when the last daemon stopped. No rule applies, and nothing is allowed, before
  * the first `reload`. The caller closes it.
  */
 export async function createAccess(deps: AccessDeps): Promise<Access> {
@@ -75,13 +75,13 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
   }
 }
 
-/** The principal whose grants and requests must be judged again. Rules are judged again by whoever reloads them. */
+/** The principal whose grants and requests must be judged again. A reload of the rules re-checks by itself. */
 function concernedBy(change: Change): string | null {
   return change.what === 'directory' || change.what === 'principal' ? change.id : null
 }
 
 function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> {
-  const shown = async (login: Login, done: Asked | Decided) => {
+  const shown = async (login: Login, done: AccessOutcome | Decided) => {
     const { request, grant } = done
     return {
       request: await shownRequest(core, login, request),
@@ -101,7 +101,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       const reloaded = await core.inForce.load(config)
       if (!reloaded.ok) return reloaded
       changes.publish({ what: 'rules' })
-      // The rules are in force whatever happens here; the sweep judges again.
+      // The rules apply even if this fails; the sweep re-checks.
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
@@ -114,17 +114,17 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
     request: async (login, ask) => await shown(login, await askForAccess(core, login, ask)),
     requests: (login, query) => viewRequests(core, login, query),
     requestById: async (login, id) => {
-      const request = await core.requests.inTurn(id, async () => await refresh(core, await core.requests.read(id)))
+      const request = await core.requests.exclusively(id, async () => await refresh(core, await core.requests.read(id)))
       return await shownRequest(core, login, request)
     },
     decide: async (login, id, ask) => await shown(login, await decideRequest(core, login, id, ask)),
     cancel: async (login, id) => await shownRequest(core, login, await cancelRequest(core, login, id)),
     grants: (login, query) => viewGrants(core, login, query),
-    revoke: async (login, id, said) => await shownGrant(core, await endGrant(core, login, id, said)),
+    revoke: async (login, id, reason) => await shownGrant(core, await endGrant(core, login, id, reason)),
     giveBack: async (login, id) => {
       const reading = await core.grants.read(id)
       if (reading?.grant.principalId !== login.principal.id)
-        throw new BrokerError('NOT_FOUND', `no grant ${id} of yours`)
+        throw new BrokerError('NOT_FOUND', `you have no grant ${id}`)
       return await shownGrant(core, await endGrant(core, login, id, ''))
     },
     extend: async (login, id, more) => await shown(login, await askForExtension(core, login, id, more)),
@@ -147,7 +147,7 @@ function shownGrant(core: Core, grant: Parameters<typeof viewGrant>[1]['grant'])
   return viewGrant(core, { grant, problem: null })
 }
 
-/** Each part by itself: one that fails must not keep the others from being done. */
+/** Each part on its own: one that fails must not stop the others. */
 async function sweep(core: Core): Promise<void> {
   const steps = [
     () => core.grants.expire(),
@@ -159,7 +159,7 @@ async function sweep(core: Core): Promise<void> {
     () => recheck(core),
   ]
   for (const step of steps) {
-    await step().catch((error: unknown) => core.logger.error({ err: error }, 'a part of the sweep of access failed'))
+    await step().catch((error: unknown) => core.logger.error({ err: error }, 'part of the access sweep failed'))
   }
 }
 
@@ -167,7 +167,7 @@ const longestConnectTokenMs = 12 * 3_600_000
 
 function connectTokenPolicy(core: Core, grant: Grant, login: Login): { maxMs: number } {
   const rule = core.inForce.rules.rules.find((one) => one.name === grant.ruleName)
-  if (!rule) throw new BrokerError('GRANT_DENIED', `the rule ${grant.ruleName} is no longer in force`)
+  if (!rule) throw new BrokerError('GRANT_DENIED', `the rule ${grant.ruleName} no longer exists`)
   const tooOld = checkSignIn(rule, login, core.clock.now())
   if (tooOld) throw refusal(tooOld)
   const left = grant.endsAt - core.clock.now()

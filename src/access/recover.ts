@@ -6,7 +6,7 @@ import { pendingForMs } from './requests/ask-for-access.ts'
 import type { RequestStatus } from './requests/request.ts'
 import { longestGrantMs } from './rules/load-rules.ts'
 
-/** What takes something away is audited after its effect, so a row that is older than such an event was put back. */
+/** Removals are audited after their effect, so a row that is older than such an event was restored from outside. */
 const grantRemovals: readonly AuditType[] = ['grant.shortened', 'grant.revoked', 'grant.returned', 'grant.ended']
 const requestRemovals: readonly AuditType[] = [
   'request.cancelled',
@@ -23,7 +23,7 @@ const grantEnds: Partial<Record<AuditType, Pick<GrantEnd, 'state' | 'reason'>>> 
 
 const requestEnds: readonly RequestStatus[] = ['denied', 'cancelled', 'expired', 'refused']
 
-/** At start: rebuilds what is kept in memory, re-applies what only the spool knows, and ends what has run out. */
+/** At start: rebuilds the state in memory, re-applies what only the spool knows, and ends what has expired. */
 export async function recover(core: Core, audit: Pick<AuditLog, 'search' | 'spooled'>): Promise<void> {
   const now = core.clock.now()
   const spooled = audit.spooled()

@@ -45,7 +45,7 @@ function viewResource(core: Core, principal: Principal, entry: CatalogEntry): Re
 
 const mostListed = 500
 
-/** One's own grants and those one may end; admins and auditors see all. @param query.all also what has ended */
+/** One's own grants and those one may end; admins and auditors see all. @param query.all includes ended ones */
 export async function viewGrants(core: Core, login: Login, query: { readonly all: boolean }): Promise<GrantView[]> {
   const read = principalReader(core)
   const found = isOverseer(login) || query.all ? await listed(core, login) : []
@@ -89,7 +89,7 @@ export async function viewGrant(
   }
 }
 
-/** Requests that concern this person, newest first. @param query.all also those that are over */
+/** Requests that concern this person, newest first. @param query.all includes closed ones */
 export async function viewRequests(core: Core, login: Login, query: { readonly all: boolean }): Promise<RequestView[]> {
   const requests = new Map<string, AccessRequest>()
   for (const request of await core.requests.pending()) requests.set(request.id, request)

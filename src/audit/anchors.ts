@@ -58,7 +58,7 @@ interface Unsent {
 const mostUnsent = 1000
 const longestPauseMs = 60_000
 
-/** Sends checkpoints to one anchor in order, and tries again for as long as it fails. */
+/** Sends checkpoints to one anchor in order, and retries until it succeeds. */
 export class AnchorSender {
   readonly #anchor: Anchor
   readonly #clock: Clock
@@ -80,7 +80,7 @@ export class AnchorSender {
     this.#onRecovered = deps.onRecovered
   }
 
-  /** The newest checkpoint that is there. */
+  /** The newest checkpoint that the anchor has. */
   get sent(): Unsent | undefined {
     return this.#sent
   }
@@ -91,7 +91,7 @@ export class AnchorSender {
     return this.retry()
   }
 
-  /** Sends what waits, unless the pause after a failure isn't over. Never rejects. */
+  /** Sends what is queued, except during the pause after a failure. Never rejects. */
   async retry(): Promise<void> {
     if (this.#clock.now() < this.#retryAt) return
     this.#sending ??= this.#send().finally(() => {
@@ -113,7 +113,7 @@ export class AnchorSender {
       this.#failures++
       this.#retryAt = this.#clock.now() + Math.min(1000 * 2 ** (this.#failures - 1), longestPauseMs)
       const details = { err: error, anchor: this.#anchor.name, failures: this.#failures, unsent: this.#unsent.length }
-      this.#logger.error(details, 'an audit checkpoint could not be anchored')
+      this.#logger.error(details, 'could not anchor an audit checkpoint')
     }
   }
 

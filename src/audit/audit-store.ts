@@ -65,9 +65,13 @@ async function openHead(db: Db, installation: string): Promise<Head> {
   const expected = last ?? first
   if (!head || head.seq !== expected.seq || head.hash !== expected.hash || head.installation !== installation) {
     const found = head ? `${head.seq} of ${head.installation}` : 'nothing'
-    throw new BrokerError('AUDIT_UNAVAILABLE', `the head row names event ${found}, the log ends at ${expected.seq}`, {
-      hint: 'the store was changed from outside; check a copy with: sallyport audit verify --store',
-    })
+    throw new BrokerError(
+      'AUDIT_UNAVAILABLE',
+      `the head row names event ${found}, but the log ends at ${expected.seq}`,
+      {
+        hint: 'the store was changed outside the broker; check a copy with: sallyport audit verify --store',
+      },
+    )
   }
   return head
 }
@@ -166,7 +170,7 @@ function withSubject<T extends SelectQueryBuilder<Database, 'audit_events', unkn
 
 function readCursor(cursor: string): number {
   if (!/^[0-9]{1,15}$/.test(cursor))
-    throw new BrokerError('INVALID_INPUT', 'cursor: expected `next` of an earlier answer')
+    throw new BrokerError('INVALID_INPUT', 'cursor: expected the `next` of an earlier page')
   return Number(cursor)
 }
 

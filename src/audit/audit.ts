@@ -9,7 +9,7 @@ export interface AuditEvent {
   readonly type: AuditType
   /** Principal id, or `system`. */
   readonly actor: string
-  /** Stored in the chain for ever. */
+  /** Stored in the chain and never erased. */
   readonly fields: Readonly<Record<string, AuditValue>>
   /** Names, addresses, reasons: stored beside the chain, which holds only a salted digest, so that erasure never breaks it. */
   readonly text?: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export interface AuditRecord extends AuditEvent {
   readonly hash: string
 }
 
-/** What the rest of the house may ask of the audit log. Built by `createAuditLog` (create-audit.ts). */
+/** The interface of the audit log for the other parts. Built by `createAuditLog` (create-audit.ts). */
 export interface AuditLog {
   /**
    * Resolves when the event is durable and chained. For what grants access: call it before the effect.
@@ -36,7 +36,7 @@ export interface AuditLog {
    * down the event goes to the reserved spool and is appended later, also after a restart.
    */
   appendRemoval(event: AuditEvent): Promise<void>
-  /** Events that are still in the spool, oldest first. At start, owners re-apply what they find (`grant.revoked`, `principal.locked`). */
+  /** Events still in the spool, oldest first. At start, their owners re-apply what they find (`grant.revoked`, `principal.locked`). */
   spooled(): readonly AuditEvent[]
   /** Events from the chain, newest first. */
   search(query: AuditQuery): Promise<{ events: readonly AuditRecord[]; next: string | null }>
@@ -53,6 +53,6 @@ export interface AuditQuery {
   readonly until?: number
   /** From an earlier answer. */
   readonly cursor?: string
-  /** 1 to 1000; 100 unless told. */
+  /** 1 to 1000; default 100. */
   readonly limit?: number
 }

@@ -86,10 +86,14 @@ export function createChainCheck(installation: string): ChainCheck {
         problems.push({
           where: 'head',
           at: head.seq,
-          what: `the head row names this event, the last one is ${last.seq}`,
+          what: `the head row names this event, but the last event is ${last.seq}`,
         })
       } else if (head.hash !== last.hash) {
-        problems.push({ where: 'head', at: head.seq, what: 'the hash in the head row is not that of the last event' })
+        problems.push({
+          where: 'head',
+          at: head.seq,
+          what: 'the hash in the head row is not the hash of the last event',
+        })
       }
       return problems
     },
@@ -103,9 +107,7 @@ function settle(previous: Previous, follows: string, problems: Problem[]): Previ
   problems.push({
     where: 'event',
     at: previous.seq,
-    what: isHashChanged
-      ? 'its hash was changed'
-      : 'its content is not what was hashed (at, type, actor, body, text_digest)',
+    what: isHashChanged ? 'its hash was changed' : 'its content was changed (at, type, actor, body or text_digest)',
   })
   return { seq: previous.seq, hash: isHashChanged ? previous.computed : previous.hash }
 }
@@ -113,7 +115,7 @@ function settle(previous: Previous, follows: string, problems: Problem[]): Previ
 function checkRow(row: ChainRow, before: Previous, problems: Problem[]): Previous {
   const malformed = malformedColumn(row)
   if (malformed) {
-    problems.push({ where: 'event', at: before.seq + 1, what: `its ${malformed} is not what an event has there` })
+    problems.push({ where: 'event', at: before.seq + 1, what: `its ${malformed} is malformed` })
     return { seq: before.seq + 1, hash: String(row.hash) }
   }
   const seq = checkSeq(row, before, problems)
@@ -121,7 +123,7 @@ function checkRow(row: ChainRow, before: Previous, problems: Problem[]): Previou
   const computed = eventHash({ ...row, seq })
   if (isNext && row.prev_hash !== before.hash) {
     const isOnlyLink = eventHash({ ...row, seq, prev_hash: before.hash }) === row.hash
-    const what = isOnlyLink ? 'its prev_hash was changed' : `it does not follow event ${before.seq} as that one is now`
+    const what = isOnlyLink ? 'its prev_hash was changed' : `its prev_hash does not match event ${before.seq}`
     problems.push({ where: 'event', at: seq, what })
     return { seq, hash: row.hash }
   }
@@ -138,8 +140,8 @@ function checkSeq(row: ChainRow, before: Previous, problems: Problem[]): number 
   }
   const what =
     row.seq > expected
-      ? `missing: after ${before.seq} comes ${row.seq}`
-      : `out of order: after ${before.seq} comes ${row.seq}`
+      ? `missing: ${before.seq} is followed by ${row.seq}`
+      : `out of order: ${before.seq} is followed by ${row.seq}`
   problems.push({ where: 'event', at: expected, what })
   return row.seq
 }

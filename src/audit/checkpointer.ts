@@ -55,7 +55,7 @@ export class Checkpointer {
   async tick(): Promise<void> {
     if (this.#isDue()) {
       await this.make().catch((error: unknown) => {
-        this.#deps.logger.error({ err: error }, 'an audit checkpoint could not be made; it is tried again')
+        this.#deps.logger.error({ err: error }, 'could not make an audit checkpoint; will retry')
       })
     } else {
       await Promise.all(this.#deps.anchors.map((anchor) => anchor.retry()))

@@ -31,11 +31,11 @@ export interface AuditDeps {
   readonly spoolPath: string
   /** Running heads of the open recordings. */
   heads(): readonly { sessionId: string; head: string; entries: number }[]
-  /** Standard output unless told; for the anchor `stdout`. */
+  /** For the anchor `stdout`; default standard output. */
   readonly stdout?: WriteLine
-  /** 5,000 unless told. */
+  /** Default 5,000. */
   readonly deadlineMs?: number
-  /** 10,000 unless told. */
+  /** Default 10,000. */
   readonly mostQueued?: number
 }
 
@@ -103,7 +103,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     const stopTimer = metrics.auditAppendSeconds.startTimer()
     const record = await commits.add(prepareEvent(event, clock.now()))
     stopTimer()
-    if (!record) throw new BrokerError('INTERNAL', 'a new event was taken for a known one')
+    if (!record) throw new BrokerError('INTERNAL', 'a new event was treated as a duplicate')
     return record
   }
 
@@ -114,7 +114,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       if (commits.isFailing) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
       await commits.add(prepared)
     } catch (error) {
-      logger.error({ err: error, type: event.type }, 'the audit log cannot be written; the event goes to the spool')
+      logger.error({ err: error, type: event.type }, 'cannot write the audit log; spooling the event')
       await spool.add(prepared.event, at)
     }
   }
@@ -127,7 +127,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     const results = await Promise.allSettled(added)
     await spool.remove(events.filter((_, i) => results[i]?.status === 'fulfilled'))
     const left = spool.events.length
-    if (left < events.length) logger.info({ left }, 'events of the spool are in the audit log now')
+    if (left < events.length) logger.info({ left }, 'appended spooled events to the audit log')
   }
 
   let emptying: Promise<void> | undefined
@@ -199,6 +199,6 @@ async function within(ms: number, work: Promise<void>, logger: Logger): Promise<
     setTimeout(() => reject(new Error(`no last checkpoint within ${ms} ms`)), ms).unref()
   })
   await Promise.race([work, late]).catch((error: unknown) => {
-    logger.error({ err: error }, 'the last checkpoint could not be made')
+    logger.error({ err: error }, 'could not make the last checkpoint')
   })
 }

@@ -63,7 +63,7 @@ class ExportReader {
 
   async *checkpoints(): AsyncGenerator<CheckpointRow> {
     this.#header = (await this.#parse('export'))?.export
-    if (this.#header?.v !== 1) this.#report('it does not begin like an exported audit log of version 1')
+    if (this.#header?.v !== 1) this.#report('this is not an exported audit log of version 1')
     for (let n = 1; ; n++) {
       const line = await this.#next()
       if (line === undefined) return
@@ -73,7 +73,7 @@ class ExportReader {
       }
       const signed = parseCheckpointLine(line)
       if (signed) yield { n: openBody(signed.body)?.n ?? n, ...signed }
-      else this.#report('it holds no checkpoint')
+      else this.#report('not a valid checkpoint')
     }
   }
 
@@ -81,24 +81,24 @@ class ExportReader {
     for (;;) {
       const line = await this.#parse('event', 'end')
       if (line === undefined) {
-        this.#report('the file ends early: it has no `end`')
+        this.#report('the file is truncated: it has no `end`')
         return
       }
       if (line.end) {
         this.#end = line.end
-        if ((await this.#next()) !== undefined) this.#report('there is more after `end`')
+        if ((await this.#next()) !== undefined) this.#report('there is content after `end`')
         return
       }
       if (!line.event) continue // reported
       if (Object.keys(line.event).join() === columns.join()) yield [line.event]
-      else this.#report('its event has other members than an exported event')
+      else this.#report('the event has unexpected or missing members')
     }
   }
 
   async head(): Promise<Head> {
     const { installation = '', seq = 0, hash = '' } = this.#header ?? {}
     if (this.#end && (this.#end.seq !== seq || this.#end.hash !== hash))
-      this.#report('`end` is not what line 1 promised')
+      this.#report('`end` does not match the header in line 1')
     return { id: 1, installation, seq, hash }
   }
 

@@ -4,8 +4,8 @@ import { type AuditStore, toRecord } from './audit-store.ts'
 const pageSize = 200
 
 /**
- * Reads the log page by page and waits for more. Nothing is kept for a slow reader: it reads on from the store.
- * @param listeners those who are told of new events
+ * Reads the log page by page and waits for more. Nothing is buffered for a slow reader: it continues from the store.
+ * @param listeners called for new events
  */
 export async function* follow(
   { store, listeners }: { store: Pick<AuditStore, 'page'>; listeners: Set<(record: AuditRecord) => void> },

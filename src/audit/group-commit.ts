@@ -57,13 +57,13 @@ export class GroupCommit {
     return promise
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when the queue is empty. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve() // so that events of one turn share the first commit too
+    await Promise.resolve() // so that events of one tick share the first commit too
     while (this.#queue.length > 0) {
       const batch = this.#queue.splice(0, mostPerCommit)
       this.#inFlight = batch
@@ -104,7 +104,7 @@ export class GroupCommit {
     this.#queue = this.#queue.filter(({ deadline }) => deadline > now)
     if (late.length > 0) this.#failing = true
     const error = new BrokerError('AUDIT_UNAVAILABLE', `no commit within ${this.#deps.deadlineMs} ms`)
-    for (const waiting of late) waiting.reject(error) // its commit may still come back: that settles nothing any more
+    for (const waiting of late) waiting.reject(error) // its commit may still finish, without effect here
     this.#watch()
   }
 }

@@ -16,7 +16,7 @@ export interface PreparedEvent extends Unlinked {
   readonly spoolId?: string
 }
 
-/** Brings an event into its stored form. What is too long is cut, and says so. Never throws. */
+/** Converts an event to its stored form. Values that are too long are truncated and marked. Never throws. */
 export function prepareEvent(event: AuditEvent, at: number, spoolId?: string): PreparedEvent {
   const given = Object.entries(event.fields).map(([key, value]) => [key, storableValue(value)] as const)
   const fields = Object.fromEntries(spoolId === undefined ? given : [...given, ['spooled', spoolId] as const])

@@ -1,7 +1,7 @@
 import type { StoredEvent } from './audit-store.ts'
 import type { RecordingHead } from './checkpoint.ts'
 
-/** What the log says of a recording. */
+/** What the log says about a recording. */
 export interface RecordingEnd {
   readonly session: string
   /** Null when it could not be sealed. */
@@ -11,7 +11,7 @@ export interface RecordingEnd {
   readonly heads: readonly { head: string; entries: number }[]
 }
 
-/** Collects what checkpoints and `session.ended` say of recordings. */
+/** Collects what checkpoints and `session.ended` say about recordings. */
 export class RecordingLedger {
   readonly #heads = new Map<string, Map<string, number>>()
   readonly #ends = new Map<string, { digest: string | null; entries: number }>()

@@ -21,7 +21,7 @@ export interface SpooledEvent {
 
 export interface SpoolOptions {
   readonly path: string
-  /** 1 MiB unless told. */
+  /** Default 1 MiB. */
   readonly bytes?: number
   readonly keyring: Pick<Keyring, 'mac' | 'checkMac'>
   readonly logger: Logger
@@ -37,8 +37,7 @@ export async function openSpool(options: SpoolOptions): Promise<Spool> {
     const content = Buffer.alloc(Math.max(size, bytes))
     await file.read(content, 0, content.length, 0)
     const { events, used, damaged } = readSpool(content, keyring)
-    if (damaged > 0)
-      logger.error({ path, damaged }, 'lines of the audit spool are torn or were changed; they are skipped')
+    if (damaged > 0) logger.error({ path, damaged }, 'skipping damaged or changed lines of the audit spool')
     return new Spool(file, { events, used, bytes: content.length, keyring, logger })
   } catch (error) {
     await file.close()
@@ -143,7 +142,7 @@ export class Spool {
 
   #serialize(step: () => Promise<void>): Promise<void> {
     this.#work = this.#work.then(step).catch((error: unknown) => {
-      this.#logger.error({ err: error }, 'the audit spool cannot be written; its events are kept in memory only')
+      this.#logger.error({ err: error }, 'cannot write the audit spool; keeping its events in memory only')
     })
     return this.#work
   }
@@ -155,7 +154,7 @@ export class Spool {
       const { id, event } = spooled
       this.#logger.error(
         { id, type: event.type, fields: event.fields },
-        'the audit spool is full; event kept in memory',
+        'the audit spool is full; keeping the event in memory',
       )
       return
     }

@@ -1,7 +1,7 @@
 import { pages } from '../store/pages.ts'
 import type { AuditStore, CheckpointRow, StoredEvent } from './audit-store.ts'
 
-/** A few milliseconds of hashing between two turns of the relay. */
+/** A few milliseconds of hashing before the relay gets to run again. */
 const pageSize = 200
 
 /** Every checkpoint, oldest first. */

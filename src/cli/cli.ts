@@ -9,9 +9,9 @@ export type Register = (program: Command) => void
 /** The whole command line; nothing is run. */
 export function createProgram(registers: readonly Register[]): Command {
   const program = new Command('sallyport')
-    .description('Access broker for AWS: sign in, ask, connect; every session recorded and revocable')
+    .description('Access broker for AWS: sign in, request access, connect; every session is recorded and revocable')
     .version(manifest.version)
-    .option('--server <url>', 'the broker (default: the one you signed in to)')
+    .option('--server <url>', 'broker to use (default: the one you last signed in to)')
     .exitOverride()
     .enablePositionalOptions()
     .showHelpAfterError('(run with --help for usage)')

@@ -5,7 +5,7 @@ import { formatDuration, parseDurationSum } from '../../proxy/duration.ts'
 export function durationArgument(text: string): number {
   const ms = parseDurationSum(text)
   if (ms === undefined) throw new InvalidArgumentError('expected a duration such as 90m, 2h or 1h30m.')
-  if (ms <= 0) throw new InvalidArgumentError('expected more than nothing.')
+  if (ms <= 0) throw new InvalidArgumentError('expected a duration above zero.')
   return ms
 }
 

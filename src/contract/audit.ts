@@ -33,13 +33,13 @@ const Place: TUnsafe<number | string> = Type.Unsafe({
 
 const AuditReport = object({
   ok: flag(),
-  summary: text('For people: the verdict, and up to where it holds'),
+  summary: text('The verdict in words, and up to which event it holds'),
   installation: text(),
   events: count(),
   head: object({ seq: count(), hash: text() }),
   checkpoints: count(),
-  erasedTexts: count('Texts that were erased; their events still check'),
-  recordings: nullable(count('Recordings that were compared; null when that was not asked for')),
+  erasedTexts: count('Erased texts; their events still verify'),
+  recordings: nullable(count('Recordings compared; null when not requested')),
   signed: nullable(
     object(
       { seq: count(), at: instant() },
@@ -49,7 +49,7 @@ const AuditReport = object({
   anchored: nullable(
     object(
       { seq: count(), at: instant(), anchor: text() },
-      'Newest event that a copy from outside covers: up to here nobody can have rewritten the log unseen',
+      'Newest event covered by an anchored checkpoint: a rewrite of the log up to here would be detected',
     ),
   ),
   problems: list(
@@ -87,13 +87,13 @@ export const auditRoutes = {
       ),
       since: Type.Optional(Instant),
       until: Type.Optional(Instant),
-      cursor: Type.Optional(Type.String({ maxLength: 200, description: '`next` of the page before' })),
+      cursor: Type.Optional(Type.String({ maxLength: 200, description: '`next` of the previous page' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
     }),
     answer: { 200: AuditPage },
   },
   'GET /api/v1/audit/tail': {
-    summary: 'Events as they come, oldest first',
+    summary: 'Events as they are written, oldest first',
     ...reading,
     query: object({
       after: Type.Optional(

@@ -6,7 +6,7 @@ import { flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text }
 const role = {
   resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id of an iam-role, or its last part' }),
   level: Type.Optional(LevelName),
-  tool: Type.Optional(Type.String({ maxLength: 128, description: 'What asks, for the recording' })),
+  tool: Type.Optional(Type.String({ maxLength: 128, description: 'Name of the calling tool, for the recording' })),
 }
 
 const Trust = oneOf(['hub', 'web_identity'])
@@ -19,9 +19,9 @@ const Installation = object({
   accounts: mapOf(object({ partition: text(), trust: Trust }), 'By account id'),
   issuer: text(),
   clientId: text(),
-  features: list(text(), 'What the known resources need; none: there are none yet'),
+  features: list(text(), 'What the known resources need; empty: there are none yet'),
 })
-/** What policy documents of this installation have to say. */
+/** Values that the policy documents of this installation need. */
 export type Installation = Shape<typeof Installation>
 
 const AccountReport = object({
@@ -62,10 +62,10 @@ const ConsoleLink = object({
 })
 export type ConsoleLink = Shape<typeof ConsoleLink>
 
-/** Sessions of IAM roles, and what AWS has to be told. */
+/** Sessions of IAM roles, and what must be installed in AWS. */
 export const awsRoutes = {
   'GET /api/v1/aws/installation': {
-    summary: 'What policy documents of this installation have to say',
+    summary: 'Values that the policy documents of this installation need',
     access: 'admin',
     scope: 'admin',
     answer: { 200: Installation },
@@ -80,14 +80,14 @@ export const awsRoutes = {
     answer: { 200: object({ accounts: list(AccountReport) }) },
   },
   'POST /api/v1/aws/credentials': {
-    summary: 'Credentials of a role, by a grant of the caller',
+    summary: "Credentials of a role, for one of the caller's grants",
     access: 'user',
     scope: 'connect',
     body: object(role),
     answer: { 200: RoleCredentials },
   },
   'POST /api/v1/aws/console': {
-    summary: 'A link to the AWS console, by a grant of the caller',
+    summary: "A link to the AWS console, for one of the caller's grants",
     access: 'user',
     interactive: true,
     body: object({
@@ -96,7 +96,7 @@ export const awsRoutes = {
         Type.String({
           minLength: 1,
           maxLength: 2048,
-          description: 'A service such as s3, or an address of the console',
+          description: 'A service such as s3, or a console URL',
         }),
       ),
       region: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$' })),

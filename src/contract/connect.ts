@@ -14,8 +14,10 @@ export const connectRoutes = {
     query: object({
       resource: ResourceReference,
       level: Type.Optional(Type.String({ maxLength: 64 })),
-      tool: Type.Optional(Type.String({ maxLength: 128, description: 'What connects, for the audit log' })),
-      no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port asks for no password' })),
+      tool: Type.Optional(
+        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
+      ),
+      no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port requires no password' })),
     }),
     answer: { 101: 'websocket' },
   },

@@ -5,7 +5,7 @@ import { idOf, instant, list, nullable, object, oneOf, type Shape, text } from '
 
 export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
 export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
-export const Ticket = Type.String({ maxLength: 128, description: 'Ticket, if the rule wants one' })
+export const Ticket = Type.String({ maxLength: 128, description: 'Ticket, if the rule requires one' })
 
 const params = object({ id: idOf('grt') })
 
@@ -21,11 +21,11 @@ export const GrantView = object({
   endsAt: instant(),
   state: oneOf(
     ['active', 'expired', 'revoked', 'returned', 'tampered'],
-    'tampered: not written by the broker; it lends nothing',
+    'tampered: not written by the broker; it gives no access',
   ),
   endedAt: nullable(instant()),
   endReason: nullable(text()),
-  endText: nullable(text('What its holder is told')),
+  endText: nullable(text('Shown to its holder')),
 })
 export type GrantView = Shape<typeof GrantView>
 
@@ -34,14 +34,15 @@ const OneGrant = object({ grant: GrantView })
 /** Of grants that are there. What gives one is in requests.ts. */
 export const grantRoutes = {
   'GET /api/v1/grants': {
-    summary: 'Live grants: those of the caller, and those that the caller may end; all of them for admins and auditors',
+    summary:
+      'Active grants: those of the caller, and those that the caller may revoke; all of them for admins and auditors',
     access: 'user',
     scope: 'read',
     query: Listing,
     answer: { 200: object({ grants: list(GrantView) }) },
   },
   'POST /api/v1/grants/:id/revoke': {
-    summary: 'Ends a grant now; its sessions are cut within a second',
+    summary: 'Revokes a grant now; its sessions are cut within a second',
     access: 'user',
     scope: 'admin',
     params,
@@ -49,7 +50,7 @@ export const grantRoutes = {
     answer: { 200: OneGrant },
   },
   'POST /api/v1/grants/:id/return': {
-    summary: "Gives a grant of the caller's back early",
+    summary: "Returns one of the caller's grants early",
     access: 'user',
     scope: 'request',
     params,

@@ -2,13 +2,13 @@ import { Type } from 'typebox'
 import { type RouteContract, roles, scopes } from './route-contract.ts'
 import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
-/** What everyone may know of the principal that they are, and admins of all. */
+/** What each principal may know of itself, and admins of all. */
 export const principalMembers = {
   id: text(),
   kind: oneOf(['person', 'service']),
   name: text(),
   email: nullable(text('Only when verified, and no other principal has it')),
-  groups: list(text(), 'What rules go by'),
+  groups: list(text(), 'Groups that rules match'),
   ownerId: nullable(text('Who answers for a service account')),
 }
 

@@ -14,7 +14,7 @@ const Verdict = oneOf(['approve', 'deny'])
 
 /** What a command gets at the end of a sign-in. */
 const signedIn = {
-  token: text('Bearer of this login; shown this once'),
+  token: text('Bearer token of this login; never shown again'),
   loginId: text(),
   principal: Named,
   roles: list(oneOf(roles)),
@@ -26,8 +26,8 @@ export type SignedIn = Shape<typeof SignedIn>
 /** After RFC 8628, section 3.2. */
 const DeviceCode = object({
   device_code: text('The secret of the command'),
-  user_code: text('What the person types'),
-  verification_uri: text('Where the person types it'),
+  user_code: text('What the person enters'),
+  verification_uri: text('Where the person enters it'),
   expires_in: count('Seconds'),
   interval: Type.Number({ description: 'Seconds between two polls' }),
 })
@@ -85,7 +85,7 @@ const pageRoutes = {
     answer: { 200: 'html' },
   },
   'POST /cli/confirm': {
-    summary: 'Takes that decision back to the command',
+    summary: 'Returns that decision to the command',
     access: 'public',
     hidden: true,
     body: object({ form: Form, decision: Verdict }),
@@ -118,7 +118,7 @@ const pageRoutes = {
 export const loginRoutes = {
   ...pageRoutes,
   'GET /api/v1/cli/authorize': {
-    summary: 'Begins the sign-in of a command that waits on a loopback port of the browser’s machine',
+    summary: 'Begins the sign-in of a command that waits on a loopback port of the same machine',
     access: 'public',
     query: object({
       port: Type.Integer({ minimum: 1024, maximum: 65_535, description: 'Loopback port at which the command waits' }),
@@ -129,7 +129,7 @@ export const loginRoutes = {
     answer: { 303: 'redirect' },
   },
   'POST /api/v1/cli/token': {
-    summary: 'Ends it: the code from the loopback port for a login',
+    summary: 'Completes it: exchanges the code from the loopback port for a login',
     access: 'public',
     body: object({ code: Secret, verifier: Type.String({ pattern: '^[A-Za-z0-9._~-]{43,128}$' }) }),
     answer: { 200: SignedIn },

@@ -17,11 +17,11 @@ const WhyAnswer = object({
     object({
       level: text(),
       allowed: flag(),
-      rule: nullable(text('The rule that decides; null when none comes into question')),
+      rule: nullable(text('The deciding rule; null when none applies')),
       reason: text(),
       rules: list(ExplainedRule, 'Every rule that was considered, in order'),
     }),
-    'One for each level asked about',
+    'One for each requested level',
   ),
 })
 export type WhyAnswer = Shape<typeof WhyAnswer>
@@ -49,7 +49,7 @@ const RuleView = object({
     acr: list(text(), 'Empty: any'),
   }),
   stages: list(object({ anyOf: list(text()), count: count() }), 'Of the approval, in order; empty: self-service'),
-  digest: text('Hex SHA-256 of the rule as it is written'),
+  digest: text('Hex SHA-256 of the rule as written'),
 })
 export type RuleView = Shape<typeof RuleView>
 
@@ -63,7 +63,7 @@ export type RulesInForce = Shape<typeof RulesInForce>
 /** The rules in force, and the reasoning by them. */
 export const policyRoutes = {
   'GET /api/v1/policy/why': {
-    summary: 'Why a principal may or may not ask for a resource',
+    summary: 'Why a principal may or may not request a resource',
     access: 'user',
     scope: 'read',
     query: object({
@@ -76,7 +76,7 @@ export const policyRoutes = {
     answer: { 200: WhyAnswer },
   },
   'GET /api/v1/rules': {
-    summary: 'The rules in force',
+    summary: 'The current rules',
     access: 'auditor',
     scope: 'read',
     answer: { 200: RulesInForce },

@@ -8,7 +8,7 @@ const Why = object({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
 
 const members = {
   ...principalMembers,
-  active: flag('False: the identity provider no longer knows them'),
+  active: flag('False: no longer active at the identity provider'),
   lockedAt: nullable(instant('When the identity was locked')),
 }
 const PrincipalView = object(members)
@@ -33,14 +33,14 @@ export const principalRoutes = {
     access: 'admin',
     scope: 'admin',
     query: object({
-      after: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the page before' })),
+      after: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the previous page' })),
       limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
     }),
     answer: { 200: DirectoryPage },
   },
   // An incident's automation may lock; unlocking takes a person.
   'POST /api/v1/principals/:id/lock': {
-    summary: 'Locks an identity: its tokens are dead and its sessions are cut',
+    summary: 'Locks an identity: its tokens are revoked and its sessions are cut',
     access: 'admin',
     scope: 'admin',
     params: object({ id: Reference }),
@@ -68,7 +68,7 @@ export const principalRoutes = {
       groups: Type.Optional(
         Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
           maxItems: 100,
-          description: 'What rules go by; none that gives a role',
+          description: 'Groups that rules match; none that gives a role',
         }),
       ),
     }),

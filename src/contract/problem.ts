@@ -7,7 +7,7 @@ export const Problem = object(
     type: text(),
     title: text('What the code means'),
     status: count(),
-    detail: text('What happened, for people'),
+    detail: text('What happened'),
     code: text('One of docs/errors.md'),
     hint: Type.Optional(text('What to do')),
     instance: text('Id of the HTTP request, as in the log'),

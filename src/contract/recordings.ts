@@ -21,15 +21,15 @@ export type RecordingView = Shape<typeof RecordingView>
 /** The first line of a recording. */
 export const RecordingHeader = object({
   session: RecordingView,
-  verified: object({ ok: flag(), entries: count(), problem: Type.Optional(text()) }, 'Whether the recording checks'),
+  verified: object({ ok: flag(), entries: count(), problem: Type.Optional(text()) }, 'Result of the verification'),
 })
 export type RecordingHeader = Shape<typeof RecordingHeader>
 
-/** Each line after it: an entry as it was recorded, of whatever kind. Open, because a reader checks the recorded bytes. */
+/** Each line after it: an entry as it was recorded, of any kind. Open, because a reader checks the recorded bytes. */
 export const RecordedEntry: TUnsafe<Record<string, unknown>> = Type.Unsafe({ type: 'object' })
 export type RecordedEntry = Shape<typeof RecordedEntry>
 
-/** What was said in sessions. Reading a recording is a right of its own, and audited before its first byte. */
+/** Recorded sessions. Reading a recording needs its own permission, and is audited before the first byte is sent. */
 export const recordingRoutes = {
   'GET /api/v1/recordings': {
     summary: 'Recordings, newest first',
@@ -42,7 +42,7 @@ export const recordingRoutes = {
     answer: { 200: object({ recordings: list(RecordingView), next: nullable(text()) }) },
   },
   'GET /api/v1/recordings/:sessionId': {
-    summary: 'One recording: its session and whether it checks, then each entry',
+    summary: 'One recording: its session with the result of the verification, then each entry',
     access: 'auditor',
     scope: 'audit',
     params: object({ sessionId: idOf('ses') }),

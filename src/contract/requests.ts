@@ -7,7 +7,7 @@ import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, 
 const RequestId = idOf('req')
 const params = object({ id: RequestId })
 
-/** All that a person may say; everything else about a request is derived. */
+/** All that a person may set; everything else about a request is derived. */
 const NewRequest = object({
   resource: Type.Optional(ResourceReference),
   level: Type.Optional(LevelName),
@@ -21,7 +21,7 @@ const NewRequest = object({
 })
 
 const Decision = object({
-  digest: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Of the request as it was shown to you' }),
+  digest: Type.String({ pattern: '^[0-9a-f]{64}$', description: 'Digest of the request that you saw' }),
   comment: Type.Optional(Type.String({ maxLength: 1000 })),
 })
 
@@ -39,13 +39,13 @@ const RequestView = object({
   digest: text('A decision must carry it'),
   status: oneOf(['pending', 'granted', 'denied', 'cancelled', 'expired', 'refused']),
   statusReason: nullable(text()),
-  extendsGrantId: nullable(text('The grant that it lengthens; null: it asks for a new one')),
+  extendsGrantId: nullable(text('The grant that it extends; null: it is for a new one')),
   createdAt: instant(),
-  expiresAt: instant('When it lapses if nobody decides'),
+  expiresAt: instant('When it expires without a decision'),
   endedAt: nullable(instant()),
   stages: list(
     object({ anyOf: list(text()), count: count(), approvals: count() }),
-    'Each in order, with how many have approved it',
+    'In order, each with the number of approvals',
   ),
   stage: nullable(count('0, 1 …; null when nothing is to be decided')),
   decisions: list(
@@ -66,7 +66,7 @@ export type RequestView = Shape<typeof RequestView>
 
 const OneRequest = object({ request: RequestView })
 
-/** What came of asking: an answer to a request, an extension or a decision. */
+/** The outcome of a request, an extension or a decision. */
 const Outcome = object({ request: RequestView, grant: nullable(GrantView) })
 export type Outcome = Shape<typeof Outcome>
 
@@ -80,21 +80,21 @@ const decide = {
 
 export const requestRoutes = {
   'GET /api/v1/requests': {
-    summary: 'Requests that concern the caller, newest first',
+    summary: 'Requests of the caller and requests that the caller may decide, newest first',
     access: 'user',
     scope: 'read',
     query: Listing,
     answer: { 200: object({ requests: list(RequestView) }) },
   },
   'POST /api/v1/requests': {
-    summary: 'Asks for access; a rule without stages gives it at once',
+    summary: 'Requests access; a rule without stages grants it at once',
     access: 'user',
     scope: 'request',
     body: NewRequest,
     answer: { 201: Outcome },
   },
   'GET /api/v1/requests/:id': {
-    summary: 'One request, as it is now',
+    summary: 'One request in its current state',
     access: 'user',
     scope: 'read',
     params,
@@ -103,7 +103,7 @@ export const requestRoutes = {
   'POST /api/v1/requests/:id/approve': { summary: 'Approves the current stage of a request', ...decide },
   'POST /api/v1/requests/:id/deny': { summary: 'Denies a request', ...decide },
   'POST /api/v1/requests/:id/cancel': {
-    summary: "Cancels a request of the caller's",
+    summary: "Cancels one of the caller's requests",
     access: 'user',
     scope: 'request',
     params,
@@ -111,7 +111,7 @@ export const requestRoutes = {
     answer: { 200: OneRequest },
   },
   'POST /api/v1/grants/:id/extend': {
-    summary: "Asks for more time on a grant of the caller's",
+    summary: "Requests more time on one of the caller's grants",
     access: 'user',
     scope: 'request',
     params: object({ id: idOf('grt') }),

@@ -10,19 +10,19 @@ const ResourceView = object(
     region: nullable(text()),
     name: text('Last part of the id'),
     tags: mapOf(text()),
-    protocol: nullable(text('Which client it takes; null: none that a port carries')),
-    shown: mapOf(text(), 'What its kind shows of the target'),
-    database: nullable(text('Where clients connect when they name no database; also in `shown`')),
-    levels: list(text(), 'Levels that the caller may ask for'),
+    protocol: nullable(text('Which clients can connect; null: none through a port')),
+    shown: mapOf(text(), 'Details of the target that its kind shows'),
+    database: nullable(text('Database for clients that name none; also in `shown`')),
+    levels: list(text(), 'Levels that the caller may request'),
     grants: list(object({ id: text(), level: text(), endsAt: instant() }), "The caller's live grants"),
   },
-  'What a person is told of a resource: never its endpoint',
+  'What people may know of a resource: never its endpoint',
 )
 export type ResourceView = Shape<typeof ResourceView>
 
 export const resourceRoutes = {
   'GET /api/v1/resources': {
-    summary: 'Resources that the caller may ask for or holds a grant on; all of them for admins and auditors',
+    summary: 'Resources that the caller may request or holds a grant on; all of them for admins and auditors',
     access: 'user',
     scope: 'read',
     query: object({

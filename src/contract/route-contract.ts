@@ -15,7 +15,7 @@ export interface RouteContract {
   readonly access: 'public' | Role
   /** What an API token must carry; a route without it can't be called with an API token. */
   readonly scope?: Scope
-  /** A person must be there: no API token. */
+  /** Requires a person's sign-in: no API token. */
   readonly interactive?: true
   readonly params?: TObject
   readonly query?: TObject

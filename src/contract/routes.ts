@@ -17,7 +17,7 @@ import { tokenRoutes } from './tokens.ts'
 
 /**
  * Every route and websocket of the daemon, by method and path. Handlers, the CLI and the documents get from here what a route
- * takes and gives and who may call it; nobody writes it a second time. The contract only grows: test/fixtures/contract.json
+ * takes and gives and who may call it; nothing repeats it. The contract only grows: test/fixtures/contract.json
  * holds it as it was last agreed on.
  */
 export const routes = {

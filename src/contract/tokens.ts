@@ -8,13 +8,13 @@ export const longestConnectTokenMs = 12 * 3_600_000
 
 const ApiTokenId = idOf('api')
 const ConnectTokenId = Type.String({ pattern: '^[0-9a-z]{16}$' })
-const Cidr = Type.String({ minLength: 2, maxLength: 49, description: 'Address or range from which it may be used' })
+const Cidr = Type.String({ minLength: 2, maxLength: 49, description: 'Address or range it may be used from' })
 const Listing = object({
-  all: Type.Optional(Type.Boolean({ description: "Also other people's; for admins" })),
+  all: Type.Optional(Type.Boolean({ description: "Include other people's (admins)" })),
 })
 
 const use = {
-  cidr: nullable(text('From where it may be used; null: from anywhere')),
+  cidr: nullable(text('Where it may be used from; null: anywhere')),
   createdAt: instant(),
   expiresAt: instant(),
   lastUsedAt: nullable(instant()),
@@ -23,7 +23,7 @@ const use = {
 
 const apiToken = {
   id: text(),
-  principalId: text('Who it acts as'),
+  principalId: text('Whom it acts as'),
   createdBy: text(),
   name: text('What it is for'),
   scopes: list(oneOf(scopes)),
@@ -45,17 +45,17 @@ export type ConnectTokenView = Shape<typeof ConnectTokenView>
 
 const IssuedConnectToken = object({
   ...connectToken,
-  token: text('The password; shown this once'),
+  token: text('The password; never shown again'),
   user: text('User name for clients: t_ and the id'),
   host: nullable(text("The broker's own port for this resource; null when it has none")),
   port: nullable(count()),
 })
 export type IssuedConnectToken = Shape<typeof IssuedConnectToken>
 
-/** API tokens and connect tokens. Neither is ever shown again. */
+/** API tokens and connect tokens. Both are shown only once. */
 export const tokenRoutes = {
   'GET /api/v1/tokens': {
-    summary: 'API tokens that work now',
+    summary: 'Valid API tokens',
     access: 'user',
     scope: 'read',
     query: Listing,
@@ -71,10 +71,10 @@ export const tokenRoutes = {
       durationMs: Type.Integer({ minimum: 60_000, maximum: longestApiTokenMs, description: 'Milliseconds' }),
       cidr: Type.Optional(Cidr),
       serviceAccount: Type.Optional(
-        Type.String({ minLength: 1, maxLength: 128, description: 'Id or name of a service account that is yours' }),
+        Type.String({ minLength: 1, maxLength: 128, description: 'Id or name of a service account that you own' }),
       ),
     }),
-    answer: { 201: object({ ...apiToken, token: text('The secret; shown this once') }) },
+    answer: { 201: object({ ...apiToken, token: text('The secret; never shown again') }) },
   },
   'DELETE /api/v1/tokens/:id': {
     summary: 'Revokes an API token, and the connect tokens issued through it',
@@ -84,25 +84,25 @@ export const tokenRoutes = {
     answer: { 204: 'nothing' },
   },
   'GET /api/v1/connect-tokens': {
-    summary: 'Connect tokens that work now',
+    summary: 'Valid connect tokens',
     access: 'user',
     scope: 'read',
     query: Listing,
     answer: { 200: object({ connectTokens: list(ConnectTokenView) }) },
   },
   'POST /api/v1/connect-tokens': {
-    summary: 'Issues a password for stock clients, bound to one grant',
+    summary: 'Issues a password for database clients, bound to one grant',
     access: 'user',
     scope: 'connect',
     body: object({
       resource: ResourceReference,
       level: Type.Optional(LevelName),
-      grant: Type.Optional(Type.String({ pattern: '^grt_[0-9a-z]{26}$', description: 'This grant and no other' })),
+      grant: Type.Optional(Type.String({ pattern: '^grt_[0-9a-z]{26}$', description: 'Only this grant' })),
       durationMs: Type.Optional(
         Type.Integer({
           minimum: 1000,
           maximum: longestConnectTokenMs,
-          description: 'Cut to what grant and rule allow',
+          description: 'Limited to what the grant and its rule allow',
         }),
       ),
       cidr: Type.Optional(Cidr),
@@ -110,7 +110,7 @@ export const tokenRoutes = {
     answer: { 201: IssuedConnectToken },
   },
   'DELETE /api/v1/connect-tokens/:id': {
-    summary: 'Revokes a connect token; the grant lives on',
+    summary: 'Revokes a connect token; the grant stays active',
     access: 'user',
     scope: 'connect',
     params: object({ id: ConnectTokenId }),

@@ -25,7 +25,7 @@ export interface AppOptions {
   readonly routes: readonly FastifyPluginAsync[]
   /** Served ahead of all this. */
   readonly ownPaths?: readonly OwnPath[]
-  /** Requests per minute and address; 600 unless told. */
+  /** Requests per minute and address; default 600. */
   readonly rateLimit?: number
 }
 
@@ -81,6 +81,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   )
   for (const plugin of options.routes) await app.register(plugin)
   await app.ready()
-  serveOwnPaths(app.server, options.ownPaths ?? [], (error) => app.log.error({ err: error }, 'a path of a kind failed'))
+  serveOwnPaths(app.server, options.ownPaths ?? [], (error) =>
+    app.log.error({ err: error }, 'a handler of a kind failed'),
+  )
   return Object.assign(app, { routeTable }) as App
 }

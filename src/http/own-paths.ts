@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-/** Paths that are served ahead of the API: no body is parsed, no websocket taken up, no limit of the API applies. */
+/** Paths that are served ahead of the API: no body is parsed, no websocket accepted, no limit of the API applies. */
 export interface OwnPath {
   /** First segment: `/k8s`. */
   readonly path: string

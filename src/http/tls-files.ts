@@ -51,10 +51,7 @@ export class WatchedCertificate {
       this.#logger.info({ cert: this.#files.cert }, 'certificate reloaded')
       return true
     } catch (error) {
-      this.#logger.error(
-        { err: error, cert: this.#files.cert },
-        'the new certificate cannot be used; the old one stays',
-      )
+      this.#logger.error({ err: error, cert: this.#files.cert }, 'cannot use the new certificate; keeping the old one')
       return false
     }
   }

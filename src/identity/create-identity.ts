@@ -33,7 +33,7 @@ export interface Identity extends IdentityService {
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
 }
 
-/** Builds identity, and learns from the audit log what was taken away before this daemon started. */
+/** Builds identity, and learns from the audit log what was removed before this daemon started. */
 export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const removals = new Removals()
   const core: Core = { ...deps, removals, directory: new Directory({ ...deps, removals }), mutex: new KeyedMutex() }
@@ -110,14 +110,12 @@ function usable(
   }
 }
 
-/** Each step by itself, so that one that fails doesn't keep the others from being done; never two rounds at once. */
+/** Each step on its own, so that one that fails does not stop the others; never two rounds at once. */
 function sweeper(core: Core, steps: readonly (() => Promise<void>)[]): () => Promise<void> {
   let round: Promise<void> | undefined
   const run = async () => {
     for (const step of steps) {
-      await step().catch((error: unknown) =>
-        core.logger.error({ err: error }, 'a part of the sweep of identity failed'),
-      )
+      await step().catch((error: unknown) => core.logger.error({ err: error }, 'part of the identity sweep failed'))
     }
   }
   return () => {

@@ -9,7 +9,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Prober } from './logins/logins.ts'
 import type { TokenGrants } from './tokens/token-grants.ts'
 
-/** What identity needs of the rest of the house. */
+/** What identity needs from the other parts. */
 export interface IdentityDeps {
   readonly db: Db
   readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'seal' | 'unseal'>
@@ -21,6 +21,6 @@ export interface IdentityDeps {
   readonly config: Config['oidc']
   /** Access needs identity, and connect tokens need access; asked for when the first is issued. */
   access(): TokenGrants
-  /** Omitted: refresh tokens are kept, but not tried. */
+  /** Omitted: refresh tokens are stored, but not probed. */
   readonly prober?: Prober
 }

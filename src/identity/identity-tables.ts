@@ -1,6 +1,6 @@
 /**
  * Tables of src/identity; made in src/store/migrations. Every row carries a MAC over its columns, so that a writer of the
- * database can make nobody a member of a group, start a login, or mint a token.
+ * database can't add a group member, start a login, or mint a token.
  */
 export interface IdentityTables {
   principals: {

@@ -2,10 +2,10 @@ import type { Claim, Identity as Identified, TokenKeys } from '../../proxy/doorm
 import type { ClientOrigin } from '../../proxy/session.ts'
 import type { Login, Principal } from './principal.ts'
 
-/** What the rest of the house may ask of identity. Built by `createIdentity` (create-identity.ts). */
+/** The interface of identity for the other parts. Built by `createIdentity` (create-identity.ts). */
 export interface IdentityService {
   /**
-   * Who sends this HTTP request or opens this websocket? Null when nothing valid was shown.
+   * Who sends this HTTP request or opens this websocket? Null without valid credentials.
    * @param bearer the value after `Bearer `, a CLI login token or an API token
    * @throws BrokerError ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE for an API token whose secret is right
    */

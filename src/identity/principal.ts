@@ -17,20 +17,20 @@ export interface Principal {
   /** E-mail or subject of the manager, as the provider gave it. */
   readonly manager: string | null
   readonly active: boolean
-  /** Epoch milliseconds since when the identity is frozen; null when it isn't. */
+  /** Epoch milliseconds since when the identity is locked; null when it isn't. */
   readonly lockedAt: number | null
   /** Who answers for a service account. */
   readonly ownerId: string | null
 }
 
-/** One authenticated way in. Every HTTP request and websocket past the door carries one. */
+/** An authenticated login or token. Every HTTP request and websocket has one once it is authenticated. */
 export interface Login {
   /** Login or API token id. */
   readonly id: string
   readonly via: 'web' | 'cli' | 'api-token'
   readonly principal: Principal
   readonly roles: readonly Role[]
-  /** A person was there: web or CLI login, never an API token. Decisions need it. */
+  /** A person signed in: web or CLI login, never an API token. Decisions need it. */
   readonly interactive: boolean
   /** When the person last proved who they are, epoch milliseconds. */
   readonly authenticatedAt: number

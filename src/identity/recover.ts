@@ -5,7 +5,7 @@ import type { Core } from './core.ts'
 
 /**
  * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
- * newest version of each principal. So a row that was put back while the daemon was down counts for nothing either.
+ * newest version of each principal. So a row that was restored while the daemon was down does not count either.
  */
 export async function recover(core: Core): Promise<void> {
   const { audit } = core

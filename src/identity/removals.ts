@@ -1,9 +1,9 @@
 import { KnownVersions } from '../store/known-versions.ts'
 
 /**
- * What was taken away, and the newest version of every principal, as far as this daemon knows from its own writes and from
- * the audit log. It holds from the instant of the decision, whatever the store says: a write that failed, and a row that
- * somebody put back with its valid MAC, give nothing.
+ * What was removed, and the newest version of every principal, as far as this daemon knows from its own writes and from
+ * the audit log. It counts from the instant of the decision and overrides the store: a write that failed, or a row that was
+ * restored with its valid MAC, gives no access.
  */
 export class Removals {
   readonly #versions = new KnownVersions()

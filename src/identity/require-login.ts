@@ -2,7 +2,7 @@ import type { Identity } from '../../proxy/doorman.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Login } from './principal.ts'
 
-/** For handlers behind the door. */
+/** For handlers of routes that require a sign-in. */
 export function requireLogin(request: { readonly login: Login | null }): Login {
   if (!request.login) throw new BrokerError('LOGIN_REQUIRED')
   return request.login

@@ -13,12 +13,12 @@ import { requireLogin } from './require-login.ts'
 
 /**
  * Registers routes from the contract. It lives here because the handlers of kinds use it as well, and kinds import nothing of
- * src/http; what it adds to Fastify, the login that was checked at the door, is identity's.
+ * src/http; what it adds to Fastify, the authenticated login, is identity's.
  */
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Null on public routes when nobody is signed in. */
+    /** Null on public routes without a sign-in. */
     login: Login | null
   }
   interface FastifyContextConfig {
@@ -26,12 +26,12 @@ declare module 'fastify' {
     access?: 'public' | Role
     /** What an API token must carry; a route without it can't be called with an API token. */
     scope?: Scope
-    /** A person must be there: no API token. */
+    /** Requires a person's sign-in: no API token. */
     interactive?: boolean
   }
 }
 
-/** One call of a route: what was said, as the contract has it, and by whom. */
+/** One call of a route: its input, as the contract defines it, and its caller. */
 export interface Call<K extends RouteKey> {
   readonly params: Input<K, 'params'>
   readonly query: Input<K, 'query'>

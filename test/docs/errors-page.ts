@@ -6,9 +6,9 @@ import { table } from './markdown.ts'
 
 const introduction = `# Errors
 
-Every error a person can meet, the same everywhere: problem+json over HTTP (\`code\`), a FATAL \`ErrorResponse\` in PostgreSQL
-(the code is in its DETAIL), an exit code of the command line. Codes are never reused. What is behind an error is in the
-daemon's log only, under the same session id.
+Every error a person can see, the same everywhere: problem+json over HTTP (\`code\`), a FATAL \`ErrorResponse\` in PostgreSQL
+(the code is in its DETAIL), an exit code of the command line. Codes are never reused. The cause of an error is only in
+the daemon's log, under the same session id.
 `
 
 export function renderErrors(): string {
@@ -20,5 +20,5 @@ export function renderErrors(): string {
     errors[code].text,
     advice[code],
   ])
-  return `${introduction}\n${table(['Code', 'HTTP', 'SQLSTATE', 'Exit', 'Says', 'What to do'], rows)}`
+  return `${introduction}\n${table(['Code', 'HTTP', 'SQLSTATE', 'Exit', 'Message', 'What to do'], rows)}`
 }

@@ -8,9 +8,9 @@ import { createMetrics } from '../../src/telemetry/metrics.ts'
 
 const introduction = `# HTTP
 
-Every route and websocket, and who may call it. \`user\` is anybody who is signed in; an admin is no auditor by that. An API
-token needs the scope besides, and cannot call what is interactive or has none. A browser's cookie changes something only from
-our own pages (\`Origin\`). The API is described in \`/api/v1/openapi.json\`; errors are problem+json with the codes of
+Every route and websocket, and who may call it. \`user\` is anyone who is signed in; an admin is not automatically an auditor. An API
+token also needs the scope, and cannot call routes that are interactive or have none. With a browser's cookie, only our own
+pages can change state (\`Origin\`). The API is described in \`/api/v1/openapi.json\`; errors are problem+json with the codes of
 [errors.md](errors.md).
 
 | | route | what it does | who | scope of an API token | |
@@ -30,7 +30,7 @@ function summaryOf(method: string, url: string): string {
   return key in routes ? routes[key as RouteKey].summary : ''
 }
 
-/** The routes as they register themselves; no request is made, so what they would need is not there. */
+/** The routes as they register themselves; no request is made, so so their dependencies are absent. */
 export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
   const publicUrl = 'https://access.example.com'
   const absent = {} as never

@@ -5,7 +5,7 @@ import { table } from './markdown.ts'
 /** What the values of a label are. */
 const labels: Readonly<Record<string, string>> = {
   kind: 'kind of the resource, e.g. `rds-postgres`',
-  outcome: 'what became of it: the end reason of a session, the status of a request, `succeeded`, `failed` …',
+  outcome: 'the outcome: the end reason of a session, the status of a request, `succeeded`, `failed` …',
   phase: '`identify`, `authorize`, `aws`, `upstream`',
   direction: '`up` (client to target), `down`',
   reason: 'why a session was ended, e.g. `grant-revoked`',
@@ -25,7 +25,7 @@ the name of a resource. Times are in seconds; a histogram is \`NAME_bucket\`, \`
 `
 
 const rest = `
-Beside these, what prom-client says of any Node.js process: \`process_*\` (CPU, memory, open files) and \`nodejs_*\` (event loop
+In addition, prom-client's metrics of every Node.js process: \`process_*\` (CPU, memory, open files) and \`nodejs_*\` (event loop
 delay, heap, garbage collection).
 `
 

@@ -37,7 +37,7 @@ await t.test('search: by type, subject and actor; nothing found is said; an unkn
   const ofSession = await carol.run(['audit', 'search', '--subject', session.sessionId, '--type', 'session.started'])
   t.match(ofSession.stdout, new RegExp(`session\\.started.*${session.sessionId}`))
   t.equal((await carol.json<Event[]>(['audit', 'search', '--limit', '3'])).length, 3)
-  t.match(await carol.run(['audit', 'search', '--type', 'grant.tampered']), { code: 0, stdout: 'no such events\n' })
+  t.match(await carol.run(['audit', 'search', '--type', 'grant.tampered']), { code: 0, stdout: 'no matching events\n' })
   t.match(await carol.run(['audit', 'search', '--type', 'session.begun']), { code: 1, stderr: /type/ })
 })
 
@@ -77,23 +77,27 @@ await t.test('an export is proven without the daemon; a changed, shortened or re
   await waitUntil(() => anchors() > before, 'a checkpoint is anchored', 15_000, 50)
   const anchor = path.join(dir, 'anchor.jsonl')
   copyFileSync(company.daemon.anchorFile, anchor)
-  t.match(await carol.run(['audit', 'export', '--out', file]), { code: 0, stdout: /\d+ lines in/ })
+  t.match(await carol.run(['audit', 'export', '--out', file]), { code: 0, stdout: /wrote \d+ lines to/ })
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
   const verify = (content: readonly string[], ...more: string[]) => {
     const copy = path.join(dir, 'copy.jsonl')
     writeFileSync(copy, `${content.join('\n')}\n`)
     return carol.run(['audit', 'verify', '--export', copy, '--public-key', key, ...more])
   }
-  t.match(await verify(lines, '--anchor', anchor), { code: 0, stdout: /^good: [\s\S]*proven up to event \d+/ })
+  t.match(await verify(lines, '--anchor', anchor), { code: 0, stdout: /^verified: [\s\S]*proven up to event \d+/ })
   t.match(await verify(lines), { code: 0, stdout: /without an anchor/ })
 
   const at = lines.findIndex((line) => line.includes('"grant.created"'))
   const { seq } = (JSON.parse(lines[at] ?? '{}') as { event: Event }).event
   const changed = lines.with(at, (lines[at] ?? '').replace('readonly', 'adminxxx'))
-  t.match(await verify(changed), { code: 1, stdout: new RegExp(`NOT GOOD[\\s\\S]*${seq}`) }, 'the place is named')
-  t.match(await verify(lines.toSpliced(at, 1)), { code: 1, stdout: /NOT GOOD/ }, 'one event is left out')
+  t.match(
+    await verify(changed),
+    { code: 1, stdout: new RegExp(`VERIFICATION FAILED[\\s\\S]*${seq}`) },
+    'the place is named',
+  )
+  t.match(await verify(lines.toSpliced(at, 1)), { code: 1, stdout: /VERIFICATION FAILED/ }, 'one event is left out')
   const swapped = lines.with(at, lines[at + 1] ?? '').with(at + 1, lines[at] ?? '')
-  t.match(await verify(swapped), { code: 1, stdout: /NOT GOOD/ })
+  t.match(await verify(swapped), { code: 1, stdout: /VERIFICATION FAILED/ })
   t.match(await verify(lines.slice(0, -3), '--anchor', anchor), { code: 1 }, 'the end is cut off')
   t.match(await verify(['garbage']), { code: 1 })
   t.match(await carol.run(['audit', 'verify', '--export', path.join(dir, 'nowhere'), '--public-key', key]), {
@@ -107,7 +111,7 @@ await t.test('recordings: listed, played with values, rows and errors; reading i
   t.match(listed, [{ id: session.sessionId, principal: 'alice@example.com' }])
   const played = await carol.run(['recordings', 'play', session.sessionId])
   t.equal(played.code, 0)
-  t.match(played.stdout, /the recording is whole/)
+  t.match(played.stdout, /recording verified/)
   t.match(played.stdout, /where id = \$1 and total > \$2[\s\S]*\$1 = "17"[\s\S]*\$2 = "0"/)
   t.match(played.stdout, /ERROR 42P01: relation "nowhere" does not exist/)
   const json = await carol.run(['recordings', 'play', session.sessionId, '--json'])
@@ -140,9 +144,9 @@ await t.test('a recording that was changed on disk is named by `audit verify`, a
   const report = await carol.run(['audit', 'verify'])
   t.equal(report.code, 1)
   t.match(report.stdout, new RegExp(session.sessionId))
-  t.match((await carol.run(['recordings', 'play', session.sessionId])).stdout, /NOT GOOD/)
+  t.match((await carol.run(['recordings', 'play', session.sessionId])).stdout, /VERIFICATION FAILED/)
   writeFileSync(file, good)
-  t.match(await carol.run(['audit', 'verify']), { code: 0, stdout: /^good/ })
+  t.match(await carol.run(['audit', 'verify']), { code: 0, stdout: /^verified/ })
 })
 
 await t.test('the store of a daemon that is stopped is proven too, with its recordings', async (t) => {
@@ -152,6 +156,6 @@ await t.test('the store of a daemon that is stopped is proven too, with its reco
     ...['audit', 'verify', '--store', `sqlite:${databaseFile}`, '--recordings', recordingsDir],
     ...['--anchor', anchorFile, '--public-key', path.join(dir, 'key.pem')],
   ])
-  t.match(ran, { code: 0, stdout: /^good/ })
+  t.match(ran, { code: 0, stdout: /^verified/ })
   company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
 })

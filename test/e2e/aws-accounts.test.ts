@@ -198,7 +198,7 @@ test('accounts', async (t) => {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ resource: 'Personal', level: 'readonly' }),
     })
-    t.match(await response.json(), { code: 'LOGIN_REQUIRED', detail: /only somebody who signed in has one/ })
+    t.match(await response.json(), { code: 'LOGIN_REQUIRED', detail: /API tokens have none/ })
   })
 
   await t.test('policies, with what this installation is called', async (t) => {

@@ -38,7 +38,7 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
 
   // The local proxy, with psql on it, while the list of processes is read.
   const local = commands.alice.start(['connect', 'orders', '--json'])
-  await local.prints(/Ctrl-C ends it/)
+  await local.prints(/Press Ctrl-C to stop/)
   const { connections } = JSON.parse(local.stdout) as { connections: pg.ClientConfig[] }
   secrets.push({ what: 'password of the local proxy', value: String(connections[0]?.password) })
   const psql = commands.alice.start(['psql', 'orders', '--', '-c', `select 'busy'`, '-c', 'select pg_sleep(2)'])

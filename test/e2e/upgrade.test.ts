@@ -193,7 +193,7 @@ async function logIsProven(t: Tap, company: Company, fixture: Fixture): Promise<
   const offline = ['--public-key', file('key.pem'), '--anchor', oldAnchor]
   t.match(await carol.run(['audit', 'verify', '--export', file('audit.jsonl'), ...offline]), {
     code: 0,
-    stdout: /^good: [\s\S]*proven up to event \d+/,
+    stdout: /^verified: [\s\S]*proven up to event \d+/,
   })
   const lines = jsonLines(readFileSync(file('audit.jsonl'), 'utf8')) as { event?: Event }[]
   const exported = lines.flatMap(({ event }) => event ?? [])
@@ -205,7 +205,7 @@ async function logIsProven(t: Tap, company: Company, fixture: Fixture): Promise<
   const store = ['--store', `sqlite:${left.databaseFile}`, '--recordings', left.recordingsDir]
   t.match(await carol.run(['audit', 'verify', ...store, ...offline]), {
     code: 0,
-    stdout: new RegExp(`^good: ${audit.events} events`),
+    stdout: new RegExp(`^verified: ${audit.events} events`),
   })
 }
 

@@ -80,7 +80,7 @@ class Tour {
     const listed = await this.as('alice', 'grants --json', { lines: 0 })
     const [grant] = JSON.parse(listed.stdout) as { id: string }[]
     await this.as('alice', `return ${grant?.id}`)
-    await this.as('alice', 'psql orders -- -c "select 1"', { exit: 4, shows: [/gave the access back/] })
+    await this.as('alice', 'psql orders -- -c "select 1"', { exit: 4, shows: [/returned the access/] })
   }
 
   async query(): Promise<void> {
@@ -117,7 +117,7 @@ class Tour {
   async recording(): Promise<void> {
     this.print.heading('What was said is recorded, with the values bound')
     const local = this.start('alice', 'connect orders --json')
-    await local.prints(/Ctrl-C ends it/)
+    await local.prints(/Press Ctrl-C to stop/)
     const { connections } = JSON.parse(local.stdout) as { connections: pg.ClientConfig[] }
     const { host, port, user, password, database } = connections[0] ?? {}
     const client = new pg.Client({ host, port, user, password, database } as pg.ClientConfig)
@@ -238,7 +238,7 @@ class Tour {
     const anchorFile = join(dir, 'anchor.jsonl')
     await this.as('carol', 'audit tail --since 10m --no-follow', { lines: 8, shows: [/session\.started/] })
     await this.as('carol', 'audit search --type session.denied', { shows: [/session\.denied/] })
-    await this.as('carol', 'audit verify', { shows: [/good|ok/i] })
+    await this.as('carol', 'audit verify', { shows: [/^verified: /] })
     copyFileSync(this.#demo.anchorFile, anchorFile) // before the copy: a younger anchor would know of events that it lacks
     const copy = join(dir, 'audit.jsonl')
     await this.as('carol', `audit export --out ${copy}`)

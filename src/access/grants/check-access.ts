@@ -20,7 +20,7 @@ type Refused = Extract<AccessAnswer, { allowed: false }>
 /** May this principal open a session now? Reads principal, grant and rules again. */
 export async function checkAccess(core: Core, ask: CheckAsk): Promise<AccessAnswer> {
   const principal = await core.identity.principal(ask.principalId)
-  if (!principal) return refuse('PRINCIPAL_INACTIVE', 'the directory does not know this identity any more')
+  if (!principal) return refuse('PRINCIPAL_INACTIVE', 'this identity is no longer in the directory')
   const standing = checkStanding(principal)
   if (standing) {
     const isLocked = standing.code === 'PRINCIPAL_LOCKED'
@@ -72,7 +72,7 @@ async function checkByResource(core: Core, principal: Principal, ask: CheckAsk):
     const named = levels.sort().join(', ')
     return refuse(
       'GRANT_DENIED',
-      `you hold several levels on ${resource.id}: ${named}; name one`,
+      `you hold several levels on ${resource.id}: ${named}; choose one`,
       `--level ${levels[0]}`,
     )
   }
@@ -107,7 +107,7 @@ function refuseEnded(core: Core, principal: Principal, resource: Resource, grant
   return refuse('GRANT_EXPIRED', `it ended at ${new Date(grant.endsAt).toISOString()}`, hint)
 }
 
-/** No live grant: says what was, what is pending, or that there is none; and what to type. */
+/** No live grant: says what ended, what is pending, or that there is none; and which command to run. */
 async function refuseWithoutGrant(
   core: Core,
   principal: Principal,
@@ -124,7 +124,7 @@ async function refuseWithoutGrant(
       (level === undefined || request.level === level),
   )
   if (pending) {
-    const waiting = `your request ${pending.id} for level ${pending.level} waits for approval`
+    const waiting = `your request ${pending.id} for level ${pending.level} is waiting for approval`
     return refuse('GRANT_DENIED', waiting, 'see: sallyport requests')
   }
   const [last] = readings.filter(({ problem }) => !problem).sort((a, b) => endOf(b.grant) - endOf(a.grant))
@@ -156,5 +156,5 @@ function howToAsk(core: Core, principal: Principal, resource: Resource, level: s
     ...(require.reason ? ['--reason "…"'] : []),
     ...(require.ticket ? ['--ticket …'] : []),
   ]
-  return `ask for it: ${words.join(' ')}`
+  return `request it: ${words.join(' ')}`
 }

@@ -5,7 +5,7 @@ import { fillsStage } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import type { GrantReading } from './grant-keeper.ts'
 
-/** Whether this person approves what the grant's rule gives: anybody of any of its stages. */
+/** Whether this person approves what the grant's rule gives: anyone who may fill one of its stages. */
 async function approvesGrant(
   core: Core,
   principal: Principal,
@@ -18,7 +18,7 @@ async function approvesGrant(
   return holder !== undefined && rule.stages.some((stage) => fillsStage(stage, principal, holder))
 }
 
-/** Admins, the approvers of its rule, and whoever holds it. */
+/** Admins, the approvers of its rule, and its holder. */
 export async function mayEndGrant(
   core: Core,
   login: Login,
@@ -33,7 +33,7 @@ export async function mayEndGrant(
 }
 
 /**
- * Takes a grant away, or gives it back when it is one's own. Takes effect before it is stored or audited.
+ * Revokes a grant, or returns one's own. Takes effect before it is stored or audited.
  * @returns the grant as it ended
  * @throws BrokerError NOT_FOUND, ROLE_REQUIRED, STALE when it is over
  */
@@ -49,7 +49,7 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
     ? ({
         state: 'returned',
         reason: 'grant-returned',
-        text: `you gave the access back${because}`,
+        text: `you returned the access${because}`,
         event: 'grant.returned',
       } as const)
     : ({
@@ -58,9 +58,9 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
         text: `access was revoked by ${principal.name}${because}`,
         event: 'grant.revoked',
       } as const)
-  const said = { name: principal.name, ...(why ? { reason: why } : {}) }
-  if (!(await core.grants.end(id, { ...how, actor: principal.id, said })))
-    throw new BrokerError('STALE', `the grant is ${grant.state === 'active' ? 'over' : grant.state} already`)
+  const auditText = { name: principal.name, ...(why ? { reason: why } : {}) }
+  if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText })))
+    throw new BrokerError('STALE', `the grant is already ${grant.state === 'active' ? 'over' : grant.state}`)
   return (await core.grants.read(id))?.grant ?? grant
 }
 

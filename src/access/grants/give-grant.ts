@@ -7,8 +7,8 @@ import type { StoredGrant } from '../rows/rows.ts'
 import { grantEvent } from './grant-keeper.ts'
 
 /**
- * Gives what a request has earned: a new grant, or a longer one. It is audited first, so that nothing is given that isn't on
- * record. @param write stores request and grant, both or neither
+ * Creates or extends the grant of an approved request. It is audited first, so that no grant is missing from the
+ * log. @param write stores request and grant, both or neither
  * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE, STALE: nothing was given
  */
 export async function giveGrant(
@@ -51,11 +51,11 @@ function newGrant(core: Core, request: AccessRequest): StoredGrant {
   }
 }
 
-/** The grant under the rule of its newest approval; whose it is and what for never changes. */
+/** The grant under the rule of its newest approval; its holder and resource never change. */
 async function longerGrant(core: Core, request: AccessRequest): Promise<StoredGrant> {
   const reading = await core.grants.read(request.extendsGrantId ?? '')
   if (!reading || reading.problem || !core.grants.isLive(reading.grant))
-    throw new BrokerError('STALE', 'the grant that it would have lengthened has ended')
+    throw new BrokerError('STALE', 'the grant to extend has ended')
   const { grant } = reading
   return {
     ...grant,

@@ -20,7 +20,7 @@ export interface KeeperDeps {
   readonly background: Background
 }
 
-/** A grant as it stands; `problem`: it was not written by the broker, or is not its newest state, and lends nothing. */
+/** A grant in its current state; `problem`: the broker did not write it, or it is not the newest state, so it gives no access. */
 export interface GrantReading {
   readonly grant: StoredGrant
   readonly problem: string | null
@@ -30,13 +30,13 @@ export interface GrantReading {
 export interface GrantEnd {
   readonly state: Exclude<Grant['state'], 'active'>
   readonly reason: EndReason
-  /** Told to whoever uses it. */
+  /** Shown to clients that use it. */
   readonly text: string
   readonly event: AuditType
   /** Principal id, or `system`. */
   readonly actor: string
   /** Free text for the log. */
-  readonly said?: Readonly<Record<string, string>>
+  readonly auditText?: Readonly<Record<string, string>>
 }
 
 const longestTimerMs = 3_600_000
@@ -69,11 +69,11 @@ export class GrantKeeper {
     return found && (await this.judge(found))
   }
 
-  /** What a row that was found is worth. One that isn't what it should be is reported, once per start. */
+  /** Checks a row. A forged or outdated one is reported, once per start. */
   async judge(found: Found<StoredGrant>): Promise<GrantReading> {
     const first = this.#compare(found)
     if (!first.problem) return first
-    // A row that was replaced while it was being read looks put back; the second reading tells.
+    // A row that was replaced while it was being read looks restored; a second read tells.
     const again = await this.#deps.store.grant(found.value.id)
     const reading = again ? this.#compare(again) : first
     if (reading.problem) await this.#report(reading.grant, reading.problem)
@@ -85,20 +85,20 @@ export class GrantKeeper {
     if (unsaved) return { grant: unsaved, problem: null }
     if (!isSigned) return { grant: value, problem: 'its signature is not valid' }
     if (this.#versions.isPutBack(value.id, value.version))
-      return { grant: value, problem: 'an earlier state of it was put back' }
+      return { grant: value, problem: 'an earlier state of it was restored' }
     return { grant: value, problem: null }
   }
 
-  /** Live by the clock that never goes back. */
+  /** Live by the monotonic clock. */
   isLive(grant: Grant): boolean {
     return isLive(grant, this.#deps.clock.now())
   }
 
-  /** A row was written: new, or lengthened. */
+  /** A row was written: new, or extended. */
   noteWritten(grant: StoredGrant): void {
     this.#versions.note(grant.id, grant.version, grant.endsAt)
     const isNew = grant.version === 1
-    if (!isNew && !this.#live.has(grant.id)) return // it ended while it was being lengthened
+    if (!isNew && !this.#live.has(grant.id)) return // it ended while it was being extended
     this.#setLive(grant)
     this.#arm()
   }
@@ -109,13 +109,13 @@ export class GrantKeeper {
   }
 
   /**
-   * Ends a live grant: in memory, then for everybody who listens, then in the store, then in the audit log. A store that
-   * fails is tried again by {@link retry}. @returns false when it was not live any more
+   * Ends a live grant: in memory, then for every subscriber, then in the store, then in the audit log. A store that
+   * fails is retried by {@link retry}. @returns false when it was not live any more
    */
   async end(id: string, how: GrantEnd): Promise<boolean> {
     const ended = await this.endUnaudited(id, how)
     if (!ended) return false
-    await this.#deps.audit.appendRemoval(grantEvent(how.event, how.actor, ended, how.said, { reason: how.reason }))
+    await this.#deps.audit.appendRemoval(grantEvent(how.event, how.actor, ended, how.auditText, { reason: how.reason }))
     return true
   }
 
@@ -151,7 +151,7 @@ export class GrantKeeper {
     await this.#deps.audit.appendRemoval(grantEvent('grant.shortened', 'system', shorter, { reason: text }, fields))
   }
 
-  /** Ends what has run out. */
+  /** Ends what has expired. */
   async expire(): Promise<void> {
     const now = this.#deps.clock.now()
     const due = this.live.filter((grant) => grant.endsAt <= now)
@@ -159,13 +159,13 @@ export class GrantKeeper {
     this.#arm()
   }
 
-  /** Tries again to store what could not be stored, and forgets what no longer matters. */
+  /** Retries writes that failed, and forgets what no longer matters. */
   async retry(): Promise<void> {
     for (const grant of [...this.#unsaved.values()]) await this.#save(grant)
     this.#versions.forget(this.#deps.clock.now())
   }
 
-  /** Takes up the active grants of the store, also those that ran out while nobody looked: {@link expire} ends them. */
+  /** Loads the active grants of the store, also those that expired while the daemon was down: {@link expire} ends them. */
   async load(): Promise<void> {
     for (const found of await this.#deps.store.activeGrants()) {
       const { grant, problem } = await this.judge(found)
@@ -203,7 +203,7 @@ export class GrantKeeper {
     this.#timer.unref()
   }
 
-  /** Writes the newest state over whatever older row is there. A failure leaves it in force in memory. */
+  /** Replaces an older row by the newest state. After a failure the state still applies, in memory. */
   async #save(grant: StoredGrant): Promise<void> {
     try {
       const saved = await this.#replace(grant)
@@ -212,18 +212,18 @@ export class GrantKeeper {
     } catch (error) {
       this.#deps.logger.error(
         { err: error, grant: grant.id },
-        'the end of a grant could not be stored; it is in force, and tried again',
+        'could not store the end of a grant; it is in effect and will be stored later',
       )
     }
   }
 
-  /** A few attempts, because the row may be replaced (lengthened) at the same time. */
+  /** A few attempts, because the row may be replaced (extended) at the same time. */
   async #replace(grant: StoredGrant): Promise<StoredGrant> {
     let newest = grant
     for (let attempt = 0; attempt < 5; attempt++) {
       if (await this.#deps.store.replaceGrant(newest)) return newest
       const found = await this.#deps.store.grant(grant.id)
-      if (!found) return newest // somebody deleted the row: it lends nothing
+      if (!found) return newest // the row was deleted: it gives no access
       if (found.isSigned && found.value.state !== 'active' && found.value.version >= newest.version) return found.value
       newest = { ...grant, version: found.value.version + 1 }
     }
@@ -234,7 +234,7 @@ export class GrantKeeper {
     if (this.#reported.has(grant.id)) return
     this.#reported.add(grant.id)
     this.#dropLive(grant.id)
-    const text = 'the grant does not carry a valid signature and is refused'
+    const text = 'the grant has no valid signature, so it is refused'
     this.#deps.changes.publish({
       what: 'grant',
       id: grant.id,
@@ -242,7 +242,7 @@ export class GrantKeeper {
       text,
       decidedAt: this.#deps.clock.now(),
     })
-    this.#deps.logger.error({ grant: grant.id, problem }, 'a grant was written by somebody else than the broker')
+    this.#deps.logger.error({ grant: grant.id, problem }, 'a grant was changed outside the broker')
     await this.#deps.audit.appendRemoval({
       type: 'grant.tampered',
       actor: 'system',

@@ -4,7 +4,7 @@ import type { StoredGrant } from '../rows/rows.ts'
 import { checkConditions, checkStanding, decideGrant, findRule } from '../rules/decide.ts'
 
 /**
- * Judges live grants and pending requests again, by the rules and the directory as they are now.
+ * Re-checks live grants and pending requests against the current rules and directory.
  * @param principalId only what concerns this principal; omitted: everything
  */
 export async function recheck(core: Core, principalId?: string): Promise<void> {
@@ -15,11 +15,11 @@ export async function recheck(core: Core, principalId?: string): Promise<void> {
   await Promise.all(grants.map((grant) => recheckGrant(core, grant, read)))
   for (const request of await core.requests.pending()) {
     if (!concerns(request.beneficiaryId) && !concerns(request.requesterId)) continue
-    await core.requests.inTurn(request.id, async () => refresh(core, await core.requests.read(request.id), read))
+    await core.requests.exclusively(request.id, async () => refresh(core, await core.requests.read(request.id), read))
   }
 }
 
-/** Ends a grant whose ground is gone, and shortens one that is longer than its rule allows now. */
+/** Ends a grant that is no longer allowed, and shortens one that is longer than its rule now allows. */
 export async function recheckGrant(
   core: Core,
   grant: StoredGrant,
@@ -32,7 +32,7 @@ export async function recheckGrant(
       text,
       event: 'grant.ended',
       actor: 'system',
-      said: { reason: text },
+      auditText: { reason: text },
     })
   const principal = await read(grant.principalId)
   if (!principal?.active) {
@@ -55,8 +55,8 @@ export async function recheckGrant(
 }
 
 /**
- * A pending request as it stands now: expired, cancelled, refused, or with new terms that void what was approved.
- * Call it in the request's turn.
+ * The current state of a pending request: expired, cancelled, refused, or with new terms that void what was approved.
+ * Call it while holding the request's lock.
  */
 export async function refresh(
   core: Core,
@@ -66,18 +66,18 @@ export async function refresh(
   if (request.status !== 'pending') return request
   const { requests, clock } = core
   if (clock.now() >= request.expiresAt) {
-    const reason = 'nobody decided in time'
+    const reason = 'no decision was made in time'
     return await requests.end(request, { status: 'expired', reason, event: 'request.expired', actor: 'system' })
   }
   const gone = await goneParty(request, read)
   if (gone) {
     const how = { status: 'cancelled', reason: gone, event: 'request.cancelled', actor: 'system' } as const
-    return await requests.end(request, { ...how, said: { reason: gone } })
+    return await requests.end(request, { ...how, auditText: { reason: gone } })
   }
   const terms = await currentTerms(core, request, read)
   if ('refused' in terms) {
     const how = { status: 'refused', reason: terms.refused, event: 'request.voided', actor: 'system' } as const
-    return await requests.end(request, { ...how, said: { reason: terms.refused } })
+    return await requests.end(request, { ...how, auditText: { reason: terms.refused } })
   }
   if (terms.ruleDigest === request.ruleDigest) return request
   const changed = { ...request, ...terms, round: request.round + 1, version: request.version + 1 }
@@ -88,7 +88,7 @@ export async function refresh(
 async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<string | null> {
   for (const id of [request.requesterId, request.beneficiaryId]) {
     const principal = await read(id)
-    if (!principal) return 'the directory no longer knows who asked'
+    if (!principal) return 'the requester is no longer in the directory'
     const standing = checkStanding(principal, `${principal.name} is`)
     if (standing) return standing.reason
   }
@@ -109,11 +109,11 @@ async function currentTerms(
   const found = findRule(rules, beneficiary, resource, request.level, `${beneficiary.name} is`)
   if (!found.allowed) return { refused: found.reason }
   const durationMs = await totalMs(core, request)
-  if (durationMs === null) return { refused: 'the grant that it would have lengthened has ended' }
+  if (durationMs === null) return { refused: 'the grant to extend has ended' }
   const unmet = checkConditions(found.rule, { ...request, durationMs })
   if (unmet) return { refused: unmet.reason }
   const { rule, meaning } = found
-  if (rule.stages.length === 0) return { refused: `rule ${rule.name} needs no approval any more; ask again` }
+  if (rule.stages.length === 0) return { refused: `rule ${rule.name} no longer needs approval; request it again` }
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) return { refused: dead }
   const ruleDigest = termsDigest(rule, meaning)

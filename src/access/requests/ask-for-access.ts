@@ -11,11 +11,11 @@ import type { Rule } from '../rules/rule.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from './request.ts'
 import { requestEvent } from './request-keeper.ts'
 
-/** Everything that a person may say about a request; the server derives the rest. */
+/** Everything that a person may set in a request; the server derives the rest. */
 export interface AccessAsk {
   /** Full id or unique last part; omitted with `sameAs`. */
   readonly resource?: string
-  /** Omitted: the one level that may be asked for. */
+  /** Omitted: the only level that may be requested. */
   readonly level?: string
   /** Omitted: an hour, or the rule's longest if that is shorter. */
   readonly durationMs?: number
@@ -23,31 +23,31 @@ export interface AccessAsk {
   readonly ticket?: string
   /** Who gets the grant: id, e-mail or name of another principal. */
   readonly onBehalfOf?: string
-  /** Id of an earlier request of one's own, from which everything is taken that isn't said here. */
+  /** Id of an earlier request of one's own, whose values apply where none is given here. */
   readonly sameAs?: string
 }
 
-export interface Asked {
+export interface AccessOutcome {
   readonly request: AccessRequest
-  /** Given at once by a rule without stages. */
+  /** Granted at once by a rule without stages. */
   readonly grant: StoredGrant | null
 }
 
 /** How long a request waits for its approvers. */
 export const pendingForMs = 24 * 3_600_000
 const defaultDurationMs = 3_600_000
-/** So that nobody floods the approvers. */
+/** So that no one floods the approvers. */
 const mostPending = 50
 
 /**
- * Asks for access; a rule without stages gives it at once.
+ * Requests access; a rule without stages grants it at once.
  * @throws BrokerError with the rule and condition that failed
  */
-export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Promise<Asked> {
+export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Promise<AccessOutcome> {
   const requester = await currentPrincipal(core, login.principal.id)
   const wanted = { ...(await earlierAsk(core, requester, ask.sameAs)), ...ask }
   const beneficiary = await findBeneficiary(core, requester, wanted.onBehalfOf)
-  if (wanted.resource === undefined) throw new BrokerError('INVALID_INPUT', 'resource: name one')
+  if (wanted.resource === undefined) throw new BrokerError('INVALID_INPUT', 'resource: required')
   const mayLookFor = isOwner(requester, beneficiary)
   const resource = core.inForce.catalog.find(
     wanted.resource,
@@ -65,7 +65,7 @@ export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Pr
 }
 
 /**
- * Asks for more time on a live grant of one's own, under the rule that holds now.
+ * Requests more time on one's own live grant, under the current rule.
  * @throws BrokerError NOT_FOUND, GRANT_EXPIRED, and as {@link askForAccess}
  */
 export async function askForExtension(
@@ -73,12 +73,12 @@ export async function askForExtension(
   login: Login,
   grantId: string,
   more: { readonly durationMs: number; readonly reason?: string; readonly ticket?: string },
-): Promise<Asked> {
+): Promise<AccessOutcome> {
   const requester = await currentPrincipal(core, login.principal.id)
   const reading = await core.grants.read(grantId)
   const holder = reading && (await core.identity.principal(reading.grant.principalId))
   const isHis = holder && (holder.id === requester.id || isOwner(requester, holder))
-  if (!reading || !holder || !isHis) throw new BrokerError('NOT_FOUND', `no grant ${grantId} of yours`)
+  if (!reading || !holder || !isHis) throw new BrokerError('NOT_FOUND', `you have no grant ${grantId}`)
   const { grant, problem } = reading
   if (problem) throw new BrokerError('GRANT_TAMPERED')
   if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
@@ -112,7 +112,7 @@ async function submit(
   beneficiary: Principal,
   resource: Resource,
   wanted: Wanted,
-): Promise<Asked> {
+): Promise<AccessOutcome> {
   const { rules } = core.inForce
   const now = core.clock.now()
   const address = beneficiary.id === requester.id ? 'you are' : `${beneficiary.name} is`
@@ -156,20 +156,20 @@ async function submit(
   return { request: grant ? { ...request, status: 'granted' } : request, grant }
 }
 
-/** What is judged: an omitted duration becomes one that any rule allows, because the rule is not yet known. */
+/** The input of the decision: an omitted duration becomes one that any rule allows, because the rule is not yet known. */
 function toAsk(wanted: Wanted, login: Login): Ask {
   const durationMs = wanted.totalMs ?? wanted.durationMs ?? 1
   return { level: wanted.level, durationMs, reason: wanted.reason, ticket: wanted.ticket, login }
 }
 
 async function insert(core: Core, requester: Principal, request: AccessRequest): Promise<StoredGrant | null> {
-  const said = {
+  const auditText = {
     name: requester.name,
     ...(request.reason === null ? {} : { reason: request.reason }),
     ...(request.ticket === null ? {} : { ticket: request.ticket }),
   }
   const fields = { rules: core.inForce.rules.digest, extends: request.extendsGrantId, login: request.requesterLogin }
-  await core.audit.append(requestEvent('request.created', requester.id, request, said, fields))
+  await core.audit.append(requestEvent('request.created', requester.id, request, auditText, fields))
   if (request.stages.length > 0) {
     await core.store.insertRequest({ request })
     core.requests.noteWritten(request)
@@ -182,10 +182,10 @@ async function insert(core: Core, requester: Principal, request: AccessRequest):
   return grant
 }
 
-/** A rule without stages is for the person who asks; only the owner of a service account asks in its stead. */
+/** A rule without stages is for the requester; only the owner of a service account may request for another. */
 function checkSubstitute(requester: Principal, beneficiary: Principal, rule: Rule): void {
   if (requester.id === beneficiary.id || rule.stages.length > 0 || isOwner(requester, beneficiary)) return
-  const text = `rule ${rule.name} is self-service, so only ${beneficiary.name} can ask`
+  const text = `rule ${rule.name} is self-service, so only ${beneficiary.name} can request it`
   throw new BrokerError('GRANT_DENIED', text)
 }
 
@@ -203,14 +203,14 @@ function onlyLevel(core: Core, principal: Principal, resource: Resource): string
   if (only !== undefined && levels.length === 1) return only
   if (only === undefined)
     throw new BrokerError('GRANT_DENIED', `no rule gives ${principal.name} a level on ${resource.id}`)
-  throw new BrokerError('LEVEL_UNKNOWN', `several may be asked for: ${levels.join(', ')}; name one with --level`)
+  throw new BrokerError('LEVEL_UNKNOWN', `several levels are available: ${levels.join(', ')}; choose one with --level`)
 }
 
 async function earlierAsk(core: Core, requester: Principal, id: string | undefined): Promise<AccessAsk> {
   if (id === undefined) return {}
   const earlier = await core.requests.read(id)
   if (earlier.requesterId !== requester.id && earlier.beneficiaryId !== requester.id)
-    throw new BrokerError('NOT_FOUND', `no request ${id} of yours`)
+    throw new BrokerError('NOT_FOUND', `you have no request ${id}`)
   const { resourceId, level, durationMs, reason, ticket } = earlier
   return {
     resource: resourceId,

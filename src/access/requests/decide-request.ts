@@ -30,10 +30,14 @@ export interface Standing {
   readonly progress: Progress
 }
 
-/** @throws BrokerError PRINCIPAL_INACTIVE when somebody in it is gone from the directory */
+/** @throws BrokerError PRINCIPAL_INACTIVE when one of its people is no longer in the directory */
 export async function standingOf(core: Core, request: AccessRequest, read = principalReader(core)): Promise<Standing> {
   const [requester, beneficiary] = await Promise.all([read(request.requesterId), read(request.beneficiaryId)])
-  if (!requester || !beneficiary) throw new BrokerError('PRINCIPAL_INACTIVE', `who asked ${request.id} is gone`)
+  if (!requester || !beneficiary)
+    throw new BrokerError(
+      'PRINCIPAL_INACTIVE',
+      `the requester or beneficiary of ${request.id} is no longer in the directory`,
+    )
   const decisions = await core.store.decisions(request.id)
   const approvers = await readAll(
     decisions.map((decision) => decision.principalId),
@@ -43,12 +47,12 @@ export async function standingOf(core: Core, request: AccessRequest, read = prin
 }
 
 /**
- * Approves or denies the current stage of a request. The last approval gives the grant; a denial ends the request.
+ * Approves or denies the current stage of a request. The last approval creates the grant; a denial ends the request.
  * @throws BrokerError INTERACTIVE_REQUIRED, DECISION_REFUSED (audited), STALE, LOGIN_TOO_OLD, AUDIT_UNAVAILABLE …
  */
 export async function decideRequest(core: Core, login: Login, id: string, ask: DecisionAsk): Promise<Decided> {
   if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
-  return await core.requests.inTurn(id, async () => {
+  return await core.requests.exclusively(id, async () => {
     const request = await refresh(core, await core.requests.read(id))
     if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
     const standing = await standingOf(core, request)
@@ -81,7 +85,9 @@ async function checkDecider(
     throw new BrokerError('DECISION_REFUSED', refused)
   }
   if (ask.digest !== request.digest)
-    throw new BrokerError('STALE', 'the request or its rule changed', { hint: 'look at it again: sallyport requests' })
+    throw new BrokerError('STALE', 'the request or its rule has changed', {
+      hint: 'review it again: sallyport requests',
+    })
   const rule = core.inForce.rules.rules.find((one) => one.name === request.ruleName)
   const tooOld = rule && checkSignIn(rule, login, core.clock.now())
   if (tooOld && ask.verdict === 'approve') throw refusal(tooOld)
@@ -101,16 +107,24 @@ function newDecision(core: Core, decider: Principal, { request, progress }: Stan
 }
 
 function decisionEvent(decider: Principal, request: AccessRequest, decision: StageDecision) {
-  const said = { name: decider.name, ...(decision.comment === null ? {} : { comment: decision.comment }) }
+  const auditText = { name: decider.name, ...(decision.comment === null ? {} : { comment: decision.comment }) }
   const fields = { decision: decision.id, stage: decision.stage, verdict: decision.verdict }
-  return { said, fields, event: requestEvent('decision.made', decider.id, request, said, fields) }
+  return { auditText, fields, event: requestEvent('decision.made', decider.id, request, auditText, fields) }
 }
 
 async function deny(core: Core, decider: Principal, standing: Standing, ask: DecisionAsk): Promise<Decided> {
   const decision = newDecision(core, decider, standing, ask)
-  const { said, fields } = decisionEvent(decider, standing.request, decision)
+  const { auditText, fields } = decisionEvent(decider, standing.request, decision)
   const reason = `denied by ${decider.name}${decision.comment ? `: ${decision.comment}` : ''}`
-  const how = { status: 'denied', reason, event: 'decision.made', actor: decider.id, said, fields, decision } as const
+  const how = {
+    status: 'denied',
+    reason,
+    event: 'decision.made',
+    actor: decider.id,
+    auditText,
+    fields,
+    decision,
+  } as const
   return { request: await core.requests.end(standing.request, how), grant: null }
 }
 
@@ -137,17 +151,17 @@ async function approve(core: Core, decider: Principal, standing: Standing, ask: 
   return { request: granted, grant }
 }
 
-/** Takes a pending request back. @throws BrokerError NOT_FOUND, STALE when it is over */
+/** Cancels a pending request. @throws BrokerError NOT_FOUND, STALE when it is over */
 export async function cancelRequest(core: Core, login: Login, id: string): Promise<AccessRequest> {
-  return await core.requests.inTurn(id, async () => {
+  return await core.requests.exclusively(id, async () => {
     const request = await core.requests.read(id)
     const { principal } = login
     if (request.requesterId !== principal.id && request.beneficiaryId !== principal.id)
-      throw new BrokerError('NOT_FOUND', `no request ${id} of yours`)
+      throw new BrokerError('NOT_FOUND', `you have no request ${id}`)
     if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
-    const reason = `taken back by ${principal.name}`
-    const said = { name: principal.name }
-    const how = { status: 'cancelled', reason, event: 'request.cancelled', actor: principal.id, said } as const
+    const reason = `cancelled by ${principal.name}`
+    const auditText = { name: principal.name }
+    const how = { status: 'cancelled', reason, event: 'request.cancelled', actor: principal.id, auditText } as const
     return await core.requests.end(request, how)
   })
 }

@@ -22,12 +22,12 @@ export interface RequestEnd {
   readonly reason: string
   readonly event: AuditType
   readonly actor: string
-  readonly said?: Readonly<Record<string, string>>
+  readonly auditText?: Readonly<Record<string, string>>
   readonly fields?: AuditEvent['fields']
   readonly decision?: StageDecision
 }
 
-/** Memory beyond the rows of requests, as {@link import('../grants/grant-keeper.ts').GrantKeeper} is for grants: what takes a request away takes effect here first. */
+/** State of requests beyond their rows, like {@link import('../grants/grant-keeper.ts').GrantKeeper} for grants: the end of a request takes effect here first. */
 export class RequestKeeper {
   readonly #deps: RequestKeeperDeps
   readonly #unsaved = new Map<string, RequestStep>()
@@ -39,7 +39,7 @@ export class RequestKeeper {
   }
 
   /** Runs steps on one request one after the other, so that two approvals at once can't both be the last. */
-  inTurn<T>(id: string, step: () => Promise<T>): Promise<T> {
+  exclusively<T>(id: string, step: () => Promise<T>): Promise<T> {
     return this.#mutex.run(id, step)
   }
 
@@ -58,7 +58,7 @@ export class RequestKeeper {
     if (first) return first
     const again = await this.#deps.store.request(id) // it may have been replaced while it was being read
     const request = again && this.#compare(again)
-    if (!request) this.#deps.logger.error({ request: id }, 'a request was written by somebody else than the broker')
+    if (!request) this.#deps.logger.error({ request: id }, 'a request was changed outside the broker')
     return request
   }
 
@@ -96,7 +96,7 @@ export class RequestKeeper {
   async end(request: AccessRequest, how: RequestEnd): Promise<AccessRequest> {
     const ended = await this.endUnaudited(request, how)
     const fields = { status: how.status, ...how.fields }
-    await this.#deps.audit.appendRemoval(requestEvent(how.event, how.actor, ended, how.said, fields))
+    await this.#deps.audit.appendRemoval(requestEvent(how.event, how.actor, ended, how.auditText, fields))
     return ended
   }
 
@@ -113,7 +113,7 @@ export class RequestKeeper {
     return ended
   }
 
-  /** Puts changed terms before the approvers again; what they had approved is void. */
+  /** Sends changed terms to the approvers again; earlier approvals are void. */
   async void(request: AccessRequest, why: string): Promise<AccessRequest> {
     await this.#impose({ request })
     const fields = { status: request.status, round: request.round }
@@ -121,7 +121,7 @@ export class RequestKeeper {
     return request
   }
 
-  /** Tries again to store what could not be stored, and forgets what no longer matters. */
+  /** Retries writes that failed, and forgets what no longer matters. */
   async retry(): Promise<void> {
     for (const step of [...this.#unsaved.values()]) await this.#save(step)
     this.#versions.forget(this.#deps.clock.now())
@@ -139,7 +139,7 @@ export class RequestKeeper {
     } catch (error) {
       const isReplaced = error instanceof BrokerError && error.code === 'STALE'
       if (!isReplaced) {
-        const text = 'the end of a request could not be stored; it is in force, and tried again'
+        const text = 'could not store the end of a request; it is in effect and will be stored later'
         this.#deps.logger.error({ err: error, request: id }, text)
         return
       }

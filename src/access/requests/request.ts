@@ -4,11 +4,11 @@ import type { LevelMeaning, Rule, Stage } from '../rules/rule.ts'
 
 export type RequestStatus = 'pending' | 'granted' | 'denied' | 'cancelled' | 'expired' | 'refused'
 
-/** One ask, as it is kept. Everything but level, duration, reason and ticket is derived by the server. */
+/** A stored request. Everything but level, duration, reason and ticket is derived by the server. */
 export interface AccessRequest {
   readonly id: string
   readonly requesterId: string
-  /** Login or API token through which it came. */
+  /** Login or API token that made it. */
   readonly requesterLogin: string
   /** Who gets the grant. */
   readonly beneficiaryId: string
@@ -28,18 +28,18 @@ export interface AccessRequest {
   /** {@link requestDigest}; a decision carries it. */
   readonly digest: string
   readonly status: RequestStatus
-  /** Why it ended, for people. */
+  /** Why it ended, in words. */
   readonly statusReason: string | null
-  /** The grant that it lengthens; null: it asks for a new one. */
+  /** The grant that it extends; null: it is for a new one. */
   readonly extendsGrantId: string | null
   readonly createdAt: number
-  /** When it lapses if nobody decides. */
+  /** When it expires without a decision. */
   readonly expiresAt: number
   readonly endedAt: number | null
   readonly version: number
 }
 
-/** What somebody said to a request; counts only while the request still has this digest. */
+/** One person's decision on a request; counts only while the request still has this digest. */
 export interface StageDecision {
   readonly id: string
   readonly requestId: string
@@ -57,7 +57,7 @@ export function termsDigest(rule: Pick<Rule, 'digest'>, meaning: Pick<LevelMeani
   return digestOf({ rule: rule.digest, level: meaning.digest })
 }
 
-/** Digest of everything an approver is shown; a different one voids earlier approvals. */
+/** Digest of everything that an approver sees; a different one voids earlier approvals. */
 export function requestDigest(
   request: Pick<
     AccessRequest,
@@ -121,7 +121,7 @@ export interface Progress {
 }
 
 /**
- * How far the stages are filled, in order. A decision counts if it was made for the request as it is now, by somebody who
+ * How far the stages are filled, in order. A decision counts if it was made for the request as it is now, by a person who
  * still qualifies, and if that person fills no earlier stage.
  * @param approvers current principals by id; who is missing doesn't count
  */
@@ -163,9 +163,9 @@ export function refuseDecider(
   const stage = current === null ? undefined : request.stages[current]
   if (request.status !== 'pending' || current === null || !stage) return `the request is ${request.status}`
   if (decider.id === parties.requester.id) return 'it is your own request'
-  if (decider.id === parties.beneficiary.id) return 'the access would be yours'
+  if (decider.id === parties.beneficiary.id) return 'you would receive this access'
   if (decider.id === parties.requester.ownerId || decider.id === parties.beneficiary.ownerId)
-    return 'you are the owner of the service account in it'
+    return 'you own the service account in this request'
   const earlier = decisions.find((d) => d.principalId === decider.id && d.requestDigest === request.digest)
   if (earlier) return `you have already decided stage ${earlier.stage + 1}; one person fills one stage`
   if (!fillsStage(stage, decider, parties.beneficiary)) {

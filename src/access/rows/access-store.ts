@@ -17,7 +17,7 @@ import {
   signRow,
 } from './rows.ts'
 
-/** A row as it was found: `isSigned` false means that somebody else than the broker wrote it. */
+/** A row as it was found: `isSigned` false means that the broker did not write it. */
 export interface Found<T> {
   readonly value: T
   readonly isSigned: boolean
@@ -92,7 +92,7 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         const select = db.selectFrom('requests').selectAll().where('status', '=', 'pending')
         return (await select.orderBy('id', 'desc').execute()).map(foundRequest)
       }),
-    /** Requested by or for one principal; null: everybody's. Newest first. */
+    /** Requested by or for one principal; null: all. Newest first. */
     requestsOf: (principalId: string | null, limit: number) =>
       reach(async () => {
         let select = db.selectFrom('requests').selectAll()

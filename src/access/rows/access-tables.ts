@@ -1,4 +1,4 @@
-/** Tables of src/access; made in src/store/migrations/0002-access.ts. Every `mac` covers all that lends authority. */
+/** Tables of src/access; made in src/store/migrations/0002-access.ts. Every `mac` covers everything that gives authority. */
 export interface AccessTables {
   rule_revisions: {
     id: string
@@ -61,9 +61,9 @@ export interface AccessTables {
     state: string
     ended_at: number | null
     end_reason: string | null
-    /** What its holder is told; free text, so it is not under the MAC. */
+    /** Shown to its holder; free text, so it is not under the MAC. */
     end_text: string | null
-    /** 1, 2 … with every change; audit events carry it, so that an earlier row can't come back. */
+    /** 1, 2 … with every change; audit events carry it, so that an earlier row can't be restored. */
     version: number
     mac: string
   }

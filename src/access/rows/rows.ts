@@ -5,7 +5,7 @@ import type { AccessRequest, RequestStatus, StageDecision } from '../requests/re
 import type { Stage } from '../rules/rule.ts'
 import type { AccessTables } from './access-tables.ts'
 
-/** A grant as it is kept, with what is needed to see that it still stands and is the newest there was. */
+/** A stored grant, with what is needed to check that it still holds and is the newest version. */
 export interface StoredGrant extends Grant {
   /** What the level meant when the grant was given. */
   readonly levelDigest: string

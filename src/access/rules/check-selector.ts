@@ -11,8 +11,8 @@ export function checkSelector(selector: Selector, path: string, kinds: Kinds, fi
   if (!ids && !accounts && !named && !regions && !tags)
     report('', 'selects nothing', 'name ids, accounts, kinds, regions or tags')
   for (const [member, names] of Object.entries({ ids, accounts, kinds: named, regions }))
-    if (names?.length === 0) report(member, 'an empty list matches nothing', 'name some, or leave it out')
-  if (tags && Object.keys(tags).length === 0) report('tags', 'no tag is named', 'name some, or leave it out')
+    if (names?.length === 0) report(member, 'an empty list matches nothing', 'add some, or omit it')
+  if (tags && Object.keys(tags).length === 0) report('tags', 'names no tags', 'add some, or omit it')
   named?.forEach((name, i) => {
     if (!known.includes(name)) report(`kinds[${i}]`, `unknown kind "${name}"`, `use one of ${known.join(', ')}`)
   })

@@ -41,10 +41,10 @@ export interface Denied {
     | 'INTERACTIVE_REQUIRED'
     | 'PRINCIPAL_LOCKED'
     | 'PRINCIPAL_INACTIVE'
-  /** The rule that failed; null when none came into question. */
+  /** The rule that failed; null when none applied. */
   readonly rule: string | null
   readonly condition: Condition
-  /** Fit for the person who asked. */
+  /** May be shown to the person who asked. */
   readonly reason: string
   readonly hint?: string
 }
@@ -121,7 +121,7 @@ export function decideGrant(
   const rule = rules.rules.find((candidate) => candidate.name === grant.ruleName)
   const denied = { allowed: false, code: 'GRANT_DENIED', rule: grant.ruleName } as const
   if (!rule) {
-    return { ...denied, condition: 'rule', reason: `the rule ${grant.ruleName} is no longer in force` }
+    return { ...denied, condition: 'rule', reason: `the rule ${grant.ruleName} no longer exists` }
   }
   const failed = describeRule(rule, principal, resource, grant.level, 'you are').find((condition) => !condition.ok)
   if (failed) {
@@ -129,13 +129,13 @@ export function decideGrant(
   }
   const meaning = levelsOf(rules, resource).get(grant.level)
   if (meaning?.digest !== grant.levelDigest || !meaning.parsed.has(resource.kind)) {
-    const reason = `the level ${grant.level} of ${resource.id} means something else since; request it again`
+    const reason = `the meaning of level ${grant.level} on ${resource.id} has changed; request it again`
     return { ...denied, condition: 'meaning', reason }
   }
   return { allowed: true, rule, meaning }
 }
 
-/** What a rule demands of the request itself, in the order in which a person can mend it; null when all is met. */
+/** What a rule demands of the request itself, in the order in which a person can fix it; null when all is met. */
 export function checkConditions(rule: Rule, ask: Omit<Ask, 'login'>): Denied | null {
   const { require } = rule
   const denied = (condition: Condition, reason: string): Denied => ({
@@ -148,12 +148,12 @@ export function checkConditions(rule: Rule, ask: Omit<Ask, 'login'>): Denied | n
   if (!(ask.durationMs > 0 && ask.durationMs <= rule.maxDurationMs)) {
     return denied(
       'duration',
-      `allows ${formatDuration(rule.maxDurationMs)} at most; asked: ${formatDuration(ask.durationMs)}`,
+      `allows ${formatDuration(rule.maxDurationMs)} at most; requested: ${formatDuration(ask.durationMs)}`,
     )
   }
   if (require.reason && !ask.reason?.trim()) return denied('reason', 'needs a reason; add --reason')
   if (require.ticket && !matchesTicket(require.ticket, ask.ticket)) {
-    const got = ask.ticket === null ? 'none was given' : 'what was given does not match'
+    const got = ask.ticket === null ? 'none was given' : 'yours does not match'
     return denied('ticket', `needs a ticket that matches ${require.ticket.source}; ${got}`)
   }
   return null
@@ -216,7 +216,7 @@ function describeRule(
     {
       condition: 'level',
       ok: rule.levels.includes(level),
-      text: `it is for ${rule.levels.join(', ')}; asked: ${level}`,
+      text: `it is for ${rule.levels.join(', ')}; requested: ${level}`,
     },
     {
       condition: 'who',
@@ -233,7 +233,7 @@ function describeWho(rule: Rule, principal: Principal, address: Address): string
   const { groups, emails, principals } = rule.who
   const needs = [
     ...(groups.length > 0 ? [`group ${list(groups, ' or ')}`] : []),
-    // Who is named one by one is not for everybody's eyes.
+    // The people whom a rule names individually are not shown to others.
     ...(emails.length + principals.length > 0 ? ['to be named in it'] : []),
   ]
   return `needs ${needs.join(', or ')}; ${address} in: ${list(principal.groups, ', ') || 'no group'}`
@@ -244,7 +244,7 @@ function list(names: readonly string[], separator: string): string {
   return names.slice(0, mostNames).join(separator) + more
 }
 
-/** The rules that come closest are named, at most three. */
+/** Names the rules that come closest, at most three. */
 function noRule(rules: RuleSet, principal: Principal, resource: Resource, level: string, address: Address): Denied {
   const near = rules.rules.filter((rule) => rule.levels.includes(level) && selects(rule.what, resource)).slice(0, 3)
   const reasons = near.map((rule) => `rule ${rule.name} ${describeWho(rule, principal, address)}`)

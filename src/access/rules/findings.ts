@@ -7,7 +7,7 @@ export interface RuleProblem {
   readonly fix: string
 }
 
-/** Collects what is wrong, so that everything is reported at once. */
+/** Collects problems, so that all are reported at once. */
 export interface Findings {
   readonly problems: RuleProblem[]
   readonly warnings: RuleProblem[]
@@ -18,6 +18,6 @@ export function within(path: string, problem: Problem): RuleProblem {
   return {
     path: problem.path ? `${path}.${problem.path}` : path,
     message: problem.message,
-    fix: problem.fix ?? 'see `sallyport config reference` for what belongs here',
+    fix: problem.fix ?? 'run `sallyport config reference` to see what is allowed here',
   }
 }

@@ -17,12 +17,12 @@ export function loadLevelSet(
   const meant = kindsOf(file.for, resources).flatMap((name) => kindNamed(kinds, name) ?? [])
   const entries = levelEntries(file)
   if (entries.length === 0)
-    findings.problems.push({ path, message: 'no level is defined here', fix: 'add one, e.g. readonly: { … }' })
+    findings.problems.push({ path, message: 'defines no levels', fix: 'add one, e.g. readonly: { … }' })
   const parsed = new Map<string, ReadonlyMap<string, unknown>>()
   for (const [name, raw] of entries) {
     if (!/^[a-z0-9][a-z0-9_-]{0,62}$/.test(name)) {
       const fix = 'use lower-case letters, digits, - and _'
-      findings.problems.push({ path: `${path}.${name}`, message: `"${name}" can't name a level`, fix })
+      findings.problems.push({ path: `${path}.${name}`, message: `"${name}" is not a valid level name`, fix })
     }
     parsed.set(name, readLevel(raw, `${path}.${name}`, meant, findings))
   }

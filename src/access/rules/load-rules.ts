@@ -29,7 +29,7 @@ type RulesConfig = Pick<Config, 'levels' | 'access'> & ResourcesConfig
 /** Longest grant that a rule may allow: recovery reads the audit log back that far. */
 export const longestGrantMs = 365 * 86_400_000
 
-/** Makes rules, levels and catalog of the configuration, or says everything that is wrong with them. */
+/** Builds rules, levels and catalog from the configuration, or reports everything that is wrong with them. */
 export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   const findings: Findings = { problems: [], warnings: [] }
   const entries = loadResources(config, kinds, findings)
@@ -40,7 +40,7 @@ export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   checkNames(config.access, findings)
   checkRuleLevels(config.access, ruleSet, entries, findings)
   const { problems, warnings } = findings
-  // What a kind could not read can't be judged further.
+  // A target that its kind could not read can't be checked further.
   if (problems.length === 0) checkFit(ruleSet, entries, kinds, findings)
   if (problems.length > 0) return { ok: false, problems, warnings }
   return { ok: true, rules: ruleSet, catalog: createCatalog(entries), warnings }
@@ -64,8 +64,8 @@ function loadRule(file: RuleFile, path: string, kinds: Kinds, findings: Findings
   if (file.what.tags && !file.what.accounts && !file.what.ids)
     findings.warnings.push({
       path: `${path}.what`,
-      message: `selects by tags, which other people write, in any account: ${formatSelector(file.what)}`,
-      fix: 'pin accounts: […]',
+      message: `selects by tags in any account, and other people can write tags: ${formatSelector(file.what)}`,
+      fix: 'restrict it with accounts: […]',
     })
   return findings.problems.length === before ? parseRule(file) : undefined
 }
@@ -75,7 +75,7 @@ function checkWho(file: RuleFile, path: string, findings: Findings): void {
   if (groups.length + emails.length + principals.length > 0) return
   findings.problems.push({
     path: `${path}.who`,
-    message: 'matches nobody',
+    message: 'matches no one',
     fix: 'name groups, emails or principals',
   })
 }
@@ -96,7 +96,7 @@ function checkTicket(file: RuleFile, path: string, findings: Findings): void {
     findings.problems.push({ path: `${path}.require.ticket`, message, fix })
   try {
     if (isSlowPattern(wholePattern(pattern)))
-      report('this pattern can take for ever on some texts', 'don’t repeat what already repeats, as in (a+)+')
+      report('this pattern can backtrack exponentially', 'avoid nested repetition such as (a+)+')
   } catch (error) {
     report(`not a regular expression: ${(error as Error).message}`, 'e.g. "[A-Z]+-[0-9]+"')
   }
@@ -108,7 +108,7 @@ function checkStages(file: RuleFile, path: string, findings: Findings): void {
     if (count <= stage.any_of.length || stage.any_of.some((term) => term.startsWith('group:'))) return
     findings.problems.push({
       path: `${path}.approval.stages[${i}].count`,
-      message: `${count} different people are needed, and only ${stage.any_of.length} can be meant`,
+      message: `${count} different people are needed, but only ${stage.any_of.length} are named`,
       fix: 'lower the count, or name a group',
     })
   })
@@ -119,11 +119,11 @@ function checkNames(files: readonly RuleFile[], findings: Findings): void {
     const first = files.findIndex((other) => other.name === file.name)
     if (first === i) return
     const message = `"${file.name}" is already the name of access[${first}]`
-    findings.problems.push({ path: `access[${i}].name`, message, fix: 'give it a name of its own' })
+    findings.problems.push({ path: `access[${i}].name`, message, fix: 'choose a unique name' })
   })
 }
 
-/** A level that no matching resource has can never be asked for: most likely a slip of the pen. */
+/** A level that no matching resource has can never be requested: most likely a typo. */
 function checkRuleLevels(
   files: readonly RuleFile[],
   rules: RuleSet,

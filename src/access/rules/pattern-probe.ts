@@ -1,11 +1,11 @@
 import { runInNewContext } from 'node:vm'
 import { maxTicketLength } from './rule.ts'
 
-/** Of wall-clock time, so with room for a busy machine: what is slow takes for ever, what isn't some microseconds. */
+/** Of wall-clock time, so with room for a busy machine: a slow pattern never finishes, others take microseconds. */
 const probeTimeoutMs = 300
 
 /**
- * Whether a pattern can take for ever on text of a ticket's length: it is run, with a deadline, on long repetitions of
+ * Whether a pattern can backtrack exponentially on text of a ticket's length: it is run, with a deadline, on long repetitions of
  * the characters that it mentions. What it finds is certain; that it finds nothing is likely, not proof.
  */
 export function isSlowPattern(pattern: RegExp): boolean {

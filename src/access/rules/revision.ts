@@ -2,7 +2,7 @@ import { sortedJson } from '../../audit/canonical.ts'
 import type { ResourceFile } from '../../catalog/resource.ts'
 import type { Config } from '../../config/config.ts'
 
-/** What one load of the rules consisted of, as it was written. */
+/** The content of one load of the rules, as written. */
 export type Revision = Pick<Config, 'access' | 'levels' | 'resources'>
 
 export interface RevisionDiff {
@@ -17,7 +17,7 @@ interface Names {
   readonly changed: readonly string[]
 }
 
-/** What changed between two loads, by name; all is new after none. */
+/** What changed between two loads, by name; after none, everything is new. */
 export function diffRevisions(before: Revision | undefined, after: Revision): RevisionDiff {
   const none: Revision = { access: [], levels: [], resources: [] }
   const old = before ?? none

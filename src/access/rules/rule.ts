@@ -13,7 +13,7 @@ export interface Selector {
   readonly tags?: Readonly<Record<string, string>>
 }
 
-/** Whoever is in any of these. */
+/** Anyone in any of these. */
 export interface Who {
   readonly groups: readonly string[]
   readonly emails: readonly string[]
@@ -72,7 +72,7 @@ export interface RuleSet {
 /** The longest ticket that a pattern is run on. */
 export const maxTicketLength = 128
 
-/** Turns one rule that the schema has accepted into what the daemon uses. @throws SyntaxError for a broken pattern */
+/** Converts a rule that passed the schema into the form that the daemon uses. @throws SyntaxError for a broken pattern */
 export function parseRule(file: RuleFile): Rule {
   const { require, approval } = file
   return {
@@ -116,7 +116,7 @@ export function durationMs(text: string): number {
 
 /** @throws SyntaxError */
 export function wholePattern(pattern: string): RegExp {
-  new RegExp(pattern, 'u') // by itself first: `a)|(b` must not become valid by being wrapped
+  new RegExp(pattern, 'u') // alone first: `a)|(b` must not become valid by being wrapped
   return new RegExp(`^(?:${pattern})$`, 'u')
 }
 

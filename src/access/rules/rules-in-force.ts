@@ -48,7 +48,7 @@ export class RulesInForce {
   }
 
   /**
-   * Puts the rules of a configuration into force, once they are stored and audited. Broken ones are refused, and the old ones stay.
+   * Applies the rules of a configuration, once they are stored and audited. Invalid ones are rejected, and the old ones stay.
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   async load(config: Config): Promise<Reloaded> {
@@ -80,7 +80,7 @@ export class RulesInForce {
   }
 }
 
-/** A configuration was not put into force. */
+/** A configuration was rejected. */
 export function rulesRefused(problems: readonly RuleProblem[]): AuditEvent {
   const shown = problems.slice(0, 20).map(({ path, message }) => `${path}: ${message}`)
   return {
@@ -106,7 +106,7 @@ function loadedEvent(digest: string, previous: string | null, { rules, levelsCha
   }
 }
 
-/** Tags decide who may ask for a resource, so a change of the catalog is on record too. */
+/** Tags decide who may request a resource, so a change of the catalog is audited too. */
 function resourceEvents({ resources }: RevisionDiff): AuditEvent[] {
   return Object.entries(resources).flatMap(([change, ids]) =>
     ids.map(

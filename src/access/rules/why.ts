@@ -40,7 +40,7 @@ export async function why(
   }
 }
 
-/** Whoever may not ask about others learns nothing about them, not even that they exist. */
+/** Someone who may not ask about others learns nothing about them, not even that they exist. */
 async function findAsked(core: Core, login: Login, reference: string) {
   const { principal } = login
   if ([principal.id, principal.email, principal.name].includes(reference)) return principal

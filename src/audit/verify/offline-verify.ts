@@ -13,7 +13,7 @@ import { storeSource } from './store-source.ts'
 import { type AuditReport, type AuditSource, verifyAudit } from './verify.ts'
 
 export interface OfflineOptions {
-  /** `sqlite:PATH` of a copy, or of a daemon that is stopped. */
+  /** `sqlite:PATH` of a copy, or of the store of a stopped daemon. */
   readonly store?: string
   /** File written by `audit export`. */
   readonly exportFile?: string
@@ -30,7 +30,7 @@ export interface OfflineOptions {
 export async function verifyOffline(options: OfflineOptions): Promise<AuditReport> {
   const { store, exportFile, recordings } = options
   if ((store === undefined) === (exportFile === undefined)) {
-    throw new BrokerError('INVALID_INPUT', 'expected one of --store and --export')
+    throw new BrokerError('INVALID_INPUT', 'expected either --store or --export')
   }
   const db = store === undefined ? undefined : openReadOnly(store)
   try {
@@ -54,14 +54,16 @@ function readExport(path: string): AuditSource {
 }
 
 function explain(error: Error): string {
-  return /locked|busy/.test(error.message) ? 'a daemon is using it; ask that daemon, or check a copy' : error.message
+  return /locked|busy/.test(error.message)
+    ? 'a daemon is using it; run audit verify against that daemon, or check a copy'
+    : error.message
 }
 
 /** Read-only, so that evidence stays as it is. */
 function openReadOnly(url: string): Kysely<Database> {
   const path = /^sqlite:(.+)$/.exec(url)?.[1]
   if (path === undefined) throw new BrokerError('CONFIG_INVALID', 'expected --store sqlite:PATH')
-  if (!existsSync(path)) throw new BrokerError('STORE_UNAVAILABLE', `there is no file ${path}`)
+  if (!existsSync(path)) throw new BrokerError('STORE_UNAVAILABLE', `no such file: ${path}`)
   const database = openFile(resolve(path))
   return new Kysely<Database>({
     dialect: new SqliteDialect({
@@ -82,7 +84,7 @@ function openReadOnly(url: string): Kysely<Database> {
   })
 }
 
-/** Without a write-ahead log beside it the file is whole: then it needs no lock, and a read-only folder will do. */
+/** Without a write-ahead log beside it the file is whole: then it needs no lock, and a read-only folder is enough. */
 function openFile(path: string): DatabaseSync {
   if (existsSync(`${path}-wal`)) return new DatabaseSync(path, { readOnly: true })
   const url = pathToFileURL(path)

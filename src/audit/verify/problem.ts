@@ -1,4 +1,4 @@
-/** One thing that does not check, with its place. */
+/** One problem, with its place. */
 export interface Problem {
   /** What holds it: `event`, `text`, `head`, `subjects`, `checkpoint`, `anchor`, `recording`, `export`, `grant`, `token` … */
   readonly where: string

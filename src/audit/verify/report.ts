@@ -13,24 +13,24 @@ export function writeReport(
 function summarize(report: Omit<AuditReport, 'summary'>, wasAnchorGiven: boolean): string {
   const { ok, events, head, anchored, signed, problemCount } = report
   const verdict = ok
-    ? `good: ${events} events, linked without a gap`
-    : `NOT GOOD: ${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} in ${events} events`
+    ? `verified: ${events} events in an unbroken chain`
+    : `VERIFICATION FAILED: ${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} in ${events} events`
   return `${verdict}; ${anchored ? anchoredText(anchored, head.seq) : signedText(signed, head.seq, wasAnchorGiven)}`
 }
 
 function anchoredText(anchored: NonNullable<AuditReport['anchored']>, headSeq: number): string {
   const rest = headSeq - anchored.seq
   const proven = `integrity is proven up to event ${anchored.seq} (anchored ${time(anchored.at)})`
-  return rest > 0 ? `${proven}, not yet for the ${rest} after it` : proven
+  return rest > 0 ? `${proven}, but not yet for the ${rest} after it` : proven
 }
 
 function signedText(signed: AuditReport['signed'], headSeq: number, wasAnchorGiven: boolean): string {
-  if (!signed) return 'nothing of it is proven'
+  if (!signed) return 'its integrity is not proven'
   const rest = headSeq - signed.seq
-  const upTo = `signed up to event ${signed.seq} (${time(signed.at)})${rest > 0 ? `, not yet the ${rest} after it` : ''}`
+  const upTo = `signed up to event ${signed.seq} (${time(signed.at)})${rest > 0 ? `, but not yet the ${rest} after it` : ''}`
   const caution = wasAnchorGiven
     ? 'no anchored checkpoint matches'
-    : 'without an anchor a truncated copy, or one rewritten by a holder of the signing key, looks the same'
+    : 'without an anchor, truncation or a rewrite by a holder of the signing key cannot be detected'
   return `${upTo}; ${caution}`
 }
 

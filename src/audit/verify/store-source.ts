@@ -22,7 +22,7 @@ export function storeSource(store: Omit<AuditStore, 'commit' | 'open' | 'addChec
 async function findStrays(db: Db): Promise<Problem[]> {
   const texts = await strays(db, 'audit_texts')
   const subjects = await strays(db, 'audit_subjects')
-  const what = 'it belongs to no event'
+  const what = 'belongs to no event'
   return [
     ...texts.map(({ seq }) => ({ where: 'text', at: seq, what })),
     ...subjects.map(({ seq }) => ({ where: 'subjects', at: seq, what })),

@@ -24,7 +24,7 @@ export interface AuditSource {
 
 export interface AnchorCopy {
   readonly name: string
-  /** JSON lines; those that hold no checkpoint are passed over, so that captured standard output will do. */
+  /** JSON lines; lines without a checkpoint are skipped, so that captured standard output works. */
   readonly lines: AsyncIterable<string>
 }
 
@@ -39,7 +39,7 @@ export interface VerifyOptions {
   readonly extraChecks?: readonly (() => AsyncIterable<Problem>)[]
 }
 
-/** A hash that the log must have at some event, because a signature says so. */
+/** A hash that the log must have at some event, according to a signature. */
 interface Expectation {
   readonly hash: string
   readonly at: number
@@ -49,7 +49,7 @@ interface Expectation {
 
 const mostProblems = 100
 
-/** Checks a whole audit log and says up to where its integrity is proven, and by what. Never throws for what it finds. */
+/** Checks a whole audit log and reports up to which event its integrity is proven, and by what. Never throws for what it finds. */
 export async function verifyAudit(options: VerifyOptions): Promise<AuditReport> {
   return await new Verification(options).run()
 }
@@ -106,7 +106,7 @@ class Verification {
     const found: Pick<Checkpoint, 'n' | 'installation'>[] = []
     let expected = 1
     for await (const row of this.#options.source.checkpoints()) {
-      if (row.n !== expected) this.#report('checkpoint', expected, `missing: after ${expected - 1} comes ${row.n}`)
+      if (row.n !== expected) this.#report('checkpoint', expected, `missing: ${expected - 1} is followed by ${row.n}`)
       expected = row.n + 1
       const opened = openCheckpoint(row, this.#key)
       if (!opened.ok) {
@@ -119,14 +119,14 @@ class Verification {
       found.push({ n: checkpoint.n, installation: checkpoint.installation })
       this.#expect(checkpoint, 'checkpoint', checkpoint.n)
     }
-    if (expected === 1) this.#report('checkpoint', 1, 'there is none, though every start of the daemon makes one')
+    if (expected === 1) this.#report('checkpoint', 1, 'none found, although the daemon makes one at every start')
     return found
   }
 
   #checkInstallation(checkpoints: readonly Pick<Checkpoint, 'n' | 'installation'>[]): void {
     for (const { n, installation } of checkpoints) {
       if (installation !== this.#installation)
-        this.#report('checkpoint', n, `it is of another installation, ${installation}`)
+        this.#report('checkpoint', n, `it belongs to another installation, ${installation}`)
     }
   }
 
@@ -141,14 +141,14 @@ class Verification {
           found++
           this.#checkAnchored(anchor.name, line, signed)
         } else if (text.includes('"checkpoint"')) {
-          this.#notes.push(`${anchor.name}, line ${line}: torn or damaged; passed over`)
+          this.#notes.push(`${anchor.name}, line ${line}: incomplete or damaged; skipped`)
         }
       }
     } catch (error) {
-      this.#report('anchor', anchor.name, `it can't be read: ${(error as Error).message}`)
+      this.#report('anchor', anchor.name, `cannot be read: ${(error as Error).message}`)
       return
     }
-    if (found === 0) this.#report('anchor', anchor.name, 'it holds no checkpoint, so it proves nothing')
+    if (found === 0) this.#report('anchor', anchor.name, 'it contains no checkpoints, so it proves nothing')
   }
 
   #checkAnchored(name: string, line: number, signed: { body: string; signature: string }): void {
@@ -160,12 +160,14 @@ class Verification {
     }
     const { checkpoint } = opened
     if (checkpoint.installation !== this.#installation) {
-      this.#report('anchor', place, `it is of another installation, ${checkpoint.installation}`)
+      this.#report('anchor', place, `it belongs to another installation, ${checkpoint.installation}`)
       return
     }
     const stored = this.#bodies.get(checkpoint.n)
-    if (stored === undefined) this.#report('checkpoint', checkpoint.n, `missing, but the anchor holds it (${place})`)
-    else if (stored !== signed.body) this.#report('checkpoint', checkpoint.n, `the anchor holds another one (${place})`)
+    if (stored === undefined)
+      this.#report('checkpoint', checkpoint.n, `missing from the log, but present in the anchor (${place})`)
+    else if (stored !== signed.body)
+      this.#report('checkpoint', checkpoint.n, `differs from the one in the anchor (${place})`)
     this.#expect(checkpoint, 'anchor', place)
   }
 
@@ -203,7 +205,7 @@ class Verification {
   #meet(seq: number, hash: string): void {
     for (const { hash: expected, where, name, at } of this.#expected.get(seq) ?? []) {
       if (hash !== expected) {
-        this.#report(where, name, `it signs another event ${seq} than the log holds: the log was rewritten`)
+        this.#report(where, name, `it signs a different event ${seq}: the log was rewritten`)
         this.#firstBadSeq = Math.min(this.#firstBadSeq, seq)
       } else if (where === 'checkpoint') {
         if (seq >= (this.#signed?.seq ?? 0)) this.#signed = { seq, at }
@@ -217,7 +219,7 @@ class Verification {
   #reportTruncation(lastSeq: number): void {
     for (const [seq, expectations] of this.#expected) {
       for (const { where, name } of expectations) {
-        const what = seq > lastSeq ? `the log ends at event ${lastSeq}: it was truncated` : 'the log lacks it'
+        const what = seq > lastSeq ? `the log ends at event ${lastSeq}: it was truncated` : 'that event is missing'
         this.#report(where, name, `it signs event ${seq}, but ${what}`)
       }
     }
@@ -227,9 +229,9 @@ class Verification {
     if (row.text === null) {
       if (row.text_digest !== null) this.#erasedTexts++
     } else if (row.text_digest === null) {
-      this.#report('text', row.seq, 'there is text beside an event that had none')
+      this.#report('text', row.seq, 'there is text for an event that had none')
     } else if (textDigest(String(row.salt), row.text) !== row.text_digest) {
-      this.#report('text', row.seq, 'the text beside the event (or its salt) is not what the event holds the digest of')
+      this.#report('text', row.seq, "the event's text or its salt does not match the digest in the event")
     }
   }
 
@@ -247,7 +249,7 @@ class Verification {
       const expected = readSubjects(row)
       const listed = found.get(row.seq) ?? new Set()
       if (expected.size !== listed.size || [...expected].some((subject) => !listed.has(subject))) {
-        this.#report('subjects', row.seq, 'the search index does not list exactly the values of the event')
+        this.#report('subjects', row.seq, 'the search index does not match the values of the event')
       }
     }
   }

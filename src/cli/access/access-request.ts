@@ -26,7 +26,10 @@ export function printRequest(request: RequestView): void {
       'for',
       `${formatRemaining(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,
     ],
-    ['who', requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, asked by ${requester.name}`],
+    [
+      'who',
+      requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, requested by ${requester.name}`,
+    ],
     ['reason', request.reason ?? '-'],
     ['ticket', request.ticket ?? '-'],
     ['rule', request.rule],
@@ -36,17 +39,17 @@ export function printRequest(request: RequestView): void {
       'decision',
       `${verdict} by ${by.name} at stage ${stage + 1}${comment ? `: ${comment}` : ''}${counts ? '' : ' (void)'}`,
     ]),
-    ['lapses', when(request.expiresAt)],
+    ['expires', when(request.expiresAt)],
   ]
   for (const [name, value] of lines) process.stdout.write(`${name.padEnd(10)}${printable(value)}\n`)
 }
 
-/** Says what became of asking, and what to type next. */
-export function printAsked({ request, grant }: Outcome): void {
+/** The outcome of a request, and what to type next. */
+export function printOutcome({ request, grant }: Outcome): void {
   if (grant) {
     process.stdout.write(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})\n`)
     return
   }
-  process.stdout.write(`${request.id} waits for approval, stage ${describeStage(request)}\n`)
-  process.stdout.write(`  an approver runs: sallyport approve ${request.id}\n`)
+  process.stdout.write(`${request.id} is waiting for approval, stage ${describeStage(request)}\n`)
+  process.stdout.write(`  an approver can run: sallyport approve ${request.id}\n`)
 }

@@ -2,7 +2,7 @@ import type { GrantView } from '../../contract/grants.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
-import { printAsked } from './access-request.ts'
+import { printOutcome } from './access-request.ts'
 
 export const registerGrants: Register = (program) => {
   const open = async () => {
@@ -11,8 +11,8 @@ export const registerGrants: Register = (program) => {
   }
   program
     .command('grants')
-    .description('live grants: yours, and those you may end')
-    .option('--all', 'also those that are over')
+    .description('list active grants: your own, and those you may revoke')
+    .option('--all', 'include grants that have ended')
     .option('--json', 'print JSON')
     .action(async (options: { all?: boolean; json?: boolean }) => {
       const api = await open()
@@ -22,35 +22,35 @@ export const registerGrants: Register = (program) => {
     })
   program
     .command('revoke <grant>')
-    .description('take a grant away now; its sessions are cut within a second')
-    .option('--reason <text>', 'told to its holder', '')
-    .action(async (id: string, { reason }: { reason: string }) => {
+    .description('revoke a grant now; its sessions are cut within a second')
+    .option('--reason <text>', 'shown to the holder and kept in the audit log')
+    .action(async (id: string, { reason = '' }: { reason?: string }) => {
       const api = await open()
       const { grant } = await api.call('POST /api/v1/grants/:id/revoke', { params: { id }, body: { reason } })
       process.stdout.write(`${id} is ${printable(grant.state)}\n`)
     })
   program
     .command('return <grant>')
-    .description('give a grant of yours back early')
+    .description('return one of your grants early')
     .action(async (id: string) => {
       const api = await open()
       await api.call('POST /api/v1/grants/:id/return', { params: { id } })
-      process.stdout.write(`${id} was given back\n`)
+      process.stdout.write(`${id} was returned\n`)
     })
   program
     .command('extend <grant>')
-    .description('ask for more time on a grant of yours')
-    .requiredOption('--for <duration>', 'how much more, e.g. 30m, 1h', durationArgument)
-    .option('--reason <text>', 'why, if the rule wants a reason')
-    .option('--ticket <id>', 'ticket; the one of the first request unless told')
+    .description('request more time on one of your grants')
+    .requiredOption('--for <duration>', 'additional time, e.g. 30m or 1h', durationArgument)
+    .option('--reason <text>', 'reason, if the rule requires one')
+    .option('--ticket <id>', 'ticket (default: the ticket of the original request)')
     .option('--json', 'print JSON')
     .action(async (id: string, options: { for: number; reason?: string; ticket?: string; json?: boolean }) => {
       const api = await open()
       const { for: durationMs, reason, ticket } = options
       const body = { durationMs, reason, ticket }
-      const asked = await api.call('POST /api/v1/grants/:id/extend', { params: { id }, body })
-      if (options.json) printJson(asked)
-      else printAsked(asked)
+      const outcome = await api.call('POST /api/v1/grants/:id/extend', { params: { id }, body })
+      if (options.json) printJson(outcome)
+      else printOutcome(outcome)
     })
 }
 

@@ -6,8 +6,8 @@ import { printJson, printTable } from '../output.ts'
 export const registerLs: Register = (program) => {
   program
     .command('ls')
-    .description('resources that you may ask for, and what you hold now')
-    .option('--kind <kind>', 'only this kind, e.g. rds-postgres')
+    .description('list the resources you may request, and the access you hold now')
+    .option('--kind <kind>', 'only resources of this kind, e.g. rds-postgres')
     .option('--json', 'print JSON')
     .action(async (options: { kind?: string; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
@@ -31,6 +31,6 @@ function print(resources: readonly ResourceView[]): void {
         .map(([key, value]) => `${key}=${value}`)
         .join(' '),
     ]),
-    'no resources: no rule covers any for you',
+    'no resources: no rule gives you access to any',
   )
 }

@@ -5,9 +5,11 @@ import { printable, printJson } from '../output.ts'
 export const registerPolicy: Register = (program) => {
   program
     .command('policy')
-    .description('the rules: why somebody may or may not')
+    .description('explain the access rules')
     .command('why <principal> <resource>')
-    .description('print the reasoning by the rules in force; `me` is you, others need the role admin or auditor')
+    .description(
+      'explain what the current rules allow; use `me` for yourself, other principals need the role admin or auditor',
+    )
     .option('--level <level>', 'only this level')
     .option('--json', 'print JSON')
     .action(async (principal: string, resource: string, options: { level?: string; json?: boolean }) => {
@@ -23,7 +25,7 @@ export const registerPolicy: Register = (program) => {
 function format({ principal, resource, levels }: WhyAnswer): string {
   const lines = [`${principal.name} (groups: ${principal.groups.join(', ') || 'none'}) on ${resource}`]
   for (const { level, allowed, reason, rules } of levels) {
-    lines.push('', `${level}: ${allowed ? 'may ask' : 'may not ask'} — ${reason}`)
+    lines.push('', `${level}: ${allowed ? 'may request' : 'may not request'} — ${reason}`)
     for (const rule of rules) {
       lines.push(`  ${rule.matches ? '✓' : '✗'} rule ${rule.name}`)
       for (const { condition, ok, text } of rule.conditions) lines.push(`      ${ok ? '✓' : '✗'} ${condition}: ${text}`)

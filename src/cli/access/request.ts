@@ -4,7 +4,7 @@ import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
 import { exitCodes, printJson } from '../output.ts'
-import { getRequest, printAsked } from './access-request.ts'
+import { getRequest, printOutcome } from './access-request.ts'
 
 interface Options {
   level?: string
@@ -20,25 +20,25 @@ interface Options {
 export const registerRequest: Register = (program) => {
   program
     .command('request [resource]')
-    .description('ask for access to a resource')
-    .option('--level <level>', 'what you want to do there; see `sallyport ls`')
-    .option('--for <duration>', 'how long, e.g. 90m, 2h, 1h30m', durationArgument)
-    .option('--reason <text>', 'why; approvers and the audit log see it')
-    .option('--ticket <id>', 'ticket, if the rule wants one')
-    .option('--on-behalf-of <principal>', 'for somebody else')
-    .option('--same-as <request>', 'as an earlier request of yours, except for what you say here')
-    .option('--wait', 'wait until it is decided')
+    .description('request access to a resource')
+    .option('--level <level>', 'access level; `sallyport ls` lists them')
+    .option('--for <duration>', 'how long you need it, e.g. 90m, 2h or 1h30m', durationArgument)
+    .option('--reason <text>', 'reason; shown to approvers and kept in the audit log')
+    .option('--ticket <id>', 'ticket, if the rule requires one')
+    .option('--on-behalf-of <principal>', 'request it for another principal')
+    .option('--same-as <request>', 'repeat one of your earlier requests; other options override its values')
+    .option('--wait', 'wait for the decision')
     .option('--json', 'print JSON')
     .action(async (resource: string | undefined, options: Options) => {
       if (resource === undefined && options.sameAs === undefined)
-        program.error('error: name a resource, or give --same-as', { exitCode: exitCodes.usage })
+        program.error('error: name a resource or use --same-as', { exitCode: exitCodes.usage })
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      const asked = await api.call('POST /api/v1/requests', { body: toBody(resource, options) })
-      if (!options.json) printAsked(asked)
-      const done = options.wait && !asked.grant ? await waitForDecision(api, asked.request.id) : asked.request
-      if (options.json) printJson({ ...asked, request: done })
-      if (options.wait && !asked.grant) report(done, options)
+      const outcome = await api.call('POST /api/v1/requests', { body: toBody(resource, options) })
+      if (!options.json) printOutcome(outcome)
+      const done = options.wait && !outcome.grant ? await waitForDecision(api, outcome.request.id) : outcome.request
+      if (options.json) printJson({ ...outcome, request: done })
+      if (options.wait && !outcome.grant) report(done, options)
     })
 }
 

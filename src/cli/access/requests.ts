@@ -3,7 +3,7 @@ import type { RequestView } from '../../contract/requests.ts'
 import type { Register } from '../cli.ts'
 import { formatRemaining } from '../duration.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
-import { describeStage, getRequest, printAsked, printRequest } from './access-request.ts'
+import { describeStage, getRequest, printOutcome, printRequest } from './access-request.ts'
 
 interface DecideOptions {
   comment?: string
@@ -14,8 +14,8 @@ interface DecideOptions {
 export const registerRequests: Register = (program) => {
   program
     .command('requests')
-    .description('requests that concern you: yours, and those you may decide')
-    .option('--all', 'also those that are over')
+    .description('list requests: your own, and those you may decide')
+    .option('--all', 'include requests that are closed')
     .option('--json', 'print JSON')
     .action(async (options: { all?: boolean; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
@@ -27,9 +27,9 @@ export const registerRequests: Register = (program) => {
   for (const verdict of ['approve', 'deny'] as const) {
     program
       .command(`${verdict} <request>`)
-      .description(`${verdict} the current stage of a request; it is shown first`)
-      .option('--comment <text>', 'why; who asked sees it')
-      .option('--yes', 'do not ask back')
+      .description(`show a request, then ${verdict} its current stage`)
+      .option('--comment <text>', 'reason; shown to the requester')
+      .option('--yes', 'skip the confirmation')
       .option('--json', 'print JSON')
       .action(async (id: string, options: DecideOptions) => {
         const { openApiClient } = await import('../login/login-store.ts')
@@ -45,29 +45,29 @@ export const registerRequests: Register = (program) => {
         const decided = await api.call(`POST /api/v1/requests/:id/${verdict}`, { params: { id }, body })
         if (options.json) printJson(decided)
         else if (verdict === 'deny') process.stdout.write(`${id} was denied\n`)
-        else printAsked(decided)
+        else printOutcome(decided)
       })
   }
   program
     .command('cancel <request>')
-    .description('take back a request of yours')
+    .description('cancel one of your requests')
     .action(async (id: string) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
       await api.call('POST /api/v1/requests/:id/cancel', { params: { id } })
-      process.stdout.write(`${id} was taken back\n`)
+      process.stdout.write(`${id} was cancelled\n`)
     })
 }
 
-/** Without a terminal nobody can be asked back, so `--yes` is needed. */
+/** Without a terminal there is no one to ask, so `--yes` is required. */
 async function confirm(verdict: string): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write(`sallyport: there is no terminal to ask back on; add --yes to ${verdict}\n`)
+    process.stderr.write(`sallyport: cannot ask for confirmation without a terminal; use --yes to ${verdict}\n`)
     return false
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
   try {
-    return /^y(es)?$/i.test((await prompt.question(`${verdict} this? [y/N] `)).trim())
+    return /^y(es)?$/i.test((await prompt.question(`${verdict} this request? [y/N] `)).trim())
   } finally {
     prompt.close()
   }

@@ -55,7 +55,7 @@ export function unreachable({ origin }: URL, cause: Error): BrokerError {
 /** The broker itself did not answer: exit code 5. */
 class UnreachableError extends BrokerError {
   constructor(message: string, options: ErrorOptions) {
-    super('STORE_UNAVAILABLE', undefined, { ...options, hint: 'is the address right, and the daemon up?' })
+    super('STORE_UNAVAILABLE', undefined, { ...options, hint: 'check the address, and that the daemon is running' })
     this.message = message
   }
 }

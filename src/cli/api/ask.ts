@@ -1,8 +1,8 @@
 import type { Input, RouteKey } from '../../contract/routes.ts'
 
 /**
- * What is said in a call of a route: `params`, `query` and `body`, as far as the contract has them. Optional members may be
- * undefined. The whole may be left out where nothing has to be said.
+ * The input of a route: `params`, `query` and `body`, as far as the contract has them. Optional members may be undefined.
+ * May be omitted where nothing is required.
  */
 export type Ask<K extends RouteKey> = Nothing extends Parts<K> ? [Parts<K>?] : [Parts<K>]
 

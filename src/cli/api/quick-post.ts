@@ -40,13 +40,13 @@ async function exchange(url: URL, token: string, body: string): Promise<{ status
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
         text += chunk
-        if (text.length > longestAnswer) sent.destroy(new Error('the answer is too long'))
+        if (text.length > longestAnswer) sent.destroy(new Error('the response is too long'))
       })
       response.on('end', () => resolve({ status: response.statusCode ?? 0, text }))
       response.on('error', fail)
     })
     sent.on('error', fail)
-    sent.on('timeout', () => sent.destroy(new Error('no answer in time')))
+    sent.on('timeout', () => sent.destroy(new Error('timed out')))
     sent.end(body)
   })
 }

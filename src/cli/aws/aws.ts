@@ -10,7 +10,7 @@ interface RoleOptions {
 export const registerAws: Register = (program) => {
   const aws = program
     .command('aws')
-    .description('sessions of IAM roles for AWS tools; the role may come first: sallyport aws ROLE env')
+    .description('use IAM roles with AWS tools; the role may come first: sallyport aws ROLE env')
     .enablePositionalOptions()
   registerCredentialProcess(program, aws)
   registerEnv(program, aws)
@@ -38,8 +38,8 @@ function registerCredentialProcess(program: Command, aws: Command): void {
 
 function registerEnv(program: Command, aws: Command): void {
   withLevel(aws.command('env <role>'))
-    .description('print credentials as commands for a shell to evaluate; they are not renewed')
-    .addOption(shellOption('whose commands (default: by $SHELL)'))
+    .description('print credentials as shell commands to evaluate; they are not renewed')
+    .addOption(shellOption('shell to print for (default: from $SHELL)'))
     .option('--json', 'print JSON')
     .action(async (role: string, options: RoleOptions & { shell?: string; json?: boolean }) => {
       const { printEnv } = await import('./env.ts')
@@ -49,7 +49,7 @@ function registerEnv(program: Command, aws: Command): void {
 
 function registerExec(program: Command, aws: Command): void {
   withLevel(aws.command('exec <role> <command...>'))
-    .description('run a command with the role, renewed for as long as it runs; what follows -- is the command')
+    .description('run a command with the role; credentials are renewed while it runs')
     .usage('[options] <role> -- CMD')
     .action(async (role: string, command: string[], options: RoleOptions) => {
       const { execWithRole } = await import('./exec.ts')
@@ -59,11 +59,11 @@ function registerExec(program: Command, aws: Command): void {
 
 function registerServeRole(program: Command, aws: Command): void {
   withLevel(aws.command('serve <role>'))
-    .description('serve credentials on loopback until Ctrl-C: a container endpoint with a token, and IMDSv2')
-    .option('--port <port>', 'port on 127.0.0.1 (default: a free one)', toPort)
-    .option('--imds', 'also be an instance metadata service (IMDSv2), which any process of this machine may ask')
-    .option('--token-file <file>', 'write the token to this file, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE')
-    .addOption(shellOption('whose commands to print (default: by $SHELL)'))
+    .description('serve credentials on loopback until Ctrl-C, as a container endpoint and, with --imds, as IMDSv2')
+    .option('--port <port>', 'port on 127.0.0.1 (default: a free port)', toPort)
+    .option('--imds', 'also serve the instance metadata API (IMDSv2), which every process on this machine can use')
+    .option('--token-file <file>', 'write the endpoint token to this file, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE')
+    .addOption(shellOption('shell to print for (default: from $SHELL)'))
     .option('--json', 'print JSON, one line')
     .action(async (role: string, options: import('./serve.ts').ServeOptions) => {
       const { serveRole } = await import('./serve.ts')
@@ -73,10 +73,10 @@ function registerServeRole(program: Command, aws: Command): void {
 
 function registerConsole(program: Command, aws: Command): void {
   withLevel(aws.command('console <role>'))
-    .description("open the AWS console with the role's session")
-    .option('--service <service>', 'page to open: a service such as s3, or an address of the console')
-    .option('--region <region>', 'region to show (default: the first of the broker)')
-    .option('--print', 'print the link instead; whoever has it is in')
+    .description('open the AWS console with the role')
+    .option('--service <service>', 'page to open: a service such as s3, or a console URL')
+    .option('--region <region>', "region to show (default: the broker's first region)")
+    .option('--print', 'print the link instead of opening it; anyone who has the link can use the session')
     .option('--json', 'print JSON')
     .action(async (role: string, options: import('./console.ts').ConsoleOptions) => {
       const { openConsole } = await import('./console.ts')
@@ -87,9 +87,9 @@ function registerConsole(program: Command, aws: Command): void {
 function registerConfigure(program: Command, aws: Command): void {
   aws
     .command('configure')
-    .description('write a profile for each role you may use into ~/.aws/config; what is there stays')
-    .option('--prefix <text>', 'begins the name of each profile', 'sallyport-')
-    .option('--remove', 'take them out again')
+    .description('add a profile to ~/.aws/config for each role you may use; your other profiles are not changed')
+    .option('--prefix <text>', 'prefix of the profile names', 'sallyport-')
+    .option('--remove', 'remove the profiles that this command added')
     .option('--json', 'print JSON')
     .action(async (options: import('./configure.ts').ConfigureOptions) => {
       const { configure } = await import('./configure.ts')
@@ -100,19 +100,26 @@ function registerConfigure(program: Command, aws: Command): void {
 function registerPolicies(program: Command, aws: Command): void {
   aws
     .command('policies')
-    .description('print every trust and permission policy to install, with the reason for each action')
+    .description('print the trust and permission policies to install, with the reason for each action')
     .addOption(
-      new Option('--format <format>', 'what to print').choices(['json', 'terraform', 'cloudformation']).default('json'),
+      new Option('--format <format>', 'output format').choices(['json', 'terraform', 'cloudformation']).default('json'),
     )
-    .option('--feature <feature...>', 'roles, databases, revocation (default: all)')
-    .addOption(new Option('--trust <model>', 'whom roles trust').choices(['hub', 'web_identity']).default('hub'))
-    .option('--account <id>', "the account they are for (default: the broker's first)")
-    .option('--compute-arn <arn>', 'the identity that the daemon runs as')
-    .option('--organization <id>', 'the organization, o-…')
-    .option('--database-users <pattern>', 'names of database users, with wildcards', 'sallyport_*')
-    .option('--offline', 'placeholders instead of what the broker says of itself')
-    .option('--write <folder>', 'write files instead')
-    .option('--json', 'print JSON, reasons included')
+    .option(
+      '--feature <feature...>',
+      "features to cover (default: what the broker's resources need; with --offline: all)",
+    )
+    .addOption(
+      new Option('--trust <model>', 'how the roles in the accounts trust the broker')
+        .choices(['hub', 'web_identity'])
+        .default('hub'),
+    )
+    .option('--account <id>', "account the policies are for (default: the broker's first account)")
+    .option('--compute-arn <arn>', 'identity that the daemon runs as')
+    .option('--organization <id>', 'AWS organization, o-…')
+    .option('--database-users <pattern>', 'names of the database users; wildcards allowed', 'sallyport_*')
+    .option('--offline', 'use placeholders instead of the settings of a broker')
+    .option('--write <folder>', 'write files to this folder instead of standard output')
+    .option('--json', 'print JSON, with reasons')
     .action(async (options: import('./policies.ts').PoliciesOptions) => {
       const { printPolicies } = await import('./policies.ts')
       process.exitCode = await printPolicies(program.opts(), options)
@@ -122,7 +129,9 @@ function registerPolicies(program: Command, aws: Command): void {
 function registerValidate(program: Command, aws: Command): void {
   aws
     .command('validate [account]')
-    .description('prove what each account lets the broker do, and that nobody gets in without the ExternalId')
+    .description(
+      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId',
+    )
     .option('--json', 'print JSON')
     .action(async (account: string | undefined, options: { json?: boolean }) => {
       const { validate } = await import('./validate.ts')

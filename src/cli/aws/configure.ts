@@ -40,7 +40,9 @@ export async function configure(server: { server?: string }, options: ConfigureO
     printTable(
       ['PROFILE', 'ROLE', 'LEVEL'],
       profiles.map(({ name, resource, level }) => [name, resource, level]),
-      options.remove ? 'no profiles of ours are left' : 'no role is yours to use; ask with: sallyport request',
+      options.remove
+        ? 'no sallyport profiles are left'
+        : 'you may use no roles; request access with: sallyport request',
     )
     process.stderr.write(`${path}\n`)
   }
@@ -78,9 +80,13 @@ export function withProfiles(text: string, profiles: readonly Profile[]): string
   const taken = new Set(readSections(others).map((section) => section.name))
   const twice = profiles.find(({ name }) => taken.has(`profile ${name}`))
   if (twice)
-    throw new BrokerError('CONFIG_INVALID', `there is a profile ${twice.name} already, which is not ours`, {
-      hint: 'rename it, or choose other names with --prefix',
-    })
+    throw new BrokerError(
+      'CONFIG_INVALID',
+      `the profile ${twice.name} already exists and was not written by sallyport`,
+      {
+        hint: 'rename it, or choose another --prefix',
+      },
+    )
   if (profiles.length === 0) return others
   const ours = profiles.flatMap(({ name, command }) => [`[profile ${name}]`, `credential_process = ${command}`, ''])
   const gap = others === '' ? '' : others.endsWith('\n') ? '\n' : '\n\n'
@@ -92,8 +98,8 @@ function withoutOurs(text: string): string {
   const [first, last] = [lines.indexOf(begin), lines.indexOf(end)]
   if (first < 0 && last < 0) return text
   if (first < 0 || last < first || lines.indexOf(begin, first + 1) >= 0)
-    throw new BrokerError('CONFIG_INVALID', 'the lines that mark our profiles are damaged', {
-      hint: `delete our profiles and the lines "${begin}" and "${end}"`,
+    throw new BrokerError('CONFIG_INVALID', 'the markers around the sallyport profiles are damaged', {
+      hint: `delete the sallyport profiles and the lines "${begin}" and "${end}"`,
     })
   const gap = first > 0 && lines[first - 1] === '' ? first - 1 : first
   const rest = [...lines.slice(0, gap), ...lines.slice(last + 1)].join('\n')

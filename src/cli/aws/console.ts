@@ -39,14 +39,14 @@ export async function openConsole(
 /** How long a browser may take to come up. */
 const browserWithinMs = 60_000
 
-/** By way of a page of this machine: a browser's command line is for everybody to read, and the link lets in whoever has it. */
+/** Through a page on this machine: every user can read a browser's command line, and the link alone gives access. */
 async function showInBrowser(url: string): Promise<string | null> {
   const page = await openOneTimePage(url, browserWithinMs)
   try {
     const { promise: failure, resolve } = Promise.withResolvers<string>()
     const impossible = openBrowser(page.url, process.env, resolve)
     if (impossible !== null) return impossible
-    const came = page.visited.then((isVisited) => (isVisited ? null : 'no browser came for the link'))
+    const came = page.visited.then((isVisited) => (isVisited ? null : 'the browser did not open the link'))
     return await Promise.race([came, failure])
   } finally {
     page.close()

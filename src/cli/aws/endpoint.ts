@@ -11,7 +11,7 @@ export interface RoleEndpoint {
 }
 
 /**
- * Credentials of a role on loopback. The first are fetched at once, so that a denial is said here and not by some tool later.
+ * Credentials of a role on loopback. The first are fetched at once, so that a denial is reported here and not by a tool later.
  * @throws BrokerError with the broker's reason
  */
 export async function openRoleEndpoint(

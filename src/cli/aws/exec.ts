@@ -49,7 +49,7 @@ export async function execWithRole(
       AWS_CONTAINER_AUTHORIZATION_TOKEN: token,
       AWS_EC2_METADATA_DISABLED: 'true',
     }
-    return await runProgram(program, args, env, 'is the command spelt right?')
+    return await runProgram(program, args, env, "check the command's spelling")
   })
 }
 

@@ -21,7 +21,7 @@ export interface PoliciesOptions {
   readonly json?: boolean
 }
 
-/** What documents say where nobody is asked. */
+/** Placeholders of documents made without asking a broker. */
 const example: Installation = {
   externalId: 'EXTERNAL_ID',
   hubRoleArn: 'arn:aws:iam::111111111111:role/SallyportHub',

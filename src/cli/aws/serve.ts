@@ -69,11 +69,11 @@ function show({ endpoint, token, first }: RoleEndpoint, options: ServeOptions, e
   }
   const shell = chooseShell(options.shell, env)
   const lines = rivals.filter((name) => name in variables || env[name] !== undefined)
-  process.stdout.write(`# ${first.resource} at level ${first.level}; in the shell of the tools:\n`)
+  process.stdout.write(`# ${first.resource} at level ${first.level}; run this in the shell of your tools:\n`)
   process.stdout.write(`${lines.map((name) => setVariable(shell, name, variables[name])).join('\n')}\n`)
   if (endpoint.imdsUrl)
     process.stdout.write(
-      `# or, for tools that know instance metadata only (any process of this machine may ask):\n# ${setVariable(shell, 'AWS_EC2_METADATA_SERVICE_ENDPOINT', endpoint.imdsUrl)}\n`,
+      `# or, for tools that only support instance metadata (every process on this machine can use it):\n# ${setVariable(shell, 'AWS_EC2_METADATA_SERVICE_ENDPOINT', endpoint.imdsUrl)}\n`,
     )
-  process.stderr.write('Ctrl-C ends it.\n')
+  process.stderr.write('Press Ctrl-C to stop.\n')
 }

@@ -5,7 +5,7 @@ import { exitCodes, printable, printJson } from '../output.ts'
 
 const marks = { ok: 'ok     ', failed: 'FAILED ', skipped: 'skipped' } as const
 
-/** `sallyport aws validate`: exit code 1 when an account is not as it must be. */
+/** `sallyport aws validate`: exit code 1 when an account fails a check. */
 export async function validate(
   server: { server?: string },
   account: string | undefined,
@@ -31,8 +31,9 @@ async function registered(api: ApiClient): Promise<readonly string[]> {
 
 function summary(reports: readonly AccountReport[]): string {
   const failed = reports.filter(({ ok }) => !ok).map(({ account }) => account)
-  if (reports.length === 0) return 'no account is registered: aws.accounts'
-  return failed.length === 0 ? `all is as it must be in ${reports.length} accounts` : `to mend: ${failed.join(', ')}`
+  if (reports.length === 0) return 'no accounts are registered; add them to aws.accounts'
+  if (failed.length > 0) return `failed: ${failed.join(', ')}`
+  return reports.length === 1 ? '1 account passed' : `all ${reports.length} accounts passed`
 }
 
 function print({ account, trust, findings }: AccountReport): void {

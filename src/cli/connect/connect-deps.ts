@@ -1,6 +1,6 @@
 import type { ConnectDeps } from './open-connections.ts'
 
-/** Runs a connecting command for whoever is signed in to one server, who may sign in anew while it runs. */
+/** Runs a connecting command with the login of one server. The user may sign in again while it runs. */
 export async function withDeps(
   options: { server?: string },
   run: (deps: ConnectDeps) => Promise<number>,

@@ -89,13 +89,13 @@ async function writePgpass(
   const entries = connections.map(({ settings }) => ({ ...settings, password: settings.password ?? '' }))
   const remove = await addToPgpass(path, entries)
   cleanup.defer(remove)
-  warn(`the password is in ${path} until this command ends`)
+  warn(`the password is kept in ${path} until this command ends`)
 }
 
 function show(connections: readonly Connection[], options: ConnectOptions): void {
   if (options.json) printLine(connections.map(describeConnection))
   else for (const connection of connections) printConnection(connection, options.print)
-  process.stderr.write('Ctrl-C ends it.\n')
+  process.stderr.write('Press Ctrl-C to stop.\n')
 }
 
 /** One line, because it is read while this command runs on: the first resource as it is, and all of them as `connections`. */
@@ -122,5 +122,5 @@ function describeGrantEnd(target: Target, cut: string | undefined, now: number):
   if (cut !== undefined && endsGrant(cut)) return describeEnd(cut)
   return target.endsAt !== null && target.endsAt <= now
     ? describeEnd('grant-expired')
-    : 'it was revoked, given back, or is no longer allowed'
+    : 'it was revoked, returned, or is no longer allowed'
 }

@@ -8,7 +8,7 @@ import { chooseTarget, listResources } from './target.ts'
 
 export type TokenOptions = Pick<ConnectOptions, 'level' | 'for' | 'cidr' | 'database' | 'json' | 'print'>
 
-/** `sallyport connect RESOURCE --token`: a password for stock clients, without any Sallyport software in between. */
+/** `sallyport connect RESOURCE --token`: a password for stock clients, without any Sallyport software on the client. */
 export async function issueToken(deps: ConnectDeps, reference: string, options: TokenOptions): Promise<number> {
   const api = await deps.openApi()
   const target = chooseTarget(await listResources(api), reference, options.level, ['postgres'])
@@ -18,11 +18,11 @@ export async function issueToken(deps: ConnectDeps, reference: string, options: 
   const { token, user, host, port } = issued
   if (host === null || port === null) {
     await api.call('DELETE /api/v1/connect-tokens/:id', { params: { id: issued.id } })
-    throw new BrokerError('UNSUPPORTED', `the broker has no port of its own for ${target.id}`, {
+    throw new BrokerError('UNSUPPORTED', `the broker has no public port for ${target.id}`, {
       hint: `use: sallyport connect ${reference}`,
     })
   }
-  // Whoever made this machine trust the broker's CA this way wants its clients to do the same.
+  // A machine that trusts the broker's CA this way needs its clients to trust it too.
   const ca = deps.env.NODE_EXTRA_CA_CERTS
   const settings: ClientSettings = {
     name: target.name,
@@ -48,7 +48,7 @@ function guidance({ id, expiresAt }: IssuedConnectToken, ca: string | undefined)
   const trust = ca
     ? `the broker is verified against ${ca}`
     : "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
-  return `The token is valid until ${when(expiresAt)} UTC or until the grant ends; it is not shown again.
-Take it back earlier: sallyport tokens revoke t_${id}
+  return `The token is valid until ${when(expiresAt)} UTC or until the grant ends; it will not be shown again.
+Revoke it earlier with: sallyport tokens revoke t_${id}
 TLS: ${trust}.`
 }

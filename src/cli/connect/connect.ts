@@ -9,32 +9,32 @@ const forms: readonly SettingsForm[] = ['psql', 'url', 'jdbc', 'env', 'pgpass', 
 export const registerConnect: Register = (program) => {
   const command = program
     .command('connect <resource...>')
-    .description('open a local port for any client, until Ctrl-C or until the grant ends')
+    .description('open a local port for any database client, until Ctrl-C or until the grant ends')
     .option('--level <level>', 'access level (default: the one you hold a grant for)')
     .option(
       '--port <number>',
-      'local port of the first resource, the next ones count up (default: any free one)',
+      'local port of the first resource, counting up for the others (default: a free port)',
       toPort,
     )
     .addOption(
-      new Option('--socket', 'a Unix socket that only you can open, instead of a port').conflicts([
+      new Option('--socket', 'open a Unix socket that only you can use, instead of a port').conflicts([
         'writePgpass',
         'token',
       ]),
     )
-    .option('--no-password', 'ask clients for no password: everyone on this machine may connect as you; audited')
-    .addOption(new Option('--print <form>', 'how to say it').choices(forms).conflicts('json'))
-    .option('--write-pgpass', 'put the password into your pgpass file until this command ends')
-    .option('--database <name>', 'database (default: the one the resource names)')
+    .option('--no-password', 'do not require a password: every user of this machine can connect as you; audited')
+    .addOption(new Option('--print <form>', 'format of the connection settings').choices(forms).conflicts('json'))
+    .option('--write-pgpass', 'keep the password in your pgpass file until this command ends')
+    .option('--database <name>', 'database to connect to (default: the one configured for the resource)')
     .option('--json', 'print JSON')
     .addOption(
-      new Option('--token', "a connect token for the broker's own TLS port, instead of a local one").conflicts([
-        'port',
-        'writePgpass',
-      ]),
+      new Option(
+        '--token',
+        "issue a connect token for the broker's public TLS port instead of opening a local port",
+      ).conflicts(['port', 'writePgpass']),
     )
-    .option('--cidr <range>', 'with --token: where it may be used from')
-    .option('--for <duration>', 'with --token: how long it may be used, e.g. 2h', durationArgument)
+    .option('--cidr <range>', 'addresses the token may be used from (with --token)')
+    .option('--for <duration>', 'lifetime of the token, e.g. 2h (with --token)', durationArgument)
     .action(async (resources: string[], options: ConnectOptions) => {
       const conflict = findConflict(resources, options)
       if (conflict) command.error(`error: ${conflict}`)
@@ -51,13 +51,14 @@ export const registerConnect: Register = (program) => {
 
 /** What commander's own `conflicts` can't say. */
 function findConflict(resources: readonly string[], options: ConnectOptions): string | undefined {
-  if (!options.password && options.socket) return 'cannot use --no-password with --socket; a Unix socket asks for none'
+  if (!options.password && options.socket)
+    return 'cannot use --no-password with --socket; a Unix socket needs no password'
   if (!options.password && options.writePgpass) return 'cannot use --no-password with --write-pgpass; drop one'
   if (!options.token && (options.cidr || options.for)) return 'cannot use --cidr or --for without --token'
   if (options.token && !options.password) return 'cannot use --no-password with --token; the token is the password'
-  if (options.token && resources.length > 1) return '--token is for one resource; run the command for each'
+  if (options.token && resources.length > 1) return '--token takes one resource; run the command once for each'
   if (options.port && options.port + resources.length - 1 > 65535)
-    return `no ${resources.length} ports from ${options.port} on`
+    return `there are no ${resources.length} ports starting at ${options.port}`
   return undefined
 }
 

@@ -10,7 +10,7 @@ export interface GrantWatchDeps {
   now(): number
   /** For people, on stderr. */
   warn(text: string): void
-  /** How often the broker is asked when nothing happens; 30 s unless told. */
+  /** How often the broker is asked when nothing happens; default 30 s. */
   readonly pollMs?: number
 }
 
@@ -72,7 +72,7 @@ export class GrantWatch {
       return resources
     } catch (error) {
       if (!(error instanceof BrokerError) || isFinal(error)) throw error
-      if (!this.#unreachable) this.#deps.warn(`cannot look after the grants for now: ${error.message}`)
+      if (!this.#unreachable) this.#deps.warn(`cannot check the grants right now: ${error.message}`)
       this.#unreachable = true
       return undefined
     }

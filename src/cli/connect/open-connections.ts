@@ -29,7 +29,7 @@ export interface OpenOptions {
   /** Of the first target, the next ones count up. 0: free ones. */
   readonly port: number
   readonly socket: boolean
-  /** False: nobody is asked, and the broker writes that down. */
+  /** False: clients need none, which the broker audits. */
   readonly password: boolean
   readonly database?: string | undefined
   /** A session was cut. */
@@ -90,8 +90,8 @@ function localProtocolOf({ id, protocol }: Target): LocalProtocol {
 }
 
 function portInUse(port: number, cause: Error): Error {
-  const hint = 'name another with --port, or leave it out for any free one'
-  return Object.assign(new Error(`port ${port} of 127.0.0.1 is in use`, { cause }), { hint })
+  const hint = 'choose another with --port, or omit --port to use a free one'
+  return Object.assign(new Error(`port ${port} on 127.0.0.1 is in use`, { cause }), { hint })
 }
 
 function tellEnd(target: Target, end: BrokerEnd, options: OpenOptions): void {

@@ -41,7 +41,7 @@ export async function psql(
 }
 
 const installHint =
-  'install it: apt install postgresql-client, dnf install postgresql, brew install libpq; or use any other client with: sallyport connect'
+  'install it: apt install postgresql-client, dnf install postgresql, brew install libpq; or use another client with: sallyport connect'
 
 /** psql's own code: "2 if the connection to the server went bad and the session was not interactive". */
 const connectionFailed = 2

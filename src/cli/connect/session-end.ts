@@ -1,8 +1,8 @@
 import type { EndReason } from '../../../proxy/session.ts'
 
-/** The words of a close reason for the person whose session it was. */
+/** A close reason in words, for the owner of the session. */
 export function describeEnd(reason: string): string {
-  return Object.hasOwn(endings, reason) ? endings[reason as EndReason] : 'it was ended by the broker'
+  return Object.hasOwn(endings, reason) ? endings[reason as EndReason] : 'the broker ended it'
 }
 
 const endings: Record<EndReason, string> = {
@@ -10,23 +10,23 @@ const endings: Record<EndReason, string> = {
   'upstream-closed': 'the database closed it',
   'grant-expired': 'access expired',
   'grant-revoked': 'access was revoked',
-  'grant-returned': 'access was given back',
+  'grant-returned': 'access was returned',
   'rule-changed': 'the rule that allowed it has changed',
   'principal-locked': 'your identity was locked',
   'principal-inactive': 'your identity is no longer active',
   'login-ended': 'your sign-in ended',
   'token-revoked': 'the token was revoked',
-  'resource-gone': 'the resource is gone',
+  'resource-gone': 'the resource was removed',
   killed: 'an administrator ended the session',
-  'limit-reached': 'a limit of this access level was reached',
+  'limit-reached': 'it reached a limit of its access level',
   idle: 'the session was idle for too long',
   drain: 'the broker is shutting down; connect again',
-  'protocol-error': 'the client broke the protocol',
+  'protocol-error': 'the client violated the protocol',
   'open-failed': 'the session could not be opened',
   'upstream-failed': 'the connection to the database failed',
   'recording-failed': 'the recording could not be written',
-  'store-lost': 'the broker lost its store',
-  'daemon-lost': 'the broker was lost',
+  'store-lost': 'the broker lost the connection to its store',
+  'daemon-lost': 'the broker stopped unexpectedly',
 }
 
 const grantEndings: readonly string[] = [

@@ -74,10 +74,13 @@ function findResource(
   const [first, second] = matches
   if (second) {
     const ids = matches.map((r) => r.id).join(', ')
-    throw new BrokerError('RESOURCE_AMBIGUOUS', `"${reference}" may be ${ids}`, { hint: 'give the full id' })
+    throw new BrokerError('RESOURCE_AMBIGUOUS', `"${reference}" matches ${ids}`, { hint: 'use the full id' })
   }
   if (!first && named[0]) {
-    throw new BrokerError('UNSUPPORTED', `this command speaks ${protocols.join(', ')}, and ${named[0].id} does not`)
+    throw new BrokerError(
+      'UNSUPPORTED',
+      `this command does not support ${named[0].id}; it connects to resources that speak ${protocols.join(', ')}`,
+    )
   }
   return first
 }
@@ -87,9 +90,9 @@ function levelHeld(resource: ListedResource): string | undefined {
   if (more.length === 0) return first
   throw new BrokerError(
     'INVALID_INPUT',
-    `you hold grants on ${resource.id} at the levels ${[first, ...more].join(', ')}`,
+    `you hold grants on ${resource.id} for several levels: ${[first, ...more].join(', ')}`,
     {
-      hint: `name one: --level ${first}`,
+      hint: `choose one, e.g. --level ${first}`,
     },
   )
 }

@@ -13,7 +13,7 @@ export interface LoginAsk {
   readonly ca?: string
 }
 
-/** Signs in and keeps the login. A login of before stays good until it ends by itself, so that open connections live on. */
+/** Signs in and stores the login. A previous login stays valid until it expires, so that open connections continue. */
 export async function login(ask: LoginAsk): Promise<void> {
   const { env } = process
   const { server, login: before } = await currentLogin(ask, env)

@@ -4,7 +4,7 @@ import envPaths from 'env-paths'
 import { readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 
-/** One server somebody signed in to. */
+/** A server that this user has signed in to. */
 export interface KeptLogin {
   /** Bearer. */
   readonly token: string
@@ -30,13 +30,13 @@ export function loginFilePath(env: NodeJS.ProcessEnv): string {
   return join(home, 'login.json')
 }
 
-/** @throws BrokerError CONFIG_INVALID when others may read it, or it isn't ours */
+/** @throws BrokerError CONFIG_INVALID when other users may read it, or it is damaged */
 export async function readLoginFile(path: string): Promise<LoginFile> {
   const text = await readIfThere(path)
   if (text === undefined) return empty
   if (process.platform !== 'win32' && ((await stat(path)).mode & 0o077) !== 0)
-    throw new BrokerError('CONFIG_INVALID', `others may read ${path}`, {
-      hint: `run: chmod 600 '${path}', and sallyport logout if somebody did`,
+    throw new BrokerError('CONFIG_INVALID', `${path} is readable by other users`, {
+      hint: `run: chmod 600 '${path}'; if another user may have read it, run: sallyport logout`,
     })
   return parse(text, path)
 }
@@ -54,9 +54,9 @@ function parse(text: string, path: string): LoginFile {
     const read: unknown = JSON.parse(text)
     if (isLoginFile(read)) return read
   } catch {
-    // not JSON: said below like any other damage
+    // not JSON: reported below like any other damage
   }
-  throw new BrokerError('CONFIG_INVALID', `${path} is damaged`, { hint: 'remove it, and run: sallyport login' })
+  throw new BrokerError('CONFIG_INVALID', `${path} is damaged`, { hint: 'delete it and run: sallyport login' })
 }
 
 function isLoginFile(read: unknown): read is LoginFile {

@@ -4,7 +4,7 @@ import { type KeptLogin, loginFilePath, readLoginFile, writeLoginFile } from './
 import { serverAddress } from './server-address.ts'
 
 /**
- * The client of whoever is signed in: for `--server`, else `SALLYPORT_SERVER`, else the server last signed in to.
+ * A client with the stored login: for `--server`, else `SALLYPORT_SERVER`, else the server last signed in to.
  * `SALLYPORT_TOKEN` (an API token) takes the place of a login, for programs.
  * @throws BrokerError LOGIN_REQUIRED (exit code 3)
  */
@@ -15,7 +15,7 @@ export const openApiClient: OpenApiClient = async (options) => {
   return createApiClient(server, token)
 }
 
-/** The same for whoever speaks to the server by other means. */
+/** The login itself, for commands that do not use the API client. */
 export async function openLogin(options: { server?: string | undefined }): Promise<{ server: string; token: string }> {
   const { server, login } = await currentLogin(options, process.env)
   await trust(login?.ca ?? null)

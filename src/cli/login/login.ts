@@ -15,26 +15,26 @@ interface LoginOptions {
 export const registerLogin: Register = (program) => {
   program
     .command('login')
-    .description('sign in through your company, with the browser')
-    .option('--server <url>', 'the broker; remembered')
-    .option('--device', 'no browser on this machine: type a code in another one')
-    .addOption(new Option('--no-browser', 'print the address and start no browser').conflicts('device'))
-    .option('--fresh', 'prove again who you are, where a rule demands a recent sign-in')
-    .option('--ca <file>', 'PEM file with the CA of the broker; remembered')
+    .description('sign in with your identity provider, in the browser')
+    .option('--server <url>', 'broker to sign in to; remembered')
+    .option('--device', 'sign in from a browser on another machine, with a code')
+    .addOption(new Option('--no-browser', 'print the address instead of starting a browser').conflicts('device'))
+    .option('--fresh', 'authenticate again, for rules that require a recent sign-in')
+    .option('--ca <file>', "PEM file with the broker's CA; remembered")
     .action(async (options: LoginOptions) => {
       const { login } = await import('./login-actions.ts')
       await login({ ...options, server: options.server ?? program.opts<{ server?: string }>().server })
     })
   program
     .command('logout')
-    .description('end the login of this machine')
+    .description('sign out on this machine')
     .action(async () => {
       const { logout } = await import('./login-actions.ts')
       await logout(program.opts())
     })
   program
     .command('whoami')
-    .description('who you are to the broker')
+    .description('show who you are signed in as')
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       const { openApiClient } = await import('./login-store.ts')

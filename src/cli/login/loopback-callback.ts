@@ -7,17 +7,17 @@ import { BrokerError } from '../../../proxy/session.ts'
 /** Where the browser brings the one-time code: a port of 127.0.0.1, open while one person signs in (RFC 8252, section 7.3). */
 export interface LoopbackCallback {
   readonly port: number
-  /** @throws BrokerError LOGIN_FAILED when it was denied, went wrong, or nobody came in time */
+  /** @throws BrokerError LOGIN_FAILED when it was denied, failed, or timed out */
   readonly code: Promise<string>
   close(): void
 }
 
 export async function listenForCode(state: string, withinMs: number): Promise<LoopbackCallback> {
   const { promise: code, resolve, reject } = Promise.withResolvers<string>()
-  code.catch(() => undefined) // whoever waits hears of it; closing early must not be an unhandled rejection
+  code.catch(() => undefined) // the caller awaits it; closing early must not be an unhandled rejection
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 10_000 }, (request, response) => {
     const answer = readAnswer(request, port, state)
-    if (answer === null) return say(response, 404, 'Nothing waits here.')
+    if (answer === null) return say(response, 404, 'Not found.')
     if (answer instanceof BrokerError) {
       say(response, 200, 'The sign-in did not complete. Go back to the terminal.')
       return reject(answer)
@@ -29,7 +29,7 @@ export async function listenForCode(state: string, withinMs: number): Promise<Lo
   const { port } = server.address() as AddressInfo
   const minutes = Math.round(withinMs / 60_000)
   const timer = setTimeout(
-    () => reject(new BrokerError('LOGIN_FAILED', `nobody signed in within ${minutes} minutes`)),
+    () => reject(new BrokerError('LOGIN_FAILED', `the sign-in timed out after ${minutes} minutes`)),
     withinMs,
   )
   const close = () => {
@@ -40,7 +40,7 @@ export async function listenForCode(state: string, withinMs: number): Promise<Lo
   return { port, code, close }
 }
 
-/** Null for whatever isn't the answer to this sign-in: other pages may call a loopback port as well. */
+/** Null for any request that is not the answer to this sign-in: other pages may call a loopback port as well. */
 function readAnswer(request: IncomingMessage, port: number, state: string): string | BrokerError | null {
   const url = URL.parse(request.url ?? '', `http://127.0.0.1:${port}`)
   if (request.method !== 'GET' || url?.pathname !== '/callback' || request.headers.host !== `127.0.0.1:${port}`)
@@ -49,7 +49,7 @@ function readAnswer(request: IncomingMessage, port: number, state: string): stri
   const code = url.searchParams.get('code')
   if (code && /^[A-Za-z0-9_-]{43}$/.test(code)) return code
   const denied = url.searchParams.get('error') === 'denied'
-  return new BrokerError('LOGIN_FAILED', denied ? 'it was cancelled in the browser' : 'the browser shows no more')
+  return new BrokerError('LOGIN_FAILED', denied ? 'it was cancelled in the browser' : 'see the error in the browser')
 }
 
 function say(response: ServerResponse, status: number, text: string): void {

@@ -6,11 +6,11 @@ import { listen } from '../../../proxy/ports/listen.ts'
 
 /**
  * An address of this machine that leads one visitor, once, to another that must not be seen in the list of processes, where a
- * browser's command line stands. What it leads to is in nobody's history but the visitor's.
+ * browser's command line stands. Only the visitor's history holds the destination.
  */
 export interface OneTimePage {
   readonly url: string
-  /** True once somebody was led on; false when nobody came in time. */
+  /** True once a visitor was redirected; false when none came in time. */
   readonly visited: Promise<boolean>
   close(): void
 }
@@ -18,13 +18,13 @@ export interface OneTimePage {
 export async function openOneTimePage(destination: string, withinMs: number): Promise<OneTimePage> {
   const path = `/${randomBytes(24).toString('base64url')}`
   const { promise: visited, resolve, reject } = Promise.withResolvers<boolean>()
-  visited.catch(() => undefined) // who waits hears of it; closing early must not be an unhandled rejection
+  visited.catch(() => undefined) // the caller awaits it; closing early must not be an unhandled rejection
   let isUsed = false
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
     const isRight = request.method === 'GET' && isSameText(request.url ?? '', path) && request.headers.host === host()
     const headers = { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer', connection: 'close' }
-    if (!isRight) return void response.writeHead(404, headers).end('Nothing waits here.\n')
-    if (isUsed) return void response.writeHead(410, headers).end('This was used already; run the command again.\n')
+    if (!isRight) return void response.writeHead(404, headers).end('Not found.\n')
+    if (isUsed) return void response.writeHead(410, headers).end('This link was already used; run the command again.\n')
     isUsed = true
     response.writeHead(302, { ...headers, location: destination }).end(() => resolve(true))
   })

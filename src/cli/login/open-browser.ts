@@ -7,12 +7,12 @@ import { spawn } from 'node:child_process'
  */
 export function openBrowser(url: string, env: NodeJS.ProcessEnv, onFailure: (why: string) => void): string | null {
   const [command, ...words] = browserCommand(env)
-  if (!command) return 'there is no screen here'
+  if (!command) return 'no browser is available on this machine'
   const args = words.includes('%s') ? words.map((word) => (word === '%s' ? url : word)) : [...words, url]
   const child = spawn(command, args, { stdio: 'ignore', detached: process.platform !== 'win32' })
-  child.on('error', (error) => onFailure(`${command} did not start: ${error.message}`))
+  child.on('error', (error) => onFailure(`could not start ${command}: ${error.message}`))
   child.on('exit', (code) => {
-    if (code) onFailure(`${command} ended with ${code}`)
+    if (code) onFailure(`${command} exited with code ${code}`)
   })
   child.unref()
   return null

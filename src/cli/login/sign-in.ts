@@ -37,11 +37,11 @@ export async function signInByBrowser(server: string, options: SignInOptions): P
 }
 
 function show(url: string, { env, browser, say }: SignInOptions): void {
-  const explain = (why: string) => say(`${why}; open this address yourself, or use: sallyport login --device`)
+  const explain = (why: string) => say(`${why}; open this address yourself or run: sallyport login --device`)
   const problem = browser ? openBrowser(url, env, explain) : null
   if (problem) explain(problem)
-  else if (browser) say('Your browser should open. If it does not, open:')
-  else say('Open in a browser on this machine:')
+  else if (browser) say('Opening your browser. If it does not open, visit:')
+  else say('Open this address in a browser on this machine:')
   say(`  ${url}`)
 }
 
@@ -50,8 +50,8 @@ export async function signInByDevice(server: string, options: SignInOptions): Pr
   const api = createApiClient(server, null)
   const device = await api.call('POST /api/v1/device')
   const address = printable(device.verification_uri)
-  options.say(`In a browser, open:  ${address}${options.fresh ? '?max_age=0' : ''}`)
-  options.say(`and type the code:   ${printable(device.user_code)}`)
+  options.say(`Open in a browser:   ${address}${options.fresh ? '?max_age=0' : ''}`)
+  options.say(`and enter the code:  ${printable(device.user_code)}`)
   const deadline = Date.now() + device.expires_in * 1000
   let intervalMs = Math.max(50, device.interval * 1000)
   while (Date.now() < deadline) {

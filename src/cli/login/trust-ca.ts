@@ -4,7 +4,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 
 /**
  * Makes this process trust the roots of a PEM file besides those it trusts already, for HTTPS and websockets alike.
- * Programs we start learn of it as they would from whoever set `NODE_EXTRA_CA_CERTS`.
+ * Programs we start inherit it through `NODE_EXTRA_CA_CERTS`.
  * @throws BrokerError CONFIG_INVALID when the file can't be read or holds no certificate
  */
 export function trustCa(path: string, env: NodeJS.ProcessEnv): void {
@@ -19,7 +19,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (cause) {
-    const hint = 'name it again: sallyport login --ca FILE'
+    const hint = 'run: sallyport login --ca FILE'
     throw new BrokerError('CONFIG_INVALID', `cannot read the CA file ${path}`, { cause, hint })
   }
 }

@@ -9,7 +9,7 @@ import { exitCodes, printable, printJson } from '../output.ts'
 type AuditQuery = Input<'GET /api/v1/audit/events', 'query'>
 
 interface SearchOptions {
-  /** As it was typed; the broker refuses what is none. */
+  /** As typed; the broker rejects unknown types. */
   type?: AuditQuery['type']
   actor?: string
   subject?: string
@@ -23,12 +23,12 @@ interface VerifyOptions {
   store?: string
   recordings?: string
   publicKey?: string
-  anchor: string[]
+  anchor?: string[]
   json?: boolean
 }
 
 export const registerAudit: Register = (program) => {
-  const audit = program.command('audit').description('read the audit log, and prove it')
+  const audit = program.command('audit').description('read and verify the audit log')
   registerTail(program, audit)
   registerSearch(program, audit)
   registerExport(program, audit)
@@ -43,9 +43,9 @@ const openApi = async (program: Command): Promise<ApiClient> => {
 function registerTail(program: Command, audit: Command): void {
   audit
     .command('tail')
-    .description('events as they come, until Ctrl-C')
-    .option('--since <duration>', 'begin this long ago', durationArgument)
-    .option('--no-follow', 'stop at the newest event')
+    .description('print events as they are written, until Ctrl-C')
+    .option('--since <duration>', 'start this long ago', durationArgument)
+    .option('--no-follow', 'stop after the newest event')
     .option('--json', 'print JSON lines')
     .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
       const api = await openApi(program)
@@ -63,12 +63,12 @@ function registerTail(program: Command, audit: Command): void {
 function registerSearch(program: Command, audit: Command): void {
   audit
     .command('search')
-    .description('events that match, oldest first')
+    .description('print matching events, oldest first')
     .option('--type <type...>', 'only these types, e.g. session.denied')
     .option('--actor <id>', 'principal id, or system')
     .option('--subject <id>', 'a grant, session, request, principal or resource id')
-    .option('--since <duration>', 'of this long', durationArgument)
-    .addOption(new Option('--limit <count>', 'the newest of them').default('100'))
+    .option('--since <duration>', 'not older than this, e.g. 24h', durationArgument)
+    .addOption(new Option('--limit <count>', 'at most this many, the newest ones').default('100'))
     .option('--json', 'print JSON')
     .action(async (options: SearchOptions) => {
       const { type, actor, subject, limit } = options
@@ -77,7 +77,7 @@ function registerSearch(program: Command, audit: Command): void {
       const query = { type, actor, subject, since, limit: Number(limit) }
       const events = (await api.call('GET /api/v1/audit/events', { query })).events.toReversed()
       if (options.json) printJson(events)
-      else if (events.length === 0) process.stdout.write('no such events\n')
+      else if (events.length === 0) process.stdout.write('no matching events\n')
       else for (const event of events) printEvent(event)
     })
 }
@@ -85,8 +85,8 @@ function registerSearch(program: Command, audit: Command): void {
 function registerExport(program: Command, audit: Command): void {
   audit
     .command('export')
-    .description('the whole log as JSON lines, for archives and for `audit verify --export`')
-    .option('--out <file>', 'write it there instead of standard output')
+    .description('print the whole log as JSON lines, for archives and for `audit verify --export`')
+    .option('--out <file>', 'write to this file instead of standard output')
     .action(async (options: { out?: string }) => {
       const api = await openApi(program)
       const [{ streamLines }, { pipeline }, fs] = await Promise.all([
@@ -103,19 +103,19 @@ function registerExport(program: Command, audit: Command): void {
       }
       if (options.out === undefined) await pipeline(text, process.stdout, { end: false })
       else await pipeline(text, fs.createWriteStream(options.out, { mode: 0o600 }))
-      if (options.out !== undefined) process.stdout.write(`${count} lines in ${options.out}\n`)
+      if (options.out !== undefined) process.stdout.write(`wrote ${count} lines to ${options.out}\n`)
     })
 }
 
 function registerVerify(program: Command, audit: Command): void {
   audit
     .command('verify')
-    .description('prove the log: the daemon’s own, or a copy of it without any daemon')
-    .option('--export <file>', 'a file of `audit export`')
-    .option('--store <url>', 'sqlite:PATH of a copy, or of a daemon that is stopped')
-    .option('--recordings <dir>', 'check the recordings in this folder too')
-    .option('--public-key <file>', 'PEM of the signing key (for --export and --store)')
-    .option('--anchor <file>', 'an outside copy of the checkpoints; may be given several times', collect, [])
+    .description("verify the daemon's log or, with --export or --store, a copy of it without a daemon")
+    .option('--export <file>', 'file written by `audit export`')
+    .option('--store <url>', 'sqlite:PATH of a copy, or of the store of a stopped daemon')
+    .option('--recordings <dir>', 'also check the recordings in this folder')
+    .option('--public-key <file>', 'PEM file with the public signing key (required with --export and --store)')
+    .option('--anchor <file>', 'file with checkpoints kept outside the broker; repeatable', collect)
     .option('--json', 'print JSON')
     .action(async (options: VerifyOptions) => {
       const isOffline = options.export !== undefined || options.store !== undefined
@@ -126,19 +126,19 @@ function registerVerify(program: Command, audit: Command): void {
     })
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value]
 }
 
 async function verifyOnline(api: ApiClient, options: VerifyOptions): Promise<AuditReport> {
-  if (options.publicKey !== undefined || options.anchor.length > 0 || options.recordings !== undefined)
-    throw new Error('--public-key, --anchor and --recordings belong to --export or --store')
+  if (options.publicKey !== undefined || options.anchor !== undefined || options.recordings !== undefined)
+    throw new Error('--public-key, --anchor and --recordings need --export or --store')
   return await api.call('GET /api/v1/audit/verify')
 }
 
 async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
-  if (options.publicKey === undefined) throw new Error('name the public key of the log: --public-key FILE')
-  // Needs no daemon, so it can be run by whoever holds the copy.
+  if (options.publicKey === undefined) throw new Error('name the public signing key of the log: --public-key FILE')
+  // Needs no daemon, so anyone who holds a copy can run it.
   const [{ verifyOffline }, { readFileSync }] = await Promise.all([
     import('../../audit/verify/offline-verify.ts'),
     import('node:fs'),
@@ -148,7 +148,7 @@ async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
     ...(options.store === undefined ? {} : { store: options.store }),
     ...(options.recordings === undefined ? {} : { recordings: options.recordings }),
     publicKeyPem: readFileSync(options.publicKey, 'utf8'),
-    anchorFiles: options.anchor,
+    anchorFiles: options.anchor ?? [],
   })
 }
 

@@ -4,10 +4,10 @@ import { exitCodes, printJson } from '../output.ts'
 
 /** The one family of commands, beside `serve`, that reads the daemon's own files: it works where no daemon runs, as in CI. */
 export const registerConfig: Register = (program) => {
-  const config = program.command('config').description('the configuration file of the daemon')
+  const config = program.command('config').description("check and describe the daemon's configuration file")
   config
     .command('check <file>')
-    .description('print every problem of a file, with its line and what to do; exit code 1 if there is one')
+    .description('print every problem in a file with its line and a fix; exit code 1 if there are any')
     .option('--json', 'print JSON')
     .action(async (file: string, options: { json?: boolean }) => {
       const loaded = await load(file)

@@ -2,7 +2,7 @@ import type { Register } from '../cli.ts'
 import { printable } from '../output.ts'
 
 export const registerLock: Register = (program) => {
-  const act = async (verb: 'lock' | 'unlock', reference: string, reason: string): Promise<string> => {
+  const act = async (verb: 'lock' | 'unlock', reference: string, reason: string | undefined): Promise<string> => {
     const { openApiClient } = await import('../login/login-store.ts')
     const api = await openApiClient(program.opts())
     const body = { reason: reason || undefined }
@@ -11,16 +11,16 @@ export const registerLock: Register = (program) => {
   }
   program
     .command('lock <principal>')
-    .description('freeze an identity now: its tokens are dead and its sessions are cut (admin)')
-    .option('--reason <text>', 'kept in the audit log', '')
-    .action(async (reference: string, options: { reason: string }) => {
+    .description('lock an identity now: its tokens are revoked and its sessions are cut (admin)')
+    .option('--reason <text>', 'kept in the audit log')
+    .action(async (reference: string, options: { reason?: string }) => {
       process.stdout.write(`${await act('lock', reference, options.reason)} is locked\n`)
     })
   program
     .command('unlock <principal>')
-    .description('let a frozen identity sign in again (admin); tokens and sessions do not come back')
-    .option('--reason <text>', 'kept in the audit log', '')
-    .action(async (reference: string, options: { reason: string }) => {
+    .description('let a locked identity sign in again (admin); revoked tokens stay revoked')
+    .option('--reason <text>', 'kept in the audit log')
+    .action(async (reference: string, options: { reason?: string }) => {
       process.stdout.write(`${await act('unlock', reference, options.reason)} may sign in again\n`)
     })
 }

@@ -4,11 +4,11 @@ import type { Register } from '../cli.ts'
 import { printable, printJson, printTable, when } from '../output.ts'
 
 export const registerRecordings: Register = (program) => {
-  const recordings = program.command('recordings').description('what was said in sessions')
+  const recordings = program.command('recordings').description('list and replay recorded sessions')
   recordings
     .command('ls')
-    .description('recordings, newest first')
-    .option('--open', 'only of sessions that are open now')
+    .description('list recordings, newest first')
+    .option('--open', 'only those of open sessions')
     .option('--json', 'print JSON')
     .action(async (options: { open?: boolean; json?: boolean }) => {
       const { openApiClient } = await import('../login/login-store.ts')
@@ -23,7 +23,7 @@ export const registerRecordings: Register = (program) => {
 function registerPlay(program: Command, recordings: Command): void {
   recordings
     .command('play <session>')
-    .description('statements of one session with their values, duration, rows and errors')
+    .description('print the statements of a session with values, duration, rows and errors')
     .option('--json', 'print JSON lines')
     .action(async (id: string, options: { json?: boolean }) => {
       const [{ openApiClient }, { streamLines }] = await Promise.all([
@@ -43,7 +43,7 @@ function registerPlay(program: Command, recordings: Command): void {
 
 function printList(found: readonly RecordingView[]): void {
   printTable(
-    ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'OPENED', 'ENDED', 'WHY', 'STATEMENTS'],
+    ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'OPENED', 'ENDED', 'END REASON', 'STATEMENTS'],
     found.map((r) => [
       r.id,
       r.principal,
@@ -62,7 +62,9 @@ function printHeader({ session, verified }: RecordingHeader): void {
   write(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
   const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} UTC (${session.endReason})`
   write(`${when(session.openedAt)} UTC – ${ended}; ${verified.entries} entries`)
-  write(verified.ok ? 'the recording is whole' : `NOT GOOD: ${verified.problem ?? 'the recording does not check'}`)
+  write(
+    verified.ok ? 'recording verified' : `VERIFICATION FAILED: ${verified.problem ?? 'the recording does not match'}`,
+  )
 }
 
 /** With the members that a statement may have. */

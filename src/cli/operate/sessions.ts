@@ -12,9 +12,9 @@ interface ListOptions {
 export const registerSessions: Register = (program) => {
   program
     .command('sessions')
-    .description('sessions that are open now')
-    .option('--all', 'also those that have ended')
-    .option('--mine', 'only your own')
+    .description('list open sessions')
+    .option('--all', 'include sessions that have ended')
+    .option('--mine', 'only your own sessions')
     .option('--watch', 'redraw every second until Ctrl-C')
     .option('--json', 'print JSON')
     .action(async (options: ListOptions) => {
@@ -31,12 +31,12 @@ export const registerSessions: Register = (program) => {
     })
   program
     .command('kill <session>')
-    .description('end one session now')
-    .option('--reason <text>', 'told to the person whose session it is', '')
-    .action(async (id: string, options: { reason: string }) => {
+    .description('end a session now')
+    .option('--reason <text>', 'shown to the owner of the session')
+    .action(async (id: string, { reason = '' }: { reason?: string }) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
-      await api.call('POST /api/v1/sessions/:id/kill', { params: { id }, body: { reason: options.reason } })
+      await api.call('POST /api/v1/sessions/:id/kill', { params: { id }, body: { reason } })
       process.stdout.write(`${id} was ended\n`)
     })
 }

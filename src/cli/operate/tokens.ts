@@ -19,15 +19,17 @@ const scopes: readonly Scope[] = ['read', 'request', 'connect', 'audit', 'admin'
 const defaultLifeMs = 30 * 86_400_000
 
 export const registerTokens: Register = (program) => {
-  const tokens = program.command('tokens').description('API tokens of programs, and connect tokens of stock clients')
+  const tokens = program
+    .command('tokens')
+    .description('manage API tokens for programs and connect tokens for database clients')
   const client = async () => {
     const { openApiClient } = await import('../login/login-store.ts')
     return openApiClient(program.opts())
   }
   tokens
     .command('ls')
-    .description('tokens that work now, and when they were last used')
-    .option('--all', "also other people's (admin)")
+    .description('list valid tokens, and when they were last used')
+    .option('--all', 'include the tokens of other people (admin)')
     .option('--json', 'print JSON')
     .action(async (options: { all?: boolean; json?: boolean }) => {
       const api = await client()
@@ -40,13 +42,17 @@ export const registerTokens: Register = (program) => {
     })
   const create = tokens
     .command('create [name]')
-    .description('an API token named for its use; with --resource a connect token. Shown this once')
-    .addOption(new Option('--scope <scope...>', 'what an API token may do').choices(scopes).conflicts('resource'))
-    .option('--for <duration>', 'how long it works, e.g. 30d (API token: 30d unless told)', durationArgument)
-    .option('--cidr <range>', 'where it may be used from')
-    .addOption(new Option('--service-account <name>', 'act as this service account of yours').conflicts('resource'))
-    .option('--resource <resource>', 'a connect token for this resource, instead of an API token')
-    .addOption(new Option('--level <level>', 'with --resource: access level').conflicts('serviceAccount'))
+    .description('create an API token or, with --resource, a connect token; it is shown only once')
+    .addOption(new Option('--scope <scope...>', 'what the API token may do').choices(scopes).conflicts('resource'))
+    .option('--for <duration>', 'lifetime, e.g. 12h or 90d (default for API tokens: 30d)', durationArgument)
+    .option('--cidr <range>', 'addresses it may be used from, e.g. 10.0.0.0/8')
+    .addOption(
+      new Option('--service-account <name>', 'let the token act as this service account, which you must own').conflicts(
+        'resource',
+      ),
+    )
+    .option('--resource <resource>', 'create a connect token for this resource instead of an API token')
+    .addOption(new Option('--level <level>', 'access level (with --resource)').conflicts('serviceAccount'))
     .option('--json', 'print JSON')
     .action(async (name: string | undefined, options: CreateOptions) => {
       if (options.resource !== undefined) {
@@ -62,17 +68,17 @@ export const registerTokens: Register = (program) => {
       process.stdout.write(`${created.token}\n`)
       const scopeList = created.scopes.join(', ')
       process.stderr.write(
-        `${created.id} works until ${when(created.expiresAt)} UTC for: ${scopeList}. It is not shown again.\n`,
+        `${created.id} is valid until ${when(created.expiresAt)} UTC with the scopes ${scopeList}. It will not be shown again.\n`,
       )
     })
   tokens
     .command('revoke <id>')
-    .description('end a token now: api_… of an API token, t_… of a connect token')
+    .description('revoke a token now: api_… is an API token, t_… a connect token')
     .action(async (id: string) => {
       const api = await client()
       if (id.startsWith('api_')) await api.call('DELETE /api/v1/tokens/:id', { params: { id } })
       else await api.call('DELETE /api/v1/connect-tokens/:id', { params: { id: id.replace(/^t_/, '') } })
-      process.stdout.write(`${printable(id)} is revoked\n`)
+      process.stdout.write(`${printable(id)} was revoked\n`)
     })
 }
 
@@ -104,7 +110,7 @@ async function createConnectToken(
 
 function print(apiTokens: readonly ApiTokenView[], connectTokens: readonly ConnectTokenView[]): void {
   printTable(
-    ['TOKEN', 'FOR', 'MAY', 'FROM', 'EXPIRES', 'LAST USED'],
+    ['TOKEN', 'FOR', 'ACCESS', 'FROM', 'EXPIRES', 'LAST USED'],
     [
       ...apiTokens.map((token) => [token.id, token.name, token.scopes.join(', '), ...uses(token)]),
       ...connectTokens.map((token) => [`t_${token.id}`, token.resourceId, token.level, ...uses(token)]),

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 
-/** Text that is HTML already. Made by {@link html} alone, which escapes whatever is put into it. */
+/** Text that is already HTML. Only {@link html} makes it, and escapes every value. */
 export interface Html {
   readonly html: string
 }
@@ -29,18 +29,18 @@ function escapeText(text: string): string {
   return text.replaceAll(/[&<>"']/g, (c) => entities[c] ?? c)
 }
 
-/** Names come from elsewhere: no character may turn the text around or hide in it. */
+/** Names come from elsewhere: no character may reverse the text or be invisible. */
 function visible(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '\u{fffd}')
 }
 
 export interface PageOptions {
   readonly status?: number
-  /** Origin besides our own to which a form of this page may lead, through a redirect. */
+  /** Origin besides our own to which a form on this page may redirect. */
   readonly formLeadsTo?: string
 }
 
-/** Sends a page without scripts that nobody may frame, keep, or read the address of. */
+/** Sends a page without scripts that can't be framed, cached, or leak its address as referrer. */
 export function sendPage(reply: FastifyReply, title: string, body: Html, options: PageOptions = {}): FastifyReply {
   const formAction = options.formLeadsTo ? `'self' ${options.formLeadsTo}` : "'self'"
   return (

@@ -27,7 +27,7 @@ export function signOut(login: Login): Html {
 }
 
 export function signedOut(): Html {
-  return html`<p>This browser is signed out of Sallyport. Your identity provider may still know it.</p>
+  return html`<p>You are signed out of Sallyport in this browser. You may still be signed in at your identity provider.</p>
 <p><a href="/">Sign in again</a></p>`
 }
 
@@ -36,45 +36,45 @@ const nameOf = ({ claims, subject }: Confirmation['vouched']) =>
 
 /** @param address of the browser, as we see it */
 export function confirmCommand(confirmation: Confirmation, port: number, address: string): Html {
-  return html`<p>A command on this computer asks to act as you.</p>
+  return html`<p>A command on this computer is asking to sign in as you.</p>
 <dl>
-<dt>You are</dt><dd>${nameOf(confirmation.vouched)}</dd>
-<dt>Asked from</dt><dd>${address}</dd>
+<dt>Signed in as</dt><dd>${nameOf(confirmation.vouched)}</dd>
+<dt>Request from</dt><dd>${address}</dd>
 <dt>Waiting at</dt><dd>127.0.0.1, port ${port}</dd>
 </dl>
-<p>If you did not just run <code>sallyport login</code> here, press Cancel.</p>
+<p>If you did not just run <code>sallyport login</code> on this computer, choose Cancel.</p>
 <form method="post" action="/cli/confirm">
 <input type="hidden" name="form" value="${confirmation.formId}">
-<button class="go" name="decision" value="approve">Sign in the command</button>
+<button class="go" name="decision" value="approve">Allow</button>
 <button name="decision" value="deny">Cancel</button>
 </form>`
 }
 
 export function deviceForm(confirmation: Confirmation, problem?: string): Html {
-  return html`<p>You are ${nameOf(confirmation.vouched)}. Type the code that <code>sallyport login --device</code> shows.</p>
+  return html`<p>Signed in as ${nameOf(confirmation.vouched)}. Enter the code shown by <code>sallyport login --device</code>.</p>
 ${problem ? html`<p role="alert"><strong>${problem}</strong></p>` : html``}
 <form method="post" action="/device">
 <input type="hidden" name="form" value="${confirmation.formId}">
 <label>Code <input name="user_code" autocomplete="off" autofocus maxlength="20" required></label>
 <button class="go">Continue</button>
 </form>
-<p>Never type a code that somebody sent you: it would sign them in as you.</p>`
+<p>Never enter a code that someone sent you: it would sign them in as you.</p>`
 }
 
 /** @param now epoch milliseconds */
 export function confirmDevice(confirmation: Confirmation, request: DeviceRequest, now: number): Html {
   const seconds = Math.max(0, Math.round((now - request.startedAt) / 1000))
-  return html`<p>A command on another machine asks to act as you.</p>
+  return html`<p>A command on another machine is asking to sign in as you.</p>
 <dl>
-<dt>You are</dt><dd>${nameOf(confirmation.vouched)}</dd>
+<dt>Signed in as</dt><dd>${nameOf(confirmation.vouched)}</dd>
 <dt>Code</dt><dd>${request.userCode}</dd>
-<dt>Asked from</dt><dd>${request.address}, ${seconds} s ago</dd>
+<dt>Request from</dt><dd>${request.address}, ${seconds} s ago</dd>
 </dl>
-<p>If you did not run it yourself, or don't know the address, deny.</p>
+<p>If you did not run this command, or don't recognise the address, choose Deny.</p>
 <form method="post" action="/device/decide">
 <input type="hidden" name="form" value="${confirmation.formId}">
 <input type="hidden" name="user_code" value="${request.userCode}">
-<button class="go" name="decision" value="approve">Sign in the command</button>
+<button class="go" name="decision" value="approve">Allow</button>
 <button name="decision" value="deny">Deny</button>
 </form>`
 }
@@ -82,7 +82,7 @@ export function confirmDevice(confirmation: Confirmation, request: DeviceRequest
 export function deviceDone(approved: boolean): Html {
   return approved
     ? html`<p>The command is signed in. You may close this page.</p>`
-    : html`<p>The command was refused. You may close this page.</p>`
+    : html`<p>The sign-in was denied. You may close this page.</p>`
 }
 
 export function failure(error: BrokerError): Html {

@@ -10,7 +10,7 @@ export function sessionCookieName(publicUrl: string): string {
   return publicUrl.startsWith('https:') ? '__Host-sallyport' : 'sallyport'
 }
 
-/** Default-deny door: sign-in, role, scope and origin, for every route and websocket. */
+/** Denies by default: checks sign-in, role, scope and origin of every route and websocket. */
 export const authentication = fp(async (app, options: { identity: IdentityService; publicUrl: string }) => {
   const cookieName = sessionCookieName(options.publicUrl)
   const { origin } = new URL(options.publicUrl)
@@ -23,7 +23,7 @@ export const authentication = fp(async (app, options: { identity: IdentityServic
     request.login =
       bearer || cookie ? await options.identity.authenticate({ bearer, cookie, address: request.ip }) : null
     const isWebsocket = request.headers.upgrade !== undefined
-    // A browser sends the cookie by itself, so whatever changes something must come from our own pages.
+    // A browser sends the cookie by itself, so a call that changes state must come from our own pages.
     if (cookie && (unsafe.has(request.method) || isWebsocket) && request.headers.origin !== origin) {
       throw new BrokerError('ORIGIN_REFUSED')
     }
@@ -34,7 +34,7 @@ export const authentication = fp(async (app, options: { identity: IdentityServic
 function authorize(login: Login | null, config: import('fastify').FastifyContextConfig): void {
   if (!login) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
   if (login.via === 'api-token' && !(config.scope && login.scopes?.includes(config.scope))) {
-    throw new BrokerError('SCOPE_REQUIRED', config.scope ?? 'no API token may call this')
+    throw new BrokerError('SCOPE_REQUIRED', config.scope ?? 'API tokens cannot be used here')
   }
   if (config.interactive && !login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
   const allowed =

@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { BrokerError, errors } from '../../../proxy/session.ts'
 import { Problem } from '../../contract/problem.ts'
 
-/** Errors as problem+json (RFC 9457), with our code. What we did not foresee is logged, and shown without detail. */
+/** Errors as problem+json (RFC 9457), with our code. Unexpected errors are logged, and shown without detail. */
 export const problems = fp(async (app) => {
   app.addSchema({ $id: 'Problem', ...Problem })
   app.setErrorHandler((error: FastifyError, request, reply) => {
@@ -19,7 +19,7 @@ export const problems = fp(async (app) => {
   )
 })
 
-/** What an error means to a client; what we did not foresee is INTERNAL. */
+/** What an error means to a client; unexpected ones are INTERNAL. */
 export function toBrokerError(error: FastifyError): BrokerError {
   if (error instanceof BrokerError) return error
   if (error.validation) return new BrokerError('INVALID_INPUT', describe(error))
@@ -29,7 +29,7 @@ export function toBrokerError(error: FastifyError): BrokerError {
   return new BrokerError('INTERNAL', undefined, { cause: error })
 }
 
-/** Ajv says that a property is not allowed, and leaves open which. */
+/** Ajv reports that a property is not allowed, without naming it. */
 function describe({ message, validation = [] }: FastifyError): string {
   const extra = validation.flatMap(({ params }) => params.additionalProperty ?? [])
   return extra.length === 0 ? message : `${message}: ${extra.join(', ')}`

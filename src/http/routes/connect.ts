@@ -52,7 +52,7 @@ async function serveSocket(
   else socket.close(1000)
 }
 
-/** @returns false when it could not be written down: then the port must not work */
+/** @returns false when it could not be audited: then the port must not work */
 async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<boolean> {
   const { id, name } = login.principal
   const fields = { resource, login: login.id }

@@ -19,12 +19,12 @@ export interface LoginRoutesDeps {
   readonly clock: Clock
   /** `server.public_url` */
   readonly publicUrl: string
-  /** How often a waiting `login --device` may ask, ms; 2 s unless told. */
+  /** How often a waiting `login --device` may ask, ms; default 2 s. */
   readonly deviceIntervalMs?: number
 }
 
 /** What the sign-in routes share. */
-export interface Desk extends LoginRoutesDeps {
+export interface SignInContext extends LoginRoutesDeps {
   readonly origin: string
   readonly cookies: Cookies
   readonly sealed: SealedSignIns
@@ -41,7 +41,7 @@ interface Cookies {
   readonly options: { path: '/'; httpOnly: true; sameSite: 'lax'; secure: boolean }
 }
 
-export function createDesk(deps: LoginRoutesDeps): Desk {
+export function createSignInContext(deps: LoginRoutesDeps): SignInContext {
   const session = sessionCookieName(deps.publicUrl)
   const intervalMs = deps.deviceIntervalMs ?? 2000
   return {
@@ -62,22 +62,22 @@ export function createDesk(deps: LoginRoutesDeps): Desk {
 
 /** Sends the browser to the provider. */
 export async function signInAtProvider(
-  desk: Desk,
+  context: SignInContext,
   reply: FastifyReply,
   purpose: SignInPurpose,
   strength?: Strength,
 ): Promise<FastifyReply> {
-  const { url, pending } = await desk.oidc.start(purpose, strength)
-  const options = { ...desk.cookies.options, maxAge: signInWithinMs / 1000 }
+  const { url, pending } = await context.oidc.start(purpose, strength)
+  const options = { ...context.cookies.options, maxAge: signInWithinMs / 1000 }
   return reply
-    .setCookie(desk.cookies.signIn, desk.sealed.seal(pending), options)
+    .setCookie(context.cookies.signIn, context.sealed.seal(pending), options)
     .header('cache-control', 'no-store')
     .redirect(url.href, 303)
 }
 
 /** Forms of our own pages only. Browsers send Origin with every POST; its absence is refused too. */
-export function demandOwnOrigin(desk: Desk, request: FastifyRequest): void {
-  if (request.headers.origin !== desk.origin) throw new BrokerError('ORIGIN_REFUSED')
+export function demandOwnOrigin(context: SignInContext, request: FastifyRequest): void {
+  if (request.headers.origin !== context.origin) throw new BrokerError('ORIGIN_REFUSED')
 }
 
 export function acceptForms(app: FastifyInstance): void {
@@ -94,9 +94,9 @@ export function serveBrowsers(app: FastifyInstance): void {
   app.setErrorHandler((error, request, reply) => {
     const known = toBrokerError(error as Parameters<typeof toBrokerError>[0])
     if (known.code === 'INTERNAL') request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
-    return sendPage(reply, 'That did not work', failure(known), { status: errors[known.code].status })
+    return sendPage(reply, 'Something went wrong', failure(known), { status: errors[known.code].status })
   })
 }
 
-/** Limits for routes that strangers may call, per minute and address. */
-export const strangers = { rateLimit: { max: 120, timeWindow: '1 minute' } } as const
+/** Limits for routes that need no sign-in, per minute and address. */
+export const publicLimits = { rateLimit: { max: 120, timeWindow: '1 minute' } } as const

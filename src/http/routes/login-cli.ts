@@ -7,73 +7,73 @@ import { route } from '../../identity/route.ts'
 import type { Confirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import { sendPage } from '../pages/html.ts'
 import { confirmCommand } from '../pages/sign-in-pages.ts'
-import { type Desk, demandOwnOrigin, signInAtProvider, strangers } from './login-browser.ts'
+import { demandOwnOrigin, publicLimits, type SignInContext, signInAtProvider } from './login-browser.ts'
 
 type CliPurpose = Extract<Confirmation['purpose'], { for: 'cli' }>
 
 /** `sallyport login` opens the first page; the last redirect goes to its loopback port (RFC 8252, section 7.3). */
-export const cliLoginPages = (desk: Desk) => (app: FastifyInstance) => {
+export const cliLoginPages = (context: SignInContext) => (app: FastifyInstance) => {
   route(
     app,
     'GET /api/v1/cli/authorize',
     ({ query: { max_age, ...asked }, reply }) =>
-      signInAtProvider(desk, reply, { for: 'cli', ...asked }, { maxAgeS: max_age ?? null, acr: null }),
-    strangers,
+      signInAtProvider(context, reply, { for: 'cli', ...asked }, { maxAgeS: max_age ?? null, acr: null }),
+    publicLimits,
   )
   route(
     app,
     'GET /cli/confirm',
     async ({ request, reply }) => {
-      const { confirmation, purpose } = forCommand(desk, request)
-      return sendPage(reply, 'Sign in a command', confirmCommand(confirmation, purpose.port, request.ip), {
+      const { confirmation, purpose } = forCommand(context, request)
+      return sendPage(reply, 'Confirm the sign-in', confirmCommand(confirmation, purpose.port, request.ip), {
         formLeadsTo: `http://127.0.0.1:${purpose.port}`,
       })
     },
-    strangers,
+    publicLimits,
   )
   route(
     app,
     'POST /cli/confirm',
     async ({ body: { form, decision }, request, reply }) => {
-      demandOwnOrigin(desk, request)
-      const { confirmation, purpose } = forCommand(desk, request, form)
-      spend(desk, request, reply)
+      demandOwnOrigin(context, request)
+      const { confirmation, purpose } = forCommand(context, request, form)
+      spend(context, request, reply)
       if (decision === 'deny') {
-        desk.logins.failed('denied', request.ip)
+        context.logins.failed('denied', request.ip)
         return reply.redirect(toCommand(purpose, { error: 'denied' }), 303)
       }
-      const code = desk.cliSignIns.issueCode(confirmation.vouched, purpose.challenge, request.ip)
+      const code = context.cliSignIns.issueCode(confirmation.vouched, purpose.challenge, request.ip)
       return reply.redirect(toCommand(purpose, { code }), 303)
     },
-    strangers,
+    publicLimits,
   )
 }
 
-export const cliLoginApi = (desk: Desk) => (app: FastifyInstance) => {
+export const cliLoginApi = (context: SignInContext) => (app: FastifyInstance) => {
   route(
     app,
     'POST /api/v1/cli/token',
     async ({ body: { code, verifier }, request, reply }) => {
-      const vouched = redeem(desk, code, verifier, request.ip)
+      const vouched = redeem(context, code, verifier, request.ip)
       reply.header('cache-control', 'no-store')
-      return await beginCliLogin(desk, vouched, request.ip)
+      return await beginCliLogin(context, vouched, request.ip)
     },
-    strangers,
+    publicLimits,
   )
 }
 
-function redeem(desk: Desk, code: string, verifier: string, address: string): Vouched {
+function redeem(context: SignInContext, code: string, verifier: string, address: string): Vouched {
   try {
-    return desk.cliSignIns.redeemCode(code, verifier)
+    return context.cliSignIns.redeemCode(code, verifier)
   } catch (error) {
-    desk.logins.failed('bad-code', address)
+    context.logins.failed('bad-code', address)
     throw error
   }
 }
 
-/** What a command is given at the end, whichever way it signed in. `token` is shown this once. */
-export async function beginCliLogin(desk: Desk, vouched: Vouched, address: string): Promise<SignedIn> {
-  const { secret, login } = await desk.logins.begin(vouched, 'cli', { address })
+/** What a command gets at the end of either sign-in. `token` is never shown again. */
+export async function beginCliLogin(context: SignInContext, vouched: Vouched, address: string): Promise<SignedIn> {
+  const { secret, login } = await context.logins.begin(vouched, 'cli', { address })
   return { token: secret, ...presentLogin(login) }
 }
 
@@ -85,22 +85,28 @@ export function toCommand(purpose: CliPurpose, answer: { code: string } | { erro
   return `http://127.0.0.1:${purpose.port}/callback?${new URLSearchParams({ ...answer, state: purpose.state })}`
 }
 
-/** The confirmation that this browser holds. @throws BrokerError LOGIN_FAILED when there is none, or the form is of another */
-export function confirmationOf(desk: Desk, request: FastifyRequest, formId?: string): Confirmation | undefined {
-  const found = desk.cliSignIns.confirmations.peek(request.cookies[desk.cookies.confirm] ?? '')
+/** The confirmation that this browser holds. @throws BrokerError LOGIN_FAILED when the form belongs to another sign-in */
+export function confirmationOf(
+  context: SignInContext,
+  request: FastifyRequest,
+  formId?: string,
+): Confirmation | undefined {
+  const found = context.cliSignIns.confirmations.peek(request.cookies[context.cookies.confirm] ?? '')
   if (formId !== undefined && found?.formId !== formId)
-    throw new BrokerError('LOGIN_FAILED', 'this page is of another sign-in, or too old; start again')
+    throw new BrokerError('LOGIN_FAILED', 'this page belongs to another sign-in or has expired; start again')
   return found
 }
 
-function forCommand(desk: Desk, request: FastifyRequest, formId?: string) {
-  const confirmation = confirmationOf(desk, request, formId)
+function forCommand(context: SignInContext, request: FastifyRequest, formId?: string) {
+  const confirmation = confirmationOf(context, request, formId)
   if (confirmation?.purpose.for !== 'cli')
-    throw new BrokerError('LOGIN_FAILED', 'nothing waits to be confirmed here', { hint: 'run: sallyport login' })
+    throw new BrokerError('LOGIN_FAILED', 'no sign-in is waiting for confirmation in this browser', {
+      hint: 'run: sallyport login',
+    })
   return { confirmation, purpose: confirmation.purpose }
 }
 
-export function spend(desk: Desk, request: FastifyRequest, reply: FastifyReply): void {
-  desk.cliSignIns.confirmations.take(request.cookies[desk.cookies.confirm] ?? '')
-  reply.clearCookie(desk.cookies.confirm, desk.cookies.options).header('cache-control', 'no-store')
+export function spend(context: SignInContext, request: FastifyRequest, reply: FastifyReply): void {
+  context.cliSignIns.confirmations.take(request.cookies[context.cookies.confirm] ?? '')
+  reply.clearCookie(context.cookies.confirm, context.cookies.options).header('cache-control', 'no-store')
 }

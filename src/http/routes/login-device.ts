@@ -5,95 +5,102 @@ import type { Confirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import { deviceLifeMs } from '../../identity/sign-in/device-codes.ts'
 import { sendPage } from '../pages/html.ts'
 import { confirmDevice, deviceDone, deviceForm } from '../pages/sign-in-pages.ts'
-import { type Desk, demandOwnOrigin, signInAtProvider, strangers } from './login-browser.ts'
+import { demandOwnOrigin, publicLimits, type SignInContext, signInAtProvider } from './login-browser.ts'
 import { beginCliLogin, confirmationOf, spend } from './login-cli.ts'
 
 /** Begins and ends `sallyport login --device`, after RFC 8628. */
-export const deviceLoginApi = (desk: Desk) => (app: FastifyInstance) => {
+export const deviceLoginApi = (context: SignInContext) => (app: FastifyInstance) => {
   route(
     app,
     'POST /api/v1/device',
     ({ request, reply }) => {
-      const { deviceCode, request: waiting } = desk.cliSignIns.devices.begin(request.ip)
+      const { deviceCode, request: waiting } = context.cliSignIns.devices.begin(request.ip)
       reply.header('cache-control', 'no-store')
       return {
         device_code: deviceCode,
         user_code: waiting.userCode,
-        verification_uri: `${desk.origin}/device`,
+        verification_uri: `${context.origin}/device`,
         expires_in: deviceLifeMs / 1000,
-        interval: desk.intervalMs / 1000,
+        interval: context.intervalMs / 1000,
       }
     },
     { rateLimit: { max: 30, timeWindow: '1 minute' } },
   )
   route(app, 'POST /api/v1/device/token', async ({ body, request, reply }) => {
-    const poll = desk.cliSignIns.devices.poll(body.device_code)
+    const poll = context.cliSignIns.devices.poll(body.device_code)
     if (poll.is === 'unknown')
-      throw new BrokerError('LOGIN_FAILED', 'the code is unknown, used, or older than 5 minutes')
+      throw new BrokerError('LOGIN_FAILED', 'the code is unknown, was already used, or has expired')
     if (poll.is === 'denied') throw new BrokerError('LOGIN_FAILED', 'it was denied in the browser')
     reply.header('cache-control', 'no-store')
     if (poll.is !== 'approved') return { status: 202, body: { status: poll.is } }
-    return { status: 200, body: { status: 'approved', ...(await beginCliLogin(desk, poll.vouched, request.ip)) } }
+    return { status: 200, body: { status: 'approved', ...(await beginCliLogin(context, poll.vouched, request.ip)) } }
   })
 }
 
-/** Where a person who signed in types the code, sees whence it was asked, and decides. */
-export const deviceLoginPages = (desk: Desk) => (app: FastifyInstance) => {
+/** Where a signed-in person enters the code, sees where the request came from, and decides. */
+export const deviceLoginPages = (context: SignInContext) => (app: FastifyInstance) => {
   route(
     app,
     'GET /device',
     async ({ query: { max_age: maxAgeS = null }, request, reply }) => {
-      const confirmation = confirmationOf(desk, request)
+      const confirmation = confirmationOf(context, request)
       return confirmation?.purpose.for === 'device' && maxAgeS === null
-        ? sendPage(reply, 'Sign in a command', deviceForm(confirmation))
-        : signInAtProvider(desk, reply, { for: 'device' }, { maxAgeS, acr: null })
+        ? sendPage(reply, 'Enter the sign-in code', deviceForm(confirmation))
+        : signInAtProvider(context, reply, { for: 'device' }, { maxAgeS, acr: null })
     },
-    strangers,
+    publicLimits,
   )
   route(
     app,
     'POST /device',
     async ({ body: { form, user_code: typed }, request, reply }) => {
-      const confirmation = forDevice(desk, request, form)
-      const found = desk.cliSignIns.devices.find(typed)
+      const confirmation = forDevice(context, request, form)
+      const found = context.cliSignIns.devices.find(typed)
       return found
-        ? sendPage(reply, 'Sign in a command', confirmDevice(confirmation, found, desk.clock.now()))
-        : mistyped(desk, request, reply, confirmation)
+        ? sendPage(reply, 'Confirm the sign-in', confirmDevice(confirmation, found, context.clock.now()))
+        : mistyped(context, request, reply, confirmation)
     },
-    strangers,
+    publicLimits,
   )
   route(
     app,
     'POST /device/decide',
     async ({ body: { form, user_code: code, decision }, request, reply }) => {
-      const { vouched } = forDevice(desk, request, form)
-      spend(desk, request, reply)
+      const { vouched } = forDevice(context, request, form)
+      spend(context, request, reply)
       const approved = decision === 'approve'
-      if (!desk.cliSignIns.devices.decide(code, approved ? { is: 'approved', vouched } : { is: 'denied' }))
-        throw new BrokerError('LOGIN_FAILED', 'the code has expired, or was used; run: sallyport login --device')
-      if (!approved) desk.logins.failed('denied', request.ip)
+      if (!context.cliSignIns.devices.decide(code, approved ? { is: 'approved', vouched } : { is: 'denied' }))
+        throw new BrokerError('LOGIN_FAILED', 'the code has expired or was already used; run: sallyport login --device')
+      if (!approved) context.logins.failed('denied', request.ip)
       return sendPage(reply, approved ? 'Signed in' : 'Denied', deviceDone(approved))
     },
-    strangers,
+    publicLimits,
   )
 }
 
-function forDevice(desk: Desk, request: FastifyRequest, formId: string): Confirmation {
-  demandOwnOrigin(desk, request)
-  const confirmation = confirmationOf(desk, request, formId)
+function forDevice(context: SignInContext, request: FastifyRequest, formId: string): Confirmation {
+  demandOwnOrigin(context, request)
+  const confirmation = confirmationOf(context, request, formId)
   if (confirmation?.purpose.for !== 'device')
-    throw new BrokerError('LOGIN_FAILED', 'nothing waits to be confirmed here', { hint: 'open /device again' })
+    throw new BrokerError('LOGIN_FAILED', 'no sign-in is waiting for confirmation in this browser', {
+      hint: 'open /device again',
+    })
   return confirmation
 }
 
-/** A few tries per sign-in, so that codes can't be searched. */
-function mistyped(desk: Desk, request: FastifyRequest, reply: FastifyReply, confirmation: Confirmation): FastifyReply {
+/** A few attempts per sign-in, so that codes can't be guessed. */
+function mistyped(
+  context: SignInContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  confirmation: Confirmation,
+): FastifyReply {
   confirmation.triesLeft -= 1
-  desk.logins.failed('bad-code', request.ip)
+  context.logins.failed('bad-code', request.ip)
   if (confirmation.triesLeft > 0) {
-    const problem = 'No command waits with this code. It may have expired.'
-    return sendPage(reply, 'Sign in a command', deviceForm(confirmation, problem), { status: 400 })
+    const problem = 'No command is waiting with this code. It may have expired.'
+    return sendPage(reply, 'Enter the sign-in code', deviceForm(confirmation, problem), { status: 400 })
   }
-  spend(desk, request, reply)
+  spend(context, request, reply)
   throw new BrokerError('RATE_LIMITED', 'too many wrong codes; open /device again')
 }

@@ -9,13 +9,13 @@ import { sendPage, style, stylePath } from '../pages/html.ts'
 import { landing, signedOut, signOut } from '../pages/sign-in-pages.ts'
 import {
   acceptForms,
-  createDesk,
-  type Desk,
+  createSignInContext,
   demandOwnOrigin,
   type LoginRoutesDeps,
+  publicLimits,
+  type SignInContext,
   serveBrowsers,
   signInAtProvider,
-  strangers,
 } from './login-browser.ts'
 import { cliLoginApi, cliLoginPages, toCommand } from './login-cli.ts'
 import { deviceLoginApi, deviceLoginPages } from './login-device.ts'
@@ -27,23 +27,23 @@ export type { LoginRoutesDeps }
 export const loginRoutes =
   (deps: LoginRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    const desk = createDesk(deps)
+    const context = createSignInContext(deps)
     await app.register(async (pages) => {
       serveBrowsers(pages)
-      webLogin(desk)(pages)
-      cliLoginPages(desk)(pages)
-      deviceLoginPages(desk)(pages)
+      webLogin(context)(pages)
+      cliLoginPages(context)(pages)
+      deviceLoginPages(context)(pages)
     })
     await app.register(async (api) => {
-      cliLoginApi(desk)(api)
-      deviceLoginApi(desk)(api)
+      cliLoginApi(context)(api)
+      deviceLoginApi(context)(api)
     })
-    await app.register(async (api) => providerLogout(desk)(api))
+    await app.register(async (api) => providerLogout(context)(api))
   }
 
-const webLogin = (desk: Desk) => (app: FastifyInstance) => {
+const webLogin = (context: SignInContext) => (app: FastifyInstance) => {
   route(app, 'GET /', async ({ login, reply }) =>
-    login ? sendPage(reply, 'Sallyport', landing(login, desk.publicUrl)) : reply.redirect('/login?return_to=/', 303),
+    login ? sendPage(reply, 'Sallyport', landing(login, context.publicUrl)) : reply.redirect('/login?return_to=/', 303),
   )
   route(app, `GET ${stylePath}`, async ({ reply }) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=3600').send(style),
@@ -52,30 +52,31 @@ const webLogin = (desk: Desk) => (app: FastifyInstance) => {
     app,
     'GET /login',
     async ({ query: { return_to, max_age, acr }, reply }) => {
-      const purpose = { for: 'web', returnTo: ownPath(return_to, desk.origin) } as const
-      return signInAtProvider(desk, reply, purpose, { maxAgeS: max_age ?? null, acr: acr ?? null })
+      const purpose = { for: 'web', returnTo: ownPath(return_to, context.origin) } as const
+      return signInAtProvider(context, reply, purpose, { maxAgeS: max_age ?? null, acr: acr ?? null })
     },
-    strangers,
+    publicLimits,
   )
-  route(app, `GET ${callbackPath}`, ({ request, reply }) => finish(desk, request, reply), strangers)
+  route(app, `GET ${callbackPath}`, ({ request, reply }) => finish(context, request, reply), publicLimits)
   route(app, 'GET /logout', async ({ login, reply }) => sendPage(reply, 'Sign out', signOut(login)))
   route(app, 'POST /logout', async ({ login, request, reply }) => {
-    demandOwnOrigin(desk, request)
-    await desk.logins.end(login.id, 'signed out')
-    return sendPage(reply.clearCookie(desk.cookies.session, desk.cookies.options), 'Signed out', signedOut())
+    demandOwnOrigin(context, request)
+    await context.logins.end(login.id, 'signed out')
+    return sendPage(reply.clearCookie(context.cookies.session, context.cookies.options), 'Signed out', signedOut())
   })
 }
 
-async function finish(desk: Desk, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const pending = desk.sealed.open(request.cookies[desk.cookies.signIn])
-  const query = new URL(request.url, desk.origin).searchParams
-  reply.clearCookie(desk.cookies.signIn, desk.cookies.options).header('cache-control', 'no-store')
+async function finish(context: SignInContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const pending = context.sealed.open(request.cookies[context.cookies.signIn])
+  const query = new URL(request.url, context.origin).searchParams
+  reply.clearCookie(context.cookies.signIn, context.cookies.options).header('cache-control', 'no-store')
   try {
-    if (!pending) throw new BrokerError('LOGIN_FAILED', 'this browser did not begin it, or took too long; start again')
-    return await welcome(desk, request, reply, pending, await desk.oidc.finish(pending, query))
+    if (!pending)
+      throw new BrokerError('LOGIN_FAILED', 'it was started in another browser or has timed out; start again')
+    return await welcome(context, request, reply, pending, await context.oidc.finish(pending, query))
   } catch (error) {
     const why = error instanceof BrokerError ? error.code : 'INTERNAL'
-    desk.logins.failed(why, request.ip)
+    context.logins.failed(why, request.ip)
     request.log.info({ err: error }, 'a sign-in failed')
     // The waiting command is told, but only of the sign-in that it began.
     if (pending?.purpose.for === 'cli' && query.get('state') === pending.state)
@@ -85,13 +86,13 @@ async function finish(desk: Desk, request: FastifyRequest, reply: FastifyReply):
 }
 
 async function welcome(
-  desk: Desk,
+  context: SignInContext,
   request: FastifyRequest,
   reply: FastifyReply,
   { purpose }: PendingSignIn,
   vouched: Vouched,
 ): Promise<FastifyReply> {
-  const { cookies, clock, cliSignIns, logins } = desk
+  const { cookies, clock, cliSignIns, logins } = context
   if (purpose.for !== 'web') {
     const secret = cliSignIns.confirmations.put(newConfirmation(vouched, purpose), request.ip)
     return reply
@@ -100,23 +101,26 @@ async function welcome(
   }
   const { secret, login } = await logins.begin(vouched, 'web', { address: request.ip })
   const before = request.login
-  if (before && before.principal.id !== login.principal.id) await logins.end(before.id, 'somebody else signed in')
+  if (before && before.principal.id !== login.principal.id) await logins.end(before.id, 'another person signed in')
   const maxAge = Math.max(0, Math.floor((login.expiresAt - clock.now()) / 1000))
   return reply
     .setCookie(cookies.session, secret, { ...cookies.options, maxAge })
-    .redirect(`${desk.origin}${purpose.returnTo}`, 303)
+    .redirect(`${context.origin}${purpose.returnTo}`, 303)
 }
 
 /** Back-Channel Logout 1.0, section 2.5: called by the provider itself, who proves it with a signature. */
-const providerLogout = (desk: Desk) => (app: FastifyInstance) => {
+const providerLogout = (context: SignInContext) => (app: FastifyInstance) => {
   acceptForms(app)
   route(
     app,
     `POST ${callbackPath}/logout`,
     async ({ body, reply }) => {
-      await desk.logins.endOf(await desk.oidc.readLogoutToken(body.logout_token), 'ended at the identity provider')
+      await context.logins.endOf(
+        await context.oidc.readLogoutToken(body.logout_token),
+        'ended at the identity provider',
+      )
       reply.header('cache-control', 'no-store')
     },
-    strangers,
+    publicLimits,
   )
 }

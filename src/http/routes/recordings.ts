@@ -13,7 +13,7 @@ export interface RecordingRoutesDeps {
   readonly store: SessionStore
 }
 
-/** What was said in sessions. Reading a recording is a right of its own, and audited before its first byte. */
+/** Recorded sessions. Reading a recording needs its own permission, and is audited before the first byte is sent. */
 export const recordingRoutes =
   ({ recordings, audit, store }: RecordingRoutesDeps): FastifyPluginAsync =>
   async (app) => {
@@ -42,7 +42,7 @@ export const recordingRoutes =
     })
   }
 
-/** First the session and whether its recording checks, then each entry. */
+/** First the session with the result of the verification, then each entry. */
 async function* lines(header: string, entries: AsyncIterable<{ entry: unknown }>): AsyncGenerator<string> {
   yield `${header}\n`
   for await (const { entry } of entries) yield `${JSON.stringify(entry)}\n`

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Access } from '../../access/access.ts'
 import { route } from '../../identity/route.ts'
 
-/** What a person may ask for or has. */
+/** What a person may request or holds. */
 export const resourceRoutes =
   (deps: { readonly access: Pick<Access, 'resources'> }): FastifyPluginAsync =>
   async (app) => {

@@ -10,7 +10,7 @@ import type { Sessions } from '../../sessions/sessions.ts'
 export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'kill'>
   readonly store: SessionStore
-  /** Whether this person may end sessions of that grant though it isn't theirs: admins, and whoever approves it. */
+  /** Whether this person may end sessions of that grant though it isn't theirs: admins, and its approvers. */
   mayEnd(login: Login, grantId: string): Promise<boolean>
 }
 
@@ -26,7 +26,7 @@ export const sessionRoutes =
       const row = await deps.store.find(id)
       if (!row || !(await maySee(deps, login, row))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
       if (!(await mayEnd(deps, login, row)))
-        throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end it')
+        throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end this session')
       await deps.sessions.kill(id, login.principal, reason)
     })
   }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { route } from '../../identity/route.ts'
 import type { IdentityRoutesDeps } from './identity-deps.ts'
 
-/** API tokens and connect tokens. Neither is ever shown again. */
+/** API tokens and connect tokens. Both are shown only once. */
 export const tokenRoutes =
   (deps: IdentityRoutesDeps): FastifyPluginAsync =>
   async (app) => {

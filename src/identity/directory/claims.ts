@@ -4,7 +4,7 @@ import { encodeBase32 } from '../../store/ids.ts'
 import type { Vouched } from '../logins/logins.ts'
 import type { Row, Unsigned } from '../signed-rows.ts'
 
-/** What a provider says about a person, in the form of the directory. */
+/** A provider's claims about a person, in the form of the directory. */
 export type Claims = Pick<
   Row<'principals'>,
   'username' | 'display_name' | 'email' | 'email_key' | 'email_verified' | 'groups' | 'manager'
@@ -17,10 +17,10 @@ const longestGroup = 256
 const longestName = 128
 const longestEmail = 320
 
-/** The same person has the same id for ever, also when the row was lost. */
+/** The same person always has the same id, also when the row was lost. */
 export function principalId(issuer: string, subject: string): string {
   if (issuer === '' || subject === '' || subject.length > 255)
-    throw new BrokerError('LOGIN_FAILED', 'the provider gave no usable subject')
+    throw new BrokerError('LOGIN_FAILED', 'the identity provider sent no usable subject')
   const digest = createHash('sha256')
     .update(JSON.stringify([issuer, subject]))
     .digest()
@@ -56,7 +56,7 @@ function readLabel(text: string | null, longest: number): string | null {
   return trimmed === '' || trimmed.length > longest || !isPrintable(trimmed) ? null : trimmed
 }
 
-/** No control characters, and nothing that turns the order of letters around on a screen. */
+/** No control characters, and nothing that changes the order of letters on a screen. */
 function isPrintable(text: string): boolean {
   return !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(text)
 }
@@ -68,7 +68,7 @@ export function isSameToRules(a: PrincipalRow, b: PrincipalRow): boolean {
   return telling.every((column) => a[column] === b[column])
 }
 
-/** What of the old row the new claims leave: groups in both, labels that are unchanged. */
+/** What the new claims keep of the old row: groups in both, unchanged labels. */
 export function narrowTo(row: PrincipalRow, claims: Claims): PrincipalRow {
   const kept = new Set(parseGroups(claims.groups))
   const isSameEmail = row.email_key === claims.email_key && row.email_verified <= claims.email_verified

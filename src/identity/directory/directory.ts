@@ -11,7 +11,7 @@ type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | '
   readonly removals: Removals
 }
 
-/** People and service accounts, as the provider showed them last. Writes happen in the principal's turn. */
+/** People and service accounts, as the provider last described them. Writes hold the principal's lock in the mutex. */
 export class Directory {
   readonly #deps: DirectoryDeps
   readonly #store: DirectoryStore
@@ -50,7 +50,7 @@ export class Directory {
     return { found: await Promise.all(found), next: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }
   }
 
-  /** The row, if the broker wrote it and nobody put an older one back. */
+  /** The row, if the broker wrote it and no older one was restored. */
   async row(id: string): Promise<PrincipalRow | undefined> {
     const row = await this.#store.row(id)
     return row && this.#isGenuine(row) ? row : undefined
@@ -71,9 +71,9 @@ export class Directory {
   }
 
   /**
-   * Brings an existing row to what the provider says now. What that takes away takes effect before it is audited; what it
-   * gives is audited first.
-   * @throws BrokerError AUDIT_UNAVAILABLE: what is gone is gone, and nothing was given
+   * Updates a row to what the provider says now. Removals take effect before they are audited; additions are audited
+   * first.
+   * @throws BrokerError AUDIT_UNAVAILABLE: removals have taken effect, additions have not
    */
   async update(row: PrincipalRow, claims: Claims): Promise<void> {
     const seen = { ...row, seen_at: this.#deps.clock.now() }
@@ -90,12 +90,12 @@ export class Directory {
     if (!isSameToRules(full, narrowed)) this.#publish(row.id)
   }
 
-  /** A principal of whom the provider knows no more. Grants and sessions end before it is stored. */
+  /** A principal that the provider no longer knows. Grants and sessions end before it is stored. */
   async deactivate(id: string): Promise<void> {
     const row = await this.row(id)
     if (row?.active !== 1) return
     const decidedAt = this.#deps.clock.now()
-    const text = 'the identity provider no longer knows this identity as active'
+    const text = 'this identity is no longer active at the identity provider'
     const inactive = { ...row, active: 0 }
     this.#deps.changes.publish({ what: 'principal', id, reason: 'principal-inactive', text, decidedAt })
     const version = await this.write(inactive)
@@ -103,7 +103,7 @@ export class Directory {
     await this.#deps.audit.appendRemoval(changed(inactive, row, { version }))
   }
 
-  /** An e-mail that two have is nobody's: rules that name it must be applied to the others again. */
+  /** An e-mail that two principals share belongs to neither: rules that name it must be applied to the others again. */
   async publishSharers(row: Pick<PrincipalRow, 'id' | 'email_key' | 'email_verified'>): Promise<void> {
     if (row.email_key === null || row.email_verified !== 1) return
     for (const other of await this.#store.withEmail(row.email_key)) if (other.id !== row.id) this.#publish(other.id)
@@ -137,9 +137,9 @@ export class Directory {
 
   #isGenuine(row: PrincipalRow): boolean {
     const problem = !isSigned(this.#deps.keyring, 'principals', row)
-      ? 'it does not carry a valid signature'
+      ? 'its signature is not valid'
       : row.version < this.#deps.removals.version(row.id)
-        ? 'it is older than one that the broker wrote'
+        ? 'it is older than the version that the broker wrote'
         : null
     if (problem) this.#report(row.id, problem)
     return problem === null
@@ -148,7 +148,7 @@ export class Directory {
   #report(id: string, problem: string): void {
     if (this.#reported.has(id)) return
     this.#reported.add(id)
-    this.#deps.logger.error({ principal: id, problem }, 'a principal was written by somebody else than the broker')
+    this.#deps.logger.error({ principal: id, problem }, 'a principal was changed outside the broker')
     const fields = { table: 'principals', row: id, problem }
     void this.#deps.audit.appendRemoval({ type: 'store.refused', actor: 'system', fields }) // never rejects
   }
@@ -175,10 +175,10 @@ export class Directory {
 
 function ambiguous(reference: string, found: readonly Principal[]): BrokerError {
   const ids = found.map(({ id }) => id).join(', ')
-  return new BrokerError('RESOURCE_AMBIGUOUS', `${reference} may be ${ids}`, { hint: 'name one by its id' })
+  return new BrokerError('RESOURCE_AMBIGUOUS', `${reference} matches ${ids}`, { hint: 'use the id' })
 }
 
-/** Groups are what rules go by, so the chain keeps them; e-mail and manager are personal. */
+/** Rules match groups, so the chain keeps them; e-mail and manager are personal. */
 function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>, more: { version?: number } = {}) {
   const had = new Set(parseGroups(before.groups))
   const has = new Set(parseGroups(row.groups))

@@ -10,7 +10,7 @@ export interface LockDeps extends Core {
 }
 
 /**
- * Freezes an identity. Sessions, logins and tokens are dead when this daemon knows; the store and the audit log follow.
+ * Locks an identity. Sessions, logins and tokens end as soon as this daemon knows; the store and the audit log follow.
  * @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS
  */
 export async function lockPrincipal(deps: LockDeps, login: Login, reference: string, why: string): Promise<Principal> {
@@ -32,7 +32,7 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
 }
 
 /**
- * Lets an identity in again; audited first. Nothing that it held comes back: it signs in anew, and its tokens are gone.
+ * Unlocks an identity; audited first. Nothing is restored: the person signs in again, and the tokens stay revoked.
  * @throws BrokerError NOT_FOUND, INVALID_INPUT when it isn't locked, AUDIT_UNAVAILABLE
  */
 export async function unlockPrincipal(
@@ -42,7 +42,8 @@ export async function unlockPrincipal(
   why: string,
 ): Promise<Principal> {
   const principal = await deps.directory.find(reference)
-  if (principal.id === login.principal.id) throw new BrokerError('DECISION_REFUSED', 'somebody else has to unlock you')
+  if (principal.id === login.principal.id)
+    throw new BrokerError('DECISION_REFUSED', 'you cannot unlock yourself; ask another admin')
   return await deps.mutex.run(principal.id, async () => {
     if ((await deps.directory.principal(principal.id))?.lockedAt == null)
       throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
@@ -62,7 +63,7 @@ export async function unlockPrincipal(
   })
 }
 
-/** Brings a lock that is in force to the store, and erases the logins with their refresh tokens. Tried again by the sweep. */
+/** Stores a lock that is in effect, and erases the logins with their refresh tokens. Retried by the sweep. */
 export async function storeLock(deps: LockDeps, id: string): Promise<void> {
   try {
     await deps.mutex.run(id, async () => {
@@ -74,11 +75,11 @@ export async function storeLock(deps: LockDeps, id: string): Promise<void> {
     })
     deps.removals.unstoredLocks.delete(id)
   } catch (error) {
-    deps.logger.error({ err: error, principal: id }, 'a lock could not be stored; it is in force, and tried again')
+    deps.logger.error({ err: error, principal: id }, 'could not store a lock; it is in effect and will be stored later')
   }
 }
 
-/** Sessions of the identity, and those that came in by a token which it made for a service account. */
+/** Sessions of the identity, and those opened with a token that it made for a service account. */
 async function cut(deps: LockDeps, id: string, text: string): Promise<void> {
   const decidedAt = deps.clock.now()
   deps.changes.publish({ what: 'principal', id, reason: 'principal-locked', text, decidedAt })
@@ -88,11 +89,11 @@ async function cut(deps: LockDeps, id: string, text: string): Promise<void> {
     for (const row of [...made, ...issued])
       deps.changes.publish({ what: 'token', id: row.id, reason: 'principal-locked', text, decidedAt })
   } catch (error) {
-    deps.logger.error({ err: error, principal: id }, 'the tokens that a locked identity made could not be looked up')
+    deps.logger.error({ err: error, principal: id }, 'could not look up the tokens that a locked identity created')
   }
 }
 
-/** From before the lock, so it is dead already, and nobody needs it any more. */
+/** From before the lock, so it is already invalid and no longer needed. */
 async function eraseHeld(deps: LockDeps, id: string): Promise<void> {
   const apiTokens = await deps.tokens.apiTokensOf(id)
   const issued = await Promise.all(apiTokens.map((row) => deps.tokens.issuedBy(row.id)))

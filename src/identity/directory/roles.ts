@@ -3,7 +3,7 @@ import type { Principal, Role, Scope } from '../principal.ts'
 
 export type RoleGroups = Pick<Config['oidc'], 'adminGroups' | 'auditorGroups'>
 
-/** Everybody is a user; the rest follows from groups. An admin is no auditor by that: reading recordings is a right of its own. */
+/** Everyone is a user; the other roles follow from groups. An admin is not automatically an auditor: reading recordings is a separate permission. */
 export function rolesOf(principal: Pick<Principal, 'groups'>, config: RoleGroups): readonly Role[] {
   const isIn = (groups: readonly string[]) => principal.groups.some((group) => groups.includes(group))
   return [

@@ -7,11 +7,11 @@ import { principalId, readGroups } from './claims.ts'
 export const serviceIssuer = 'urn:sallyport:service-accounts'
 
 export interface ServiceAccountAsk {
-  /** Unique for ever: a service account comes back with its old id. */
+  /** Unique, also among removed ones: a service account comes back with its old id. */
   readonly name: string
-  /** Who answers for it: id, e-mail or name; omitted: whoever makes it. */
+  /** Who answers for it: id, e-mail or name; omitted: the caller. */
   readonly owner?: string
-  /** What rules go by. */
+  /** Matched by rules. */
   readonly groups?: readonly string[]
 }
 
@@ -24,7 +24,7 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
   const id = principalId(serviceIssuer, ask.name)
   return await core.mutex.run(id, async () => {
     if (core.removals.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
-      throw new BrokerError('INVALID_INPUT', `there is a service account ${ask.name} already`)
+      throw new BrokerError('INVALID_INPUT', `the service account ${ask.name} already exists`)
     const { actor, name } = actorOf(login)
     await core.audit.append({
       type: 'principal.created',
@@ -57,10 +57,14 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
   })
 }
 
-/** Its owner can make tokens for it, so its groups must not be a way to a role that the owner may not have. */
+/** Its owner can create tokens for it, so its groups must not give a role that the owner may not have. */
 function checkGroups(core: Core, groups: readonly string[]): void {
   const found = groups.find(
     (group) => core.config.adminGroups.includes(group) || core.config.auditorGroups.includes(group),
   )
-  if (found) throw new BrokerError('INVALID_INPUT', `a service account can't be in ${found}: that group gives a role`)
+  if (found)
+    throw new BrokerError(
+      'INVALID_INPUT',
+      `a service account cannot be a member of ${found}, because that group gives a role`,
+    )
 }

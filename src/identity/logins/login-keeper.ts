@@ -66,7 +66,7 @@ export class LoginKeeper implements Logins {
     this.#failures.add(why, address)
   }
 
-  /** @param via how it was shown: a secret from a cookie is no bearer token, and the other way round */
+  /** @param via how it was presented: a cookie's secret is not accepted as a bearer token, nor the reverse */
   async authenticate(secret: string, via: LoginVia): Promise<Login | null> {
     if (!isLoginSecret(secret)) return null
     const row = await this.store.byHash(hashSecret(secret))
@@ -85,7 +85,7 @@ export class LoginKeeper implements Logins {
     return principal?.active === true && principal.lockedAt === null
   }
 
-  /** Ends what was not used for too long, or has reached its end. */
+  /** Ends logins that were idle for too long or have expired. */
   async expire(): Promise<void> {
     const now = this.#core.clock.now()
     for (const { row, isGenuine } of await this.store.over(now, now - this.#core.config.sessionIdleMs)) {
@@ -123,7 +123,7 @@ export class LoginKeeper implements Logins {
       await directory.write({ ...created, active: 1, locked_at: null, owner_id: null, created_at: now, seen_at: now })
       await directory.publishSharers(created)
     }
-    this.#refuseLocked(id, null) // since the first look; a lock that comes later erases the login
+    this.#refuseLocked(id, null) // checked again; a lock that comes later erases the login
     await this.store.insert(login)
     const principal = checkStanding(await directory.principal(id))
     return { secret, login: this.#toLogin(login, principal) }
@@ -172,23 +172,20 @@ export class LoginKeeper implements Logins {
     const now = this.#core.clock.now()
     if (now - row.seen_at < Math.min(touchEveryMs, this.#core.config.sessionIdleMs / 10)) return
     await this.store.replace(row, { seen_at: now }).catch((error: unknown) => {
-      this.#core.logger.error(
-        { err: error, login: row.id },
-        'the use of a login could not be noted; it may end as idle',
-      )
+      this.#core.logger.error({ err: error, login: row.id }, 'could not record the use of a login; it may end as idle')
     })
   }
 
   /** Takes effect here and in every open session first; the row, with its refresh token, goes next; then it is audited. */
   async #end(row: LoginRow, why: string, decidedAt: number): Promise<void> {
     const { removals, changes, audit, logger } = this.#core
-    if (removals.isRemoved(row.id) && !removals.undeleted.has(row.id)) return await this.store.delete(row.id) // put back by somebody
+    if (removals.isRemoved(row.id) && !removals.undeleted.has(row.id)) return await this.store.delete(row.id) // the row was restored from outside
     removals.remove(row.id, row.expires_at)
     const text = `the sign-in ended: ${why}`
     changes.publish({ what: 'login', id: row.id, reason: 'login-ended', text, decidedAt })
     await this.store.delete(row.id).catch((error: unknown) => {
       removals.undeleted.set(row.id, 'logins')
-      logger.error({ err: error, login: row.id }, 'an ended login could not be erased; tried again')
+      logger.error({ err: error, login: row.id }, 'could not delete an ended login; will retry')
     })
     await audit.appendRemoval({
       type: 'login.ended',

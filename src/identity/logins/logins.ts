@@ -26,8 +26,8 @@ export type LoginVia = 'web' | 'cli'
 /** Logins of people: opaque secrets, of which only the hash is kept. */
 export interface Logins {
   /**
-   * Takes the person into the directory with the groups of today and starts a login; `login.succeeded` is audited first.
-   * @returns `secret`, 43 characters of base64url, for the cookie or the bearer header; shown this once
+   * Stores the person with their current groups in the directory and starts a login; `login.succeeded` is audited first.
+   * @returns `secret`, 43 characters of base64url, for the cookie or the bearer header; never shown again
    * @throws BrokerError PRINCIPAL_LOCKED, AUDIT_UNAVAILABLE
    */
   begin(vouched: Vouched, via: LoginVia, origin: { address: string }): Promise<{ secret: string; login: Login }>
@@ -43,7 +43,7 @@ export interface Logins {
 }
 
 /**
- * Asks the provider whether a person is still there, with the refresh token of a login.
+ * Asks the provider whether a person is still active, with the refresh token of a login.
  * `gone`: the provider refused the token. `unavailable`: no answer, ask again later.
  */
 export type Prober = (refreshToken: string) => Promise<Refreshed | 'gone' | 'unavailable'>

@@ -19,13 +19,13 @@ export async function probeLogins(core: Core, logins: LoginKeeper): Promise<void
   const { prober } = core
   if (!prober) return
   const due = await logins.store.toProbe(core.clock.now())
-  // By person: rotation of two tokens of one person at the same time helps nobody.
+  // By person: two tokens of one person must not be rotated at the same time.
   const people = [...Map.groupBy(due, (row) => row.principal_id).entries()]
   const next = async (): Promise<void> => {
     for (let person = people.pop(); person; person = people.pop()) {
       const [id, rows] = person
       await probePerson(core, logins, prober, id, rows).catch((error: unknown) =>
-        core.logger.error({ err: error, principal: id }, 'a refresh token could not be tried'),
+        core.logger.error({ err: error, principal: id }, 'could not probe the logins of a principal'),
       )
     }
   }
@@ -36,7 +36,7 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
   let isGone = false
   for (const row of rows) if ((await probeOne(core, logins, prober, row)) === 'gone') isGone = true
   if (!isGone) return
-  // One token may have been withdrawn by itself; only when none is left that is vouched for, the person is gone.
+  // A single token may have been revoked; the person has left only when no login is still vouched for.
   const due = new Set(rows.map((row) => row.id))
   for (const row of await logins.store.ofPrincipal(id)) {
     if (row.refresh_token === null || due.has(row.id)) continue
@@ -49,26 +49,26 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
 }
 
 /**
- * An ID token that the provider gave just now, for whom nothing else will do.
+ * A fresh ID token from the provider, for targets that require one.
  * @throws BrokerError LOGIN_REQUIRED with the reason, PROVIDER_UNAVAILABLE
  */
 export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: string): Promise<string> {
   const required = (why: string) =>
-    new BrokerError('LOGIN_REQUIRED', `this role wants your own ID token, and ${why}`, {
+    new BrokerError('LOGIN_REQUIRED', `this role needs your own ID token, but ${why}`, {
       hint: 'run: sallyport login --fresh',
     })
   const row = await logins.store.byId(loginId)
-  if (!row) throw required('only somebody who signed in has one')
+  if (!row) throw required('API tokens have none')
   if (!core.prober || row.refresh_token === null)
-    throw required('the identity provider gave no refresh token to get one with (scope offline_access)')
+    throw required('the identity provider issued no refresh token to obtain one (scope offline_access)')
   const answer = await probeOne(core, logins, core.prober, row)
   if (answer === 'unavailable') throw new BrokerError('PROVIDER_UNAVAILABLE')
-  if (answer === 'gone') throw required('the identity provider no longer vouches for this sign-in')
-  if (answer.idToken === undefined) throw required('the identity provider sends none with a refresh')
+  if (answer === 'gone') throw required('the identity provider has ended this sign-in')
+  if (answer.idToken === undefined) throw required('the identity provider returns none with a refresh')
   return answer.idToken
 }
 
-/** One at a time for each login: a token that was rotated meanwhile is no good any more, and trying it would end the login. */
+/** One at a time for each login: a token that was rotated meanwhile is invalid, and trying it would end the login. */
 function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
   return core.mutex.run(`probe ${id}`, async () => {
     const row = await logins.store.byId(id)
@@ -106,7 +106,7 @@ async function keepToken(core: Core, logins: LoginKeeper, row: LoginRow, vouched
       : { probe_at, refresh_token: core.keyring.seal(sealPurpose(row.id), Buffer.from(rotated)) }
   for (let attempt = 0, newest = row; attempt < 3; attempt++) {
     if (await logins.store.replace(newest, change)) return
-    const again = await logins.store.byId(row.id) // somebody used the login meanwhile, or ended it
+    const again = await logins.store.byId(row.id) // the login was used meanwhile, or ended
     if (!again) return
     newest = again
   }
@@ -119,7 +119,7 @@ async function ask(core: Core, prober: Prober, row: LoginRow, sealed: Uint8Array
   try {
     return await Promise.race([prober(token), late])
   } catch (error) {
-    core.logger.error({ err: error, login: row.id }, 'the identity provider could not be asked')
+    core.logger.error({ err: error, login: row.id }, 'could not reach the identity provider')
     return 'unavailable'
   } finally {
     clearTimeout(timer)

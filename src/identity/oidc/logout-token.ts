@@ -43,7 +43,9 @@ export function createLogoutReader(deps: ProviderDeps & { provider: () => Promis
     } catch (cause) {
       if (cause instanceof BrokerError) throw cause
       const silent = !(cause instanceof joseErrors.JOSEError) || cause instanceof joseErrors.JWKSTimeout
-      throw new BrokerError(silent ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED', 'the logout token was refused', { cause })
+      throw new BrokerError(silent ? 'PROVIDER_UNAVAILABLE' : 'LOGIN_FAILED', 'the logout token was rejected', {
+        cause,
+      })
     }
   }
 }

@@ -31,7 +31,7 @@ export function readClaims(
   const pick = (name: string) => idToken[name] ?? userinfo[name]
   const emailSource = idToken.email === undefined ? userinfo : idToken
   const subject = text(pick('sub'), longest.subject)
-  if (subject === null) throw new BrokerError('LOGIN_FAILED', 'the identity provider named no usable subject')
+  if (subject === null) throw new BrokerError('LOGIN_FAILED', 'the identity provider sent no usable subject')
   const email = text(emailSource.email, longest.text)
   return {
     subject,

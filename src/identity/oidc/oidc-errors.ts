@@ -2,8 +2,8 @@ import { AuthorizationResponseError, ResponseBodyError } from 'openid-client'
 import { BrokerError } from '../../../proxy/session.ts'
 
 /**
- * Says what a failure of openid-client means to the person: the provider was silent, it refused, or what it said did not
- * pass the checks. The cause is kept for the log.
+ * Says what a failure of openid-client means to the person: the provider did not answer, it refused, or its answer failed
+ * validation. The cause is kept for the log.
  * @param subject what was being read, e.g. `its tokens`
  */
 export function providerFailure(cause: unknown, subject: string): BrokerError {
@@ -11,12 +11,12 @@ export function providerFailure(cause: unknown, subject: string): BrokerError {
   if (isSilence(cause)) return new BrokerError('PROVIDER_UNAVAILABLE', 'try again in a moment', { cause })
   if (cause instanceof AuthorizationResponseError || cause instanceof ResponseBodyError)
     return new BrokerError('LOGIN_FAILED', `the identity provider refused it (${errorName(cause.error)})`, { cause })
-  return new BrokerError('LOGIN_FAILED', `the identity provider was heard, but ${subject} did not pass the checks`, {
+  return new BrokerError('LOGIN_FAILED', `the identity provider answered, but ${subject} failed validation`, {
     cause,
   })
 }
 
-/** True when the provider said that this refresh token is no good any more (RFC 6749, section 5.2). */
+/** True when the provider says that this refresh token is no longer valid (RFC 6749, section 5.2). */
 export function isGone(error: unknown): boolean {
   return error instanceof ResponseBodyError && error.error === 'invalid_grant'
 }
@@ -31,7 +31,7 @@ function isSilence(error: unknown): boolean {
   return cause instanceof Error && code !== 'OAUTH_PARSE_ERROR' && isSilence(cause)
 }
 
-/** The answer's `error`, which anybody can write into a link: only what RFC 6749 allows, and short. */
+/** The answer's `error`, which anyone can put into a link: only what RFC 6749 allows, and short. */
 function errorName(error: string): string {
   return /^[a-z_]{1,64}$/.test(error) ? error : 'unknown error'
 }

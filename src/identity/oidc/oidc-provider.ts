@@ -19,7 +19,7 @@ export interface ProviderDeps {
   readonly config: Pick<Config['oidc'], 'issuer' | 'clientId' | 'clientSecret'>
   readonly clock: Clock
   /**
-   * Node's own unless told. A private CA is trusted as everywhere in Node, by `NODE_EXTRA_CA_CERTS`. It is called with
+   * Default: Node's own. A private CA is trusted as everywhere in Node, by `NODE_EXTRA_CA_CERTS`. It is called with
    * `redirect: 'manual'`: a redirect must not carry a secret or a code elsewhere.
    */
   readonly fetch?: CustomFetch

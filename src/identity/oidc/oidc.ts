@@ -77,7 +77,7 @@ export function createOidc(deps: OidcDeps): Oidc {
     },
     finish: async (pending, query) => {
       if (deps.clock.now() - pending.startedAt > signInWithinMs)
-        throw new BrokerError('LOGIN_FAILED', 'it took too long; start again')
+        throw new BrokerError('LOGIN_FAILED', 'the sign-in timed out; start again')
       const found = await provider()
       const answer = new URL(callback)
       answer.search = query.toString()
@@ -103,7 +103,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         return { ...(await vouch(deps, found, tokens, refreshToken)), ...(idToken === undefined ? {} : { idToken }) }
       } catch (error) {
         if (isGone(error)) return 'gone'
-        deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'a sign-in could not be probed')
+        deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'could not probe a sign-in')
         return 'unavailable'
       }
     },
@@ -132,13 +132,13 @@ async function vouch(deps: OidcDeps, found: Configuration, tokens: Tokens, kept?
   }
 }
 
-/** `session_max` bounds how old a sign-in at the provider may be, else single sign-on would lengthen every login for ever. */
+/** `session_max` bounds how old a sign-in at the provider may be, else single sign-on would extend every login without end. */
 function maxAgeMs(deps: OidcDeps, strength: Strength): number {
   const { sessionMaxMs } = deps.config
   return strength.maxAgeS === null ? sessionMaxMs : Math.min(strength.maxAgeS * 1000, sessionMaxMs)
 }
 
-/** Providers may ignore `max_age`; some never say when the person signed in, which only matters when somebody asked. */
+/** Providers may ignore `max_age`; some never say when the person signed in, which only matters when a recent sign-in was requested. */
 function checkStrength(deps: OidcDeps, pending: PendingSignIn, vouched: Vouched): void {
   const { strength, startedAt } = pending
   if (vouched.authenticatedAt === 0) {

@@ -23,7 +23,7 @@ export interface CliSignIns {
   /** @returns the one-time code for the command's loopback port */
   issueCode(vouched: Vouched, challenge: string, address: string): string
   /**
-   * A code is spent by the first try, whatever its outcome (RFC 7636, section 4.6: S256).
+   * A code is spent by the first try, also by one that fails (RFC 7636, section 4.6: S256).
    * @throws BrokerError LOGIN_FAILED
    */
   redeemCode(code: string, verifier: string): Vouched
@@ -57,11 +57,10 @@ export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number 
     issueCode: (vouched, challenge, address) => codes.put({ vouched, challenge }, address),
     redeemCode: (code, verifier) => {
       const found = codes.take(code)
-      if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, used or older than a minute')
+      if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, was already used, or has expired')
       const shown = createHash('sha256').update(verifier).digest()
       const wanted = Buffer.from(found.challenge, 'base64url')
-      if (!isSameBytes(shown, wanted))
-        throw new BrokerError('LOGIN_FAILED', 'the verifier does not belong to this sign-in')
+      if (!isSameBytes(shown, wanted)) throw new BrokerError('LOGIN_FAILED', 'the verifier does not match this sign-in')
       return found.vouched
     },
   }

@@ -5,9 +5,9 @@ import { createOneTimeSecrets } from './one-time-secrets.ts'
 
 /** Follows RFC 8628 in its parts; the messages are our own, since our CLI is the only client. */
 type DeviceState =
-  /** Nobody has typed the code yet, or not yet decided. */
+  /** The code has not been entered, or not been decided on. */
   | { readonly is: 'pending' }
-  /** Somebody signed in and approved; the next poll ends the wait. */
+  /** A person signed in and approved; the next poll ends the wait. */
   | { readonly is: 'approved'; readonly vouched: Vouched }
   | { readonly is: 'denied' }
 
@@ -33,7 +33,7 @@ export interface DeviceCodes {
   begin(address: string): { deviceCode: string; request: DeviceRequest }
   /** @param typed as people type it: any case, with or without the hyphen */
   find(typed: string): DeviceRequest | undefined
-  /** False when the request was decided before, or is no more. */
+  /** False when the request was already decided, or no longer exists. */
   decide(userCode: string, state: Exclude<DeviceState, { is: 'pending' }>): boolean
   /** Approved and denied are told once; then the code is unknown. */
   poll(deviceCode: string): DevicePoll

@@ -5,7 +5,7 @@ const mostKinds = 20
 const mostAddresses = 1000
 const shownAddresses = 10
 
-/** Strangers at the sign-in: counted, and summed up in one event per sweep, so that nobody fills the audit log. */
+/** Failed sign-ins: counted, and summarised in one event per sweep, so that they can't flood the audit log. */
 export class FailedLogins {
   readonly #deps: { audit: Pick<AuditLog, 'appendRemoval'>; metrics: Pick<Metrics, 'loginsTotal'> }
   readonly #reasons = new Map<string, number>()

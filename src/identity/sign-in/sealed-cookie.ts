@@ -4,14 +4,14 @@ import { type PendingSignIn, signInWithinMs } from './sign-in.ts'
 
 export interface SealedSignIns {
   seal(pending: PendingSignIn): string
-  /** Null for whatever isn't a sign-in that we sealed within its time. */
+  /** Null unless it is a sign-in that we sealed and that has not expired. */
   open(cookie: string | undefined): PendingSignIn | null
 }
 
 const purpose = 'oidc-sign-in'
 const longest = 4096 // browsers keep no longer cookies
 
-/** Keeps a sign-in at the browser that began it: nothing to store, and nobody else can go on with it. */
+/** Keeps a sign-in at the browser that began it: nothing to store, and no other browser can continue it. */
 export function createSealedSignIns(deps: { keyring: Pick<Keyring, 'seal' | 'unseal'>; clock: Clock }): SealedSignIns {
   return {
     seal: (pending) => deps.keyring.seal(purpose, Buffer.from(JSON.stringify(pending))).toString('base64url'),
@@ -28,6 +28,6 @@ function unseal(keyring: Pick<Keyring, 'unseal'>, cookie: string): PendingSignIn
     // Only we can have sealed it, so its shape is the one we wrote.
     return JSON.parse(keyring.unseal(purpose, Buffer.from(cookie, 'base64url')).toString()) as PendingSignIn
   } catch {
-    return null // somebody else's bytes, or sealed by a key of before: as good as no cookie
+    return null // foreign bytes, or sealed with an earlier key: treated as no cookie
   }
 }

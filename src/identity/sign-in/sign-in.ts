@@ -1,4 +1,4 @@
-/** Why somebody is being signed in, and so what happens after the provider sent them back. */
+/** The purpose of a sign-in, which decides what happens after the provider sends the browser back. */
 export type SignInPurpose =
   /** A browser session; then back to a path of ours. */
   | { readonly for: 'web'; readonly returnTo: string }
@@ -9,7 +9,7 @@ export type SignInPurpose =
 
 /** Step-up: how fresh or how strong the proof must be. */
 export interface Strength {
-  /** Seconds since the person proved who they are; 0: again, now. Null: whatever the session lifetime allows. */
+  /** Seconds since the person proved who they are; 0: again, now. Null: as long as the session lifetime allows. */
   readonly maxAgeS: number | null
   /** Authentication context class to ask for. */
   readonly acr: string | null

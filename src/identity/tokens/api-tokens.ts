@@ -10,23 +10,23 @@ import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-forma
 import type { ApiTokenRow, TokenStore } from './token-store.ts'
 
 const mostPerPrincipal = 200
-/** Compared with when there is no such token, so that both take the same way. */
-const nobodysHash = '0'.repeat(64)
+/** Compared with when there is no such token, so that both cases do the same work. */
+const unknownHash = '0'.repeat(64)
 
 export interface ApiTokenAsk {
   readonly name: string
   readonly scopes: readonly Scope[]
   readonly durationMs: number
   readonly cidr?: string
-  /** Id or name of a service account; omitted: the token acts as oneself. */
+  /** Id or name of a service account; omitted: the token acts as its creator. */
   readonly serviceAccount?: string
 }
 
-/** Scoped, expiring tokens for programs, in the name of a person or a service account. */
+/** Scoped, expiring tokens for programs that act as a person or a service account. */
 export class ApiTokens {
   readonly #core: Core
   readonly #store: TokenStore
-  /** Takes back the connect tokens that were issued through an API token. */
+  /** Revokes the connect tokens that were issued through an API token. */
   readonly #withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>
 
   constructor(core: Core, store: TokenStore, withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>) {
@@ -36,7 +36,7 @@ export class ApiTokens {
   }
 
   /**
-   * @returns `token`, shown this once
+   * @returns `token`, never shown again
    * @throws BrokerError INTERACTIVE_REQUIRED, ROLE_REQUIRED (a scope beyond one's role), NOT_FOUND, AUDIT_UNAVAILABLE
    */
   async create(login: Login, ask: ApiTokenAsk): Promise<{ token: string; view: ApiTokenView }> {
@@ -45,12 +45,15 @@ export class ApiTokens {
     checkScopes(login, ask.scopes)
     const cidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
-      throw new BrokerError('INVALID_INPUT', 'a token lives for a year at most')
+      throw new BrokerError('INVALID_INPUT', 'the lifetime of a token is one year at most')
     return await this.#core.mutex.run(principal.id, async () => {
       checkStanding(await this.#core.directory.principal(principal.id))
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.apiTokensOf(principal.id)).length >= mostPerPrincipal)
-        throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} tokens are enough; revoke some`)
+        throw new BrokerError(
+          'RATE_LIMITED',
+          `you have reached the limit of ${mostPerPrincipal} API tokens; revoke some first`,
+        )
       const { id, token } = mintApiToken()
       const now = this.#core.clock.now()
       const row = {
@@ -111,7 +114,7 @@ export class ApiTokens {
   async authenticate(text: string, address: string): Promise<Login | null> {
     const id = parseApiToken(text)
     const row = id === undefined ? undefined : await this.#store.apiToken(id)
-    const isSecret = isHashOf(row?.secret_hash ?? nobodysHash, text)
+    const isSecret = isHashOf(row?.secret_hash ?? unknownHash, text)
     if (!row || !isSecret || !this.#isLive(row, this.#core.clock.now())) return null
     if (!includesAddress(row.cidr, address)) throw new BrokerError('ADDRESS_REFUSED')
     const principal = await this.#standing(row)
@@ -143,7 +146,7 @@ export class ApiTokens {
     )
   }
 
-  /** Erases what has expired; sessions that came in by it end. */
+  /** Erases expired tokens and ends their sessions. */
   async expire(): Promise<void> {
     for (const row of await this.#store.expiredApiTokens(this.#core.clock.now())) {
       const why = { reason: 'token-revoked', text: 'the API token has expired' } as const
@@ -157,7 +160,7 @@ export class ApiTokens {
     return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 
-  /** Whoever made the token may know it: when they are locked or have left, it is dead too. */
+  /** The creator may still know the token, so it is void when they are locked or have left. */
   async #standing(row: ApiTokenRow): Promise<Principal> {
     const { directory } = this.#core
     if (row.created_by !== row.principal_id) checkStanding(await directory.principal(row.created_by))
@@ -168,12 +171,12 @@ export class ApiTokens {
     if (serviceAccount === undefined) return login.principal
     const principal = await this.#core.directory.find(serviceAccount)
     if (principal.kind !== 'service' || !mayManage(login, principal))
-      throw new BrokerError('NOT_FOUND', `no service account ${serviceAccount} of yours`)
+      throw new BrokerError('NOT_FOUND', `you own no service account ${serviceAccount}`)
     return principal
   }
 }
 
-/** Nobody hands out what they don't have. */
+/** A token can't have more rights than its creator. */
 function checkScopes(login: Login, scopes: readonly Scope[]): void {
   if (scopes.length === 0) throw new BrokerError('INVALID_INPUT', 'scopes: name at least one')
   if (scopes.includes('admin') && !login.roles.includes('admin'))

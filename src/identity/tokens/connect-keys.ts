@@ -57,7 +57,7 @@ export function unsealKeys(keyring: Keys, id: string, sealed: Uint8Array): Conne
   }
 }
 
-/** For ids that don't exist, or no more: always the same ones, which no password fits. */
+/** For unknown ids: always the same keys, which match no password. */
 export function madeUpKeys(keyring: Keys, id: string): ConnectKeys {
   return {
     hash: derive(keyring, 'hash', id).toString('hex'),

@@ -23,7 +23,7 @@ export interface ConnectTokenAsk {
   readonly cidr?: string
 }
 
-/** Passwords for stock clients, each bound to one grant. */
+/** Passwords for database clients, each bound to one grant. */
 export class ConnectTokens {
   readonly #core: Core
   readonly #store: TokenStore
@@ -34,7 +34,7 @@ export class ConnectTokens {
   }
 
   /**
-   * @returns `token`, shown this once
+   * @returns `token`, never shown again
    * @throws BrokerError what access says of the resource or the grant; LOGIN_TOO_OLD, AUDIT_UNAVAILABLE
    */
   async issue(login: Login, ask: ConnectTokenAsk): Promise<{ token: string; view: ConnectTokenView }> {
@@ -45,7 +45,10 @@ export class ConnectTokens {
     return await this.#core.mutex.run(login.principal.id, async () => {
       checkStanding(await this.#core.directory.principal(login.principal.id))
       if ((await this.#store.connectTokensOf(login.principal.id)).length >= mostPerPrincipal)
-        throw new BrokerError('RATE_LIMITED', `${mostPerPrincipal} connect tokens are enough; revoke some`)
+        throw new BrokerError(
+          'RATE_LIMITED',
+          `you have reached the limit of ${mostPerPrincipal} connect tokens; revoke some first`,
+        )
       const { id, token } = mintConnectToken()
       const now = this.#core.clock.now()
       const most = Math.min(maxMs, grant.endsAt - now, longestConnectTokenMs)
@@ -60,7 +63,7 @@ export class ConnectTokens {
         cidr: ownCidr ?? inherited?.cidr ?? null,
         keys: sealKeys(this.#core.keyring, id, deriveConnectKeys(this.#core.keyring, id, token)),
         created_at: now,
-        // What comes of an API token reaches no further than the API token.
+        // A token issued through an API token never outlives or exceeds it.
         expires_at: inherited ? Math.min(expires, inherited.expires_at) : expires,
         last_used_at: null,
         last_used_from: null,
@@ -80,7 +83,7 @@ export class ConnectTokens {
     return rows.filter((row) => this.#isLive(row)).map(toView)
   }
 
-  /** The grant lives on. @throws BrokerError NOT_FOUND also for another's */
+  /** The grant stays active. @throws BrokerError NOT_FOUND also for another's */
   async revoke(login: Login, id: string): Promise<void> {
     const row = await this.#store.connectToken(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
@@ -90,7 +93,7 @@ export class ConnectTokens {
     await this.#withdraw(row, login)
   }
 
-  /** Takes back what was issued through an API token. */
+  /** Revokes the tokens that were issued through an API token. */
   async withdrawIssuedBy(apiTokenId: string, login: Login): Promise<void> {
     for (const row of await this.#store.issuedBy(apiTokenId)) await this.#withdraw(row, login)
   }
@@ -101,8 +104,8 @@ export class ConnectTokens {
   }
 
   /**
-   * A refusal of whoever proved to hold a live token is audited.
-   * @throws BrokerError TOKEN_INVALID for all that is not a live token; ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE
+   * The refusal of a client that proved to hold a valid token is audited.
+   * @throws BrokerError TOKEN_INVALID for anything that is not a valid token; ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE
    */
   async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
     const id =
@@ -176,7 +179,7 @@ export class ConnectTokens {
     return clock.now() < row.expires_at
   }
 
-  /** Both are made either way, so that a stranger can't tell by the time it takes. */
+  /** Both are made either way, so that the time it takes reveals nothing. */
   async #keysOf(row: ConnectTokenRow | undefined, id: string): Promise<ConnectKeys> {
     const madeUp = madeUpKeys(this.#core.keyring, id)
     return row ? unsealKeys(this.#core.keyring, row.id, row.keys) : madeUp

@@ -6,7 +6,7 @@ type RemoveDeps = Pick<Core, 'removals' | 'changes' | 'clock' | 'logger'> & { re
 
 const touchEveryMs = 60_000
 
-/** Takes a token away: in memory and in every open session first, then from the store. Audited by the caller. */
+/** Removes a token: in memory and in every open session first, then from the store. Audited by the caller. */
 export async function removeToken(
   deps: RemoveDeps,
   table: 'api_tokens' | 'connect_tokens',
@@ -27,11 +27,14 @@ export async function eraseToken(
   deps.removals.remove(row.id, row.expires_at)
   await deps.store.delete(table, row.id).catch((error: unknown) => {
     deps.removals.undeleted.set(row.id, table)
-    deps.logger.error({ err: error, token_id: row.id }, 'a token could not be erased; it is void, and tried again')
+    deps.logger.error(
+      { err: error, token_id: row.id },
+      'could not delete a token; it is void and will be deleted later',
+    )
   })
 }
 
-/** Last use, about once a minute: good enough to find tokens that nobody needs. */
+/** Last use, about once a minute: good enough to find unused tokens. */
 export async function noteUse(
   deps: RemoveDeps,
   table: 'api_tokens' | 'connect_tokens',
@@ -41,6 +44,6 @@ export async function noteUse(
   const now = deps.clock.now()
   if (row.last_used_at !== null && now - row.last_used_at < touchEveryMs) return
   await deps.store.used(table, row.id, now, address).catch((error: unknown) => {
-    deps.logger.error({ err: error, token_id: row.id }, 'the use of a token could not be noted')
+    deps.logger.error({ err: error, token_id: row.id }, 'could not record the use of a token')
   })
 }

@@ -3,7 +3,7 @@ import { isSameBytes } from '../../../proxy/constant-time.ts'
 import { newId, newTokenId } from '../../store/ids.ts'
 
 /**
- * What bearers show. Secrets are 256 random bits, so that one SHA-256 is enough to keep them.
+ * Formats of secrets. They are 256 random bits, so that one SHA-256 is enough to keep them.
  * - login: `SECRET`, 43 characters of base64url
  * - API token: `spa_ID_SECRET`, where `api_ID` is its id
  * - connect token: `spt_ID_SECRET`, 64 characters, so that any client and any .pgpass takes it unquoted

@@ -11,7 +11,7 @@ export interface TokenGrant {
   readonly ruleName: string
 }
 
-/** What connect tokens ask of access, which lies above identity and needs it. */
+/** What connect tokens need from access, which lies above identity and depends on it. */
 export interface TokenGrants {
   check(ask: {
     principalId: string

@@ -1,21 +1,21 @@
 import t from 'tap'
-import { exampleRules, hour, ledgerId, minute, openHouse, ordersId, principal } from './access-house.ts'
+import { exampleRules, hour, ledgerId, minute, openAccess, ordersId, principal } from './access-setup.ts'
 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
 const write = { resource: 'orders', level: 'admin', durationMs: hour, reason: 'fix it', ticket: 'OPS-1' }
 
 t.test('a resource is shown with its protocol and what its kind shows, never with its endpoint', async (t) => {
-  const house = await openHouse(t)
-  const [orders] = house.access.resources(house.login('alice'))
+  const setup = await openAccess(t)
+  const [orders] = setup.access.resources(setup.login('alice'))
   t.match(orders, { id: ordersId, kind: 'rds-postgres', protocol: 'postgres', shown: { database: 'shop' } })
   t.equal(orders?.database, 'shop')
   t.notMatch(JSON.stringify(orders), 'orders.example')
-  const [, ledger] = house.access.resources(house.login('carol'))
+  const [, ledger] = setup.access.resources(setup.login('carol'))
   t.match(ledger, { id: ledgerId, shown: { database: 'postgres' } })
 })
 
 t.test('a rule without stages gives a grant at once, audited before it exists', async (t) => {
-  const { access, login, audit, clock } = await openHouse(t)
+  const { access, login, audit, clock } = await openAccess(t)
   const { request, grant } = await access.request(login('alice'), read)
   t.match(request, { status: 'granted', rule: 'engineers-read', requester: { id: 'alice' }, resourceId: ordersId })
   t.match(grant, { state: 'active', startsAt: clock.now(), endsAt: clock.now() + hour, level: 'readonly' })
@@ -28,7 +28,7 @@ t.test('a rule without stages gives a grant at once, audited before it exists', 
 })
 
 t.test('stages are filled in order, by different people, and then the grant is given', async (t) => {
-  const { access, login, audit } = await openHouse(t)
+  const { access, login, audit } = await openAccess(t)
   const { request, grant } = await access.request(login('alice'), write)
   t.equal(grant, null)
   t.match(request, { status: 'pending', stage: 0, canDecide: false, whyNot: 'it is your own request' })
@@ -44,7 +44,7 @@ t.test('stages are filled in order, by different people, and then the grant is g
 })
 
 t.test('owner then manager: the access is given, and the approvers are on record', async (t) => {
-  const { access, login, audit } = await openHouse(t)
+  const { access, login, audit } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const { digest, id } = request
   await access.decide(login('bob'), id, { verdict: 'approve', digest, comment: 'fine' })
@@ -72,7 +72,7 @@ t.test('a rule that wants two people of one stage counts different people', asyn
       ? { ...rule, approval: { stages: [{ any_of: ['group:owners'], count: 2 }] } }
       : rule,
   )
-  const { access, login } = await openHouse(t, { rules: { access: access0 } })
+  const { access, login } = await openAccess(t, { rules: { access: access0 } })
   const { request } = await access.request(login('alice'), write)
   const { digest, id } = request
   await access.decide(login('bob'), id, { verdict: 'approve', digest })
@@ -85,7 +85,7 @@ t.test('two last approvals at once give one grant', async (t) => {
     ...rule,
     ...(rule.approval ? { approval: { stages: [{ any_of: ['group:owners'] }] } } : {}),
   }))
-  const { access, login, db } = await openHouse(t, { rules: { access: rules } })
+  const { access, login, db } = await openAccess(t, { rules: { access: rules } })
   const { request } = await access.request(login('alice'), write)
   const { digest, id } = request
   const both = await Promise.allSettled([
@@ -98,7 +98,7 @@ t.test('two last approvals at once give one grant', async (t) => {
 })
 
 t.test('a denial ends the request and says who and why', async (t) => {
-  const { access, login, audit } = await openHouse(t)
+  const { access, login, audit } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const { digest, id } = request
   await access.decide(login('bob'), id, { verdict: 'deny', digest, comment: 'not on Friday' })
@@ -131,8 +131,8 @@ t.test('who may not decide is told why, and it is audited', async (t) => {
       ? { ...rule, approval: { stages: [{ any_of: ['group:owners', 'manager'] }] } }
       : rule,
   )
-  const house = await openHouse(t, { people, rules: { access: rules } })
-  const { access, login, audit } = house
+  const setup = await openAccess(t, { people, rules: { access: rules } })
+  const { access, login, audit } = setup
   const own = (await access.request(login('alice'), write)).request
   const forBot = (await access.request(login('sam'), { ...write, onBehalfOf: 'bot' })).request
   const byBot = (await access.request(login('bot', { via: 'api-token', interactive: false }), write)).request
@@ -148,7 +148,7 @@ t.test('who may not decide is told why, and it is audited', async (t) => {
     { who: 'carol', request: own, message: /stage 1 of 1 is for group:owners or manager/ },
     { who: 'lou', request: own, message: /stage 1 of 1 is for group:owners or manager/ },
     { who: 'sam', request: forBot, message: /it is your own request/ },
-    { who: 'sam', request: byBot, message: /you are the owner of the service account in it/ },
+    { who: 'sam', request: byBot, message: /you own the service account in this request/ },
     { who: 'meg', request: byBot, message: /the directory names no manager/ },
   ]
   for (const { who, request, message } of cases) {
@@ -178,8 +178,8 @@ t.test('conditions of asking, one below and one above each limit', async (t) => 
       ? { ...rule, require: { reason: true, ticket: '[A-Z]+-[0-9]+', login_within: '15m', acr: ['mfa'] } }
       : rule,
   )
-  const house = await openHouse(t, { rules: { access: rules } })
-  const { access, clock } = house
+  const setup = await openAccess(t, { rules: { access: rules } })
+  const { access, clock } = setup
   const good = { ...read, ticket: 'OPS-1' }
   const mfa = { acr: 'mfa', authenticatedAt: clock.now() - 15 * minute }
   const cases = [
@@ -189,7 +189,7 @@ t.test('conditions of asking, one below and one above each limit', async (t) => 
       ask: { ...good, durationMs: 8 * hour + 1 },
       login: mfa,
       code: 'GRANT_DENIED',
-      message: /allows 8h at most; asked: 8h1ms/,
+      message: /allows 8h at most; requested: 8h1ms/,
     },
     { ask: { ...good, reason: ' ' }, login: mfa, code: 'GRANT_DENIED', message: /needs a reason; add --reason/ },
     { ask: { ...good, ticket: 'xOPS-1' }, login: mfa, code: 'GRANT_DENIED', message: /needs a ticket that matches/ },
@@ -210,7 +210,7 @@ t.test('conditions of asking, one below and one above each limit', async (t) => 
     { ask: { ...good, resource: 'nowhere' }, login: mfa, code: 'RESOURCE_UNKNOWN' },
   ]
   for (const { ask, login, code, message, hint } of cases) {
-    const asking = access.request(house.login('alice', login), ask)
+    const asking = access.request(setup.login('alice', login), ask)
     if (code === null) await t.resolves(asking)
     else await t.rejects(asking, { code, ...(message ? { message } : {}), ...(hint ? { hint } : {}) })
   }
@@ -220,7 +220,7 @@ t.test('the approver’s sign-in must be recent too, but a denial never waits fo
   const rules = exampleRules.access.map((rule) =>
     rule.name === 'engineers-write' ? { ...rule, require: { login_within: '15m' } } : rule,
   )
-  const { access, login, clock } = await openHouse(t, { rules: { access: rules } })
+  const { access, login, clock } = await openAccess(t, { rules: { access: rules } })
   const { request } = await access.request(login('alice'), write)
   const { id, digest } = request
   const old = login('bob', { authenticatedAt: clock.now() - 16 * minute })
@@ -229,32 +229,32 @@ t.test('the approver’s sign-in must be recent too, but a denial never waits fo
 })
 
 t.test('a stage for the manager only is a dead end when the directory names none', async (t) => {
-  const house = await openHouse(t)
-  await house.change('alice', { manager: null })
-  await t.rejects(house.access.request(house.login('alice'), write), {
+  const setup = await openAccess(t)
+  await setup.change('alice', { manager: null })
+  await t.rejects(setup.access.request(setup.login('alice'), write), {
     code: 'GRANT_DENIED',
     message: /stage 2 needs the manager of alice@example.com, and the directory names none/,
   })
 })
 
 t.test('the manager may be named by subject at the same provider', async (t) => {
-  const house = await openHouse(t)
-  await house.change('alice', { manager: 'sub-meg' })
-  const { request } = await house.access.request(house.login('alice'), write)
+  const setup = await openAccess(t)
+  await setup.change('alice', { manager: 'sub-meg' })
+  const { request } = await setup.access.request(setup.login('alice'), write)
   const { id, digest } = request
-  await house.access.decide(house.login('bob'), id, { verdict: 'approve', digest })
-  t.match(await house.access.decide(house.login('meg'), id, { verdict: 'approve', digest }), {
+  await setup.access.decide(setup.login('bob'), id, { verdict: 'approve', digest })
+  t.match(await setup.access.decide(setup.login('meg'), id, { verdict: 'approve', digest }), {
     grant: { level: 'admin' },
   })
 })
 
 t.test('an approver who no longer qualifies does not count', async (t) => {
-  const house = await openHouse(t)
-  const { access, login } = house
+  const setup = await openAccess(t)
+  const { access, login } = setup
   const { request } = await access.request(login('alice'), write)
   const { id, digest } = request
   await access.decide(login('bob'), id, { verdict: 'approve', digest })
-  await house.change('bob', { groups: [] })
+  await setup.change('bob', { groups: [] })
   t.match(await access.requestById(login('meg'), id), { stage: 0, stages: [{ approvals: 0 }, { approvals: 0 }] })
 })
 
@@ -264,17 +264,17 @@ t.test('a self-service rule is for oneself; the owner of a service account may a
     principal('ann', { groups: ['engineering'] }),
     principal('bot', { kind: 'service', email: null, groups: ['engineering'], ownerId: 'ann' }),
   ]
-  const { access, login } = await openHouse(t, { people })
+  const { access, login } = await openAccess(t, { people })
   await t.rejects(access.request(login('alice'), { ...read, onBehalfOf: 'ann' }), {
     code: 'GRANT_DENIED',
-    message: /self-service, so only ann@example.com can ask/,
+    message: /self-service, so only ann@example.com can request it/,
   })
   const { grant } = await access.request(login('ann'), { ...read, onBehalfOf: 'bot' })
   t.match(grant, { principal: { id: 'bot' } })
 })
 
 t.test('same as an earlier request of one’s own; not of somebody else’s', async (t) => {
-  const { access, login } = await openHouse(t)
+  const { access, login } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const again = await access.request(login('alice'), { sameAs: request.id, ticket: 'OPS-2' })
   t.match(again.request, { resourceId: ordersId, level: 'admin', reason: 'fix it', ticket: 'OPS-2' })
@@ -282,7 +282,7 @@ t.test('same as an earlier request of one’s own; not of somebody else’s', as
 })
 
 t.test('a pending request lapses after a day, and its requester can take it back before', async (t) => {
-  const { access, login, clock, audit } = await openHouse(t)
+  const { access, login, clock, audit } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const other = (await access.request(login('alice'), write)).request
   await t.rejects(access.cancel(login('bob'), request.id), { code: 'NOT_FOUND' })
@@ -297,22 +297,22 @@ t.test('a pending request lapses after a day, and its requester can take it back
 })
 
 t.test('a lock cancels pending requests and leaves grants, which lend nothing meanwhile', async (t) => {
-  const house = await openHouse(t)
-  const { access, login } = house
+  const setup = await openAccess(t)
+  const { access, login } = setup
   await access.request(login('alice'), read)
   const { request } = await access.request(login('alice'), write)
-  await house.change('alice', { lockedAt: 1 })
+  await setup.change('alice', { lockedAt: 1 })
   t.match(await access.requestById(login('carol'), request.id), { status: 'cancelled' })
   t.match(await access.check({ principalId: 'alice', resource: 'orders' }), {
     allowed: false,
     code: 'PRINCIPAL_LOCKED',
   })
-  await house.change('alice', { lockedAt: null })
+  await setup.change('alice', { lockedAt: null })
   t.match(await access.check({ principalId: 'alice', resource: 'orders' }), { allowed: true })
 })
 
 t.test('nothing is granted that cannot be audited', async (t) => {
-  const { access, login, audit, db } = await openHouse(t)
+  const { access, login, audit, db } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const { id, digest } = request
   await access.decide(login('bob'), id, { verdict: 'approve', digest })
@@ -324,8 +324,8 @@ t.test('nothing is granted that cannot be audited', async (t) => {
 })
 
 t.test('a denial holds when neither store nor log can be written', async (t) => {
-  const house = await openHouse(t)
-  const { access, login, audit, store } = house
+  const setup = await openAccess(t)
+  const { access, login, audit, store } = setup
   const { request } = await access.request(login('alice'), write)
   const { id, digest } = request
   store.failing = true
@@ -334,12 +334,12 @@ t.test('a denial holds when neither store nor log can be written', async (t) => 
   t.match(await access.requestById(login('alice'), id), { status: 'denied' })
   store.failing = false
   audit.state.failing = false
-  const again = await house.restart() // killed before the store could be written: the spool knows
+  const again = await setup.restart() // killed before the store could be written: the spool knows
   t.match(await again.requestById(login('alice'), id), { status: 'denied' })
 })
 
 t.test('the list shows what concerns a person, and whether they can decide', async (t) => {
-  const { access, login } = await openHouse(t)
+  const { access, login } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const seen = async (who: string, all = false) =>
     (await access.requests(login(who), { all })).map((r) => [r.id, r.canDecide])
@@ -354,13 +354,13 @@ t.test('the list shows what concerns a person, and whether they can decide', asy
 })
 
 t.test('fifty requests may be pending, and no more', async (t) => {
-  const { access, login } = await openHouse(t)
+  const { access, login } = await openAccess(t)
   for (let i = 0; i < 50; i++) await access.request(login('alice'), write)
   await t.rejects(access.request(login('alice'), write), { code: 'RATE_LIMITED' })
 })
 
 t.test('somebody else’s resources are as unknown as those that are not there', async (t) => {
-  const { access, login } = await openHouse(t)
+  const { access, login } = await openAccess(t)
   const hidden = await access.request(login('alice'), { ...read, resource: ledgerId }).catch((error) => error)
   const absent = await access.request(login('alice'), { ...read, resource: `${ledgerId}x` }).catch((error) => error)
   t.equal(hidden.code, 'RESOURCE_UNKNOWN')

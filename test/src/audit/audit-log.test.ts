@@ -127,7 +127,7 @@ t.test('a log that does not end where its head says is not continued', async (t)
   await first.close()
   await t.rejects(openAudit(t, { dir: first.dir }), {
     code: 'AUDIT_UNAVAILABLE',
-    message: /head row names event 2 .*, the log ends at 1/,
+    message: /head row names event 2 .*, but the log ends at 1/,
     hint: /audit verify/,
   })
 })

@@ -82,7 +82,7 @@ t.test('tampering is named with its place', async (t) => {
   const rehash = (seq: number, changes: Partial<ChainRow>) =>
     rows.map((row) => (row.seq === seq ? { ...row, ...changes, hash: eventHash({ ...row, ...changes }) } : row))
   const cases: [string, ChainRow[], { seq: number; hash: string }, unknown[]][] = [
-    ['actor', change(3, { actor: 'prn_x' }), head, [{ where: 'event', at: 3, what: /content is not what was hashed/ }]],
+    ['actor', change(3, { actor: 'prn_x' }), head, [{ where: 'event', at: 3, what: /its content was changed/ }]],
     ['body', change(1, { body: '{}' }), head, [{ where: 'event', at: 1, what: /content/ }]],
     ['body no longer canonical', change(2, { body: '{ }' }), head, [{ at: 2, what: /its body/ }]],
     ['hash', change(4, { hash: 'f'.repeat(64) }), head, [{ where: 'event', at: 4, what: 'its hash was changed' }]],
@@ -93,11 +93,16 @@ t.test('tampering is named with its place', async (t) => {
       'content and hash, but not what follows',
       rehash(3, { actor: 'prn_x' }),
       head,
-      [{ where: 'event', at: 4, what: /does not follow event 3/ }],
+      [{ where: 'event', at: 4, what: /does not match event 3/ }],
     ],
-    ['a row taken out', rows.filter(({ seq }) => seq !== 3), head, [{ at: 3, what: 'missing: after 2 comes 4' }]],
-    ['the last rows taken out', rows.slice(0, 4), head, [{ where: 'head', at: 6, what: /the last one is 4/ }]],
-    ['another head', rows, { seq: 6, hash: 'f'.repeat(64) }, [{ where: 'head', at: 6, what: /not that of the last/ }]],
+    ['a row taken out', rows.filter(({ seq }) => seq !== 3), head, [{ at: 3, what: 'missing: 2 is followed by 4' }]],
+    ['the last rows taken out', rows.slice(0, 4), head, [{ where: 'head', at: 6, what: /the last event is 4/ }]],
+    [
+      'another head',
+      rows,
+      { seq: 6, hash: 'f'.repeat(64) },
+      [{ where: 'head', at: 6, what: /not the hash of the last/ }],
+    ],
     ['two rows swapped', [0, 2, 1, 3, 4, 5].flatMap((i) => rows[i] ?? []), head, [{ at: 2 }, { at: 4 }, { at: 3 }]],
     ['number as text', change(2, { at: '1' as never }), head, [{ at: 2, what: /its at/ }]],
   ]
@@ -110,7 +115,7 @@ t.test('tampering is named with its place', async (t) => {
 
 t.test('a chain of another installation is refused at its first event', async (t) => {
   const rows = makeChain(3)
-  t.match(verifyChain(rows, 'ins_other', headOf(rows)), [{ at: 1, what: /does not follow event 0/ }])
+  t.match(verifyChain(rows, 'ins_other', headOf(rows)), [{ at: 1, what: /does not match event 0/ }])
 })
 
 const columns = ['seq', 'at', 'type', 'actor', 'body', 'text_digest', 'prev_hash', 'hash'] as const

@@ -13,7 +13,7 @@ import { kinds } from '../../../src/kinds/registry.ts'
 import { parsePolicy } from '../../sandbox/aws/policy.ts'
 import type { PolicyDocument } from '../../sandbox/aws/world.ts'
 import { accounts, arns, createWorld, externalId } from '../../sandbox/default-world.ts'
-import { resource } from '../access/access-house.ts'
+import { resource } from '../access/access-setup.ts'
 
 const { features, base, own } = policiesOf(kinds)
 const policies: Record<string, PolicyEntry> = { ...base, ...own }

@@ -7,27 +7,27 @@ import { resourceRoutes } from '../../../src/http/routes/resources.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { waitFor } from '../../wait-until.ts'
-import { type House, hour, openHouse, ordersId, startedAt } from '../access/access-house.ts'
+import { type AccessSetup, hour, openAccess, ordersId, startedAt } from '../access/access-setup.ts'
 import { openTerminal, type Ran } from './run-cli.ts'
 
 // Commands run as processes of their own, which takes long on a busy machine.
 t.setTimeout(480_000)
 
-interface Company extends House {
+interface Company extends AccessSetup {
   /** Runs a command as this person. */
   as(person: string, ...args: string[]): Promise<Ran>
 }
 
 async function openCompany(t: Test): Promise<Company> {
-  const house = await openHouse(t, { isRealTime: true })
-  house.clock.advance(Date.now() - startedAt)
+  const setup = await openAccess(t, { isRealTime: true })
+  setup.clock.advance(Date.now() - startedAt)
   const unused = () => {
     throw new Error('these commands do not ask for this')
   }
   const app = await buildApp({
     identity: {
-      authenticate: async ({ bearer }) => (bearer && house.people.has(bearer) ? house.login(bearer) : null),
-      ...house.identity,
+      authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
+      ...setup.identity,
       credentialLive: unused,
       tokenKeys: unused,
       identify: unused,
@@ -37,13 +37,13 @@ async function openCompany(t: Test): Promise<Company> {
     metrics: createMetrics(),
     publicUrl: 'http://127.0.0.1',
     trustedProxies: [],
-    routes: [accessRoutes(house), resourceRoutes(house), policyRoutes(house)],
+    routes: [accessRoutes(setup), resourceRoutes(setup), policyRoutes(setup)],
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => app.close())
   const as = (person: string, ...args: string[]) =>
     openTerminal(t, null, { SALLYPORT_SERVER: url, SALLYPORT_TOKEN: person }).run(...args)
-  return { ...house, as }
+  return { ...setup, as }
 }
 
 const read = ['request', 'orders', '--level', 'readonly', '--for', '1h', '--reason', 'look at a bug']
@@ -67,7 +67,7 @@ t.test('ls shows what one may ask for and what one holds', async (t) => {
   t.match(json, [{ id: ordersId, levels: ['readonly', 'admin'], grants: [{ level: 'readonly' }] }])
   t.match(await as('alice', 'ls', '--kind', 'iam-role'), {
     code: 0,
-    stdout: 'no resources: no rule covers any for you\n',
+    stdout: 'no resources: no rule gives you access to any\n',
   })
   t.match((await as('eve', 'ls')).stdout, /no resources/)
 })
@@ -79,7 +79,7 @@ t.test('a request is approved stage by stage, by people who see it first', async
   const id = /req_\w+/.exec(asked.stdout)?.[0] ?? ''
   t.equal(
     asked.stdout,
-    `${id} waits for approval, stage 1 of 2: group:owners\n  an approver runs: sallyport approve ${id}\n`,
+    `${id} is waiting for approval, stage 1 of 2: group:owners\n  an approver can run: sallyport approve ${id}\n`,
   )
   const listed = await as('bob', 'requests')
   t.match(listed.stdout, new RegExp(`^${id} +${ordersId} +admin +1h30m +alice@example.com +OPS-1 fix it +pending`, 'm'))
@@ -87,11 +87,11 @@ t.test('a request is approved stage by stage, by people who see it first', async
   t.match(JSON.parse((await as('alice', 'requests', '--json')).stdout), [{ id, canDecide: false, status: 'pending' }])
 
   const unsaid = await as('bob', 'approve', id)
-  t.match(unsaid, { code: 1, stderr: /no terminal to ask back on; add --yes/ })
+  t.match(unsaid, { code: 1, stderr: /without a terminal; use --yes/ })
   const first = await as('bob', 'approve', id, '--yes', '--comment', 'fine')
   t.match(first, { code: 0 })
   t.match(first.stdout, /^who +alice@example.com$/m, 'what is approved is shown')
-  t.match(first.stdout, /waits for approval, stage 2 of 2: manager/)
+  t.match(first.stdout, /is waiting for approval, stage 2 of 2: manager/)
   const last = await as('meg', 'approve', id, '--yes')
   t.match(last.stdout, /^decision +approve by bob@example.com at stage 1: fine$/m)
   t.match(last.stdout, /^granted: admin on /m)
@@ -137,7 +137,7 @@ t.test('a request that no rule allows exits 4 with the reason', async (t) => {
   t.match(bare, { stderr: /reason/ })
   t.not(bare.code, 0)
   t.equal(audit.of('grant.created').length, 0)
-  t.match(await as('alice', 'request'), { code: 2, stderr: /name a resource, or give --same-as/ })
+  t.match(await as('alice', 'request'), { code: 2, stderr: /name a resource or use --same-as/ })
   t.match(await as('alice', 'request', 'orders', '--for', 'a while'), { code: 2, stderr: /expected a duration/ })
   t.match(await as('mallory', 'ls'), { code: 3 })
 })
@@ -145,7 +145,7 @@ t.test('a request that no rule allows exits 4 with the reason', async (t) => {
 t.test('a request like an earlier one, and one that is taken back', async (t) => {
   const company = await openCompany(t)
   const id = await ask(company)
-  t.match(await company.as('alice', 'cancel', id), { code: 0, stdout: `${id} was taken back\n` })
+  t.match(await company.as('alice', 'cancel', id), { code: 0, stdout: `${id} was cancelled\n` })
   const again = await company.as('alice', 'request', '--same-as', id, '--json')
   t.match(JSON.parse(again.stdout), {
     request: { level: 'admin', ticket: 'OPS-1', durationMs: 1.5 * hour },
@@ -166,7 +166,7 @@ t.test('grants are listed, extended, given back and revoked', async (t) => {
   const extended = await as('alice', 'extend', id, '--for', '1h', '--reason', 'not done', '--json')
   t.equal(JSON.parse(extended.stdout).grant.endsAt, before.endsAt + hour)
   t.match(await as('alice', 'extend', id), { code: 2, stderr: /--for/ })
-  t.match(await as('alice', 'return', id), { code: 0, stdout: `${id} was given back\n` })
+  t.match(await as('alice', 'return', id), { code: 0, stdout: `${id} was returned\n` })
   t.match((await as('alice', 'grants')).stdout, 'no grants')
   t.match((await as('alice', 'grants', '--all')).stdout, /returned/)
 
@@ -181,7 +181,7 @@ t.test('policy why prints each condition of each rule', async (t) => {
   const why = await as('alice', 'policy', 'why', 'me', 'orders', '--level', 'readonly')
   t.match(why, { code: 0, stderr: '' })
   t.match(why.stdout, `alice@example.com (groups: engineering) on ${ordersId}`)
-  t.match(why.stdout, 'readonly: may ask — rule engineers-read allows it')
+  t.match(why.stdout, 'readonly: may request — rule engineers-read allows it')
   t.match(why.stdout, '✓ rule engineers-read')
   t.match(why.stdout, '✗ rule finance-reads')
   t.match(await as('alice', 'policy', 'why', 'bob', 'orders'), { code: 4, stderr: /your role does not allow this/ })

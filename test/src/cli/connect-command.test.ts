@@ -24,7 +24,7 @@ const ledger = 'rds-postgres/111122223333/eu-west-1/ledger'
 const bearer = 'spa_bearer-of-alice'
 const endsAt = Date.now() + 3_600_000
 const grant = { id: 'grt_1', level: 'readonly', endsAt }
-const hint = 'ask for it: sallyport request orders --level readonly --for 1h --reason "…"'
+const hint = 'request it: sallyport request orders --level readonly --for 1h --reason "…"'
 const denial = {
   sqlstate: '28000',
   code: 'GRANT_DENIED',
@@ -146,7 +146,7 @@ t.test('connect --json prints how to reach each resource, and clients get in unt
   child.kill('SIGINT')
   const ran = await ended
   t.equal(ran.code, 0)
-  t.equal(ran.stderr, 'Ctrl-C ends it.\n')
+  t.equal(ran.stderr, 'Press Ctrl-C to stop.\n')
 })
 
 t.test('a wrong password of a client is told to both, and reaches nobody', async (t) => {
@@ -208,7 +208,7 @@ t.test('--print says it in the form asked for; --no-password is told to the brok
   const port = await freePort()
   const { ended, child } = await terminal.start(
     ['connect', 'orders', '--port', String(port), '--print', 'url', '--no-password'],
-    /Ctrl-C ends it/,
+    /Press Ctrl-C to stop/,
   )
   const client = new pg.Client({ connectionString: `postgresql://sallyport@127.0.0.1:${port}/shop?sslmode=disable` })
   await client.connect()
@@ -227,7 +227,7 @@ t.test('a port in use is named, and so are options that exclude each other', asy
   const { port } = squatter.address() as { port: number }
   t.match(await terminal.run('connect', 'orders', '--port', String(port)), {
     code: 1,
-    stderr: `sallyport: port ${port} of 127.0.0.1 is in use\n  name another with --port, or leave it out`,
+    stderr: `sallyport: port ${port} on 127.0.0.1 is in use\n  choose another with --port, or omit`,
   })
   for (const args of [
     ['--no-password', '--socket'],
@@ -324,7 +324,7 @@ t.test('--token prints what stock clients need for the broker’s own port', asy
   const text = await terminal.run('connect', 'orders', '--token')
   t.match(text.stdout, /^psql 'host=access\.example\.com port=5432 dbname=shop user=t_k+ sslmode=verify-full/)
   t.match(text.stdout, '# password: export PGPASSWORD=spt_secret')
-  t.match(text.stderr, /Take it back earlier: sallyport tokens revoke t_k+/)
+  t.match(text.stderr, /Revoke it earlier with: sallyport tokens revoke t_k+/)
 
   broker.routes.set('POST /api/v1/connect-tokens', () => ({
     status: 201,
@@ -336,7 +336,7 @@ t.test('--token prints what stock clients need for the broker’s own port', asy
     return { status: 204, body: undefined }
   })
   const none = await terminal.run('connect', 'orders', '--token')
-  t.match(none, { code: 1, stdout: '', stderr: /the broker has no port of its own/ })
+  t.match(none, { code: 1, stdout: '', stderr: /the broker has no public port/ })
   t.equal(revoked, 1, 'no token is left that nobody can use')
   const body = { code: denial.code, detail: denial.message, hint }
   broker.routes.set('POST /api/v1/connect-tokens', () => ({ status: 403, body }))

@@ -76,7 +76,7 @@ t.test('an unreachable broker is told once, and ends nothing before its time', a
   const w = watchOf(down, down, live, down, [])
   t.equal(await w.run([target]), 'ended')
   t.equal(w.warnings.length, 2, 'once for each outage')
-  t.match(w.warnings[0], /cannot look after the grants for now: the store cannot be reached/)
+  t.match(w.warnings[0], /cannot check the grants right now: the store cannot be reached/)
 })
 
 t.test('an unreachable broker does not keep a grant alive after its end', async (t) => {

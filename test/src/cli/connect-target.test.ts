@@ -31,8 +31,8 @@ t.test('an ambiguous name lists the full ids; one without a protocol does not co
   const other = { ...orders, id: 'rds-postgres/999988887777/eu-west-1/orders' }
   t.throws(() => chooseTarget([orders, other], 'orders', undefined, protocols), {
     code: 'RESOURCE_AMBIGUOUS',
-    message: `more than one resource has this name: "orders" may be ${orders.id}, ${other.id}`,
-    hint: 'give the full id',
+    message: `more than one resource has this name: "orders" matches ${orders.id}, ${other.id}`,
+    hint: 'use the full id',
   })
   const role = { ...orders, id: 'iam-role/111122223333/orders', protocol: null }
   t.equal(chooseTarget([role, orders], 'orders', undefined, protocols).id, orders.id)
@@ -67,7 +67,7 @@ t.test('several levels held need --level', async (t) => {
   const both = { ...orders, grants: [...orders.grants, { id: 'grt_3', level: 'admin', endsAt: 1 }] }
   t.throws(() => chooseTarget([both], 'orders', undefined, protocols), {
     code: 'INVALID_INPUT',
-    hint: 'name one: --level readonly',
+    hint: 'choose one, e.g. --level readonly',
   })
   t.equal(chooseTarget([both], 'orders', 'admin', protocols).level, 'admin')
 })

@@ -96,7 +96,7 @@ t.test('an entry has the attributes of its kind, each validated by the schema of
     'resources[0].pages: expected a whole number from 1, got 0; e.g. 8',
   ])
   t.same(await problems({ resources: [{ ...good, socket: 'run' }] }), [
-    'resources[0].socket: expected an absolute path; see `sallyport config reference` for what belongs here',
+    'resources[0].socket: expected an absolute path; run `sallyport config reference` to see what is allowed here',
   ])
 })
 

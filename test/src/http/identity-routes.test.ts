@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { listenerEndpoint } from '../../../src/config/listener-endpoint.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import { identityRoutes } from '../../../src/http/routes/identity.ts'
-import { hour, ordersGrant, ordersId, startHouse } from '../identity/identity-house.ts'
+import { hour, ordersGrant, ordersId, startIdentity } from '../identity/identity-setup.ts'
 
 const publicUrl = 'https://access.example.com'
 const listeners = {
@@ -11,16 +11,16 @@ const listeners = {
 }
 
 async function startApp(t: Test) {
-  const house = await startHouse(t)
+  const setup = await startIdentity(t)
   const app = await buildApp({
-    identity: house.identity,
+    identity: setup.identity,
     logger: pino({ level: 'silent' }),
-    metrics: house.metrics,
+    metrics: setup.metrics,
     publicUrl,
     trustedProxies: [],
     routes: [
       identityRoutes({
-        identity: house.identity,
+        identity: setup.identity,
         publicUrl,
         endpointOf: (id) => listenerEndpoint({ server: { publicUrl }, listeners }, 'postgres', id),
       }),
@@ -33,12 +33,12 @@ async function startApp(t: Test) {
     const { statusCode, headers: got } = response
     return { status: statusCode, headers: got, body: response.body === '' ? null : response.json() }
   }
-  return { house, app, call }
+  return { setup, app, call }
 }
 
 t.test('whoami shows the principal, the roles and how they came in', async (t) => {
-  const { house, call } = await startApp(t)
-  const { secret, login } = await house.begin('alice')
+  const { setup, call } = await startApp(t)
+  const { secret, login } = await setup.begin('alice')
   t.match(await call(secret, 'GET', '/api/v1/whoami'), {
     status: 200,
     body: {
@@ -54,8 +54,8 @@ t.test('whoami shows the principal, the roles and how they came in', async (t) =
 })
 
 t.test('logout ends the login and clears the cookie; it takes our own origin', async (t) => {
-  const { house, app, call } = await startApp(t)
-  const { secret } = await house.begin('alice', 'web')
+  const { setup, app, call } = await startApp(t)
+  const { secret } = await setup.begin('alice', 'web')
   const cookies = { '__Host-sallyport': secret }
   const logout = { method: 'POST', url: '/api/v1/logout', cookies } as const
   const foreign = await app.inject({ ...logout, headers: { origin: 'https://evil.example' } })
@@ -64,14 +64,14 @@ t.test('logout ends the login and clears the cookie; it takes our own origin', a
   t.equal(done.statusCode, 204)
   t.match(done.headers['set-cookie'], /^__Host-sallyport=;.*Path=\/.*Secure/)
   t.equal((await app.inject({ method: 'GET', url: '/api/v1/whoami', cookies })).statusCode, 401)
-  const cli = await house.begin('alice')
+  const cli = await setup.begin('alice')
   t.equal((await call(cli.secret, 'POST', '/api/v1/logout', {})).status, 204)
   t.equal((await call(cli.secret, 'GET', '/api/v1/whoami')).status, 401)
 })
 
 t.test('an API token is shown once, listed without its secret, and revoked', async (t) => {
-  const { house, call } = await startApp(t)
-  const { secret } = await house.begin('alice')
+  const { setup, call } = await startApp(t)
+  const { secret } = await setup.begin('alice')
   const made = await call(secret, 'POST', '/api/v1/tokens', { name: 'ci', scopes: ['read'], durationMs: hour })
   t.match(made, { status: 201, headers: { 'cache-control': 'no-store' }, body: { token: /^spa_/, scopes: ['read'] } })
   const { token, id } = made.body as { token: string; id: string }
@@ -90,9 +90,9 @@ t.test('an API token is shown once, listed without its secret, and revoked', asy
 })
 
 t.test('a connect token comes with what a client needs', async (t) => {
-  const { house, call } = await startApp(t)
-  const { secret, login } = await house.begin('alice')
-  house.grantTo(login.principal.id)
+  const { setup, call } = await startApp(t)
+  const { secret, login } = await setup.begin('alice')
+  setup.grantTo(login.principal.id)
   const body = { resource: 'orders', level: 'readonly', grant: ordersGrant, durationMs: hour, cidr: '192.0.2.0/24' }
   const made = await call(secret, 'POST', '/api/v1/connect-tokens', body)
   const { id } = made.body as { id: string }
@@ -106,7 +106,7 @@ t.test('a connect token comes with what a client needs', async (t) => {
       port: 5432,
       resourceId: ordersId,
       level: 'readonly',
-      expiresAt: house.time.now + hour,
+      expiresAt: setup.time.now + hour,
     },
   })
   t.match(await call(secret, 'GET', '/api/v1/connect-tokens'), { body: { connectTokens: [{ id }] } })
@@ -115,9 +115,9 @@ t.test('a connect token comes with what a client needs', async (t) => {
 })
 
 t.test('a body can set nothing that is derived', async (t) => {
-  const { house, call } = await startApp(t)
-  const { secret, login } = await house.begin('alice')
-  house.grantTo(login.principal.id)
+  const { setup, call } = await startApp(t)
+  const { secret, login } = await setup.begin('alice')
+  setup.grantTo(login.principal.id)
   for (const [url, body] of [
     ['/api/v1/connect-tokens', { resource: 'orders' }],
     ['/api/v1/tokens', { name: 'x', scopes: ['read'], durationMs: hour }],
@@ -130,9 +130,9 @@ t.test('a body can set nothing that is derived', async (t) => {
 })
 
 t.test('administration is for admins; a token may lock, and only a person unlocks', async (t) => {
-  const { house, call } = await startApp(t)
-  const alice = await house.begin('alice')
-  const dave = await house.begin('dave')
+  const { setup, call } = await startApp(t)
+  const alice = await setup.begin('alice')
+  const dave = await setup.begin('dave')
   const id = alice.login.principal.id
   const lock = `/api/v1/principals/${id}/lock`
   const unlock = `/api/v1/principals/${id}/unlock`
@@ -160,7 +160,7 @@ t.test('administration is for admins; a token may lock, and only a person unlock
   const { token } = made.body as { token: string }
   t.match(await call(token, 'POST', lock, { reason: 'incident 42' }), {
     status: 200,
-    body: { principal: { id, lockedAt: house.time.now } },
+    body: { principal: { id, lockedAt: setup.time.now } },
   })
   t.equal((await call(alice.secret, 'GET', '/api/v1/whoami')).status, 401)
   t.match(await call(token, 'POST', unlock, {}), { status: 403, body: { code: 'SCOPE_REQUIRED' } })

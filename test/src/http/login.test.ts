@@ -1,10 +1,10 @@
 import t from 'tap'
 import { createPerson } from '../../sandbox/person.ts'
-import { startLoginHouse, startProvider } from './login-house.ts'
+import { startLoginServer, startProvider } from './login-setup.ts'
 
 t.test('a person signs in with the browser and comes back to where they were going', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const before = await alice.fetch(`${url}/`)
   t.equal(before.status, 303)
@@ -37,7 +37,7 @@ t.test('a person signs in with the browser and comes back to where they were goi
 
 t.test('the session cookie is for this host, this site and no script', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const cookies: string[] = []
   const alice = createPerson('alice')
   let response = await alice.fetch(`${url}/login`)
@@ -66,7 +66,7 @@ t.test('the session cookie is for this host, this site and no script', async (t)
 
 t.test('behind HTTPS the cookies are bound to the host', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider, { publicUrl: 'https://access.example.com' })
+  const { url } = await startLoginServer(t, provider, { publicUrl: 'https://access.example.com' })
   const response = await fetch(`${url}/login`, { redirect: 'manual' })
   const [cookie = ''] = response.headers.getSetCookie()
   t.match(cookie, /^__Host-sallyport-sign-in=/)
@@ -80,7 +80,7 @@ t.test('behind HTTPS the cookies are bound to the host', async (t) => {
 
 t.test('nobody is sent elsewhere after a sign-in', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const elsewhere = [
     'https://evil.example',
     '//evil.example',
@@ -100,30 +100,30 @@ t.test('nobody is sent elsewhere after a sign-in', async (t) => {
 
 t.test('a callback works in the browser that began it, once', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const callback = await callbackOf(alice, url)
   const other = await createPerson('bob').open(callback)
   t.equal(other.status, 401)
-  t.match(other.body, /this browser did not begin it/)
+  t.match(other.body, /it was started in another browser or has timed out/)
   const bob = createPerson('bob')
   await bob.fetch(`${url}/login`)
   const crossed = await bob.open(callback)
   t.equal(crossed.status, 401, 'another sign-in of another browser has another state')
-  t.match(crossed.body, /did not pass the checks/)
+  t.match(crossed.body, /failed validation/)
   t.equal(logins.begun.length, 0)
   t.equal((await alice.open(callback)).status, 200)
   t.equal(logins.begun.length, 1)
   const again = await alice.open(callback)
   t.equal(again.status, 401)
-  t.match(again.body, /this browser did not begin it/)
+  t.match(again.body, /it was started in another browser or has timed out/)
   t.equal(logins.begun.length, 1)
   t.same(logins.failures, ['LOGIN_FAILED', 'LOGIN_FAILED', 'LOGIN_FAILED'])
 })
 
 t.test('a stolen cookie does not make a code good twice', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const first = await alice.fetch(`${url}/login`)
   const cookie = first.headers.getSetCookie()[0]?.split(';')[0] ?? ''
@@ -137,30 +137,30 @@ t.test('a stolen cookie does not make a code good twice', async (t) => {
 
 t.test('a wrong state is refused before the provider is asked', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const callback = new URL(await callbackOf(alice, url))
   callback.searchParams.set('state', 'x'.repeat(43))
   const page = await alice.open(callback.href)
   t.equal(page.status, 401)
-  t.match(page.body, /did not pass the checks/)
+  t.match(page.body, /failed validation/)
   t.equal(logins.begun.length, 0)
 })
 
 t.test('a sign-in that took too long is over', async (t) => {
   const provider = await startProvider(t)
-  const { url, clock } = await startLoginHouse(t, provider)
+  const { url, clock } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const callback = await callbackOf(alice, url)
   clock.advance(10 * 60_000 + 1)
   const page = await alice.open(callback)
   t.equal(page.status, 401)
-  t.match(page.body, /took too long/)
+  t.match(page.body, /has timed out/)
 })
 
 t.test('a refusal of the provider is shown by its name, and never as markup', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   const response = await alice.fetch(`${url}/login`)
   const state = new URL(response.headers.get('location') ?? '').searchParams.get('state') ?? ''
@@ -174,7 +174,7 @@ t.test('a refusal of the provider is shown by its name, and never as markup', as
 
 t.test('a locked person is told so and gets no cookie', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   logins.lock('alice')
   const alice = createPerson('alice')
   const page = await alice.signIn(`${url}/login`)
@@ -185,7 +185,7 @@ t.test('a locked person is told so and gets no cookie', async (t) => {
 
 t.test('while the provider is down a sign-in says so, and works when it is back', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   provider.knobs.down(true)
   const alice = createPerson('alice')
   const page = await alice.open(`${url}/login`)
@@ -198,7 +198,7 @@ t.test('while the provider is down a sign-in says so, and works when it is back'
 t.test('step-up asks again although the provider knows the person', async (t) => {
   const provider = await startProvider(t)
   const scopes = ['openid', 'profile', 'email'] // `offline_access` would make the sandbox's provider ask each time
-  const { url, logins } = await startLoginHouse(t, provider, { oidc: { scopes } })
+  const { url, logins } = await startLoginServer(t, provider, { oidc: { scopes } })
   const alice = createPerson('alice')
   await alice.signIn(`${url}/login`)
   const silent = await alice.open(`${url}/login`)
@@ -214,7 +214,7 @@ t.test('step-up asks again although the provider knows the person', async (t) =>
 
 t.test('signing out needs a form of our own page and ends the login', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   await alice.signIn(`${url}/login`)
   const forged = await alice.fetch(`${url}/logout`, { method: 'POST', headers: { origin: 'https://evil.example' } })
@@ -228,7 +228,7 @@ t.test('signing out needs a form of our own page and ends the login', async (t) 
 
 t.test('when somebody else signs in with the same browser, the login before ends', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   await createPerson('alice').signIn(`${url}/login`)
   const bob = createPerson('bob')
   const start = await bob.fetch(`${url}/login`)
@@ -245,7 +245,7 @@ t.test('when somebody else signs in with the same browser, the login before ends
 
 t.test('the probe says who is still there, who is gone, and when nobody answers', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins, oidc } = await startLoginHouse(t, provider)
+  const { url, logins, oidc } = await startLoginServer(t, provider)
   await createPerson('alice').signIn(`${url}/login`)
   const first = logins.begun[0]?.vouched.refreshToken ?? ''
   provider.knobs.setGroups('alice', ['sales'])
@@ -262,7 +262,7 @@ t.test('the probe says who is still there, who is gone, and when nobody answers'
 
 t.test('a logout at the provider reaches us, signed', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   await createPerson('alice').signIn(`${url}/login`)
   t.equal(await provider.knobs.logout('alice'), 1)
   t.match(logins.endedAtProvider, [

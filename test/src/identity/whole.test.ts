@@ -9,8 +9,8 @@ import { createChanges } from '../../../src/store/changes.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { config, kinds } from '../access/access-house.ts'
-import { from, hour, issuer, ordersId, startedAt, vouched } from './identity-house.ts'
+import { config, kinds } from '../access/access-setup.ts'
+import { from, hour, issuer, ordersId, startedAt, vouched } from './identity-setup.ts'
 
 const address = '192.0.2.7'
 
@@ -57,14 +57,14 @@ async function start(dir: string) {
 }
 
 async function startIn(t: Test, dir: string) {
-  const house = await start(dir)
+  const setup = await start(dir)
   let isClosed = false
   const close = async () => {
-    if (!isClosed) await house.close()
+    if (!isClosed) await setup.close()
     isClosed = true
   }
   t.teardown(close)
-  return { ...house, close }
+  return { ...setup, close }
 }
 
 t.test('sign-in, grant, connect token, loss of the group: the grant ends and the token is worth nothing', async (t) => {

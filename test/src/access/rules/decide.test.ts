@@ -14,7 +14,7 @@ import { type LevelSet, parseRule, type Rule, type RuleSet, type Selector } from
 import type { Resource } from '../../../../src/catalog/resource.ts'
 import type { RuleFile, SelectorFile } from '../../../../src/config/schema.ts'
 import type { Principal } from '../../../../src/identity/principal.ts'
-import { hour, ledgerId, minute, ordersId, principal, resource, startedAt } from '../access-house.ts'
+import { hour, ledgerId, minute, ordersId, principal, resource, startedAt } from '../access-setup.ts'
 
 const accounts = ['111122223333', '444455556666']
 const groups = ['engineering', 'finance', 'owners']

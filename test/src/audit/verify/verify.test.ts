@@ -58,18 +58,21 @@ t.test('an untouched log is good, and the report says up to where and by what', 
     const report = await copy.verify({ anchor: true })
     t.match(report, { ok: true, events: 5, checkpoints: 3, erasedTexts: 0, problems: [], notes: [] })
     t.match(report.anchored, { seq: 5, anchor: `${copy.anchorFile}:3` })
-    t.match(report.summary, /^good: 5 events, linked without a gap; integrity is proven up to event 5 \(anchored 2027-/)
+    t.match(
+      report.summary,
+      /^verified: 5 events in an unbroken chain; integrity is proven up to event 5 \(anchored 2027-/,
+    )
   })
   await t.test('without: it says what that leaves open', async (t) => {
     const report = await copy.verify()
     t.match(report, { ok: true, anchored: null, signed: { seq: 5 } })
-    t.match(report.summary, /signed up to event 5 .*; without an anchor a truncated copy.* looks the same/)
+    t.match(report.summary, /signed up to event 5 .*; without an anchor, truncation .* cannot be detected/)
   })
   await t.test('an export, which holds all that is needed', async (t) => {
     const report = await copy.verifyExport(copy.lines.join('\n'), { anchor: true })
     t.match(
       report.problems,
-      [{ where: 'checkpoint', at: 3, what: /missing, but the anchor holds it/ }],
+      [{ where: 'checkpoint', at: 3, what: /missing from the log, but present in the anchor/ }],
       'made at the stop, after the export',
     )
     t.equal(report.problemCount, 1)
@@ -95,7 +98,7 @@ t.test('a tampered row is refused with its place', async (t) => {
       { where: 'text', at: 2, what: /had none/ },
     ],
     ['stray text', "insert into audit_texts values (9, 's', '{}')", { where: 'text', at: 9, what: /no event/ }],
-    ['head', 'update audit_head set seq = 4', { where: 'head', at: 4, what: /the last one is 5/ }],
+    ['head', 'update audit_head set seq = 4', { where: 'head', at: 4, what: /the last event is 5/ }],
     [
       'index',
       "delete from audit_subjects where subject = 'grt_1' and seq = 4",
@@ -118,7 +121,7 @@ t.test('a tampered row is refused with its place', async (t) => {
     const report = await copy.verify()
     t.notOk(report.ok, name)
     t.match(report.problems[0], problem, name)
-    t.match(report.summary, /^NOT GOOD: /)
+    t.match(report.summary, /^VERIFICATION FAILED: /)
   }
 })
 
@@ -193,7 +196,7 @@ t.test('a truncated copy is refused with the anchor, and only with it', async (t
   const report = await copy.verify({ anchor: true })
   t.notOk(report.ok)
   t.match(report.problems, [
-    { where: 'checkpoint', at: 3, what: /missing, but the anchor holds it/ },
+    { where: 'checkpoint', at: 3, what: /missing from the log, but present in the anchor/ },
     { where: 'anchor', at: /anchor.jsonl:3$/, what: /it signs event 5, but the log ends at event 3: it was truncated/ },
   ])
   t.match(report.summary, /proven up to event 3/)
@@ -204,7 +207,7 @@ t.test('a truncated export is refused', async (t) => {
   const cut = copy.lines.slice(0, -2).join('\n')
   t.match(await copy.verifyExport(cut), {
     ok: false,
-    problems: [{ where: 'head' }, { where: 'export', what: /ends early/ }],
+    problems: [{ where: 'head' }, { where: 'export', what: /is truncated/ }],
   })
   const empty = await copy.verifyExport('')
   t.match(empty, { ok: false, problems: [{}, {}, {}] })
@@ -230,10 +233,10 @@ t.test('a chain rewritten by a holder of the signing key is refused by the ancho
   const report = await copy.verify({ anchor: true })
   t.notOk(report.ok)
   t.match(report.problems, [
-    { where: 'checkpoint', at: 2, what: /the anchor holds another one/ },
-    { where: 'checkpoint', at: 3, what: /the anchor holds another one/ },
-    { where: 'anchor', at: /:2$/, what: /it signs another event 3 than the log holds: the log was rewritten/ },
-    { where: 'anchor', at: /:3$/, what: /another event 5/ },
+    { where: 'checkpoint', at: 2, what: /differs from the one in the anchor/ },
+    { where: 'checkpoint', at: 3, what: /differs from the one in the anchor/ },
+    { where: 'anchor', at: /:2$/, what: /it signs a different event 3: the log was rewritten/ },
+    { where: 'anchor', at: /:3$/, what: /a different event 5/ },
   ])
   t.match(report.anchored, { seq: 0 })
 })
@@ -275,13 +278,17 @@ t.test('an anchor may be captured standard output, but must hold checkpoints of 
   const good = readFileSync(copy.anchorFile, 'utf8')
   await t.test('other lines and a torn one are passed over', async (t) => {
     writeFileSync(copy.anchorFile, `{"level":30,"msg":"up"}\nnot json\n${good}{"checkpoint":{"v":1,`)
-    t.match(await copy.verify({ anchor: true }), { ok: true, anchored: { seq: 5 }, notes: [/line 6: torn or damaged/] })
+    t.match(await copy.verify({ anchor: true }), {
+      ok: true,
+      anchored: { seq: 5 },
+      notes: [/line 6: incomplete or damaged/],
+    })
   })
   await t.test('an empty one proves nothing', async (t) => {
     writeFileSync(copy.anchorFile, '{"level":30}\n')
     t.match(await copy.verify({ anchor: true }), {
       ok: false,
-      problems: [{ where: 'anchor', what: /holds no checkpoint/ }],
+      problems: [{ where: 'anchor', what: /contains no checkpoints/ }],
     })
   })
   await t.test('a missing one is a problem, not an accident', async (t) => {
@@ -324,7 +331,7 @@ t.test('a log without any checkpoint is not good', async (t) => {
   t.match(await copy.verify(), {
     ok: false,
     signed: null,
-    problems: [{ where: 'checkpoint', at: 1, what: /there is none/ }],
+    problems: [{ where: 'checkpoint', at: 1, what: /none found/ }],
   })
 })
 
@@ -355,12 +362,12 @@ t.test('wrong use is refused', async (t) => {
   const publicKeyPem = (await openAudit(t)).keyring.publicKeyPem
   await t.rejects(verifyOffline({ publicKeyPem, anchorFiles: [] }), {
     code: 'INVALID_INPUT',
-    message: /one of --store and --export/,
+    message: /either --store or --export/,
   })
   await t.rejects(verifyOffline({ store: 'postgres://x', publicKeyPem, anchorFiles: [] }), { code: 'CONFIG_INVALID' })
   await t.rejects(verifyOffline({ store: 'sqlite:/nowhere.db', publicKeyPem, anchorFiles: [] }), {
     code: 'STORE_UNAVAILABLE',
-    message: /no file/,
+    message: /no such file/,
   })
 })
 

@@ -84,7 +84,7 @@ test('configure keeps what is there, replaces what is its own, and takes it out 
   t.equal(withProfiles(withProfiles(theirs, profiles('a')), []).trimEnd(), theirs)
   t.equal(withProfiles(withProfiles('', profiles('a')), []), '')
   t.equal(withProfiles(once, profiles('sallyport-a')), once, 'the same again is no change')
-  t.throws(() => withProfiles(theirs, profiles('x')), { code: 'CONFIG_INVALID', message: /profile x already/ })
+  t.throws(() => withProfiles(theirs, profiles('x')), { code: 'CONFIG_INVALID', message: /profile x already exists/ })
   const damaged = once.replace(/^# end.*$/m, '')
   t.throws(() => withProfiles(damaged, profiles('a')), { code: 'CONFIG_INVALID', message: /damaged/ })
   t.end()

@@ -5,7 +5,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import t from 'tap'
 import { createAuthority } from '../../../sandbox/certificates.ts'
 import { createPerson, type Page, type Person } from '../../../sandbox/person.ts'
-import { startLoginHouse, startProvider } from '../../http/login-house.ts'
+import { startLoginServer, startProvider } from '../../http/login-setup.ts'
 import { openTerminal } from '../run-cli.ts'
 
 // Commands run as processes of their own, which takes long on a busy machine.
@@ -15,7 +15,7 @@ const deviceCode = /([B-DF-HJ-NP-TV-Z]{4}-[B-DF-HJ-NP-TV-Z]{4})\n/
 
 t.test('login by browser, whoami, logout', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, 'alice')
   const login = await terminal.run('login', '--server', url)
   t.equal(login.code, 0, login.stderr)
@@ -38,7 +38,7 @@ t.test('login by browser, whoami, logout', async (t) => {
 
 t.test('the login is kept where nobody else reads it', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, 'alice', {})
   const home = join(terminal.home, 'new', 'folder')
   const inside = openTerminal(t, 'alice', { SALLYPORT_HOME: home })
@@ -49,15 +49,15 @@ t.test('the login is kept where nobody else reads it', async (t) => {
   chmodSync(file, 0o644)
   const refused = await inside.run('whoami')
   t.equal(refused.code, 1)
-  t.match(refused.stderr, `others may read ${file}`)
+  t.match(refused.stderr, `${file} is readable by other users`)
   chmodSync(file, 0o600)
   writeFileSync(file, '{"version":1')
-  t.match((await inside.run('whoami')).stderr, /is damaged\n {2}remove it, and run: sallyport login/)
+  t.match((await inside.run('whoami')).stderr, /is damaged\n {2}delete it and run: sallyport login/)
 })
 
 t.test('several servers are kept, and the last one is used', async (t) => {
   const provider = await startProvider(t)
-  const [one, two] = [await startLoginHouse(t, provider), await startLoginHouse(t, provider)]
+  const [one, two] = [await startLoginServer(t, provider), await startLoginServer(t, provider)]
   const terminal = openTerminal(t, 'alice')
   await terminal.run('login', '--server', one.url)
   await terminal.run('login', '--server', two.url)
@@ -85,7 +85,7 @@ t.test('nobody signed in, nobody named a server', async (t) => {
 
 t.test('an API token in the environment takes the place of a login', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   await createPerson('alice').signIn(`${url}/login`)
   const terminal = openTerminal(t, null, { SALLYPORT_SERVER: url, SALLYPORT_TOKEN: logins.begun[0]?.secret })
   t.match(await terminal.run('whoami'), { code: 0, stdout: /alice@example\.com/ })
@@ -93,12 +93,12 @@ t.test('an API token in the environment takes the place of a login', async (t) =
 
 t.test('cancelled in the browser: the command says so and keeps nothing', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, null)
   const { found, ended } = await terminal.start(['login', '--server', url, '--no-browser'], /(http:\S+)\n/)
   const alice = createPerson('alice')
   const page = await signInAt(alice, found[1] ?? '')
-  t.match(page.body, /Asked from<\/dt><dd>127\.0\.0\.1/, 'the page names where it came from')
+  t.match(page.body, /Request from<\/dt><dd>127\.0\.0\.1/, 'the page names where it came from')
   t.match(page.headers.get('referrer-policy'), 'same-origin', 'else browsers send no Origin with the form')
   await press(alice, page, 'deny')
   const ran = await ended
@@ -110,7 +110,7 @@ t.test('cancelled in the browser: the command says so and keeps nothing', async 
 
 t.test('a loopback port answers only the redirect that belongs to it', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, null)
   const { found, ended } = await terminal.start(['login', '--server', url, '--no-browser'], /(http:\S+)\n/)
   const asked = new URL(found[1] ?? '').searchParams
@@ -128,14 +128,14 @@ t.test('a loopback port answers only the redirect that belongs to it', async (t)
 
 t.test('a person who may not sign in: the command is told', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   logins.lock('alice')
   t.match(await openTerminal(t, 'alice').run('login', '--server', url), { code: 4, stderr: /this identity is locked/ })
 })
 
 t.test('login by device code, in another browser', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, null)
   const { found, ended } = await terminal.start(['login', '--server', url, '--device'], deviceCode)
   const page = await createPerson('alice').signIn(`${url}/device`, { user_code: (found[1] ?? '').toLowerCase() })
@@ -147,7 +147,7 @@ t.test('login by device code, in another browser', async (t) => {
 
 t.test('--fresh makes the provider ask again, both ways', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const asked = async (from: string) => {
     const response = await fetch(from, { redirect: 'manual' })
     return new URL(response.headers.get('location') ?? '').searchParams.get('prompt')
@@ -161,18 +161,18 @@ t.test('--fresh makes the provider ask again, both ways', async (t) => {
 
 t.test('a device code that is denied, and one that expires', async (t) => {
   const provider = await startProvider(t)
-  const { url, clock, logins } = await startLoginHouse(t, provider)
+  const { url, clock, logins } = await startLoginServer(t, provider)
   const terminal = openTerminal(t, null)
   const denied = await terminal.start(['login', '--server', url, '--device'], deviceCode)
   const alice = createPerson('alice')
   const form = await signInAt(alice, `${url}/device`)
   const page = await alice.submit(form, { user_code: denied.found[1] ?? '' })
-  t.match(page.body, /Asked from<\/dt><dd>127\.0\.0\.1, \d s ago/)
-  t.match((await press(alice, page, 'deny')).body, /The command was refused/)
+  t.match(page.body, /Request from<\/dt><dd>127\.0\.0\.1, \d s ago/)
+  t.match((await press(alice, page, 'deny')).body, /The sign-in was denied/)
   t.match(await denied.ended, { code: 3, stderr: /it was denied in the browser/ })
   const expired = await terminal.start(['login', '--server', url, '--device'], deviceCode)
   clock.advance(5 * 60_000)
-  t.match(await expired.ended, { code: 3, stderr: /the code is unknown, used, or older than 5 minutes/ })
+  t.match(await expired.ended, { code: 3, stderr: /the code is unknown, was already used, or has expired/ })
   const late = await signInAt(createPerson('alice'), `${url}/device`)
   t.equal(late.status, 200)
   t.same(logins.begun, [])
@@ -182,7 +182,7 @@ t.test('a private CA is trusted when named, and remembered', async (t) => {
   const authority = createAuthority()
   setDefaultCACertificates([...getCACertificates('default'), authority.cert]) // for the browser, which runs in this process
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider, { tls: authority.issue(['127.0.0.1']) })
+  const { url } = await startLoginServer(t, provider, { tls: authority.issue(['127.0.0.1']) })
   const terminal = openTerminal(t, null)
   const ca = join(terminal.home, 'ca.pem')
   writeFileSync(ca, authority.cert)
@@ -199,7 +199,7 @@ t.test('a private CA is trusted when named, and remembered', async (t) => {
 
 t.test('the one-time code is good once, for whoever began, for a minute', async (t) => {
   const provider = await startProvider(t)
-  const { url, clock, logins } = await startLoginHouse(t, provider)
+  const { url, clock, logins } = await startLoginServer(t, provider)
   const begin = async () => {
     const verifier = randomBytes(32).toString('base64url')
     const challenge = createHash('sha256').update(verifier).digest('base64url')
@@ -229,21 +229,21 @@ t.test('the one-time code is good once, for whoever began, for a minute', async 
   }
   const good = await begin()
   t.match(await redeem(good), { status: 200, answer: { token: logins.begun[0]?.secret ?? '', roles: ['user'] } })
-  t.match(await redeem(good), { status: 401, answer: { code: 'LOGIN_FAILED', detail: /unknown, used or older/ } })
+  t.match(await redeem(good), { status: 401, answer: { code: 'LOGIN_FAILED', detail: /unknown, was already used/ } })
   const stolen = await begin()
   const guess = { code: stolen.code, verifier: 'x'.repeat(43) }
-  t.match(await redeem(guess), { status: 401, answer: { detail: /verifier does not belong/ } })
+  t.match(await redeem(guess), { status: 401, answer: { detail: /verifier does not match/ } })
   t.match(await redeem(stolen), { status: 401 }, 'the first try spends it')
   const late = await begin()
   clock.advance(60_000)
-  t.match(await redeem(late), { status: 401, answer: { detail: /older than a minute/ } })
+  t.match(await redeem(late), { status: 401, answer: { detail: /has expired/ } })
   t.equal(logins.begun.length, 1)
   t.same(logins.failures, ['bad-code', 'bad-code', 'bad-code', 'bad-code'])
 })
 
 t.test('a sign-in that the provider refused is told to the command', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const state = 's'.repeat(43)
   const alice = createPerson('alice')
   const start = await alice.fetch(`${url}/api/v1/cli/authorize?port=1024&state=${state}&challenge=${'c'.repeat(43)}`)
@@ -255,13 +255,13 @@ t.test('a sign-in that the provider refused is told to the command', async (t) =
 
 t.test('device codes cannot be searched, nor asked for without end', async (t) => {
   const provider = await startProvider(t)
-  const { url, logins } = await startLoginHouse(t, provider)
+  const { url, logins } = await startLoginServer(t, provider)
   const alice = createPerson('alice')
   let page = await signInAt(alice, `${url}/device`)
   for (let i = 0; i < 4; i++) {
     page = await alice.submit(page, { user_code: 'BBBB-BBBB' })
     t.equal(page.status, 400)
-    t.match(page.body, /No command waits with this code/)
+    t.match(page.body, /No command is waiting with this code/)
   }
   t.equal((await alice.submit(page, { user_code: 'BBBB-BBBB' })).status, 429)
   t.equal((await alice.submit(page, { user_code: 'BBBB-BBBB' })).status, 401, 'the sign-in is spent')
@@ -273,7 +273,7 @@ t.test('device codes cannot be searched, nor asked for without end', async (t) =
 
 t.test('a poll too early is told to slow down', async (t) => {
   const provider = await startProvider(t)
-  const { url } = await startLoginHouse(t, provider)
+  const { url } = await startLoginServer(t, provider)
   const post = async (path: string, body: object) => {
     const headers = { 'content-type': 'application/json' }
     const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })

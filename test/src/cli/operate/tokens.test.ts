@@ -1,15 +1,15 @@
 import t, { type Test } from 'tap'
 import { createPerson } from '../../../sandbox/person.ts'
-import { startLoginHouse, startProvider } from '../../http/login-house.ts'
+import { startLoginServer, startProvider } from '../../http/login-setup.ts'
 import { openTerminal } from '../run-cli.ts'
 
 async function signedIn(t: Test, account: string) {
   const provider = await startProvider(t)
-  const house = await startLoginHouse(t, provider)
-  await createPerson(account).signIn(`${house.url}/login`)
-  const [begun] = house.logins.begun
-  const env = { SALLYPORT_SERVER: house.url, SALLYPORT_TOKEN: begun?.secret }
-  return { ...house, terminal: openTerminal(t, null, env) }
+  const setup = await startLoginServer(t, provider)
+  await createPerson(account).signIn(`${setup.url}/login`)
+  const [begun] = setup.logins.begun
+  const env = { SALLYPORT_SERVER: setup.url, SALLYPORT_TOKEN: begun?.secret }
+  return { ...setup, terminal: openTerminal(t, null, env) }
 }
 
 t.test('API tokens are made, listed and revoked; connect tokens too', async (t) => {
@@ -26,7 +26,7 @@ t.test('API tokens are made, listed and revoked; connect tokens too', async (t) 
     '--cidr',
     '10.0.0.0/8',
   )
-  t.match(made, { code: 0, stdout: 'spa_secret\n', stderr: /works until .* for: read, connect/ })
+  t.match(made, { code: 0, stdout: 'spa_secret\n', stderr: /is valid until .* with the scopes read, connect/ })
   t.same(calls[0], [
     'create',
     'alice',
@@ -39,8 +39,8 @@ t.test('API tokens are made, listed and revoked; connect tokens too', async (t) 
     apiTokens: [{ name: 'ci' }],
     connectTokens: [{ level: 'ro' }],
   })
-  t.match(await terminal.run('tokens', 'revoke', `api_${'0'.repeat(26)}`), { code: 0, stdout: /is revoked/ })
-  t.match(await terminal.run('tokens', 'revoke', `t_${'k'.repeat(16)}`), { code: 0, stdout: /is revoked/ })
+  t.match(await terminal.run('tokens', 'revoke', `api_${'0'.repeat(26)}`), { code: 0, stdout: /was revoked/ })
+  t.match(await terminal.run('tokens', 'revoke', `t_${'k'.repeat(16)}`), { code: 0, stdout: /was revoked/ })
   t.same(calls.slice(1), [
     ['revoke', `api_${'0'.repeat(26)}`],
     ['revoke-connect', 'k'.repeat(16)],

@@ -3,7 +3,7 @@ import type { Vouched } from '../../../../src/identity/logins/logins.ts'
 import { createOidc, type OidcDeps } from '../../../../src/identity/oidc/oidc.ts'
 import type { Strength } from '../../../../src/identity/sign-in/sign-in.ts'
 import { createLogger } from '../../../../src/telemetry/logger.ts'
-import { configOf } from '../../http/login-house.ts'
+import { configOf } from '../../http/login-setup.ts'
 import { type FakeProvider, type Lies, startFakeProvider } from '../fake-provider.ts'
 
 const publicUrl = 'https://access.example.com'
@@ -28,7 +28,7 @@ async function signIn(t: Test, lies: Lies, strength?: Strength): Promise<Vouched
   return oidc.finish(pending, new URL(response.headers.get('location') ?? '').searchParams)
 }
 
-const refused = { code: 'LOGIN_FAILED', message: /did not pass the checks/ }
+const refused = { code: 'LOGIN_FAILED', message: /failed validation/ }
 
 t.test('an honest provider is believed', async (t) => {
   t.match(await signIn(t, {}), {

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { createOneTimeSecrets } from '../../../../src/identity/sign-in/one-time-secrets.ts'
 
-function house() {
+function setup() {
   const clock = { at: 0, now: () => clock.at }
   return { clock, secrets: createOneTimeSecrets<string>({ clock, ttlMs: 1000, most: 4, mostPerAddress: 2 }) }
 }
 
 t.test('a thing is taken once', async (t) => {
-  const { secrets } = house()
+  const { secrets } = setup()
   const secret = secrets.put('a', '1.1.1.1')
   t.match(secret, /^[A-Za-z0-9_-]{43}$/)
   t.equal(secrets.peek(secret), 'a')
@@ -17,7 +17,7 @@ t.test('a thing is taken once', async (t) => {
 })
 
 t.test('it waits until its time, and not at that instant', async (t) => {
-  const { secrets, clock } = house()
+  const { secrets, clock } = setup()
   const secret = secrets.put('a', '1.1.1.1')
   clock.at = 999
   t.equal(secrets.peek(secret), 'a')
@@ -27,7 +27,7 @@ t.test('it waits until its time, and not at that instant', async (t) => {
 })
 
 t.test('few wait, and fewer of one address; what is taken or expired makes room', async (t) => {
-  const { secrets, clock } = house()
+  const { secrets, clock } = setup()
   const first = secrets.put('a', '1.1.1.1')
   secrets.put('b', '1.1.1.1')
   t.throws(() => secrets.put('c', '1.1.1.1'), { code: 'RATE_LIMITED' })
@@ -43,7 +43,7 @@ t.test('few wait, and fewer of one address; what is taken or expired makes room'
 })
 
 t.test('a /64 of IPv6 counts as one address, however it is written', async (t) => {
-  const { secrets } = house()
+  const { secrets } = setup()
   secrets.put('a', '2001:db8::1')
   secrets.put('b', '2001:db8:0:0:ffff::2')
   t.throws(() => secrets.put('c', '2001:db8:0:0:1:2:3:4'), { code: 'RATE_LIMITED' })

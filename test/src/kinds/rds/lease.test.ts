@@ -8,7 +8,7 @@ import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
-import { hour, minute, ordersId, resource, startedAt } from '../../access/access-house.ts'
+import { hour, minute, ordersId, resource, startedAt } from '../../access/access-setup.ts'
 
 interface Vector {
   readonly name: string

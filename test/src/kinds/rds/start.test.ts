@@ -8,7 +8,7 @@ import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import type { RdsTarget } from '../../../../src/kinds/rds/target.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/module.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
-import { hour, ordersId, resource, startedAt } from '../../access/access-house.ts'
+import { hour, ordersId, resource, startedAt } from '../../access/access-setup.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const level: RdsLevel = { dbUser: 'sallyport_ro', databases: ['shop'], statementTimeoutMs: 30_000, maxRows: 10 }

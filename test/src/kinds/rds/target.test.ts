@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isForbidden } from '../../../../proxy/reach/forbidden-addresses.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
-import { ordersId, resource } from '../../access/access-house.ts'
+import { ordersId, resource } from '../../access/access-setup.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const good = { endpoint, resource_id: 'db-ORDERS' }

@@ -230,7 +230,7 @@ const testKeys: Pick<Keyring, 'mac' | 'checkMac'> = {
   checkMac: (purpose, text, mac) => mac === Buffer.from(`${purpose}:${text}`).toString('base64url'),
 }
 
-export interface HouseOptions {
+export interface SetupOptions {
   readonly rules?: Partial<Rules>
   readonly people?: readonly Principal[]
   /** Moves by itself, for tests of timers. */
@@ -238,7 +238,7 @@ export interface HouseOptions {
 }
 
 /** Access on a store in memory, with a directory, an audit log and a clock that the test moves. */
-export async function openHouse(t: Test, options: HouseOptions = {}) {
+export async function openAccess(t: Test, options: SetupOptions = {}) {
   const db = await openStore('sqlite::memory:')
   const clock = createTestClock()
   const began = performance.now()
@@ -310,7 +310,7 @@ export async function openHouse(t: Test, options: HouseOptions = {}) {
   }
 }
 
-export type House = Awaited<ReturnType<typeof openHouse>>
+export type AccessSetup = Awaited<ReturnType<typeof openAccess>>
 
 export function loginOf(of: Principal, now: number, more: Partial<Login> = {}): Login {
   const roles = of.groups.includes('platform')

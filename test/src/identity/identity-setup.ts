@@ -85,7 +85,7 @@ export function memoryAudit(now: () => number) {
 }
 
 /** Identity on a real store; `restart` builds it anew on what is left. */
-export async function startHouse(t: Test, more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db } = {}) {
+export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db } = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const db = await openStore('sqlite::memory:')
@@ -125,7 +125,7 @@ export async function startHouse(t: Test, more: { prober?: IdentityDeps['prober'
       ...(more.prober ? { prober: more.prober } : {}),
     })
   }
-  const house = {
+  const setup = {
     identity: await build(),
     db,
     keyring,
@@ -135,10 +135,10 @@ export async function startHouse(t: Test, more: { prober?: IdentityDeps['prober'
     grants,
     time,
     restart: async () => {
-      house.identity = await build()
+      setup.identity = await build()
     },
     begin: (name: string, via: LoginVia = 'cli', claims: Parameters<typeof vouched>[1] = {}) =>
-      house.identity.logins.begin(vouched(name, { groups: groupsOf[name] ?? [], ...claims }), via, {
+      setup.identity.logins.begin(vouched(name, { groups: groupsOf[name] ?? [], ...claims }), via, {
         address: '192.0.2.7',
       }),
     events: (type: AuditType) => audit.records.filter((record) => record.type === type),
@@ -161,10 +161,10 @@ export async function startHouse(t: Test, more: { prober?: IdentityDeps['prober'
       }
     },
   }
-  return house
+  return setup
 }
 
-export type House = Awaited<ReturnType<typeof startHouse>>
+export type IdentitySetup = Awaited<ReturnType<typeof startIdentity>>
 
 function fakeAccess(grants: { maxMs: number; grant: Grant | null }): Pick<Access, 'check' | 'connectTokenPolicy'> {
   return {

@@ -21,7 +21,7 @@ import { freePort } from '../../sandbox/ports.ts'
 export const hour = 3_600_000
 
 /** The sign-in part of the daemon over HTTP, with logins kept in memory. */
-export interface LoginHouse {
+export interface LoginServer {
   readonly url: string
   readonly oidc: Oidc
   readonly logins: KeptLogins
@@ -39,7 +39,7 @@ export interface KeptLogins extends Logins {
   lock(subject: string): void
 }
 
-export interface HouseOptions {
+export interface SetupOptions {
   readonly oidc?: Partial<OidcDeps['config']>
   /** `server.public_url`, where it isn't the address we listen on. */
   readonly publicUrl?: string
@@ -54,11 +54,11 @@ export async function startProvider(t: Test): Promise<Provider> {
   return provider
 }
 
-export async function startLoginHouse(
+export async function startLoginServer(
   t: Test,
   provider: Pick<Provider, 'issuer' | 'clientId' | 'clientSecret'> & Partial<Pick<Provider, 'allow'>>,
-  options: HouseOptions = {},
-): Promise<LoginHouse> {
+  options: SetupOptions = {},
+): Promise<LoginServer> {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-login-'))
   const port = await freePort()
   const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
@@ -110,7 +110,7 @@ export async function startLoginHouse(
 
 export function configOf(
   provider: Pick<Provider, 'issuer' | 'clientId' | 'clientSecret'>,
-  options: HouseOptions = {},
+  options: SetupOptions = {},
 ): OidcDeps['config'] {
   return {
     issuer: provider.issuer,
