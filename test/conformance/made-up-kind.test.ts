@@ -176,6 +176,6 @@ await t.test('a handler that rejects: its client is cut off, the log has why, an
   await once(socket.resume(), 'close')
   for (const why of ['a request that was made to fail', 'an upgrade that was made to fail'])
     await waitUntil(() => company.daemon.log().includes(why), `the log has: ${why}`)
-  t.match(company.daemon.log(), /a path of a kind failed/)
+  t.match(company.daemon.log(), /a handler of a kind failed/)
   t.equal((await fetch(`${url}/readyz`)).status, 200)
 })
