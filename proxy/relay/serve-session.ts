@@ -139,6 +139,7 @@ async function connect<Client extends SignedInClient>(
   client: Client,
   permit: SessionPermit,
 ): Promise<Connected> {
+  permit.signal.throwIfAborted()
   const since = performance.now()
   const lease = host.lease(permit)
   lease.catch(() => {}) // the engine reports it, unless the connection fails first

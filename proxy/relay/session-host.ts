@@ -88,7 +88,7 @@ export class SessionHost implements SessionControls {
         bytesUp: 0,
         bytesDown: 0,
         error: toErrorFacts(error),
-        recording: null,
+        recording: { digest: facts.recording.head, entries: 0 }, // the header is all there is
       } as const
       await this.doorman.end(sessionId, end)
       throw error

@@ -30,9 +30,14 @@ export class Renewing<T extends Expiring> {
   }
 
   async get(): Promise<T> {
+    return this.atHand() ?? (await this.#make())
+  }
+
+  /** The value if it is there and may be handed out; it is renewed ahead all the same. */
+  atHand(): T | undefined {
     const { clock, marginMs, onLateRenewal } = this.#options
     const value = this.#value
-    if (!value || clock.now() >= value.expiresAt - marginMs) return await this.#make()
+    if (!value || clock.now() >= value.expiresAt - marginMs) return undefined
     if (clock.now() >= this.#renewAt && !this.#making) this.#make().catch(onLateRenewal)
     return value
   }

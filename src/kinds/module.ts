@@ -11,6 +11,7 @@ import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
+import type { KnownSession } from '../sessions/session-kinds.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Db } from '../store/store.ts'
@@ -53,6 +54,8 @@ export interface RunningKind {
   permit?(held: Held): EngineFacts
   /** The credential of an open session, fetched while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   lease?(sessionId: string): Promise<Lease>
+  /** The same if it is there without waiting. */
+  leaseAtHand?(session: KnownSession): Lease | null
   /** At start: handles access that was taken away while no daemon ran. */
   recover?(): Promise<void>
   /** Resolves when running work is done. */

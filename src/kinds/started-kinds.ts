@@ -1,6 +1,6 @@
 import { BrokerError, type EngineFacts, type Lease } from '../../proxy/session.ts'
 import { type Held, kindNamed } from '../catalog/kind.ts'
-import type { SessionKinds } from '../sessions/session-kinds.ts'
+import type { KnownSession, SessionKinds } from '../sessions/session-kinds.ts'
 import type { KindModules, KindParts, RunningKind } from './module.ts'
 
 /** The kinds of this daemon. Sessions get it before the kinds have started, since starting a kind needs sessions. */
@@ -31,6 +31,10 @@ export class StartedKinds implements SessionKinds {
 
   engineOf(held: Held): EngineFacts | null {
     return this.#running.get(held.resource.kind)?.permit?.(held) ?? null
+  }
+
+  leaseAtHand(session: KnownSession): Lease | null {
+    return this.#running.get(session.facts.kind)?.leaseAtHand?.(session) ?? null
   }
 
   async lease(kind: string, sessionId: string): Promise<Lease> {

@@ -4,7 +4,8 @@ import type { SessionOutcome, SessionPermit } from '../../proxy/session.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { KnownSession, Sessions } from './sessions.ts'
+import type { KnownSession } from './session-kinds.ts'
+import type { Sessions } from './sessions.ts'
 
 export interface LocalSessionsDeps {
   readonly sessions: Sessions

@@ -8,13 +8,12 @@ import {
 } from '../../proxy/session.ts'
 import type { AccessAnswer, AccessService } from '../access/access.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
-import type { Held } from '../catalog/kind.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
-import type { SessionKinds } from './session-kinds.ts'
+import type { KnownSession, SessionKinds } from './session-kinds.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface SessionLimits {
@@ -38,12 +37,6 @@ export interface OpenDeps {
   isDraining(): boolean
 }
 
-export interface OpenedSession {
-  readonly facts: PermitFacts
-  /** Resource and level as the catalog parsed them. */
-  readonly held: Held
-}
-
 type Allowed = Extract<AccessAnswer, { allowed: true }>
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
@@ -53,7 +46,7 @@ type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
-  return async (ask: OpenAsk, carrier: Carrier): Promise<OpenedSession> => {
+  return async (ask: OpenAsk, carrier: Carrier): Promise<KnownSession> => {
     try {
       return await open(deps, ask, carrier)
     } catch (error) {
@@ -63,7 +56,7 @@ export function openSession(deps: OpenDeps) {
   }
 }
 
-async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<OpenedSession> {
+async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<KnownSession> {
   const answer = await check(deps, ask)
   checkLimits(deps, ask, answer)
   const session = liveSession(deps, ask, answer, carrier)
@@ -85,8 +78,9 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Ope
     await deps.audit.append(started(ask, again, session))
     isAudited = true
     const facts = toFacts(deps, ask, again, session, recording)
+    const opened = { facts: { ...facts, lease: deps.kinds.leaseAtHand({ facts, held: again.held }) }, held: again.held }
     throwIfCut(deps, session)
-    return { facts, held: again.held }
+    return opened
   } catch (error) {
     const sealed = recording && { digest: recording.head, entries: 0 }
     deps.live.remove(session.id)

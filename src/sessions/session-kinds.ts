@@ -1,5 +1,12 @@
-import type { EngineFacts, Lease } from '../../proxy/session.ts'
+import type { EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
+
+/** An open session as its kind sees it. */
+export interface KnownSession {
+  readonly facts: PermitFacts
+  /** What the catalog read of resource and level. */
+  readonly held: Held
+}
 
 /** What sessions need from kinds; implemented by src/kinds/started-kinds.ts. */
 export interface SessionKinds {
@@ -7,6 +14,8 @@ export interface SessionKinds {
   protocolOf(kind: string): string | undefined
   /** Null for kinds that carry no bytes. */
   engineOf(held: Held): EngineFacts | null
+  /** Null: it takes waiting for. */
+  leaseAtHand(session: KnownSession): Lease | null
   /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; INTERNAL for a kind without one */
   lease(kind: string, sessionId: string): Promise<Lease>
 }

@@ -20,13 +20,13 @@ import {
   type PermitFacts,
 } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
-import type { Held } from '../catalog/kind.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Change, Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { denied, ended, type OpenDeps, type OpenedSession, openSession } from './open-session.ts'
+import { denied, ended, type OpenDeps, openSession } from './open-session.ts'
+import type { KnownSession } from './session-kinds.ts'
 import type { SessionRow } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
@@ -42,13 +42,7 @@ export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' |
 /** Number of this daemon in ids shown to clients; of several on one store each has its own. */
 const daemonNumber = 0
 
-/** An open session as its kind sees it. */
-export interface KnownSession {
-  readonly facts: PermitFacts
-  readonly held: Held
-}
-
-interface Open extends OpenedSession {
+interface Open extends KnownSession {
   readonly detail: Record<string, string>
   /** Head of its recording as last reported. */
   head: { readonly head: string; readonly entries: number }

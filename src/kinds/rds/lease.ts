@@ -14,6 +14,9 @@ export interface LeaseDeps {
   readonly logger: Logger
 }
 
+/** What a lease goes by. */
+type LeaseSession = Pick<PermitFacts, 'principalName' | 'grantId' | 'requestId' | 'resourceId' | 'level' | 'endsAt'>
+
 export interface Token {
   readonly text: string
   readonly expiresAt: number
@@ -36,23 +39,32 @@ export class Leases {
   }
 
   /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
-  async token(session: PermitFacts, target: RdsTarget, level: RdsLevel): Promise<Token> {
-    const key = JSON.stringify([session.grantId, session.resourceId, session.level, target, level.dbUser])
-    const known = this.#byKey.get(key)
-    // An extended grant gets a lease of its own length.
-    if (known && known.endsAt >= session.endsAt) return await known.token.get()
+  async token(session: LeaseSession, target: RdsTarget, level: RdsLevel): Promise<Token> {
+    const known = this.#known(session, target, level)
+    if (known) return await known.get()
     const { clock } = this.#deps
     if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
     const token = this.#signing(session, target, level)
-    this.#byKey.set(key, { grantId: session.grantId, endsAt: session.endsAt, token })
+    this.#byKey.set(keyOf(session, target, level), { grantId: session.grantId, endsAt: session.endsAt, token })
     return await token.get()
+  }
+
+  /** The same if it is there, without waiting. */
+  atHand(session: LeaseSession, target: RdsTarget, level: RdsLevel): Token | undefined {
+    return this.#known(session, target, level)?.atHand()
+  }
+
+  /** An extended grant gets a lease of its own length. */
+  #known(session: LeaseSession, target: RdsTarget, level: RdsLevel): Renewing<Token> | undefined {
+    const known = this.#byKey.get(keyOf(session, target, level))
+    return known && known.endsAt >= session.endsAt ? known.token : undefined
   }
 
   #forget(matches: (lease: { grantId: string; endsAt: number }) => boolean): void {
     for (const [key, lease] of this.#byKey) if (matches(lease)) this.#byKey.delete(key)
   }
 
-  #signing(session: PermitFacts, target: RdsTarget, level: RdsLevel): Renewing<Token> {
+  #signing(session: LeaseSession, target: RdsTarget, level: RdsLevel): Renewing<Token> {
     const { aws, clock, logger } = this.#deps
     const onLateRenewal = (error: unknown) => logger.warn({ err: error }, 'a lease could not be renewed ahead')
     const credentials = new Renewing({
@@ -77,7 +89,7 @@ export class Leases {
 }
 
 /** The narrowest that AWS allows: signing in as one user of one database. */
-function askFor(session: PermitFacts, target: RdsTarget, level: RdsLevel) {
+function askFor(session: LeaseSession, target: RdsTarget, level: RdsLevel) {
   const { partition, account, region, role, resourceId } = target
   const resource = `arn:${partition}:rds-db:${region}:${account}:dbuser:${resourceId}/${level.dbUser}`
   const statement = { Effect: 'Allow', Action: 'rds-db:connect', Resource: resource }
@@ -104,4 +116,8 @@ export async function sign(
   const { endpoint: hostname, port, region } = target
   const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === '' ? {} : { sessionToken }) }
   return await new Signer({ hostname, port, username, region, credentials }).getAuthToken()
+}
+
+function keyOf({ grantId, resourceId, level: name }: LeaseSession, target: RdsTarget, level: RdsLevel): string {
+  return JSON.stringify([grantId, resourceId, name, target, level.dbUser])
 }

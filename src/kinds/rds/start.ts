@@ -27,6 +27,11 @@ export function startRds(
         rules: rulesOf(level, target),
       }
     },
+    leaseAtHand: ({ facts, held }) => {
+      const { target, level } = heldBy(kind, held)
+      const token = leases.atHand(facts, target, level)
+      return token ? { user: level.dbUser, secret: token.text, expiresAt: token.expiresAt } : null
+    },
     lease: async (sessionId) => {
       const { facts, held } = sessions.known(sessionId)
       const { target, level } = heldBy(kind, held)

@@ -110,6 +110,7 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
     kinds: {
       protocolOf: () => 'postgres',
       engineOf: () => null,
+      leaseAtHand: () => null,
       lease: async () => Promise.reject(new Error('unused')),
     },
     changes,

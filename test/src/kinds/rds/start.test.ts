@@ -58,7 +58,8 @@ async function start(attributes: Record<string, unknown>) {
     if (!running?.lease) throw new Error('it has no lease')
     return await running.lease('ses_1')
   }
-  return { state, release, lease, permit: () => running?.permit?.(held) }
+  const atHand = () => running?.leaseAtHand?.({ facts, held })
+  return { state, release, lease, atHand, permit: () => running?.permit?.(held) }
 }
 
 t.test('connected to the address; certificate and token are for the endpoint', async (t) => {
@@ -75,6 +76,12 @@ t.test('connected to the address; certificate and token are for the endpoint', a
   t.equal(token.host, `${endpoint}:5433`)
   t.equal(token.searchParams.get('DBUser'), 'sallyport_ro')
   t.equal(state.asks.length, 1)
+})
+
+t.test('a token that is there comes with the permit', async (t) => {
+  const { atHand, lease } = await start({ connect_address: '127.0.0.1:6000' })
+  t.equal(atHand(), null, 'nobody has asked for it yet')
+  t.same(await lease(), atHand())
 })
 
 t.test('two sessions of a grant share one token', async (t) => {
