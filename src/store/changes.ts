@@ -15,6 +15,8 @@ export type Change =
       readonly id: string
       /** Epoch milliseconds. */
       readonly endsAt: number
+      /** Its end before; null for a new one. */
+      readonly from: number | null
     }
   /** Rules were reloaded: live grants must match them again. */
   | { readonly what: 'rules' }

@@ -37,7 +37,7 @@ await t.test('its holder gives the grant back', async (t) => {
   const { id } = await company.grant()
   const session = await openDatabase(company)
   await company.api('alice', 'POST', `/api/v1/grants/${id}/return`, {})
-  await isCut(t, session, /gave/, 'grant-returned')
+  await isCut(t, session, /returned/, 'grant-returned')
 })
 
 await t.test('the grant runs out; extended in time, the session runs on', async (t) => {

@@ -24,7 +24,12 @@ export async function giveGrant(
   await write({ request, grant })
   core.requests.noteWritten(request)
   core.grants.noteWritten(grant)
-  core.changes.publish({ what: isNew ? 'grant-given' : 'grant-extended', id: grant.id, endsAt: grant.endsAt })
+  const { id, endsAt } = grant
+  core.changes.publish(
+    isNew
+      ? { what: 'grant-given', id, endsAt, from: null }
+      : { what: 'grant-extended', id, endsAt, from: endsAt - request.durationMs },
+  )
   core.metrics.requestsTotal.inc({ outcome: 'granted' })
   return grant
 }

@@ -144,7 +144,7 @@ export class GrantKeeper {
     this.#versions.note(id, shorter.version, grant.endsAt) // until the longer window would have ended
     this.#unsaved.set(id, shorter)
     this.#setLive(shorter)
-    this.#deps.changes.publish({ what: 'grant-shortened', id, endsAt: shorter.endsAt })
+    this.#deps.changes.publish({ what: 'grant-shortened', id, endsAt: shorter.endsAt, from: grant.endsAt })
     this.#arm()
     await this.#save(shorter)
     const fields = { was_ends_at: grant.endsAt }

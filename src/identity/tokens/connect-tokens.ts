@@ -27,10 +27,15 @@ export interface ConnectTokenAsk {
 export class ConnectTokens {
   readonly #core: Core
   readonly #store: TokenStore
+  /** Ends of grants before they were extended, each with the id of its grant. Open sessions do not outlive the daemon, nor need these. */
+  readonly #formerEnds = new Set<string>()
 
   constructor(core: Core, store: TokenStore) {
     this.#core = core
     this.#store = store
+    core.changes.subscribe((change) => {
+      if (change.what === 'grant-extended' && change.from !== null) this.#formerEnds.add(`${change.id} ${change.from}`)
+    })
   }
 
   /**
@@ -138,16 +143,13 @@ export class ConnectTokens {
     return principal?.active === true && principal.lockedAt === null
   }
 
-  /**
-   * Erases what has expired. Sessions that it let in end with their grant, which may have been extended meanwhile; those of a token
-   * that came of an API token end with it, since they reach no further than that one.
-   */
+  /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
   async expire(): Promise<void> {
     const deps = { ...this.#core, store: this.#store }
     for (const row of await this.#store.expiredConnectTokens(this.#core.clock.now())) {
       const why = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
-      if (isTokenId(row.issued_by)) await removeToken(deps, 'connect_tokens', row, why)
-      else await eraseToken(deps, 'connect_tokens', row)
+      if (this.#formerEnds.has(`${row.grant_id} ${row.expires_at}`)) await eraseToken(deps, 'connect_tokens', row)
+      else await removeToken(deps, 'connect_tokens', row, why)
     }
   }
 

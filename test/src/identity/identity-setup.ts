@@ -96,9 +96,11 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
   const audit = memoryAudit(clock.now)
   const metrics = createMetrics()
   const changed: Change[] = []
+  let publish = (_change: Change): void => {}
   const grants: { maxMs: number; grant: Grant | null } = { maxMs: 12 * hour, grant: null }
   const build = async () => {
     const changes = createChanges()
+    publish = changes.publish
     changes.subscribe((change) => changed.push(change))
     return await createIdentity({
       db: more.wrapDb?.(db) ?? db,
@@ -132,6 +134,7 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
     audit,
     metrics,
     changed,
+    publish: (change: Change) => publish(change),
     grants,
     time,
     restart: async () => {

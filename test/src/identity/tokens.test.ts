@@ -233,6 +233,17 @@ t.test('an expired token is erased, and its sessions end', async (t) => {
   t.same(await setup.db.selectFrom('connect_tokens').selectAll().execute(), [])
 })
 
+t.test('sessions of a token that ended with its grant go on when the grant was extended', async (t) => {
+  const { setup, alice } = await signedIn(t)
+  const { view } = await setup.identity.connectTokens.issue(alice, { resource: ordersId, durationMs: minute })
+  const extended = { what: 'grant-extended', id: ordersGrant, endsAt: view.expiresAt + hour } as const
+  setup.publish({ ...extended, from: view.expiresAt })
+  setup.time.now += minute
+  await setup.identity.sweep()
+  t.equal(setup.changed.at(-1)?.what, 'grant-extended', 'nothing was taken away')
+  t.same(await setup.db.selectFrom('connect_tokens').selectAll().execute(), [])
+})
+
 t.test('an API token has its scopes, its life and its addresses, and is no person', async (t) => {
   const { setup, alice } = await signedIn(t)
   const { apiTokens } = setup.identity
