@@ -5,6 +5,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   generateKeyPairSync,
   type KeyObject,
   randomBytes,
@@ -53,7 +54,8 @@ function createKeyring(privateKey: KeyObject, sealingKey: Buffer, macKey: Buffer
   const publicKey = createPublicKey(privateKey)
   const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }) as string
   const signingKeyId = createHash('sha256').update(publicKeyPem).digest('hex').slice(0, 16)
-  const mac = (purpose: string, text: string) => createHmac('sha256', macKey).update(`${purpose}\0${text}`).digest()
+  const hmacKey = createSecretKey(macKey) // Node is slow to take a Buffer as the key of each HMAC
+  const mac = (purpose: string, text: string) => createHmac('sha256', hmacKey).update(`${purpose}\0${text}`).digest()
   return {
     signingKeyId,
     publicKeyPem,
