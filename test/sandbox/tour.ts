@@ -181,14 +181,14 @@ class Tour {
     else this.print.miss('the aws CLI under a role: it is not installed')
     await this.as('alice', 'aws configure', { shows: [/sallyport-ReportsReader/] })
     await this.as('alice', 'aws ReportsReader console --service s3 --print', { lines: 0, shows: [/Action=login/] })
-    this.print.note('a link that opens the console of S3; not shown, because whoever has it is in')
+    this.print.note('a link that opens the console of S3; not shown: it signs in anyone who opens it')
     const dead = hasCli ? await this.#oldKeys() : undefined
     await this.as('bob', `revoke ${grant.id} --reason "report is done"`)
     await this.as('alice', 'aws ReportsReader credential-process', { exit: 4, shows: [/report is done/] })
     await this.#demo.waitForDenial(grant.id)
     await dead?.()
     await this.as('carol', 'audit search --type credentials.killed', { shows: [/credentials\.killed/] })
-    await this.as('dave', `aws validate ${accounts.data}`, { shows: [/without an ExternalId: it is refused/] })
+    await this.as('dave', `aws validate ${accounts.data}`, { shows: [/without an ExternalId: refused as expected/] })
     await this.as('dave', 'aws policies --feature revocation', { lines: 3, shows: [/iam:CreatePolicyVersion: /] })
   }
 
