@@ -17,7 +17,7 @@ export interface Company {
   cookie(person: AccountName): string
   /** A grant of alice's for `orders`, asked for by her and approved by bob. */
   grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
-  /** They sign in again, everybody unless told: after a restart of the daemon with another store. */
+  /** Signs the named people in again (default everyone): after a restart of the daemon with another store. */
   signIn(people?: readonly AccountName[]): Promise<void>
   close(): Promise<void>
 }

@@ -161,7 +161,7 @@ async function tokensAreDead(t: Tap, company: Company, { tokens, marked }: Manif
   for (const type of ['grant.tampered', 'store.refused']) t.same(await events(company, type), [], type)
 }
 
-/** And ends where somebody takes it away, who is another. */
+/** And ends when another person revokes it. */
 async function lockHolds(t: Tap, company: Company, { marked }: Manifest): Promise<void> {
   const refused = await company.commands.bob.run(['login'])
   t.equal(refused.code, 4)

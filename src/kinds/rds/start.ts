@@ -1,7 +1,7 @@
-import type { EngineFacts } from '../../../proxy/session.ts'
+import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
-import { Leases } from './lease.ts'
+import { Leases, type Token } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import { RootFiles } from './root-files.ts'
 import type { RdsTarget } from './target.ts'
@@ -30,13 +30,16 @@ export function startRds(
     leaseAtHand: ({ facts, held }) => {
       const { target, level } = heldBy(kind, held)
       const token = leases.atHand(facts, target, level)
-      return token ? { user: level.dbUser, secret: token.text, expiresAt: token.expiresAt } : null
+      return token ? toLease(level, token) : null
     },
     lease: async (sessionId) => {
       const { facts, held } = sessions.known(sessionId)
       const { target, level } = heldBy(kind, held)
-      const { text: secret, expiresAt } = await leases.token(facts, target, level)
-      return { user: level.dbUser, secret, expiresAt }
+      return toLease(level, await leases.token(facts, target, level))
     },
   }
+}
+
+function toLease(level: RdsLevel, token: Token): Lease {
+  return { user: level.dbUser, secret: token.text, expiresAt: token.expiresAt }
 }
