@@ -1,6 +1,6 @@
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
-import { BrokerError, type Lease, type SessionPermit } from '../session.ts'
+import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../wire/postgres/encode.ts'
 import type { CancelRegistry } from './cancel-registry.ts'
 import { words } from './errors.ts'
@@ -24,13 +24,14 @@ export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Eng
       const rules = engine.rules as PostgresRules // as the kind made them: kinds and engines agree on the protocol's name
       const database = client.database ?? rules.defaultDatabase
       checkDatabase(rules, database)
-      const upstream = await open(parts, client, permit, { rules, database, lease })
+      const upstream = await open(parts, client, permit, { target: engine, rules, database, lease })
       return connected(client, cancels, { upstream, rules, database, user: (await lease).user })
     },
   }
 }
 
 interface Opening {
+  readonly target: EngineFacts
   readonly rules: PostgresRules
   readonly database: string
   readonly lease: Promise<Lease>
@@ -40,13 +41,18 @@ async function open(
   { reach, trust }: ProtocolParts,
   client: PostgresClient,
   permit: SessionPermit,
-  { rules, database, lease }: Opening,
+  { target, rules, database, lease }: Opening,
 ): Promise<Upstream> {
   const signal = AbortSignal.any([permit.signal, AbortSignal.timeout(connectMs)])
-  const { serverName, ca } = permit.engine as NonNullable<SessionPermit['engine']>
   const wire = await reach.open(permit, signal)
   const parameters = (user: string) => upstreamParameters(client, permit, { user, database }, rules)
-  return await openUpstream(wire, { serverName, secureContext: trust.contextFor(ca), parameters, lease, signal })
+  return await openUpstream(wire, {
+    serverName: target.serverName,
+    secureContext: trust.contextFor(target.ca),
+    parameters,
+    lease,
+    signal,
+  })
 }
 
 function connected(

@@ -32,7 +32,7 @@ export interface Core {
 
 /** A denial as an error for the caller. */
 export function refusal(denied: Denied): BrokerError {
-  return new BrokerError(denied.code, denied.reason, denied.hint === undefined ? {} : { hint: denied.hint })
+  return new BrokerError(denied.code, denied.reason, { hint: denied.hint })
 }
 
 /** Admins and auditors see everything. */

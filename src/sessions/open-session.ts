@@ -99,9 +99,7 @@ async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?
     ...(level === undefined ? {} : { level }),
     ...(grantId === undefined ? {} : { grantId }),
   })
-  if (!answer.allowed) {
-    throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
-  }
+  if (!answer.allowed) throw new BrokerError(answer.code, answer.reason, { hint: answer.hint })
   if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {
     throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} cannot be reached by this protocol`)
   }

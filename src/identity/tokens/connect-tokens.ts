@@ -27,14 +27,15 @@ export interface ConnectTokenAsk {
 export class ConnectTokens {
   readonly #core: Core
   readonly #store: TokenStore
-  /** Ends of grants before they were extended, each with the id of its grant. Open sessions do not outlive the daemon, nor need these. */
-  readonly #formerEnds = new Set<string>()
+  /** Ends of grants before they were extended, until they have passed. Open sessions do not outlive the daemon, nor need these. */
+  #formerEnds: { readonly grantId: string; readonly at: number }[] = []
 
   constructor(core: Core, store: TokenStore) {
     this.#core = core
     this.#store = store
     core.changes.subscribe((change) => {
-      if (change.what === 'grant-extended' && change.from !== null) this.#formerEnds.add(`${change.id} ${change.from}`)
+      if (change.what === 'grant-extended' && change.from !== null)
+        this.#formerEnds.push({ grantId: change.id, at: change.from })
     })
   }
 
@@ -146,11 +147,17 @@ export class ConnectTokens {
   /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
   async expire(): Promise<void> {
     const deps = { ...this.#core, store: this.#store }
-    for (const row of await this.#store.expiredConnectTokens(this.#core.clock.now())) {
+    const now = this.#core.clock.now()
+    const expired = await this.#store.expiredConnectTokens(now)
+    for (const row of expired) {
       const why = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
-      if (this.#formerEnds.has(`${row.grant_id} ${row.expires_at}`)) await eraseToken(deps, 'connect_tokens', row)
+      const hasEndedWithGrant = this.#formerEnds.some(
+        ({ grantId, at }) => grantId === row.grant_id && at === row.expires_at,
+      )
+      if (hasEndedWithGrant) await eraseToken(deps, 'connect_tokens', row)
       else await removeToken(deps, 'connect_tokens', row, why)
     }
+    if (expired.length === 0) this.#formerEnds = this.#formerEnds.filter(({ at }) => at > now)
   }
 
   async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<TokenGrant> {
@@ -161,7 +168,7 @@ export class ConnectTokens {
       ...(ask.grantId === undefined ? {} : { grantId: ask.grantId }),
     })
     if (answer.allowed) return answer.grant
-    throw new BrokerError(answer.code, answer.reason, answer.hint === undefined ? {} : { hint: answer.hint })
+    throw new BrokerError(answer.code, answer.reason, { hint: answer.hint })
   }
 
   async #withdraw(row: ConnectTokenRow, login: Login): Promise<void> {
