@@ -15,13 +15,13 @@ import { createSessionStore } from '../sessions/session-store.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
 import { newId, newTokenId } from '../store/ids.ts'
-import { openKeyring } from '../store/keyring.ts'
 import { settledValue } from '../store/settings.ts'
 import { openStore } from '../store/store.ts'
 import { pingStore, watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { openKeysOf } from './keys-of-store.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
 
@@ -36,9 +36,9 @@ export async function buildParts(
   closing: AsyncDisposableStack,
 ) {
   const clock = systemClock
-  const keyring = openKeyring(config.keysDir)
   const db = await openStore(config.store.url)
   closing.defer(() => db.destroy())
+  const keyring = await openKeysOf(db, config)
   const installation = await settledValue(db, 'installation', () => newId('ins'))
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))

@@ -17,10 +17,17 @@ import { join } from 'node:path'
 import { isSameBytes } from '../../proxy/constant-time.ts'
 import { BrokerError } from '../../proxy/session.ts'
 
+/** The files of the folder of keys. */
+export const keyFiles = ['signing.pem', 'sealing.key', 'mac.key'] as const
+
+export type KeyFile = (typeof keyFiles)[number]
+
 /** Keys kept outside the store, so that reading the database reveals no credential and writing to it creates none. */
 export interface Keyring {
   /** Id of the signing key: first 16 hex digits of the SHA-256 of its public part (PEM). */
   readonly signingKeyId: string
+  /** Id of each key: 16 hex digits that tell nothing of a secret one. */
+  readonly ids: Readonly<Record<KeyFile, string>>
   /** PEM; may be published: `audit verify` needs nothing else. */
   readonly publicKeyPem: string
   sign(bytes: Uint8Array): Buffer
@@ -34,10 +41,18 @@ export interface Keyring {
   checkMac(purpose: string, text: string, mac: string): boolean
 }
 
-/** Opens the folder of keys, or creates it (mode 0700, files 0600) at the first start. */
+/** The files that are missing in a folder of keys. */
+export function missingKeys(dir: string): KeyFile[] {
+  return keyFiles.filter((name) => !existsSync(join(dir, name)))
+}
+
+/**
+ * Opens the folder of keys, and makes what is missing in it (mode 0700, files 0600). It may be read-only once it is complete.
+ * @throws BrokerError CONFIG_INVALID for a key that is damaged, or that other users may read
+ */
 export function openKeyring(dir: string): Keyring {
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  chmodSync(dir, 0o700)
+  if ((statSync(dir).mode & 0o077) !== 0) chmodSync(dir, 0o700)
   const privateKey = createPrivateKey(
     loadOrMake(
       dir,
@@ -54,10 +69,12 @@ function createKeyring(privateKey: KeyObject, sealingKey: Buffer, macKey: Buffer
   const publicKey = createPublicKey(privateKey)
   const publicKeyPem = publicKey.export({ type: 'spki', format: 'pem' }) as string
   const signingKeyId = createHash('sha256').update(publicKeyPem).digest('hex').slice(0, 16)
+  const idOf = (key: Buffer) => createHmac('sha256', key).update('sallyport key id').digest('hex').slice(0, 16)
   const hmacKey = createSecretKey(macKey) // Node is slow to take a Buffer as the key of each HMAC
   const mac = (purpose: string, text: string) => createHmac('sha256', hmacKey).update(`${purpose}\0${text}`).digest()
   return {
     signingKeyId,
+    ids: { 'signing.pem': signingKeyId, 'sealing.key': idOf(sealingKey), 'mac.key': idOf(macKey) },
     publicKeyPem,
     sign: (bytes) => sign(null, bytes, privateKey),
     verifySignature: (bytes, signature) => verify(null, bytes, publicKey, signature),

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
@@ -42,6 +42,18 @@ function sqlitePath(url: string): string {
   }
   const path = url.slice('sqlite:'.length)
   if (path === ':memory:') return path
-  mkdirSync(dirname(resolve(path)), { recursive: true, mode: 0o700 })
-  return resolve(path)
+  const file = resolve(path)
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    keepPrivate(file)
+  } catch (cause) {
+    throw new BrokerError('STORE_UNAVAILABLE', (cause as Error).message, { cause })
+  }
+  return file
+}
+
+/** Mode 0600 whatever the umask. SQLite makes its two companions with the mode of the file. */
+function keepPrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600))
+  for (const name of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(name)) chmodSync(name, 0o600)
 }

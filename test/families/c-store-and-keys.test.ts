@@ -1,0 +1,78 @@
+/** Whoever reads or swaps the store or its keys gains nothing: private files, and a store that knows which keys it belongs to. */
+import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { openStore } from '../../src/store/store.ts'
+import { startDaemon } from '../sandbox/daemon.ts'
+import type { DaemonFiles } from '../sandbox/daemon-files.ts'
+import { startSandbox } from '../sandbox/sandbox.ts'
+
+process.umask(0o022)
+const sandbox = await startSandbox()
+t.teardown(() => sandbox.close())
+const first = await startDaemon(sandbox)
+await first.stop()
+
+/** The files of the daemon that has stopped, in a folder of their own. */
+async function copied(): Promise<DaemonFiles> {
+  const files = await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'copy-')))
+  cpSync(first.databaseFile, files.databaseFile)
+  cpSync(first.keysDir, files.keysDir, { recursive: true })
+  return files
+}
+
+const modes = (file: string) => {
+  const folder = path.dirname(file)
+  const names = readdirSync(folder).filter((name) => name.startsWith(path.basename(file)))
+  return Object.fromEntries(names.map((name) => [name, (statSync(path.join(folder, name)).mode & 0o777).toString(8)]))
+}
+
+await t.test('C3: the store is private whatever the umask; one that was not becomes so', async (t) => {
+  const files = await copied()
+  chmodSync(files.databaseFile, 0o644)
+  const daemon = await startDaemon(sandbox, { files })
+  t.teardown(() => daemon.stop())
+  const found = modes(files.databaseFile)
+  t.ok(Object.keys(found).length > 1, 'SQLite keeps companions of the file')
+  for (const [name, mode] of Object.entries(found)) t.equal(mode, '600', name)
+  t.same(Object.values(modes(first.databaseFile)), ['600'], 'a new one')
+})
+
+await t.test('C3: a store that cannot be opened is an error of the store', async (t) => {
+  await t.rejects(openStore(`sqlite:${sandbox.dir}`), { code: 'STORE_UNAVAILABLE' })
+})
+
+for (const lost of ['', 'signing.pem', 'sealing.key', 'mac.key'])
+  await t.test(`H1: ${lost || 'keys.dir'} is gone: refused, and nothing is made in its place`, async (t) => {
+    const files = await copied()
+    rmSync(path.join(files.keysDir, lost), { recursive: true })
+    await t.rejects(startDaemon(sandbox, { files }), {
+      message: new RegExp(`keys\\.dir: [^\\n]*${lost || 'signing.pem'}[^\\n]*missing[\\s\\S]*Restore keys\\.dir`),
+    })
+    t.throws(() => statSync(path.join(files.keysDir, lost || 'signing.pem')), { code: 'ENOENT' })
+    cpSync(first.keysDir, files.keysDir, { recursive: true })
+    const daemon = await startDaemon(sandbox, { files })
+    await daemon.stop()
+    t.pass('with its keys it starts again')
+  })
+
+await t.test('H1: the keys of another installation, one or all of them', async (t) => {
+  const other = await startDaemon(sandbox)
+  await other.stop()
+  for (const name of ['signing.pem', 'sealing.key', 'mac.key']) {
+    const files = await copied()
+    cpSync(path.join(other.keysDir, name), path.join(files.keysDir, name))
+    await t.rejects(startDaemon(sandbox, { files }), { message: new RegExp(`keys\\.dir: [^\\n]*${name}`) }, name)
+  }
+})
+
+await t.test('H1: an empty keys.dir beside an empty store is a first start', async (t) => {
+  const daemon = await startDaemon(sandbox)
+  t.same(
+    readdirSync(daemon.keysDir)
+      .filter((name) => name !== 'audit.spool')
+      .sort(),
+    ['mac.key', 'sealing.key', 'signing.pem'],
+  )
+  await daemon.stop()
+})
