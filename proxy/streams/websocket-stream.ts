@@ -25,6 +25,7 @@ type Done = (error?: Error | null) => void
  * - A peer that closes or is lost ends the readable side; what was or is written then goes nowhere, as with TCP. So what
  *   arrived before can still be read.
  * - A text message destroys the stream with an error and closes the websocket with 1003.
+ * - Errors are for the reader to handle; before it listens they are only kept from going unhandled.
  */
 export function websocketDuplex(socket: WebSocket, options: DuplexOptions = {}): Duplex {
   return new WebsocketStream(socket, options)
@@ -39,6 +40,7 @@ class WebsocketStream extends Duplex {
 
   constructor(socket: WebSocket, options: DuplexOptions) {
     super({ ...options, objectMode: false, allowHalfOpen: false })
+    this.on('error', () => {}) // an owner may have to wait for something before it reads
     this.#socket = socket
     this.#onMessage = (data, isBinary) => this.#receive(data, isBinary)
     socket.binaryType = 'nodebuffer'

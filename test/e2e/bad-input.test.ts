@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { WebSocket } from 'ws'
 import { parse, stringify } from 'yaml'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { instances } from '../sandbox/default-world.ts'
@@ -191,6 +192,16 @@ await testOf('garbage before startup', async (t) => {
     const socket = await dialPort(company)
     socket.write(garbage)
     t.match(errorIn(await untilClosed(socket)), { S: 'FATAL', C: /08P01|28000/ })
+  }
+})
+
+await testOf('a websocket that says something else while the open port is being audited', async (t) => {
+  for (const said of ['text', Buffer.alloc(2 * 1024 * 1024)]) {
+    const url = `${company.daemon.url.replace('http', 'ws')}/api/v1/connect/postgres?resource=orders&no_password=1`
+    const socket = new WebSocket(url, { headers: { cookie: company.cookie('alice'), origin: company.daemon.url } })
+    socket.on('open', () => socket.send(said)).on('error', () => {})
+    await new Promise((resolve) => socket.once('close', resolve))
+    t.equal((await fetch(`${company.daemon.url}/readyz`)).status, 200, 'the daemon goes on')
   }
 })
 

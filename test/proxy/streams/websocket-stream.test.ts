@@ -104,6 +104,18 @@ t.test('a text message destroys the stream and is refused with 1003', async (t) 
   t.equal(code, 1003)
 })
 
+t.test('a stream that nobody reads yet fails without bringing the process down', async (t) => {
+  for (const isText of [true, false]) {
+    const { near, far } = await openPair(t)
+    const stream = websocketDuplex(far)
+    if (isText) near.send('hello')
+    else far.emit('error', new Error('an invalid frame'))
+    await once(near, 'close')
+    t.ok(stream.destroyed)
+    t.match(stream.errored, /text message|invalid frame/)
+  }
+})
+
 t.test('an ended stream leaves the close code to the owner of the websocket', async (t) => {
   const { near, far } = await openPair(t)
   const client = websocketDuplex(near)
