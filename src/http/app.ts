@@ -80,8 +80,10 @@ export async function buildApp(options: AppOptions): Promise<App> {
     reply.type('application/json').send(JSON.stringify(app.swagger())),
   )
   for (const plugin of options.routes) await app.register(plugin)
+  let dropTaken: () => void = () => {}
+  app.addHook('preClose', async () => dropTaken())
   await app.ready()
-  serveOwnPaths(app.server, options.ownPaths ?? [], (error) =>
+  dropTaken = serveOwnPaths(app.server, options.ownPaths ?? [], (error) =>
     app.log.error({ err: error }, 'a handler of a kind failed'),
   )
   return Object.assign(app, { routeTable }) as App

@@ -9,25 +9,49 @@ export interface OwnPath {
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
 }
 
-/** @param onError what a handler rejected with; its client is cut off */
-export function serveOwnPaths(server: Server, paths: readonly OwnPath[], onError: (error: unknown) => void): void {
-  if (paths.length === 0) return
+/**
+ * @param onError what a handler threw or rejected with; its client is cut off
+ * @returns drops the connections that handlers took over, for which a closing server would wait
+ */
+export function serveOwnPaths(
+  server: Server,
+  paths: readonly OwnPath[],
+  onError: (error: unknown) => void,
+): () => void {
+  const taken = new Set<Duplex>()
+  const drop = () => {
+    for (const socket of taken) socket.destroy()
+  }
+  if (paths.length === 0) return drop
   const find = (url = '') => paths.find(({ path }) => url === path || url.startsWith(`${path}/`))
+  const run = async (handle: () => Promise<void>, stream: ServerResponse | Duplex) => {
+    try {
+      await handle()
+    } catch (error) {
+      stream.destroy()
+      onError(error)
+    }
+  }
   const requests = server.listeners('request') as ((request: IncomingMessage, response: ServerResponse) => void)[]
   const upgrades = server.listeners('upgrade') as ((request: IncomingMessage, socket: Duplex, head: Buffer) => void)[]
   server.removeAllListeners('request').removeAllListeners('upgrade')
   server.on('request', (request, response) => {
-    const own = find(request.url)?.http
-    if (!own) for (const listener of requests) listener(request, response)
-    else own(request, response).catch((error: unknown) => fail(response, error))
+    const own = find(request.url)
+    const { http } = own ?? {}
+    if (!http) for (const listener of requests) listener(request, response)
+    else void run(() => http.call(own, request, response), response)
   })
   server.on('upgrade', (request, socket, head) => {
-    const own = find(request.url)?.upgrade
-    if (!own) for (const listener of upgrades) listener(request, socket, head)
-    else own(request, socket, head).catch((error: unknown) => fail(socket, error))
+    const own = find(request.url)
+    const { upgrade } = own ?? {}
+    if (!upgrade) {
+      for (const listener of upgrades) listener(request, socket, head)
+      return
+    }
+    socket.on('error', () => {}) // Node has removed its own listener
+    taken.add(socket)
+    socket.once('close', () => taken.delete(socket))
+    void run(() => upgrade.call(own, request, socket, head), socket)
   })
-  const fail = (stream: ServerResponse | Duplex, error: unknown) => {
-    stream.destroy()
-    onError(error)
-  }
+  return drop
 }

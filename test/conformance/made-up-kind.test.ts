@@ -179,3 +179,24 @@ await t.test('a handler that rejects: its client is cut off, the log has why, an
   t.match(company.daemon.log(), /a handler of a kind failed/)
   t.equal((await fetch(`${url}/readyz`)).status, 200)
 })
+
+await t.test(
+  'a handler that throws before it waits for anything, and a client that resets what was upgraded',
+  async (t) => {
+    await t.rejects(fetch(`${url}/made-up/throws`).then((response) => response.text()))
+    await t.rejects(upgrade('/made-up/throws'))
+    for (const why of ['a request that threw at once', 'an upgrade that threw at once'])
+      await waitUntil(() => company.daemon.log().includes(why), `the log has: ${why}`)
+    const { socket } = await upgrade('/made-up/exec')
+    socket.on('error', () => {}).resetAndDestroy()
+    await once(socket, 'close')
+    t.equal((await fetch(`${url}/readyz`)).status, 200, 'the daemon goes on')
+  },
+)
+
+await t.test('the daemon stops though a connection that a kind took over is open', async (t) => {
+  const { socket } = await upgrade('/made-up/exec')
+  const closed = once(socket.resume(), 'close')
+  t.equal(await company.daemon.stop(), 0)
+  await closed
+})
