@@ -63,8 +63,12 @@ export class RoleSessions {
     // The doorman reports and audits a denial.
     if (!answer.allowed || answer.held.resource.kind !== this.#deps.kind.name) return await this.#begin(ask, '')
     const { grant } = answer
-    const { id } = answer.held.resource
-    const key = JSON.stringify([credential.id, id, grant.level, grant.id])
+    const {
+      resource: { id },
+      target,
+    } = answer.held
+    // Its target, because a reload of the configuration may change how the role is assumed.
+    const key = JSON.stringify([credential.id, id, grant.level, grant.id, target])
     let held = this.#byKey.get(key)
     if (!held) {
       held = this.#begin({ ...ask, resource: id, level: grant.level }, key)
@@ -87,14 +91,19 @@ export class RoleSessions {
       ...(level === undefined ? {} : { level }),
       ...(tool === undefined ? {} : { tool }),
     })
-    const { held } = sessions.known(permit.sessionId)
-    const { target, level: meaning } = heldBy(kind, held)
-    await sessions.started(permit, { role: target.roleArn, account: target.account })
-    const open = { permit, target, level: meaning, credentialId: identity.credential.id }
-    const session = new RoleSession(this.#deps, open, (end) => void this.#end(permit, key, end))
-    this.#open.set(permit.sessionId, session)
-    session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // the end may have moved before `onMoved` could see it
-    return session
+    try {
+      const { held } = sessions.known(permit.sessionId)
+      const { target, level: meaning } = heldBy(kind, held)
+      await sessions.started(permit, { role: target.roleArn, account: target.account })
+      const open = { permit, target, level: meaning, credentialId: identity.credential.id }
+      const session = new RoleSession(this.#deps, open, (end) => void this.#end(permit, key, end))
+      this.#open.set(permit.sessionId, session)
+      session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // the end may have moved before `onMoved` could see it
+      return session
+    } catch (error) {
+      await this.#end(permit, key, { reason: 'open-failed', error: error as Error })
+      throw error
+    }
   }
 
   async #end(permit: SessionPermit, key: string, end: RoleSessionEnd): Promise<void> {
