@@ -29,6 +29,9 @@ export interface AppOptions {
   readonly rateLimit?: number
 }
 
+/** A websocket whose client is lost without a word would stay open: its session may be busy and say nothing for hours. */
+const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 } as const
+
 export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[] }
 
 /** The HTTP side of the daemon. Denies by default: a route without `config.access` does not register. */
@@ -40,7 +43,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     bodyLimit: 256 * 1024,
     requestTimeout: 30_000,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
-    ...(options.https ? { https: options.https } : {}),
+    ...(options.https ? { https: { ...options.https, ...keepAlive } } : { http: keepAlive }),
   } as object) as unknown as FastifyInstance
 
   const routeTable = collectRoutes(app)
