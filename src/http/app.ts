@@ -12,6 +12,7 @@ import { type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
 import { problems } from './plugins/problems.ts'
 import { collectRoutes, type RouteEntry } from './plugins/route-table.ts'
+import { wellFormedText } from './plugins/well-formed-text.ts'
 
 export interface AppOptions {
   readonly identity: IdentityService
@@ -71,6 +72,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(rateLimit, { max: options.rateLimit ?? 600, timeWindow: '1 minute' })
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
+  await app.register(wellFormedText)
   await app.register(authentication, { identity: options.identity, publicUrl: options.publicUrl })
   app.addHook('onResponse', async (request, reply) => {
     const url = request.routeOptions.url ?? 'unknown'

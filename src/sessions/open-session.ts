@@ -151,7 +151,7 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     daemon_id: deps.daemonId,
     client_address: ask.client.address,
     client_via: ask.client.via,
-    tool: ask.tool?.slice(0, 128) ?? null,
+    tool: ask.tool?.slice(0, 128).toWellFormed() ?? null,
     detail: '{}',
     opened_at: session.openedAt,
     started_at: null,

@@ -120,7 +120,7 @@ export class RoleSession {
       access_key: credentials.accessKeyId,
       expires_at: credentials.expiresAt,
       address: to.client.address,
-      tool: to.tool?.slice(0, 128) ?? null,
+      tool: to.tool?.slice(0, 128).toWellFormed() ?? null,
       ...(to.destination === undefined ? {} : { destination: to.destination }),
     })
     return credentials
