@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { readHelperAsk } from './cli/aws/words.ts'
+import { endAtBrokenPipe } from './cli/broken-pipe.ts'
 
+endAtBrokenPipe()
 process.exitCode = await run(process.argv.slice(2))
 
 /** Programs that wait for `credential-process` don't wait for the rest of the command line to load. */

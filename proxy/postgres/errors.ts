@@ -3,6 +3,7 @@
  * connection ends.
  */
 
+import { printable } from '../printable.ts'
 import type { Words } from '../relay/words.ts'
 import type { BrokerError, EndNotice, EndReason, ErrorCode } from '../session.ts'
 import { encodeError } from '../wire/postgres/encode.ts'
@@ -63,9 +64,9 @@ export function errorResponse(error: BrokerError): Buffer {
   return encodeError({
     severity: 'FATAL',
     code: sqlStates[error.code],
-    message: error.message,
+    message: printable(error.message),
     detail: `Sallyport error ${error.code}.`,
-    hint: error.hint,
+    hint: error.hint === undefined ? undefined : printable(error.hint),
   })
 }
 
@@ -74,7 +75,7 @@ export function cutResponse(notice: EndNotice): Buffer {
   return encodeError({
     severity: 'FATAL',
     code: endStates[notice.reason] ?? '57P01',
-    message: notice.text,
+    message: printable(notice.text),
     detail: `The session ended: ${notice.reason}.`,
   })
 }

@@ -1,3 +1,4 @@
+import { printable } from '../../proxy/printable.ts'
 import { BrokerError, type ErrorCode, errors } from '../../proxy/session.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, notLoggedIn: 3, denied: 4, unreachable: 5 } as const
@@ -5,8 +6,11 @@ export const exitCodes = { done: 0, failed: 1, usage: 2, notLoggedIn: 3, denied:
 /** Prints what went wrong to stderr and returns the exit code for it. */
 export function fail(error: unknown): number {
   const { message, hint, code, exitCode } = error as Error & { hint?: string; code?: unknown; exitCode?: number }
+  if (code === 'EPIPE') return exitCodes.done // nobody reads on
   if (String(code).startsWith('commander.')) return exitCode === 0 ? exitCodes.done : exitCodes.usage // it has printed why
-  process.stderr.write(`sallyport: ${message}\n${hint ? `  ${hint}\n` : ''}`)
+  // Either may quote another person. Further lines are indented, so that none passes for a message of ours.
+  for (const text of [`sallyport: ${message}`, ...(hint ? [`  ${hint}`] : [])])
+    process.stderr.write(`${text.split('\n').map(printable).join('\n    ')}\n`)
   return error instanceof BrokerError ? exitCodeOf(error.code) : exitCodes.failed
 }
 
@@ -20,7 +24,19 @@ export function exitCodeOf(code: ErrorCode): number {
 
 /** One JSON document for `--json`. */
 export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+  process.stdout.write(`${escapeJson(JSON.stringify(value, null, 2))}\n`)
+}
+
+/** The same JSON, without the control characters that JSON allows: C1, DEL and those that reorder a line. */
+export function escapeJson(json: string): string {
+  return json.replace(/[\u007f-\u009f\p{Cf}\p{Zl}\p{Zp}]/gu, (found) =>
+    Array.from({ length: found.length }, (_, i) => `\\u${found.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  )
+}
+
+/** One line for people, on stdout. */
+export function printLine(text: string): void {
+  process.stdout.write(`${printable(text)}\n`)
 }
 
 /** A table for people; says so when there is nothing. Control characters of other people's text are made visible. */
@@ -40,12 +56,7 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
     )
 }
 
-/** Escapes control and formatting characters, so that a reason or a query can't drive the reader's terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (c) => `\\u{${c.codePointAt(0)?.toString(16)}}`)
-}
-
-/** Local time to the minute for tables; `--json` carries epoch milliseconds. */
+/** UTC to the minute for people; `--json` carries epoch milliseconds. */
 export function when(at: number | null): string {
-  return at === null ? '-' : new Date(at).toISOString().replace('T', ' ').slice(0, 16)
+  return at === null ? '-' : `${new Date(at).toISOString().replace('T', ' ').slice(0, 16)} UTC`
 }

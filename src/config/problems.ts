@@ -1,3 +1,4 @@
+import { printable } from '../../proxy/printable.ts'
 import type { ConfigProblem } from './config.ts'
 
 /** For a terminal: `FILE:LINE:COLUMN: PATH: MESSAGE`, what to do below it; one for each problem, with a line end. */
@@ -8,9 +9,4 @@ export function formatProblems(file: string, problems: readonly ConfigProblem[])
       return `${printable(what)}\n    ${printable(fix)}\n`
     })
     .join('')
-}
-
-/** Keys and values of the file must not control the reader's terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, (letter) => `\\u{${letter.codePointAt(0)?.toString(16)}}`)
 }

@@ -45,6 +45,7 @@ const clientSide = [
   'proxy/ports',
   'proxy/session.ts',
   'proxy/duration.ts',
+  'proxy/printable.ts',
   'proxy/constant-time.ts',
 ]
 /** Commands that start the daemon, or work on its files without it. */

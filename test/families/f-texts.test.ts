@@ -3,50 +3,14 @@ import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { verifyOffline } from '../../src/audit/verify/offline-verify.ts'
 import { streamLines } from '../../src/cli/api/api-stream.ts'
-import { buildApp } from '../../src/http/app.ts'
 import { toWellFormed } from '../../src/http/plugins/well-formed-text.ts'
-import { accessRoutes } from '../../src/http/routes/access.ts'
-import { policyRoutes } from '../../src/http/routes/policy.ts'
 import { splitLines } from '../../src/telemetry/lines.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { openAccess, ordersId } from '../src/access/access-setup.ts'
+import { ordersId } from '../src/access/access-setup.ts'
 import { newDir, openAudit, revoked } from '../src/audit/start-audit.ts'
-
-async function startApp(t: Test) {
-  const setup = await openAccess(t)
-  const unused = () => {
-    throw new Error('these routes do not ask for this')
-  }
-  const app = await buildApp({
-    identity: {
-      authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
-      ...setup.identity,
-      credentialLive: unused,
-      tokenKeys: unused,
-      identify: unused,
-      sweep: unused,
-    },
-    logger: createLogger({ level: 'silent' }),
-    metrics: createMetrics(),
-    publicUrl: 'http://127.0.0.1',
-    trustedProxies: [],
-    routes: [accessRoutes(setup), policyRoutes(setup)],
-  })
-  t.teardown(() => app.close())
-  const call = async (person: string, method: 'GET' | 'POST', url: string, payload?: string) => {
-    const headers = {
-      authorization: `Bearer ${person}`,
-      ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
-    }
-    const response = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
-    return { status: response.statusCode, body: response.json() }
-  }
-  return { setup, call }
-}
+import { startApp } from './f-app.ts'
 
 /** As JSON that names the code units, so that it leaves this file as a client would send it. */
 const asking = (reason: string, level = 'readonly') =>

@@ -1,7 +1,7 @@
 import type { Outcome, RequestView } from '../../contract/requests.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { formatRemaining } from '../duration.ts'
-import { printable, when } from '../output.ts'
+import { printLine, when } from '../output.ts'
 
 export async function getRequest(api: ApiClient, id: string): Promise<RequestView> {
   return (await api.call('GET /api/v1/requests/:id', { params: { id } })).request
@@ -41,15 +41,15 @@ export function printRequest(request: RequestView): void {
     ]),
     ['expires', when(request.expiresAt)],
   ]
-  for (const [name, value] of lines) process.stdout.write(`${name.padEnd(10)}${printable(value)}\n`)
+  for (const [name, value] of lines) printLine(`${name.padEnd(10)}${value}`)
 }
 
 /** The outcome of a request, and what to type next. */
 export function printOutcome({ request, grant }: Outcome): void {
   if (grant) {
-    process.stdout.write(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})\n`)
+    printLine(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})`)
     return
   }
-  process.stdout.write(`${request.id} is waiting for approval, stage ${describeStage(request)}\n`)
-  process.stdout.write(`  an approver can run: sallyport approve ${request.id}\n`)
+  printLine(`${request.id} is waiting for approval, stage ${describeStage(request)}`)
+  printLine(`  an approver can run: sallyport approve ${request.id}`)
 }

@@ -1,7 +1,7 @@
 import type { GrantView } from '../../contract/grants.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
-import { printable, printJson, printTable, when } from '../output.ts'
+import { printJson, printLine, printTable, when } from '../output.ts'
 import { printOutcome } from './access-request.ts'
 
 export const registerGrants: Register = (program) => {
@@ -27,7 +27,7 @@ export const registerGrants: Register = (program) => {
     .action(async (id: string, { reason = '' }: { reason?: string }) => {
       const api = await open()
       const { grant } = await api.call('POST /api/v1/grants/:id/revoke', { params: { id }, body: { reason } })
-      process.stdout.write(`${id} is ${printable(grant.state)}\n`)
+      printLine(`${id} is ${grant.state}`)
     })
   program
     .command('return <grant>')
@@ -35,7 +35,7 @@ export const registerGrants: Register = (program) => {
     .action(async (id: string) => {
       const api = await open()
       await api.call('POST /api/v1/grants/:id/return', { params: { id } })
-      process.stdout.write(`${id} was returned\n`)
+      printLine(`${id} was returned`)
     })
   program
     .command('extend <grant>')

@@ -1,6 +1,7 @@
+import { printable } from '../../../proxy/printable.ts'
 import type { WhyAnswer } from '../../contract/policy.ts'
 import type { Register } from '../cli.ts'
-import { printable, printJson } from '../output.ts'
+import { printJson } from '../output.ts'
 
 export const registerPolicy: Register = (program) => {
   program

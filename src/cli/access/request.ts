@@ -3,7 +3,7 @@ import type { RequestView } from '../../contract/requests.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
-import { exitCodes, printJson } from '../output.ts'
+import { exitCodes, printJson, printLine } from '../output.ts'
 import { getRequest, printOutcome } from './access-request.ts'
 
 interface Options {
@@ -57,6 +57,6 @@ async function waitForDecision(api: ApiClient, id: string): Promise<RequestView>
 }
 
 function report(request: RequestView, options: Options): void {
-  if (!options.json) process.stdout.write(`${request.id} is ${request.statusReason ?? request.status}\n`)
+  if (!options.json) printLine(`${request.id} is ${request.statusReason ?? request.status}`)
   if (request.status !== 'granted') process.exitCode = exitCodes.denied
 }

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import type { RequestView } from '../../contract/requests.ts'
 import type { Register } from '../cli.ts'
 import { formatRemaining } from '../duration.ts'
-import { exitCodes, printJson, printTable } from '../output.ts'
+import { exitCodes, printJson, printLine, printTable } from '../output.ts'
 import { describeStage, getRequest, printOutcome, printRequest } from './access-request.ts'
 
 interface DecideOptions {
@@ -44,7 +44,7 @@ export const registerRequests: Register = (program) => {
         const body = { digest: request.digest, comment: options.comment }
         const decided = await api.call(`POST /api/v1/requests/:id/${verdict}`, { params: { id }, body })
         if (options.json) printJson(decided)
-        else if (verdict === 'deny') process.stdout.write(`${id} was denied\n`)
+        else if (verdict === 'deny') printLine(`${id} was denied`)
         else printOutcome(decided)
       })
   }
@@ -55,7 +55,7 @@ export const registerRequests: Register = (program) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
       await api.call('POST /api/v1/requests/:id/cancel', { params: { id } })
-      process.stdout.write(`${id} was cancelled\n`)
+      printLine(`${id} was cancelled`)
     })
 }
 

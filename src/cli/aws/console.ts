@@ -25,7 +25,7 @@ export async function openConsole(
     printJson(link)
     return exitCodes.done
   }
-  const until = `${link.destination}, until ${when(link.expiresAt)} UTC`
+  const until = `${link.destination}, until ${when(link.expiresAt)}`
   if (options.print) {
     process.stdout.write(`${link.url}\n`)
     process.stderr.write(`${until}\n`)

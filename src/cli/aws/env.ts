@@ -27,7 +27,7 @@ export async function printEnv(
   const lines = rivals.filter((name) => name in values || process.env[name] !== undefined)
   process.stdout.write(`${lines.map((name) => setVariable(shell, name, values[name])).join('\n')}\n`)
   process.stderr.write(
-    `# valid until ${when(held.expiresAt)} UTC and not renewed; for longer work use: sallyport aws ${resource} exec -- CMD\n`,
+    `# valid until ${when(held.expiresAt)} and not renewed; for longer work use: sallyport aws ${resource} exec -- CMD\n`,
   )
   return exitCodes.done
 }

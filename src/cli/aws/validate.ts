@@ -1,7 +1,8 @@
+import { printable } from '../../../proxy/printable.ts'
 import type { AccountReport } from '../../contract/aws.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { openApiClient } from '../login/login-store.ts'
-import { exitCodes, printable, printJson } from '../output.ts'
+import { exitCodes, printJson } from '../output.ts'
 
 const marks = { ok: 'ok     ', failed: 'FAILED ', skipped: 'skipped' } as const
 
@@ -37,7 +38,7 @@ function summary(reports: readonly AccountReport[]): string {
 }
 
 function print({ account, trust, findings }: AccountReport): void {
-  process.stdout.write(`account ${account}, trust ${trust}\n`)
+  process.stdout.write(`account ${printable(account)}, trust ${trust}\n`)
   for (const { check, outcome, detail, fix } of findings) {
     process.stdout.write(`  ${marks[outcome]} ${printable(check)}: ${printable(detail)}\n`)
     if (fix !== null) process.stdout.write(`          ${printable(fix)}\n`)

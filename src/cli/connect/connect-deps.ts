@@ -1,3 +1,4 @@
+import { onBrokenPipe } from '../broken-pipe.ts'
 import type { ConnectDeps } from './open-connections.ts'
 
 /** Runs a connecting command with the login of one server. The user may sign in again while it runs. */
@@ -17,6 +18,7 @@ export async function untilStopped<T>(run: (signal: AbortSignal) => Promise<T>):
   const onSignal = () => stop.abort()
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.once(signal, onSignal)
+  using _stop = onBrokenPipe(onSignal)
   try {
     return await run(stop.signal)
   } finally {

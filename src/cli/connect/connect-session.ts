@@ -115,7 +115,7 @@ function printConnection({ target, settings }: Connection, form: SettingsForm | 
 }
 
 function headline({ id, level, endsAt }: Target): string {
-  return `# ${id}${level === undefined ? '' : ` at level ${level}`}${endsAt === null ? '' : `, until ${when(endsAt)} UTC`}`
+  return `# ${id}${level === undefined ? '' : ` at level ${level}`}${endsAt === null ? '' : `, until ${when(endsAt)}`}`
 }
 
 function describeGrantEnd(target: Target, cut: string | undefined, now: number): string {

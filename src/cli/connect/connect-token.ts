@@ -48,7 +48,7 @@ function guidance({ id, expiresAt }: IssuedConnectToken, ca: string | undefined)
   const trust = ca
     ? `the broker is verified against ${ca}`
     : "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
-  return `The token is valid until ${when(expiresAt)} UTC or until the grant ends; it will not be shown again.
+  return `The token is valid until ${when(expiresAt)} or until the grant ends; it will not be shown again.
 Revoke it earlier with: sallyport tokens revoke t_${id}
 TLS: ${trust}.`
 }

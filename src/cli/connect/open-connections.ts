@@ -4,9 +4,9 @@ import type { LocalProtocol } from '../../../proxy/local/local-protocol.ts'
 import type { ClientSettings } from '../../../proxy/local/postgres/client-settings.ts'
 import { localProtocols } from '../../../proxy/local/protocols.ts'
 import { type BrokerEnd, sessionCutCode } from '../../../proxy/local/relay.ts'
+import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ApiClient } from '../api/api-client.ts'
-import { printable } from '../output.ts'
 import type { Target } from './target.ts'
 
 /** What the connecting commands need of the world. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:os'
+import { onBrokenPipe } from '../broken-pipe.ts'
 
 /**
  * Runs a program on this terminal. Ctrl-C reaches it from there; we must only not die of it before it does.
@@ -16,6 +17,7 @@ export async function runProgram(
   const child = spawn(program, args, { stdio: 'inherit', env, shell: false })
   const passOn = (signal: NodeJS.Signals) => child.kill(signal)
   const ignore = () => {}
+  using _goOn = onBrokenPipe(ignore)
   process.on('SIGINT', ignore)
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, passOn)
   try {

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path'
+import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { createApiClient } from '../api/api-client.ts'
-import { printable, when } from '../output.ts'
+import { when } from '../output.ts'
 import { currentLogin, forgetLogin, keepLogin, trust } from './login-store.ts'
 import { signInByBrowser, signInByDevice } from './sign-in.ts'
 
@@ -34,7 +35,7 @@ export async function login(ask: LoginAsk): Promise<void> {
 }
 
 function until(expiresAt: number): string {
-  return `until ${when(expiresAt)} UTC`
+  return `until ${when(expiresAt)}`
 }
 
 /** Ends the login at the broker, then forgets it. A login that has ended already is only forgotten. */

@@ -46,7 +46,7 @@ export const registerLogin: Register = (program) => {
 }
 
 async function print(me: WhoAmI, server: string): Promise<void> {
-  const { printable } = await import('../output.ts')
+  const { printLine } = await import('../output.ts')
   const lines = [
     ['name', me.principal.name],
     ['groups', me.principal.groups.join(', ') || '-'],
@@ -56,5 +56,5 @@ async function print(me: WhoAmI, server: string): Promise<void> {
     ['id', me.principal.id],
     ['server', server],
   ]
-  for (const [label = '', value = ''] of lines) process.stdout.write(`${label.padEnd(10)} ${printable(value)}\n`)
+  for (const [label = '', value = ''] of lines) printLine(`${label.padEnd(10)} ${value}`)
 }

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { SignedIn } from '../../contract/login.ts'
 import { createApiClient } from '../api/api-client.ts'
-import { printable } from '../output.ts'
 import { listenForCode } from './loopback-callback.ts'
 import { openBrowser } from './open-browser.ts'
 

@@ -4,7 +4,7 @@ import type { Input } from '../../contract/routes.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
-import { exitCodes, printable, printJson } from '../output.ts'
+import { escapeJson, exitCodes, printJson, printLine } from '../output.ts'
 
 type AuditQuery = Input<'GET /api/v1/audit/events', 'query'>
 
@@ -49,7 +49,7 @@ function registerTail(program: Command, audit: Command): void {
     .option('--json', 'print JSON lines')
     .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
       const api = await openApi(program)
-      const print = options.json ? printLine : printEvent
+      const print = options.json ? printJsonLine : printEvent
       const begun = options.since ?? (options.follow ? undefined : 3_600_000)
       const events = begun === undefined ? [] : await searchAll(api, { since: Date.now() - begun })
       for (const event of events) print(event)
@@ -98,7 +98,7 @@ function registerExport(program: Command, audit: Command): void {
       const text = async function* () {
         for await (const line of streamLines(api, 'GET /api/v1/audit/export')) {
           count += 1
-          yield `${line}\n`
+          yield `${options.out === undefined && process.stdout.isTTY ? escapeJson(line) : line}\n`
         }
       }
       if (options.out === undefined) await pipeline(text, process.stdout, { end: false })
@@ -167,8 +167,8 @@ async function searchAll(api: ApiClient, filter: Pick<AuditQuery, 'since'>): Pro
   return found.reverse()
 }
 
-function printLine(event: AuditRecord): void {
-  process.stdout.write(`${JSON.stringify(event)}\n`)
+function printJsonLine(event: AuditRecord): void {
+  process.stdout.write(`${escapeJson(JSON.stringify(event))}\n`)
 }
 
 function printEvent({ seq, at, type, actor, fields, text }: AuditRecord): void {
@@ -176,15 +176,14 @@ function printEvent({ seq, at, type, actor, fields, text }: AuditRecord): void {
     .filter(([, value]) => value !== null && value !== '')
     .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
   const line = [String(seq).padStart(5), new Date(at).toISOString(), type.padEnd(20), actor, ...members].join('  ')
-  process.stdout.write(`${printable(line)}\n`)
+  printLine(line)
 }
 
 function printReport(report: AuditReport): void {
-  const write = (line: string) => process.stdout.write(`${printable(line)}\n`)
-  write(report.summary)
+  printLine(report.summary)
   const recordings = report.recordings === null ? '' : `, ${report.recordings} recordings compared`
-  write(`${report.checkpoints} checkpoints${recordings}; installation ${report.installation}`)
-  for (const { where, at, what } of report.problems) write(`${where} ${at}: ${what}`)
-  if (report.problemCount > report.problems.length) write(`… ${report.problemCount - report.problems.length} more`)
-  for (const note of report.notes) write(`note: ${note}`)
+  printLine(`${report.checkpoints} checkpoints${recordings}; installation ${report.installation}`)
+  for (const { where, at, what } of report.problems) printLine(`${where} ${at}: ${what}`)
+  if (report.problemCount > report.problems.length) printLine(`… ${report.problemCount - report.problems.length} more`)
+  for (const note of report.notes) printLine(`note: ${note}`)
 }

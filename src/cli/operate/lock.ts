@@ -1,5 +1,5 @@
 import type { Register } from '../cli.ts'
-import { printable } from '../output.ts'
+import { printLine } from '../output.ts'
 
 export const registerLock: Register = (program) => {
   const act = async (verb: 'lock' | 'unlock', reference: string, reason: string | undefined): Promise<string> => {
@@ -7,20 +7,20 @@ export const registerLock: Register = (program) => {
     const api = await openApiClient(program.opts())
     const body = { reason: reason || undefined }
     const { principal } = await api.call(`POST /api/v1/principals/:id/${verb}`, { params: { id: reference }, body })
-    return `${printable(principal.name)} (${principal.id})`
+    return `${principal.name} (${principal.id})`
   }
   program
     .command('lock <principal>')
     .description('lock an identity now: its tokens are revoked and its sessions are cut (admin)')
     .option('--reason <text>', 'kept in the audit log')
     .action(async (reference: string, options: { reason?: string }) => {
-      process.stdout.write(`${await act('lock', reference, options.reason)} is locked\n`)
+      printLine(`${await act('lock', reference, options.reason)} is locked`)
     })
   program
     .command('unlock <principal>')
     .description('let a locked identity sign in again (admin); revoked tokens stay revoked')
     .option('--reason <text>', 'kept in the audit log')
     .action(async (reference: string, options: { reason?: string }) => {
-      process.stdout.write(`${await act('unlock', reference, options.reason)} may sign in again\n`)
+      printLine(`${await act('unlock', reference, options.reason)} may sign in again`)
     })
 }

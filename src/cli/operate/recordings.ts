@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { RecordedEntry, RecordingHeader, RecordingView } from '../../contract/recordings.ts'
 import type { Register } from '../cli.ts'
-import { printable, printJson, printTable, when } from '../output.ts'
+import { escapeJson, printJson, printLine, printTable, when } from '../output.ts'
 
 export const registerRecordings: Register = (program) => {
   const recordings = program.command('recordings').description('list and replay recorded sessions')
@@ -33,7 +33,7 @@ function registerPlay(program: Command, recordings: Command): void {
       const api = await openApiClient(program.opts())
       let isFirst = true
       for await (const line of streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId: id } })) {
-        if (options.json) process.stdout.write(`${line}\n`)
+        if (options.json) process.stdout.write(`${escapeJson(line)}\n`)
         else if (isFirst) printHeader(JSON.parse(line))
         else printEntry(JSON.parse(line))
         isFirst = false
@@ -59,10 +59,10 @@ function printList(found: readonly RecordingView[]): void {
 }
 
 function printHeader({ session, verified }: RecordingHeader): void {
-  write(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
-  const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} UTC (${session.endReason})`
-  write(`${when(session.openedAt)} UTC – ${ended}; ${verified.entries} entries`)
-  write(
+  printLine(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
+  const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} (${session.endReason})`
+  printLine(`${when(session.openedAt)} – ${ended}; ${verified.entries} entries`)
+  printLine(
     verified.ok ? 'recording verified' : `VERIFICATION FAILED: ${verified.problem ?? 'the recording does not match'}`,
   )
 }
@@ -86,16 +86,12 @@ function printEntry(entry: Entry): void {
   const { at, type = '', sql, values, ms, rows, tags, error } = entry
   const time = at === undefined ? '' : new Date(at).toISOString().slice(11, 23)
   const outcome = error ? `ERROR ${error.code}: ${error.message}` : (tags ?? []).join(', ') || `${rows ?? 0} rows`
-  write('')
-  write(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
-  for (const line of (sql ?? '').split('\n')) if (line !== '') write(`    ${line}`)
+  printLine('')
+  printLine(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
+  for (const line of (sql ?? '').split('\n')) if (line !== '') printLine(`    ${line}`)
   values?.forEach((value, i) => {
-    write(`    $${i + 1} = ${value === null ? 'NULL' : JSON.stringify(value)}`)
+    printLine(`    $${i + 1} = ${value === null ? 'NULL' : JSON.stringify(value)}`)
   })
   for (const [name, value] of Object.entries(entry))
-    if (!known.includes(name)) write(`    ${name}: ${JSON.stringify(value)}`)
-}
-
-function write(line: string): void {
-  process.stdout.write(`${printable(line)}\n`)
+    if (!known.includes(name)) printLine(`    ${name}: ${JSON.stringify(value)}`)
 }

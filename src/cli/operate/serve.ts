@@ -1,3 +1,4 @@
+import { onBrokenPipe } from '../broken-pipe.ts'
 import type { Register } from '../cli.ts'
 import { exitCodes } from '../output.ts'
 
@@ -7,6 +8,7 @@ export const registerServe: Register = (program) => {
     .description('run the daemon until SIGTERM; SIGHUP reloads the rules')
     .requiredOption('--config <file>', 'YAML configuration')
     .action(async (options: { config: string }) => {
+      using _goOn = onBrokenPipe(() => {}) // anchors on stdout report their failed writes themselves
       const { startDaemon } = await import('../../daemon.ts')
       const daemon = await startDaemon({ configFile: options.config, env: process.env })
       if (!daemon) {

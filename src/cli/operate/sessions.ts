@@ -1,6 +1,6 @@
 import type { SessionView } from '../../contract/sessions.ts'
 import type { Register } from '../cli.ts'
-import { printJson, printTable, when } from '../output.ts'
+import { printJson, printLine, printTable, when } from '../output.ts'
 
 interface ListOptions {
   all?: boolean
@@ -37,7 +37,7 @@ export const registerSessions: Register = (program) => {
       const { openApiClient } = await import('../login/login-store.ts')
       const api = await openApiClient(program.opts())
       await api.call('POST /api/v1/sessions/:id/kill', { params: { id }, body: { reason } })
-      process.stdout.write(`${id} was ended\n`)
+      printLine(`${id} was ended`)
     })
 }
 

@@ -3,7 +3,7 @@ import type { Scope } from '../../contract/route-contract.ts'
 import type { ApiTokenView, ConnectTokenView } from '../../contract/tokens.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
-import { printable, printJson, printTable, when } from '../output.ts'
+import { printJson, printLine, printTable, when } from '../output.ts'
 
 interface CreateOptions {
   readonly scope?: readonly Scope[]
@@ -68,7 +68,7 @@ export const registerTokens: Register = (program) => {
       process.stdout.write(`${created.token}\n`)
       const scopeList = created.scopes.join(', ')
       process.stderr.write(
-        `${created.id} is valid until ${when(created.expiresAt)} UTC with the scopes ${scopeList}. It will not be shown again.\n`,
+        `${created.id} is valid until ${when(created.expiresAt)} with the scopes ${scopeList}. It will not be shown again.\n`,
       )
     })
   tokens
@@ -78,7 +78,7 @@ export const registerTokens: Register = (program) => {
       const api = await client()
       if (id.startsWith('api_')) await api.call('DELETE /api/v1/tokens/:id', { params: { id } })
       else await api.call('DELETE /api/v1/connect-tokens/:id', { params: { id: id.replace(/^t_/, '') } })
-      process.stdout.write(`${printable(id)} was revoked\n`)
+      printLine(`${id} was revoked`)
     })
 }
 

@@ -1,0 +1,43 @@
+import type { Test } from 'tap'
+import { buildApp } from '../../src/http/app.ts'
+import { accessRoutes } from '../../src/http/routes/access.ts'
+import { policyRoutes } from '../../src/http/routes/policy.ts'
+import { resourceRoutes } from '../../src/http/routes/resources.ts'
+import { createLogger } from '../../src/telemetry/logger.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { openAccess, startedAt } from '../src/access/access-setup.ts'
+
+/** The API of requests, grants and rules, with people whose token is their name. */
+export async function startApp(t: Test) {
+  const setup = await openAccess(t, { isRealTime: true })
+  setup.clock.advance(Date.now() - startedAt)
+  const unused = () => {
+    throw new Error('these routes do not ask for this')
+  }
+  const app = await buildApp({
+    identity: {
+      authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
+      ...setup.identity,
+      credentialLive: unused,
+      tokenKeys: unused,
+      identify: unused,
+      sweep: unused,
+    },
+    logger: createLogger({ level: 'silent' }),
+    metrics: createMetrics(),
+    publicUrl: 'http://127.0.0.1',
+    trustedProxies: [],
+    routes: [accessRoutes(setup), resourceRoutes(setup), policyRoutes(setup)],
+  })
+  t.teardown(() => app.close())
+  const call = async (person: string, method: 'GET' | 'POST', url: string, payload?: string) => {
+    const headers = {
+      authorization: `Bearer ${person}`,
+      ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
+    }
+    const response = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
+    return { status: response.statusCode, body: response.json() }
+  }
+  const listen = () => app.listen({ host: '127.0.0.1', port: 0 })
+  return { setup, call, listen }
+}
