@@ -26,9 +26,13 @@ export const Oidc = Type.Object(
     session_idle: Type.Optional(Duration('A browser or CLI login ends after this long without use', '12h')),
     session_max: Type.Optional(Duration('A browser or CLI login ends after this long in any case', '24h')),
     probe_every: Type.Optional(
-      Duration('How often the refresh token is checked, so that people who have left lose access', '15m', {
-        most: '15m',
-      }),
+      Duration(
+        'How often the refresh token is checked, so that people who have left lose access; a refusal is confirmed once, up to a minute later',
+        '15m',
+        {
+          most: '15m',
+        },
+      ),
     ),
   },
   { ...strict, description: 'Where people sign in' },

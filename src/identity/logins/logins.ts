@@ -44,9 +44,16 @@ export interface Logins {
 
 /**
  * Asks the provider whether a person is still active, with the refresh token of a login.
- * `gone`: the provider refused the token. `unavailable`: no answer, ask again later.
+ * `gone`: the provider refused the token. `unavailable`: ask again later; the token is as good as before, or as the one
+ * that was kept. `lost`: the token was sent and no answer came, so the provider may have replaced it.
  */
-export type Prober = (refreshToken: string) => Promise<Refreshed | 'gone' | 'unavailable'>
+export type Prober = (refreshToken: string, keep: KeepToken) => Promise<Refreshed | 'gone' | 'unavailable' | 'lost'>
+
+/**
+ * Called once the provider has answered, before anything else of the answer is read.
+ * @param rotated what replaces the refresh token from now on; null when it stays
+ */
+export type KeepToken = (rotated: string | null) => Promise<void>
 
 export interface Refreshed extends Vouched {
   /** As it came, where one came; it was checked. */

@@ -1,19 +1,25 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Core } from '../core.ts'
 import { principalId, readClaims } from '../directory/claims.ts'
+import { type KeptToken, readKeptToken, writeKeptToken } from './kept-token.ts'
 import { type LoginKeeper, sealPurpose } from './login-keeper.ts'
 import type { LoginRow } from './login-store.ts'
-import type { Prober, Vouched } from './logins.ts'
+import type { Prober, Refreshed } from './logins.ts'
 
 const atOnce = 8
-const deadlineMs = 30_000 // a prober has a shorter one of its own: an answer that comes later is lost, and a rotated token with it
+const deadlineMs = 30_000 // how long a round waits for one answer; an answer that comes later still counts
 const retryMs = 60_000
-
-type Answer = Awaited<ReturnType<Prober>>
+const mostRaces = 10
 
 /**
- * Tries the refresh tokens that are due. An answer refreshes groups and labels; a refusal ends the login, and the identity
- * with it, unless another of its logins is still vouched for.
+ * `gone`: the provider refused this very token twice. `refused`: for the first time, so nothing follows yet.
+ * `ended`: the login ended, but that says nothing about the person.
+ */
+type Answer = Refreshed | 'gone' | 'refused' | 'ended' | 'unavailable'
+
+/**
+ * Tries the refresh tokens that are due. An answer refreshes groups and labels; a token that is refused twice ends the
+ * login, and the identity with it, unless another of its logins is still vouched for.
  */
 export async function probeLogins(core: Core, logins: LoginKeeper): Promise<void> {
   const { prober } = core
@@ -40,7 +46,8 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
   const due = new Set(rows.map((row) => row.id))
   for (const row of await logins.store.ofPrincipal(id)) {
     if (row.refresh_token === null || due.has(row.id)) continue
-    if ((await probeOne(core, logins, prober, row)) !== 'gone') return
+    const answer = await probeOne(core, logins, prober, row)
+    if (answer !== 'gone' && answer !== 'ended') return
   }
   const left = await logins.store.ofPrincipal(id)
   if (left.some((row) => due.has(row.id) && row.refresh_token !== null)) return
@@ -63,32 +70,60 @@ export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: str
     throw required('the identity provider issued no refresh token to obtain one (scope offline_access)')
   const answer = await probeOne(core, logins, core.prober, row)
   if (answer === 'unavailable') throw new BrokerError('PROVIDER_UNAVAILABLE')
-  if (answer === 'gone') throw required('the identity provider has ended this sign-in')
+  if (answer === 'refused') throw required('the identity provider refused to renew this sign-in')
+  if (answer === 'gone' || answer === 'ended') throw required('the identity provider has ended this sign-in')
   if (answer.idToken === undefined) throw required('the identity provider returns none with a refresh')
   return answer.idToken
 }
 
-/** One at a time for each login: a token that was rotated meanwhile is invalid, and trying it would end the login. */
-function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
-  return core.mutex.run(`probe ${id}`, async () => {
+/**
+ * One at a time for each login: a token that was rotated meanwhile is invalid, and trying it would end the login. An
+ * answer after the deadline is still dealt with, and the next attempt waits for it.
+ */
+async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
+  const { promise: late, resolve } = Promise.withResolvers<'unavailable'>()
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    resolve('unavailable')
+  }, deadlineMs)
+  const probing = core.mutex.run(`probe ${id}`, async () => {
     const row = await logins.store.byId(id)
     return row ? await tryToken(core, logins, prober, row) : 'unavailable'
   })
+  probing.catch((error: unknown) => {
+    if (isLate) core.logger.error({ err: error, login: id }, 'could not probe a login')
+  })
+  try {
+    return await Promise.race([probing, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: LoginRow): Promise<Answer> {
   if (row.refresh_token === null) return 'unavailable'
-  const answer = await ask(core, prober, row, row.refresh_token)
+  const before = readKeptToken(core.keyring.unseal(sealPurpose(row.id), row.refresh_token).toString())
+  const note = (kept: KeptToken, inMs: number) => keepToken(core, logins, row, kept, core.clock.now() + inMs)
+  // Written before it is sent: the connection, the store or this process may fail before the answer is kept.
+  if (!(await note({ ...before, inDoubt: true }, retryMs))) return 'unavailable'
+  let known = before
+  const answer = await prober(before.token, async (rotated) => {
+    const kept = { token: rotated ?? before.token, inDoubt: false, refusedAt: null }
+    await note(kept, retryMs)
+    known = kept
+  })
+  if (answer === 'lost') return unanswered(core, row)
   if (answer === 'unavailable') {
-    core.logger.warn({ login: row.id }, 'the identity provider did not answer a refresh')
-    await logins.store.replace(row, { probe_at: core.clock.now() + retryMs })
-    return answer
+    await note(known, retryMs)
+    return unanswered(core, row)
   }
-  if (answer === 'gone' || principalId(answer.issuer, answer.subject) !== row.principal_id) {
+  if (answer === 'gone') return await refused(core, logins, row, before)
+  if (principalId(answer.issuer, answer.subject) !== row.principal_id) {
     await logins.end(row.id, 'gone')
-    return 'gone'
+    return 'ended'
   }
-  await keepToken(core, logins, row, answer)
+  await note(known, core.config.probeEveryMs)
   await core.mutex.run(row.principal_id, async () => {
     const principal = await core.directory.row(row.principal_id)
     if (principal) await core.directory.update(principal, readClaims(answer))
@@ -96,32 +131,37 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
   return answer
 }
 
-/** A provider that rotates has made the old token useless, so the new one is kept before anything else. */
-async function keepToken(core: Core, logins: LoginKeeper, row: LoginRow, vouched: Vouched): Promise<void> {
-  const probe_at = core.clock.now() + core.config.probeEveryMs
-  const rotated = vouched.refreshToken
-  const change =
-    rotated === null
-      ? { probe_at }
-      : { probe_at, refresh_token: core.keyring.seal(sealPurpose(row.id), Buffer.from(rotated)) }
-  for (let attempt = 0, newest = row; attempt < 3; attempt++) {
-    if (await logins.store.replace(newest, change)) return
-    const again = await logins.store.byId(row.id) // the login was used meanwhile, or ended
-    if (!again) return
-    newest = again
-  }
+function unanswered(core: Core, row: LoginRow): 'unavailable' {
+  core.logger.warn({ login: row.id }, 'the identity provider gave no usable answer to a refresh; will try again')
+  return 'unavailable'
 }
 
-async function ask(core: Core, prober: Prober, row: LoginRow, sealed: Uint8Array): Promise<Answer> {
-  const token = core.keyring.unseal(sealPurpose(row.id), sealed).toString()
-  const { promise: late, resolve } = Promise.withResolvers<'unavailable'>()
-  const timer = setTimeout(() => resolve('unavailable'), deadlineMs)
-  try {
-    return await Promise.race([prober(token), late])
-  } catch (error) {
-    core.logger.error({ err: error, login: row.id }, 'could not reach the identity provider')
-    return 'unavailable'
-  } finally {
-    clearTimeout(timer)
+/** Once may be a mistake of the provider, and a token in doubt may be one that it has replaced: neither says that the person left. */
+async function refused(core: Core, logins: LoginKeeper, row: LoginRow, before: KeptToken): Promise<Answer> {
+  const now = core.clock.now()
+  const againMs = Math.min(retryMs, core.config.probeEveryMs)
+  const refusedAt = before.refusedAt ?? now
+  if (before.refusedAt === null || now - refusedAt < againMs) {
+    core.logger.warn({ login: row.id }, 'the identity provider refused a refresh token; will ask once more')
+    await keepToken(core, logins, row, { ...before, refusedAt }, refusedAt + againMs)
+    return 'refused'
   }
+  await logins.end(row.id, 'gone')
+  if (!before.inDoubt) return 'gone'
+  core.logger.warn(
+    { login: row.id },
+    'a refresh token was refused after an answer to it was lost; only its login ended',
+  )
+  return 'ended'
+}
+
+/** @returns whether the login is still there */
+async function keepToken(core: Core, logins: LoginKeeper, row: LoginRow, kept: KeptToken, probeAt: number) {
+  const refresh_token = core.keyring.seal(sealPurpose(row.id), writeKeptToken(kept))
+  for (let attempt = 0; attempt < mostRaces; attempt++) {
+    const newest = await logins.store.byId(row.id) // the login was used meanwhile, or ended
+    if (!newest) return false
+    if (await logins.store.replace(newest, { probe_at: probeAt, refresh_token })) return true
+  }
+  throw new Error(`login ${row.id} changes too often to keep its refresh token`)
 }

@@ -14,6 +14,7 @@ import { isLoopback } from '../../../proxy/ports/loopback.ts'
 import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import { providerFailure } from './oidc-errors.ts'
+import { keepingFetch } from './refresh.ts'
 
 export interface ProviderDeps {
   readonly config: Pick<Config['oidc'], 'issuer' | 'clientId' | 'clientSecret'>
@@ -56,7 +57,7 @@ async function discover(deps: ProviderDeps, left: number): Promise<Configuration
       timeout: timeoutS,
       // Signatures are checked also where TLS to the token endpoint would do (OpenID Connect Core 3.1.3.7, 6).
       execute: [enableNonRepudiationChecks, ...(isLoopbackHttp(url) ? [allowInsecureRequests] : [])],
-      ...(deps.fetch ? { [customFetch]: deps.fetch } : {}),
+      [customFetch]: keepingFetch(deps.fetch ?? ((url, options) => fetch(url, options as RequestInit))),
     })
   } catch (error) {
     const failure = providerFailure(error, 'its discovery document')

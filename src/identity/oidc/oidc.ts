@@ -7,7 +7,6 @@ import {
   randomNonce,
   randomPKCECodeVerifier,
   randomState,
-  refreshTokenGrant,
   skipSubjectCheck,
 } from 'openid-client'
 import { BrokerError } from '../../../proxy/session.ts'
@@ -17,8 +16,9 @@ import type { Prober, Vouched } from '../logins/logins.ts'
 import { type PendingSignIn, type SignInPurpose, type Strength, signInWithinMs } from '../sign-in/sign-in.ts'
 import { createLogoutReader, type EndedAtProvider } from './logout-token.ts'
 import { needsUserinfo, type ProviderClaims, readClaims } from './oidc-claims.ts'
-import { isGone, providerFailure } from './oidc-errors.ts'
+import { providerFailure } from './oidc-errors.ts'
 import { createDiscovery, type ProviderDeps } from './oidc-provider.ts'
+import { refresh } from './refresh.ts'
 
 /** Follows OpenID Connect Core 1.0 (code flow), RFC 7636 (PKCE, S256), RFC 9207 and Back-Channel Logout 1.0. */
 export interface Oidc {
@@ -29,7 +29,7 @@ export interface Oidc {
    * @throws BrokerError LOGIN_FAILED, PROVIDER_UNAVAILABLE
    */
   finish(pending: PendingSignIn, query: URLSearchParams): Promise<Vouched>
-  /** Tries a refresh token; the answer carries the one to keep from now on. */
+  /** Tries a refresh token. */
   readonly prober: Prober
   /** @throws BrokerError LOGIN_FAILED when the logout token isn't the provider's, or isn't for us */
   readLogoutToken(token: string): Promise<EndedAtProvider>
@@ -95,14 +95,14 @@ export function createOidc(deps: OidcDeps): Oidc {
         throw providerFailure(error, 'its tokens')
       }
     },
-    prober: async (refreshToken) => {
+    prober: async (refreshToken, keep) => {
       try {
         const found = await provider()
-        const tokens = await refreshTokenGrant(found, refreshToken)
+        const tokens = await refresh(found, refreshToken, keep)
+        if (tokens === 'gone' || tokens === 'lost') return tokens
         const { id_token: idToken } = tokens
         return { ...(await vouch(deps, found, tokens, refreshToken)), ...(idToken === undefined ? {} : { idToken }) }
       } catch (error) {
-        if (isGone(error)) return 'gone'
         deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'could not probe a sign-in')
         return 'unavailable'
       }
@@ -111,7 +111,7 @@ export function createOidc(deps: OidcDeps): Oidc {
   }
 }
 
-type Tokens = Pick<Awaited<ReturnType<typeof refreshTokenGrant>>, 'access_token' | 'refresh_token' | 'claims'>
+type Tokens = Pick<Awaited<ReturnType<typeof authorizationCodeGrant>>, 'access_token' | 'refresh_token' | 'claims'>
 
 /** An ID token may be missing from an answer to a refresh; then userinfo says who it is about. */
 async function vouch(deps: OidcDeps, found: Configuration, tokens: Tokens, kept?: string): Promise<Vouched> {

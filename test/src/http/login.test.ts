@@ -249,15 +249,15 @@ t.test('the probe says who is still there, who is gone, and when nobody answers'
   await createPerson('alice').signIn(`${url}/login`)
   const first = logins.begun[0]?.vouched.refreshToken ?? ''
   provider.knobs.setGroups('alice', ['sales'])
-  const still = await oidc.prober(first)
+  const still = await oidc.prober(first, async () => {})
   t.match(still, { subject: 'alice', issuer: provider.issuer, claims: { groups: ['sales'] } })
   const next = typeof still === 'object' ? (still.refreshToken ?? '') : ''
   t.ok(next)
   provider.knobs.down(true)
-  t.equal(await oidc.prober(next), 'unavailable')
+  t.equal(await oidc.prober(next, async () => {}), 'lost')
   provider.knobs.down(false)
   provider.knobs.disable('alice')
-  t.equal(await oidc.prober(next), 'gone')
+  t.equal(await oidc.prober(next, async () => {}), 'gone')
 })
 
 t.test('a logout at the provider reaches us, signed', async (t) => {

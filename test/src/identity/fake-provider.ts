@@ -24,16 +24,25 @@ export interface Lies {
   readonly unsigned?: boolean
   readonly strangersKey?: boolean
   readonly noIdToken?: boolean
-  readonly userinfo?: Readonly<Record<string, unknown>> | 500
+  readonly userinfo?: Readonly<Record<string, unknown>> | 500 | 503
   readonly token?: { readonly status: number; readonly body?: object; readonly location?: string }
   readonly discovery?: Readonly<Record<string, unknown>>
   readonly noUserinfo?: boolean
+  /** Each refresh replaces the refresh token, and the one before is refused. */
+  readonly rotate?: boolean
+  /** Refresh answers are sent in this way instead: the connection breaks, or the body does, after the token was replaced. */
+  readonly breaksOff?: 'connection' | 'body' | 502
+  readonly noKeys?: boolean
+  readonly noRefreshToken?: boolean
+  /** The token endpoint answers once this resolves. */
+  readonly slow?: Promise<void>
 }
 
 export async function startFakeProvider(t: Test): Promise<FakeProvider> {
   const [keys, stranger] = [await generateKeyPair('RS256'), await generateKeyPair('RS256')]
   const jwk = { ...(await exportJWK(keys.publicKey)), alg: 'RS256', kid: 'k1', use: 'sig' }
   let nonce = ''
+  let rotations = 0
   const server = createServer((request, response) => void answer(request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
@@ -74,6 +83,7 @@ export async function startFakeProvider(t: Test): Promise<FakeProvider> {
     if (unsigned) return new UnsecuredJWT(all).encode()
     return sign(all, strangersKey ? stranger.privateKey : keys.privateKey)
   }
+  const current = () => (rotations === 0 ? 'rt' : `rt${rotations}`)
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '', issuer)
     const { lies } = provider
@@ -95,9 +105,11 @@ export async function startFakeProvider(t: Test): Promise<FakeProvider> {
       }
       return void json(200, endpoints)
     }
-    if (url.pathname === '/jwks') return void json(200, { keys: [jwk] })
-    if (url.pathname === '/me')
-      return void (lies.userinfo === 500 ? json(500, {}) : json(200, lies.userinfo ?? { sub: 'eve' }))
+    if (url.pathname === '/jwks') return void (lies.noKeys ? json(503, {}) : json(200, { keys: [jwk] }))
+    if (url.pathname === '/me') {
+      const { userinfo = { sub: 'eve' } } = lies
+      return void (typeof userinfo === 'number' ? json(userinfo, {}) : json(200, userinfo))
+    }
     if (url.pathname === '/auth') {
       nonce = url.searchParams.get('nonce') ?? ''
       const back = new URL(url.searchParams.get('redirect_uri') ?? '')
@@ -105,9 +117,18 @@ export async function startFakeProvider(t: Test): Promise<FakeProvider> {
       return void response.writeHead(303, { location: back.href }).end()
     }
     if (url.pathname === '/token') {
+      await lies.slow
       const { status, body, location } = lies.token ?? {}
       if (status) return void json(status, body ?? {}, location ? { location } : {})
-      const tokens = { access_token: 'at', token_type: 'bearer', expires_in: 60, refresh_token: 'rt' }
+      const shown = provider.posts.at(-1)?.body.get('refresh_token')
+      if (shown && lies.rotate && shown !== current()) return void json(400, { error: 'invalid_grant' })
+      if (shown && lies.rotate) rotations++
+      if (shown && lies.breaksOff === 'connection') return void request.socket.destroy()
+      if (shown && lies.breaksOff === 502) return void json(502, {})
+      if (shown && lies.breaksOff === 'body')
+        return void response.writeHead(200, { 'content-type': 'application/json' }).end('{"access_token":"a')
+      const refreshToken = lies.noRefreshToken ? {} : { refresh_token: current() }
+      const tokens = { access_token: 'at', token_type: 'bearer', expires_in: 60, ...refreshToken }
       return void json(200, lies.noIdToken ? tokens : { ...tokens, id_token: await idToken() })
     }
     json(404, {})

@@ -81,7 +81,7 @@ t.test('the secret is shown in the way the provider announces', async (t) => {
   for (const [way, inBody, inHeader] of ways) {
     const provider = await startFakeProvider(t)
     provider.lies = { discovery: { token_endpoint_auth_methods_supported: [way] } }
-    await connect(provider).prober('rt0')
+    await connect(provider).prober('rt0', async () => {})
     t.equal(provider.posts[0]?.body.get('client_secret'), inBody)
     t.equal(provider.posts[0]?.authorization, inHeader)
     t.equal(provider.posts[0]?.body.get('refresh_token'), 'rt0')
@@ -131,13 +131,17 @@ t.test('a probe tells gone from silent', async (t) => {
   const provider = await startFakeProvider(t)
   const oidc = connect(provider)
   provider.lies = { token: { status: 400, body: { error: 'invalid_grant' } } }
-  t.equal(await oidc.prober('rt'), 'gone')
+  t.equal(await oidc.prober('rt', async () => {}), 'gone')
   provider.lies = { token: { status: 400, body: { error: 'unauthorized_client' } } }
-  t.equal(await oidc.prober('rt'), 'unavailable', 'our own misconfiguration ends nobody')
+  t.equal(await oidc.prober('rt', async () => {}), 'unavailable', 'our own misconfiguration ends nobody')
   provider.lies = { token: { status: 502 } }
-  t.equal(await oidc.prober('rt'), 'unavailable')
+  t.equal(await oidc.prober('rt', async () => {}), 'lost', 'it may have been spent')
   provider.lies = { noIdToken: true, userinfo: { sub: 'eve', groups: ['sre'], email: 'e@example.com' } }
-  t.match(await oidc.prober('rt'), { subject: 'eve', claims: { groups: ['sre'] } }, 'userinfo stands in')
+  t.match(
+    await oidc.prober('rt', async () => {}),
+    { subject: 'eve', claims: { groups: ['sre'] } },
+    'userinfo stands in',
+  )
 })
 
 t.test('plain HTTP is for a provider on this machine only', async (t) => {
