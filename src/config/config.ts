@@ -46,6 +46,7 @@ export interface Config {
     readonly clientSecret: string | null
     readonly scopes: readonly string[]
     readonly groupsClaim: string
+    readonly groupsSource: 'any' | 'id_token' | 'userinfo'
     readonly managerClaim: string
     readonly adminGroups: readonly string[]
     readonly auditorGroups: readonly string[]

@@ -75,6 +75,7 @@ function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {
     clientSecret: oidc.client_secret ?? null,
     scopes: filled(oidc.scopes),
     groupsClaim: filled(oidc.groups_claim),
+    groupsSource: sourceOf(oidc.groups_source),
     managerClaim: filled(oidc.manager_claim),
     adminGroups: oidc.admin_groups ?? [],
     auditorGroups: oidc.auditor_groups ?? [],
@@ -139,4 +140,9 @@ const bytes = (text: string | undefined) => filled(parseSize(filled(text)))
 function filled<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the schema lacks a default that resolve.ts relies on')
   return value
+}
+
+/** The schema allows no other text. */
+function sourceOf(text: string | undefined): Config['oidc']['groupsSource'] {
+  return text === 'id_token' || text === 'userinfo' ? text : 'any'
 }

@@ -18,6 +18,15 @@ export const Oidc = Type.Object(
       Names('Scopes to request', ['openid', 'email', 'groups'], ['openid', 'profile', 'email', 'offline_access']),
     ),
     groups_claim: Type.Optional(Type.String({ description: 'Claim that lists groups', default: 'groups' })),
+    groups_source: Type.Optional(
+      Type.String({
+        pattern: '^(any|id_token|userinfo)$',
+        patternErrorMessage: 'expected any, id_token or userinfo',
+        default: 'any',
+        description:
+          'Where the provider puts the claim of the groups: the ID token (id_token), the userinfo endpoint (userinfo), or the first of the two that has it (any). An answer to a refresh without the claim changes no groups; a sign-in without it gives none',
+      }),
+    ),
     manager_claim: Type.Optional(
       Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
     ),

@@ -12,7 +12,8 @@ export type Claims = Pick<
 
 type PrincipalRow = Unsigned<'principals'>
 
-const mostGroups = 1000
+/** More are refused where they come in, never cut off. */
+export const mostGroups = 2000
 const longestGroup = 256
 const longestName = 128
 const longestEmail = 320
@@ -42,8 +43,11 @@ export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
 }
 
 export function readGroups(groups: readonly string[]): string[] {
-  const usable = groups.filter((group) => group !== '' && group.length <= longestGroup && isPrintable(group))
-  return [...new Set(usable)].sort().slice(0, mostGroups)
+  return [...new Set(groups.filter(isUsableGroup))].sort()
+}
+
+export function isUsableGroup(group: unknown): group is string {
+  return typeof group === 'string' && group !== '' && group.length <= longestGroup && isPrintable(group)
 }
 
 function readEmail(email: string | null): string | null {

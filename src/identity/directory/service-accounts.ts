@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { actorOf, type Core, checkStanding } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
-import { principalId, readGroups } from './claims.ts'
+import { isUsableGroup, mostGroups, principalId, readGroups } from './claims.ts'
 
 /** Service accounts are known by the broker itself, not by a provider. */
 export const serviceIssuer = 'urn:sallyport:service-accounts'
@@ -19,7 +19,10 @@ export interface ServiceAccountAsk {
 export async function createServiceAccount(core: Core, login: Login, ask: ServiceAccountAsk): Promise<Principal> {
   const owner = checkStanding(ask.owner === undefined ? login.principal : await core.directory.find(ask.owner))
   if (owner.kind !== 'person') throw new BrokerError('INVALID_INPUT', 'the owner must be a person')
+  const unusable = ask.groups?.find((group) => !isUsableGroup(group))
+  if (unusable !== undefined) throw new BrokerError('INVALID_INPUT', `${JSON.stringify(unusable)} cannot be a group`)
   const groups = readGroups(ask.groups ?? [])
+  if (groups.length > mostGroups) throw new BrokerError('INVALID_INPUT', `at most ${mostGroups} groups`)
   checkGroups(core, groups)
   const id = principalId(serviceIssuer, ask.name)
   return await core.mutex.run(id, async () => {

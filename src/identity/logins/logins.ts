@@ -58,4 +58,6 @@ export type KeepToken = (rotated: string | null) => Promise<void>
 export interface Refreshed extends Vouched {
   /** As it came, where one came; it was checked. */
   readonly idToken?: string
+  /** The answer said nothing of groups, which is not the same as none. */
+  readonly groupsAbsent?: boolean
 }

@@ -126,7 +126,9 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
   await note(known, core.config.probeEveryMs)
   await core.mutex.run(row.principal_id, async () => {
     const principal = await core.directory.row(row.principal_id)
-    if (principal) await core.directory.update(principal, readClaims(answer))
+    if (!principal) return
+    const claims = readClaims(answer)
+    await core.directory.update(principal, answer.groupsAbsent ? { ...claims, groups: principal.groups } : claims)
   })
   return answer
 }

@@ -12,10 +12,11 @@ import {
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Config } from '../../config/config.ts'
 import type { Logger } from '../../telemetry/logger.ts'
+import { mostGroups } from '../directory/claims.ts'
 import type { Prober, Vouched } from '../logins/logins.ts'
 import { type PendingSignIn, type SignInPurpose, type Strength, signInWithinMs } from '../sign-in/sign-in.ts'
 import { createLogoutReader, type EndedAtProvider } from './logout-token.ts'
-import { needsUserinfo, type ProviderClaims, readClaims } from './oidc-claims.ts'
+import { type GroupsRead, needsUserinfo, type ProviderClaims, readClaims } from './oidc-claims.ts'
 import { providerFailure } from './oidc-errors.ts'
 import { createDiscovery, type ProviderDeps } from './oidc-provider.ts'
 import { refresh } from './refresh.ts'
@@ -88,7 +89,10 @@ export function createOidc(deps: OidcDeps): Oidc {
           pkceCodeVerifier: pending.codeVerifier,
           idTokenExpected: true,
         })
-        const vouched = await vouch(deps, found, tokens)
+        const { groups, ...vouched } = await vouch(deps, found, tokens)
+        const problem = reportGroups(deps, vouched.subject, groups)
+        if (problem !== null && groups.state !== 'absent')
+          throw new BrokerError('LOGIN_FAILED', problem, { hint: hintOf[groups.state] })
         checkStrength(deps, pending, vouched)
         return vouched
       } catch (error) {
@@ -101,7 +105,10 @@ export function createOidc(deps: OidcDeps): Oidc {
         const tokens = await refresh(found, refreshToken, keep)
         if (tokens === 'gone' || tokens === 'lost') return tokens
         const { id_token: idToken } = tokens
-        return { ...(await vouch(deps, found, tokens, refreshToken)), ...(idToken === undefined ? {} : { idToken }) }
+        const { groups, ...vouched } = await vouch(deps, found, tokens, refreshToken)
+        reportGroups(deps, vouched.subject, groups)
+        const groupsAbsent = groups.state === 'absent' || groups.state === 'overage'
+        return { ...vouched, groupsAbsent, ...(idToken === undefined ? {} : { idToken }) }
       } catch (error) {
         deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'could not probe a sign-in')
         return 'unavailable'
@@ -114,7 +121,7 @@ export function createOidc(deps: OidcDeps): Oidc {
 type Tokens = Pick<Awaited<ReturnType<typeof authorizationCodeGrant>>, 'access_token' | 'refresh_token' | 'claims'>
 
 /** An ID token may be missing from an answer to a refresh; then userinfo says who it is about. */
-async function vouch(deps: OidcDeps, found: Configuration, tokens: Tokens, kept?: string): Promise<Vouched> {
+async function vouch(deps: OidcDeps, found: Configuration, tokens: Tokens, kept?: string) {
   const idToken: ProviderClaims = tokens.claims() ?? {}
   const { issuer, userinfo_endpoint: endpoint } = found.serverMetadata()
   const subject = typeof idToken.sub === 'string' ? idToken.sub : skipSubjectCheck
@@ -130,6 +137,28 @@ async function vouch(deps: OidcDeps, found: Configuration, tokens: Tokens, kept?
     refreshToken: tokens.refresh_token ?? kept ?? null,
     sid: typeof sid === 'string' && sid.length <= 512 ? sid : null,
   }
+}
+
+const hintOf: Readonly<Record<GroupsRead['state'], string | undefined>> = {
+  listed: undefined,
+  absent: 'check oidc.scopes, oidc.groups_claim and oidc.groups_source',
+  overage: 'in Entra ID, send only the groups assigned to the application, or app roles with groups_claim: roles',
+  'too-many': 'let the provider send only the groups that rules name',
+}
+
+/** @returns what is wrong with the groups as a whole; null where they are listed */
+function reportGroups({ config, logger }: OidcDeps, subject: string, { state, dropped }: GroupsRead): string | null {
+  const claim = config.groupsClaim
+  if (dropped.length > 0)
+    logger.warn({ subject, claim, dropped }, 'the provider listed groups that cannot be used; they were dropped')
+  if (state === 'listed') return null
+  const problem = {
+    absent: `the identity provider sent no claim ${claim}`,
+    overage: `the identity provider left out the claim ${claim} because it lists too many groups (_claim_names)`,
+    'too-many': `the claim ${claim} lists more than ${mostGroups} groups`,
+  }[state]
+  logger.warn({ subject, claim, hint: hintOf[state] }, problem)
+  return problem
 }
 
 /** `session_max` bounds how old a sign-in at the provider may be, else single sign-on would extend every login without end. */

@@ -154,6 +154,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       clientSecret: null,
       scopes: [],
       groupsClaim: 'groups',
+      groupsSource: 'any',
       managerClaim: 'manager',
       adminGroups: [],
       auditorGroups: [],

@@ -25,6 +25,7 @@ t.test('the shortest file gives every default', async (t) => {
     clientSecret: null,
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     groupsClaim: 'groups',
+    groupsSource: 'any',
     managerClaim: 'manager',
     adminGroups: [],
     auditorGroups: [],

@@ -118,6 +118,7 @@ export function configOf(
     clientSecret: provider.clientSecret,
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     groupsClaim: 'groups',
+    groupsSource: 'any',
     managerClaim: 'manager',
     adminGroups: [],
     auditorGroups: [],

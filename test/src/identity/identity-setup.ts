@@ -116,6 +116,7 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
         clientSecret: null,
         scopes: [],
         groupsClaim: 'groups',
+        groupsSource: 'any',
         managerClaim: 'manager',
         adminGroups: ['platform'],
         auditorGroups: ['security'],
