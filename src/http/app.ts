@@ -33,6 +33,9 @@ export interface AppOptions {
 /** A websocket whose client is lost without a word would stay open: its session may be busy and say nothing for hours. */
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 } as const
 
+/** How long clients may take to leave once the server closes. */
+const farewellMs = 2000
+
 export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[] }
 
 /** The HTTP side of the daemon. Denies by default: a route without `config.access` does not register. */
@@ -86,7 +89,14 @@ export async function buildApp(options: AppOptions): Promise<App> {
   )
   for (const plugin of options.routes) await app.register(plugin)
   let dropTaken: () => void = () => {}
-  app.addHook('preClose', async () => dropTaken())
+  app.addHook('preClose', async () => {
+    dropTaken()
+    // Unanswered requests, streams that are being followed, websockets whose client doesn't answer the close.
+    setTimeout(() => {
+      app.server.closeAllConnections()
+      for (const client of app.websocketServer.clients) client.terminate()
+    }, farewellMs).unref()
+  })
   await app.ready()
   dropTaken = serveOwnPaths(app.server, options.ownPaths ?? [], (error) =>
     app.log.error({ err: error }, 'a handler of a kind failed'),

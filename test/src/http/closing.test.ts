@@ -1,0 +1,69 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect } from 'node:net'
+import { Readable } from 'node:stream'
+import { pino } from 'pino'
+import t from 'tap'
+import { WebSocket } from 'ws'
+import { buildApp } from '../../../src/http/app.ts'
+import type { IdentityService } from '../../../src/identity/identity.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { waitUntil } from '../../wait-until.ts'
+
+async function start() {
+  const app = await buildApp({
+    identity: {} as IdentityService,
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+    publicUrl: 'http://localhost',
+    trustedProxies: [],
+    routes: [
+      async (part) => {
+        const config = { access: 'public' } as const
+        part.get('/websocket', { config, websocket: true }, () => {})
+        part.get('/endless', { config }, (_request, reply) => {
+          const lines = new Readable({ read: () => {} })
+          lines.push('\n')
+          return reply.send(lines)
+        })
+      },
+    ],
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  return { app, port }
+}
+
+const clients = {
+  'a websocket that does not answer the close': async (port: number) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/websocket`)
+    socket.on('error', () => {})
+    const upgraded = once(socket, 'upgrade')
+    await once(socket, 'open')
+    const [{ socket: raw }] = (await upgraded) as [{ socket: import('node:net').Socket }]
+    raw.pause()
+    return () => raw.destroy()
+  },
+  'a stream that somebody follows': async (port: number) => {
+    const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
+    socket.write('GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n')
+    await once(socket, 'data')
+    return () => socket.destroy()
+  },
+  'half a request': async (port: number) => {
+    const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
+    await new Promise<void>((done) => socket.write('GET /endless HTTP/1.1\r\nhost:', () => done()))
+    return () => socket.destroy()
+  },
+}
+for (const [name, open] of Object.entries(clients)) {
+  t.test(`the server closes within seconds, whatever its clients do: ${name}`, async (t) => {
+    const { app, port } = await start()
+    t.teardown(await open(port))
+    let isClosed = false
+    void app.close().then(() => {
+      isClosed = true
+    })
+    await waitUntil(() => isClosed, 'it is closed', 5000)
+    t.ok(isClosed)
+  })
+}
