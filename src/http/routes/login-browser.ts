@@ -34,8 +34,8 @@ export interface SignInContext extends LoginRoutesDeps {
 
 interface Cookies {
   readonly session: string
-  /** The sealed sign-in, while the person is at the provider. */
-  readonly signIn: string
+  /** The sealed sign-in, while the person is at the provider; each tab has its own. */
+  signIn(state: string): string
   /** Secret of a `Confirmation`. */
   readonly confirm: string
   readonly options: { path: '/'; httpOnly: true; sameSite: 'lax'; secure: boolean }
@@ -52,7 +52,7 @@ export function createSignInContext(deps: LoginRoutesDeps): SignInContext {
     intervalMs,
     cookies: {
       session,
-      signIn: `${session}-sign-in`,
+      signIn: (state) => `${session}-sign-in-${state}`,
       confirm: `${session}-confirm`,
       // Lax: the provider sends the browser back from another site.
       options: { path: '/', httpOnly: true, sameSite: 'lax', secure: deps.publicUrl.startsWith('https:') },
@@ -69,10 +69,41 @@ export async function signInAtProvider(
 ): Promise<FastifyReply> {
   const { url, pending } = await context.oidc.start(purpose, strength)
   const options = { ...context.cookies.options, maxAge: signInWithinMs / 1000 }
-  return reply
-    .setCookie(context.cookies.signIn, context.sealed.seal(pending), options)
-    .header('cache-control', 'no-store')
-    .redirect(url.href, 303)
+  const sealed = context.sealed.seal(pending)
+  reply.setCookie(context.cookies.signIn(pending.state), sealed, options)
+  for (const name of abandoned(context, reply.request.cookies, mostSignInBytes - sealed.length))
+    reply.clearCookie(name, context.cookies.options)
+  return reply.header('cache-control', 'no-store').redirect(url.href, 303)
+}
+
+/** Browsers send all of them with each request, and a server refuses headers above 16 KB. */
+const mostSignInBytes = 6 * 1024
+const stateForm = /^[A-Za-z0-9_-]{43}$/
+
+/** The sign-in that the provider's answer belongs to, if this very browser began it. @returns the cookie's name too */
+export function pendingSignIn(context: SignInContext, request: FastifyRequest, state: string | null) {
+  if (state === null || !stateForm.test(state)) return null
+  const name = context.cookies.signIn(state)
+  const pending = context.sealed.open(request.cookies[name])
+  return pending?.state === state ? { name, pending } : null
+}
+
+/** Names of sign-ins that are over, and of the oldest ones beyond the room that there is. */
+function abandoned(context: SignInContext, cookies: FastifyRequest['cookies'], roomBytes: number): string[] {
+  const prefix = context.cookies.signIn('')
+  const begun = Object.entries(cookies)
+    .filter(([name]) => name.startsWith(prefix) && stateForm.test(name.slice(prefix.length)))
+    .map(([name, sealed = '']) => {
+      return { name, bytes: name.length + sealed.length, startedAt: context.sealed.open(sealed)?.startedAt ?? 0 }
+    })
+    .sort((a, b) => b.startedAt - a.startedAt)
+  let left = roomBytes
+  return begun
+    .filter(({ bytes, startedAt }) => {
+      left -= bytes
+      return startedAt === 0 || left < 0
+    })
+    .map(({ name }) => name)
 }
 
 /** Forms of our own pages only. Browsers send Origin with every POST; its absence is refused too. */

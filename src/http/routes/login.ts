@@ -12,6 +12,7 @@ import {
   createSignInContext,
   demandOwnOrigin,
   type LoginRoutesDeps,
+  pendingSignIn,
   publicLimits,
   type SignInContext,
   serveBrowsers,
@@ -67,9 +68,11 @@ const webLogin = (context: SignInContext) => (app: FastifyInstance) => {
 }
 
 async function finish(context: SignInContext, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const pending = context.sealed.open(request.cookies[context.cookies.signIn])
   const query = new URL(request.url, context.origin).searchParams
-  reply.clearCookie(context.cookies.signIn, context.cookies.options).header('cache-control', 'no-store')
+  const found = pendingSignIn(context, request, query.get('state'))
+  const pending = found?.pending
+  reply.header('cache-control', 'no-store')
+  if (found) reply.clearCookie(found.name, context.cookies.options)
   try {
     if (!pending)
       throw new BrokerError('LOGIN_FAILED', 'it was started in another browser or has timed out; start again')
@@ -79,8 +82,7 @@ async function finish(context: SignInContext, request: FastifyRequest, reply: Fa
     context.logins.failed(why, request.ip)
     request.log.info({ err: error }, 'a sign-in failed')
     // The waiting command is told, but only of the sign-in that it began.
-    if (pending?.purpose.for === 'cli' && query.get('state') === pending.state)
-      return reply.redirect(toCommand(pending.purpose, { error: why }), 303)
+    if (pending?.purpose.for === 'cli') return reply.redirect(toCommand(pending.purpose, { error: why }), 303)
     throw error
   }
 }
