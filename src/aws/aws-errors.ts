@@ -102,6 +102,11 @@ export function toWebIdentityError(error: unknown, arn: string): BrokerError {
       `AWS does not accept the ID token (${message.slice(0, 300)})`,
       'The account needs an IAM OIDC provider for this issuer with the broker’s client id as audience; `sallyport aws policies --trust web_identity` prints it.',
     )
+  if (name === 'ValidationError' && /webIdentityToken/i.test(message))
+    return denied(
+      `AWS does not accept the form of the ID token (${message.replace(/Value '.*?' at/gs, 'value at').slice(0, 300)})`,
+      'STS takes ID tokens of at most 20,000 characters: let the identity provider put fewer groups and claims into the tokens of this client, and set oidc.groups_source: userinfo if they are only there.',
+    )
   if (name === 'IDPCommunicationError')
     return new BrokerError('AWS_UNAVAILABLE', 'AWS could not reach the identity provider; try again', { cause: error })
   if (name.startsWith('AccessDenied'))

@@ -18,7 +18,8 @@ export const authentication = fp(async (app, options: { identity: IdentityServic
   app.addHook('onRequest', async (request) => {
     const config = request.routeOptions.config
     if (request.is404) return
-    const bearer = /^Bearer ([A-Za-z0-9._~+/=-]{1,512})$/.exec(request.headers.authorization ?? '')?.[1]
+    // The scheme's case is free (RFC 9110, section 11.1).
+    const bearer = /^Bearer {1,8}([A-Za-z0-9._~+/=-]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1]
     const cookie = bearer ? undefined : request.cookies[cookieName]
     request.login =
       bearer || cookie ? await options.identity.authenticate({ bearer, cookie, address: request.ip }) : null
