@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
@@ -8,8 +9,9 @@ import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { type OwnPath, serveOwnPaths } from './own-paths.ts'
+import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
+import { forwardedFor } from './plugins/forwarded-for.ts'
 import { problems } from './plugins/problems.ts'
 import { collectRoutes, type RouteEntry } from './plugins/route-table.ts'
 import { wellFormedText } from './plugins/well-formed-text.ts'
@@ -40,6 +42,8 @@ export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[]
 
 /** The HTTP side of the daemon. Denies by default: a route without `config.access` does not register. */
 export async function buildApp(options: AppOptions): Promise<App> {
+  const ownPaths = options.ownPaths ?? []
+  const shouldUpgradeCallback = (request: IncomingMessage) => isUpgrade(request, ownPaths)
   const app = Fastify({
     loggerInstance: options.logger.child({ part: 'http' }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -47,10 +51,13 @@ export async function buildApp(options: AppOptions): Promise<App> {
     bodyLimit: 256 * 1024,
     requestTimeout: 30_000,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
-    ...(options.https ? { https: { ...options.https, ...keepAlive } } : { http: keepAlive }),
+    ...(options.https
+      ? { https: { ...options.https, ...keepAlive, shouldUpgradeCallback } }
+      : { http: { ...keepAlive, shouldUpgradeCallback } }),
   } as object) as unknown as FastifyInstance
 
   const routeTable = collectRoutes(app)
+  await app.register(forwardedFor)
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -98,7 +105,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     }, farewellMs).unref()
   })
   await app.ready()
-  dropTaken = serveOwnPaths(app.server, options.ownPaths ?? [], (error) =>
+  dropTaken = serveOwnPaths(app.server, ownPaths, (error) =>
     app.log.error({ err: error }, 'a handler of a kind failed'),
   )
   return Object.assign(app, { routeTable }) as App

@@ -9,6 +9,20 @@ export interface OwnPath {
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
 }
 
+/** Whether to leave HTTP for what a client offers. Any other offer, as `h2c`, is ignored, which RFC 9110 lets a server do. */
+export function isUpgrade({ url, headers }: IncomingMessage, paths: readonly OwnPath[]): boolean {
+  return isWebsocketOffer(headers.upgrade) || findOwnPath(paths, url)?.upgrade !== undefined
+}
+
+/** @param upgrade the header: names of protocols, perhaps with versions */
+export function isWebsocketOffer(upgrade: string | undefined): boolean {
+  return /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(upgrade ?? '')
+}
+
+function findOwnPath(paths: readonly OwnPath[], url = ''): OwnPath | undefined {
+  return paths.find(({ path }) => url === path || url.startsWith(`${path}/`))
+}
+
 /**
  * @param onError what a handler threw or rejected with; its client is cut off
  * @returns drops the connections that handlers took over, for which a closing server would wait
@@ -23,7 +37,7 @@ export function serveOwnPaths(
     for (const socket of taken) socket.destroy()
   }
   if (paths.length === 0) return drop
-  const find = (url = '') => paths.find(({ path }) => url === path || url.startsWith(`${path}/`))
+  const find = (url?: string) => findOwnPath(paths, url)
   const run = async (handle: () => Promise<void>, stream: ServerResponse | Duplex) => {
     try {
       await handle()

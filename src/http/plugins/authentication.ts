@@ -2,6 +2,7 @@ import fp from 'fastify-plugin'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { IdentityService } from '../../identity/identity.ts'
 import type { Login } from '../../identity/principal.ts'
+import { isWebsocketOffer } from '../own-paths.ts'
 
 const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
@@ -23,7 +24,7 @@ export const authentication = fp(async (app, options: { identity: IdentityServic
     const cookie = bearer ? undefined : request.cookies[cookieName]
     request.login =
       bearer || cookie ? await options.identity.authenticate({ bearer, cookie, address: request.ip }) : null
-    const isWebsocket = request.headers.upgrade !== undefined
+    const isWebsocket = isWebsocketOffer(request.headers.upgrade)
     // A browser sends the cookie by itself, so a call that changes state must come from our own pages.
     if (cookie && (unsafe.has(request.method) || isWebsocket) && request.headers.origin !== origin) {
       throw new BrokerError('ORIGIN_REFUSED')
