@@ -7,6 +7,7 @@ import { printable } from '../printable.ts'
 import type { Words } from '../relay/words.ts'
 import type { BrokerError, EndNotice, EndReason, ErrorCode } from '../session.ts'
 import { encodeError } from '../wire/postgres/encode.ts'
+import { TargetRefusal } from './target-refusal.ts'
 
 /** Pools drop a connection at class 08, 57P01 and 57P03, and then sign in again; at 28 they give up. */
 export const sqlStates: Readonly<Record<ErrorCode, string>> = {
@@ -63,7 +64,7 @@ const endStates: Readonly<Partial<Record<EndReason, string>>> = { idle: '57P05',
 export function errorResponse(error: BrokerError): Buffer {
   return encodeError({
     severity: 'FATAL',
-    code: sqlStates[error.code],
+    code: error instanceof TargetRefusal ? error.state : sqlStates[error.code],
     message: printable(error.message),
     detail: `Sallyport error ${error.code}.`,
     hint: error.hint === undefined ? undefined : printable(error.hint),

@@ -32,6 +32,6 @@ t.test('what clients and pools act on', async (t) => {
 
 t.test('a cut is 57P01 with the text of the notice; idleness has its own state', async (t) => {
   const cut = cutResponse({ reason: 'grant-revoked', text: 'access was revoked\0 by bob', decidedAt: 1 })
-  t.match(fieldsOf(cut), { S: 'FATAL', C: '57P01', M: 'access was revoked by bob' })
+  t.match(fieldsOf(cut), { S: 'FATAL', C: '57P01', M: 'access was revoked\\u{0} by bob' })
   t.match(fieldsOf(cutResponse({ reason: 'idle', text: 'idle', decidedAt: 1 })), { C: '57P05' })
 })
