@@ -160,7 +160,7 @@ t.test('grants are listed, extended, given back and revoked', async (t) => {
   const listed = await as('alice', 'grants')
   t.match(
     listed.stdout,
-    new RegExp(`^${id} +alice@example.com +${ordersId} +readonly +active +\\S+ \\S+ +engineers-read`, 'm'),
+    new RegExp(`^${id} +alice@example.com +${ordersId} +readonly +active +\\S+ \\S+ UTC +engineers-read`, 'm'),
   )
   const [before] = JSON.parse((await as('alice', 'grants', '--json')).stdout)
   const extended = await as('alice', 'extend', id, '--for', '1h', '--reason', 'not done', '--json')
