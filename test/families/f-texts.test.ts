@@ -1,9 +1,12 @@
 /** Texts of other people: whatever can be sent is stored as it is checked, or refused; lines end at LF alone. */
 import { writeFileSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
+import { fileLines } from '../../src/audit/read-lines.ts'
 import { verifyOffline } from '../../src/audit/verify/offline-verify.ts'
 import { streamLines } from '../../src/cli/api/api-stream.ts'
 import { toWellFormed } from '../../src/http/plugins/well-formed-text.ts'
@@ -119,4 +122,12 @@ t.test('F2: a line without end is refused, not collected', async (t) => {
     for (;;) yield Buffer.alloc(1024 * 1024, 120)
   }
   await t.rejects(collect(splitLines(chunks())), { message: /longer than/ })
+})
+
+t.test('F2: a file that is not there is an error of whoever reads it, however late they begin', async (t) => {
+  const lines = fileLines(join(newDir(t), 'anchor.jsonl'))
+  await setImmediate()
+  await stat('/') // a round through the thread pool, where an early open would have failed
+  await setImmediate()
+  await t.rejects(collect(lines), { code: 'ENOENT' })
 })
