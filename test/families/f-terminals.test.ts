@@ -8,7 +8,7 @@ import { escapeJson } from '../../src/cli/output.ts'
 import { formatProblems } from '../../src/config/problems.ts'
 import { ordersId } from '../src/access/access-setup.ts'
 import { openTerminal } from '../src/cli/run-cli.ts'
-import { startApp } from './f-app.ts'
+import { startAccessApp } from '../src/http/access-app.ts'
 
 // Commands run as processes of their own, which takes long on a busy machine.
 t.setTimeout(240_000)
@@ -19,7 +19,7 @@ const evil = '\u001b]52;c;cm0gLXJm\u0007 \u001b[2J \u009b31m \u202egnp.exe'
 const control = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/
 
 async function openCompany(t: Tap) {
-  const app = await startApp(t)
+  const app = await startAccessApp(t)
   const url = await app.listen()
   const as = (person: string) => openTerminal(t, null, { SALLYPORT_SERVER: url, SALLYPORT_TOKEN: person })
   return { ...app, as }

@@ -13,14 +13,14 @@ import { toWellFormed } from '../../src/http/plugins/well-formed-text.ts'
 import { splitLines } from '../../src/telemetry/lines.ts'
 import { ordersId } from '../src/access/access-setup.ts'
 import { newDir, openAudit, revoked } from '../src/audit/start-audit.ts'
-import { startApp } from './f-app.ts'
+import { startAccessApp } from '../src/http/access-app.ts'
 
 /** As JSON that names the code units, so that it leaves this file as a client would send it. */
 const asking = (reason: string, level = 'readonly') =>
   `{"resource":"${ordersId}","level":"${level}","durationMs":3600000,"ticket":"OPS-1","reason":"${reason}"}`
 
 t.test('F1: a lone surrogate is made well-formed before any digest; the request stays readable', async (t) => {
-  const { setup, call } = await startApp(t)
+  const { setup, call } = await startAccessApp(t)
   const made = await call('alice', 'POST', '/api/v1/requests', asking('x \\ud83d y'))
   t.match(made, { status: 201, body: { request: { reason: 'x \ufffd y' } } })
   const { id } = made.body.request as { id: string }
@@ -32,7 +32,7 @@ t.test('F1: a lone surrogate is made well-formed before any digest; the request 
 })
 
 t.test('F1: so is the comment of an approver, and a whole pair stays', async (t) => {
-  const { call } = await startApp(t)
+  const { call } = await startAccessApp(t)
   const made = await call('alice', 'POST', '/api/v1/requests', asking('good \\ud83d\\ude00', 'admin'))
   t.match(made.body.request.reason, 'good \u{1f600}')
   const { id, digest } = made.body.request as { id: string; digest: string }
@@ -59,7 +59,7 @@ t.test('F1: what an event is cut to ends with a whole character', async (t) => {
 })
 
 t.test('F3: NUL is INVALID_INPUT with the place: in a body, a query, a path', async (t) => {
-  const { setup, call } = await startApp(t)
+  const { setup, call } = await startAccessApp(t)
   const refused = (place: string) => ({ status: 400, body: { code: 'INVALID_INPUT', detail: new RegExp(place) } })
   t.match(
     await call('alice', 'POST', '/api/v1/requests', asking('a\\u0000b')),

@@ -1,13 +1,8 @@
 /** The commands as programs of their own, against the real routes and rules. */
 import t, { type Test } from 'tap'
-import { buildApp } from '../../../src/http/app.ts'
-import { accessRoutes } from '../../../src/http/routes/access.ts'
-import { policyRoutes } from '../../../src/http/routes/policy.ts'
-import { resourceRoutes } from '../../../src/http/routes/resources.ts'
-import { createLogger } from '../../../src/telemetry/logger.ts'
-import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { waitFor } from '../../wait-until.ts'
-import { type AccessSetup, hour, openAccess, ordersId, startedAt } from '../access/access-setup.ts'
+import { type AccessSetup, hour, ordersId } from '../access/access-setup.ts'
+import { startAccessApp } from '../http/access-app.ts'
 import { openTerminal, type Ran } from './run-cli.ts'
 
 // Commands run as processes of their own, which takes long on a busy machine.
@@ -19,28 +14,8 @@ interface Company extends AccessSetup {
 }
 
 async function openCompany(t: Test): Promise<Company> {
-  const setup = await openAccess(t, { isRealTime: true })
-  setup.clock.advance(Date.now() - startedAt)
-  const unused = () => {
-    throw new Error('these commands do not ask for this')
-  }
-  const app = await buildApp({
-    identity: {
-      authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
-      ...setup.identity,
-      credentialLive: unused,
-      tokenKeys: unused,
-      identify: unused,
-      sweep: unused,
-    },
-    logger: createLogger({ level: 'silent' }),
-    metrics: createMetrics(),
-    publicUrl: 'http://127.0.0.1',
-    trustedProxies: [],
-    routes: [accessRoutes(setup), resourceRoutes(setup), policyRoutes(setup)],
-  })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(() => app.close())
+  const { setup, listen } = await startAccessApp(t)
+  const url = await listen()
   const as = (person: string, ...args: string[]) =>
     openTerminal(t, null, { SALLYPORT_SERVER: url, SALLYPORT_TOKEN: person }).run(...args)
   return { ...setup, as }

@@ -1,14 +1,14 @@
 import type { Test } from 'tap'
-import { buildApp } from '../../src/http/app.ts'
-import { accessRoutes } from '../../src/http/routes/access.ts'
-import { policyRoutes } from '../../src/http/routes/policy.ts'
-import { resourceRoutes } from '../../src/http/routes/resources.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
-import { openAccess, startedAt } from '../src/access/access-setup.ts'
+import { buildApp } from '../../../src/http/app.ts'
+import { accessRoutes } from '../../../src/http/routes/access.ts'
+import { policyRoutes } from '../../../src/http/routes/policy.ts'
+import { resourceRoutes } from '../../../src/http/routes/resources.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { openAccess, startedAt } from '../access/access-setup.ts'
 
 /** The API of requests, grants and rules, with people whose token is their name. */
-export async function startApp(t: Test) {
+export async function startAccessApp(t: Test) {
   const setup = await openAccess(t, { isRealTime: true })
   setup.clock.advance(Date.now() - startedAt)
   const unused = () => {
@@ -38,6 +38,7 @@ export async function startApp(t: Test) {
     const response = await app.inject({ method, url, headers, ...(payload === undefined ? {} : { payload }) })
     return { status: response.statusCode, body: response.json() }
   }
+  /** @returns its URL */
   const listen = () => app.listen({ host: '127.0.0.1', port: 0 })
   return { setup, call, listen }
 }
