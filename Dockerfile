@@ -1,7 +1,7 @@
 # docker build --tag sallyport .
 # docker run --init --volume /etc/sallyport:/etc/sallyport:ro --volume sallyport:/var/lib/sallyport sallyport
 #
-# The configuration names /var/lib/sallyport for store.url, keys.dir and recordings.dir; secrets come by ${file:…} or ${env:…}.
+# The configuration names /var/lib/sallyport for store.url, keys.dir, state.dir and recordings.dir; secrets come by ${file:…} or ${env:…}.
 FROM node:24-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json ./

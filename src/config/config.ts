@@ -40,6 +40,7 @@ export interface Config {
   }
   readonly store: { readonly url: string; readonly graceMs: number }
   readonly keysDir: string
+  readonly stateDir: string
   readonly oidc: {
     readonly issuer: string
     readonly clientId: string

@@ -1,4 +1,4 @@
-import { resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Value } from 'typebox/value'
 import { fileMembers, type Kinds, kindOf } from '../catalog/kind.ts'
 import type { ResourceFile } from '../catalog/resource.ts'
@@ -22,6 +22,7 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string,
     server: resolveServer(file, under),
     store: resolveStore(file, under),
     keysDir: under(filled(file.keys?.dir)),
+    stateDir: resolveState(file, under),
     oidc: resolveOidc(file),
     aws: resolveAws(file),
     listeners: resolveListeners(file, under, kinds),
@@ -66,6 +67,12 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
 function resolveStore({ store }: ConfigFile, under: Under): Config['store'] {
   const path = filled(store?.url).slice('sqlite:'.length)
   return { url: path === ':memory:' ? 'sqlite::memory:' : `sqlite:${under(path)}`, graceMs: ms(store?.grace) }
+}
+
+/** Beside the store by default, which is a folder that the daemon can write. */
+function resolveState({ state, store }: ConfigFile, under: Under): string {
+  const storePath = filled(store?.url).slice('sqlite:'.length)
+  return under(state?.dir ?? (storePath === ':memory:' ? './data/state' : join(dirname(storePath), 'state')))
 }
 
 function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {

@@ -8,7 +8,7 @@ import { List, strict } from './schema/members.ts'
 import { Oidc } from './schema/oidc.ts'
 import { Audit, Recordings } from './schema/records.ts'
 import { resourceSchema } from './schema/resources.ts'
-import { Keys, Limits, Server, Store } from './schema/server.ts'
+import { Keys, Limits, Server, State, Store } from './schema/server.ts'
 
 /**
  * The one schema of the configuration: its types, its validation, config/schema.json and the reference come from here. What a
@@ -31,6 +31,7 @@ function sections<L extends TSchema>(kinds: Kinds, levels: L) {
     server: Server,
     store: Type.Optional(Store),
     keys: Type.Optional(Keys),
+    state: Type.Optional(State),
     oidc: Oidc,
     aws: Type.Optional(Aws),
     listeners: Type.Optional(listenersSchema(kinds)),

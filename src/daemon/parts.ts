@@ -16,6 +16,7 @@ import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
 import { newId, newTokenId } from '../store/ids.ts'
 import { settledValue } from '../store/settings.ts'
+import { openStateDir } from '../store/state-dir.ts'
 import { openStore } from '../store/store.ts'
 import { pingStore, watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
@@ -39,6 +40,7 @@ export async function buildParts(
   const db = await openStore(config.store.url)
   closing.defer(() => db.destroy())
   const keyring = await openKeysOf(db, config)
+  openStateDir(config.stateDir)
   const installation = await settledValue(db, 'installation', () => newId('ins'))
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))

@@ -3,7 +3,18 @@ import { rulesRefused } from '../access/rules/rules-in-force.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import type { Parts } from './parts.ts'
 
-const needRestart = ['server', 'store', 'keysDir', 'oidc', 'aws', 'listeners', 'recordings', 'audit', 'limits'] as const
+const needRestart = [
+  'server',
+  'store',
+  'keysDir',
+  'stateDir',
+  'oidc',
+  'aws',
+  'listeners',
+  'recordings',
+  'audit',
+  'limits',
+] as const
 
 /** Reloads the rules from the file; an invalid file is refused, and the old rules stay active. */
 export async function reload(

@@ -20,6 +20,7 @@ export interface DaemonFiles {
   readonly anchorFile: string
   readonly databaseFile: string
   readonly keysDir: string
+  readonly stateDir: string
   readonly recordingsDir: string
   /** Credentials of the compute identity and the OIDC secret; nothing else of AWS from our own environment. */
   readonly env: NodeJS.ProcessEnv
@@ -46,6 +47,7 @@ export async function writeDaemonFiles(
     anchorFile: path.join(dir, 'anchor.jsonl'),
     databaseFile: path.join(dir, 'sallyport.db'),
     keysDir: path.join(dir, 'keys'),
+    stateDir: path.join(dir, 'state'),
     recordingsDir: path.join(dir, 'recordings'),
     env: daemonEnvironment(sandbox),
   }
@@ -77,6 +79,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
   return {
     store: { url: `sqlite:${files.databaseFile}` },
     keys: { dir: files.keysDir },
+    state: { dir: files.stateDir },
     oidc: {
       issuer: sandbox.oidc.issuer,
       client_id: sandbox.oidc.clientId,

@@ -47,6 +47,19 @@ export const Keys = Type.Object(
   { ...strict, description: 'Keys that are never in the store' },
 )
 
+export const State = Type.Object(
+  {
+    dir: Type.Optional(
+      Type.String({
+        description:
+          'Folder of what the daemon remembers apart from the store; the folder `state` beside the store by default',
+        examples: ['/var/lib/sallyport/state'],
+      }),
+    ),
+  },
+  { ...strict, description: 'What a restored or changed store is recognized by. Never restore it from a backup' },
+)
+
 export const Limits = Type.Object(
   {
     sessions: Type.Optional(Type.Integer({ minimum: 1, description: 'Open sessions in total', default: 10000 })),

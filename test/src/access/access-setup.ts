@@ -148,6 +148,7 @@ export function config(rules: Partial<Rules> = {}): Config {
     },
     store: { url: 'sqlite::memory:', graceMs: 0 },
     keysDir: '',
+    stateDir: '',
     oidc: {
       issuer: '',
       clientId: '',

@@ -19,6 +19,7 @@ t.test('the shortest file gives every default', async (t) => {
   })
   t.same(config.store, { url: `sqlite:${dir}/data/sallyport.db`, graceMs: 30_000 })
   t.equal(config.keysDir, join(dir, 'data/keys'))
+  t.equal(config.stateDir, join(dir, 'data/state'))
   t.same(config.oidc, {
     issuer: 'https://login.example.com',
     clientId: 'sallyport',

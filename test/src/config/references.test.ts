@@ -123,9 +123,13 @@ t.test('references are found and replaced in values, never in keys', (t) => {
 })
 
 t.test('paths of the file start at its folder', async (t) => {
-  const loaded = await load(t, `${minimal}keys: { dir: ../keys }\nrecordings: { dir: /var/lib/sallyport }\n`)
+  const loaded = await load(
+    t,
+    `${minimal}keys: { dir: ../keys }\nstore: { url: sqlite:/srv/x.db }\nrecordings: { dir: /var/lib/sallyport }\n`,
+  )
   t.ok(loaded.ok)
   if (!loaded.ok) return
   t.equal(loaded.config.keysDir, join(loaded.config.file, '../../keys'))
+  t.equal(loaded.config.stateDir, '/srv/state', 'beside the store where nothing else is said')
   t.equal(loaded.config.recordings.dir, '/var/lib/sallyport')
 })
