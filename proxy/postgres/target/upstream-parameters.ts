@@ -1,4 +1,5 @@
 import type { SessionPermit } from '../../session.ts'
+import { parseMilliseconds } from '../../wire/postgres/setting-values.ts'
 import type { PostgresRules } from '../rules.ts'
 import type { PostgresClient } from '../sign-in/client.ts'
 
@@ -26,9 +27,9 @@ export function applicationName(sessionId: string, person: string): string {
   return `sallyport:${sessionId}:${person}`.replace(/[^\x20-\x7e]/g, '?').slice(0, longestName)
 }
 
-/** The level's limit is the maximum; a client may request a shorter one, in plain milliseconds. 0 means none. */
+/** The smaller of the level's limit and what the client asked for, in milliseconds; 0 means none in both. */
 function statementTimeout(limitMs: number, asked: string | undefined): string | undefined {
   if (limitMs === 0) return asked
-  const ms = asked !== undefined && /^[0-9]{1,9}$/.test(asked) ? Number(asked) : 0
+  const ms = parseMilliseconds(asked ?? '') ?? 0
   return String(ms > 0 ? Math.min(ms, limitMs) : limitMs)
 }

@@ -3,7 +3,7 @@ import { WireError } from '../wire-error.ts'
 /**
  * The startup parameter `options`: settings in the form of command-line switches, split as PostgreSQL does it
  * (pg_split_opts): by white space, a backslash takes the next character as it is.
- * @returns names in lower case with `_` for `-`, as PostgreSQL reads them, in the order given
+ * @returns names with `_` for `-`, as PostgreSQL reads them, in the order given
  * @throws WireError for any switch but `-c name=value` and `--name=value`
  */
 export function parseOptions(options: string): [name: string, value: string][] {
@@ -24,7 +24,7 @@ export function parseOptions(options: string): [name: string, value: string][] {
 function parseSetting(text: string): [string, string] {
   const equals = text.indexOf('=')
   if (equals < 1) throw new WireError('a setting in "options" needs the form name=value')
-  return [text.slice(0, equals).toLowerCase().replaceAll('-', '_'), text.slice(equals + 1)]
+  return [text.slice(0, equals).replaceAll('-', '_'), text.slice(equals + 1)]
 }
 
 /** White space is what C's isspace() says. */

@@ -43,7 +43,7 @@ const schema = Type.Object(
         pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
         patternErrorMessage: 'expected a duration such as 30s',
         description:
-          'The longest statement_timeout of the session at its start; SQL can change it, so it is not a security boundary',
+          'statement_timeout of the session at its start, unless the client asks for a shorter one; goes over that of the database user. SQL can change it, so it is not a security boundary',
         examples: ['30s'],
       }),
     ),
