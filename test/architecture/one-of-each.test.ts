@@ -19,6 +19,7 @@ const helpers: readonly Helper[] = [
     home: 'proxy/duration.ts',
     pattern:
       /\((?:ms\|)?s\|m\|h\|d\)\$?\/|\[(?:smhd|dhms)\]|\bd: (?:24 \* )?(?:86_?400|3_?600)|function (?:parse|read)Duration\b/,
+    besides: { 'proxy/wire/postgres/setting-values.ts': 'as PostgreSQL writes one: min, us, octal' },
     again: [
       'const units = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const',
       'const [, count, unit] = /^([0-9]+)(ms|s|m|h|d)$/.exec(text) ?? []',
