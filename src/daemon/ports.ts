@@ -1,5 +1,8 @@
 import type { Server as TlsServer } from 'node:tls'
+import { includesAddress } from '../../proxy/ports/address-range.ts'
+import { Connections, limitsFor } from '../../proxy/ports/connections.ts'
 import { listenTcp } from '../../proxy/ports/listener.ts'
+import { mostOpenFiles } from '../../proxy/ports/open-files.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
 import type { Config } from '../config/config.ts'
 import { type App, buildApp } from '../http/app.ts'
@@ -17,35 +20,55 @@ export async function openPorts(
   closing: AsyncDisposableStack,
 ): Promise<App> {
   const { config, logger, metrics } = parts
+  const connections = placesFor(parts)
   const metricsServer = await serveMetrics(metrics.registry, config.server.metricsListen, (err) =>
     logger.error({ err }, 'a connection for metrics could not be accepted'),
   )
   closing.defer(() => new Promise<void>((resolve) => metricsServer.close(() => resolve())))
   for (const protocol of carriers.protocols)
     for (const listener of config.listeners[protocol.name] ?? [])
-      closing.use(await openPort(parts, protocol, listener, certificates))
-  const app = await openHttp(parts, carriers, certificates)
+      closing.use(await openPort(parts, protocol, listener, { certificates, connections }))
+  const app = await openHttp(parts, carriers, { certificates, connections })
   closing.defer(() => app.close())
   return app
 }
 
+interface Shared {
+  readonly certificates: WatchedCertificate[]
+  readonly connections: Connections
+}
+
+/** The places of all public ports: what the limit of open files allows, and no more. */
+function placesFor({ config, logger, sessions }: Parts): Connections {
+  const files = mostOpenFiles()
+  const wanted = config.limits.sessions
+  const limits = limitsFor(wanted, files)
+  if (limits.total - limits.waiting < wanted)
+    logger.warn({ files, wanted, connections: limits.total }, 'the limit of open files is too low for limits.sessions')
+  return new Connections({
+    limits,
+    isProxy: (address) => config.server.trustedProxies.some((range) => includesAddress(range, address)),
+    onTurnedAway: () => sessions.unidentifiedClientFailed('RATE_LIMITED'),
+  })
+}
+
 async function openPort(
-  { logger, sessions }: Parts,
+  { logger }: Parts,
   protocol: Protocol,
   { listen, tls, resource }: NonNullable<Config['listeners'][string]>[number],
-  certificates: WatchedCertificate[],
+  { certificates, connections }: Shared,
 ): Promise<Disposable> {
   const certificate = new WatchedCertificate(tls, logger)
   certificates.push(certificate)
   const port = await listenTcp({
     ...listen,
+    connections,
     onConnection: (socket, client, signedIn) =>
       void protocol.servePort(socket, client, {
         secureContext: () => certificate.context,
         signedIn,
         ...(resource === null ? {} : { resourceId: resource }),
       }),
-    onTurnedAway: () => sessions.unidentifiedClientFailed('RATE_LIMITED'),
     onError: (error) => logger.error({ err: error, ...listen }, 'a connection could not be accepted'),
   })
   return {
@@ -56,7 +79,7 @@ async function openPort(
   }
 }
 
-async function openHttp(parts: Parts, carriers: Carriers, certificates: WatchedCertificate[]): Promise<App> {
+async function openHttp(parts: Parts, carriers: Carriers, { certificates, connections }: Shared): Promise<App> {
   const { config, logger } = parts
   const { tls, publicUrl, trustedProxies, listen } = config.server
   const certificate = tls && new WatchedCertificate(tls, logger)
@@ -64,6 +87,7 @@ async function openHttp(parts: Parts, carriers: Carriers, certificates: WatchedC
     ...parts,
     publicUrl,
     trustedProxies,
+    connections,
     routes: allRoutes(parts, carriers.protocols),
     ownPaths: carriers.own,
     ...(certificate ? { https: certificate.pem } : {}),

@@ -1,18 +1,20 @@
 import type { IncomingMessage } from 'node:http'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
-import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
+import { Connections } from '../../proxy/ports/connections.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { type Deadlines, defaultDeadlines, guardConnections } from './connection-guard.ts'
 import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
 import { forwardedFor } from './plugins/forwarded-for.ts'
 import { problems } from './plugins/problems.ts'
+import { requestLimits } from './plugins/request-limits.ts'
 import { collectRoutes, type RouteEntry } from './plugins/route-table.ts'
 import { wellFormedText } from './plugins/well-formed-text.ts'
 
@@ -28,8 +30,12 @@ export interface AppOptions {
   readonly routes: readonly FastifyPluginAsync[]
   /** Served ahead of all this. */
   readonly ownPaths?: readonly OwnPath[]
-  /** Requests per minute and address; default 600. */
+  /** Requests per minute of one person, or of one address that is not signed in; default 600. */
   readonly rateLimit?: number
+  /** Places for connections, shared with other ports. */
+  readonly connections?: Connections
+  /** Default: those of connection-guard.ts. */
+  readonly deadlines?: Partial<Deadlines>
 }
 
 /** A websocket whose client is lost without a word would stay open: its session may be busy and say nothing for hours. */
@@ -44,16 +50,17 @@ export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[]
 export async function buildApp(options: AppOptions): Promise<App> {
   const ownPaths = options.ownPaths ?? []
   const shouldUpgradeCallback = (request: IncomingMessage) => isUpgrade(request, ownPaths)
+  const deadlines = { ...defaultDeadlines, ...options.deadlines }
+  const served = { ...keepAlive, ...deadlines, shouldUpgradeCallback }
   const app = Fastify({
     loggerInstance: options.logger.child({ part: 'http' }),
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     bodyLimit: 256 * 1024,
-    requestTimeout: 30_000,
+    requestTimeout: deadlines.requestTimeout,
+    keepAliveTimeout: deadlines.keepAliveTimeout,
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
-    ...(options.https
-      ? { https: { ...options.https, ...keepAlive, shouldUpgradeCallback } }
-      : { http: { ...keepAlive, shouldUpgradeCallback } }),
+    ...(options.https ? { https: { ...options.https, ...served } } : { http: served }),
   } as object) as unknown as FastifyInstance
 
   const routeTable = collectRoutes(app)
@@ -79,11 +86,16 @@ export async function buildApp(options: AppOptions): Promise<App> {
     referrerPolicy: { policy: 'no-referrer' },
   })
   await app.register(cookie)
-  await app.register(rateLimit, { max: options.rateLimit ?? 600, timeWindow: '1 minute' })
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
   await app.register(wellFormedText)
-  await app.register(authentication, { identity: options.identity, publicUrl: options.publicUrl })
+  const signedIn = guardConnections(app.server, options.connections ?? new Connections())
+  await app.register(requestLimits, { perMinute: options.rateLimit ?? 600 })
+  await app.register(authentication, {
+    identity: options.identity,
+    publicUrl: options.publicUrl,
+    onSignedIn: ({ raw }) => signedIn(raw.socket),
+  })
   app.addHook('onResponse', async (request, reply) => {
     const url = request.routeOptions.url ?? 'unknown'
     options.metrics.httpSeconds.observe(

@@ -28,6 +28,8 @@ export interface DaemonOptions {
   readonly env?: NodeJS.ProcessEnv
   /** The program, ours unless told: `src/main.ts` of another checkout. */
   readonly main?: string
+  /** At most so many open files. */
+  readonly openFiles?: number
   /** How long it may take until it is ready, 20 s unless told. */
   readonly readyWithinMs?: number
 }
@@ -38,9 +40,12 @@ const ours = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {}): Promise<RunningDaemon> {
   const files =
     options.files ?? (await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), options.overrides))
+  const command = [process.execPath, options.main ?? ours, 'serve', '--config', files.configFile]
+  const limited = options.openFiles === undefined ? [] : ['prlimit', `--nofile=${options.openFiles}`]
+  const [program = '', ...args] = [...limited, ...command]
   const child = await spawnGuarded({
-    command: process.execPath,
-    args: [options.main ?? ours, 'serve', '--config', files.configFile],
+    command: program,
+    args,
     stopSignal: 'TERM',
     cwd: files.dir,
     env: { ...files.env, ...options.env },

@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { IdentityService } from '../../identity/identity.ts'
@@ -11,8 +12,15 @@ export function sessionCookieName(publicUrl: string): string {
   return publicUrl.startsWith('https:') ? '__Host-sallyport' : 'sallyport'
 }
 
+export interface AuthenticationOptions {
+  readonly identity: IdentityService
+  readonly publicUrl: string
+  /** Called for each request whose caller is known, whether the request is allowed or not. */
+  onSignedIn(request: FastifyRequest): void
+}
+
 /** Denies by default: checks sign-in, role, scope and origin of every route and websocket. */
-export const authentication = fp(async (app, options: { identity: IdentityService; publicUrl: string }) => {
+export const authentication = fp(async (app, options: AuthenticationOptions) => {
   const cookieName = sessionCookieName(options.publicUrl)
   const { origin } = new URL(options.publicUrl)
   app.decorateRequest('login', null)
@@ -24,6 +32,7 @@ export const authentication = fp(async (app, options: { identity: IdentityServic
     const cookie = bearer ? undefined : request.cookies[cookieName]
     request.login =
       bearer || cookie ? await options.identity.authenticate({ bearer, cookie, address: request.ip }) : null
+    if (request.login) options.onSignedIn(request)
     const isWebsocket = isWebsocketOffer(request.headers.upgrade)
     // A browser sends the cookie by itself, so a call that changes state must come from our own pages.
     if (cookie && (unsafe.has(request.method) || isWebsocket) && request.headers.origin !== origin) {

@@ -11,12 +11,9 @@ export const problems = fp(async (app) => {
     if (known.code === 'INTERNAL') request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
     return reply.code(errors[known.code].status).type('application/problem+json').send(problem(known, request.id))
   })
-  app.setNotFoundHandler((request, reply) =>
-    reply
-      .code(404)
-      .type('application/problem+json')
-      .send(problem(new BrokerError('NOT_FOUND'), request.id)),
-  )
+  app.setNotFoundHandler(async () => {
+    throw new BrokerError('NOT_FOUND')
+  })
 })
 
 /** What an error means to a client; unexpected ones are INTERNAL. */

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import { type ConnectionLimits, Connections, limitsFor } from '../../../proxy/ports/connections.ts'
 import { type ListenOptions, listenTcp } from '../../../proxy/ports/listener.ts'
 import { prefixOf, withoutMapping } from '../../../proxy/ports/source-address.ts'
 import type { ClientOrigin } from '../../../proxy/session.ts'
@@ -12,14 +13,17 @@ interface Seen {
   readonly signedIn: () => void
 }
 
-async function open(t: Test, options: Partial<ListenOptions> = {}) {
+async function open(t: Test, limits: Partial<ConnectionLimits> = {}, options: Partial<ListenOptions> = {}) {
   const seen: Seen[] = []
   const turnedAway: string[] = []
   const listener = await listenTcp({
     host: '127.0.0.1',
     port: 0,
     onConnection: (socket, client, signedIn) => seen.push({ socket, client, signedIn }),
-    onTurnedAway: (reason, { address }) => turnedAway.push(`${reason} ${address}`),
+    connections: new Connections({
+      limits: { ...limitsFor(1000, 10_000), ...limits },
+      onTurnedAway: (reason, address) => turnedAway.push(`${reason} ${address}`),
+    }),
     onError: (error) => t.fail(error),
     ...options,
   })
@@ -53,7 +57,7 @@ t.test('a connection comes unread, with where it is from', async (t) => {
 })
 
 t.test('those who are not signed in are limited; who signs in or leaves makes room', async (t) => {
-  const { listener, seen, turnedAway } = await open(t, { maxSignIns: 2 })
+  const { listener, seen, turnedAway } = await open(t, { waiting: 2 })
   const first = await dial(t, listener.port)
   await dial(t, listener.port)
   await (await dial(t, listener.port)).closed
@@ -75,7 +79,7 @@ t.test('those who are not signed in are limited; who signs in or leaves makes ro
 })
 
 t.test('one source does not take the room of the others', async (t) => {
-  const { listener, seen, turnedAway } = await open(t, { maxSignInsPerAddress: 1 })
+  const { listener, seen, turnedAway } = await open(t, { waitingPerAddress: 1 })
   await dial(t, listener.port)
   await (await dial(t, listener.port)).closed
   t.strictSame(turnedAway, ['too-many-sign-ins-from-address 127.0.0.1'])
@@ -84,7 +88,7 @@ t.test('one source does not take the room of the others', async (t) => {
 })
 
 t.test('connections in all are limited', async (t) => {
-  const { listener, seen, turnedAway } = await open(t, { maxConnections: 1 })
+  const { listener, seen, turnedAway } = await open(t, { total: 1 })
   await dial(t, listener.port)
   await waitUntil(() => seen.length === 1)
   seen[0]?.signedIn()
@@ -118,7 +122,7 @@ t.test('an error of a socket without a reader is not unhandled', async (t) => {
 
 t.test('a port that is taken is said to be', async (t) => {
   const { listener } = await open(t)
-  await t.rejects(open(t, { port: listener.port }), { code: 'EADDRINUSE' })
+  await t.rejects(open(t, {}, { port: listener.port }), { code: 'EADDRINUSE' })
 })
 
 t.test('one source is an IPv4 address or a /64', async (t) => {

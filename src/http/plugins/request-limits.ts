@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyRequest } from 'fastify'
+import fp from 'fastify-plugin'
+import { prefixOf } from '../../../proxy/ports/source-address.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+
+const timeWindow = 60_000
+/** Credentials remembered because they were right. */
+const mostKnown = 10_000
+
+/**
+ * Requests per minute: of each person who is signed in, and of each address that is not. What is refused (no or a wrong sign-in, an
+ * unknown path) is counted by address too, whatever the path: after too much of it no credential from there is looked up, except
+ * those that were right before, so that people behind the same address can go on. To be registered before the authentication.
+ */
+export const requestLimits = fp(async (app, { perMinute }: { perMinute: number }) => {
+  const known = new Set<string>()
+  await app.register(rateLimit, { max: perMinute, timeWindow, keyGenerator: callerOf })
+  const refusals = app.createRateLimit({ max: perMinute, timeWindow, keyGenerator: addressOf })
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.routeOptions.config?.rateLimit === false) return
+    const refused = await refusals(request, { increment: false })
+    if (refused.isAllowed || refused.remaining > 0 || known.has(shownBy(request))) return
+    reply.header('retry-after', refused.ttlInSeconds)
+    throw new BrokerError('RATE_LIMITED')
+  })
+  app.addHook('preParsing', async (request) => {
+    if (!request.login) return
+    const shown = shownBy(request)
+    if (known.size >= mostKnown && !known.has(shown)) known.clear()
+    known.add(shown)
+  })
+  app.addHook('onError', async (request) => {
+    if (request.login) return
+    known.delete(shownBy(request))
+    await refusals(request)
+  })
+})
+
+function callerOf(request: FastifyRequest): string {
+  const address = addressOf(request)
+  return request.login ? `${request.login.principal.id} ${address}` : address
+}
+
+function addressOf({ ip }: FastifyRequest): string {
+  return prefixOf(ip)
+}
+
+/** A digest of the credential that a request carries, if any. */
+function shownBy({ headers: { authorization = '', cookie = '' } }: FastifyRequest): string {
+  return createHash('sha256').update(`${authorization}\n${cookie}`).digest('base64')
+}
