@@ -1,4 +1,5 @@
 import { createPublicKey, hash, type KeyObject, verify } from 'node:crypto'
+import { splitKeyId } from '../store/keyring.ts'
 import { type CanonicalValue, canonicalJson } from './canonical.ts'
 
 /** Running head of a recording that is still being written. */
@@ -28,7 +29,7 @@ export interface Checkpoint {
 export interface SignedCheckpoint {
   /** Canonical JSON of a {@link Checkpoint}. */
   readonly body: string
-  /** Ed25519, hex. */
+  /** Ed25519, as `KEY.HEX`; only the hex in those of earlier versions. */
   readonly signature: string
 }
 
@@ -66,9 +67,10 @@ export function openCheckpoint(
   if (!checkpoint) return { ok: false, what: 'its body is not a checkpoint' }
   const keyId = keyIdOf(publicKey)
   if (checkpoint.key !== keyId) return { ok: false, what: `it names the key ${checkpoint.key}, not ${keyId}` }
-  const signature = Buffer.from(signed.signature, 'hex')
-  const isValid =
-    signature.toString('hex') === signed.signature && verify(null, checkpointBytes(signed.body), publicKey, signature)
+  const { key = keyId, value } = splitKeyId(signed.signature)
+  const signature = Buffer.from(value, 'hex')
+  const isWritten = key === keyId && signature.toString('hex') === value
+  const isValid = isWritten && verify(null, checkpointBytes(signed.body), publicKey, signature)
   return isValid ? { ok: true, checkpoint } : { ok: false, what: 'its signature does not match its body' }
 }
 

@@ -87,7 +87,7 @@ export class Checkpointer {
       const { installation, hash } = head
       const key = keyring.signingKeyId
       const body = encodeCheckpoint({ v: 1, installation, n, seq, hash, at, key, recordings: heads() })
-      return { n, body, signature: keyring.sign(checkpointBytes(body)).toString('hex') }
+      return { n, body, signature: keyring.sign(checkpointBytes(body)) }
     })
     this.#events -= covered
     this.#lastAt = at

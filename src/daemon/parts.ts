@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { createAccess } from '../access/create-access.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
@@ -23,6 +22,7 @@ import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { openKeysOf } from './keys-of-store.ts'
+import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
 
@@ -52,7 +52,7 @@ export async function buildParts(
     ...shared,
     installation,
     config: config.audit,
-    spoolPath: join(config.keysDir, 'audit.spool'),
+    spoolPath: takeSpool(config),
     heads: () => sessions.heads(),
   })
   closing.defer(() => audit.stop())

@@ -12,7 +12,7 @@ import type { TokenGrants } from './tokens/token-grants.ts'
 /** What identity needs from the other parts. */
 export interface IdentityDeps {
   readonly db: Db
-  readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'seal' | 'unseal'>
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'derive' | 'seal' | 'unseal'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'>
   readonly clock: Clock
   readonly logger: Logger

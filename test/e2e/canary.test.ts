@@ -170,7 +170,7 @@ function collectSecrets(): void {
     }
     for (const { token } of Object.values(servers)) secrets.push({ what: `login of ${name}`, value: secretOf(token) })
   }
-  for (const name of readdirSync(daemon.keysDir).filter((one) => one !== 'audit.spool'))
+  for (const name of readdirSync(daemon.keysDir))
     secrets.push({ what: `key ${name}`, value: keyIn(path.join(daemon.keysDir, name)) })
 }
 

@@ -30,6 +30,8 @@ export interface DaemonOptions {
   readonly main?: string
   /** At most so many open files. */
   readonly openFiles?: number
+  /** A command that runs the daemon as its last arguments, e.g. `['unshare', '-m', …]`. */
+  readonly through?: readonly string[]
   /** How long it may take until it is ready, 20 s unless told. */
   readonly readyWithinMs?: number
 }
@@ -42,7 +44,7 @@ export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {})
     options.files ?? (await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), options.overrides))
   const command = [process.execPath, options.main ?? ours, 'serve', '--config', files.configFile]
   const limited = options.openFiles === undefined ? [] : ['prlimit', `--nofile=${options.openFiles}`]
-  const [program = '', ...args] = [...limited, ...command]
+  const [program = '', ...args] = [...(options.through ?? []), ...limited, ...command]
   const child = await spawnGuarded({
     command: program,
     args,

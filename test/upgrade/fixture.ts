@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -125,8 +125,8 @@ export function readFixtures(): Fixture[] {
 /** Keeps what a daemon that is stopped has left. */
 export function writeFixture(sandbox: Sandbox, files: DaemonFiles, { folder, manifest }: Fixture): void {
   for (const part of parts) cpSync(path.join(files.dir, part), path.join(folder, part), { recursive: true })
-  const spool = path.join(folder, 'keys', 'audit.spool')
-  writeFileSync(spool, readFileSync(spool, 'utf8').trimEnd()) // what only reserves room is filled in again at start
+  const spool = path.join(folder, 'keys', 'audit.spool') // of versions that kept it there
+  if (existsSync(spool)) writeFileSync(spool, readFileSync(spool, 'utf8').trimEnd()) // what reserves room is filled in again
   writeFileSync(path.join(folder, storeName), gzipSync(readFileSync(files.databaseFile)))
   let config = readFileSync(files.configFile, 'utf8')
   for (const [name, value] of places(sandbox, files)) config = config.replaceAll(value, name)

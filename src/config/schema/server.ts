@@ -39,7 +39,8 @@ export const Keys = Type.Object(
   {
     dir: Type.Optional(
       Type.String({
-        description: 'Folder of the signing, sealing and HMAC keys; created at the first start',
+        description:
+          'Folder of the signing, sealing and HMAC keys; created at the first start, and may be read-only afterwards',
         default: './data/keys',
       }),
     ),

@@ -4,7 +4,7 @@ import { deriveScramKeys, type ScramKeys } from '../../../proxy/wire/postgres/sc
 import type { Keyring } from '../../store/keyring.ts'
 import { hashSecret } from './token-format.ts'
 
-type Keys = Pick<Keyring, 'mac' | 'seal' | 'unseal'>
+type Keys = Pick<Keyring, 'derive' | 'seal' | 'unseal'>
 
 /** What the protocols need to recognise one connect token. */
 export interface ConnectKeys {
@@ -34,6 +34,7 @@ export function deriveConnectKeys(keyring: Keys, id: string, token: string): Con
 export function sealKeys(keyring: Keys, id: string, { hash, scram }: ConnectKeys): Buffer {
   const plain = {
     hash,
+    salt: Buffer.from(scram.salt).toString('base64'),
     iterations: scram.iterations,
     storedKey: Buffer.from(scram.storedKey).toString('base64'),
     serverKey: Buffer.from(scram.serverKey).toString('base64'),
@@ -49,7 +50,7 @@ export function unsealKeys(keyring: Keys, id: string, sealed: Uint8Array): Conne
   return {
     hash: plain.hash ?? '',
     scram: {
-      salt: saltOf(keyring, id),
+      salt: plain.salt === undefined ? saltOf(keyring, id) : Buffer.from(plain.salt, 'base64'),
       iterations: plain.iterations,
       storedKey: Buffer.from(plain.storedKey ?? '', 'base64'),
       serverKey: Buffer.from(plain.serverKey ?? '', 'base64'),
@@ -76,7 +77,7 @@ function saltOf(keyring: Keys, id: string): Buffer {
 }
 
 function derive(keyring: Keys, what: string, id: string): Buffer {
-  return Buffer.from(keyring.mac(`connect-token-${what}`, id), 'base64url')
+  return keyring.derive(`connect-token-${what}`, id)
 }
 
 function purpose(id: string): string {

@@ -249,7 +249,7 @@ t.test('a chain rewritten with another key is refused without an anchor', async 
 })
 
 /** Changes event 2, and signs everything anew. */
-function rewrite(file: string, keyring: { signingKeyId: string; sign(bytes: Uint8Array): Buffer }): void {
+function rewrite(file: string, keyring: { signingKeyId: string; sign(bytes: Uint8Array): string }): void {
   const db = new DatabaseSync(file)
   db.exec('pragma journal_mode = delete')
   db.exec("update audit_events set actor = 'prn_eve' where seq = 2")
@@ -267,7 +267,7 @@ function rewrite(file: string, keyring: { signingKeyId: string; sign(bytes: Uint
   for (const { n, body } of db.prepare('select * from audit_checkpoints').all() as { n: number; body: string }[]) {
     const old = JSON.parse(body) as { seq: number }
     const renewed = canonicalJson({ ...old, hash: hashes[old.seq] ?? '', key: keyring.signingKeyId } as CanonicalValue)
-    const signature = keyring.sign(checkpointBytes(renewed)).toString('hex')
+    const signature = keyring.sign(checkpointBytes(renewed))
     db.prepare('update audit_checkpoints set body = ?, signature = ? where n = ?').run(renewed, signature, n)
   }
   db.close()
@@ -315,7 +315,7 @@ t.test('an anchor may be captured standard output, but must hold checkpoints of 
       key: copy.keyring.signingKeyId,
       recordings: [],
     })
-    const signature = copy.keyring.sign(checkpointBytes(body)).toString('hex')
+    const signature = copy.keyring.sign(checkpointBytes(body))
     writeFileSync(copy.anchorFile, good)
     appendFileSync(copy.anchorFile, `${checkpointLine({ body, signature })}\n`)
     t.match(await copy.verify({ anchor: true }), {

@@ -1,0 +1,41 @@
+import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../config/config.ts'
+
+const name = 'audit.spool'
+
+/**
+ * Where the audit spool is. Earlier versions kept it in `keys.dir`, which may be read-only: what they left is copied once, so that
+ * no removal of access in it is lost, and none is applied again at a later start.
+ */
+export function takeSpool({ keysDir, stateDir }: Pick<Config, 'keysDir' | 'stateDir'>): string {
+  const path = join(stateDir, name)
+  const earlier = join(keysDir, name)
+  if (existsSync(path) || !existsSync(earlier)) return path
+  const copy = `${path}.new`
+  copyFileSync(earlier, copy)
+  syncFile(copy)
+  renameSync(copy, path)
+  syncFile(stateDir)
+  removeIfPossible(earlier)
+  return path
+}
+
+function syncFile(path: string): void {
+  const file = openSync(path, 'r')
+  try {
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** It is not read again once the copy is there. */
+function removeIfPossible(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'EROFS' && code !== 'EACCES' && code !== 'EPERM') throw error
+  }
+}
