@@ -150,16 +150,33 @@ export interface Limits {
   readonly idleTimeoutMs: number
 }
 
-/** Sink for what passes in a session. `write` copies and never blocks; a full recorder requests a pause. */
+/**
+ * Sink for what passes in a session. Limits hold for what is about to happen, by `reserve`; what has happened is written
+ * whatever they say. `write` never blocks; a full recorder requests a pause.
+ */
 export interface Recorder {
   /**
-   * Appends one entry: `bytes[start, end)` is one JSON object in UTF-8 without a line break.
+   * Takes room for the entry of a request that is about to be forwarded.
+   * @throws BrokerError LIMIT_REACHED, RECORDING_FAILED: there is none, so it must not be forwarded
+   */
+  reserve(bytes: number): void
+  /** Gives back the room of a request whose entry is written. */
+  release(bytes: number): void
+  /**
+   * Appends one entry.
+   * @param entry one JSON object without a line break; its first member is `at`
    * @returns false when the engine must stop reading from both sides until {@link onDrain} fires
    * @throws BrokerError RECORDING_FAILED once the recording can no longer be written
    */
-  write(bytes: Uint8Array, start: number, end: number): boolean
+  write(entry: string): boolean
   /** Called each time the recorder has caught up after `write` returned false. */
   onDrain(listener: () => void): void
+  /** Asks for a flush within 50 ms, even if nothing is written until then. */
+  flushSoon(): void
+  /** Called before each flush, to add what is still running. @param listener returns whether the next flush is needed too */
+  onFlush(listener: () => boolean): void
+  /** Calls back once all accepted entries are in the file; never if that fails. */
+  whenWritten(done: () => void): void
 }
 
 /** Where a recording continues: its file exists and holds the header. */
@@ -185,6 +202,8 @@ export interface EngineFacts<Rules extends object = object> {
   readonly serverName: string
   /** PEM roots to trust; null: those of AWS, and public ones. */
   readonly ca: string | null
+  /** A request is on file before it is forwarded; else within 100 ms. */
+  readonly isRecordingStrict?: boolean
   /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }

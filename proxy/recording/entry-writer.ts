@@ -1,6 +1,6 @@
 import type { Recorder } from '../session.ts'
 
-/** Writes entries of a recording. All sessions share one scratch buffer: the recorder copies each entry before the next is made. */
+/** Writes the entries of one session, and knows whether its recorder is behind. */
 export class EntryWriter {
   readonly #recorder: Recorder
   #isFull = false
@@ -18,13 +18,18 @@ export class EntryWriter {
     return this.#isFull
   }
 
-  /** @param text one JSON object without a line break @throws BrokerError RECORDING_FAILED */
-  write(text: string): void {
-    const most = text.length * 3 // UTF-8 of a UTF-16 unit
-    const bytes = most <= scratch.length ? scratch : Buffer.allocUnsafeSlow(most)
-    const end = bytes.write(text)
-    if (!this.#recorder.write(bytes, 0, end)) this.#isFull = true
+  /** As {@link Recorder.reserve}; the request will be on file within 100 ms. */
+  reserve(bytes: number): void {
+    this.#recorder.reserve(bytes)
+    this.#recorder.flushSoon()
+  }
+
+  release(bytes: number): void {
+    this.#recorder.release(bytes)
+  }
+
+  /** As {@link Recorder.write}. */
+  write(entry: string): void {
+    if (!this.#recorder.write(entry)) this.#isFull = true
   }
 }
-
-const scratch = Buffer.allocUnsafeSlow(64 * 1024)

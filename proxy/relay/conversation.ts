@@ -32,8 +32,19 @@ export interface Conversation {
   close(): void
   /** Why the server's stream stopped before the end of a chunk, when it was not closed. */
   overLimit(): BrokerError
-  /** Records the requests that will not be answered any more. @throws BrokerError RECORDING_FAILED */
-  finish(): void
+  /**
+   * Writes what is known of each waiting request that came before `since` and has no entry yet.
+   * @param since by `performance.now()`
+   * @returns whether later ones are left
+   * @throws BrokerError RECORDING_FAILED
+   */
+  begin(since: number): boolean
+  /**
+   * Records the requests that will not be answered any more.
+   * @param unsent how many of the last were not forwarded
+   * @throws BrokerError RECORDING_FAILED
+   */
+  finish(unsent: number): void
 }
 
 /** Dependencies of a conversation. */

@@ -25,6 +25,8 @@ export interface RelayOptions {
 
 /** How long a half-forwarded message may take to complete after a cut, so that the client can be told why. */
 const completeMs = 500
+/** Age at which a running request gets an entry of its own. With the recorder's 50 ms it is on file within 100 ms. */
+const beginMs = 25
 /** Unanswered requests at which reading from the client pauses. Some drivers pipeline tens of thousands. */
 const mostWaiting = 100_000
 
@@ -47,6 +49,8 @@ export class Relay {
   readonly #down: Reader
   readonly #counts: KindCounts
   readonly #idle: IdleTimer
+  /** Requests are on file before they are forwarded. */
+  readonly #isStrict: boolean
   readonly #ended = Promise.withResolvers<SessionOutcome>()
   #bytesUp = 0
   #bytesDown = 0
@@ -56,6 +60,10 @@ export class Relay {
   #isUpstreamFull = false
   #isClientFull = false
   #isLedgerFull = false
+  /** Waits until its requests are on file. */
+  #held: Buffer | undefined
+  /** Requests at the end of the ledger that were not forwarded. */
+  #unsent = 0
   #lastActive = performance.now()
   #closing: { reason: EndReason; words: Buffer; timer: NodeJS.Timeout } | undefined
   #isOver = false
@@ -65,6 +73,7 @@ export class Relay {
     const { permit, counts, now, converse } = options
     this.#counts = counts
     this.#entries = new EntryWriter(permit.recorder, () => this.#flow())
+    this.#isStrict = permit.engine?.isRecordingStrict ?? false
     this.#conversation = converse({ entries: this.#entries, now, onStatement: (seconds) => counts.statement(seconds) })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
@@ -87,6 +96,7 @@ export class Relay {
     stream.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
     stream.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed)
     permit.signal.addEventListener('abort', this.#onCut)
+    permit.recorder.onFlush(this.#onFlush)
     this.#idle.start()
     if (permit.signal.aborted) this.#onCut()
     if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
@@ -100,19 +110,42 @@ export class Relay {
     if (this.#isOver || this.#closing) return
     this.#lastActive = performance.now()
     this.#conversation.tick()
+    const before = this.#conversation.waiting
     try {
       this.#up.scan(chunk)
+      if (this.#isStrict) this.#conversation.begin(Number.POSITIVE_INFINITY)
     } catch (error) {
+      this.#unsent = this.#conversation.waiting - before
       this.#fail(error, 'protocol-error')
       return
     }
+    if (this.#isStrict && this.#conversation.waiting > before) this.#hold(chunk, before)
+    else this.#forward(chunk)
+    if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
+    if (this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#entries.isFull) this.#flow()
+  }
+
+  #forward(chunk: Buffer): void {
     this.#isUpWhole = this.#up.atBoundary
     this.#bytesUp += chunk.length
     this.#counts.bytesUp += chunk.length
     if (!this.#options.target.stream.write(chunk)) this.#isUpstreamFull = true
-    if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
-    if (this.#isUpstreamFull || this.#isLedgerFull || this.#entries.isFull) this.#flow()
   }
+
+  /** Forwards the chunk when its requests are on file. @param before requests that waited before it */
+  #hold(chunk: Buffer, before: number): void {
+    this.#held = chunk
+    this.#unsent = this.#conversation.waiting - before
+    this.#options.permit.recorder.whenWritten(() => {
+      if (this.#isOver || this.#closing) return
+      this.#held = undefined
+      this.#unsent = 0
+      this.#forward(chunk)
+      this.#flow()
+    })
+  }
+
+  readonly #onFlush = (): boolean => !this.#isOver && this.#conversation.begin(performance.now() - beginMs)
 
   readonly #onUpstreamData = (chunk: Buffer): void => {
     if (this.#isOver) return
@@ -152,7 +185,7 @@ export class Relay {
     if (this.#isOver) return
     const { client, target } = this.#options
     const isBehind = this.#entries.isFull
-    if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#closing) client.pause()
+    if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#closing) client.pause()
     else client.resume()
     if (isBehind || this.#isClientFull) target.stream.pause()
     else target.stream.resume()
@@ -249,7 +282,7 @@ export class Relay {
   /** @returns why the running statements could not be recorded */
   #finishRecords(): Error | undefined {
     try {
-      this.#conversation.finish()
+      this.#conversation.finish(this.#unsent)
       return undefined
     } catch (unrecorded) {
       return toBrokerError(unrecorded)

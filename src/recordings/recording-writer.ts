@@ -12,7 +12,9 @@ const lineFeed = 10
 const hashBytes = 64
 const chainBytes = 96
 const usableEnd = bufferBytes - chainBytes
-const chainStart = Buffer.from('{"chain":')
+const entryStart = '{"at":'
+/** Bytes of UTF-8 that a UTF-16 unit can become. */
+const mostPerUnit = 3
 
 interface WaitingBatch {
   readonly buffer: Buffer
@@ -38,9 +40,15 @@ export interface WriterOptions {
   onSealed(): void
 }
 
+/** Waits until so many entries are in the file. */
+interface Waiting {
+  readonly entries: number
+  readonly done: () => void
+}
+
 /**
- * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. After an error nothing more is
- * accepted, but accepted entries are still written if possible.
+ * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. Once a limit is reached no request
+ * gets room, but entries of what was forwarded before are still taken; after an error of the disk none are.
  */
 export class RecordingWriter implements SessionRecorder {
   readonly #options: WriterOptions
@@ -59,13 +67,18 @@ export class RecordingWriter implements SessionRecorder {
   #queue: WaitingBatch[] = []
   #isWriting = false
   #isPaused = false
-  /** Why nothing more is accepted. */
+  #reserved = 0
+  /** Why no request gets room. */
   #refusal: BrokerError | undefined
+  /** Why no entry is accepted. */
+  #closed: BrokerError | undefined
   /** The disk failed: unwritten entries are lost. */
   #isBroken = false
   #sealed: Promise<SealedRecording> | undefined
   #written: { readonly head: string; readonly entries: number; readonly offset: number }
   readonly #onDrain: (() => void)[] = []
+  readonly #onFlush: (() => boolean)[] = []
+  #waiting: Waiting[] = []
   readonly #onFailure: ((error: Error) => void)[] = []
   #onIdle: () => void = () => {}
 
@@ -82,25 +95,62 @@ export class RecordingWriter implements SessionRecorder {
     return { head, entries }
   }
 
-  write(bytes: Uint8Array, start: number, end: number): boolean {
+  reserve(bytes: number): void {
     if (this.#refusal !== undefined) throw this.#refusal
-    const length = end - start + 1
+    if (this.#accepted + this.#reserved + bytes > this.#options.quota.maxPerSessionBytes) {
+      const limit = this.#sessionLimit()
+      this.#refuse(limit)
+      throw limit
+    }
+    this.#reserved += bytes
+  }
+
+  release(bytes: number): void {
+    this.#reserved -= bytes
+  }
+
+  write(entry: string): boolean {
+    if (this.#closed !== undefined) throw this.#closed
+    if (!isOneEntry(entry)) {
+      this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
+      throw this.#closed
+    }
+    const most = entry.length * mostPerUnit + 1
     const buffer =
-      this.#buffer !== undefined && this.#used + length <= this.#room ? this.#buffer : this.#makeRoom(length)
-    Buffer.prototype.copy.call(bytes, buffer, this.#used, start, end)
-    this.#used += length
-    buffer[this.#used - 1] = lineFeed
+      this.#buffer !== undefined && this.#used + most <= this.#room
+        ? this.#buffer
+        : this.#makeRoom(Buffer.byteLength(entry) + 1)
+    const from = this.#used
+    const end = from + buffer.write(entry, from)
+    buffer[end] = lineFeed
+    const length = end + 1 - from
+    this.#used = end + 1
     this.#inBuffer++
     this.#unwritten += length
     this.#accepted += length
-    if (!this.#isWaiting) {
-      this.#isWaiting = true
-      this.#options.buffers.flushSoon(this)
-    }
-    if (this.#accepted > this.#options.quota.maxPerSessionBytes) this.#refuse(this.#sessionLimit())
+    this.flushSoon()
     if (this.#unwritten < this.#options.highWater) return true
     this.#isPaused = true
     return false
+  }
+
+  flushSoon(): void {
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    this.#options.buffers.flushSoon(this)
+  }
+
+  onFlush(listener: () => boolean): void {
+    this.#onFlush.push(listener)
+  }
+
+  whenWritten(done: () => void): void {
+    const entries = this.#entries + this.#inBuffer
+    if (entries <= this.#written.entries) done()
+    else {
+      this.#waiting.push({ entries, done })
+      this.#writeOut()
+    }
   }
 
   onDrain(listener: () => void): void {
@@ -115,7 +165,14 @@ export class RecordingWriter implements SessionRecorder {
 
   /** Called by the shared timer: while a batch is being written, new entries collect for the next. */
   flush(): void {
+    let isNextNeeded = false
+    for (const listener of this.#closed ? [] : this.#onFlush) isNextNeeded = listener() || isNextNeeded
     this.#isWaiting = false
+    if (isNextNeeded) this.flushSoon()
+    this.#writeOut()
+  }
+
+  #writeOut(): void {
     this.#isDue = this.#isWriting
     if (this.#isDue) return
     this.#closeBatch()
@@ -149,11 +206,6 @@ export class RecordingWriter implements SessionRecorder {
     this.#inBuffer = 0
     if (this.#isBroken) {
       this.#options.buffers.give(buffer)
-      return
-    }
-    if (!isWellFormed(buffer, used, count)) {
-      this.#options.buffers.give(buffer)
-      this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
       return
     }
     buffer.write(this.#head, 0, 'latin1')
@@ -194,9 +246,10 @@ export class RecordingWriter implements SessionRecorder {
       this.#options.buffers.count(-bytes)
       this.#options.buffers.give(buffer)
       this.#drain()
+      this.#tellWritten()
     }
     if (error) this.#break(error)
-    if (this.#isDue && this.#queue.length === 0) this.flush()
+    if (this.#isDue && this.#queue.length === 0) this.#writeOut()
     else this.#pump()
     if (!this.#isWriting) this.#onIdle()
   }
@@ -207,6 +260,17 @@ export class RecordingWriter implements SessionRecorder {
     for (const listener of this.#onDrain) listener()
   }
 
+  #tellWritten(): void {
+    if (this.#waiting.length === 0) return
+    const { entries } = this.#written
+    const [done, rest] = [
+      this.#waiting.filter((w) => w.entries <= entries),
+      this.#waiting.filter((w) => w.entries > entries),
+    ]
+    this.#waiting = rest
+    for (const { done: tell } of done) tell()
+  }
+
   /** The file can't be written any more: drops unwritten entries and reports it once. */
   #break(cause: Error): void {
     this.#isBroken = true
@@ -215,10 +279,11 @@ export class RecordingWriter implements SessionRecorder {
       this.#options.buffers.give(buffer)
     }
     this.#queue = []
-    this.#refuse(new BrokerError('RECORDING_FAILED', undefined, { cause }))
+    this.#closed ??= new BrokerError('RECORDING_FAILED', undefined, { cause })
+    this.#refuse(this.#closed)
   }
 
-  /** From now on `write` throws; reported asynchronously, so that no session is cut in the middle of its own write. */
+  /** From now on no request gets room; reported asynchronously, so that no session is cut in the middle of its own write. */
   #refuse(error: BrokerError): void {
     if (this.#refusal !== undefined) return
     this.#refusal = error
@@ -232,7 +297,8 @@ export class RecordingWriter implements SessionRecorder {
   }
 
   async #seal(): Promise<SealedRecording> {
-    this.#refusal ??= new BrokerError('RECORDING_FAILED', 'the recording is closed')
+    this.#closed ??= new BrokerError('RECORDING_FAILED', 'the recording is closed')
+    this.#refusal ??= this.#closed
     const { file, onSealed } = this.#options
     try {
       this.#closeBatch()
@@ -258,13 +324,7 @@ export class RecordingWriter implements SessionRecorder {
   }
 }
 
-/** As many lines as entries, and none that could pass for a chain line: an engine's mistake must not let a client forge one. */
-function isWellFormed(buffer: Buffer, used: number, count: number): boolean {
-  let lines = 0
-  for (let start = hashBytes; start < used; lines++) {
-    if (buffer.compare(chainStart, 0, chainStart.length, start, Math.min(start + chainStart.length, used)) === 0)
-      return false
-    start = buffer.indexOf(lineFeed, start) + 1
-  }
-  return lines === count
+/** One line, and none that could pass for a chain line: an engine's mistake must not let a client forge one. */
+function isOneEntry(entry: string): boolean {
+  return entry.startsWith(entryStart) && !entry.includes('\n')
 }

@@ -1,43 +1,37 @@
 import { performance } from 'node:perf_hooks'
 import { keptBytes, PassingBody, truncationOf } from '../../recording/captured.ts'
-import { CopyDigest } from '../../recording/passing-digest.ts'
 import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
 import { BrokerError } from '../../session.ts'
 import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { decodeParameterDescription } from '../../wire/postgres/decode.ts'
 import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../wire/postgres/framer.ts'
+import {
+  answeredBy,
+  code,
+  collected,
+  commandComplete,
+  copyData,
+  copyInResponse,
+  dataRow,
+  emptyQuery,
+  errorResponse,
+  functionResult,
+  parameterDescription,
+  portalSuspended,
+  readyForQuery,
+} from './answers.ts'
+import { Begun } from './begun.ts'
 import { recordValues } from './bound-values.ts'
 import { type ClientMessage, readClientMessage, readTruncatedMessage } from './client-message.ts'
+import { Copies, statementDuringCopy } from './copies.ts'
 import { Names } from './names.ts'
 import { type ClientRequest, Pending, Queue } from './pending.ts'
+import { Room } from './room.ts'
 import { errorOf, isFatal, longestError, readError } from './server-error.ts'
-import { type Incomplete, toEntryText } from './statement-record.ts'
+import { type Incomplete, toBoundText, toEntryText } from './statement-record.ts'
 
 const mostTags = 100
 const stop = -1
-
-const code = (letter: string): number => letter.charCodeAt(0)
-/** Server messages by their type byte. */
-const dataRow = code('D')
-const copyData = code('d')
-const commandComplete = code('C')
-const readyForQuery = code('Z')
-const errorResponse = code('E')
-const parameterDescription = code('t')
-const copyInResponse = code('G')
-const emptyQuery = code('I')
-const portalSuspended = code('s')
-const functionResult = code('V')
-/** Messages whose body is read: all small, except errors. */
-const collected = new Set([commandComplete, readyForQuery, errorResponse, parameterDescription])
-/** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
-const answeredBy: Readonly<Partial<Record<ClientRequest['kind'], readonly number[]>>> = {
-  parse: [code('1')],
-  bind: [code('2')],
-  close: [code('3')],
-  describe: [code('T'), code('n')],
-  execute: [emptyQuery, portalSuspended],
-}
 
 export interface LedgerParts extends ConversationParts {
   /** 0: none. */
@@ -55,6 +49,10 @@ export class Ledger implements Conversation {
   readonly #parts: LedgerParts
   readonly #names = new Names()
   readonly #ledger = new Queue<Pending>()
+  readonly #room = new Room(this.#names)
+  readonly #begun = new Begun(this.#ledger, this.#names)
+  /** Accepted, and not executed so far: planning it may have run functions. */
+  #bound: Pending | undefined
   /** When the current chunk arrived: all of its messages share this time. */
   #at = 0
   #since = 0
@@ -63,11 +61,7 @@ export class Ledger implements Conversation {
   #doneAt = 0
   /** After an error in the extended protocol the server skips everything up to the next Sync. */
   #isSkipping = false
-  /** The server takes CopyData from the client. */
-  #copyIn: CopyDigest | undefined
-  #copyOut: CopyDigest | undefined
-  /** The client sent a Sync before it knew of the COPY; the server should ignore it. */
-  #hasEarlySync = false
+  readonly #copies = new Copies()
   /** No message that begins from now on goes to the client. */
   #isClosing = false
   /** Except this one, whose header is partly sent. */
@@ -127,24 +121,31 @@ export class Ledger implements Conversation {
   /**
    * Records what waits for an answer that will not come, with the values that it was given: the server answers late in the
    * extended protocol, so the Bind of what runs may wait too. @throws BrokerError RECORDING_FAILED */
-  finish(): void {
+  finish(unsent: number): void {
     this.tick()
-    this.#endCopies(false)
-    while (this.#ledger.size > 0) this.#settle('unfinished')
+    this.#copies.end(this.#ledger.first, false)
+    while (this.#ledger.size > 0) this.#settle(this.#ledger.size > unsent ? 'unfinished' : 'unsent')
+    this.#recordBound()
   }
+
+  begin(since: number): boolean {
+    return this.#begun.write(since, this.#write)
+  }
+
+  readonly #write = (entry: string): void => this.#parts.entries.write(entry)
 
   #frontend(): FrameSink {
     const passing = new PassingBody()
     return {
       begin: (type, length) => (type === copyData ? 0 : passing.begin(length)),
       part: (type, bytes, start, end) => {
-        if (type === copyData) this.#copyIn?.add(bytes, start, end)
+        if (type === copyData) this.#copies.in?.add(bytes, start, end)
         else passing.part(bytes, start, end)
       },
       message: (type, bytes, start, end, length) => {
         if (type === copyData) {
-          if (isWhole(start)) this.#copyIn?.add(bytes, start, end)
-          this.#copyIn?.count()
+          if (isWhole(start)) this.#copies.in?.add(bytes, start, end)
+          this.#copies.in?.count()
           return true
         }
         const body = bytes.subarray(start, end)
@@ -160,8 +161,8 @@ export class Ledger implements Conversation {
 
   #received(message: ClientMessage): void {
     if (message.kind === 'terminate') this.#clientHasLeft = true
-    else if (message.kind === 'copy-end') this.#endCopyIn(message.isDone)
-    else if (this.#copyIn) this.#receivedInCopy(message)
+    else if (message.kind === 'copy-end') this.#copies.endIn(this.#ledger.first, message.isDone)
+    else if (this.#copies.in) this.#copies.requested(message)
     else if (this.#isSkipping && message.kind !== 'sync') this.#recordSkipped(this.#pendingOf(message))
     else {
       this.#isSkipping = false
@@ -170,19 +171,10 @@ export class Ledger implements Conversation {
   }
 
   #pendingOf(request: ClientRequest): Pending {
-    return new Pending(request, this.#at, this.#since)
-  }
-
-  /** During COPY the server ignores a Sync and closes the connection at any other request. */
-  #receivedInCopy(message: ClientRequest): void {
-    if (message.kind !== 'sync') throw statementDuringCopy()
-    this.#hasEarlySync = true
-  }
-
-  #endCopyIn(isDone: boolean): void {
-    const first = this.#ledger.first
-    if (first && this.#copyIn) first.copyIn = this.#copyIn.finish(isDone)
-    this.#copyIn = undefined
+    if (this.#ledger.size === 0) this.#room.reset()
+    const room = this.#room.of(request)
+    this.#parts.entries.reserve(room)
+    return new Pending(request, this.#at, this.#since, room)
   }
 
   #backend(): FrameSink {
@@ -192,13 +184,13 @@ export class Ledger implements Conversation {
         return collected.has(type) ? Math.min(length, longestError) : 0
       },
       part: (type, bytes, start, end) => {
-        if (type === copyData) this.#copiedOut().add(bytes, start, end)
+        if (type === copyData) this.#copies.out.add(bytes, start, end)
       },
       message: (type, bytes, start, end) => {
         if (isWhole(start) && !this.#mayBegin(type)) return false
         if (type === dataRow) this.#countRow()
         else if (type === copyData) {
-          const copy = this.#copiedOut()
+          const copy = this.#copies.out
           if (isWhole(start)) copy.add(bytes, start, end)
           copy.count()
           this.#countRow()
@@ -232,11 +224,6 @@ export class Ledger implements Conversation {
     first.rowsOfStatement += 1
   }
 
-  #copiedOut(): CopyDigest {
-    this.#copyOut ??= new CopyDigest()
-    return this.#copyOut
-  }
-
   #answered(type: number, bytes: Buffer, start: number, end: number): void {
     const first = this.#ledger.first
     if (type === commandComplete) this.#completed(first, new BodyReader(bytes, start, end).text())
@@ -261,7 +248,7 @@ export class Ledger implements Conversation {
   #completed(first: Pending | undefined, tag: string): void {
     this.#names.completed(tag)
     if (!first) return
-    this.#endCopies(true)
+    this.#copies.end(first, true)
     first.isAnswered = true
     first.rowsOfStatement = 0
     if (first.tags.length < mostTags) first.tags.push(tag)
@@ -270,28 +257,19 @@ export class Ledger implements Conversation {
 
   #beginCopyIn(first: Pending | undefined): void {
     if (!first) return
-    for (const { request } of this.#ledger.takeRest()) {
-      if (request.kind !== 'sync') throw statementDuringCopy()
-      this.#hasEarlySync = true
+    for (const { request, room } of this.#ledger.takeRest()) {
+      this.#parts.entries.release(room)
+      this.#copies.requested(request)
     }
-    this.#copyIn = new CopyDigest()
-  }
-
-  #endCopies(isWhole: boolean): void {
-    const first = this.#ledger.first
-    if (first && this.#copyOut) first.copyOut = this.#copyOut.finish(isWhole)
-    this.#copyOut = undefined
-    if (this.#copyIn) this.#endCopyIn(false) // otherwise the client ended it
-    if (isWhole) this.#hasEarlySync = false
+    this.#copies.begin()
   }
 
   #failed(first: Pending | undefined, body: Buffer): void {
     const fields = readError(body)
     const error = errorOf(fields)
     if (isFatal(fields)) this.#serverHasLeft = true
-    this.#endCopies(false)
-    const isUnsure = this.#hasEarlySync
-    this.#hasEarlySync = false
+    this.#copies.end(first, false)
+    const isUnsure = this.#copies.takeEarlySync()
     if (!first) return
     first.error ??= error
     first.isAnswered = true
@@ -322,11 +300,13 @@ export class Ledger implements Conversation {
   #recordSkipped(pending: Pending): void {
     const { kind } = pending.request
     if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
+    else this.#parts.entries.release(pending.room)
   }
 
   /** Settles a request that was answered before. Any other ReadyForQuery answers a Sync that was assumed to be ignored. */
   #ready(first: Pending | undefined, status: number): void {
     this.#isSkipping = false
+    this.#recordBound()
     if (status === code('I')) this.#names.endTransaction()
     const kind = first?.request.kind
     if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
@@ -337,13 +317,28 @@ export class Ledger implements Conversation {
     if (!pending) return
     const { request, error } = pending
     if (request.kind === 'execute') this.#fetched(request.portal, pending.rows)
+    else if (request.kind === 'bind' || request.kind === 'close') this.#recordBound()
     const isRemembered = error !== undefined || this.#accept(request)
     const isStatement = request.kind === 'query' || request.kind === 'execute' || request.kind === 'function-call'
     if (isStatement || error || !isRemembered) this.#record(pending, incomplete)
-    else this.#settledAt = this.#since
+    else this.#settledWithoutEntry(pending)
+  }
+
+  #settledWithoutEntry(pending: Pending): void {
+    this.#settledAt = this.#since
+    this.#parts.entries.release(pending.room)
+    if (pending.request.kind === 'bind') this.#bound = pending
+  }
+
+  /** Records a Bind that no Execute followed. */
+  #recordBound(): void {
+    const bound = this.#bound
+    this.#bound = undefined
+    if (bound) this.#parts.entries.write(toBoundText(bound, this.#names))
   }
 
   #fetched(name: string, rows: number): void {
+    if (this.#bound?.request.kind === 'bind' && this.#bound.request.portal === name) this.#bound = undefined
     const portal = this.#names.portal(name)
     if (portal) portal.rows += rows
   }
@@ -366,22 +361,21 @@ export class Ledger implements Conversation {
 
   /** In a pipeline a statement begins when the previous one completes. */
   #record(pending: Pending, incomplete?: Incomplete): void {
-    const seconds = incomplete === 'skipped' ? 0 : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
+    const seconds =
+      incomplete === 'skipped' || incomplete === 'unsent'
+        ? 0
+        : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
     this.#settledAt = this.#since
     this.#doneAt = this.#since
     const text = toEntryText(pending, this.#names, seconds, incomplete)
+    this.#parts.entries.release(pending.room)
     if (text === undefined) return
     this.#parts.entries.write(text)
-    if (incomplete !== 'skipped') this.#parts.onStatement(seconds)
+    if (incomplete !== 'skipped' && incomplete !== 'unsent') this.#parts.onStatement(seconds)
   }
 }
 
 /** A body that arrived in pieces was collected from offset 0; within a chunk the header precedes it. */
 function isWhole(start: number): boolean {
   return start > 0
-}
-
-function statementDuringCopy(): BrokerError {
-  const hint = 'Wait for the answer to COPY FROM STDIN before sending the next statement.'
-  return new BrokerError('PROTOCOL_ERROR', 'a statement during COPY FROM STDIN', { hint })
 }

@@ -37,6 +37,10 @@ export class Pending {
   readonly at: number
   /** The same, by the monotonic clock. */
   readonly since: number
+  /** Bytes reserved for its entry. */
+  readonly room: number
+  /** Of its entry that says that it runs; 0: there is none. */
+  number = 0
   rows = 0
   /** Rows of the statement running now; a query may hold several. */
   rowsOfStatement = 0
@@ -47,10 +51,11 @@ export class Pending {
   copyIn: Copied | undefined
   copyOut: Copied | undefined
 
-  constructor(request: ClientRequest, at: number, since: number) {
+  constructor(request: ClientRequest, at: number, since: number, room: number) {
     this.request = request
     this.at = at
     this.since = since
+    this.room = room
   }
 }
 
@@ -65,6 +70,11 @@ export class Queue<T> {
 
   get first(): T | undefined {
     return this.#items[this.#head]
+  }
+
+  /** @param index from the first, 0 */
+  at(index: number): T | undefined {
+    return this.#items[this.#head + index]
   }
 
   push(item: T): void {

@@ -1,20 +1,24 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
 import { type RecordedValue, recordValues } from './bound-values.ts'
-import type { Names } from './names.ts'
+import { Names } from './names.ts'
 import type { ClientRequest, Pending, StatementError } from './pending.ts'
 
 /** How a statement ended without the server's answer. */
-export type Incomplete = 'skipped' | 'unfinished' | 'suspended'
+export type Incomplete = 'skipped' | 'unfinished' | 'unsent' | 'suspended'
 
 /**
  * One entry of a recording. Absent members: no error, no values …
- * `skipped`: the server skipped it after an earlier error. `unfinished`: the session ended first. `suspended`: the client has
- * fetched only some of the rows so far. `commit`: the commit at the end of a pipeline failed. A `parse` or `bind` without an
- * error exceeded the limits on names; later entries name its statement or portal without the text.
+ * `skipped`: the server skipped it after an earlier error. `unfinished`: the session ended first. `unsent`: it ended before the
+ * request was forwarded. `suspended`: the client has fetched only some of the rows so far. `commit`: the commit at the end of a
+ * pipeline failed. A `parse` without an error exceeded the limits on names; later entries name its statement without the text.
+ * A `bind` without an error did so too, or no Execute followed it. `begun`: it still ran; an entry with the same `request`
+ * follows when it has ended.
  */
 interface StatementEntry {
   readonly at: number
+  readonly request?: number
+  readonly begun?: true
   readonly type: 'query' | 'execute' | 'parse' | 'bind' | 'describe' | 'close' | 'function-call' | 'commit'
   readonly sql?: string
   /** The text was not UTF-8: its bytes. */
@@ -38,6 +42,7 @@ interface StatementEntry {
   readonly copyOut?: Copied
   readonly skipped?: true
   readonly unfinished?: true
+  readonly unsent?: true
   readonly suspended?: true
 }
 
@@ -52,14 +57,31 @@ export function toEntryText(
   return described && JSON.stringify(toEntry(pending, described, seconds, incomplete))
 }
 
+/**
+ * One line of JSON for a request that still runs.
+ * @param names undefined: what the request names is not known yet
+ */
+export function toBegunText(pending: Pending, names: Names | undefined): string {
+  const described = describe(pending, names ?? new Names())
+  return JSON.stringify({ at: pending.at, ...described, request: pending.number, begun: true })
+}
+
+/** One line of JSON for a Bind that no Execute followed. */
+export function toBoundText(pending: Pending, names: Names): string {
+  const { request } = pending
+  const portal = request.kind === 'bind' ? request.portal : ''
+  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0))
+}
+
 /** Members that are undefined are left out of the line. */
 type Described = { readonly [K in keyof Omit<StatementEntry, 'at' | 'ms' | 'rows'>]?: StatementEntry[K] | undefined }
 
 function toEntry(pending: Pending, described: Described, seconds: number, incomplete?: Incomplete) {
-  const { at, rows, tags, error, copyIn, copyOut } = pending
+  const { at, number, rows, tags, error, copyIn, copyOut } = pending
   return {
     at,
     ...described,
+    request: number === 0 ? undefined : number,
     ms: Math.round(seconds * 1e6) / 1e3,
     rows,
     tags: tags.length > 0 ? tags : undefined,

@@ -207,8 +207,7 @@ export class RoleSession {
   }
 
   #record(entry: Record<string, unknown>): void {
-    const line = Buffer.from(JSON.stringify({ at: this.#deps.clock.now(), ...entry }))
-    this.permit.recorder.write(line, 0, line.length) // few and small, so there is nothing to pause
+    this.permit.recorder.write(JSON.stringify({ at: this.#deps.clock.now(), ...entry })) // few and small, so there is nothing to pause
   }
 
   #arm(worksUntil: number): void {

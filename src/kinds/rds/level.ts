@@ -14,6 +14,7 @@ export interface RdsLevel {
   readonly statementTimeoutMs: number
   /** 0: none. */
   readonly maxRows: number
+  readonly isRecordingStrict: boolean
 }
 
 /** PostgreSQL truncates names to 63 bytes, and would sign in another user. */
@@ -55,6 +56,15 @@ const schema = Type.Object(
         examples: [100_000],
       }),
     ),
+    recording: Type.Optional(
+      Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
+        errorMessage: 'expected prompt or strict',
+        description:
+          'strict: each request is in the recording before it is forwarded, at the cost of one file write per round trip; prompt: within 100 ms',
+        default: 'prompt',
+        examples: ['strict'],
+      }),
+    ),
   },
   strict,
 )
@@ -63,10 +73,16 @@ const words = { noun: 'a database level', mapping: 'expected a mapping with db_u
 
 function read(raw: unknown): Parsed<RdsLevel> {
   if (!Value.Check(schema, raw)) return { ok: false, problems: memberProblems(schema, raw, words) }
-  const { db_user: dbUser, databases = ['*'], statement_timeout: timeout, max_rows: maxRows = 0 } = raw
+  const { db_user: dbUser, databases = ['*'], statement_timeout: timeout, max_rows: maxRows = 0, recording } = raw
   return {
     ok: true,
-    value: { dbUser, databases, statementTimeoutMs: parseDuration(timeout ?? '') ?? 0, maxRows },
+    value: {
+      dbUser,
+      databases,
+      statementTimeoutMs: parseDuration(timeout ?? '') ?? 0,
+      maxRows,
+      isRecordingStrict: recording === 'strict',
+    },
   }
 }
 

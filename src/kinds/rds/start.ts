@@ -24,6 +24,7 @@ export function startRds(
         address: target.connect,
         serverName: target.endpoint,
         ca: target.ca === null ? null : roots.read(target.ca),
+        isRecordingStrict: level.isRecordingStrict,
         rules: rulesOf(level, target),
       }
     },

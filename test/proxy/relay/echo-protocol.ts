@@ -142,7 +142,7 @@ class Echo implements Conversation {
   readonly down = new Lines((line) => this.#answered(line))
   readonly #parts: ConversationParts
   readonly #maxLines: number
-  readonly #waiting: { line: string; since: number }[] = []
+  readonly #waiting: { line: string; since: number; isBegun: boolean }[] = []
   #answers = 0
   settledAt = performance.now()
   clientHasLeft = false
@@ -171,13 +171,28 @@ class Echo implements Conversation {
     return new BrokerError('LIMIT_REACHED', `at most ${this.#maxLines} lines`)
   }
 
-  finish(): void {
-    for (const { line } of this.#waiting.splice(0)) this.#write({ line, unfinished: true })
+  begin(since: number): boolean {
+    for (const waiting of this.#waiting) {
+      if (waiting.since > since) return true
+      if (!waiting.isBegun) this.#write({ line: waiting.line, begun: true })
+      waiting.isBegun = true
+    }
+    return false
+  }
+
+  finish(unsent: number): void {
+    const sent = this.#waiting.length - unsent
+    this.#waiting.splice(0).forEach(({ line }, i) => {
+      this.#write(i < sent ? { line, unfinished: true } : { line, unsent: true })
+    })
   }
 
   #asked(line: string): boolean {
     if (line === 'quit') this.clientHasLeft = true
-    else this.#waiting.push({ line, since: performance.now() })
+    else {
+      this.#parts.entries.reserve(line.length)
+      this.#waiting.push({ line, since: performance.now(), isBegun: false })
+    }
     return true
   }
 
@@ -187,6 +202,7 @@ class Echo implements Conversation {
     if (this.#maxLines > 0 && this.#answers >= this.#maxLines) return false
     const asked = this.#waiting.shift()
     if (!asked) throw new WireError('an answer that nobody asked for')
+    this.#parts.entries.release(asked.line.length)
     this.#answers += 1
     this.settledAt = performance.now()
     this.#parts.onStatement((this.settledAt - asked.since) / 1000)
@@ -195,6 +211,6 @@ class Echo implements Conversation {
   }
 
   #write(entry: object): void {
-    this.#parts.entries.write(JSON.stringify({ type: 'line', at: this.#parts.now(), ...entry }))
+    this.#parts.entries.write(JSON.stringify({ at: this.#parts.now(), type: 'line', ...entry }))
   }
 }

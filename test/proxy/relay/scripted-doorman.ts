@@ -10,6 +10,7 @@ import {
   type PermitFacts,
 } from '../../../proxy/session.ts'
 import { clonedControls, clonedDoorman, crossed } from './cloned-doorman.ts'
+import { recorderDouble } from './recorder-double.ts'
 
 export const sessionId = 'ses_01234567890123456789012345'
 export const identity: Identity = {
@@ -40,6 +41,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     cancels: 0,
     unidentified: [] as string[],
     statements: 0,
+    reserved: 0,
     entries: [] as Record<string, unknown>[],
     relayed: { up: 0, down: 0 },
   }
@@ -48,6 +50,13 @@ export function scriptedDoorman(options: ScriptedOptions) {
     /** The recorder says it is full until `drain` is called. */
     isFull: false,
     breaks: false,
+    /** Bytes that requests may reserve. */
+    room: Number.POSITIVE_INFINITY,
+    /** As the recorder's timer does. */
+    flush: (): boolean => false,
+    /** Entries are not on file until `written` is called. */
+    holds: false,
+    written: () => {},
     drain: () => {},
     /** A cut is pushed before the facts are answered. */
     cutEarly: undefined as EndNotice | undefined,
@@ -109,10 +118,25 @@ export function scriptedDoorman(options: ScriptedOptions) {
     },
   }
   const recorder: SessionRecorder = {
-    write: (bytes, start, end) => {
+    ...recorderDouble((entry) => {
       if (control.breaks) throw new BrokerError('RECORDING_FAILED')
-      seen.entries.push(JSON.parse(Buffer.from(bytes.subarray(start, end)).toString('utf8')))
+      seen.entries.push(JSON.parse(entry))
       return !control.isFull
+    }),
+    reserve: (bytes) => {
+      if (control.breaks) throw new BrokerError('RECORDING_FAILED')
+      seen.reserved += bytes
+      if (seen.reserved > control.room) throw new BrokerError('LIMIT_REACHED', 'the recording is full')
+    },
+    release: (bytes) => {
+      seen.reserved -= bytes
+    },
+    onFlush: (listener) => {
+      control.flush = listener
+    },
+    whenWritten: (done) => {
+      if (control.holds) control.written = done
+      else done()
     },
     onDrain: (listener) => {
       control.drain = listener

@@ -12,6 +12,7 @@ import { createChanges } from '../../../src/store/changes.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { recorderDouble } from '../../proxy/relay/recorder-double.ts'
 
 const start = 1_800_000_000_000
 const resource = {
@@ -131,8 +132,7 @@ async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
       resume: async () => {
         if (state.resumeFails) throw new BrokerError('RECORDING_FAILED')
         return {
-          write: () => true,
-          onDrain: () => {},
+          ...recorderDouble(),
           onFailure: () => {},
           head: () => ({ head: 'abc', entries: 7 }),
           seal: async () => ({ digest: 'abc', entries: 7 }),

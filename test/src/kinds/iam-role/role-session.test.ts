@@ -5,6 +5,7 @@ import type { AuditEvent } from '../../../../src/audit/audit.ts'
 import type { CredentialRow } from '../../../../src/kinds/iam-role/credential-store.ts'
 import { type MintAsk, RoleSession, type RoleSessionEnd } from '../../../../src/kinds/iam-role/role-session.ts'
 import { createLogger } from '../../../../src/telemetry/logger.ts'
+import { recorderDouble } from '../../../proxy/relay/recorder-double.ts'
 
 const hour = 3_600_000
 const minute = 60_000
@@ -36,10 +37,7 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
     engine: null,
     lease: null,
     limits: { idleTimeoutMs: 0 },
-    recorder: {
-      write: (bytes, from, to) => state.entries.push(JSON.parse(Buffer.from(bytes).toString('utf8', from, to))) > 0,
-      onDrain: () => {},
-    },
+    recorder: recorderDouble((entry) => state.entries.push(JSON.parse(entry)) > 0),
   })
   const session = new RoleSession(
     {

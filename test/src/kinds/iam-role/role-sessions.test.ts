@@ -6,6 +6,7 @@ import { iamRole } from '../../../../src/kinds/iam-role/kind.ts'
 import { RoleSessions } from '../../../../src/kinds/iam-role/role-sessions.ts'
 import type { RoleTarget } from '../../../../src/kinds/iam-role/target.ts'
 import { createLogger } from '../../../../src/telemetry/logger.ts'
+import { recorderDouble } from '../../../proxy/relay/recorder-double.ts'
 
 const hour = 3_600_000
 const id = 'iam-role/111122223333/Reader'
@@ -54,7 +55,7 @@ function start() {
   const facts = { principalId: 'prn_1', principalName: 'alice', grantId: 'grt_1', requestId: 'req_1' }
   const more = { resourceId: id, kind: 'iam-role', level: 'full', endsAt: now + hour, limits: { idleTimeoutMs: 0 } }
   const rest = { recording: { file: '', offset: 0, head: '' }, engine: null, lease: null }
-  const recorder = { write: () => true, onDrain: () => {} }
+  const recorder = recorderDouble()
   const open = async (): Promise<SessionPermit> => {
     const abort = new AbortController()
     const sessionId = `ses_${state.permits.push({ sessionId: `ses_${state.permits.length + 1}`, abort })}`

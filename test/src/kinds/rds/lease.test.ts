@@ -58,7 +58,13 @@ const parsed = rdsPostgres.target.read(
 )
 if (!parsed.ok) throw new Error('the target is broken')
 const target = parsed.value
-const level: RdsLevel = { dbUser: 'sallyport_ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0 }
+const level: RdsLevel = {
+  dbUser: 'sallyport_ro',
+  databases: ['*'],
+  statementTimeoutMs: 0,
+  maxRows: 0,
+  isRecordingStrict: false,
+}
 
 function permit(more: Partial<SessionPermit> = {}): SessionPermit {
   const base = {

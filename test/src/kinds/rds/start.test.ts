@@ -11,7 +11,13 @@ import { createChanges } from '../../../../src/store/changes.ts'
 import { hour, ordersId, resource, startedAt } from '../../access/access-setup.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
-const level: RdsLevel = { dbUser: 'sallyport_ro', databases: ['shop'], statementTimeoutMs: 30_000, maxRows: 10 }
+const level: RdsLevel = {
+  dbUser: 'sallyport_ro',
+  databases: ['shop'],
+  statementTimeoutMs: 30_000,
+  maxRows: 10,
+  isRecordingStrict: false,
+}
 const facts = {
   grantId: 'grt_1',
   requestId: 'req_1',
@@ -67,6 +73,7 @@ t.test('connected to the address; certificate and token are for the endpoint', a
   t.same(permit(), {
     address: { host: 'localhost', port: 6000 },
     serverName: endpoint,
+    isRecordingStrict: false,
     ca: null,
     rules: { databases: ['shop'], defaultDatabase: 'shop', statementTimeoutMs: 30_000, maxRows: 10 },
   })

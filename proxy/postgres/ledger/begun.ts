@@ -1,0 +1,42 @@
+import type { Names } from './names.ts'
+import type { ClientRequest, Pending, Queue } from './pending.ts'
+import { toBegunText } from './statement-record.ts'
+
+const recorded: ReadonlySet<ClientRequest['kind']> = new Set(['query', 'parse', 'bind', 'execute', 'function-call'])
+
+/** Entries of requests that still run, so that a recording that breaks off has them too. The final entry has the same number. */
+export class Begun {
+  readonly #ledger: Queue<Pending>
+  readonly #names: Names
+  #number = 0
+
+  constructor(ledger: Queue<Pending>, names: Names) {
+    this.#ledger = ledger
+    this.#names = names
+  }
+
+  /**
+   * @param since the latest time of a request, by `performance.now()`
+   * @returns whether later ones are left
+   */
+  write(since: number, write: (entry: string) => void): boolean {
+    const parsing = new Set<string>()
+    const binding = new Set<string>()
+    for (let i = 0; i < this.#ledger.size; i += 1) {
+      const pending = this.#ledger.at(i) as Pending
+      if (pending.since > since) return true
+      const { request } = pending
+      if (pending.number === 0 && recorded.has(request.kind)) {
+        this.#number += 1
+        pending.number = this.#number
+        const isNamed =
+          (request.kind === 'bind' && !parsing.has(request.statement)) ||
+          (request.kind === 'execute' && !binding.has(request.portal))
+        write(toBegunText(pending, isNamed ? this.#names : undefined))
+      }
+      if (request.kind === 'parse') parsing.add(request.name)
+      else if (request.kind === 'bind') binding.add(request.portal)
+    }
+    return false
+  }
+}
