@@ -52,7 +52,7 @@ export class Ledger implements Conversation {
   readonly #room = new Room(this.#names)
   readonly #begun = new Begun(this.#ledger, this.#names)
   /** Accepted, and not executed so far: planning it may have run functions. */
-  #bound: Pending | undefined
+  #bound: { readonly pending: Pending; readonly incomplete: Incomplete | undefined } | undefined
   /** When the current chunk arrived: all of its messages share this time. */
   #at = 0
   #since = 0
@@ -163,18 +163,28 @@ export class Ledger implements Conversation {
     if (message.kind === 'terminate') this.#clientHasLeft = true
     else if (message.kind === 'copy-end') this.#copies.endIn(this.#ledger.first, message.isDone)
     else if (this.#copies.in) this.#copies.requested(message)
-    else if (this.#isSkipping && message.kind !== 'sync') this.#recordSkipped(this.#pendingOf(message))
+    else if (this.#isSkipping && message.kind !== 'sync') this.#receivedWhileSkipping(this.#pendingOf(message))
     else {
       this.#isSkipping = false
-      this.#ledger.push(this.#pendingOf(message))
+      this.#push(this.#pendingOf(message))
     }
   }
 
   #pendingOf(request: ClientRequest): Pending {
     if (this.#ledger.size === 0) this.#room.reset()
-    const room = this.#room.of(request)
-    this.#parts.entries.reserve(room)
-    return new Pending(request, this.#at, this.#since, room)
+    return new Pending(request, this.#at, this.#since, this.#room.of(request))
+  }
+
+  #receivedWhileSkipping(pending: Pending): void {
+    this.#parts.entries.reserve(pending.room)
+    this.#parts.entries.release(pending.room)
+    this.#recordSkipped(pending)
+  }
+
+  /** One without room is on record too: as not sent. @throws BrokerError LIMIT_REACHED, RECORDING_FAILED */
+  #push(pending: Pending): void {
+    this.#ledger.push(pending)
+    this.#parts.entries.reserve(pending.room)
   }
 
   #backend(): FrameSink {
@@ -292,6 +302,7 @@ export class Ledger implements Conversation {
       }
       if (isUnsure) throw statementDuringCopy()
       this.#ledger.shift()
+      this.#parts.entries.release(next.room)
       this.#recordSkipped(next)
     }
   }
@@ -300,7 +311,6 @@ export class Ledger implements Conversation {
   #recordSkipped(pending: Pending): void {
     const { kind } = pending.request
     if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
-    else this.#parts.entries.release(pending.room)
   }
 
   /** Settles a request that was answered before. Any other ReadyForQuery answers a Sync that was assumed to be ignored. */
@@ -315,30 +325,31 @@ export class Ledger implements Conversation {
   #settle(incomplete?: Incomplete): void {
     const pending = this.#ledger.shift()
     if (!pending) return
+    this.#parts.entries.release(pending.room)
     const { request, error } = pending
     if (request.kind === 'execute') this.#fetched(request.portal, pending.rows)
     else if (request.kind === 'bind' || request.kind === 'close') this.#recordBound()
     const isRemembered = error !== undefined || this.#accept(request)
     const isStatement = request.kind === 'query' || request.kind === 'execute' || request.kind === 'function-call'
     if (isStatement || error || !isRemembered) this.#record(pending, incomplete)
-    else this.#settledWithoutEntry(pending)
+    else this.#settledWithoutEntry(pending, incomplete)
   }
 
-  #settledWithoutEntry(pending: Pending): void {
+  #settledWithoutEntry(pending: Pending, incomplete?: Incomplete): void {
     this.#settledAt = this.#since
-    this.#parts.entries.release(pending.room)
-    if (pending.request.kind === 'bind') this.#bound = pending
+    if (pending.request.kind === 'bind') this.#bound = { pending, incomplete }
   }
 
   /** Records a Bind that no Execute followed. */
   #recordBound(): void {
     const bound = this.#bound
     this.#bound = undefined
-    if (bound) this.#parts.entries.write(toBoundText(bound, this.#names))
+    if (bound) this.#parts.entries.write(toBoundText(bound.pending, this.#names, bound.incomplete))
   }
 
   #fetched(name: string, rows: number): void {
-    if (this.#bound?.request.kind === 'bind' && this.#bound.request.portal === name) this.#bound = undefined
+    const bound = this.#bound?.pending.request
+    if (bound?.kind === 'bind' && bound.portal === name) this.#bound = undefined
     const portal = this.#names.portal(name)
     if (portal) portal.rows += rows
   }
@@ -368,7 +379,6 @@ export class Ledger implements Conversation {
     this.#settledAt = this.#since
     this.#doneAt = this.#since
     const text = toEntryText(pending, this.#names, seconds, incomplete)
-    this.#parts.entries.release(pending.room)
     if (text === undefined) return
     this.#parts.entries.write(text)
     if (incomplete !== 'skipped' && incomplete !== 'unsent') this.#parts.onStatement(seconds)

@@ -67,10 +67,10 @@ export function toBegunText(pending: Pending, names: Names | undefined): string 
 }
 
 /** One line of JSON for a Bind that no Execute followed. */
-export function toBoundText(pending: Pending, names: Names): string {
+export function toBoundText(pending: Pending, names: Names, incomplete?: Incomplete): string {
   const { request } = pending
   const portal = request.kind === 'bind' ? request.portal : ''
-  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0))
+  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0, incomplete))
 }
 
 /** Members that are undefined are left out of the line. */

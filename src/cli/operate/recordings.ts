@@ -32,12 +32,14 @@ function registerPlay(program: Command, recordings: Command): void {
       ])
       const api = await openApiClient(program.opts())
       let isFirst = true
+      const running = new Map<number, Entry>()
       for await (const line of streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId: id } })) {
         if (options.json) process.stdout.write(`${escapeJson(line)}\n`)
         else if (isFirst) printHeader(JSON.parse(line))
-        else printEntry(JSON.parse(line))
+        else play(JSON.parse(line), running)
         isFirst = false
       }
+      for (const entry of running.values()) printEntry(entry)
     })
 }
 
@@ -67,10 +69,23 @@ function printHeader({ session, verified }: RecordingHeader): void {
   )
 }
 
+/** Prints an entry, unless a later one may say how it ended. @param running those, by the number of their request */
+function play(entry: Entry, running: Map<number, Entry>): void {
+  if (entry.request !== undefined && entry.begun) {
+    running.set(entry.request, entry)
+    return
+  }
+  if (entry.request !== undefined) running.delete(entry.request)
+  printEntry(entry)
+}
+
 /** With the members that a statement may have. */
 type Entry = RecordedEntry & {
   at?: number
   type?: string
+  request?: number
+  begun?: true
+  unsent?: true
   sql?: string
   values?: unknown[]
   ms?: number
@@ -80,14 +95,16 @@ type Entry = RecordedEntry & {
 }
 
 /** Members of an entry that are written in a way of their own; any other is shown as JSON. */
-const known = ['at', 'type', 'sql', 'values', 'ms', 'rows', 'tags', 'error']
+const known = ['at', 'type', 'request', 'begun', 'unsent', 'sql', 'values', 'ms', 'rows', 'tags', 'error']
 
 function printEntry(entry: Entry): void {
   const { at, type = '', sql, values, ms, rows, tags, error } = entry
   const time = at === undefined ? '' : new Date(at).toISOString().slice(11, 23)
   const outcome = error ? `ERROR ${error.code}: ${error.message}` : (tags ?? []).join(', ') || `${rows ?? 0} rows`
   printLine('')
-  printLine(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
+  if (entry.begun) printLine(`${time}  ${type}  no end is on record: it was still running, or the recording broke off`)
+  else if (entry.unsent) printLine(`${time}  ${type}  not sent to the target: the session ended first`)
+  else printLine(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
   for (const line of (sql ?? '').split('\n')) if (line !== '') printLine(`    ${line}`)
   values?.forEach((value, i) => {
     printLine(`    $${i + 1} = ${value === null ? 'NULL' : JSON.stringify(value)}`)

@@ -26,7 +26,7 @@ export interface Route extends PostgresRules {
 export async function startEngine(options: { route?: Partial<Route>; idleTimeoutMs?: number } = {}) {
   const authority = createAuthority()
   const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
-  const way = { route: (options.route ?? {}) as Partial<Route>, reach: undefined as Reach | undefined }
+  const way = { route: (options.route ?? {}) as Partial<Route>, reach: undefined as Reach | undefined, strict: false }
   const route = (): Route => ({
     host: '127.0.0.1',
     port: postgres.tcpPort ?? 0,
@@ -46,6 +46,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
       address: { host, port },
       serverName,
       ca,
+      isRecordingStrict: control.strict,
       rules: { databases, defaultDatabase, statementTimeoutMs, maxRows },
     }
   }

@@ -125,8 +125,8 @@ export function scriptedDoorman(options: ScriptedOptions) {
     }),
     reserve: (bytes) => {
       if (control.breaks) throw new BrokerError('RECORDING_FAILED')
+      if (seen.reserved + bytes > control.room) throw new BrokerError('LIMIT_REACHED', 'the recording is full')
       seen.reserved += bytes
-      if (seen.reserved > control.room) throw new BrokerError('LIMIT_REACHED', 'the recording is full')
     },
     release: (bytes) => {
       seen.reserved -= bytes
