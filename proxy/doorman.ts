@@ -134,6 +134,8 @@ export interface Doorman {
   end(sessionId: string, end: SessionEnd): Promise<void>
   /** Passes a cancel to the front that the id names. @returns whether the key was right; wrong ones are counted */
   cancel(ask: CancelAsk): Promise<boolean>
+  /** Whether a cancel of this session, whose key was right, may come from there. A refusal is audited. */
+  mayCancel(sessionId: string, from: ClientOrigin): Promise<boolean>
   /** A person asked to cancel a running statement; audited. */
   cancelled(sessionId: string, from: ClientOrigin): void
   /** A known principal failed before `open` (bad bytes, the port of another resource): audited with the reason. */

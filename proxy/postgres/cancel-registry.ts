@@ -9,7 +9,8 @@ export interface CancelKey {
   readonly key: Buffer
 }
 
-type Cancel = (from: ClientOrigin) => Promise<void>
+/** @returns false when it may not come from there */
+type Cancel = (from: ClientOrigin) => Promise<boolean>
 
 /**
  * Open sessions of this front by the key that cancels their statement. The pid names the daemon and front; the doorman counts wrong
@@ -36,11 +37,10 @@ export class CancelRegistry {
     this.#sessions.delete(pid)
   }
 
-  /** @returns whether the key was right; if so, the target has received the cancel */
+  /** @returns whether the key was right and came from where it may; if so, the target has received the cancel */
   async use({ id, key, origin }: CancelAsk): Promise<boolean> {
     const session = this.#sessions.get(id)
     if (!session || key.length !== session.key.length || !timingSafeEqual(key, session.key)) return false
-    await session.cancel(origin)
-    return true
+    return await session.cancel(origin)
   }
 }

@@ -30,7 +30,7 @@ export interface Connected {
   /** For the session's row and its end event: database, database user … */
   readonly detail: Readonly<Record<string, string>>
   /** Called once the session has started. @param cancel stops the running statement, if one runs */
-  begin(cancel: (from: ClientOrigin) => Promise<void>): {
+  begin(cancel: (from: ClientOrigin) => Promise<boolean>): {
     /** Sent to the client now. */
     readonly greeting: Buffer
     /** Cancel requests are ignored from now on. */
@@ -166,17 +166,19 @@ function failedToOpen<Client extends SignedInClient>(
   return { ...nothing, reason: 'open-failed', error }
 }
 
-/** A cancel that arrives while nothing runs would hit the next statement. */
+/** A cancel that arrives while nothing runs would hit the next statement. @returns whether it may come from there */
 async function cancelRunning(
   { host, onError }: Parts,
   relay: Relay,
   target: Target,
   permit: SessionPermit,
   from: ClientOrigin,
-): Promise<void> {
-  if (!relay.isBusy) return
+): Promise<boolean> {
+  if (!(await host.doorman.mayCancel(permit.sessionId, from))) return false
+  if (!relay.isBusy) return true
   host.doorman.cancelled(permit.sessionId, from)
   await target.cancel().catch((error: unknown) => onError(error, permit.sessionId))
+  return true
 }
 
 /** Waits until the client's last bytes are flushed or it has disconnected; the farewell has a deadline of its own. */

@@ -6,6 +6,7 @@ import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
 import type { Outcome, RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login } from '../identity/principal.ts'
+import type { TokenRule } from '../identity/tokens/token-grants.ts'
 import type { Grant } from './grants/grant.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
@@ -13,7 +14,13 @@ import type { Reloaded } from './rules/rules-in-force.ts'
 
 /** Answer to: may this principal open a session now? `reason` may be shown to the person who asked. */
 export type AccessAnswer =
-  | { readonly allowed: true; readonly grant: Grant; readonly held: Held }
+  | {
+      readonly allowed: true
+      readonly grant: Grant
+      readonly held: Held
+      /** What its rule demands now of the credentials that use it. */
+      readonly rule: TokenRule
+    }
   | {
       readonly allowed: false
       readonly code:
@@ -54,11 +61,6 @@ export interface Access extends AccessService {
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   reload(config: Config): Promise<Reloaded>
-  /**
-   * How long a connect token for this grant may live at most, from now.
-   * @throws BrokerError LOGIN_TOO_OLD, INTERACTIVE_REQUIRED (the rule demands a recent sign-in), GRANT_DENIED
-   */
-  connectTokenPolicy(grant: Grant, login: Login): { maxMs: number }
   /** Whether this person may end that grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login, grantId: string): Promise<boolean>
 

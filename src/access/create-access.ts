@@ -13,10 +13,9 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import type { Access } from './access.ts'
-import { type Core, refusal } from './core.ts'
+import type { Core } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant } from './grants/end-grant.ts'
-import type { Grant } from './grants/grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { recheck, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
@@ -25,7 +24,6 @@ import { cancelRequest, type Decided, decideRequest } from './requests/decide-re
 import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
-import { checkSignIn } from './rules/decide.ts'
 import { formatSelector, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
@@ -105,7 +103,6 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
-    connectTokenPolicy: (grant, login) => connectTokenPolicy(core, grant, login),
     mayEnd: async (login, grantId) => {
       const reading = await core.grants.read(grantId)
       return reading !== undefined && (await mayEndGrant(core, login, reading.grant))
@@ -161,18 +158,6 @@ async function sweep(core: Core): Promise<void> {
   for (const step of steps) {
     await step().catch((error: unknown) => core.logger.error({ err: error }, 'part of the access sweep failed'))
   }
-}
-
-const longestConnectTokenMs = 12 * 3_600_000
-
-function connectTokenPolicy(core: Core, grant: Grant, login: Login): { maxMs: number } {
-  const rule = core.inForce.rules.rules.find((one) => one.name === grant.ruleName)
-  if (!rule) throw new BrokerError('GRANT_DENIED', `the rule ${grant.ruleName} no longer exists`)
-  const tooOld = checkSignIn(rule, login, core.clock.now())
-  if (tooOld) throw refusal(tooOld)
-  const left = grant.endsAt - core.clock.now()
-  if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
-  return { maxMs: Math.min(rule.connectTokenMaxMs, longestConnectTokenMs, left) }
 }
 
 function viewRule(rule: Rule): RuleView {

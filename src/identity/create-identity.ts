@@ -1,6 +1,7 @@
 import type { Identity as Identified } from '../../proxy/doorman.ts'
 import type { DirectoryPage } from '../contract/principals.ts'
 import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
+import type { Credential } from './admission.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
@@ -40,7 +41,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const failures = new FailedLogins(deps)
   const logins = new LoginKeeper(core, failures)
   const tokens = createTokenStore(deps.db, deps.keyring)
-  const connectTokens = new ConnectTokens(core, tokens)
+  const isUsable = async (apiTokenId: string) => (await apiTokens.login(apiTokenId)) !== undefined
+  const connectTokens = new ConnectTokens(core, tokens, isUsable)
   const apiTokens = new ApiTokens(core, tokens, (id, by) => connectTokens.withdrawIssuedBy(id, by))
   const locking = { ...core, logins: logins.store, tokens }
   const sweeping = sweeper(core, [
@@ -75,7 +77,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     principal: (id) => core.directory.principal(id),
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
-    credentialLive: (credential) => usable(credential, { logins, apiTokens, connectTokens }),
+    credential: (reference) => credentialOf(reference, { logins, apiTokens, connectTokens }),
     tokenKeys: (id) => connectTokens.tokenKeys(id),
     identify: (claim, client) => connectTokens.identify(claim, client),
     sweep: async () => {
@@ -96,17 +98,17 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   }
 }
 
-function usable(
+function credentialOf(
   { kind, id }: Identified['credential'],
   by: { logins: LoginKeeper; apiTokens: ApiTokens; connectTokens: ConnectTokens },
-): Promise<boolean> {
+): Promise<Credential | undefined> {
   switch (kind) {
     case 'login':
-      return by.logins.isUsable(id)
+      return by.logins.login(id)
     case 'api-token':
-      return by.apiTokens.isUsable(id)
+      return by.apiTokens.login(id)
     case 'connect-token':
-      return by.connectTokens.isUsable(id)
+      return by.connectTokens.credential(id)
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Claim, Identity as Identified, TokenKeys } from '../../proxy/doorman.ts'
 import type { ClientOrigin } from '../../proxy/session.ts'
+import type { Credential } from './admission.ts'
 import type { Login, Principal } from './principal.ts'
 
 /** The interface of identity for the other parts. Built by `createIdentity` (create-identity.ts). */
@@ -18,8 +19,8 @@ export interface IdentityService {
   principal(id: string): Promise<Principal | undefined>
   /** By id, verified e-mail, or name; an ambiguous name throws RESOURCE_AMBIGUOUS, an unknown one NOT_FOUND. */
   findPrincipal(reference: string): Promise<Principal>
-  /** True while this login or token may still be used; read from the store. */
-  credentialLive(credential: Identified['credential']): Promise<boolean>
+  /** A login or token as it is now, read from the store; undefined when it may no longer be used. */
+  credential(reference: Identified['credential']): Promise<Credential | undefined>
   tokenKeys(tokenId: string): Promise<TokenKeys>
   /** For protocol listeners. @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
   identify(claim: Claim, client: ClientOrigin): Promise<Identified>

@@ -37,5 +37,7 @@ export interface Login {
   readonly acr: string | null
   /** API tokens only. */
   readonly scopes: readonly Scope[] | null
+  /** Where it may be used from; null: anywhere. */
+  readonly cidr: string | null
   readonly expiresAt: number
 }

@@ -1,9 +1,11 @@
 import type { OpenAsk } from '../../proxy/doorman.ts'
 import { SessionHost } from '../../proxy/relay/session-host.ts'
 import type { SessionOutcome, SessionPermit } from '../../proxy/session.ts'
+import type { SessionDoor } from '../identity/admission.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Allowed } from './open-session.ts'
 import type { KnownSession } from './session-kinds.ts'
 import type { Sessions } from './sessions.ts'
 
@@ -14,10 +16,14 @@ export interface LocalSessionsDeps {
   readonly logger: Logger
 }
 
+type LocalAsk = Omit<OpenAsk, 'carrier'> & { readonly kind: string }
+
 /** Sessions that the control side carries itself, and the facts of every open one. */
 export interface LocalSessions {
+  /** Whether it may open, or give more of what it holds; a refusal is audited. @throws BrokerError what the doorman throws */
+  check(ask: LocalAsk, door: SessionDoor): Promise<Allowed>
   /** A session of a kind that carries no bytes. @throws BrokerError what the doorman throws */
-  open(ask: Omit<OpenAsk, 'carrier'> & { readonly kind: string }): Promise<SessionPermit>
+  open(ask: LocalAsk): Promise<SessionPermit>
   started(permit: SessionPermit, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per permit. Never rejects. */
   end(permit: SessionPermit, outcome: SessionOutcome): Promise<void>
@@ -35,6 +41,7 @@ export function createLocalSessions({ sessions, recordings, clock, logger }: Loc
     now: () => clock.now(),
   })
   return {
+    check: ({ kind, ...ask }, door) => sessions.check({ ...ask, carrier: { kind } }, door),
     open: ({ kind, ...ask }) => host.open({ ...ask, carrier: { kind } }),
     started: (permit, detail) => host.started(permit, detail),
     end: (permit, outcome) => host.end(permit, outcome),

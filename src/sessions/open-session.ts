@@ -8,6 +8,7 @@ import {
 } from '../../proxy/session.ts'
 import type { AccessAnswer, AccessService } from '../access/access.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import { admit, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { newId } from '../store/ids.ts'
@@ -25,7 +26,7 @@ export interface SessionLimits {
 
 export interface OpenDeps {
   readonly access: Pick<AccessService, 'check'>
-  readonly identity: Pick<IdentityService, 'credentialLive'>
+  readonly identity: Pick<IdentityService, 'credential'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
   readonly recordings: Pick<Recordings, 'create'>
   readonly store: SessionStore
@@ -37,7 +38,7 @@ export interface OpenDeps {
   isDraining(): boolean
 }
 
-type Allowed = Extract<AccessAnswer, { allowed: true }>
+export type Allowed = Extract<AccessAnswer, { allowed: true }>
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
@@ -65,8 +66,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
   let isAudited = false
   try {
     await deps.store.insert(newRow(deps, ask, answer, session))
-    const again = await check(deps, ask, answer.grant.id)
-    if (!(await deps.identity.credentialLive(ask.identity.credential))) throw new BrokerError('TOKEN_INVALID')
+    const again = await check(deps, ask, { grantId: answer.grant.id })
     recording = await deps.recordings.create({
       sessionId: session.id,
       principalId: session.principalId,
@@ -90,7 +90,17 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
   }
 }
 
-async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?.grantId): Promise<Allowed> {
+type CheckAsk = Pick<OpenAsk, 'identity' | 'resourceId' | 'level' | 'client' | 'carrier'>
+
+/** The grant, and the credential at the door through which it comes. */
+export async function check(
+  deps: Pick<OpenDeps, 'access' | 'identity' | 'kinds' | 'clock'>,
+  ask: CheckAsk,
+  {
+    grantId = ask.identity.bound?.grantId,
+    door = doorOf(ask),
+  }: { grantId?: string | undefined; door?: SessionDoor } = {},
+): Promise<Allowed> {
   const bound = ask.identity.bound
   const level = bound?.level ?? ask.level
   const answer = await deps.access.check({
@@ -103,7 +113,16 @@ async function check(deps: OpenDeps, ask: OpenAsk, grantId = ask.identity.bound?
   if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {
     throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} cannot be reached by this protocol`)
   }
+  const credential = await deps.identity.credential(ask.identity.credential)
+  if (!credential) throw new BrokerError('TOKEN_INVALID')
+  admit({ door, by: credential, from: ask.client.address, rule: answer.rule, now: deps.clock.now() })
   return answer
+}
+
+const doorByWay = { listener: 'port', websocket: 'websocket', api: 'credentials' } as const
+
+function doorOf({ client }: CheckAsk): SessionDoor {
+  return doorByWay[client.via]
 }
 
 function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrier']): boolean {

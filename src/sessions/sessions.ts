@@ -20,18 +20,19 @@ import {
   type PermitFacts,
 } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import { refuseEntry, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Change, Changes } from '../store/changes.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { denied, ended, type OpenDeps, openSession } from './open-session.ts'
+import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import type { KnownSession } from './session-kinds.ts'
 import type { SessionRow } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
-  readonly identity: Pick<IdentityService, 'credentialLive' | 'tokenKeys' | 'identify'>
+  readonly identity: Pick<IdentityService, 'credential' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly changes: Changes
@@ -85,11 +86,25 @@ export class Sessions {
       started: (sessionId, detail) => this.#started(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
       cancel: (ask) => this.#cancel(ask),
+      mayCancel: (sessionId, from) => this.#mayCancel(sessionId, from),
       cancelled: (sessionId, from) => this.#cancelled(sessionId, from),
       refused: (ask, error) => this.#refused(ask, error),
       unidentifiedClientFailed: (code) => this.unidentifiedClientFailed(code),
       phase: (kind, phase, seconds) => this.#phase(kind, phase, seconds),
       report: (report) => this.#report(report),
+    }
+  }
+
+  /**
+   * May this session open, or give more of what it holds? A refusal is audited.
+   * @throws BrokerError what {@link Doorman.open} throws of grant and credential
+   */
+  async check(ask: OpenAsk, door: SessionDoor): Promise<Allowed> {
+    try {
+      return await check(this.#deps, ask, { door })
+    } catch (error) {
+      await this.#deps.audit.appendRemoval(denied(ask, error))
+      throw error
     }
   }
 
@@ -155,6 +170,19 @@ export class Sessions {
     if (isRight) return true
     this.#wrongKeys.count(address)
     this.unidentifiedClientFailed('NOT_FOUND')
+    return false
+  }
+
+  async #mayCancel(sessionId: string, from: ClientOrigin): Promise<boolean> {
+    const { identity, live, audit } = this.#deps
+    const session = live.get(sessionId)
+    const credential = session && (await identity.credential(session.credential))
+    if (!session || !credential) return false
+    const refused = refuseEntry({ door: 'cancel', by: credential, from: from.address })
+    if (!refused) return true
+    const { principalId: actor, resourceId: resource } = session
+    const fields = { session: sessionId, resource, code: refused.code, via: from.via }
+    void audit.appendRemoval({ type: 'session.denied', actor, fields, text: { address: from.address } }) // never rejects
     return false
   }
 

@@ -40,7 +40,7 @@ export async function startWithProvider(t: Test, config: Partial<OidcDeps['confi
       await setup.identity.sweep()
     },
     isActive: async (id: string) => (await setup.identity.principal(id))?.active,
-    isLive: (id: string) => setup.identity.credentialLive({ kind: 'login', id }),
+    isLive: (id: string) => setup.identity.credential({ kind: 'login', id }).then((found) => found !== undefined),
     groupsOf: async (id: string) => (await setup.identity.principal(id))?.groups,
     /** Refresh tokens that the provider was shown. */
     shown: () => provider.posts.flatMap(({ body }) => body.get('refresh_token') ?? []),

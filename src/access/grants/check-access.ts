@@ -6,6 +6,7 @@ import type { AccessAnswer } from '../access.ts'
 import { type Core, isVisible } from '../core.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { checkStanding, decideGrant, findRule, levelsToAskFor } from '../rules/decide.ts'
+import { type Rule, stepUpOf } from '../rules/rule.ts'
 import type { GrantReading } from './grant-keeper.ts'
 
 export interface CheckAsk {
@@ -50,6 +51,10 @@ async function checkByGrant(core: Core, principal: Principal, ask: CheckAsk, gra
 
 function nameOf(resourceId: string): string {
   return resourceId.slice(resourceId.lastIndexOf('/') + 1)
+}
+
+function toTokenRule({ name, require, connectTokenMaxMs }: Rule) {
+  return { ...stepUpOf({ name, require }), connectTokenMaxMs }
 }
 
 const mostGrants = 50
@@ -97,7 +102,7 @@ function judge(core: Core, principal: Principal, { grant, problem }: GrantReadin
   if (!decision.allowed)
     return refuse('GRANT_DENIED', decision.reason, howToAsk(core, principal, resource, grant.level))
   const level = decision.meaning.parsed.get(resource.kind)
-  return { allowed: true, grant, held: { resource, target: resource.target, level } }
+  return { allowed: true, grant, held: { resource, target: resource.target, level }, rule: toTokenRule(decision.rule) }
 }
 
 function refuseEnded(core: Core, principal: Principal, resource: Resource, grant: StoredGrant): Refused {

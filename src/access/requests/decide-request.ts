@@ -1,11 +1,12 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { admit } from '../../identity/admission.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
-import { type Core, currentPrincipal, principalReader, readAll, refusal } from '../core.ts'
+import { type Core, currentPrincipal, principalReader, readAll } from '../core.ts'
 import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant, refresh } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { checkSignIn } from '../rules/decide.ts'
+import { stepUpOf } from '../rules/rule.ts'
 import { type AccessRequest, type Progress, progress, refuseDecider, type StageDecision } from './request.ts'
 import { requestEvent } from './request-keeper.ts'
 
@@ -51,7 +52,7 @@ export async function standingOf(core: Core, request: AccessRequest, read = prin
  * @throws BrokerError INTERACTIVE_REQUIRED, DECISION_REFUSED (audited), STALE, LOGIN_TOO_OLD, AUDIT_UNAVAILABLE …
  */
 export async function decideRequest(core: Core, login: Login, id: string, ask: DecisionAsk): Promise<Decided> {
-  if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
+  admit({ door: 'denial', by: login }) // whatever the verdict; the rule's step-up comes with an approval
   return await core.requests.exclusively(id, async () => {
     const request = await refresh(core, await core.requests.read(id))
     if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
@@ -89,8 +90,8 @@ async function checkDecider(
       hint: 'review it again: sallyport requests',
     })
   const rule = core.inForce.rules.rules.find((one) => one.name === request.ruleName)
-  const tooOld = rule && checkSignIn(rule, login, core.clock.now())
-  if (tooOld && ask.verdict === 'approve') throw refusal(tooOld)
+  if (!rule) throw new BrokerError('STALE', `rule ${request.ruleName} no longer exists`)
+  if (ask.verdict === 'approve') admit({ door: 'approval', by: login, rule: stepUpOf(rule), now: core.clock.now() })
 }
 
 function newDecision(core: Core, decider: Principal, { request, progress }: Standing, ask: DecisionAsk): StageDecision {

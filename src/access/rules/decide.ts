@@ -1,7 +1,8 @@
 import { formatDuration } from '../../../proxy/duration.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { ExplainedRule } from '../../contract/policy.ts'
-import type { Login, Principal } from '../../identity/principal.ts'
+import { type Credential, type EntryCode, refuseEntry } from '../../identity/admission.ts'
+import type { Principal } from '../../identity/principal.ts'
 import type { Grant } from '../grants/grant.ts'
 import {
   includesPrincipal,
@@ -12,6 +13,7 @@ import {
   type Rule,
   type RuleSet,
   selects,
+  stepUpOf,
 } from './rule.ts'
 
 /** What is asked, and how the person who asks has signed in. */
@@ -20,7 +22,7 @@ export interface Ask {
   readonly durationMs: number
   readonly reason: string | null
   readonly ticket: string | null
-  readonly login: Pick<Login, 'authenticatedAt' | 'acr' | 'interactive'>
+  readonly login: Credential
 }
 
 export type Condition = 'principal' | 'rule' | 'level' | 'duration' | 'reason' | 'ticket' | 'login' | 'acr' | 'meaning'
@@ -34,13 +36,7 @@ export interface Allowed {
 
 export interface Denied {
   readonly allowed: false
-  readonly code:
-    | 'GRANT_DENIED'
-    | 'LEVEL_UNKNOWN'
-    | 'LOGIN_TOO_OLD'
-    | 'INTERACTIVE_REQUIRED'
-    | 'PRINCIPAL_LOCKED'
-    | 'PRINCIPAL_INACTIVE'
+  readonly code: 'GRANT_DENIED' | 'LEVEL_UNKNOWN' | EntryCode | 'PRINCIPAL_LOCKED' | 'PRINCIPAL_INACTIVE'
   /** The rule that failed; null when none applied. */
   readonly rule: string | null
   readonly condition: Condition
@@ -159,24 +155,12 @@ export function checkConditions(rule: Rule, ask: Omit<Ask, 'login'>): Denied | n
   return null
 }
 
-/** `login_within` and `acr` of a rule: checked at request, at approval and at the issue of a connect token. */
-export function checkSignIn(rule: Rule, login: Ask['login'], now: number): Denied | null {
-  const { loginWithinMs, acr } = rule.require
-  if (loginWithinMs === null && acr.length === 0) return null
-  const denied = { allowed: false, rule: rule.name, hint: 'run: sallyport login' } as const
-  if (!login.interactive) {
-    const reason = `rule ${rule.name} needs a recent sign-in by a person, not a token`
-    return { ...denied, code: 'INTERACTIVE_REQUIRED', condition: 'login', reason }
-  }
-  if (loginWithinMs !== null && now - login.authenticatedAt > loginWithinMs) {
-    const reason = `rule ${rule.name} needs a sign-in within the last ${formatDuration(loginWithinMs)}`
-    return { ...denied, code: 'LOGIN_TOO_OLD', condition: 'login', reason }
-  }
-  if (acr.length > 0 && !(login.acr !== null && acr.includes(login.acr))) {
-    const reason = `rule ${rule.name} needs a sign-in with ${acr.join(' or ')}; yours has ${login.acr ?? 'none'}`
-    return { ...denied, code: 'LOGIN_TOO_OLD', condition: 'acr', reason }
-  }
-  return null
+function checkSignIn(rule: Rule, login: Credential, now: number): Denied | null {
+  const refused = refuseEntry({ door: 'request', by: login, rule: stepUpOf(rule), now })
+  if (!refused) return null
+  const { code, reason = '', hint, isAcr } = refused
+  const denied = { allowed: false, code, rule: rule.name, condition: isAcr ? 'acr' : 'login', reason } as const
+  return { ...denied, ...(hint === undefined ? {} : { hint }) }
 }
 
 function matchesTicket(pattern: RegExp, ticket: string | null): boolean {

@@ -2,6 +2,7 @@ import { parseDuration } from '../../../proxy/duration.ts'
 import { digestOf } from '../../audit/digest.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
+import type { StepUp } from '../../identity/admission.ts'
 import type { Principal } from '../../identity/principal.ts'
 
 /** Which resources: all members that are given must match, each exactly; one that names none matches none. */
@@ -71,6 +72,11 @@ export interface RuleSet {
 
 /** The longest ticket that a pattern is run on. */
 export const maxTicketLength = 128
+
+/** What it demands of the sign-in behind a request, an approval, or the use of what it gave. */
+export function stepUpOf({ name, require }: Pick<Rule, 'name' | 'require'>): StepUp {
+  return { name, loginWithinMs: require.loginWithinMs, acr: require.acr }
+}
 
 /** Converts a rule that passed the schema into the form that the daemon uses. @throws SyntaxError for a broken pattern */
 export function parseRule(file: RuleFile): Rule {

@@ -74,7 +74,9 @@ export const Rule = Type.Object(
             }),
           ),
           login_within: Type.Optional(
-            Duration('The sign-in must be younger than this, at request, approval and issue of a connect token'),
+            Duration(
+              'The sign-in must be younger than this: at request and approval, at issue of a connect token, whenever a local connection opens, and whenever credentials of a role are handed out',
+            ),
           ),
           acr: Type.Optional(Names('The sign-in must carry one of these authentication context classes', ['phr'])),
         },

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { BrokerError } from '../../../proxy/session.ts'
+import { admit } from '../../identity/admission.ts'
 import type { IdentityService } from '../../identity/identity.ts'
-import type { Login } from '../../identity/principal.ts'
 import { isWebsocketOffer } from '../own-paths.ts'
 
 const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -38,18 +38,8 @@ export const authentication = fp(async (app, options: AuthenticationOptions) => 
     if (cookie && (unsafe.has(request.method) || isWebsocket) && request.headers.origin !== origin) {
       throw new BrokerError('ORIGIN_REFUSED')
     }
-    if (config.access !== 'public') authorize(request.login, config)
+    if (request.login) admit({ door: 'api', by: request.login, from: request.ip, route: config })
+    else if (config.access !== 'public')
+      throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
   })
 })
-
-function authorize(login: Login | null, config: import('fastify').FastifyContextConfig): void {
-  if (!login) throw new BrokerError('LOGIN_REQUIRED', undefined, { hint: 'run: sallyport login' })
-  if (login.via === 'api-token' && !(config.scope && login.scopes?.includes(config.scope))) {
-    throw new BrokerError('SCOPE_REQUIRED', config.scope ?? 'API tokens cannot be used here')
-  }
-  if (config.interactive && !login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
-  const allowed =
-    config.access === 'user' ||
-    (config.access !== undefined && config.access !== 'public' && login.roles.includes(config.access))
-  if (!allowed) throw new BrokerError('ROLE_REQUIRED', `this needs the role ${config.access}`)
-}

@@ -77,12 +77,12 @@ export class LoginKeeper implements Logins {
     return this.#toLogin(row, principal)
   }
 
-  /** Whether this login may still be used. */
-  async isUsable(id: string): Promise<boolean> {
+  /** A login by its id; undefined when it may no longer be used. */
+  async login(id: string): Promise<Login | undefined> {
     const row = await this.store.byId(id)
-    if (!row || !this.#isLive(row)) return false
+    if (!row || !this.#isLive(row)) return undefined
     const principal = await this.#core.directory.principal(row.principal_id)
-    return principal?.active === true && principal.lockedAt === null
+    return principal?.active === true && principal.lockedAt === null ? this.#toLogin(row, principal) : undefined
   }
 
   /** Ends logins that were idle for too long or have expired. */
@@ -208,6 +208,7 @@ export class LoginKeeper implements Logins {
       authenticatedAt: row.authenticated_at,
       acr: row.acr,
       scopes: null,
+      cidr: null,
       expiresAt: row.expires_at,
     }
   }

@@ -1,6 +1,6 @@
-import { includesAddress } from '../../../proxy/ports/address-range.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { type ApiTokenView, longestApiTokenMs } from '../../contract/tokens.ts'
+import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import type { Login, Principal, Scope } from '../principal.ts'
@@ -40,7 +40,7 @@ export class ApiTokens {
    * @throws BrokerError INTERACTIVE_REQUIRED, ROLE_REQUIRED (a scope beyond one's role), NOT_FOUND, AUDIT_UNAVAILABLE
    */
   async create(login: Login, ask: ApiTokenAsk): Promise<{ token: string; view: ApiTokenView }> {
-    if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')
+    admit({ door: 'api-token', by: login })
     const principal = await this.#actsAs(login, ask.serviceAccount)
     checkScopes(login, ask.scopes)
     const cidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
@@ -116,9 +116,24 @@ export class ApiTokens {
     const row = id === undefined ? undefined : await this.#store.apiToken(id)
     const isSecret = isHashOf(row?.secret_hash ?? unknownHash, text)
     if (!row || !isSecret || !this.#isLive(row, this.#core.clock.now())) return null
-    if (!includesAddress(row.cidr, address)) throw new BrokerError('ADDRESS_REFUSED')
-    const principal = await this.#standing(row)
+    const login = this.#toLogin(row, await this.#standing(row))
+    admit({ door: 'token', by: login, from: address })
     await noteUse({ ...this.#core, store: this.#store }, 'api_tokens', row, address)
+    return login
+  }
+
+  /** A token by its id; undefined when it may no longer be used. */
+  async login(id: string): Promise<Login | undefined> {
+    const row = await this.#store.apiToken(id)
+    if (!row || !this.#isLive(row, this.#core.clock.now())) return undefined
+    const principal = await this.#standing(row).catch((error: unknown) => {
+      if (error instanceof BrokerError) return undefined
+      throw error
+    })
+    return principal && this.#toLogin(row, principal)
+  }
+
+  #toLogin(row: ApiTokenRow, principal: Principal): Login {
     const scopes = JSON.parse(row.scopes) as Scope[]
     return {
       id: row.id,
@@ -129,21 +144,9 @@ export class ApiTokens {
       authenticatedAt: row.created_at,
       acr: null,
       scopes,
+      cidr: row.cidr,
       expiresAt: row.expires_at,
     }
-  }
-
-  /** Whether this token may still be used. */
-  async isUsable(id: string): Promise<boolean> {
-    const row = await this.#store.apiToken(id)
-    if (!row || !this.#isLive(row, this.#core.clock.now())) return false
-    return await this.#standing(row).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof BrokerError) return false
-        throw error
-      },
-    )
   }
 
   /** Erases expired tokens and ends their sessions. */

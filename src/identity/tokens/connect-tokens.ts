@@ -1,14 +1,15 @@
 import type { Claim, Identity, TokenKeys } from '../../../proxy/doorman.ts'
-import { includesAddress, isWithinRange } from '../../../proxy/ports/address-range.ts'
+import { isWithinRange } from '../../../proxy/ports/address-range.ts'
 import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
 import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tokens.ts'
+import { admit, type Credential } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
 import { eraseToken, noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
-import type { TokenGrant } from './token-grants.ts'
+import type { TokenGrant, TokenRule } from './token-grants.ts'
 import type { ConnectTokenRow, TokenStore } from './token-store.ts'
 
 const mostPerPrincipal = 500
@@ -27,12 +28,15 @@ export interface ConnectTokenAsk {
 export class ConnectTokens {
   readonly #core: Core
   readonly #store: TokenStore
+  readonly #isUsable: (apiTokenId: string) => Promise<boolean>
   /** Ends of grants before they were extended, until they have passed. Open sessions do not outlive the daemon, nor need these. */
   #formerEnds: { readonly grantId: string; readonly at: number }[] = []
 
-  constructor(core: Core, store: TokenStore) {
+  /** @param isUsable whether an API token, through which connect tokens were issued, may still be used */
+  constructor(core: Core, store: TokenStore, isUsable: (apiTokenId: string) => Promise<boolean>) {
     this.#core = core
     this.#store = store
+    this.#isUsable = isUsable
     core.changes.subscribe((change) => {
       if (change.what === 'grant-extended' && change.from !== null)
         this.#formerEnds.push({ grantId: change.id, at: change.from })
@@ -44,8 +48,8 @@ export class ConnectTokens {
    * @throws BrokerError what access says of the resource or the grant; LOGIN_TOO_OLD, AUDIT_UNAVAILABLE
    */
   async issue(login: Login, ask: ConnectTokenAsk): Promise<{ token: string; view: ConnectTokenView }> {
-    const grant = await this.#grantFor(login, ask)
-    const { maxMs } = this.#core.access().connectTokenPolicy(grant, login)
+    const { grant, rule } = await this.#grantFor(login, ask)
+    admit({ door: 'connect-token', by: login, rule, now: this.#core.clock.now() })
     const ownCidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     const inherited = login.via === 'api-token' ? await this.#store.apiToken(login.id) : undefined
     return await this.#core.mutex.run(login.principal.id, async () => {
@@ -57,7 +61,7 @@ export class ConnectTokens {
         )
       const { id, token } = mintConnectToken()
       const now = this.#core.clock.now()
-      const most = Math.min(maxMs, grant.endsAt - now, longestConnectTokenMs)
+      const most = Math.min(rule.connectTokenMaxMs, grant.endsAt - now, longestConnectTokenMs)
       const expires = now + Math.min(most, ask.durationMs ?? most)
       const row = {
         id,
@@ -133,15 +137,19 @@ export class ConnectTokens {
   }
 
   async #admit(row: ConnectTokenRow, client: ClientOrigin): Promise<Principal> {
-    if (!includesAddress(row.cidr, client.address)) throw new BrokerError('ADDRESS_REFUSED')
-    return checkStanding(await this.#core.directory.principal(row.principal_id))
+    admit({ door: 'token', by: toCredential(row), from: client.address })
+    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
+    // The API token's maker may be locked, and it is no one's but theirs.
+    if (isIssuedByToken(row) && !(await this.#isUsable(row.issued_by))) throw new BrokerError('TOKEN_INVALID')
+    return principal
   }
 
-  /** Whether this token may still be used. */
-  async isUsable(id: string): Promise<boolean> {
+  /** A token by its id; undefined when it may no longer be used. */
+  async credential(id: string): Promise<Credential | undefined> {
     const row = await this.#live(id)
     const principal = row && (await this.#core.directory.principal(row.principal_id))
-    return principal?.active === true && principal.lockedAt === null
+    if (!row || !principal?.active || principal.lockedAt !== null) return undefined
+    return !isIssuedByToken(row) || (await this.#isUsable(row.issued_by)) ? toCredential(row) : undefined
   }
 
   /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
@@ -160,14 +168,14 @@ export class ConnectTokens {
     if (expired.length === 0) this.#formerEnds = this.#formerEnds.filter(({ at }) => at > now)
   }
 
-  async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<TokenGrant> {
+  async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<{ grant: TokenGrant; rule: TokenRule }> {
     const answer = await this.#core.access().check({
       principalId: login.principal.id,
       resource: ask.resource,
       ...(ask.level === undefined ? {} : { level: ask.level }),
       ...(ask.grantId === undefined ? {} : { grantId: ask.grantId }),
     })
-    if (answer.allowed) return answer.grant
+    if (answer.allowed) return answer
     throw new BrokerError(answer.code, answer.reason, { hint: answer.hint })
   }
 
@@ -211,6 +219,22 @@ export class ConnectTokens {
       },
       text: { name },
     }
+  }
+}
+
+function isIssuedByToken(row: ConnectTokenRow): boolean {
+  return row.issued_by.startsWith('api_')
+}
+
+/** The person who had it issued passed the rule's step-up, which API tokens can't. */
+function toCredential(row: ConnectTokenRow): Credential {
+  return {
+    via: 'connect-token',
+    interactive: !isIssuedByToken(row),
+    authenticatedAt: row.created_at,
+    acr: null,
+    scopes: null,
+    cidr: row.cidr,
   }
 }
 

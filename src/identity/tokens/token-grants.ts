@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../../../proxy/session.ts'
-import type { Login } from '../principal.ts'
+import type { StepUp } from '../admission.ts'
 
 /** What a connect token takes from the grant that it is issued for. */
 export interface TokenGrant {
@@ -11,6 +11,11 @@ export interface TokenGrant {
   readonly ruleName: string
 }
 
+/** What its rule says of them. */
+export interface TokenRule extends StepUp {
+  readonly connectTokenMaxMs: number
+}
+
 /** What connect tokens need from access, which lies above identity and depends on it. */
 export interface TokenGrants {
   check(ask: {
@@ -19,9 +24,7 @@ export interface TokenGrants {
     level?: string
     grantId?: string
   }): Promise<
-    | { readonly allowed: true; readonly grant: TokenGrant }
+    | { readonly allowed: true; readonly grant: TokenGrant; readonly rule: TokenRule }
     | { readonly allowed: false; readonly code: ErrorCode; readonly reason: string; readonly hint?: string }
   >
-  /** @throws BrokerError LOGIN_TOO_OLD, INTERACTIVE_REQUIRED, GRANT_DENIED, GRANT_EXPIRED */
-  connectTokenPolicy(grant: TokenGrant, login: Login): { maxMs: number }
 }

@@ -1,6 +1,5 @@
 import type { Identity } from '../../../proxy/doorman.ts'
 import type { ClientOrigin, SessionPermit } from '../../../proxy/session.ts'
-import type { AccessService } from '../../access/access.ts'
 import type { AwsCredentials } from '../../aws/aws.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { LocalSessions } from '../../sessions/local-sessions.ts'
@@ -24,7 +23,6 @@ export interface HandedOut {
 }
 
 export interface RoleSessionsDeps extends RoleSessionDeps {
-  readonly access: Pick<AccessService, 'check'>
   readonly sessions: LocalSessions
   readonly kind: Kind<RoleTarget, RoleLevel>
 }
@@ -50,23 +48,19 @@ export class RoleSessions {
    * @throws BrokerError GRANT_DENIED and other refusals of the doorman, AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED
    */
   async handOut(ask: RoleAsk, how: Pick<HandOut, 'as' | 'destination'> = { as: 'credentials' }): Promise<HandedOut> {
-    const session = await this.#sessionFor(ask)
+    const session = await this.#sessionFor(ask, how.as)
     const { client, tool } = ask
     const credentials = await session.handOut({ client, ...(tool === undefined ? {} : { tool }), ...how })
     return { credentials, permit: session.permit, target: session.target }
   }
 
-  async #sessionFor(ask: RoleAsk): Promise<RoleSession> {
-    const { principalId, credential } = ask.identity
-    const { resource, level } = ask
-    const answer = await this.#deps.access.check({ principalId, resource, ...(level === undefined ? {} : { level }) })
-    // The doorman reports and audits a denial.
-    if (!answer.allowed || answer.held.resource.kind !== this.#deps.kind.name) return await this.#begin(ask, '')
-    const { grant } = answer
+  async #sessionFor(ask: RoleAsk, door: HandOut['as']): Promise<RoleSession> {
+    const { credential } = ask.identity
+    const { grant, held: found } = await this.#deps.sessions.check(this.#toOpenAsk(ask), door)
     const {
       resource: { id },
       target,
-    } = answer.held
+    } = found
     // Its target, because a reload of the configuration may change how the role is assumed.
     const key = JSON.stringify([credential.id, id, grant.level, grant.id, target])
     let held = this.#byKey.get(key)
@@ -76,26 +70,18 @@ export class RoleSessions {
       held.catch(() => this.#byKey.delete(key)) // the caller gets the error
     }
     const session = await held
-    if (session.isOver) return await this.#sessionFor(ask) // it has ended, and its key was removed
+    if (session.isOver) return await this.#sessionFor(ask, door) // it has ended, and its key was removed
     return session
   }
 
   async #begin(ask: RoleAsk, key: string): Promise<RoleSession> {
     const { sessions, kind } = this.#deps
-    const { identity, resource: resourceId, level, client, tool } = ask
-    const permit = await sessions.open({
-      identity,
-      resourceId,
-      client,
-      kind: kind.name,
-      ...(level === undefined ? {} : { level }),
-      ...(tool === undefined ? {} : { tool }),
-    })
+    const permit = await sessions.open(this.#toOpenAsk(ask))
     try {
       const { held } = sessions.known(permit.sessionId)
       const { target, level: meaning } = heldBy(kind, held)
       await sessions.started(permit, { role: target.roleArn, account: target.account })
-      const open = { permit, target, level: meaning, credentialId: identity.credential.id }
+      const open = { permit, target, level: meaning, credentialId: ask.identity.credential.id }
       const session = new RoleSession(this.#deps, open, (end) => void this.#end(permit, key, end))
       this.#open.set(permit.sessionId, session)
       session.runUntil(sessions.known(permit.sessionId).facts.endsAt) // the end may have moved before `onMoved` could see it
@@ -103,6 +89,17 @@ export class RoleSessions {
     } catch (error) {
       await this.#end(permit, key, { reason: 'open-failed', error: error as Error })
       throw error
+    }
+  }
+
+  #toOpenAsk({ identity, resource: resourceId, level, client, tool }: RoleAsk) {
+    return {
+      identity,
+      resourceId,
+      client,
+      kind: this.#deps.kind.name,
+      ...(level === undefined ? {} : { level }),
+      ...(tool === undefined ? {} : { tool }),
     }
   }
 

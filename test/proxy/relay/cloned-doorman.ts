@@ -54,6 +54,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),
     cancel: crossing((ask) => doorman.cancel(ask)),
+    mayCancel: crossing((id, from) => doorman.mayCancel(id, from)),
     cancelled: push((id, from) => doorman.cancelled(id, from)),
     refused: push((ask, error) => doorman.refused(ask, error)),
     unidentifiedClientFailed: push((code, client) => doorman.unidentifiedClientFailed(code, client)),

@@ -99,6 +99,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
       if (!isRight) seen.unidentified.push('NOT_FOUND')
       return isRight
     },
+    mayCancel: async () => true,
     cancelled: () => {
       seen.cancels += 1
     },

@@ -329,6 +329,7 @@ export function loginOf(of: Principal, now: number, more: Partial<Login> = {}): 
     authenticatedAt: now,
     acr: null,
     scopes: null,
+    cidr: null,
     expiresAt: now + 24 * hour,
     ...more,
   }

@@ -135,7 +135,9 @@ t.test('who may not decide is told why, and it is audited', async (t) => {
   const { access, login, audit } = setup
   const own = (await access.request(login('alice'), write)).request
   const forBot = (await access.request(login('sam'), { ...write, onBehalfOf: 'bot' })).request
-  const byBot = (await access.request(login('bot', { via: 'api-token', interactive: false }), write)).request
+  const byBot = (
+    await access.request(login('bot', { via: 'api-token', interactive: false, scopes: ['request'] }), write)
+  ).request
   const forAlice = (await access
     .request(login('bob'), { ...write, resource: ordersId, onBehalfOf: 'alice' })
     .catch((e) => e)) as {

@@ -115,6 +115,7 @@ const login: Login = {
   authenticatedAt: 0,
   acr: null,
   scopes: null,
+  cidr: null,
   expiresAt: Number.MAX_SAFE_INTEGER,
 }
 

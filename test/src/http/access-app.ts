@@ -18,7 +18,7 @@ export async function startAccessApp(t: Test) {
     identity: {
       authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
       ...setup.identity,
-      credentialLive: unused,
+      credential: unused,
       tokenKeys: unused,
       identify: unused,
       sweep: unused,

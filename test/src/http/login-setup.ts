@@ -165,6 +165,7 @@ function loginOf(vouched: Vouched, via: LoginVia, id: string, now: number): Logi
     authenticatedAt,
     acr,
     scopes: null,
+    cidr: null,
     expiresAt: now + 24 * hour,
     roles: vouched.subject === 'dave' ? ['user', 'admin'] : ['user'],
     principal: {
@@ -193,7 +194,7 @@ function identityOf(logins: KeptLogins): IdentityService {
         ?.login ?? null,
     principal: unused,
     findPrincipal: unused,
-    credentialLive: unused,
+    credential: unused,
     tokenKeys: unused,
     identify: unused,
     sweep: unused,

@@ -7,6 +7,7 @@ import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import type { Grant } from '../../../src/access/grants/grant.ts'
 import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
+import type { StepUp } from '../../../src/identity/admission.ts'
 import { createIdentity } from '../../../src/identity/create-identity.ts'
 import type { IdentityDeps } from '../../../src/identity/identity-deps.ts'
 import type { LoginVia, Vouched } from '../../../src/identity/logins/logins.ts'
@@ -97,7 +98,7 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
   const metrics = createMetrics()
   const changed: Change[] = []
   let publish = (_change: Change): void => {}
-  const grants: { maxMs: number; grant: Grant | null } = { maxMs: 12 * hour, grant: null }
+  const grants: FakeGrants = { maxMs: 12 * hour, grant: null, rule: {} }
   const build = async () => {
     const changes = createChanges()
     publish = changes.publish
@@ -170,7 +171,14 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
 
 export type IdentitySetup = Awaited<ReturnType<typeof startIdentity>>
 
-function fakeAccess(grants: { maxMs: number; grant: Grant | null }): Pick<Access, 'check' | 'connectTokenPolicy'> {
+interface FakeGrants {
+  maxMs: number
+  grant: Grant | null
+  /** Its step-up; none unless a test says so. */
+  rule: Partial<StepUp>
+}
+
+function fakeAccess(grants: FakeGrants): Pick<Access, 'check'> {
   return {
     check: async (ask) => {
       const { grant } = grants
@@ -192,8 +200,14 @@ function fakeAccess(grants: { maxMs: number; grant: Grant | null }): Pick<Access
         attributes: {},
         source: 'config' as const,
       }
-      return { allowed: true, grant, held: { resource, target: {}, level: {} } }
+      const rule = {
+        name: grant.ruleName,
+        loginWithinMs: null,
+        acr: [],
+        ...grants.rule,
+        connectTokenMaxMs: grants.maxMs,
+      }
+      return { allowed: true, grant, held: { resource, target: {}, level: {} }, rule }
     },
-    connectTokenPolicy: () => ({ maxMs: grants.maxMs }),
   }
 }

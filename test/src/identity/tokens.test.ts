@@ -149,7 +149,7 @@ t.test('unknown, wrong, expired, revoked and forged tokens fail alike', async (t
   t.equal(await identifies(setup, expired.token), 'ok')
   setup.time.now += 1
   await refused(expired.token, 'expired')
-  t.equal(await setup.identity.credentialLive({ kind: 'connect-token', id: expired.view.id }), false)
+  t.notOk(await setup.identity.credential({ kind: 'connect-token', id: expired.view.id }))
   t.equal(messages.size, 1)
 })
 
@@ -275,7 +275,7 @@ t.test('an API token has its scopes, its life and its addresses, and is no perso
   t.ok(await setup.identity.authenticate({ bearer: short.token, address }))
   setup.time.now += 1
   t.equal(await setup.identity.authenticate({ bearer: short.token, address }), null)
-  t.equal(await setup.identity.credentialLive({ kind: 'api-token', id: short.view.id }), false)
+  t.notOk(await setup.identity.credential({ kind: 'api-token', id: short.view.id }))
 })
 
 t.test('nobody hands out scopes beyond their role, and a token makes no tokens', async (t) => {

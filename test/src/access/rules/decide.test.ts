@@ -124,6 +124,9 @@ const anyAsk: fc.Arbitrary<Ask> = fc.record({
     ),
     acr: fc.constantFrom(null, 'mfa', 'pwd'),
     interactive: fc.constantFrom(true, true, false),
+    via: fc.constant('cli' as const),
+    scopes: fc.constant(null),
+    cidr: fc.constant(null),
   }),
 })
 
@@ -297,7 +300,7 @@ t.test('reasons say what is missing', async (t) => {
     durationMs: hour,
     reason: null,
     ticket: null,
-    login: { authenticatedAt: startedAt, acr: null, interactive: true },
+    login: { authenticatedAt: startedAt, acr: null, interactive: true, via: 'cli' as const, scopes: null, cidr: null },
   }
   const alice = principal('alice', { groups: ['engineering'] })
   t.match(decide(rules, alice, resource(ordersId), ask, startedAt), {

@@ -152,7 +152,7 @@ t.test(
     t.match(setup.events('principal.changed').at(-1), { fields: { principal: id, active: false } })
     t.equal(await setup.identity.authenticate({ bearer: secret, address }), null)
     t.equal(await setup.identity.authenticate({ cookie: web.secret, address }), null)
-    t.equal(await setup.identity.credentialLive({ kind: 'login', id: web.login.id }), false)
+    t.notOk(await setup.identity.credential({ kind: 'login', id: web.login.id }))
     await setup.begin('alice')
     t.equal((await setup.identity.principal(id))?.active, true)
     t.match(setup.events('principal.changed').at(-1), { fields: { principal: id, active: true } })
@@ -171,8 +171,8 @@ t.test('one withdrawn token of several ends its login, and not the person', asyn
   await setup.identity.sweep()
   setup.time.now += minute
   await setup.identity.sweep()
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: first.login.id }), false)
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: second.login.id }), true)
+  t.notOk(await setup.identity.credential({ kind: 'login', id: first.login.id }))
+  t.ok(await setup.identity.credential({ kind: 'login', id: second.login.id }))
   t.equal((await setup.identity.principal(first.login.principal.id))?.active, true)
   provider.answers.set('r2', 'gone')
   setup.time.now += 15 * minute
@@ -188,7 +188,7 @@ t.test('a provider that does not answer takes nothing away, and is asked again s
   const { login } = await setup.begin('alice', 'cli', { refreshToken: 'r1' })
   setup.time.now += 15 * minute
   await setup.identity.sweep()
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: login.id }), true)
+  t.ok(await setup.identity.credential({ kind: 'login', id: login.id }))
   await setup.identity.sweep()
   t.same(provider.asked, ['r1'])
   setup.time.now += minute
@@ -203,5 +203,5 @@ t.test('a refresh that answers for somebody else ends the login', async (t) => {
   provider.answers.set('r1', vouched('bob', { issuer }))
   setup.time.now += 15 * minute
   await setup.identity.sweep()
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: login.id }), false)
+  t.notOk(await setup.identity.credential({ kind: 'login', id: login.id }))
 })

@@ -45,7 +45,7 @@ t.test('a lock cuts sessions first, then everything the identity holds is dead',
     { kind: 'api-token', id: api.view.id },
     { kind: 'connect-token', id: connect.view.id },
   ] as const) {
-    t.equal(await setup.identity.credentialLive(credential), false, credential.kind)
+    t.notOk(await setup.identity.credential(credential), credential.kind)
   }
   await t.rejects(setup.begin('alice'), { code: 'PRINCIPAL_LOCKED' })
   t.match(setup.events('login.failed'), [{ actor: id, fields: { why: 'PRINCIPAL_LOCKED' } }])
@@ -144,7 +144,7 @@ t.test('tokens that a locked person made for a service account are frozen with t
   await setup.identity.lock(dave, id, '')
   t.match(setup.changed[1], { what: 'token', id: made.view.id, reason: 'principal-locked' })
   await t.rejects(setup.identity.authenticate({ bearer: made.token, address }), { code: 'PRINCIPAL_LOCKED' })
-  t.equal(await setup.identity.credentialLive({ kind: 'api-token', id: made.view.id }), false)
+  t.notOk(await setup.identity.credential({ kind: 'api-token', id: made.view.id }))
   t.ok(await isIn(setup, other.token), 'the account itself goes on')
 })
 

@@ -57,8 +57,8 @@ t.test('a login ends when it is idle, and in any case at its absolute end', asyn
   t.ok(await setup.identity.authenticate({ cookie: busy.secret, address }))
   setup.time.now += 1
   t.equal(await setup.identity.authenticate({ cookie: idle.secret, address }), null)
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: idle.login.id }), false)
-  t.equal(await setup.identity.credentialLive({ kind: 'login', id: busy.login.id }), true)
+  t.notOk(await setup.identity.credential({ kind: 'login', id: idle.login.id }))
+  t.ok(await setup.identity.credential({ kind: 'login', id: busy.login.id }))
   await setup.identity.sweep()
   t.match(setup.events('login.ended'), [{ fields: { login: idle.login.id, why: 'idle' } }])
   t.match(setup.changed.at(-1), { what: 'login', id: idle.login.id, reason: 'login-ended' })

@@ -1,10 +1,10 @@
 import { test } from 'tap'
 import { makePermit } from '../../../../proxy/permit.ts'
 import type { EndNotice, SessionOutcome, SessionPermit } from '../../../../proxy/session.ts'
-import type { AccessAnswer } from '../../../../src/access/access.ts'
 import { iamRole } from '../../../../src/kinds/iam-role/kind.ts'
 import { RoleSessions } from '../../../../src/kinds/iam-role/role-sessions.ts'
 import type { RoleTarget } from '../../../../src/kinds/iam-role/target.ts'
+import type { Allowed } from '../../../../src/sessions/open-session.ts'
 import { createLogger } from '../../../../src/telemetry/logger.ts'
 import { recorderDouble } from '../../../proxy/relay/recorder-double.ts'
 
@@ -63,8 +63,8 @@ function start() {
   }
   const grant = { id: 'grt_1', level: 'full', endsAt: now + hour }
   const roles = new RoleSessions({
-    access: { check: async () => ({ allowed: true, grant, held: held() }) as unknown as AccessAnswer },
     sessions: {
+      check: async () => ({ allowed: true, grant, held: held() }) as unknown as Allowed,
       open,
       started: () => state.started(),
       end: async ({ sessionId }, outcome) => void state.ends.push({ sessionId, outcome }),

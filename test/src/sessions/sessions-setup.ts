@@ -1,0 +1,161 @@
+import type { Test } from 'tap'
+import type { OpenAsk } from '../../../proxy/doorman.ts'
+import { SessionHost } from '../../../proxy/relay/session-host.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { AccessAnswer } from '../../../src/access/access.ts'
+import type { AuditEvent } from '../../../src/audit/audit.ts'
+import type { Credential } from '../../../src/identity/admission.ts'
+import { LiveSessions } from '../../../src/sessions/live-sessions.ts'
+import { createSessionStore } from '../../../src/sessions/session-store.ts'
+import { Sessions } from '../../../src/sessions/sessions.ts'
+import { createChanges } from '../../../src/store/changes.ts'
+import { openStore } from '../../../src/store/store.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
+import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { recorderDouble } from '../../proxy/relay/recorder-double.ts'
+
+export const start = 1_800_000_000_000
+export const resource = {
+  id: 'rds-postgres/111122223333/eu-west-1/orders',
+  kind: 'rds-postgres',
+  partition: 'aws',
+  organization: null,
+  account: '111122223333',
+  region: 'eu-west-1',
+  name: 'orders',
+  tags: {},
+  attributes: {},
+  source: 'config' as const,
+}
+
+export function allowed(endsAt: number, kind = resource.kind): AccessAnswer {
+  const grant = {
+    id: 'grt_1',
+    requestId: 'req_1',
+    principalId: 'prn_1',
+    resourceId: resource.id,
+    kind,
+    level: 'readonly',
+    startsAt: start,
+    endsAt,
+    ruleName: 'rule',
+    ruleDigest: 'd',
+    state: 'active' as const,
+    endedAt: null,
+    endReason: null,
+  }
+  const rule = { name: 'rule', loginWithinMs: null, acr: [], connectTokenMaxMs: 0 }
+  return { allowed: true, grant, held: { resource: { ...resource, kind }, target: {}, level: {} }, rule }
+}
+
+export const login: Credential = {
+  via: 'cli',
+  interactive: true,
+  authenticatedAt: start,
+  acr: null,
+  scopes: null,
+  cidr: null,
+}
+
+export const ask: OpenAsk = {
+  identity: { principalId: 'prn_1', name: 'alice@example.com', credential: { kind: 'login', id: 'lgn_1' } },
+  resourceId: 'orders',
+  client: { address: '127.0.0.1', port: 1, via: 'websocket' },
+  carrier: { protocol: 'postgres' },
+}
+
+/** Sessions on a store in memory; what the other parts answer is in `state`. */
+export async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
+  const db = await openStore('sqlite::memory:')
+  t.teardown(() => db.destroy())
+  let now = start
+  const clock = { now: () => now }
+  const events: AuditEvent[] = []
+  const state = {
+    answers: [] as AccessAnswer[],
+    answer: allowed(start + 3_600_000),
+    onCheck: () => {},
+    auditDown: false,
+    recordingDown: false,
+    /** That carries its own sessions, instead of PostgreSQL. */
+    kind: null as string | null,
+    credential: login as Credential | undefined,
+    resumeFails: false,
+  }
+  const changes = createChanges()
+  const live = new LiveSessions(clock)
+  const store = createSessionStore(db)
+  const sessions = new Sessions({
+    access: {
+      check: async () => {
+        state.onCheck()
+        return state.answers.shift() ?? state.answer
+      },
+    },
+    identity: {
+      credential: async () => state.credential,
+      tokenKeys: async () => Promise.reject(new Error('unused')),
+      identify: async () => Promise.reject(new Error('unused')),
+    },
+    audit: {
+      append: async (event) => {
+        if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
+        events.push(event)
+        return { ...event, seq: events.length, at: now, hash: '' }
+      },
+      appendRemoval: async (event) => {
+        events.push(event)
+      },
+      search: async ({ types = [], subject }) => {
+        const found = events.filter(({ type, fields }) => types.includes(type) && fields.session === subject)
+        return { events: found.map((event, i) => ({ ...event, seq: i, at: now, hash: '' })), next: null }
+      },
+      spooled: () => [],
+    },
+    recordings: {
+      create: async () => {
+        if (state.recordingDown) throw new BrokerError('RECORDING_FAILED')
+        return { file: 'x', offset: 10, head: 'header' }
+      },
+      recover: async () => ({ digest: 'rec', entries: 3 }),
+    },
+    store,
+    live,
+    kinds: {
+      protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
+      engineOf: () => null,
+      leaseAtHand: () => null,
+      lease: async () => Promise.reject(new Error('unused')),
+    },
+    changes,
+    limits: {
+      sessions: 10,
+      sessionsPerPrincipal: options.perPrincipal ?? 5,
+      sessionsPerResource: 10,
+      sessionIdleMs: 0,
+    },
+    clock,
+    daemonId: 'dmn_1',
+    metrics: createMetrics(),
+    logger: createLogger({ level: 'silent' }),
+  })
+  const host = new SessionHost({
+    doormanFor: (controls) => sessions.serve(controls),
+    recorders: {
+      resume: async () => {
+        if (state.resumeFails) throw new BrokerError('RECORDING_FAILED')
+        return {
+          ...recorderDouble(),
+          onFailure: () => {},
+          head: () => ({ head: 'abc', entries: 7 }),
+          seal: async () => ({ digest: 'abc', entries: 7 }),
+        }
+      },
+    },
+    onError: (error) => {
+      throw error
+    },
+    now: () => now,
+  })
+  return { sessions, host, state, events, changes, live, store, advance: (ms: number) => (now += ms), now: () => now }
+}
