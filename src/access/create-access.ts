@@ -21,6 +21,7 @@ import { recheck, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
 import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
+import { auditRefusal } from './requests/refused-requests.ts'
 import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
@@ -108,7 +109,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       return reading !== undefined && (await mayEndGrant(core, login, reading.grant))
     },
     resources: (login, kind) => viewResources(core, login, kind),
-    request: async (login, ask) => await shown(login, await askForAccess(core, login, ask)),
+    request: async (login, ask) =>
+      await shown(login, await auditRefusal(core, login, ask, () => askForAccess(core, login, ask))),
     requests: (login, query) => viewRequests(core, login, query),
     requestById: async (login, id) => {
       const request = await core.requests.exclusively(id, async () => await refresh(core, await core.requests.read(id)))
@@ -124,7 +126,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
         throw new BrokerError('NOT_FOUND', `you have no grant ${id}`)
       return await shownGrant(core, await endGrant(core, login, id, ''))
     },
-    extend: async (login, id, more) => await shown(login, await askForExtension(core, login, id, more)),
+    extend: async (login, id, more) =>
+      await shown(login, await auditRefusal(core, login, { grant: id }, () => askForExtension(core, login, id, more))),
     why: (login, ask) => why(core, login, ask),
     rules: () => ({
       digest: core.inForce.rules.digest,

@@ -33,7 +33,8 @@ export interface AuditLog {
   append(event: AuditEvent): Promise<AuditRecord>
   /**
    * For what removes access (revoke, kill, lock, expiry, deny): call it after the effect. Never throws; when the log is
-   * down the event goes to the reserved spool and is appended later, also after a restart.
+   * down the event goes to the reserved spool and is appended later, also after a restart. Of what a client can repeat at will
+   * (denials, failed sign-ins) the first is written at once, the others once a minute as one event with a count: `times`.
    */
   appendRemoval(event: AuditEvent): Promise<void>
   /** Events still in the spool, oldest first. At start, their owners re-apply what they find (`grant.revoked`, `principal.locked`). */

@@ -15,6 +15,7 @@ import { follow } from './follow.ts'
 import { GroupCommit } from './group-commit.ts'
 import { prepareEvent } from './prepare-event.ts'
 import { fileLines } from './read-lines.ts'
+import { RepeatedEvents } from './repeated.ts'
 import { openSpool } from './spool.ts'
 import { storeSource } from './verify/store-source.ts'
 import { type AuditReport, type VerifyOptions, verifyAudit } from './verify/verify.ts'
@@ -37,6 +38,8 @@ export interface AuditDeps {
   readonly deadlineMs?: number
   /** Default 10,000. */
   readonly mostQueued?: number
+  /** Milliseconds since any fixed moment; default `performance.now`. */
+  readonly elapsedMs?: () => number
 }
 
 /** The audit log, and what the daemon and its routes do with it. */
@@ -57,6 +60,8 @@ export interface AuditService extends AuditLog {
 }
 
 const retrySpoolMs = 1000
+/** How often repeated events are looked at. */
+const flushMs = 2000
 const longestStopMs = 5000
 
 /**
@@ -107,7 +112,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     return record
   }
 
-  const appendRemoval = async (event: AuditEvent): Promise<void> => {
+  const appendNow = async (event: AuditEvent): Promise<void> => {
     const at = clock.now()
     const prepared = prepareEvent(event, at)
     try {
@@ -118,6 +123,13 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       await spool.add(prepared.event, at)
     }
   }
+
+  const repeated = new RepeatedEvents({
+    append: appendNow,
+    now: () => clock.now(),
+    elapsedMs: deps.elapsedMs ?? (() => performance.now()),
+  })
+  const appendRemoval = (event: AuditEvent): Promise<void> => repeated.append(event)
 
   /** Each carries its id into the chain, so that a crash on the way can't double it. */
   const emptySpool = async (): Promise<void> => {
@@ -137,7 +149,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     })
     return emptying
   }
-  let timer: NodeJS.Timeout | undefined
+  let timers: readonly NodeJS.Timeout[] = []
 
   return {
     publicKeyPem: deps.keyring.publicKeyPem,
@@ -153,12 +165,15 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       await retrySpool()
       await checkpointer.make()
       checkpointer.start()
-      timer = setInterval(() => void retrySpool(), retrySpoolMs)
-      timer.unref()
+      timers = [
+        setInterval(() => void retrySpool(), retrySpoolMs).unref(),
+        setInterval(() => void repeated.flush(), flushMs).unref(), // never rejects
+      ]
     },
     stop: async () => {
-      clearInterval(timer)
+      for (const timer of timers) clearInterval(timer)
       checkpointer.stop()
+      await repeated.flush(true)
       await commits.settled()
       await retrySpool()
       await within(longestStopMs, checkpointer.make(), logger)

@@ -16,6 +16,7 @@ export const auditTypes = [
   'rules.loaded',
   'rules.refused',
   'request.created',
+  'request.refused',
   'request.cancelled',
   'request.expired',
   'decision.made',

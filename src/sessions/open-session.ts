@@ -281,6 +281,8 @@ export function denied(ask: Omit<OpenAsk, 'carrier'>, error: unknown) {
       level: ask.level ?? ask.identity.bound?.level ?? null,
       code,
       via: ask.client.via,
+      grant: ask.identity.bound?.grantId ?? null,
+      credential: ask.identity.credential.id,
     },
     text: { name: ask.identity.name, address: ask.client.address, reason: message },
   }

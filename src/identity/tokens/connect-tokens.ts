@@ -243,7 +243,14 @@ function denied(row: ConnectTokenRow, client: ClientOrigin, error: unknown) {
   return {
     type: 'session.denied' as const,
     actor: row.principal_id,
-    fields: { token: row.id, resource: row.resource_id, level: row.level, code, via: client.via },
+    fields: {
+      token: row.id,
+      grant: row.grant_id,
+      resource: row.resource_id,
+      level: row.level,
+      code,
+      via: client.via,
+    },
     text: { address: client.address },
   }
 }
