@@ -195,6 +195,10 @@ export interface SealedRecording {
   readonly entries: number
 }
 
+/** A paused Aurora cluster takes about 15 s to resume, and 30 s or more after a day. */
+export const defaultConnectMs = 60_000
+export const longestConnectMs = 300_000
+
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */
 export interface EngineFacts<Rules extends object = object> {
   readonly address: { readonly host: string; readonly port: number }
@@ -204,6 +208,8 @@ export interface EngineFacts<Rules extends object = object> {
   readonly ca: string | null
   /** A request is on file before it is forwarded; else within 100 ms. */
   readonly isRecordingStrict?: boolean
+  /** For connecting, TLS and sign-in together; left out: {@link defaultConnectMs}. */
+  readonly connectTimeoutMs?: number
   /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }

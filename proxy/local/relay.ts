@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
 import { BrokerError } from '../session.ts'
 import type { BrokerSocket } from './broker-socket.ts'
 
@@ -41,7 +42,7 @@ const pingIntervalMs = 30_000
 export function relay(client: Socket, broker: BrokerSocket, words: RefusalWords, listener: RelayListener): void {
   const { socket, stream } = broker
   watchAnswer(client, stream, words, listener)
-  const pings = setInterval(() => socket.ping(), pingIntervalMs).unref()
+  const pings = pingRegularly(socket)
   let flushing: NodeJS.Timeout | undefined
   socket.once('close', (code, reason) => {
     clearInterval(pings)
@@ -59,6 +60,11 @@ export function relay(client: Socket, broker: BrokerSocket, words: RefusalWords,
   stream.pipe(client)
   // After the pipes, which pause the client when they unpipe: what it still sends is dropped, but its end must be seen.
   stream.once('close', () => client.resume())
+}
+
+/** Keeps load balancers from closing a websocket that waits. */
+export function pingRegularly(socket: WebSocket): NodeJS.Timeout {
+  return setInterval(() => socket.ping(), pingIntervalMs).unref()
 }
 
 /** The client reads a refusal itself; we want to know of it too. And it must not be left without any answer. */

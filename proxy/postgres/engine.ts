@@ -11,20 +11,17 @@ import { protocol } from './sign-in/downstream.ts'
 import { openUpstream, type Upstream } from './target/upstream.ts'
 import { upstreamParameters } from './target/upstream-parameters.ts'
 
-/** Connecting, TLS and sign-in together. */
-const connectMs = 10_000
-
 export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Engine<PostgresClient> {
   return {
     protocol,
     words,
-    connect: async (client, permit, lease) => {
+    connect: async (client, permit, lease, signal) => {
       const { engine } = permit
       if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} names no target`)
       const rules = engine.rules as PostgresRules // as the kind made them: kinds and engines agree on the protocol's name
       const database = client.database ?? rules.defaultDatabase
       checkDatabase(rules, database)
-      const upstream = await open(parts, client, permit, { target: engine, rules, database, lease })
+      const upstream = await open(parts, client, permit, { target: engine, rules, database, lease, signal })
       return connected(client, cancels, { upstream, rules, database, user: (await lease).user })
     },
   }
@@ -35,15 +32,15 @@ interface Opening {
   readonly rules: PostgresRules
   readonly database: string
   readonly lease: Promise<Lease>
+  readonly signal: AbortSignal
 }
 
 async function open(
   { reach, trust }: ProtocolParts,
   client: PostgresClient,
   permit: SessionPermit,
-  { target, rules, database, lease }: Opening,
+  { target, rules, database, lease, signal }: Opening,
 ): Promise<Upstream> {
-  const signal = AbortSignal.any([permit.signal, AbortSignal.timeout(connectMs)])
   const wire = await reach.open(permit, signal)
   const parameters = (user: string) => upstreamParameters(client, permit, { user, database }, rules)
   return await openUpstream(wire, {

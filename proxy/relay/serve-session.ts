@@ -1,14 +1,18 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
+import { formatDuration } from '../duration.ts'
 import {
   BrokerError,
   type ClientOrigin,
+  defaultConnectMs,
   type EndNotice,
   type EndReason,
   type Lease,
   type SessionOutcome,
   type SessionPermit,
 } from '../session.ts'
+import { whenClientLeaves } from '../streams/client-leaves.ts'
+import { ClientLeft } from '../streams/client-line.ts'
 import { endWith } from '../streams/farewell.ts'
 import type { Conversation, ConversationParts } from './conversation.ts'
 import type { KnownClient, ProtocolParts } from './protocol.ts'
@@ -44,11 +48,12 @@ export interface Engine<Client extends SignedInClient> {
   readonly protocol: string
   readonly words: Words
   /**
-   * Connects and signs in to the target. Gives up when the permit is cut.
+   * Connects and signs in to the target.
    * @param lease the credential, fetched while it connects
+   * @param signal aborts when the permit is cut, the client disconnects, or it took too long
    * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, what `lease` throws
    */
-  connect(client: Client, permit: SessionPermit, lease: Promise<Lease>): Promise<Connected>
+  connect(client: Client, permit: SessionPermit, lease: Promise<Lease>, signal: AbortSignal): Promise<Connected>
 }
 
 type Parts = Pick<ProtocolParts, 'host' | 'onError' | 'now'>
@@ -143,9 +148,25 @@ async function connect<Client extends SignedInClient>(
   const since = performance.now()
   const lease = host.lease(permit)
   lease.catch(() => {}) // the engine reports it, unless the connection fails first
-  const connected = await engine.connect(client, permit, lease)
+  const timeoutMs = permit.engine?.connectTimeoutMs ?? defaultConnectMs
+  const tooLong = AbortSignal.timeout(timeoutMs)
+  const left = new AbortController()
+  const stopWatching = whenClientLeaves(client.stream, () => left.abort(new ClientLeft()))
+  const signal = AbortSignal.any([permit.signal, left.signal, tooLong])
+  const connected = await engine
+    .connect(client, permit, lease, signal)
+    .catch((error: unknown) => {
+      left.signal.throwIfAborted()
+      throw tooLong.aborted ? timedOut(timeoutMs, error) : error
+    })
+    .finally(stopWatching)
   host.doorman.phase(permit.kind, 'upstream', (performance.now() - since) / 1000)
   return connected
+}
+
+function timedOut(ms: number, cause: unknown): BrokerError {
+  const hint = 'If the target was paused, try again in a minute; if it needs longer, raise its connect_timeout.'
+  return new BrokerError('TARGET_UNREACHABLE', `no answer within ${formatDuration(ms)}`, { hint, cause })
 }
 
 function failedToOpen<Client extends SignedInClient>(
@@ -160,6 +181,10 @@ function failedToOpen<Client extends SignedInClient>(
     const notice = permit.signal.reason as EndNotice
     endWith(client.stream, words.cut(notice))
     return { ...nothing, reason: notice.reason, stoppedAt: now() }
+  }
+  if (thrown instanceof ClientLeft) {
+    endWith(client.stream)
+    return { ...nothing, reason: 'client-closed' }
   }
   const error = toBrokerError(thrown)
   endWith(client.stream, words.error(error))

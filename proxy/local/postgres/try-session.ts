@@ -1,10 +1,11 @@
+import { longestConnectMs } from '../../session.ts'
 import { encodeStartup, terminate } from '../../wire/postgres/encode.ts'
 import { type BrokerAsk, type BrokerSocket, openBrokerSocket } from '../broker-socket.ts'
-import { unanswered } from '../relay.ts'
+import { pingRegularly, unanswered } from '../relay.ts'
 import { readRefusal } from './refusal.ts'
 
-/** Opening a session upstream may take this long. */
-const answerTimeoutMs = 30_000
+/** The broker says itself when a target took too long. */
+const answerTimeoutMs = longestConnectMs + 30_000
 
 /**
  * Opens a session and ends it at once: only the broker knows whether and why it refuses, and it audits the refusal.
@@ -13,12 +14,14 @@ const answerTimeoutMs = 30_000
 export async function trySession(ask: BrokerAsk, startup: Readonly<Record<string, string>>): Promise<void> {
   const signal = AbortSignal.timeout(answerTimeoutMs)
   const broker = await openBrokerSocket(ask, signal)
+  const pings = pingRegularly(broker.socket)
   try {
     const answer = readAnswer(broker, signal)
     broker.stream.write(encodeStartup(Object.entries(startup)))
     await answer
     broker.stream.end(terminate)
   } finally {
+    clearInterval(pings)
     broker.socket.close(1000)
   }
 }

@@ -25,6 +25,7 @@ export function startRds(
         serverName: target.endpoint,
         ca: target.ca === null ? null : roots.read(target.ca),
         isRecordingStrict: level.isRecordingStrict,
+        connectTimeoutMs: target.connectTimeoutMs,
         rules: rulesOf(level, target),
       }
     },

@@ -1,11 +1,14 @@
 import { isIP } from 'node:net'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import { formatDuration } from '../../../proxy/duration.ts'
 import { isForbidden } from '../../../proxy/reach/forbidden-addresses.ts'
+import { defaultConnectMs, longestConnectMs } from '../../../proxy/session.ts'
 import type { Kind, Parsed, Problem, Surroundings } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
-import { Address, RoleArn, strict } from '../../config/schema/members.ts'
+import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
+import { parseDuration } from '../../config/units.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -24,6 +27,7 @@ export interface RdsTarget {
   readonly database: string
   /** PEM file of roots to trust instead of AWS's. */
   readonly ca: string | null
+  readonly connectTimeoutMs: number
 }
 
 /** Defaults of one engine. */
@@ -33,6 +37,8 @@ export interface RdsDefaults {
 }
 
 const hostNameExpected = 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com'
+
+const connectTimeoutExpected = `expected a duration of 1s to ${formatDuration(longestConnectMs)}`
 
 const schemaFor = ({ port, database }: RdsDefaults) =>
   Type.Object(
@@ -57,6 +63,14 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
         errorMessage: 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that',
         examples: ['db-ABCDEFGHIJKL01234'],
         description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
+      }),
+      connect_timeout: Type.Optional({
+        ...Duration(
+          'How long connecting to it and signing in may take; the default lets a paused Aurora cluster resume',
+          formatDuration(defaultConnectMs),
+          { most: formatDuration(longestConnectMs) },
+        ),
+        patternErrorMessage: connectTimeoutExpected,
       }),
       role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
       database: Type.Optional(
@@ -93,7 +107,8 @@ export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
 function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
   const { partition, account, region } = resource
   const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
-  const { connect_address: address, database = defaults.database } = attributes
+  const { connect_address: address, database = defaults.database, connect_timeout: timeout } = attributes
+  const connectTimeoutMs = timeout === undefined ? defaultConnectMs : (parseDuration(timeout) ?? 0)
   if (account === null || region === null)
     return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }
   const connect = address === undefined ? { host: endpoint, port } : parseAddress(address)
@@ -103,10 +118,12 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   const roleAccount = role?.split(':')[4]
   if (roleAccount !== undefined && roleAccount !== account)
     report('role', `the role is in account ${roleAccount}, but the resource is in ${account}`)
+  if (connectTimeoutMs < 1000 || connectTimeoutMs > longestConnectMs) report('connect_timeout', connectTimeoutExpected)
   if (isForbidden(connect.host))
     report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { partition, account, region, endpoint, port, connect, resourceId, role, database, ca } }
+  const place = { partition, account, region, endpoint, port, connect }
+  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs } }
 }
 
 /** Tokens are signed with a session from the hub's chain of roles, which such an account does not trust. */

@@ -19,6 +19,7 @@ export interface Route extends PostgresRules {
   readonly serverName: string
   readonly ca: string
   readonly user: string
+  readonly connectTimeoutMs?: number
   password(): Promise<string>
 }
 
@@ -42,11 +43,13 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
   })
   const engine = (): EngineFacts<PostgresRules> => {
     const { host, port, serverName, ca, databases, defaultDatabase, statementTimeoutMs, maxRows } = route()
+    const { connectTimeoutMs } = route()
     return {
       address: { host, port },
       serverName,
       ca,
       isRecordingStrict: control.strict,
+      ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       rules: { databases, defaultDatabase, statementTimeoutMs, maxRows },
     }
   }

@@ -75,6 +75,7 @@ t.test('connected to the address; certificate and token are for the endpoint', a
     serverName: endpoint,
     isRecordingStrict: false,
     ca: null,
+    connectTimeoutMs: 60_000,
     rules: { databases: ['shop'], defaultDatabase: 'shop', statementTimeoutMs: 30_000, maxRows: 10 },
   })
   const { user, secret } = await lease()
