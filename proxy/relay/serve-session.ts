@@ -50,7 +50,7 @@ export interface Engine<Client extends SignedInClient> {
   /**
    * Connects and signs in to the target.
    * @param lease the credential, fetched while it connects
-   * @param signal aborts when the permit is cut, the client disconnects, or it took too long
+   * @param signal aborts when the permit is cut, the client disconnects, or the time is up
    * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, DATABASE_DENIED, what `lease` throws
    */
   connect(client: Client, permit: SessionPermit, lease: Promise<Lease>, signal: AbortSignal): Promise<Connected>
