@@ -37,7 +37,7 @@ export function issueToken(company: Company, person: AccountName = 'alice', more
   return company.api(person, 'POST', '/api/v1/connect-tokens', { resource: 'orders', ...more })
 }
 
-export function clientFor(company: Company, { host, port, user, token }: ConnectToken): pg.Client {
+export function clientFor(company: Company, { host, port, user, token }: ConnectToken, database = 'orders'): pg.Client {
   const ssl = { ca: company.sandbox.authority.cert }
-  return new pg.Client({ host, port, user, password: token, database: 'orders', ssl })
+  return new pg.Client({ host, port, user, password: token, database, ssl })
 }
