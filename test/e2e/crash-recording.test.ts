@@ -1,11 +1,10 @@
 /** Family A: `kill -9` at random moments of work: what ran at the target is in the recording (A1, A2). */
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { resourceId } from '../sandbox/daemon-files.ts'
-import { waitUntil } from '../wait-until.ts'
+import { quietFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken } from './database-client.ts'
 
@@ -72,7 +71,7 @@ for (let round = 1; round <= kills; round += 1)
       [...databases, ...databases].map((database, i) => work(database, `r${round}c${i}`)),
     )
     await Promise.all(clients.map(({ isBusy }) => isBusy))
-    await wait(next() * 400)
+    await quietFor(next() * 400, 'a random moment')
     company.daemon.signal('SIGKILL')
     const killedAt = Date.now()
     await company.daemon.exited
