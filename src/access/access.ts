@@ -7,9 +7,11 @@ import type { Outcome, RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
+import type { ListPage, ListQuery } from '../store/lists.ts'
 import type { Grant } from './grants/grant.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
+import type { AccessQuery } from './rows/access-store.ts'
 import type { Reloaded } from './rules/rules-in-force.ts'
 
 /** Answer to: may this principal open a session now? `reason` may be shown to the person who asked. */
@@ -64,13 +66,15 @@ export interface Access extends AccessService {
   /** Whether this person may end that grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login, grantId: string): Promise<boolean>
 
-  resources(login: Login, kind?: string): ResourceView[]
+  /** Some resource that this person may know of, by id or last part. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
+  findResource(login: Login, reference: string): CatalogEntry
+  resources(login: Login, query: ListQuery & { kind?: string }): Promise<ListPage<ResourceView>>
   request(login: Login, ask: AccessAsk): Promise<Outcome>
-  requests(login: Login, query: { all: boolean }): Promise<RequestView[]>
+  requests(login: Login, query: AccessQuery): Promise<ListPage<RequestView>>
   requestById(login: Login, id: string): Promise<RequestView>
   decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
-  grants(login: Login, query: { all: boolean }): Promise<GrantView[]>
+  grants(login: Login, query: AccessQuery): Promise<ListPage<GrantView>>
   /** Revokes a grant, or returns one's own. */
   revoke(login: Login, id: string, why: string): Promise<GrantView>
   giveBack(login: Login, id: string): Promise<GrantView>

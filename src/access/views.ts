@@ -5,20 +5,32 @@ import type { Named } from '../contract/references.ts'
 import type { RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
+import { type ListPage, type ListQuery, listSource, readPage } from '../store/lists.ts'
 import { type Core, isOverseer, isVisible, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
 import { type Standing, standingOf } from './requests/decide-request.ts'
 import { type AccessRequest, fillsStage, refuseDecider } from './requests/request.ts'
+import type { AccessQuery, Found } from './rows/access-store.ts'
+import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
-export function viewResources(core: Core, login: Login, kind?: string): ResourceView[] {
-  const { principal } = login
-  return core.inForce.catalog.all
+export async function viewResources(
+  core: Core,
+  login: Login,
+  query: ListQuery & { readonly kind?: string },
+): Promise<ListPage<ResourceView>> {
+  const { kind, resourceId } = query
+  const found = core.inForce.catalog.all
     .filter((resource) => kind === undefined || resource.kind === kind)
-    .filter((resource) => isOverseer(login) || isVisible(core, principal, resource))
-    .map((resource) => viewResource(core, principal, resource))
+    .filter(({ id }) => resourceId === undefined || id === resourceId)
+    .filter((resource) => isOverseer(login) || isVisible(core, login.principal, resource))
+  const page = await readPage(
+    listSource(found, ({ id }) => id),
+    query,
+  )
+  return { ...page, items: page.items.map((resource) => viewResource(core, login.principal, resource)) }
 }
 
 function viewResource(core: Core, principal: Principal, entry: CatalogEntry): ResourceView {
@@ -43,27 +55,25 @@ function viewResource(core: Core, principal: Principal, entry: CatalogEntry): Re
   }
 }
 
-const mostListed = 500
-
-/** One's own grants and those one may end; admins and auditors see all. @param query.all includes ended ones */
-export async function viewGrants(core: Core, login: Login, query: { readonly all: boolean }): Promise<GrantView[]> {
+/** One's own grants and those one may end, newest first; admins and auditors see all. */
+export async function viewGrants(core: Core, login: Login, query: AccessQuery): Promise<ListPage<GrantView>> {
   const read = principalReader(core)
-  const found = isOverseer(login) || query.all ? await listed(core, login) : []
-  const readings: GrantReading[] = []
-  for (const one of found) readings.push(await core.grants.judge(one))
-  const known = new Set(readings.map(({ grant }) => grant.id))
-  for (const grant of core.grants.live) if (!known.has(grant.id)) readings.push({ grant, problem: null })
-  const views: GrantView[] = []
-  for (const { grant, problem } of readings.sort((a, b) => (a.grant.id < b.grant.id ? 1 : -1))) {
-    if (!query.all && !core.grants.isLive(grant)) continue
-    if (isOverseer(login) || (await mayEndGrant(core, login, grant, read)))
-      views.push(await viewGrant(core, { grant, problem }, read))
-  }
-  return views
-}
-
-function listed(core: Core, login: Login) {
-  return isOverseer(login) ? core.store.allGrants(mostListed) : core.store.grantsOf(login.principal.id, mostListed)
+  const seesAll = isOverseer(login)
+  return await readPage<Found<StoredGrant>, GrantView>(
+    {
+      read: (cursor, limit) => core.store.listGrants(query, cursor, limit),
+      cursorOf: ({ value }) => value.id,
+      choose: async (found) => {
+        const reading = await core.grants.judge(found)
+        if (!query.all && !core.grants.isLive(reading.grant)) return undefined
+        if (!seesAll && !(await mayEndGrant(core, login, reading.grant, read))) return undefined
+        return () => viewGrant(core, reading, read)
+      },
+      // What is live is known here before the store knows it.
+      ...(seesAll && query.all ? { count: (most) => core.store.countGrants(query, most) } : {}),
+    },
+    query,
+  )
 }
 
 export async function viewGrant(
@@ -89,22 +99,27 @@ export async function viewGrant(
   }
 }
 
-/** Requests that concern this person, newest first. @param query.all includes closed ones */
-export async function viewRequests(core: Core, login: Login, query: { readonly all: boolean }): Promise<RequestView[]> {
-  const requests = new Map<string, AccessRequest>()
-  for (const request of await core.requests.pending()) requests.set(request.id, request)
-  if (query.all) {
-    const whose = isOverseer(login) ? null : login.principal.id
-    const found = await core.store.requestsOf(whose, mostListed)
-    for (const request of await core.requests.judgeAll(found)) requests.set(request.id, request)
-  }
+/** Requests that concern this person, newest first; admins and auditors see all. */
+export async function viewRequests(core: Core, login: Login, query: AccessQuery): Promise<ListPage<RequestView>> {
   const read = principalReader(core)
-  const views: RequestView[] = []
-  for (const request of [...requests.values()].sort((a, b) => (a.id < b.id ? 1 : -1))) {
-    const view = await viewRequest(core, login, request, read)
-    if (view) views.push(view)
-  }
-  return views
+  const seesAll = isOverseer(login)
+  return await readPage<Found<AccessRequest> & { hasDecided: boolean }, RequestView>(
+    {
+      read: (cursor, limit) => core.store.listRequests(query, login.principal.id, cursor, limit),
+      cursorOf: ({ value }) => value.id,
+      choose: async (found) => {
+        const request = await core.requests.judge(found)
+        if (!request || (!query.all && request.status !== 'pending')) return undefined
+        const [requester, beneficiary] = [await read(request.requesterId), await read(request.beneficiaryId)]
+        if (!requester || !beneficiary) return undefined
+        const parties = { request, requester, beneficiary }
+        if (!seesAll && !found.hasDecided && !concerns(parties, login.principal)) return undefined
+        return async () => present(core, login, await standingOf(core, request, read), read)
+      },
+      ...(seesAll && query.all ? { count: (most) => core.store.countRequests(query, most) } : {}),
+    },
+    query,
+  )
 }
 
 /** Undefined for a request that doesn't concern this person. */
@@ -116,8 +131,13 @@ export async function viewRequest(
 ): Promise<RequestView | undefined> {
   if (!(await read(request.requesterId)) || !(await read(request.beneficiaryId))) return undefined
   const standing = await standingOf(core, request, read)
-  if (!isOverseer(login) && !concerns(standing, login.principal)) return undefined
-  const { decisions, progress, requester, beneficiary } = standing
+  const hasDecided = standing.decisions.some((decision) => decision.principalId === login.principal.id)
+  if (!isOverseer(login) && !hasDecided && !concerns(standing, login.principal)) return undefined
+  return await present(core, login, standing, read)
+}
+
+async function present(core: Core, login: Login, standing: Standing, read: ReadPrincipal): Promise<RequestView> {
+  const { request, decisions, progress, requester, beneficiary } = standing
   const whyNot = refuseDecider(request, standing, login.principal, decisions, progress.current)
   const grant = request.status === 'granted' ? await core.store.grantOfRequest(request.id) : undefined
   const decided = decisions.map(async (decision) => ({
@@ -155,11 +175,13 @@ export async function viewRequest(
   }
 }
 
-/** Who asked, who gets it, who has decided, and who may fill any of its stages. */
-function concerns({ request, requester, beneficiary, decisions }: Standing, principal: Principal): boolean {
+/** Who asked, who gets it, and who may fill any of its stages; apart from who has decided. */
+function concerns(
+  { request, requester, beneficiary }: Pick<Standing, 'request' | 'requester' | 'beneficiary'>,
+  principal: Principal,
+): boolean {
   return (
     [requester.id, beneficiary.id, requester.ownerId, beneficiary.ownerId].includes(principal.id) ||
-    decisions.some((decision) => decision.principalId === principal.id) ||
     request.stages.some((stage) => fillsStage(stage, principal, beneficiary))
   )
 }

@@ -1,5 +1,6 @@
 import { type SelectQueryBuilder, sql, type Transaction } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
+import { countRows, readCursor } from '../store/lists.ts'
 import type { Database } from '../store/schema.ts'
 import type { Db } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
@@ -38,6 +39,9 @@ export function createAuditStore(db: Db, installation: string) {
         .orderBy('seq')
         .execute(),
     search: (query: AuditQuery) => search(db, query),
+    /** How many match, at most `most`; whatever the cursor is. */
+    count: (query: AuditQuery, most: number) =>
+      countRows(db, matches(db.selectFrom('audit_events').select('audit_events.seq'), query).limit(most)),
     /** Numbers a checkpoint behind its predecessor while the head row is locked. */
     addCheckpoint: (make: (n: number, head: Head) => CheckpointRow): Promise<CheckpointRow> =>
       db.transaction().execute((trx) => addCheckpoint(trx, make)),
@@ -149,29 +153,29 @@ function selectEvents(db: Db) {
 
 async function search(db: Db, query: AuditQuery) {
   const limit = Math.min(Math.max(query.limit ?? 100, 1), 1000)
-  let select = selectEvents(db)
+  let select = matches(selectEvents(db), query)
     .orderBy('audit_events.seq', 'desc')
     .limit(limit + 1)
-  if (query.types && query.types.length > 0) select = select.where('audit_events.type', 'in', [...query.types])
-  if (query.actor !== undefined) select = select.where('audit_events.actor', '=', query.actor)
-  if (query.since !== undefined) select = select.where('audit_events.at', '>=', query.since)
-  if (query.until !== undefined) select = select.where('audit_events.at', '<', query.until)
-  if (query.cursor !== undefined) select = select.where('audit_events.seq', '<', readCursor(query.cursor))
-  if (query.subject !== undefined) select = withSubject(select, query.subject)
+  if (query.cursor !== undefined)
+    select = select.where('audit_events.seq', '<', Number(readCursor(query.cursor, /^[0-9]{1,15}$/)))
   const rows = await select.execute()
   const events = rows.slice(0, limit).map(toRecord)
   return { events, next: rows.length > limit ? String(events.at(-1)?.seq) : null }
 }
 
-function withSubject<T extends SelectQueryBuilder<Database, 'audit_events', unknown>>(select: T, subject: string): T {
-  const seqs = sql<number>`(select seq from audit_subjects where subject = ${subject})`
-  return select.where('audit_events.seq', 'in', seqs) as T
-}
-
-function readCursor(cursor: string): number {
-  if (!/^[0-9]{1,15}$/.test(cursor))
-    throw new BrokerError('INVALID_INPUT', 'cursor: expected the `next` of an earlier page')
-  return Number(cursor)
+function matches<S extends SelectQueryBuilder<Database, 'audit_events', unknown>>(all: S, query: AuditQuery): S {
+  let select: SelectQueryBuilder<Database, 'audit_events', unknown> = all
+  if (query.types && query.types.length > 0) select = select.where('audit_events.type', 'in', [...query.types])
+  if (query.actor !== undefined) select = select.where('audit_events.actor', '=', query.actor)
+  if (query.since !== undefined) select = select.where('audit_events.at', '>=', query.since)
+  if (query.until !== undefined) select = select.where('audit_events.at', '<', query.until)
+  for (const subject of [...(query.subject === undefined ? [] : [query.subject]), ...(query.about ?? [])])
+    select = select.where(
+      'audit_events.seq',
+      'in',
+      sql<number>`(select seq from audit_subjects where subject = ${subject})`,
+    )
+  return select as S
 }
 
 export function toRecord(row: StoredEvent): AuditRecord {

@@ -50,6 +50,8 @@ export interface AuditQuery {
   readonly actor?: string
   /** Any field with this value: a grant, session, request, principal or resource id. */
   readonly subject?: string
+  /** Each of these as well. */
+  readonly about?: readonly string[]
   readonly since?: number
   readonly until?: number
   /** From an earlier answer. */

@@ -6,7 +6,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
-import type { AuditEvent, AuditLog, AuditRecord } from './audit.ts'
+import type { AuditEvent, AuditLog, AuditQuery, AuditRecord } from './audit.ts'
 import { createAuditStore } from './audit-store.ts'
 import type { RecordingHead } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -53,6 +53,8 @@ export interface AuditService extends AuditLog {
   checkpoint(): Promise<void>
   /** Checks the store against itself, and against those anchors that are files of this machine. */
   verify(options?: Pick<VerifyOptions, 'checkRecording' | 'extraChecks'>): Promise<AuditReport>
+  /** How many events match, at most `most`, whatever the cursor. */
+  count(query: AuditQuery, most: number): Promise<number>
   /** The whole log as it is now, in lines that `audit verify --export` checks. */
   exportLines(): AsyncGenerator<string>
   /** Events after `seq`, then every new one, until the signal. */
@@ -157,6 +159,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     appendRemoval,
     spooled: () => spool.events.map(({ event }) => event),
     search: store.search,
+    count: store.count,
     subscribe: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -1,9 +1,8 @@
 import { type TUnsafe, Type } from 'typebox'
 import { auditTypes } from './audit-types.ts'
+import { listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
 import { lines, type RouteContract } from './route-contract.ts'
 import { count, flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
-
-const Instant = Type.Integer({ minimum: 0, description: 'Epoch milliseconds' })
 
 /** What a field of an event may hold. Lists come first: the serializer would take one for a string. */
 const AuditValue: TUnsafe<string | number | boolean | null | string[]> = Type.Unsafe({
@@ -22,9 +21,6 @@ export const AuditRecord = object({
   hash: text('Hex SHA-256'),
 })
 export type AuditRecord = Shape<typeof AuditRecord>
-
-const AuditPage = object({ events: list(AuditRecord), next: nullable(text('`cursor` of the next page')) })
-export type AuditPage = Shape<typeof AuditPage>
 
 const Place: TUnsafe<number | string> = Type.Unsafe({
   type: ['number', 'string'],
@@ -78,19 +74,21 @@ export const auditRoutes = {
     ...reading,
     query: object({
       type: Type.Optional(Type.Array(oneOf(auditTypes), { maxItems: 50, description: 'Only these types' })),
-      actor: Type.Optional(Type.String({ maxLength: 64, description: 'Principal id, or `system`' })),
+      actor: Type.Optional(
+        Type.String({ maxLength: 320, description: 'Who did it: `system`, or a principal by id, e-mail or name' }),
+      ),
       subject: Type.Optional(
         Type.String({
-          maxLength: 256,
-          description: 'A grant, session, request, principal or resource id in any field',
+          maxLength: 320,
+          description: 'Any value in a field: a grant, session or request id, or a principal or resource by id or name',
         }),
       ),
-      since: Type.Optional(Instant),
-      until: Type.Optional(Instant),
-      cursor: Type.Optional(Type.String({ maxLength: 200, description: '`next` of the previous page' })),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+      ...whoFilter,
+      ...resourceFilter,
+      ...timeFilter,
+      ...paging,
     }),
-    answer: { 200: AuditPage },
+    answer: { 200: listOf('events', AuditRecord) },
   },
   'GET /api/v1/audit/tail': {
     summary: 'Events as they are written, oldest first',

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
-import { Listing, Named } from './references.ts'
+import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
+import { Named } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { idOf, instant, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
 export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
@@ -38,8 +39,8 @@ export const grantRoutes = {
       'Active grants: those of the caller, and those that the caller may revoke; all of them for admins and auditors',
     access: 'user',
     scope: 'read',
-    query: Listing,
-    answer: { 200: object({ grants: list(GrantView) }) },
+    query: object({ ...endedToo, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
+    answer: { 200: listOf('grants', GrantView) },
   },
   'POST /api/v1/grants/:id/revoke': {
     summary: 'Revokes a grant now; its sessions are cut within a second',

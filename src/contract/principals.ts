@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { principalMembers } from './identity.ts'
+import { listOf, paging, timeFilter, whoFilter } from './lists.ts'
 import { type RouteContract, roles } from './route-contract.ts'
 import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -23,8 +24,7 @@ const DirectoryEntry = object({
   seenAt: instant('Last seen by a sign-in or a refresh'),
 })
 
-const DirectoryPage = object({ principals: list(DirectoryEntry), next: nullable(text('Null at the end')) })
-export type DirectoryPage = Shape<typeof DirectoryPage>
+export type DirectoryEntry = Shape<typeof DirectoryEntry>
 
 /** People and service accounts, for admins. */
 export const principalRoutes = {
@@ -33,10 +33,12 @@ export const principalRoutes = {
     access: 'admin',
     scope: 'admin',
     query: object({
-      after: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the previous page' })),
-      limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
+      after: Type.Optional(Type.String({ maxLength: 64, description: 'The same as `cursor`' })),
+      ...whoFilter,
+      ...timeFilter,
+      ...paging,
     }),
-    answer: { 200: DirectoryPage },
+    answer: { 200: listOf('principals', DirectoryEntry) },
   },
   // An incident's automation may lock; unlocking takes a person.
   'POST /api/v1/principals/:id/lock': {

@@ -1,7 +1,7 @@
 import { type TUnsafe, Type } from 'typebox'
-import { sessionPage } from './references.ts'
+import { listOf, paging, resourceFilter, sessionFilter, timeFilter, whoFilter } from './lists.ts'
 import { lines, type RouteContract } from './route-contract.ts'
-import { count, flag, idOf, instant, list, nullable, object, type Shape, text } from './schema.ts'
+import { count, flag, idOf, instant, nullable, object, type Shape, text } from './schema.ts'
 
 const RecordingView = object({
   id: text('Of the session'),
@@ -37,9 +37,13 @@ export const recordingRoutes = {
     scope: 'audit',
     query: object({
       principal: Type.Optional(Type.String({ maxLength: 64, description: 'Only sessions of this principal id' })),
-      ...sessionPage,
+      ...sessionFilter,
+      ...whoFilter,
+      ...resourceFilter,
+      ...timeFilter,
+      ...paging,
     }),
-    answer: { 200: object({ recordings: list(RecordingView), next: nullable(text()) }) },
+    answer: { 200: listOf('recordings', RecordingView) },
   },
   'GET /api/v1/recordings/:sessionId': {
     summary: 'One recording: its session with the result of the verification, then each entry',

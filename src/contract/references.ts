@@ -13,13 +13,3 @@ export const ResourceReference = Type.String({
 })
 
 export const LevelName = Type.String({ minLength: 1, maxLength: 64 })
-
-/** For lists that begin with what is live. */
-export const Listing = object({ all: Type.Optional(Type.Boolean({ description: 'Include those that have ended' })) })
-
-/** For lists of sessions, newest first. */
-export const sessionPage = {
-  open: Type.Optional(Type.Boolean({ description: 'Only sessions that are open now' })),
-  before: Type.Optional(Type.String({ maxLength: 64, description: '`next` of the previous page' })),
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
-}

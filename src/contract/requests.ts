@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { Duration, GrantView, Reason, Ticket } from './grants.ts'
-import { LevelName, Listing, Named, ResourceReference } from './references.ts'
+import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
+import { LevelName, Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -83,8 +84,8 @@ export const requestRoutes = {
     summary: 'Requests of the caller and requests that the caller may decide, newest first',
     access: 'user',
     scope: 'read',
-    query: Listing,
-    answer: { 200: object({ requests: list(RequestView) }) },
+    query: object({ ...endedToo, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
+    answer: { 200: listOf('requests', RequestView) },
   },
   'POST /api/v1/requests': {
     summary: 'Requests access; a rule without stages grants it at once',

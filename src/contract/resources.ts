@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { listOf, paging, resourceFilter } from './lists.ts'
 import type { RouteContract } from './route-contract.ts'
 import { instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
 
@@ -22,12 +23,15 @@ export type ResourceView = Shape<typeof ResourceView>
 
 export const resourceRoutes = {
   'GET /api/v1/resources': {
-    summary: 'Resources that the caller may request or holds a grant on; all of them for admins and auditors',
+    summary:
+      'Resources that the caller may request or holds a grant on, by their ids; all of them for admins and auditors',
     access: 'user',
     scope: 'read',
     query: object({
       kind: Type.Optional(Type.String({ maxLength: 64, description: 'Only this kind, e.g. rds-postgres' })),
+      ...resourceFilter,
+      ...paging,
     }),
-    answer: { 200: object({ resources: list(ResourceView) }) },
+    answer: { 200: listOf('resources', ResourceView) },
   },
 } as const satisfies Record<string, RouteContract>

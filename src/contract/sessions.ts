@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import { sessionPage } from './references.ts'
+import { listOf, paging, resourceFilter, sessionFilter, timeFilter, whoFilter } from './lists.ts'
 import type { RouteContract } from './route-contract.ts'
-import { count, idOf, instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
+import { count, idOf, instant, mapOf, nullable, object, type Shape, text } from './schema.ts'
 
 const SessionView = object({
   id: text(),
@@ -35,9 +35,13 @@ export const sessionRoutes = {
     scope: 'read',
     query: object({
       mine: Type.Optional(Type.Boolean({ description: 'Only your own' })),
-      ...sessionPage,
+      ...sessionFilter,
+      ...whoFilter,
+      ...resourceFilter,
+      ...timeFilter,
+      ...paging,
     }),
-    answer: { 200: object({ sessions: list(SessionView), next: nullable(text()) }) },
+    answer: { 200: listOf('sessions', SessionView) },
   },
   'POST /api/v1/sessions/:id/kill': {
     summary: 'Ends a session now',

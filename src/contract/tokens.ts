@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
 import { LevelName, ResourceReference } from './references.ts'
 import { type RouteContract, scopes } from './route-contract.ts'
 import { count, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
@@ -9,9 +10,7 @@ export const longestConnectTokenMs = 12 * 3_600_000
 const ApiTokenId = idOf('api')
 const ConnectTokenId = Type.String({ pattern: '^[0-9a-z]{16}$' })
 const Cidr = Type.String({ minLength: 2, maxLength: 49, description: 'Address or range it may be used from' })
-const Listing = object({
-  all: Type.Optional(Type.Boolean({ description: "Include other people's (admins)" })),
-})
+const others = { all: Type.Optional(Type.Boolean({ description: "Include other people's (admins)" })) }
 
 const use = {
   cidr: nullable(text('Where it may be used from; null: anywhere')),
@@ -55,11 +54,11 @@ export type IssuedConnectToken = Shape<typeof IssuedConnectToken>
 /** API tokens and connect tokens. Both are shown only once. */
 export const tokenRoutes = {
   'GET /api/v1/tokens': {
-    summary: 'Valid API tokens',
+    summary: 'Valid API tokens, newest first',
     access: 'user',
     scope: 'read',
-    query: Listing,
-    answer: { 200: object({ tokens: list(ApiTokenView) }) },
+    query: object({ ...others, ...whoFilter, ...timeFilter, ...paging }),
+    answer: { 200: listOf('tokens', ApiTokenView) },
   },
   'POST /api/v1/tokens': {
     summary: 'Creates an API token',
@@ -84,11 +83,11 @@ export const tokenRoutes = {
     answer: { 204: 'nothing' },
   },
   'GET /api/v1/connect-tokens': {
-    summary: 'Valid connect tokens',
+    summary: 'Valid connect tokens, newest first',
     access: 'user',
     scope: 'read',
-    query: Listing,
-    answer: { 200: object({ connectTokens: list(ConnectTokenView) }) },
+    query: object({ ...others, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
+    answer: { 200: listOf('connectTokens', ConnectTokenView) },
   },
   'POST /api/v1/connect-tokens': {
     summary: 'Issues a password for database clients, bound to one grant',

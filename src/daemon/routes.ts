@@ -7,6 +7,7 @@ import { featuresFor } from '../catalog/kind.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
+import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
 import { checkRecordingFile } from '../recordings/recording-check.ts'
 import type { Parts } from './parts.ts'
@@ -15,20 +16,22 @@ import type { Parts } from './parts.ts'
 export function allRoutes(parts: Parts, protocols: readonly Protocol[]): FastifyPluginAsync[] {
   const { access, config, identity, kinds, sessions, sessionStore } = parts
   const { publicUrl } = config.server
+  const lists = createLists({ identity, access })
   const features = featureRoutes({
     health: { unready: async () => unready(parts) },
     login: { ...parts, logins: identity.logins, publicUrl },
     identity: {
       identity,
+      lists,
       publicUrl,
       endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
     },
-    access: { access },
-    sessions: { sessions, store: sessionStore, mayEnd: access.mayEnd },
+    access: { access, lists },
+    sessions: { sessions, store: sessionStore, lists, mayEnd: access.mayEnd },
     connect: { ...parts, toStream: websocketDuplex, protocols },
     accounts: { installation: () => installationOf(parts), checkAccounts: parts.checkAccounts },
-    audit: { audit: parts.audit, verifyAudit: () => verifyAll(parts) },
-    recordings: { ...parts, store: sessionStore },
+    audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
+    recordings: { ...parts, store: sessionStore, lists },
   })
   return [...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
 }

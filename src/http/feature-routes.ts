@@ -9,14 +9,14 @@ import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
 import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
-import { resourceRoutes } from './routes/resources.ts'
+import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
 import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
 
 export interface RoutesDeps {
   readonly health: HealthDeps
   readonly login: LoginRoutesDeps
   readonly identity: IdentityRoutesDeps
-  readonly access: AccessRoutesDeps & Parameters<typeof resourceRoutes>[0] & Parameters<typeof policyRoutes>[0]
+  readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
   readonly sessions: SessionRoutesDeps
   readonly connect: ConnectRoutesDeps
   readonly accounts: AccountRoutesDeps

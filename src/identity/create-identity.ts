@@ -1,5 +1,6 @@
 import type { Identity as Identified } from '../../proxy/doorman.ts'
-import type { DirectoryPage } from '../contract/principals.ts'
+import type { DirectoryEntry } from '../contract/principals.ts'
+import type { ListPage, ListQuery } from '../store/lists.ts'
 import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Credential } from './admission.ts'
 import type { Core } from './core.ts'
@@ -27,8 +28,8 @@ export interface Identity extends IdentityService {
   idToken(loginId: string): Promise<string>
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
-  /** In the order of ids. @param query.after `next` of the page before */
-  principals(query: { after?: string; limit: number }): Promise<DirectoryPage>
+  /** In the order of ids. */
+  principals(query: ListQuery): Promise<ListPage<DirectoryEntry>>
   lock(login: Login, reference: string, why: string): Promise<Principal>
   unlock(login: Login, reference: string, why: string): Promise<Principal>
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
@@ -83,15 +84,12 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     sweep: async () => {
       await Promise.all([sweeping(), probing()])
     },
-    principals: async ({ after = '', limit }) => {
-      const { found, next } = await core.directory.page(after, limit)
-      const entry = ({ principal, seenAt }: { principal: Principal; seenAt: number }) => ({
+    principals: (query) =>
+      core.directory.page(query, (principal, seenAt) => ({
         ...principal,
         roles: rolesOf(principal, deps.config),
         seenAt,
-      })
-      return { principals: found.map(entry), next }
-    },
+      })),
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),
     createServiceAccount: (login, ask) => createServiceAccount(core, login, ask),

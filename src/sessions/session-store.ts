@@ -1,17 +1,12 @@
+import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Db } from '../store/store.ts'
 import type { SessionTables } from './session-tables.ts'
 
 export type SessionRow = SessionTables['sessions']
 
-export interface SessionQuery {
-  /** Only sessions of this principal. */
-  readonly principalId?: string
+export interface SessionQuery extends ListQuery {
   /** Only sessions that are open. */
   readonly open?: boolean
-  /** Opened before this session id (ids are ordered in time). */
-  readonly before?: string
-  /** 1 to 1000. */
-  readonly limit: number
 }
 
 export interface SessionEnd {
@@ -51,18 +46,24 @@ export function createSessionStore(db: Db) {
     },
     find: (id: string): Promise<SessionRow | undefined> =>
       db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),
-    /** Newest first. */
-    list: (query: SessionQuery): Promise<SessionRow[]> => {
-      let select = db.selectFrom('sessions').selectAll().orderBy('id', 'desc').limit(query.limit)
-      if (query.principalId !== undefined) select = select.where('principal_id', '=', query.principalId)
-      if (query.open) select = select.where('ended_at', 'is', null)
-      if (query.before !== undefined) select = select.where('id', '<', query.before)
+    /** Newest first: by their ids, which are ordered in time. */
+    list: (query: SessionQuery, cursor: string | undefined, limit: number): Promise<SessionRow[]> => {
+      let select = matches(db, query).selectAll().orderBy('id', 'desc').limit(limit)
+      if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^ses_[0-9a-z]{26}$/))
       return select.execute()
     },
+    count: (query: SessionQuery, most: number): Promise<number> =>
+      countRows(db, matches(db, query).select('id').limit(most)),
     /** Sessions left open by a previous run. */
     leftOpen: (daemonId: string): Promise<SessionRow[]> =>
       db.selectFrom('sessions').selectAll().where('ended_at', 'is', null).where('daemon_id', '!=', daemonId).execute(),
   }
+}
+
+function matches(db: Db, query: SessionQuery) {
+  const columns = { at: 'opened_at', principal: ['principal_id'], resource: 'resource_id' }
+  const select = db.selectFrom('sessions').where(matching(query, columns))
+  return query.open ? select.where('ended_at', 'is', null) : select
 }
 
 export type SessionStore = ReturnType<typeof createSessionStore>

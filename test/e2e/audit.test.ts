@@ -25,18 +25,19 @@ await session.client.query('select id, status from orders where id = $1 and tota
 await session.client.query('select nothing from nowhere').catch(() => {})
 await session.client.end()
 await company.commands.alice.run(['connect', 'billing']) // not hers
-const ended = await company.commands.carol.json<Event[]>(['audit', 'search', '--type', 'session.ended'])
+const ended = (await company.commands.carol.json<{ items: Event[] }>(['audit', 'search', '--type', 'session.ended']))
+  .items
 if (ended.length !== 1) throw new Error(`one session has ended, the log says ${ended.length}`)
 
 await t.test('search: by type, subject and actor; nothing found is said; an unknown type is an error', async (t) => {
-  const about = await carol.json<Event[]>(['audit', 'search', '--subject', grant.id])
+  const about = (await carol.json<{ items: Event[] }>(['audit', 'search', '--subject', grant.id])).items
   t.same(
     about.map(({ type }) => type).filter((type) => type !== 'connect-token.issued'),
     ['grant.created', 'session.started', 'session.ended', 'audit.read'], // who looked is part of the story
   )
   const ofSession = await carol.run(['audit', 'search', '--subject', session.sessionId, '--type', 'session.started'])
   t.match(ofSession.stdout, new RegExp(`session\\.started.*${session.sessionId}`))
-  t.equal((await carol.json<Event[]>(['audit', 'search', '--limit', '3'])).length, 3)
+  t.equal((await carol.json<{ items: Event[] }>(['audit', 'search', '--limit', '3'])).items.length, 3)
   t.match(await carol.run(['audit', 'search', '--type', 'grant.tampered']), { code: 0, stdout: 'no matching events\n' })
   t.match(await carol.run(['audit', 'search', '--type', 'session.begun']), { code: 1, stderr: /type/ })
 })
@@ -56,7 +57,7 @@ await t.test('tail: from a while ago, and on as things happen', async (t) => {
   const follow = carol.start(['audit', 'tail', '--json'])
   t.teardown(() => follow.child.kill('SIGINT'))
   const isFollowing = async () =>
-    (await carol.json<Event[]>(['audit', 'search', '--type', 'audit.read'])).some(
+    (await carol.json<{ items: Event[] }>(['audit', 'search', '--type', 'audit.read'])).items.some(
       ({ fields }) => fields.what === 'tail',
     )
   await waitUntil(isFollowing, 'the tail is open')
@@ -108,7 +109,9 @@ await t.test('an export is proven without the daemon; a changed, shortened or re
 })
 
 await t.test('recordings: listed, played with values, rows and errors; reading is written down', async (t) => {
-  const listed = await carol.json<{ id: string; principal: string; entries: number }[]>(['recordings', 'ls'])
+  const listed = (
+    await carol.json<{ items: { id: string; principal: string; entries: number }[] }>(['recordings', 'ls'])
+  ).items
   t.match(listed, [{ id: session.sessionId, principal: 'alice@example.com' }])
   const played = await carol.run(['recordings', 'play', session.sessionId])
   t.equal(played.code, 0)
@@ -117,7 +120,7 @@ await t.test('recordings: listed, played with values, rows and errors; reading i
   t.match(played.stdout, /ERROR 42P01: relation "nowhere" does not exist/)
   const json = await carol.run(['recordings', 'play', session.sessionId, '--json'])
   for (const line of json.stdout.trimEnd().split('\n')) t.ok(JSON.parse(line))
-  const reads = await carol.json<Event[]>(['audit', 'search', '--type', 'recording.read'])
+  const reads = (await carol.json<{ items: Event[] }>(['audit', 'search', '--type', 'recording.read'])).items
   t.match(reads, [{ fields: { session: session.sessionId } }, { fields: { session: session.sessionId } }])
   t.match(await carol.run(['recordings', 'play', `ses_${'0'.repeat(26)}`]), { code: 1, stderr: /no session/ })
 })

@@ -63,7 +63,7 @@ for (let round = 1; round <= kills; round += 1)
     const grants = await company.api<{ grants: { id: string; state: string }[] }>(
       'dave',
       'GET',
-      '/api/v1/grants?all=true',
+      '/api/v1/grants?all=true&limit=1000',
     )
     t.equal(grants.grants.find(({ id }) => id === brief.id)?.state, 'expired')
     t.ok((await subjects(company, 'grant.expired', 'grant')).has(brief.id), 'and the log says so')

@@ -68,7 +68,7 @@ class Tour {
     this.print.heading('Ask; nobody approves their own request; the database owner approves')
     await this.as('alice', 'request orders --level readonly --for 1h --reason "why is order 17 late"')
     const listed = await this.as('alice', 'requests --json', { lines: 0 })
-    const [asked] = JSON.parse(listed.stdout) as { id: string }[]
+    const [asked] = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items
     await this.as('alice', `approve ${asked?.id} --yes`, { exit: 4 })
     await this.as('bob', 'requests', { shows: [/alice@example\.com/, /readonly/] })
     await this.as('bob', `approve ${asked?.id} --yes`)
@@ -78,7 +78,7 @@ class Tour {
   async giveBack(): Promise<void> {
     this.print.heading('Done early: given back')
     const listed = await this.as('alice', 'grants --json', { lines: 0 })
-    const [grant] = JSON.parse(listed.stdout) as { id: string }[]
+    const [grant] = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items
     await this.as('alice', `return ${grant?.id}`)
     await this.as('alice', 'psql orders -- -c "select 1"', { exit: 4, shows: [/returned the access/] })
   }
@@ -129,7 +129,7 @@ class Tour {
     const { code } = await local.ended
     this.print.check(code === 0, 'Ctrl-C ends `connect`')
     const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
-    this.#lastSession = (JSON.parse(listed.stdout) as { id: string }[])[0]?.id ?? ''
+    this.#lastSession = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
     await this.as('carol', `recordings play ${this.#lastSession}`, { shows: [/where id = \$1/, /17/] })
     await this.as('alice', `recordings play ${this.#lastSession}`, { exit: 4 })
   }
@@ -170,7 +170,7 @@ class Tour {
     await this.as('alice', 'aws ReportsReader credential-process', { exit: 4, shows: [/not granted/] })
     await this.as('alice', 'request ReportsReader --level readonly --for 1h --reason "monthly report"')
     const listed = await this.as('alice', 'requests --json', { lines: 0 })
-    const [asked] = JSON.parse(listed.stdout) as { id: string }[]
+    const [asked] = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items
     const approved = await this.as('bob', `approve ${asked?.id} --yes --json`, { lines: 0 })
     const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
     const printed = await this.as('alice', 'aws ReportsReader credential-process', { lines: 0, shows: [/"Version":1/] })
@@ -222,7 +222,7 @@ class Tour {
     this.print.heading('An administrator ends one session, and freezes an identity')
     const { psql } = await this.#busyPsql()
     const listed = await this.as('dave', 'sessions --json', { lines: 0 })
-    const session = (JSON.parse(listed.stdout) as { id: string }[])[0]?.id ?? ''
+    const session = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
     await this.as('dave', `kill ${session} --reason "runaway query"`)
     await psql.ended
     this.print.check(/57P01/.test(psql.output) && /runaway query/.test(psql.output), 'psql was told who and why')

@@ -1,6 +1,7 @@
-import type { Transaction } from 'kysely'
+import { sql, type Transaction } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Keyring } from '../../store/keyring.ts'
+import { countRows, type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import type { Database } from '../../store/schema.ts'
 import type { Db } from '../../store/store.ts'
 import type { AccessRequest, StageDecision } from '../requests/request.ts'
@@ -30,6 +31,15 @@ export interface RequestStep {
   readonly grant?: StoredGrant
 }
 
+/** A list of grants or requests. */
+export interface AccessQuery extends ListQuery {
+  /** Also those that are over. */
+  readonly all?: boolean
+}
+
+const grantColumns = { at: 'starts_at', principal: ['principal_id'], resource: 'resource_id' }
+const requestColumns = { at: 'created_at', principal: ['requester_id', 'beneficiary_id'], resource: 'resource_id' }
+
 /** Queries of src/access. Everything is signed on its way in, and checked on its way out. Throws STORE_UNAVAILABLE. */
 export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkMac'>) {
   const foundGrant = (row: AccessTables['grants']): Found<StoredGrant> => ({
@@ -46,12 +56,6 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         const row = await db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst()
         return row && foundGrant(row)
       }),
-    /** Newest end first. */
-    grantsOf: (principalId: string, limit: number) =>
-      reach(async () => {
-        const select = db.selectFrom('grants').selectAll().where('principal_id', '=', principalId)
-        return (await select.orderBy('ends_at', 'desc').limit(limit).execute()).map(foundGrant)
-      }),
     grantsOn: (principalId: string, resourceId: string, limit: number) =>
       reach(async () => {
         const select = db.selectFrom('grants').selectAll().where('principal_id', '=', principalId)
@@ -63,10 +67,17 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         return rows.map(foundGrant)
       }),
     /** Newest first. */
-    allGrants: (limit: number) =>
+    listGrants: (query: AccessQuery, cursor: string | undefined, limit: number) =>
       reach(async () => {
-        const rows = await db.selectFrom('grants').selectAll().orderBy('id', 'desc').limit(limit).execute()
-        return rows.map(foundGrant)
+        let select = db.selectFrom('grants').selectAll().where(matching(query, grantColumns))
+        if (!query.all) select = select.where('state', '=', 'active')
+        if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^grt_[0-9a-z]{26}$/))
+        return (await select.orderBy('id', 'desc').limit(limit).execute()).map(foundGrant)
+      }),
+    countGrants: (query: AccessQuery, most: number) =>
+      reach(async () => {
+        const select = db.selectFrom('grants').select('id').where(matching(query, grantColumns)).limit(most)
+        return await countRows(db, query.all ? select : select.where('state', '=', 'active'))
       }),
     activeGrants: () =>
       reach(async () => {
@@ -92,16 +103,21 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         const select = db.selectFrom('requests').selectAll().where('status', '=', 'pending')
         return (await select.orderBy('id', 'desc').execute()).map(foundRequest)
       }),
-    /** Requested by or for one principal; null: all. Newest first. */
-    requestsOf: (principalId: string | null, limit: number) =>
+    /** Newest first. @param by each says whether this principal has decided it */
+    listRequests: (query: AccessQuery, by: string, cursor: string | undefined, limit: number) =>
       reach(async () => {
-        let select = db.selectFrom('requests').selectAll()
-        if (principalId !== null) {
-          select = select.where((where) =>
-            where.or([where('requester_id', '=', principalId), where('beneficiary_id', '=', principalId)]),
-          )
-        }
-        return (await select.orderBy('id', 'desc').limit(limit).execute()).map(foundRequest)
+        const decided = sql<number>`exists (select 1 from decisions where request_id = requests.id and principal_id = ${by})`
+        let select = db.selectFrom('requests').selectAll().select(decided.as('decided'))
+        select = select.where(matching(query, requestColumns))
+        if (!query.all) select = select.where('status', '=', 'pending')
+        if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^req_[0-9a-z]{26}$/))
+        const rows = await select.orderBy('id', 'desc').limit(limit).execute()
+        return rows.map(({ decided: has, ...row }) => ({ ...foundRequest(row), hasDecided: Boolean(has) }))
+      }),
+    countRequests: (query: AccessQuery, most: number) =>
+      reach(async () => {
+        const select = db.selectFrom('requests').select('id').where(matching(query, requestColumns)).limit(most)
+        return await countRows(db, query.all ? select : select.where('status', '=', 'pending'))
       }),
     /** Those that carry a valid MAC, oldest first. */
     decisions: (requestId: string) =>

@@ -1,6 +1,8 @@
 import type { GrantView } from '../../contract/grants.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
+import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
 import { printJson, printLine, printTable, when } from '../output.ts'
 import { printOutcome } from './access-request.ts'
 
@@ -9,17 +11,18 @@ export const registerGrants: Register = (program) => {
     const { openApiClient } = await import('../login/login-store.ts')
     return await openApiClient(program.opts())
   }
-  program
+  const list = program
     .command('grants')
-    .description('list active grants: your own, and those you may revoke')
-    .option('--all', 'include grants that have ended')
-    .option('--json', 'print JSON')
-    .action(async (options: { all?: boolean; json?: boolean }) => {
-      const api = await open()
-      const { grants } = await api.call('GET /api/v1/grants', { query: { all: options.all } })
-      if (options.json) printJson(grants)
-      else print(grants)
-    })
+    .description('list active grants, newest first: your own, and those you may revoke')
+  listOptions(list, {
+    all: 'also grants that have ended',
+    who: 'only grants of this principal',
+    resource: 'only grants of this resource',
+    time: 'only grants that began',
+  }).action(async (options: ListOptions) => {
+    const query = { ...filtersOf(options), all: options.all }
+    printList(await readList(await open(), 'GET /api/v1/grants', query, options), options, print)
+  })
   program
     .command('revoke <grant>')
     .description('revoke a grant now; its sessions are cut within a second')

@@ -1,21 +1,21 @@
 import type { ResourceView } from '../../contract/resources.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { formatRemaining } from '../duration.ts'
-import { printJson, printTable } from '../output.ts'
+import { type ListOptions, listOptions, printList } from '../lists.ts'
+import { printTable } from '../output.ts'
 
 export const registerLs: Register = (program) => {
-  program
+  const list = program
     .command('ls')
     .description('list the resources you may request, and the access you hold now')
     .option('--kind <kind>', 'only resources of this kind, e.g. rds-postgres')
-    .option('--json', 'print JSON')
-    .action(async (options: { kind?: string; json?: boolean }) => {
-      const { openApiClient } = await import('../login/login-store.ts')
-      const api = await openApiClient(program.opts())
-      const { resources } = await api.call('GET /api/v1/resources', { query: { kind: options.kind } })
-      if (options.json) printJson(resources)
-      else print(resources)
-    })
+  listOptions(list, { resource: 'only this resource' }).action(async (options: ListOptions & { kind?: string }) => {
+    const { openApiClient } = await import('../login/login-store.ts')
+    const api = await openApiClient(program.opts())
+    const query = { kind: options.kind, resource: options.resource }
+    printList(await readList(api, 'GET /api/v1/resources', query, options), options, print)
+  })
 }
 
 function print(resources: readonly ResourceView[]): void {

@@ -1,7 +1,9 @@
 import { createInterface } from 'node:readline/promises'
 import type { RequestView } from '../../contract/requests.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { formatRemaining } from '../duration.ts'
+import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
 import { exitCodes, printJson, printLine, printTable } from '../output.ts'
 import { describeStage, getRequest, printOutcome, printRequest } from './access-request.ts'
 
@@ -12,18 +14,20 @@ interface DecideOptions {
 }
 
 export const registerRequests: Register = (program) => {
-  program
+  const list = program
     .command('requests')
-    .description('list requests: your own, and those you may decide')
-    .option('--all', 'include requests that are closed')
-    .option('--json', 'print JSON')
-    .action(async (options: { all?: boolean; json?: boolean }) => {
-      const { openApiClient } = await import('../login/login-store.ts')
-      const api = await openApiClient(program.opts())
-      const { requests } = await api.call('GET /api/v1/requests', { query: { all: options.all } })
-      if (options.json) printJson(requests)
-      else print(requests)
-    })
+    .description('list open requests, newest first: your own, and those you may decide')
+  listOptions(list, {
+    all: 'also requests that are closed',
+    who: 'only requests by or for this principal',
+    resource: 'only requests for this resource',
+    time: 'only requests that were made',
+  }).action(async (options: ListOptions) => {
+    const { openApiClient } = await import('../login/login-store.ts')
+    const api = await openApiClient(program.opts())
+    const query = { ...filtersOf(options), all: options.all }
+    printList(await readList(api, 'GET /api/v1/requests', query, options), options, print)
+  })
   for (const verdict of ['approve', 'deny'] as const) {
     program
       .command(`${verdict} <request>`)

@@ -3,6 +3,7 @@ import { linkTarget, readIfThere, replaceFile } from '../../../proxy/local/repla
 import { doubleQuotedWord } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ResourceView } from '../../contract/resources.ts'
+import { readList } from '../api/read-list.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson, printTable } from '../output.ts'
 import { configFilePath, readSections } from './config-file.ts'
@@ -53,8 +54,8 @@ async function listProfiles(server: { server?: string }, prefix: string): Promis
   if (!/^[A-Za-z0-9_.@/-]*$/.test(prefix))
     throw new BrokerError('INVALID_INPUT', '--prefix: expected letters, digits and _.@/-')
   const api = await openApiClient(server)
-  const { resources } = await api.call('GET /api/v1/resources', { query: { kind: 'iam-role' } })
-  return toProfiles(resources, prefix, [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server])
+  const roles = await readList(api, 'GET /api/v1/resources', { kind: 'iam-role' }, { all: true })
+  return toProfiles(roles.items, prefix, [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server])
 }
 
 /** Names are as short as they can be: the role's, with its level where there are several, with its account where two share it. */

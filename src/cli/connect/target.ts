@@ -1,6 +1,7 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ResourceView } from '../../contract/resources.ts'
 import type { ApiClient } from '../api/api-client.ts'
+import { readList } from '../api/read-list.ts'
 
 /** As far as the connecting commands read it. */
 export type ListedResource = Pick<ResourceView, 'id' | 'name' | 'protocol' | 'database' | 'grants'>
@@ -18,7 +19,7 @@ export interface Target {
 }
 
 export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
-  return (await api.call('GET /api/v1/resources')).resources
+  return (await readList(api, 'GET /api/v1/resources', {}, { all: true })).items
 }
 
 /**

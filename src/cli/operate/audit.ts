@@ -1,21 +1,19 @@
-import { type Command, Option } from 'commander'
-import type { AuditPage, AuditRecord, AuditReport } from '../../contract/audit.ts'
+import type { Command } from 'commander'
+import type { AuditRecord, AuditReport } from '../../contract/audit.ts'
 import type { Input } from '../../contract/routes.ts'
 import type { ApiClient } from '../api/api-client.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
-import { durationArgument } from '../duration.ts'
+import { filtersOf, type ListOptions, listOptions, moment, printList } from '../lists.ts'
 import { escapeJson, exitCodes, printJson, printLine } from '../output.ts'
 
 type AuditQuery = Input<'GET /api/v1/audit/events', 'query'>
 
-interface SearchOptions {
+interface SearchOptions extends ListOptions {
   /** As typed; the broker rejects unknown types. */
   type?: AuditQuery['type']
   actor?: string
   subject?: string
-  since?: number
-  limit: string
-  json?: boolean
 }
 
 interface VerifyOptions {
@@ -44,14 +42,16 @@ function registerTail(program: Command, audit: Command): void {
   audit
     .command('tail')
     .description('print events as they are written, until Ctrl-C')
-    .option('--since <duration>', 'start this long ago', durationArgument)
+    .option('--since <when>', 'start this long ago, or at this time', moment)
     .option('--no-follow', 'stop after the newest event')
     .option('--json', 'print JSON lines')
     .action(async (options: { since?: number; follow: boolean; json?: boolean }) => {
       const api = await openApi(program)
       const print = options.json ? printJsonLine : printEvent
-      const begun = options.since ?? (options.follow ? undefined : 3_600_000)
-      const events = begun === undefined ? [] : await searchAll(api, { since: Date.now() - begun })
+      const since = options.since ?? (options.follow ? undefined : Date.now() - 3_600_000)
+      const all = { all: true }
+      const past = since === undefined ? [] : (await readList(api, 'GET /api/v1/audit/events', { since }, all)).items
+      const events = past.toReversed()
       for (const event of events) print(event)
       if (!options.follow) return
       const { streamLines } = await import('../api/api-stream.ts')
@@ -61,25 +61,29 @@ function registerTail(program: Command, audit: Command): void {
 }
 
 function registerSearch(program: Command, audit: Command): void {
-  audit
+  const search = audit
     .command('search')
-    .description('print matching events, oldest first')
+    .description('print the newest events that match, oldest first')
     .option('--type <type...>', 'only these types, e.g. session.denied')
-    .option('--actor <id>', 'principal id, or system')
-    .option('--subject <id>', 'a grant, session, request, principal or resource id')
-    .option('--since <duration>', 'not older than this, e.g. 24h', durationArgument)
-    .addOption(new Option('--limit <count>', 'at most this many, the newest ones').default('100'))
-    .option('--json', 'print JSON')
-    .action(async (options: SearchOptions) => {
-      const { type, actor, subject, limit } = options
-      const since = options.since === undefined ? undefined : Date.now() - options.since
-      const api = await openApi(program)
-      const query = { type, actor, subject, since, limit: Number(limit) }
-      const events = (await api.call('GET /api/v1/audit/events', { query })).events.toReversed()
-      if (options.json) printJson(events)
-      else if (events.length === 0) process.stdout.write('no matching events\n')
+    .option('--actor <principal>', 'only what this principal did, or system')
+    .option(
+      '--subject <id>',
+      'only events with this in a field: a grant, session or request id, a principal, a resource',
+    )
+  listOptions(search, {
+    who: 'only events by or about this principal',
+    resource: 'only events about this resource',
+    time: 'only events that happened',
+  }).action(async (options: SearchOptions) => {
+    const { type, actor, subject } = options
+    const api = await openApi(program)
+    const query = { type, actor, subject, ...filtersOf(options) }
+    const found = await readList(api, 'GET /api/v1/audit/events', query, options)
+    printList({ ...found, items: found.items.toReversed() }, options, (events) => {
+      if (events.length === 0) process.stdout.write('no matching events\n')
       else for (const event of events) printEvent(event)
     })
+  })
 }
 
 function registerExport(program: Command, audit: Command): void {
@@ -150,21 +154,6 @@ async function verifyCopy(options: VerifyOptions): Promise<AuditReport> {
     publicKeyPem: readFileSync(options.publicKey, 'utf8'),
     anchorFiles: options.anchor ?? [],
   })
-}
-
-const pageSize = 1000
-
-/** All that match, oldest first. */
-async function searchAll(api: ApiClient, filter: Pick<AuditQuery, 'since'>): Promise<AuditRecord[]> {
-  const found: AuditRecord[] = []
-  let cursor: string | undefined
-  do {
-    const query = { ...filter, limit: pageSize, cursor }
-    const { events, next }: AuditPage = await api.call('GET /api/v1/audit/events', { query })
-    found.push(...events)
-    cursor = next ?? undefined
-  } while (cursor !== undefined)
-  return found.reverse()
 }
 
 function printJsonLine(event: AuditRecord): void {

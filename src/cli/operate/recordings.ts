@@ -1,22 +1,26 @@
 import type { Command } from 'commander'
 import type { RecordedEntry, RecordingHeader, RecordingView } from '../../contract/recordings.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
-import { escapeJson, printJson, printLine, printTable, when } from '../output.ts'
+import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
+import { escapeJson, printLine, printTable, when } from '../output.ts'
 
 export const registerRecordings: Register = (program) => {
   const recordings = program.command('recordings').description('list and replay recorded sessions')
-  recordings
+  const list = recordings
     .command('ls')
     .description('list recordings, newest first')
     .option('--open', 'only those of open sessions')
-    .option('--json', 'print JSON')
-    .action(async (options: { open?: boolean; json?: boolean }) => {
-      const { openApiClient } = await import('../login/login-store.ts')
-      const api = await openApiClient(program.opts())
-      const { recordings: found } = await api.call('GET /api/v1/recordings', { query: { open: options.open } })
-      if (options.json) printJson(found)
-      else printList(found)
-    })
+  listOptions(list, {
+    who: 'only recordings of this principal',
+    resource: 'only recordings of this resource',
+    time: 'only recordings of sessions that were opened',
+  }).action(async (options: ListOptions & { open?: boolean }) => {
+    const { openApiClient } = await import('../login/login-store.ts')
+    const api = await openApiClient(program.opts())
+    const query = { ...filtersOf(options), open: options.open }
+    printList(await readList(api, 'GET /api/v1/recordings', query, options), options, printFound)
+  })
   registerPlay(program, recordings)
 }
 
@@ -43,7 +47,7 @@ function registerPlay(program: Command, recordings: Command): void {
     })
 }
 
-function printList(found: readonly RecordingView[]): void {
+function printFound(found: readonly RecordingView[]): void {
   printTable(
     ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'OPENED', 'ENDED', 'END REASON', 'STATEMENTS'],
     found.map((r) => [

@@ -1,34 +1,31 @@
 import type { SessionView } from '../../contract/sessions.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
-import { printJson, printLine, printTable, when } from '../output.ts'
-
-interface ListOptions {
-  all?: boolean
-  mine?: boolean
-  json?: boolean
-  watch?: boolean
-}
+import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
+import { printLine, printTable, when } from '../output.ts'
 
 export const registerSessions: Register = (program) => {
-  program
+  const list = program
     .command('sessions')
-    .description('list open sessions')
-    .option('--all', 'include sessions that have ended')
+    .description('list open sessions, newest first')
     .option('--mine', 'only your own sessions')
     .option('--watch', 'redraw every second until Ctrl-C')
-    .option('--json', 'print JSON')
-    .action(async (options: ListOptions) => {
-      const { openApiClient } = await import('../login/login-store.ts')
-      const api = await openApiClient(program.opts())
-      const query = { open: options.all ? undefined : true, mine: options.mine }
-      do {
-        const { sessions } = await api.call('GET /api/v1/sessions', { query })
-        if (options.watch && process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
-        if (options.json) printJson(sessions)
-        else print(sessions)
-        if (options.watch) await new Promise((resolve) => setTimeout(resolve, 1000))
-      } while (options.watch)
-    })
+  listOptions(list, {
+    all: 'also sessions that have ended',
+    who: 'only sessions of this principal',
+    resource: 'only sessions with this resource',
+    time: 'only sessions that were opened',
+  }).action(async (options: ListOptions & { mine?: boolean; watch?: boolean }) => {
+    const { openApiClient } = await import('../login/login-store.ts')
+    const api = await openApiClient(program.opts())
+    const query = { ...filtersOf(options), open: options.all ? undefined : true, mine: options.mine }
+    do {
+      const found = await readList(api, 'GET /api/v1/sessions', query, options)
+      if (options.watch && process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
+      printList(found, options, print)
+      if (options.watch) await new Promise((resolve) => setTimeout(resolve, 1000))
+    } while (options.watch)
+  })
   program
     .command('kill <session>')
     .description('end a session now')

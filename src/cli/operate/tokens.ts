@@ -1,8 +1,10 @@
 import { Option } from 'commander'
 import type { Scope } from '../../contract/route-contract.ts'
 import type { ApiTokenView, ConnectTokenView } from '../../contract/tokens.ts'
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
+import { filtersOf, type ListOptions, listOptions, noteRest } from '../lists.ts'
 import { printJson, printLine, printTable, when } from '../output.ts'
 
 interface CreateOptions {
@@ -26,20 +28,25 @@ export const registerTokens: Register = (program) => {
     const { openApiClient } = await import('../login/login-store.ts')
     return openApiClient(program.opts())
   }
-  tokens
-    .command('ls')
-    .description('list valid tokens, and when they were last used')
-    .option('--all', 'include the tokens of other people (admin)')
-    .option('--json', 'print JSON')
-    .action(async (options: { all?: boolean; json?: boolean }) => {
-      const api = await client()
-      const [{ tokens: apiTokens }, { connectTokens }] = await Promise.all([
-        api.call('GET /api/v1/tokens', { query: { all: options.all } }),
-        api.call('GET /api/v1/connect-tokens', { query: { all: options.all } }),
-      ])
-      if (options.json) printJson({ apiTokens, connectTokens })
-      else print(apiTokens, connectTokens)
-    })
+  const list = tokens.command('ls').description('list valid tokens, newest first, and when they were last used')
+  listOptions(list, {
+    all: 'also the tokens of other people (admin)',
+    who: 'only tokens that act as this principal, or were made by it',
+    resource: 'only connect tokens for this resource',
+    time: 'only tokens that were created',
+  }).action(async (options: ListOptions) => {
+    const api = await client()
+    const { resource, ...filters } = filtersOf(options)
+    const query = { ...filters, all: options.all }
+    const none = { items: [], next: null, total: 0, capped: false }
+    const [apiTokens, connectTokens] = await Promise.all([
+      resource === undefined ? readList(api, 'GET /api/v1/tokens', query, options) : none,
+      readList(api, 'GET /api/v1/connect-tokens', { ...query, resource }, options),
+    ])
+    if (options.json) printJson({ apiTokens, connectTokens })
+    else print(apiTokens.items, connectTokens.items)
+    for (const found of [apiTokens, connectTokens]) noteRest(found)
+  })
   const create = tokens
     .command('create [name]')
     .description('create an API token or, with --resource, a connect token; it is shown only once')

@@ -1,12 +1,14 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Access } from '../../access/access.ts'
 import { route } from '../../identity/route.ts'
+import { type Lists, toAnswer } from '../lists.ts'
 
 export interface AccessRoutesDeps {
   readonly access: Pick<
     Access,
     'request' | 'requests' | 'requestById' | 'decide' | 'cancel' | 'grants' | 'revoke' | 'giveBack' | 'extend'
   >
+  readonly lists: Pick<Lists, 'read'>
 }
 
 /** Requests, decisions and grants. */
@@ -18,11 +20,12 @@ export const accessRoutes =
   }
 
 const requestRoutes =
-  ({ access }: AccessRoutesDeps): FastifyPluginAsync =>
+  ({ access, lists }: AccessRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/requests', async ({ login, query: { all = false } }) => ({
-      requests: await access.requests(login, { all }),
-    }))
+    route(app, 'GET /api/v1/requests', async ({ login, query: { all = false, ...query } }) => {
+      const page = await lists.read(login, query, (found) => access.requests(login, { ...found, all }))
+      return toAnswer('requests', page)
+    })
     route(app, 'POST /api/v1/requests', ({ login, body }) => access.request(login, body))
     route(app, 'GET /api/v1/requests/:id', async ({ login, params }) => ({
       request: await access.requestById(login, params.id),
@@ -38,11 +41,12 @@ const requestRoutes =
   }
 
 const grantRoutes =
-  ({ access }: AccessRoutesDeps): FastifyPluginAsync =>
+  ({ access, lists }: AccessRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/grants', async ({ login, query: { all = false } }) => ({
-      grants: await access.grants(login, { all }),
-    }))
+    route(app, 'GET /api/v1/grants', async ({ login, query: { all = false, ...query } }) => {
+      const page = await lists.read(login, query, (found) => access.grants(login, { ...found, all }))
+      return toAnswer('grants', page)
+    })
     route(app, 'POST /api/v1/grants/:id/revoke', async ({ login, params, body: { reason = '' } }) => ({
       grant: await access.revoke(login, params.id, reason),
     }))

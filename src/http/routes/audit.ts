@@ -3,10 +3,13 @@ import type { AuditService } from '../../audit/create-audit.ts'
 import { AuditRecord, type AuditReport } from '../../contract/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
+import { countUpToCap } from '../../store/lists.ts'
+import { type Lists, nothingOf, toAnswer } from '../lists.ts'
 import { sendLines } from '../ndjson.ts'
 
 export interface AuditRoutesDeps {
-  readonly audit: Pick<AuditService, 'search' | 'append' | 'follow' | 'exportLines' | 'publicKeyPem'>
+  readonly lists: Pick<Lists, 'who' | 'resource'>
+  readonly audit: Pick<AuditService, 'search' | 'count' | 'append' | 'follow' | 'exportLines' | 'publicKeyPem'>
   /** Checks log, anchors, recordings and the MACs of every feature's rows. */
   verifyAudit(): Promise<AuditReport>
 }
@@ -16,9 +19,23 @@ export const auditRoutes =
   (deps: AuditRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     const { audit } = deps
-    route(app, 'GET /api/v1/audit/events', async ({ login, query: { type, ...rest } }) => {
-      await noteRead(deps, login, { what: 'search', types: type ?? [], subject: rest.subject ?? null })
-      return await audit.search({ ...rest, ...(type ? { types: type } : {}) })
+    route(app, 'GET /api/v1/audit/events', async ({ login, query }) => {
+      const { type: types, actor, subject, who, resource, ...rest } = query
+      const ids = await resolveNames(deps, login, { actor, subject, who, resource })
+      const about = [ids.subject, ids.who, ids.resource].filter((id) => id !== undefined)
+      const given = Object.fromEntries(
+        Object.entries(ids).flatMap(([name, id]) => (id === undefined ? [] : [[name, id]])),
+      )
+      await noteRead(deps, login, { what: 'search', types: types ?? [], subject: null, ...given })
+      const asked = {
+        ...rest,
+        about,
+        ...(types ? { types } : {}),
+        ...(ids.actor === undefined ? {} : { actor: ids.actor }),
+      }
+      const { events, next } = await audit.search(asked)
+      const counted = await countUpToCap((most) => audit.count(asked, most))
+      return toAnswer('events', { items: events, next, ...counted })
     })
     route(app, 'GET /api/v1/audit/tail', async ({ login, query: { after }, request, reply }) => {
       await noteRead(deps, login, { what: 'tail' })
@@ -40,6 +57,32 @@ export const auditRoutes =
       reply.type('application/x-pem-file').send(audit.publicKeyPem),
     )
   }
+
+type Names<T> = Readonly<Record<'actor' | 'subject' | 'who' | 'resource', T | undefined>>
+
+/**
+ * The ids to search for. What is no longer in the directory or the catalog is still found by its id.
+ * @throws BrokerError NOT_FOUND for a name that nobody has and that is in no event
+ */
+async function resolveNames(deps: AuditRoutesDeps, login: Login, names: Names<string>): Promise<Names<string>> {
+  const { lists } = deps
+  const known = async (name: string | undefined, ...ways: readonly Lists['who'][]) => {
+    if (name === undefined) return undefined
+    for (const way of ways) {
+      const { id, isKnown } = await way(login, name)
+      if (isKnown) return id
+    }
+    if ((await deps.audit.count({ subject: name }, 1)) === 0) throw nothingOf(name)
+    return name
+  }
+  const resource: Lists['who'] = async (...ask) => lists.resource(...ask)
+  return {
+    actor: names.actor === 'system' ? 'system' : await known(names.actor, lists.who),
+    subject: await known(names.subject, lists.who, resource),
+    who: await known(names.who, lists.who),
+    resource: await known(names.resource, resource),
+  }
+}
 
 async function noteRead(
   { audit }: AuditRoutesDeps,

@@ -1,14 +1,16 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { route } from '../../identity/route.ts'
+import { toAnswer } from '../lists.ts'
 import type { IdentityRoutesDeps } from './identity-deps.ts'
 
 /** People and service accounts, for admins. */
 export const administrationRoutes =
-  ({ identity }: IdentityRoutesDeps): FastifyPluginAsync =>
+  ({ identity, lists }: IdentityRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/principals', ({ query: { after = '', limit = 100 } }) =>
-      identity.principals({ after, limit }),
-    )
+    route(app, 'GET /api/v1/principals', async ({ login, query: { after, ...query } }) => {
+      const asked = { ...(after === undefined ? {} : { cursor: after }), ...query }
+      return toAnswer('principals', await lists.read(login, asked, (found) => identity.principals(found)))
+    })
     for (const verb of ['lock', 'unlock'] as const) {
       route(app, `POST /api/v1/principals/:id/${verb}`, async ({ login, params, body: { reason = '' } }) => ({
         principal: await identity[verb](login, params.id, reason),

@@ -4,27 +4,32 @@ import type { AuditLog } from '../../audit/audit.ts'
 import { RecordingHeader, type RecordingView } from '../../contract/recordings.ts'
 import { route } from '../../identity/route.ts'
 import type { Recordings } from '../../recordings/recordings.ts'
-import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
+import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/session-store.ts'
+import { type ListSource, readPage } from '../../store/lists.ts'
+import { type Lists, toAnswer } from '../lists.ts'
 import { sendLines } from '../ndjson.ts'
 
 export interface RecordingRoutesDeps {
   readonly recordings: Pick<Recordings, 'read' | 'verify'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly store: SessionStore
+  readonly lists: Pick<Lists, 'read'>
 }
 
 /** Recorded sessions. Reading a recording needs its own permission, and is audited before the first byte is sent. */
 export const recordingRoutes =
-  ({ recordings, audit, store }: RecordingRoutesDeps): FastifyPluginAsync =>
+  ({ recordings, audit, store, lists }: RecordingRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/recordings', async ({ query: { principal, open, before, limit = 100 } }) => {
-      const rows = await store.list({
-        limit,
-        ...(principal === undefined ? {} : { principalId: principal }),
-        ...(open === undefined ? {} : { open }),
-        ...(before === undefined ? {} : { before }),
-      })
-      return { recordings: rows.map(present), next: rows.length === limit ? (rows.at(-1)?.id ?? null) : null }
+    route(app, 'GET /api/v1/recordings', async ({ login, query: { principal, before, ...query } }) => {
+      const asked = {
+        ...(principal === undefined ? {} : { who: principal }),
+        ...(before === undefined ? {} : { cursor: before }),
+        ...query,
+      }
+      return toAnswer(
+        'recordings',
+        await lists.read(login, asked, (found) => readPage(recordingsOf(store, found), found)),
+      )
     })
     route(app, 'GET /api/v1/recordings/:sessionId', async ({ login, params: { sessionId }, reply }) => {
       const row = await store.find(sessionId)
@@ -41,6 +46,15 @@ export const recordingRoutes =
       return sendLines(reply, lines(header, recordings.read(sessionId)))
     })
   }
+
+function recordingsOf(store: SessionStore, query: SessionQuery): ListSource<SessionRow, RecordingView> {
+  return {
+    read: (cursor, limit) => store.list(query, cursor, limit),
+    cursorOf: ({ id }) => id,
+    choose: async (row) => () => present(row),
+    count: (most) => store.count(query, most),
+  }
+}
 
 /** First the session with the result of the verification, then each entry. */
 async function* lines(header: string, entries: AsyncIterable<{ entry: unknown }>): AsyncGenerator<string> {

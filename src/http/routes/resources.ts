@@ -1,12 +1,20 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Access } from '../../access/access.ts'
 import { route } from '../../identity/route.ts'
+import { type Lists, toAnswer } from '../lists.ts'
+
+export interface ResourceRoutesDeps {
+  readonly access: Pick<Access, 'resources'>
+  readonly lists: Pick<Lists, 'read'>
+}
 
 /** What a person may request or holds. */
 export const resourceRoutes =
-  (deps: { readonly access: Pick<Access, 'resources'> }): FastifyPluginAsync =>
+  ({ access, lists }: ResourceRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/resources', ({ login, query }) => ({
-      resources: deps.access.resources(login, query.kind),
-    }))
+    route(app, 'GET /api/v1/resources', async ({ login, query: { kind, ...query } }) => {
+      const only = kind === undefined ? {} : { kind }
+      const page = await lists.read(login, query, (found) => access.resources(login, { ...found, ...only }))
+      return toAnswer('resources', page)
+    })
   }

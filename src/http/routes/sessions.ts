@@ -1,15 +1,17 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { BrokerError } from '../../../proxy/session.ts'
-import type { Input } from '../../contract/routes.ts'
 import type { SessionView } from '../../contract/sessions.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
-import type { SessionRow, SessionStore } from '../../sessions/session-store.ts'
+import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
+import { type ListPage, readPage } from '../../store/lists.ts'
+import { type Lists, toAnswer } from '../lists.ts'
 
 export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'kill'>
   readonly store: SessionStore
+  readonly lists: Pick<Lists, 'read'>
   /** Whether this person may end sessions of that grant though it isn't theirs: admins, and its approvers. */
   mayEnd(login: Login, grantId: string): Promise<boolean>
 }
@@ -18,9 +20,9 @@ export interface SessionRoutesDeps {
 export const sessionRoutes =
   (deps: SessionRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/sessions', async ({ login, query }) => {
-      const page = await listVisible(deps, login, query)
-      return { sessions: page.rows.map(present), next: page.next }
+    route(app, 'GET /api/v1/sessions', async ({ login, query: { mine, before, ...query } }) => {
+      const asked = { ...(before === undefined ? {} : { cursor: before }), ...query, ...(mine ? { who: 'me' } : {}) }
+      return toAnswer('sessions', await deps.lists.read(login, asked, (found) => listVisible(deps, login, found)))
     })
     route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
       const row = await deps.store.find(id)
@@ -31,40 +33,43 @@ export const sessionRoutes =
     })
   }
 
-const pageSize = 200
-const mostPages = 20
-
-/** Fills a page with what this person may see, from a bounded number of rows. */
+/** What this person may see. */
 async function listVisible(
-  deps: SessionRoutesDeps,
+  { store, mayEnd: approves }: SessionRoutesDeps,
   login: Login,
-  query: Input<'GET /api/v1/sessions', 'query'>,
-): Promise<{ rows: SessionRow[]; next: string | null }> {
-  const limit = query.limit ?? 100
-  const rows: SessionRow[] = []
-  let before = query.before
-  for (let page = 0; page < mostPages; page++) {
-    const found = await deps.store.list({
-      limit: pageSize,
-      ...(query.open ? { open: true } : {}),
-      ...(before === undefined ? {} : { before }),
-      ...(query.mine ? { principalId: login.principal.id } : {}),
-    })
-    for (const row of found) {
-      before = row.id
-      if (await maySee(deps, login, row)) rows.push(row)
-      if (rows.length === limit) return { rows, next: before }
-    }
-    if (found.length < pageSize) return { rows, next: null }
+  query: SessionQuery,
+): Promise<ListPage<SessionView>> {
+  // Many sessions are of few grants.
+  const known = new Map<string, Promise<boolean>>()
+  const approvesOnce = (_: Login, grantId: string) => {
+    const found = known.get(grantId) ?? approves(login, grantId)
+    known.set(grantId, found)
+    return found
   }
-  return { rows, next: before ?? null }
+  const seesAll = isSelf(login, query) || login.roles.includes('auditor') || login.roles.includes('admin')
+  return await readPage<SessionRow, SessionView>(
+    {
+      read: (cursor, limit) => store.list(query, cursor, limit),
+      cursorOf: ({ id }) => id,
+      choose: async (row) =>
+        seesAll || (await maySee({ mayEnd: approvesOnce }, login, row)) ? () => present(row) : undefined,
+      ...(seesAll ? { count: (most) => store.count(query, most) } : {}),
+    },
+    query,
+  )
 }
 
-async function maySee(deps: SessionRoutesDeps, login: Login, row: SessionRow): Promise<boolean> {
+function isSelf({ principal }: Login, { principalId }: SessionQuery): boolean {
+  return principalId === principal.id
+}
+
+type MayEnd = Pick<SessionRoutesDeps, 'mayEnd'>
+
+async function maySee(deps: MayEnd, login: Login, row: SessionRow): Promise<boolean> {
   return login.roles.includes('auditor') || (await mayEnd(deps, login, row))
 }
 
-async function mayEnd(deps: SessionRoutesDeps, login: Login, row: SessionRow): Promise<boolean> {
+async function mayEnd(deps: MayEnd, login: Login, row: SessionRow): Promise<boolean> {
   return (
     row.principal_id === login.principal.id || login.roles.includes('admin') || (await deps.mayEnd(login, row.grant_id))
   )

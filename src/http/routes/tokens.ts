@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { route } from '../../identity/route.ts'
+import { toAnswer } from '../lists.ts'
 import type { IdentityRoutesDeps } from './identity-deps.ts'
 
 /** API tokens and connect tokens. Both are shown only once. */
@@ -11,11 +12,12 @@ export const tokenRoutes =
   }
 
 const apiTokenRoutes =
-  ({ identity: { apiTokens } }: IdentityRoutesDeps): FastifyPluginAsync =>
+  ({ identity: { apiTokens }, lists }: IdentityRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/tokens', async ({ login, query: { all = false } }) => ({
-      tokens: await apiTokens.list(login, { all }),
-    }))
+    route(app, 'GET /api/v1/tokens', async ({ login, query: { all = false, ...query } }) => {
+      const page = await lists.read(login, query, (found) => apiTokens.list(login, { ...found, all }))
+      return toAnswer('tokens', page)
+    })
     route(app, 'POST /api/v1/tokens', async ({ login, body, reply }) => {
       const { token, view } = await apiTokens.create(login, body)
       reply.header('cache-control', 'no-store')
@@ -25,11 +27,12 @@ const apiTokenRoutes =
   }
 
 const connectTokenRoutes =
-  ({ identity: { connectTokens }, endpointOf }: IdentityRoutesDeps): FastifyPluginAsync =>
+  ({ identity: { connectTokens }, lists, endpointOf }: IdentityRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/connect-tokens', async ({ login, query: { all = false } }) => ({
-      connectTokens: await connectTokens.list(login, { all }),
-    }))
+    route(app, 'GET /api/v1/connect-tokens', async ({ login, query: { all = false, ...query } }) => {
+      const page = await lists.read(login, query, (found) => connectTokens.list(login, { ...found, all }))
+      return toAnswer('connectTokens', page)
+    })
     route(app, 'POST /api/v1/connect-tokens', async ({ login, body: { grant, ...ask }, reply }) => {
       const { token, view } = await connectTokens.issue(login, grant === undefined ? ask : { ...ask, grantId: grant })
       const { host = null, port = null } = endpointOf(view.resourceId) ?? {}

@@ -1,8 +1,11 @@
+import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
 import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
+
+const columns = { at: 'seen_at', principal: ['id'] }
 
 export function createDirectoryStore(db: Db, keyring: Macs) {
   const all = () => db.selectFrom('principals').selectAll()
@@ -14,7 +17,12 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
         .where((e) => e.or([e('username', '=', name), e('display_name', '=', name), e('subject', '=', name)]))
         .limit(100)
         .execute(),
-    page: (after: string, limit: number) => all().where('id', '>', after).orderBy('id').limit(limit).execute(),
+    page: (query: ListQuery, cursor: string | undefined, limit: number) => {
+      const select = all().where(matching(query, columns)).orderBy('id').limit(limit)
+      return (cursor === undefined ? select : select.where('id', '>', cursor)).execute()
+    },
+    count: (query: ListQuery, most: number) =>
+      countRows(db, db.selectFrom('principals').select('id').where(matching(query, columns)).limit(most)),
     isSubjectTaken: async (issuer: string, subject: string) =>
       (await db
         .selectFrom('principals')

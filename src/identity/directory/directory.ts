@@ -1,4 +1,5 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { type ListPage, type ListQuery, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import type { Principal } from '../principal.ts'
 import type { Removals } from '../removals.ts'
@@ -35,19 +36,18 @@ export class Directory {
     return found
   }
 
-  /**
-   * In the order of ids.
-   * @param after id of the last one seen; empty for the first page
-   * @returns `next`: what to give as `after`; null at the end
-   */
-  async page(
-    after: string,
-    limit: number,
-  ): Promise<{ found: { principal: Principal; seenAt: number }[]; next: string | null }> {
-    const rows = await this.#store.page(after, limit)
-    const shown = rows.filter((row) => this.#isGenuine(row))
-    const found = shown.map(async (row) => ({ principal: await this.#toPrincipal(row), seenAt: row.seen_at }))
-    return { found: await Promise.all(found), next: rows.length < limit ? null : (rows.at(-1)?.id ?? null) }
+  /** In the order of ids. */
+  async page<T>(query: ListQuery, show: (principal: Principal, seenAt: number) => T): Promise<ListPage<T>> {
+    return await readPage<PrincipalRow, T>(
+      {
+        read: (cursor, limit) => this.#store.page(query, cursor, limit),
+        cursorOf: ({ id }) => id,
+        choose: async (row) =>
+          this.#isGenuine(row) ? async () => show(await this.#toPrincipal(row), row.seen_at) : undefined,
+        count: (most) => this.#store.count(query, most),
+      },
+      query,
+    )
   }
 
   /** The row, if the broker wrote it and no older one was restored. */

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { type ApiTokenView, longestApiTokenMs } from '../../contract/tokens.ts'
+import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
@@ -7,7 +8,7 @@ import type { Login, Principal, Scope } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
-import type { ApiTokenRow, TokenStore } from './token-store.ts'
+import { type ApiTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
 
 const mostPerPrincipal = 200
 /** Compared with when there is no such token, so that both cases do the same work. */
@@ -82,11 +83,18 @@ export class ApiTokens {
   }
 
   /** One's own and those of one's service accounts; an admin may see all. */
-  async list(login: Login, query: { all: boolean }): Promise<ApiTokenView[]> {
+  async list(login: Login, query: TokenQuery): Promise<ListPage<ApiTokenView>> {
     const now = this.#core.clock.now()
-    const isAll = query.all && login.roles.includes('admin')
-    const rows = isAll ? await this.#store.apiTokens() : await this.#store.apiTokensOf(login.principal.id)
-    return rows.filter((row) => this.#isLive(row, now)).map(toView)
+    const of = ownerIn(login, query)
+    return await readPage<ApiTokenRow, ApiTokenView>(
+      {
+        read: (cursor, limit) => this.#store.listApiTokens(query, of, cursor, limit),
+        cursorOf: ({ id }) => id,
+        choose: async (row) =>
+          this.#isLive(row, now) && this.#store.isGenuine('api_tokens', row) ? () => toView(row) : undefined,
+      },
+      query,
+    )
   }
 
   /** @throws BrokerError NOT_FOUND also for another's */

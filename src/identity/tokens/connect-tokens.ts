@@ -2,6 +2,7 @@ import type { Claim, Identity, TokenKeys } from '../../../proxy/doorman.ts'
 import { isWithinRange } from '../../../proxy/ports/address-range.ts'
 import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
 import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tokens.ts'
+import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit, type Credential } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
@@ -10,7 +11,7 @@ import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys,
 import { eraseToken, noteUse, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { TokenGrant, TokenRule } from './token-grants.ts'
-import type { ConnectTokenRow, TokenStore } from './token-store.ts'
+import { type ConnectTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
 
 const mostPerPrincipal = 500
 
@@ -87,10 +88,17 @@ export class ConnectTokens {
   }
 
   /** One's own; an admin may see all. */
-  async list(login: Login, query: { all: boolean }): Promise<ConnectTokenView[]> {
-    const isAll = query.all && login.roles.includes('admin')
-    const rows = isAll ? await this.#store.connectTokens() : await this.#store.connectTokensOf(login.principal.id)
-    return rows.filter((row) => this.#isLive(row)).map(toView)
+  async list(login: Login, query: TokenQuery): Promise<ListPage<ConnectTokenView>> {
+    const of = ownerIn(login, query)
+    return await readPage<ConnectTokenRow, ConnectTokenView>(
+      {
+        read: (cursor, limit) => this.#store.listConnectTokens(query, of, cursor, limit),
+        cursorOf: ({ created_at, id }) => `${created_at}_${id}`,
+        choose: async (row) =>
+          this.#isLive(row) && this.#store.isGenuine('connect_tokens', row) ? () => toView(row) : undefined,
+      },
+      query,
+    )
   }
 
   /** The grant stays active. @throws BrokerError NOT_FOUND also for another's */

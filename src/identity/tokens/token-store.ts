@@ -1,10 +1,24 @@
+import { type SqlBool, sql } from 'kysely'
+import { type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
+import type { Login } from '../principal.ts'
 import { isSigned, type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type ApiTokenRow = Row<'api_tokens'>
 export type ConnectTokenRow = Row<'connect_tokens'>
 export type TokenStore = ReturnType<typeof createTokenStore>
+
+/** A list of tokens. */
+export interface TokenQuery extends ListQuery {
+  /** Also those of others, for admins. */
+  readonly all: boolean
+}
+
+/** Whose tokens are listed; null: those of all, which only an admin sees. Whoever names somebody means theirs. */
+export function ownerIn({ principal, roles }: Login, { all, principalId }: TokenQuery): string | null {
+  return (all || principalId !== undefined) && roles.includes('admin') ? null : principal.id
+}
 
 const mostAtOnce = 500
 
@@ -23,6 +37,26 @@ export function createTokenStore(db: Db, keyring: Macs) {
       (await api().where('id', '>', after).orderBy('id').limit(1000).execute()).filter(genuineApi),
     connectTokens: async (after = '') =>
       (await connect().where('id', '>', after).orderBy('id').limit(1000).execute()).filter(genuineConnect),
+    /** Newest first. @param of in this person's name, or made by them; null: all */
+    listApiTokens: async (query: ListQuery, of: string | null, cursor: string | undefined, limit: number) => {
+      let select = api().where(matching(query, { at: 'created_at', principal: ['principal_id', 'created_by'] }))
+      if (of !== null) select = select.where((e) => e.or([e('principal_id', '=', of), e('created_by', '=', of)]))
+      if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^api_[0-9a-z]{26}$/))
+      return await select.orderBy('id', 'desc').limit(limit).execute()
+    },
+    /** Newest first; their ids are random. */
+    listConnectTokens: async (query: ListQuery, of: string | null, cursor: string | undefined, limit: number) => {
+      const columns = { at: 'created_at', principal: ['principal_id'], resource: 'resource_id' }
+      let select = connect().where(matching(query, columns))
+      if (of !== null) select = select.where('principal_id', '=', of)
+      if (cursor !== undefined) {
+        const [at = '', id = ''] = readCursor(cursor, /^[0-9]{1,15}_[0-9a-z]{16}$/).split('_')
+        const isOlder = sql<SqlBool>`(created_at, id) < (${Number(at)}, ${id})`
+        select = select.where(isOlder)
+      }
+      return await select.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute()
+    },
+    isGenuine: <T extends 'api_tokens' | 'connect_tokens'>(table: T, row: Row<T>) => isSigned(keyring, table, row),
     /** In this person's name, or made by them. */
     apiTokensOf: async (id: string) =>
       (

@@ -104,7 +104,8 @@ export async function startFakeBroker(t: Test): Promise<FakeBroker> {
 async function answer(broker: FakeBroker, request: IncomingMessage, response: ServerResponse): Promise<void> {
   let text = ''
   for await (const chunk of request) text += chunk
-  const route = broker.routes.get(`${request.method} ${request.url}`)
+  const [path] = (request.url ?? '').split('?')
+  const route = broker.routes.get(`${request.method} ${path}`)
   const { status, body } = route?.(text === '' ? undefined : JSON.parse(text)) ?? { status: 404, body: {} }
   response.writeHead(status, { 'content-type': 'application/json' }).end(body === undefined ? '' : JSON.stringify(body))
 }

@@ -40,7 +40,7 @@ t.test('the sweep ends what has run out: row, log, metric, and whoever has sessi
   const { event, change } = last(setup, 'grant.expired')
   t.match(event, { actor: 'system', fields: { grant: id, principal: 'alice', resource: ordersId } })
   t.match(change, { what: 'grant', id, reason: 'grant-expired', text: /expired at .*; request a new one/ })
-  t.match(await setup.access.grants(setup.login('dave'), { all: true }), [{ id, state: 'expired' }])
+  t.match((await setup.access.grants(setup.login('dave'), { all: true })).items, [{ id, state: 'expired' }])
   await setup.access.sweep()
   t.equal(setup.audit.of('grant.expired').length, 1, 'once')
 })

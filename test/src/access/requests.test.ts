@@ -6,11 +6,11 @@ const write = { resource: 'orders', level: 'admin', durationMs: hour, reason: 'f
 
 t.test('a resource is shown with its protocol and what its kind shows, never with its endpoint', async (t) => {
   const setup = await openAccess(t)
-  const [orders] = setup.access.resources(setup.login('alice'))
+  const [orders] = (await setup.access.resources(setup.login('alice'), {})).items
   t.match(orders, { id: ordersId, kind: 'rds-postgres', protocol: 'postgres', shown: { database: 'shop' } })
   t.equal(orders?.database, 'shop')
   t.notMatch(JSON.stringify(orders), 'orders.example')
-  const [, ledger] = setup.access.resources(setup.login('carol'))
+  const [ledger] = (await setup.access.resources(setup.login('carol'), {})).items
   t.match(ledger, { id: ledgerId, shown: { database: 'postgres' } })
 })
 
@@ -344,7 +344,7 @@ t.test('the list shows what concerns a person, and whether they can decide', asy
   const { access, login } = await openAccess(t)
   const { request } = await access.request(login('alice'), write)
   const seen = async (who: string, all = false) =>
-    (await access.requests(login(who), { all })).map((r) => [r.id, r.canDecide])
+    (await access.requests(login(who), { all })).items.map((r) => [r.id, r.canDecide])
   t.same(await seen('alice'), [[request.id, false]])
   t.same(await seen('bob'), [[request.id, true]])
   t.same(await seen('carol'), [[request.id, false]])

@@ -39,7 +39,7 @@ t.test('ls shows what one may ask for and what one holds', async (t) => {
   t.match(await as('alice', ...read), { code: 0, stdout: /^granted: readonly on \S+\/orders until .* \(grt_\w+\)\n$/ })
   t.match((await as('alice', 'ls')).stdout, /readonly for (1h|59m)/)
   const json = JSON.parse((await as('alice', 'ls', '--kind', 'rds-postgres', '--json')).stdout)
-  t.match(json, [{ id: ordersId, levels: ['readonly', 'admin'], grants: [{ level: 'readonly' }] }])
+  t.match(json, { items: [{ id: ordersId, levels: ['readonly', 'admin'], grants: [{ level: 'readonly' }] }], total: 1 })
   t.match(await as('alice', 'ls', '--kind', 'iam-role'), {
     code: 0,
     stdout: 'no resources: no rule gives you access to any\n',
@@ -59,7 +59,11 @@ t.test('a request is approved stage by stage, by people who see it first', async
   const listed = await as('bob', 'requests')
   t.match(listed.stdout, new RegExp(`^${id} +${ordersId} +admin +1h30m +alice@example.com +OPS-1 fix it +pending`, 'm'))
   t.match(listed.stdout, /1 of 2: group:owners +can decide/)
-  t.match(JSON.parse((await as('alice', 'requests', '--json')).stdout), [{ id, canDecide: false, status: 'pending' }])
+  t.match(JSON.parse((await as('alice', 'requests', '--json')).stdout), {
+    items: [{ id, canDecide: false, status: 'pending' }],
+    next: null,
+    total: 1,
+  })
 
   const unsaid = await as('bob', 'approve', id)
   t.match(unsaid, { code: 1, stderr: /without a terminal; use --yes/ })
@@ -101,7 +105,7 @@ t.test('request --wait ends with the decision: 0 when granted, 4 when denied', a
 })
 
 async function pendingRequest(company: Company): Promise<string> {
-  const newest = async () => (await company.access.requests(company.login('bob'), { all: false }))[0]
+  const newest = async () => (await company.access.requests(company.login('bob'), { all: false })).items[0]
   return (await waitFor(newest, 'alice has asked')).id
 }
 
@@ -137,7 +141,7 @@ t.test('grants are listed, extended, given back and revoked', async (t) => {
     listed.stdout,
     new RegExp(`^${id} +alice@example.com +${ordersId} +readonly +active +\\S+ \\S+ UTC +engineers-read`, 'm'),
   )
-  const [before] = JSON.parse((await as('alice', 'grants', '--json')).stdout)
+  const [before] = JSON.parse((await as('alice', 'grants', '--json')).stdout).items
   const extended = await as('alice', 'extend', id, '--for', '1h', '--reason', 'not done', '--json')
   t.equal(JSON.parse(extended.stdout).grant.endsAt, before.endsAt + hour)
   t.match(await as('alice', 'extend', id), { code: 2, stderr: /--for/ })

@@ -45,7 +45,8 @@ async function open(t: Test, env: NodeJS.ProcessEnv = {}): Promise<Setting> {
   broker.routes.set('GET /api/v1/resources', () => ({
     status: 200,
     body: {
-      resources: [
+      next: null,
+      items: [
         {
           id: orders,
           kind: 'rds-postgres',

@@ -1,19 +1,26 @@
+import type { FastifyPluginAsync } from 'fastify'
 import type { Test } from 'tap'
 import { buildApp } from '../../../src/http/app.ts'
+import { createLists, type Lists } from '../../../src/http/lists.ts'
 import { accessRoutes } from '../../../src/http/routes/access.ts'
 import { policyRoutes } from '../../../src/http/routes/policy.ts'
 import { resourceRoutes } from '../../../src/http/routes/resources.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { openAccess, startedAt } from '../access/access-setup.ts'
+import { type AccessSetup, openAccess, startedAt } from '../access/access-setup.ts'
 
-/** The API of requests, grants and rules, with people whose token is their name. */
-export async function startAccessApp(t: Test) {
+export interface AccessAppDeps extends AccessSetup {
+  readonly lists: Lists
+}
+
+/** The API of requests, grants and rules, with people whose token is their name. @param more routes of a test's own */
+export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => FastifyPluginAsync[] = () => []) {
   const setup = await openAccess(t, { isRealTime: true })
   setup.clock.advance(Date.now() - startedAt)
   const unused = () => {
     throw new Error('these routes do not ask for this')
   }
+  const deps = { ...setup, lists: createLists(setup) }
   const app = await buildApp({
     identity: {
       authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
@@ -27,7 +34,7 @@ export async function startAccessApp(t: Test) {
     metrics: createMetrics(),
     publicUrl: 'http://127.0.0.1',
     trustedProxies: [],
-    routes: [accessRoutes(setup), resourceRoutes(setup), policyRoutes(setup)],
+    routes: [accessRoutes(deps), resourceRoutes(deps), policyRoutes(deps), ...more(deps)],
   })
   t.teardown(() => app.close())
   const call = async (person: string, method: 'GET' | 'POST', url: string, payload?: string) => {

@@ -1,7 +1,9 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { BrokerError } from '../../../proxy/session.ts'
 import { listenerEndpoint } from '../../../src/config/listener-endpoint.ts'
 import { buildApp } from '../../../src/http/app.ts'
+import { createLists } from '../../../src/http/lists.ts'
 import { identityRoutes } from '../../../src/http/routes/identity.ts'
 import { hour, ordersGrant, ordersId, startIdentity } from '../identity/identity-setup.ts'
 
@@ -12,6 +14,9 @@ const listeners = {
 
 async function startApp(t: Test) {
   const setup = await startIdentity(t)
+  const unused = () => {
+    throw new BrokerError('RESOURCE_UNKNOWN')
+  }
   const app = await buildApp({
     identity: setup.identity,
     logger: pino({ level: 'silent' }),
@@ -21,6 +26,7 @@ async function startApp(t: Test) {
     routes: [
       identityRoutes({
         identity: setup.identity,
+        lists: createLists({ identity: setup.identity, access: { findResource: unused } }),
         publicUrl,
         endpointOf: (id) => listenerEndpoint({ server: { publicUrl }, listeners }, 'postgres', id),
       }),

@@ -97,7 +97,12 @@ export async function startLoginServer(
         keyring: openKeyring(dir),
         deviceIntervalMs: 100,
       }),
-      identityRoutes({ identity: { logins, ...administration(calls) }, publicUrl, endpointOf: () => null }),
+      identityRoutes({
+        identity: { logins, ...administration(calls) },
+        lists: { read: (_login, query, read) => read(query) },
+        publicUrl,
+        endpointOf: () => null,
+      }),
     ],
   })
   await app.listen({ host: '127.0.0.1', port })
@@ -229,17 +234,16 @@ function administration(calls: unknown[][]): Administration {
         calls.push(['create', login.principal.subject, ask])
         return { token: 'spa_secret', view: { ...apiToken, name: ask.name, scopes: ask.scopes } }
       },
-      list: async () => [{ ...apiToken, name: 'ci', scopes: ['read'], cidr: '10.0.0.0/8' }],
+      list: async () => pageOf([{ ...apiToken, name: 'ci', scopes: ['read'], cidr: '10.0.0.0/8' }]),
       revoke: async (_login, id) => void calls.push(['revoke', id]),
     },
     connectTokens: {
       issue: () => Promise.reject(new BrokerError('RESOURCE_UNKNOWN')),
-      list: async () => [
-        { ...view, id: 'k'.repeat(16), grantId: 'grt_1', resourceId: 'rds-postgres/1/r/orders', level: 'ro' },
-      ],
+      list: async () =>
+        pageOf([{ ...view, id: 'k'.repeat(16), grantId: 'grt_1', resourceId: 'rds-postgres/1/r/orders', level: 'ro' }]),
       revoke: async (_login, id) => void calls.push(['revoke-connect', id]),
     },
-    principals: async () => ({ principals: [], next: null }),
+    principals: async () => pageOf([]),
     lock: async (_login, reference, why) => {
       calls.push(['lock', reference, why])
       return named(reference)
@@ -250,4 +254,8 @@ function administration(calls: unknown[][]): Administration {
     },
     createServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
   }
+}
+
+function pageOf<T>(items: readonly T[]) {
+  return { items, next: null, total: items.length, capped: false }
 }

@@ -74,7 +74,7 @@ t.test('a connect token is bound to principal, grant, resource and level', async
   ])
   const stored = JSON.stringify(await setup.db.selectFrom('connect_tokens').selectAll().execute())
   t.notOk(stored.includes(token.slice(-43)))
-  t.match((await setup.identity.connectTokens.list(alice, { all: false }))[0], {
+  t.match((await setup.identity.connectTokens.list(alice, { all: false })).items[0], {
     lastUsedAt: startedAt,
     lastUsedFrom: '::ffff:192.0.2.9',
   })
@@ -207,10 +207,10 @@ t.test(
     const { token, view } = await connectTokens.issue(alice, { resource: ordersId })
     const eve = (await setup.begin('eve')).login
     await t.rejects(connectTokens.revoke(eve, view.id), { code: 'NOT_FOUND' })
-    t.same(await connectTokens.list(eve, { all: true }), [])
+    t.same((await connectTokens.list(eve, { all: true })).items, [])
     const [row] = await setup.db.selectFrom('connect_tokens').selectAll().execute()
     const dave = (await setup.begin('dave')).login
-    t.equal((await connectTokens.list(dave, { all: true })).length, 1)
+    t.equal((await connectTokens.list(dave, { all: true })).total, 1)
     setup.audit.down = true
     await connectTokens.revoke(dave, view.id)
     t.match(setup.changed.at(-1), { what: 'token', id: view.id, reason: 'token-revoked' })

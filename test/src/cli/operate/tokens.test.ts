@@ -36,8 +36,8 @@ t.test('API tokens are made, listed and revoked; connect tokens too', async (t) 
   t.match(ls.stdout, /api_0{26} +ci +read +10\.0\.0\.0\/8/)
   t.match(ls.stdout, /t_k{16} +rds-postgres\/1\/r\/orders +ro +anywhere/)
   t.match(JSON.parse((await terminal.run('tokens', 'ls', '--json')).stdout), {
-    apiTokens: [{ name: 'ci' }],
-    connectTokens: [{ level: 'ro' }],
+    apiTokens: { items: [{ name: 'ci' }], next: null, total: 1 },
+    connectTokens: { items: [{ level: 'ro' }], next: null, total: 1 },
   })
   t.match(await terminal.run('tokens', 'revoke', `api_${'0'.repeat(26)}`), { code: 0, stdout: /was revoked/ })
   t.match(await terminal.run('tokens', 'revoke', `t_${'k'.repeat(16)}`), { code: 0, stdout: /was revoked/ })

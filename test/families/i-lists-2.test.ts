@@ -1,0 +1,188 @@
+/** The lists of sessions, recordings, events, tokens and people: paged and named like every other. */
+import t from 'tap'
+import { createLists } from '../../src/http/lists.ts'
+import { auditRoutes } from '../../src/http/routes/audit.ts'
+import { recordingRoutes } from '../../src/http/routes/recordings.ts'
+import { sessionRoutes } from '../../src/http/routes/sessions.ts'
+import { createSessionStore, type SessionRow } from '../../src/sessions/session-store.ts'
+import { newId } from '../../src/store/ids.ts'
+import { ledgerId, ordersId } from '../src/access/access-setup.ts'
+import { openAudit } from '../src/audit/start-audit.ts'
+import { type AccessAppDeps, startAccessApp } from '../src/http/access-app.ts'
+import { hour, startedAt, startIdentity } from '../src/identity/identity-setup.ts'
+
+function session(who: string, openedAt: number, more: Partial<SessionRow> = {}): SessionRow {
+  return {
+    id: newId('ses'),
+    principal_id: who,
+    principal_name: `${who}@example.com`,
+    grant_id: newId('grt'),
+    request_id: newId('req'),
+    resource_id: ordersId,
+    kind: 'rds-postgres',
+    level: 'readonly',
+    credential_kind: 'login',
+    credential_id: 'lgn_1',
+    daemon_id: 'dmn_1',
+    client_address: '192.0.2.1',
+    client_via: 'listener',
+    tool: null,
+    detail: '{}',
+    opened_at: openedAt,
+    started_at: openedAt,
+    ends_at: openedAt + hour,
+    ended_at: null,
+    end_reason: null,
+    bytes_up: 0,
+    bytes_down: 0,
+    recording_entries: 0,
+    recording_digest: null,
+    ...more,
+  }
+}
+
+/** The API with sessions, recordings and a real audit log. @param given rows of sessions, oldest first */
+async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readonly SessionRow[] = []) {
+  const { audit } = await openAudit(t)
+  const recordings = {
+    read: () => {
+      throw new Error('nothing is read here')
+    },
+    verify: async () => ({ ok: true, entries: 0, head: '' }),
+  }
+  const more = ({ db, access, lists }: AccessAppDeps) => {
+    const store = createSessionStore(db)
+    return [
+      sessionRoutes({ store, lists, mayEnd: access.mayEnd, sessions: { kill: async () => undefined } }),
+      recordingRoutes({ store, lists, audit, recordings }),
+      auditRoutes({ audit, lists, verifyAudit: () => Promise.reject(new Error('nothing is verified here')) }),
+    ]
+  }
+  const house = await startAccessApp(t, more)
+  const store = createSessionStore(house.setup.db)
+  for (const row of given) await store.insert(row)
+  return { ...house, audit, store }
+}
+
+t.test('I1: sessions and recordings are paged, counted and filtered alike', async (t) => {
+  const rows = Array.from({ length: 12 }, (_, i) =>
+    session(i % 3 === 0 ? 'carol' : 'alice', startedAt + i * 1000, i === 4 ? { resource_id: ledgerId } : {}),
+  )
+  const { call, store } = await startHouse(t, rows)
+  const newestFirst = rows.map(({ id }) => id).reverse()
+  for (const list of ['sessions', 'recordings']) {
+    const get = async (person: string, query: string) => (await call(person, 'GET', `/api/v1/${list}?${query}`)).body
+    const ids = async (query: string) => (await get('carol', query)).items.map(({ id }: SessionRow) => id)
+    const first = await get('carol', 'limit=5')
+    t.match(first, { items: { length: 5 }, total: rows.length, capped: false, next: newestFirst[4] }, list)
+    t.same(first[list], first.items, 'also under the name from before')
+    const late = session('alice', startedAt)
+    await store.insert(late)
+    t.same(
+      await ids(`limit=5&cursor=${first.next}`),
+      newestFirst.slice(5, 10),
+      'one that came meanwhile shifts nothing',
+    )
+    t.same(await ids(`limit=5&before=${first.next}`), newestFirst.slice(5, 10), 'as before there was a cursor')
+    await t.resolves(
+      store.ended(late.id, { endedAt: 1, reason: 'x', bytesUp: 0, bytesDown: 0, digest: null, entries: 0 }),
+    )
+    t.equal((await get('carol', 'who=carol%40example.com')).total, 4)
+    t.same(await ids('resource=ledger'), [rows[4]?.id])
+    t.same(await ids(`since=${startedAt + 9000}&until=${startedAt + 11_000}`), [rows[10]?.id, rows[9]?.id])
+    t.match(await get('carol', 'who=nobody'), { status: 404, code: 'NOT_FOUND' })
+    t.match(await get('carol', 'cursor=nonsense'), { status: 400, code: 'INVALID_INPUT' })
+    newestFirst.unshift(late.id)
+    rows.push(late)
+  }
+  const mine = await call('alice', 'GET', '/api/v1/sessions?limit=3&open=true')
+  t.match(mine, { status: 200, body: { items: { length: 3 }, total: 8, capped: false } }, 'of one who sees a few')
+  t.match(await call('eve', 'GET', '/api/v1/sessions'), { body: { items: [], next: null, total: 0 } })
+})
+
+t.test('I1: events are found by the names of people and resources, or it is an error', async (t) => {
+  const { audit, call } = await startHouse(t)
+  for (const [actor, resource] of [
+    ['alice', ordersId],
+    ['alice', ledgerId],
+    ['bob', ordersId],
+    ['gone', 'rds-postgres/111122223333/eu-west-1/removed'],
+  ] as const)
+    await audit.append({ type: 'grant.created', actor, fields: { grant: newId('grt'), principal: actor, resource } })
+  await audit.append({ type: 'grant.revoked', actor: 'bob', fields: { grant: 'grt_1', principal: 'alice' } })
+  const search = async (query: string) =>
+    (await call('carol', 'GET', `/api/v1/audit/events?type=grant.created&type=grant.revoked&${query}`)).body
+  t.equal((await search('actor=alice%40example.com')).total, 2)
+  t.equal((await search('actor=alice')).total, 2)
+  t.equal((await search('who=alice%40example.com')).total, 3, 'by or about them')
+  t.equal((await search('resource=orders')).total, 2)
+  t.equal((await search('who=bob&resource=orders')).total, 1)
+  t.equal((await search('subject=alice%40example.com')).total, 3)
+  t.equal((await search('subject=grt_1')).total, 1)
+  t.equal((await search('who=gone')).total, 1, 'who has left the directory is found by the id')
+  t.equal((await search('resource=rds-postgres/111122223333/eu-west-1/removed')).total, 1)
+  for (const wrong of ['actor=alise%40example.com', 'who=nobody', 'resource=ordres', 'subject=grt_2'])
+    t.match(await search(wrong), { status: 404, code: 'NOT_FOUND', detail: /nothing that you may see here/ }, wrong)
+  for (const wrong of ['actor=alise%40example.com', 'who=nobody'])
+    t.match(await search(wrong), { status: 404 }, `${wrong}, also the second time`)
+  const page = await search('limit=2')
+  t.match(page, { items: { length: 2 }, total: 5, capped: false, next: /^\d+$/ })
+  await audit.append({ type: 'grant.created', actor: 'bob', fields: {} })
+  const rest = await search(`limit=1000&cursor=${page.next}`)
+  t.same(
+    rest.items.map(({ seq }: { seq: number }) => seq),
+    rest.events.map(({ seq }: { seq: number }) => seq),
+  )
+  t.equal(rest.items.length, 3)
+  const [read] = (await call('carol', 'GET', '/api/v1/audit/events?type=audit.read&limit=1')).body.items
+  t.match(read.fields, { what: 'search' }, 'and reading is on record')
+})
+
+t.test('I1: tokens and people are paged, counted and filtered alike', async (t) => {
+  const { identity, begin, grantTo, time } = await startIdentity(t)
+  const alice = (await begin('alice')).login
+  const dave = (await begin('dave')).login
+  const eve = (await begin('eve')).login
+  grantTo(alice.principal.id)
+  const apiIds: string[] = []
+  const connectIds: string[] = []
+  for (let i = 0; i < 7; i++) {
+    const { view } = await identity.apiTokens.create(alice, { name: `t${i}`, scopes: ['read'], durationMs: 8 * hour })
+    apiIds.unshift(view.id)
+    connectIds.push((await identity.connectTokens.issue(alice, { resource: 'orders' })).view.id)
+    if (i % 2 === 0) time.now += 1 // some in the same millisecond: their ids are random
+  }
+  const findResource = () => ({ id: ordersId }) as never
+  const lists = createLists({ identity, access: { findResource } })
+  const through = async (
+    read: (cursor: object) => Promise<{ items: readonly { id: string }[]; next: string | null }>,
+  ) => {
+    const ids: string[] = []
+    let cursor = {}
+    for (;;) {
+      const { items, next } = await read(cursor)
+      ids.push(...items.map(({ id }) => id))
+      if (next === null) return ids
+      cursor = { cursor: next }
+    }
+  }
+  t.same(await through((at) => identity.apiTokens.list(alice, { all: false, limit: 2, ...at })), apiIds)
+  const paged = await through((at) => identity.connectTokens.list(alice, { all: false, limit: 2, ...at }))
+  t.same(paged.toSorted(), connectIds.toSorted())
+  t.match(await identity.apiTokens.list(alice, { all: false, limit: 2 }), { total: 7, capped: false })
+  t.equal((await identity.apiTokens.list(eve, { all: true, principalId: alice.principal.id })).total, 0)
+  const ofAlice = { who: 'alice@example.com', limit: 3 }
+  for (const tokens of [identity.apiTokens, identity.connectTokens]) {
+    const read = (login: typeof dave) =>
+      lists.read<unknown>(login, ofAlice, (found) => tokens.list(login, { ...found, all: false }))
+    t.match(await read(dave), { items: { length: 3 }, total: 7 }, 'an admin names somebody and sees theirs')
+    await t.rejects(read(eve), { code: 'NOT_FOUND' }, 'others see theirs alone')
+  }
+  const people = await lists.read(dave, { limit: 2 }, (found) => identity.principals(found))
+  t.match(people, { items: { length: 2 }, total: 3, capped: false })
+  t.match(await lists.read(dave, { who: 'eve@example.com' }, (found) => identity.principals(found)), {
+    items: [{ id: eve.principal.id }],
+    total: 1,
+  })
+  t.equal((await identity.principals({ until: startedAt })).total, 0)
+})
