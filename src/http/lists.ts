@@ -56,7 +56,7 @@ export function createLists({ identity, access }: ListsDeps) {
   }
 }
 
-/** Admins and auditors may know of everyone, others of themselves: of somebody else they see what they may see, or an error. */
+/** Admins and auditors may know of everyone, others of themselves: of other people they see what they may, or get an error. */
 async function findPerson(identity: ListsDeps['identity'], login: Login, name: string): Promise<Reference> {
   const { principal, roles } = login
   if (name === 'me' || [principal.id, principal.email, principal.name].includes(name))

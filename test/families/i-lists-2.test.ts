@@ -175,7 +175,7 @@ t.test('I1: tokens and people are paged, counted and filtered alike', async (t) 
   for (const tokens of [identity.apiTokens, identity.connectTokens]) {
     const read = (login: typeof dave) =>
       lists.read<unknown>(login, ofAlice, (found) => tokens.list(login, { ...found, all: false }))
-    t.match(await read(dave), { items: { length: 3 }, total: 7 }, 'an admin names somebody and sees theirs')
+    t.match(await read(dave), { items: { length: 3 }, total: 7 }, 'an admin names a person and sees theirs')
     await t.rejects(read(eve), { code: 'NOT_FOUND' }, 'others see theirs alone')
   }
   const people = await lists.read(dave, { limit: 2 }, (found) => identity.principals(found))

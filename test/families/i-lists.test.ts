@@ -165,7 +165,7 @@ t.test('I1: a name that nobody has is an error, and no way to find out who exist
       .replace(/req-\w+/, ''),
   ])
   t.equal(bare[0]?.[0], 404)
-  t.same(bare[0], bare[1], 'whether somebody exists')
+  t.same(bare[0], bare[1], 'whether a person exists')
   t.match(await house.call('dave', 'GET', '/api/v1/grants?cursor=grt_x'), {
     status: 400,
     body: { code: 'INVALID_INPUT' },

@@ -15,7 +15,7 @@ export interface TokenQuery extends ListQuery {
   readonly all: boolean
 }
 
-/** Whose tokens are listed; null: those of all, which only an admin sees. Whoever names somebody means theirs. */
+/** Whose tokens are listed; null: those of all, which only an admin sees. To name a person is to ask for theirs. */
 export function ownerIn({ principal, roles }: Login, { all, principalId }: TokenQuery): string | null {
   return (all || principalId !== undefined) && roles.includes('admin') ? null : principal.id
 }
