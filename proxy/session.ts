@@ -187,6 +187,8 @@ export interface RecordingStart {
   readonly offset: number
   /** Hex SHA-256 of the header, with which the chain begins. */
   readonly head: string
+  /** Key of the digests in this recording, made for this session: HMAC-SHA-256 of what is redacted or truncated. */
+  readonly digestKey: Uint8Array
 }
 
 /** What a recording ends with: hex SHA-256 head of its chain, and the count of entries. */

@@ -5,6 +5,7 @@ import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../
 import type { CancelRegistry } from './cancel-registry.ts'
 import { words } from './errors.ts'
 import { Ledger } from './ledger/ledger.ts'
+import { SessionCapture } from './ledger/session-capture.ts'
 import type { PostgresRules } from './rules.ts'
 import type { PostgresClient } from './sign-in/client.ts'
 import { protocol } from './sign-in/downstream.ts'
@@ -22,7 +23,8 @@ export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Eng
       const database = client.database ?? rules.defaultDatabase
       checkDatabase(rules, database)
       const upstream = await open(parts, client, permit, { target: engine, rules, database, lease, signal })
-      return connected(client, cancels, { upstream, rules, database, user: (await lease).user })
+      const { digestKey } = permit.recording
+      return connected(client, cancels, { upstream, rules, database, user: (await lease).user, digestKey })
     },
   }
 }
@@ -52,10 +54,18 @@ async function open(
   })
 }
 
+interface Opened {
+  readonly upstream: Upstream
+  readonly rules: PostgresRules
+  readonly database: string
+  readonly user: string
+  readonly digestKey: Uint8Array
+}
+
 function connected(
   client: PostgresClient,
   cancels: CancelRegistry,
-  { upstream, rules, database, user }: { upstream: Upstream; rules: PostgresRules; database: string; user: string },
+  { upstream, rules, database, user, digestKey }: Opened,
 ): Connected {
   return {
     target: upstream,
@@ -69,7 +79,10 @@ function connected(
         end: () => cancels.remove(key),
       }
     },
-    converse: (ledgerParts) => new Ledger({ ...ledgerParts, maxRows: rules.maxRows }),
+    converse: (ledgerParts) => {
+      const capture = new SessionCapture(digestKey, upstream.greeting)
+      return new Ledger({ ...ledgerParts, maxRows: rules.maxRows, capture })
+    },
   }
 }
 

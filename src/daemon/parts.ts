@@ -7,6 +7,7 @@ import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
+import { digestKeys } from '../recordings/digest-keys.ts'
 import { openRecordings } from '../recordings/open-recordings.ts'
 import { LiveSessions } from '../sessions/live-sessions.ts'
 import { createLocalSessions } from '../sessions/local-sessions.ts'
@@ -46,7 +47,12 @@ export async function buildParts(
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
   const shared = { config, db, keyring, clock, logger, metrics: createMetrics(), changes: createChanges() }
 
-  const recordings = await openRecordings({ ...shared, config: config.recordings, keyId: keyring.signingKeyId })
+  const recordings = await openRecordings({
+    ...shared,
+    config: config.recordings,
+    keyId: keyring.signingKeyId,
+    digestKeys: digestKeys(keyring),
+  })
   closing.defer(() => recordings.close())
   const audit = await createAuditLog({
     ...shared,

@@ -19,6 +19,8 @@ export interface RecordingsDeps {
   readonly config: Config['recordings']
   /** Id of the signing key, which signs their digests; later of the key that encrypts recordings. */
   readonly keyId: string
+  /** Makes the key of the digests within one recording, and the id of the key that it is made from. */
+  readonly digestKeys: { readonly id: string; keyOf(sessionId: string): Uint8Array }
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'recordingLagBytes'>
@@ -41,11 +43,12 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
   const create = async (header: RecordingHeader): Promise<RecordingStart> => {
     const { sessionId, principalId, startedAt } = header
     await quota.admit(principalId)
-    const line = headerLine(header, deps.keyId)
+    const line = headerLine(header, deps.keyId, deps.digestKeys.id)
     const [folder, name] = [dayOf(startedAt), recordingName(sessionId)]
     await createFile(join(dir, folder), name, line)
     quota.spend(principalId, line.length)
-    return { file: join(folder, name), offset: line.length, head: hash('sha256', line) }
+    const digestKey = deps.digestKeys.keyOf(sessionId)
+    return { file: join(folder, name), offset: line.length, head: hash('sha256', line), digestKey }
   }
 
   const resume: Recordings['resume'] = async ({ sessionId, principalId, recording: { file, offset, head } }) => {
@@ -89,10 +92,10 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
   }
 }
 
-function headerLine(header: RecordingHeader, keyId: string): Buffer {
+function headerLine(header: RecordingHeader, key: string, digests: string): Buffer {
   const { sessionId, principalId, grantId, resourceId, kind, startedAt } = header
   const names = { session: sessionId, principal: principalId, grant: grantId, resource: resourceId, kind }
-  return Buffer.from(`${JSON.stringify({ v: formatVersion, key: keyId, ...names, startedAt })}\n`)
+  return Buffer.from(`${JSON.stringify({ v: formatVersion, key, digests, ...names, startedAt })}\n`)
 }
 
 async function createFile(folder: string, name: string, header: Buffer): Promise<void> {

@@ -9,6 +9,7 @@ export const commandComplete = code('C')
 export const readyForQuery = code('Z')
 export const errorResponse = code('E')
 export const parameterDescription = code('t')
+export const parameterStatus = code('S')
 export const copyInResponse = code('G')
 export const emptyQuery = code('I')
 export const portalSuspended = code('s')
@@ -20,6 +21,7 @@ export const collected: ReadonlySet<number> = new Set([
   readyForQuery,
   errorResponse,
   parameterDescription,
+  parameterStatus,
 ])
 
 /** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */

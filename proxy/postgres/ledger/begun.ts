@@ -1,4 +1,5 @@
-import type { Names } from './names.ts'
+import type { Captured } from '../../recording/captured.ts'
+import { Names } from './names.ts'
 import type { ClientRequest, Pending, Queue } from './pending.ts'
 import { toBegunText } from './statement-record.ts'
 
@@ -20,7 +21,7 @@ export class Begun {
    * @returns whether later ones are left
    */
   write(since: number, write: (entry: string) => void): boolean {
-    const parsing = new Set<string>()
+    const parsing = new Map<string, Captured>()
     const binding = new Set<string>()
     for (let i = 0; i < this.#ledger.size; i += 1) {
       const pending = this.#ledger.at(i) as Pending
@@ -32,11 +33,20 @@ export class Begun {
         const isNamed =
           (request.kind === 'bind' && !parsing.has(request.statement)) ||
           (request.kind === 'execute' && !binding.has(request.portal))
-        write(toBegunText(pending, isNamed ? this.#names : undefined))
+        write(toBegunText(pending, isNamed ? this.#names : asked(request, parsing)))
       }
-      if (request.kind === 'parse') parsing.add(request.name)
+      if (request.kind === 'parse') parsing.set(request.name, request.sql)
       else if (request.kind === 'bind') binding.add(request.portal)
     }
     return false
   }
+}
+
+/** What is not accepted yet is not known, except that it makes secrets of values. */
+function asked(request: ClientRequest, parsing: ReadonlyMap<string, Captured>): Names {
+  const names = new Names()
+  const secrets = request.kind === 'bind' ? parsing.get(request.statement)?.secrets : undefined
+  if (request.kind === 'bind' && secrets)
+    names.parse({ name: request.statement, sql: { text: '', isUnknown: true, secrets }, oids: [] })
+  return names
 }

@@ -1,56 +1,101 @@
 import { isUtf8 } from 'node:buffer'
-import { hash } from 'node:crypto'
+import type { KnownSecrets } from '../../recording/captured.ts'
+import { wholeCharacters } from '../../recording/long-text.ts'
+import { textsOf } from '../../recording/redact.ts'
+import type { TextCapture } from '../../recording/text-capture.ts'
+import { type LongValue, longestValue } from './long-values.ts'
 
-/** A bind value in a recording: text, null, or bytes of a type that is not decoded here. */
+/**
+ * A bind value in a recording: text, null, or bytes of a type that is not decoded here. Digests are HMAC-SHA-256 under the key
+ * of the recording. Sizes are left out where something was redacted.
+ */
 export type RecordedValue =
   | string
   | null
-  | { readonly hex: string; readonly oid: number; readonly bytes: number; readonly sha256?: string }
-  | { readonly text: string; readonly bytes: number; readonly sha256: string }
+  | { readonly hex: string; readonly oid: number; readonly bytes: number; readonly hmac?: string }
+  | { readonly text: string; readonly bytes: number; readonly hmac: string }
+  | { readonly redacted: true; readonly text?: string; readonly hmac: string }
 
-const longestText = 8192
 /** In bytes; shown as twice as many digits. */
 const longestHex = 64
 
-/**
- * Values of one Bind or FunctionCall as they are recorded.
- * @param formats 0 text, 1 binary; none: all text; one: for all
- * @param oids as far as known; 0 or absent: unknown
- */
-export function recordValues(
-  values: readonly (Buffer | null)[],
-  formats: readonly number[],
-  oids: readonly number[],
-): RecordedValue[] {
-  return values.map((value, i) => {
-    if (value === null) return null
-    const format = formats.length === 1 ? formats[0] : formats[i]
-    return format === 1 ? recordBinary(value, oids[i] ?? 0) : recordText(value, oids[i] ?? 0)
-  })
+/** What is known of the parameters that values are for. */
+export interface Parameters {
+  /** As far as known; 0 or absent: unknown. */
+  readonly oids: readonly number[]
+  readonly sql?: { readonly secrets?: KnownSecrets }
 }
 
-function recordText(value: Buffer, oid: number): RecordedValue {
-  if (!isUtf8(value)) return recordBytes(value, oid)
-  if (value.length <= longestText) return value.toString('utf8')
-  return { text: value.subarray(0, longestText).toString('utf8'), bytes: value.length, sha256: digest(value) }
+/** Values of one Bind or FunctionCall, and how they are recorded. */
+export class BoundValues {
+  readonly #formats: readonly number[]
+  readonly #values: readonly (Buffer | LongValue | null)[]
+  readonly #capture: TextCapture
+
+  /** @param formats 0 text, 1 binary; none: all text; one: for all */
+  constructor(formats: readonly number[], values: readonly (Buffer | LongValue | null)[], capture: TextCapture) {
+    this.#formats = formats
+    this.#values = values
+    this.#capture = capture
+  }
+
+  record(parameters?: Parameters): RecordedValue[] {
+    const secret = parameters?.sql?.secrets?.parameters
+    return this.#values.map((value, i) => {
+      if (value === null) return null
+      const [bytes, long] = parts(value)
+      if (secret?.has(i + 1)) return { redacted: true, hmac: long?.hmac ?? this.#capture.digests.of(bytes) }
+      const isBinary = (this.#formats.length === 1 ? this.#formats[0] : this.#formats[i]) === 1
+      const oid = parameters?.oids[i] ?? 0
+      return isBinary ? this.#binary(bytes, oid, long) : this.#text(bytes, oid, long)
+    })
+  }
+
+  /** What of it must not be shown in errors. */
+  secretTexts(parameters?: Parameters): string[] {
+    const secret = parameters?.sql?.secrets?.parameters
+    return this.#values.flatMap((value, i) => {
+      if (value === null) return []
+      const [bytes] = parts(value)
+      if (secret?.has(i + 1)) return textsOf(bytes.toString('utf8'))
+      return [...(this.#capture.value(bytes)?.secrets ?? [])]
+    })
+  }
+
+  #text(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
+    const whole = long ? wholeCharacters(value) : value
+    if (!isUtf8(whole)) return this.#bytes(value, oid, long)
+    const captured = this.#capture.value(whole)
+    const hmac = () => long?.hmac ?? this.#capture.digests.of(value)
+    if (captured) return { redacted: true, text: captured.text.slice(0, longestValue), hmac: hmac() }
+    if (!long && value.length <= longestValue) return value.toString('utf8')
+    const text = wholeCharacters(whole.subarray(0, longestValue)).toString('utf8')
+    return { text, bytes: long?.bytes ?? value.length, hmac: hmac() }
+  }
+
+  /** Binary formats by type OID (pg_type.dat; send functions of the types). */
+  #binary(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
+    const read = readers[oid]
+    if (texts.has(oid)) return this.#text(value, oid, long)
+    if (oid === jsonb) return this.#text(value.subarray(1), oid, long) // a version byte, then text
+    if (!long && read && (read.bytes === undefined || read.bytes === value.length)) return read.text(value)
+    return this.#bytes(value, oid, long)
+  }
+
+  #bytes(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
+    const shared = { hex: value.subarray(0, longestHex).toString('hex'), oid, bytes: long?.bytes ?? value.length }
+    const isWhole = !long && value.length <= longestHex
+    return isWhole ? shared : { ...shared, hmac: long?.hmac ?? this.#capture.digests.of(value) }
+  }
 }
 
-/** Binary formats by type OID (pg_type.dat; send functions of the types). */
-function recordBinary(value: Buffer, oid: number): RecordedValue {
-  const read = readers[oid]
-  if (read && (read.bytes === undefined || read.bytes === value.length)) return read.text(value, oid)
-  return recordBytes(value, oid)
-}
-
-function recordBytes(value: Buffer, oid: number): RecordedValue {
-  const hex = value.subarray(0, longestHex).toString('hex')
-  const shared = { hex, oid, bytes: value.length }
-  return value.length > longestHex ? { ...shared, sha256: digest(value) } : shared
+function parts(value: Buffer | LongValue): [Buffer, LongValue | undefined] {
+  return 'head' in value ? [value.head, value] : [value, undefined]
 }
 
 interface Reader {
   readonly bytes?: number
-  text(value: Buffer, oid: number): RecordedValue
+  text(value: Buffer): string
 }
 
 const readers: Readonly<Record<number, Reader>> = {
@@ -65,9 +110,10 @@ const readers: Readonly<Record<number, Reader>> = {
   1114: { bytes: 8, text: timestamp },
   1184: { bytes: 8, text: timestamp },
   2950: { bytes: 16, text: (value) => value.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-') },
-  3802: { text: (value, oid) => recordText(value.subarray(1), oid) }, // jsonb: a version byte, then text
-  ...Object.fromEntries([18, 19, 25, 114, 142, 1042, 1043].map((oid) => [oid, { text: recordText }])),
 }
+
+const texts = new Set([18, 19, 25, 114, 142, 1042, 1043])
+const jsonb = 3802
 
 const epoch2000 = Date.UTC(2000, 0, 1)
 
@@ -83,8 +129,4 @@ function timestamp(value: Buffer): string {
   const micros = value.readBigInt64BE()
   const at = new Date(epoch2000 + Number(micros / 1000n))
   return Number.isNaN(at.getTime()) ? String(micros) : at.toISOString()
-}
-
-function digest(value: Buffer): string {
-  return hash('sha256', value)
 }

@@ -1,5 +1,7 @@
-import { captureSql, type Truncated, untilNul } from '../../recording/captured.ts'
+import type { TextCapture } from '../../recording/text-capture.ts'
 import { decodeBind, decodeFrontend, decodeFunctionCall, decodeParse, decodeQuery } from '../../wire/postgres/decode.ts'
+import { BoundValues } from './bound-values.ts'
+import { nameOf } from './names.ts'
 import type { ClientRequest } from './pending.ts'
 
 /** A client message as the ledger needs it: a request, the end of a COPY, or the end of the session. */
@@ -14,21 +16,23 @@ export type ClientMessage =
  * @returns undefined for messages that are never answered
  * @throws WireError when the body is not what its type says
  */
-export function readClientMessage(type: number, body: Buffer): ClientMessage | undefined {
+export function readClientMessage(type: number, body: Buffer, capture: TextCapture): ClientMessage | undefined {
   switch (String.fromCharCode(type)) {
     case 'Q':
-      return { kind: 'query', sql: captureSql(decodeQuery(body)) }
+      return { kind: 'query', sql: capture.sql(decodeQuery(body)) }
     case 'P': {
       const { statement, sql, oids } = decodeParse(body)
-      return { kind: 'parse', name: nameOf(statement), sql: captureSql(sql), oids }
+      return { kind: 'parse', name: nameOf(statement), sql: capture.sql(sql), oids }
     }
     case 'B': {
-      const message = decodeBind(Buffer.from(body))
-      const [portal, statement] = [nameOf(message.portal), nameOf(message.statement)]
-      return { kind: 'bind', portal, statement, message, bytes: body.length }
+      const { portal, statement, formats, values } = decodeBind(Buffer.from(body))
+      const bound = new BoundValues(formats, values, capture)
+      return { kind: 'bind', portal: nameOf(portal), statement: nameOf(statement), values: bound, bytes: body.length }
     }
-    case 'F':
-      return { kind: 'function-call', message: decodeFunctionCall(Buffer.from(body)) }
+    case 'F': {
+      const { oid, formats, values } = decodeFunctionCall(Buffer.from(body))
+      return { kind: 'function-call', oid, values: new BoundValues(formats, values, capture) }
+    }
     default:
       return readOther(type, body)
   }
@@ -52,26 +56,4 @@ function readOther(type: number, body: Buffer): ClientMessage | undefined {
     default:
       return undefined
   }
-}
-
-/** Reads the beginning of a message that is too long to keep. The framer allows that length for few types only. */
-export function readTruncatedMessage(type: number, beginning: Buffer, cut: Truncated): ClientRequest | undefined {
-  const first = untilNul(beginning)
-  const second = untilNul(beginning.subarray(first.length + 1))
-  switch (String.fromCharCode(type)) {
-    case 'Q':
-      return { kind: 'query', sql: captureSql(first, cut) }
-    case 'P':
-      return { kind: 'parse', name: nameOf(first), sql: captureSql(second, cut), oids: [] }
-    case 'B':
-      return { kind: 'bind', portal: nameOf(first), statement: nameOf(second), message: undefined, cut, bytes: 0 }
-    case 'F':
-      return { kind: 'function-call', message: undefined, cut }
-    default:
-      return undefined
-  }
-}
-
-function nameOf(name: Buffer): string {
-  return name.toString('latin1')
 }

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { keptBytes, PassingBody, truncationOf } from '../../recording/captured.ts'
+import { keptBytes } from '../../recording/captured.ts'
 import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
 import { BrokerError } from '../../session.ts'
 import { BodyReader } from '../../wire/postgres/body-reader.ts'
@@ -17,17 +17,19 @@ import {
   errorResponse,
   functionResult,
   parameterDescription,
+  parameterStatus,
   portalSuspended,
   readyForQuery,
 } from './answers.ts'
 import { Begun } from './begun.ts'
-import { recordValues } from './bound-values.ts'
-import { type ClientMessage, readClientMessage, readTruncatedMessage } from './client-message.ts'
+import { type ClientMessage, readClientMessage } from './client-message.ts'
 import { Copies, statementDuringCopy } from './copies.ts'
-import { Names } from './names.ts'
+import { LongMessages } from './long-message.ts'
+import { Names, toPortal } from './names.ts'
 import { type ClientRequest, Pending, Queue } from './pending.ts'
 import { Room } from './room.ts'
 import { errorOf, isFatal, longestError, readError } from './server-error.ts'
+import type { SessionCapture } from './session-capture.ts'
 import { type Incomplete, toBoundText, toEntryText } from './statement-record.ts'
 
 const mostTags = 100
@@ -36,6 +38,7 @@ const stop = -1
 export interface LedgerParts extends ConversationParts {
   /** 0: none. */
   readonly maxRows: number
+  readonly capture: SessionCapture
 }
 
 /**
@@ -71,6 +74,7 @@ export class Ledger implements Conversation {
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
+    parts.capture.isSettled = () => this.#ledger.size === 0
     this.up = new Framer(frontendSizes, this.#frontend())
     this.down = new Framer(backendSizes, this.#backend())
     this.tick()
@@ -135,9 +139,10 @@ export class Ledger implements Conversation {
   readonly #write = (entry: string): void => this.#parts.entries.write(entry)
 
   #frontend(): FrameSink {
-    const passing = new PassingBody()
+    const { capture } = this.#parts
+    const passing = new LongMessages(capture)
     return {
-      begin: (type, length) => (type === copyData ? 0 : passing.begin(length)),
+      begin: (type, length) => (type === copyData ? 0 : passing.begin(type, length)),
       part: (type, bytes, start, end) => {
         if (type === copyData) this.#copies.in?.add(bytes, start, end)
         else passing.part(bytes, start, end)
@@ -148,11 +153,10 @@ export class Ledger implements Conversation {
           this.#copies.in?.count()
           return true
         }
-        const body = bytes.subarray(start, end)
-        const cut = end - start === length ? truncationOf(body) : passing.finish()
-        const message = cut
-          ? readTruncatedMessage(type, body.subarray(0, keptBytes), cut)
-          : readClientMessage(type, body)
+        const message =
+          length > keptBytes
+            ? passing.long(type, bytes, start, end)
+            : readClientMessage(type, bytes.subarray(start, end), capture)
         if (message) this.#received(message)
         return true
       },
@@ -241,6 +245,7 @@ export class Ledger implements Conversation {
     else if (type === errorResponse) this.#failed(first, bytes.subarray(start, end))
     else if (type === parameterDescription) this.#typed(first, bytes.subarray(start, end))
     else if (type === copyInResponse) this.#beginCopyIn(first)
+    else if (type === parameterStatus) this.#parts.capture.parameter(bytes.subarray(start, end))
     else if (first) this.#otherAnswer(first, type)
   }
 
@@ -317,6 +322,7 @@ export class Ledger implements Conversation {
   #ready(first: Pending | undefined, status: number): void {
     this.#isSkipping = false
     this.#recordBound()
+    this.#names.resume()
     if (status === code('I')) this.#names.endTransaction()
     const kind = first?.request.kind
     if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
@@ -358,16 +364,11 @@ export class Ledger implements Conversation {
   #accept(request: ClientRequest): boolean {
     const names = this.#names
     if (request.kind === 'parse') return names.parse({ name: request.name, sql: request.sql, oids: request.oids })
-    if (request.kind === 'bind') return this.#bind(request)
+    if (request.kind === 'bind')
+      return names.bind(request.portal, toPortal(request, names.statement(request.statement)))
     if (request.kind === 'close' && request.what === 'portal') names.closePortal(request.name)
     else if (request.kind === 'close') names.closeStatement(request.name)
     return true
-  }
-
-  #bind({ portal, statement: statementName, message, cut, bytes }: Extract<ClientRequest, { kind: 'bind' }>): boolean {
-    const statement = this.#names.statement(statementName)
-    const values = message ? recordValues(message.values, message.formats, statement?.oids ?? []) : []
-    return this.#names.bind(portal, { statement, statementName, values, cut, bytes, rows: 0 })
   }
 
   /** In a pipeline a statement begins when the previous one completes. */
@@ -379,6 +380,7 @@ export class Ledger implements Conversation {
     this.#settledAt = this.#since
     this.#doneAt = this.#since
     const text = toEntryText(pending, this.#names, seconds, incomplete)
+    if (pending.request.kind === 'parse') this.#names.refused(pending.request, pending.error, incomplete)
     if (text === undefined) return
     this.#parts.entries.write(text)
     if (incomplete !== 'skipped' && incomplete !== 'unsent') this.#parts.onStatement(seconds)

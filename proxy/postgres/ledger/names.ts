@@ -1,5 +1,6 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { RecordedValue } from './bound-values.ts'
+import type { ClientRequest } from './pending.ts'
 
 /** A parsed statement: what is recorded of it. */
 export interface Statement {
@@ -15,7 +16,9 @@ export interface Portal {
   readonly statement: Statement | undefined
   readonly statementName: string
   readonly values: readonly RecordedValue[]
-  /** The Bind was too long to keep. */
+  /** What of the values must not be shown in errors. */
+  readonly secretTexts?: readonly string[]
+  /** The Bind was too long to keep whole. */
   readonly cut: Truncated | undefined
   /** Size of the Bind. */
   readonly bytes: number
@@ -30,6 +33,7 @@ export interface NameLimits {
   readonly size: number
 }
 
+const mostRefused = 100
 const defaultLimits: NameLimits = { names: 20_000, size: 8 * 1024 * 1024 }
 
 /**
@@ -40,6 +44,8 @@ export class Names {
   readonly #limits: NameLimits
   readonly #statements = new Map<string, Statement>()
   readonly #portals = new Map<string, Portal>()
+  /** Parsed since the last Sync in vain; what the server skips after that is about them. */
+  readonly #refused = new Map<string, Statement>()
   #sqlSize = 0
   #valuesSize = 0
 
@@ -60,7 +66,19 @@ export class Names {
   }
 
   statement(name: string): Statement | undefined {
-    return this.#statements.get(name)
+    return this.#refused.get(name) ?? this.#statements.get(name)
+  }
+
+  /** A Parse is recorded by itself: unless a limit is the reason, what the server skips from here on may name it. */
+  refused({ name, sql, oids }: Statement, error: object | undefined, incomplete: string | undefined): void {
+    if (error === undefined && incomplete !== 'skipped') return
+    if (error !== undefined && name === '') this.closeStatement('')
+    if (this.#refused.size < mostRefused) this.#refused.set(name, { name, sql, oids })
+  }
+
+  /** The server does not skip any more. */
+  resume(): void {
+    this.#refused.clear()
   }
 
   /** @returns as of {@link parse} */
@@ -104,4 +122,15 @@ export class Names {
     this.#portals.clear()
     this.#valuesSize = 0
   }
+}
+
+/** A name as it is remembered: bytes read as Latin-1, since names only need to be distinct. */
+export function nameOf(name: Buffer): string {
+  return name.toString('latin1')
+}
+
+export function toPortal(request: Extract<ClientRequest, { kind: 'bind' }>, statement: Statement | undefined): Portal {
+  const { statement: statementName, values, cut, bytes } = request
+  const secretTexts = values.secretTexts(statement)
+  return { statement, statementName, values: values.record(statement), secretTexts, cut, bytes, rows: 0 }
 }

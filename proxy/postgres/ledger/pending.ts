@@ -1,6 +1,6 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
-import type { BindMessage, FunctionCallMessage } from '../../wire/postgres/messages.ts'
+import type { BoundValues } from './bound-values.ts'
 
 export interface StatementError {
   readonly code: string
@@ -16,16 +16,18 @@ export type ClientRequest =
       readonly kind: 'bind'
       readonly portal: string
       readonly statement: string
-      /** Undefined: too long to keep. */
-      readonly message: BindMessage | undefined
+      readonly values: BoundValues
+      /** Too long to keep. */
       readonly cut?: Truncated | undefined
+      /** What is kept. */
       readonly bytes: number
     }
   | { readonly kind: 'describe' | 'close'; readonly what: 'statement' | 'portal'; readonly name: string }
   | { readonly kind: 'execute'; readonly portal: string }
   | {
       readonly kind: 'function-call'
-      readonly message: FunctionCallMessage | undefined
+      readonly oid: number
+      readonly values: BoundValues
       readonly cut?: Truncated | undefined
     }
   | { readonly kind: 'sync' }

@@ -53,5 +53,5 @@ export class Room {
 }
 
 function sizeOf(sql: Captured | undefined): number {
-  return sql ? sql.text.length + (sql.base64?.length ?? 0) : 0
+  return sql ? sql.text.length + (sql.base64?.length ?? 0) + (sql.tail?.length ?? 0) : 0
 }

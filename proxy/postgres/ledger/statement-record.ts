@@ -1,8 +1,9 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
-import { type RecordedValue, recordValues } from './bound-values.ts'
-import { Names } from './names.ts'
+import type { RecordedValue } from './bound-values.ts'
+import type { Names } from './names.ts'
 import type { ClientRequest, Pending, StatementError } from './pending.ts'
+import { shownError } from './shown-error.ts'
 
 /** How a statement ended without the server's answer. */
 export type Incomplete = 'skipped' | 'unfinished' | 'unsent' | 'suspended'
@@ -21,10 +22,15 @@ interface StatementEntry {
   readonly begun?: true
   readonly type: 'query' | 'execute' | 'parse' | 'bind' | 'describe' | 'close' | 'function-call' | 'commit'
   readonly sql?: string
+  /** The text that the name stands for is not known. */
+  readonly sqlUnknown?: true
   /** The text was not UTF-8: its bytes. */
   readonly sqlBase64?: string
-  /** The text was too long: size and digest of the whole message body. */
+  /** The text was too long: its end, where `sql` is its beginning, and size and digest of the whole message body. */
+  readonly sqlTail?: string
   readonly sqlCut?: Truncated
+  /** Something was redacted: HMAC-SHA-256 of the text as it was sent, under the key of the recording. */
+  readonly sqlHmac?: string
   /** Names given by the client; absent for the unnamed ones. */
   readonly statement?: string
   readonly portal?: string
@@ -54,15 +60,12 @@ export function toEntryText(
   incomplete?: Incomplete,
 ): string | undefined {
   const described = describe(pending, names)
-  return described && JSON.stringify(toEntry(pending, described, seconds, incomplete))
+  return described && JSON.stringify(toEntry(pending, described, seconds, names, incomplete))
 }
 
-/**
- * One line of JSON for a request that still runs.
- * @param names undefined: what the request names is not known yet
- */
-export function toBegunText(pending: Pending, names: Names | undefined): string {
-  const described = describe(pending, names ?? new Names())
+/** One line of JSON for a request that still runs. */
+export function toBegunText(pending: Pending, names: Names): string {
+  const described = describe(pending, names)
   return JSON.stringify({ at: pending.at, ...described, request: pending.number, begun: true })
 }
 
@@ -70,14 +73,14 @@ export function toBegunText(pending: Pending, names: Names | undefined): string 
 export function toBoundText(pending: Pending, names: Names, incomplete?: Incomplete): string {
   const { request } = pending
   const portal = request.kind === 'bind' ? request.portal : ''
-  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0, incomplete))
+  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0, names, incomplete))
 }
 
 /** Members that are undefined are left out of the line. */
 type Described = { readonly [K in keyof Omit<StatementEntry, 'at' | 'ms' | 'rows'>]?: StatementEntry[K] | undefined }
 
-function toEntry(pending: Pending, described: Described, seconds: number, incomplete?: Incomplete) {
-  const { at, number, rows, tags, error, copyIn, copyOut } = pending
+function toEntry(pending: Pending, described: Described, seconds: number, names: Names, incomplete?: Incomplete) {
+  const { at, number, rows, tags, copyIn, copyOut } = pending
   return {
     at,
     ...described,
@@ -85,7 +88,7 @@ function toEntry(pending: Pending, described: Described, seconds: number, incomp
     ms: Math.round(seconds * 1e6) / 1e3,
     rows,
     tags: tags.length > 0 ? tags : undefined,
-    error,
+    error: pending.error && shownError(pending.error, pending.request, names),
     copyIn,
     copyOut,
     ...(incomplete ? { [incomplete]: true } : undefined),
@@ -116,7 +119,8 @@ function describe({ request, error }: Pending, names: Names): Described | undefi
 }
 
 function sqlOf(sql: Captured | undefined): Described {
-  return { sql: sql?.text, sqlBase64: sql?.base64, sqlCut: sql?.cut }
+  if (sql?.isUnknown) return { sqlUnknown: true }
+  return { sql: sql?.text, sqlBase64: sql?.base64, sqlTail: sql?.tail, sqlCut: sql?.cut, sqlHmac: sql?.hmac }
 }
 
 function statementOf(name: string, names: Names): Described {
@@ -138,20 +142,19 @@ function portalOf(name: string, names: Names): Described {
 }
 
 function boundOf(request: Extract<ClientRequest, { kind: 'bind' }>, names: Names): Described {
-  const { statement, portal, message, cut } = request
-  const oids = names.statement(statement)?.oids ?? []
+  const { statement, portal, values, cut } = request
   return {
     ...statementOf(statement, names),
     portal: shown(portal),
-    values: message && recordValues(message.values, message.formats, oids),
+    values: values.record(names.statement(statement)),
     valuesCut: cut,
   }
 }
 
-function calledOf({ message, cut }: Extract<ClientRequest, { kind: 'function-call' }>): Described {
+function calledOf({ oid, values, cut }: Extract<ClientRequest, { kind: 'function-call' }>): Described {
   return {
-    function: message?.oid,
-    values: message && recordValues(message.values, message.formats, []),
+    function: oid,
+    values: values.record(),
     valuesCut: cut,
   }
 }

@@ -13,6 +13,8 @@ import { clonedControls, clonedDoorman, crossed } from './cloned-doorman.ts'
 import { recorderDouble } from './recorder-double.ts'
 
 export const sessionId = 'ses_01234567890123456789012345'
+/** Of the digests in recordings. */
+export const digestKey = Buffer.alloc(32, 7)
 export const identity: Identity = {
   principalId: 'prn_1',
   name: 'alice@example.com',
@@ -73,7 +75,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     level: 'readonly',
     endsAt: Date.now() + 3_600_000,
     limits: { idleTimeoutMs: options.idleTimeoutMs ?? 0 },
-    recording: { file: 'x', offset: 0, head: '' },
+    recording: { file: 'x', offset: 0, head: '', digestKey },
     engine: options.engine(),
     lease: null,
   })

@@ -115,7 +115,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     recordings: {
       create: async () => {
         if (state.recordingDown) throw new BrokerError('RECORDING_FAILED')
-        return { file: 'x', offset: 10, head: 'header' }
+        return { file: 'x', offset: 10, head: 'header', digestKey: Buffer.alloc(32) }
       },
       recover: async () => ({ digest: 'rec', entries: 3 }),
     },

@@ -33,7 +33,7 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
     level: 'full',
     endsAt: clock.at + (options.endsInMs ?? 8 * hour),
     signal: abort.signal,
-    recording: { file: '', offset: 0, head: '' },
+    recording: { file: '', offset: 0, head: '', digestKey: Buffer.alloc(32) },
     engine: null,
     lease: null,
     limits: { idleTimeoutMs: 0 },

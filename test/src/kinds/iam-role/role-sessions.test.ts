@@ -54,7 +54,7 @@ function start() {
   })
   const facts = { principalId: 'prn_1', principalName: 'alice', grantId: 'grt_1', requestId: 'req_1' }
   const more = { resourceId: id, kind: 'iam-role', level: 'full', endsAt: now + hour, limits: { idleTimeoutMs: 0 } }
-  const rest = { recording: { file: '', offset: 0, head: '' }, engine: null, lease: null }
+  const rest = { recording: { file: '', offset: 0, head: '', digestKey: Buffer.alloc(32) }, engine: null, lease: null }
   const recorder = recorderDouble()
   const open = async (): Promise<SessionPermit> => {
     const abort = new AbortController()

@@ -1,0 +1,76 @@
+/** A format string: its conversions that stand for secrets. `L` quotes its argument, `s` does not. */
+export interface Format {
+  next: number
+  readonly slots: Map<number, 'L' | 's'>
+}
+
+interface Call {
+  readonly name: string
+  readonly depth: number
+  argument: number
+  format?: Format
+}
+
+const mostCalls = 16
+const connects: ReadonlySet<string> = new Set(['dblink_connect', 'dblink_connect_u'])
+
+/** The parentheses of one statement, as far as they are calls of functions whose arguments matter. */
+export class Calls {
+  depth = 0
+  #calls: Call[] = []
+
+  clear(): void {
+    this.depth = 0
+    this.#calls = []
+  }
+
+  /** @param name the word before the parenthesis */
+  open(name: string): void {
+    this.depth += 1
+    const matters = name === 'format' || name.startsWith('dblink') || name.startsWith('quote_')
+    if (matters && this.#calls.length < mostCalls) this.#calls.push({ name, depth: this.depth, argument: 0 })
+  }
+
+  close(): void {
+    if (this.#calls.at(-1)?.depth === this.depth) this.#calls.pop()
+    if (this.depth > 0) this.depth -= 1
+  }
+
+  comma(): void {
+    const call = this.#here
+    if (call) call.argument += 1
+  }
+
+  /** The argument here fills a secret place of a format string. */
+  get slot(): 'L' | 's' | undefined {
+    const call = this.#here
+    if (call?.name === 'format') return call.format?.slots.get(call.argument)
+    const outer = this.#calls.at(-2)
+    return this.isQuoting && outer?.name === 'format' && outer.format?.slots.has(outer.argument) ? 'L' : undefined
+  }
+
+  /** `quote_literal(…)` and its sister. */
+  get isQuoting(): boolean {
+    return this.#here?.name.startsWith('quote_') === true
+  }
+
+  /** The argument here is a connection string; what dblink runs is not. */
+  get isConnection(): boolean {
+    const call = this.#here
+    if (!call?.name.startsWith('dblink')) return false
+    return call.argument === 0 || (call.argument === 1 && connects.has(call.name))
+  }
+
+  /** Begins the format string that stands here; undefined: none does. */
+  beginFormat(): Format | undefined {
+    const call = this.#here
+    if (call?.name !== 'format' || call.argument !== 0) return undefined
+    call.format = { next: 1, slots: new Map() }
+    return call.format
+  }
+
+  get #here(): Call | undefined {
+    const call = this.#calls.at(-1)
+    return call?.depth === this.depth ? call : undefined
+  }
+}

@@ -1,0 +1,95 @@
+import type { SecretFinder, Secrets, SqlDialect, SqlMode } from '../../recording/sql-dialect.ts'
+import { Uris } from './connection-strings.ts'
+import { SecretRules } from './secret-rules.ts'
+
+type Span = [number, number]
+
+/** PostgreSQL's SQL, with PL/pgSQL in its literals. */
+export const postgresDialect: SqlDialect = {
+  mayHoldSecret: /passw|pwd|:\/\/|\boptions\b/i,
+  findSecrets: ({ backslashes }: SqlMode) =>
+    backslashes === 'unknown' ? new EitherWay(new Finder(false), new Finder(true)) : new Finder(backslashes),
+}
+
+class Finder implements SecretFinder {
+  readonly #spans: Span[] = []
+  readonly #parameters = new Set<number>()
+  readonly #root
+  readonly #rules: SecretRules
+  readonly #uris = new Uris((from, to) => this.#spans.push([from, to]))
+  #length = 0
+
+  constructor(hasBackslashes: boolean) {
+    this.#root = {
+      steps: 0,
+      hasBackslashes,
+      emit: (from: number, to: number) => void this.#spans.push([from, to]),
+      parameter: (number: number) => void this.#parameters.add(number),
+    }
+    this.#rules = new SecretRules(this.#root, 0)
+  }
+
+  get steps(): number {
+    return this.#root.steps
+  }
+
+  feed(bytes: Buffer, start: number, end: number): void {
+    this.#rules.lexer.feed(bytes, start, end, this.#length)
+    this.#uris.feed(bytes, start, end, this.#length)
+    this.#root.steps += end - start
+    this.#length += end - start
+  }
+
+  feedLiteral(bytes: Buffer): void {
+    this.#rules.literalStart(0, false)
+    this.#rules.content(bytes, 0, bytes.length, 0)
+    this.#rules.literalEnd(0, bytes.length)
+    this.#uris.feed(bytes, 0, bytes.length, 0)
+    this.#length = bytes.length
+  }
+
+  finish(): Secrets {
+    const isUnterminated = this.#rules.finish(this.#length)
+    this.#uris.finish(this.#length)
+    return { spans: merge(this.#spans), parameters: this.#parameters, isUnterminated }
+  }
+}
+
+class EitherWay implements SecretFinder {
+  readonly #finders: readonly [Finder, Finder]
+
+  constructor(...finders: [Finder, Finder]) {
+    this.#finders = finders
+  }
+
+  get steps(): number {
+    return this.#finders[0].steps + this.#finders[1].steps
+  }
+
+  feed(bytes: Buffer, start: number, end: number): void {
+    for (const finder of this.#finders) finder.feed(bytes, start, end)
+  }
+
+  feedLiteral(bytes: Buffer): void {
+    for (const finder of this.#finders) finder.feedLiteral(bytes)
+  }
+
+  finish(): Secrets {
+    const [a, b] = [this.#finders[0].finish(), this.#finders[1].finish()]
+    return {
+      spans: merge([...a.spans, ...b.spans].map(([from, to]) => [from, to])),
+      parameters: new Set([...a.parameters, ...b.parameters]),
+      isUnterminated: a.isUnterminated && b.isUnterminated,
+    }
+  }
+}
+
+function merge(spans: Span[]): Span[] {
+  const merged: Span[] = []
+  for (const span of spans.sort((a, b) => a[0] - b[0])) {
+    const last = merged.at(-1)
+    if (last && span[0] <= last[1]) last[1] = Math.max(last[1], span[1])
+    else if (span[1] > span[0]) merged.push(span)
+  }
+  return merged
+}

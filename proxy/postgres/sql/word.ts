@@ -1,0 +1,102 @@
+/** Words of SQL, gathered byte by byte; only those that a rule asks for become strings. */
+
+const keywords = [
+  ...['alter', 'create', 'import', 'update', 'begin', 'then', 'else', 'loop', 'declare', 'do'],
+  ...['role', 'user', 'group', 'mapping', 'server', 'foreign', 'subscription', 'connection', 'options'],
+  ...[
+    'set',
+    'reset',
+    'where',
+    'from',
+    'returning',
+    'null',
+    'add',
+    'drop',
+    'admin',
+    'rename',
+    'encrypted',
+    'unencrypted',
+  ],
+  ...['superuser', 'nosuperuser', 'createdb', 'nocreatedb', 'createrole', 'nocreaterole', 'inherit', 'noinherit'],
+  ...['login', 'nologin', 'replication', 'noreplication', 'bypassrls', 'nobypassrls', 'valid', 'sysid', 'limit'],
+  ...['password', 'sslpassword', 'secret', 'token', 'apikey', 'api_key', 'secret_key', 'access_key', 'private_key'],
+  ...['aws_secret_access_key', 'secret_access_key', 'passwd', 'pwd'],
+  ...['format', 'quote_literal', 'quote_nullable'],
+  ...[
+    'dblink',
+    'dblink_connect',
+    'dblink_connect_u',
+    'dblink_exec',
+    'dblink_open',
+    'dblink_send_query',
+    'dblink_fetch',
+  ],
+  ...[
+    'prepare',
+    'deallocate',
+    'discard',
+    'execute',
+    'all',
+    'transaction',
+    'function',
+    'procedure',
+    'language',
+    'replace',
+  ],
+]
+const longest = Math.max(...keywords.map((word) => word.length))
+const byLength: string[][] = Array.from({ length: longest + 1 }, (_, n) => keywords.filter((word) => word.length === n))
+
+/** 1: begins a name; 2: a digit; 4: white space. Bytes from 128 on are letters. */
+const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
+  if (byte >= 128 || /[A-Za-z_]/.test(String.fromCharCode(byte))) return 1
+  if (byte >= 48 && byte <= 57) return 2
+  return byte === 32 || (byte >= 9 && byte <= 13) ? 4 : 0
+})
+
+export const isNameStart = (byte: number): boolean => classes[byte] === 1
+/** Digits too: a number is a word here. */
+export const isNameByte = (byte: number): boolean => ((classes[byte] as number) & 3) !== 0
+export const isSpace = (byte: number): boolean => classes[byte] === 4
+
+export class Word {
+  readonly #bytes = Buffer.alloc(longest + 1)
+  #length = 0
+
+  clear(): void {
+    this.#length = 0
+  }
+
+  begin(byte: number): void {
+    this.#length = 0
+    this.add(byte)
+  }
+
+  add(byte: number): void {
+    if (this.#length < this.#bytes.length) {
+      this.#bytes[this.#length] = byte >= 65 && byte <= 90 ? byte + 32 : byte
+      this.#length += 1
+    }
+  }
+
+  /** It begins with a digit. */
+  get isNumber(): boolean {
+    return classes[this.#bytes[0] as number] === 2
+  }
+
+  /** It is one of these letters, alone. */
+  isOne(letters: string): boolean {
+    return this.#length === 1 && letters.includes(String.fromCharCode(this.#bytes[0] as number))
+  }
+
+  get keyword(): string {
+    if (this.#length <= 2) return this.#bytes.toString('latin1', 0, this.#length)
+    for (const keyword of byLength[this.#length] ?? []) if (this.#is(keyword)) return keyword
+    return ''
+  }
+
+  #is(keyword: string): boolean {
+    for (let i = 0; i < keyword.length; i += 1) if (this.#bytes[i] !== keyword.charCodeAt(i)) return false
+    return true
+  }
+}

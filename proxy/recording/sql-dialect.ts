@@ -1,0 +1,33 @@
+/** What recordings need to know of a protocol's SQL. Each protocol brings its own, e.g. `proxy/postgres/sql/find-secrets.ts`. */
+
+/** The places of a text that hold secrets. */
+export interface Secrets {
+  /** Byte offsets `[from, to)`, in order, not touching each other. */
+  readonly spans: readonly (readonly [number, number])[]
+  /** Parameters whose values are secrets, from 1. */
+  readonly parameters: ReadonlySet<number>
+  /** The server cannot have run it: a literal, name or comment has no end. */
+  readonly isUnterminated: boolean
+}
+
+/** Reads one text from its first byte to its last, in pieces of any size. Its cost is linear, and it keeps none of the text. */
+export interface SecretFinder {
+  feed(bytes: Buffer, start: number, end: number): void
+  /** Instead of a text: the content of a literal, which may be SQL or a connection string. */
+  feedLiteral(bytes: Buffer): void
+  finish(): Secrets
+  /** Bytes looked at so far, each as often as it was. */
+  readonly steps: number
+}
+
+/** What changes how a text is read. */
+export interface SqlMode {
+  /** Backslashes escape in plain literals; `unknown` reads both ways. */
+  readonly backslashes: boolean | 'unknown'
+}
+
+export interface SqlDialect {
+  /** Matches every text that may hold a secret; one search, without an allocation, over each statement. */
+  readonly mayHoldSecret: RegExp
+  findSecrets(mode: SqlMode): SecretFinder
+}
