@@ -3,7 +3,7 @@ import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson, when } from '../output.ts'
 import { fetchCredentials } from './role.ts'
 import { chooseShell, setVariable } from './shell-text.ts'
-import { rivals } from './variables.ts'
+import { rivalsIn } from './variables.ts'
 
 /** `sallyport aws ROLE env`: credentials as they are now, for `eval "$(…)"`. */
 export async function printEnv(
@@ -24,8 +24,8 @@ export async function printEnv(
     printJson(values)
     return exitCodes.done
   }
-  const lines = rivals.filter((name) => name in values || process.env[name] !== undefined)
-  process.stdout.write(`${lines.map((name) => setVariable(shell, name, values[name])).join('\n')}\n`)
+  const lines = new Set([...Object.keys(values), ...rivalsIn(process.env)])
+  process.stdout.write(`${[...lines].map((name) => setVariable(shell, name, values[name])).join('\n')}\n`)
   process.stderr.write(
     `# valid until ${when(held.expiresAt)} and not renewed; for longer work use: sallyport aws ${resource} exec -- CMD\n`,
   )

@@ -6,8 +6,9 @@ import { type ConnectDeps, warn } from '../connect/open-connections.ts'
 import { listResources } from '../connect/target.ts'
 import { exitCodes } from '../output.ts'
 import { openRoleEndpoint, type RoleEndpoint } from './endpoint.ts'
+import { quietFiles } from './quiet-files.ts'
 import { chooseShell, setVariable } from './shell-text.ts'
-import { rivals } from './variables.ts'
+import { rivalsIn } from './variables.ts'
 
 export interface ServeOptions {
   readonly level?: string
@@ -40,7 +41,8 @@ async function serve(
   const { first } = open
   const tokenFile = options.tokenFile === undefined ? undefined : resolve(options.tokenFile)
   if (tokenFile !== undefined) await writeTokenFile(tokenFile, open.token, cleanup)
-  show(open, { ...options, ...(tokenFile === undefined ? {} : { tokenFile }) }, deps.env)
+  const files = await quietFiles(deps.env, cleanup)
+  show(open, files, { ...options, ...(tokenFile === undefined ? {} : { tokenFile }) }, deps.env)
   const name = first.resource.slice(first.resource.lastIndexOf('/') + 1)
   const target = { id: first.resource, name, level: first.level, endsAt: first.expiresAt }
   const outcome = await watch.run([target], deps.signal, () => warn(`the grant on ${name} ended`))
@@ -54,8 +56,14 @@ async function writeTokenFile(path: string, token: string, cleanup: AsyncDisposa
   cleanup.defer(() => rm(path, { force: true }))
 }
 
-function show({ endpoint, token, first }: RoleEndpoint, options: ServeOptions, env: NodeJS.ProcessEnv): void {
+function show(
+  { endpoint, token, first }: RoleEndpoint,
+  files: Readonly<Record<string, string>>,
+  options: ServeOptions,
+  env: NodeJS.ProcessEnv,
+): void {
   const variables: Readonly<Record<string, string>> = {
+    ...files,
     AWS_CONTAINER_CREDENTIALS_FULL_URI: endpoint.containerUrl,
     ...(options.tokenFile === undefined
       ? { AWS_CONTAINER_AUTHORIZATION_TOKEN: token }
@@ -68,9 +76,9 @@ function show({ endpoint, token, first }: RoleEndpoint, options: ServeOptions, e
     return
   }
   const shell = chooseShell(options.shell, env)
-  const lines = rivals.filter((name) => name in variables || env[name] !== undefined)
+  const lines = new Set([...Object.keys(variables), ...rivalsIn(env)])
   process.stdout.write(`# ${first.resource} at level ${first.level}; run this in the shell of your tools:\n`)
-  process.stdout.write(`${lines.map((name) => setVariable(shell, name, variables[name])).join('\n')}\n`)
+  process.stdout.write(`${[...lines].map((name) => setVariable(shell, name, variables[name])).join('\n')}\n`)
   if (endpoint.imdsUrl)
     process.stdout.write(
       `# or, for tools that only support instance metadata (every process on this machine can use it):\n# ${setVariable(shell, 'AWS_EC2_METADATA_SERVICE_ENDPOINT', endpoint.imdsUrl)}\n`,

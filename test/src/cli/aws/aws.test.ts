@@ -1,11 +1,4 @@
 import { test } from 'tap'
-import {
-  findProfile,
-  harmlessLines,
-  hasCredentials,
-  readSections,
-  writeSections,
-} from '../../../../src/cli/aws/config-file.ts'
 import { toProfiles, withProfiles } from '../../../../src/cli/aws/configure.ts'
 import { type RoleCredentials, SharedCredentials } from '../../../../src/cli/aws/role.ts'
 import { chooseShell, setVariable } from '../../../../src/cli/aws/shell-text.ts'
@@ -87,28 +80,6 @@ test('configure keeps what is there, replaces what is its own, and takes it out 
   t.throws(() => withProfiles(theirs, profiles('x')), { code: 'CONFIG_INVALID', message: /profile x already exists/ })
   const damaged = once.replace(/^# end.*$/m, '')
   t.throws(() => withProfiles(damaged, profiles('a')), { code: 'CONFIG_INVALID', message: /damaged/ })
-  t.end()
-})
-
-test('a profile without its credentials', (t) => {
-  const text = `[default]
-region = eu-west-1
-aws_access_key_id = AKIA
-credential_process = x
-s3 =
-  max_concurrent_requests = 20
-sso_session = corp
-
-[profile  two words]
-output = json
-`
-  const sections = readSections(text)
-  t.equal(writeSections(sections), text)
-  const found = findProfile(sections, 'default')
-  t.ok(hasCredentials(found))
-  t.same(harmlessLines(found), ['region = eu-west-1', 's3 =', '  max_concurrent_requests = 20'])
-  t.notOk(hasCredentials(findProfile(sections, 'two words')))
-  t.equal(findProfile(sections, 'none'), undefined)
   t.end()
 })
 
