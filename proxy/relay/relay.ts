@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { EntryWriter } from '../recording/entry-writer.ts'
 import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type SessionPermit } from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
+import { readChunks } from '../streams/read-chunks.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { leaveTarget } from './leave-target.ts'
@@ -64,6 +65,7 @@ export class Relay {
   #held: Buffer | undefined
   /** Requests at the end of the ledger that were not forwarded. */
   #unsent = 0
+  #stopReading: readonly (() => void)[] = []
   #lastActive = performance.now()
   #closing: { reason: EndReason; words: Buffer; timer: NodeJS.Timeout } | undefined
   #isOver = false
@@ -90,11 +92,12 @@ export class Relay {
   /** Relays until the session ends. Both streams are ended then; the client may still be reading the last bytes. */
   run(): Promise<SessionOutcome> {
     const { client, target, permit, ahead } = this.#options
-    client.on('data', this.#onClientData).on('drain', this.#onClientDrain)
+    client.on('drain', this.#onClientDrain)
     client.on('end', this.#onClientClosed).on('close', this.#onClientClosed)
     const { stream } = target
-    stream.on('data', this.#onUpstreamData).on('drain', this.#onUpstreamDrain)
+    stream.on('drain', this.#onUpstreamDrain)
     stream.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed)
+    this.#stopReading = [readChunks(client, this.#onClientData), readChunks(stream, this.#onUpstreamData)]
     permit.signal.addEventListener('abort', this.#onCut)
     permit.recorder.onFlush(this.#onFlush)
     this.#idle.start()
@@ -272,10 +275,11 @@ export class Relay {
   #detach(): void {
     const { client, target, permit } = this.#options
     permit.signal.removeEventListener('abort', this.#onCut)
-    client.off('data', this.#onClientData).off('drain', this.#onClientDrain)
+    for (const stop of this.#stopReading) stop()
+    client.off('drain', this.#onClientDrain)
     client.off('end', this.#onClientClosed).off('close', this.#onClientClosed)
     const { stream } = target
-    stream.off('data', this.#onUpstreamData).off('drain', this.#onUpstreamDrain)
+    stream.off('drain', this.#onUpstreamDrain)
     stream.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed)
   }
 
