@@ -48,6 +48,10 @@ export const errors = {
   // the broker
   AUDIT_UNAVAILABLE: { status: 503, text: 'the audit log cannot be written, so no new access is allowed' },
   RECORDING_FAILED: { status: 503, text: 'the recording cannot be written, so the session cannot continue' },
+  RESTORE_UNCONFIRMED: {
+    status: 503,
+    text: 'the broker does not trust its store, so nothing opens until an operator has confirmed a restore',
+  },
   STORE_UNAVAILABLE: { status: 503, text: 'the store cannot be reached' },
   RATE_LIMITED: { status: 429, text: 'too many requests; wait and try again' },
   INVALID_INPUT: { status: 400, text: 'the request is not valid' },

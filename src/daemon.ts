@@ -1,13 +1,19 @@
 import { BrokerError } from '../proxy/session.ts'
 import { rulesCheck } from './access/rules/load-rules.ts'
+import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
 import { formatProblems } from './config/problems.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
+import { startClosed } from './daemon/closed.ts'
+import { type JudgedStore, openJudgedStore } from './daemon/judged-store.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
 import { openPorts } from './daemon/ports.ts'
 import { reload } from './daemon/reload.ts'
+import { allRoutes } from './daemon/routes.ts'
+import type { Stage } from './daemon/stage.ts'
 import { type Stopping, stopping } from './daemon/stopping.ts'
+import { verifyOlder } from './daemon/verify-older.ts'
 import type { App } from './http/app.ts'
 import type { WatchedCertificate } from './http/tls-files.ts'
 import type { KindModules } from './kinds/module.ts'
@@ -42,29 +48,90 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | unde
     process.stderr.write(formatProblems(options.configFile, loaded.problems))
     return undefined
   }
+  const { config, warnings } = loaded
+  const logger = options.logger ?? createLogger()
+  for (const warning of warnings) logger.warn(warning, 'configuration')
+  const begin = () => startStage(config, kinds, logger, load)
+  let stage = await begin()
+  let isStopping = false
+  const run = async () => {
+    for (;;) {
+      await stage.stopped
+      if (isStopping || !stage.damaged()) return
+      stage = await begin()
+    }
+  }
+  const stopped = run()
+  return {
+    routes: stage.routes,
+    reload: () => stage.reload(),
+    stop: (how) => {
+      isStopping = true
+      void stage.stop(how).catch(() => undefined) // `stopped` rejects with it
+      return stopped
+    },
+    stopped,
+  }
+}
+
+/** Judges the store, and opens what it allows. */
+async function startStage(
+  config: Config,
+  kinds: KindModules,
+  logger: Logger,
+  load: () => Promise<LoadedConfig>,
+): Promise<Stage> {
   const closing = new AsyncDisposableStack()
   try {
-    const parts = await buildParts(loaded.config, kinds, options.logger ?? createLogger(), closing)
-    for (const warning of loaded.warnings) parts.logger.warn(warning, 'configuration')
-    await recover(parts)
-    const certificates: WatchedCertificate[] = []
-    const app = await openPorts(parts, await startCarriers(parts), certificates, closing)
-    startChores(parts, certificates, closing)
-    parts.logger.info({ url: parts.config.server.publicUrl, config: parts.config.file }, 'ready')
-    return { routes: app.routeTable, reload: () => reload(parts, load), ...stopping(parts, closing) }
+    const judged = await openJudgedStore(config, logger, closing)
+    const { judgement } = judged
+    return judgement.isOpen
+      ? await startOpen(config, judged, kinds, logger, load, closing)
+      : await startClosed(config, { why: judgement.why, code: judgement.found.code }, kinds, logger, closing)
   } catch (error) {
     await closing.disposeAsync()
     throw error
   }
 }
 
+async function startOpen(
+  config: Config,
+  judged: JudgedStore,
+  kindModules: KindModules,
+  logger: Logger,
+  load: () => Promise<LoadedConfig>,
+  closing: AsyncDisposableStack,
+): Promise<Stage> {
+  const parts = await buildParts(config, judged, kindModules, logger, closing)
+  await recover(parts)
+  const { kinds, recordings, sessions } = parts
+  const carriers = await startCarriers({
+    ...parts,
+    protocolNames: kinds.protocols,
+    recorders: recordings,
+    doormanFor: (controls) => sessions.serve(controls),
+  })
+  const onTurnedAway = () => sessions.unidentifiedClientFailed('RATE_LIMITED')
+  const certificates: WatchedCertificate[] = []
+  const routes = allRoutes(parts, carriers.protocols)
+  const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, certificates, closing)
+  startChores(parts, certificates, closing)
+  const life = stopping(parts, closing)
+  const older = verifyOlder(parts, life)
+  logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')
+  return { routes: app.routeTable, reload: () => reload(parts, load), damaged: older.damaged, ...life }
+}
+
 /** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. */
-async function recover({ access, audit, config, kinds, logger, sessions }: Parts): Promise<void> {
+async function recover({ access, audit, config, kinds, logger, mark, sessions }: Parts): Promise<void> {
   const reloaded = await access.reload(config)
   if (!reloaded.ok) throw new BrokerError('CONFIG_INVALID', reloaded.problems.map(({ message }) => message).join('; '))
   const lost = await sessions.recoverLost()
   if (lost > 0) logger.warn({ count: lost }, 'sessions left open by a previous run were closed as daemon-lost')
   await audit.start()
   await kinds.recover()
+  const [named] = (await audit.search({ types: ['mark.created'], limit: 1 })).events
+  if (named?.fields.mark !== mark.id)
+    await audit.append({ type: 'mark.created', actor: 'system', fields: { mark: mark.id } })
   await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost } })
 }

@@ -1,4 +1,5 @@
 import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import { readEvents } from '../audit/read-events.ts'
 import type { Core } from './core.ts'
 import type { GrantEnd } from './grants/grant-keeper.ts'
@@ -14,6 +15,12 @@ const requestRemovals: readonly AuditType[] = [
   'request.voided',
   'decision.made',
 ]
+
+/** How far back {@link recover} reads. */
+export function accessRemovals(): RemovalWindows {
+  const all = (types: readonly AuditType[], ms: number) => types.map((type) => [type, ms] as const)
+  return Object.fromEntries([...all(grantRemovals, longestGrantMs), ...all(requestRemovals, pendingForMs)])
+}
 
 const grantEnds: Partial<Record<AuditType, Pick<GrantEnd, 'state' | 'reason'>>> = {
   'grant.revoked': { state: 'revoked', reason: 'grant-revoked' },

@@ -1,6 +1,7 @@
 import { type SelectQueryBuilder, sql, type Transaction } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import { countRows, readCursor } from '../store/lists.ts'
+import type { Keyring } from '../store/keyring.ts'
 import type { Database } from '../store/schema.ts'
 import type { Db } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
@@ -18,14 +19,24 @@ export interface StoredEvent extends ChainRow {
   readonly text: string | null
 }
 
+export type HeadMacs = Pick<Keyring, 'mac' | 'checkMac'>
+
+const purpose = 'audit-head'
+const headText = ({ installation, seq, hash }: Omit<Head, 'id' | 'mac'>) => `${installation} ${seq} ${hash}`
+
+/** Whether the broker wrote this head: without its key nobody can put events behind it. */
+export function isHeadSigned(head: Head, keyring: HeadMacs): boolean {
+  return head.mac !== null && keyring.checkMac(purpose, headText(head), head.mac)
+}
+
 /** Queries of the audit log. Rows of the chain are only ever inserted. */
-export function createAuditStore(db: Db, installation: string) {
+export function createAuditStore(db: Db) {
   return {
     /** Makes the head row at first start. @throws BrokerError AUDIT_UNAVAILABLE when the log does not end where its head says */
-    open: () => openHead(db, installation),
+    open: (installation: string) => openHead(db, installation),
     /** Links and stores events in one transaction. @returns one record for each; null for one from the spool that is in the log already */
-    commit: (events: readonly PreparedEvent[]): Promise<(AuditRecord | null)[]> =>
-      db.transaction().execute((trx) => commit(trx, events)),
+    commit: (events: readonly PreparedEvent[], keyring: Pick<Keyring, 'mac'>): Promise<(AuditRecord | null)[]> =>
+      db.transaction().execute((trx) => commit(trx, events, keyring)),
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
@@ -43,8 +54,28 @@ export function createAuditStore(db: Db, installation: string) {
     count: (query: AuditQuery, most: number) =>
       countRows(db, matches(db.selectFrom('audit_events').select('audit_events.seq'), query).limit(most)),
     /** Numbers a checkpoint behind its predecessor while the head row is locked. */
-    addCheckpoint: (make: (n: number, head: Head) => CheckpointRow): Promise<CheckpointRow> =>
-      db.transaction().execute((trx) => addCheckpoint(trx, make)),
+    addCheckpoint: (least: number, make: (n: number, head: Head) => CheckpointRow): Promise<CheckpointRow> =>
+      db.transaction().execute((trx) => addCheckpoint(trx, least, make)),
+    /** The hash of one event; undefined when the log has none of that number. */
+    hashAt: async (seq: number): Promise<string | undefined> =>
+      (await db.selectFrom('audit_events').select('hash').where('seq', '=', seq).executeTakeFirst())?.hash,
+    last: () =>
+      db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst(),
+    headIfAny: (): Promise<Head | undefined> =>
+      db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst(),
+    /** Events of one type after `seq` and since an instant, oldest first. */
+    ofType: (type: string, afterSeq: number, since: number, limit: number): Promise<ChainRow[]> =>
+      db
+        .selectFrom('audit_events')
+        .selectAll()
+        .where('type', '=', type)
+        .where('seq', '>', afterSeq)
+        .where('at', '>=', since)
+        .orderBy('seq')
+        .limit(limit)
+        .execute(),
+    newestCheckpoint: (): Promise<CheckpointRow | undefined> =>
+      db.selectFrom('audit_checkpoints').selectAll().orderBy('n', 'desc').limit(1).executeTakeFirst(),
     /** Checkpoints after number `n`, oldest first. */
     checkpoints: (afterN: number, limit: number): Promise<CheckpointRow[]> =>
       db.selectFrom('audit_checkpoints').selectAll().where('n', '>', afterN).orderBy('n').limit(limit).execute(),
@@ -54,7 +85,7 @@ export function createAuditStore(db: Db, installation: string) {
 export type AuditStore = ReturnType<typeof createAuditStore>
 
 async function openHead(db: Db, installation: string): Promise<Head> {
-  const first = { id: 1, installation, seq: 0, hash: genesis(installation) }
+  const first = { id: 1, installation, seq: 0, hash: genesis(installation), mac: null }
   const head = await db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst()
   const last = await db
     .selectFrom('audit_events')
@@ -90,7 +121,11 @@ function lockHead(trx: Transaction<Database>): Promise<Head> {
     .executeTakeFirstOrThrow(() => new Error('the audit log has no head row'))
 }
 
-async function commit(trx: Transaction<Database>, events: readonly PreparedEvent[]): Promise<(AuditRecord | null)[]> {
+async function commit(
+  trx: Transaction<Database>,
+  events: readonly PreparedEvent[],
+  keyring: Pick<Keyring, 'mac'>,
+): Promise<(AuditRecord | null)[]> {
   const head = await lockHead(trx)
   const known = await findKnown(trx, events)
   const rows: ChainRow[] = []
@@ -108,7 +143,9 @@ async function commit(trx: Transaction<Database>, events: readonly PreparedEvent
   await trx.insertInto('audit_events').values(rows).execute()
   if (texts.length > 0) await trx.insertInto('audit_texts').values(texts).execute()
   await insertSubjects(trx, rows)
-  await trx.updateTable('audit_head').set({ seq: last.seq, hash: last.hash }).where('id', '=', 1).execute()
+  const { seq, hash } = last
+  const mac = keyring.mac(purpose, headText({ installation: head.installation, seq, hash }))
+  await trx.updateTable('audit_head').set({ seq, hash, mac }).where('id', '=', 1).execute()
   return records
 }
 
@@ -134,11 +171,12 @@ async function insertSubjects(trx: Transaction<Database>, rows: readonly ChainRo
 
 async function addCheckpoint(
   trx: Transaction<Database>,
+  least: number,
   make: (n: number, head: Head) => CheckpointRow,
 ): Promise<CheckpointRow> {
   const head = await lockHead(trx)
   const last = await trx.selectFrom('audit_checkpoints').select('n').orderBy('n', 'desc').limit(1).executeTakeFirst()
-  const row = make((last?.n ?? 0) + 1, head)
+  const row = make(Math.max((last?.n ?? 0) + 1, least), head)
   await trx.insertInto('audit_checkpoints').values(row).execute()
   return row
 }

@@ -16,8 +16,8 @@ export interface AuditTables {
   audit_texts: { seq: number; salt: string; text: string }
   /** Index for searching by any value; `verify` compares it with the events. */
   audit_subjects: { subject: string; seq: number }
-  /** One row, locked by every commit. */
-  audit_head: { id: number; installation: string; seq: number; hash: string }
+  /** One row, locked by every commit. Its MAC is null in a store of a version without marks. */
+  audit_head: { id: number; installation: string; seq: number; hash: string; mac: string | null }
   audit_checkpoints: { n: number; body: string; signature: string }
 }
 

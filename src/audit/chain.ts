@@ -70,8 +70,9 @@ interface Previous {
   readonly computed?: string
 }
 
-export function createChainCheck(installation: string): ChainCheck {
-  let previous: Previous = { seq: 0, hash: genesis(installation) }
+/** @param after the event that the first row must follow; by default the beginning of the log */
+export function createChainCheck(installation: string, after?: { seq: number; hash: string }): ChainCheck {
+  let previous: Previous = after ?? { seq: 0, hash: genesis(installation) }
   return {
     next: (row) => {
       const problems: Problem[] = []

@@ -23,6 +23,8 @@ export interface Checkpoint {
   /** Id of the signing key. */
   readonly key: string
   readonly recordings: readonly RecordingHead[]
+  /** Id of the mark that goes with the log; missing in those of versions without marks. */
+  readonly mark?: string
 }
 
 /** A checkpoint in the one form that is signed, stored and sent to anchors. */

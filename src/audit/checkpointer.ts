@@ -5,6 +5,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { AnchorSender } from './anchors.ts'
 import type { AuditStore } from './audit-store.ts'
 import { checkpointBytes, encodeCheckpoint, type RecordingHead } from './checkpoint.ts'
+import type { Mark } from './mark/mark.ts'
 
 export interface CheckpointerDeps {
   readonly store: AuditStore
@@ -15,6 +16,9 @@ export interface CheckpointerDeps {
   readonly anchors: readonly AnchorSender[]
   readonly everyMs: number
   readonly everyEvents: number
+  readonly mark: Pick<Mark, 'id' | 'noteCheckpoint'>
+  /** Numbers below it belong to a branch that was given up. */
+  readonly leastNumber: number
   /** Running heads of the open recordings. */
   heads(): readonly RecordingHead[]
 }
@@ -78,17 +82,18 @@ export class Checkpointer {
   }
 
   async #make(): Promise<void> {
-    const { store, keyring, clock, anchors, heads } = this.#deps
+    const { store, keyring, clock, anchors, heads, mark, leastNumber } = this.#deps
     const covered = this.#events
     const at = clock.now()
     let seq = 0
-    const signed = await store.addCheckpoint((n, head) => {
+    const signed = await store.addCheckpoint(leastNumber, (n, head) => {
       seq = head.seq
       const { installation, hash } = head
       const key = keyring.signingKeyId
-      const body = encodeCheckpoint({ v: 1, installation, n, seq, hash, at, key, recordings: heads() })
+      const body = encodeCheckpoint({ v: 1, installation, n, seq, hash, at, key, recordings: heads(), mark: mark.id })
       return { n, body, signature: keyring.sign(checkpointBytes(body)) }
     })
+    await mark.noteCheckpoint(signed.n)
     this.#events -= covered
     this.#lastAt = at
     await Promise.all(anchors.map((anchor) => anchor.offer({ signed, n: signed.n, seq, at })))

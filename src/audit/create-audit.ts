@@ -13,6 +13,9 @@ import { Checkpointer } from './checkpointer.ts'
 import { exportLines } from './export.ts'
 import { follow } from './follow.ts'
 import { GroupCommit } from './group-commit.ts'
+import { findDamage } from './mark/find-damage.ts'
+import type { Fork } from './mark/fork.ts'
+import type { Mark } from './mark/mark.ts'
 import { prepareEvent } from './prepare-event.ts'
 import { fileLines } from './read-lines.ts'
 import { RepeatedEvents } from './repeated.ts'
@@ -32,6 +35,10 @@ export interface AuditDeps {
   readonly spoolPath: string
   /** Running heads of the open recordings. */
   heads(): readonly { sessionId: string; head: string; entries: number }[]
+  /** Moved forward by every commit. */
+  readonly mark: Pick<Mark, 'id' | 'advance' | 'noteCheckpoint' | 'noteDamage'>
+  /** The restore that was confirmed last. */
+  readonly fork: Fork | undefined
   /** For the anchor `stdout`; default standard output. */
   readonly stdout?: WriteLine
   /** Default 5,000. */
@@ -51,6 +58,10 @@ export interface AuditService extends AuditLog {
   /** A last checkpoint. Nothing may be appended afterwards. */
   stop(): Promise<void>
   checkpoint(): Promise<void>
+  /** From now on nothing is appended that gives access. */
+  refuseAppends(why: BrokerError): void
+  /** Verifies the events up to this one. @returns what is wrong, which the mark remembers, or undefined */
+  verifyOlder(lastSeq: number): Promise<string | undefined>
   /** Checks the store against itself, and against those anchors that are files of this machine. */
   verify(options?: Pick<VerifyOptions, 'checkRecording' | 'extraChecks'>): Promise<AuditReport>
   /** How many events match, at most `most`, whatever the cursor. */
@@ -72,8 +83,8 @@ const longestStopMs = 5000
  */
 export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   const { clock, logger, metrics } = deps
-  const store = createAuditStore(deps.db, deps.installation)
-  await store.open()
+  const store = createAuditStore(deps.db)
+  await store.open(deps.installation)
   const spool = await openSpool({ path: deps.spoolPath, keyring: deps.keyring, logger })
   const listeners = new Set<(record: AuditRecord) => void>()
 
@@ -91,10 +102,16 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     everyMs: deps.config.checkpointEveryMs,
     everyEvents: deps.config.checkpointEvents,
     heads: () => toHeads(deps.heads()),
+    mark: deps.mark,
+    leastNumber: (deps.fork?.lostCheckpoint ?? 0) + 1,
   })
 
   const commits = new GroupCommit({
-    commit: store.commit,
+    commit: async (events) => {
+      const records = await store.commit(events, deps.keyring)
+      await deps.mark.advance(records.filter((record) => record !== null))
+      return records
+    },
     mostQueued: deps.mostQueued ?? 10_000,
     deadlineMs: deps.deadlineMs ?? 5000,
     onDurable: (records) => {
@@ -106,7 +123,9 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     },
   })
 
+  let refused: BrokerError | undefined
   const append = async (event: AuditEvent): Promise<AuditRecord> => {
+    if (refused) throw refused
     const stopTimer = metrics.auditAppendSeconds.startTimer()
     const record = await commits.add(prepareEvent(event, clock.now()))
     stopTimer()
@@ -183,6 +202,14 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       await spool.close()
     },
     checkpoint: () => checkpointer.make(),
+    refuseAppends: (why) => {
+      refused = why
+    },
+    verifyOlder: async (lastSeq) => {
+      const what = await findDamage({ store, ...deps, lastSeq })
+      if (what !== undefined) await deps.mark.noteDamage(what)
+      return what
+    },
     verify: (options = {}) =>
       verifyAudit({
         ...options,

@@ -95,11 +95,11 @@ class ExportReader {
     }
   }
 
-  async head(): Promise<Head> {
-    const { installation = '', seq = 0, hash = '' } = this.#header ?? {}
+  async head(): Promise<Pick<Head, 'seq' | 'hash'>> {
+    const { seq = 0, hash = '' } = this.#header ?? {}
     if (this.#end && (this.#end.seq !== seq || this.#end.hash !== hash))
       this.#report('`end` does not match the header in line 1')
-    return { id: 1, installation, seq, hash }
+    return { seq, hash }
   }
 
   get installation(): string {

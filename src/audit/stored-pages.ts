@@ -13,13 +13,14 @@ export function storedCheckpoints(store: Pick<AuditStore, 'checkpoints'>): Async
   )
 }
 
-/** Every event up to `last`, oldest first. */
+/** Every event after `after` and up to `last`, oldest first. */
 export function storedEvents(
   store: Pick<AuditStore, 'page'>,
   last = Number.POSITIVE_INFINITY,
+  after = 0,
 ): AsyncGenerator<readonly StoredEvent[]> {
   return pages(
-    0,
+    after,
     ({ seq }: StoredEvent) => seq,
     async (seq) => (seq < last ? await store.page(seq, Math.min(pageSize, last - seq)) : []),
   )

@@ -53,5 +53,7 @@ export const auditTypes = [
   'recording.read',
   'checkpoint.anchored',
   'store.refused',
+  'mark.created',
+  'audit.forked',
 ] as const
 export type AuditType = (typeof auditTypes)[number]

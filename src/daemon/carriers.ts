@@ -2,11 +2,11 @@ import { protocols } from '../../proxy/protocols.ts'
 import { direct } from '../../proxy/reach/direct.ts'
 import { Trust } from '../../proxy/reach/trust.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
-import { SessionHost } from '../../proxy/relay/session-host.ts'
+import { type HostParts, SessionHost } from '../../proxy/relay/session-host.ts'
 import { BrokerError, type ClientOrigin, type ErrorCode } from '../../proxy/session.ts'
-import type { Carrier } from '../kinds/module.ts'
+import type { Carrier, KindModules } from '../kinds/module.ts'
+import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { Parts } from './parts.ts'
 
 /** The carrying side: the engines of the protocols, and what kinds carry themselves. */
 export interface Carriers {
@@ -14,26 +14,22 @@ export interface Carriers {
   readonly own: readonly Carrier[]
 }
 
-export async function startCarriers({
-  clock,
-  kindModules,
-  kinds,
-  logger,
-  recordings,
-  sessions,
-}: Parts): Promise<Carriers> {
+export interface CarriersDeps extends Pick<HostParts, 'doormanFor' | 'recorders'> {
+  readonly clock: Clock
+  readonly kindModules: KindModules
+  readonly protocolNames: readonly string[]
+  readonly logger: Logger
+}
+
+export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
+  const { clock, kindModules, protocolNames, logger, doormanFor, recorders } = deps
   const onError = (error: unknown, session: string) =>
     logger.error({ err: error, session }, 'a session could not be ended cleanly')
   const now = () => clock.now()
-  const host = new SessionHost({
-    doormanFor: (controls) => sessions.serve(controls),
-    recorders: recordings,
-    onError,
-    now,
-  })
+  const host = new SessionHost({ doormanFor, recorders, onError, now })
   const parts = { host, reach: direct, trust: new Trust(), onError, onRefused: onRefused(logger), now }
   const started: Protocol[] = []
-  for (const name of kinds.protocols) {
+  for (const name of protocolNames) {
     const start = protocols[name]
     if (!start) throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
     started.push(await start(parts))

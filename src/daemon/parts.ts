@@ -16,33 +16,33 @@ import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
 import { newId, newTokenId } from '../store/ids.ts'
 import { settledValue } from '../store/settings.ts'
-import { openStateDir } from '../store/state-dir.ts'
-import { openStore } from '../store/store.ts'
 import { pingStore, watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { openKeysOf } from './keys-of-store.ts'
+import { restoreUnconfirmed } from './closed.ts'
+import { type JudgedStore, openMark } from './judged-store.ts'
 import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
 
 /**
  * Every part of the deciding side, in the order in which they need each other; nothing listens yet.
+ * @param judged its store is closed by its owner, after these parts
  * @param closing collects what must be closed, also when a later part can't be built
  */
 export async function buildParts(
   config: Config,
+  judged: JudgedStore,
   kindModules: KindModules,
   logger: Logger,
   closing: AsyncDisposableStack,
 ) {
   const clock = systemClock
-  const db = await openStore(config.store.url)
-  closing.defer(() => db.destroy())
-  const keyring = await openKeysOf(db, config)
-  openStateDir(config.stateDir)
-  const installation = await settledValue(db, 'installation', () => newId('ins'))
+  const { db, keyring, installation, judgement } = judged
+  if (!judgement.isOpen) throw restoreUnconfirmed(judgement.why)
+  const mark = await openMark(config, judged, closing)
+  const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
   const shared = { config, db, keyring, clock, logger, metrics: createMetrics(), changes: createChanges() }
@@ -59,6 +59,8 @@ export async function buildParts(
     installation,
     config: config.audit,
     spoolPath: takeSpool(config),
+    mark,
+    fork,
     heads: () => sessions.heads(),
   })
   closing.defer(() => audit.stop())
@@ -119,6 +121,9 @@ export async function buildParts(
   return {
     ...shared,
     audit,
+    mark,
+    /** Events up to this one are verified while the daemon runs. */
+    unverified: judgement.unverified,
     recordings,
     oidc,
     identity,

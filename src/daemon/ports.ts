@@ -5,30 +5,34 @@ import { listenTcp } from '../../proxy/ports/listener.ts'
 import { mostOpenFiles } from '../../proxy/ports/open-files.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
 import type { Config } from '../config/config.ts'
-import { type App, buildApp } from '../http/app.ts'
+import { type App, type AppOptions, buildApp } from '../http/app.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
 import { WatchedCertificate } from '../http/tls-files.ts'
 import type { Carriers } from './carriers.ts'
-import type { Parts } from './parts.ts'
-import { allRoutes } from './routes.ts'
+
+export interface PortsDeps extends Pick<AppOptions, 'identity' | 'logger' | 'metrics' | 'routes' | 'refusal'> {
+  readonly config: Config
+  /** A client that had to leave before it said anything, since too many wait. */
+  onTurnedAway(): void
+}
 
 /** Opens every port of the configuration. @param certificates collects those to check for renewal */
 export async function openPorts(
-  parts: Parts,
+  deps: PortsDeps,
   carriers: Carriers,
   certificates: WatchedCertificate[],
   closing: AsyncDisposableStack,
 ): Promise<App> {
-  const { config, logger, metrics } = parts
-  const connections = placesFor(parts)
+  const { config, logger, metrics } = deps
+  const connections = placesFor(deps)
   const metricsServer = await serveMetrics(metrics.registry, config.server.metricsListen, (err) =>
     logger.error({ err }, 'a connection for metrics could not be accepted'),
   )
   closing.defer(() => new Promise<void>((resolve) => metricsServer.close(() => resolve())))
   for (const protocol of carriers.protocols)
     for (const listener of config.listeners[protocol.name] ?? [])
-      closing.use(await openPort(parts, protocol, listener, { certificates, connections }))
-  const app = await openHttp(parts, carriers, { certificates, connections })
+      closing.use(await openPort(deps, protocol, listener, { certificates, connections }))
+  const app = await openHttp(deps, carriers, { certificates, connections })
   closing.defer(() => app.close())
   return app
 }
@@ -39,7 +43,7 @@ interface Shared {
 }
 
 /** The places of all public ports: what the limit of open files allows, and no more. */
-function placesFor({ config, logger, sessions }: Parts): Connections {
+function placesFor({ config, logger, onTurnedAway }: PortsDeps): Connections {
   const files = mostOpenFiles()
   const wanted = config.limits.sessions
   const limits = limitsFor(wanted, files)
@@ -48,12 +52,12 @@ function placesFor({ config, logger, sessions }: Parts): Connections {
   return new Connections({
     limits,
     isProxy: (address) => config.server.trustedProxies.some((range) => includesAddress(range, address)),
-    onTurnedAway: () => sessions.unidentifiedClientFailed('RATE_LIMITED'),
+    onTurnedAway,
   })
 }
 
 async function openPort(
-  { logger }: Parts,
+  { logger }: PortsDeps,
   protocol: Protocol,
   { listen, tls, resource }: NonNullable<Config['listeners'][string]>[number],
   { certificates, connections }: Shared,
@@ -79,16 +83,15 @@ async function openPort(
   }
 }
 
-async function openHttp(parts: Parts, carriers: Carriers, { certificates, connections }: Shared): Promise<App> {
-  const { config, logger } = parts
+async function openHttp(deps: PortsDeps, carriers: Carriers, { certificates, connections }: Shared): Promise<App> {
+  const { config, logger } = deps
   const { tls, publicUrl, trustedProxies, listen } = config.server
   const certificate = tls && new WatchedCertificate(tls, logger)
   const app = await buildApp({
-    ...parts,
+    ...deps,
     publicUrl,
     trustedProxies,
     connections,
-    routes: allRoutes(parts, carriers.protocols),
     ownPaths: carriers.own,
     ...(certificate ? { https: certificate.pem } : {}),
   })

@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
 import { Connections } from '../../proxy/ports/connections.ts'
+import type { BrokerError } from '../../proxy/session.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -28,6 +29,8 @@ export interface AppOptions {
   readonly https?: { cert: string; key: string }
   /** One plugin per feature; each route declares who may call it (`config.access`). */
   readonly routes: readonly FastifyPluginAsync[]
+  /** What every request is answered with, except those for the health of the daemon. */
+  readonly refusal?: BrokerError
   /** Served ahead of all this. */
   readonly ownPaths?: readonly OwnPath[]
   /** Requests per minute of one person, or of one address that is not signed in; default 600. */
@@ -45,6 +48,13 @@ const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 } as const
 const farewellMs = 2000
 
 export type App = FastifyInstance & { readonly routeTable: readonly RouteEntry[] }
+
+/** Also what is no route: a client must not take a closed broker for one that lacks something. */
+function refuseAll(app: FastifyInstance, refusal: BrokerError): void {
+  app.addHook('onRequest', async (request) => {
+    if (!['/healthz', '/readyz'].includes(request.routeOptions.url ?? '')) throw refusal
+  })
+}
 
 /** The HTTP side of the daemon. Denies by default: a route without `config.access` does not register. */
 export async function buildApp(options: AppOptions): Promise<App> {
@@ -91,6 +101,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(wellFormedText)
   const signedIn = guardConnections(app.server, options.connections ?? new Connections())
   await app.register(requestLimits, { perMinute: options.rateLimit ?? 600 })
+  if (options.refusal) refuseAll(app, options.refusal)
   await app.register(authentication, {
     identity: options.identity,
     publicUrl: options.publicUrl,

@@ -1,7 +1,25 @@
 import type { AuditEvent, AuditType } from '../audit/audit.ts'
+import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import { readEvents } from '../audit/read-events.ts'
+import type { Config } from '../config/config.ts'
 import { longestApiTokenMs, longestConnectTokenMs } from '../contract/tokens.ts'
 import type { Core } from './core.ts'
+
+const longestLoginMs = ({ sessionMaxMs }: Pick<Config['oidc'], 'sessionMaxMs'>) =>
+  Math.max(sessionMaxMs, longestConnectTokenMs)
+
+/** How far back {@link recover} reads. */
+export function identityRemovals(config: Pick<Config['oidc'], 'sessionMaxMs'>): RemovalWindows {
+  const forEver = Number.POSITIVE_INFINITY
+  return {
+    'principal.locked': forEver,
+    'principal.unlocked': forEver,
+    'principal.changed': forEver,
+    'login.ended': longestLoginMs(config),
+    'connect-token.revoked': longestLoginMs(config),
+    'token.revoked': longestApiTokenMs,
+  }
+}
 
 /**
  * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
@@ -10,7 +28,6 @@ import type { Core } from './core.ts'
 export async function recover(core: Core): Promise<void> {
   const { audit } = core
   const now = core.clock.now()
-  const longestLoginMs = Math.max(core.config.sessionMaxMs, longestConnectTokenMs)
   const locks: AuditEvent[] = [...audit.spooled()].reverse()
   for await (const event of readEvents(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
@@ -23,7 +40,7 @@ export async function recover(core: Core): Promise<void> {
       core.removals.noteVersion(fields.principal, fields.version)
   }
   const removalTypes: readonly (readonly [AuditType[], number])[] = [
-    [['login.ended', 'connect-token.revoked'], longestLoginMs],
+    [['login.ended', 'connect-token.revoked'], longestLoginMs(core.config)],
     [['token.revoked'], longestApiTokenMs],
   ]
   for (const [types, longestMs] of removalTypes) {

@@ -46,6 +46,8 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   AWS_UNAVAILABLE: 'Try again; operators: the route to STS, and `aws.regions`.',
   AUDIT_UNAVAILABLE: 'Operators: disk space and permissions of the store. Revocation still works.',
   RECORDING_FAILED: 'Operators: disk space and permissions of `recordings.dir`, and its quotas.',
+  RESTORE_UNCONFIRMED:
+    'Operators: the store is not the one that this machine left: a backup, or changed outside the broker. `/readyz` says why and what to run.',
   STORE_UNAVAILABLE: 'Operators: disk and file of the store. Open sessions end after `store.grace`.',
   RATE_LIMITED: 'Wait as long as `Retry-After` says.',
   INVALID_INPUT: 'Correct the field that the message names.',

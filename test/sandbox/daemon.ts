@@ -34,6 +34,8 @@ export interface DaemonOptions {
   readonly through?: readonly string[]
   /** How long it may take until it is ready, 20 s unless told. */
   readonly readyWithinMs?: number
+  /** Wait until `/readyz` says that it is closed, rather than ready. */
+  readonly closed?: boolean
 }
 
 const ours = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
@@ -54,7 +56,7 @@ export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {})
   })
   const log = collect(child)
   try {
-    await ready(files, child, options.readyWithinMs ?? 20_000)
+    await ready(files, child, options)
   } catch (error) {
     await child.stop()
     throw new Error(`the daemon did not get ready: ${(error as Error).message}\n${log()}`, { cause: error })
@@ -72,15 +74,19 @@ function collect(child: GuardedProcess): () => string {
   return () => text
 }
 
-async function ready(files: DaemonFiles, child: GuardedProcess, withinMs: number): Promise<void> {
+async function ready(
+  files: DaemonFiles,
+  child: GuardedProcess,
+  { closed = false, readyWithinMs = 20_000 }: DaemonOptions,
+): Promise<void> {
   const ended = child.exited.then((code) => `it ended with ${code}`)
   let state = ''
   const isReady = async () => {
     state = await Promise.race([ended, probe(files.url)])
     if (state.startsWith('it ended')) throw new Error(state)
-    return state === 'ready'
+    return closed ? state.includes('restore --config') : state === 'ready'
   }
-  await waitUntil(isReady, () => state, withinMs, 25)
+  await waitUntil(isReady, () => state, readyWithinMs, 25)
 }
 
 async function probe(url: string): Promise<string> {

@@ -35,7 +35,7 @@ export async function verifyOffline(options: OfflineOptions): Promise<AuditRepor
   const db = store === undefined ? undefined : openReadOnly(store)
   try {
     return await verifyAudit({
-      source: db ? storeSource(createAuditStore(db, ''), db) : readExport(exportFile ?? ''),
+      source: db ? storeSource(createAuditStore(db), db) : readExport(exportFile ?? ''),
       publicKeyPem: options.publicKeyPem,
       anchors: options.anchorFiles.map((name) => ({ name, lines: fileLines(name) })),
       ...(recordings === undefined ? {} : { checkRecording: (end) => checkRecordingFile(recordings, end) }),

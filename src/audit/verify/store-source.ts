@@ -5,7 +5,10 @@ import type { Problem } from './problem.ts'
 import type { AuditSource } from './verify.ts'
 
 /** The tables of a store, for `verify`. */
-export function storeSource(store: Omit<AuditStore, 'commit' | 'open' | 'addCheckpoint'>, db: Db): AuditSource {
+export function storeSource(
+  store: Pick<AuditStore, 'checkpoints' | 'page' | 'head' | 'subjects'>,
+  db: Db,
+): AuditSource {
   return {
     async *checkpoints() {
       for await (const rows of storedCheckpoints(store)) yield* rows

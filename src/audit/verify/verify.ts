@@ -15,7 +15,7 @@ export interface AuditSource {
   installation(): Promise<string>
   /** Pages, in the order of `seq`. */
   events(): AsyncIterable<readonly StoredEvent[]>
-  head(): Promise<Head>
+  head(): Promise<Pick<Head, 'seq' | 'hash'>>
   /** The search index of these events; an export has none. */
   subjects?(fromSeq: number, toSeq: number): Promise<readonly AuditTables['audit_subjects'][]>
   /** What is wrong with the source itself. */
@@ -179,7 +179,7 @@ class Verification {
     if (this.#options.checkRecording) this.#recordings.addHeads(checkpoint.recordings)
   }
 
-  async #readEvents(): Promise<Head> {
+  async #readEvents(): Promise<Pick<Head, 'seq' | 'hash'>> {
     const { source } = this.#options
     const chain = createChainCheck(this.#installation)
     let lastSeq = 0

@@ -5,6 +5,7 @@ import * as access from './0002-access.ts'
 import * as sessions from './0003-sessions.ts'
 import * as audit from './0004-audit.ts'
 import * as roleCredentials from './0005-role-credentials.ts'
+import * as auditHeadMac from './0006-audit-head-mac.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0003-sessions': sessions,
   '0004-audit': audit,
   '0005-role-credentials': roleCredentials,
+  '0006-audit-head-mac': auditHeadMac,
 }

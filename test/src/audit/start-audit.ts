@@ -8,6 +8,7 @@ import { openKeyring } from '../../../src/store/keyring.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { markIn } from './mark-in.ts'
 
 export function newDir(t: Test): string {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-audit-'))
@@ -26,11 +27,15 @@ export async function openAudit(
   const logged: string[] = []
   const metrics = createMetrics()
   const anchorFile = join(dir, 'anchor.jsonl')
+  const clock = overrides.clock ?? { now: () => 1_800_000_000_000 }
+  const mark = await markIn(dir, { keyring, clock })
   const deps: AuditDeps = {
     db: wrapDb(db),
     installation: 'ins_test',
     keyring,
-    clock: { now: () => 1_800_000_000_000 },
+    clock,
+    mark,
+    fork: undefined,
     logger: createLogger({ level: 'warn', destination: { write: (line: string) => logged.push(line) } }),
     metrics,
     config: { checkpointEveryMs: 300_000, checkpointEvents: 1000, anchors: [{ file: anchorFile }] },
@@ -44,6 +49,7 @@ export async function openAudit(
     if (isClosed) return
     isClosed = true
     await audit.stop()
+    await mark.close()
     await db.destroy()
   }
   t.teardown(close)

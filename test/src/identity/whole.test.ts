@@ -10,6 +10,7 @@ import { openKeyring } from '../../../src/store/keyring.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { config, kinds } from '../access/access-setup.ts'
+import { markIn } from '../audit/mark-in.ts'
 import { from, hour, issuer, ordersId, startedAt, vouched } from './identity-setup.ts'
 
 const address = '192.0.2.7'
@@ -23,8 +24,11 @@ async function start(dir: string) {
   const logger = pino({ level: 'silent' })
   const metrics = createMetrics()
   const changes = createChanges()
+  const mark = await markIn(dir, { keyring, clock })
   const audit = await createAuditLog({
     db,
+    mark,
+    fork: undefined,
     installation: 'ins_test',
     keyring,
     clock,
@@ -51,6 +55,7 @@ async function start(dir: string) {
   const close = async () => {
     access?.close()
     await audit.stop()
+    await mark.close()
     await db.destroy()
   }
   return { identity, access, time, close, audit }

@@ -139,7 +139,8 @@ t.test('any single changed bit of any column of any row is found, and placed', a
   })) {
     for (const { rowid_, ...row } of read.prepare(`select rowid as rowid_, * from ${table}`).all()) {
       for (const [column, value] of Object.entries(row)) {
-        if (value === null || (table === 'audit_head' && column === 'id')) continue
+        // The MAC of the head can only be checked with its key.
+        if (value === null || (table === 'audit_head' && (column === 'id' || column === 'mac'))) continue
         places.push({ table, rowid: Number(rowid_), column, value: value as string | number, at: row[key] as number })
       }
     }

@@ -1,0 +1,245 @@
+import { createHash } from 'node:crypto'
+import type { Keyring } from '../../store/keyring.ts'
+import { pages } from '../../store/pages.ts'
+import type { Logger } from '../../telemetry/logger.ts'
+import { type AuditStore, type Head, isHeadSigned } from '../audit-store.ts'
+import { canonicalJson } from '../canonical.ts'
+import { type ChainRow, createChainCheck, eventHash, genesis } from '../chain.ts'
+import { type Checkpoint, openCheckpoint, readPublicKey } from '../checkpoint.ts'
+import { storedEvents } from '../stored-pages.ts'
+import { type Fork, readFork } from './fork.ts'
+import { type MarkReading, type MarkState, readMark } from './mark-file.ts'
+import { type Anchored, newestAnchor } from './newest-anchor.ts'
+import { type RemovalWindows, StandingRemovals, sinceOf } from './standing-removals.ts'
+
+export interface JudgeDeps {
+  readonly store: AuditStore
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'publicKeyPem'>
+  readonly stateDir: string
+  /** Files of anchors that can be read here. */
+  readonly anchors: readonly string[]
+  readonly installation: string
+  readonly windows: RemovalWindows
+  readonly logger: Pick<Logger, 'warn'>
+  readonly now: number
+}
+
+/** What was found, whatever it means. */
+export interface Found {
+  readonly head: Head
+  readonly mark: MarkReading
+  readonly anchor: Anchored | undefined
+  /** The newest in the store; undefined when there is none, or when it does not verify. */
+  readonly checkpoint: Checkpoint | undefined
+  readonly fork: Fork | undefined
+  /** Names this state of things, so that what is confirmed is what was seen. */
+  readonly code: string
+}
+
+export type Judgement =
+  | { readonly isOpen: false; readonly why: string; readonly found: Found }
+  | {
+      readonly isOpen: true
+      readonly found: Found
+      /** The removals of the whole log. */
+      readonly standing: StandingRemovals
+      /** Events up to this one have not been verified yet. */
+      readonly unverified: number
+    }
+
+/** Whether the store is the one that this machine left; writes nothing. The table in docs/decisions/0021 has every case. */
+export async function judgeStart(deps: JudgeDeps): Promise<Judgement> {
+  const found = await find(deps)
+  const standing = new StandingRemovals(deps.keyring, sinceOf(deps.windows, deps.now))
+  const tail = await tailOf(deps, found)
+  const why =
+    (await headProblem(deps, found)) ??
+    (await markProblem(deps, found)) ??
+    (await anchorProblem(deps, found)) ??
+    (await checkpointProblem(deps, found)) ??
+    (await tailProblem(deps, found, tail)) ??
+    (await removalsProblem(deps, found, standing))
+  return why === undefined ? { isOpen: true, found, standing, unverified: tail.seq } : { isOpen: false, why, found }
+}
+
+async function find(deps: JudgeDeps): Promise<Found> {
+  const { store, keyring, installation, logger } = deps
+  const last = (await store.last()) ?? { seq: 0, hash: genesis(installation) }
+  const head = (await store.headIfAny()) ?? { id: 1, installation, ...last, mac: null }
+  const key = readPublicKey(keyring.publicKeyPem)
+  const mark = await readMark(deps.stateDir, keyring)
+  const anchor = await newestAnchor(deps.anchors, installation, key, (file, err) =>
+    logger.warn({ err, file }, 'an anchor cannot be read, so the log is not compared with it'),
+  )
+  const row = await store.newestCheckpoint()
+  const opened = row && openCheckpoint(row, key)
+  const checkpoint = opened?.ok && opened.checkpoint.n === row?.n ? opened.checkpoint : undefined
+  const fork = (await newest(store, 'audit.forked').then((event) => event && readFork(event))) ?? undefined
+  const state = mark.kind === 'read' ? mark.state : null
+  const code = createHash('sha256')
+    .update(
+      canonicalJson([
+        [installation, head.seq, head.hash, last.seq, last.hash],
+        state ? [state.mark, state.seq, state.hash, state.checkpoint, state.damage] : mark.kind,
+        anchor ? [anchor.checkpoint.n, anchor.checkpoint.seq, anchor.checkpoint.hash] : null,
+      ]),
+    )
+    .digest('hex')
+    .slice(0, 12)
+  return { head, mark, anchor, checkpoint, fork, code }
+}
+
+async function newest(store: AuditStore, type: string): Promise<ChainRow | undefined> {
+  let last: ChainRow | undefined
+  for await (const rows of ofType(store, type, 0)) last = rows.at(-1)
+  return last
+}
+
+async function headProblem({ store, installation }: JudgeDeps, { head }: Found): Promise<string | undefined> {
+  const last = (await store.last()) ?? { seq: 0, hash: genesis(installation) }
+  if (last.seq > 0 && !(await store.headIfAny())) return 'the log has no head row'
+  if (head.installation !== installation) return `the log belongs to another installation, ${head.installation}`
+  return head.seq === last.seq && head.hash === last.hash
+    ? undefined
+    : `the head row of the log names event ${head.seq}, but the log ends at event ${last.seq}`
+}
+
+async function markProblem(deps: JudgeDeps, found: Found): Promise<string | undefined> {
+  const { head, mark } = found
+  if (mark.kind === 'none') return await missingMark(deps, found)
+  if (mark.kind === 'unreadable')
+    return 'the mark in state.dir does not verify: it is damaged, or was made under other keys'
+  const { state } = mark
+  if (state.installation !== deps.installation)
+    return `the mark in state.dir belongs to another installation, ${state.installation}`
+  if (state.damage !== null) return `an earlier run found the log damaged: ${state.damage}`
+  if (head.seq < state.seq) return `the log ends at event ${head.seq}, but it had reached event ${state.seq}`
+  if ((await hashAt(deps, state.seq)) !== state.hash)
+    return `event ${state.seq} of the log is not the one that was written`
+  if (head.seq > state.seq && !isHeadSigned(head, deps.keyring))
+    return `the events after ${state.seq} were not written by this broker`
+  const newestN = Math.max(found.checkpoint?.n ?? 0, found.fork?.lostCheckpoint ?? 0)
+  return newestN < state.checkpoint
+    ? `the store has ${newestN} checkpoints, but there were ${state.checkpoint}`
+    : undefined
+}
+
+/** A mark is made once: what names one shows that it was taken away. */
+async function missingMark({ store }: JudgeDeps, { head, checkpoint, anchor }: Found): Promise<string | undefined> {
+  const named = [
+    ...(head.mac === null ? [] : ['the head of the log']),
+    ...((await newest(store, 'mark.created')) ? ['the log'] : []),
+    ...(checkpoint?.mark === undefined ? [] : ['a checkpoint']),
+    ...(anchor?.checkpoint.mark === undefined ? [] : [`the anchor ${anchor.file}`]),
+  ]
+  return named[0] === undefined ? undefined : `state.dir holds no mark, but ${named[0]} names one`
+}
+
+async function anchorProblem(deps: JudgeDeps, { anchor, fork, head, checkpoint }: Found): Promise<string | undefined> {
+  if (!anchor || anchor.checkpoint.n <= (fork?.lostCheckpoint ?? 0)) return undefined // it tells of what was given up
+  const { n, seq, hash } = anchor.checkpoint
+  if (seq > head.seq || n > (checkpoint?.n ?? 0))
+    return `the log ends at event ${head.seq}, but the anchor ${anchor.file} has seen event ${seq} (checkpoint ${n})`
+  return (await hashAt(deps, seq)) === hash
+    ? undefined
+    : `event ${seq} of the log is not the one that the anchor ${anchor.file} has seen`
+}
+
+async function checkpointProblem(deps: JudgeDeps, { checkpoint, fork }: Found): Promise<string | undefined> {
+  const row = await deps.store.newestCheckpoint()
+  if (!row || row.n <= (fork?.lostCheckpoint ?? 0)) return undefined
+  if (!checkpoint) return `checkpoint ${row.n} of the store does not verify`
+  return (await hashAt(deps, checkpoint.seq)) === checkpoint.hash
+    ? undefined
+    : `event ${checkpoint.seq} of the log is not the one that checkpoint ${checkpoint.n} signs`
+}
+
+interface Place {
+  readonly seq: number
+  readonly hash: string
+}
+
+/** Where verification begins: at the newest checkpoint or at the fork, but no later than at the mark. */
+async function tailOf(deps: JudgeDeps, { checkpoint, fork, mark }: Found): Promise<Place> {
+  const start: Place = { seq: 0, hash: genesis(deps.installation) }
+  const signed = checkpoint && checkpoint.n > (fork?.lostCheckpoint ?? 0) ? checkpoint : undefined
+  const forked = fork && { seq: fork.seq - 1, hash: (await hashAt(deps, fork.seq - 1)) ?? '' }
+  const base = signed ?? forked ?? start
+  const state = mark.kind === 'read' ? mark.state : undefined
+  const { seq, hash } = state && state.seq < base.seq ? state : base
+  return { seq, hash }
+}
+
+async function tailProblem(deps: JudgeDeps, { head }: Found, tail: Place): Promise<string | undefined> {
+  const check = createChainCheck(deps.installation, tail)
+  for await (const rows of storedEvents(deps.store, head.seq, tail.seq))
+    for (const row of rows) {
+      const [problem] = check.next(row)
+      if (problem) return `event ${problem.at} of the log: ${problem.what}`
+    }
+  const [problem] = check.end(head)
+  return problem && `event ${problem.at} of the log: ${problem.what}`
+}
+
+/** Fills `standing` with the removals of the whole log, and compares those up to the mark with its digest. */
+async function removalsProblem(
+  deps: JudgeDeps,
+  { mark }: Found,
+  standing: StandingRemovals,
+): Promise<string | undefined> {
+  const state = mark.kind === 'read' ? mark.state : undefined
+  const marked = new StandingRemovals(deps.keyring, state?.since ?? {})
+  const types = new Set([...Object.keys(standing.since), ...Object.keys(marked.since)])
+  for (const type of types) {
+    const since = Math.min(
+      standing.since[type] ?? Number.MAX_SAFE_INTEGER,
+      marked.since[type] ?? Number.MAX_SAFE_INTEGER,
+    )
+    for await (const rows of ofType(deps.store, type, since))
+      for (const row of rows) {
+        const hash = hashOf(row)
+        standing.add({ ...row, hash })
+        if (state && row.seq <= state.seq) marked.add({ ...row, hash })
+      }
+  }
+  return state === undefined || marked.digest === state.removals
+    ? undefined
+    : 'the revocations, locks and ends in the log are not those that were written'
+}
+
+/** Of what the row says now; the stored one may have been left as it was. */
+function hashOf(row: ChainRow): string {
+  try {
+    return eventHash(row)
+  } catch {
+    return '' // a malformed row
+  }
+}
+
+async function* ofType(store: AuditStore, type: string, since: number): AsyncGenerator<readonly ChainRow[]> {
+  yield* pages(
+    0,
+    ({ seq }: ChainRow) => seq,
+    (seq) => store.ofType(type, seq, since, 1000),
+  )
+}
+
+async function hashAt({ store, installation }: JudgeDeps, seq: number): Promise<string | undefined> {
+  return seq === 0 ? genesis(installation) : await store.hashAt(seq)
+}
+
+/** What a mark begins with after this judgement. */
+export function markStart(
+  { head, mark, checkpoint }: Found,
+  newMarkId: string,
+): Pick<MarkState, 'mark' | 'installation' | 'count' | 'seq' | 'hash' | 'checkpoint'> {
+  const state = mark.kind === 'read' ? mark.state : undefined
+  return {
+    mark: state?.mark ?? newMarkId,
+    installation: head.installation,
+    count: state?.count ?? 0,
+    seq: head.seq,
+    hash: head.hash,
+    checkpoint: Math.max(checkpoint?.n ?? 0, state?.checkpoint ?? 0),
+  }
+}

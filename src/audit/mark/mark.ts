@@ -1,0 +1,108 @@
+import type { Keyring } from '../../store/keyring.ts'
+import type { Clock } from '../../telemetry/clock.ts'
+import { MarkFile, type MarkState, makeMark } from './mark-file.ts'
+import { type RemovalWindows, type Since, type StandingRemovals, sinceOf } from './standing-removals.ts'
+
+/** An event that is in the log. */
+export interface Logged {
+  readonly seq: number
+  readonly at: number
+  readonly type: string
+  readonly hash: string
+}
+
+export interface MarkDeps {
+  readonly stateDir: string
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac'>
+  readonly clock: Clock
+  readonly windows: RemovalWindows
+}
+
+/** Moves the mark forward while the daemon runs. */
+export class Mark {
+  readonly #deps: MarkDeps
+  readonly #file: MarkFile
+  readonly #removals: StandingRemovals
+  #state: MarkState
+  #writing: Promise<unknown> = Promise.resolve()
+
+  private constructor(deps: MarkDeps, file: MarkFile, state: MarkState, removals: StandingRemovals) {
+    this.#deps = deps
+    this.#file = file
+    this.#state = state
+    this.#removals = removals
+  }
+
+  /**
+   * Writes the mark as a whole, for what was judged good, and opens it.
+   * @param start what it says at first
+   * @param standing the removals of the log up to there
+   */
+  static async open(
+    deps: MarkDeps,
+    start: Pick<MarkState, 'mark' | 'installation' | 'count' | 'seq' | 'hash' | 'checkpoint'>,
+    standing: StandingRemovals,
+  ): Promise<Mark> {
+    const { since, digest: removals } = standing
+    const state: MarkState = {
+      ...start,
+      v: 1,
+      count: start.count + 1,
+      at: deps.clock.now(),
+      since,
+      removals,
+      damage: null,
+    }
+    await makeMark(deps.stateDir, deps.keyring, state)
+    return new Mark(deps, await MarkFile.open(deps.stateDir, deps.keyring), state, standing)
+  }
+
+  get id(): string {
+    return this.#state.mark
+  }
+
+  /** Resolves when the mark is at the last of these events, which are in the log. */
+  advance(events: readonly Logged[]): Promise<void> {
+    const last = events.at(-1)
+    if (!last) return Promise.resolve()
+    for (const event of events) this.#removals.add(event)
+    return this.#write({ seq: last.seq, hash: last.hash, ...this.#standing() })
+  }
+
+  /** The checkpoint is in the store. */
+  noteCheckpoint(n: number): Promise<void> {
+    this.#removals.forget(this.#since())
+    return this.#write({ checkpoint: n, ...this.#standing() })
+  }
+
+  /** The log does not verify: the next start stays closed. */
+  noteDamage(what: string): Promise<void> {
+    return this.#write({ damage: what.slice(0, 300) })
+  }
+
+  async close(): Promise<void> {
+    await this.#writing.catch(() => undefined) // reported to whom it concerned
+    await this.#file.close()
+  }
+
+  #since(): Since {
+    return sinceOf(this.#deps.windows, this.#deps.clock.now())
+  }
+
+  #standing(): Pick<MarkState, 'since' | 'removals'> {
+    return { since: this.#removals.since, removals: this.#removals.digest }
+  }
+
+  /** One at a time; each on top of the one before, also where that could not be written. */
+  #write(change: Partial<MarkState>): Promise<void> {
+    const { count } = this.#state
+    this.#state = { ...this.#state, ...change, count: count + 1, at: this.#deps.clock.now() }
+    const state = this.#state
+    const written = this.#writing.then(
+      () => this.#file.write(state),
+      () => this.#file.write(state),
+    )
+    this.#writing = written
+    return written
+  }
+}

@@ -1,0 +1,124 @@
+import type { Doorman } from '../../proxy/doorman.ts'
+import { BrokerError } from '../../proxy/session.ts'
+import type { Config } from '../config/config.ts'
+import { healthRoutes } from '../http/routes/health.ts'
+import type { WatchedCertificate } from '../http/tls-files.ts'
+import type { IdentityService } from '../identity/identity.ts'
+import type { KindModules } from '../kinds/module.ts'
+import { StartedKinds } from '../kinds/started-kinds.ts'
+import { systemClock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { createMetrics } from '../telemetry/metrics.ts'
+import { repeat } from '../telemetry/repeat.ts'
+import { startCarriers } from './carriers.ts'
+import { openPorts } from './ports.ts'
+import type { Stage } from './stage.ts'
+
+/** What clients of a broker are told that does not trust its store. Why is on `/readyz` and in its log. */
+export function restoreUnconfirmed(cause?: string): BrokerError {
+  return new BrokerError('RESTORE_UNCONFIRMED', undefined, {
+    ...(cause === undefined ? {} : { cause: new Error(cause) }),
+    hint: 'Ask the operators of the broker: /readyz says why, and what to run.',
+  })
+}
+
+export interface Distrust {
+  readonly why: string
+  /** What `restore --confirm` expects. */
+  readonly code: string
+}
+
+/** What an operator reads on `/readyz` and in the log. */
+export function whatToDo({ why, code }: Distrust, configFile: string): string[] {
+  return [
+    why,
+    'nothing opens: stop the daemon, then either put back the newest store, or accept this one, which ends every grant, login ' +
+      `and token: sallyport restore --config ${configFile} --confirm ${code}`,
+  ]
+}
+
+/** Serves only refusals: the store is not the one that this machine left. Nothing is written to it. */
+export async function startClosed(
+  config: Config,
+  distrust: Distrust,
+  kindModules: KindModules,
+  logger: Logger,
+  closing: AsyncDisposableStack,
+): Promise<Stage> {
+  const problems = whatToDo(distrust, config.file)
+  const refusal = restoreUnconfirmed(distrust.why)
+  const carriers = await startCarriers({
+    clock: systemClock,
+    kindModules: [],
+    protocolNames: new StartedKinds(kindModules).protocols,
+    logger,
+    recorders: { resume: () => Promise.reject(refusal) },
+    doormanFor: () => refusingDoorman(refusal),
+  })
+  const certificates: WatchedCertificate[] = []
+  const app = await openPorts(
+    {
+      config,
+      logger,
+      metrics: createMetrics(),
+      identity: refusingIdentity(refusal),
+      routes: [healthRoutes({ unready: async () => problems })],
+      refusal,
+      onTurnedAway: () => {},
+    },
+    carriers,
+    certificates,
+    closing,
+  )
+  const refresh = async () => {
+    for (const certificate of certificates) certificate.refresh()
+  }
+  closing.defer(repeat('look for new certificates', 10_000, refresh, logger))
+  logger.error({ problems }, 'closed: the store is not trusted')
+  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
+  let isStopping = false
+  return {
+    routes: app.routeTable,
+    damaged: () => false,
+    reload: async () => logger.warn('closed: a configuration takes effect after a restart'),
+    stop: () => {
+      if (!isStopping) closing.disposeAsync().then(resolve, reject)
+      isStopping = true
+      return stopped
+    },
+    stopped,
+  }
+}
+
+function refusingIdentity(refusal: BrokerError): IdentityService {
+  const refuse = () => Promise.reject(refusal)
+  return {
+    authenticate: refuse,
+    principal: refuse,
+    findPrincipal: refuse,
+    credential: refuse,
+    tokenKeys: refuse,
+    identify: refuse,
+    sweep: refuse,
+  }
+}
+
+function refusingDoorman(refusal: BrokerError): Doorman {
+  const refuse = () => Promise.reject(refusal)
+  return {
+    place: { daemon: 0, front: 0 },
+    tokenKeys: refuse,
+    identify: refuse,
+    open: refuse,
+    lease: refuse,
+    started: refuse,
+    end: refuse,
+    mayCancel: () => false,
+    cancel: async () => false,
+    cancelled: () => {},
+    refused: () => {},
+    unidentifiedClientFailed: () => {},
+    phase: () => {},
+    report: () => {},
+  }
+}

@@ -1,0 +1,71 @@
+import { accessRemovals } from '../access/recover.ts'
+import { createAuditStore } from '../audit/audit-store.ts'
+import { type Judgement, judgeStart, markStart } from '../audit/mark/judge.ts'
+import { Mark } from '../audit/mark/mark.ts'
+import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
+import type { Config } from '../config/config.ts'
+import { identityRemovals } from '../identity/recover.ts'
+import { newId, newTokenId } from '../store/ids.ts'
+import type { Keyring } from '../store/keyring.ts'
+import { settledValue } from '../store/settings.ts'
+import { openStateDir } from '../store/state-dir.ts'
+import { type Db, openStore } from '../store/store.ts'
+import { systemClock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import { openKeysOf } from './keys-of-store.ts'
+
+export interface JudgedStore {
+  readonly db: Db
+  readonly keyring: Keyring
+  readonly installation: string
+  readonly judgement: Judgement
+}
+
+/**
+ * Opens the store with its keys, and judges whether it is the one that this machine left. Nothing is written to the log.
+ * @param closing closes the store
+ */
+export async function openJudgedStore(
+  config: Config,
+  logger: Logger,
+  closing: AsyncDisposableStack,
+): Promise<JudgedStore> {
+  const db = await openStore(config.store.url)
+  closing.defer(() => db.destroy())
+  const keyring = await openKeysOf(db, config)
+  openStateDir(config.stateDir)
+  const installation = await settledValue(db, 'installation', () => newId('ins'))
+  const judgement = await judgeStart({
+    store: createAuditStore(db),
+    keyring,
+    stateDir: config.stateDir,
+    anchors: anchorFiles(config),
+    installation,
+    windows: windowsOf(config),
+    logger,
+    now: systemClock.now(),
+  })
+  return { db, keyring, installation, judgement }
+}
+
+/** The mark for a store that was judged good. It is made when there is none. */
+export async function openMark(
+  config: Config,
+  { keyring, judgement }: JudgedStore,
+  closing: AsyncDisposableStack,
+): Promise<Mark> {
+  if (!judgement.isOpen) throw new Error('a store that is not trusted has no mark')
+  const deps = { stateDir: config.stateDir, keyring, clock: systemClock, windows: windowsOf(config) }
+  const mark = await Mark.open(deps, markStart(judgement.found, `mrk_${newTokenId()}`), judgement.standing)
+  closing.defer(() => mark.close())
+  return mark
+}
+
+export function anchorFiles({ audit }: Pick<Config, 'audit'>): string[] {
+  return audit.anchors.flatMap((anchor) => ('file' in anchor ? [anchor.file] : []))
+}
+
+function windowsOf({ oidc }: Config): RemovalWindows {
+  const forEver = Number.POSITIVE_INFINITY
+  return { ...identityRemovals(oidc), ...accessRemovals(), 'mark.created': forEver, 'audit.forked': forEver }
+}
