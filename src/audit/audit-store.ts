@@ -1,7 +1,7 @@
 import { type SelectQueryBuilder, sql, type Transaction } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
-import { countRows, readCursor } from '../store/lists.ts'
 import type { Keyring } from '../store/keyring.ts'
+import { countRows, readCursor } from '../store/lists.ts'
 import type { Database } from '../store/schema.ts'
 import type { Db } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'

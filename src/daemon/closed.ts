@@ -113,7 +113,7 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     lease: refuse,
     started: refuse,
     end: refuse,
-    mayCancel: () => false,
+    mayCancel: async () => false,
     cancel: async () => false,
     cancelled: () => {},
     refused: () => {},

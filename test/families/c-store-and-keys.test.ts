@@ -18,6 +18,7 @@ async function copied(): Promise<DaemonFiles> {
   const files = await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'copy-')))
   cpSync(first.databaseFile, files.databaseFile)
   cpSync(first.keysDir, files.keysDir, { recursive: true })
+  cpSync(first.stateDir, files.stateDir, { recursive: true })
   return files
 }
 
