@@ -1,5 +1,5 @@
 import type { Doorman } from '../../proxy/doorman.ts'
-import { BrokerError } from '../../proxy/session.ts'
+import type { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import { healthRoutes } from '../http/routes/health.ts'
 import type { WatchedCertificate } from '../http/tls-files.ts'
@@ -11,31 +11,9 @@ import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { repeat } from '../telemetry/repeat.ts'
 import { startCarriers } from './carriers.ts'
+import { type Distrust, restoreUnconfirmed, whatToDo } from './distrust.ts'
 import { openPorts } from './ports.ts'
 import type { Stage } from './stage.ts'
-
-/** What clients of a broker are told that does not trust its store. Why is on `/readyz` and in its log. */
-export function restoreUnconfirmed(cause?: string): BrokerError {
-  return new BrokerError('RESTORE_UNCONFIRMED', undefined, {
-    ...(cause === undefined ? {} : { cause: new Error(cause) }),
-    hint: 'Ask the operators of the broker: /readyz says why, and what to run.',
-  })
-}
-
-export interface Distrust {
-  readonly why: string
-  /** What `restore --confirm` expects. */
-  readonly code: string
-}
-
-/** What an operator reads on `/readyz` and in the log. */
-export function whatToDo({ why, code }: Distrust, configFile: string): string[] {
-  return [
-    why,
-    'nothing opens: stop the daemon, then either put back the newest store, or accept this one, which ends every grant, login ' +
-      `and token: sallyport restore --config ${configFile} --confirm ${code}`,
-  ]
-}
 
 /** Serves only refusals: the store is not the one that this machine left. Nothing is written to it. */
 export async function startClosed(

@@ -20,7 +20,7 @@ import { pingStore, watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { restoreUnconfirmed } from './closed.ts'
+import { restoreUnconfirmed } from './distrust.ts'
 import { type JudgedStore, openMark } from './judged-store.ts'
 import { takeSpool } from './take-spool.ts'
 

@@ -1,4 +1,4 @@
-import { restoreUnconfirmed } from './closed.ts'
+import { restoreUnconfirmed } from './distrust.ts'
 import type { Parts } from './parts.ts'
 import type { Stopping } from './stopping.ts'
 

@@ -10,7 +10,7 @@ export type Since = Readonly<Record<string, number>>
 
 const dayMs = 86_400_000
 
-/** The beginning of a day for each type; 0 for what matters for ever. */
+/** The beginning of a day for each type; 0 for what always matters. */
 export function sinceOf(windows: RemovalWindows, now: number): Since {
   const start = (window: number) =>
     window === Number.POSITIVE_INFINITY ? 0 : Math.max(0, Math.floor((now - window) / dayMs) * dayMs)
