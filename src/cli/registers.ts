@@ -13,6 +13,7 @@ import { registerConfig } from './operate/config.ts'
 import { registerLock } from './operate/lock.ts'
 import { registerRecordings } from './operate/recordings.ts'
 import { registerServe } from './operate/serve.ts'
+import { registerServiceAccounts } from './operate/service-accounts.ts'
 import { registerSessions } from './operate/sessions.ts'
 import { registerTokens } from './operate/tokens.ts'
 
@@ -28,6 +29,7 @@ export const registers: readonly Register[] = [
   registerAws,
   registerSessions,
   registerTokens,
+  registerServiceAccounts,
   registerLock,
   registerAudit,
   registerRecordings,

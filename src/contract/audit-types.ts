@@ -8,6 +8,8 @@ export const auditTypes = [
   'principal.changed',
   'principal.locked',
   'principal.unlocked',
+  'service-account.accepted',
+  'service-account.withdrawn',
   'token.created',
   'token.revoked',
   'connect-token.issued',

@@ -26,7 +26,15 @@ const DirectoryEntry = object({
 
 export type DirectoryEntry = Shape<typeof DirectoryEntry>
 
-/** People and service accounts, for admins. */
+const own = {
+  access: 'user',
+  interactive: true,
+  params: object({ id: Type.String({ minLength: 1, maxLength: 128, description: 'Id or name' }) }),
+  body: Type.Union([Type.Null(), object({})]),
+  answer: { 200: object({ principal: PrincipalView }) },
+} as const
+
+/** People and service accounts, for admins; service accounts for their owners. */
 export const principalRoutes = {
   'GET /api/v1/principals': {
     summary: 'People and service accounts, in the order of their ids',
@@ -57,8 +65,22 @@ export const principalRoutes = {
     body: Why,
     answer: { 200: object({ principal: PrincipalView }) },
   },
+  'GET /api/v1/service-accounts': {
+    summary: 'The service accounts that the caller answers for',
+    access: 'user',
+    scope: 'read',
+    answer: { 200: object({ serviceAccounts: list(PrincipalView) }) },
+  },
+  'POST /api/v1/service-accounts/:id/accept': {
+    summary: 'Agrees to one’s own service account: it acts with what both hold',
+    ...own,
+  },
+  'POST /api/v1/service-accounts/:id/withdraw': {
+    summary: 'Agrees no longer: its sessions, grants and tokens end',
+    ...own,
+  },
   'POST /api/v1/service-accounts': {
-    summary: 'Creates a service account',
+    summary: 'Creates a service account; it acts once its owner has accepted it',
     access: 'admin',
     interactive: true,
     body: object({
@@ -70,7 +92,7 @@ export const principalRoutes = {
       groups: Type.Optional(
         Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
           maxItems: 100,
-          description: 'Groups that rules match; none that gives a role',
+          description: 'Groups that rules match, of those that its owner is in; none that gives a role',
         }),
       ),
     }),

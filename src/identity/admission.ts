@@ -41,7 +41,7 @@ const doors = {
   token: { takes: ['api-token', 'connect-token'] },
   /** A call of the API, before its handler; the route says what else it demands. */
   api: { takes: callers },
-  /** Making a token that acts as its maker or a service account. */
+  /** Making a token that acts as its maker or a service account, or agreeing to one. */
   'api-token': { takes: logins, interactive: true },
   request: { takes: callers, scope: 'request', stepUp: 'now' },
   denial: { takes: logins, interactive: true },

@@ -7,7 +7,12 @@ import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
 import { rolesOf } from './directory/roles.ts'
-import { createServiceAccount, type ServiceAccountAsk } from './directory/service-accounts.ts'
+import {
+  acceptServiceAccount,
+  createServiceAccount,
+  type ServiceAccountAsk,
+  withdrawServiceAccount,
+} from './directory/service-accounts.ts'
 import type { IdentityService } from './identity.ts'
 import type { IdentityDeps } from './identity-deps.ts'
 import { LoginKeeper } from './logins/login-keeper.ts'
@@ -33,6 +38,11 @@ export interface Identity extends IdentityService {
   lock(login: Login, reference: string, why: string): Promise<Principal>
   unlock(login: Login, reference: string, why: string): Promise<Principal>
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
+  /** Those that this person answers for. */
+  serviceAccounts(login: Login): Promise<Principal[]>
+  /** Agrees to one's own service account, or no longer. @throws BrokerError NOT_FOUND */
+  acceptServiceAccount(login: Login, reference: string): Promise<Principal>
+  withdrawServiceAccount(login: Login, reference: string): Promise<Principal>
 }
 
 /** Builds identity, and learns from the audit log what was removed before this daemon started. */
@@ -93,6 +103,9 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),
     createServiceAccount: (login, ask) => createServiceAccount(core, login, ask),
+    serviceAccounts: (login) => core.directory.ownedBy(login.principal.id),
+    acceptServiceAccount: (login, reference) => acceptServiceAccount(core, login, reference),
+    withdrawServiceAccount: (login, reference) => withdrawServiceAccount(core, login, reference),
   }
 }
 

@@ -21,6 +21,8 @@ export interface Principal {
   readonly lockedAt: number | null
   /** Who answers for a service account. */
   readonly ownerId: string | null
+  /** Who made a service account; null for people, and where it is not known. */
+  readonly madeBy: string | null
 }
 
 /** An authenticated login or token. Every HTTP request and websocket has one once it is authenticated. */

@@ -23,7 +23,7 @@ export function identityRemovals(config: Pick<Config['oidc'], 'sessionMaxMs'>): 
 
 /**
  * At start: learns from the audit log, and from its spool, who is locked, which logins and tokens were ended, and the
- * newest version of each principal. So a row that was restored while the daemon was down does not count either.
+ * newest version of each principal, and who made which service account. So a row that was restored while the daemon was down does not count either.
  */
 export async function recover(core: Core): Promise<void> {
   const { audit } = core
@@ -38,6 +38,10 @@ export async function recover(core: Core): Promise<void> {
   for await (const { fields } of readEvents(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
       core.removals.noteVersion(fields.principal, fields.version)
+  }
+  for await (const { actor, fields } of readEvents(audit, ['principal.created'], 0)) {
+    if (fields.kind === 'service' && typeof fields.principal === 'string')
+      core.directory.noteMaker(fields.principal, actor)
   }
   const removalTypes: readonly (readonly [AuditType[], number])[] = [
     [['login.ended', 'connect-token.revoked'], longestLoginMs(core.config)],

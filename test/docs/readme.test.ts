@@ -39,7 +39,7 @@ t.test('every command of `sallyport` that the README names is there, and all of 
     one.commands.length > 0 ? one.commands.map((sub) => `${one.name()} ${sub.name()}`) : [one.name()],
   )
   const [table = ''] = /\| engineer[\s\S]*?\n\n/.exec(readme) ?? []
-  const named = [...table.matchAll(/`([a-z ]+)`/g)].map(([, name = '']) => name)
+  const named = [...table.matchAll(/`([a-z -]+)`/g)].map(([, name = '']) => name)
   for (const name of named)
     t.ok(
       names.some((one) => one === name || one.startsWith(`${name} `)),

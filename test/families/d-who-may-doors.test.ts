@@ -147,6 +147,7 @@ t.test('D1: a connect token goes with whoever made the API token behind it', asy
   const alice = (await setup.begin('alice')).login
   const dave = (await setup.begin('dave')).login
   const robot = await identity.createServiceAccount(dave, { name: 'robot', owner: alice.principal.id })
+  await identity.acceptServiceAccount(alice, 'robot')
   setup.grantTo(robot.id)
   const ofAlice = { name: 'etl', scopes: ['connect'], durationMs: hour, serviceAccount: 'robot' } as const
   const made = await identity.apiTokens.create(alice, ofAlice)
@@ -155,7 +156,7 @@ t.test('D1: a connect token goes with whoever made the API token behind it', asy
   const { token, view } = await identity.connectTokens.issue(byToken, { resource: ordersId })
   t.match(await identity.identify({ by: 'token', token }, from(address)), { principalId: robot.id })
   await identity.lock(dave, alice.principal.id, 'left')
-  await t.rejects(identity.identify({ by: 'token', token }, from(address)), { code: 'TOKEN_INVALID' })
+  await t.rejects(identity.identify({ by: 'token', token }, from(address)), { code: 'PRINCIPAL_LOCKED' })
   t.equal(await identity.credential({ kind: 'connect-token', id: view.id }), undefined)
 })
 

@@ -166,6 +166,8 @@ export function refuseDecider(
   if (decider.id === parties.beneficiary.id) return 'you would receive this access'
   if (decider.id === parties.requester.ownerId || decider.id === parties.beneficiary.ownerId)
     return 'you own the service account in this request'
+  if (decider.id === parties.requester.madeBy || decider.id === parties.beneficiary.madeBy)
+    return 'you made the service account in this request'
   const earlier = decisions.find((d) => d.principalId === decider.id && d.requestDigest === request.digest)
   if (earlier) return `you have already decided stage ${earlier.stage + 1}; one person fills one stage`
   if (!fillsStage(stage, decider, parties.beneficiary)) {

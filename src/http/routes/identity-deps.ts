@@ -5,7 +5,16 @@ import type { Lists } from '../lists.ts'
 export interface IdentityRoutesDeps {
   readonly identity: Pick<
     Identity,
-    'logins' | 'apiTokens' | 'connectTokens' | 'principals' | 'lock' | 'unlock' | 'createServiceAccount'
+    | 'logins'
+    | 'apiTokens'
+    | 'connectTokens'
+    | 'principals'
+    | 'lock'
+    | 'unlock'
+    | 'createServiceAccount'
+    | 'serviceAccounts'
+    | 'acceptServiceAccount'
+    | 'withdrawServiceAccount'
   >
   readonly lists: Pick<Lists, 'read'>
   readonly publicUrl: string

@@ -16,6 +16,15 @@ export const administrationRoutes =
         principal: await identity[verb](login, params.id, reason),
       }))
     }
+    route(app, 'GET /api/v1/service-accounts', async ({ login }) => ({
+      serviceAccounts: await identity.serviceAccounts(login),
+    }))
+    route(app, 'POST /api/v1/service-accounts/:id/accept', async ({ login, params }) => ({
+      principal: await identity.acceptServiceAccount(login, params.id),
+    }))
+    route(app, 'POST /api/v1/service-accounts/:id/withdraw', async ({ login, params }) => ({
+      principal: await identity.withdrawServiceAccount(login, params.id),
+    }))
     route(app, 'POST /api/v1/service-accounts', async ({ login, body }) => ({
       principal: await identity.createServiceAccount(login, body),
     }))

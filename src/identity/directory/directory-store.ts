@@ -17,6 +17,7 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
         .where((e) => e.or([e('username', '=', name), e('display_name', '=', name), e('subject', '=', name)]))
         .limit(100)
         .execute(),
+    ownedBy: (id: string) => all().where('owner_id', '=', id).execute(),
     page: (query: ListQuery, cursor: string | undefined, limit: number) => {
       const select = all().where(matching(query, columns)).orderBy('id').limit(limit)
       return (cursor === undefined ? select : select.where('id', '>', cursor)).execute()

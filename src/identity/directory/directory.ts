@@ -1,4 +1,4 @@
-import { BrokerError } from '../../../proxy/session.ts'
+import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import { type ListPage, type ListQuery, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import type { Principal } from '../principal.ts'
@@ -17,6 +17,8 @@ export class Directory {
   readonly #deps: DirectoryDeps
   readonly #store: DirectoryStore
   readonly #reported = new Set<string>()
+  /** Who made which service account, from the audit log. */
+  readonly #makers = new Map<string, string>()
 
   constructor(deps: DirectoryDeps) {
     this.#deps = deps
@@ -56,6 +58,16 @@ export class Directory {
     return row && this.#isGenuine(row) ? row : undefined
   }
 
+  /** The audit log knows who made this service account. */
+  noteMaker(id: string, makerId: string): void {
+    this.#makers.set(id, makerId)
+  }
+
+  /** The service accounts that this person answers for. */
+  ownedBy(id: string): Promise<Principal[]> {
+    return this.#genuine(this.#store.ownedBy(id))
+  }
+
   isSubjectTaken(issuer: string, subject: string): Promise<boolean> {
     return this.#store.isSubjectTaken(issuer, subject)
   }
@@ -81,26 +93,33 @@ export class Directory {
     const full = { ...seen, ...claims, active: 1 }
     if (!isSameToRules(narrowed, row)) {
       const version = await this.write(narrowed)
-      this.#publish(row.id)
+      await this.#publishWithOwned(row.id)
       await this.#deps.audit.appendRemoval(changed(narrowed, row, { version }))
     }
     if (!isSameToRules(full, narrowed)) await this.#deps.audit.append(changed(full, narrowed))
     await this.write(full)
     if (!isSameToRules(full, row)) await this.publishSharers(full)
-    if (!isSameToRules(full, narrowed)) this.#publish(row.id)
+    if (!isSameToRules(full, narrowed)) await this.#publishWithOwned(row.id)
   }
 
-  /** A principal that the provider no longer knows. Grants and sessions end before it is stored. */
-  async deactivate(id: string): Promise<void> {
+  /** A principal that the provider no longer knows, with the service accounts it owns. Grants and sessions end before it is stored. */
+  async deactivate(id: string, text = 'this identity is no longer active at the identity provider'): Promise<void> {
     const row = await this.row(id)
     if (row?.active !== 1) return
-    const decidedAt = this.#deps.clock.now()
-    const text = 'this identity is no longer active at the identity provider'
     const inactive = { ...row, active: 0 }
-    this.#deps.changes.publish({ what: 'principal', id, reason: 'principal-inactive', text, decidedAt })
+    await this.cut(id, { reason: 'principal-inactive', text })
     const version = await this.write(inactive)
-    this.#publish(id) // now the store says so too, and grants are judged by it
+    await this.#publishWithOwned(id) // now the store says so too, and grants are judged by it
     await this.#deps.audit.appendRemoval(changed(inactive, row, { version }))
+  }
+
+  /** Ends the sessions of a principal, then those of the service accounts it owns. */
+  async cut(id: string, { reason, text }: { reason: EndReason; text: string }): Promise<void> {
+    const { changes, clock } = this.#deps
+    const decidedAt = clock.now()
+    changes.publish({ what: 'principal', id, reason, text, decidedAt })
+    for (const owned of await this.#ownedIds(id))
+      changes.publish({ what: 'principal', id: owned, reason, text: `of its owner: ${text}`, decidedAt })
   }
 
   /** An e-mail that two principals share belongs to neither: rules that name it must be applied to the others again. */
@@ -111,6 +130,21 @@ export class Directory {
 
   #publish(id: string): void {
     this.#deps.changes.publish({ what: 'directory', id })
+  }
+
+  /** Service accounts hold at most what their owner holds. */
+  async #publishWithOwned(id: string): Promise<void> {
+    for (const one of [id, ...(await this.#ownedIds(id))]) this.#publish(one)
+  }
+
+  /** Without their owner they stop anyway, also when the store cannot say here which they are. */
+  async #ownedIds(id: string): Promise<string[]> {
+    try {
+      return (await this.#store.ownedBy(id)).map((row) => row.id)
+    } catch (error) {
+      this.#deps.logger.error({ err: error, principal: id }, 'could not look up the service accounts of an identity')
+      return []
+    }
   }
 
   async #byId(reference: string): Promise<Principal | undefined> {
@@ -154,6 +188,16 @@ export class Directory {
   }
 
   async #toPrincipal(row: PrincipalRow): Promise<Principal> {
+    const principal = await this.#described(row)
+    return row.kind === 'service' ? underOwner(principal, await this.#ownerOf(row)) : principal
+  }
+
+  async #ownerOf({ owner_id: id }: PrincipalRow): Promise<Principal | undefined> {
+    const owner = id === null ? undefined : await this.row(id)
+    return owner && owner.kind !== 'service' ? await this.#described(owner) : undefined
+  }
+
+  async #described(row: PrincipalRow): Promise<Principal> {
     const isLabel =
       row.email_key !== null && row.email_verified === 1 && !(await this.#store.isEmailShared(row.email_key, row.id))
     const email = isLabel ? row.email : null
@@ -169,8 +213,16 @@ export class Directory {
       active: row.active === 1,
       lockedAt: this.#deps.removals.lockedAt(row.id) ?? row.locked_at,
       ownerId: row.owner_id,
+      madeBy: this.#makers.get(row.id) ?? null,
     }
   }
+}
+
+/** It holds at most what its owner holds, and stops with them. */
+function underOwner(account: Principal, owner: Principal | undefined): Principal {
+  const groups = account.groups.filter((group) => owner?.groups.includes(group))
+  const active = account.active && owner?.active === true
+  return { ...account, groups, active, lockedAt: account.lockedAt ?? owner?.lockedAt ?? null }
 }
 
 function ambiguous(reference: string, found: readonly Principal[]): BrokerError {

@@ -20,7 +20,7 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
   deps.removals.lock(principal.id, lockedAt)
   deps.removals.unstoredLocks.add(principal.id)
   const text = `the identity was locked by ${name}${why ? `: ${why}` : ''}`
-  await cut(deps, principal.id, text)
+  await deps.directory.cut(principal.id, { reason: 'principal-locked', text })
   await storeLock(deps, principal.id)
   await deps.audit.appendRemoval({
     type: 'principal.locked',
@@ -47,6 +47,9 @@ export async function unlockPrincipal(
   return await deps.mutex.run(principal.id, async () => {
     if ((await deps.directory.principal(principal.id))?.lockedAt == null)
       throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
+    const row = await deps.directory.row(principal.id)
+    if (deps.removals.lockedAt(principal.id) === undefined && row?.locked_at == null)
+      throw new BrokerError('INVALID_INPUT', `the owner of ${principal.name} is locked; unlock them instead`)
     const { actor, name } = actorOf(login)
     const { at } = await deps.audit.append({
       type: 'principal.unlocked',
@@ -56,8 +59,8 @@ export async function unlockPrincipal(
     })
     deps.removals.noteUnlock(principal.id, at)
     await eraseHeld(deps, principal.id)
-    const row = await deps.directory.row(principal.id)
-    if (row) await deps.directory.write({ ...row, locked_at: null })
+    const newest = await deps.directory.row(principal.id)
+    if (newest) await deps.directory.write({ ...newest, locked_at: null })
     deps.removals.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
@@ -76,20 +79,6 @@ export async function storeLock(deps: LockDeps, id: string): Promise<void> {
     deps.removals.unstoredLocks.delete(id)
   } catch (error) {
     deps.logger.error({ err: error, principal: id }, 'could not store a lock; it is in effect and will be stored later')
-  }
-}
-
-/** Sessions of the identity, and those opened with a token that it made for a service account. */
-async function cut(deps: LockDeps, id: string, text: string): Promise<void> {
-  const decidedAt = deps.clock.now()
-  deps.changes.publish({ what: 'principal', id, reason: 'principal-locked', text, decidedAt })
-  try {
-    const made = (await deps.tokens.apiTokensOf(id)).filter((row) => row.principal_id !== id)
-    const issued = (await Promise.all(made.map((row) => deps.tokens.issuedBy(row.id)))).flat()
-    for (const row of [...made, ...issued])
-      deps.changes.publish({ what: 'token', id: row.id, reason: 'principal-locked', text, decidedAt })
-  } catch (error) {
-    deps.logger.error({ err: error, principal: id }, 'could not look up the tokens that a locked identity created')
   }
 }
 

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
 import { isUsableGroup, mostGroups, principalId, readGroups } from './claims.ts'
@@ -15,15 +16,21 @@ export interface ServiceAccountAsk {
   readonly groups?: readonly string[]
 }
 
-/** @throws BrokerError INVALID_INPUT when the name is taken; NOT_FOUND, AUDIT_UNAVAILABLE */
+/** Inactive until its owner accepts it, unless they make it themselves. @throws BrokerError INVALID_INPUT when the name is taken; NOT_FOUND, AUDIT_UNAVAILABLE */
 export async function createServiceAccount(core: Core, login: Login, ask: ServiceAccountAsk): Promise<Principal> {
-  const owner = checkStanding(ask.owner === undefined ? login.principal : await core.directory.find(ask.owner))
+  const owner = ask.owner === undefined ? login.principal : await core.directory.find(ask.owner)
   if (owner.kind !== 'person') throw new BrokerError('INVALID_INPUT', 'the owner must be a person')
+  checkStanding(owner)
   const unusable = ask.groups?.find((group) => !isUsableGroup(group))
   if (unusable !== undefined) throw new BrokerError('INVALID_INPUT', `${JSON.stringify(unusable)} cannot be a group`)
   const groups = readGroups(ask.groups ?? [])
   if (groups.length > mostGroups) throw new BrokerError('INVALID_INPUT', `at most ${mostGroups} groups`)
   checkGroups(core, groups)
+  const beyond = groups.find((group) => !owner.groups.includes(group))
+  if (beyond !== undefined) {
+    const text = `${owner.name} is not in ${beyond}, and a service account holds at most what its owner holds`
+    throw new BrokerError('INVALID_INPUT', text)
+  }
   const id = principalId(serviceIssuer, ask.name)
   return await core.mutex.run(id, async () => {
     if (core.removals.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
@@ -48,16 +55,57 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
       email_verified: 0,
       groups: JSON.stringify(groups),
       manager: null,
-      active: 1,
+      active: owner.id === login.principal.id ? 1 : 0, // until its owner accepts it
       locked_at: null,
       owner_id: owner.id,
       created_at: now,
       seen_at: now,
     })
+    core.directory.noteMaker(id, actor)
     const created = await core.directory.principal(id)
     if (!created) throw new BrokerError('INTERNAL', 'the service account was not stored')
     return created
   })
+}
+
+/**
+ * The owner agrees that it acts with what they hold. Audited first.
+ * @throws BrokerError NOT_FOUND for another's, AUDIT_UNAVAILABLE
+ */
+export async function acceptServiceAccount(core: Core, login: Login, reference: string): Promise<Principal> {
+  const { id } = await findOwn(core, login, reference)
+  return await core.mutex.run(id, async () => {
+    const row = await core.directory.row(id)
+    if (row?.active === 0) {
+      const { actor, name } = actorOf(login)
+      const fields = { principal: id, groups: JSON.parse(row.groups) as string[] }
+      const text = { name, principal_name: row.subject }
+      await core.audit.append({ type: 'service-account.accepted', actor, fields, text })
+      await core.directory.write({ ...row, active: 1 })
+    }
+    return await findOwn(core, login, id)
+  })
+}
+
+/** The owner agrees no longer: its sessions and grants end, and its tokens are void until they accept it again. */
+export async function withdrawServiceAccount(core: Core, login: Login, reference: string): Promise<Principal> {
+  const { id, subject } = await findOwn(core, login, reference)
+  return await core.mutex.run(id, async () => {
+    const { actor, name } = actorOf(login)
+    await core.directory.deactivate(id, `${name} no longer accepts the service account`)
+    const text = { name, principal_name: subject }
+    await core.audit.appendRemoval({ type: 'service-account.withdrawn', actor, fields: { principal: id }, text })
+    return await findOwn(core, login, id)
+  })
+}
+
+/** By id or name. @throws BrokerError NOT_FOUND also for another's */
+export async function findOwn(core: Core, login: Login, reference: string): Promise<Principal> {
+  admit({ door: 'api-token', by: login })
+  const own = await core.directory.ownedBy(login.principal.id)
+  const found = own.find(({ id, subject }) => id === reference || subject === reference)
+  if (!found) throw new BrokerError('NOT_FOUND', `you own no service account ${reference}`)
+  return found
 }
 
 /** Its owner can create tokens for it, so its groups must not give a role that the owner may not have. */

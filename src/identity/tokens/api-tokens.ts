@@ -4,6 +4,7 @@ import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
+import { findOwn } from '../directory/service-accounts.ts'
 import type { Login, Principal, Scope } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { noteUse, removeToken } from './remove-token.ts'
@@ -47,6 +48,10 @@ export class ApiTokens {
     const cidr = ask.cidr === undefined ? null : readCidr(ask.cidr)
     if (!(ask.durationMs > 0 && ask.durationMs <= longestApiTokenMs))
       throw new BrokerError('INVALID_INPUT', 'the lifetime of a token is one year at most')
+    if (principal.ownerId !== null && !principal.active)
+      throw new BrokerError('PRINCIPAL_INACTIVE', `you have not accepted the service account ${principal.name}`, {
+        hint: `run: sallyport service-accounts accept ${principal.name}`,
+      })
     return await this.#core.mutex.run(principal.id, async () => {
       checkStanding(await this.#core.directory.principal(principal.id))
       checkStanding(await this.#core.directory.principal(login.principal.id))
@@ -171,19 +176,16 @@ export class ApiTokens {
     return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 
-  /** The creator may still know the token, so it is void when they are locked or have left. */
+  /** A service account acts for its owner alone, and stops with them. */
   async #standing(row: ApiTokenRow): Promise<Principal> {
-    const { directory } = this.#core
-    if (row.created_by !== row.principal_id) checkStanding(await directory.principal(row.created_by))
-    return checkStanding(await directory.principal(row.principal_id))
+    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
+    if (row.created_by !== (principal.ownerId ?? principal.id)) throw new BrokerError('TOKEN_INVALID')
+    return principal
   }
 
   async #actsAs(login: Login, serviceAccount: string | undefined): Promise<Principal> {
     if (serviceAccount === undefined) return login.principal
-    const principal = await this.#core.directory.find(serviceAccount)
-    if (principal.kind !== 'service' || !mayManage(login, principal))
-      throw new BrokerError('NOT_FOUND', `you own no service account ${serviceAccount}`)
-    return principal
+    return await findOwn(this.#core, login, serviceAccount)
   }
 }
 

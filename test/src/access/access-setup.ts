@@ -33,6 +33,7 @@ export function principal(id: string, more: Partial<Principal> = {}): Principal 
     active: true,
     lockedAt: null,
     ownerId: null,
+    madeBy: null,
     ...more,
   }
 }

@@ -105,6 +105,7 @@ const principal = {
   active: true,
   lockedAt: null,
   ownerId: null,
+  madeBy: null,
 } as const
 const login: Login = {
   id: 'lgn_1',

@@ -185,6 +185,7 @@ function loginOf(vouched: Vouched, via: LoginVia, id: string, now: number): Logi
       active: true,
       lockedAt: null,
       ownerId: null,
+      madeBy: null,
     },
   }
 }
@@ -226,6 +227,7 @@ function administration(calls: unknown[][]): Administration {
     active: true,
     lockedAt: null,
     ownerId: null,
+    madeBy: null,
   })
   const apiToken = { ...view, id: `api_${'0'.repeat(26)}`, createdBy: 'prn_alice' }
   return {
@@ -253,6 +255,9 @@ function administration(calls: unknown[][]): Administration {
       return named(reference)
     },
     createServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
+    serviceAccounts: async () => [],
+    acceptServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
+    withdrawServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
   }
 }
 

@@ -295,13 +295,14 @@ t.test('nobody hands out scopes beyond their role, and a token makes no tokens',
     await t.rejects(apiTokens.create(asAdmin, { ...ask, scopes: ['read'] }), { code: 'INTERACTIVE_REQUIRED' })
 })
 
-t.test('a service account acts by tokens of its owner or an admin', async (t) => {
+t.test('a service account acts by tokens of its owner; an admin may revoke them', async (t) => {
   const { setup, alice } = await signedIn(t)
   const { identity } = setup
   const dave = (await setup.begin('dave')).login
   const eve = (await setup.begin('eve')).login
-  const robot = await identity.createServiceAccount(dave, { name: 'robot', owner: alice.principal.id, groups: ['etl'] })
-  t.match(robot, { kind: 'service', name: 'robot', ownerId: alice.principal.id, groups: ['etl'] })
+  const made = { name: 'robot', owner: alice.principal.id, groups: ['engineering'] }
+  const robot = await identity.createServiceAccount(dave, made)
+  t.match(robot, { kind: 'service', name: 'robot', ownerId: alice.principal.id, active: false })
   t.match(setup.events('principal.created').at(-1), { fields: { kind: 'service', owner: alice.principal.id } })
   await t.rejects(identity.createServiceAccount(dave, { name: 'robot' }), { code: 'INVALID_INPUT' })
   await t.rejects(identity.createServiceAccount(dave, { name: 'r2', groups: ['platform'] }), { code: 'INVALID_INPUT' })
@@ -309,6 +310,7 @@ t.test('a service account acts by tokens of its owner or an admin', async (t) =>
   const ask = { name: 'etl', scopes: ['connect'], durationMs: hour, serviceAccount: 'robot' } as const
   await t.rejects(identity.apiTokens.create(eve, ask), { code: 'NOT_FOUND' })
   await t.rejects(identity.apiTokens.create(alice, { ...ask, serviceAccount: eve.principal.id }), { code: 'NOT_FOUND' })
+  await identity.acceptServiceAccount(alice, 'robot')
   const { token, view } = await identity.apiTokens.create(alice, ask)
   t.equal((await identity.authenticate({ bearer: token, address }))?.principal.id, robot.id)
   await t.rejects(identity.apiTokens.revoke(eve, view.id), { code: 'NOT_FOUND' })

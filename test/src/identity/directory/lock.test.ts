@@ -132,22 +132,6 @@ t.test('a sign-in that is under way when the lock comes does not survive it', as
   t.same(await setup.db.selectFrom('logins').selectAll().where('principal_id', '=', id).execute(), [])
 })
 
-t.test('tokens that a locked person made for a service account are frozen with them', async (t) => {
-  const setup = await startIdentity(t)
-  const { dave, alice, id } = await withTokens(setup)
-  const robot = await setup.identity.createServiceAccount(dave, { name: 'robot', owner: id })
-  const ask = { name: 'ci', scopes: ['read'], durationMs: hour, serviceAccount: 'robot' } as const
-  const made = await setup.identity.apiTokens.create(alice.login, ask)
-  const other = await setup.identity.apiTokens.create(dave, ask)
-  t.equal((await setup.identity.authenticate({ bearer: made.token, address }))?.principal.id, robot.id)
-  setup.changed.length = 0
-  await setup.identity.lock(dave, id, '')
-  t.match(setup.changed[1], { what: 'token', id: made.view.id, reason: 'principal-locked' })
-  await t.rejects(setup.identity.authenticate({ bearer: made.token, address }), { code: 'PRINCIPAL_LOCKED' })
-  t.notOk(await setup.identity.credential({ kind: 'api-token', id: made.view.id }))
-  t.ok(await isIn(setup, other.token), 'the account itself goes on')
-})
-
 t.test('nobody unlocks themselves', async (t) => {
   const setup = await startIdentity(t)
   const { dave } = await withTokens(setup)
