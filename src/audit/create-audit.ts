@@ -1,6 +1,7 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Keyring } from '../store/keyring.ts'
+import { inLane } from '../store/lanes.ts'
 import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -108,7 +109,8 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
 
   const commits = new GroupCommit({
     commit: async (events) => {
-      const records = await store.commit(events, deps.keyring)
+      // In whose lane the first of them came does not matter.
+      const records = await inLane('decisions', () => store.commit(events, deps.keyring))
       await deps.mark.advance(records.filter((record) => record !== null))
       return records
     },

@@ -1,5 +1,6 @@
 import type { WatchedCertificate } from '../http/tls-files.ts'
 import type { Chore } from '../kinds/module.ts'
+import { inLane } from '../store/lanes.ts'
 import { repeat } from '../telemetry/repeat.ts'
 import type { Parts } from './parts.ts'
 
@@ -10,7 +11,7 @@ export function startChores(
   closing: AsyncDisposableStack,
 ): void {
   for (const { what, everyMs, run } of choresOf(parts, certificates))
-    closing.defer(repeat(what, everyMs, run, parts.logger))
+    closing.defer(repeat(what, everyMs, (signal) => inLane('books', () => run(signal)), parts.logger))
 }
 
 function choresOf(

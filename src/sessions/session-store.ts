@@ -1,3 +1,4 @@
+import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Db } from '../store/store.ts'
 import type { SessionTables } from './session-tables.ts'
@@ -28,21 +29,19 @@ export function createSessionStore(db: Db) {
       await db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).execute()
     },
     moved: async (ids: readonly string[], endsAt: number): Promise<void> => {
-      if (ids.length > 0) await db.updateTable('sessions').set({ ends_at: endsAt }).where('id', 'in', ids).execute()
+      if (ids.length === 0) return
+      await inLane('books', () => db.updateTable('sessions').set({ ends_at: endsAt }).where('id', 'in', ids).execute())
     },
     ended: async (id: string, end: SessionEnd): Promise<void> => {
-      await db
-        .updateTable('sessions')
-        .set({
-          ended_at: end.endedAt,
-          end_reason: end.reason,
-          bytes_up: end.bytesUp,
-          bytes_down: end.bytesDown,
-          recording_digest: end.digest,
-          recording_entries: end.entries,
-        })
-        .where('id', '=', id)
-        .execute()
+      const set = {
+        ended_at: end.endedAt,
+        end_reason: end.reason,
+        bytes_up: end.bytesUp,
+        bytes_down: end.bytesDown,
+        recording_digest: end.digest,
+        recording_entries: end.entries,
+      }
+      await inLane('books', () => db.updateTable('sessions').set(set).where('id', '=', id).execute())
     },
     find: (id: string): Promise<SessionRow | undefined> =>
       db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),

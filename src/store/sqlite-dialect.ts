@@ -9,24 +9,35 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { LaneQueue } from './lanes.ts'
 import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
 
-/** Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time. */
-export function sqliteDialect(path: string): Dialect {
-  return {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new SqliteDriver(path),
+/**
+ * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
+ * @returns also `ping`, which asks the store beside the queue of those transactions
+ */
+export function sqliteDialect(path: string): { dialect: Dialect; ping(): Promise<void> } {
+  const driver = new SqliteDriver(path)
+  const dialect: Dialect = {
+    createAdapter: () => new QueuedAdapter(),
+    createDriver: () => driver,
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
+  }
+  return { dialect, ping: () => driver.ping() }
+}
+
+/** The driver has a queue of its own, which Kysely's, of one lane, would stand before. */
+class QueuedAdapter extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true
   }
 }
 
 class SqliteDriver implements Driver {
   readonly #path: string
   #connection: WorkerConnection | undefined
-  /** Settles when the connection is free; each holder replaces it by its own. */
-  #free: Promise<void> = Promise.resolve()
-  #release: () => void = () => {}
+  readonly #queue = new LaneQueue()
 
   constructor(path: string) {
     this.#path = path
@@ -37,17 +48,20 @@ class SqliteDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    const before = this.#free
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#free = promise
-    await before
-    this.#release = resolve
-    if (!this.#connection) throw new Error('the store is closed')
-    return this.#connection
+    await this.#queue.acquire()
+    if (this.#connection) return this.#connection
+    this.#queue.release()
+    throw closed()
   }
 
   async releaseConnection(): Promise<void> {
-    this.#release()
+    this.#queue.release()
+  }
+
+  /** A read of the file, between two statements of whichever transaction runs. */
+  async ping(): Promise<void> {
+    if (!this.#connection) throw closed()
+    await this.#connection.executeQuery(CompiledQuery.raw('select count(*) from sqlite_schema'))
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
@@ -68,6 +82,10 @@ class SqliteDriver implements Driver {
   }
 }
 
+function closed(): Error {
+  return new Error('the store is closed')
+}
+
 class WorkerConnection implements DatabaseConnection {
   readonly #worker: Worker
   readonly #waiting = new Map<number, { resolve(answer: SqliteAnswer): void; reject(error: Error): void }>()
@@ -84,7 +102,7 @@ class WorkerConnection implements DatabaseConnection {
       if (this.#waiting.size === 0) this.#worker.unref()
     })
     this.#worker.on('error', (error) => this.#fail(error as Error))
-    this.#worker.on('exit', () => this.#fail(new Error('the store is closed')))
+    this.#worker.on('exit', () => this.#fail(closed()))
   }
 
   static async open(path: string): Promise<WorkerConnection> {

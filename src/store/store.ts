@@ -9,13 +9,22 @@ import { sqliteDialect } from './sqlite-dialect.ts'
 
 export type Db = Kysely<Database>
 
+const pings = new WeakMap<Db, () => Promise<void>>()
+
+/** Whether the store can be read, asked beside its queue: a queue that is long says nothing about the store. */
+export async function pingStore(db: Db): Promise<void> {
+  await pings.get(db)?.()
+}
+
 /**
  * Opens the store and brings its tables up to date. The caller closes it with `db.destroy()`.
  * @param url `sqlite:PATH` (relative to the working directory) or `sqlite::memory:`
  * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, or another daemon holds it
  */
 export async function openStore(url: string): Promise<Db> {
-  const db = new Kysely<Database>({ dialect: sqliteDialect(sqlitePath(url)) })
+  const { dialect, ping } = sqliteDialect(sqlitePath(url))
+  const db = new Kysely<Database>({ dialect })
+  pings.set(db, ping)
   try {
     await migrate(db)
   } catch (cause) {
