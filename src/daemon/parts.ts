@@ -78,7 +78,7 @@ export async function buildParts(
   closing.defer(() => access.close())
 
   const kinds = new StartedKinds(kindModules)
-  const sessionStore = createSessionStore(db)
+  const sessionStore = createSessionStore(db, keyring)
   const sessions = new Sessions({
     ...shared,
     access,

@@ -10,6 +10,7 @@ import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
 import { checkRecordingFile } from '../recordings/recording-check.ts'
+import { checkSessionRows } from '../sessions/session-macs.ts'
 import type { Parts } from './parts.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
@@ -48,10 +49,15 @@ function protocolOf({ access, kinds }: Parts, resourceId: string): string | unde
 }
 
 /** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */
-function verifyAll({ audit, config, db, keyring }: Parts): Promise<AuditReport> {
+function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): Promise<AuditReport> {
   return audit.verify({
     checkRecording: (end) => checkRecordingFile(config.recordings.dir, end),
-    extraChecks: [() => checkAccessMacs(db, keyring), () => checkIdentityMacs(db, keyring)],
+    extraChecks: [
+      () => checkAccessMacs(db, keyring),
+      () => checkIdentityMacs(db, keyring),
+      () => checkSessionRows(audit, sessionStore, keyring),
+      ...kinds.running.flatMap(({ checkRows }) => checkRows ?? []),
+    ],
   })
 }
 

@@ -14,6 +14,7 @@ import type { LocalSessions } from '../sessions/local-sessions.ts'
 import type { KnownSession } from '../sessions/session-kinds.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Keyring } from '../store/keyring.ts'
+import type { RowProblem } from '../store/signed-rows.ts'
 import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -58,6 +59,8 @@ export interface RunningKind {
   leaseAtHand?(session: KnownSession): Lease | null
   /** At start: handles access that was taken away while no daemon ran. */
   recover?(): Promise<void>
+  /** Rows of its own tables that the broker did not write, or that are gone, for `audit verify`. */
+  checkRows?(): AsyncIterable<RowProblem>
   /** Resolves when running work is done. */
   settled?(): Promise<void>
   /** Open sessions without traffic of their own, for which a drain need not wait. */

@@ -1,6 +1,8 @@
 import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
+import type { Macs, WithoutMac } from '../store/signed-rows.ts'
 import type { Db } from '../store/store.ts'
+import { signRow } from './session-macs.ts'
 import type { SessionTables } from './session-tables.ts'
 
 export type SessionRow = SessionTables['sessions']
@@ -20,10 +22,22 @@ export interface SessionEnd {
 }
 
 /** Rows of `sessions`: one for each permit. */
-export function createSessionStore(db: Db) {
+export function createSessionStore(db: Db, keyring: Macs) {
   return {
-    insert: async (row: SessionRow): Promise<void> => {
-      await db.insertInto('sessions').values(row).execute()
+    insert: async (row: WithoutMac<SessionRow>): Promise<void> => {
+      await db
+        .insertInto('sessions')
+        .values(signRow(keyring, 'sessions', row))
+        .execute()
+    },
+    /** Writes the facts of its beginning anew, over a row that says otherwise. */
+    restore: async (row: WithoutMac<SessionRow>): Promise<void> => {
+      const signed = signRow(keyring, 'sessions', row)
+      await db
+        .insertInto('sessions')
+        .values(signed)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(signed))
+        .execute()
     },
     started: async (id: string, at: number, detail: string): Promise<void> => {
       await db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).execute()
@@ -45,6 +59,12 @@ export function createSessionStore(db: Db) {
     },
     find: (id: string): Promise<SessionRow | undefined> =>
       db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),
+    findAll: async (ids: readonly string[]): Promise<ReadonlyMap<string, SessionRow>> => {
+      const rows = await db.selectFrom('sessions').selectAll().where('id', 'in', ids).execute()
+      return new Map(rows.map((row) => [row.id, row]))
+    },
+    page: (after: string, limit: number): Promise<SessionRow[]> =>
+      db.selectFrom('sessions').selectAll().where('id', '>', after).orderBy('id').limit(limit).execute(),
     /** Newest first: by their ids, which are ordered in time. */
     list: (query: SessionQuery, cursor: string | undefined, limit: number): Promise<SessionRow[]> => {
       let select = matches(db, query).selectAll().orderBy('id', 'desc').limit(limit)

@@ -1,4 +1,4 @@
-/** Tables of src/sessions; made in src/store/migrations/0003-sessions.ts. */
+/** Tables of src/sessions; made in src/store/migrations/0003-sessions.ts, changed in 0007. */
 export interface SessionTables {
   sessions: {
     id: string
@@ -26,6 +26,8 @@ export interface SessionTables {
     bytes_down: number
     recording_entries: number
     recording_digest: string | null
+    /** Of what the session was opened with; null in rows of versions without it. */
+    mac: string | null
   }
 }
 

@@ -19,22 +19,24 @@ import {
   type Lease,
   type PermitFacts,
 } from '../../proxy/session.ts'
-import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import type { AuditLog, AuditValue } from '../audit/audit.ts'
 import { refuseEntry, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Change, Changes } from '../store/changes.ts'
+import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
+import { recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
-import type { SessionRow } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
   readonly identity: Pick<IdentityService, 'credential' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
+  readonly keyring: Macs
   readonly changes: Changes
   readonly metrics: Metrics
   readonly logger: Logger
@@ -256,47 +258,8 @@ export class Sessions {
   }
 
   /** Closes the sessions that a previous run left open. @returns how many */
-  async recoverLost(): Promise<number> {
-    const { store, daemonId } = this.#deps
-    const lost = await store.leftOpen(daemonId)
-    for (const row of lost) await this.#closeLost(row)
-    return lost.length
-  }
-
-  async #closeLost(row: SessionRow): Promise<void> {
-    const { store, audit, clock } = this.#deps
-    let event = await this.#endOf(row.id)
-    if (!event) {
-      const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
-      event = ended(session, 'daemon-lost', await this.#sealLost(row.id))
-      await audit.appendRemoval(event)
-    }
-    const { reason, digest, entries, bytes_up: bytesUp = 0, bytes_down: bytesDown = 0 } = event.fields
-    await store.ended(row.id, {
-      endedAt: clock.now(),
-      reason: String(reason),
-      bytesUp: Number(bytesUp),
-      bytesDown: Number(bytesDown),
-      digest: digest === null ? null : String(digest),
-      entries: Number(entries),
-    })
-  }
-
-  /** Its end event, when the daemon died between writing that and closing the row. */
-  async #endOf(sessionId: string): Promise<AuditEvent | undefined> {
-    const { audit } = this.#deps
-    const spooled = audit.spooled().find(({ type, fields }) => type === 'session.ended' && fields.session === sessionId)
-    if (spooled) return spooled
-    return (await audit.search({ types: ['session.ended'], subject: sessionId, limit: 1 })).events[0]
-  }
-
-  async #sealLost(sessionId: string) {
-    try {
-      return await this.#deps.recordings.recover(sessionId)
-    } catch (error) {
-      this.#deps.logger.error({ err: error, session: sessionId }, 'the recording of a lost session cannot be sealed')
-      return undefined
-    }
+  recoverLost(): Promise<number> {
+    return recoverSessions(this.#deps)
   }
 
   /** Cuts expired sessions, and writes one event that sums up the unidentified clients since the last sweep. */

@@ -5,8 +5,8 @@ export type Macs = Pick<Keyring, 'mac' | 'checkMac'>
 export type WithoutMac<Row> = Omit<Row, 'mac'>
 
 interface SignedRow {
-  readonly id: string
-  readonly mac: string
+  /** Null in rows from before their table had one. */
+  readonly mac: string | null
 }
 
 /**
@@ -32,7 +32,7 @@ export function signedRows<Tables extends { readonly [T in keyof Tables]: Signed
       mac: keyring.mac(`row:${table}`, macText(table, row)),
     }),
     isSigned: <T extends Table>(keyring: Macs, table: T, row: Tables[T]): boolean =>
-      keyring.checkMac(`row:${table}`, macText(table, row), row.mac),
+      row.mac !== null && keyring.checkMac(`row:${table}`, macText(table, row), row.mac),
   }
 }
 

@@ -37,9 +37,12 @@ function session(who: string, openedAt: number, more: Partial<SessionRow> = {}):
     bytes_down: 0,
     recording_entries: 0,
     recording_digest: null,
+    mac: null,
     ...more,
   }
 }
+
+const keyring = { mac: () => 'mac', checkMac: () => true }
 
 /** The API with sessions, recordings and a real audit log. @param given rows of sessions, oldest first */
 async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readonly SessionRow[] = []) {
@@ -51,7 +54,7 @@ async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readon
     verify: async () => ({ ok: true, entries: 0, head: '' }),
   }
   const more = ({ db, access, lists }: AccessAppDeps) => {
-    const store = createSessionStore(db)
+    const store = createSessionStore(db, keyring)
     return [
       sessionRoutes({ store, lists, mayEnd: access.mayEnd, sessions: { kill: async () => undefined } }),
       recordingRoutes({ store, lists, audit, recordings }),
@@ -59,7 +62,7 @@ async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readon
     ]
   }
   const house = await startAccessApp(t, more)
-  const store = createSessionStore(house.setup.db)
+  const store = createSessionStore(house.setup.db, keyring)
   for (const row of given) await store.insert(row)
   return { ...house, audit, store }
 }

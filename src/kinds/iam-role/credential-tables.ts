@@ -1,4 +1,4 @@
-/** Tables of src/kinds/iam-role; made in src/store/migrations/0005-role-credentials.ts. */
+/** Tables of src/kinds/iam-role; made in src/store/migrations/0005-role-credentials.ts, changed in 0007. */
 export interface CredentialTables {
   /** One row for each set of credentials that left the broker; never the secret. CloudTrail joins on the access key. */
   role_credentials: {
@@ -26,6 +26,8 @@ export interface CredentialTables {
     doomed_by: string | null
     /** When they were killed, or audited as still working. */
     settled_at: number | null
+    /** Null in rows of versions without it. */
+    mac: string | null
   }
 }
 

@@ -1,24 +1,25 @@
-import { BrokerError, type EndReason } from '../../../proxy/session.ts'
+import { BrokerError } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Boundary, Place } from '../../aws/boundary.ts'
 import { type Changes, concerns, type Held, isRemoval, type Removal } from '../../store/changes.ts'
+import type { Macs } from '../../store/signed-rows.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CredentialRow, CredentialStore } from './credential-store.ts'
+import { harmless, restoreCredentials, wasCut } from './recover-credentials.ts'
 
 export interface RevokerDeps {
   readonly access: Pick<AccessService, 'check'>
-  readonly audit: Pick<AuditLog, 'appendRemoval'>
+  readonly audit: Pick<AuditLog, 'appendRemoval' | 'search'>
   readonly boundary: Boundary
   readonly changes: Changes
   readonly clock: Clock
+  readonly keyring: Macs
   readonly logger: Logger
   readonly store: CredentialStore
 }
 
-/** Reasons that end sessions without taking access away, so that issued credentials may keep working. */
-const harmless: readonly EndReason[] = ['drain', 'daemon-lost', 'store-lost', 'client-closed', 'idle']
 /** How long an entry stays in the deny list after its credentials have expired, since clocks differ. */
 const slackMs = 60_000
 /** How far back the first sweep looks for entries left by a previous run. */
@@ -50,13 +51,15 @@ export class Revoker {
 
   /** At start: handles access that was taken away while no daemon ran. */
   async recover(): Promise<void> {
-    const { access, store, clock } = this.#deps
+    const { access, audit, store, clock } = this.#deps
+    await restoreCredentials(this.#deps)
     const stands = new Map<string, boolean>()
     for (const row of await store.unrevoked(clock.now())) {
       const { principal_id: principalId, resource_id: resource, grant_id: grantId } = row
       const known = stands.get(grantId) ?? (await access.check({ principalId, resource, grantId })).allowed
       stands.set(grantId, known)
-      if (!known) await store.revoke([row.access_key_id], clock.now(), 'session')
+      if (!known || (await wasCut(audit, row.session_id)))
+        await store.revoke([row.access_key_id], clock.now(), 'session')
     }
     void this.#run()
   }

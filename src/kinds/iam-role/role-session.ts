@@ -185,10 +185,15 @@ export class RoleSession {
         session: permit.sessionId,
         grant: permit.grantId,
         resource: permit.resourceId,
+        credential: this.#credentialId,
         access_key: accessKeyId,
         role: target.roleArn,
         works_until: worksUntil,
         revocable: target.isRevocable,
+      },
+      text: {
+        session_name: sessionName,
+        ...(made.sourceIdentity === undefined ? {} : { source_identity: made.sourceIdentity }),
       },
     })
     this.#record({

@@ -1,6 +1,7 @@
 import { createBoundary } from '../../aws/boundary.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { checkDestination, consoleDestination, consoleLink } from './console.ts'
+import { checkCredentialRows } from './credential-macs.ts'
 import { createCredentialStore } from './credential-store.ts'
 import { iamRole } from './kind.ts'
 import { createMint } from './mint.ts'
@@ -11,8 +12,8 @@ import { type AwsRoutesDeps, awsRoutes } from './routes.ts'
 const sweepMs = 5000
 
 export async function start(parts: KindParts): Promise<RunningKind> {
-  const { aws, config, db, identity } = parts
-  const store = createCredentialStore(db)
+  const { audit, aws, config, db, identity, keyring } = parts
+  const store = createCredentialStore(db, keyring)
   const boundary = createBoundary({ ...parts, config: config.aws })
   const revoker = new Revoker({ ...parts, store, boundary })
   const mint = createMint({ ...parts, aws, config: config.aws, idToken: identity.idToken })
@@ -21,6 +22,7 @@ export async function start(parts: KindParts): Promise<RunningKind> {
     api: awsRoutes(routesDeps(parts, roles)),
     chores: [{ what: 'sweep of credentials', everyMs: sweepMs, per: 'installation', run: () => revoker.sweep() }],
     recover: () => revoker.recover(),
+    checkRows: () => checkCredentialRows(audit, store, keyring),
     settled: () => revoker.idle(),
     passiveCount: () => roles.openCount,
   }

@@ -6,6 +6,7 @@ import * as sessions from './0003-sessions.ts'
 import * as audit from './0004-audit.ts'
 import * as roleCredentials from './0005-role-credentials.ts'
 import * as auditHeadMac from './0006-audit-head-mac.ts'
+import * as signedSessions from './0007-signed-sessions.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0004-audit': audit,
   '0005-role-credentials': roleCredentials,
   '0006-audit-head-mac': auditHeadMac,
+  '0007-signed-sessions': signedSessions,
 }

@@ -84,7 +84,8 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
   }
   const changes = createChanges()
   const live = new LiveSessions(clock)
-  const store = createSessionStore(db)
+  const keyring = { mac: () => 'mac', checkMac: () => true }
+  const store = createSessionStore(db, keyring)
   const sessions = new Sessions({
     access: {
       check: async () => {
@@ -120,6 +121,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       recover: async () => ({ digest: 'rec', entries: 3 }),
     },
     store,
+    keyring,
     live,
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),

@@ -4,6 +4,7 @@ import type { EndNotice } from '../../../../proxy/session.ts'
 import type { AuditEvent } from '../../../../src/audit/audit.ts'
 import type { CredentialRow } from '../../../../src/kinds/iam-role/credential-store.ts'
 import { type MintAsk, RoleSession, type RoleSessionEnd } from '../../../../src/kinds/iam-role/role-session.ts'
+import type { WithoutMac } from '../../../../src/store/signed-rows.ts'
 import { createLogger } from '../../../../src/telemetry/logger.ts'
 import { recorderDouble } from '../../../proxy/relay/recorder-double.ts'
 
@@ -16,7 +17,7 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
   const abort = new AbortController()
   const state = {
     asks: [] as MintAsk[],
-    rows: [] as CredentialRow[],
+    rows: [] as WithoutMac<CredentialRow>[],
     events: [] as AuditEvent[],
     entries: [] as { type: string }[],
     ends: [] as RoleSessionEnd[],
