@@ -48,6 +48,8 @@ export interface Config {
     readonly scopes: readonly string[]
     readonly groupsClaim: string
     readonly groupsSource: 'any' | 'id_token' | 'userinfo'
+    /** The `prompt` of a sign-in that must be fresh; null: none. */
+    readonly freshPrompt: string | null
     readonly managerClaim: string
     readonly adminGroups: readonly string[]
     readonly auditorGroups: readonly string[]

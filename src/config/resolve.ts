@@ -83,6 +83,7 @@ function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {
     scopes: filled(oidc.scopes),
     groupsClaim: filled(oidc.groups_claim),
     groupsSource: sourceOf(oidc.groups_source),
+    freshPrompt: freshPromptOf(oidc),
     managerClaim: filled(oidc.manager_claim),
     adminGroups: oidc.admin_groups ?? [],
     auditorGroups: oidc.auditor_groups ?? [],
@@ -150,6 +151,16 @@ function filled<T>(value: T | undefined): T {
 }
 
 /** The schema allows no other text. */
+/** Entra ID takes one value of `prompt`, and grants `offline_access` without consent. */
+const onePrompt =
+  /^https:\/\/(login\.microsoftonline\.(com|us)|login\.partner\.microsoftonline\.cn|sts\.windows\.net)\//
+
+function freshPromptOf({ fresh_prompt: set = 'auto', scopes, issuer }: ConfigFile['oidc']): string | null {
+  if (set !== 'auto') return set === 'max_age' ? null : set
+  const needsConsent = filled(scopes).includes('offline_access') && !onePrompt.test(issuer)
+  return needsConsent ? 'login consent' : 'login'
+}
+
 function sourceOf(text: string | undefined): Config['oidc']['groupsSource'] {
   return text === 'id_token' || text === 'userinfo' ? text : 'any'
 }

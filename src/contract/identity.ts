@@ -12,6 +12,10 @@ export const principalMembers = {
   ownerId: nullable(text('Who answers for a service account')),
 }
 
+/** Of a login. */
+export const probedText =
+  'Whether the identity provider is asked regularly if the person is still there; false: it issued no refresh token'
+
 const WhoAmI = object({
   principal: object({
     ...principalMembers,
@@ -26,6 +30,7 @@ const WhoAmI = object({
   acr: nullable(text('Authentication context class')),
   scopes: nullable(list(oneOf(scopes), 'Of an API token')),
   expiresAt: instant(),
+  probed: Type.Optional(flag(probedText)),
 })
 export type WhoAmI = Shape<typeof WhoAmI>
 

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
+import { probedText } from './identity.ts'
 import { Named } from './references.ts'
 import { type RouteContract, roles } from './route-contract.ts'
-import { count, instant, list, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, instant, list, object, oneOf, type Shape, text } from './schema.ts'
 
 const Secret = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' })
 const MaxAge = Type.Integer({
@@ -19,6 +20,7 @@ const signedIn = {
   principal: Named,
   roles: list(oneOf(roles)),
   expiresAt: instant(),
+  probed: Type.Optional(flag(probedText)),
 }
 const SignedIn = object(signedIn)
 export type SignedIn = Shape<typeof SignedIn>

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { principalMembers } from './identity.ts'
 import { listOf, paging, timeFilter, whoFilter } from './lists.ts'
 import { type RouteContract, roles } from './route-contract.ts'
-import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 const Reference = Type.String({ minLength: 1, maxLength: 320, description: 'Id, verified e-mail, or unique name' })
 const Why = object({ reason: Type.Optional(Type.String({ maxLength: 500 })) })
@@ -22,6 +22,7 @@ const DirectoryEntry = object({
   manager: nullable(text('As the identity provider names them')),
   roles: list(oneOf(roles)),
   seenAt: instant('Last seen by a sign-in or a refresh'),
+  unprobedLogins: count('Logins without a refresh token: that the person has left is noticed only when they end'),
 })
 
 export type DirectoryEntry = Shape<typeof DirectoryEntry>

@@ -95,10 +95,11 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       await Promise.all([sweeping(), probing()])
     },
     principals: (query) =>
-      core.directory.page(query, (principal, seenAt) => ({
+      core.directory.page(query, async (principal, seenAt) => ({
         ...principal,
         roles: rolesOf(principal, deps.config),
         seenAt,
+        unprobedLogins: await logins.store.countUnprobed(principal.id, deps.clock.now()),
       })),
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),

@@ -42,4 +42,6 @@ export interface Login {
   /** Where it may be used from; null: anywhere. */
   readonly cidr: string | null
   readonly expiresAt: number
+  /** Whether the provider is asked from time to time if the person is still there; undefined for API tokens. */
+  readonly probed?: boolean
 }

@@ -1,12 +1,14 @@
-import { generateKeyPair, randomBytes } from 'node:crypto'
+import { generateKeyPair, type KeyObject, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
 import Provider, { type ProviderContext } from 'oidc-provider'
 import { type Account, type AccountName, claimsOf, createAccounts, password } from './oidc/accounts.ts'
 import { createAdapter } from './oidc/adapter.ts'
 import { loginPage } from './oidc/login-page.ts'
+import { oddClaims, type Switches, switched } from './oidc/switches.ts'
 
 /**
  * The company's OpenID provider: `oidc-provider` on loopback with four accounts, one confidential client, code flow with
@@ -20,6 +22,8 @@ export interface Oidc {
   /** Lets the client come back to these addresses too. */
   allow(addresses: { redirectUri?: string; backchannelLogoutUri?: string }): void
   readonly knobs: OidcKnobs
+  /** May be changed while it runs. */
+  readonly switches: Switches
   /** Every ID, access and refresh token that left the token endpoint. */
   readonly issued: readonly string[]
   close(): Promise<void>
@@ -43,6 +47,9 @@ export interface OidcOptions {
   /** Where it listens: any free port unless told. */
   readonly port?: number
   readonly clientSecret?: string
+  readonly switches?: Switches
+  /** Serves HTTPS with this certificate, which nobody but its authority vouches for. */
+  readonly tls?: { readonly cert: string; readonly key: string }
   /** How the client shows its secret. `client_secret_post` unless told, which is what openid-client does. */
   readonly authMethod?: 'client_secret_post' | 'client_secret_basic'
 }
@@ -61,12 +68,13 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
   const redirectUris = new Set<string>(['http://127.0.0.1:1/callback/oidc']) // the provider demands one; `allow` adds the real ones
   const state = { down: false, backchannelLogoutUri: undefined as string | undefined }
   let house: House | undefined
-  const server = createServer((request, response) => {
+  const serveOne = (request: IncomingMessage, response: ServerResponse) => {
     if (state.down || !house) return void request.socket.destroy()
     serve(house, request, response).catch((error: unknown) => fail(response, error))
-  })
+  }
+  const server = options.tls ? createSecureServer(options.tls, serveOne) : createServer(serveOne)
   await once(server.listen(options.port ?? 0, '127.0.0.1'), 'listening')
-  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const issuer = `${options.tls ? 'https' : 'http'}://127.0.0.1:${(server.address() as AddressInfo).port}`
   const metadata = () => ({
     client_id: clientId,
     client_secret: clientSecret,
@@ -79,8 +87,12 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
       ? { backchannel_logout_uri: state.backchannelLogoutUri, backchannel_logout_session_required: true }
       : {}),
   })
-  const provider = new Provider(issuer, await configure(accounts, (id) => (id === clientId ? metadata() : undefined)))
-  provider.use(consentForOfflineAccess)
+  const { privateKey: key } = await makeKeys('rsa', { modulusLength: 2048 })
+  const switches: Switches = { ...options.switches }
+  const client = (id: string) => (id === clientId ? metadata() : undefined)
+  const provider = new Provider(issuer, configure({ accounts, client, key, switches }))
+  provider.use(consentForOfflineAccess(switches))
+  provider.use(switched(switches, key))
   const signIns = rememberSignIns(provider)
   const issued = rememberTokens(provider)
   house = { provider, accounts }
@@ -95,6 +107,7 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
     clientSecret,
     accounts,
     issued,
+    switches,
     allow: ({ redirectUri, backchannelLogoutUri }) => {
       if (redirectUri) redirectUris.add(redirectUri)
       if (backchannelLogoutUri) state.backchannelLogoutUri = backchannelLogoutUri
@@ -135,20 +148,36 @@ export async function startOidc(options: OidcOptions = {}): Promise<Oidc> {
 /** What AWS reads session tags and SourceIdentity from. */
 const awsClaims = ['https://aws.amazon.com/tags', 'https://aws.amazon.com/source_identity']
 
+/** Where Entra ID says that it left groups out. */
+const overage = ['_claim_names', '_claim_sources']
+
 const makeKeys = promisify(generateKeyPair)
 
-async function configure(
-  accounts: Map<string, Account>,
-  client: Parameters<typeof createAdapter>[0],
-): Promise<Record<string, unknown>> {
-  const { privateKey } = await makeKeys('rsa', { modulusLength: 2048 })
+interface Setting {
+  readonly accounts: Map<string, Account>
+  readonly client: Parameters<typeof createAdapter>[0]
+  readonly key: KeyObject
+  readonly switches: Switches
+}
+
+function configure({ accounts, client, key, switches }: Setting): Record<string, unknown> {
   return {
     adapter: createAdapter(client),
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'sandbox' }] },
+    jwks: { keys: [{ ...key.export({ format: 'jwk' }), use: 'sig', alg: 'RS256', kid: 'sandbox' }] },
     cookies: { keys: [randomBytes(24).toString('base64url')] },
     scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
     claims: {
-      openid: ['sub', 'name', 'preferred_username', 'email', 'email_verified', 'groups', 'manager', ...awsClaims],
+      openid: [
+        'sub',
+        'name',
+        'preferred_username',
+        'email',
+        'email_verified',
+        'groups',
+        'manager',
+        ...overage,
+        ...awsClaims,
+      ],
     },
     conformIdTokenClaims: false, // claims are in the ID token, not only at the userinfo endpoint
     pkce: { required: () => true },
@@ -158,9 +187,12 @@ async function configure(
       backchannelLogout: { enabled: true },
       rpInitiatedLogout: { enabled: true },
     },
-    findAccount: async (_context: unknown, id: string) => {
+    rotateRefreshToken: () => switches.rotate ?? false,
+    findAccount: async ({ oidc }: ProviderContext, id: string) => {
       const account = accounts.get(id)
-      return account && !account.disabled ? { accountId: id, claims: async () => claimsOf(account) } : undefined
+      const isRefresh = oidc?.params?.grant_type === 'refresh_token'
+      const claims = async (use: string) => oddClaims(claimsOf(account as Account), switches, { use, isRefresh })
+      return account && !account.disabled ? { accountId: id, claims } : undefined
     },
     interactions: { url: (_context: unknown, { uid }: { uid: string }) => `/interaction/${uid}` },
     renderError: async (context: { type: string; body: string }, out: Record<string, string>) => {
@@ -182,11 +214,13 @@ async function configure(
 }
 
 /** OpenID Connect Core 11 ties `offline_access` to a consent prompt; most companies' providers grant it without one. */
-async function consentForOfflineAccess(context: ProviderContext, next: () => Promise<void>): Promise<void> {
-  const { scope, prompt } = context.query
-  if (context.path === '/auth' && typeof scope === 'string' && scope.split(' ').includes('offline_access') && !prompt)
-    context.query = { ...context.query, prompt: 'consent' }
-  await next()
+function consentForOfflineAccess(switches: Switches) {
+  return async (context: ProviderContext, next: () => Promise<void>): Promise<void> => {
+    const { scope, prompt } = context.query
+    const isAsked = context.path === '/auth' && typeof scope === 'string' && scope.split(' ').includes('offline_access')
+    if (isAsked && !prompt && !switches.strictConsent) context.query = { ...context.query, prompt: 'consent' }
+    await next()
+  }
 }
 
 function rememberTokens(provider: Provider): string[] {

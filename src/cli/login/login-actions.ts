@@ -22,7 +22,7 @@ export async function login(ask: LoginAsk): Promise<void> {
   await trust(ca)
   const signIn = ask.device ? signInByDevice : signInByBrowser
   const say = (text: string) => void process.stderr.write(`${text}\n`)
-  const { token, principal, roles, expiresAt } = await signIn(server, {
+  const { token, principal, roles, expiresAt, probed } = await signIn(server, {
     env,
     fresh: ask.fresh ?? false,
     browser: ask.browser,
@@ -32,7 +32,11 @@ export async function login(ask: LoginAsk): Promise<void> {
   process.stdout.write(
     `signed in to ${server} as ${printable(principal.name)} (${roles.join(', ')}), ${until(expiresAt)}\n`,
   )
+  if (probed === false) say(unprobed)
 }
+
+const unprobed =
+  'the identity provider issued no refresh token, so this login cannot be checked until it ends; sign out when you are done'
 
 function until(expiresAt: number): string {
   return `until ${when(expiresAt)}`

@@ -53,6 +53,7 @@ async function print(me: WhoAmI, server: string): Promise<void> {
     ['roles', me.roles.join(', ')],
     ['signed in', me.authenticatedAt === 0 ? 'unknown' : when(me.authenticatedAt)],
     ['until', when(me.expiresAt)],
+    ...(me.probed === false ? [['probed', 'no: the identity provider issued no refresh token']] : []),
     ['id', me.principal.id],
     ['server', server],
   ]

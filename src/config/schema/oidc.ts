@@ -27,6 +27,15 @@ export const Oidc = Type.Object(
           'Where the provider puts the claim of the groups: the ID token (id_token), the userinfo endpoint (userinfo), or the first of the two that has it (any). An answer to a refresh without the claim changes no groups; a sign-in without it gives none',
       }),
     ),
+    fresh_prompt: Type.Optional(
+      Type.String({
+        pattern: '^(auto|login consent|login|consent|max_age)$',
+        patternErrorMessage: 'expected auto, login consent, login, consent or max_age',
+        default: 'auto',
+        description:
+          'How the provider is asked to authenticate a person again: by this `prompt`, always with max_age=0, or by max_age alone. Without `consent` many providers issue no refresh token (OpenID Connect Core, section 11), and some accept only one value. auto: login consent where the scopes have offline_access, else login; login for Entra ID',
+      }),
+    ),
     manager_claim: Type.Optional(
       Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
     ),

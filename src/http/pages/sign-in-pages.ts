@@ -12,12 +12,19 @@ export function landing(login: Login, publicUrl: string): Html {
 <dt>Groups</dt><dd>${principal.groups.join(', ') || 'none'}</dd>
 <dt>Roles</dt><dd>${roles.join(', ')}</dd>
 </dl>
+${login.probed === false ? html`<p>${unprobed(login.expiresAt)}</p>` : html``}
 <p>Next, in a terminal:</p>
 <pre>sallyport login --server ${publicUrl}
 sallyport ls
 sallyport request NAME --level LEVEL --for 1h --reason "why"
 sallyport psql NAME</pre>
 <p><a href="/logout">Sign out</a></p>`
+}
+
+/** For a person whose login has no refresh token. */
+function unprobed(expiresAt: number): string {
+  const until = `${new Date(expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+  return `Your identity provider issued no refresh token, so this login cannot be checked until it ends at ${until}. Sign out when you are done.`
 }
 
 export function signOut(login: Login): Html {

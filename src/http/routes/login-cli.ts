@@ -77,8 +77,8 @@ export async function beginCliLogin(context: SignInContext, vouched: Vouched, ad
   return { token: secret, ...presentLogin(login) }
 }
 
-function presentLogin({ id, principal, roles, expiresAt }: Login) {
-  return { loginId: id, principal: { id: principal.id, name: principal.name }, roles, expiresAt }
+function presentLogin({ id, principal, roles, expiresAt, probed = false }: Login) {
+  return { loginId: id, principal: { id: principal.id, name: principal.name }, roles, expiresAt, probed }
 }
 
 export function toCommand(purpose: CliPurpose, answer: { code: string } | { error: string }): string {

@@ -39,7 +39,7 @@ export class Directory {
   }
 
   /** In the order of ids. */
-  async page<T>(query: ListQuery, show: (principal: Principal, seenAt: number) => T): Promise<ListPage<T>> {
+  async page<T>(query: ListQuery, show: (principal: Principal, seenAt: number) => Promise<T>): Promise<ListPage<T>> {
     return await readPage<PrincipalRow, T>(
       {
         read: (cursor, limit) => this.#store.page(query, cursor, limit),

@@ -12,6 +12,8 @@ import type { Logins, LoginVia, Vouched } from './logins.ts'
 
 const longestAcr = 256
 const longestSid = 256
+/** For operators: why there is no refresh token. */
+const unprobedHint = 'check oidc.scopes (offline_access), oidc.fresh_prompt and the client at the provider'
 const touchEveryMs = 60_000
 
 /** Starts, recognises and ends the logins of people. */
@@ -114,9 +116,21 @@ export class LoginKeeper implements Logins {
     await audit.append({
       type: 'login.succeeded',
       actor: id,
-      fields: { login: login.id, principal: id, via, acr: login.acr, expires_at: login.expires_at },
+      fields: {
+        login: login.id,
+        principal: id,
+        via,
+        acr: login.acr,
+        expires_at: login.expires_at,
+        probed: login.refresh_token !== null,
+      },
       text: { name, address },
     })
+    if (login.refresh_token === null)
+      this.#core.logger.warn(
+        { login: login.id, principal: id, hint: unprobedHint },
+        'the identity provider issued no refresh token: this login cannot be probed',
+      )
     if (row) await directory.update(row, claims)
     else {
       const created = { id, kind: 'person', issuer: vouched.issuer, subject: vouched.subject, ...claims }
@@ -210,6 +224,7 @@ export class LoginKeeper implements Logins {
       scopes: null,
       cidr: null,
       expiresAt: row.expires_at,
+      probed: row.refresh_token !== null,
     }
   }
 }

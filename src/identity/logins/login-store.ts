@@ -1,3 +1,4 @@
+import { countRows } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
 import { isSigned, type Row, signRow, type Unsigned } from '../signed-rows.ts'
@@ -24,6 +25,18 @@ export function createLoginStore(db: Db, keyring: Macs) {
     },
     toProbe: async (now: number) =>
       (await all().where('probe_at', '<=', now).orderBy('probe_at').limit(mostAtOnce).execute()).filter(genuine),
+    /** How many of the person's logins cannot be probed. */
+    countUnprobed: (id: string, now: number) =>
+      countRows(
+        db,
+        db
+          .selectFrom('logins')
+          .select('id')
+          .where('principal_id', '=', id)
+          .where('refresh_token', 'is', null)
+          .where('expires_at', '>', now)
+          .limit(mostAtOnce),
+      ),
     insert: async (row: Unsigned<'logins'>) => {
       await db
         .insertInto('logins')

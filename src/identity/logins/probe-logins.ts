@@ -60,19 +60,24 @@ async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: 
  * @throws BrokerError LOGIN_REQUIRED with the reason, PROVIDER_UNAVAILABLE
  */
 export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: string): Promise<string> {
-  const required = (why: string) =>
-    new BrokerError('LOGIN_REQUIRED', `this role needs your own ID token, but ${why}`, {
-      hint: 'run: sallyport login --fresh',
-    })
+  const required = (why: string, hint = 'run: sallyport login --fresh') =>
+    new BrokerError('LOGIN_REQUIRED', `this role needs your own ID token, but ${why}`, { hint })
   const row = await logins.store.byId(loginId)
-  if (!row) throw required('API tokens have none')
+  if (!row) throw required('API tokens have none', 'sign in as a person: sallyport login')
   if (!core.prober || row.refresh_token === null)
-    throw required('the identity provider issued no refresh token to obtain one (scope offline_access)')
+    throw required(
+      'the identity provider issued no refresh token to obtain one',
+      'signing in again will not help; ask an admin to check oidc.scopes (offline_access) and oidc.fresh_prompt',
+    )
   const answer = await probeOne(core, logins, core.prober, row)
   if (answer === 'unavailable') throw new BrokerError('PROVIDER_UNAVAILABLE')
   if (answer === 'refused') throw required('the identity provider refused to renew this sign-in')
   if (answer === 'gone' || answer === 'ended') throw required('the identity provider has ended this sign-in')
-  if (answer.idToken === undefined) throw required('the identity provider returns none with a refresh')
+  if (answer.idToken === undefined)
+    throw required(
+      'the identity provider returns none with a refresh',
+      'ask an admin to let the provider return an ID token with a refresh, for the scope openid',
+    )
   return answer.idToken
 }
 

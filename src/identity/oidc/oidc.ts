@@ -71,7 +71,7 @@ export function createOidc(deps: OidcDeps): Oidc {
         code_challenge: await calculatePKCECodeChallenge(pending.codeVerifier),
         code_challenge_method: 'S256',
         max_age: String(Math.floor(maxAgeMs(deps, strength) / 1000)),
-        ...(strength.maxAgeS === 0 ? { prompt: 'login' } : {}),
+        ...(strength.maxAgeS === 0 && deps.config.freshPrompt !== null ? { prompt: deps.config.freshPrompt } : {}),
         ...(strength.acr === null ? {} : { acr_values: strength.acr }),
       }
       return { url: buildAuthorizationUrl(found, parameters), pending }

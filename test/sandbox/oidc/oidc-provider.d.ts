@@ -1,6 +1,7 @@
 /** The part of `oidc-provider` (which ships no types) that the sandbox uses. */
 declare module 'oidc-provider' {
   import type { IncomingMessage, ServerResponse } from 'node:http'
+  import type { Readable } from 'node:stream'
 
   export interface Interaction {
     readonly uid: string
@@ -12,8 +13,11 @@ declare module 'oidc-provider' {
     readonly path: string
     query: Readonly<Record<string, string | string[] | undefined>>
     /** Of the token endpoint's answer. */
-    readonly body: Readonly<Record<string, string | undefined>>
+    get body(): Record<string, string | undefined>
+    set body(body: Record<string, string | undefined> | Readable)
+    status: number
     readonly oidc: {
+      readonly params?: Readonly<Record<string, unknown>>
       readonly client?: { readonly clientId: string }
       readonly entities: Readonly<Record<string, { readonly accountId?: string; readonly sid?: string } | undefined>>
     }

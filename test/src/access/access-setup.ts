@@ -157,6 +157,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       scopes: [],
       groupsClaim: 'groups',
       groupsSource: 'any',
+      freshPrompt: 'login consent',
       managerClaim: 'manager',
       adminGroups: [],
       auditorGroups: [],

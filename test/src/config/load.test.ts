@@ -27,6 +27,7 @@ t.test('the shortest file gives every default', async (t) => {
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     groupsClaim: 'groups',
     groupsSource: 'any',
+    freshPrompt: 'login consent',
     managerClaim: 'manager',
     adminGroups: [],
     auditorGroups: [],

@@ -15,7 +15,7 @@ import type { Login } from '../../../src/identity/principal.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
-import { type Oidc as Provider, startOidc } from '../../sandbox/oidc.ts'
+import { type OidcOptions, type Oidc as Provider, startOidc } from '../../sandbox/oidc.ts'
 import { freePort } from '../../sandbox/ports.ts'
 
 export const hour = 3_600_000
@@ -48,8 +48,8 @@ export interface SetupOptions {
   readonly tls?: { cert: string; key: string }
 }
 
-export async function startProvider(t: Test): Promise<Provider> {
-  const provider = await startOidc()
+export async function startProvider(t: Test, options: OidcOptions = {}): Promise<Provider> {
+  const provider = await startOidc(options)
   t.teardown(() => provider.close())
   return provider
 }
@@ -124,6 +124,7 @@ export function configOf(
     scopes: ['openid', 'profile', 'email', 'offline_access'],
     groupsClaim: 'groups',
     groupsSource: 'any',
+    freshPrompt: 'login consent',
     managerClaim: 'manager',
     adminGroups: [],
     auditorGroups: [],
@@ -172,6 +173,7 @@ function loginOf(vouched: Vouched, via: LoginVia, id: string, now: number): Logi
     scopes: null,
     cidr: null,
     expiresAt: now + 24 * hour,
+    probed: vouched.refreshToken !== null,
     roles: vouched.subject === 'dave' ? ['user', 'admin'] : ['user'],
     principal: {
       id: `prn_${subject}`,

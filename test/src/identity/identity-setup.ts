@@ -118,6 +118,7 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
         scopes: [],
         groupsClaim: 'groups',
         groupsSource: 'any',
+        freshPrompt: 'login consent',
         managerClaim: 'manager',
         adminGroups: ['platform'],
         auditorGroups: ['security'],
