@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose'
 import type { ProviderContext } from 'oidc-provider'
 
@@ -20,8 +19,8 @@ export interface Switches {
   strictConsent?: boolean
   /** The token endpoint answers once this resolves. */
   slow?: Promise<void> | undefined
-  /** The token endpoint's answer comes in drops, so many milliseconds apart. */
-  dripMs?: number
+  /** The token endpoint's answer comes in drops, each once this resolves. */
+  drip?: (() => Promise<unknown>) | undefined
 }
 
 /** `absent later`: refreshes say nothing of groups. `overage`: as Entra ID writes that there are too many. */
@@ -68,15 +67,15 @@ export function switched(switches: Switches, key: KeyObject) {
     if (switches.noRefreshToken) delete body.refresh_token
     if (switches.aheadS && body.id_token) body.id_token = await shifted(body.id_token, switches.aheadS, key)
     await switches.slow
-    if (switches.dripMs) context.body = Readable.from(drops(JSON.stringify(body), switches.dripMs))
+    if (switches.drip) context.body = Readable.from(drops(JSON.stringify(body), switches.drip))
   }
 }
 
-async function* drops(text: string, everyMs: number): AsyncGenerator<Buffer> {
+async function* drops(text: string, wait: () => Promise<unknown>): AsyncGenerator<Buffer> {
   const size = Math.ceil(text.length / 10)
   for (let at = 0; at < text.length; at += size) {
     yield Buffer.from(text.slice(at, at + size))
-    await wait(everyMs)
+    await wait()
   }
 }
 
