@@ -47,6 +47,11 @@ export class TextCapture {
     return new LongText(this.#dialect.findSecrets(this.mode))
   }
 
+  /** As {@link value}, of a value that is a string already. */
+  shortValue(value: string): CapturedValue | undefined {
+    return this.#dialect.mayHoldSecret.test(value) ? this.value(Buffer.from(value)) : undefined
+  }
+
   /** @returns undefined when the value holds no secret */
   value(value: Buffer): CapturedValue | undefined {
     if (!this.#dialect.mayHoldSecret.test(value.toString('utf8'))) return undefined

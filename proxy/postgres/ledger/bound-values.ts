@@ -16,6 +16,9 @@ export type RecordedValue =
   | { readonly text: string; readonly bytes: number; readonly hmac: string }
   | { readonly redacted: true; readonly text?: string; readonly hmac: string }
 
+/** A string is a short text. */
+export type GivenValue = string | Buffer | LongValue | null
+
 /** In bytes; shown as twice as many digits. */
 const longestHex = 64
 
@@ -29,20 +32,27 @@ export interface Parameters {
 /** Values of one Bind or FunctionCall, and how they are recorded. */
 export class BoundValues {
   readonly #formats: readonly number[]
-  readonly #values: readonly (Buffer | LongValue | null)[]
+  readonly #values: readonly GivenValue[]
   readonly #capture: TextCapture
+  readonly #isPlain: boolean
 
-  /** @param formats 0 text, 1 binary; none: all text; one: for all */
-  constructor(formats: readonly number[], values: readonly (Buffer | LongValue | null)[], capture: TextCapture) {
+  /**
+   * @param formats 0 text, 1 binary; none: all text; one: for all
+   * @param isPlain all are strings or null, and none has a letter or a colon
+   */
+  constructor(formats: readonly number[], values: readonly GivenValue[], capture: TextCapture, isPlain = false) {
     this.#formats = formats
     this.#values = values
     this.#capture = capture
+    this.#isPlain = isPlain
   }
 
-  record(parameters?: Parameters): RecordedValue[] {
+  record(parameters?: Parameters): readonly RecordedValue[] {
     const secret = parameters?.sql?.secrets?.parameters
+    if (this.#isPlain && secret === undefined) return this.#values as (string | null)[]
     return this.#values.map((value, i) => {
       if (value === null) return null
+      if (typeof value === 'string' && !secret?.has(i + 1)) return this.#short(value)
       const [bytes, long] = parts(value)
       if (secret?.has(i + 1)) return { redacted: true, hmac: long?.hmac ?? this.#capture.digests.of(bytes) }
       const isBinary = (this.#formats.length === 1 ? this.#formats[0] : this.#formats[i]) === 1
@@ -52,14 +62,21 @@ export class BoundValues {
   }
 
   /** What of it must not be shown in errors. */
-  secretTexts(parameters?: Parameters): string[] {
+  secretTexts(parameters?: Parameters): readonly string[] {
     const secret = parameters?.sql?.secrets?.parameters
+    if (secret === undefined && (this.#isPlain || this.#values.length === 0)) return []
     return this.#values.flatMap((value, i) => {
       if (value === null) return []
       const [bytes] = parts(value)
       if (secret?.has(i + 1)) return textsOf(bytes.toString('utf8'))
       return [...(this.#capture.value(bytes)?.secrets ?? [])]
     })
+  }
+
+  #short(value: string): RecordedValue {
+    const captured = this.#capture.shortValue(value)
+    if (!captured) return value
+    return { redacted: true, text: captured.text, hmac: this.#capture.digests.of(Buffer.from(value)) }
   }
 
   #text(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
@@ -89,7 +106,8 @@ export class BoundValues {
   }
 }
 
-function parts(value: Buffer | LongValue): [Buffer, LongValue | undefined] {
+function parts(value: string | Buffer | LongValue): [Buffer, LongValue | undefined] {
+  if (typeof value === 'string') return [Buffer.from(value), undefined]
   return 'head' in value ? [value.head, value] : [value, undefined]
 }
 

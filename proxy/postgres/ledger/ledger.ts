@@ -27,6 +27,7 @@ import { Copies, statementDuringCopy } from './copies.ts'
 import { LongMessages } from './long-message.ts'
 import { Names, toPortal } from './names.ts'
 import { type ClientRequest, Pending, Queue } from './pending.ts'
+import { readQuickly } from './quick-read.ts'
 import { Room } from './room.ts'
 import { errorOf, isFatal, longestError, readError } from './server-error.ts'
 import type { SessionCapture } from './session-capture.ts'
@@ -156,7 +157,8 @@ export class Ledger implements Conversation {
         const message =
           length > keptBytes
             ? passing.long(type, bytes, start, end)
-            : readClientMessage(type, bytes.subarray(start, end), capture)
+            : (readQuickly(type, bytes, start, end, capture) ??
+              readClientMessage(type, bytes.subarray(start, end), capture))
         if (message) this.#received(message)
         return true
       },

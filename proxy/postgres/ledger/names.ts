@@ -8,6 +8,8 @@ export interface Statement {
   readonly sql: Captured
   /** Types of its parameters: those the client named, then those the server described. */
   oids: readonly number[]
+  /** Name and text as members of an entry, once one was written. */
+  members?: string
 }
 
 /** A statement with its values. */
