@@ -150,8 +150,8 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
   }))
   return {
     id: request.id,
-    requester: { id: requester.id, name: requester.name },
-    beneficiary: { id: beneficiary.id, name: beneficiary.name },
+    requester: toNamed(requester),
+    beneficiary: toNamed(beneficiary),
     resourceId: request.resourceId,
     kind: request.kind,
     level: request.level,
@@ -187,5 +187,11 @@ function concerns(
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {
-  return { id, name: (await read(id))?.name ?? id }
+  const principal = await read(id)
+  return principal ? toNamed(principal) : { id, name: id }
+}
+
+/** A person may choose any name that is no verified e-mail, so it comes with what they can't choose. */
+function toNamed({ id, name, kind, email, issuer, subject }: Principal): Named {
+  return kind === 'service' || email !== null ? { id, name } : { id, name, unverified: { issuer, subject } }
 }

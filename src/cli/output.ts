@@ -1,5 +1,6 @@
 import { printable } from '../../proxy/printable.ts'
 import { BrokerError, type ErrorCode, errors } from '../../proxy/session.ts'
+import type { Named } from '../contract/references.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, notLoggedIn: 3, denied: 4, unreachable: 5 } as const
 
@@ -35,6 +36,11 @@ export function escapeJson(json: string): string {
 }
 
 /** One line for people, on stdout. */
+/** A name that the identity provider doesn't vouch for comes with who it is there. */
+export function shownName({ name, unverified }: Named): string {
+  return unverified ? `${name} (${unverified.subject} at ${unverified.issuer})` : name
+}
+
 export function printLine(text: string): void {
   process.stdout.write(`${printable(text)}\n`)
 }

@@ -2,7 +2,16 @@ import { Type } from 'typebox'
 import { object, type Shape, text } from './schema.ts'
 
 /** A principal by name, where people read it. */
-export const Named = object({ id: text(), name: text() })
+export const Named = object({
+  id: text(),
+  name: text(),
+  unverified: Type.Optional(
+    object(
+      { issuer: text(), subject: text() },
+      'Who it is at the identity provider, which does not vouch for the name',
+    ),
+  ),
+})
 export type Named = Shape<typeof Named>
 
 /** How a person names a resource. */

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { Access } from '../access/access.ts'
 import type { Identity } from '../identity/create-identity.ts'
+import { isReferenceTo } from '../identity/names.ts'
 import type { Login } from '../identity/principal.ts'
 import type { ListPage, ListQuery } from '../store/lists.ts'
 
@@ -59,8 +60,7 @@ export function createLists({ identity, access }: ListsDeps) {
 /** Admins and auditors may know of everyone, others of themselves: of other people they see what they may, or get an error. */
 async function findPerson(identity: ListsDeps['identity'], login: Login, name: string): Promise<Reference> {
   const { principal, roles } = login
-  if (name === 'me' || [principal.id, principal.email, principal.name].includes(name))
-    return { id: principal.id, isKnown: true }
+  if (name === 'me' || isReferenceTo(principal, name)) return { id: principal.id, isKnown: true }
   const isOverseer = roles.includes('admin') || roles.includes('auditor')
   try {
     return { id: (await identity.findPrincipal(name)).id, isKnown: isOverseer }

@@ -1,4 +1,4 @@
-import { BrokerError } from '../../../proxy/session.ts'
+import { BrokerError, errors } from '../../../proxy/session.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
@@ -46,21 +46,52 @@ const mostPending = 50
 export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Promise<AccessOutcome> {
   const requester = await currentPrincipal(core, login.principal.id)
   const wanted = { ...(await earlierAsk(core, requester, ask.sameAs)), ...ask }
-  const beneficiary = await findBeneficiary(core, requester, wanted.onBehalfOf)
+  const found = await findBeneficiary(core, requester, wanted.onBehalfOf)
   if (wanted.resource === undefined) throw new BrokerError('INVALID_INPUT', 'resource: required')
+  const beneficiary = 'code' in found ? noOne : found
   const mayLookFor = isOwner(requester, beneficiary)
+  const mayKnow = mayLookFor || beneficiary.id === requester.id || isOverseer(login)
+  if ('code' in found && mayKnow) throw found
   const resource = core.inForce.catalog.find(
     wanted.resource,
     (one) => isOverseer(login) || isVisible(core, requester, one) || (mayLookFor && isVisible(core, beneficiary, one)),
   )
-  const level = wanted.level ?? onlyLevel(core, beneficiary, resource)
-  return await submit(core, login, requester, beneficiary, resource, {
-    level,
-    durationMs: wanted.durationMs ?? null,
-    totalMs: null,
-    reason: wanted.reason?.trim() || null,
-    ticket: wanted.ticket?.trim() || null,
-    extendsGrantId: null,
+  await checkFlood(core, requester)
+  try {
+    return await submit(core, login, requester, beneficiary, resource, {
+      level: wanted.level ?? onlyLevel(core, beneficiary, resource),
+      durationMs: wanted.durationMs ?? null,
+      totalMs: null,
+      reason: wanted.reason?.trim() || null,
+      ticket: wanted.ticket?.trim() || null,
+      extendsGrantId: null,
+    })
+  } catch (error) {
+    throw mayKnow ? error : discreet(error, resource)
+  }
+}
+
+/** Judged instead of a person who isn't known: no rule includes them, and it takes as long. */
+const noOne: Principal = {
+  id: '',
+  kind: 'person',
+  issuer: '',
+  subject: '',
+  name: '',
+  email: null,
+  groups: [],
+  manager: null,
+  active: true,
+  lockedAt: null,
+  ownerId: null,
+  madeBy: null,
+}
+
+/** The same answer whatever it is about another person: that they are unknown, locked, in other groups, or need a reason. */
+function discreet(error: unknown, resource: Resource): unknown {
+  if (!(error instanceof BrokerError) || errors[error.code].status >= 500) return error
+  return new BrokerError('GRANT_DENIED', `you cannot request this level of ${resource.id} for them`, {
+    hint: 'they can see why with: sallyport policy why; a rule may demand a reason, a ticket or a shorter time',
   })
 }
 
@@ -84,6 +115,7 @@ export async function askForExtension(
   if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
   const resource = core.inForce.catalog.get(grant.resourceId)
   if (!resource) throw new BrokerError('RESOURCE_UNKNOWN', grant.resourceId)
+  await checkFlood(core, requester)
   const first = await core.requests.read(grant.requestId).catch(() => undefined) // only for its ticket; the rule tells if one is missing
   return await submit(core, login, requester, holder, resource, {
     level: grant.level,
@@ -126,7 +158,6 @@ async function submit(
   checkSubstitute(requester, beneficiary, rule)
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) throw new BrokerError('GRANT_DENIED', `rule ${rule.name}: ${dead}`)
-  await checkFlood(core, requester)
   const draft = {
     id: newId('req'),
     requesterId: requester.id,
@@ -193,8 +224,17 @@ function isOwner(principal: Principal, of: Principal): boolean {
   return of.ownerId !== null && of.ownerId === principal.id
 }
 
-async function findBeneficiary(core: Core, requester: Principal, reference: string | undefined): Promise<Principal> {
-  return reference === undefined ? requester : await core.identity.findPrincipal(reference)
+/** @returns an error instead of throwing it, since not everyone may know of it */
+async function findBeneficiary(
+  core: Core,
+  requester: Principal,
+  reference: string | undefined,
+): Promise<Principal | BrokerError> {
+  if (reference === undefined) return requester
+  return await core.identity.findPrincipal(reference).catch((error: unknown) => {
+    if (error instanceof BrokerError && errors[error.code].status < 500) return error
+    throw error
+  })
 }
 
 function onlyLevel(core: Core, principal: Principal, resource: Resource): string {

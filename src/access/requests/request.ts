@@ -1,4 +1,5 @@
 import { digestOf } from '../../audit/digest.ts'
+import { isSameEmail } from '../../identity/names.ts'
 import type { Principal } from '../../identity/principal.ts'
 import type { LevelMeaning, Rule, Stage } from '../rules/rule.ts'
 
@@ -96,14 +97,14 @@ export function fillsStage(stage: Stage, approver: Principal, beneficiary: Princ
     if (term === 'manager') return isManager(approver, beneficiary)
     const name = term.slice(term.indexOf(':') + 1)
     if (term.startsWith('group:')) return approver.groups.includes(name)
-    return term.startsWith('email:') && approver.email === name
+    return term.startsWith('email:') && isSameEmail(approver.email, name)
   })
 }
 
 /** The directory names a manager by e-mail, or by subject at the same provider. */
 function isManager(approver: Principal, of: Principal): boolean {
   if (!of.manager) return false
-  return approver.email === of.manager || (approver.subject === of.manager && approver.issuer === of.issuer)
+  return isSameEmail(approver.email, of.manager) || (approver.subject === of.manager && approver.issuer === of.issuer)
 }
 
 /** Why a stage can never be filled, in words; null when it can, as far as the directory says. */

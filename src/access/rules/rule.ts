@@ -3,6 +3,7 @@ import { digestOf } from '../../audit/digest.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
 import type { StepUp } from '../../identity/admission.ts'
+import { isSameEmail } from '../../identity/names.ts'
 import type { Principal } from '../../identity/principal.ts'
 
 /** Which resources: all members that are given must match, each exactly; one that names none matches none. */
@@ -157,7 +158,7 @@ export function selects(selector: Selector, resource: Resource): boolean {
 export function includesPrincipal(who: Who, principal: Principal): boolean {
   return (
     who.principals.includes(principal.id) ||
-    (principal.email !== null && who.emails.includes(principal.email)) ||
+    who.emails.some((email) => isSameEmail(principal.email, email)) ||
     principal.groups.some((group) => who.groups.includes(group))
   )
 }

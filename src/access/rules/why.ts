@@ -1,5 +1,6 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { WhyAnswer } from '../../contract/policy.ts'
+import { isReferenceTo } from '../../identity/names.ts'
 import type { Login } from '../../identity/principal.ts'
 import { type Core, currentPrincipal, isOverseer, isVisible } from '../core.ts'
 import { explain, findRule } from './decide.ts'
@@ -43,7 +44,7 @@ export async function why(
 /** Someone who may not ask about others learns nothing about them, not even that they exist. */
 async function findAsked(core: Core, login: Login, reference: string) {
   const { principal } = login
-  if ([principal.id, principal.email, principal.name].includes(reference)) return principal
+  if (isReferenceTo(principal, reference)) return principal
   if (!isOverseer(login)) throw new BrokerError('ROLE_REQUIRED', 'you may ask about yourself only')
   return await core.identity.findPrincipal(reference)
 }

@@ -1,7 +1,7 @@
 import type { Outcome, RequestView } from '../../contract/requests.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { formatRemaining } from '../duration.ts'
-import { printLine, when } from '../output.ts'
+import { printLine, shownName, when } from '../output.ts'
 
 export async function getRequest(api: ApiClient, id: string): Promise<RequestView> {
   return (await api.call('GET /api/v1/requests/:id', { params: { id } })).request
@@ -28,7 +28,9 @@ export function printRequest(request: RequestView): void {
     ],
     [
       'who',
-      requester.name === beneficiary.name ? requester.name : `${beneficiary.name}, requested by ${requester.name}`,
+      requester.id === beneficiary.id
+        ? shownName(requester)
+        : `${shownName(beneficiary)}, requested by ${shownName(requester)}`,
     ],
     ['reason', request.reason ?? '-'],
     ['ticket', request.ticket ?? '-'],

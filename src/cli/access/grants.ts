@@ -3,7 +3,7 @@ import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
-import { printJson, printLine, printTable, when } from '../output.ts'
+import { printJson, printLine, printTable, shownName, when } from '../output.ts'
 import { printOutcome } from './access-request.ts'
 
 export const registerGrants: Register = (program) => {
@@ -60,7 +60,7 @@ export const registerGrants: Register = (program) => {
 function print(grants: readonly GrantView[]): void {
   printTable(
     ['GRANT', 'WHO', 'RESOURCE', 'LEVEL', 'STATE', 'UNTIL', 'RULE'],
-    grants.map((g) => [g.id, g.principal.name, g.resourceId, g.level, g.state, when(g.endsAt), g.rule]),
+    grants.map((g) => [g.id, shownName(g.principal), g.resourceId, g.level, g.state, when(g.endsAt), g.rule]),
     'no grants',
   )
 }

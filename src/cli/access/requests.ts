@@ -4,7 +4,7 @@ import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { formatRemaining } from '../duration.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
-import { exitCodes, printJson, printLine, printTable } from '../output.ts'
+import { exitCodes, printJson, printLine, printTable, shownName } from '../output.ts'
 import { describeStage, getRequest, printOutcome, printRequest } from './access-request.ts'
 
 interface DecideOptions {
@@ -85,7 +85,7 @@ function print(requests: readonly RequestView[]): void {
       r.resourceId,
       r.level,
       formatRemaining(r.durationMs),
-      r.beneficiary.name,
+      shownName(r.beneficiary),
       [r.ticket, r.reason].filter(Boolean).join(' ') || '-',
       r.status,
       describeStage(r),

@@ -1,4 +1,5 @@
 import type { BrokerError } from '../../../proxy/session.ts'
+import { shownName } from '../../identity/names.ts'
 import type { Login } from '../../identity/principal.ts'
 import type { Confirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import type { DeviceRequest } from '../../identity/sign-in/device-codes.ts'
@@ -38,8 +39,8 @@ export function signedOut(): Html {
 <p><a href="/">Sign in again</a></p>`
 }
 
-const nameOf = ({ claims, subject }: Confirmation['vouched']) =>
-  claims.email ?? claims.username ?? claims.name ?? subject
+const nameOf = ({ claims: { email, emailVerified, username, name }, subject }: Confirmation['vouched']) =>
+  shownName({ email: emailVerified ? email : null, username, name, subject })
 
 /** @param address of the browser, as we see it */
 export function confirmCommand(confirmation: Confirmation, port: number, address: string): Html {

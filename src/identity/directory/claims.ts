@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { BrokerError } from '../../../proxy/session.ts'
 import { encodeBase32 } from '../../store/ids.ts'
 import type { Vouched } from '../logins/logins.ts'
+import { emailKey } from '../names.ts'
 import type { Row, Unsigned } from '../signed-rows.ts'
 
 /** A provider's claims about a person, in the form of the directory. */
@@ -35,7 +36,7 @@ export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
     username: readLabel(claims.username, longestName),
     display_name: readLabel(claims.name, longestName),
     email,
-    email_key: email?.toLowerCase() ?? null,
+    email_key: email === null ? null : emailKey(email),
     email_verified: email !== null && claims.emailVerified === true ? 1 : 0,
     groups: JSON.stringify(readGroups(claims.groups)),
     manager: readLabel(claims.manager, longestEmail),

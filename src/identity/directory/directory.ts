@@ -1,6 +1,7 @@
 import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import { type ListPage, type ListQuery, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
+import { emailKey, looksLikeEmail, shownName } from '../names.ts'
 import type { Principal } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
@@ -31,9 +32,11 @@ export class Directory {
     return row && (await this.#toPrincipal(row))
   }
 
-  /** @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS */
+  /** An e-mail is a verified one and never a name. @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS */
   async find(reference: string): Promise<Principal> {
-    const found = (await this.#byId(reference)) ?? (await this.#byEmail(reference)) ?? (await this.#byName(reference))
+    const found = looksLikeEmail(reference)
+      ? await this.#byEmail(reference)
+      : ((await this.#byId(reference)) ?? (await this.#byName(reference)))
     if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
     return found
   }
@@ -152,7 +155,7 @@ export class Directory {
   }
 
   async #byEmail(reference: string): Promise<Principal | undefined> {
-    const rows = reference.includes('@') ? await this.#genuine(this.#store.withEmail(reference.toLowerCase())) : []
+    const rows = await this.#genuine(this.#store.withEmail(emailKey(reference)))
     const owners = rows.filter(({ email }) => email !== null)
     if (rows.length > 1 && owners.length !== 1) throw ambiguous(reference, rows)
     return owners[0]
@@ -197,16 +200,25 @@ export class Directory {
     return owner && owner.kind !== 'service' ? await this.#described(owner) : undefined
   }
 
+  /** What a person is called from now on, for the log. */
+  async nameOf(row: Named): Promise<string> {
+    return nameOf(row, await this.#labelOf(row))
+  }
+
+  /** The e-mail, where the provider says that it is verified and no one else has it. */
+  async #labelOf(row: Named): Promise<string | null> {
+    const { email_key: key, email_verified: isVerified, id } = row
+    return key !== null && isVerified === 1 && !(await this.#store.isEmailShared(key, id)) ? row.email : null
+  }
+
   async #described(row: PrincipalRow): Promise<Principal> {
-    const isLabel =
-      row.email_key !== null && row.email_verified === 1 && !(await this.#store.isEmailShared(row.email_key, row.id))
-    const email = isLabel ? row.email : null
+    const email = await this.#labelOf(row)
     return {
       id: row.id,
       kind: row.kind === 'service' ? 'service' : 'person',
       issuer: row.issuer,
       subject: row.subject,
-      name: email ?? row.username ?? row.display_name ?? row.subject,
+      name: nameOf(row, email),
       email,
       groups: parseGroups(row.groups),
       manager: row.manager,
@@ -223,6 +235,15 @@ function underOwner(account: Principal, owner: Principal | undefined): Principal
   const groups = account.groups.filter((group) => owner?.groups.includes(group))
   const active = account.active && owner?.active === true
   return { ...account, groups, active, lockedAt: account.lockedAt ?? owner?.lockedAt ?? null }
+}
+
+type Named = Pick<
+  PrincipalRow,
+  'id' | 'subject' | 'username' | 'display_name' | 'email' | 'email_key' | 'email_verified'
+>
+
+function nameOf({ username, display_name: name, subject }: Named, email: string | null): string {
+  return shownName({ email, username, name, subject })
 }
 
 function ambiguous(reference: string, found: readonly Principal[]): BrokerError {

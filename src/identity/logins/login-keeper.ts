@@ -103,7 +103,7 @@ export class LoginKeeper implements Logins {
     const claims = readClaims(vouched)
     const now = clock.now()
     const { secret, login } = this.#newLogin(id, vouched, via, now)
-    const name = claims.email ?? claims.username ?? vouched.subject
+    const name = await directory.nameOf({ id, subject: vouched.subject, ...claims })
     if (!row) {
       const groups = JSON.parse(claims.groups) as string[]
       await audit.append({
