@@ -1,8 +1,8 @@
 /** The password file of libpq and pgjdbc (PostgreSQL documentation, "The Password File"). */
-import { rm } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { linkTarget, readIfThere, replaceFile } from '../replace-file.ts'
+import { asByteText, bare, fromByteText, splitLines, toByteText } from '../file-lines.ts'
+import { readIfThere, removeFile, replaceFile } from '../replace-file.ts'
 
 export interface PgpassEntry {
   readonly host: string
@@ -31,28 +31,28 @@ export function pgpassPath(env: NodeJS.ProcessEnv, platform: NodeJS.Platform = p
 }
 
 /**
- * Puts the entries first (libpq takes the first line that fits), instead of earlier lines for the same port and user.
- * The file is replaced as a whole, with mode 0600; a symbolic link stays one. When two programs write at
- * the same time, the lines of one may be lost, never a part of a line.
+ * Puts the entries first (libpq takes the first line that fits), instead of earlier lines for the same port and user; other
+ * lines stay as they are, byte for byte. The file is replaced as a whole, with mode 0600. When two programs write at the same
+ * time, the lines of one may be lost, never a part of a line.
  * @returns removes exactly these lines again, and the file if it is then empty
+ * @throws BrokerError CONFIG_INVALID when it is no regular file
  */
 export async function addToPgpass(path: string, entries: readonly PgpassEntry[]): Promise<() => Promise<void>> {
-  const ours = entries.map(pgpassLine)
-  const prefixes = entries.map((entry) => pgpassLine({ ...entry, password: '' }))
-  const others = (await readLines(path)).filter((line) => !prefixes.some((prefix) => line.startsWith(prefix)))
-  await replace(path, [...ours, ...others])
+  const ours = entries.map((entry) => asByteText(pgpassLine(entry)))
+  const prefixes = entries.map((entry) => asByteText(pgpassLine({ ...entry, password: '' })))
+  const others = (await readLines(path)).filter((line) => !prefixes.some((prefix) => bare(line).startsWith(prefix)))
+  await replace(path, [...ours.map((line) => `${line}\n`), ...others])
   return async () => {
-    const rest = (await readLines(path)).filter((line) => !ours.includes(line))
+    const rest = (await readLines(path)).filter((line) => !ours.includes(bare(line)))
     if (rest.length > 0) await replace(path, rest)
-    else await rm(await linkTarget(path), { force: true })
+    else await removeFile(path)
   }
 }
 
 async function readLines(path: string): Promise<string[]> {
-  const text = (await readIfThere(path)) ?? ''
-  return text === '' ? [] : text.replace(/\n$/, '').split('\n')
+  return splitLines(toByteText((await readIfThere(path)) ?? Buffer.alloc(0)))
 }
 
 async function replace(path: string, lines: readonly string[]): Promise<void> {
-  await replaceFile(await linkTarget(path), `${lines.join('\n')}\n`, 0o600)
+  await replaceFile(path, fromByteText(lines.join('')), 0o600)
 }

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
-import { linkTarget, readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
+import { asByteText, bare, fromByteText, splitLines, toByteText } from '../../../proxy/local/file-lines.ts'
+import { readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
 import { doubleQuotedWord } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ResourceView } from '../../contract/resources.ts'
@@ -31,11 +32,11 @@ type ListedRole = Pick<ResourceView, 'id' | 'account' | 'name' | 'levels'> & {
 
 /** `sallyport aws configure`: a profile for each role and level that one may use or ask for. Never touches a credentials file. */
 export async function configure(server: { server?: string }, options: ConfigureOptions): Promise<number> {
-  const path = await linkTarget(configFilePath(process.env))
-  const before = (await readIfThere(path)) ?? ''
+  const path = configFilePath(process.env)
+  const before = toByteText((await readIfThere(path)) ?? Buffer.alloc(0))
   const profiles = options.remove ? [] : await listProfiles(server, options.prefix)
   const after = withProfiles(before, profiles)
-  if (after !== before) await replaceFile(path, after, await modeOf(path))
+  if (after !== before) await replaceFile(path, fromByteText(after), await modeOf(path))
   if (options.json) printJson({ file: path, profiles })
   else {
     printTable(
@@ -73,12 +74,13 @@ export function toProfiles(roles: readonly ListedRole[], prefix: string, program
 }
 
 /**
- * The text of the file with these profiles and no other of ours; everything else stays as it is.
+ * The text of the file with these profiles and no other of ours, in the line ends that it has; everything else stays as it is.
+ * @param text its bytes, as Latin-1
  * @throws BrokerError CONFIG_INVALID when a profile of that name is there already, or our own lines are damaged
  */
 export function withProfiles(text: string, profiles: readonly Profile[]): string {
   const others = withoutOurs(text)
-  const taken = new Set(readSections(others).map((section) => section.name))
+  const taken = new Set(readSections(fromByteText(others).toString()).map((section) => section.name))
   const twice = profiles.find(({ name }) => taken.has(`profile ${name}`))
   if (twice)
     throw new BrokerError(
@@ -90,21 +92,22 @@ export function withProfiles(text: string, profiles: readonly Profile[]): string
     )
   if (profiles.length === 0) return others
   const ours = profiles.flatMap(({ name, command }) => [`[profile ${name}]`, `credential_process = ${command}`, ''])
-  const gap = others === '' ? '' : others.endsWith('\n') ? '\n' : '\n\n'
-  return `${others}${gap}${[begin, ...ours.slice(0, -1), end, ''].join('\n')}`
+  const eol = /\r?\n/.exec(text)?.[0] ?? '\n'
+  const gap = others === '' ? '' : others.endsWith('\n') ? eol : `${eol}${eol}`
+  return `${others}${gap}${asByteText([begin, ...ours.slice(0, -1), end, ''].join(eol))}`
 }
 
 function withoutOurs(text: string): string {
-  const lines = text.split('\n')
-  const [first, last] = [lines.indexOf(begin), lines.indexOf(end)]
+  const lines = splitLines(text)
+  const bares = lines.map(bare)
+  const [first, last] = [bares.indexOf(begin), bares.indexOf(end)]
   if (first < 0 && last < 0) return text
-  if (first < 0 || last < first || lines.indexOf(begin, first + 1) >= 0)
+  if (first < 0 || last < first || bares.indexOf(begin, first + 1) >= 0)
     throw new BrokerError('CONFIG_INVALID', 'the markers around the sallyport profiles are damaged', {
       hint: `delete the sallyport profiles and the lines "${begin}" and "${end}"`,
     })
-  const gap = first > 0 && lines[first - 1] === '' ? first - 1 : first
-  const rest = [...lines.slice(0, gap), ...lines.slice(last + 1)].join('\n')
-  return rest === '\n' ? '' : rest
+  const gap = first > 0 && bares[first - 1] === '' ? first - 1 : first
+  return [...lines.slice(0, gap), ...lines.slice(last + 1)].join('')
 }
 
 /** It keeps the one it has. */

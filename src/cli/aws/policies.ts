@@ -95,12 +95,13 @@ function printFiles(files: Readonly<Record<string, string>>): number {
 }
 
 async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<number> {
-  const { mkdir, writeFile } = await import('node:fs/promises')
+  const { mkdir } = await import('node:fs/promises')
   const { dirname, join } = await import('node:path')
+  const { replaceFile } = await import('../../../proxy/local/replace-file.ts')
   for (const [name, text] of Object.entries(files)) {
     const path = join(folder, name)
     await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, text)
+    await replaceFile(path, text, 0o644)
     process.stdout.write(`${path}\n`)
   }
   return exitCodes.done

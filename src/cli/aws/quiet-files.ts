@@ -13,7 +13,7 @@ export async function quietFiles(
   env: NodeJS.ProcessEnv,
   cleanup: AsyncDisposableStack,
 ): Promise<Readonly<Record<string, string>>> {
-  const text = (await readIfThere(configFilePath(env))) ?? ''
+  const text = String((await readIfThere(configFilePath(env))) ?? '')
   const named = env.AWS_PROFILE || env.AWS_DEFAULT_PROFILE || 'default'
   const dir = await mkdtemp(join(tmpdir(), 'sallyport-'))
   cleanup.defer(() => rm(dir, { recursive: true, force: true }))

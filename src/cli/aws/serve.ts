@@ -1,5 +1,6 @@
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { unlinkFile } from '../../../proxy/local/replace-file.ts'
 import { untilStopped, withDeps } from '../connect/connect-deps.ts'
 import { GrantWatch } from '../connect/grant-watch.ts'
 import { type ConnectDeps, warn } from '../connect/open-connections.ts'
@@ -51,9 +52,9 @@ async function serve(
 
 /** A file of its own, gone with this command. No line break at the end: tools send it as it is. */
 async function writeTokenFile(path: string, token: string, cleanup: AsyncDisposableStack): Promise<void> {
-  await rm(path, { force: true }) // so that no mode and no link of an earlier one stays
+  await unlinkFile(path) // so that no mode and no link of an earlier one stays
   await writeFile(path, token, { mode: 0o600, flag: 'wx' })
-  cleanup.defer(() => rm(path, { force: true }))
+  cleanup.defer(() => unlinkFile(path))
 }
 
 function show(

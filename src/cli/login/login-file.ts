@@ -38,7 +38,7 @@ export async function readLoginFile(path: string): Promise<LoginFile> {
     throw new BrokerError('CONFIG_INVALID', `${path} is readable by other users`, {
       hint: `run: chmod 600 '${path}'; if another user may have read it, run: sallyport logout`,
     })
-  return parse(text, path)
+  return parse(text.toString(), path)
 }
 
 /** Replaces the file in one step, so that a reader never sees half of it. Folder 0700, file 0600. */

@@ -74,7 +74,7 @@ t.test('a symbolic link stays one', async (t) => {
 t.test('what cannot be read is an error, never an empty file', async (t) => {
   const path = join(t.testdir({}), '.pgpass')
   await mkdir(path)
-  await t.rejects(addToPgpass(path, [entry]), { code: 'EISDIR' })
+  await t.rejects(addToPgpass(path, [entry]), { code: 'CONFIG_INVALID', message: /is a folder, not a regular file/ })
 })
 
 t.test('the file is where libpq looks', async (t) => {
