@@ -13,7 +13,7 @@ const mostLinks = 40
 
 /**
  * Undefined when there is no such file. The null device is empty: many name it to have none.
- * @throws BrokerError CONFIG_INVALID for a folder, FIFO, socket or any other device; one may wait for ever
+ * @throws BrokerError CONFIG_INVALID for a folder, FIFO, socket or any other device; one may never answer
  */
 export async function readIfThere(path: string): Promise<Buffer | undefined> {
   const found = await stat(path).catch(ifMissing(undefined))
