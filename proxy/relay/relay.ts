@@ -5,6 +5,7 @@ import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type 
 import { endWith } from '../streams/farewell.ts'
 import { readChunks } from '../streams/read-chunks.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
+import { fairShares } from './fair-shares.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { leaveTarget } from './leave-target.ts'
 import type { KindCounts } from './reports.ts'
@@ -61,6 +62,8 @@ export class Relay {
   #isUpstreamFull = false
   #isClientFull = false
   #isLedgerFull = false
+  /** Others have their turn first. */
+  #isWaiting = false
   /** Waits until its requests are on file. */
   #held: Buffer | undefined
   /** Requests at the end of the ledger that were not forwarded. */
@@ -126,6 +129,7 @@ export class Relay {
     else this.#forward(chunk)
     if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
     if (this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#entries.isFull) this.#flow()
+    this.#share()
   }
 
   #forward(chunk: Buffer): void {
@@ -171,6 +175,19 @@ export class Relay {
       this.#isLedgerFull = false
       this.#flow()
     } else if (this.#isClientFull || this.#entries.isFull) this.#flow()
+    this.#share()
+  }
+
+  /** Stops reading until it is this session's turn again, when sessions have kept the process long enough. */
+  #share(): void {
+    if (this.#isWaiting || !fairShares.take(this.#onTurn)) return
+    this.#isWaiting = true
+    this.#flow()
+  }
+
+  readonly #onTurn = (): void => {
+    this.#isWaiting = false
+    this.#flow()
   }
 
   readonly #onClientDrain = (): void => {
@@ -187,7 +204,7 @@ export class Relay {
   #flow(): void {
     if (this.#isOver) return
     const { client, target } = this.#options
-    const isBehind = this.#entries.isFull
+    const isBehind = this.#entries.isFull || this.#isWaiting
     if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#closing) client.pause()
     else client.resume()
     if (isBehind || this.#isClientFull) target.stream.pause()

@@ -4,6 +4,7 @@ import { type BenchOptions, printRows, type Row } from './rows.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<Row[]> }>>> = {
   aws: () => import('./aws.ts'),
+  busy: () => import('./busy.ts'),
   postgres: () => import('./postgres.ts'),
 }
 
@@ -15,17 +16,19 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
+    sessions: { type: 'string', default: '500' },
   },
 })
 const load = benches[positionals[0] ?? '']
 const { json, only, against } = values
-const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
+const [rounds, seconds, sessions] = [Number(values.rounds), Number(values.seconds), Number(values.sessions)]
 const takesAll = positionals[0] === 'postgres' || (only === undefined && against === undefined)
-if (!load || !(rounds >= 1) || !(seconds >= 1) || !takesAll) {
+if (!load || !(rounds >= 1) || !(seconds >= 1) || !(sessions >= 1) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
 postgres also takes: [--only TEXT] [--against DIR]
+busy also takes: [--sessions N]
 `,
   )
   process.exitCode = 2
@@ -35,7 +38,7 @@ postgres also takes: [--only TEXT] [--against DIR]
   const note = (text: string) => void process.stderr.write(isTTY ? `\r\u001b[K${text}` : `${text}\n`)
   const warn = (text: string) => void process.stderr.write(`${isTTY ? '\r\u001b[K' : ''}${text}\n`)
   const compared = { ...(only === undefined ? {} : { only }), ...(against === undefined ? {} : { against }) }
-  const rows = await run({ rounds, seconds, ...compared, note, warn })
+  const rows = await run({ rounds, seconds, sessions, ...compared, note, warn })
   if (isTTY) process.stderr.write('\r\u001b[K')
   printRows(rows, json)
   if (rows.some((row) => row.ok === false || Number.isNaN(row.value))) process.exitCode = 1

@@ -24,6 +24,7 @@ import {
   selects,
   type Target,
 } from './pgbench.ts'
+import { figure, measureRound } from './rounds.ts'
 import { type BenchOptions, type Better, gate, median, medianRatio, type Row } from './rows.ts'
 
 interface Case {
@@ -39,8 +40,6 @@ interface Case {
   measure(target: Target): Promise<number>
 }
 
-/** How often a round is measured in which a peer does nothing, until it counts without that peer. */
-const attempts = 3
 const bareRelay = 'bare Node relay'
 
 const endpoint = instances.orders.endpoint
@@ -238,38 +237,6 @@ async function measure(cases: readonly Case[], targets: readonly Target[], optio
     rows.push(...rowsOf(one, results))
   }
   return rows
-}
-
-/** @returns a figure for each of them; NaN for who did nothing in any attempt */
-async function measureRound(
-  one: Case,
-  order: readonly Target[],
-  label: string,
-  options: BenchOptions,
-): Promise<ReadonlyMap<string, number>> {
-  for (let attempt = 1; ; attempt += 1) {
-    const figures = new Map<string, number>()
-    for (const target of order)
-      figures.set(target.name, await figure(`${label}, ${target.name}`, () => one.measure(target), options))
-    const silent = [...figures.keys()].filter((target) => Number.isNaN(figures.get(target)))
-    if (silent.length === 0) return figures
-    if (attempt === attempts) {
-      options.warn(`${label}: counts without ${silent.join(', ')}`)
-      return figures
-    }
-    options.warn(`${label}: once more`)
-  }
-}
-
-/** @returns NaN when there is none; why is on the screen */
-async function figure(what: string, work: () => Promise<number | undefined>, options: BenchOptions): Promise<number> {
-  options.note(what)
-  try {
-    return (await work()) ?? Number.NaN
-  } catch (error) {
-    options.warn(`${what}: ${(error as Error).message.trim()}`)
-    return Number.NaN
-  }
 }
 
 function rowsOf({ name, unit, better, budget }: Case, results: ReadonlyMap<string, readonly number[]>): Row[] {

@@ -22,6 +22,8 @@ const documented = ['bench', 'case', 'unit', 'value', 'peer', 'ratio', 'budget',
 export interface BenchOptions {
   readonly rounds: number
   readonly seconds: number
+  /** So many busy ones, and as many idle ones, where sessions are opened. */
+  readonly sessions?: number
   /** Run only the cases whose name contains this. */
   readonly only?: string
   /** Another checkout, to be measured as one more peer. */
