@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   aws: () => import('./aws.ts'),
   busy: () => import('./busy.ts'),
   postgres: () => import('./postgres.ts'),
+  statements: () => import('./statements.ts'),
 }
 
 const { values, positionals } = parseArgs({
