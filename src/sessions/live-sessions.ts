@@ -96,11 +96,17 @@ export class LiveSessions {
     for (const entry of [...this.#entries.values()]) {
       const { session } = entry
       if (entry.notice || !matches(session)) continue
-      entry.notice = notice
-      session.carrier.cut(session.id, notice)
+      entry.notice = this.#causeOf(entry, notice)
+      session.carrier.cut(session.id, entry.notice)
       count++
     }
     return count
+  }
+
+  /** Tokens and logins go with the grant that they served: what ends as a consequence, and arrives first, has the grant's reason. */
+  #causeOf(entry: Entry, notice: EndNotice): EndNotice {
+    const isConsequence = notice.reason === 'token-revoked' || notice.reason === 'login-ended'
+    return isConsequence && this.#isOver(entry) ? { ...expiryOf(entry.session), decidedAt: notice.decidedAt } : notice
   }
 
   /** Cuts the sessions that a change affects. */
@@ -137,9 +143,13 @@ export class LiveSessions {
   }
 
   #cutExpired(session: LiveSession): void {
-    const text = `the grant expired at ${new Date(session.endsAt).toISOString()}; request a new one`
-    this.cut((other) => other.id === session.id, { reason: 'grant-expired', text, decidedAt: this.#clock.now() })
+    this.cut((other) => other.id === session.id, { ...expiryOf(session), decidedAt: this.#clock.now() })
   }
+}
+
+function expiryOf({ endsAt }: LiveSession) {
+  const text = `the grant expired at ${new Date(endsAt).toISOString()}; request a new one`
+  return { reason: 'grant-expired', text } as const
 }
 
 function heldBy({ id: sessionId, grantId, principalId, credential, resourceId }: LiveSession): Held {
