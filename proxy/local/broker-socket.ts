@@ -1,8 +1,10 @@
 /** The websocket from an engineer's machine to the broker: one per database client. */
-import type { IncomingMessage } from 'node:http'
+import http, { type IncomingMessage } from 'node:http'
+import https from 'node:https'
 import type { Duplex } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
 import { WebSocket } from 'ws'
+import { proxyEnvironment } from '../proxy-environment.ts'
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
 import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
 
@@ -44,6 +46,7 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
     followRedirects: false, // a redirect must not carry the token elsewhere
     perMessageDeflate: false,
     handshakeTimeout: handshakeTimeoutMs,
+    ...(proxyEnvironment(process.env) ? { agent: agentOf(ask) } : {}),
     maxPayload: maxMessageBytes,
   })
   const abort = () => socket.terminate()
@@ -61,6 +64,11 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
   } finally {
     signal.removeEventListener('abort', abort)
   }
+}
+
+/** The default agents go by the proxy environment; left out, `ws` would use none. */
+function agentOf({ server }: BrokerAsk) {
+  return new URL(server).protocol === 'https:' ? https.globalAgent : http.globalAgent
 }
 
 function toUrl(ask: BrokerAsk): URL {

@@ -1,3 +1,6 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import { proxyEnvironment } from '../../proxy/proxy-environment.ts'
 import type { Config } from '../config/config.ts'
 import type { AwsCredentials } from './aws.ts'
 
@@ -8,6 +11,8 @@ const requestMs = 4000
 /** Options of every AWS client, apart from region and credentials. */
 export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, service: string) {
   const { NodeHttpHandler } = await import('@smithy/node-http-handler')
+  const proxyEnv = proxyEnvironment(process.env)
+  const agent = { keepAlive: true, maxSockets: 50, ...(proxyEnv ? { proxyEnv } : {}) }
   const endpoint = config.endpoints[service] ?? config.endpoints['*']
   return {
     retryMode: 'adaptive',
@@ -16,6 +21,8 @@ export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, se
       connectionTimeout: connectionMs,
       requestTimeout: requestMs,
       throwOnRequestTimeout: true,
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent(agent),
     }),
     ...(endpoint === undefined ? {} : { endpoint }),
   }

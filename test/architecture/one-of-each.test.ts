@@ -36,6 +36,7 @@ const helpers: readonly Helper[] = [
     what: 'whether a host is this machine',
     home: 'proxy/ports/loopback.ts',
     pattern: /startsWith\('127\.|'\[::1\]'|'::1'|=== 'localhost'|\.localhost'/,
+    besides: { 'proxy/proxy-environment.ts': 'the form of NO_PROXY' },
     again: ["['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)", "host === 'localhost'"],
   },
   {
