@@ -14,6 +14,7 @@ import type { LoginVia, Vouched } from '../../../src/identity/logins/logins.ts'
 import { type Change, createChanges } from '../../../src/store/changes.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
 import { type Db, openStore } from '../../../src/store/store.ts'
+import type { Logger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 
 export const startedAt = Date.UTC(2026, 0, 5, 9)
@@ -86,7 +87,10 @@ export function memoryAudit(now: () => number) {
 }
 
 /** Identity on a real store; `restart` builds it anew on what is left. */
-export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db } = {}) {
+export async function startIdentity(
+  t: Test,
+  more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db; logger?: Logger } = {},
+) {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
   const db = await openStore('sqlite::memory:')
@@ -108,7 +112,7 @@ export async function startIdentity(t: Test, more: { prober?: IdentityDeps['prob
       keyring,
       audit: audit.log,
       clock,
-      logger: pino({ level: 'silent' }),
+      logger: more.logger ?? pino({ level: 'silent' }),
       metrics,
       changes,
       config: {

@@ -124,7 +124,7 @@ t.test('step-up asks for what it needs', async (t) => {
   const provider = await startFakeProvider(t)
   const { url } = await connect(provider).start({ for: 'web', returnTo: '/' }, { maxAgeS: 0, acr: 'urn:mfa' })
   const { max_age, prompt, acr_values } = Object.fromEntries(url.searchParams)
-  t.same({ max_age, prompt, acr_values }, { max_age: '0', prompt: 'login', acr_values: 'urn:mfa' })
+  t.same({ max_age, prompt, acr_values }, { max_age: '0', prompt: 'login consent', acr_values: 'urn:mfa' })
 })
 
 t.test('a probe tells gone from silent', async (t) => {
