@@ -13,6 +13,7 @@ import type {
   Lease,
   PermitFacts,
   SealedRecording,
+  UnfinishedWork,
 } from './session.ts'
 
 /** RFC 5803 keys of one connect token, in the form a SCRAM server needs. */
@@ -66,6 +67,7 @@ export interface SessionEnd {
   /** When nothing more was forwarded, and when that was decided; only for sessions that were cut. */
   readonly stoppedAt?: number
   readonly decidedAt?: number
+  readonly unfinished?: UnfinishedWork
   readonly error?: ErrorFacts
   /** Null: the recording could not be sealed. */
   readonly recording: SealedRecording | null
@@ -126,8 +128,17 @@ export interface Doorman {
    *   AUDIT_UNAVAILABLE, RECORDING_FAILED, DRAINING …
    */
   open(ask: OpenAsk): Promise<PermitFacts>
-  /** The credential for the target of an open session. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED */
+  /**
+   * The credential for the target of a session that opens.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; GRANT_DENIED once the session was cut
+   */
   lease(sessionId: string): Promise<Lease>
+  /**
+   * The last credential of a session that is over, for nothing but ending what still runs at its target; once per session. It is
+   * there even when the grant is not any more.
+   * @throws BrokerError AWS_UNAVAILABLE; INTERNAL when it was given before
+   */
+  leaseToEnd(sessionId: string): Promise<Lease>
   /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per session that opened, also when its target could not be reached: audits the end and closes the row. */
@@ -147,6 +158,15 @@ export interface Doorman {
   report(report: Report): void
 }
 
+/** What a session of a previous run may have left running at its target. */
+export interface LostWork {
+  readonly protocol: string
+  readonly facts: PermitFacts
+  /** What its engine reported at `started`. */
+  readonly detail: Readonly<Record<string, string>>
+  readonly lease: Lease
+}
+
 /** What the deciding side pushes to the carrier of a session; unknown ids are ignored. */
 export interface SessionControls {
   cut(sessionId: string, notice: EndNotice): void
@@ -154,4 +174,10 @@ export interface SessionControls {
   runsUntil(sessionId: string, endsAt: number): void
   /** @returns whether the key was right. Resolves when the target has received it */
   cancel(ask: CancelAsk): Promise<boolean>
+  /**
+   * Ends what a lost session left running, on proof that it is that. Resolves when it is gone.
+   * @returns false: this front does not carry the protocol
+   * @throws BrokerError TARGET_UNREACHABLE, TARGET_REFUSED …
+   */
+  endLost(lost: LostWork): Promise<boolean>
 }

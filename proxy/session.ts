@@ -121,6 +121,7 @@ export type EndReason =
   | 'resource-gone'
   | 'killed'
   | 'limit-reached'
+  | 'budget-used'
   | 'idle'
   | 'drain'
   | 'protocol-error'
@@ -205,6 +206,14 @@ export interface SealedRecording {
 export const defaultConnectMs = 60_000
 export const longestConnectMs = 300_000
 
+/** What one session may take in all; 0: any amount. */
+export interface SessionBudget {
+  readonly rows: number
+  /** In both directions. */
+  readonly bytes: number
+  readonly ms: number
+}
+
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */
 export interface EngineFacts<Rules extends object = object> {
   readonly address: { readonly host: string; readonly port: number }
@@ -216,6 +225,8 @@ export interface EngineFacts<Rules extends object = object> {
   readonly isRecordingStrict?: boolean
   /** For connecting, TLS and sign-in together; left out: {@link defaultConnectMs}. */
   readonly connectTimeoutMs?: number
+  /** Left out: none. */
+  readonly budget?: SessionBudget
   /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }
@@ -262,6 +273,12 @@ export interface SessionPermit extends PermitFields {
   readonly [permitBrand]: true
 }
 
+/**
+ * What became of statements that were running or queued when a session was cut. `ended`: the target's process for the session is
+ * gone, on proof. `closed`: cancelled, and the connection dropped; what the target had received may have run on.
+ */
+export type UnfinishedWork = 'ended' | 'closed'
+
 export interface SessionOutcome {
   readonly reason: EndReason
   /** Bytes from the client / towards the client. */
@@ -269,6 +286,8 @@ export interface SessionOutcome {
   readonly bytesDown: number
   /** When nothing more was forwarded, epoch milliseconds; only for sessions that were cut. */
   readonly stoppedAt?: number
+  /** Only for sessions that were cut while something ran. */
+  readonly unfinished?: UnfinishedWork
   /** For the log, never for the client. */
   readonly error?: Error
 }

@@ -18,6 +18,8 @@ import type { App } from './http/app.ts'
 import type { WatchedCertificate } from './http/tls-files.ts'
 import type { KindModules } from './kinds/module.ts'
 import { kinds as allKinds } from './kinds/registry.ts'
+import { endLostWork } from './sessions/lost-work.ts'
+import type { SessionRow } from './sessions/session-store.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 
 export interface DaemonOptions {
@@ -103,7 +105,7 @@ async function startOpen(
   closing: AsyncDisposableStack,
 ): Promise<Stage> {
   const parts = await buildParts(config, judged, kindModules, logger, closing)
-  await recover(parts)
+  const lost = await recover(parts)
   const { kinds, recordings, sessions } = parts
   const carriers = await startCarriers({
     ...parts,
@@ -115,6 +117,7 @@ async function startOpen(
   const certificates: WatchedCertificate[] = []
   const routes = allRoutes(parts, carriers.protocols)
   const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, certificates, closing)
+  void endLostWork({ ...parts, held: parts.access.held, endLost: (work) => sessions.endLost(work) }, lost)
   startChores(parts, certificates, closing)
   const life = stopping(parts, closing)
   const older = verifyOlder(parts, life)
@@ -122,16 +125,18 @@ async function startOpen(
   return { routes: app.routeTable, reload: () => reload(parts, load), damaged: older.damaged, ...life }
 }
 
-/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. */
-async function recover({ access, audit, config, kinds, logger, mark, sessions }: Parts): Promise<void> {
+/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns those sessions */
+async function recover({ access, audit, config, kinds, logger, mark, sessions }: Parts): Promise<SessionRow[]> {
   const reloaded = await access.reload(config)
   if (!reloaded.ok) throw new BrokerError('CONFIG_INVALID', reloaded.problems.map(({ message }) => message).join('; '))
   const lost = await sessions.recoverLost()
-  if (lost > 0) logger.warn({ count: lost }, 'sessions left open by a previous run were closed as daemon-lost')
+  if (lost.length > 0)
+    logger.warn({ count: lost.length }, 'sessions left open by a previous run were closed as daemon-lost')
   await audit.start()
   await kinds.recover()
   const [named] = (await audit.search({ types: ['mark.created'], limit: 1 })).events
   if (named?.fields.mark !== mark.id)
     await audit.append({ type: 'mark.created', actor: 'system', fields: { mark: mark.id } })
-  await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost } })
+  await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost: lost.length } })
+  return lost
 }

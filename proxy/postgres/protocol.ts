@@ -3,6 +3,7 @@ import { serveSession } from '../relay/serve-session.ts'
 import type { ClientOrigin, EndReason } from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
 import { CancelRegistry } from './cancel-registry.ts'
+import { endLost } from './end-lost.ts'
 import { createEngine } from './engine.ts'
 import { protocol, type Received, receiveFromPort, receiveFromWebsocket } from './sign-in/downstream.ts'
 
@@ -11,6 +12,7 @@ export function createPostgres(parts: ProtocolParts): Protocol {
   const { host } = parts
   const cancels = new CancelRegistry(host.doorman.place)
   host.onCancel(protocol, (ask) => cancels.use(ask))
+  host.onEndLost(protocol, (permit, lost) => endLost(parts, permit, lost))
   const engine = createEngine(parts, cancels)
 
   const serve = async (received: Received | undefined): Promise<EndReason | undefined> => {

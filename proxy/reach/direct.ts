@@ -20,7 +20,12 @@ export const direct: Reach = {
     })
     const stream = await open(resolved, port, signal)
     const address = stream.remoteAddress ?? resolved
-    return { stream, again: (later) => open(address, port, later) }
+    return {
+      stream,
+      address: { host: address, port },
+      again: (later) => open(address, port, later),
+      reset: () => void stream.resetAndDestroy(),
+    }
   },
 }
 

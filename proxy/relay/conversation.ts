@@ -1,5 +1,6 @@
 import type { EntryWriter } from '../recording/entry-writer.ts'
 import type { BrokerError } from '../session.ts'
+import type { Budget } from './budget.ts'
 
 /** Reads one direction of a session's bytes in place. */
 export interface Reader {
@@ -50,6 +51,8 @@ export interface Conversation {
 /** Dependencies of a conversation. */
 export interface ConversationParts {
   readonly entries: EntryWriter
+  /** Counts each row before it is returned, and stops before the one that is too many. */
+  readonly budget: Budget
   /** Epoch milliseconds. */
   readonly now: () => number
   onStatement(seconds: number): void

@@ -1,9 +1,18 @@
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import { EntryWriter } from '../recording/entry-writer.ts'
-import { BrokerError, type EndNotice, type EndReason, type SessionOutcome, type SessionPermit } from '../session.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type EndReason,
+  isCut as isCutReason,
+  type Lease,
+  type SessionOutcome,
+  type SessionPermit,
+} from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
 import { readChunks } from '../streams/read-chunks.ts'
+import { Budget } from './budget.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
 import { fairShares } from './fair-shares.ts'
 import { IdleTimer } from './idle-timer.ts'
@@ -23,6 +32,8 @@ export interface RelayOptions {
   /** Epoch milliseconds. */
   readonly now: () => number
   converse(parts: ConversationParts): Conversation
+  /** A credential for ending what still runs at the target. */
+  leaseToEnd(): Promise<Lease>
 }
 
 /** How long a half-forwarded message may take to complete after a cut, so that the client can be told why. */
@@ -51,6 +62,7 @@ export class Relay {
   readonly #down: Reader
   readonly #counts: KindCounts
   readonly #idle: IdleTimer
+  readonly #budget: Budget
   /** Requests are on file before they are forwarded. */
   readonly #isStrict: boolean
   readonly #ended = Promise.withResolvers<SessionOutcome>()
@@ -79,7 +91,10 @@ export class Relay {
     this.#counts = counts
     this.#entries = new EntryWriter(permit.recorder, () => this.#flow())
     this.#isStrict = permit.engine?.isRecordingStrict ?? false
-    this.#conversation = converse({ entries: this.#entries, now, onStatement: (seconds) => counts.statement(seconds) })
+    const budget = new Budget(permit.engine?.budget)
+    this.#budget = budget
+    const onStatement = (seconds: number) => counts.statement(seconds)
+    this.#conversation = converse({ entries: this.#entries, budget, now, onStatement })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
@@ -104,6 +119,7 @@ export class Relay {
     permit.signal.addEventListener('abort', this.#onCut)
     permit.recorder.onFlush(this.#onFlush)
     this.#idle.start()
+    this.#budget.start((error) => this.#endBudget(error))
     if (permit.signal.aborted) this.#onCut()
     if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
     if (ahead.length > 0) this.#onClientData(ahead)
@@ -114,6 +130,10 @@ export class Relay {
 
   readonly #onClientData = (chunk: Buffer): void => {
     if (this.#isOver || this.#closing) return
+    if (this.#bytesUp + this.#bytesDown + chunk.length > this.#budget.mostBytes) {
+      this.#endBudget(this.#budget.bytesUsed)
+      return
+    }
     this.#lastActive = performance.now()
     this.#conversation.tick()
     const before = this.#conversation.waiting
@@ -171,6 +191,7 @@ export class Relay {
       this.#isClientFull = true
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
+    else if (this.#bytesUp + this.#bytesDown > this.#budget.mostBytes) this.#endBudget(this.#budget.bytesUsed)
     else if (this.#isLedgerFull && this.#conversation.waiting < mostWaiting / 2) {
       this.#isLedgerFull = false
       this.#flow()
@@ -224,11 +245,18 @@ export class Relay {
     }
   }
 
-  /** From here on only the rest of a message that is being forwarded is read. */
   readonly #onCut = (): void => {
-    if (this.#isOver || this.#closing) return
     const { reason, text } = this.#options.permit.signal.reason as EndNotice
-    const words = this.#notice(reason, text)
+    this.#cut(reason, this.#notice(reason, text))
+  }
+
+  #endBudget(error: BrokerError): void {
+    this.#cut('budget-used', this.#options.words.error(error))
+  }
+
+  /** From here on only the rest of a message that is being forwarded is read. */
+  #cut(reason: EndReason, words: Buffer): void {
+    if (this.#isOver || this.#closing) return
     if (this.#isDownWhole) {
       this.#end(reason, { words, isCut: true })
       return
@@ -250,7 +278,8 @@ export class Relay {
   }
 
   #endOverLimit(): void {
-    this.#end('limit-reached', { words: this.#options.words.error(this.#conversation.overLimit()), isCut: true })
+    if (!this.#budget.hasRow) this.#endBudget(this.#budget.rowsUsed)
+    else this.#end('limit-reached', { words: this.#options.words.error(this.#conversation.overLimit()), isCut: true })
   }
 
   /** @param reason used when that side itself failed */
@@ -273,19 +302,22 @@ export class Relay {
     this.#isOver = true
     const stoppedAt = this.#options.now()
     this.#idle.stop()
+    this.#budget.stop()
     clearTimeout(this.#closing?.timer)
     this.#detach()
     const left = leaveTarget(this.#options.target, {
       isBusy: this.isBusy && !this.#conversation.serverHasLeft,
       mayTerminate: this.#isUpWhole,
+      isCut: isCutReason(reason),
+      lease: this.#options.leaseToEnd,
     })
     endWith(this.#options.client, this.#isDownWhole ? words : undefined)
     const unrecorded = this.#finishRecords()
     const failure = error ?? unrecorded
     const outcome = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
-    void left.then((unstopped) => {
+    void left.then(({ unfinished, error: unstopped }) => {
       const why = failure ?? unstopped
-      this.#ended.resolve(why ? { ...outcome, error: why } : outcome)
+      this.#ended.resolve({ ...outcome, ...(unfinished ? { unfinished } : {}), ...(why ? { error: why } : {}) })
     })
   }
 

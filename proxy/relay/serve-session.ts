@@ -115,18 +115,20 @@ async function run<Client extends SignedInClient>(
   }
   const { host, now } = parts
   const { target, detail } = connected
-  const relay = new Relay({
-    client: client.stream,
-    ahead: client.ahead,
-    target,
-    permit,
-    words: engine.words,
-    counts: host.reports.of(permit.kind),
-    now,
-    converse: connected.converse,
-  })
-  const begun = connected.begin((from) => cancelRunning(parts, relay, target, permit, from))
+  let begun: ReturnType<Connected['begin']> | undefined
   try {
+    const relay = new Relay({
+      client: client.stream,
+      ahead: client.ahead,
+      target,
+      permit,
+      words: engine.words,
+      counts: host.reports.of(permit.kind),
+      now,
+      converse: connected.converse,
+      leaseToEnd: () => host.leaseToEnd(permit),
+    })
+    begun = connected.begin((from) => cancelRunning(parts, relay, target, permit, from))
     await host.started(permit, detail)
     client.stream.write(begun.greeting)
     return await relay.run()
@@ -134,7 +136,7 @@ async function run<Client extends SignedInClient>(
     target.stream.destroy()
     return failedToOpen(parts, engine, client, permit, thrown)
   } finally {
-    begun.end()
+    begun?.end()
   }
 }
 

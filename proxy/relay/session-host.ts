@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { CancelAsk, Doorman, OpenAsk, SessionControls } from '../doorman.ts'
+import type { CancelAsk, Doorman, LostWork, OpenAsk, SessionControls } from '../doorman.ts'
 import { makePermit } from '../permit.ts'
 import {
   BrokerError,
@@ -54,6 +54,7 @@ export class SessionHost implements SessionControls {
   readonly #parts: HostParts
   readonly #hosted = new Map<string, Hosted>()
   readonly #cancels = new Map<string, (ask: CancelAsk) => Promise<boolean>>()
+  readonly #endings = new Map<string, (permit: SessionPermit, lost: LostWork) => Promise<void>>()
   readonly #onMoved = new Set<(sessionId: string, endsAt: number) => void>()
   /** Cuts of sessions whose facts are still on their way; kept while any are. */
   readonly #early = new Map<string, EndNotice>()
@@ -113,7 +114,7 @@ export class SessionHost implements SessionControls {
     const hosted = this.#hosted.get(sessionId)
     try {
       const recording = (await hosted?.recorder.seal().catch((error: unknown) => onError(error, sessionId))) ?? null
-      const { reason, bytesUp, bytesDown, stoppedAt, error } = outcome
+      const { reason, bytesUp, bytesDown, stoppedAt, unfinished, error } = outcome
       await this.doorman.end(sessionId, {
         reason,
         bytesUp,
@@ -121,6 +122,7 @@ export class SessionHost implements SessionControls {
         recording,
         ...(stoppedAt === undefined ? {} : { stoppedAt }),
         ...(signal.aborted ? { decidedAt: (signal.reason as EndNotice).decidedAt } : {}),
+        ...(unfinished === undefined ? {} : { unfinished }),
         ...(error === undefined ? {} : { error: toErrorFacts(error) }),
       })
     } catch (error) {
@@ -141,6 +143,11 @@ export class SessionHost implements SessionControls {
     } finally {
       this.doorman.phase(kind, 'aws', (performance.now() - since) / 1000)
     }
+  }
+
+  /** For ending what still runs at the target, and nothing else. */
+  async leaseToEnd({ sessionId }: SessionPermit): Promise<Lease> {
+    return await this.doorman.leaseToEnd(sessionId)
   }
 
   cut(sessionId: string, notice: EndNotice): void {
@@ -167,9 +174,36 @@ export class SessionHost implements SessionControls {
     this.#cancels.set(protocol, use)
   }
 
+  async endLost(lost: LostWork): Promise<boolean> {
+    const end = this.#endings.get(lost.protocol)
+    if (!end) return false
+    await end(makePermit({ ...lost.facts, signal: new AbortController().signal, recorder: sealedRecorder }), lost)
+    return true
+  }
+
+  /** @param end reaches the target by the permit, and only ends what still runs there */
+  onEndLost(protocol: string, end: (permit: SessionPermit, lost: LostWork) => Promise<void>): void {
+    this.#endings.set(protocol, end)
+  }
+
   #brokenRecording(error: Error): EndNotice {
     const text =
       error instanceof BrokerError ? error.message : 'the recording cannot be written, so the session cannot continue'
     return { reason: 'recording-failed', text, decidedAt: this.#parts.now() }
   }
+}
+
+/** Of a session that is over: nothing may be relayed any more. */
+const sealedRecorder: Recorder = {
+  reserve: refuseEntry,
+  write: refuseEntry,
+  release: () => {},
+  onDrain: () => {},
+  flushSoon: () => {},
+  onFlush: () => {},
+  whenWritten: () => {},
+}
+
+function refuseEntry(): never {
+  throw new BrokerError('RECORDING_FAILED', 'the session is over')
 }

@@ -49,6 +49,8 @@ export interface AccessService {
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
   resource(id: string): CatalogEntry | undefined
+  /** What a level means on a resource now; undefined: the rules know one of them no longer. */
+  held(resourceId: string, level: string): Held | undefined
   /** All of them, without a check of who may see them. */
   resourcesKnown(): readonly CatalogEntry[]
   /** Ends what has expired and re-checks live grants against rules and directory. Called by the daemon's timer. */

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
-import type { Kinds } from '../catalog/kind.ts'
+import type { Held, Kinds } from '../catalog/kind.ts'
 import type { RuleView } from '../contract/policy.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login } from '../identity/principal.ts'
@@ -25,7 +25,7 @@ import { auditRefusal } from './requests/refused-requests.ts'
 import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
-import { formatSelector, type Rule } from './rules/rule.ts'
+import { formatSelector, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
 import { viewGrant, viewGrants, viewRequest, viewRequests, viewResources } from './views.ts'
@@ -94,6 +94,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       return reading && !reading.problem ? reading.grant : undefined
     },
     resource: (id) => core.inForce.catalog.get(id),
+    held: (id, level) => heldNow(core, id, level),
     resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
     reload: async (config) => {
@@ -150,6 +151,15 @@ async function shownRequest(core: Core, login: Login, request: AccessRequest) {
 
 function shownGrant(core: Core, grant: Parameters<typeof viewGrant>[1]['grant']) {
   return viewGrant(core, { grant, problem: null })
+}
+
+function heldNow({ inForce }: Core, id: string, level: string): Held | undefined {
+  const resource = inForce.catalog.get(id)
+  if (!resource) return undefined
+  const parsed = levelsOf(inForce.rules, resource).get(level)?.parsed
+  return parsed?.has(resource.kind)
+    ? { resource, target: resource.target, level: parsed.get(resource.kind) }
+    : undefined
 }
 
 /** Each part on its own: one that fails must not stop the others. */

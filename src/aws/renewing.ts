@@ -29,6 +29,11 @@ export class Renewing<T extends Expiring> {
     this.#options = options
   }
 
+  /** The value that was made last, which may have expired. */
+  get last(): T | undefined {
+    return this.#value
+  }
+
   async get(): Promise<T> {
     return this.atHand() ?? (await this.#make())
   }

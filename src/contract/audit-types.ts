@@ -39,6 +39,8 @@ export const auditTypes = [
   'session.cancelled',
   'session.ended',
   'session.killed',
+  'session.work-ended',
+  'session.work-left',
   'credentials.issued',
   'credentials.killed',
   'credentials.kill-failed',

@@ -89,6 +89,7 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     identify: refuse,
     open: refuse,
     lease: refuse,
+    leaseToEnd: refuse,
     started: refuse,
     end: refuse,
     mayCancel: async () => false,

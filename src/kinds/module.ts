@@ -57,6 +57,11 @@ export interface RunningKind {
   lease?(sessionId: string): Promise<Lease>
   /** The same if it is there without waiting. */
   leaseAtHand?(session: KnownSession): Lease | null
+  /**
+   * The last credential of a session that is over, for nothing but ending what still runs at its target; it is there even when
+   * the grant is not any more. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   */
+  leaseToEnd?(session: KnownSession): Promise<Lease>
   /** At start: handles access that was taken away while no daemon ran. */
   recover?(): Promise<void>
   /** Rows of its own tables that the broker did not write, or that are gone, for `audit verify`. */

@@ -43,6 +43,13 @@ export class StartedKinds implements SessionKinds {
     return await running.lease(sessionId)
   }
 
+  async leaseToEnd(session: KnownSession): Promise<Lease> {
+    const { kind } = session.facts
+    const running = this.#running.get(kind)
+    if (!running?.leaseToEnd) throw new BrokerError('INTERNAL', `the kind ${kind} has no credential of its own`)
+    return await running.leaseToEnd(session)
+  }
+
   async recover(): Promise<void> {
     for (const { recover } of this.running) await recover?.()
   }

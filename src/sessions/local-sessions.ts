@@ -31,6 +31,8 @@ export interface LocalSessions {
   onMoved(listener: (sessionId: string, endsAt: number) => void): void
   /** @throws BrokerError INTERNAL when the session has ended */
   known(sessionId: string): KnownSession
+  /** Here or by a front. */
+  isOpen(sessionId: string): boolean
 }
 
 export function createLocalSessions({ sessions, recordings, clock, logger }: LocalSessionsDeps): LocalSessions {
@@ -47,5 +49,6 @@ export function createLocalSessions({ sessions, recordings, clock, logger }: Loc
     end: (permit, outcome) => host.end(permit, outcome),
     onMoved: (listener) => host.onMoved(listener),
     known: (sessionId) => sessions.known(sessionId),
+    isOpen: (sessionId) => sessions.isOpen(sessionId),
   }
 }

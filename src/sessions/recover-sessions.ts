@@ -18,12 +18,12 @@ export interface RecoverDeps {
   readonly daemonId: string
 }
 
-/** Closes the sessions that a previous run left open, by the rows and by the log. @returns how many */
-export async function recoverSessions(deps: RecoverDeps): Promise<number> {
+/** Closes the sessions that a previous run left open, by the rows and by the log. @returns their rows */
+export async function recoverSessions(deps: RecoverDeps): Promise<SessionRow[]> {
   await restoreRows(deps)
   const lost = await deps.store.leftOpen(deps.daemonId)
   for (const row of lost) await closeLost(deps, row)
-  return lost.length
+  return lost
 }
 
 /** What the previous run opened, by the log: a change of the store while it was stopped hides no session. */

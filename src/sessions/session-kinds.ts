@@ -18,4 +18,6 @@ export interface SessionKinds {
   leaseAtHand(session: KnownSession): Lease | null
   /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; INTERNAL for a kind without one */
   lease(kind: string, sessionId: string): Promise<Lease>
+  /** For nothing but ending what a session left running. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; INTERNAL likewise */
+  leaseToEnd(session: KnownSession): Promise<Lease>
 }

@@ -1,6 +1,7 @@
 import type {
   CancelAsk,
   Doorman,
+  LostWork,
   OpenAsk,
   OpenPhase,
   Report,
@@ -30,6 +31,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
+import type { SessionRow } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
@@ -49,6 +51,8 @@ interface Open extends KnownSession {
   readonly detail: Record<string, string>
   /** Head of its recording as last reported. */
   head: { readonly head: string; readonly entries: number }
+  /** Its last credential was given out. */
+  isEnding: boolean
 }
 
 /** Opens, cuts and closes sessions. Their carriers use the doorman of {@link serve}. */
@@ -85,6 +89,7 @@ export class Sessions {
       identify: (claim, client) => identity.identify(claim, client),
       open: (ask) => this.#open(ask, controls),
       lease: (sessionId) => this.#lease(sessionId),
+      leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       started: (sessionId, detail) => this.#started(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
       cancel: (ask) => this.#cancel(ask),
@@ -117,6 +122,10 @@ export class Sessions {
     return { facts: { ...facts, endsAt }, held }
   }
 
+  isOpen(sessionId: string): boolean {
+    return this.#opened.has(sessionId)
+  }
+
   /** Heads of the open recordings as last reported by their fronts, for checkpoints. */
   heads(): { sessionId: string; head: string; entries: number }[] {
     return [...this.#opened].map(([sessionId, { head }]) => ({ sessionId, ...head }))
@@ -134,13 +143,30 @@ export class Sessions {
       ...opened,
       detail: {},
       head: { head: facts.recording.head, entries: 0 },
+      isEnding: false,
     })
     this.#deps.metrics.sessionsActive.inc({ kind: facts.kind })
     return facts
   }
 
-  #lease(sessionId: string): Promise<Lease> {
-    return this.#deps.kinds.lease(this.#known(sessionId).facts.kind, sessionId)
+  async #lease(sessionId: string): Promise<Lease> {
+    const { facts } = this.#known(sessionId)
+    const notice = this.#deps.live.noticeOf(sessionId)
+    if (notice) throw new BrokerError('GRANT_DENIED', notice.text)
+    return await this.#deps.kinds.lease(facts.kind, sessionId)
+  }
+
+  async #leaseToEnd(sessionId: string): Promise<Lease> {
+    const opened = this.#known(sessionId)
+    if (opened.isEnding) throw new BrokerError('INTERNAL', `session ${sessionId} is being ended already`)
+    opened.isEnding = true
+    return await this.#deps.kinds.leaseToEnd(this.known(sessionId))
+  }
+
+  /** Ends what a session of a previous run left running. @throws BrokerError what {@link SessionControls.endLost} throws */
+  async endLost(lost: LostWork): Promise<void> {
+    for (const front of this.#fronts) if (await front.endLost(lost)) return
+    throw new BrokerError('INTERNAL', `no front carries the protocol ${lost.protocol}`)
   }
 
   async #started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void> {
@@ -257,8 +283,8 @@ export class Sessions {
     this.#draining = true
   }
 
-  /** Closes the sessions that a previous run left open. @returns how many */
-  recoverLost(): Promise<number> {
+  /** Closes the sessions that a previous run left open. @returns their rows */
+  recoverLost(): Promise<SessionRow[]> {
     return recoverSessions(this.#deps)
   }
 
@@ -296,12 +322,13 @@ export class Sessions {
 }
 
 function endFields(end: SessionEnd, detail: Record<string, string>): Record<string, AuditValue> {
-  const { bytesUp, bytesDown, error, stoppedAt } = end
+  const { bytesUp, bytesDown, error, stoppedAt, unfinished } = end
   return {
     bytes_up: bytesUp,
     bytes_down: bytesDown,
     ...(error ? { code: error.code } : {}),
     ...(stoppedAt === undefined ? {} : { stopped_at: stoppedAt }),
+    ...(unfinished === undefined ? {} : { unfinished }),
     ...detail,
   }
 }

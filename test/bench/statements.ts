@@ -9,6 +9,7 @@ import path from 'node:path'
 import { Ledger } from '../../proxy/postgres/ledger/ledger.ts'
 import { SessionCapture } from '../../proxy/postgres/ledger/session-capture.ts'
 import { EntryWriter } from '../../proxy/recording/entry-writer.ts'
+import { Budget } from '../../proxy/relay/budget.ts'
 import { RecordingBuffers } from '../../src/recordings/recording-buffers.ts'
 import { RecordingQuota } from '../../src/recordings/recording-quota.ts'
 import { RecordingWriter } from '../../src/recordings/recording-writer.ts'
@@ -82,6 +83,7 @@ async function replay(trace: Trace, writesAhead: boolean, name: string): Promise
   if (!writesAhead) Object.assign(entries, { reserve: () => {}, release: () => {} })
   const ledger = new Ledger({
     entries,
+    budget: new Budget(),
     now: () => Date.now(),
     onStatement: () => {},
     maxRows: 0,

@@ -41,7 +41,7 @@ const rdsPostgres: KindFixture = {
     }
   },
   connections: ({ sandbox }) => sandbox.databases.orders.connections,
-  entries: [{ type: 'query', sql: /application_name/, rows: 1 }],
+  entries: [{ type: 'target' }, { type: 'query', sql: /application_name/, rows: 1 }],
   broken: {
     resource: {
       id: 'rds-postgres/111122223333/eu-west-1/orders',

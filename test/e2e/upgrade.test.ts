@@ -187,7 +187,7 @@ async function newSession(t: Tap, company: Company): Promise<void> {
     const { client, sessionId } = await openDatabase(company)
     t.equal((await client.query('select id from orders where id = $1', [17])).rowCount, 1)
     await client.end()
-    const entries = [{ type: 'query' }, { type: 'execute', values: ['17'], rows: 1 }]
+    const entries = [{ type: 'target' }, { type: 'query' }, { type: 'execute', values: ['17'], rows: 1 }]
     await recordingsPlay(t, company, { recordings: { [sessionId]: entries } })
   })
 }

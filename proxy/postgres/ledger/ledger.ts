@@ -222,18 +222,20 @@ export class Ledger implements Conversation {
       this.#mayFinish = false
       return may
     }
-    return this.#parts.maxRows === 0 || (type !== dataRow && type !== copyData) || this.#mayHaveRow()
+    return (type !== dataRow && type !== copyData) || this.#mayHaveRow()
   }
 
   #mayHaveRow(): boolean {
     const first = this.#ledger.first
-    if (!first) return true
+    if (!this.#parts.budget.hasRow) return false
+    if (!first || this.#parts.maxRows === 0) return true
     const { request } = first
     const before = request.kind === 'execute' ? (this.#names.portal(request.portal)?.rows ?? 0) : 0
     return before + first.rowsOfStatement < this.#parts.maxRows
   }
 
   #countRow(): void {
+    this.#parts.budget.rows += 1
     const first = this.#ledger.first
     if (!first) return
     first.rows += 1

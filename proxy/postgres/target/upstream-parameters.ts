@@ -5,6 +5,7 @@ import type { PostgresClient } from '../sign-in/client.ts'
 
 /** PostgreSQL truncates names to 63 bytes. */
 const longestName = 63
+const endingTimeoutMs = 3000
 
 /** Startup parameters of the upstream session: those that the client may set, and the broker's own. */
 export function upstreamParameters(
@@ -20,6 +21,16 @@ export function upstreamParameters(
     .set('user', as.user)
     .set('database', as.database)
     .set('application_name', applicationName(permit.sessionId, permit.principalName))
+}
+
+/** Of the second connection, which ends what a session left running. */
+export function endingParameters(sessionId: string, user: string, database: string): Map<string, string> {
+  return new Map([
+    ['user', user],
+    ['database', database],
+    ['application_name', applicationName(sessionId, 'ending')],
+    ['statement_timeout', String(endingTimeoutMs)],
+  ])
 }
 
 /** Links pg_stat_activity and the server's log to ours: `sallyport:<session>:<person>`, printable ASCII. */

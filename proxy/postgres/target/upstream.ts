@@ -38,7 +38,7 @@ export interface SignIn {
 
 const cancelMs = 5000
 /** A server sends about a dozen settings, and perhaps a notice. */
-const mostGreetingBytes = 256 * 1024
+export const mostGreetingBytes = 256 * 1024
 /** Longest message a server may send before the session is open; its error texts are the longest. */
 const maxMessageBytes = 65_536
 
@@ -58,7 +58,11 @@ export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstrea
     tls.write(encodeStartup(parameters(user)))
     const opened = await signIn(line, tls, secret)
     const cancel = () => sendCancel(wire, options, opened)
-    return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel }
+    const reset = () => {
+      wire.reset() // first: an orderly end of TLS would deliver what is queued
+      tls.destroy()
+    }
+    return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel, reset }
   } catch (error) {
     tls.destroy()
     throw toTargetError(error)
@@ -100,7 +104,7 @@ async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise
 }
 
 /** One message of a server. @throws WireError for an impossible length, before anything is allocated */
-async function readMessage(line: ServerLine): Promise<{ type: string; head: Buffer; body: Buffer }> {
+export async function readMessage(line: ServerLine): Promise<{ type: string; head: Buffer; body: Buffer }> {
   const head = await line.read(5)
   const length = head.readUInt32BE(1) - 4
   if (length < 0 || length > maxMessageBytes) throw new WireError('invalid length of a message during sign-in')

@@ -274,6 +274,11 @@ function decodeReady(body: Buffer): BackendMessage {
   return { kind: 'ready-for-query', status }
 }
 
+/** DataRow in text format. Layout: int16 n, n × (int32 length, value). */
+export function decodeDataRow(body: Buffer): (string | null)[] {
+  return whole(body, (reader) => reader.list(4, () => reader.value()?.toString('utf8') ?? null))
+}
+
 /** ParameterDescription. Layout: int16 n, n × int32 OID. */
 export function decodeParameterDescription(body: Buffer): number[] {
   return whole(body, (reader) => reader.list(4, () => reader.uint32()))

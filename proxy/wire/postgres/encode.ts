@@ -111,6 +111,10 @@ export function encodeCancel(pid: number, key: Buffer): Buffer {
   return Buffer.concat([int32(12 + key.length), int32(requestCode.cancel), int32(pid), key])
 }
 
+export function encodeQuery(sql: string): Buffer {
+  return encodeMessage('Q', cstring(sql))
+}
+
 export function encodePassword(password: string): Buffer {
   return encodeMessage('p', cstring(password))
 }

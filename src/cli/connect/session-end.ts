@@ -19,6 +19,7 @@ const endings: Record<EndReason, string> = {
   'resource-gone': 'the resource was removed',
   killed: 'an administrator ended the session',
   'limit-reached': 'it reached a limit of its access level',
+  'budget-used': 'it used up the budget of its access level',
   idle: 'the session was idle for too long',
   drain: 'the broker is shutting down; connect again',
   'protocol-error': 'the client violated the protocol',

@@ -108,7 +108,7 @@ function printEntry(entry: Entry): void {
   printLine('')
   if (entry.begun) printLine(`${time}  ${type}  no end is on record: it was still running, or the recording broke off`)
   else if (entry.unsent) printLine(`${time}  ${type}  not sent to the target: the session ended first`)
-  else printLine(`${time}  ${type}  ${ms ?? 0} ms  ${outcome}`)
+  else printLine(ms === undefined ? `${time}  ${type}` : `${time}  ${type}  ${ms} ms  ${outcome}`)
   for (const line of (sql ?? '').split('\n')) if (line !== '') printLine(`    ${line}`)
   values?.forEach((value, i) => {
     printLine(`    $${i + 1} = ${value === null ? 'NULL' : JSON.stringify(value)}`)

@@ -88,7 +88,7 @@ function present(row: SessionRow): SessionView {
     via: row.client_via,
     address: row.client_address,
     tool: row.tool,
-    detail: JSON.parse(row.detail) as Record<string, string>,
+    detail: shownDetail(row),
     openedAt: row.opened_at,
     startedAt: row.started_at,
     endsAt: row.ends_at,
@@ -98,4 +98,10 @@ function present(row: SessionRow): SessionView {
     bytesDown: row.bytes_down,
     recording: { digest: row.recording_digest, entries: row.recording_entries },
   }
+}
+
+/** Without the target's address, which clients need not know. */
+function shownDetail({ detail }: SessionRow): Record<string, string> {
+  const { target_address: _, ...shown } = JSON.parse(detail) as Record<string, string>
+  return shown
 }

@@ -15,7 +15,10 @@ export interface LeaseDeps {
 }
 
 /** What a lease goes by. */
-type LeaseSession = Pick<PermitFacts, 'principalName' | 'grantId' | 'requestId' | 'resourceId' | 'level' | 'endsAt'>
+type LeaseSession = Pick<
+  PermitFacts,
+  'sessionId' | 'principalName' | 'grantId' | 'requestId' | 'resourceId' | 'level' | 'endsAt'
+>
 
 export interface Token {
   readonly text: string
@@ -25,16 +28,30 @@ export interface Token {
 /** A token can be used to sign in for 15 minutes; reuse spares the target, which throttles new IAM sign-ins. */
 const tokenMs = 600_000
 const mostLeases = 10_000
+/** How much longer than the grant the credentials last: to end what still runs when it is over. They never leave this process. */
+const endingMs = 120_000
+
+/** One lease: tokens for new sign-ins, and the credentials that sign them. */
+interface Held {
+  readonly grantId: string
+  readonly endsAt: number
+  readonly credentials: Renewing<AwsCredentials>
+  readonly token: Renewing<Token>
+  /** That opened with it. */
+  readonly sessions: Set<string>
+}
 
 /** Upstream credentials, one for each (grant, target, level): shared by that grant's sessions, renewed ahead, in memory only. */
 export class Leases {
   readonly #deps: LeaseDeps
-  readonly #byKey = new Map<string, { grantId: string; endsAt: number; token: Renewing<Token> }>()
+  readonly #byKey = new Map<string, Held>()
+  /** Of grants that are over, by the sessions that may have left something running; for {@link tokenToEnd} alone. */
+  readonly #ending = new Map<string, AwsCredentials>()
 
   constructor(deps: LeaseDeps) {
     this.#deps = deps
     deps.changes.subscribe((change) => {
-      if (change.what === 'grant') this.#forget((lease) => lease.grantId === change.id)
+      if (change.what === 'grant') this.#end(change.id)
     })
   }
 
@@ -44,9 +61,9 @@ export class Leases {
     if (known) return await known.get()
     const { clock } = this.#deps
     if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
-    const token = this.#signing(session, target, level)
-    this.#byKey.set(keyOf(session, target, level), { grantId: session.grantId, endsAt: session.endsAt, token })
-    return await token.get()
+    const held = this.#hold(session, target, level)
+    this.#byKey.set(keyOf(session, target, level), held)
+    return await held.token.get()
   }
 
   /** The same if it is there, without waiting. */
@@ -57,14 +74,46 @@ export class Leases {
   /** An extended grant gets a lease of its own length. */
   #known(session: LeaseSession, target: RdsTarget, level: RdsLevel): Renewing<Token> | undefined {
     const known = this.#byKey.get(keyOf(session, target, level))
-    return known && known.endsAt >= session.endsAt ? known.token : undefined
+    if (!known || known.endsAt < session.endsAt) return undefined
+    known.sessions.add(session.sessionId)
+    return known.token
   }
 
-  #forget(matches: (lease: { grantId: string; endsAt: number }) => boolean): void {
+  /**
+   * The password of one last sign-in, which ends what a session left running: signed by credentials that were there before its
+   * grant ended, if they still work. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   */
+  async tokenToEnd(session: LeaseSession, target: RdsTarget, level: RdsLevel): Promise<Token> {
+    const { aws, clock } = this.#deps
+    const kept = this.#ending.get(session.sessionId) ?? this.#byKey.get(keyOf(session, target, level))?.credentials.last
+    this.#ending.delete(session.sessionId)
+    const works = kept && kept.expiresAt > clock.now()
+    const credentials = works ? kept : await aws.session({ ...askFor(session, target, level), until: clock.now() })
+    return { text: await sign(target, level.dbUser, credentials), expiresAt: clock.now() + endingMs }
+  }
+
+  /** Renews the credentials of open sessions ahead, so that the end of one needs no answer from AWS. */
+  async renew(isOpen: (sessionId: string) => boolean): Promise<void> {
+    for (const [sessionId] of this.#ending) if (!isOpen(sessionId)) this.#ending.delete(sessionId)
+    for (const { credentials, sessions } of this.#byKey.values()) {
+      for (const sessionId of sessions) if (!isOpen(sessionId)) sessions.delete(sessionId)
+      if (sessions.size > 0) await credentials.get()
+    }
+  }
+
+  #end(grantId: string): void {
+    for (const held of this.#byKey.values()) {
+      const credentials = held.grantId === grantId ? held.credentials.last : undefined
+      if (credentials) for (const sessionId of held.sessions) this.#ending.set(sessionId, credentials)
+    }
+    this.#forget((lease) => lease.grantId === grantId)
+  }
+
+  #forget(matches: (lease: Held) => boolean): void {
     for (const [key, lease] of this.#byKey) if (matches(lease)) this.#byKey.delete(key)
   }
 
-  #signing(session: LeaseSession, target: RdsTarget, level: RdsLevel): Renewing<Token> {
+  #hold(session: LeaseSession, target: RdsTarget, level: RdsLevel): Held {
     const { aws, clock, logger } = this.#deps
     const onLateRenewal = (error: unknown) => logger.warn({ err: error }, 'a lease could not be renewed ahead')
     const credentials = new Renewing({
@@ -74,7 +123,7 @@ export class Leases {
       marginMs: 60_000,
       onLateRenewal,
     })
-    return new Renewing({
+    const token = new Renewing({
       make: async () => {
         const held = await credentials.get()
         const text = await sign(target, level.dbUser, held)
@@ -85,6 +134,8 @@ export class Leases {
       marginMs: 10_000,
       onLateRenewal,
     })
+    const { grantId, endsAt, sessionId } = session
+    return { grantId, endsAt, credentials, token, sessions: new Set([sessionId]) }
   }
 }
 
@@ -101,7 +152,7 @@ function askFor(session: LeaseSession, target: RdsTarget, level: RdsLevel) {
     grantId: session.grantId,
     requestId: session.requestId,
     policy: JSON.stringify({ Version: '2012-10-17', Statement: [statement] }),
-    until: session.endsAt,
+    until: session.endsAt + endingMs,
   }
 }
 

@@ -1,9 +1,10 @@
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
+import type { SessionBudget } from '../../../proxy/session.ts'
 import type { Parsed } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
-import { parseDuration } from '../../config/units.ts'
+import { parseDuration, parseSize } from '../../config/units.ts'
 
 /** What an access level means on a database. */
 export interface RdsLevel {
@@ -15,7 +16,12 @@ export interface RdsLevel {
   /** 0: none. */
   readonly maxRows: number
   readonly isRecordingStrict: boolean
+  /** Of one session; null: none. */
+  readonly budget: SessionBudget | null
 }
+
+/** A week. */
+const longestMinutes = 10_080
 
 /** PostgreSQL truncates names to 63 bytes, and would sign in another user. */
 const name = { minLength: 1, maxLength: 63 }
@@ -56,6 +62,32 @@ const schema = Type.Object(
         examples: [100_000],
       }),
     ),
+    max_session_rows: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        errorMessage: 'expected a whole number of at least 1',
+        description:
+          'Budget of one session: it is ended when its statements together return more rows. Like the other two not a protection against a patient reader, who may open the next session',
+        examples: [1_000_000],
+      }),
+    ),
+    max_session_bytes: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,5}(KB|MB|GB)$',
+        patternErrorMessage: 'expected a size such as 500KB, 100MB or 1GB',
+        description: 'Budget of one session: it is ended when more bytes have passed, in both directions together',
+        examples: ['1GB'],
+      }),
+    ),
+    max_session_minutes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: longestMinutes,
+        errorMessage: `expected a whole number of minutes, 1–${longestMinutes}`,
+        description: 'Budget of one session: it is ended after so many minutes, even if the grant lasts longer',
+        examples: [60],
+      }),
+    ),
     recording: Type.Optional(
       Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
         errorMessage: 'expected prompt or strict',
@@ -82,8 +114,15 @@ function read(raw: unknown): Parsed<RdsLevel> {
       statementTimeoutMs: parseDuration(timeout ?? '') ?? 0,
       maxRows,
       isRecordingStrict: recording === 'strict',
+      budget: readBudget(raw),
     },
   }
+}
+
+function readBudget(raw: Static<typeof schema>): SessionBudget | null {
+  const { max_session_rows: rows = 0, max_session_bytes: size = '', max_session_minutes: minutes = 0 } = raw
+  const bytes = parseSize(size) ?? 0
+  return rows + bytes + minutes === 0 ? null : { rows, bytes, ms: minutes * 60_000 }
 }
 
 export const rdsLevel = { schema, read }

@@ -6,6 +6,9 @@ import type { RdsLevel } from './level.ts'
 import { RootFiles } from './root-files.ts'
 import type { RdsTarget } from './target.ts'
 
+/** Credentials last an hour and are renewed five minutes ahead. */
+const renewMs = 120_000
+
 type RdsKind = Kind<RdsTarget, RdsLevel>
 
 /** Databases of RDS and Aurora. @param rulesOf what the engine of their protocol goes by */
@@ -26,6 +29,7 @@ export function startRds(
         ca: target.ca === null ? null : roots.read(target.ca),
         isRecordingStrict: level.isRecordingStrict,
         connectTimeoutMs: target.connectTimeoutMs,
+        ...(level.budget ? { budget: level.budget } : {}),
         rules: rulesOf(level, target),
       }
     },
@@ -39,6 +43,18 @@ export function startRds(
       const { target, level } = heldBy(kind, held)
       return toLease(level, await leases.token(facts, target, level))
     },
+    leaseToEnd: async ({ facts, held }) => {
+      const { target, level } = heldBy(kind, held)
+      return toLease(level, await leases.tokenToEnd(facts, target, level))
+    },
+    chores: [
+      {
+        what: 'renew the credentials of open database sessions',
+        everyMs: renewMs,
+        per: 'daemon',
+        run: () => leases.renew((sessionId) => sessions.isOpen(sessionId)),
+      },
+    ],
   }
 }
 

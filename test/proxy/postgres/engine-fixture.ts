@@ -4,7 +4,7 @@ import type { PostgresRules } from '../../../proxy/postgres/rules.ts'
 import { direct } from '../../../proxy/reach/direct.ts'
 import type { Reach } from '../../../proxy/reach/reach.ts'
 import { Trust } from '../../../proxy/reach/trust.ts'
-import type { EngineFacts } from '../../../proxy/session.ts'
+import type { EngineFacts, SessionBudget } from '../../../proxy/session.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { startPostgres } from '../../sandbox/postgres.ts'
 import { waitUntil as until } from '../../wait-until.ts'
@@ -27,7 +27,12 @@ export interface Route extends PostgresRules {
 export async function startEngine(options: { route?: Partial<Route>; idleTimeoutMs?: number } = {}) {
   const authority = createAuthority()
   const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
-  const way = { route: (options.route ?? {}) as Partial<Route>, reach: undefined as Reach | undefined, strict: false }
+  const way = {
+    route: (options.route ?? {}) as Partial<Route>,
+    reach: undefined as Reach | undefined,
+    budget: undefined as SessionBudget | undefined,
+    strict: false,
+  }
   const route = (): Route => ({
     host: '127.0.0.1',
     port: postgres.tcpPort ?? 0,
@@ -50,6 +55,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
       ca,
       isRecordingStrict: control.strict,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
+      ...(control.budget ? { budget: control.budget } : {}),
       rules: { databases, defaultDatabase, statementTimeoutMs, maxRows },
     }
   }

@@ -39,6 +39,12 @@ export const signedIn = Buffer.concat([
 export const fatal = (code: string, text: string) =>
   message('E', cstring('SFATAL'), cstring('VFATAL'), cstring(`C${code}`), cstring(`M${text}`), Buffer.from([0]))
 
+/** A server without pg_stat_activity: the answer to who serves the session. */
+const noProof = Buffer.concat([
+  message('E', cstring('SERROR'), cstring('C42P01'), cstring('Mno such relation'), Buffer.from([0])),
+  message('Z', Buffer.from('I')),
+])
+
 export async function startTarget(t: Test, script: Script = {}): Promise<Target> {
   const authority = createAuthority()
   const serverName = 'scripted.example.internal'
@@ -84,7 +90,10 @@ async function serve(target: Target, socket: Socket, own: ReturnType<typeof crea
   if (target.script.onStartup) return target.script.onStartup(tls, startup)
   tls.write(message('R', int32(3)))
   const [password] = (await once(tls, 'data')) as [Buffer]
-  tls.on('data', (bytes: Buffer) => target.script.onBytes?.(tls, bytes))
+  tls.on('data', (bytes: Buffer) => {
+    if (bytes.includes('pg_backend_pid')) tls.write(noProof)
+    else target.script.onBytes?.(tls, bytes)
+  })
   if (target.script.onPassword) target.script.onPassword(tls, password.toString('utf8', 5, password.length - 1))
   else tls.write(signedIn)
 }

@@ -51,6 +51,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     identify: crossing((claim, client) => doorman.identify(claim, client)),
     open: crossing((ask) => doorman.open(ask)),
     lease: crossing((id) => doorman.lease(id)),
+    leaseToEnd: crossing((id) => doorman.leaseToEnd(id)),
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),
     cancel: crossing((ask) => doorman.cancel(ask)),
@@ -69,5 +70,6 @@ export function clonedControls(controls: SessionControls): SessionControls {
     cut: push((id, notice) => controls.cut(id, notice)),
     runsUntil: push((id, endsAt) => controls.runsUntil(id, endsAt)),
     cancel: crossing((ask) => controls.cancel(ask)),
+    endLost: crossing((lost) => controls.endLost(lost)),
   }
 }

@@ -84,7 +84,13 @@ async function connect({ reach }: ProtocolParts, permit: SessionPermit, lease: P
     stream.write(`${secret}\n`)
     if ((await unlessAborted(signal, readLine(line))) !== 'ready') throw new BrokerError('TARGET_REFUSED')
     const cancel = async () => void (await wire.again(AbortSignal.timeout(1000))).end('cancel\n')
-    const target: Target = { stream, ahead: line.takeAhead(), farewell: Buffer.from('quit\n'), cancel }
+    const target: Target = {
+      stream,
+      ahead: line.takeAhead(),
+      farewell: Buffer.from('quit\n'),
+      cancel,
+      reset: () => wire.reset(),
+    }
     return connected(target, user, permit.engine?.rules as EchoRules)
   } catch (error) {
     stream.destroy()
@@ -199,6 +205,8 @@ class Echo implements Conversation {
   #answered(answer: string): boolean {
     this.serverHasLeft = answer === 'bye'
     if (this.serverHasLeft) return true
+    if (!this.#parts.budget.hasRow) return false
+    this.#parts.budget.rows += 1
     if (this.#maxLines > 0 && this.#answers >= this.#maxLines) return false
     const asked = this.#waiting.shift()
     if (!asked) throw new WireError('an answer that nobody asked for')

@@ -41,6 +41,10 @@ export function scriptedDoorman(options: ScriptedOptions) {
     ends: [] as SessionEnd[],
     details: [] as Readonly<Record<string, string>>[],
     cancels: 0,
+    /** Asked for a credential to end what still runs. */
+    endings: 0,
+    /** Entries that say who serves the session. */
+    targets: [] as Record<string, unknown>[],
     unidentified: [] as string[],
     statements: 0,
     reserved: 0,
@@ -49,6 +53,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
   }
   const control = {
     refusal: undefined as BrokerError | undefined,
+    noLeaseToEnd: undefined as BrokerError | undefined,
     /** The recorder says it is full until `drain` is called. */
     isFull: false,
     breaks: false,
@@ -90,6 +95,11 @@ export function scriptedDoorman(options: ScriptedOptions) {
       return facts(ask.resourceId)
     },
     lease: () => options.lease(),
+    leaseToEnd: async () => {
+      seen.endings += 1
+      if (control.noLeaseToEnd) throw control.noLeaseToEnd
+      return await options.lease()
+    },
     started: async (_id, detail) => {
       seen.details.push(detail)
     },
@@ -121,9 +131,11 @@ export function scriptedDoorman(options: ScriptedOptions) {
     },
   }
   const recorder: SessionRecorder = {
-    ...recorderDouble((entry) => {
+    ...recorderDouble((text) => {
       if (control.breaks) throw new BrokerError('RECORDING_FAILED')
-      seen.entries.push(JSON.parse(entry))
+      const entry = JSON.parse(text)
+      if (entry.type === 'target') seen.targets.push(entry)
+      else seen.entries.push(entry)
       return !control.isFull
     }),
     reserve: (bytes) => {

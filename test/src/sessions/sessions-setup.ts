@@ -128,6 +128,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       engineOf: () => null,
       leaseAtHand: () => null,
       lease: async () => Promise.reject(new Error('unused')),
+      leaseToEnd: async () => Promise.reject(new Error('unused')),
     },
     changes,
     limits: {

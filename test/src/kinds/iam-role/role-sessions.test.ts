@@ -45,6 +45,7 @@ function start() {
     ends: [] as { sessionId: string; outcome: SessionOutcome }[],
     minted: [] as RoleTarget[],
     started: async () => {},
+    isOpen: () => true,
     known: () => {},
   }
   const held = () => ({
@@ -69,6 +70,7 @@ function start() {
       started: () => state.started(),
       end: async ({ sessionId }, outcome) => void state.ends.push({ sessionId, outcome }),
       onMoved: () => {},
+      isOpen: () => true,
       known: (sessionId) => {
         state.known()
         return { facts: { sessionId, ...facts, ...more, ...rest }, held: held() }

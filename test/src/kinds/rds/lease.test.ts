@@ -64,6 +64,7 @@ const level: RdsLevel = {
   statementTimeoutMs: 0,
   maxRows: 0,
   isRecordingStrict: false,
+  budget: null,
 }
 
 function permit(more: Partial<SessionPermit> = {}): SessionPermit {
@@ -131,7 +132,7 @@ t.test('the session may sign in as exactly one user of one database, as this per
     person: 'alice@example.com',
     grantId: 'grt_1',
     requestId: 'req_1',
-    until: startedAt + 8 * hour,
+    until: startedAt + 8 * hour + 2 * minute, // so that the end itself can still be signed for
   })
 })
 
@@ -172,7 +173,7 @@ t.test(
     await token()
     t.equal(state.asks.length, 3)
     await token({ endsAt: startedAt + 9 * hour })
-    t.equal(state.asks.at(-1)?.until, startedAt + 9 * hour)
+    t.equal(state.asks.at(-1)?.until, startedAt + 9 * hour + 2 * minute)
   },
 )
 

@@ -4,11 +4,25 @@ import { rdsLevel } from '../../../../src/kinds/rds/level.ts'
 t.test('a database user is enough', async (t) => {
   t.same(rdsLevel.read({ db_user: 'ro' }), {
     ok: true,
-    value: { dbUser: 'ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0 },
+    value: {
+      dbUser: 'ro',
+      databases: ['*'],
+      statementTimeoutMs: 0,
+      maxRows: 0,
+      isRecordingStrict: false,
+      budget: null,
+    },
   })
   t.same(rdsLevel.read({ db_user: 'ro', databases: ['a'], statement_timeout: '30s', max_rows: 10 }), {
     ok: true,
-    value: { dbUser: 'ro', databases: ['a'], statementTimeoutMs: 30_000, maxRows: 10 },
+    value: {
+      dbUser: 'ro',
+      databases: ['a'],
+      statementTimeoutMs: 30_000,
+      maxRows: 10,
+      isRecordingStrict: false,
+      budget: null,
+    },
   })
 })
 

@@ -17,6 +17,7 @@ const level: RdsLevel = {
   statementTimeoutMs: 30_000,
   maxRows: 10,
   isRecordingStrict: false,
+  budget: null,
 }
 const facts = {
   grantId: 'grt_1',

@@ -1,0 +1,89 @@
+import type { LostWork } from '../../proxy/doorman.ts'
+import { BrokerError, type EngineFacts, type PermitFacts } from '../../proxy/session.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { Held } from '../catalog/kind.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { SessionKinds } from './session-kinds.ts'
+import type { SessionRow } from './session-store.ts'
+
+export interface LostWorkDeps {
+  readonly kinds: SessionKinds
+  /** What the rules in force say of a resource and a level; undefined: they know one of them no longer. */
+  held(resourceId: string, level: string): Held | undefined
+  /** By the front that carries the protocol. */
+  endLost(lost: LostWork): Promise<void>
+  readonly audit: Pick<AuditLog, 'appendRemoval'>
+  readonly logger: Logger
+}
+
+/** Sign-ins at the same time; targets throttle them. */
+const mostAtOnce = 8
+
+/**
+ * Ends what sessions of a previous run left running at their targets: a daemon that is killed cancels nothing. The log says of each
+ * what was ended and what could not be. Never rejects.
+ * @param rows of sessions that were left open
+ */
+export async function endLostWork(deps: LostWorkDeps, rows: readonly SessionRow[]): Promise<void> {
+  const left = rows.filter(
+    ({ kind, started_at, daemon_id }) =>
+      // A row that had to be restored from the log no longer says whether anything ran.
+      (started_at !== null || daemon_id === '') && deps.kinds.protocolOf(kind) !== undefined,
+  )
+  const next = async (): Promise<void> => {
+    for (let row = left.pop(); row; row = left.pop()) await endOne(deps, row)
+  }
+  await Promise.all(Array.from({ length: mostAtOnce }, next))
+}
+
+async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
+  const { id: session, grant_id: grant, resource_id: resource } = row
+  const fields = { session, grant, resource, ...processOf(row) }
+  try {
+    await deps.endLost(await lostWork(deps, row))
+    await deps.audit.appendRemoval({ type: 'session.work-ended', actor: 'system', fields })
+  } catch (error) {
+    const { code, message } = error instanceof BrokerError ? error : new BrokerError('INTERNAL')
+    deps.logger.warn({ err: error, session }, 'what a lost session left running could not be ended')
+    const event = { type: 'session.work-left' as const, actor: 'system', fields: { ...fields, code } }
+    await deps.audit.appendRemoval({ ...event, text: { reason: message } })
+  }
+}
+
+async function lostWork({ kinds, held: heldOf }: LostWorkDeps, row: SessionRow): Promise<LostWork> {
+  const held = heldOf(row.resource_id, row.level)
+  const engine = held && kinds.engineOf(held)
+  const detail = JSON.parse(row.detail) as Record<string, string>
+  const address = readAddress(detail.target_address)
+  if (!address) throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of what served the session')
+  if (!held || !engine)
+    throw new BrokerError('RESOURCE_UNKNOWN', 'resource or level are no longer in the configuration')
+  const facts: PermitFacts = {
+    sessionId: row.id,
+    principalId: row.principal_id,
+    principalName: row.principal_name,
+    grantId: row.grant_id,
+    requestId: row.request_id,
+    resourceId: row.resource_id,
+    kind: row.kind,
+    level: row.level,
+    endsAt: row.ends_at,
+    limits: { idleTimeoutMs: 0 },
+    recording: { file: '', offset: 0, head: '', digestKey: new Uint8Array() }, // sealed already
+    engine: { ...engine, address }, // the name may lead elsewhere by now
+    lease: null,
+  }
+  const lease = await kinds.leaseToEnd({ facts, held })
+  return { protocol: kinds.protocolOf(row.kind) ?? '', facts, detail, lease }
+}
+
+/** @param text HOST:PORT, as the engine reported it */
+function readAddress(text = ''): EngineFacts['address'] | undefined {
+  const at = text.lastIndexOf(':')
+  return at > 0 ? { host: text.slice(0, at), port: Number(text.slice(at + 1)) } : undefined
+}
+
+function processOf({ detail }: SessionRow): Record<string, string> {
+  const { backend_pid, backend_start } = JSON.parse(detail) as Record<string, string>
+  return backend_pid && backend_start ? { backend_pid, backend_start } : {}
+}

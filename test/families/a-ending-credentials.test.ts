@@ -1,0 +1,102 @@
+/** A7: the credential that ends what a session left running outlives the grant, and serves for nothing else. */
+import { pino } from 'pino'
+import t from 'tap'
+import type { SessionPermit } from '../../proxy/session.ts'
+import type { AwsCredentials, SessionAsk } from '../../src/aws/aws.ts'
+import { Leases } from '../../src/kinds/rds/lease.ts'
+import type { RdsLevel } from '../../src/kinds/rds/level.ts'
+import { rdsPostgres } from '../../src/kinds/rds-postgres/kind.ts'
+import { createChanges } from '../../src/store/changes.ts'
+import { hour, minute, ordersId, resource, startedAt } from '../src/access/access-setup.ts'
+
+const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
+const parsed = rdsPostgres.target.read(resource(ordersId, { attributes: { endpoint, resource_id: 'db-ORDERS' } }))
+if (!parsed.ok) throw new Error('the target is broken')
+const target = parsed.value
+const read = rdsPostgres.level.read({ db_user: 'sallyport_ro' })
+if (!read.ok) throw new Error('the level is broken')
+const level: RdsLevel = read.value
+
+function permit(sessionId: string, endsAt = startedAt + 8 * hour): SessionPermit {
+  const names = { grantId: 'grt_1', requestId: 'req_1', principalName: 'alice@example.com', level: 'readonly' }
+  return { sessionId, resourceId: ordersId, endsAt, ...names } as SessionPermit
+}
+
+/** AWS gives credentials of at most an hour, numbered. */
+function start() {
+  const state = { now: startedAt, asks: [] as SessionAsk[], isDown: false }
+  const changes = createChanges()
+  const session = async (ask: SessionAsk): Promise<AwsCredentials> => {
+    if (state.isDown) throw new Error('AWS is down')
+    const n = state.asks.push(ask)
+    const expiresAt = Math.min(state.now + hour, Math.max(ask.until, state.now + 15 * minute))
+    return { accessKeyId: `ASIA${n}`, secretAccessKey: 'secret', sessionToken: `token-${n}`, expiresAt }
+  }
+  const leases = new Leases({
+    aws: { session },
+    changes,
+    clock: { now: () => state.now },
+    logger: pino({ level: 'silent' }),
+  })
+  const remove = () =>
+    changes.publish({ what: 'grant', id: 'grt_1', reason: 'grant-revoked', text: '', decidedAt: state.now })
+  return { state, leases, remove }
+}
+
+const signedBy = (token: string) => /X-Amz-Credential=(ASIA[0-9]+)/.exec(token)?.[1]
+
+t.test('A7: after a revocation the last token is signed without AWS, by what was there', async (t) => {
+  const { state, leases, remove } = start()
+  await leases.token(permit('ses_1'), target, level)
+  remove()
+  state.isDown = true
+  const { text } = await leases.tokenToEnd(permit('ses_1'), target, level)
+  t.equal(signedBy(text), 'ASIA1')
+  t.equal(leases.atHand(permit('ses_1'), target, level), undefined, 'a new sign-in finds nothing')
+  await t.rejects(leases.token(permit('ses_1'), target, level), { message: 'AWS is down' })
+})
+
+t.test('A7: it is given once, and to the sessions of that grant alone', async (t) => {
+  const { state, leases, remove } = start()
+  await leases.token(permit('ses_1'), target, level)
+  remove()
+  state.isDown = true
+  await t.rejects(leases.tokenToEnd(permit('ses_2'), target, level), { message: 'AWS is down' })
+  await leases.tokenToEnd(permit('ses_1'), target, level)
+  await t.rejects(leases.tokenToEnd(permit('ses_1'), target, level), { message: 'AWS is down' })
+})
+
+t.test('A7: a session of many hours: its credentials are renewed while it is open, and not after', async (t) => {
+  const { state, leases } = start()
+  await leases.token(permit('ses_1'), target, level)
+  for (let passed = 0; passed < 3 * hour; passed += 2 * minute) {
+    state.now += 2 * minute
+    await leases.renew(() => true)
+  }
+  const asked = state.asks.length
+  t.ok(asked >= 3, `AWS was asked ${asked} times`)
+  state.isDown = true
+  t.equal(signedBy((await leases.tokenToEnd(permit('ses_1'), target, level)).text), `ASIA${asked}`)
+  state.isDown = false
+  state.now += 2 * hour
+  await leases.renew(() => false)
+  t.equal(state.asks.length, asked, 'the session is over')
+})
+
+t.test('A7: the grant runs out: the credentials still sign its end', async (t) => {
+  const { state, leases, remove } = start()
+  const endsAt = startedAt + 40 * minute
+  await leases.token(permit('ses_1', endsAt), target, level)
+  state.now = endsAt
+  remove()
+  state.isDown = true
+  t.equal(signedBy((await leases.tokenToEnd(permit('ses_1', endsAt), target, level)).text), 'ASIA1')
+})
+
+t.test('A7: nothing is there, as after a restart: AWS is asked for the shortest that there is', async (t) => {
+  const { state, leases } = start()
+  const { text } = await leases.tokenToEnd(permit('ses_lost', startedAt - hour), target, level)
+  t.equal(signedBy(text), 'ASIA1')
+  t.match(state.asks, [{ until: startedAt, grantId: 'grt_1' }])
+  t.match(state.asks[0]?.policy, /"rds-db:connect"/)
+})
