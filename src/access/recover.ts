@@ -1,4 +1,5 @@
 import type { AuditEvent, AuditLog, AuditType } from '../audit/audit.ts'
+import { voidUntil } from '../audit/mark/fork.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import { readEvents } from '../audit/read-events.ts'
 import type { Core } from './core.ts'
@@ -44,6 +45,21 @@ export async function recover(core: Core, audit: Pick<AuditLog, 'search' | 'spoo
   await core.grants.load()
   for (const event of spooled) await applyAgain(core, event)
   await core.grants.expire()
+  await endBeforeRestore(core, await voidUntil(audit))
+}
+
+async function endBeforeRestore(core: Core, instant: number): Promise<void> {
+  if (instant === 0) return
+  const text = 'the store of the broker was restored from an earlier state; request the access again'
+  await core.grants.endUntil(instant, {
+    state: 'revoked',
+    reason: 'grant-revoked',
+    text,
+    event: 'grant.revoked',
+    actor: 'system',
+    auditText: { reason: text },
+  })
+  await core.requests.endUntil(instant, text)
 }
 
 function identify({ type, fields }: AuditEvent): string {

@@ -63,6 +63,21 @@ export function createAuditStore(db: Db) {
       db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst(),
     headIfAny: (): Promise<Head | undefined> =>
       db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst(),
+    /** Makes the head row say where the log ends. */
+    repairHead: async (installation: string): Promise<void> => {
+      const last = await db
+        .selectFrom('audit_events')
+        .select(['seq', 'hash'])
+        .orderBy('seq', 'desc')
+        .limit(1)
+        .executeTakeFirst()
+      const head = { id: 1, installation, ...(last ?? { seq: 0, hash: genesis(installation) }), mac: null }
+      await db
+        .insertInto('audit_head')
+        .values(head)
+        .onConflict((conflict) => conflict.column('id').doUpdateSet(head))
+        .execute()
+    },
     /** Events of one type after `seq` and since an instant, oldest first. */
     ofType: (type: string, afterSeq: number, since: number, limit: number): Promise<ChainRow[]> =>
       db

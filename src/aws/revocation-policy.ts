@@ -4,7 +4,9 @@
  * that the document itself says when an entry can be removed, even to a broker that lost its store. Pure.
  */
 export interface Denial {
-  readonly by: 'grant' | 'session'
+  /** By the tag of a grant or session, or by when the credentials were issued, whatever their tags. */
+  readonly by: 'grant' | 'session' | 'issued'
+  /** For `issued` an instant like `2026-11-24T13:15:00Z`: what was issued before is denied. */
   readonly id: string
   /** Epoch milliseconds after which no credentials with this tag can work. */
   readonly until: number
@@ -18,7 +20,11 @@ export interface PolicyDocument {
 /** Most characters of a managed policy, blanks not counted. */
 export const longestPolicy = 6144
 const stepMs = 900_000
-const sids = { grant: 'SallyportGrantsUntil', session: 'SallyportSessionsUntil' } as const
+const sids = {
+  grant: 'SallyportGrantsUntil',
+  session: 'SallyportSessionsUntil',
+  issued: 'SallyportIssuedUntil',
+} as const
 
 /** The current entries, and the statements that are not the broker's. */
 export function readBoundary(document: PolicyDocument): { denials: Denial[]; others: unknown[] } {
@@ -62,20 +68,23 @@ function writeStatements(denials: readonly Denial[]): unknown[] {
       Effect: 'Deny',
       Action: '*',
       Resource: '*',
-      Condition: {
-        StringEquals: { [`aws:PrincipalTag/sallyport:${group[0]?.by}`]: group.map(({ id }) => id).sort() },
-      },
+      Condition: conditionOf(group[0]?.by ?? 'grant', group.map(({ id }) => id).sort()),
     }))
 }
 
+function conditionOf(by: Denial['by'], ids: readonly string[]): Record<string, Record<string, unknown>> {
+  return by === 'issued'
+    ? { DateLessThan: { 'aws:TokenIssueTime': ids } } // any of them
+    : { StringEquals: { [`aws:PrincipalTag/sallyport:${by}`]: ids } }
+}
+
 function readStatement(statement: unknown): Denial[] | undefined {
-  const { Sid, Condition } = (statement ?? {}) as { Sid?: unknown; Condition?: { StringEquals?: object } }
-  for (const by of ['grant', 'session'] as const) {
+  const { Sid, Condition } = (statement ?? {}) as { Sid?: unknown; Condition?: Record<string, object> }
+  for (const by of ['grant', 'session', 'issued'] as const) {
     if (typeof Sid !== 'string' || !Sid.startsWith(sids[by])) continue
     const until = instantOf(Sid.slice(sids[by].length))
-    const values = Object.entries(Condition?.StringEquals ?? {}).find(
-      ([key]) => key === `aws:PrincipalTag/sallyport:${by}`,
-    )?.[1] as unknown
+    const [[operator, keys] = ['', {}]] = Object.entries(conditionOf(by, []))
+    const values = Object.entries(Condition?.[operator] ?? {}).find(([key]) => key in keys)?.[1] as unknown
     if (until === undefined || values === undefined) return undefined
     return [values].flat().map((id) => ({ by, id: String(id), until }))
   }

@@ -12,6 +12,7 @@ import { registerAudit } from './operate/audit.ts'
 import { registerConfig } from './operate/config.ts'
 import { registerLock } from './operate/lock.ts'
 import { registerRecordings } from './operate/recordings.ts'
+import { registerRestore } from './operate/restore.ts'
 import { registerServe } from './operate/serve.ts'
 import { registerServiceAccounts } from './operate/service-accounts.ts'
 import { registerSessions } from './operate/sessions.ts'
@@ -36,4 +37,5 @@ export const registers: readonly Register[] = [
   registerPolicy,
   registerConfig,
   registerServe,
+  registerRestore,
 ]

@@ -61,11 +61,11 @@ export async function openMark(
   return mark
 }
 
-export function anchorFiles({ audit }: Pick<Config, 'audit'>): string[] {
+function anchorFiles({ audit }: Pick<Config, 'audit'>): string[] {
   return audit.anchors.flatMap((anchor) => ('file' in anchor ? [anchor.file] : []))
 }
 
-function windowsOf({ oidc }: Config): RemovalWindows {
+export function windowsOf({ oidc }: Config): RemovalWindows {
   const forEver = Number.POSITIVE_INFINITY
   return { ...identityRemovals(oidc), ...accessRemovals(), 'mark.created': forEver, 'audit.forked': forEver }
 }

@@ -1,4 +1,5 @@
 import type { AuditEvent, AuditType } from '../audit/audit.ts'
+import { voidUntil } from '../audit/mark/fork.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import { readEvents } from '../audit/read-events.ts'
 import type { Config } from '../config/config.ts'
@@ -35,6 +36,7 @@ export async function recover(core: Core): Promise<void> {
     if (event.type === 'principal.unlocked' && typeof id === 'string') core.removals.noteUnlock(id, event.at)
   }
   noteLocks(core, locks)
+  core.removals.noteRestore(await voidUntil(audit))
   for await (const { fields } of readEvents(audit, ['principal.changed'], 0)) {
     if (typeof fields.principal === 'string' && typeof fields.version === 'number')
       core.removals.noteVersion(fields.principal, fields.version)

@@ -10,6 +10,7 @@ export class Removals {
   readonly #lockedAt = new Map<string, number>()
   readonly #unlockedAt = new Map<string, number>()
   readonly #removed = new Map<string, number>()
+  #voidUntil = 0
   /** Locked, but not yet in the store. */
   readonly unstoredLocks = new Set<string>()
   /** Logins and tokens that are removed, but not yet from the store. */
@@ -38,8 +39,14 @@ export class Removals {
     this.#unlockedAt.set(principalId, Math.max(at, this.#unlockedAt.get(principalId) ?? 0))
   }
 
-  /** Whether a login or token is from before a lock, which it doesn't survive. @param createdAt epoch milliseconds */
-  isFromBeforeLock(principalId: string, createdAt: number): boolean {
+  /** A restore was confirmed: what is older is void. @param until epoch milliseconds */
+  noteRestore(until: number): void {
+    this.#voidUntil = until
+  }
+
+  /** Whether a login or token is from before a lock or a restore, neither of which it survives. @param createdAt epoch milliseconds */
+  isVoid(principalId: string, createdAt: number): boolean {
+    if (createdAt <= this.#voidUntil) return true
     const unlockedAt = this.#unlockedAt.get(principalId)
     return unlockedAt !== undefined && createdAt <= unlockedAt
   }

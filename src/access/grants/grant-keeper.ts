@@ -52,6 +52,7 @@ export class GrantKeeper {
   readonly #unsaved = new Map<string, StoredGrant>()
   readonly #versions = new KnownVersions()
   readonly #reported = new Set<string>()
+  #voidUntil = 0
   #timer: NodeJS.Timeout | undefined
 
   constructor(deps: KeeperDeps) {
@@ -86,6 +87,8 @@ export class GrantKeeper {
     if (!isSigned) return { grant: value, problem: 'its signature is not valid' }
     if (this.#versions.isPutBack(value.id, value.version))
       return { grant: value, problem: 'an earlier state of it was restored' }
+    if (value.state === 'active' && value.startsAt <= this.#voidUntil)
+      return { grant: value, problem: 'it is older than a restore of the store' }
     return { grant: value, problem: null }
   }
 
@@ -101,6 +104,12 @@ export class GrantKeeper {
     if (!isNew && !this.#live.has(grant.id)) return // it ended while it was being extended
     this.#setLive(grant)
     this.#arm()
+  }
+
+  /** Ends what was given up to this instant; from now on its rows count as restored from outside. */
+  async endUntil(instant: number, how: GrantEnd): Promise<void> {
+    for (const grant of this.live) if (grant.startsAt <= instant) await this.end(grant.id, how)
+    this.#voidUntil = instant
   }
 
   /** The audit log knows a state at least this new. */

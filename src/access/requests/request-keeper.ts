@@ -31,6 +31,7 @@ export interface RequestEnd {
 export class RequestKeeper {
   readonly #deps: RequestKeeperDeps
   readonly #unsaved = new Map<string, RequestStep>()
+  #voidUntil = 0
   readonly #versions = new KnownVersions()
   readonly #mutex = new KeyedMutex()
 
@@ -65,7 +66,16 @@ export class RequestKeeper {
   #compare({ value, isSigned }: Found<AccessRequest>): AccessRequest | undefined {
     const unsaved = this.#unsaved.get(value.id)
     if (unsaved) return unsaved.request
-    return isSigned && !this.#versions.isPutBack(value.id, value.version) ? value : undefined
+    const isVoid = value.status === 'pending' && value.createdAt <= this.#voidUntil
+    return isSigned && !isVoid && !this.#versions.isPutBack(value.id, value.version) ? value : undefined
+  }
+
+  /** Cancels what was asked up to this instant; from now on its rows count as restored from outside. */
+  async endUntil(instant: number, reason: string): Promise<void> {
+    const how = { status: 'cancelled', reason, event: 'request.cancelled', actor: 'system' } as const
+    for (const request of await this.pending())
+      if (request.createdAt <= instant) await this.end(request, { ...how, auditText: { reason } })
+    this.#voidUntil = instant
   }
 
   /** Newest first. */

@@ -1,3 +1,4 @@
+import type { AuditEvent, AuditLog } from '../audit.ts'
 import type { ChainRow } from '../chain.ts'
 
 /** A confirmed restore, as the log tells it: the log went on from an earlier event than it had reached. */
@@ -16,6 +17,21 @@ export interface Fork {
   readonly damagedAt: number | null
 }
 
+export function forkEvent(fork: Omit<Fork, 'seq'>, why: string): AuditEvent {
+  return {
+    type: 'audit.forked',
+    actor: 'system',
+    fields: {
+      fork: fork.code,
+      void_until: fork.voidUntil,
+      lost_seq: fork.lostSeq,
+      lost_checkpoint: fork.lostCheckpoint,
+      damaged_at: fork.damagedAt,
+      why,
+    },
+  }
+}
+
 /** @returns undefined for any other event */
 export function readFork(row: Pick<ChainRow, 'seq' | 'type' | 'body'>): Fork | undefined {
   if (row.type !== 'audit.forked') return undefined
@@ -32,4 +48,10 @@ export function readFork(row: Pick<ChainRow, 'seq' | 'type' | 'body'>): Fork | u
   } catch {
     return undefined // the chain check names the damaged body
   }
+}
+
+/** What the restores that were confirmed have made void: everything up to this instant, epoch milliseconds. 0: there was none. */
+export async function voidUntil(audit: Pick<AuditLog, 'search'>): Promise<number> {
+  const { events } = await audit.search({ types: ['audit.forked'], limit: 1000 })
+  return Math.max(0, ...events.map(({ fields }) => Number(fields.void_until)))
 }

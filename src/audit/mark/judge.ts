@@ -10,7 +10,7 @@ import { storedEvents } from '../stored-pages.ts'
 import { type Fork, readFork } from './fork.ts'
 import { type MarkReading, type MarkState, readMark } from './mark-file.ts'
 import { type Anchored, newestAnchor } from './newest-anchor.ts'
-import { type RemovalWindows, StandingRemovals, sinceOf } from './standing-removals.ts'
+import { type RemovalWindows, type Since, StandingRemovals, sinceOf } from './standing-removals.ts'
 
 export interface JudgeDeps {
   readonly store: AuditStore
@@ -205,6 +205,19 @@ async function removalsProblem(
   return state === undefined || marked.digest === state.removals
     ? undefined
     : 'the revocations, locks and ends in the log are not those that were written'
+}
+
+/** The removals of the whole log as it is. */
+export async function standingRemovals(
+  store: AuditStore,
+  keyring: Pick<Keyring, 'mac'>,
+  since: Since,
+): Promise<StandingRemovals> {
+  const standing = new StandingRemovals(keyring, since)
+  for (const [type, start] of Object.entries(since))
+    for await (const rows of ofType(store, type, start))
+      for (const row of rows) standing.add({ ...row, hash: hashOf(row) })
+  return standing
 }
 
 /** Of what the row says now; the stored one may have been left as it was. */

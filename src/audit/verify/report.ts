@@ -3,11 +3,15 @@ import type { AuditReport } from '../../contract/audit.ts'
 export type { AuditReport }
 
 export function writeReport(
-  found: Omit<AuditReport, 'ok' | 'summary'> & { readonly wasAnchorGiven: boolean },
+  found: Omit<AuditReport, 'ok' | 'summary'> & {
+    readonly wasAnchorGiven: boolean
+    /** Events that tell of a confirmed restore. */
+    readonly forks: readonly number[]
+  },
 ): AuditReport {
-  const { wasAnchorGiven, ...report } = found
+  const { wasAnchorGiven, forks, ...report } = found
   const ok = report.problemCount === 0
-  return { ok, summary: summarize({ ok, ...report }, wasAnchorGiven), ...report }
+  return { ok, summary: `${summarize({ ok, ...report }, wasAnchorGiven)}${forkText(forks)}`, ...report }
 }
 
 function summarize(report: Omit<AuditReport, 'summary'>, wasAnchorGiven: boolean): string {
@@ -16,6 +20,10 @@ function summarize(report: Omit<AuditReport, 'summary'>, wasAnchorGiven: boolean
     ? `verified: ${events} events in an unbroken chain`
     : `VERIFICATION FAILED: ${problemCount} ${problemCount === 1 ? 'problem' : 'problems'} in ${events} events`
   return `${verdict}; ${anchored ? anchoredText(anchored, head.seq) : signedText(signed, head.seq, wasAnchorGiven)}`
+}
+
+function forkText(forks: readonly number[]): string {
+  return forks.length === 0 ? '' : `; the log forks at event ${forks.join(' and at event ')}, by a confirmed restore`
 }
 
 function anchoredText(anchored: NonNullable<AuditReport['anchored']>, headSeq: number): string {

@@ -3,6 +3,7 @@ import type { CheckpointRow, Head, StoredEvent } from '../audit-store.ts'
 import type { AuditTables } from '../audit-tables.ts'
 import { createChainCheck, genesis, subjectsOf, textDigest } from '../chain.ts'
 import { type Checkpoint, openCheckpoint, parseCheckpointLine, readPublicKey } from '../checkpoint.ts'
+import { type Fork, readFork } from '../mark/fork.ts'
 import { endOf, type RecordingEnd, RecordingLedger } from '../recording-ledger.ts'
 import type { Problem } from './problem.ts'
 import { type AuditReport, writeReport } from './report.ts'
@@ -45,6 +46,8 @@ interface Expectation {
   readonly at: number
   readonly where: 'checkpoint' | 'anchor'
   readonly name: string | number
+  /** Number of the checkpoint. */
+  readonly n: number
 }
 
 const mostProblems = 100
@@ -69,6 +72,9 @@ class Verification {
   #erasedTexts = 0
   #events = 0
   #signed: { seq: number; at: number } | null = null
+  readonly #forks: Fork[] = []
+  /** Of checkpoints that the log lacks: whether a fork explains it is known once the events are read. */
+  readonly #absent: { readonly n: number; readonly what: string }[] = []
   #anchored: { seq: number; at: number; anchor: string } | null = null
 
   constructor(options: VerifyOptions) {
@@ -95,6 +101,7 @@ class Verification {
       recordings,
       signed: this.#provable(this.#signed),
       anchored: this.#provable(this.#anchored),
+      forks: this.#forks.map(({ seq }) => seq),
       wasAnchorGiven: (this.#options.anchors ?? []).length > 0,
       problems: this.#problems,
       problemCount: this.#problemCount,
@@ -106,7 +113,8 @@ class Verification {
     const found: Pick<Checkpoint, 'n' | 'installation'>[] = []
     let expected = 1
     for await (const row of this.#options.source.checkpoints()) {
-      if (row.n !== expected) this.#report('checkpoint', expected, `missing: ${expected - 1} is followed by ${row.n}`)
+      if (row.n !== expected)
+        this.#absent.push({ n: row.n - 1, what: `missing: ${expected - 1} is followed by ${row.n}` })
       expected = row.n + 1
       const opened = openCheckpoint(row, this.#key)
       if (!opened.ok) {
@@ -165,14 +173,14 @@ class Verification {
     }
     const stored = this.#bodies.get(checkpoint.n)
     if (stored === undefined)
-      this.#report('checkpoint', checkpoint.n, `missing from the log, but present in the anchor (${place})`)
+      this.#absent.push({ n: checkpoint.n, what: `missing from the log, but present in the anchor (${place})` })
     else if (stored !== signed.body)
       this.#report('checkpoint', checkpoint.n, `differs from the one in the anchor (${place})`)
     this.#expect(checkpoint, 'anchor', place)
   }
 
   #expect(checkpoint: Checkpoint, where: Expectation['where'], name: string | number): void {
-    const expectation = { hash: checkpoint.hash, at: checkpoint.at, where, name }
+    const expectation = { hash: checkpoint.hash, at: checkpoint.at, where, name, n: checkpoint.n }
     const others = this.#expected.get(checkpoint.seq)
     if (others) others.push(expectation)
     else this.#expected.set(checkpoint.seq, [expectation])
@@ -188,6 +196,7 @@ class Verification {
       for (const row of page) {
         this.#add(chain.next(row))
         this.#checkText(row)
+        this.#noteFork(row)
         this.#meet(row.seq, row.hash)
         if (this.#options.checkRecording) this.#recordings.addEnd(endOf(row))
         lastSeq = row.seq
@@ -198,13 +207,15 @@ class Verification {
     const head = await source.head()
     this.#add(chain.end(head))
     this.#reportTruncation(lastSeq)
+    for (const { n, what } of this.#absent) if (!this.#isGivenUp(n)) this.#report('checkpoint', n, what)
     return head
   }
 
   /** Compares the hash of an event with what signatures say it must be. */
   #meet(seq: number, hash: string): void {
-    for (const { hash: expected, where, name, at } of this.#expected.get(seq) ?? []) {
+    for (const { hash: expected, where, name, at, n } of this.#expected.get(seq) ?? []) {
       if (hash !== expected) {
+        if (this.#isGivenUp(n)) continue
         this.#report(where, name, `it signs a different event ${seq}: the log was rewritten`)
         this.#firstBadSeq = Math.min(this.#firstBadSeq, seq)
       } else if (where === 'checkpoint') {
@@ -216,9 +227,27 @@ class Verification {
     this.#expected.delete(seq)
   }
 
+  #noteFork(row: StoredEvent): void {
+    const fork = readFork(row)
+    if (!fork) return
+    this.#forks.push(fork)
+    const lost = fork.lostSeq >= row.seq ? `events ${row.seq} to ${fork.lostSeq} as they were before are not in it` : ''
+    const damage = fork.damagedAt === null ? '' : `it was damaged at event ${fork.damagedAt}`
+    const what = [lost, damage].filter((part) => part !== '').join('; ')
+    this.#notes.push(
+      `the log forks at event ${row.seq}: a restore was confirmed at ${new Date(row.at).toISOString()}${what ? `; ${what}` : ''}`,
+    )
+  }
+
+  /** A checkpoint of a branch that was given up by a restore that the log has told by now. */
+  #isGivenUp(n: number): boolean {
+    return this.#forks.some(({ lostCheckpoint }) => n <= lostCheckpoint)
+  }
+
   #reportTruncation(lastSeq: number): void {
     for (const [seq, expectations] of this.#expected) {
-      for (const { where, name } of expectations) {
+      for (const { where, name, n } of expectations) {
+        if (this.#isGivenUp(n)) continue
         const what = seq > lastSeq ? `the log ends at event ${lastSeq}: it was truncated` : 'that event is missing'
         this.#report(where, name, `it signs event ${seq}, but ${what}`)
       }

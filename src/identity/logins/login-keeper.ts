@@ -177,7 +177,7 @@ export class LoginKeeper implements Logins {
   #isLive(row: LoginRow): boolean {
     const now = this.#core.clock.now()
     const { removals } = this.#core
-    if (removals.isRemoved(row.id) || removals.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    if (removals.isRemoved(row.id) || removals.isVoid(row.principal_id, row.created_at)) return false
     return now < row.expires_at && now - row.seen_at < this.#core.config.sessionIdleMs
   }
 

@@ -172,7 +172,7 @@ export class ApiTokens {
 
   #isLive(row: ApiTokenRow, now: number): boolean {
     const { removals } = this.#core
-    const isStale = [row.principal_id, row.created_by].some((id) => removals.isFromBeforeLock(id, row.created_at))
+    const isStale = [row.principal_id, row.created_by].some((id) => removals.isVoid(id, row.created_at))
     return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 

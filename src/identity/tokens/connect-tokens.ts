@@ -200,7 +200,7 @@ export class ConnectTokens {
 
   #isLive(row: ConnectTokenRow): boolean {
     const { removals, clock } = this.#core
-    if (removals.isRemoved(row.id) || removals.isFromBeforeLock(row.principal_id, row.created_at)) return false
+    if (removals.isRemoved(row.id) || removals.isVoid(row.principal_id, row.created_at)) return false
     return clock.now() < row.expires_at
   }
 

@@ -1,16 +1,20 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
+import { voidUntil } from '../../audit/mark/fork.ts'
 import type { Boundary, Place } from '../../aws/boundary.ts'
+import type { Denial } from '../../aws/revocation-policy.ts'
 import { type Changes, concerns, type Held, isRemoval, type Removal } from '../../store/changes.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { CredentialRow, CredentialStore } from './credential-store.ts'
+import { iamRole } from './kind.ts'
 import { harmless, restoreCredentials, wasCut } from './recover-credentials.ts'
+import type { RoleTarget } from './target.ts'
 
 export interface RevokerDeps {
-  readonly access: Pick<AccessService, 'check'>
+  readonly access: Pick<AccessService, 'check' | 'resourcesKnown'>
   readonly audit: Pick<AuditLog, 'appendRemoval' | 'search'>
   readonly boundary: Boundary
   readonly changes: Changes
@@ -22,6 +26,8 @@ export interface RevokerDeps {
 
 /** How long an entry stays in the deny list after its credentials have expired, since clocks differ. */
 const slackMs = 60_000
+/** Of any role in AWS. */
+const longestSessionMs = 12 * 3_600_000
 /** How far back the first sweep looks for entries left by a previous run. */
 const lookBackMs = 7 * 86_400_000
 
@@ -33,6 +39,8 @@ export class Revoker {
   readonly #deps: RevokerDeps
   /** Not marked in the store yet. */
   readonly #pending: Removal[] = []
+  /** By account: denials of a restore that its deny list does not have yet. */
+  readonly #unsaid = new Map<string, { place: Place; denial: Denial }>()
   /** Sessions whose failure has been audited. */
   readonly #failed = new Set<string>()
   /** Accounts with entries in their deny list, and when the first of them may go. */
@@ -61,7 +69,33 @@ export class Revoker {
       if (!known || (await wasCut(audit, row.session_id)))
         await store.revoke([row.access_key_id], clock.now(), 'session')
     }
+    await this.#denyBeforeRestore()
     void this.#run()
+  }
+
+  /** A restored store may lack credentials that were issued: every brokered role denies what is older than the restore. */
+  async #denyBeforeRestore(): Promise<void> {
+    const { access, audit, clock } = this.#deps
+    const instant = await voidUntil(audit)
+    const until = instant + longestSessionMs + slackMs
+    if (until <= clock.now()) return
+    const id = `${new Date(Math.ceil((instant + 1) / 1000) * 1000).toISOString().slice(0, 19)}Z` // AWS counts seconds
+    for (const { target } of access.resourcesKnown().filter(({ kind }) => kind === iamRole.name)) {
+      const { account, partition, isRevocable } = target as RoleTarget
+      if (isRevocable) this.#unsaid.set(account, { place: { account, partition }, denial: { by: 'issued', id, until } })
+    }
+  }
+
+  async #sayUnsaid(): Promise<void> {
+    const { boundary, logger } = this.#deps
+    for (const [account, { place, denial }] of this.#unsaid)
+      try {
+        const { nextEndsAt } = await boundary.deny(place, [denial])
+        this.#plan(place, nextEndsAt)
+        this.#unsaid.delete(account)
+      } catch (error) {
+        logger.error({ err: error, account }, 'what was issued before the restore could not be denied; will retry')
+      }
   }
 
   /** Retries what failed, and drops expired entries. */
@@ -97,6 +131,7 @@ export class Revoker {
         this.#pending.shift()
       }
       await this.#settleAll()
+      await this.#sayUnsaid()
     } while (this.#pending.length > 0)
   }
 

@@ -1,0 +1,59 @@
+import type { RestoreReport } from '../../daemon/restore.ts'
+import type { Register } from '../cli.ts'
+import { exitCodes, printLine } from '../output.ts'
+
+interface RestoreOptions {
+  config: string
+  confirm?: string
+  log?: string
+}
+
+export const registerRestore: Register = (program) => {
+  program
+    .command('restore')
+    .description('accept a store that is not the one this machine left, as after a backup; the daemon must be stopped')
+    .requiredOption('--config <file>', 'YAML configuration of the daemon')
+    .option('--confirm <code>', 'end every grant, login and token, and go on with this store; without it, only look')
+    .option('--log <file>', 'a newer copy of the log, made by `audit export`: names what the store has lost')
+    .action(async (options: RestoreOptions) => {
+      const { restore } = await import('../../daemon/restore.ts')
+      const { confirm, log } = options
+      const report = await restore({
+        configFile: options.config,
+        env: process.env,
+        ...(confirm === undefined ? {} : { confirm }),
+        ...(log === undefined ? {} : { log }),
+      })
+      print(report, options)
+      if (report.why !== null && report.voidUntil === null) process.exitCode = exitCodes.failed
+    })
+}
+
+function print({ why, code, outside, outliving, voidUntil }: RestoreReport, options: RestoreOptions): void {
+  if (why === null) {
+    printLine('the store is the one that this machine left: nothing to confirm')
+    return
+  }
+  printLine(`the daemon does not open: ${why}`)
+  if (outside) {
+    printLine(`the copy of the log knows ${outside.lost} events that the store has lost`)
+    for (const one of outside.credentials)
+      printLine(`lost: keys ${one.accessKey} of ${one.role}, session ${one.session}, until ${time(one.worksUntil)}`)
+    for (const id of outside.locked) printLine(`locked according to the copy, and locked again: ${id}`)
+  } else printLine('without --log, locks and credentials that were given after the backup are unknown: check them')
+  for (const { role, session, worksUntil } of outliving)
+    printLine(`cannot be revoked: credentials of ${role}, session ${session}, work until ${time(worksUntil)}`)
+  if (voidUntil === null) {
+    printLine('to go on with this store, which ends every grant, login and token:')
+    printLine(`  sallyport restore --config ${options.config} --confirm ${code}`)
+  } else {
+    printLine(`confirmed: every grant, request, login and token up to ${time(voidUntil)} is void`)
+    printLine(
+      'start the daemon; it denies revocable roles whatever was issued before, and `audit verify` tells the fork',
+    )
+  }
+}
+
+function time(at: number): string {
+  return new Date(at).toISOString()
+}

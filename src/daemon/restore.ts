@@ -1,0 +1,92 @@
+import { BrokerError } from '../../proxy/session.ts'
+import { rulesCheck } from '../access/rules/load-rules.ts'
+import { createAuditStore } from '../audit/audit-store.ts'
+import { confirmRestore } from '../audit/mark/confirm.ts'
+import { type OutsideCopy, readOutsideCopy } from '../audit/mark/outside-copy.ts'
+import type { Config } from '../config/config.ts'
+import { type Env, loadConfig } from '../config/load.ts'
+import { formatProblems } from '../config/problems.ts'
+import { type CredentialStore, createCredentialStore } from '../kinds/iam-role/credential-store.ts'
+import { kinds } from '../kinds/registry.ts'
+import { systemClock } from '../telemetry/clock.ts'
+import { createLogger } from '../telemetry/logger.ts'
+import { openJudgedStore, windowsOf } from './judged-store.ts'
+
+export interface RestoreOptions {
+  readonly configFile: string
+  readonly env: Env
+  /** File of `audit export`, kept outside the broker. */
+  readonly log?: string
+  /** What `/readyz` or an earlier look named. */
+  readonly confirm?: string
+}
+
+/** Credentials that nothing can take back, except the role's own settings in AWS. */
+export interface Outliving {
+  readonly role: string
+  readonly session: string
+  readonly worksUntil: number
+}
+
+export interface RestoreReport {
+  /** Null: the store is the one that this machine left. */
+  readonly why: string | null
+  readonly code: string
+  readonly outside: OutsideCopy | undefined
+  readonly outliving: readonly Outliving[]
+  /** Set once it was confirmed: all up to this instant is void, epoch milliseconds. */
+  readonly voidUntil: number | null
+}
+
+/**
+ * Looks at the store of a stopped daemon, and with `confirm` accepts it: for who holds `keys.dir` on the host, since nobody can sign in.
+ * @throws BrokerError CONFIG_INVALID, STORE_UNAVAILABLE while a daemon runs, INVALID_INPUT, STALE for another code
+ */
+export async function restore(options: RestoreOptions): Promise<RestoreReport> {
+  const { configFile, env } = options
+  const loaded = await loadConfig(configFile, { env, kinds, checks: [rulesCheck(kinds)] })
+  if (!loaded.ok) throw new BrokerError('CONFIG_INVALID', formatProblems(configFile, loaded.problems).trimEnd())
+  const { config } = loaded
+  await using closing = new AsyncDisposableStack()
+  const { db, keyring, installation, judgement } = await openJudgedStore(
+    config,
+    createLogger({ level: 'silent' }),
+    closing,
+  )
+  const store = createAuditStore(db)
+  const outside =
+    options.log === undefined
+      ? undefined
+      : await readOutsideCopy(options.log, { store, installation, publicKeyPem: keyring.publicKeyPem })
+  const { found } = judgement
+  const report = {
+    why: judgement.isOpen ? null : judgement.why,
+    code: found.code,
+    outside,
+    outliving: await outliving(createCredentialStore(db, keyring), outside),
+    voidUntil: null,
+  }
+  if (options.confirm === undefined) return report
+  if (judgement.isOpen)
+    throw new BrokerError('STALE', 'the store is the one that this machine left: nothing to confirm')
+  if (options.confirm !== found.code)
+    throw new BrokerError('STALE', `${options.confirm} was confirmed, but now it is ${found.code}: ${judgement.why}`)
+  const deps = { store, keyring, installation, ...placeOf(config), clock: systemClock }
+  const fork = await confirmRestore(deps, found, judgement.why, outside)
+  return { ...report, voidUntil: fork.voidUntil }
+}
+
+function placeOf(config: Config) {
+  return { stateDir: config.stateDir, windows: windowsOf(config) }
+}
+
+/** Of roles without a revocation boundary, as far as the store or the copy of the log knows them. */
+async function outliving(store: CredentialStore, outside: OutsideCopy | undefined): Promise<Outliving[]> {
+  const now = systemClock.now()
+  const known = (await store.unrevoked(now)).filter(({ revocable }) => !revocable)
+  const lost = (outside?.credentials ?? []).filter(({ isRevocable, worksUntil }) => !isRevocable && worksUntil > now)
+  return [
+    ...known.map((row) => ({ role: row.role_arn, session: row.session_id, worksUntil: row.works_until })),
+    ...lost.map(({ role, session, worksUntil }) => ({ role, session, worksUntil })),
+  ]
+}
