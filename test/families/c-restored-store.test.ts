@@ -93,7 +93,7 @@ for (const [name, exploit] of Object.entries(exploits))
 
     company.daemon = await startDaemon(sandbox, { files, closed: true })
     t.match(await refusal(clientFor(company, token)), { code: '57P03', message: /does not trust its store/ })
-    for (const route of ['/api/v1/me', '/api/v1/grants', '/login', '/nowhere']) {
+    for (const route of ['/api/v1/requests', '/api/v1/grants', '/login', '/nowhere']) {
       const response = await company.call('carol', 'GET', route)
       t.equal(response.status, 503, route)
       t.match(await response.json(), { code: 'RESTORE_UNCONFIRMED' }, route)
@@ -111,7 +111,7 @@ for (const [name, exploit] of Object.entries(exploits))
 
     company.daemon = await startDaemon(sandbox, { files })
     for (const old of [token, lostToken]) t.match(await refusal(clientFor(company, old)), { code: '28P01' })
-    t.equal((await company.call('carol', 'GET', '/api/v1/me')).status, 401, 'no login of before works')
+    t.equal((await company.call('carol', 'GET', '/api/v1/grants')).status, 401, 'no login of before works')
     await company.signIn(['carol', 'dave'])
     const { grants } = await company.api<{ grants: { id: string; state: string }[] }>(
       'dave',
