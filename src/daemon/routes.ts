@@ -64,7 +64,7 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
   })
 }
 
-/** Nobody but the broker can put events behind the last one. */
+/** Only the broker can put events behind the last one. */
 async function* checkHead(db: Parts['db'], keyring: Parts['keyring']): AsyncIterable<Problem> {
   const head = await createAuditStore(db).head()
   if (!isHeadSigned(head, keyring)) yield { where: 'head', at: head.seq, what: 'its MAC does not match' }
