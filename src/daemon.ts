@@ -3,6 +3,7 @@ import { rulesCheck } from './access/rules/load-rules.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
 import { formatProblems } from './config/problems.ts'
+import { serveBackups } from './daemon/backup-socket.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
@@ -119,6 +120,7 @@ async function startOpen(
   const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, certificates, closing)
   void endLostWork({ ...parts, held: parts.access.held, endLost: (work) => sessions.endLost(work) }, lost)
   startChores(parts, certificates, closing)
+  await serveBackups(parts, closing)
   const life = stopping(parts, closing)
   const older = verifyOlder(parts, life)
   logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')

@@ -57,6 +57,7 @@ export const auditTypes = [
   'recording.read',
   'checkpoint.anchored',
   'store.refused',
+  'store.backed-up',
   'mark.created',
   'audit.forked',
 ] as const

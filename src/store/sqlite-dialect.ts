@@ -14,9 +14,13 @@ import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
 
 /**
  * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
- * @returns also `ping`, which asks the store beside the queue of those transactions
+ * @returns also `ping`, which asks the store beside the queue of those transactions, and `backup`, which copies it beside them
  */
-export function sqliteDialect(path: string): { dialect: Dialect; ping(): Promise<void> } {
+export function sqliteDialect(path: string): {
+  dialect: Dialect
+  ping(): Promise<void>
+  backup(target: string): Promise<void>
+} {
   const driver = new SqliteDriver(path)
   const dialect: Dialect = {
     createAdapter: () => new QueuedAdapter(),
@@ -24,7 +28,7 @@ export function sqliteDialect(path: string): { dialect: Dialect; ping(): Promise
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   }
-  return { dialect, ping: () => driver.ping() }
+  return { dialect, ping: () => driver.ping(), backup: (target) => driver.backup(target) }
 }
 
 /** The driver has a queue of its own, which Kysely's, of one lane, would stand before. */
@@ -76,6 +80,12 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('rollback'))
   }
 
+  /** Beside the transactions, which don't wait for it. */
+  async backup(target: string): Promise<void> {
+    if (!this.#connection) throw closed()
+    await this.#connection.backup(target)
+  }
+
   async destroy(): Promise<void> {
     await this.#connection?.close()
     this.#connection = undefined
@@ -124,6 +134,10 @@ class WorkerConnection implements DatabaseConnection {
   // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
     throw new Error('streaming is not supported; page by a cursor instead')
+  }
+
+  async backup(target: string): Promise<void> {
+    await this.#call('backup', [target])
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,8 @@
  * The thread that owns the SQLite file. Statements arrive one at a time, so an fsync never blocks the relay's thread.
  * WAL with synchronous=FULL: what was acknowledged survives a power failure.
  */
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 
 export interface SqliteCall {
@@ -32,6 +33,7 @@ try {
 }
 port.postMessage({ id: 0, rows: [], changes: 0 } satisfies SqliteAnswer)
 
+const mostTries = 5000
 const statements = new Map<string, StatementSync>()
 
 port.on('message', (call: SqliteCall) => {
@@ -40,6 +42,10 @@ port.on('message', (call: SqliteCall) => {
     database.close()
     port.postMessage({ id: call.id, rows: [], changes: 0 } satisfies SqliteAnswer)
     port.close()
+    return
+  }
+  if (call.sql === 'backup') {
+    void copyTo(call)
     return
   }
   try {
@@ -51,6 +57,32 @@ port.on('message', (call: SqliteCall) => {
     port.postMessage({ id: call.id, error: describe(error) } satisfies SqliteAnswer)
   }
 })
+
+/** Statements go on between its steps; what they change is in the copy, too. */
+async function copyTo({ id, parameters }: SqliteCall): Promise<void> {
+  try {
+    await begin(String(parameters[0]))
+    port?.postMessage({ id, rows: [], changes: 0 } satisfies SqliteAnswer)
+  } catch (error) {
+    port?.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
+  }
+}
+
+/** A copy cannot begin within a transaction, which node:sqlite reports as `not an error`. */
+async function begin(target: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    if (database.isTransaction && tries < mostTries) {
+      await setTimeout(1)
+      continue
+    }
+    try {
+      await backup(database, target, { rate: 500 })
+      return
+    } catch (error) {
+      if (tries >= mostTries || !/locked|busy|not an error/.test((error as Error).message)) throw error
+    }
+  }
+}
 
 function prepare(sql: string): StatementSync {
   const known = statements.get(sql)

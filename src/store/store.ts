@@ -22,9 +22,10 @@ export async function pingStore(db: Db): Promise<void> {
  * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, or another daemon holds it
  */
 export async function openStore(url: string): Promise<Db> {
-  const { dialect, ping } = sqliteDialect(sqlitePath(url))
+  const { dialect, ping, backup } = sqliteDialect(sqlitePath(url))
   const db = new Kysely<Database>({ dialect })
   pings.set(db, ping)
+  backups.set(db, backup)
   try {
     await migrate(db)
   } catch (cause) {
@@ -37,6 +38,15 @@ export async function openStore(url: string): Promise<Db> {
     )
   }
   return db
+}
+
+const backups = new WeakMap<Db, (target: string) => Promise<void>>()
+
+/** Writes a copy of the store as it is at one moment, while it is in use. @param target a file that is not there yet */
+export async function backupStore(db: Db, target: string): Promise<void> {
+  const backup = backups.get(db)
+  if (!backup) throw new Error('this store cannot be copied')
+  await backup(target)
 }
 
 async function migrate(db: Db): Promise<void> {

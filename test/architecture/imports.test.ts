@@ -54,6 +54,7 @@ const daemonSide = [
   'src/cli/operate/serve.ts',
   'src/cli/operate/config.ts',
   'src/cli/operate/audit.ts',
+  'src/cli/operate/backup.ts',
   'src/cli/aws/policies.ts',
 ]
 
