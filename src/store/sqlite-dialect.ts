@@ -51,7 +51,7 @@ class SqliteDriver implements Driver {
     this.#connection = await WorkerConnection.open(this.#path)
   }
 
-  async acquireConnection(): Promise<DatabaseConnection> {
+  async acquireConnection(): Promise<WorkerConnection> {
     await this.#queue.acquire()
     if (this.#connection) return this.#connection
     this.#queue.release()
@@ -80,10 +80,15 @@ class SqliteDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('rollback'))
   }
 
-  /** Beside the transactions, which don't wait for it. */
+  /** Begins when it is its turn, as no transaction may be open then; goes on beside those that follow. */
   async backup(target: string): Promise<void> {
-    if (!this.#connection) throw closed()
-    await this.#connection.backup(target)
+    const connection = await this.acquireConnection()
+    try {
+      await connection.beginBackup(target)
+    } finally {
+      await this.releaseConnection()
+    }
+    await connection.endBackup(target)
   }
 
   async destroy(): Promise<void> {
@@ -136,8 +141,12 @@ class WorkerConnection implements DatabaseConnection {
     throw new Error('streaming is not supported; page by a cursor instead')
   }
 
-  async backup(target: string): Promise<void> {
+  async beginBackup(target: string): Promise<void> {
     await this.#call('backup', [target])
+  }
+
+  async endBackup(target: string): Promise<void> {
+    await this.#call('backup-end', [target])
   }
 
   async close(): Promise<void> {

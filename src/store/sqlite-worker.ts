@@ -3,7 +3,6 @@
  * WAL with synchronous=FULL: what was acknowledged survives a power failure.
  */
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 
 export interface SqliteCall {
@@ -33,8 +32,8 @@ try {
 }
 port.postMessage({ id: 0, rows: [], changes: 0 } satisfies SqliteAnswer)
 
-const mostTries = 5000
 const statements = new Map<string, StatementSync>()
+const copies = new Map<string, Promise<number>>()
 
 port.on('message', (call: SqliteCall) => {
   if (call.sql === 'close') {
@@ -45,7 +44,11 @@ port.on('message', (call: SqliteCall) => {
     return
   }
   if (call.sql === 'backup') {
-    void copyTo(call)
+    void answerWhen(call.id, beginCopy(String(call.parameters[0])))
+    return
+  }
+  if (call.sql === 'backup-end') {
+    void answerWhen(call.id, endCopy(String(call.parameters[0])))
     return
   }
   try {
@@ -58,29 +61,35 @@ port.on('message', (call: SqliteCall) => {
   }
 })
 
-/** Statements go on between its steps; what they change is in the copy, too. */
-async function copyTo({ id, parameters }: SqliteCall): Promise<void> {
+async function answerWhen(id: number, work: Promise<unknown>): Promise<void> {
   try {
-    await begin(String(parameters[0]))
+    await work
     port?.postMessage({ id, rows: [], changes: 0 } satisfies SqliteAnswer)
   } catch (error) {
     port?.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
   }
 }
 
-/** A copy cannot begin within a transaction, which node:sqlite reports as `not an error`. */
-async function begin(target: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    if (database.isTransaction && tries < mostTries) {
-      await setTimeout(1)
-      continue
-    }
-    try {
-      await backup(database, target, { rate: 500 })
-      return
-    } catch (error) {
-      if (tries >= mostTries || !/locked|busy|not an error/.test((error as Error).message)) throw error
-    }
+/**
+ * Resolves after the first step, which node:sqlite fails as `not an error` while a transaction writes; later steps wait for such a
+ * one by themselves. Statements go on between the steps, and what they change is in the copy, too.
+ */
+function beginCopy(target: string): Promise<void> {
+  return new Promise((resolve) => {
+    const copy = backup(database, target, { rate: 500, progress: () => resolve() })
+    copies.set(target, copy)
+    copy.then(
+      () => resolve(),
+      () => resolve(), // endCopy tells it
+    )
+  })
+}
+
+async function endCopy(target: string): Promise<void> {
+  try {
+    await copies.get(target)
+  } finally {
+    copies.delete(target)
   }
 }
 
