@@ -81,9 +81,14 @@ function show(head: Buffer, tail: Buffer, tailAt: number, spans: Secrets['spans'
   const text = redactSpans(wholeCharacters(head), spans)
   const end = redactSpans(tail.subarray(from), spans, tailAt + from)
   return {
-    text: touches(spans, 0, head.length) ? text.slice(0, text.length - (text.length % step)) : text,
-    tail: touches(spans, tailAt, tailAt + tail.length) ? end.slice(end.length % step) : end,
+    text: touches(spans, 0, head.length) ? text.slice(0, rounded(text.length, headBytes)) : text,
+    tail: touches(spans, tailAt, tailAt + tail.length) ? end.slice(end.length - rounded(end.length, tailBytes)) : end,
   }
+}
+
+/** Below the size of the whole end, since what is redacted may be shorter than the mark in its place. */
+function rounded(length: number, whole: number): number {
+  return Math.min(length - (length % step), whole - step)
 }
 
 const isContinued = (byte: number | undefined) => byte !== undefined && (byte & 0xc0) === 0x80

@@ -129,3 +129,58 @@ t.test('A3: errors that quote the secret, of Query, Parse, Bind and a value', as
   const spoken = seen.entries.slice(0, -2)
   t.notOk(JSON.stringify(spoken).includes('hunter2'), JSON.stringify(spoken, null, 1))
 })
+
+t.test('A4: blanks, comments and literals before and after a statement leave both of its ends', async (t) => {
+  const paddings = [' '.repeat(65_600), `/*${'x'.repeat(70_000)}*/`, `${'--y\n'.repeat(20_000)}`]
+  const texts = paddings.map((padding, i) => `${padding}select ${i} as ran`)
+  const entries = await record(t, ...texts.map((text) => query(text)), query(`select 'ran'${' '.repeat(70_000)}`))
+  for (const [i, text] of texts.entries()) {
+    const body = `${text}\0`
+    t.match(entries[i], { sqlCut: { bytes: body.length, hmac: hmac(body) }, rows: 1 })
+    t.equal(`${entries[i]?.sql}`, text.slice(0, `${entries[i]?.sql}`.length))
+    t.ok(`${entries[i]?.sqlTail}`.endsWith(`select ${i} as ran`))
+    for (const part of ['sql', 'sqlTail']) t.ok(`${entries[i]?.[part]}`.length >= 8192)
+  }
+  t.match(entries.at(-1), { sql: /^select 'ran'/ })
+})
+
+t.test('A4: each value has its own beginning, however long another one is', async (t) => {
+  const long = Buffer.alloc(3_000_000, 'y')
+  const sql = 'select length($1::text), $2::text, $3::text'
+  const many = Array.from({ length: 5000 }, (_, i) => Buffer.from(`${i}:${'z'.repeat(20)}`))
+  const places = many.map((_, i) => `$${i + 1}::text`).join(',')
+  const entries = await record(
+    t,
+    Buffer.concat([parse('', sql), bind('', '', [long, Buffer.from('short'), null]), execute(''), sync]),
+    Buffer.concat([parse('', `select array[${places}]`), bind('', '', many), execute(''), sync]),
+  )
+  const [first, ...rest] = (entries[0]?.values ?? []) as unknown[]
+  t.match(first, { text: 'y'.repeat(8192), bytes: 3_000_000, hmac: hmac(long.toString()) })
+  t.same(rest, ['short', null])
+  const values = entries[1]?.values as (string | { text: string; bytes: number })[]
+  t.equal(values.length, 5000)
+  values.forEach((value, i) => {
+    const text = typeof value === 'string' ? value : value.text
+    if (!text.startsWith(`${i}:`)) t.fail(`${i}: ${text}`)
+  })
+})
+
+t.test('A4: a password in a long text is cut out, and neither sizes nor digests tell it', async (t) => {
+  const padding = '/* x */'.repeat(12_000)
+  const [one, two] = [`alter role nobody_here password '${secret}'`, "alter role nobody_here password 'z'"]
+  const entries = await record(
+    t,
+    ...[one, two].flatMap((sql) => [query(`${sql}${padding}`), query(`${padding}${sql}`)]),
+  )
+  t.match(entries[0]?.sql, /^alter role nobody_here password \[redacted\]\/\* x/)
+  t.match(entries[1]?.sqlTail, /x \*\/alter role nobody_here password \[redacted\]$/)
+  t.notOk(JSON.stringify(entries).includes('hunter2'))
+  for (const [i, j] of [
+    [0, 2],
+    [1, 3],
+  ] as const)
+    for (const part of ['sql', 'sqlTail'] as const)
+      t.equal(`${entries[i]?.[part]}`.length, `${entries[j]?.[part]}`.length)
+  const sizes = entries.map(({ sqlCut }) => (sqlCut as { bytes: number }).bytes)
+  t.equal(new Set(sizes).size, 1)
+})

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { keptBytes } from '../../recording/captured.ts'
 import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
-import { BrokerError } from '../../session.ts'
+import type { BrokerError } from '../../session.ts'
 import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { decodeParameterDescription } from '../../wire/postgres/decode.ts'
 import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../wire/postgres/framer.ts'
@@ -29,9 +29,10 @@ import { Names, toPortal } from './names.ts'
 import { type ClientRequest, Pending, Queue } from './pending.ts'
 import { readQuickly } from './quick-read.ts'
 import { Room } from './room.ts'
-import { errorOf, isFatal, longestError, readError } from './server-error.ts'
+import { errorOf, isFatal, longestError, readError, tooManyRows } from './server-error.ts'
 import type { SessionCapture } from './session-capture.ts'
-import { type Incomplete, toBoundText, toEntryText } from './statement-record.ts'
+import { type Incomplete, toEntryText } from './statement-record.ts'
+import { Unrun } from './unrun.ts'
 
 const mostTags = 100
 const stop = -1
@@ -54,9 +55,8 @@ export class Ledger implements Conversation {
   readonly #names = new Names()
   readonly #ledger = new Queue<Pending>()
   readonly #room = new Room(this.#names)
+  readonly #unrun = new Unrun(this.#names, (entry) => this.#write(entry))
   readonly #begun = new Begun(this.#ledger, this.#names)
-  /** Accepted, and not executed so far: planning it may have run functions. */
-  #bound: { readonly pending: Pending; readonly incomplete: Incomplete | undefined } | undefined
   /** When the current chunk arrived: all of its messages share this time. */
   #at = 0
   #since = 0
@@ -119,8 +119,7 @@ export class Ledger implements Conversation {
   }
 
   overLimit(): BrokerError {
-    const hint = 'Ask for fewer rows (LIMIT), or request a level that allows more.'
-    return new BrokerError('LIMIT_REACHED', `at most ${this.#parts.maxRows} rows for one statement`, { hint })
+    return tooManyRows(this.#parts.maxRows)
   }
 
   /**
@@ -130,7 +129,7 @@ export class Ledger implements Conversation {
     this.tick()
     this.#copies.end(this.#ledger.first, false)
     while (this.#ledger.size > 0) this.#settle(this.#ledger.size > unsent ? 'unfinished' : 'unsent')
-    this.#recordBound()
+    this.#unrun.write()
   }
 
   begin(since: number): boolean {
@@ -265,8 +264,9 @@ export class Ledger implements Conversation {
   }
 
   #completed(first: Pending | undefined, tag: string): void {
-    this.#names.completed(tag)
+    this.#names.settled(first, tag)
     if (!first) return
+    first.completed += 1
     this.#copies.end(first, true)
     first.isAnswered = true
     first.rowsOfStatement = 0
@@ -292,6 +292,7 @@ export class Ledger implements Conversation {
     if (!first) return
     first.error ??= error
     first.isAnswered = true
+    this.#names.settled(first)
     const { kind } = first.request
     if (kind === 'query' || kind === 'function-call' || kind === 'sync') return // its ReadyForQuery settles it
     this.#settle()
@@ -325,7 +326,7 @@ export class Ledger implements Conversation {
   /** Settles a request that was answered before. Any other ReadyForQuery answers a Sync that was assumed to be ignored. */
   #ready(first: Pending | undefined, status: number): void {
     this.#isSkipping = false
-    this.#recordBound()
+    this.#unrun.write()
     this.#names.resume()
     if (status === code('I')) this.#names.endTransaction()
     const kind = first?.request.kind
@@ -338,7 +339,8 @@ export class Ledger implements Conversation {
     this.#parts.entries.release(pending.room)
     const { request, error } = pending
     if (request.kind === 'execute') this.#fetched(request.portal, pending.rows)
-    else if (request.kind === 'bind' || request.kind === 'close') this.#recordBound()
+    else if (request.kind === 'bind' || request.kind === 'close') this.#unrun.writeBound()
+    else if (request.kind === 'query') this.#names.queried()
     const isRemembered = error !== undefined || this.#accept(request)
     const isStatement = request.kind === 'query' || request.kind === 'execute' || request.kind === 'function-call'
     if (isStatement || error || !isRemembered) this.#record(pending, incomplete)
@@ -347,19 +349,11 @@ export class Ledger implements Conversation {
 
   #settledWithoutEntry(pending: Pending, incomplete?: Incomplete): void {
     this.#settledAt = this.#since
-    if (pending.request.kind === 'bind') this.#bound = { pending, incomplete }
-  }
-
-  /** Records a Bind that no Execute followed. */
-  #recordBound(): void {
-    const bound = this.#bound
-    this.#bound = undefined
-    if (bound) this.#parts.entries.write(toBoundText(bound.pending, this.#names, bound.incomplete))
+    this.#unrun.add(pending, incomplete)
   }
 
   #fetched(name: string, rows: number): void {
-    const bound = this.#bound?.pending.request
-    if (bound?.kind === 'bind' && bound.portal === name) this.#bound = undefined
+    this.#unrun.executed(name)
     const portal = this.#names.portal(name)
     if (portal) portal.rows += rows
   }

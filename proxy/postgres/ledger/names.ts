@@ -1,6 +1,7 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { RecordedValue } from './bound-values.ts'
-import type { ClientRequest } from './pending.ts'
+import type { ClientRequest, Pending } from './pending.ts'
+import { type Change, changesOf, failureChanges, isChanging } from './prepared-names.ts'
 
 /** A parsed statement: what is recorded of it. */
 export interface Statement {
@@ -14,10 +15,10 @@ export interface Statement {
 
 /** A statement with its values. */
 export interface Portal {
-  /** Undefined: not known here, e.g. prepared in SQL. */
-  readonly statement: Statement | undefined
+  /** Undefined: not known here. */
+  statement: Statement | undefined
   readonly statementName: string
-  readonly values: readonly RecordedValue[]
+  values: readonly RecordedValue[]
   /** What of the values must not be shown in errors. */
   readonly secretTexts?: readonly string[]
   /** The Bind was too long to keep whole. */
@@ -39,8 +40,9 @@ const mostRefused = 100
 const defaultLimits: NameLimits = { names: 20_000, size: 8 * 1024 * 1024 }
 
 /**
- * Names that the client gave to statements and portals, so that an Execute can be recorded with its text and values. Names
- * made in SQL (PREPARE, DECLARE) are not seen here; their text is recorded where it is sent.
+ * Names of prepared statements and portals, so that an Execute can be recorded with its text and values. Those that SQL makes
+ * and drops (PREPARE, DEALLOCATE, DECLARE) are followed as far as its text is known; where a name may stand for something else
+ * the text is unknown, never the wrong one.
  */
 export class Names {
   readonly #limits: NameLimits
@@ -50,6 +52,12 @@ export class Names {
   readonly #refused = new Map<string, Statement>()
   #sqlSize = 0
   #valuesSize = 0
+  /** What was parsed or bound before this count is in doubt; counts Parses and Binds. */
+  #count = 0
+  #sureFrom = 0
+  #portalsSureFrom = 0
+  readonly #numbers = new WeakMap<Statement | Portal, number>()
+  #isAlwaysInDoubt = false
 
   constructor(limits = defaultLimits) {
     this.#limits = limits
@@ -59,16 +67,20 @@ export class Names {
   parse(statement: Statement): boolean {
     const { name, sql } = statement
     this.closeStatement(name)
-    const { length } = sql.text
-    const isTooMuch = this.#statements.size >= this.#limits.names || this.#sqlSize + length > this.#limits.size
+    const size = sizeOf(sql)
+    const isTooMuch = this.#statements.size >= this.#limits.names || this.#sqlSize + size > this.#limits.size
     if (name !== '' && isTooMuch) return false
-    this.#sqlSize += length
+    this.#sqlSize += size
     this.#statements.set(name, statement)
+    if (name !== '') this.#numbers.set(statement, this.#next())
     return true
   }
 
   statement(name: string): Statement | undefined {
-    return this.#refused.get(name) ?? this.#statements.get(name)
+    const statement = this.#refused.get(name) ?? this.#statements.get(name)
+    if (!statement || name === '') return statement // SQL has no way to the unnamed one
+    const isSure = !this.#isAlwaysInDoubt && (this.#numbers.get(statement) ?? this.#count) >= this.#sureFrom
+    return isSure ? statement : unknown(statement)
   }
 
   /** A Parse is recorded by itself: unless a limit is the reason, what the server skips from here on may name it. */
@@ -90,17 +102,22 @@ export class Names {
     if (name !== '' && isTooMuch) return false
     this.#valuesSize += portal.bytes
     this.#portals.set(name, portal)
+    if (name !== '') this.#numbers.set(portal, this.#next())
     return true
   }
 
   portal(name: string): Portal | undefined {
-    return this.#portals.get(name)
+    const portal = this.#portals.get(name)
+    if (!portal || name === '' || (this.#numbers.get(portal) ?? 0) >= this.#portalsSureFrom) return portal
+    portal.statement = portal.statement && unknown(portal.statement)
+    portal.values = []
+    return portal
   }
 
   closeStatement(name: string): void {
     const old = this.#statements.get(name)
     if (!old) return
-    this.#sqlSize -= old.sql.text.length
+    this.#sqlSize -= sizeOf(old.sql)
     this.#statements.delete(name)
   }
 
@@ -111,11 +128,52 @@ export class Names {
     this.#portals.delete(name)
   }
 
-  /** Follows statements that drop names, by their tag. `DEALLOCATE` of one doesn't say which; its text is recorded. */
-  completed(tag: string): void {
-    if (tag !== 'DEALLOCATE ALL' && tag !== 'DISCARD ALL') return
-    this.#statements.clear()
-    this.#sqlSize = 0
+  /** A statement of this request has completed, or (without a tag) failed. */
+  settled(pending: Pending | undefined, tag?: string): void {
+    const request = pending?.request
+    const isStatement = request?.kind === 'query' || request?.kind === 'execute'
+    if (tag === undefined ? !isStatement : !isChanging(tag)) return
+    const sql = request?.kind === 'query' ? request.sql : this.#executed(request)
+    const index = request?.kind === 'query' ? (pending?.completed ?? 0) : 0
+    for (const change of tag === undefined ? failureChanges(sql, index) : changesOf(tag, sql, index))
+      this.#change(change)
+  }
+
+  /** A Query drops the unnamed statement and portal. */
+  queried(): void {
+    this.closeStatement('')
+    this.closePortal('')
+  }
+
+  #executed(request: ClientRequest | undefined): Captured | undefined {
+    return request?.kind === 'execute' ? this.portal(request.portal)?.statement?.sql : undefined
+  }
+
+  #change(change: Change): void {
+    switch (change.kind) {
+      case 'prepared':
+        this.parse({ name: change.name, sql: change.sql, oids: [] })
+        return
+      case 'dropped':
+        this.closeStatement(change.name)
+        return
+      case 'all-dropped':
+        this.#statements.clear()
+        this.#sqlSize = 0
+        return
+      case 'portals-in-doubt':
+        this.#portalsSureFrom = this.#next()
+        return
+      case 'in-doubt':
+        this.#sureFrom = this.#next()
+        this.#portalsSureFrom = this.#sureFrom
+        if (change.always) this.#isAlwaysInDoubt = true
+    }
+  }
+
+  #next(): number {
+    this.#count += 1
+    return this.#count
   }
 
   /** A transaction has ended, and with it its portals. */
@@ -126,9 +184,21 @@ export class Names {
   }
 }
 
+function sizeOf({ text, tail = '', base64 = '' }: Captured): number {
+  return text.length + tail.length + base64.length
+}
+
+/** The types of its parameters are not known then either; which of their values are secrets still counts. */
+function unknown({ name, sql: { secrets } }: Statement): Statement {
+  return { name, sql: { text: '', isUnknown: true, ...(secrets ? { secrets } : {}) }, oids: [] }
+}
+
+/** PostgreSQL keeps as many bytes of a name of the protocol (NAMEDATALEN − 1): what is longer may be the same name. */
+const longestName = 63
+
 /** A name as it is remembered: bytes read as Latin-1, since names only need to be distinct. */
 export function nameOf(name: Buffer): string {
-  return name.toString('latin1')
+  return name.toString('latin1', 0, longestName)
 }
 
 export function toPortal(request: Extract<ClientRequest, { kind: 'bind' }>, statement: Statement | undefined): Portal {

@@ -49,6 +49,8 @@ export class Pending {
   /** An answer arrived that must precede the ReadyForQuery of a query or function call. */
   isAnswered = false
   readonly tags: string[] = []
+  /** Statements of a query that have completed; tags are kept of the first only. */
+  completed = 0
   error: StatementError | undefined
   copyIn: Copied | undefined
   copyOut: Copied | undefined

@@ -164,8 +164,8 @@ function describe({ request, error }: Pending, names: Names): Described | undefi
 }
 
 function sqlOf(sql: Captured | undefined): Described {
-  if (sql?.isUnknown) return { sqlUnknown: true }
-  return { sql: sql?.text, sqlBase64: sql?.base64, sqlTail: sql?.tail, sqlCut: sql?.cut, sqlHmac: sql?.hmac }
+  if (!sql || sql.isUnknown) return { sqlUnknown: true }
+  return { sql: sql.text, sqlBase64: sql.base64, sqlTail: sql.tail, sqlCut: sql.cut, sqlHmac: sql.hmac }
 }
 
 function statementOf(name: string, names: Names): Described {
@@ -175,7 +175,7 @@ function statementOf(name: string, names: Names): Described {
 /** Without a statement: a cursor declared in SQL, or a Bind recorded by itself. */
 function portalOf(name: string, names: Names): Described {
   const portal = names.portal(name)
-  if (!portal) return { portal: shown(name) }
+  if (!portal) return { portal: shown(name), sqlUnknown: true }
   const { statement, statementName, values, cut } = portal
   return {
     statement: shown(statementName),

@@ -13,7 +13,8 @@ export interface Root extends Counter {
 const deepest = 3
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
-const statementsOf = words('create alter import update')
+const statementsOf = words('create alter import')
+const prefixes = words('explain analyze verbose')
 /** Words of PL/pgSQL after which a statement begins. */
 const openings = words('begin then else loop')
 const roleWords = words('role user group')
@@ -42,7 +43,7 @@ export class SecretRules implements TokenSink {
   #isSecretText = false
 
   #isStart = true
-  #kind: '' | 'new' | 'role' | 'options' | 'subscription' | 'update' | 'other' = ''
+  #kind: '' | 'new' | 'prepare' | 'role' | 'options' | 'subscription' | 'update' | 'other' = ''
   #hasName = false
   #isSet = false
   readonly #calls = new Calls()
@@ -230,7 +231,9 @@ export class SecretRules implements TokenSink {
     this.#isStart = false
     this.#hasName = false
     this.#isSet = false
-    this.#kind = keyword === 'update' ? 'update' : statementsOf.has(keyword) ? 'new' : 'other'
+    if (prefixes.has(keyword)) this.#isStart = true
+    else if (keyword === 'update' || keyword === 'prepare') this.#kind = keyword
+    else this.#kind = statementsOf.has(keyword) ? 'new' : 'other'
   }
 
   #within(keyword: string): void {
@@ -239,6 +242,9 @@ export class SecretRules implements TokenSink {
         if (roleWords.has(keyword)) this.#kind = 'role'
         else if (keyword === 'server' || keyword === 'foreign') this.#kind = 'options'
         else this.#kind = keyword === 'subscription' ? 'subscription' : 'other'
+        return
+      case 'prepare':
+        if (keyword === 'as') this.#isStart = true
         return
       case 'role':
         this.#inRole(keyword)

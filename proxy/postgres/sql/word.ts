@@ -33,6 +33,9 @@ const keywords = [
   ],
   ...[
     'prepare',
+    'explain',
+    'analyze',
+    'verbose',
     'deallocate',
     'discard',
     'execute',
