@@ -19,6 +19,7 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['listeners', 'resources'], find: (file, _, kinds) => pinnedResources(file, kinds) },
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
   { reads: ['aws'], find: awsFindings },
+  { reads: ['aws', 'oidc'], find: personalTrust },
   { reads: ['audit'], find: anchors },
 ]
 
@@ -119,6 +120,23 @@ function partitions(aws: NonNullable<ConfigFile['aws']>, config: Config): Findin
             fix: 'run a separate broker for each partition',
           },
         ],
+  )
+}
+
+/** There an ID token is a key to AWS, so nobody may obtain one with the client id alone. */
+function personalTrust({ oidc }: ConfigFile, { aws }: Config): Finding[] {
+  if (oidc.client_secret !== undefined) return []
+  return Object.entries(aws.accounts).flatMap(([id, { trust }]) =>
+    trust === 'web_identity'
+      ? [
+          {
+            path: `aws.accounts.${id}.trust`,
+            message: 'web_identity needs a confidential client, but there is no oidc.client_secret',
+            // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+            fix: 'make the client at the provider a confidential one and set oidc.client_secret: ${env:OIDC_SECRET}, or let the account trust the hub',
+          },
+        ]
+      : [],
   )
 }
 

@@ -25,7 +25,10 @@ export type Change =
 
 export type ChangeListener = (change: Change) => void
 
-/** Publishes changes to every part of this daemon, synchronously; the only source for whatever depends on a grant. Listeners must not throw. */
+/**
+ * Publishes changes to every part of this daemon, synchronously; the only source for whatever depends on a grant. What a
+ * listener publishes follows once everyone has heard of the cause. Listeners must not throw.
+ */
 export interface Changes {
   publish(change: Change): void
   subscribe(listener: ChangeListener): () => void
@@ -33,9 +36,19 @@ export interface Changes {
 
 export function createChanges(): Changes {
   const listeners = new Set<ChangeListener>()
+  const waiting: Change[] = []
   return {
     publish: (change) => {
-      for (const listener of [...listeners]) listener(change)
+      waiting.push(change)
+      if (waiting.length > 1) return // a listener is being told: its consequences come after their cause
+      try {
+        for (let next = waiting[0]; next; next = waiting[0]) {
+          for (const listener of [...listeners]) listener(next)
+          waiting.shift()
+        }
+      } finally {
+        waiting.length = 0
+      }
     },
     subscribe: (listener) => {
       listeners.add(listener)

@@ -12,7 +12,7 @@ const retryMs = 60_000
 const mostRaces = 10
 
 /**
- * `gone`: the provider refused this very token twice. `refused`: for the first time, so nothing follows yet.
+ * `gone`: the provider refused this very token twice, and the caller ends the login. `refused`: for the first time, so nothing follows yet.
  * `ended`: the login ended, but that says nothing about the person.
  */
 type Answer = Refreshed | 'gone' | 'refused' | 'ended' | 'unavailable'
@@ -39,20 +39,47 @@ export async function probeLogins(core: Core, logins: LoginKeeper): Promise<void
 }
 
 async function probePerson(core: Core, logins: LoginKeeper, prober: Prober, id: string, rows: LoginRow[]) {
-  let isGone = false
-  for (const row of rows) if ((await probeOne(core, logins, prober, row)) === 'gone') isGone = true
-  if (!isGone) return
-  // A single token may have been revoked; the person has left only when no login is still vouched for.
-  const due = new Set(rows.map((row) => row.id))
-  for (const row of await logins.store.ofPrincipal(id)) {
-    if (row.refresh_token === null || due.has(row.id)) continue
-    const answer = await probeOne(core, logins, prober, row)
-    if (answer !== 'gone' && answer !== 'ended') return
+  const gone: LoginRow[] = []
+  for (const row of rows) if ((await probeOne(core, logins, prober, row)) === 'gone') gone.push(row)
+  if (gone.length > 0) await endGone(core, logins, prober, { id, gone, tried: rows })
+}
+
+interface Gone {
+  /** Of the person. */
+  readonly id: string
+  /** Logins whose tokens were refused for good. */
+  readonly gone: LoginRow[]
+  /** These and the others that need not be asked about again. */
+  readonly tried: readonly LoginRow[]
+}
+
+/**
+ * Ends logins whose tokens were refused for good. A single token may have been revoked; the person has left only when no login is
+ * still vouched for. Then that is why everything of theirs ends, so it comes first.
+ */
+async function endGone(core: Core, logins: LoginKeeper, prober: Prober, { id, gone, tried }: Gone): Promise<void> {
+  try {
+    if (await isVouchedFor(core, logins, prober, { id, gone, tried })) return
+    await core.mutex.run(id, () => core.directory.deactivate(id))
+    for (const row of await logins.store.ofPrincipal(id))
+      if (!gone.some((one) => one.id === row.id)) await logins.end(row.id, 'principal-inactive')
+  } finally {
+    for (const row of gone) await logins.end(row.id, 'gone') // whatever the store or the others answered
   }
+}
+
+/** Asks for the other logins; those that are gone too are added to `gone`. */
+async function isVouchedFor(core: Core, logins: LoginKeeper, prober: Prober, { id, gone, tried }: Gone) {
+  const wasTried = new Set(tried.map((row) => row.id))
+  for (const row of await logins.store.ofPrincipal(id)) {
+    if (row.refresh_token === null || wasTried.has(row.id)) continue
+    const answer = await probeOne(core, logins, prober, row)
+    if (answer === 'gone') gone.push(row)
+    else if (answer !== 'ended') return true
+  }
+  const isGone = new Set(gone.map((row) => row.id))
   const left = await logins.store.ofPrincipal(id)
-  if (left.some((row) => due.has(row.id) && row.refresh_token !== null)) return
-  await core.mutex.run(id, () => core.directory.deactivate(id))
-  for (const row of await logins.store.ofPrincipal(id)) await logins.end(row.id, 'principal-inactive')
+  return left.some((row) => wasTried.has(row.id) && !isGone.has(row.id) && row.refresh_token !== null)
 }
 
 /**
@@ -70,6 +97,7 @@ export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: str
       'signing in again will not help; ask an admin to check oidc.scopes (offline_access) and oidc.fresh_prompt',
     )
   const answer = await probeOne(core, logins, core.prober, row)
+  if (answer === 'gone') await endGone(core, logins, core.prober, { id: row.principal_id, gone: [row], tried: [row] })
   if (answer === 'unavailable') throw new BrokerError('PROVIDER_UNAVAILABLE')
   if (answer === 'refused') throw required('the identity provider refused to renew this sign-in')
   if (answer === 'gone' || answer === 'ended') throw required('the identity provider has ended this sign-in')
@@ -85,7 +113,8 @@ export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: str
  * One at a time for each login: a token that was rotated meanwhile is invalid, and trying it would end the login. An
  * answer after the deadline is still dealt with, and the next attempt waits for it.
  */
-async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }: LoginRow): Promise<Answer> {
+async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, asked: LoginRow): Promise<Answer> {
+  const { id } = asked
   const { promise: late, resolve } = Promise.withResolvers<'unavailable'>()
   let isLate = false
   const timer = setTimeout(() => {
@@ -96,7 +125,11 @@ async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, { id }:
     const row = await logins.store.byId(id)
     return row ? await tryToken(core, logins, prober, row) : 'unavailable'
   })
-  probing.catch((error: unknown) => {
+  const settled = probing.then(async (answer) => {
+    if (!isLate || answer !== 'gone') return // who waits for it ends the login
+    await endGone(core, logins, prober, { id: asked.principal_id, gone: [asked], tried: [asked] })
+  })
+  settled.catch((error: unknown) => {
     if (isLate) core.logger.error({ err: error, login: id }, 'could not probe a login')
   })
   try {
@@ -153,8 +186,8 @@ async function refused(core: Core, logins: LoginKeeper, row: LoginRow, before: K
     await keepToken(core, logins, row, { ...before, refusedAt }, refusedAt + againMs)
     return 'refused'
   }
-  await logins.end(row.id, 'gone')
   if (!before.inDoubt) return 'gone'
+  await logins.end(row.id, 'gone')
   core.logger.warn(
     { login: row.id },
     'a refresh token was refused after an answer to it was lost; only its login ended',
