@@ -1,7 +1,7 @@
 import type { AssumeRoleCommandInput } from '@aws-sdk/client-sts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { RoleToTry } from '../catalog/role-to-try.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, TokenDemands } from '../config/config.ts'
 import type { Aws, SessionAsk } from './aws.ts'
 import type { Caller, Sts } from './sts.ts'
 
@@ -58,7 +58,7 @@ export async function checkAccount(
   const findings =
     trust === 'hub'
       ? await checkSpoke(deps, { partition, account }, `arn:${partition}:iam::${account}:role/${connectRole}`, roles)
-      : await checkWebIdentity(deps, roles)
+      : await checkWebIdentity(deps, roles, known?.idToken)
   return { account, trust, ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
 }
 
@@ -136,14 +136,18 @@ const skipped = (check: string): Finding => ({
 })
 
 /** With the caller's token: what it carries, and whether the roles accept it. */
-async function checkWebIdentity(deps: OnboardingDeps, roles: readonly RoleToTry[]): Promise<Finding[]> {
+async function checkWebIdentity(
+  deps: OnboardingDeps,
+  roles: readonly RoleToTry[],
+  demands: TokenDemands | undefined,
+): Promise<Finding[]> {
   let token: string
   try {
     token = await deps.idToken()
   } catch (error) {
     return [toFailure('your ID token', error)]
   }
-  const findings = carried(token)
+  const findings = [...carried(token), remaining(demands)]
   for (const { arn } of roles) if (arn !== null) findings.push(await tryToken(deps, arn, token))
   return findings
 }
@@ -151,6 +155,26 @@ async function checkWebIdentity(deps: OnboardingDeps, roles: readonly RoleToTry[
 function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<Finding> {
   const input = { RoleArn: arn, ...common, WebIdentityToken: token, Policy: nothing }
   return mayPass(`role ${arn} with your ID token`, () => sts.assumeRoleWithWebIdentity(input))
+}
+
+/** What no trust policy can prevent, so that it is read when an account is onboarded. */
+function remaining({ sub, amr = null, tags = {} }: Partial<TokenDemands> = {}): Finding {
+  const demands = [
+    'aud',
+    ...(sub === undefined ? [] : [`sub ${sub}`]),
+    ...(amr === null ? [] : [`amr ${amr}`]),
+    ...Object.entries(tags).map(([key, value]) => `tag ${key}=${value}`),
+  ]
+  const bound = `generated trust policies demand ${demands.join(', ')}`
+  return {
+    check: 'what an ID token alone can do',
+    outcome: 'ok',
+    detail: `anyone who holds one can obtain keys from STS without the broker: no grant, no recording, for as long as the role's MaxSessionDuration; ${bound}`,
+    fix:
+      amr === null && Object.keys(tags).length === 0
+        ? 'Keep MaxSessionDuration short; if the provider sends amr or tags, demand them with id_token of the account and install the trust policy again.'
+        : null,
+  }
 }
 
 /** Tags and SourceIdentity can't be requested with a token: only the provider can add them. */

@@ -25,6 +25,16 @@ export interface AwsAccount {
   readonly partition: string
   /** What its roles trust: the hub's chain, or the person's own ID token. */
   readonly trust: 'hub' | 'web_identity'
+  /** What trust policies demand of an ID token besides its audience. */
+  readonly idToken: TokenDemands
+}
+
+export interface TokenDemands {
+  /** Pattern of subjects, with wildcards. */
+  readonly sub: string
+  readonly amr: string | null
+  /** Session tags. */
+  readonly tags: Readonly<Record<string, string>>
 }
 
 /** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */

@@ -109,6 +109,11 @@ function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
           connectRole: one.connect_role ?? connectRole,
           partition: filled(one.partition),
           trust: one.trust === 'web_identity' ? one.trust : 'hub',
+          idToken: {
+            sub: filled(one.id_token?.sub),
+            amr: one.id_token?.amr ?? null,
+            tags: one.id_token?.tags ?? {},
+          },
         },
       ]),
     ),

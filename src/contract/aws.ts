@@ -16,7 +16,17 @@ const Installation = object({
   hubRoleArn: nullable(text()),
   connectRole: text('Name, with its path, of the role in each account'),
   revocationPolicy: text('Name, with its path, of the managed policy that bounds revocable roles'),
-  accounts: mapOf(object({ partition: text(), trust: Trust }), 'By account id'),
+  accounts: mapOf(
+    object({
+      partition: text(),
+      trust: Trust,
+      idToken: object(
+        { sub: text('Pattern of subjects'), amr: nullable(text()), tags: mapOf(text()) },
+        'What trust policies demand of an ID token besides its audience',
+      ),
+    }),
+    'By account id',
+  ),
   issuer: text(),
   clientId: text(),
   features: list(text(), 'What the known resources need; empty: there are none yet'),

@@ -41,6 +41,18 @@ variable "client_id" {
   default     = "sallyport"
 }
 
+variable "subject" {
+  description = "pattern of the subjects whose ID tokens count"
+  type        = string
+  default     = "?*"
+}
+
+variable "max_session" {
+  description = "seconds that keys may last which are obtained with an ID token"
+  type        = number
+  default     = 3600
+}
+
 variable "database_users" {
   description = "names of database users, with wildcards"
   type        = string
@@ -144,6 +156,9 @@ locals {
           "Condition": {
             "StringEquals": {
               "${var.issuer}:aud": "${var.client_id}"
+            },
+            "StringLike": {
+              "${var.issuer}:sub": "${var.subject}"
             }
           }
         }
@@ -158,7 +173,7 @@ locals {
 
 resource "aws_iam_role" "brokered" {
   name                 = var.role_name
-  max_session_duration = var.trust == "hub" ? 3600 : 43200
+  max_session_duration = var.trust == "hub" ? 3600 : var.max_session
   assume_role_policy   = var.trust == "hub" ? local.hub_trust : local.web_identity_trust
   permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null
 

@@ -93,7 +93,10 @@ export const baseDocuments = {
           'sts:AssumeRoleWithWebIdentity': 'with an ID token that was issued for the broker',
           ...decorate,
         },
-        conditions: { StringEquals: { '{{issuer}}:aud': '{{clientId}}' } },
+        conditions: {
+          StringEquals: { '{{issuer}}:aud': '{{clientId}}' },
+          StringLike: { '{{issuer}}:sub': '{{subject}}' },
+        },
       },
     ],
   },

@@ -50,6 +50,14 @@ const parameters = {
     Description: 'Issuer of the OpenID provider without https://, for roles that trust web_identity',
   },
   ClientId: { Type: 'String', Default: 'sallyport', Description: "The broker's client id there" },
+  Subject: { Type: 'String', Default: '?*', Description: 'Pattern of the subjects whose ID tokens count' },
+  MaxSession: {
+    Type: 'Number',
+    Default: 3600,
+    MinValue: 3600,
+    MaxValue: 43_200,
+    Description: 'Seconds that keys may last which are obtained with an ID token',
+  },
 } as const
 type BaseParameter = keyof typeof parameters
 
@@ -65,11 +73,12 @@ const baseValues: BaseValues = {
   revocationPolicy: ref('RevocationPolicyPath') + ref('RevocationPolicyName'),
   issuer: ref('Issuer'),
   clientId: ref('ClientId'),
+  subject: ref('Subject'),
 }
 
 /** Files by their path under deploy/cloudformation. */
 export function renderCloudFormation(kinds: Kinds, choice?: Choice): Readonly<Record<string, string>> {
-  const table = policiesOf(kinds)
+  const table = policiesOf(kinds, choice?.idToken)
   const parts = partsFor(table, choice ?? everything(table))
   const accountTemplate = account(parts)
   return {
@@ -246,6 +255,8 @@ function role(parts: Parts): string {
       ...some(isRevocable, 'Revocable', 'RevocationPolicyPath', 'RevocationPolicyName'),
       'Issuer',
       'ClientId',
+      'Subject',
+      'MaxSession',
       ...additions.flatMap(({ feature, values: requested }) => [feature, ...requested].map(pascal)),
     ],
     resources: {
@@ -253,7 +264,7 @@ function role(parts: Parts): string {
         Type: 'AWS::IAM::Role',
         Properties: {
           RoleName: { Ref: 'RoleName' },
-          MaxSessionDuration: { 'Fn::If': ['IsHub', 3600, 43_200] },
+          MaxSessionDuration: { 'Fn::If': ['IsHub', 3600, { Ref: 'MaxSession' }] },
           AssumeRolePolicyDocument: {
             // The key of a condition can't be substituted, text can.
             'Fn::If': ['IsHub', asText(roleTrust, values), asText(roleWebIdentityTrust, values)],
@@ -274,7 +285,7 @@ function role(parts: Parts): string {
       ...when(isRevocable, { IsRevocable: { 'Fn::And': [{ Condition: 'IsHub' }, isTrue('Revocable')] } }),
       ...Object.fromEntries(additions.map(({ feature }) => [`IsFor${pascal(feature)}`, isTrue(pascal(feature))])),
     },
-    defaults: { Trust: { Default: choice.trusts[0] } },
+    defaults: { Trust: { Default: choice.trusts[0] }, Subject: { Default: choice.idToken?.sub ?? '?*' } },
   })
 }
 

@@ -16,7 +16,7 @@ export function renderJson(kinds: Kinds, choice: Choice, values: Values): Render
   const quoted = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, JSON.stringify(value).slice(1, -1)]),
   )
-  return choosePolicies(policiesOf(kinds), choice).map((entry) => ({
+  return choosePolicies(policiesOf(kinds, choice.idToken), choice).map((entry) => ({
     name: entry.id,
     title: entry.title,
     where: entry.where,

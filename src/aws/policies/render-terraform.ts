@@ -44,11 +44,12 @@ const baseValues: BaseValues = {
   revocationPolicy: ref('local.revocation_policy'),
   issuer: ref('var.issuer'),
   clientId: ref('var.client_id'),
+  subject: ref('var.subject'),
 }
 
 /** Files by their path under deploy/terraform. */
 export function renderTerraform(kinds: Kinds, choice?: Choice): Readonly<Record<string, string>> {
-  const table = policiesOf(kinds)
+  const table = policiesOf(kinds, choice?.idToken)
   const chosen = choice ?? everything(table)
   const values = Object.keys(table.values).map((name) => [name, ref(`var.${snake(name)}`)])
   const parts = { table, choice: chosen, values: { ...baseValues, ...Object.fromEntries(values) } }
@@ -172,6 +173,13 @@ function role({ table, choice, values }: Parts): string {
       'issuer',
       'client_id',
     ]),
+    variable('subject', 'pattern of the subjects whose ID tokens count', choice.idToken?.sub ?? '?*'),
+    `variable "max_session" {
+  description = "seconds that keys may last which are obtained with an ID token"
+  type        = number
+  default     = 3600
+}
+`,
     ...additions.flatMap(({ values: names }) => names.map((name) => kindVariable(name, table.values[name]))),
     ...additions.map(({ feature, when: about }) => flag(snake(feature), about, false)),
     `variable "trust" {
@@ -208,7 +216,7 @@ ${comment(roleWebIdentityTrust, '  ')}  web_identity_trust = ${heredoc(roleWebId
     ]),
     `resource "aws_iam_role" "brokered" {
   name                 = var.role_name
-  max_session_duration = var.trust == "hub" ? 3600 : 43200
+  max_session_duration = var.trust == "hub" ? 3600 : var.max_session
   assume_role_policy   = var.trust == "hub" ? local.hub_trust : local.web_identity_trust
 ${isRevocable ? '  permissions_boundary = var.trust == "hub" && var.revocable ? local.boundary : null\n' : ''}
   tags = {

@@ -1,5 +1,6 @@
 import type { Kinds } from '../../catalog/kind.ts'
 import type { BaseDocument, PolicyDocument, PolicyPart, PolicyValue, Statement } from '../../catalog/policy-part.ts'
+import type { TokenDemands } from '../../config/config.ts'
 import { baseDocuments } from './base.ts'
 
 /**
@@ -42,6 +43,8 @@ export interface BaseValues {
   readonly issuer: string
   /** The broker's client id there. */
   readonly clientId: string
+  /** Pattern of the subjects whose tokens count. */
+  readonly subject: string
 }
 
 /** What differs between installations: also the values of kinds, by their names. */
@@ -59,8 +62,9 @@ const baseFeature = 'roles'
 /**
  * The table for these kinds. Parts are in the order of their features, so that no template changes when the list of kinds is
  * put in another order.
+ * @param demands of an ID token; omitted: the subject alone
  */
-export function policiesOf(kinds: Kinds): PolicyTable {
+export function policiesOf(kinds: Kinds, demands?: TokenDemands): PolicyTable {
   const parts = partsOf(kinds)
   const own = parts.flatMap(({ feature, documents = [] }) =>
     documents.map(({ name, ...document }): [string, PolicyEntry] => [name, { ...document, feature }]),
@@ -77,11 +81,22 @@ export function policiesOf(kinds: Kinds): PolicyTable {
       spokeTrust: complete('spokeTrust'),
       spokePermissions: complete('spokePermissions'),
       roleTrust: complete('roleTrust'),
-      roleWebIdentityTrust: complete('roleWebIdentityTrust'),
+      roleWebIdentityTrust: demanding(complete('roleWebIdentityTrust'), demands),
     },
     own: Object.fromEntries(own),
     values: Object.fromEntries(parts.flatMap(({ values = {} }) => Object.entries(values))),
   }
+}
+
+/** Providers differ in what they send, so only what is configured is demanded; each condition must hold. */
+function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenDemands> = {}): PolicyEntry {
+  const tagged = Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])
+  const more = (conditions: NonNullable<Statement['conditions']> = {}): NonNullable<Statement['conditions']> => ({
+    ...conditions,
+    StringEquals: { ...conditions.StringEquals, ...Object.fromEntries(tagged) },
+    ...(amr === null ? {} : { 'ForAnyValue:StringEquals': { '{{issuer}}:amr': amr } }),
+  })
+  return { ...entry, statements: entry.statements.map((one) => ({ ...one, conditions: more(one.conditions) })) }
 }
 
 /** Each part once: kinds of one family share theirs. */
@@ -100,6 +115,8 @@ function statementsFor(id: BaseDocument, parts: readonly PolicyPart[]): PolicyEn
 export interface Choice {
   readonly features: readonly string[]
   readonly trusts: readonly Trust[]
+  /** Of an ID token; left out: the subject alone. */
+  readonly idToken?: TokenDemands | undefined
 }
 
 export function everything({ features }: PolicyTable): Choice {

@@ -36,7 +36,8 @@ const example: Installation = {
 /** `sallyport aws policies`: what a user must install, as text to paste, or as templates in files. */
 export async function printPolicies(server: { server?: string }, options: PoliciesOptions): Promise<number> {
   // Templates have parameters for everything else, so that only the features must be asked for.
-  const isAsked = !options.offline && (options.format === 'json' || options.feature === undefined)
+  const isAsked =
+    !options.offline && (options.format === 'json' || options.feature === undefined || options.trust === 'web_identity')
   const installation = isAsked ? await (await openApiClient(server)).call('GET /api/v1/aws/installation') : example
   const choice = choiceOf(installation, options)
   if (options.format !== 'json') {
@@ -55,16 +56,28 @@ export async function printPolicies(server: { server?: string }, options: Polici
 }
 
 /** By default what the resources of the broker need; before there are any, everything. */
-function choiceOf({ features: needed = [] }: Installation, { feature, trust }: PoliciesOptions): Choice {
+function choiceOf(installation: Installation, options: PoliciesOptions): Choice {
+  const { features: needed = [], accounts } = installation
+  const { feature, trust } = options
   const { features } = policiesOf(kinds)
   const unknown = feature?.find((one) => !features.includes(one))
   if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)
-  return { features: feature ?? (needed.length > 0 ? needed : features), trusts: [trust] }
+  return {
+    features: feature ?? (needed.length > 0 ? needed : features),
+    trusts: [trust],
+    idToken: accounts[accountOf(installation, options)]?.idToken,
+  }
+}
+
+/** The one that was asked for, else the first of that trust. */
+function accountOf({ accounts }: Installation, { account, trust }: PoliciesOptions): string {
+  const ids = Object.keys(accounts)
+  return account ?? ids.find((id) => accounts[id]?.trust === trust) ?? ids[0] ?? '222222222222'
 }
 
 function valuesOf(installation: Installation, options: PoliciesOptions): Values {
   const { hubRoleArn, externalId, connectRole, revocationPolicy, issuer, clientId, accounts } = installation
-  const account = options.account ?? Object.keys(accounts)[0] ?? '222222222222'
+  const account = accountOf(installation, options)
   const hubRole = hubRoleArn ?? options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute'
   return {
     partition: accounts[account]?.partition ?? 'aws',
@@ -73,6 +86,7 @@ function valuesOf(installation: Installation, options: PoliciesOptions): Values 
     connectRole,
     revocationPolicy,
     clientId,
+    subject: accounts[account]?.idToken?.sub ?? '?*',
     hubRole,
     issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
     compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',

@@ -50,6 +50,51 @@ export const Aws = Type.Object(
                 default: 'hub',
               }),
             ),
+            id_token: Type.Optional(
+              Type.Object(
+                {
+                  sub: Type.Optional(
+                    Type.String({
+                      pattern: '^[\\w+=,.@:/|*?-]{1,256}$',
+                      patternErrorMessage: 'expected a subject; * and ? are wildcards',
+                      description: 'Pattern of subjects; * and ? are wildcards',
+                      examples: ['corp|*'],
+                      default: '?*',
+                    }),
+                  ),
+                  amr: Type.Optional(
+                    Type.String({
+                      pattern: '^[\\w+.:/-]{1,64}$',
+                      patternErrorMessage: 'expected a method of authentication such as mfa',
+                      description: 'Method of authentication that the token must name, where the provider sends `amr`',
+                      examples: ['mfa'],
+                    }),
+                  ),
+                  tags: Type.Optional(
+                    Type.Record(
+                      Type.String({ pattern: '^[\\w+=.@:/-]{1,128}$' }),
+                      Type.String({
+                        pattern: '^[\\w+=.@:/-]{1,256}$',
+                        patternErrorMessage: 'expected the value of a session tag',
+                      }),
+                      {
+                        additionalProperties: false,
+                        propertyErrorMessage: 'expected the key of a session tag',
+                        description:
+                          'Session tags that the token must carry, where the provider sends `https://aws.amazon.com/tags`',
+                        examples: [{ team: 'platform' }],
+                      },
+                    ),
+                  ),
+                },
+                {
+                  ...strict,
+                  description:
+                    'With trust: web_identity, what generated trust policies demand of an ID token besides its audience',
+                  default: {},
+                },
+              ),
+            ),
           },
           // TypeBox looks for the defaults inside a record only where its values have one themselves
           { ...strict, description: 'Overrides for one account', default: {} },

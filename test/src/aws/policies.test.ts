@@ -30,6 +30,7 @@ const values: Values = {
   databaseUsers: 'sallyport_*',
   issuer: 'login.example.com',
   clientId: 'sallyport',
+  subject: '?*',
 }
 
 function documentsFor(chosen: readonly string[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
