@@ -2,7 +2,6 @@
  * Any text that a person can write, through what stores it and what shows it: nothing breaks, nothing is lost, and no control
  * character reaches a terminal. `SALLYPORT_FUZZ_SEED` repeats a run, `SALLYPORT_FUZZ_SECONDS` lengthens it.
  */
-import { randomInt } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
 import { errorResponse } from '../../proxy/postgres/errors.ts'
@@ -13,9 +12,8 @@ import { escapeJson } from '../../src/cli/output.ts'
 import { ordersId } from '../src/access/access-setup.ts'
 import { openAudit, revoked } from '../src/audit/start-audit.ts'
 import { startAccessApp } from '../src/http/access-app.ts'
+import { harmful, seconds, seed, text } from './f-fuzz-setup.ts'
 
-const seconds = Number(process.env.SALLYPORT_FUZZ_SECONDS ?? 0)
-const seed = Number(process.env.SALLYPORT_FUZZ_SEED ?? randomInt(2 ** 31))
 const runs = {
   seed,
   numRuns: seconds > 0 ? 1_000_000 : 150,
@@ -23,52 +21,6 @@ const runs = {
 }
 t.setTimeout(60_000 + seconds * 2000)
 t.comment(`SALLYPORT_FUZZ_SEED=${seed}`)
-
-/** What is found on a terminal if nothing is escaped. */
-const harmful = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u
-
-const between = (from: number, to: number) =>
-  fc.integer({ min: from, max: to }).map((code) => String.fromCharCode(code))
-const unit = fc.oneof(
-  between(0, 0x1f),
-  between(0x7f, 0x9f),
-  between(0xd800, 0xdfff), // halves of pairs, alone or by chance together
-  between(0x2028, 0x2029),
-  between(0x202a, 0x202e),
-  between(0x2066, 0x2069),
-  fc.constantFrom(
-    '\0',
-    '\r',
-    '\n',
-    '\r\n',
-    '\u001b[2J',
-    '\u001b]52;c;eA==\u0007',
-    '\u009b31m',
-    '\ufeff',
-    '\ufffe',
-    '\u00ad',
-    '\u200b',
-  ),
-  fc.constantFrom(
-    'e\u0301',
-    '\u{e0001}',
-    '\u{1f468}\u200d\u{1f469}',
-    '\u{10ffff}',
-    'İ',
-    'ß',
-    '"',
-    '\\',
-    "'",
-    '$$',
-    '%s',
-    '$x',
-    ',',
-    '=1+1',
-  ),
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 3 }),
-  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 3 }),
-)
-const text = fc.array(unit, { minLength: 1, maxLength: 24 }).map((units) => units.join(''))
 
 /** Everything that a person may write in a command's output, in one. */
 const terminal = (show: (text: string) => string) =>
