@@ -4,6 +4,7 @@ import type { Recorder } from '../session.ts'
 export class EntryWriter {
   readonly #recorder: Recorder
   #isFull = false
+  #reserved = 0
 
   constructor(recorder: Recorder, onDrain: () => void) {
     this.#recorder = recorder
@@ -18,14 +19,21 @@ export class EntryWriter {
     return this.#isFull
   }
 
+  /** Bytes for requests that wait for their answer. */
+  get reserved(): number {
+    return this.#reserved
+  }
+
   /** As {@link Recorder.reserve}; the request will be on file within 100 ms. */
   reserve(bytes: number): void {
     this.#recorder.reserve(bytes)
+    this.#reserved += bytes
     this.#recorder.flushSoon()
   }
 
   release(bytes: number): void {
     this.#recorder.release(bytes)
+    this.#reserved -= bytes
   }
 
   /** As {@link Recorder.write}. */

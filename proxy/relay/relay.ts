@@ -12,6 +12,7 @@ import {
 } from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
 import { readChunks } from '../streams/read-chunks.ts'
+import { Backlog } from './backlog.ts'
 import { Budget } from './budget.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
 import { fairShares } from './fair-shares.ts'
@@ -40,8 +41,6 @@ export interface RelayOptions {
 const completeMs = 500
 /** Age at which a running request gets an entry of its own. With the recorder's 50 ms it is on file within 100 ms. */
 const beginMs = 25
-/** Unanswered requests at which reading from the client pauses. Some drivers pipeline tens of thousands. */
-const mostWaiting = 100_000
 
 interface Ending {
   /** For the client; cannot be sent in the middle of a message. */
@@ -73,7 +72,7 @@ export class Relay {
   #isUpWhole = true
   #isUpstreamFull = false
   #isClientFull = false
-  #isLedgerFull = false
+  readonly #backlog = new Backlog((error) => this.#cut('limit-reached', this.#options.words.error(error)))
   /** Others have their turn first. */
   #isWaiting = false
   /** Waits until its requests are on file. */
@@ -147,8 +146,8 @@ export class Relay {
     }
     if (this.#isStrict && this.#conversation.waiting > before) this.#hold(chunk, before)
     else this.#forward(chunk)
-    if (this.#conversation.waiting > mostWaiting) this.#isLedgerFull = true
-    if (this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#entries.isFull) this.#flow()
+    this.#backlog.grew(this.#conversation.waiting, this.#entries.reserved)
+    if (this.#isUpstreamFull || this.#backlog.isFull || this.#held || this.#entries.isFull) this.#flow()
     this.#share()
   }
 
@@ -192,10 +191,8 @@ export class Relay {
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
     else if (this.#bytesUp + this.#bytesDown > this.#budget.mostBytes) this.#endBudget(this.#budget.bytesUsed)
-    else if (this.#isLedgerFull && this.#conversation.waiting < mostWaiting / 2) {
-      this.#isLedgerFull = false
-      this.#flow()
-    } else if (this.#isClientFull || this.#entries.isFull) this.#flow()
+    else if (this.#backlog.shrank(this.#conversation.waiting, this.#entries.reserved)) this.#flow()
+    else if (this.#isClientFull || this.#entries.isFull) this.#flow()
     this.#share()
   }
 
@@ -226,7 +223,7 @@ export class Relay {
     if (this.#isOver) return
     const { client, target } = this.#options
     const isBehind = this.#entries.isFull || this.#isWaiting
-    if (isBehind || this.#isUpstreamFull || this.#isLedgerFull || this.#held || this.#closing) client.pause()
+    if (isBehind || this.#isUpstreamFull || this.#backlog.isFull || this.#held || this.#closing) client.pause()
     else client.resume()
     if (isBehind || this.#isClientFull) target.stream.pause()
     else target.stream.resume()
@@ -303,6 +300,7 @@ export class Relay {
     const stoppedAt = this.#options.now()
     this.#idle.stop()
     this.#budget.stop()
+    this.#backlog.stop()
     clearTimeout(this.#closing?.timer)
     this.#detach()
     const left = leaveTarget(this.#options.target, {

@@ -26,7 +26,11 @@ await sql(`create function note(name text) returns int language plpgsql volatile
 await sql(`create function planned(name text) returns int language sql immutable as $$ select note(name) $$`)
 await sql('grant all on ran to public')
 
+const isIdle = async () =>
+  (await sql("select 1 from pg_stat_activity where usename = 'sallyport_rw'")).rows.length === 0
+
 t.beforeEach(async () => {
+  await until(isIdle, 'the target has ended what the test before left')
   seen.entries.length = 0
   seen.ends.length = 0
   seen.reserved = 0
