@@ -9,7 +9,7 @@ import { registerConnect } from './connect/connect.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
-import { registerBackup, registerRestoreBackup } from './operate/backup.ts'
+import { registerBackup } from './operate/backup.ts'
 import { registerConfig } from './operate/config.ts'
 import { registerLock } from './operate/lock.ts'
 import { registerRecordings } from './operate/recordings.ts'
@@ -38,7 +38,6 @@ export const registers: readonly Register[] = [
   registerPolicy,
   registerConfig,
   registerServe,
-  registerRestore,
   registerBackup,
-  registerRestoreBackup,
+  registerRestore,
 ]

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import { BrokerError } from '../../proxy/session.ts'
 import { rulesCheck } from '../access/rules/load-rules.ts'
 import { createAuditStore } from '../audit/audit-store.ts'
@@ -8,6 +9,7 @@ import { type Env, loadConfig } from '../config/load.ts'
 import { formatProblems } from '../config/problems.ts'
 import { type CredentialStore, createCredentialStore } from '../kinds/iam-role/credential-store.ts'
 import { kinds } from '../kinds/registry.ts'
+import { type PutBack, putBack } from '../store/put-back.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { openJudgedStore, windowsOf } from './judged-store.ts'
@@ -43,10 +45,7 @@ export interface RestoreReport {
  * @throws BrokerError CONFIG_INVALID, STORE_UNAVAILABLE while a daemon runs, INVALID_INPUT, STALE for another code
  */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
-  const { configFile, env } = options
-  const loaded = await loadConfig(configFile, { env, kinds, checks: [rulesCheck(kinds)] })
-  if (!loaded.ok) throw new BrokerError('CONFIG_INVALID', formatProblems(configFile, loaded.problems).trimEnd())
-  const { config } = loaded
+  const config = await configOf(options)
   await using closing = new AsyncDisposableStack()
   const { db, keyring, installation, judgement } = await openJudgedStore(
     config,
@@ -74,6 +73,30 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const deps = { store, keyring, installation, ...placeOf(config), clock: systemClock }
   const fork = await confirmRestore(deps, found, judgement.why, outside)
   return { ...report, voidUntil: fork.voidUntil }
+}
+
+export interface PutBackOptions extends Pick<RestoreOptions, 'configFile' | 'env'> {
+  /** A folder that `sallyport backup` made, or the file of a store. */
+  readonly from: string
+  readonly isOverwriting: boolean
+}
+
+export interface RestoredBackup extends PutBack {
+  readonly storeFile: string
+}
+
+/** Puts a backup where the daemon will find it. @throws BrokerError CONFIG_INVALID, INVALID_INPUT */
+export async function putBackupBack(options: PutBackOptions): Promise<RestoredBackup> {
+  const { store, keysDir } = await configOf(options)
+  const storeFile = /^sqlite:(?!:memory:)(.+)$/.exec(store.url)?.[1]
+  if (storeFile === undefined) throw new BrokerError('INVALID_INPUT', 'a store in memory cannot be restored')
+  return { ...putBack(resolve(options.from), { storeFile, keysDir }, options.isOverwriting), storeFile }
+}
+
+async function configOf({ configFile, env }: Pick<RestoreOptions, 'configFile' | 'env'>): Promise<Config> {
+  const loaded = await loadConfig(configFile, { env, kinds, checks: [rulesCheck(kinds)] })
+  if (!loaded.ok) throw new BrokerError('CONFIG_INVALID', formatProblems(configFile, loaded.problems).trimEnd())
+  return loaded.config
 }
 
 function placeOf(config: Config) {

@@ -52,17 +52,17 @@ await t.test('H2: a backup under load, restored into another folder, verifies th
 
   const other = await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'other-')))
   const restore = (...more: string[]) =>
-    dave.run(['restore-backup', dirOf('first'), '--config', other.configFile, ...more], other.env)
+    dave.run(['restore', dirOf('first'), '--config', other.configFile, ...more], other.env)
   t.match(await restore(), { code: 1, stderr: /keys\.dir .* has no keys/ })
   cpSync(daemon.keysDir, other.keysDir, { recursive: true })
-  t.match(await restore(), { code: 0, stdout: /restored .*next: start the daemon/s })
+  t.match(await restore(), { code: 0, stdout: /restored [\s\S]*--confirm [0-9a-f]{12}/ })
   t.equal(mode(other.databaseFile), '600')
   writeFileSync(path.join(other.dir, 'key.pem'), daemon.publicKeyPem())
   const offline = ['--store', `sqlite:${other.databaseFile}`, '--public-key', path.join(other.dir, 'key.pem')]
   t.match(await carol.run(['audit', 'verify', ...offline]), { code: 0, stdout: /^verified: \d+ events/ })
   t.match(await restore(), { code: 1, stderr: /exists[\s\S]*--overwrite/ })
   const before = readFileSync(other.databaseFile)
-  t.match(await dave.run(asDocumented('restore-backup', other.configFile), other.env), { code: 0 })
+  t.match(await dave.run(asDocumented('restore', other.configFile), other.env), { code: 0 })
   t.match(await dave.run(asDocumented('config check', other.configFile), other.env), { code: 0 })
   t.ok(before.equals(readFileSync(`${other.databaseFile}.before-restore`)), 'what was there is kept')
 })
@@ -77,7 +77,7 @@ await t.test('H2: with keys only when asked, private and with a warning', async 
 
 await t.test('H2: a damaged backup, one of other keys, and a store in use are refused', async (t) => {
   const restore = (name: string, configFile: string) =>
-    dave.run(['restore-backup', dirOf(name), '--config', configFile, '--overwrite'], daemon.env)
+    dave.run(['restore', dirOf(name), '--config', configFile, '--overwrite'], daemon.env)
   const before = statSync(daemon.databaseFile).ino
   t.match(await restore('first', daemon.configFile), { code: 1, stderr: /in use: stop the daemon first/ })
   t.equal(statSync(daemon.databaseFile).ino, before)
@@ -104,6 +104,31 @@ await t.test('H2: an asker that is gone in the middle leaves no copy', async (t)
   const { stdout, stderr, code } = await take('nowhere/else')
   t.equal(code, 0, stdout + stderr)
 })
+
+await t.test(
+  'H2: a backup command that is killed leaves nothing that looks like a backup, and is run again',
+  async (t) => {
+    const part = `${dirOf('killed')}.part`
+    const moments: Readonly<Record<string, () => boolean>> = {
+      'the daemon copies': () => copies().length > 0,
+      'the folder is being made': () => existsSync(part) || existsSync(dirOf('killed')),
+    }
+    for (const [name, hasCome] of Object.entries(moments)) {
+      const running = dave.start(['backup', dirOf('killed'), '--config', daemon.configFile], daemon.env)
+      await waitUntil(hasCome, name, 15_000, 1)
+      running.child.kill('SIGKILL')
+      await running.ended
+      await waitUntil(() => copies().length === 0, 'the daemon has deleted its copy')
+      t.equal(
+        existsSync(dirOf('killed')),
+        existsSync(path.join(dirOf('killed'), 'manifest.json')),
+        `${name}: whole or absent`,
+      )
+    }
+    if (!existsSync(dirOf('killed'))) t.match(await take('killed'), { code: 0 })
+    t.same(readdirSync(dirOf('killed')).sort(), ['manifest.json', 'store.db'])
+  },
+)
 
 await t.test('H2: without a daemon there is nothing to copy, and it says so', async (t) => {
   await daemon.stop()

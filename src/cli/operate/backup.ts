@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts'
 import type { Register } from '../cli.ts'
-import { exitCodes, printLine, when } from '../output.ts'
+import { exitCodes, printLine } from '../output.ts'
 
 export const registerBackup: Register = (program) => {
   program
@@ -24,31 +24,6 @@ export const registerBackup: Register = (program) => {
         printLine(
           `not in it: keys.dir (${config.keysDir}) and recordings.dir (${config.recordings.dir}); copy them apart`,
         )
-    })
-}
-
-export const registerRestoreBackup: Register = (program) => {
-  program
-    .command('restore-backup <dir>')
-    .description('put a backup where the daemon will find it; the daemon must be stopped')
-    .requiredOption('--config <file>', 'configuration of the daemon')
-    .option('--overwrite', 'replace a store that is there; it is kept beside the new one')
-    .action(async (dir: string, options: { config: string; overwrite?: boolean }) => {
-      const config = await configFrom(options.config)
-      if (!config) return
-      const [{ resolve }, { restoreBackup }] = await Promise.all([import('node:path'), import('../../store/backup.ts')])
-      const storeFile = /^sqlite:(?!:memory:)(.+)$/.exec(config.store.url)?.[1]
-      if (storeFile === undefined) throw new Error('a store in memory cannot be restored')
-      const { installation, seq, madeAt } = restoreBackup(
-        resolve(dir),
-        { storeFile, keysDir: config.keysDir },
-        options.overwrite ?? false,
-      )
-      printLine(`restored ${storeFile}: ${installation}, log up to event ${seq}, of ${when(madeAt)}`)
-      printLine('copy back recordings.dir apart. Do not restore state.dir: it tells how far the log had come')
-      printLine(
-        'next: start the daemon. Until an admin accepts the older log, it opens nothing; /readyz says what to run',
-      )
     })
 }
 

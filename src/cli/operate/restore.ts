@@ -1,23 +1,36 @@
-import type { RestoreReport } from '../../daemon/restore.ts'
+import type { Command } from 'commander'
+import type { RestoredBackup, RestoreReport } from '../../daemon/restore.ts'
 import type { Register } from '../cli.ts'
-import { exitCodes, printLine } from '../output.ts'
+import { exitCodes, printLine, when } from '../output.ts'
 
 interface RestoreOptions {
   config: string
   confirm?: string
   log?: string
+  overwrite?: boolean
 }
 
 export const registerRestore: Register = (program) => {
   program
-    .command('restore')
-    .description('accept a store that is not the one this machine left, as after a backup; the daemon must be stopped')
+    .command('restore [from]')
+    .description(
+      'put a backup back, then accept a store that is not the one this machine left; the daemon must be stopped',
+    )
+    .addHelpText('after', '\nFROM is a folder that `backup` made, or the file of a store.')
     .requiredOption('--config <file>', 'YAML configuration of the daemon')
     .option('--confirm <code>', 'end every grant, login and token, and go on with this store; without it, only look')
     .option('--log <file>', 'a newer copy of the log, made by `audit export`: names what the store has lost')
-    .action(async (options: RestoreOptions) => {
-      const { restore } = await import('../../daemon/restore.ts')
+    .option('--overwrite', 'replace a store that is there; it is kept beside the new one')
+    .action(async (from: string | undefined, options: RestoreOptions, command: Command) => {
       const { confirm, log } = options
+      if (from !== undefined && confirm !== undefined)
+        command.error('error: put the backup back first, without --confirm; it says which code to confirm')
+      if (from === undefined && options.overwrite) command.error('error: --overwrite needs a backup to put back')
+      const { putBackupBack, restore } = await import('../../daemon/restore.ts')
+      if (from !== undefined) {
+        const isOverwriting = options.overwrite ?? false
+        printPutBack(await putBackupBack({ configFile: options.config, env: process.env, from, isOverwriting }))
+      }
       const report = await restore({
         configFile: options.config,
         env: process.env,
@@ -25,8 +38,17 @@ export const registerRestore: Register = (program) => {
         ...(log === undefined ? {} : { log }),
       })
       print(report, options)
-      if (report.why !== null && report.voidUntil === null) process.exitCode = exitCodes.failed
+      if (from === undefined && report.why !== null && report.voidUntil === null) process.exitCode = exitCodes.failed
     })
+}
+
+function printPutBack(done: RestoredBackup): void {
+  const { storeFile, installation, seq, madeAt, keptAs } = done
+  printLine(
+    `restored ${storeFile}: ${installation}, log up to event ${seq}${madeAt === null ? '' : `, of ${when(madeAt)}`}`,
+  )
+  if (keptAs !== null) printLine(`kept what was there: ${keptAs}`)
+  printLine('copy back recordings.dir apart, but not state.dir: it tells how far the log had come')
 }
 
 function print({ why, code, outside, outliving, voidUntil }: RestoreReport, options: RestoreOptions): void {
