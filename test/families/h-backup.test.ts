@@ -61,10 +61,10 @@ await t.test('H2: a backup under load, restored into another folder, verifies th
   const offline = ['--store', `sqlite:${other.databaseFile}`, '--public-key', path.join(other.dir, 'key.pem')]
   t.match(await carol.run(['audit', 'verify', ...offline]), { code: 0, stdout: /^verified: \d+ events/ })
   t.match(await restore(), { code: 1, stderr: /exists[\s\S]*--overwrite/ })
-  const before = readFileSync(other.databaseFile)
+  const before = statSync(other.databaseFile).ino
   t.match(await dave.run(asDocumented('restore', other.configFile), other.env), { code: 0 })
   t.match(await dave.run(asDocumented('config check', other.configFile), other.env), { code: 0 })
-  t.ok(before.equals(readFileSync(`${other.databaseFile}.before-restore`)), 'what was there is kept')
+  t.equal(statSync(`${other.databaseFile}.before-restore`).ino, before, 'what was there is kept')
 })
 
 await t.test('H2: with keys only when asked, private and with a warning', async (t) => {

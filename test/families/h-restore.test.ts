@@ -17,22 +17,30 @@ const monday = path.join(files.dir, 'monday')
 
 await company.grant()
 const token = await issueToken(company)
-let isRunning = true
-const load = async () => {
-  while (isRunning) await company.grant()
-}
-const loads = [load(), load()]
-for (let n = 1; n <= 10; n++) {
-  const made = await dave.run(['backup', n === 1 ? monday : `${monday}-${n}`, '--config', files.configFile], files.env)
-  t.match(made, { code: 0, stderr: '' }, `H2: backup ${n} under load`)
-}
-isRunning = false
-await Promise.all(loads)
-const lostToken = await issueToken(company)
-await company.api('dave', 'POST', `/api/v1/principals/${encodeURIComponent('alice@example.com')}/lock`, {
-  reason: 'gone',
+let lostToken = token
+
+await t.test('H2: backups under load, and the store moves on', async (t) => {
+  let isRunning = true
+  const load = async () => {
+    while (isRunning) await company.grant()
+  }
+  const loads = load()
+  for (let n = 1; n <= 3; n++) {
+    const made = await dave.run(
+      ['backup', n === 1 ? monday : `${monday}-${n}`, '--config', files.configFile],
+      files.env,
+    )
+    t.match(made, { code: 0, stderr: '' }, `backup ${n}`)
+  }
+  isRunning = false
+  await loads
+
+  lostToken = await issueToken(company)
+  await company.api('dave', 'POST', `/api/v1/principals/${encodeURIComponent('alice@example.com')}/lock`, {
+    reason: 'gone',
+  })
+  await company.daemon.stop()
 })
-await company.daemon.stop()
 
 async function refusal(client: pg.Client): Promise<{ code?: string; message: string }> {
   try {
