@@ -112,9 +112,11 @@ await t.test('H2: on another machine, where no state is', async (t) => {
 
 await t.test('H2: over a store that has moved on', (t) => wayBack(t, files, monday, '--overwrite'))
 
-await t.test('H2: from the file that an earlier restore kept', (t) =>
-  wayBack(t, files, `${files.databaseFile}.before-restore`, '--overwrite'),
-)
+await t.test('H2: from the file that an earlier restore kept', async (t) => {
+  const kept = `${files.databaseFile}.before-restore`
+  const put = await dave.run(['restore', kept, '--overwrite', '--config', files.configFile], files.env)
+  t.match(put, { code: 0, stdout: /kept what was there: .*\.before-restore-2\n[\s\S]*--confirm [0-9a-f]{12}/ })
+})
 
 await t.test('H2: to put back and to confirm are two steps', async (t) => {
   const run = (...args: string[]) => dave.run(['restore', ...args, '--config', files.configFile], files.env)
