@@ -59,7 +59,7 @@ export function putBack(from: string, { storeFile, keysDir }: PutBackTarget, isO
     putKeys(keys, keysDir, facts)
     const keptAs = keep(storeFile)
     syncFile(dir)
-    // Whoever opened the new store would replay the log of the old one into it.
+    // Left here, the log of the old store would be replayed into the new one.
     for (const end of ['-wal', '-shm']) rmSync(`${storeFile}${end}`, { force: true })
     renameSync(part, storeFile)
     syncFile(dir)
@@ -168,9 +168,9 @@ function copyKeysBack(from: string, keysDir: string): void {
     names.has(name)
       ? readFileSync(join(keysDir, name)).equals(readFileSync(join(from, name)))
       : names.has(name.replace(/\.part$/, ''))
-  const strangers = readdirSync(keysDir).filter((name) => !isKnown(name))
-  if (strangers.length > 0)
-    throw new BrokerError('INVALID_INPUT', `keys.dir (${keysDir}) is incomplete and holds ${strangers.join(', ')}`)
+  const others = readdirSync(keysDir).filter((name) => !isKnown(name))
+  if (others.length > 0)
+    throw new BrokerError('INVALID_INPUT', `keys.dir (${keysDir}) is incomplete and holds ${others.join(', ')}`)
   for (const name of keyFiles) {
     const part = join(keysDir, `${name}.part`)
     rmSync(part, { force: true })
