@@ -105,7 +105,8 @@ export class Connections {
   #makeRoom(prefix: string, address: string): TurnedAway | undefined {
     const { total, waiting, waitingPerAddress } = this.limits
     const here = this.#waiting.get(prefix)?.size ?? 0
-    if (here >= waitingPerAddress && !this.#options.isProxy?.(address))
+    const most = this.#known.has(prefix) ? Math.max(waitingPerAddress, waiting / 2) : waitingPerAddress
+    if (here >= most && !this.#options.isProxy?.(address))
       return this.#close(this.#overdueOf(prefix)) ? undefined : 'too-many-sign-ins-from-address'
     if (this.#waitingCount >= waiting) return this.#close(this.#victim(prefix, here)) ? undefined : 'too-many-sign-ins'
     if (this.#open.size >= total) return this.#close(this.#victim(prefix, here)) ? undefined : 'too-many-connections'

@@ -29,7 +29,16 @@ async function startApp(t: Test, options: Partial<AppOptions> = {}) {
   const authenticate = async ({ bearer }: { bearer?: string | undefined }) => {
     if (bearer === undefined) return null
     lookups += 1
-    return bearer === 'wrong' ? null : ({ principal: { id: bearer }, roles: ['user'], via: 'cli' } as unknown as Login)
+    return bearer === 'wrong'
+      ? null
+      : ({
+          principal: { id: bearer },
+          roles: ['user'],
+          via: 'cli',
+          interactive: true,
+          scopes: null,
+          cidr: null,
+        } as unknown as Login)
   }
   const app = await buildApp({
     identity: { authenticate } as unknown as IdentityService,

@@ -43,7 +43,9 @@ t.test('F12: a reason with OSC 52 in tables, one request, JSON, and errors', asy
     t.notMatch(stdout + stderr, control, args.join(' '))
     t.not(stdout + stderr, '', args.join(' '))
   }
-  const [request] = JSON.parse((await as('alice').run('requests', '--all', '--json')).stdout)
+  const {
+    items: [request],
+  } = JSON.parse((await as('alice').run('requests', '--all', '--json')).stdout)
   t.equal(request.reason, evil, 'JSON says the same text')
 })
 

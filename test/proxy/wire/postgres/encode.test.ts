@@ -65,7 +65,7 @@ t.test('a NUL never ends a string early', async (t) => {
 
 t.test('options are split and named as PostgreSQL does it', async (t) => {
   t.same(parseOptions('-c Work_Mem=4MB --search-path=a\\ b,c  -cjit=off\t--empty='), [
-    ['work_mem', '4MB'],
+    ['Work_Mem', '4MB'],
     ['search_path', 'a b,c'],
     ['jit', 'off'],
     ['empty', ''],

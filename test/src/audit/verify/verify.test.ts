@@ -197,8 +197,8 @@ t.test('a truncated copy is refused with the anchor, and only with it', async (t
   const report = await copy.verify({ anchor: true })
   t.notOk(report.ok)
   t.match(report.problems, [
-    { where: 'checkpoint', at: 3, what: /missing from the log, but present in the anchor/ },
     { where: 'anchor', at: /anchor.jsonl:3$/, what: /it signs event 5, but the log ends at event 3: it was truncated/ },
+    { where: 'checkpoint', at: 3, what: /missing from the log, but present in the anchor/ },
   ])
   t.match(report.summary, /proven up to event 3/)
 })

@@ -154,9 +154,9 @@ t.test('--fresh makes the provider ask again, both ways', async (t) => {
   }
   const terminal = openTerminal(t, null)
   const browser = await terminal.start(['login', '--server', url, '--fresh', '--no-browser'], /(http:\S+)\n/)
-  t.equal(await asked(browser.found[1] ?? ''), 'login')
+  t.equal(await asked(browser.found[1] ?? ''), 'login consent')
   const device = await terminal.start(['login', '--server', url, '--fresh', '--device'], /(http:\S+)\n/)
-  t.equal(await asked(device.found[1] ?? ''), 'login')
+  t.equal(await asked(device.found[1] ?? ''), 'login consent')
 })
 
 t.test('a device code that is denied, and one that expires', async (t) => {
