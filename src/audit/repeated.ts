@@ -5,7 +5,7 @@ import type { AuditEvent, AuditType, AuditValue } from './audit.ts'
  * summary of the daemon's, and its numbers are added up.
  */
 const repeatable: Partial<Record<AuditType, readonly string[] | 'counts'>> = {
-  'session.denied': ['credential', 'token', 'grant', 'resource', 'level', 'code'],
+  'session.denied': ['credential', 'token', 'grant', 'level', 'code'],
   'session.cancelled': ['session'],
   'login.failed': ['principal', 'why'],
   'request.refused': ['login', 'code'],
