@@ -40,7 +40,8 @@ export function guardConnections(server: Server, connections: Connections): (soc
     const signedIn = connections.admit(socket, withoutMapping(socket.remoteAddress ?? ''))
     if (!signedIn) return
     known.set(ends, signedIn)
-    socket.once('close', () => known.delete(ends))
+    // A client that resets may be back from the same port before its first socket has closed.
+    socket.once('close', () => known.get(ends) === signedIn && known.delete(ends))
     for (const listener of accept) listener.call(server, socket)
   })
   return (socket) => known.get(endsOf(socket) ?? '')?.()

@@ -1,13 +1,13 @@
 /** B4: connections that say nothing, too many of them, and requests that nothing answers. */
-import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
+import { EventEmitter, once } from 'node:events'
+import { request as httpRequest, type Server } from 'node:http'
 import { type AddressInfo, createConnection, type Socket } from 'node:net'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { Connections, type ConnectionsOptions, limitsFor } from '../../proxy/ports/connections.ts'
 import { listenTcp } from '../../proxy/ports/listener.ts'
 import { type AppOptions, buildApp } from '../../src/http/app.ts'
-import { defaultDeadlines } from '../../src/http/connection-guard.ts'
+import { defaultDeadlines, guardConnections } from '../../src/http/connection-guard.ts'
 import { serveMetrics } from '../../src/http/metrics-server.ts'
 import type { IdentityService } from '../../src/identity/identity.ts'
 import type { Login } from '../../src/identity/principal.ts'
@@ -198,6 +198,31 @@ t.test('B4: a connection that has carried a signed-in request is no stranger', a
   t.notOk(alice.destroyed)
 })
 
+t.test('B4: the late end of a connection is not that of the next from the same port', async (t) => {
+  const server = new EventEmitter()
+  const ends = { remoteAddress: '127.0.0.2', remotePort: 50_000, localAddress: '127.0.0.1', destroyed: false }
+  const open = () => Object.assign(new EventEmitter(), ends, { destroy: () => {} }) as unknown as Socket
+  const connections = new Connections({ limits: { total: 10, waiting: 1, waitingPerAddress: 1 }, now: () => 0 })
+  const signedIn = guardConnections(server as unknown as Server, connections)
+  const signIn = (socket: Socket) => {
+    server.emit('connection', socket)
+    signedIn(socket)
+  }
+  const reset = open()
+  signIn(reset)
+  const next = open()
+  server.emit('connection', next)
+  reset.emit('close')
+  signedIn(next)
+  const stranger = open()
+  const turnedAway = t.captureFn(() => {})
+  Object.assign(stranger, { remoteAddress: '127.0.0.3', destroy: turnedAway })
+  server.emit('connection', stranger)
+  t.equal(turnedAway.calls.length, 0, 'who has signed in waits no longer')
+  next.emit('close')
+  t.equal(connections.open, 1)
+})
+
 t.test('B4: a proxy in front speaks for many', async (t) => {
   const limits = { total: 10, waiting: 4, waitingPerAddress: 1 }
   const { connections, database } = await startPorts(t, { limits, isProxy: (address) => address === '127.0.0.9' })
@@ -233,6 +258,7 @@ t.test('B4: who is signed in has limits of its own, and goes on where a neighbou
   for (let i = 0; i < 6; i++) await get('/mine', 'alice')
   t.equal(await get('/mine', 'alice'), 429)
   t.equal(await get('/mine', 'bob'), 200, 'the calls of one are not those of another at the same address')
+  t.equal(await get('/mine', 'alice', '127.0.0.2'), 200, 'whoever took her token does not use up her limit elsewhere')
   for (let i = 0; i < 6; i++) await get('/mine', 'wrong')
   t.equal(await get('/mine', 'wrong'), 429)
   t.equal(await get('/mine', 'bob'), 200, 'neither are those of whoever guesses tokens')
