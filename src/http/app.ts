@@ -33,7 +33,7 @@ export interface AppOptions {
   readonly refusal?: BrokerError
   /** Served ahead of all this. */
   readonly ownPaths?: readonly OwnPath[]
-  /** Requests per minute of one person, or of one address that is not signed in; default 600. */
+  /** Requests per minute of one person at one address, or of one address that is not signed in; default 600. */
   readonly rateLimit?: number
   /** Places for connections, shared with other ports. */
   readonly connections?: Connections

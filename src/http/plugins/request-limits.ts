@@ -10,9 +10,10 @@ const timeWindow = 60_000
 const mostKnown = 10_000
 
 /**
- * Requests per minute: of each person who is signed in, and of each address that is not. What is refused (no or a wrong sign-in, an
- * unknown path) is counted by address too, whatever the path: after too much of it no credential from there is looked up, except
- * those that were right before, so that people behind the same address can go on. To be registered before the authentication.
+ * Requests per minute: of each person who is signed in at each address (of an IPv6 address its /64), and of each address that is not. A
+ * person has the limit anew at another address, so that a stolen token cannot use up that of its owner. What is refused (no or a wrong
+ * sign-in, an unknown path) is counted by address too, whatever the path: after too much of it no credential from there is looked up,
+ * except those that were right before, so that people behind the same address can go on. To be registered before the authentication.
  */
 export const requestLimits = fp(async (app, { perMinute }: { perMinute: number }) => {
   const known = new Set<string>()
