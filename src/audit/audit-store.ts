@@ -59,18 +59,11 @@ export function createAuditStore(db: Db) {
     /** The hash of one event; undefined when the log has none of that number. */
     hashAt: async (seq: number): Promise<string | undefined> =>
       (await db.selectFrom('audit_events').select('hash').where('seq', '=', seq).executeTakeFirst())?.hash,
-    last: () =>
-      db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst(),
-    headIfAny: (): Promise<Head | undefined> =>
-      db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst(),
+    last: () => lastOf(db),
+    headIfAny: () => headOf(db),
     /** Makes the head row say where the log ends. */
     repairHead: async (installation: string): Promise<void> => {
-      const last = await db
-        .selectFrom('audit_events')
-        .select(['seq', 'hash'])
-        .orderBy('seq', 'desc')
-        .limit(1)
-        .executeTakeFirst()
+      const last = await lastOf(db)
       const head = { id: 1, installation, ...(last ?? { seq: 0, hash: genesis(installation) }), mac: null }
       await db
         .insertInto('audit_head')
@@ -99,15 +92,18 @@ export function createAuditStore(db: Db) {
 
 export type AuditStore = ReturnType<typeof createAuditStore>
 
+function headOf(db: Db): Promise<Head | undefined> {
+  return db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst()
+}
+
+/** Where the events end; undefined: there are none. */
+function lastOf(db: Db): Promise<Pick<Head, 'seq' | 'hash'> | undefined> {
+  return db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()
+}
+
 async function openHead(db: Db, installation: string): Promise<Head> {
   const first = { id: 1, installation, seq: 0, hash: genesis(installation), mac: null }
-  const head = await db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst()
-  const last = await db
-    .selectFrom('audit_events')
-    .select(['seq', 'hash'])
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst()
+  const [head, last] = [await headOf(db), await lastOf(db)]
   if (!head && !last) {
     await db.insertInto('audit_head').values(first).execute()
     return first

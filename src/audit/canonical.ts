@@ -44,3 +44,8 @@ export function isCanonical(text: string): boolean {
     return false // not JSON, or numbers that are not whole
   }
 }
+
+/** As {@link sortedJson}, of an object's members: what the MACs of most rows are of. */
+export function sortedMembers(members: readonly [name: string, value: unknown][]): string {
+  return sortedJson(Object.fromEntries(members))
+}

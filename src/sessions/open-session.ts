@@ -15,7 +15,7 @@ import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
 import type { KnownSession, SessionKinds } from './session-kinds.ts'
-import type { SessionStore } from './session-store.ts'
+import { justOpened, type SessionStore } from './session-store.ts'
 
 export interface SessionLimits {
   readonly sessions: number
@@ -171,16 +171,9 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     client_address: ask.client.address,
     client_via: ask.client.via,
     tool: ask.tool?.slice(0, 128).toWellFormed() ?? null,
-    detail: '{}',
     opened_at: session.openedAt,
-    started_at: null,
     ends_at: session.endsAt,
-    ended_at: null,
-    end_reason: null,
-    bytes_up: 0,
-    bytes_down: 0,
-    recording_entries: 0,
-    recording_digest: null,
+    ...justOpened,
   }
 }
 

@@ -6,7 +6,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ended } from './open-session.ts'
 import { isSigned, startedRows } from './session-macs.ts'
-import type { SessionRow, SessionStore } from './session-store.ts'
+import { justOpened, type SessionRow, type SessionStore } from './session-store.ts'
 
 export interface RecoverDeps {
   readonly store: SessionStore
@@ -59,16 +59,9 @@ function rowOf(id: string, { at, actor, fields, text }: AuditRecord): WithoutMac
     client_address: text?.address ?? '',
     client_via: field('via'),
     tool: text?.tool ?? null,
-    detail: '{}',
     opened_at: at,
-    started_at: null,
     ends_at: Number(fields.ends_at ?? at),
-    ended_at: null,
-    end_reason: null,
-    bytes_up: 0,
-    bytes_down: 0,
-    recording_entries: 0,
-    recording_digest: null,
+    ...justOpened,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { AuditLog, AuditRecord } from '../audit/audit.ts'
-import { sortedJson } from '../audit/canonical.ts'
+import { sortedMembers } from '../audit/canonical.ts'
 import { checkLoggedRows, differing, type LoggedRows } from '../audit/logged-rows.ts'
 import { type Macs, type RowProblem, signedRows, unsignedRows } from '../store/signed-rows.ts'
 import type { SessionTables } from './session-tables.ts'
@@ -25,9 +25,7 @@ const course = [
   'recording_digest',
 ]
 
-export const { signRow, isSigned } = signedRows<SessionTables>({ sessions: course }, (members) =>
-  sortedJson(Object.fromEntries(members)),
-)
+export const { signRow, isSigned } = signedRows<SessionTables>({ sessions: course }, sortedMembers)
 
 /** Rows as they began, by the log. */
 export function startedRows(store: Pick<Rows, 'findAll'>): LoggedRows<SessionRow> {

@@ -21,6 +21,18 @@ export interface SessionEnd {
   readonly entries: number
 }
 
+/** The course of a session that has just begun. */
+export const justOpened = {
+  detail: '{}',
+  started_at: null,
+  ended_at: null,
+  end_reason: null,
+  bytes_up: 0,
+  bytes_down: 0,
+  recording_entries: 0,
+  recording_digest: null,
+}
+
 /** Rows of `sessions`: one for each permit. */
 export function createSessionStore(db: Db, keyring: Macs) {
   return {

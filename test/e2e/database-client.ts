@@ -41,3 +41,14 @@ export function clientFor(company: Company, { host, port, user, token }: Connect
   const ssl = { ca: company.sandbox.authority.cert }
   return new pg.Client({ host, port, user, password: token, database, ssl })
 }
+
+/** How the broker refuses a client; one that it lets in says so. */
+export async function refusal(client: pg.Client): Promise<{ code?: string; message: string }> {
+  try {
+    await client.connect()
+  } catch (error) {
+    return error as { code?: string; message: string }
+  }
+  await client.end()
+  return { message: 'it opened' }
+}

@@ -4,10 +4,9 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
-import type pg from 'pg'
 import t from 'tap'
 import { startCompany } from '../e2e/company.ts'
-import { clientFor, issueToken } from '../e2e/database-client.ts'
+import { clientFor, issueToken, refusal } from '../e2e/database-client.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 
 const company = await startCompany()
@@ -69,16 +68,6 @@ function restore(...more: string[]): { code: number | null; stdout: string; stde
   const args = [main, 'restore', '--config', files.configFile, ...more]
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { env: files.env, encoding: 'utf8' })
   return { code: status, stdout, stderr }
-}
-
-async function refusal(client: pg.Client): Promise<{ code?: string; message: string }> {
-  try {
-    await client.connect()
-  } catch (error) {
-    return error as { code?: string; message: string }
-  }
-  await client.end()
-  return { message: 'it opened' }
 }
 
 for (const [name, exploit] of Object.entries(exploits))

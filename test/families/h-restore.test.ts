@@ -1,10 +1,9 @@
 /** The whole way back: a backup under load, put elsewhere or over a store that has moved on, confirmed, and nothing of before works. */
 import { cpSync, mkdtempSync } from 'node:fs'
 import path from 'node:path'
-import type pg from 'pg'
 import t from 'tap'
 import { type Company, companyIn, startCompany } from '../e2e/company.ts'
-import { clientFor, issueToken } from '../e2e/database-client.ts'
+import { clientFor, issueToken, refusal } from '../e2e/database-client.ts'
 import type { DaemonFiles } from '../sandbox/daemon-files.ts'
 
 const company = await startCompany()
@@ -41,16 +40,6 @@ await t.test('H2: backups under load, and the store moves on', async (t) => {
   })
   await company.daemon.stop()
 })
-
-async function refusal(client: pg.Client): Promise<{ code?: string; message: string }> {
-  try {
-    await client.connect()
-  } catch (error) {
-    return error as { code?: string; message: string }
-  }
-  await client.end()
-  return { message: 'it opened' }
-}
 
 const codeIn = (text: string) => /--confirm ([0-9a-f]{12})/.exec(text)?.[1] ?? 'none'
 

@@ -1,4 +1,4 @@
-import { sortedJson } from '../../audit/canonical.ts'
+import { sortedMembers } from '../../audit/canonical.ts'
 import { signedRows, type WithoutMac } from '../../store/signed-rows.ts'
 import type { Grant } from '../grants/grant.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from '../requests/request.ts'
@@ -19,7 +19,7 @@ type Unsigned<Table extends keyof AccessTables> = WithoutMac<AccessTables[Table]
 /** Free text may be erased without breaking the MAC. */
 export const { signRow, isSigned } = signedRows<AccessTables>(
   { grants: ['end_text'], requests: ['status_reason'], decisions: ['comment'], rule_revisions: [] },
-  (members) => sortedJson(Object.fromEntries(members)),
+  sortedMembers,
 )
 
 export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {

@@ -1,5 +1,5 @@
 import type { AuditLog, AuditRecord } from '../../audit/audit.ts'
-import { sortedJson } from '../../audit/canonical.ts'
+import { sortedMembers } from '../../audit/canonical.ts'
 import { checkLoggedRows, differing, type LoggedRows } from '../../audit/logged-rows.ts'
 import { type Macs, type RowProblem, signedRows, unsignedRows } from '../../store/signed-rows.ts'
 import type { CredentialTables } from './credential-tables.ts'
@@ -12,9 +12,7 @@ interface Rows {
   page(after: string, limit: number): Promise<readonly (CredentialRow & { readonly id: string })[]>
 }
 
-export const { signRow, isSigned } = signedRows<CredentialTables>({ role_credentials: [] }, (members) =>
-  sortedJson(Object.fromEntries(members)),
-)
+export const { signRow, isSigned } = signedRows<CredentialTables>({ role_credentials: [] }, sortedMembers)
 
 /** Rows of issued credentials, by the log. */
 export function issuedRows(store: Pick<Rows, 'findAll'>): LoggedRows<CredentialRow> {
