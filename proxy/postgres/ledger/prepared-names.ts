@@ -54,10 +54,36 @@ export function failureChanges(sql: Captured | undefined, index: number): readon
   return isSure || isHarmless(sql, index, mayPrepare) ? [] : [inDoubt]
 }
 
-function isHarmless(sql: Captured | undefined, index: number, isHarmful: (text: string) => boolean): boolean {
+function isHarmless(sql: Captured | undefined, index: number, isHarmful: Judge): boolean {
   if (!isWhole(sql)) return false
   const operation = operationAt(sql, index)
-  return !isHarmful(operation?.kind === 'other' ? operation.sql : sql.text)
+  return operation?.kind === 'other' ? !isHarmful(operation.sql) : !ofWhole(sql, isHarmful)
+}
+
+type Judge = (text: string) => boolean
+
+/** What was found out about a text: each of its statements asks, and a statement asks each time that it is executed. */
+interface Reading {
+  readonly operations: readonly Operation[] | undefined
+  readonly verdicts: Map<Judge, boolean>
+}
+
+const readings = new WeakMap<Captured, Reading>()
+
+function readingOf(sql: Captured): Reading {
+  let reading = readings.get(sql)
+  if (!reading) {
+    reading = { operations: readOperations(sql.text), verdicts: new Map() }
+    readings.set(sql, reading)
+  }
+  return reading
+}
+
+function ofWhole(sql: Captured, isHarmful: Judge): boolean {
+  const { verdicts } = readingOf(sql)
+  const verdict = verdicts.get(isHarmful) ?? isHarmful(sql.text)
+  verdicts.set(isHarmful, verdict)
+  return verdict
 }
 
 function changeOf(tag: string, sql: Captured | undefined, index: number): Change {
@@ -72,9 +98,10 @@ function changeOf(tag: string, sql: Captured | undefined, index: number): Change
 }
 
 function operationAt(sql: Captured | undefined, index: number): Operation | undefined {
-  return isWhole(sql) ? readOperations(sql.text)?.[index] : undefined
+  return isWhole(sql) ? readingOf(sql).operations?.[index] : undefined
 }
 
-function isWhole(sql: Captured | undefined): sql is Captured {
+/** Nothing but secrets is missing. */
+export function isWhole(sql: Captured | undefined): sql is Captured {
   return sql !== undefined && !sql.isUnknown && sql.cut === undefined && sql.base64 === undefined
 }
