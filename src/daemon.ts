@@ -127,7 +127,7 @@ async function startOpen(
   return { routes: app.routeTable, reload: () => reload(parts, load), damaged: older.damaged, ...life }
 }
 
-/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns those sessions */
+/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns those that may have left work */
 async function recover({ access, audit, config, kinds, logger, mark, sessions }: Parts): Promise<SessionRow[]> {
   const reloaded = await access.reload(config)
   if (!reloaded.ok) throw new BrokerError('CONFIG_INVALID', reloaded.problems.map(({ message }) => message).join('; '))
@@ -140,5 +140,5 @@ async function recover({ access, audit, config, kinds, logger, mark, sessions }:
   if (named?.fields.mark !== mark.id)
     await audit.append({ type: 'mark.created', actor: 'system', fields: { mark: mark.id } })
   await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost: lost.length } })
-  return lost
+  return lost.flatMap(({ row, isOver }) => (isOver ? [] : [row]))
 }

@@ -19,8 +19,6 @@ export interface Conversation {
   readonly down: Reader
   /** Called before the chunk of either side is scanned. */
   tick(): void
-  /** A statement is running or queued. */
-  readonly isBusy: boolean
   /** Requests that wait for their answer. */
   readonly waiting: number
   /** When an answer came last, by `performance.now()`. */

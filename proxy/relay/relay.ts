@@ -102,8 +102,9 @@ export class Relay {
     })
   }
 
+  /** A request was forwarded and waits for its answer. */
   get isBusy(): boolean {
-    return this.#conversation.isBusy
+    return this.#conversation.waiting > this.#unsent
   }
 
   /** Relays until the session ends. Both streams are ended then; the client may still be reading the last bytes. */

@@ -38,9 +38,10 @@ export async function endLostWork(deps: LostWorkDeps, rows: readonly SessionRow[
 
 async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
   const { id: session, grant_id: grant, resource_id: resource } = row
-  const fields = { session, grant, resource, ...processOf(row) }
+  const detail = detailOf(row)
+  const fields = { session, grant, resource, ...processOf(detail) }
   try {
-    await deps.endLost(await lostWork(deps, row))
+    await deps.endLost(await lostWork(deps, row, detail))
     await deps.audit.appendRemoval({ type: 'session.work-ended', actor: 'system', fields })
   } catch (error) {
     const { code, message } = error instanceof BrokerError ? error : new BrokerError('INTERNAL')
@@ -50,10 +51,9 @@ async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
   }
 }
 
-async function lostWork({ kinds, held: heldOf }: LostWorkDeps, row: SessionRow): Promise<LostWork> {
+async function lostWork({ kinds, held: heldOf }: LostWorkDeps, row: SessionRow, detail: Detail): Promise<LostWork> {
   const held = heldOf(row.resource_id, row.level)
   const engine = held && kinds.engineOf(held)
-  const detail = JSON.parse(row.detail) as Record<string, string>
   const address = readAddress(detail.target_address)
   if (!address) throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of what served the session')
   if (!held || !engine)
@@ -83,7 +83,19 @@ function readAddress(text = ''): EngineFacts['address'] | undefined {
   return at > 0 ? { host: text.slice(0, at), port: Number(text.slice(at + 1)) } : undefined
 }
 
-function processOf({ detail }: SessionRow): Record<string, string> {
-  const { backend_pid, backend_start } = JSON.parse(detail) as Record<string, string>
+type Detail = Readonly<Record<string, string>>
+
+/** The column is not part of the row's MAC: what is no object says nothing. */
+function detailOf({ detail }: SessionRow): Detail {
+  try {
+    const read: unknown = JSON.parse(detail)
+    const isObject = typeof read === 'object' && read !== null
+    return isObject ? Object.fromEntries(Object.entries(read).map(([name, value]) => [name, String(value)])) : {}
+  } catch {
+    return {}
+  }
+}
+
+function processOf({ backend_pid, backend_start }: Detail): Record<string, string> {
   return backend_pid && backend_start ? { backend_pid, backend_start } : {}
 }

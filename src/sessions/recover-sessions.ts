@@ -18,11 +18,18 @@ export interface RecoverDeps {
   readonly daemonId: string
 }
 
-/** Closes the sessions that a previous run left open, by the rows and by the log. @returns their rows */
-export async function recoverSessions(deps: RecoverDeps): Promise<SessionRow[]> {
+/** A session that a previous run left open. */
+export interface LostSession {
+  readonly row: SessionRow
+  /** Its end is on record with nothing left behind: only its row was open. */
+  readonly isOver: boolean
+}
+
+/** Closes the sessions that a previous run left open, by the rows and by the log. */
+export async function recoverSessions(deps: RecoverDeps): Promise<LostSession[]> {
   await restoreRows(deps)
-  const lost = await deps.store.leftOpen(deps.daemonId)
-  for (const row of lost) await closeLost(deps, row)
+  const lost: LostSession[] = []
+  for (const row of await deps.store.leftOpen(deps.daemonId)) lost.push({ row, isOver: await closeLost(deps, row) })
   return lost
 }
 
@@ -70,9 +77,11 @@ function kindOfCredential(id: string): string {
   return id.startsWith('api_') ? 'api-token' : 'connect-token'
 }
 
-async function closeLost(deps: RecoverDeps, row: SessionRow): Promise<void> {
+/** @returns whether its end was on record, with nothing left behind */
+async function closeLost(deps: RecoverDeps, row: SessionRow): Promise<boolean> {
   const { store, audit, clock } = deps
-  let event = await endOf(deps, row.id)
+  const told = await endOf(deps, row.id)
+  let event = told
   if (!event) {
     const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
     event = ended(session, 'daemon-lost', await sealLost(deps, row.id))
@@ -87,6 +96,7 @@ async function closeLost(deps: RecoverDeps, row: SessionRow): Promise<void> {
     digest: digest === null ? null : String(digest),
     entries: Number(entries),
   })
+  return told !== undefined && told.fields.unfinished !== 'closed'
 }
 
 /** Its end event, when the daemon died between writing that and closing the row. */

@@ -29,9 +29,8 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
-import { recoverSessions } from './recover-sessions.ts'
+import { type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
-import type { SessionRow } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
@@ -283,8 +282,8 @@ export class Sessions {
     this.#draining = true
   }
 
-  /** Closes the sessions that a previous run left open. @returns their rows */
-  recoverLost(): Promise<SessionRow[]> {
+  /** Closes the sessions that a previous run left open. */
+  recoverLost(): Promise<LostSession[]> {
     return recoverSessions(this.#deps)
   }
 

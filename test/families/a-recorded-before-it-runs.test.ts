@@ -64,6 +64,7 @@ t.test('A1: pipelined updates beyond the room of the recording do not run', asyn
   client.send(...names.map(insert))
   await client.closed
   t.same(await allThatRanIsRecorded(t), [], 'one chunk, which was not forwarded')
+  t.equal(seen.ends[0]?.unfinished, undefined, 'so there was nothing to end')
   t.match(client.answers.at(-1)?.body.toString(), /a limit of this access level was reached.*the recording is full/)
   t.ok(
     seen.entries.every(({ unsent }) => unsent),
@@ -120,6 +121,17 @@ t.test('A1: every reservation is given back', async (t) => {
   client.send(message('d', cstring('x')), message('c'))
   await client.ready(7)
   t.equal(seen.reserved, 0)
+})
+
+t.test('A1: what follows a COPY FROM STDIN in its chunk is recorded, though the session ends at it', async (t) => {
+  const client = await connectRaw(t, engine.port)
+  client.send(query('copy ran from stdin'), query("delete from ran where name = 'behind'"))
+  await client.closed
+  await engine.ended(1)
+  t.match(seen.entries, [
+    { sql: 'copy ran from stdin', unfinished: true },
+    { sql: /behind/, unfinished: true },
+  ])
 })
 
 t.test('A2: what still runs is on file at the next flush, and its end has the same number', async (t) => {
@@ -185,6 +197,7 @@ t.test('A2: strict: nothing is forwarded before it is on file', async (t) => {
   await engine.ended(1)
   t.same(await ran(), ['one', 'two'], 'cut before it was on file')
   t.match(seen.entries.at(-1), { sql: /three/, unsent: true })
+  t.equal(seen.ends[0]?.unfinished, undefined)
   control.strict = false
 })
 

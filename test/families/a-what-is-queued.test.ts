@@ -200,3 +200,13 @@ t.test('A7: nothing ran: no second connection, and nothing to tell', async (t) =
   t.equal(seen.endings, endings)
   t.equal(seen.ends.at(-1)?.unfinished, undefined)
 })
+
+t.test('A7: what was not forwarded is not ended: nothing runs', async (t) => {
+  const client = await connectRaw(t, engine.port)
+  const before = seen.ends.length
+  client.send(query(note), Buffer.from([0]))
+  await client.closed
+  await engine.ended(before + 1)
+  t.match(seen.ends.at(-1), { reason: 'protocol-error' })
+  t.equal(seen.ends.at(-1)?.unfinished, undefined)
+})

@@ -87,11 +87,6 @@ export class Ledger implements Conversation {
     this.#since = performance.now()
   }
 
-  /** A statement is running or queued. */
-  get isBusy(): boolean {
-    return this.#ledger.size > 0
-  }
-
   /** Requests without an answer yet. */
   get waiting(): number {
     return this.#ledger.size
@@ -276,10 +271,8 @@ export class Ledger implements Conversation {
 
   #beginCopyIn(first: Pending | undefined): void {
     if (!first) return
-    for (const { request, room } of this.#ledger.takeRest()) {
-      this.#parts.entries.release(room)
-      this.#copies.requested(request)
-    }
+    for (let i = 1; i < this.#ledger.size; i += 1) this.#copies.requested((this.#ledger.at(i) as Pending).request)
+    for (const { room } of this.#ledger.takeRest()) this.#parts.entries.release(room)
     this.#copies.begin()
   }
 

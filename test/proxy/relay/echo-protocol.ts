@@ -163,10 +163,6 @@ class Echo implements Conversation {
     return this.#waiting.length
   }
 
-  get isBusy(): boolean {
-    return this.waiting > 0
-  }
-
   tick(): void {}
 
   close(): void {
