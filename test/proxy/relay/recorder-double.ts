@@ -7,7 +7,6 @@ export function recorderDouble(write: (entry: string) => boolean = () => true): 
     reserve: () => {},
     release: () => {},
     onDrain: () => {},
-    flushSoon: () => {},
     onFlush: () => {},
     whenWritten: (done) => done(),
   }
