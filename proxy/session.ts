@@ -161,7 +161,7 @@ export interface Limits {
  */
 export interface Recorder {
   /**
-   * Takes room for the entry of a request that is about to be forwarded.
+   * Takes room for the entry of a request that is about to be forwarded, and asks for a flush within 50 ms.
    * @throws BrokerError LIMIT_REACHED, RECORDING_FAILED: there is none, so it must not be forwarded
    */
   reserve(bytes: number): void
@@ -176,8 +176,6 @@ export interface Recorder {
   write(entry: string): boolean
   /** Called each time the recorder has caught up after `write` returned false. */
   onDrain(listener: () => void): void
-  /** Asks for a flush within 50 ms, even if nothing is written until then. */
-  flushSoon(): void
   /** Called before each flush, to add what is still running. @param listener returns whether the next flush is needed too */
   onFlush(listener: () => boolean): void
   /** Calls back once all accepted entries are in the file; never if that fails. */

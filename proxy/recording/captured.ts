@@ -34,3 +34,8 @@ export interface Captured {
   /** What the server runs is not known; `text` is empty then. */
   readonly isUnknown?: true
 }
+
+/** Characters that are kept of it. */
+export function sizeOf(sql: Captured | undefined): number {
+  return sql ? sql.text.length + (sql.tail?.length ?? 0) + (sql.base64?.length ?? 0) : 0
+}

@@ -28,7 +28,6 @@ export class EntryWriter {
   reserve(bytes: number): void {
     this.#recorder.reserve(bytes)
     this.#reserved += bytes
-    this.#recorder.flushSoon()
   }
 
   release(bytes: number): void {

@@ -21,14 +21,14 @@ export class Backlog {
   grew(requests: number, bytes: number): void {
     if (this.isFull || (requests <= mostRequests && bytes <= mostBytes)) return
     this.isFull = true
-    this.#arm()
+    this.#timer = setTimeout(() => this.#onStuck(stuck()), stuckMs)
   }
 
   /** The server has sent something. @returns whether the client may go on now */
   shrank(requests: number, bytes: number): boolean {
     if (!this.isFull) return false
     if (requests >= mostRequests / 2 || bytes >= mostBytes / 2) {
-      this.#arm()
+      this.#timer?.refresh()
       return false
     }
     this.stop()
@@ -38,11 +38,6 @@ export class Backlog {
 
   stop(): void {
     clearTimeout(this.#timer)
-  }
-
-  #arm(): void {
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#onStuck(stuck()), stuckMs)
   }
 }
 

@@ -199,7 +199,6 @@ const sealedRecorder: Recorder = {
   write: refuseEntry,
   release: () => {},
   onDrain: () => {},
-  flushSoon: () => {},
   onFlush: () => {},
   whenWritten: () => {},
 }

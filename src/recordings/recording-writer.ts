@@ -78,7 +78,7 @@ export class RecordingWriter implements SessionRecorder {
   #written: { readonly head: string; readonly entries: number; readonly offset: number }
   readonly #onDrain: (() => void)[] = []
   readonly #onFlush: (() => boolean)[] = []
-  #waiting: Waiting[] = []
+  readonly #waiting: Waiting[] = []
   readonly #onFailure: ((error: Error) => void)[] = []
   #onIdle: () => void = () => {}
 
@@ -103,6 +103,7 @@ export class RecordingWriter implements SessionRecorder {
       throw limit
     }
     this.#reserved += bytes
+    this.#flushSoon()
   }
 
   release(bytes: number): void {
@@ -128,13 +129,13 @@ export class RecordingWriter implements SessionRecorder {
     this.#inBuffer++
     this.#unwritten += length
     this.#accepted += length
-    this.flushSoon()
+    this.#flushSoon()
     if (this.#unwritten < this.#options.highWater) return true
     this.#isPaused = true
     return false
   }
 
-  flushSoon(): void {
+  #flushSoon(): void {
     if (this.#isWaiting) return
     this.#isWaiting = true
     this.#options.buffers.flushSoon(this)
@@ -168,7 +169,7 @@ export class RecordingWriter implements SessionRecorder {
     let isNextNeeded = false
     for (const listener of this.#closed ? [] : this.#onFlush) isNextNeeded = listener() || isNextNeeded
     this.#isWaiting = false
-    if (isNextNeeded) this.flushSoon()
+    if (isNextNeeded) this.#flushSoon()
     this.#writeOut()
   }
 
@@ -261,14 +262,10 @@ export class RecordingWriter implements SessionRecorder {
   }
 
   #tellWritten(): void {
-    if (this.#waiting.length === 0) return
-    const { entries } = this.#written
-    const [done, rest] = [
-      this.#waiting.filter((w) => w.entries <= entries),
-      this.#waiting.filter((w) => w.entries > entries),
-    ]
-    this.#waiting = rest
-    for (const { done: tell } of done) tell()
+    for (let [next] = this.#waiting; next && next.entries <= this.#written.entries; [next] = this.#waiting) {
+      this.#waiting.shift()
+      next.done()
+    }
   }
 
   /** The file can't be written any more: drops unwritten entries and reports it once. */

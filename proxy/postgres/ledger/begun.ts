@@ -10,6 +10,8 @@ export class Begun {
   readonly #ledger: Queue<Pending>
   readonly #names: Names
   #number = 0
+  /** None before it is without an entry. */
+  #last: Pending | undefined
 
   constructor(ledger: Queue<Pending>, names: Names) {
     this.#ledger = ledger
@@ -21,6 +23,8 @@ export class Begun {
    * @returns whether later ones are left
    */
   write(since: number, write: (entry: string) => void): boolean {
+    const last = this.#ledger.at(this.#ledger.size - 1)
+    if (last === undefined || last === this.#last) return false
     const parsing = new Map<string, Captured>()
     const binding = new Set<string>()
     for (let i = 0; i < this.#ledger.size; i += 1) {
@@ -30,14 +34,16 @@ export class Begun {
       if (pending.number === 0 && recorded.has(request.kind)) {
         this.#number += 1
         pending.number = this.#number
-        const isNamed =
-          (request.kind === 'bind' && !parsing.has(request.statement)) ||
-          (request.kind === 'execute' && !binding.has(request.portal))
-        write(toBegunText(pending, isNamed ? this.#names : asked(request, parsing)))
+        const isAsked =
+          request.kind === 'bind'
+            ? parsing.has(request.statement)
+            : request.kind === 'execute' && binding.has(request.portal)
+        write(toBegunText(pending, isAsked ? asked(request, parsing) : this.#names))
       }
       if (request.kind === 'parse') parsing.set(request.name, request.sql)
       else if (request.kind === 'bind') binding.add(request.portal)
     }
+    this.#last = last
     return false
   }
 }

@@ -67,6 +67,7 @@ export class BoundValues {
     if (secret === undefined && (this.#isPlain || this.#values.length === 0)) return []
     return this.#values.flatMap((value, i) => {
       if (value === null) return []
+      if (typeof value === 'string' && !secret?.has(i + 1)) return [...(this.#capture.shortValue(value)?.secrets ?? [])]
       const [bytes] = parts(value)
       if (secret?.has(i + 1)) return textsOf(bytes.toString('utf8'))
       return [...(this.#capture.value(bytes)?.secrets ?? [])]

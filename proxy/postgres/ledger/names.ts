@@ -1,4 +1,4 @@
-import type { Captured, Truncated } from '../../recording/captured.ts'
+import { type Captured, sizeOf, type Truncated } from '../../recording/captured.ts'
 import type { RecordedValue } from './bound-values.ts'
 import type { ClientRequest, Pending } from './pending.ts'
 import { type Change, changesOf, failureChanges, isChanging } from './prepared-names.ts'
@@ -11,6 +11,8 @@ export interface Statement {
   oids: readonly number[]
   /** Name and text as members of an entry, once one was written. */
   members?: string
+  /** When it was parsed, in the order of Parses and Binds; of named ones. */
+  number?: number
 }
 
 /** A statement with its values. */
@@ -27,6 +29,8 @@ export interface Portal {
   readonly bytes: number
   /** Returned by Executes with a row limit. */
   rows: number
+  /** As of a statement: when it was bound. */
+  number?: number
 }
 
 /** Limits on what is remembered for one session. */
@@ -56,7 +60,6 @@ export class Names {
   #count = 0
   #sureFrom = 0
   #portalsSureFrom = 0
-  readonly #numbers = new WeakMap<Statement | Portal, number>()
   #isAlwaysInDoubt = false
 
   constructor(limits = defaultLimits) {
@@ -72,14 +75,14 @@ export class Names {
     if (name !== '' && isTooMuch) return false
     this.#sqlSize += size
     this.#statements.set(name, statement)
-    if (name !== '') this.#numbers.set(statement, this.#next())
+    if (name !== '') statement.number = this.#next()
     return true
   }
 
   statement(name: string): Statement | undefined {
     const statement = this.#refused.get(name) ?? this.#statements.get(name)
     if (!statement || name === '') return statement // SQL has no way to the unnamed one
-    const isSure = !this.#isAlwaysInDoubt && (this.#numbers.get(statement) ?? this.#count) >= this.#sureFrom
+    const isSure = !this.#isAlwaysInDoubt && (statement.number ?? this.#count) >= this.#sureFrom
     return isSure ? statement : unknown(statement)
   }
 
@@ -102,13 +105,13 @@ export class Names {
     if (name !== '' && isTooMuch) return false
     this.#valuesSize += portal.bytes
     this.#portals.set(name, portal)
-    if (name !== '') this.#numbers.set(portal, this.#next())
+    if (name !== '') portal.number = this.#next()
     return true
   }
 
   portal(name: string): Portal | undefined {
     const portal = this.#portals.get(name)
-    if (!portal || name === '' || (this.#numbers.get(portal) ?? 0) >= this.#portalsSureFrom) return portal
+    if (!portal || name === '' || (portal.number ?? 0) >= this.#portalsSureFrom) return portal
     portal.statement = portal.statement && unknown(portal.statement)
     portal.values = []
     return portal
@@ -182,10 +185,6 @@ export class Names {
     this.#portals.clear()
     this.#valuesSize = 0
   }
-}
-
-function sizeOf({ text, tail = '', base64 = '' }: Captured): number {
-  return text.length + tail.length + base64.length
 }
 
 /** The types of its parameters are not known then either; which of their values are secrets still counts. */

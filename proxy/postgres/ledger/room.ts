@@ -1,4 +1,4 @@
-import type { Captured } from '../../recording/captured.ts'
+import { sizeOf } from '../../recording/captured.ts'
 import type { Names } from './names.ts'
 import type { ClientRequest } from './pending.ts'
 
@@ -50,8 +50,4 @@ export class Room {
         return entryBytes
     }
   }
-}
-
-function sizeOf(sql: Captured | undefined): number {
-  return sql ? sql.text.length + (sql.base64?.length ?? 0) + (sql.tail?.length ?? 0) : 0
 }

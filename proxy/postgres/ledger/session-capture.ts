@@ -3,8 +3,7 @@ import { TextCapture } from '../../recording/text-capture.ts'
 import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { backendSizes, Framer } from '../../wire/postgres/framer.ts'
 import { postgresDialect } from '../sql/find-secrets.ts'
-
-const parameterStatus = 'S'.charCodeAt(0)
+import { parameterStatus } from './answers.ts'
 
 /** The texts of one PostgreSQL session, read as its server reads them. */
 export class SessionCapture extends TextCapture {

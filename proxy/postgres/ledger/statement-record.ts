@@ -3,6 +3,7 @@ import type { Copied } from '../../recording/passing-digest.ts'
 import type { RecordedValue } from './bound-values.ts'
 import type { Names, Statement } from './names.ts'
 import type { ClientRequest, Pending, StatementError } from './pending.ts'
+import { isWhole } from './prepared-names.ts'
 import { shownError } from './shown-error.ts'
 
 /** How a statement ended without the server's answer. */
@@ -78,11 +79,11 @@ function isUsual({ number, error, copyIn, copyOut, tags }: Pending): boolean {
  */
 function usualMembers(request: ClientRequest, names: Names): string | undefined {
   if (request.kind === 'query')
-    return isWholeText(request.sql) ? `query","sql":${JSON.stringify(request.sql.text)}` : undefined
+    return isAsSent(request.sql) ? `query","sql":${JSON.stringify(request.sql.text)}` : undefined
   if (request.kind !== 'execute' || request.portal !== '') return undefined
   const portal = names.portal('')
   const statement = portal?.statement
-  if (!portal || portal.cut || !statement || !isWholeText(statement.sql)) return undefined
+  if (!portal || portal.cut || !statement || !isAsSent(statement.sql)) return undefined
   const of = statement.members ?? membersOf(statement)
   return `execute",${of}${portal.values.length > 0 ? `,"values":${JSON.stringify(portal.values)}` : ''}`
 }
@@ -97,10 +98,8 @@ function membersOf(statement: Statement): string {
   return members
 }
 
-function isWholeText({ base64, tail, cut, hmac, isUnknown }: Captured): boolean {
-  return (
-    base64 === undefined && tail === undefined && cut === undefined && hmac === undefined && isUnknown === undefined
-  )
+function isAsSent(sql: Captured): boolean {
+  return isWhole(sql) && sql.hmac === undefined
 }
 
 function usualText({ at, rows, tags }: Pending, members: string, seconds: number): string {
