@@ -71,15 +71,17 @@ export class RepeatedEvents {
   /** Appends what was counted. @param all also what is younger than a minute */
   async flush(all = false): Promise<void> {
     const now = this.#deps.elapsedMs()
+    const summaries: AuditEvent[] = []
     for (const [key, repeated] of [...this.#known]) {
       if (!all && repeated.ends > now) continue
       const { event } = repeated
-      const summary = event && summarize(repeated, event)
-      if (event) Object.assign(repeated, { event: undefined, times: 0, ends: now + intervalMs })
-      else this.#forget(key)
+      if (event) {
+        summaries.push(summarize(repeated, event))
+        Object.assign(repeated, { event: undefined, times: 0, ends: now + intervalMs })
+      } else this.#forget(key)
       repeated.addresses.clear()
-      if (summary) await this.#deps.append(summary)
     }
+    await Promise.all(summaries.map((summary) => this.#deps.append(summary)))
   }
 
   /** @returns the key, and whether it counts among those of the actor */

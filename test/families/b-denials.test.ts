@@ -134,6 +134,30 @@ t.test('B5: after a quiet minute the next denial is a first again, and nothing i
   t.match(written[2], { fields: { times: 1 } })
 })
 
+t.test('B5: summaries share a commit, and what looks again meanwhile counts nothing twice', async (t) => {
+  let elapsed = 0
+  const written: AuditEvent[] = []
+  const { promise: committed, resolve: commit } = Promise.withResolvers<void>()
+  let isSlow = false
+  const append = async (event: AuditEvent) => {
+    written.push(event)
+    if (isSlow) await committed
+  }
+  const repeated = new RepeatedEvents({ append, now: () => 0, elapsedMs: () => elapsed })
+  const again = ['lgn_1', 'lgn_2']
+  for (const credential of [...again, ...again, 'lgn_quiet']) await repeated.append(refusedSession({ credential }))
+  elapsed += 60_001
+  isSlow = true
+  const flushed = repeated.flush()
+  t.equal(written.length, 3 + again.length, 'both were handed over at once')
+  const meanwhile = repeated.flush()
+  commit()
+  await Promise.all([flushed, meanwhile])
+  written.length = 0
+  for (let i = 0; i < 30; i++) await repeated.append(refusedSession({ credential: `lgn_new_${i}` }))
+  t.equal(written.length, 19, 'two kinds of this person are known still: 18 more, and one for all others')
+})
+
 t.test('B5: reconnecting after a revocation', async (t) => {
   const company = await startCompany()
   t.teardown(() => company.close())
