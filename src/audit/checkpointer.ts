@@ -67,7 +67,10 @@ export class Checkpointer {
     this.#measure()
   }
 
-  /** Signs, stores and anchors one checkpoint. A failing anchor is retried in the background. @throws Error when it can't be stored */
+  /**
+   * Signs, stores and anchors one checkpoint. A failing anchor is retried in the background.
+   * @throws Error when it can't be stored, or the mark can't be written
+   */
   make(): Promise<void> {
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined
@@ -93,10 +96,11 @@ export class Checkpointer {
       const body = encodeCheckpoint({ v: 1, installation, n, seq, hash, at, key, recordings: heads(), mark: mark.id })
       return { n, body, signature: keyring.sign(checkpointBytes(body)) }
     })
-    await mark.noteCheckpoint(signed.n)
+    // It is in the store: whatever becomes of the mark, it is not made again, and the anchors get it.
     this.#events -= covered
     this.#lastAt = at
-    await Promise.all(anchors.map((anchor) => anchor.offer({ signed, n: signed.n, seq, at })))
+    const { n } = signed
+    await Promise.all([mark.noteCheckpoint(n), ...anchors.map((anchor) => anchor.offer({ signed, n, seq, at }))])
     this.#measure()
   }
 
