@@ -57,11 +57,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | unde
   const begin = () => startStage(config, kinds, logger, load)
   let stage = await begin()
   let isStopping = false
+  const end = (how?: { drainMs?: number }) => void stage.stop(how).catch(() => undefined) // `stopped` rejects with it
   const run = async () => {
     for (;;) {
       await stage.stopped
       if (isStopping || !stage.damaged()) return
       stage = await begin()
+      if (isStopping) end({ drainMs: 0 }) // asked for meanwhile, of the one before
     }
   }
   const stopped = run()
@@ -70,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | unde
     reload: () => stage.reload(),
     stop: (how) => {
       isStopping = true
-      void stage.stop(how).catch(() => undefined) // `stopped` rejects with it
+      end(how)
       return stopped
     },
     stopped,
