@@ -3,7 +3,6 @@ import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { TargetWork } from '../relay/target.ts'
 import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
-import { toTargetError } from '../streams/dial-errors.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../wire/postgres/encode.ts'
 import type { CancelRegistry } from './cancel-registry.ts'
 import { words } from './errors.ts'
@@ -60,9 +59,7 @@ async function open(
   const trusted = { serverName: target.serverName, secureContext: trust.contextFor(target.ca) }
   const parameters = (user: string) => upstreamParameters(client, permit, { user, database }, rules)
   const signedIn = await openUpstream(wire, { ...trusted, parameters, lease, signal })
-  const { upstream, backend } = await learnBackend(signedIn, signal).catch((error: unknown) => {
-    throw toTargetError(error)
-  })
+  const { upstream, backend } = await learnBackend(signedIn, signal)
   const work = backend && {
     end: async (last: Promise<Lease>, until: AbortSignal) => {
       const stream = await wire.again(until)

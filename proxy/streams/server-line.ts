@@ -1,5 +1,27 @@
 import type { Duplex } from 'node:stream'
 import { BrokerError } from '../session.ts'
+import { abortError } from './abortable.ts'
+
+/**
+ * Reads a server's answers by `use`. An abort destroys the stream; afterwards it can be read in any way.
+ * @throws what `use` throws, and the reason of an abort
+ */
+export async function overLine<T>(
+  stream: Duplex,
+  signal: AbortSignal,
+  use: (line: ServerLine) => Promise<T>,
+): Promise<T> {
+  const line = new ServerLine(stream)
+  const giveUp = () => stream.destroy(abortError())
+  signal.addEventListener('abort', giveUp)
+  try {
+    signal.throwIfAborted()
+    return await use(line)
+  } finally {
+    signal.removeEventListener('abort', giveUp)
+    line.release()
+  }
+}
 
 /**
  * A server while we sign in to it: reads exactly what is needed. The owner destroys the stream to abort a wait, and calls

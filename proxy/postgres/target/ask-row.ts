@@ -1,5 +1,5 @@
-import { abortError } from '../../streams/abortable.ts'
-import { ServerLine } from '../../streams/server-line.ts'
+import { toTargetError } from '../../streams/dial-errors.ts'
+import { overLine, type ServerLine } from '../../streams/server-line.ts'
 import { decodeDataRow } from '../../wire/postgres/decode.ts'
 import { encodeQuery } from '../../wire/postgres/encode.ts'
 import { mostGreetingBytes, readMessage, type Upstream } from './upstream.ts'
@@ -15,23 +15,18 @@ export interface Answer {
 
 /**
  * Asks the server something over an idle connection that is not relayed (yet). The connection is destroyed when it fails.
- * @throws Error of the stream, BrokerError TARGET_LOST, WireError
+ * @throws BrokerError TARGET_LOST …
  */
 export async function askRow({ stream, ahead }: Upstream, sql: string, signal: AbortSignal): Promise<Answer> {
   if (ahead.length > 0) stream.unshift(ahead)
-  const line = new ServerLine(stream)
-  const giveUp = () => stream.destroy(abortError())
-  signal.addEventListener('abort', giveUp)
   try {
-    signal.throwIfAborted()
-    stream.write(encodeQuery(sql))
-    return await readAnswer(line)
+    return await overLine(stream, signal, (line) => {
+      stream.write(encodeQuery(sql))
+      return readAnswer(line)
+    })
   } catch (error) {
     stream.destroy()
-    throw error
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-    line.release()
+    throw toTargetError(error)
   }
 }
 

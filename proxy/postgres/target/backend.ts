@@ -57,7 +57,7 @@ export async function endBackend(wire: Wire, backend: Backend, signIn: SignIn): 
       await wait(endingAgainMs, undefined, { signal: signIn.signal })
     }
   } catch (error) {
-    throw toTargetError(error)
+    throw toTargetError(error) // a wait that was aborted
   } finally {
     upstream.stream.end(terminate)
     upstream.stream.resume().setTimeout(1000, () => upstream.stream.destroy())

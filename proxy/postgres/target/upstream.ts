@@ -4,10 +4,10 @@ import type { SecureContext, TLSSocket } from 'node:tls'
 import type { Wire } from '../../reach/reach.ts'
 import type { Target } from '../../relay/target.ts'
 import { BrokerError, type Lease } from '../../session.ts'
-import { abortError, unlessAborted } from '../../streams/abortable.ts'
+import { unlessAborted } from '../../streams/abortable.ts'
 import { startClientTls } from '../../streams/client-tls.ts'
 import { toTargetError } from '../../streams/dial-errors.ts'
-import { ServerLine } from '../../streams/server-line.ts'
+import { overLine, type ServerLine } from '../../streams/server-line.ts'
 import { decodeAuthentication, decodeBackend } from '../../wire/postgres/decode.ts'
 import { encodeCancel, encodePassword, encodeStartup, sslRequest, terminate } from '../../wire/postgres/encode.ts'
 import type { TransactionStatus } from '../../wire/postgres/messages.ts'
@@ -49,26 +49,21 @@ const maxMessageBytes = 65_536
 export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstream> {
   const { signal, lease, parameters } = options
   const tls = await openTls(wire.stream, options)
-  const line = new ServerLine(tls)
-  const giveUp = () => tls.destroy(abortError())
-  signal.addEventListener('abort', giveUp)
   try {
-    signal.throwIfAborted()
-    const { user, secret } = await unlessAborted(signal, lease)
-    tls.write(encodeStartup(parameters(user)))
-    const opened = await signIn(line, tls, secret)
-    const cancel = () => sendCancel(wire, options, opened)
-    const reset = () => {
-      wire.reset() // first: an orderly end of TLS would deliver what is queued
-      tls.destroy()
-    }
-    return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel, reset }
+    return await overLine(tls, signal, async (line) => {
+      const { user, secret } = await unlessAborted(signal, lease)
+      tls.write(encodeStartup(parameters(user)))
+      const opened = await signIn(line, tls, secret)
+      const cancel = () => sendCancel(wire, options, opened)
+      const reset = () => {
+        wire.reset() // first: an orderly end of TLS would deliver what is queued
+        tls.destroy()
+      }
+      return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel, reset }
+    })
   } catch (error) {
     tls.destroy()
     throw toTargetError(error)
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-    line.release()
   }
 }
 
@@ -151,18 +146,11 @@ async function openTls(
 
 /** The answer is one unencrypted byte: anything more before TLS was injected on the way (CVE-2021-23222). */
 async function askForTls(stream: Duplex, signal: AbortSignal): Promise<void> {
-  const line = new ServerLine(stream)
-  const giveUp = () => stream.destroy(abortError())
-  signal.addEventListener('abort', giveUp)
-  try {
-    signal.throwIfAborted()
+  await overLine(stream, signal, async (line) => {
     stream.write(sslRequest)
     const answer = String.fromCharCode((await line.read(1))[0] as number)
     if (answer !== 'S') throw new BrokerError('TARGET_UNTRUSTED', 'it does not offer TLS')
     if (line.hasMore)
       throw new BrokerError('TARGET_UNTRUSTED', 'it sent unencrypted bytes after its answer to the TLS request')
-  } finally {
-    signal.removeEventListener('abort', giveUp)
-    line.release()
-  }
+  })
 }
