@@ -1,4 +1,4 @@
-/** B2: what waits is bounded in bytes, whoever does not read. */
+/** B2: every queue is bounded in bytes, whichever side stops reading. */
 import { mock } from 'node:test'
 import t from 'tap'
 import { Backlog } from '../../proxy/relay/backlog.ts'

@@ -36,7 +36,7 @@ t.test('D1: the same answer at every door, by kind of credential and step-up', a
     t.equal(at(door, connect, easy), 'TOKEN_INVALID', `${door}: not with a password for databases`)
   }
   for (const door of people) t.equal(at(door, token, easy), 'INTERACTIVE_REQUIRED', door)
-  t.equal(at('port', connect), 'in', 'whoever had it issued had passed the step-up')
+  t.equal(at('port', connect), 'in', 'the step-up was passed when it was issued')
   t.equal(at('port', ofToken), 'INTERACTIVE_REQUIRED', 'issued by a program, before the rule demanded a person')
   t.equal(at('port', ofToken, easy), 'in')
   for (const by of [fresh, token]) t.equal(at('port', by, easy), 'TOKEN_INVALID')
@@ -141,7 +141,7 @@ t.test('D1: connect tokens are issued by the same policy', async (t) => {
   t.match(await identity.credential({ kind: 'connect-token', id: early.view.id }), { interactive: false })
 })
 
-t.test('D1: a connect token goes with whoever made the API token behind it', async (t) => {
+t.test('D1: a connect token ends with the maker of the API token behind it', async (t) => {
   const setup = await startIdentity(t)
   const { identity } = setup
   const alice = (await setup.begin('alice')).login

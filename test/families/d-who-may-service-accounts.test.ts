@@ -48,7 +48,7 @@ t.test('D2: it acts once its owner agrees, by an act of theirs, which is audited
   t.match(await signIn(token), { id: robot.id, groups: ['engineering'] })
 })
 
-t.test('D2: nobody but the owner makes tokens for it; an older token of another is void', async (t) => {
+t.test('D2: only the owner makes tokens for it; an older token of another person is void', async (t) => {
   const { setup, identity, alice, dave, signIn } = await withRobot(t)
   await identity.acceptServiceAccount(alice, 'robot')
   await t.rejects(identity.apiTokens.create(dave, forRobot), { code: 'NOT_FOUND' }, 'an admin')
@@ -120,7 +120,7 @@ t.test('D2: who made it is known from the log, also by the next daemon', async (
   t.equal((await setup.identity.principal(robot.id))?.madeBy, dave.principal.id)
 })
 
-t.test('D2: neither the owner nor the maker of an account decides its requests, whoever asked', async (t) => {
+t.test('D2: neither the owner nor the maker of an account decides its requests, no matter who asked', async (t) => {
   const [, write] = exampleRules.access
   const people = [
     principal('ann', { groups: ['engineering'] }),

@@ -15,7 +15,7 @@ import { address } from './e-identity-provider-setup.ts'
 
 t.setTimeout(240_000)
 
-/** What is expected of one way. Unless told: alice signs in, stays through two probes, and keeps her group. */
+/** What is expected of one way. Default: alice signs in, stays through two probes, and keeps her group. */
 interface Expected {
   readonly switches?: Switches
   readonly config?: Partial<OidcDeps['config']>

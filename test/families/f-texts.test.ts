@@ -124,7 +124,7 @@ t.test('F2: a line without end is refused, not collected', async (t) => {
   await t.rejects(collect(splitLines(chunks())), { message: /longer than/ })
 })
 
-t.test('F2: a file that is not there is an error of whoever reads it, however late they begin', async (t) => {
+t.test('F2: a missing file is an error for its reader, however late reading begins', async (t) => {
   const lines = fileLines(join(newDir(t), 'anchor.jsonl'))
   await setImmediate()
   await stat('/') // a round through the thread pool, where an early open would have failed

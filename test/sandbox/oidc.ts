@@ -48,7 +48,7 @@ export interface OidcOptions {
   readonly port?: number
   readonly clientSecret?: string
   readonly switches?: Switches
-  /** Serves HTTPS with this certificate, which nobody but its authority vouches for. */
+  /** Serves HTTPS with this certificate, which only its own authority has signed. */
   readonly tls?: { readonly cert: string; readonly key: string }
   /** How the client shows its secret. `client_secret_post` unless told, which is what openid-client does. */
   readonly authMethod?: 'client_secret_post' | 'client_secret_basic'

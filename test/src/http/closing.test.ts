@@ -43,7 +43,7 @@ const clients = {
     raw.pause()
     return () => raw.destroy()
   },
-  'a stream that somebody follows': async (port: number) => {
+  'a stream that a client follows': async (port: number) => {
     const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
     socket.write('GET /endless HTTP/1.1\r\nhost: localhost\r\n\r\n')
     await once(socket, 'data')
