@@ -174,3 +174,29 @@ t.test('A6: an update that SQL prepared keeps the secret that is bound to it', a
   t.match(executed(entries), [{ sql: 'update u set password = $1', values: [{ redacted: true }] }])
   t.notOk(JSON.stringify(entries).includes('hunter2'))
 })
+
+t.test('A6: a body of SQL has semicolons that end no statement: what is named behind it is not known', async (t) => {
+  const rename = "prepare a as select 'shown'; deallocate a; prepare a as select 'run'"
+  const texts: Record<string, string> = {
+    'a function': `create function pg_temp.f() returns int begin atomic select 1; select 2; end; ${rename}`,
+    'a procedure': `create procedure pg_temp.p() Begin/**/ATOMIC select 1; select 2; end; ${rename}`,
+    'with an error behind it': `create function pg_temp.f() returns int begin atomic select 1; select 2; end; ${rename}; select 1/0`,
+  }
+  for (const [how, text] of Object.entries(texts)) {
+    seen.entries.length = 0
+    seen.ends.length = 0
+    const { entries, rows } = await record(t, [query(text)], run('a'))
+    t.equal(rows.at(-1), 'run', how)
+    t.match(executed(entries), [{ statement: 'a', sql: undefined, sqlUnknown: true }], how)
+  }
+})
+
+t.test('A6: a column or name called atomic changes nothing where it is quoted or in parentheses', async (t) => {
+  const { entries, rows } = await record(
+    t,
+    [query(`create temp table t (atomic int); prepare a as select 'x' as "atomic" from (select 1 as atomic) s`)],
+    run('a'),
+  )
+  t.same(rows, ['x'])
+  t.match(executed(entries), [{ statement: 'a', sql: `select 'x' as "atomic" from (select 1 as atomic) s` }])
+})

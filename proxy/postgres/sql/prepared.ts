@@ -10,20 +10,24 @@ export type Operation =
 /** PostgreSQL cuts longer names, between characters of the client's encoding. */
 const longestSureName = 59
 
-/** @returns one operation for each statement; undefined: it depends on `standard_conforming_strings` */
+/**
+ * @returns one operation for each statement; undefined: it depends on `standard_conforming_strings`, or the text may hold a body
+ * of SQL (`BEGIN ATOMIC … END`), whose semicolons end no statement
+ */
 export function readOperations(text: string): readonly Operation[] | undefined {
   const operations = read(text, false)
   if (!text.includes('\\')) return operations
   return JSON.stringify(read(text, true)) === JSON.stringify(operations) ? operations : undefined
 }
 
-function read(text: string, hasBackslashes: boolean): readonly Operation[] {
+function read(text: string, hasBackslashes: boolean): readonly Operation[] | undefined {
   const bytes = Buffer.from(text)
   const statements = new Statements(bytes)
   const lexer = new Lexer(statements, { steps: 0 }, hasBackslashes)
   lexer.feed(bytes, 0, bytes.length, 0)
   lexer.finish()
-  return statements.finish()
+  const operations = statements.finish()
+  return statements.isUnsure ? undefined : operations
 }
 
 interface Token {
@@ -34,6 +38,8 @@ interface Token {
 
 /** Splits a text at the semicolons outside parentheses. */
 class Statements implements TokenSink {
+  /** The server may split it at other places. */
+  isUnsure = false
   readonly #bytes: Buffer
   readonly #operations: Operation[] = []
   #depth = 0
@@ -57,6 +63,7 @@ class Statements implements TokenSink {
     const at = this.#count
     this.#token(from, to)
     if (at < 3 && at === this.#words.length) this.#words.push({ keyword: isQuoted ? '' : keyword, from, to })
+    if (keyword === 'atomic' && !isQuoted && this.#depth === 0) this.isUnsure = true
     if (keyword === 'as' && !isQuoted && this.#depth === 0 && this.#bodyFrom < 0 && at > 1) this.#bodyFrom = to
   }
 

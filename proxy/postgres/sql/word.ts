@@ -32,6 +32,7 @@ const keywords = [
     'dblink_fetch',
   ],
   ...[
+    'atomic',
     'prepare',
     'explain',
     'analyze',
