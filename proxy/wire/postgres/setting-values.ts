@@ -26,9 +26,9 @@ const unitsMs: Readonly<Record<string, number>> = {
   d: 86_400_000,
 }
 
-/** A number as C's strtol and strtod take it, then a unit; blanks around both. */
+/** A number as C's strtol and strtod take it, then a unit; blanks around both. No two runs of blanks meet, so that its cost is linear. */
 const duration =
-  /^[ \t\n\v\f\r]*([-+]?(?:0[xX][0-9a-fA-F]{1,15}|[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][-+]?[0-9]{1,2})?)[ \t\n\v\f\r]*([a-z]{0,3})[ \t\n\v\f\r]*$/
+  /^[ \t\n\v\f\r]*([-+]?(?:0[xX][0-9a-fA-F]{1,15}|[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(?:[eE][-+]?[0-9]{1,2})?)(?:[ \t\n\v\f\r]*([a-z]{1,3}))?[ \t\n\v\f\r]*$/
 const longestMs = 2_147_483_647
 
 /**
