@@ -101,7 +101,7 @@ export class Keywords {
         return
       case 'bare':
         if (isBlank(byte)) this.#beginKey()
-        else if (byte === quote) this.#die()
+        else if (byte === quote && !this.#isSure) this.#die()
         else if (byte === backslash) this.#state = 'escape'
         return
       case 'quoted':
@@ -162,9 +162,13 @@ const [colon, slash, at, question, hash, ampersand, doubleQuote] = [58, 47, 64, 
 export class Uris {
   readonly #emit: Emit
   readonly #key = new Key()
-  #state: 'text' | 'colon' | 'slash' | 'user' | 'password' | 'rest' | 'key' | 'value' = 'text'
+  #state: 'text' | 'colon' | 'slash' | 'rest' | 'key' | 'value' = 'text'
   #isAfterLetter = false
+  /** Of a value. */
   #from = 0
+  /** Before the first `/` or `@`: whatever else comes may be part of the password, as libpq reads it. */
+  #isAuthority = false
+  #passwordFrom = -1
 
   constructor(emit: Emit) {
     this.#emit = emit
@@ -188,7 +192,9 @@ export class Uris {
         this.#state = byte === slash ? 'slash' : 'text'
         return
       case 'slash':
-        this.#state = byte === slash ? 'user' : 'text'
+        this.#state = byte === slash ? 'rest' : 'text'
+        this.#isAuthority = byte === slash
+        this.#passwordFrom = -1
         return
       default:
         if (isBlank(byte) || byte === quote || byte === doubleQuote) this.#leave(offset)
@@ -197,22 +203,28 @@ export class Uris {
   }
 
   #inside(byte: number, offset: number): void {
+    if (this.#isAuthority) this.#inAuthority(byte, offset)
     if (this.#state === 'value') {
       if (byte !== ampersand && byte !== hash) return
       this.#close(offset)
     }
-    if (this.#state === 'password' && byte === at) this.#close(offset)
-    else if (byte === question || byte === ampersand) {
+    if (byte === question || byte === ampersand) {
       this.#state = 'key'
       this.#key.clear()
     } else if (this.#state === 'key') {
       if (byte === equals) this.#begin(this.#key.isSecret ? 'value' : 'rest', offset + 1)
       else this.#key.add(byte)
-    } else if (this.#state === 'user' && byte === colon) this.#begin('password', offset + 1)
-    else if (byte === slash || byte === hash || byte === at) this.#state = 'rest'
+    }
   }
 
-  #begin(state: 'password' | 'value' | 'rest', from: number): void {
+  #inAuthority(byte: number, offset: number): void {
+    if (byte === colon && this.#passwordFrom < 0) this.#passwordFrom = offset + 1
+    if (byte !== at && byte !== slash) return
+    if (byte === at && this.#passwordFrom >= 0 && offset > this.#passwordFrom) this.#emit(this.#passwordFrom, offset)
+    this.#isAuthority = false
+  }
+
+  #begin(state: 'value' | 'rest', from: number): void {
     this.#state = state
     this.#from = from
   }
