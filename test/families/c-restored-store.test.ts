@@ -135,5 +135,3 @@ for (const [name, exploit] of Object.entries(exploits))
     )
     await company.daemon.stop()
   })
-
-company.daemon = await startDaemon(sandbox, { files })
