@@ -24,6 +24,7 @@ export class LongText {
     const take = Math.min(end - start, headBytes - this.#headLength)
     if (take > 0) this.#addHead(bytes, start, start + take)
     if (start + take < end) this.#addTail(bytes, start + take, end)
+    this.#finder.forget(headBytes, this.#headLength + this.#tailed - tailBytes)
   }
 
   /** @param whole the message that the text was in */

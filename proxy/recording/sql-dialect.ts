@@ -15,6 +15,8 @@ export interface SecretFinder {
   feed(bytes: Buffer, start: number, end: number): void
   /** Instead of a text: the content of a literal, which may be SQL or a connection string. */
   feedLiteral(bytes: Buffer): void
+  /** Of what lies wholly between these offsets nothing is needed any more but that there was something: one place stays. */
+  forget(from: number, to: number): void
   finish(): Secrets
   /** Bytes looked at so far, each as often as it was. */
   readonly steps: number

@@ -4,6 +4,13 @@ export interface Format {
   readonly slots: Map<number, 'L' | 's'>
 }
 
+/** More than a function has arguments (FUNC_MAX_ARGS is 100), since VARIADIC arrays fill slots too. */
+const mostSlots = 4096
+
+export function addSlot({ slots }: Format, slot: number, conversion: 'L' | 's'): void {
+  if (slots.size < mostSlots) slots.set(slot, conversion)
+}
+
 interface Call {
   readonly name: string
   readonly depth: number

@@ -4,6 +4,11 @@ import { SecretRules } from './secret-rules.ts'
 
 type Span = [number, number]
 
+/** So many spans are worth a look at which of them may go. */
+const fewSpans = 1024
+/** Bind counts its values in 16 bits. */
+const mostParameters = 65_535
+
 /** PostgreSQL's SQL, with PL/pgSQL in its literals. */
 export const postgresDialect: SqlDialect = {
   mayHoldSecret: /passw|pwd|:\/\/|\boptions\b/i,
@@ -12,7 +17,11 @@ export const postgresDialect: SqlDialect = {
 }
 
 class Finder implements SecretFinder {
-  readonly #spans: Span[] = []
+  #spans: Span[] = []
+  /** When the spans are looked through again. */
+  #most = fewSpans
+  /** One of those that are forgotten. */
+  #forgotten: Span | undefined
   readonly #parameters = new Set<number>()
   readonly #root
   readonly #rules: SecretRules
@@ -24,7 +33,9 @@ class Finder implements SecretFinder {
       steps: 0,
       hasBackslashes,
       emit: (from: number, to: number) => void this.#spans.push([from, to]),
-      parameter: (number: number) => void this.#parameters.add(number),
+      parameter: (number: number) => {
+        if (number <= mostParameters) this.#parameters.add(number)
+      },
     }
     this.#rules = new SecretRules(this.#root, 0)
   }
@@ -48,9 +59,19 @@ class Finder implements SecretFinder {
     this.#length = bytes.length
   }
 
+  forget(from: number, to: number): void {
+    if (this.#spans.length < this.#most) return
+    const isNeeded = (span: Span) => span[0] < from || span[1] > to
+    const spans = merge(this.#spans)
+    this.#forgotten ??= spans.find((span) => !isNeeded(span))
+    this.#spans = spans.filter(isNeeded)
+    this.#most = Math.max(fewSpans, this.#spans.length * 2)
+  }
+
   finish(): Secrets {
     const isUnterminated = this.#rules.finish(this.#length)
     this.#uris.finish(this.#length)
+    if (this.#forgotten) this.#spans.push(this.#forgotten)
     return { spans: merge(this.#spans), parameters: this.#parameters, isUnterminated }
   }
 }
@@ -72,6 +93,10 @@ class EitherWay implements SecretFinder {
 
   feedLiteral(bytes: Buffer): void {
     for (const finder of this.#finders) finder.feedLiteral(bytes)
+  }
+
+  forget(from: number, to: number): void {
+    for (const finder of this.#finders) finder.forget(from, to)
   }
 
   finish(): Secrets {

@@ -1,4 +1,4 @@
-import { Calls, type Format } from './calls.ts'
+import { addSlot, Calls, type Format } from './calls.ts'
 import { Keywords } from './connection-strings.ts'
 import { type Counter, Lexer, type TokenSink } from './lexer.ts'
 
@@ -377,7 +377,7 @@ export class SecretRules implements TokenSink {
     const slot = this.#percentSlot || this.#format.next
     this.#format.next = slot + 1
     const isAwaited = this.#awaits === 'role' || this.#awaits === 'value'
-    if (isAwaited || this.#isSecretText) this.#format.slots.set(slot, word === 'l' && isAwaited ? 'L' : 's')
+    if (isAwaited || this.#isSecretText) addSlot(this.#format, slot, word === 'l' && isAwaited ? 'L' : 's')
     // A conversion stands for the name of a role too.
     if (this.#kind === 'role') this.#hasName = true
     this.#awaits = ''
