@@ -24,11 +24,20 @@ function permit(sessionId: string, endsAt = startedAt + 8 * hour): SessionPermit
 
 /** AWS gives credentials of at most an hour, numbered. */
 function start() {
-  const state = { now: startedAt, asks: [] as SessionAsk[], isDown: false }
+  const state = {
+    now: startedAt,
+    asks: [] as SessionAsk[],
+    isDown: false,
+    brokenRole: '' as string | null,
+    onAsk: (_: SessionAsk): void | Promise<void> => {},
+  }
+  const logged: string[] = []
   const changes = createChanges()
   const session = async (ask: SessionAsk): Promise<AwsCredentials> => {
     if (state.isDown) throw new Error('AWS is down')
+    if (ask.role === state.brokenRole) throw new Error('AWS denied it')
     const n = state.asks.push(ask)
+    await state.onAsk(ask)
     const expiresAt = Math.min(state.now + hour, Math.max(ask.until, state.now + 15 * minute))
     return { accessKeyId: `ASIA${n}`, secretAccessKey: 'secret', sessionToken: `token-${n}`, expiresAt }
   }
@@ -36,11 +45,11 @@ function start() {
     aws: { session },
     changes,
     clock: { now: () => state.now },
-    logger: pino({ level: 'silent' }),
+    logger: pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) }),
   })
   const remove = () =>
     changes.publish({ what: 'grant', id: 'grt_1', reason: 'grant-revoked', text: '', decidedAt: state.now })
-  return { state, leases, remove }
+  return { state, leases, remove, logged }
 }
 
 const signedBy = (token: string) => /X-Amz-Credential=(ASIA[0-9]+)/.exec(token)?.[1]
@@ -81,6 +90,34 @@ t.test('A7: a session of many hours: its credentials are renewed while it is ope
   state.now += 2 * hour
   await leases.renew(() => false)
   t.equal(state.asks.length, asked, 'the session is over')
+})
+
+t.test('A7: a role that AWS refuses keeps no other session from being renewed, and is logged', async (t) => {
+  const { state, leases, logged } = start()
+  const others = ['Orders', 'Billing'].map((name) => ({ ...target, role: `arn:aws:iam::111122223333:role/${name}` }))
+  for (const each of [target, ...others]) await leases.token(permit('ses_1'), each, level)
+  state.brokenRole = target.role
+  state.now += 59 * minute + 30_000
+  await leases.renew(() => true)
+  t.same(
+    state.asks.slice(3).map(({ role }) => role),
+    others.map(({ role }) => role),
+  )
+  t.equal(logged.length, 1)
+  t.match(JSON.parse(logged[0] ?? ''), { msg: 'a lease could not be renewed ahead', err: { message: 'AWS denied it' } })
+  state.isDown = true
+  for (const each of others) t.ok(await leases.tokenToEnd(permit('ses_1'), each, level))
+})
+
+t.test('A7: a role that takes its time holds up no other', async (t) => {
+  const { state, leases } = start()
+  const other = { ...target, role: 'arn:aws:iam::111122223333:role/Orders' }
+  for (const each of [target, other]) await leases.token(permit('ses_1'), each, level)
+  const asked = Promise.withResolvers<void>()
+  state.onAsk = (ask) => (ask.role === target.role ? asked.promise : asked.resolve())
+  state.now += 59 * minute + 30_000
+  await leases.renew(() => true)
+  t.equal(state.asks.length, 4)
 })
 
 t.test('A7: the grant runs out: the credentials still sign its end', async (t) => {

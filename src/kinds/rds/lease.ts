@@ -48,6 +48,9 @@ export class Leases {
   /** Of grants that are over, by the sessions that may have left something running; for {@link tokenToEnd} alone. */
   readonly #ending = new Map<string, AwsCredentials>()
 
+  readonly #onLateRenewal = (error: unknown) =>
+    this.#deps.logger.warn({ err: error }, 'a lease could not be renewed ahead')
+
   constructor(deps: LeaseDeps) {
     this.#deps = deps
     deps.changes.subscribe((change) => {
@@ -92,13 +95,14 @@ export class Leases {
     return { text: await sign(target, level.dbUser, credentials), expiresAt: clock.now() + endingMs }
   }
 
-  /** Renews the credentials of open sessions ahead, so that the end of one needs no answer from AWS. */
+  /** Renews the credentials of open sessions ahead, so that the end of one needs no answer from AWS. A failure affects no other. */
   async renew(isOpen: (sessionId: string) => boolean): Promise<void> {
     for (const [sessionId] of this.#ending) if (!isOpen(sessionId)) this.#ending.delete(sessionId)
-    for (const { credentials, sessions } of this.#byKey.values()) {
+    const held = [...this.#byKey.values()]
+    for (const { sessions } of held)
       for (const sessionId of sessions) if (!isOpen(sessionId)) sessions.delete(sessionId)
-      if (sessions.size > 0) await credentials.get()
-    }
+    const due = held.filter(({ sessions }) => sessions.size > 0)
+    await Promise.all(due.map(({ credentials }) => credentials.get().catch(this.#onLateRenewal)))
   }
 
   #end(grantId: string): void {
@@ -114,14 +118,13 @@ export class Leases {
   }
 
   #hold(session: LeaseSession, target: RdsTarget, level: RdsLevel): Held {
-    const { aws, clock, logger } = this.#deps
-    const onLateRenewal = (error: unknown) => logger.warn({ err: error }, 'a lease could not be renewed ahead')
+    const { aws, clock } = this.#deps
     const credentials = new Renewing({
       make: () => aws.session(askFor(session, target, level)),
       clock,
       aheadMs: 300_000,
       marginMs: 60_000,
-      onLateRenewal,
+      onLateRenewal: this.#onLateRenewal,
     })
     const token = new Renewing({
       make: async () => {
@@ -132,7 +135,7 @@ export class Leases {
       clock,
       aheadMs: 60_000,
       marginMs: 10_000,
-      onLateRenewal,
+      onLateRenewal: this.#onLateRenewal,
     })
     const { grantId, endsAt, sessionId } = session
     return { grantId, endsAt, credentials, token, sessions: new Set([sessionId]) }
