@@ -1,5 +1,6 @@
 import { BrokerError } from '../proxy/session.ts'
 import { rulesCheck } from './access/rules/load-rules.ts'
+import type { AuditEvent } from './audit/audit.ts'
 import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
 import { formatProblems } from './config/problems.ts'
@@ -7,7 +8,7 @@ import { serveBackups } from './daemon/backup-socket.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
-import { type JudgedStore, openJudgedStore } from './daemon/judged-store.ts'
+import { openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
 import { openPorts } from './daemon/ports.ts'
 import { reload } from './daemon/reload.ts'
@@ -16,7 +17,6 @@ import type { Stage } from './daemon/stage.ts'
 import { type Stopping, stopping } from './daemon/stopping.ts'
 import { verifyOlder } from './daemon/verify-older.ts'
 import type { App } from './http/app.ts'
-import type { WatchedCertificate } from './http/tls-files.ts'
 import type { KindModules } from './kinds/module.ts'
 import { kinds as allKinds } from './kinds/registry.ts'
 import { endLostWork } from './sessions/lost-work.ts'
@@ -91,7 +91,7 @@ async function startStage(
     const judged = await openJudgedStore(config, logger, closing)
     const { judgement } = judged
     return judgement.isOpen
-      ? await startOpen(config, judged, kinds, logger, load, closing)
+      ? await startOpen(config, { ...judged, judgement }, kinds, logger, load, closing)
       : await startClosed(config, { why: judgement.why, code: judgement.found.code }, kinds, logger, closing)
   } catch (error) {
     await closing.disposeAsync()
@@ -101,13 +101,13 @@ async function startStage(
 
 async function startOpen(
   config: Config,
-  judged: JudgedStore,
+  trusted: TrustedStore,
   kindModules: KindModules,
   logger: Logger,
   load: () => Promise<LoadedConfig>,
   closing: AsyncDisposableStack,
 ): Promise<Stage> {
-  const parts = await buildParts(config, judged, kindModules, logger, closing)
+  const parts = await buildParts(config, trusted, kindModules, logger, closing)
   const lost = await recover(parts)
   const { kinds, recordings, sessions } = parts
   const carriers = await startCarriers({
@@ -117,11 +117,10 @@ async function startOpen(
     doormanFor: (controls) => sessions.serve(controls),
   })
   const onTurnedAway = () => sessions.unidentifiedClientFailed('RATE_LIMITED')
-  const certificates: WatchedCertificate[] = []
   const routes = allRoutes(parts, carriers.protocols)
-  const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, certificates, closing)
+  const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, closing)
   void endLostWork({ ...parts, held: parts.access.held, endLost: (work) => sessions.endLost(work) }, lost)
-  startChores(parts, certificates, closing)
+  startChores(parts, closing)
   await serveBackups(parts, closing)
   const life = stopping(parts, closing)
   const older = verifyOlder(parts, life)
@@ -139,8 +138,10 @@ async function recover({ access, audit, config, kinds, logger, mark, sessions }:
   await audit.start()
   await kinds.recover()
   const [named] = (await audit.search({ types: ['mark.created'], limit: 1 })).events
-  if (named?.fields.mark !== mark.id)
-    await audit.append({ type: 'mark.created', actor: 'system', fields: { mark: mark.id } })
-  await audit.append({ type: 'daemon.started', actor: 'system', fields: { rules: reloaded.digest, lost: lost.length } })
+  const isNamed = named?.fields.mark === mark.id
+  const created: AuditEvent = { type: 'mark.created', actor: 'system', fields: { mark: mark.id } }
+  const fields = { rules: reloaded.digest, lost: lost.length }
+  const started: AuditEvent = { type: 'daemon.started', actor: 'system', fields }
+  await Promise.all((isNamed ? [started] : [created, started]).map((event) => audit.append(event))) // in one commit, in this order
   return lost.flatMap(({ row, isOver }) => (isOver ? [] : [row]))
 }

@@ -82,6 +82,15 @@ export function createAuditStore(db: Db) {
         .orderBy('seq')
         .limit(limit)
         .execute(),
+    /** The newest event of one type. */
+    newestOf: (type: string): Promise<ChainRow | undefined> =>
+      db
+        .selectFrom('audit_events')
+        .selectAll()
+        .where('type', '=', type)
+        .orderBy('seq', 'desc')
+        .limit(1)
+        .executeTakeFirst(),
     newestCheckpoint: (): Promise<CheckpointRow | undefined> =>
       db.selectFrom('audit_checkpoints').selectAll().orderBy('n', 'desc').limit(1).executeTakeFirst(),
     /** Checkpoints after number `n`, oldest first. */

@@ -89,9 +89,14 @@ export function openBody(body: string): Checkpoint | undefined {
 }
 
 /** First 16 hex digits of the SHA-256 of the public key in PEM, as in the keyring. */
-export function keyIdOf(publicKey: KeyObject): string {
-  return hash('sha256', publicKey.export({ type: 'spki', format: 'pem' }) as string).slice(0, 16)
+function keyIdOf(publicKey: KeyObject): string {
+  const id =
+    keyIds.get(publicKey) ?? hash('sha256', publicKey.export({ type: 'spki', format: 'pem' }) as string).slice(0, 16)
+  keyIds.set(publicKey, id)
+  return id
 }
+
+const keyIds = new WeakMap<KeyObject, string>()
 
 /** @throws Error when the PEM holds no Ed25519 key */
 export function readPublicKey(pem: string): KeyObject {

@@ -8,7 +8,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
 import type { AuditEvent, AuditLog, AuditQuery, AuditRecord } from './audit.ts'
-import { createAuditStore } from './audit-store.ts'
+import { type AuditStore, createAuditStore, type HeadMacs, isHeadSigned } from './audit-store.ts'
 import type { RecordingHead } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { exportLines } from './export.ts'
@@ -21,6 +21,7 @@ import { prepareEvent } from './prepare-event.ts'
 import { fileLines } from './read-lines.ts'
 import { RepeatedEvents } from './repeated.ts'
 import { openSpool } from './spool.ts'
+import type { Problem } from './verify/problem.ts'
 import { storeSource } from './verify/store-source.ts'
 import { type AuditReport, type VerifyOptions, verifyAudit } from './verify/verify.ts'
 
@@ -212,9 +213,10 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       if (what !== undefined) await deps.mark.noteDamage(what)
       return what
     },
-    verify: (options = {}) =>
+    verify: ({ extraChecks = [], ...options } = {}) =>
       verifyAudit({
         ...options,
+        extraChecks: [() => checkHead(store, deps.keyring), ...extraChecks],
         source: storeSource(store, deps.db),
         publicKeyPem: deps.keyring.publicKeyPem,
         anchors: deps.config.anchors.flatMap((anchor) =>
@@ -224,6 +226,12 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     exportLines: () => exportLines(store),
     follow: (afterSeq, signal) => follow({ store, listeners }, afterSeq, signal),
   }
+}
+
+/** Only the broker can put events behind the last one. */
+async function* checkHead(store: AuditStore, keyring: HeadMacs): AsyncIterable<Problem> {
+  const head = await store.head()
+  if (!isHeadSigned(head, keyring)) yield { where: 'head', at: head.seq, what: 'its MAC does not match' }
 }
 
 function toHeads(heads: ReturnType<AuditDeps['heads']>): RecordingHead[] {

@@ -8,7 +8,8 @@ import { newTokenId } from '../store/ids.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { type AuditEvent, auditTypes } from './audit.ts'
-import { type CanonicalValue, canonicalJson } from './canonical.ts'
+import type { CanonicalValue } from './canonical.ts'
+import { readSignedLine, signedLine } from './signed-line.ts'
 
 const purpose = 'audit-spool'
 const lineFeed = 10
@@ -83,11 +84,8 @@ export function readSpool(content: Buffer, keyring: Pick<Keyring, 'checkMac'>) {
 }
 
 function readLine(line: string, keyring: Pick<Keyring, 'checkMac'>): SpooledEvent | undefined {
-  const space = line.indexOf(' ')
-  const json = line.slice(space + 1)
-  if (space < 0 || !keyring.checkMac(purpose, json, line.slice(0, space))) return undefined
-  const spooled = JSON.parse(json) as SpooledEvent
-  return auditTypes.includes(spooled.event.type) ? spooled : undefined
+  const spooled = readSignedLine(keyring, purpose, line) as SpooledEvent | undefined
+  return spooled && auditTypes.includes(spooled.event.type) ? spooled : undefined
 }
 
 interface SpoolState {
@@ -148,8 +146,7 @@ export class Spool {
   }
 
   async #write(spooled: SpooledEvent): Promise<void> {
-    const json = canonicalJson(spooled as unknown as CanonicalValue)
-    const line = Buffer.from(`${this.#keyring.mac(purpose, json)} ${json}\n`)
+    const line = signedLine(this.#keyring, purpose, spooled as unknown as CanonicalValue)
     if (this.#used + line.length > this.#bytes) {
       const { id, event } = spooled
       this.#logger.error(

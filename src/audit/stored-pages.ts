@@ -1,15 +1,16 @@
 import { pages } from '../store/pages.ts'
 import type { AuditStore, CheckpointRow, StoredEvent } from './audit-store.ts'
 
-/** A few milliseconds of hashing before the relay gets to run again. */
+/** A few milliseconds of hashing, or of verifying signatures, before the relay gets to run again. */
 const pageSize = 200
+const checkpointsAtOnce = 20
 
 /** Every checkpoint, oldest first. */
 export function storedCheckpoints(store: Pick<AuditStore, 'checkpoints'>): AsyncGenerator<readonly CheckpointRow[]> {
   return pages(
     0,
     ({ n }: CheckpointRow) => n,
-    (n) => store.checkpoints(n, pageSize),
+    (n) => store.checkpoints(n, checkpointsAtOnce),
   )
 }
 

@@ -3,8 +3,9 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { listen } from '../../proxy/ports/listen.ts'
 import type { AuditLog } from '../audit/audit.ts'
-import { backupSocketOf } from '../store/backup.ts'
+import { removeStore } from '../store/files.ts'
 import { newTokenId } from '../store/ids.ts'
+import { backupSocketOf } from '../store/state-dir.ts'
 import { backupStore, type Db } from '../store/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
@@ -54,25 +55,22 @@ function removeCopies(dir: string): void {
 /** One line asks, one line answers. */
 async function answer({ config, db, audit, logger }: BackupDeps, socket: Socket): Promise<void> {
   const copy = join(config.stateDir, `backup-${newTokenId()}.db`)
-  const remove = () => {
-    for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${copy}${end}`, { force: true })
-  }
   let isGone = false
   socket.on('error', () => {}) // the asker was killed
   socket.once('close', () => {
     isGone = true
-    remove()
+    removeStore(copy)
   })
   try {
     const keys = await readAsk(socket)
     await audit.append({ type: 'store.backed-up', actor: 'system', fields: { keys } })
     closeSync(openSync(copy, 'wx', 0o600))
     await backupStore(db, copy)
-    if (isGone) remove()
+    if (isGone) removeStore(copy)
     else socket.write(`${JSON.stringify({ copy })}\n`)
   } catch (error) {
     logger.error({ err: error }, 'a backup failed')
-    if (isGone) remove()
+    if (isGone) removeStore(copy)
     else socket.end(`${JSON.stringify({ error: (error as Error).message })}\n`)
   }
 }

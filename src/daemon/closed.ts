@@ -2,14 +2,12 @@ import type { Doorman } from '../../proxy/doorman.ts'
 import type { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import { healthRoutes } from '../http/routes/health.ts'
-import type { WatchedCertificate } from '../http/tls-files.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { repeat } from '../telemetry/repeat.ts'
 import { startCarriers } from './carriers.ts'
 import { type Distrust, restoreUnconfirmed, whatToDo } from './distrust.ts'
 import { openPorts } from './ports.ts'
@@ -33,7 +31,6 @@ export async function startClosed(
     recorders: { resume: () => Promise.reject(refusal) },
     doormanFor: () => refusingDoorman(refusal),
   })
-  const certificates: WatchedCertificate[] = []
   const app = await openPorts(
     {
       config,
@@ -45,13 +42,8 @@ export async function startClosed(
       onTurnedAway: () => {},
     },
     carriers,
-    certificates,
     closing,
   )
-  const refresh = async () => {
-    for (const certificate of certificates) certificate.refresh()
-  }
-  closing.defer(repeat('look for new certificates', 10_000, refresh, logger))
   logger.error({ problems }, 'closed: the store is not trusted')
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
   let isStopping = false

@@ -1,6 +1,6 @@
 import { accessRemovals } from '../access/recover.ts'
 import { createAuditStore } from '../audit/audit-store.ts'
-import { type Judgement, judgeStart, markStart } from '../audit/mark/judge.ts'
+import { type Judgement, judgeStart, markStart, type Trusted } from '../audit/mark/judge.ts'
 import { Mark } from '../audit/mark/mark.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import type { Config } from '../config/config.ts'
@@ -19,6 +19,11 @@ export interface JudgedStore {
   readonly keyring: Keyring
   readonly installation: string
   readonly judgement: Judgement
+}
+
+/** One that is the store that this machine left. */
+export interface TrustedStore extends JudgedStore {
+  readonly judgement: Trusted
 }
 
 /**
@@ -51,10 +56,9 @@ export async function openJudgedStore(
 /** The mark for a store that was judged good. It is made when there is none. */
 export async function openMark(
   config: Config,
-  { keyring, judgement }: JudgedStore,
+  { keyring, judgement }: Pick<TrustedStore, 'keyring' | 'judgement'>,
   closing: AsyncDisposableStack,
 ): Promise<Mark> {
-  if (!judgement.isOpen) throw new Error('a store that is not trusted has no mark')
   const deps = { stateDir: config.stateDir, keyring, clock: systemClock, windows: windowsOf(config) }
   const mark = await Mark.open(deps, markStart(judgement.found, `mrk_${newTokenId()}`), judgement.standing)
   closing.defer(() => mark.close())

@@ -21,28 +21,26 @@ import { watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
-import { restoreUnconfirmed } from './distrust.ts'
-import { type JudgedStore, openMark } from './judged-store.ts'
+import { openMark, type TrustedStore } from './judged-store.ts'
 import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
 
 /**
  * Every part of the deciding side, in the order in which they need each other; nothing listens yet.
- * @param judged its store is closed by its owner, after these parts
+ * @param trusted its store is closed by its owner, after these parts
  * @param closing collects what must be closed, also when a later part can't be built
  */
 export async function buildParts(
   config: Config,
-  judged: JudgedStore,
+  trusted: TrustedStore,
   kindModules: KindModules,
   logger: Logger,
   closing: AsyncDisposableStack,
 ) {
   const clock = systemClock
-  const { db, keyring, installation, judgement } = judged
-  if (!judgement.isOpen) throw restoreUnconfirmed(judgement.why)
-  const mark = await openMark(config, judged, closing)
+  const { db, keyring, installation, judgement } = trusted
+  const mark = await openMark(config, trusted, closing)
   const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))

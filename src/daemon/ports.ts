@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts'
 import { type App, type AppOptions, buildApp } from '../http/app.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
 import { WatchedCertificate } from '../http/tls-files.ts'
+import { repeat } from '../telemetry/repeat.ts'
 import type { Carriers } from './carriers.ts'
 
 export interface PortsDeps extends Pick<AppOptions, 'identity' | 'logger' | 'metrics' | 'routes' | 'refusal'> {
@@ -16,15 +17,11 @@ export interface PortsDeps extends Pick<AppOptions, 'identity' | 'logger' | 'met
   onTurnedAway(): void
 }
 
-/** Opens every port of the configuration. @param certificates collects those to check for renewal */
-export async function openPorts(
-  deps: PortsDeps,
-  carriers: Carriers,
-  certificates: WatchedCertificate[],
-  closing: AsyncDisposableStack,
-): Promise<App> {
+/** Opens every port of the configuration, and looks for renewed certificates of theirs. */
+export async function openPorts(deps: PortsDeps, carriers: Carriers, closing: AsyncDisposableStack): Promise<App> {
   const { config, logger, metrics } = deps
   const connections = placesFor(deps)
+  const certificates: WatchedCertificate[] = []
   const metricsServer = await serveMetrics(metrics.registry, config.server.metricsListen, (err) =>
     logger.error({ err }, 'a connection for metrics could not be accepted'),
   )
@@ -34,6 +31,10 @@ export async function openPorts(
       closing.use(await openPort(deps, protocol, listener, { certificates, connections }))
   const app = await openHttp(deps, carriers, { certificates, connections })
   closing.defer(() => app.close())
+  const refresh = async () => {
+    for (const certificate of certificates) certificate.refresh()
+  }
+  closing.defer(repeat('look for new certificates', 10_000, refresh, logger))
   return app
 }
 

@@ -2,8 +2,6 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
 import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
-import { createAuditStore, isHeadSigned } from '../audit/audit-store.ts'
-import type { Problem } from '../audit/verify/problem.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
 import { featuresFor } from '../catalog/kind.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
@@ -55,19 +53,12 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
   return audit.verify({
     checkRecording: (end) => checkRecordingFile(config.recordings.dir, end),
     extraChecks: [
-      () => checkHead(db, keyring),
       () => checkAccessMacs(db, keyring),
       () => checkIdentityMacs(db, keyring),
       () => checkSessionRows(audit, sessionStore, keyring),
       ...kinds.running.flatMap(({ checkRows }) => checkRows ?? []),
     ],
   })
-}
-
-/** Only the broker can put events behind the last one. */
-async function* checkHead(db: Parts['db'], keyring: Parts['keyring']): AsyncIterable<Problem> {
-  const head = await createAuditStore(db).head()
-  if (!isHeadSigned(head, keyring)) yield { where: 'head', at: head.seq, what: 'its MAC does not match' }
 }
 
 function unready({ sessions, storeWatch }: Parts): string[] {

@@ -1,6 +1,7 @@
-import { closeSync, copyFileSync, existsSync, fsyncSync, openSync, renameSync, unlinkSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
+import { copyPrivately, syncFile } from '../store/files.ts'
 
 const name = 'audit.spool'
 
@@ -13,21 +14,12 @@ export function takeSpool({ keysDir, stateDir }: Pick<Config, 'keysDir' | 'state
   const earlier = join(keysDir, name)
   if (existsSync(path) || !existsSync(earlier)) return path
   const copy = `${path}.new`
-  copyFileSync(earlier, copy)
-  syncFile(copy)
+  rmSync(copy, { force: true }) // of a start that was interrupted
+  copyPrivately(earlier, copy)
   renameSync(copy, path)
   syncFile(stateDir)
   removeIfPossible(earlier)
   return path
-}
-
-function syncFile(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }
 
 /** It is not read again once the copy is there. */

@@ -1,3 +1,4 @@
+import { inLane } from '../store/lanes.ts'
 import { restoreUnconfirmed } from './distrust.ts'
 import type { Parts } from './parts.ts'
 import type { Stopping } from './stopping.ts'
@@ -10,7 +11,7 @@ export function verifyOlder(parts: Parts, { stop }: Stopping): { damaged(): bool
   const { audit, clock, logger, sessions, unverified } = parts
   let isDamaged = false
   const run = async () => {
-    const what = await audit.verifyOlder(unverified)
+    const what = await inLane('books', () => audit.verifyOlder(unverified))
     if (what === undefined) return
     isDamaged = true
     logger.error({ what }, 'the audit log is damaged: nothing opens any more')

@@ -3,11 +3,8 @@
  */
 import { createHash } from 'node:crypto'
 import {
-  chmodSync,
   closeSync,
-  copyFileSync,
   existsSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readSync,
@@ -19,6 +16,7 @@ import {
 import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { BrokerError } from '../../proxy/session.ts'
+import { copyPrivately, syncFile } from './files.ts'
 import { keyFiles } from './keyring.ts'
 
 export const storeName = 'store.db'
@@ -42,11 +40,6 @@ export interface BackupManifest extends StoreFacts {
   readonly v: 1
   /** Epoch milliseconds. */
   readonly madeAt: number
-}
-
-/** Where a running daemon is asked for a copy of its store. */
-export function backupSocketOf(stateDir: string): string {
-  return join(stateDir, 'backup.sock')
 }
 
 /** Makes the folder of a copy of the store. @param keysDir only where the keys go with it */
@@ -74,22 +67,6 @@ function copyKeys(from: string, to: string): void {
   mkdirSync(to, { recursive: true, mode: 0o700 })
   for (const name of keyFiles) copyPrivately(join(from, name), join(to, name))
   syncFile(to)
-}
-
-export function copyPrivately(from: string, to: string): void {
-  closeSync(openSync(to, 'wx', 0o600))
-  copyFileSync(from, to)
-  chmodSync(to, 0o600)
-  syncFile(to)
-}
-
-export function syncFile(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }
 
 /**

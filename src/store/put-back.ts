@@ -7,15 +7,14 @@ import { DatabaseSync } from 'node:sqlite'
 import { BrokerError } from '../../proxy/session.ts'
 import {
   type BackupManifest,
-  copyPrivately,
   describeStore,
   hashOf,
   keysName,
   manifestName,
   type StoreFacts,
   storeName,
-  syncFile,
 } from './backup.ts'
+import { copyPrivately, removeStore, syncFile } from './files.ts'
 import { keyFiles, missingKeys, openKeyring } from './keyring.ts'
 import { migrations } from './migrations/index.ts'
 
@@ -68,10 +67,6 @@ export function putBack(from: string, { storeFile, keysDir }: PutBackTarget, isO
     removeStore(part)
     throw error
   }
-}
-
-function removeStore(path: string): void {
-  for (const end of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${end}`, { force: true })
 }
 
 interface Source {

@@ -1,4 +1,5 @@
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { BrokerError } from '../../proxy/session.ts'
 
 /**
@@ -17,4 +18,9 @@ export function openStateDir(dir: string): string {
     })
   }
   return dir
+}
+
+/** Where a running daemon is asked for a copy of its store. */
+export function backupSocketOf(stateDir: string): string {
+  return join(stateDir, 'backup.sock')
 }

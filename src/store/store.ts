@@ -9,11 +9,27 @@ import { sqliteDialect } from './sqlite-dialect.ts'
 
 export type Db = Kysely<Database>
 
-const pings = new WeakMap<Db, () => Promise<void>>()
+interface OpenStore {
+  ping(): Promise<void>
+  backup(target: string): Promise<void>
+}
+
+const stores = new WeakMap<Db, OpenStore>()
+
+function storeOf(db: Db): OpenStore {
+  const store = stores.get(db)
+  if (!store) throw new Error('this store was not opened here')
+  return store
+}
 
 /** Whether the store can be read, asked beside its queue: a queue that is long says nothing about the store. */
 export async function pingStore(db: Db): Promise<void> {
-  await pings.get(db)?.()
+  await storeOf(db).ping()
+}
+
+/** Writes a copy of the store as it is at one moment, while it is in use. @param target a file that is not there yet */
+export async function backupStore(db: Db, target: string): Promise<void> {
+  await storeOf(db).backup(target)
 }
 
 /**
@@ -22,10 +38,9 @@ export async function pingStore(db: Db): Promise<void> {
  * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, or another daemon holds it
  */
 export async function openStore(url: string): Promise<Db> {
-  const { dialect, ping, backup } = sqliteDialect(sqlitePath(url))
+  const { dialect, ...store } = sqliteDialect(sqlitePath(url))
   const db = new Kysely<Database>({ dialect })
-  pings.set(db, ping)
-  backups.set(db, backup)
+  stores.set(db, store)
   try {
     await migrate(db)
   } catch (cause) {
@@ -38,15 +53,6 @@ export async function openStore(url: string): Promise<Db> {
     )
   }
   return db
-}
-
-const backups = new WeakMap<Db, (target: string) => Promise<void>>()
-
-/** Writes a copy of the store as it is at one moment, while it is in use. @param target a file that is not there yet */
-export async function backupStore(db: Db, target: string): Promise<void> {
-  const backup = backups.get(db)
-  if (!backup) throw new Error('this store cannot be copied')
-  await backup(target)
 }
 
 async function migrate(db: Db): Promise<void> {

@@ -1,17 +1,17 @@
 /** The disk of the store is full: nothing opens without a record of it, and what takes access away still works. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmdirSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { fillDisk, mountSmallDisk, withoutDisk } from '../sandbox/small-disk.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
 
 const disk = mkdtempSync(path.join(os.tmpdir(), 'sallyport-small-disk-'))
-const mounted = mountTmpfs()
+const unmount = mountSmallDisk(disk, 8)
 
-const skip = mounted ? false : 'a small tmpfs cannot be mounted here: that needs root and the right to mount'
+const skip = unmount ? false : withoutDisk
 await t.test('the store on a full disk', { skip }, async (t) => {
   const company = await startCompany({ overrides: { store: { url: `sqlite:${disk}/sallyport.db` } } })
   t.teardown(() => company.close())
@@ -20,7 +20,7 @@ await t.test('the store on a full disk', { skip }, async (t) => {
   t.equal((await running.client.query('select 1')).rowCount, 1)
 
   const ballast = path.join(disk, 'ballast')
-  fill(ballast)
+  fillDisk(ballast)
   const refused = await openUntilRefused(company)
   t.match(
     refused,
@@ -58,23 +58,9 @@ await t.test('the store on a full disk', { skip }, async (t) => {
 })
 
 t.teardown(() => {
-  if (mounted) execFileSync('umount', [disk])
+  unmount?.()
   rmdirSync(disk)
 })
-
-function mountTmpfs(): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk], { stdio: 'pipe' })
-    return true
-  } catch {
-    return false
-  }
-}
-
-function fill(file: string): void {
-  const { bavail, bsize } = statfsSync(path.dirname(file))
-  writeFileSync(file, Buffer.alloc(bavail * bsize))
-}
 
 /** The database may have room in pages that it holds already. @returns what the refused one was told */
 async function openUntilRefused(company: Company): Promise<string> {

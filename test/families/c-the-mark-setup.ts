@@ -84,7 +84,7 @@ export async function live(machine: Machine, events: readonly AuditEvent[], atCr
   const judged = await openJudgedStore(settings, quiet, closing)
   const { judgement } = judged
   if (!judgement.isOpen) return judgement.why
-  const mark = await openMark(settings, judged, closing)
+  const mark = await openMark(settings, { ...judged, judgement }, closing)
   const audit = await createAuditLog({
     db: judged.db,
     installation: judged.installation,

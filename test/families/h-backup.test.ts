@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { connect } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
-import { backupSocketOf } from '../../src/store/backup.ts'
+import { backupSocketOf } from '../../src/store/state-dir.ts'
 import { startCompany } from '../e2e/company.ts'
 import { waitUntil } from '../wait-until.ts'
 

@@ -40,7 +40,7 @@ export async function confirmRestore(
   const head = await store.head()
   const standing = await standingRemovals(store, keyring, sinceOf(windows, clock.now()))
   const start = { ...markStart(found, `mrk_${newTokenId()}`), installation, seq: head.seq, hash: head.hash }
-  const mark = await Mark.open(deps, { ...start, checkpoint: fork.lostCheckpoint }, standing)
+  const mark = await Mark.open(deps, { ...start, checkpoint: fork.lostCheckpoint, slot: undefined }, standing)
   await mark.close()
   return fork
 }

@@ -8,9 +8,17 @@ import { type ChainRow, createChainCheck, eventHash, genesis } from '../chain.ts
 import { type Checkpoint, openCheckpoint, readPublicKey } from '../checkpoint.ts'
 import { storedEvents } from '../stored-pages.ts'
 import { type Fork, readFork } from './fork.ts'
-import { type MarkReading, type MarkState, readMark } from './mark-file.ts'
+import type { MarkStart } from './mark.ts'
+import { type MarkReading, readMark } from './mark-file.ts'
 import { type Anchored, newestAnchor } from './newest-anchor.ts'
-import { type RemovalWindows, type Since, StandingRemovals, sinceOf } from './standing-removals.ts'
+import {
+  memberOf,
+  type Removal,
+  type RemovalWindows,
+  type Since,
+  StandingRemovals,
+  sinceOf,
+} from './standing-removals.ts'
 
 export interface JudgeDeps {
   readonly store: AuditStore
@@ -24,28 +32,39 @@ export interface JudgeDeps {
   readonly now: number
 }
 
+interface Place {
+  readonly seq: number
+  readonly hash: string
+}
+
 /** What was found, whatever it means. */
 export interface Found {
   readonly head: Head
+  /** Its row is there; else `head` says where the events end. */
+  readonly isHeadThere: boolean
+  /** Where the events end. */
+  readonly last: Place
   readonly mark: MarkReading
   readonly anchor: Anchored | undefined
   /** The newest in the store; undefined when there is none, or when it does not verify. */
   readonly checkpoint: Checkpoint | undefined
+  /** Its number, whether or not it verifies; 0: there is none. */
+  readonly newestNumber: number
   readonly fork: Fork | undefined
   /** Names this state of things, so that what is confirmed is what was seen. */
   readonly code: string
 }
 
-export type Judgement =
-  | { readonly isOpen: false; readonly why: string; readonly found: Found }
-  | {
-      readonly isOpen: true
-      readonly found: Found
-      /** The removals of the whole log. */
-      readonly standing: StandingRemovals
-      /** Events up to this one have not been verified yet. */
-      readonly unverified: number
-    }
+export type Judgement = Trusted | { readonly isOpen: false; readonly why: string; readonly found: Found }
+
+export interface Trusted {
+  readonly isOpen: true
+  readonly found: Found
+  /** The removals of the whole log. */
+  readonly standing: StandingRemovals
+  /** Events up to this one have not been verified yet. */
+  readonly unverified: number
+}
 
 /** Whether the store is the one that this machine left; writes nothing. The table in docs/decisions/0021 has every case. */
 export async function judgeStart(deps: JudgeDeps): Promise<Judgement> {
@@ -53,7 +72,7 @@ export async function judgeStart(deps: JudgeDeps): Promise<Judgement> {
   const standing = new StandingRemovals(deps.keyring, sinceOf(deps.windows, deps.now))
   const tail = await tailOf(deps, found)
   const why =
-    (await headProblem(deps, found)) ??
+    headProblem(deps, found) ??
     (await markProblem(deps, found)) ??
     (await anchorProblem(deps, found)) ??
     (await checkpointProblem(deps, found)) ??
@@ -65,7 +84,8 @@ export async function judgeStart(deps: JudgeDeps): Promise<Judgement> {
 async function find(deps: JudgeDeps): Promise<Found> {
   const { store, keyring, installation, logger } = deps
   const last = (await store.last()) ?? { seq: 0, hash: genesis(installation) }
-  const head = (await store.headIfAny()) ?? { id: 1, installation, ...last, mac: null }
+  const written = await store.headIfAny()
+  const head = written ?? { id: 1, installation, ...last, mac: null }
   const key = readPublicKey(keyring.publicKeyPem)
   const mark = await readMark(deps.stateDir, keyring)
   const anchor = await newestAnchor(deps.anchors, installation, key, (file, err) =>
@@ -74,7 +94,8 @@ async function find(deps: JudgeDeps): Promise<Found> {
   const row = await store.newestCheckpoint()
   const opened = row && openCheckpoint(row, key)
   const checkpoint = opened?.ok && opened.checkpoint.n === row?.n ? opened.checkpoint : undefined
-  const fork = (await newest(store, 'audit.forked').then((event) => event && readFork(event))) ?? undefined
+  const forked = await store.newestOf('audit.forked')
+  const fork = forked && readFork(forked)
   const state = mark.kind === 'read' ? mark.state : null
   const code = createHash('sha256')
     .update(
@@ -86,18 +107,12 @@ async function find(deps: JudgeDeps): Promise<Found> {
     )
     .digest('hex')
     .slice(0, 12)
-  return { head, mark, anchor, checkpoint, fork, code }
+  const isHeadThere = written !== undefined
+  return { head, isHeadThere, last, mark, anchor, checkpoint, newestNumber: row?.n ?? 0, fork, code }
 }
 
-async function newest(store: AuditStore, type: string): Promise<ChainRow | undefined> {
-  let last: ChainRow | undefined
-  for await (const rows of ofType(store, type, 0)) last = rows.at(-1)
-  return last
-}
-
-async function headProblem({ store, installation }: JudgeDeps, { head }: Found): Promise<string | undefined> {
-  const last = (await store.last()) ?? { seq: 0, hash: genesis(installation) }
-  if (last.seq > 0 && !(await store.headIfAny())) return 'the log has no head row'
+function headProblem({ installation }: JudgeDeps, { head, isHeadThere, last }: Found): string | undefined {
+  if (last.seq > 0 && !isHeadThere) return 'the log has no head row'
   if (head.installation !== installation) return `the log belongs to another installation, ${head.installation}`
   return head.seq === last.seq && head.hash === last.hash
     ? undefined
@@ -128,7 +143,7 @@ async function markProblem(deps: JudgeDeps, found: Found): Promise<string | unde
 async function missingMark({ store }: JudgeDeps, { head, checkpoint, anchor }: Found): Promise<string | undefined> {
   const named = [
     ...(head.mac === null ? [] : ['the head of the log']),
-    ...((await newest(store, 'mark.created')) ? ['the log'] : []),
+    ...((await store.newestOf('mark.created')) ? ['the log'] : []),
     ...(checkpoint?.mark === undefined ? [] : ['a checkpoint']),
     ...(anchor?.checkpoint.mark === undefined ? [] : [`the anchor ${anchor.file}`]),
   ]
@@ -145,18 +160,15 @@ async function anchorProblem(deps: JudgeDeps, { anchor, fork, head, checkpoint }
     : `event ${seq} of the log is not the one that the anchor ${anchor.file} has seen`
 }
 
-async function checkpointProblem(deps: JudgeDeps, { checkpoint, fork }: Found): Promise<string | undefined> {
-  const row = await deps.store.newestCheckpoint()
-  if (!row || row.n <= (fork?.lostCheckpoint ?? 0)) return undefined
-  if (!checkpoint) return `checkpoint ${row.n} of the store does not verify`
+async function checkpointProblem(
+  deps: JudgeDeps,
+  { checkpoint, newestNumber, fork }: Found,
+): Promise<string | undefined> {
+  if (newestNumber <= (fork?.lostCheckpoint ?? 0)) return undefined
+  if (!checkpoint) return `checkpoint ${newestNumber} of the store does not verify`
   return (await hashAt(deps, checkpoint.seq)) === checkpoint.hash
     ? undefined
     : `event ${checkpoint.seq} of the log is not the one that checkpoint ${checkpoint.n} signs`
-}
-
-interface Place {
-  readonly seq: number
-  readonly hash: string
 }
 
 /** Where verification begins: at the newest checkpoint or at the fork, but no later than at the mark. */
@@ -189,19 +201,11 @@ async function removalsProblem(
 ): Promise<string | undefined> {
   const state = mark.kind === 'read' ? mark.state : undefined
   const marked = new StandingRemovals(deps.keyring, state?.since ?? {})
-  const types = new Set([...Object.keys(standing.since), ...Object.keys(marked.since)])
-  for (const type of types) {
-    const since = Math.min(
-      standing.since[type] ?? Number.MAX_SAFE_INTEGER,
-      marked.since[type] ?? Number.MAX_SAFE_INTEGER,
-    )
-    for await (const rows of ofType(deps.store, type, since))
-      for (const row of rows) {
-        const hash = hashOf(row)
-        standing.add({ ...row, hash })
-        if (state && row.seq <= state.seq) marked.add({ ...row, hash })
-      }
-  }
+  for await (const removals of removalsOf(deps, earliest(standing.since, marked.since)))
+    for (const removal of removals) {
+      standing.add(removal)
+      if (state && removal.seq <= state.seq) marked.add(removal)
+    }
   return state === undefined || marked.digest === state.removals
     ? undefined
     : 'the revocations, locks and ends in the log are not those that were written'
@@ -214,10 +218,34 @@ export async function standingRemovals(
   since: Since,
 ): Promise<StandingRemovals> {
   const standing = new StandingRemovals(keyring, since)
-  for (const [type, start] of Object.entries(since))
-    for await (const rows of ofType(store, type, start))
-      for (const row of rows) standing.add({ ...row, hash: hashOf(row) })
+  for await (const removals of removalsOf({ store, keyring }, since))
+    for (const removal of removals) standing.add(removal)
   return standing
+}
+
+function earliest(one: Since, other: Since): Since {
+  const types = Object.keys({ ...one, ...other })
+  const start = (type: string) => Math.min(...[one[type], other[type]].filter((at) => at !== undefined))
+  return Object.fromEntries(types.map((type) => [type, start(type)]))
+}
+
+/** Page by page, each type since its instant. */
+async function* removalsOf(
+  { store, keyring }: Pick<JudgeDeps, 'store'> & { readonly keyring: Pick<Keyring, 'mac'> },
+  since: Since,
+): AsyncGenerator<readonly (Removal & { readonly seq: number })[]> {
+  for (const [type, start] of Object.entries(since)) {
+    const rowsOf = pages(
+      0,
+      ({ seq }: ChainRow) => seq,
+      (seq) => store.ofType(type, seq, start, 1000),
+    )
+    for await (const rows of rowsOf)
+      yield rows.map((row) => {
+        const hash = hashOf(row)
+        return { seq: row.seq, type, at: row.at, hash, member: memberOf(keyring, hash) }
+      })
+  }
 }
 
 /** Of what the row says now; the stored one may have been left as it was. */
@@ -229,23 +257,12 @@ function hashOf(row: ChainRow): string {
   }
 }
 
-async function* ofType(store: AuditStore, type: string, since: number): AsyncGenerator<readonly ChainRow[]> {
-  yield* pages(
-    0,
-    ({ seq }: ChainRow) => seq,
-    (seq) => store.ofType(type, seq, since, 1000),
-  )
-}
-
 async function hashAt({ store, installation }: JudgeDeps, seq: number): Promise<string | undefined> {
   return seq === 0 ? genesis(installation) : await store.hashAt(seq)
 }
 
 /** What a mark begins with after this judgement. */
-export function markStart(
-  { head, mark, checkpoint }: Found,
-  newMarkId: string,
-): Pick<MarkState, 'mark' | 'installation' | 'count' | 'seq' | 'hash' | 'checkpoint'> {
+export function markStart({ head, mark, checkpoint }: Found, newMarkId: string): MarkStart {
   const state = mark.kind === 'read' ? mark.state : undefined
   return {
     mark: state?.mark ?? newMarkId,
@@ -254,5 +271,6 @@ export function markStart(
     seq: head.seq,
     hash: head.hash,
     checkpoint: Math.max(checkpoint?.n ?? 0, state?.checkpoint ?? 0),
+    slot: mark.kind === 'read' ? mark.nextSlot : undefined,
   }
 }

@@ -1,11 +1,12 @@
 /**
  * The file `mark` in `state.dir`: two slots of one page each, written in turn, so that a torn write leaves the other. A slot is
- * `MAC JSON`, filled up with line feeds. The file is made whole and never grows, so that a full disk stops no write.
+ * `MAC JSON`, filled up with line feeds. The file is made whole once and never grows, so that a full disk stops no write and no start.
  */
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Keyring } from '../../store/keyring.ts'
-import { type CanonicalValue, canonicalJson } from '../canonical.ts'
+import type { CanonicalValue } from '../canonical.ts'
+import { readSignedLine, signedLine } from '../signed-line.ts'
 
 /** How far the log had come, as this machine remembers it apart from the store. */
 export interface MarkState {
@@ -33,7 +34,12 @@ export interface MarkState {
 export type MarkReading =
   | { readonly kind: 'none' }
   | { readonly kind: 'unreadable' }
-  | { readonly kind: 'read'; readonly state: MarkState }
+  | {
+      readonly kind: 'read'
+      readonly state: MarkState
+      /** The slot to write next; undefined: the file has another size than it should, and must be made anew. */
+      readonly nextSlot: number | undefined
+    }
 
 type Macs = Pick<Keyring, 'mac' | 'checkMac'>
 
@@ -52,29 +58,29 @@ export async function readMark(stateDir: string, keyring: Macs): Promise<MarkRea
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { kind: 'none' }
     throw error
   }
-  const found = [0, 1].flatMap((slot) => readSlot(content.subarray(slot * slotBytes, (slot + 1) * slotBytes), keyring))
-  const newest = found.sort((a, b) => b.count - a.count)[0]
-  return newest ? { kind: 'read', state: newest } : { kind: 'unreadable' }
+  const found = [0, 1].flatMap((slot) => {
+    const state = readSlot(content.subarray(slot * slotBytes, (slot + 1) * slotBytes), keyring)
+    return state ? [{ slot, state }] : []
+  })
+  const newest = found.sort((a, b) => b.state.count - a.state.count)[0]
+  if (!newest) return { kind: 'unreadable' }
+  const nextSlot = content.length === 2 * slotBytes ? 1 - newest.slot : undefined
+  return { kind: 'read', state: newest.state, nextSlot }
 }
 
-function readSlot(slot: Buffer, keyring: Macs): MarkState[] {
-  const line = slot.toString('utf8').trimEnd()
-  const space = line.indexOf(' ')
-  const json = line.slice(space + 1)
-  if (space < 0 || !keyring.checkMac(purpose, json, line.slice(0, space))) return []
-  const state = JSON.parse(json) as MarkState
-  return state.v === 1 ? [state] : []
+function readSlot(slot: Buffer, keyring: Macs): MarkState | undefined {
+  const state = readSignedLine(keyring, purpose, slot.toString('utf8').trimEnd()) as MarkState | undefined
+  return state?.v === 1 ? state : undefined
 }
 
 function writeSlot(state: MarkState, keyring: Macs): Buffer {
-  const json = canonicalJson(state as unknown as CanonicalValue)
-  const line = Buffer.from(`${keyring.mac(purpose, json)} ${json}\n`)
+  const line = signedLine(keyring, purpose, state as unknown as CanonicalValue)
   if (line.length > slotBytes) throw new Error('the mark does not fit into its slot')
   return Buffer.concat([line, Buffer.alloc(slotBytes - line.length, lineFeed)])
 }
 
 /** Makes the file, or replaces it as a whole: it is never seen without a slot that verifies. */
-export async function makeMark(stateDir: string, keyring: Macs, state: MarkState): Promise<void> {
+async function makeMark(stateDir: string, keyring: Macs, state: MarkState): Promise<void> {
   const path = pathOf(stateDir)
   const made = `${path}.new`
   const file = await open(made, 'w', 0o600)
@@ -97,16 +103,27 @@ export async function makeMark(stateDir: string, keyring: Macs, state: MarkState
 export class MarkFile {
   readonly #file: FileHandle
   readonly #keyring: Macs
-  /** The first one was written when the file was made. A slot whose write failed is written again. */
-  #slot = 1
+  /** To be written next. A slot whose write failed is written again. */
+  #slot: number
 
-  private constructor(file: FileHandle, keyring: Macs) {
+  private constructor(file: FileHandle, keyring: Macs, slot: number) {
     this.#file = file
     this.#keyring = keyring
+    this.#slot = slot
   }
 
-  static async open(stateDir: string, keyring: Macs): Promise<MarkFile> {
-    return new MarkFile(await open(pathOf(stateDir), 'r+'), keyring)
+  /** Opens the file, which says `state` then. @param slot to write it to; undefined: the file is made for it */
+  static async open(stateDir: string, keyring: Macs, state: MarkState, slot: number | undefined): Promise<MarkFile> {
+    if (slot === undefined) await makeMark(stateDir, keyring, state)
+    const opened = new MarkFile(await open(pathOf(stateDir), 'r+'), keyring, slot ?? 1)
+    if (slot === undefined) return opened
+    try {
+      await opened.write(state)
+      return opened
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
   }
 
   /** Resolves when it is on disk. Never two at once. */

@@ -1,6 +1,6 @@
 import type { Keyring } from '../../store/keyring.ts'
 import type { Clock } from '../../telemetry/clock.ts'
-import { MarkFile, type MarkState, makeMark } from './mark-file.ts'
+import { MarkFile, type MarkState } from './mark-file.ts'
 import { type RemovalWindows, type Since, type StandingRemovals, sinceOf } from './standing-removals.ts'
 
 /** An event that is in the log. */
@@ -16,6 +16,12 @@ export interface MarkDeps {
   readonly keyring: Pick<Keyring, 'mac' | 'checkMac'>
   readonly clock: Clock
   readonly windows: RemovalWindows
+}
+
+/** What a mark says at first. */
+export interface MarkStart extends Pick<MarkState, 'mark' | 'installation' | 'count' | 'seq' | 'hash' | 'checkpoint'> {
+  /** Of the file that is there, to write it to; undefined: the file is made anew. */
+  readonly slot: number | undefined
 }
 
 /** Moves the mark forward while the daemon runs. */
@@ -34,15 +40,10 @@ export class Mark {
   }
 
   /**
-   * Writes the mark as a whole, for what was judged good, and opens it.
-   * @param start what it says at first
+   * Opens the mark for what was judged good, or makes it.
    * @param standing the removals of the log up to there
    */
-  static async open(
-    deps: MarkDeps,
-    start: Pick<MarkState, 'mark' | 'installation' | 'count' | 'seq' | 'hash' | 'checkpoint'>,
-    standing: StandingRemovals,
-  ): Promise<Mark> {
+  static async open(deps: MarkDeps, { slot, ...start }: MarkStart, standing: StandingRemovals): Promise<Mark> {
     const { since, digest: removals } = standing
     const state: MarkState = {
       ...start,
@@ -53,8 +54,7 @@ export class Mark {
       removals,
       damage: null,
     }
-    await makeMark(deps.stateDir, deps.keyring, state)
-    return new Mark(deps, await MarkFile.open(deps.stateDir, deps.keyring), state, standing)
+    return new Mark(deps, await MarkFile.open(deps.stateDir, deps.keyring, state, slot), state, standing)
   }
 
   get id(): string {

@@ -17,8 +17,23 @@ export function sinceOf(windows: RemovalWindows, now: number): Since {
   return Object.fromEntries(Object.entries(windows).map(([type, window]) => [type, start(window)]))
 }
 
+/** An event that takes something away. */
+export interface Removal {
+  readonly type: string
+  /** Epoch milliseconds. */
+  readonly at: number
+  readonly hash: string
+  /** {@link memberOf} its hash, where that was made before. */
+  readonly member?: bigint
+}
+
 const modulus = 1n << 256n
 const purpose = 'standing-removals'
+
+/** What an event adds to a digest. */
+export function memberOf(keyring: Pick<Keyring, 'mac'>, eventHash: string): bigint {
+  return BigInt(`0x${createHash('sha256').update(keyring.mac(purpose, eventHash)).digest('hex')}`)
+}
 
 /**
  * A digest of the removals that matter at start, whatever their order: the sum of their MACs, itself under a MAC. What has
@@ -46,11 +61,10 @@ export class StandingRemovals {
     return this.#digest
   }
 
-  add({ type, at, hash }: { readonly type: string; readonly at: number; readonly hash: string }): void {
+  add({ type, at, hash, member }: Removal): void {
     const since = this.#since[type]
     if (since === undefined || at < since) return
-    const member = createHash('sha256').update(this.#keyring.mac(purpose, hash)).digest('hex')
-    const value = BigInt(`0x${member}`)
+    const value = member ?? memberOf(this.#keyring, hash)
     const days = this.#days.get(type) ?? new Map<number, bigint>()
     this.#days.set(type, days)
     const day = Math.floor(at / dayMs)

@@ -11,8 +11,9 @@ export const registerBackup: Register = (program) => {
     .action(async (dir: string, options: { config: string; withKeys?: boolean }) => {
       const config = await configFrom(options.config)
       if (!config) return
-      const [{ resolve }, { backupSocketOf, writeBackup }] = await Promise.all([
+      const [{ resolve }, { backupSocketOf }, { writeBackup }] = await Promise.all([
         import('node:path'),
+        import('../../store/state-dir.ts'),
         import('../../store/backup.ts'),
       ])
       const withKeys = options.withKeys ?? false
