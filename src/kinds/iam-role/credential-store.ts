@@ -55,8 +55,10 @@ export function createCredentialStore(db: Db, keyring: Macs) {
     unrevoked: async (now: number): Promise<CredentialRow[]> =>
       signed(await working(now).where('doomed_at', 'is', null).execute()),
     /** Access was taken away, but the credentials have not been killed or reported yet. */
-    unsettled: async (now: number): Promise<CredentialRow[]> =>
-      signed(await working(now).where('doomed_at', 'is not', null).execute()),
+    unsettled: async (now: number, account?: string): Promise<CredentialRow[]> => {
+      const rows = working(now).where('doomed_at', 'is not', null)
+      return signed(await (account === undefined ? rows : rows.where('account', '=', account)).execute())
+    },
     revoke: (keys: readonly string[], at: number, by: 'grant' | 'session'): Promise<void> =>
       update(keys, (row) => (row.doomed_at === null ? { doomed_at: at, doomed_by: by } : {})),
     settle: (keys: readonly string[], at: number): Promise<void> => update(keys, () => ({ settled_at: at })),

@@ -45,8 +45,15 @@ export class Revoker {
   readonly #failed = new Set<string>()
   /** Accounts with entries in their deny list, and when the first of them may go. */
   readonly #cleanAt = new Map<string, { place: Place; at: number }>()
+  /** Accounts whose deny list is being written, each apart: one that is slow or refuses holds up no other. */
+  readonly #writing = new Map<string, Promise<void>>()
+  /** Of these, the ones that have more to write. */
+  readonly #again = new Set<string>()
   #running: Promise<void> | undefined
   #hasLookedBack = false
+
+  readonly #onNotStored = (error: unknown) =>
+    this.#deps.logger.error({ err: error }, 'revocations could not be stored; will retry')
 
   constructor(deps: RevokerDeps) {
     this.#deps = deps
@@ -86,19 +93,21 @@ export class Revoker {
     }
   }
 
-  async #sayUnsaid(): Promise<void> {
+  async #sayUnsaid(account: string): Promise<void> {
     const { boundary, logger } = this.#deps
-    for (const [account, { place, denial }] of this.#unsaid)
-      try {
-        const { nextEndsAt } = await boundary.deny(place, [denial])
-        this.#plan(place, nextEndsAt)
-        this.#unsaid.delete(account)
-      } catch (error) {
-        logger.error({ err: error, account }, 'what was issued before the restore could not be denied; will retry')
-      }
+    const unsaid = this.#unsaid.get(account)
+    if (!unsaid) return
+    const { place, denial } = unsaid
+    try {
+      const { nextEndsAt } = await boundary.deny(place, [denial])
+      this.#plan(place, nextEndsAt)
+      this.#unsaid.delete(account)
+    } catch (error) {
+      logger.error({ err: error, account }, 'what was issued before the restore could not be denied; will retry')
+    }
   }
 
-  /** Retries what failed, and drops expired entries. */
+  /** Retries what failed, and drops expired entries. It waits for no account. */
   async sweep(): Promise<void> {
     await this.#run()
     const { clock, store } = this.#deps
@@ -106,18 +115,19 @@ export class Revoker {
       for (const place of await store.deniedSince(clock.now() - lookBackMs)) this.#plan(place, 0)
       this.#hasLookedBack = true
     }
-    for (const { place, at } of this.#cleanAt.values()) if (at <= clock.now()) await this.#clean(place)
+    for (const { place, at } of this.#cleanAt.values()) if (at <= clock.now()) this.#write(place.account)
   }
 
-  /** Resolves when the current run is over. */
+  /** Resolves when the current run is over, and what it began. */
   async idle(): Promise<void> {
     await this.#running
+    await Promise.all(this.#writing.values())
   }
 
   /** One run at a time, including changes that arrive during it: many grants that end together are one change in IAM. */
   #run(): Promise<void> {
     this.#running ??= this.#work()
-      .catch((error: unknown) => this.#deps.logger.error({ err: error }, 'revocations could not be stored; will retry'))
+      .catch(this.#onNotStored)
       .finally(() => {
         this.#running = undefined
       })
@@ -131,7 +141,6 @@ export class Revoker {
         this.#pending.shift()
       }
       await this.#settleAll()
-      await this.#sayUnsaid()
     } while (this.#pending.length > 0)
   }
 
@@ -144,10 +153,32 @@ export class Revoker {
 
   async #settleAll(): Promise<void> {
     const rows = await this.#deps.store.unsettled(this.#deps.clock.now())
+    const revocable = rows.filter((row) => row.revocable)
+    for (const account of new Set([...revocable.map((row) => row.account), ...this.#unsaid.keys()]))
+      this.#write(account)
     for (const group of groupBy(rows, (row) => row.session_id))
       if (!group[0]?.revocable) await this.#auditOutliving(group)
-    const revocable = rows.filter((row) => row.revocable)
-    for (const group of groupBy(revocable, (row) => row.account)) await this.#kill(group)
+  }
+
+  #write(account: string): void {
+    if (this.#writing.has(account)) this.#again.add(account)
+    else this.#writing.set(account, this.#writeAll(account).catch(this.#onNotStored))
+  }
+
+  /** Reads anew what is to be denied, so that nothing is denied and audited twice. */
+  async #writeAll(account: string): Promise<void> {
+    const { store, clock } = this.#deps
+    try {
+      do {
+        this.#again.delete(account)
+        const rows = (await store.unsettled(clock.now(), account)).filter((row) => row.revocable)
+        if (rows.length > 0) await this.#kill(rows)
+        await this.#sayUnsaid(account)
+        await this.#clean(account)
+      } while (this.#again.has(account))
+    } finally {
+      this.#writing.delete(account)
+    }
   }
 
   async #auditOutliving(rows: readonly CredentialRow[]): Promise<void> {
@@ -155,7 +186,7 @@ export class Revoker {
     await this.#settle(rows)
   }
 
-  /** Credentials of one account; a failure here affects no other. */
+  /** Credentials of one account. */
   async #kill(rows: readonly CredentialRow[]): Promise<void> {
     const { boundary, audit, clock } = this.#deps
     const [{ account, partition } = { account: '', partition: '' }] = rows
@@ -198,8 +229,11 @@ export class Revoker {
     else this.#cleanAt.set(place.account, { place, at })
   }
 
-  async #clean(place: Place): Promise<void> {
+  async #clean(account: string): Promise<void> {
     const { boundary, clock, logger } = this.#deps
+    const plan = this.#cleanAt.get(account)
+    if (!plan || plan.at > clock.now()) return
+    const { place } = plan
     try {
       const { version, isNew, nextEndsAt } = await boundary.deny(place, [])
       this.#plan(place, nextEndsAt)
