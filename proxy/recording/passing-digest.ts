@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto'
+import type { Hmac } from 'node:crypto'
+import type { Digests } from './digests.ts'
 
 const bufferBytes = 64 * 1024
 
@@ -6,20 +7,24 @@ const bufferBytes = 64 * 1024
 export interface Copied {
   readonly bytes: number
   readonly messages: number
-  /** Absent when the COPY did not complete. */
-  readonly sha256?: string
+  /** HMAC-SHA-256 of all its bytes, under the key of the recording. Absent when the COPY did not complete. */
+  readonly hmac?: string
 }
 
 /**
- * Size and SHA-256 of what a COPY moves. Rows are short, and hashing each alone would cost more than relaying it, so they are
+ * Size and digest of what a COPY moves. Rows are short, and hashing each alone would cost more than relaying it, so they are
  * collected first.
  */
 export class CopyDigest {
-  readonly #hash = createHash('sha256')
+  readonly #hmac: Hmac
   readonly #gathered = Buffer.allocUnsafeSlow(bufferBytes)
   #used = 0
   #bytes = 0
   #messages = 0
+
+  constructor(digests: Digests) {
+    this.#hmac = digests.begin()
+  }
 
   add(bytes: Buffer, start: number, end: number): void {
     const length = end - start
@@ -27,7 +32,7 @@ export class CopyDigest {
     this.#bytes += length
     if (isLong || this.#used + length > bufferBytes) this.#flush()
     if (isLong) {
-      this.#hash.update(bytes.subarray(start, end))
+      this.#hmac.update(bytes.subarray(start, end))
       return
     }
     bytes.copy(this.#gathered, this.#used, start, end)
@@ -44,11 +49,11 @@ export class CopyDigest {
     const size = { bytes: this.#bytes, messages: this.#messages }
     if (!isWhole) return size
     this.#flush()
-    return { ...size, sha256: this.#hash.digest('hex') }
+    return { ...size, hmac: this.#hmac.digest('hex') }
   }
 
   #flush(): void {
-    if (this.#used > 0) this.#hash.update(this.#gathered.subarray(0, this.#used))
+    if (this.#used > 0) this.#hmac.update(this.#gathered.subarray(0, this.#used))
     this.#used = 0
   }
 }

@@ -1,13 +1,19 @@
+import type { Digests } from '../../recording/digests.ts'
 import { CopyDigest } from '../../recording/passing-digest.ts'
 import { BrokerError } from '../../session.ts'
 import type { ClientRequest, Pending } from './pending.ts'
 
 /** The COPYs of the statement that runs now, one in each direction at most (PostgreSQL documentation, "COPY Operations"). */
 export class Copies {
+  readonly #digests: Digests
   #in: CopyDigest | undefined
   #out: CopyDigest | undefined
   /** The client sent a Sync before it knew of the COPY; the server should ignore it. */
-  #hasEarlySync = false;
+  #hasEarlySync = false
+
+  constructor(digests: Digests) {
+    this.#digests = digests
+  }
 
   /** Undefined: the server doesn't take CopyData from the client now. */
   get in(): CopyDigest | undefined {
@@ -15,12 +21,12 @@ export class Copies {
   }
 
   get out(): CopyDigest {
-    this.#out ??= new CopyDigest()
+    this.#out ??= new CopyDigest(this.#digests)
     return this.#out
   }
 
   begin(): void {
-    this.#in = new CopyDigest()
+    this.#in = new CopyDigest(this.#digests)
   }
 
   /** During COPY the server ignores a Sync and closes the connection at any other request. @throws BrokerError PROTOCOL_ERROR */

@@ -65,7 +65,7 @@ export class Ledger implements Conversation {
   #doneAt = 0
   /** After an error in the extended protocol the server skips everything up to the next Sync. */
   #isSkipping = false
-  readonly #copies = new Copies()
+  readonly #copies: Copies
   /** No message that begins from now on goes to the client. */
   #isClosing = false
   /** Except this one, whose header is partly sent. */
@@ -75,6 +75,7 @@ export class Ledger implements Conversation {
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
+    this.#copies = new Copies(parts.capture.digests)
     parts.capture.isSettled = () => this.#ledger.size === 0
     this.up = new Framer(frontendSizes, this.#frontend())
     this.down = new Framer(backendSizes, this.#backend())

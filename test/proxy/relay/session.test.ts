@@ -137,7 +137,7 @@ copy (select repeat('x', 1000) from generate_series(1, 5000)) to stdout;`
     tags: ['COPY 2'],
     copyIn: {
       bytes: 15, // psql sends the closing line too
-      sha256: /^[0-9a-f]{64}$/,
+      hmac: /^[0-9a-f]{64}$/,
     },
   })
   t.match(dumped, { tags: ['COPY 5000'], rows: 5000, copyOut: { bytes: 5_005_000 } })
