@@ -28,10 +28,10 @@ for (const [what, text, tag] of [
     const names = new Names()
     const pending = new Pending({ kind: 'query', sql }, 0, 0, 0)
     for (let i = 0; i < count; i += 1) {
-      names.settled(pending, tag)
+      names.change(names.changesBy(pending, tag))
       pending.completed += 1
     }
-    names.settled(pending)
+    names.change(names.changesBy(pending))
     t.ok(reads() > 0)
     t.ok(reads() <= 10, `${reads()} reads`)
   })
@@ -44,7 +44,7 @@ t.test('B1: one statement that fails each time that it is executed', async (t) =
   const before = reads()
   for (let i = 0; i < count; i += 1) {
     names.bind('p', { statement, statementName: 's', values: [], cut: undefined, bytes: 0, rows: 0 })
-    names.settled(new Pending({ kind: 'execute', portal: 'p' }, 0, 0, 0))
+    names.change(names.changesBy(new Pending({ kind: 'execute', portal: 'p' }, 0, 0, 0)))
   }
   t.ok(reads() > before)
   t.ok(reads() - before <= 10, `${reads() - before} reads`)

@@ -260,14 +260,24 @@ export class Ledger implements Conversation {
   }
 
   #completed(first: Pending | undefined, tag: string): void {
-    this.#names.settled(first, tag)
+    if (first?.request.kind !== 'execute') this.#change(first, tag)
     if (!first) return
     first.completed += 1
     this.#copies.end(first, true)
     first.isAnswered = true
     first.rowsOfStatement = 0
     if (first.tags.length < mostTags) first.tags.push(tag)
-    if (first.request.kind === 'execute') this.#settle()
+    if (first.request.kind !== 'execute') return
+    this.#settle()
+    this.#change(first, tag)
+  }
+
+  /** What stands for a name until now is on record first: the portal that was bound last, and what was executed. */
+  #change(first: Pending | undefined, tag?: string): void {
+    const changes = this.#names.changesBy(first, tag)
+    if (changes.length === 0) return
+    this.#unrun.writeBound()
+    this.#names.change(changes)
   }
 
   #beginCopyIn(first: Pending | undefined): void {
@@ -286,11 +296,11 @@ export class Ledger implements Conversation {
     if (!first) return
     first.error ??= error
     first.isAnswered = true
-    this.#names.settled(first)
     const { kind } = first.request
-    if (kind === 'query' || kind === 'function-call' || kind === 'sync') return // its ReadyForQuery settles it
-    this.#settle()
-    this.#skip(isUnsure)
+    const isLater = kind === 'query' || kind === 'function-call' || kind === 'sync' // its ReadyForQuery settles it
+    if (!isLater) this.#settle()
+    this.#change(first)
+    if (!isLater) this.#skip(isUnsure)
   }
 
   /**

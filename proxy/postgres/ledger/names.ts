@@ -131,15 +131,18 @@ export class Names {
     this.#portals.delete(name)
   }
 
-  /** A statement of this request has completed, or (without a tag) failed. */
-  settled(pending: Pending | undefined, tag?: string): void {
+  /** What it did to names that a statement of this request has completed, or (without a tag) failed. */
+  changesBy(pending: Pending | undefined, tag?: string): readonly Change[] {
     const request = pending?.request
     const isStatement = request?.kind === 'query' || request?.kind === 'execute'
-    if (tag === undefined ? !isStatement : !isChanging(tag)) return
+    if (tag === undefined ? !isStatement : !isChanging(tag)) return []
     const sql = request?.kind === 'query' ? request.sql : this.#executed(request)
     const index = request?.kind === 'query' ? (pending?.completed ?? 0) : 0
-    for (const change of tag === undefined ? failureChanges(sql, index) : changesOf(tag, sql, index))
-      this.#change(change)
+    return tag === undefined ? failureChanges(sql, index) : changesOf(tag, sql, index)
+  }
+
+  change(changes: readonly Change[]): void {
+    for (const change of changes) this.#change(change)
   }
 
   /** A Query drops the unnamed statement and portal. */

@@ -60,7 +60,7 @@ export class Unrun {
     const statement = this.#names.portal(portal)?.statement
     if (!statement || statement.sql.isUnknown) return
     this.#parsed = this.#parsed.filter(
-      ({ pending: { request } }) => request.kind !== 'parse' || request.name !== statement.name,
+      ({ pending: { request } }) => request.kind !== 'parse' || request.sql !== statement.sql,
     )
   }
 

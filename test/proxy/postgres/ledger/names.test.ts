@@ -37,9 +37,9 @@ t.test('DISCARD ALL and DEALLOCATE ALL forget the statements, other tags don’t
   for (const tag of ['DISCARD ALL', 'DEALLOCATE ALL']) {
     const names = new Names()
     names.parse(statement('a'))
-    names.settled(undefined, 'SELECT 1')
+    names.change(names.changesBy(undefined, 'SELECT 1'))
     t.ok(names.statement('a'))
-    names.settled(undefined, tag)
+    names.change(names.changesBy(undefined, tag))
     t.equal(names.statement('a'), undefined)
   }
   t.end()
