@@ -2,7 +2,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Directory } from './directory/directory.ts'
 import type { IdentityDeps } from './identity-deps.ts'
-import type { Login, Principal } from './principal.ts'
+import type { Login, Principal, Standing } from './principal.ts'
 import type { Removals } from './removals.ts'
 
 /** What the parts of identity share. */
@@ -11,6 +11,11 @@ export interface Core extends IdentityDeps {
   readonly directory: Directory
   /** One change of one principal at a time. */
   readonly mutex: KeyedMutex
+}
+
+/** Whether this identity may act now. */
+export function stands<S extends Pick<Standing, 'active' | 'lockedAt'>>(principal: S | undefined): principal is S {
+  return principal?.active === true && principal.lockedAt === null
 }
 
 /** @throws BrokerError PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */

@@ -52,7 +52,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const failures = new FailedLogins(deps)
   const logins = new LoginKeeper(core, failures)
   const tokens = createTokenStore(deps.db, deps.keyring)
-  const isUsable = async (apiTokenId: string) => (await apiTokens.login(apiTokenId)) !== undefined
+  const isUsable = async (apiTokenId: string) => (await apiTokens.credential(apiTokenId)) !== undefined
   const connectTokens = new ConnectTokens(core, tokens, isUsable)
   const apiTokens = new ApiTokens(core, tokens, (id, by) => connectTokens.withdrawIssuedBy(id, by))
   const locking = { ...core, logins: logins.store, tokens }
@@ -116,9 +116,9 @@ function credentialOf(
 ): Promise<Credential | undefined> {
   switch (kind) {
     case 'login':
-      return by.logins.login(id)
+      return by.logins.credential(id)
     case 'api-token':
-      return by.apiTokens.login(id)
+      return by.apiTokens.credential(id)
     case 'connect-token':
       return by.connectTokens.credential(id)
   }

@@ -25,6 +25,9 @@ export interface Principal {
   readonly madeBy: string | null
 }
 
+/** What decides whether an identity may act, and as what. */
+export type Standing = Pick<Principal, 'groups' | 'active' | 'lockedAt' | 'ownerId'>
+
 /** An authenticated login or token. Every HTTP request and websocket has one once it is authenticated. */
 export interface Login {
   /** Login or API token id. */

@@ -103,17 +103,19 @@ export async function check(
 ): Promise<Allowed> {
   const bound = ask.identity.bound
   const level = bound?.level ?? ask.level
-  const answer = await deps.access.check({
-    principalId: ask.identity.principalId,
-    resource: bound?.resourceId ?? ask.resourceId,
-    ...(level === undefined ? {} : { level }),
-    ...(grantId === undefined ? {} : { grantId }),
-  })
+  const [answer, credential] = await Promise.all([
+    deps.access.check({
+      principalId: ask.identity.principalId,
+      resource: bound?.resourceId ?? ask.resourceId,
+      ...(level === undefined ? {} : { level }),
+      ...(grantId === undefined ? {} : { grantId }),
+    }),
+    deps.identity.credential(ask.identity.credential),
+  ])
   if (!answer.allowed) throw new BrokerError(answer.code, answer.reason, { hint: answer.hint })
   if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {
     throw new BrokerError('UNSUPPORTED', `${answer.held.resource.id} cannot be reached by this protocol`)
   }
-  const credential = await deps.identity.credential(ask.identity.credential)
   if (!credential) throw new BrokerError('TOKEN_INVALID')
   admit({ door, by: credential, from: ask.client.address, rule: answer.rule, now: deps.clock.now() })
   return answer

@@ -86,13 +86,19 @@ t.test('D2: it stops with its owner: locked, gone, or no longer willing', async 
     const made = await withRobot(t)
     const { setup, identity, alice, robot, signIn } = made
     await identity.acceptServiceAccount(alice, 'robot')
-    const { token } = await identity.apiTokens.create(alice, forRobot)
+    const { token, view } = await identity.apiTokens.create(alice, forRobot)
     setup.grantTo(robot.id)
     const byToken = await identity.authenticate({ bearer: token, address })
     if (!byToken) throw new Error('the token is valid')
     const connect = await identity.connectTokens.issue(byToken, { resource: ordersId })
+    const credentials = [
+      { kind: 'api-token', id: view.id },
+      { kind: 'connect-token', id: connect.view.id },
+    ] as const
+    for (const one of credentials) t.ok(await identity.credential(one), one.kind)
     setup.changed.length = 0
     await stop(made)
+    for (const one of credentials) t.equal(await identity.credential(one), undefined, `${name}: ${one.kind}`)
     await t.rejects(signIn(token), { code }, name)
     await t.rejects(identity.identify({ by: 'token', token: connect.token }, from(address)), { code }, name)
     if (name === 'the owner’s row is gone') continue

@@ -2,7 +2,7 @@ import { BrokerError, type EndReason } from '../../../proxy/session.ts'
 import { type ListPage, type ListQuery, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import { emailKey, looksLikeEmail, shownName } from '../names.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
@@ -30,6 +30,12 @@ export class Directory {
   async principal(id: string): Promise<Principal | undefined> {
     const row = await this.row(id)
     return row && (await this.#toPrincipal(row))
+  }
+
+  /** The same without what it is called. */
+  async standing(id: string): Promise<Standing | undefined> {
+    const row = await this.row(id)
+    return row && (await this.#standingOf(row))
   }
 
   /** An e-mail is a verified one and never a name. @throws BrokerError NOT_FOUND, RESOURCE_AMBIGUOUS */
@@ -191,13 +197,34 @@ export class Directory {
   }
 
   async #toPrincipal(row: PrincipalRow): Promise<Principal> {
-    const principal = await this.#described(row)
-    return row.kind === 'service' ? underOwner(principal, await this.#ownerOf(row)) : principal
+    const email = await this.#labelOf(row)
+    return {
+      id: row.id,
+      kind: row.kind === 'service' ? 'service' : 'person',
+      issuer: row.issuer,
+      subject: row.subject,
+      name: nameOf(row, email),
+      email,
+      manager: row.manager,
+      madeBy: this.#makers.get(row.id) ?? null,
+      ...(await this.#standingOf(row)),
+    }
   }
 
-  async #ownerOf({ owner_id: id }: PrincipalRow): Promise<Principal | undefined> {
-    const owner = id === null ? undefined : await this.row(id)
-    return owner && owner.kind !== 'service' ? await this.#described(owner) : undefined
+  async #standingOf(row: PrincipalRow): Promise<Standing> {
+    const own = this.#ownStanding(row)
+    if (row.kind !== 'service') return own
+    const owner = row.owner_id === null ? undefined : await this.row(row.owner_id)
+    return underOwner(own, owner && owner.kind !== 'service' ? this.#ownStanding(owner) : undefined)
+  }
+
+  #ownStanding(row: PrincipalRow): Standing {
+    return {
+      groups: parseGroups(row.groups),
+      active: row.active === 1,
+      lockedAt: this.#deps.removals.lockedAt(row.id) ?? row.locked_at,
+      ownerId: row.owner_id,
+    }
   }
 
   /** What a person is called from now on, for the log. */
@@ -210,28 +237,10 @@ export class Directory {
     const { email_key: key, email_verified: isVerified, id } = row
     return key !== null && isVerified === 1 && !(await this.#store.isEmailShared(key, id)) ? row.email : null
   }
-
-  async #described(row: PrincipalRow): Promise<Principal> {
-    const email = await this.#labelOf(row)
-    return {
-      id: row.id,
-      kind: row.kind === 'service' ? 'service' : 'person',
-      issuer: row.issuer,
-      subject: row.subject,
-      name: nameOf(row, email),
-      email,
-      groups: parseGroups(row.groups),
-      manager: row.manager,
-      active: row.active === 1,
-      lockedAt: this.#deps.removals.lockedAt(row.id) ?? row.locked_at,
-      ownerId: row.owner_id,
-      madeBy: this.#makers.get(row.id) ?? null,
-    }
-  }
 }
 
 /** It holds at most what its owner holds, and stops with them. */
-function underOwner(account: Principal, owner: Principal | undefined): Principal {
+function underOwner(account: Standing, owner: Standing | undefined): Standing {
   const groups = account.groups.filter((group) => owner?.groups.includes(group))
   const active = account.active && owner?.active === true
   return { ...account, groups, active, lockedAt: account.lockedAt ?? owner?.lockedAt ?? null }

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { newId } from '../../store/ids.ts'
-import { type Core, checkStanding } from '../core.ts'
+import type { Credential } from '../admission.ts'
+import { type Core, checkStanding, stands } from '../core.ts'
 import { principalId, readClaims } from '../directory/claims.ts'
 import { rolesOf } from '../directory/roles.ts'
 import type { Login, Principal } from '../principal.ts'
@@ -74,17 +75,16 @@ export class LoginKeeper implements Logins {
     const row = await this.store.byHash(hashSecret(secret))
     if (!row || row.via !== via || !this.#isLive(row)) return null
     const principal = await this.#core.directory.principal(row.principal_id)
-    if (!principal?.active || principal.lockedAt !== null) return null
+    if (!stands(principal)) return null
     await this.#touch(row)
     return this.#toLogin(row, principal)
   }
 
   /** A login by its id; undefined when it may no longer be used. */
-  async login(id: string): Promise<Login | undefined> {
+  async credential(id: string): Promise<Credential | undefined> {
     const row = await this.store.byId(id)
     if (!row || !this.#isLive(row)) return undefined
-    const principal = await this.#core.directory.principal(row.principal_id)
-    return principal?.active === true && principal.lockedAt === null ? this.#toLogin(row, principal) : undefined
+    return stands(await this.#core.directory.standing(row.principal_id)) ? toCredential(row) : undefined
   }
 
   /** Ends logins that were idle for too long or have expired. */
@@ -214,18 +214,24 @@ export class LoginKeeper implements Logins {
 
   #toLogin(row: Unsigned<'logins'>, principal: Principal): Login {
     return {
+      ...toCredential(row),
       id: row.id,
-      via: row.via === 'web' ? 'web' : 'cli',
       principal,
       roles: rolesOf(principal, this.#core.config),
-      interactive: true,
-      authenticatedAt: row.authenticated_at,
-      acr: row.acr,
-      scopes: null,
-      cidr: null,
       expiresAt: row.expires_at,
       probed: row.refresh_token !== null,
     }
+  }
+}
+
+function toCredential(row: Unsigned<'logins'>): Pick<Login, keyof Credential> {
+  return {
+    via: row.via === 'web' ? 'web' : 'cli',
+    interactive: true,
+    authenticatedAt: row.authenticated_at,
+    acr: row.acr,
+    scopes: null,
+    cidr: null,
   }
 }
 

@@ -1,11 +1,11 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { type ApiTokenView, longestApiTokenMs } from '../../contract/tokens.ts'
 import { type ListPage, readPage } from '../../store/lists.ts'
-import { admit } from '../admission.ts'
-import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
+import { admit, type Credential } from '../admission.ts'
+import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import { findOwn } from '../directory/service-accounts.ts'
-import type { Login, Principal, Scope } from '../principal.ts'
+import type { Login, Principal, Scope, Standing } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { noteUse, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
@@ -129,37 +129,26 @@ export class ApiTokens {
     const row = id === undefined ? undefined : await this.#store.apiToken(id)
     const isSecret = isHashOf(row?.secret_hash ?? unknownHash, text)
     if (!row || !isSecret || !this.#isLive(row, this.#core.clock.now())) return null
-    const login = this.#toLogin(row, await this.#standing(row))
+    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
+    if (!isOf(row, principal)) throw new BrokerError('TOKEN_INVALID')
+    const login = this.#toLogin(row, principal)
     admit({ door: 'token', by: login, from: address })
     await noteUse({ ...this.#core, store: this.#store }, 'api_tokens', row, address)
     return login
   }
 
   /** A token by its id; undefined when it may no longer be used. */
-  async login(id: string): Promise<Login | undefined> {
+  async credential(id: string): Promise<Credential | undefined> {
     const row = await this.#store.apiToken(id)
     if (!row || !this.#isLive(row, this.#core.clock.now())) return undefined
-    const principal = await this.#standing(row).catch((error: unknown) => {
-      if (error instanceof BrokerError) return undefined
-      throw error
-    })
-    return principal && this.#toLogin(row, principal)
+    const principal = await this.#core.directory.standing(row.principal_id)
+    return stands(principal) && isOf(row, principal) ? toCredential(row) : undefined
   }
 
   #toLogin(row: ApiTokenRow, principal: Principal): Login {
-    const scopes = JSON.parse(row.scopes) as Scope[]
-    return {
-      id: row.id,
-      via: 'api-token',
-      principal,
-      roles: rolesWithin(rolesOf(principal, this.#core.config), scopes),
-      interactive: false,
-      authenticatedAt: row.created_at,
-      acr: null,
-      scopes,
-      cidr: row.cidr,
-      expiresAt: row.expires_at,
-    }
+    const { scopes, ...credential } = toCredential(row)
+    const roles = rolesWithin(rolesOf(principal, this.#core.config), scopes)
+    return { ...credential, scopes, id: row.id, principal, roles, expiresAt: row.expires_at }
   }
 
   /** Erases expired tokens and ends their sessions. */
@@ -176,17 +165,26 @@ export class ApiTokens {
     return now < row.expires_at && !isStale && !removals.isRemoved(row.id)
   }
 
-  /** A service account acts for its owner alone, and stops with them. */
-  async #standing(row: ApiTokenRow): Promise<Principal> {
-    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
-    if (row.created_by !== (principal.ownerId ?? principal.id)) throw new BrokerError('TOKEN_INVALID')
-    return principal
-  }
-
   async #actsAs(login: Login, serviceAccount: string | undefined): Promise<Principal> {
     if (serviceAccount === undefined) return login.principal
     return await findOwn(this.#core, login, serviceAccount)
   }
+}
+
+/** A service account acts for its owner alone. */
+function isOf(row: ApiTokenRow, { ownerId }: Standing): boolean {
+  return row.created_by === (ownerId ?? row.principal_id)
+}
+
+function toCredential(row: ApiTokenRow) {
+  return {
+    via: 'api-token',
+    interactive: false,
+    authenticatedAt: row.created_at,
+    acr: null,
+    scopes: JSON.parse(row.scopes) as Scope[],
+    cidr: row.cidr,
+  } as const satisfies Credential
 }
 
 /** A token can't have more rights than its creator. */

@@ -4,7 +4,7 @@ import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
 import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tokens.ts'
 import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit, type Credential } from '../admission.ts'
-import { actorOf, type Core, checkStanding, mayManage } from '../core.ts'
+import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
@@ -155,9 +155,11 @@ export class ConnectTokens {
   /** A token by its id; undefined when it may no longer be used. */
   async credential(id: string): Promise<Credential | undefined> {
     const row = await this.#live(id)
-    const principal = row && (await this.#core.directory.principal(row.principal_id))
-    if (!row || !principal?.active || principal.lockedAt !== null) return undefined
-    return !isIssuedByToken(row) || (await this.#isUsable(row.issued_by)) ? toCredential(row) : undefined
+    if (!row) return undefined
+    const isUsable = isIssuedByToken(row)
+      ? await this.#isUsable(row.issued_by) // it acts as the same principal
+      : stands(await this.#core.directory.standing(row.principal_id))
+    return isUsable ? toCredential(row) : undefined
   }
 
   /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
