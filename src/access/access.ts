@@ -65,8 +65,8 @@ export interface Access extends AccessService {
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   reload(config: Config): Promise<Reloaded>
-  /** Whether this person may end that grant, or its sessions: its holder, the approvers of its rule, admins. */
-  mayEnd(login: Login, grantId: string): Promise<boolean>
+  /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
+  mayEnd(login: Login): (grantId: string) => Promise<boolean>
 
   /** Some resource that this person may know of, by id or last part. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
   findResource(login: Login, reference: string): CatalogEntry

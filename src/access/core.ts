@@ -1,4 +1,4 @@
-import { BrokerError } from '../../proxy/session.ts'
+import { BrokerError, errors } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Kinds } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
@@ -46,6 +46,16 @@ export function isVisible(core: Core, principal: Principal, resource: Resource):
     levelsToAskFor(core.inForce.rules, principal, resource).length > 0 ||
     core.grants.live.some((grant) => grant.principalId === principal.id && grant.resourceId === resource.id)
   )
+}
+
+/** Whether the caller may know of the resource. @param self as they are now */
+export function mayKnowOf(core: Core, login: Login, resource: Resource, self: Principal = login.principal): boolean {
+  return isOverseer(login) || isVisible(core, self, resource)
+}
+
+/** An error because of who asks, for what, or how often: no failure of ours. */
+export function isOfCaller(error: unknown): error is BrokerError {
+  return error instanceof BrokerError && errors[error.code].status < 500
 }
 
 /** The principal as it is now. @throws BrokerError PRINCIPAL_INACTIVE when it is gone */

@@ -13,7 +13,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import type { Access } from './access.ts'
-import { type Core, isOverseer, isVisible } from './core.ts'
+import { type Core, mayKnowOf, principalReader } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
@@ -105,15 +105,15 @@ function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> 
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
-    mayEnd: async (login, grantId) => {
-      const reading = await core.grants.read(grantId)
-      return reading !== undefined && (await mayEndGrant(core, login, reading.grant))
+    mayEnd: (login) => {
+      const read = principalReader(core)
+      return async (grantId) => {
+        const reading = await core.grants.read(grantId)
+        return reading !== undefined && (await mayEndGrant(core, login, reading.grant, read))
+      }
     },
     findResource: (login, reference) =>
-      core.inForce.catalog.find(
-        reference,
-        (resource) => isOverseer(login) || isVisible(core, login.principal, resource),
-      ),
+      core.inForce.catalog.find(reference, (resource) => mayKnowOf(core, login, resource)),
     resources: (login, query) => viewResources(core, login, query),
     request: async (login, ask) =>
       await shown(login, await auditRefusal(core, login, ask, () => askForAccess(core, login, ask))),

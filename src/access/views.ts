@@ -6,7 +6,7 @@ import type { RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type ListPage, type ListQuery, listSource, readPage } from '../store/lists.ts'
-import { type Core, isOverseer, isVisible, principalReader, type ReadPrincipal } from './core.ts'
+import { type Core, isOverseer, mayKnowOf, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
 import { type Standing, standingOf } from './requests/decide-request.ts'
@@ -25,7 +25,7 @@ export async function viewResources(
   const found = core.inForce.catalog.all
     .filter((resource) => kind === undefined || resource.kind === kind)
     .filter(({ id }) => resourceId === undefined || id === resourceId)
-    .filter((resource) => isOverseer(login) || isVisible(core, login.principal, resource))
+    .filter((resource) => mayKnowOf(core, login, resource))
   const page = await readPage(
     listSource(found, ({ id }) => id),
     query,

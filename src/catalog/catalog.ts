@@ -5,6 +5,8 @@ import type { CatalogEntry, Resource } from './resource.ts'
 export interface Catalog {
   readonly all: readonly CatalogEntry[]
   get(id: string): CatalogEntry | undefined
+  /** Those that have this full id or, if none has, this last part. */
+  named(reference: string): readonly CatalogEntry[]
   /**
    * Finds one resource by its full id or its last part, among those that `isVisible` to the caller, so that
    * unknown and invisible resources look the same.
@@ -18,12 +20,16 @@ const mostNamed = 10
 export function createCatalog(entries: readonly CatalogEntry[]): Catalog {
   const byId = new Map(entries.map((entry) => [entry.id, entry]))
   const byName = Map.groupBy(entries, (entry) => entry.name)
+  const named = (reference: string) => {
+    const exact = byId.get(reference)
+    return exact ? [exact] : (byName.get(reference) ?? [])
+  }
   return {
     all: entries,
     get: (id) => byId.get(id),
+    named,
     find: (reference, isVisible) => {
-      const exact = byId.get(reference)
-      const found = (exact ? [exact] : (byName.get(reference) ?? [])).filter(isVisible)
+      const found = named(reference).filter(isVisible)
       const [only] = found
       if (only && found.length === 1) return only
       if (!only)

@@ -1,5 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { Access } from '../access/access.ts'
+import { isOverseer } from '../access/core.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import { isReferenceTo } from '../identity/names.ts'
 import type { Login } from '../identity/principal.ts'
@@ -59,14 +60,13 @@ export function createLists({ identity, access }: ListsDeps) {
 
 /** Admins and auditors may know of everyone, others of themselves: of other people they see what they may, or get an error. */
 async function findPerson(identity: ListsDeps['identity'], login: Login, name: string): Promise<Reference> {
-  const { principal, roles } = login
+  const { principal } = login
   if (name === 'me' || isReferenceTo(principal, name)) return { id: principal.id, isKnown: true }
-  const isOverseer = roles.includes('admin') || roles.includes('auditor')
   try {
-    return { id: (await identity.findPrincipal(name)).id, isKnown: isOverseer }
+    return { id: (await identity.findPrincipal(name)).id, isKnown: isOverseer(login) }
   } catch (error) {
     const isAmbiguous = error instanceof BrokerError && error.code === 'RESOURCE_AMBIGUOUS'
-    if (isUnknown(error) || (isAmbiguous && !isOverseer)) return { id: name, isKnown: false }
+    if (isUnknown(error) || (isAmbiguous && !isOverseer(login))) return { id: name, isKnown: false }
     throw error
   }
 }

@@ -45,11 +45,16 @@ const rowsAtOnce = 200
 /** One page. Work is bounded however much there is: a long search for visible rows ends in a short page with a next one. */
 export async function readPage<Row, Item>(source: ListSource<Row, Item>, query: ListQuery): Promise<ListPage<Item>> {
   const limit = Math.min(Math.max(query.limit ?? 100, 1), mostPerPage)
-  const found = await scan(source, query.cursor, limit)
+  const isFirst = query.cursor === undefined
+  // What is counted by reading is read once for both.
+  const isCounted = isFirst && !source.count
+  const { chosen, next: end } = await scan(source, query.cursor, isCounted ? mostCounted : limit)
+  const shown = chosen.slice(0, limit)
+  const next = chosen.length > limit ? (shown.at(-1)?.cursor ?? null) : end
   const items: Item[] = []
-  for (const { make } of found.chosen) items.push(await make())
-  const isWhole = query.cursor === undefined && found.next === null
-  return { items, next: found.next, ...(await countAll(source, isWhole ? items.length : null)) }
+  for (const { make } of shown) items.push(await make())
+  if (isCounted) return { items, next, total: chosen.length, capped: end !== null }
+  return { items, next, ...(await countAll(source, isFirst && next === null ? items.length : null)) }
 }
 
 async function countAll<Row, Item>({ count, ...source }: ListSource<Row, Item>, known: number | null) {

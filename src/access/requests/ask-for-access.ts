@@ -1,8 +1,8 @@
-import { BrokerError, errors } from '../../../proxy/session.ts'
+import { BrokerError } from '../../../proxy/session.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
-import { type Core, currentPrincipal, isOverseer, isVisible, refusal } from '../core.ts'
+import { type Core, currentPrincipal, isOfCaller, isOverseer, isVisible, mayKnowOf, refusal } from '../core.ts'
 import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
@@ -54,7 +54,7 @@ export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Pr
   if ('code' in found && mayKnow) throw found
   const resource = core.inForce.catalog.find(
     wanted.resource,
-    (one) => isOverseer(login) || isVisible(core, requester, one) || (mayLookFor && isVisible(core, beneficiary, one)),
+    (one) => mayKnowOf(core, login, one, requester) || (mayLookFor && isVisible(core, beneficiary, one)),
   )
   await checkFlood(core, requester)
   try {
@@ -89,7 +89,7 @@ const noOne: Principal = {
 
 /** The same answer whatever it is about another person: that they are unknown, locked, in other groups, or need a reason. */
 function discreet(error: unknown, resource: Resource): unknown {
-  if (!(error instanceof BrokerError) || errors[error.code].status >= 500) return error
+  if (!isOfCaller(error)) return error
   return new BrokerError('GRANT_DENIED', `you cannot request this level of ${resource.id} for them`, {
     hint: 'they can see why with: sallyport policy why; a rule may demand a reason, a ticket or a shorter time',
   })
@@ -232,7 +232,7 @@ async function findBeneficiary(
 ): Promise<Principal | BrokerError> {
   if (reference === undefined) return requester
   return await core.identity.findPrincipal(reference).catch((error: unknown) => {
-    if (error instanceof BrokerError && errors[error.code].status < 500) return error
+    if (isOfCaller(error)) return error
     throw error
   })
 }

@@ -1,11 +1,5 @@
-import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
 import type { Login } from '../../identity/principal.ts'
-import type { Core } from '../core.ts'
-
-/** Refused because of who asked, for what, or how often. Input that makes no sense, and failures of ours, are none. */
-function isRefusal(code: ErrorCode): boolean {
-  return errors[code].status < 500 && code !== 'INVALID_INPUT'
-}
+import { type Core, isOfCaller } from '../core.ts'
 
 interface Wanted {
   readonly resource?: string
@@ -20,7 +14,8 @@ export async function auditRefusal<T>(core: Core, login: Login, wanted: Wanted, 
   try {
     return await ask()
   } catch (error) {
-    if (error instanceof BrokerError && isRefusal(error.code)) {
+    // Input that makes no sense is no refusal.
+    if (isOfCaller(error) && error.code !== 'INVALID_INPUT') {
       const { resource = '', level, onBehalfOf, grant } = wanted
       await core.audit.appendRemoval({
         type: 'request.refused',
@@ -46,6 +41,6 @@ export async function auditRefusal<T>(core: Core, login: Login, wanted: Wanted, 
 
 /** The resource that an id, or a unique last part, names. */
 function idOf({ inForce }: Core, reference: string): string | null {
-  const [found, ...more] = inForce.catalog.all.filter(({ id, name }) => id === reference || name === reference)
+  const [found, ...more] = inForce.catalog.named(reference)
   return found && more.length === 0 ? found.id : null
 }

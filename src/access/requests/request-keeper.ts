@@ -80,17 +80,12 @@ export class RequestKeeper {
 
   /** Newest first. */
   async pending(): Promise<AccessRequest[]> {
-    const found = await this.judgeAll(await this.#deps.store.pendingRequests())
-    return found.filter((request) => request.status === 'pending')
-  }
-
-  async judgeAll(found: readonly Found<AccessRequest>[]): Promise<AccessRequest[]> {
-    const requests: AccessRequest[] = []
-    for (const one of found) {
-      const request = await this.judge(one)
-      if (request) requests.push(request)
+    const pending: AccessRequest[] = []
+    for (const found of await this.#deps.store.pendingRequests()) {
+      const request = await this.judge(found)
+      if (request?.status === 'pending') pending.push(request)
     }
-    return requests
+    return pending
   }
 
   noteWritten(request: AccessRequest): void {

@@ -3,7 +3,7 @@ import { digestOf } from '../../audit/digest.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
 import type { StepUp } from '../../identity/admission.ts'
-import { isSameEmail } from '../../identity/names.ts'
+import { emailKey } from '../../identity/names.ts'
 import type { Principal } from '../../identity/principal.ts'
 
 /** Which resources: all members that are given must match, each exactly; one that names none matches none. */
@@ -158,9 +158,15 @@ export function selects(selector: Selector, resource: Resource): boolean {
 export function includesPrincipal(who: Who, principal: Principal): boolean {
   return (
     who.principals.includes(principal.id) ||
-    who.emails.some((email) => isSameEmail(principal.email, email)) ||
+    includesEmail(who.emails, principal.email) ||
     principal.groups.some((group) => who.groups.includes(group))
   )
+}
+
+function includesEmail(emails: readonly string[], email: string | null): boolean {
+  if (email === null || emails.length === 0) return false
+  const key = emailKey(email)
+  return emails.some((one) => emailKey(one) === key)
 }
 
 /** The levels that a resource has: those of the first entry that selects it. */

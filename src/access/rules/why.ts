@@ -2,7 +2,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { WhyAnswer } from '../../contract/policy.ts'
 import { isReferenceTo } from '../../identity/names.ts'
 import type { Login } from '../../identity/principal.ts'
-import { type Core, currentPrincipal, isOverseer, isVisible } from '../core.ts'
+import { type Core, currentPrincipal, isOverseer, mayKnowOf } from '../core.ts'
 import { explain, findRule } from './decide.ts'
 import { levelsOf } from './rule.ts'
 
@@ -19,7 +19,7 @@ export async function why(
   const self = await currentPrincipal(core, login.principal.id)
   const principal = ask.principal === undefined ? self : await findAsked(core, login, ask.principal)
   const { rules, catalog } = core.inForce
-  const resource = catalog.find(ask.resource, (one) => isOverseer(login) || isVisible(core, self, one))
+  const resource = catalog.find(ask.resource, (one) => mayKnowOf(core, login, one, self))
   const known = [...levelsOf(rules, resource).keys()]
   const levels = ask.level === undefined ? known : known.filter((level) => level === ask.level)
   if (levels.length === 0)

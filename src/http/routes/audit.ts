@@ -34,7 +34,10 @@ export const auditRoutes =
         ...(ids.actor === undefined ? {} : { actor: ids.actor }),
       }
       const { events, next } = await audit.search(asked)
-      const counted = await countUpToCap((most) => audit.count(asked, most))
+      const isWhole = query.cursor === undefined && next === null
+      const counted = isWhole
+        ? { total: events.length, capped: false }
+        : await countUpToCap((most) => audit.count(asked, most))
       return toAnswer('events', { items: events, next, ...counted })
     })
     route(app, 'GET /api/v1/audit/tail', async ({ login, query: { after }, request, reply }) => {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { BrokerError } from '../../../proxy/session.ts'
+import { isOverseer } from '../../access/core.ts'
 import type { SessionView } from '../../contract/sessions.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
@@ -12,8 +13,8 @@ export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'kill'>
   readonly store: SessionStore
   readonly lists: Pick<Lists, 'read'>
-  /** Whether this person may end sessions of that grant though it isn't theirs: admins, and its approvers. */
-  mayEnd(login: Login, grantId: string): Promise<boolean>
+  /** For one pass: whether this person may end sessions of a grant though it isn't theirs: admins, and its approvers. */
+  mayEnd(login: Login): (grantId: string) => Promise<boolean>
 }
 
 /** Listing and ending sessions. Users see and end their own; auditors see all; approvers end what they may approve. */
@@ -26,8 +27,9 @@ export const sessionRoutes =
     })
     route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
       const row = await deps.store.find(id)
-      if (!row || !(await maySee(deps, login, row))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
-      if (!(await mayEnd(deps, login, row)))
+      const isAllowed = row !== undefined && (await mayEnd(login, row, deps.mayEnd(login)))
+      if (!row || !(isAllowed || isOverseer(login))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
+      if (!isAllowed)
         throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end this session')
       await deps.sessions.kill(id, login.principal, reason)
     })
@@ -35,44 +37,36 @@ export const sessionRoutes =
 
 /** What this person may see. */
 async function listVisible(
-  { store, mayEnd: approves }: SessionRoutesDeps,
+  { store, mayEnd: approvesFor }: SessionRoutesDeps,
   login: Login,
   query: SessionQuery,
 ): Promise<ListPage<SessionView>> {
   // Many sessions are of few grants.
   const known = new Map<string, Promise<boolean>>()
-  const approvesOnce = (_: Login, grantId: string) => {
-    const found = known.get(grantId) ?? approves(login, grantId)
+  const approves = approvesFor(login)
+  const approvesOnce = (grantId: string) => {
+    const found = known.get(grantId) ?? approves(grantId)
     known.set(grantId, found)
     return found
   }
-  const seesAll = isSelf(login, query) || login.roles.includes('auditor') || login.roles.includes('admin')
+  const seesAll = query.principalId === login.principal.id || isOverseer(login)
   return await readPage<SessionRow, SessionView>(
     {
       read: (cursor, limit) => store.list(query, cursor, limit),
       cursorOf: ({ id }) => id,
-      choose: async (row) =>
-        seesAll || (await maySee({ mayEnd: approvesOnce }, login, row)) ? () => present(row) : undefined,
+      choose: async (row) => (seesAll || (await mayEnd(login, row, approvesOnce)) ? () => present(row) : undefined),
       ...(seesAll ? { count: (most) => store.count(query, most) } : {}),
     },
     query,
   )
 }
 
-function isSelf({ principal }: Login, { principalId }: SessionQuery): boolean {
-  return principalId === principal.id
-}
-
-type MayEnd = Pick<SessionRoutesDeps, 'mayEnd'>
-
-async function maySee(deps: MayEnd, login: Login, row: SessionRow): Promise<boolean> {
-  return login.roles.includes('auditor') || (await mayEnd(deps, login, row))
-}
-
-async function mayEnd(deps: MayEnd, login: Login, row: SessionRow): Promise<boolean> {
-  return (
-    row.principal_id === login.principal.id || login.roles.includes('admin') || (await deps.mayEnd(login, row.grant_id))
-  )
+async function mayEnd(
+  login: Login,
+  row: SessionRow,
+  approves: (grantId: string) => Promise<boolean>,
+): Promise<boolean> {
+  return row.principal_id === login.principal.id || login.roles.includes('admin') || (await approves(row.grant_id))
 }
 
 function present(row: SessionRow): SessionView {

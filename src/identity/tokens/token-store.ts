@@ -32,11 +32,6 @@ export function createTokenStore(db: Db, keyring: Macs) {
   return {
     apiToken: async (id: string) => genuineApi(await api().where('id', '=', id).executeTakeFirst()),
     connectToken: async (id: string) => genuineConnect(await connect().where('id', '=', id).executeTakeFirst()),
-    /** All of them, by their ids; at most 1,000 after `after`. */
-    apiTokens: async (after = '') =>
-      (await api().where('id', '>', after).orderBy('id').limit(1000).execute()).filter(genuineApi),
-    connectTokens: async (after = '') =>
-      (await connect().where('id', '>', after).orderBy('id').limit(1000).execute()).filter(genuineConnect),
     /** Newest first. @param of in this person's name, or made by them; null: all */
     listApiTokens: async (query: ListQuery, of: string | null, cursor: string | undefined, limit: number) => {
       let select = api().where(matching(query, { at: 'created_at', principal: ['principal_id', 'created_by'] }))
