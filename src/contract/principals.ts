@@ -67,10 +67,11 @@ export const principalRoutes = {
     answer: { 200: object({ principal: PrincipalView }) },
   },
   'GET /api/v1/service-accounts': {
-    summary: 'The service accounts that the caller answers for',
+    summary: 'The service accounts that the caller answers for, in the order of their ids',
     access: 'user',
     scope: 'read',
-    answer: { 200: object({ serviceAccounts: list(PrincipalView) }) },
+    query: object(paging),
+    answer: { 200: listOf('serviceAccounts', PrincipalView) },
   },
   'POST /api/v1/service-accounts/:id/accept': {
     summary: 'Agrees to one’s own service account: it acts with what both hold',

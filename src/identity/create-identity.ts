@@ -38,8 +38,8 @@ export interface Identity extends IdentityService {
   lock(login: Login, reference: string, why: string): Promise<Principal>
   unlock(login: Login, reference: string, why: string): Promise<Principal>
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
-  /** Those that this person answers for. */
-  serviceAccounts(login: Login): Promise<Principal[]>
+  /** Those that this person answers for, in the order of ids. */
+  serviceAccounts(login: Login, query: ListQuery): Promise<ListPage<Principal>>
   /** Agrees to one's own service account, or no longer. @throws BrokerError NOT_FOUND */
   acceptServiceAccount(login: Login, reference: string): Promise<Principal>
   withdrawServiceAccount(login: Login, reference: string): Promise<Principal>
@@ -94,17 +94,21 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     sweep: async () => {
       await Promise.all([sweeping(), probing()])
     },
-    principals: (query) =>
-      core.directory.page(query, async (principal, seenAt) => ({
+    principals: async (query) => {
+      const page = await core.directory.page(query)
+      const ids = page.items.map(({ id }) => id)
+      const unprobed = await logins.store.countUnprobed(ids, deps.clock.now())
+      const items = page.items.map((principal) => ({
         ...principal,
         roles: rolesOf(principal, deps.config),
-        seenAt,
-        unprobedLogins: await logins.store.countUnprobed(principal.id, deps.clock.now()),
-      })),
+        unprobedLogins: unprobed.get(principal.id) ?? 0,
+      }))
+      return { ...page, items }
+    },
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),
     createServiceAccount: (login, ask) => createServiceAccount(core, login, ask),
-    serviceAccounts: (login) => core.directory.ownedBy(login.principal.id),
+    serviceAccounts: (login, query) => core.directory.page({ ...query, ownerId: login.principal.id }),
     acceptServiceAccount: (login, reference) => acceptServiceAccount(core, login, reference),
     withdrawServiceAccount: (login, reference) => withdrawServiceAccount(core, login, reference),
   }

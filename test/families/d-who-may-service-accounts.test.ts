@@ -28,8 +28,8 @@ t.test('D2: an account in groups that its owner is not in is refused, and says w
 t.test('D2: it acts once its owner agrees, by an act of theirs, which is audited first', async (t) => {
   const { setup, identity, alice, dave, robot, signIn } = await withRobot(t)
   t.equal(robot.active, false)
-  t.match(await identity.serviceAccounts(alice), [{ id: robot.id, active: false }])
-  t.same(await identity.serviceAccounts(dave), [])
+  t.match((await identity.serviceAccounts(alice, {})).items, [{ id: robot.id, active: false }])
+  t.same((await identity.serviceAccounts(dave, {})).items, [])
   await t.rejects(identity.apiTokens.create(alice, forRobot), { code: 'PRINCIPAL_INACTIVE', hint: /accept robot/ })
   await t.rejects(identity.acceptServiceAccount(dave, 'robot'), { code: 'NOT_FOUND' }, 'not even an admin')
   const own = await identity.apiTokens.create(alice, { name: 'x', scopes: ['request'], durationMs: hour })
@@ -61,6 +61,20 @@ t.test('D2: only the owner makes tokens for it; an older token of another person
   await t.rejects(signIn(token), { code: 'TOKEN_INVALID' })
   t.equal(await identity.credential({ kind: 'api-token', id: view.id }), undefined)
 })
+
+t.test(
+  'D2: its owner alone finds it, by its id or its name; another’s and what no account is called look the same',
+  async (t) => {
+    const { identity, alice, dave, robot } = await withRobot(t)
+    for (const reference of ['robot', robot.id])
+      t.match(await identity.acceptServiceAccount(alice, reference), { id: robot.id, active: true })
+    const unknown = ['robots', 'prn_none', alice.principal.id, '', 'r'.repeat(320), `prn_${'0'.repeat(316)}`]
+    for (const reference of unknown)
+      await t.rejects(identity.acceptServiceAccount(alice, reference), { code: 'NOT_FOUND' }, reference)
+    for (const reference of ['robot', robot.id])
+      await t.rejects(identity.withdrawServiceAccount(dave, reference), { code: 'NOT_FOUND' }, reference)
+  },
+)
 
 t.test('D2: it is in no group that its owner has left, and grants are judged again', async (t) => {
   const { setup, identity, alice, robot } = await withRobot(t, ['engineering', 'finance'])

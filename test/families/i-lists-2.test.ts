@@ -6,8 +6,10 @@ import { recordingRoutes } from '../../src/http/routes/recordings.ts'
 import { sessionRoutes } from '../../src/http/routes/sessions.ts'
 import { createSessionStore, type SessionRow } from '../../src/sessions/session-store.ts'
 import { newId } from '../../src/store/ids.ts'
+import { startFakeBroker } from '../proxy/local/fake-broker.ts'
 import { ledgerId, ordersId } from '../src/access/access-setup.ts'
 import { openAudit } from '../src/audit/start-audit.ts'
+import { openTerminal } from '../src/cli/run-cli.ts'
 import { type AccessAppDeps, startAccessApp } from '../src/http/access-app.ts'
 import { hour, startedAt, startIdentity } from '../src/identity/identity-setup.ts'
 
@@ -188,4 +190,30 @@ t.test('I1: tokens and people are paged, counted and filtered alike', async (t) 
     total: 1,
   })
   t.equal((await identity.principals({ until: startedAt })).total, 0)
+})
+
+t.test('I1: service accounts are paged and counted: their owner’s alone', async (t) => {
+  const { identity, begin } = await startIdentity(t)
+  const dave = (await begin('dave')).login
+  const alice = (await begin('alice')).login
+  const ids: string[] = []
+  for (let i = 0; i < 5; i++) ids.push((await identity.createServiceAccount(dave, { name: `robot-${i}` })).id)
+  await identity.createServiceAccount(dave, { name: 'hers', owner: 'alice' })
+  ids.sort()
+  const first = await identity.serviceAccounts(dave, { limit: 2 })
+  t.match(first, { items: [{ id: ids[0] }, { id: ids[1] }], next: ids[1], total: 5, capped: false })
+  const rest = await identity.serviceAccounts(dave, { limit: 1000, cursor: ids[1] ?? '' })
+  t.match(rest, { items: { length: 3 }, next: null, total: 5, capped: false })
+  t.match(await identity.serviceAccounts(alice, {}), { items: [{ name: 'hers' }], next: null, total: 1 })
+})
+
+t.test('I1: service accounts that are left out are spoken of on the command line', async (t) => {
+  const broker = await startFakeBroker(t)
+  const account = { id: 'prn_1', name: 'robot', groups: ['engineering'], active: true }
+  broker.routes.set('GET /api/v1/service-accounts', () => {
+    return { status: 200, body: { items: [account, account], next: account.id, total: 7, capped: false } }
+  })
+  const terminal = openTerminal(t, null, { SALLYPORT_SERVER: broker.url, SALLYPORT_TOKEN: 'x' })
+  const ran = await terminal.run('service-accounts', 'ls', '--limit', '2')
+  t.match(ran, { code: 0, stdout: /robot +prn_1 +engineering +accepted/, stderr: /^showing 2 of 7; / })
 })

@@ -1,4 +1,6 @@
+import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
+import { type ListOptions, listOptions, printList } from '../lists.ts'
 import { printJson, printLine, printTable } from '../output.ts'
 
 export const registerServiceAccounts: Register = (program) => {
@@ -9,21 +11,20 @@ export const registerServiceAccounts: Register = (program) => {
     const { openApiClient } = await import('../login/login-store.ts')
     return openApiClient(program.opts())
   }
-  accounts
-    .command('ls')
-    .description('list the service accounts that you own')
-    .option('--json', 'print JSON')
-    .action(async (options: { json?: boolean }) => {
-      const found = await (await client()).call('GET /api/v1/service-accounts', {})
-      if (options.json) return printJson(found)
-      const rows = found.serviceAccounts.map(({ id, name, groups, active }) => [
-        name,
-        id,
-        groups.join(', ') || '-',
-        active ? 'accepted' : 'not accepted',
-      ])
-      printTable(['NAME', 'ID', 'GROUPS', 'STATE'], rows, 'you own no service accounts')
-    })
+  listOptions(accounts.command('ls').description('list the service accounts that you own'), {}).action(
+    async (options: ListOptions) => {
+      const found = await readList(await client(), 'GET /api/v1/service-accounts', {}, options)
+      printList(found, options, (items) => {
+        const rows = items.map(({ id, name, groups, active }) => [
+          name,
+          id,
+          groups.join(', ') || '-',
+          active ? 'accepted' : 'not accepted',
+        ])
+        printTable(['NAME', 'ID', 'GROUPS', 'STATE'], rows, 'you own no service accounts')
+      })
+    },
+  )
   accounts
     .command('create <name>')
     .description('create a service account (admin); it acts once its owner has accepted it')

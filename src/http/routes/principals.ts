@@ -16,9 +16,9 @@ export const administrationRoutes =
         principal: await identity[verb](login, params.id, reason),
       }))
     }
-    route(app, 'GET /api/v1/service-accounts', async ({ login }) => ({
-      serviceAccounts: await identity.serviceAccounts(login),
-    }))
+    route(app, 'GET /api/v1/service-accounts', async ({ login, query }) =>
+      toAnswer('serviceAccounts', await identity.serviceAccounts(login, query)),
+    )
     route(app, 'POST /api/v1/service-accounts/:id/accept', async ({ login, params }) => ({
       principal: await identity.acceptServiceAccount(login, params.id),
     }))

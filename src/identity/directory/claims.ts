@@ -21,12 +21,16 @@ const longestEmail = 320
 
 /** The same person always has the same id, also when the row was lost. */
 export function principalId(issuer: string, subject: string): string {
-  if (issuer === '' || subject === '' || subject.length > 255)
+  if (issuer === '' || !isUsableSubject(subject))
     throw new BrokerError('LOGIN_FAILED', 'the identity provider sent no usable subject')
   const digest = createHash('sha256')
     .update(JSON.stringify([issuer, subject]))
     .digest()
   return `prn_${encodeBase32(digest.subarray(0, 16))}`
+}
+
+export function isUsableSubject(subject: string): boolean {
+  return subject !== '' && subject.length <= 255
 }
 
 /** What is too long or malformed is left out: a label less, and never more access. */

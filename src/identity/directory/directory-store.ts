@@ -1,3 +1,4 @@
+import { type SqlBool, sql } from 'kysely'
 import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
@@ -5,10 +6,19 @@ import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
 
+export interface DirectoryQuery extends ListQuery {
+  /** Only the service accounts of this person. */
+  readonly ownerId?: string
+}
+
 const columns = { at: 'seen_at', principal: ['id'] }
 
 export function createDirectoryStore(db: Db, keyring: Macs) {
   const all = () => db.selectFrom('principals').selectAll()
+  const matches = ({ ownerId, ...query }: DirectoryQuery) => {
+    const found = matching(query, columns)
+    return ownerId === undefined ? found : sql<SqlBool>`${found} and owner_id = ${ownerId}`
+  }
   return {
     row: (id: string) => all().where('id', '=', id).executeTakeFirst(),
     withEmail: (key: string) => all().where('email_key', '=', key).where('email_verified', '=', 1).limit(100).execute(),
@@ -18,12 +28,12 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
         .limit(100)
         .execute(),
     ownedBy: (id: string) => all().where('owner_id', '=', id).execute(),
-    page: (query: ListQuery, cursor: string | undefined, limit: number) => {
-      const select = all().where(matching(query, columns)).orderBy('id').limit(limit)
+    page: (query: DirectoryQuery, cursor: string | undefined, limit: number) => {
+      const select = all().where(matches(query)).orderBy('id').limit(limit)
       return (cursor === undefined ? select : select.where('id', '>', cursor)).execute()
     },
-    count: (query: ListQuery, most: number) =>
-      countRows(db, db.selectFrom('principals').select('id').where(matching(query, columns)).limit(most)),
+    count: (query: DirectoryQuery, most: number) =>
+      countRows(db, db.selectFrom('principals').select('id').where(matches(query)).limit(most)),
     isSubjectTaken: async (issuer: string, subject: string) =>
       (await db
         .selectFrom('principals')

@@ -1,12 +1,12 @@
 import { BrokerError, type EndReason } from '../../../proxy/session.ts'
-import { type ListPage, type ListQuery, readPage } from '../../store/lists.ts'
+import { type ListPage, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import { emailKey, looksLikeEmail, shownName } from '../names.ts'
 import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
-import { createDirectoryStore, type DirectoryStore } from './directory-store.ts'
+import { createDirectoryStore, type DirectoryQuery, type DirectoryStore } from './directory-store.ts'
 
 type PrincipalRow = Row<'principals'>
 type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | 'logger' | 'changes'> & {
@@ -48,13 +48,13 @@ export class Directory {
   }
 
   /** In the order of ids. */
-  async page<T>(query: ListQuery, show: (principal: Principal, seenAt: number) => Promise<T>): Promise<ListPage<T>> {
-    return await readPage<PrincipalRow, T>(
+  async page(query: DirectoryQuery): Promise<ListPage<Principal & { readonly seenAt: number }>> {
+    return await readPage<PrincipalRow, Principal & { readonly seenAt: number }>(
       {
         read: (cursor, limit) => this.#store.page(query, cursor, limit),
         cursorOf: ({ id }) => id,
         choose: async (row) =>
-          this.#isGenuine(row) ? async () => show(await this.#toPrincipal(row), row.seen_at) : undefined,
+          this.#isGenuine(row) ? async () => ({ ...(await this.#toPrincipal(row)), seenAt: row.seen_at }) : undefined,
         count: (most) => this.#store.count(query, most),
       },
       query,
@@ -70,11 +70,6 @@ export class Directory {
   /** The audit log knows who made this service account. */
   noteMaker(id: string, makerId: string): void {
     this.#makers.set(id, makerId)
-  }
-
-  /** The service accounts that this person answers for. */
-  ownedBy(id: string): Promise<Principal[]> {
-    return this.#genuine(this.#store.ownedBy(id))
   }
 
   isSubjectTaken(issuer: string, subject: string): Promise<boolean> {

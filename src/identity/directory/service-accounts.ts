@@ -2,7 +2,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
-import { isUsableGroup, mostGroups, principalId, readGroups } from './claims.ts'
+import { isUsableGroup, isUsableSubject, mostGroups, principalId, readGroups } from './claims.ts'
 
 /** Service accounts are known by the broker itself, not by a provider. */
 export const serviceIssuer = 'urn:sallyport:service-accounts'
@@ -102,10 +102,12 @@ export async function withdrawServiceAccount(core: Core, login: Login, reference
 /** By id or name. @throws BrokerError NOT_FOUND also for another's */
 export async function findOwn(core: Core, login: Login, reference: string): Promise<Principal> {
   admit({ door: 'api-token', by: login })
-  const own = await core.directory.ownedBy(login.principal.id)
-  const found = own.find(({ id, subject }) => id === reference || subject === reference)
-  if (!found) throw new BrokerError('NOT_FOUND', `you own no service account ${reference}`)
-  return found
+  const named = isUsableSubject(reference) ? [principalId(serviceIssuer, reference)] : []
+  for (const id of reference.startsWith('prn_') ? [reference, ...named] : named) {
+    const found = await core.directory.principal(id)
+    if (found?.ownerId === login.principal.id) return found
+  }
+  throw new BrokerError('NOT_FOUND', `you own no service account ${reference}`)
 }
 
 /** Its owner can create tokens for it, so its groups must not give a role that the owner may not have. */

@@ -1,4 +1,3 @@
-import { countRows } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
 import { isSigned, type Row, signRow, type Unsigned } from '../signed-rows.ts'
@@ -25,18 +24,19 @@ export function createLoginStore(db: Db, keyring: Macs) {
     },
     toProbe: async (now: number) =>
       (await all().where('probe_at', '<=', now).orderBy('probe_at').limit(mostAtOnce).execute()).filter(genuine),
-    /** How many of the person's logins cannot be probed. */
-    countUnprobed: (id: string, now: number) =>
-      countRows(
-        db,
-        db
-          .selectFrom('logins')
-          .select('id')
-          .where('principal_id', '=', id)
-          .where('refresh_token', 'is', null)
-          .where('expires_at', '>', now)
-          .limit(mostAtOnce),
-      ),
+    /** How many logins of these people cannot be probed; those who have none are left out. */
+    countUnprobed: async (ids: readonly string[], now: number) => {
+      if (ids.length === 0) return new Map<string, number>()
+      const counts = await db
+        .selectFrom('logins')
+        .select(({ fn }) => ['principal_id', fn.countAll<number | bigint>().as('n')])
+        .where('principal_id', 'in', ids)
+        .where('refresh_token', 'is', null)
+        .where('expires_at', '>', now)
+        .groupBy('principal_id')
+        .execute()
+      return new Map(counts.map(({ principal_id: id, n }) => [id, Math.min(Number(n), mostAtOnce)]))
+    },
     insert: async (row: Unsigned<'logins'>) => {
       await db
         .insertInto('logins')

@@ -7,6 +7,7 @@ import * as audit from './0004-audit.ts'
 import * as roleCredentials from './0005-role-credentials.ts'
 import * as auditHeadMac from './0006-audit-head-mac.ts'
 import * as signedSessions from './0007-signed-sessions.ts'
+import * as owners from './0008-owners.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -18,4 +19,5 @@ export const migrations: Record<string, Migration> = {
   '0005-role-credentials': roleCredentials,
   '0006-audit-head-mac': auditHeadMac,
   '0007-signed-sessions': signedSessions,
+  '0008-owners': owners,
 }

@@ -158,6 +158,12 @@ t.test('administration is for admins; a token may lock, and only a person unlock
     status: 201,
     body: { principal: { kind: 'service', ownerId: dave.login.principal.id } },
   })
+  const { body: owned } = await call(dave.secret, 'GET', '/api/v1/service-accounts?limit=1')
+  const { items, serviceAccounts } = owned as Record<string, Record<string, unknown>[]>
+  t.match(owned, { items: [{ name: 'robot' }], next: null, total: 1, capped: false })
+  t.same(serviceAccounts, items, 'under the name that they had before')
+  const shown = ['active', 'email', 'groups', 'id', 'kind', 'lockedAt', 'name', 'ownerId']
+  t.same(Object.keys(items?.[0] ?? {}).sort(), shown)
   const made = await call(dave.secret, 'POST', '/api/v1/tokens', {
     name: 'pager',
     scopes: ['admin'],

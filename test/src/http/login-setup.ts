@@ -257,7 +257,7 @@ function administration(calls: unknown[][]): Administration {
       return named(reference)
     },
     createServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
-    serviceAccounts: async () => [],
+    serviceAccounts: async () => pageOf([]),
     acceptServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
     withdrawServiceAccount: () => Promise.reject(new BrokerError('INTERNAL')),
   }
