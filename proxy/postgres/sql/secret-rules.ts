@@ -19,7 +19,7 @@ const prefixes = words('explain analyze verbose')
 const openings = words('begin then else loop')
 const roleWords = words('role user group')
 /** `PASSWORD` behind one of these is a role's name. */
-const beforeNames = words('role user group admin in ,')
+const beforeNames = words('role user group admin ,')
 const roleOptions = words(
   '; superuser nosuperuser createdb nocreatedb createrole nocreaterole inherit noinherit login nologin replication noreplication bypassrls nobypassrls connection encrypted unencrypted password valid in role admin user group sysid set reset rename',
 )
@@ -45,6 +45,8 @@ export class SecretRules implements TokenSink {
   #isStart = true
   #kind: '' | 'new' | 'prepare' | 'role' | 'options' | 'subscription' | 'update' | 'other' = ''
   #hasName = false
+  /** `USER MAPPING`, unless a user has that name. */
+  #maybeMapping = false
   #isSet = false
   readonly #calls = new Calls()
   #optionsDepth = -1
@@ -93,9 +95,10 @@ export class SecretRules implements TokenSink {
     if (awaited === 'role' && keyword !== 'null') this.#garbage(from)
     if (this.#mustEnd && !roleOptions.has(keyword)) this.#garbage(from)
     this.#mustEnd = false
+    const isName = this.#kind === 'role' && beforeNames.has(this.#previous)
     if (this.#isStart) this.#begin(isQuoted ? '' : keyword)
     else if (this.#kind !== 'other') this.#within(keyword)
-    this.#push(keyword || '?')
+    this.#push(isName ? '?' : keyword || '?')
     if (this.#level > 0 && openings.has(keyword)) this.#isStart = true
   }
 
@@ -265,9 +268,10 @@ export class SecretRules implements TokenSink {
 
   #inRole(keyword: string): void {
     if (!this.#hasName) {
-      if (keyword === 'mapping') this.#kind = 'options'
       this.#hasName = true
-    } else if (keyword === 'set' || keyword === 'reset') this.#kind = 'other'
+      this.#maybeMapping = keyword === 'mapping'
+    } else if (this.#maybeMapping && (keyword === 'for' || keyword === 'if')) this.#kind = 'options'
+    else if (keyword === 'set' || keyword === 'reset') this.#kind = 'other'
     else if (keyword === 'password' && !beforeNames.has(this.#previous)) this.#awaits = 'role'
   }
 

@@ -2,7 +2,7 @@
 
 const keywords = [
   ...['alter', 'create', 'import', 'update', 'begin', 'then', 'else', 'loop', 'declare', 'do'],
-  ...['role', 'user', 'group', 'mapping', 'server', 'foreign', 'subscription', 'connection', 'options'],
+  ...['role', 'user', 'group', 'mapping', 'for', 'server', 'foreign', 'subscription', 'connection', 'options'],
   ...[
     'set',
     'reset',
