@@ -128,7 +128,7 @@ async function run<Client extends SignedInClient>(
       converse: connected.converse,
       leaseToEnd: () => host.leaseToEnd(permit),
     })
-    begun = connected.begin((from) => cancelRunning(parts, relay, target, permit, from))
+    begun = connected.begin(cancels(parts, relay, target, permit))
     await host.started(permit, detail)
     client.stream.write(begun.greeting)
     return await relay.run()
@@ -193,19 +193,31 @@ function failedToOpen<Client extends SignedInClient>(
   return { ...nothing, reason: 'open-failed', error }
 }
 
-/** A cancel that arrives while nothing runs would hit the next statement. @returns whether it may come from there */
-async function cancelRunning(
+/**
+ * Cancels of one session, one at a time: what is asked while one is on its way shares the next, so that a client cannot have the target
+ * dialled without limit. One that arrives while nothing runs would hit the next statement.
+ * @returns answers whether a cancel may come from there
+ */
+function cancels(
   { host, onError }: Parts,
   relay: Relay,
   target: Target,
-  permit: SessionPermit,
-  from: ClientOrigin,
-): Promise<boolean> {
-  if (!(await host.doorman.mayCancel(permit.sessionId, from))) return false
-  if (!relay.isBusy) return true
-  host.doorman.cancelled(permit.sessionId, from)
-  await target.cancel().catch((error: unknown) => onError(error, permit.sessionId))
-  return true
+  { sessionId }: SessionPermit,
+): (from: ClientOrigin) => Promise<boolean> {
+  let last = Promise.resolve()
+  let next: Promise<void> | undefined
+  const send = async (from: ClientOrigin): Promise<void> => {
+    next = undefined
+    if (!relay.isBusy) return
+    host.doorman.cancelled(sessionId, from)
+    await target.cancel()
+  }
+  return async (from) => {
+    if (!(await host.doorman.mayCancel(sessionId, from))) return false
+    next ??= last = last.then(() => send(from)).catch((error: unknown) => onError(error, sessionId))
+    await next
+    return true
+  }
 }
 
 /** Waits until the client's last bytes are flushed or it has disconnected; the farewell has a deadline of its own. */

@@ -1,7 +1,7 @@
 /**
  * A protocol that exists nowhere, as small as one can be: a client signs in with `TOKEN\n`, then each line goes to the target,
  * and the target's line comes back. The lease's secret is the first line that a target hears, `ready` what it answers. The client leaves
- * with `quit`, the server with `bye`. What is wrong is told as `error CODE TEXT`, a cut as `cut REASON TEXT`.
+ * with `quit`, the server with `bye`; any cancel is for the session that began last. What is wrong is told as `error CODE TEXT`, a cut as `cut REASON TEXT`.
  */
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
@@ -23,6 +23,10 @@ export interface EchoRules {
   readonly maxLines: number
 }
 
+interface Newest {
+  cancel?: Parameters<Connected['begin']>[0]
+}
+
 const mostLineBytes = 64 * 1024
 const newline = 0x0a
 
@@ -32,10 +36,19 @@ const words: Words = {
 }
 
 export function createEcho(parts: ProtocolParts): Protocol {
+  const newest: Newest = {}
+  parts.host.onCancel('echo', async ({ origin }) => (await newest.cancel?.(origin)) ?? false)
   const engine: Engine<SignedInClient> = {
     protocol: 'echo',
     words,
-    connect: (_client, permit, lease) => connect(parts, permit, lease),
+    connect: async (_client, permit, lease) => {
+      const connected = await connect(parts, permit, lease)
+      const begin: Connected['begin'] = (cancel) => {
+        newest.cancel = cancel
+        return connected.begin(cancel)
+      }
+      return { ...connected, begin }
+    },
   }
   const serve = async (
     stream: Duplex,
