@@ -128,7 +128,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       engineOf: () => null,
       leaseAtHand: () => null,
       lease: async () => Promise.reject(new Error('unused')),
-      leaseToEnd: async () => Promise.reject(new Error('unused')),
+      leaseToEnd: async ({ facts }) => ({ user: 'ro', secret: facts.sessionId, expiresAt: facts.endsAt }),
     },
     changes,
     limits: {

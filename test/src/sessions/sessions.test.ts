@@ -111,6 +111,22 @@ t.test('kill ends one session, says who did it, and is audited after it took eff
   await t.rejects(sessions.kill('ses_nope', { id: 'prn_2', name: 'bob' }, ''), { code: 'NOT_FOUND' })
 })
 
+t.test('a credential for ending is given once for each session, and not once it has ended', async (t) => {
+  const { host, changes } = await startSessions(t)
+  const [permit, other] = [await host.open(ask), await host.open(ask)]
+  changes.publish({ what: 'grant', id: 'grt_1', reason: 'grant-revoked', text: 'because', decidedAt: start })
+  t.match(await host.leaseToEnd(permit), { secret: permit.sessionId }, 'although its grant is over')
+  await t.rejects(host.leaseToEnd(permit), { code: 'INTERNAL', message: /is being ended already/ })
+  t.match(await host.leaseToEnd(other), { secret: other.sessionId })
+  for (const one of [permit, other]) {
+    await host.end(one, { reason: 'grant-revoked', bytesUp: 0, bytesDown: 0 })
+    await t.rejects(host.leaseToEnd(one), { code: 'INTERNAL' })
+  }
+  const third = await host.open(ask)
+  await host.end(third, { reason: 'client-closed', bytesUp: 0, bytesDown: 0 })
+  await t.rejects(host.leaseToEnd(third), { code: 'INTERNAL' }, 'it never asked')
+})
+
 t.test('a session ends with its grant, by timer', async (t) => {
   const { host, state } = await startSessions(t)
   state.answer = allowed(start + 30)
