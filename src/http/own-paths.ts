@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { routes } from '../contract/routes.ts'
 
 /** Paths that are served ahead of the API: no body is parsed, no websocket accepted, no limit of the API applies. */
 export interface OwnPath {
@@ -9,9 +10,18 @@ export interface OwnPath {
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
 }
 
-/** Whether to leave HTTP for what a client offers. Any other offer, as `h2c`, is ignored, which RFC 9110 lets a server do. */
-export function isUpgrade({ url, headers }: IncomingMessage, paths: readonly OwnPath[]): boolean {
-  return isWebsocketOffer(headers.upgrade) || findOwnPath(paths, url)?.upgrade !== undefined
+/** What the paths of websockets begin with. */
+const websocketPaths = Object.entries(routes)
+  .filter(([, { answer }]) => Object.values(answer).includes('websocket'))
+  .map(([key]) => key.slice('GET '.length).replace(/:.*/, ''))
+
+/**
+ * Whether to leave HTTP for what a client offers. Any other offer, as `h2c` or a websocket where there is none, is ignored, which
+ * RFC 9110 lets a server do.
+ */
+export function isUpgrade({ url = '', headers }: IncomingMessage, paths: readonly OwnPath[]): boolean {
+  const isWebsocket = isWebsocketOffer(headers.upgrade) && websocketPaths.some((path) => url.startsWith(path))
+  return isWebsocket || findOwnPath(paths, url)?.upgrade !== undefined
 }
 
 /** @param upgrade the header: names of protocols, perhaps with versions */

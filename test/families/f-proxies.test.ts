@@ -40,12 +40,16 @@ async function startApp(t: Test, trustedProxies: readonly string[] = ['127.0.0.1
   t.teardown(() => app.close())
   await app.listen({ host: '127.0.0.1', port: 0 })
   const { port } = app.server.address() as AddressInfo
-  const get = (headers: Record<string, string>) =>
+  const get = (headers: Record<string, string>, path = '/healthz') =>
     new Promise<number>((resolve, reject) =>
-      request({ port, path: '/healthz', headers }, (response: IncomingMessage) => {
+      request({ port, path, headers }, (response: IncomingMessage) => {
         response.resume()
         resolve(response.statusCode ?? 0)
       })
+        .once('upgrade', ({ statusCode = 0 }, socket) => {
+          socket.destroy()
+          resolve(statusCode)
+        })
         .once('error', reject)
         .end(),
     )
@@ -100,6 +104,19 @@ t.test('F11: an offer of h2c is ignored on a plain route, as Java and curl make 
     403,
     'it is authenticated as ever',
   )
+})
+
+t.test('F11: an offer of a websocket is ignored where there is none: nobody keeps a connection by it', async (t) => {
+  const { get } = await startApp(t)
+  const offer = {
+    connection: 'Upgrade',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  }
+  for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket'])
+    t.equal(await get({ ...offer, upgrade }), 200, upgrade)
+  t.equal(await get({ ...offer, upgrade: 'websocket', cookie: 'sallyport=x' }), 403, 'it is authenticated as ever')
+  t.equal(await get({ ...offer, upgrade: 'websocket' }, '/nowhere'), 404)
 })
 
 t.test('F11: an offer of a websocket is one in any case, beside others, and with a version', (t) => {

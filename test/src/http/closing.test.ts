@@ -19,7 +19,7 @@ async function start() {
     routes: [
       async (part) => {
         const config = { access: 'public' } as const
-        part.get('/websocket', { config, websocket: true }, () => {})
+        part.get('/api/v1/connect/x', { config, websocket: true }, () => {})
         part.get('/endless', { config }, (_request, reply) => {
           const lines = new Readable({ read: () => {} })
           lines.push('\n')
@@ -35,7 +35,7 @@ async function start() {
 
 const clients = {
   'a websocket that does not answer the close': async (port: number) => {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}/websocket`)
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/api/v1/connect/x`)
     socket.on('error', () => {})
     const upgraded = once(socket, 'upgrade')
     await once(socket, 'open')
