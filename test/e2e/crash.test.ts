@@ -3,7 +3,7 @@ import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { quietFor } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
-import { issueToken, openDatabase } from './database-client.ts'
+import { type DatabaseClient, issueToken, openDatabase } from './database-client.ts'
 
 interface Event {
   readonly type: string
@@ -91,8 +91,7 @@ function startWork() {
       // the daemon is gone: everything before was acknowledged
     }
   }
-  const query = async () => {
-    const { client, sessionId } = await openDatabase(company)
+  const query = async ({ client, sessionId }: DatabaseClient) => {
     acknowledged.sessions.push(sessionId)
     open.add(sessionId)
     await untilLost(() => client.query('select id, status from orders where id = $1', [busy]))
@@ -105,8 +104,10 @@ function startWork() {
   const takeToken = async () => {
     acknowledged.tokens.push((await issueToken(company)).id)
   }
-  const ended = Promise.all([query(), query(), query(), untilLost(comeAndGo), untilLost(takeToken)])
-  return { open, isBusy, ended }
+  const opened = [1, 2, 3].map(() => openDatabase(company))
+  const queries = opened.map(async (database) => await query(await database))
+  const ended = Promise.all([...queries, untilLost(comeAndGo), untilLost(takeToken)])
+  return { open, isBusy: Promise.all([isBusy, ...opened]), ended }
 }
 
 async function subjects(company: Company, type: string, field: string): Promise<Set<unknown>> {

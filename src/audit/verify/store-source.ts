@@ -1,5 +1,5 @@
 import type { Db } from '../../store/store.ts'
-import type { AuditStore } from '../audit-store.ts'
+import type { AuditStore, Head } from '../audit-store.ts'
 import { storedCheckpoints, storedEvents } from '../stored-pages.ts'
 import type { Problem } from './problem.ts'
 import type { AuditSource } from './verify.ts'
@@ -9,13 +9,23 @@ export function storeSource(
   store: Pick<AuditStore, 'checkpoints' | 'page' | 'head' | 'subjects'>,
   db: Db,
 ): AuditSource {
+  let head: Promise<Head> | undefined
   return {
     async *checkpoints() {
       for await (const rows of storedCheckpoints(store)) yield* rows
     },
-    events: () => storedEvents(store),
+    /** Up to the head as it is when they have been read: it moves on with the events that are written meanwhile. */
+    async *events() {
+      let last = 0
+      for await (const rows of storedEvents(store)) {
+        yield rows
+        last = rows.at(-1)?.seq ?? last
+      }
+      head = store.head()
+      yield* storedEvents(store, (await head).seq, last)
+    },
     installation: async () => (await store.head()).installation,
-    head: () => store.head(),
+    head: async () => await (head ?? store.head()),
     subjects: (fromSeq, toSeq) => store.subjects(fromSeq, toSeq),
     problems: () => findStrays(db),
   }
