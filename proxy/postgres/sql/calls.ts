@@ -34,7 +34,7 @@ export class Calls {
   /** @param name the word before the parenthesis */
   open(name: string): void {
     this.depth += 1
-    const matters = name === 'format' || name.startsWith('dblink') || name.startsWith('quote_')
+    const matters = name === 'format' || /^(?:dblink|quote_|concat)/.test(name)
     if (matters && this.#calls.length < mostCalls) this.#calls.push({ name, depth: this.depth, argument: 0 })
   }
 
@@ -53,12 +53,19 @@ export class Calls {
     const call = this.#here
     if (call?.name === 'format') return call.format?.slots.get(call.argument)
     const outer = this.#calls.at(-2)
-    return this.isQuoting && outer?.name === 'format' && outer.format?.slots.has(outer.argument) ? 'L' : undefined
+    return (this.isQuoting || this.isConcat) && outer?.name === 'format' && outer.format?.slots.has(outer.argument)
+      ? 'L'
+      : undefined
   }
 
   /** `quote_literal(…)` and its sister. */
   get isQuoting(): boolean {
     return this.#here?.name.startsWith('quote_') === true
+  }
+
+  /** The arguments here are joined to one text. */
+  get isConcat(): boolean {
+    return this.#here?.name.startsWith('concat') === true
   }
 
   /** The argument here is a connection string; what dblink runs is not. */

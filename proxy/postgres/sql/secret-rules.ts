@@ -1,6 +1,9 @@
+import { Assignments } from './assignments.ts'
 import { addSlot, Calls, type Format } from './calls.ts'
+import { Chain } from './chain.ts'
 import { Keywords } from './connection-strings.ts'
 import { type Counter, Lexer, type TokenSink } from './lexer.ts'
+import { beforeNames, openings, prefixes, roleOptions, roleWords, secretNames, statementsOf } from './vocabulary.ts'
 
 /** What all levels of one text share. */
 export interface Root extends Counter {
@@ -11,22 +14,6 @@ export interface Root extends Counter {
 
 /** Literals within literals that are read as SQL; deeper ones are shown as they are. */
 const deepest = 3
-
-const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
-const statementsOf = words('create alter import')
-const prefixes = words('explain analyze verbose')
-/** Words of PL/pgSQL after which a statement begins. */
-const openings = words('begin then else loop')
-const roleWords = words('role user group')
-/** `PASSWORD` behind one of these is a role's name. */
-const beforeNames = words('role user group admin ,')
-const roleOptions = words(
-  '; superuser nosuperuser createdb nocreatedb createrole nocreaterole inherit noinherit login nologin replication noreplication bypassrls nobypassrls connection encrypted unencrypted password valid in role admin user group sysid set reset rename',
-)
-const secretNames = words(
-  'password sslpassword passwd pwd secret token apikey api_key secret_key access_key private_key aws_secret_access_key secret_access_key u&',
-)
-const passwordNames = words('password sslpassword passwd pwd')
 
 /**
  * Finds the passwords that one level of SQL sets: a text, or what a literal in it holds. Nothing else is taken for a secret: what
@@ -43,12 +30,12 @@ export class SecretRules implements TokenSink {
   #isSecretText = false
 
   #isStart = true
-  #kind: '' | 'new' | 'prepare' | 'role' | 'options' | 'subscription' | 'update' | 'other' = ''
+  #kind: '' | 'new' | 'prepare' | 'role' | 'options' | 'subscription' | 'other' = ''
   #hasName = false
   /** `USER MAPPING`, unless a user has that name. */
   #maybeMapping = false
-  #isSet = false
   readonly #calls = new Calls()
+  readonly #assignments = new Assignments()
   #optionsDepth = -1
   #previous = ''
   #beforePrevious = ''
@@ -62,9 +49,10 @@ export class SecretRules implements TokenSink {
   #needsPlain = false
   #pieceFrom = 0
   #contentEnd = 0
-  /** Literals joined by `||` or a line break are one text. */
-  #chain: '' | 'after' | '|' | 'joining' | 'operand' | 'operand|' = ''
-  #chainDepth = 0
+  readonly #chain = new Chain(
+    () => this.#finishChain(),
+    () => this.#unknownPiece(),
+  )
   #isFed = false
   #isSeam = false
   #percent: '' | '%' | 'number' | '$' = ''
@@ -88,8 +76,9 @@ export class SecretRules implements TokenSink {
 
   word(keyword: string, from: number, _to: number, isQuoted: boolean): void {
     if (this.#garbageFrom >= 0) return
-    this.#operand()
+    this.#chain.operand()
     if (this.#converted(keyword)) return
+    this.#assignments.word(isQuoted ? '' : keyword, keyword, this.#calls.depth)
     const awaited = this.#awaits
     this.#awaits = ''
     if (awaited === 'role' && keyword !== 'null') this.#garbage(from)
@@ -105,25 +94,24 @@ export class SecretRules implements TokenSink {
   symbol(byte: number, from: number): void {
     if (this.#garbageFrom >= 0) return
     const symbol = String.fromCharCode(byte)
-    this.#link(symbol)
+    this.#chain.symbol(symbol, this.#calls.depth, this.#calls.isConcat)
     if (this.#format && this.#percentSymbol(symbol)) return
     if ((this.#awaits === 'role' || this.#mustEnd) && symbol !== ';') this.#garbage(from)
-    if (!(this.#awaits === 'value' && this.#kind === 'update' && symbol === '=')) this.#awaits = ''
+    this.#awaits = ''
     this.#mustEnd = false
     if (symbol === '(') this.#open()
     else if (symbol === ')') this.#closeParenthesis()
-    else if (symbol === ',') this.#calls.comma()
+    else if (symbol === ',') this.#comma()
     else if (symbol === ';') this.#endStatement()
     else this.#isStart = false
-    if (symbol === '=' && this.#isSet && this.#calls.depth === 0 && passwordNames.has(this.#previous))
-      this.#awaits = 'value'
+    if (symbol === '=') this.#assignments.equals(this.#calls.depth, this.#previous)
     this.#push(symbol)
   }
 
   parameter(number: number): void {
     if (this.#garbageFrom >= 0) return
-    this.#operand()
-    if (this.#awaits === 'role' || this.#awaits === 'value' || this.#calls.slot) this.#root.parameter(number)
+    this.#chain.operand()
+    if (this.#isAwaited || this.#calls.slot) this.#root.parameter(number)
     this.#mustEnd = this.#level === 0 && this.#awaits === 'role'
     this.#awaits = ''
     this.#isStart = false
@@ -135,17 +123,12 @@ export class SecretRules implements TokenSink {
     this.#isLiteral = true
     this.#pieceFrom = from
     const slot = this.#calls.slot
-    const isJoined = continues || this.#chain === 'joining'
+    const isJoined = continues || this.#chain.isJoining
     this.#isSecret =
-      this.#awaits === 'role' ||
-      this.#awaits === 'value' ||
-      this.#mustEnd ||
-      slot !== undefined ||
-      (isJoined && this.#isSecret) ||
-      this.#isQuotedSecret()
+      this.#isAwaited || this.#mustEnd || slot !== undefined || (isJoined && this.#isSecret) || this.#isQuotedSecret()
     this.#needsPlain = slot === 's'
     if (isJoined) this.#isSeam = true
-    else if (this.#chain === '' || this.#calls.depth <= this.#chainDepth) this.#beginChain()
+    else if (this.#chain.isNone || this.#calls.depth <= this.#chain.depth) this.#beginChain()
     else this.#isFed = false
     this.#isStart = false
   }
@@ -175,10 +158,7 @@ export class SecretRules implements TokenSink {
     this.#isLiteral = false
     if (this.#isSecret) this.#root.emit(Math.max(from, this.#pieceFrom), to)
     this.#mustEnd = this.#level === 0 && this.#kind === 'role' && this.#isSecret
-    if (this.#isFed) {
-      this.#chain = 'after'
-      this.#chainDepth = this.#calls.depth
-    }
+    if (this.#isFed) this.#chain.literal(this.#calls.depth)
     this.#awaits = ''
     this.#push('literal')
   }
@@ -208,7 +188,7 @@ export class SecretRules implements TokenSink {
     this.lexer.reset()
     this.#isLiteral = false
     this.#isSecret = false
-    this.#chain = ''
+    this.#chain.clear()
     this.#percent = ''
     this.#mustEnd = false
     this.#endStatement()
@@ -218,9 +198,9 @@ export class SecretRules implements TokenSink {
     this.#isStart = true
     this.#kind = ''
     this.#hasName = false
-    this.#isSet = false
     this.#optionsDepth = -1
     this.#calls.clear()
+    this.#assignments.clear()
     this.#awaits = ''
     this.#previous = ''
   }
@@ -233,9 +213,8 @@ export class SecretRules implements TokenSink {
   #begin(keyword: string): void {
     this.#isStart = false
     this.#hasName = false
-    this.#isSet = false
     if (prefixes.has(keyword)) this.#isStart = true
-    else if (keyword === 'update' || keyword === 'prepare') this.#kind = keyword
+    else if (keyword === 'prepare') this.#kind = keyword
     else this.#kind = statementsOf.has(keyword) ? 'new' : 'other'
   }
 
@@ -258,10 +237,6 @@ export class SecretRules implements TokenSink {
       case 'subscription':
         if (keyword === 'connection') this.#awaits = 'connection'
         return
-      case 'update':
-        if (keyword === 'set') this.#isSet = true
-        else if (keyword === 'where' || keyword === 'from' || keyword === 'returning') this.#isSet = false
-        return
       default:
     }
   }
@@ -282,6 +257,7 @@ export class SecretRules implements TokenSink {
 
   #open(): void {
     this.#calls.open(this.#previous)
+    this.#assignments.open(this.#calls.depth, this.#previous)
     if (this.#kind === 'options' && this.#previous === 'options') this.#optionsDepth = this.#calls.depth
     this.#isStart = false
   }
@@ -289,15 +265,26 @@ export class SecretRules implements TokenSink {
   #closeParenthesis(): void {
     if (this.#optionsDepth === this.#calls.depth) this.#optionsDepth = -1
     this.#calls.close()
+    this.#assignments.close(this.#calls.depth)
+  }
+
+  #comma(): void {
+    this.#calls.comma()
+    this.#assignments.comma(this.#calls.depth)
   }
 
   /** `'alter role x password ' || quote_literal('secret')` */
   #isQuotedSecret(): boolean {
-    return this.#calls.isQuoting && this.#chain === 'operand' && this.#child?.awaitsSecret === true
+    return this.#calls.isQuoting && this.#chain.isOperand && this.#child?.awaitsSecret === true
   }
 
   get awaitsSecret(): boolean {
-    return !this.#isLiteral && (this.#awaits === 'role' || this.#awaits === 'value')
+    return !this.#isLiteral && this.#isAwaited
+  }
+
+  /** What stands here is a secret. */
+  get #isAwaited(): boolean {
+    return this.#awaits === 'role' || this.#awaits === 'value' || this.#assignments.isPassword(this.#calls.depth)
   }
 
   #beginChain(): void {
@@ -312,8 +299,8 @@ export class SecretRules implements TokenSink {
   }
 
   #finishChain(): void {
-    if (this.#chain === '' && !this.#isFed) return
-    this.#chain = ''
+    if (this.#chain.isNone && !this.#isFed) return
+    this.#chain.clear()
     this.#isFed = false
     this.#keywords.finish()
     this.#child?.finish(this.#contentEnd)
@@ -327,33 +314,9 @@ export class SecretRules implements TokenSink {
     this.#child?.seam(this.#contentEnd, from)
   }
 
-  /** A token that is no literal and no symbol. */
-  #operand(): void {
-    if (this.#chain === 'joining' || this.#chain === 'operand|') this.#chain = 'operand'
-    else if (this.#chain === 'after' || this.#chain === '|') this.#finishChain()
-  }
-
-  #link(symbol: string): void {
-    const isHere = this.#calls.depth === this.#chainDepth
-    if (this.#chain === '') return
-    if (symbol === '|' && isHere) {
-      this.#bar()
-      return
-    }
-    if (this.#chain === 'joining' || this.#chain === 'operand|') this.#chain = 'operand'
-    const isEnd = symbol === ';' || (isHere && (symbol === ',' || symbol === ')'))
-    if (isEnd || this.#chain !== 'operand') this.#finishChain()
-  }
-
-  #bar(): void {
-    if (this.#chain === 'after') this.#chain = '|'
-    else if (this.#chain === 'operand') this.#chain = 'operand|'
-    else if (this.#chain === '|') this.#chain = 'joining'
-    else if (this.#chain === 'operand|') {
-      this.#chain = 'joining'
-      this.#isSecret = false
-      this.#child?.opaque()
-    } else this.#finishChain()
+  #unknownPiece(): void {
+    this.#isSecret = false
+    this.#child?.opaque()
   }
 
   #percentSymbol(symbol: string): boolean {
@@ -380,7 +343,7 @@ export class SecretRules implements TokenSink {
     if (word !== 'l' && word !== 's' && word !== 'i') return false
     const slot = this.#percentSlot || this.#format.next
     this.#format.next = slot + 1
-    const isAwaited = this.#awaits === 'role' || this.#awaits === 'value'
+    const isAwaited = this.#isAwaited
     if (isAwaited || this.#isSecretText) addSlot(this.#format, slot, word === 'l' && isAwaited ? 'L' : 's')
     // A conversion stands for the name of a role too.
     if (this.#kind === 'role') this.#hasName = true

@@ -1,4 +1,5 @@
 /** Words of SQL, gathered byte by byte; only those that a rule asks for become strings. */
+import { transparent } from './vocabulary.ts'
 
 const keywords = [
   ...['alter', 'create', 'import', 'update', 'begin', 'then', 'else', 'loop', 'declare', 'do'],
@@ -21,7 +22,8 @@ const keywords = [
   ...['login', 'nologin', 'replication', 'noreplication', 'bypassrls', 'nobypassrls', 'valid', 'sysid', 'limit'],
   ...['password', 'sslpassword', 'secret', 'token', 'apikey', 'api_key', 'secret_key', 'access_key', 'private_key'],
   ...['aws_secret_access_key', 'secret_access_key', 'passwd', 'pwd'],
-  ...['format', 'quote_literal', 'quote_nullable'],
+  ...['insert', 'returning', 'matched', 'uescape'],
+  ...transparent,
   ...[
     'dblink',
     'dblink_connect',

@@ -1,0 +1,21 @@
+/** Words of SQL that mean something to the rules, beside those that they name themselves. `word.ts` gathers them. */
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
+export const statementsOf = words('create alter import')
+export const prefixes = words('explain analyze verbose')
+/** Words of PL/pgSQL after which a statement begins. */
+export const openings = words('begin then else loop')
+export const roleWords = words('role user group')
+/** `PASSWORD` behind one of these is a role's name. */
+export const beforeNames = words('role user group admin ,')
+export const roleOptions = words(
+  '; superuser nosuperuser createdb nocreatedb createrole nocreaterole inherit noinherit login nologin replication noreplication bypassrls nobypassrls connection encrypted unencrypted password valid in role admin user group sysid set reset rename',
+)
+export const secretNames = words(
+  'password sslpassword passwd pwd secret token apikey api_key secret_key access_key private_key aws_secret_access_key secret_access_key u&',
+)
+export const passwordNames = words('password sslpassword passwd pwd')
+/** Functions that only change the form of what they are given, and words that may precede a parenthesis without being one. */
+export const transparent = words(
+  'crypt gen_salt md5 sha224 sha256 sha384 sha512 digest hmac encode decode encrypt pgp_sym_encrypt convert_to convert_from concat concat_ws format lower upper trim btrim ltrim rtrim substring substr left right coalesce nullif greatest least cast to_json to_jsonb row select values distinct all case when then else and or not in as end union except with materialized quote_literal quote_nullable',
+)
