@@ -26,6 +26,8 @@ export interface SecretFinder {
 export interface SqlMode {
   /** Backslashes escape in plain literals; `unknown` reads both ways. */
   readonly backslashes: boolean | 'unknown'
+  /** Of a statement that was prepared under this name before, from 1; undefined: what the name stands for is not known. */
+  readonly secretParameters?: (name: string) => ReadonlySet<number> | undefined
 }
 
 export interface SqlDialect {

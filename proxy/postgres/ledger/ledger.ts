@@ -77,6 +77,7 @@ export class Ledger implements Conversation {
     this.#parts = parts
     this.#copies = new Copies(parts.capture.digests)
     parts.capture.isSettled = () => this.#ledger.size === 0
+    parts.capture.names = this.#names
     this.up = new Framer(frontendSizes, this.#frontend())
     this.down = new Framer(backendSizes, this.#backend())
     this.tick()

@@ -41,6 +41,7 @@ export interface NameLimits {
 }
 
 const mostRefused = 100
+const none: ReadonlySet<number> = new Set()
 const defaultLimits: NameLimits = { names: 20_000, size: 8 * 1024 * 1024 }
 
 /**
@@ -84,6 +85,13 @@ export class Names {
     if (!statement || name === '') return statement // SQL has no way to the unnamed one
     const isSure = !this.#isAlwaysInDoubt && (statement.number ?? this.#count) >= this.#sureFrom
     return isSure ? statement : unknown(statement)
+  }
+
+  /** Of its parameters, those whose values are secrets; undefined: what the name stands for is not known. */
+  secretParameters(name: string): ReadonlySet<number> | undefined {
+    const statement = name === '' || this.#refused.size > 0 ? undefined : this.statement(name)
+    if (!statement || statement.sql.isUnknown) return undefined
+    return statement.sql.secrets?.parameters ?? none
   }
 
   /** A Parse is recorded by itself: unless a limit is the reason, what the server skips from here on may name it. */

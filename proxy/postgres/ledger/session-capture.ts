@@ -4,12 +4,15 @@ import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { backendSizes, Framer } from '../../wire/postgres/framer.ts'
 import { postgresDialect } from '../sql/find-secrets.ts'
 import { parameterStatus } from './answers.ts'
+import type { Names } from './names.ts'
 
 /** The texts of one PostgreSQL session, read as its server reads them. */
 export class SessionCapture extends TextCapture {
   #backslashes: boolean | 'unknown' = 'unknown'
   /** Nothing runs that could change how the next statement is read. */
   isSettled: () => boolean = () => true
+  /** What is known of prepared statements then. */
+  names: Names | undefined
 
   /** @param greeting what the server sent when it had let us in: its ParameterStatus messages tell how it reads literals */
   constructor(key: Uint8Array, greeting: Buffer = Buffer.alloc(0)) {
@@ -25,7 +28,10 @@ export class SessionCapture extends TextCapture {
   }
 
   protected override get mode(): SqlMode {
-    return { backslashes: this.isSettled() ? this.#backslashes : 'unknown' }
+    return {
+      backslashes: this.isSettled() ? this.#backslashes : 'unknown',
+      secretParameters: (name) => (this.isSettled() ? this.names?.secretParameters(name) : undefined),
+    }
   }
 
   /** @param body of a ParameterStatus. Layout: cstring name, cstring value */

@@ -1,5 +1,6 @@
 import type { SecretFinder, Secrets, SqlDialect, SqlMode } from '../../recording/sql-dialect.ts'
 import { Uris } from './connection-strings.ts'
+import { Prepared, type SecretParameters } from './executions.ts'
 import { SecretRules } from './secret-rules.ts'
 
 type Span = [number, number]
@@ -11,9 +12,11 @@ const mostParameters = 65_535
 
 /** PostgreSQL's SQL, with PL/pgSQL in its literals. */
 export const postgresDialect: SqlDialect = {
-  mayHoldSecret: /passw|pwd|:\/\/|\boptions\b/i,
-  findSecrets: ({ backslashes }: SqlMode) =>
-    backslashes === 'unknown' ? new EitherWay(new Finder(false), new Finder(true)) : new Finder(backslashes),
+  mayHoldSecret: /passw|pwd|:\/\/|\boptions\b|\bexecute\b/i,
+  findSecrets: ({ backslashes, secretParameters = () => undefined }: SqlMode) =>
+    backslashes === 'unknown'
+      ? new EitherWay(new Finder(false, secretParameters), new Finder(true, secretParameters))
+      : new Finder(backslashes, secretParameters),
 }
 
 class Finder implements SecretFinder {
@@ -28,13 +31,17 @@ class Finder implements SecretFinder {
   readonly #uris = new Uris((from, to) => this.#spans.push([from, to]))
   #length = 0
 
-  constructor(hasBackslashes: boolean) {
+  constructor(hasBackslashes: boolean, secretParameters: SecretParameters) {
+    const prepared = new Prepared(secretParameters)
     this.#root = {
       steps: 0,
       hasBackslashes,
+      prepared,
       emit: (from: number, to: number) => void this.#spans.push([from, to]),
       parameter: (number: number) => {
-        if (number <= mostParameters) this.#parameters.add(number)
+        if (number > mostParameters) return
+        this.#parameters.add(number)
+        prepared.parameter(number)
       },
     }
     this.#rules = new SecretRules(this.#root, 0)

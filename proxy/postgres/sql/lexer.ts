@@ -88,6 +88,11 @@ export class Lexer {
     this.#hasBackslashes = hasBackslashes
   }
 
+  /** Of the word that is being reported, as of {@link Word.nameOf}. */
+  nameOf(isQuoted: boolean): string | undefined {
+    return isQuoted && this.#isQuotedUnicode ? undefined : this.#word.nameOf(isQuoted)
+  }
+
   /** Begins another text. */
   reset(): void {
     this.#state = 'code'

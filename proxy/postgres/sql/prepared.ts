@@ -1,4 +1,5 @@
 import { Lexer, type TokenSink } from './lexer.ts'
+import { longestSureName } from './word.ts'
 
 /** What one statement of a text does to prepared statements. */
 export type Operation =
@@ -6,9 +7,6 @@ export type Operation =
   | { readonly kind: 'prepare'; readonly name: string | undefined; readonly sql: string }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
   | { readonly kind: 'other'; readonly sql: string }
-
-/** PostgreSQL cuts longer names, between characters of the client's encoding. */
-const longestSureName = 59
 
 /**
  * @returns one operation for each statement; undefined: it depends on `standard_conforming_strings`, or the text may hold a body

@@ -2,12 +2,23 @@ import { Assignments } from './assignments.ts'
 import { addSlot, Calls, type Format } from './calls.ts'
 import { Chain } from './chain.ts'
 import { Keywords } from './connection-strings.ts'
+import { Executions, type Prepared } from './executions.ts'
 import { type Counter, Lexer, type TokenSink } from './lexer.ts'
-import { beforeNames, openings, prefixes, roleOptions, roleWords, secretNames, statementsOf } from './vocabulary.ts'
+import {
+  beforeNames,
+  bodies,
+  openings,
+  prefixes,
+  roleOptions,
+  roleWords,
+  secretNames,
+  statementsOf,
+} from './vocabulary.ts'
 
 /** What all levels of one text share. */
 export interface Root extends Counter {
   readonly hasBackslashes: boolean
+  readonly prepared: Prepared
   emit(from: number, to: number): void
   parameter(number: number): void
 }
@@ -36,6 +47,11 @@ export class SecretRules implements TokenSink {
   #maybeMapping = false
   readonly #calls = new Calls()
   readonly #assignments = new Assignments()
+  readonly #executions: Executions
+  /** No token was read yet. */
+  #isFirst = true
+  /** PL/pgSQL, whose EXECUTE runs what an expression says. */
+  #isBody = false
   #optionsDepth = -1
   #previous = ''
   #beforePrevious = ''
@@ -61,6 +77,7 @@ export class SecretRules implements TokenSink {
   constructor(root: Root, level: number) {
     this.#root = root
     this.#level = level
+    this.#executions = new Executions(level === 0 ? root.prepared : undefined)
     this.lexer = new Lexer(this, root, root.hasBackslashes)
     this.#keywords = new Keywords((from, to) => root.emit(from, to))
   }
@@ -78,7 +95,10 @@ export class SecretRules implements TokenSink {
     if (this.#garbageFrom >= 0) return
     this.#chain.operand()
     if (this.#converted(keyword)) return
-    this.#assignments.word(isQuoted ? '' : keyword, keyword, this.#calls.depth)
+    const unquoted = isQuoted ? '' : keyword
+    this.#assignments.word(unquoted, keyword, this.#calls.depth)
+    this.#first(bodies.has(unquoted))
+    if (!this.#isBody) this.#executions.word(unquoted, this.#isStart, () => this.lexer.nameOf(isQuoted))
     const awaited = this.#awaits
     this.#awaits = ''
     if (awaited === 'role' && keyword !== 'null') this.#garbage(from)
@@ -104,6 +124,8 @@ export class SecretRules implements TokenSink {
     else if (symbol === ',') this.#comma()
     else if (symbol === ';') this.#endStatement()
     else this.#isStart = false
+    this.#first(true)
+    if (!this.#isBody) this.#executions.symbol(symbol, this.#calls.depth)
     if (symbol === '=') this.#assignments.equals(this.#calls.depth, this.#previous)
     this.#push(symbol)
   }
@@ -191,7 +213,14 @@ export class SecretRules implements TokenSink {
     this.#chain.clear()
     this.#percent = ''
     this.#mustEnd = false
+    this.#isFirst = true
+    this.#isBody = false
     this.#endStatement()
+  }
+
+  #first(isBody: boolean): void {
+    if (this.#isFirst) this.#isBody = isBody && this.#level > 0
+    this.#isFirst = false
   }
 
   #endStatement(): void {
@@ -201,6 +230,7 @@ export class SecretRules implements TokenSink {
     this.#optionsDepth = -1
     this.#calls.clear()
     this.#assignments.clear()
+    this.#executions.clear()
     this.#awaits = ''
     this.#previous = ''
   }
@@ -284,7 +314,8 @@ export class SecretRules implements TokenSink {
 
   /** What stands here is a secret. */
   get #isAwaited(): boolean {
-    return this.#awaits === 'role' || this.#awaits === 'value' || this.#assignments.isPassword(this.#calls.depth)
+    if (this.#awaits === 'role' || this.#awaits === 'value' || this.#executions.isSecret) return true
+    return this.#assignments.isPassword(this.#calls.depth)
   }
 
   #beginChain(): void {

@@ -5,6 +5,8 @@ export const statementsOf = words('create alter import')
 export const prefixes = words('explain analyze verbose')
 /** Words of PL/pgSQL after which a statement begins. */
 export const openings = words('begin then else loop')
+/** How a body of PL/pgSQL begins. */
+export const bodies = words('begin declare')
 export const roleWords = words('role user group')
 /** `PASSWORD` behind one of these is a role's name. */
 export const beforeNames = words('role user group admin ,')

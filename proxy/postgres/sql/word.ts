@@ -50,6 +50,8 @@ const keywords = [
     'replace',
   ],
 ]
+/** PostgreSQL cuts longer names, between characters of the client's encoding. */
+export const longestSureName = 59
 const longest = Math.max(...keywords.map((word) => word.length))
 const byLength: string[][] = Array.from({ length: longest + 1 }, (_, n) => keywords.filter((word) => word.length === n))
 
@@ -66,21 +68,28 @@ export const isNameByte = (byte: number): boolean => ((classes[byte] as number) 
 export const isSpace = (byte: number): boolean => classes[byte] === 4
 
 export class Word {
-  readonly #bytes = Buffer.alloc(longest + 1)
+  readonly #bytes = Buffer.alloc(Math.max(longest, longestSureName) + 1)
   #length = 0
+  #hasCapitals = false
+  #isAscii = true
 
   clear(): void {
     this.#length = 0
+    this.#hasCapitals = false
+    this.#isAscii = true
   }
 
   begin(byte: number): void {
-    this.#length = 0
+    this.clear()
     this.add(byte)
   }
 
   add(byte: number): void {
     if (this.#length < this.#bytes.length) {
-      this.#bytes[this.#length] = byte >= 65 && byte <= 90 ? byte + 32 : byte
+      const isCapital = byte >= 65 && byte <= 90
+      if (isCapital) this.#hasCapitals = true
+      else if (byte >= 128) this.#isAscii = false
+      this.#bytes[this.#length] = isCapital ? byte + 32 : byte
       this.#length += 1
     }
   }
@@ -93,6 +102,12 @@ export class Word {
   /** It is one of these letters, alone. */
   isOne(letters: string): boolean {
     return this.#length === 1 && letters.includes(String.fromCharCode(this.#bytes[0] as number))
+  }
+
+  /** What it names; undefined: case and length depend on encodings, or it is quoted and has capital letters. */
+  nameOf(isQuoted: boolean): string | undefined {
+    const isSure = this.#isAscii && this.#length <= longestSureName && !(isQuoted && this.#hasCapitals)
+    return isSure ? this.#bytes.toString('latin1', 0, this.#length) : undefined
   }
 
   get keyword(): string {
