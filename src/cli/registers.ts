@@ -17,6 +17,7 @@ import { registerRestore } from './operate/restore.ts'
 import { registerServe } from './operate/serve.ts'
 import { registerServiceAccounts } from './operate/service-accounts.ts'
 import { registerSessions } from './operate/sessions.ts'
+import { registerStore } from './operate/store.ts'
 import { registerTokens } from './operate/tokens.ts'
 
 /** Every command of `sallyport`, in the order of its help. */
@@ -40,4 +41,5 @@ export const registers: readonly Register[] = [
   registerServe,
   registerBackup,
   registerRestore,
+  registerStore,
 ]

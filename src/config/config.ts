@@ -1,4 +1,5 @@
 import type { ResourceFile } from '../catalog/resource.ts'
+import type { StorePlace } from '../store/place.ts'
 import type { LevelFile, RuleFile } from './schema.ts'
 
 export interface HostPort {
@@ -48,7 +49,7 @@ export interface Config {
     readonly metricsListen: HostPort
     readonly drainMs: number
   }
-  readonly store: { readonly url: string; readonly graceMs: number }
+  readonly store: StorePlace & { readonly graceMs: number }
   readonly keysDir: string
   readonly stateDir: string
   readonly oidc: {

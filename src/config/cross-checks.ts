@@ -4,6 +4,7 @@ import type { Config } from './config.ts'
 import type { Finding } from './finding.ts'
 import { listenerTls, pinnedResources, portCollisions } from './listener-checks.ts'
 import type { ConfigFile } from './schema.ts'
+import { storeFindings } from './store-url.ts'
 
 type Section = keyof ConfigFile
 
@@ -21,6 +22,7 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['aws'], find: awsFindings },
   { reads: ['aws', 'oidc'], find: personalTrust },
   { reads: ['audit'], find: anchors },
+  { reads: ['store'], find: storeFindings },
 ]
 
 function plainHttp({ server }: Config): Finding[] {

@@ -19,7 +19,8 @@ export async function checkFiles(file: ConfigFile, config: Config, kinds: Kinds,
     ),
   )
   const named = resources.map((resource, i) => checkResource(resource, `resources[${i}]`, kinds))
-  return (await Promise.all([server.tls ? checkPair('server.tls', server.tls, now) : [], ...own, ...named])).flat()
+  const web = server.tls ? checkPair('server.tls', server.tls, now) : []
+  return (await Promise.all([web, checkStoreTls(config, now), ...own, ...named])).flat()
 }
 
 /** What may stand behind `x-file` of a kind's attribute. */
@@ -34,6 +35,14 @@ async function checkResource(resource: ResourceFile, path: string, kinds: Kinds)
     return typeof file === 'string' ? (fileChecks[holds]?.(`${path}.${name}`, file) ?? []) : []
   })
   return (await Promise.all(found)).flat()
+}
+
+async function checkStoreTls({ store }: Config, now: number): Promise<Finding[]> {
+  const { ca = null, cert = null, key = null } = store.postgres?.tls ?? {}
+  return [
+    ...(ca === null ? [] : await checkRoots('store.tls.ca', ca)),
+    ...(cert === null || key === null ? [] : await checkPair('store.tls', { cert, key }, now)),
+  ]
 }
 
 async function checkPair(path: string, files: TlsFiles, now: number): Promise<Finding[]> {

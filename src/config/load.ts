@@ -113,13 +113,19 @@ function toWarning(finding: Finding): Finding {
   return { ...finding, warning: true }
 }
 
+const secrets = [
+  { section: 'oidc', name: 'client_secret', variable: 'OIDC_SECRET' },
+  { section: 'store', name: 'password', variable: 'STORE_PASSWORD' },
+] as const
+
 /** Warns about a secret typed into a file that is reviewed in git. */
 function literalSecrets(root: Located): Finding[] {
-  const secret = locate(root, ['oidc', 'client_secret'])
-  if (typeof secret.value !== 'string' || findReferences(secret.value).length > 0) return []
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
-  const fix = 'write ${env:OIDC_SECRET} or ${file:PATH}'
-  return [{ path: 'oidc.client_secret', message: 'the secret is written in the file', fix, warning: true }]
+  return secrets.flatMap(({ section, name, variable }) => {
+    const { value } = locate(root, [section, name])
+    if (typeof value !== 'string' || findReferences(value).length > 0) return []
+    const fix = `write \${env:${variable}} or \${file:PATH}`
+    return [{ path: `${section}.${name}`, message: 'the secret is written in the file', fix, warning: true as const }]
+  })
 }
 
 function answer(config: Config, wrong: ConfigProblem[], findings: Finding[], report: Report): LoadedConfig {

@@ -5,6 +5,7 @@ import type { ResourceFile } from '../catalog/resource.ts'
 import type { Config, ListenerConfig, TlsFiles } from './config.ts'
 import { protocolsOf } from './schema/listeners.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
+import { readPostgresUrl, sqlitePath } from './store-url.ts'
 import { parseDuration, parseHostPort, parseSize } from './units.ts'
 
 /** Optional sections. */
@@ -65,14 +66,28 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
 }
 
 function resolveStore({ store }: ConfigFile, under: Under): Config['store'] {
-  const path = filled(store?.url).slice('sqlite:'.length)
-  return { url: path === ':memory:' ? 'sqlite::memory:' : `sqlite:${under(path)}`, graceMs: ms(store?.grace) }
+  const graceMs = ms(store?.grace)
+  const url = filled(store?.url)
+  const path = sqlitePath(url)
+  if (path !== undefined)
+    return { url: path === ':memory:' ? 'sqlite::memory:' : `sqlite:${under(path)}`, postgres: null, graceMs }
+  const { host, port, user, database, hasTls } = readPostgresUrl(url)
+  const { ca, cert, key } = store?.tls ?? {}
+  const file = (name: string | undefined) => (name === undefined ? null : under(name))
+  const postgres = {
+    ...{ host, port, user, database, password: store?.password ?? null },
+    tls: hasTls ? { ca: file(ca), cert: file(cert), key: file(key) } : null,
+    connections: filled(store?.connections),
+    statementTimeoutMs: ms(store?.statement_timeout),
+    lockTimeoutMs: ms(store?.lock_timeout),
+  }
+  return { url: `postgres://${user}@${host.includes(':') ? `[${host}]` : host}:${port}/${database}`, postgres, graceMs }
 }
 
 /** Beside the store by default, which is a folder that the daemon can write. */
 function resolveState({ state, store }: ConfigFile, under: Under): string {
-  const storePath = filled(store?.url).slice('sqlite:'.length)
-  return under(state?.dir ?? (storePath === ':memory:' ? './data/state' : join(dirname(storePath), 'state')))
+  const path = sqlitePath(filled(store?.url)) ?? ':memory:'
+  return under(state?.dir ?? (path === ':memory:' ? './data/state' : join(dirname(path), 'state')))
 }
 
 function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {

@@ -6,7 +6,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import { removeStore } from '../store/files.ts'
 import { newTokenId } from '../store/ids.ts'
 import { backupSocketOf } from '../store/state-dir.ts'
-import { backupStore, type Db } from '../store/store.ts'
+import { copierOf, type Db } from '../store/store.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
 export interface BackupDeps {
@@ -63,9 +63,10 @@ async function answer({ config, db, audit, logger }: BackupDeps, socket: Socket)
   })
   try {
     const keys = await readAsk(socket)
+    const copyTo = copierOf(db)
     await audit.append({ type: 'store.backed-up', actor: 'system', fields: { keys } })
     closeSync(openSync(copy, 'wx', 0o600))
-    await backupStore(db, copy)
+    await copyTo(copy)
     if (isGone) removeStore(copy)
     else socket.write(`${JSON.stringify({ copy })}\n`)
   } catch (error) {

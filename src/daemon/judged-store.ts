@@ -35,7 +35,7 @@ export async function openJudgedStore(
   logger: Logger,
   closing: AsyncDisposableStack,
 ): Promise<JudgedStore> {
-  const db = await openStore(config.store.url)
+  const db = await openStore(config.store)
   closing.defer(() => db.destroy())
   const keyring = await openKeysOf(db, config)
   openStateDir(config.stateDir)

@@ -1,18 +1,16 @@
 import { resolve } from 'node:path'
 import { BrokerError } from '../../proxy/session.ts'
-import { rulesCheck } from '../access/rules/load-rules.ts'
 import { createAuditStore } from '../audit/audit-store.ts'
 import { confirmRestore } from '../audit/mark/confirm.ts'
 import { type OutsideCopy, readOutsideCopy } from '../audit/mark/outside-copy.ts'
 import type { Config } from '../config/config.ts'
-import { type Env, loadConfig } from '../config/load.ts'
-import { formatProblems } from '../config/problems.ts'
+import type { Env } from '../config/load.ts'
 import { type CredentialStore, createCredentialStore } from '../kinds/iam-role/credential-store.ts'
-import { kinds } from '../kinds/registry.ts'
 import { type PutBack, putBack } from '../store/put-back.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { openJudgedStore, windowsOf } from './judged-store.ts'
+import { configOf } from './stopped-daemon.ts'
 
 export interface RestoreOptions {
   readonly configFile: string
@@ -91,12 +89,6 @@ export async function putBackupBack(options: PutBackOptions): Promise<RestoredBa
   const storeFile = /^sqlite:(?!:memory:)(.+)$/.exec(store.url)?.[1]
   if (storeFile === undefined) throw new BrokerError('INVALID_INPUT', 'a store in memory cannot be restored')
   return { ...putBack(resolve(options.from), { storeFile, keysDir }, options.isOverwriting), storeFile }
-}
-
-async function configOf({ configFile, env }: Pick<RestoreOptions, 'configFile' | 'env'>): Promise<Config> {
-  const loaded = await loadConfig(configFile, { env, kinds, checks: [rulesCheck(kinds)] })
-  if (!loaded.ok) throw new BrokerError('CONFIG_INVALID', formatProblems(configFile, loaded.problems).trimEnd())
-  return loaded.config
 }
 
 function placeOf(config: Config) {

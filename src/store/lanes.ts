@@ -13,29 +13,39 @@ export function inLane<T>(lane: Lane, work: () => T): T {
 /** After so many decisions one of the books has its turn, however many more decisions wait. */
 const mostAhead = 8
 
-/** Who may use the connection next: decisions before books, each in the order of arrival. */
+/** Who may use a connection next: decisions before books, each in the order of arrival. */
 export class LaneQueue {
   readonly #waiting: Record<Lane, (() => void)[]> = { decisions: [], books: [] }
-  #isTaken = false
+  /** Of several places the books leave one free. */
+  readonly #kept: number
+  #free: number
   #ahead = 0
+
+  /** @param places how many may use a connection at once */
+  constructor(places = 1) {
+    this.#free = places
+    this.#kept = places > 1 ? 1 : 0
+  }
 
   /** Resolves when it is the caller's turn; {@link release} ends that. */
   acquire(): Promise<void> {
-    if (!this.#isTaken) {
-      this.#isTaken = true
+    const lane = current.getStore() ?? 'decisions'
+    if (this.#free > (lane === 'books' ? this.#kept : 0)) {
+      this.#free -= 1
       return Promise.resolve()
     }
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#waiting[current.getStore() ?? 'decisions'].push(resolve)
+    this.#waiting[lane].push(resolve)
     return promise
   }
 
   release(): void {
     const { decisions, books } = this.#waiting
-    const isBooks = books.length > 0 && (decisions.length === 0 || this.#ahead >= mostAhead)
-    this.#ahead = isBooks ? 0 : this.#ahead + 1
+    const isTurnOfBooks = decisions.length === 0 ? this.#free >= this.#kept : this.#ahead >= mostAhead
+    const isBooks = books.length > 0 && isTurnOfBooks
     const next = (isBooks ? books : decisions).shift()
+    this.#ahead = isBooks ? 0 : this.#ahead + 1
     if (next) next()
-    else this.#isTaken = false
+    else this.#free += 1
   }
 }

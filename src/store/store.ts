@@ -1,9 +1,10 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { Kysely } from 'kysely'
+import { Kysely, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { BrokerError } from '../../proxy/session.ts'
 import { migrations } from './migrations/index.ts'
+import type { PostgresPlace, StorePlace } from './place.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
 
@@ -11,7 +12,8 @@ export type Db = Kysely<Database>
 
 interface OpenStore {
   ping(): Promise<void>
-  backup(target: string): Promise<void>
+  /** Absent where the store's own tools do it. */
+  readonly backup?: (target: string) => Promise<void>
 }
 
 const stores = new WeakMap<Db, OpenStore>()
@@ -27,32 +29,75 @@ export async function pingStore(db: Db): Promise<void> {
   await storeOf(db).ping()
 }
 
-/** Writes a copy of the store as it is at one moment, while it is in use. @param target a file that is not there yet */
-export async function backupStore(db: Db, target: string): Promise<void> {
-  await storeOf(db).backup(target)
+/**
+ * @returns writes a copy of the store as it is at one moment, while it is in use, to a file that is not there yet
+ * @throws BrokerError INVALID_INPUT when it is no SQLite store
+ */
+export function copierOf(db: Db): (target: string) => Promise<void> {
+  const { backup } = storeOf(db)
+  if (backup) return backup
+  throw new BrokerError('INVALID_INPUT', 'sallyport backup copies a SQLite store', {
+    hint: 'back up the PostgreSQL database by pg_dump or its provider, and keys.dir beside it',
+  })
 }
 
 /**
  * Opens the store and brings its tables up to date. The caller closes it with `db.destroy()`.
- * @param url `sqlite:PATH` (relative to the working directory) or `sqlite::memory:`
- * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, or another daemon holds it
+ * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, another daemon holds it, or it is of a newer version
  */
-export async function openStore(url: string): Promise<Db> {
+export async function openStore(place: StorePlace): Promise<Db> {
+  try {
+    return await (place.postgres ? openPostgres(place.postgres) : openSqlite(place.url))
+  } catch (cause) {
+    throw unavailable(place.url, cause as Error)
+  }
+}
+
+function unavailable(url: string, cause: Error): BrokerError {
+  if (cause instanceof BrokerError) return cause
+  const newer = /previously executed migration (\S+) is missing/.exec(cause.message)?.[1]
+  if (newer !== undefined)
+    return new BrokerError('STORE_UNAVAILABLE', `${url} was used by a newer version, which made ${newer}`, {
+      cause,
+      hint: 'start that version, or put back the backup that was made before the upgrade',
+    })
+  const text = cause.message.includes('locked') ? `${url} is in use by another daemon` : cause.message
+  return new BrokerError('STORE_UNAVAILABLE', text, { cause })
+}
+
+async function openSqlite(url: string): Promise<Db> {
   const { dialect, ...store } = sqliteDialect(sqlitePath(url))
   const db = new Kysely<Database>({ dialect })
   stores.set(db, store)
+  return await closingOnFailure(db, () => migrate(db))
+}
+
+/** Migrations have no time-out, and run while the lock is held. */
+async function openPostgres(place: PostgresPlace): Promise<Db> {
+  const { attempt, postgresDialect, storeLock } = await import('./postgres-dialect.ts') // SQLite needs no client of PostgreSQL
+  const lock = storeLock(place)
+  const db = new Kysely<Database>({ dialect: postgresDialect(place, lock) })
+  stores.set(db, { ping: () => attempt(() => lock.take()) })
+  return await closingOnFailure(db, async () => {
+    await sql`select 1`.execute(db)
+    const patient = { ...place, connections: 2, statementTimeoutMs: 0, lockTimeoutMs: 0 }
+    const migrating = new Kysely<Database>({ dialect: postgresDialect(patient, undefined) })
+    try {
+      await migrate(migrating)
+    } finally {
+      await migrating.destroy()
+    }
+  })
+}
+
+async function closingOnFailure(db: Db, work: () => Promise<void>): Promise<Db> {
   try {
-    await migrate(db)
-  } catch (cause) {
+    await work()
+    return db
+  } catch (error) {
     await db.destroy().catch(() => undefined) // the first failure is the one to report
-    const locked = String((cause as Error).message).includes('locked')
-    throw new BrokerError(
-      'STORE_UNAVAILABLE',
-      locked ? `${url} is in use by another daemon` : (cause as Error).message,
-      { cause },
-    )
+    throw error
   }
-  return db
 }
 
 async function migrate(db: Db): Promise<void> {
@@ -62,9 +107,8 @@ async function migrate(db: Db): Promise<void> {
 }
 
 function sqlitePath(url: string): string {
-  if (!url.startsWith('sqlite:')) {
+  if (!url.startsWith('sqlite:'))
     throw new BrokerError('CONFIG_INVALID', `store.url: expected sqlite:PATH, got ${url.split(':')[0]}:…`)
-  }
   const path = url.slice('sqlite:'.length)
   if (path === ':memory:') return path
   const file = resolve(path)

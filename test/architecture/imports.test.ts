@@ -51,6 +51,7 @@ const clientSide = [
 /** Commands that start the daemon, or work on its files without it. */
 const daemonSide = [
   'src/cli/operate/restore.ts',
+  'src/cli/operate/store.ts',
   'src/cli/operate/serve.ts',
   'src/cli/operate/config.ts',
   'src/cli/operate/audit.ts',

@@ -81,7 +81,7 @@ await t.test('SIGHUP with rules that no longer allow it: the grant ends and the 
 
 await t.test('a second daemon on the same store is refused, and the first goes on', async (t) => {
   const files = await company.sandbox.writeConfig(`${company.sandbox.dir}/second`, {
-    store: { url: `sqlite:${company.daemon.databaseFile}` },
+    store: { url: company.daemon.storeUrl },
     keys: { dir: company.daemon.keysDir },
   })
   await t.rejects(startDaemon(company.sandbox, { files }), /ended with 5[\s\S]*in use by another daemon/)

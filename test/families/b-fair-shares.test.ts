@@ -7,7 +7,7 @@ import { type Db, openStore, pingStore } from '../../src/store/store.ts'
 import { watchStore } from '../../src/store/store-watch.ts'
 
 async function open(t: Test): Promise<Db> {
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   return db
 }
@@ -52,7 +52,7 @@ t.test('B3: an answer that came while the process was busy is no alarm', async (
 })
 
 t.test('B3: a store that is gone is still found out', async (t) => {
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   let losses = 0
   const onLost = () => {
     losses += 1

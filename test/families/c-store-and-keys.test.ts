@@ -40,7 +40,7 @@ await t.test('C3: the store is private whatever the umask; one that was not beco
 })
 
 await t.test('C3: a store that cannot be opened is an error of the store', async (t) => {
-  await t.rejects(openStore(`sqlite:${sandbox.dir}`), { code: 'STORE_UNAVAILABLE' })
+  await t.rejects(openStore({ url: `sqlite:${sandbox.dir}` }), { code: 'STORE_UNAVAILABLE' })
 })
 
 for (const lost of ['', 'signing.pem', 'sealing.key', 'mac.key'])

@@ -4,10 +4,10 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { sql } from 'kysely'
 import t from 'tap'
-import { backupStore, openStore } from '../../src/store/store.ts'
+import { copierOf, openStore } from '../../src/store/store.ts'
 
 const dir = t.testdir()
-const db = await openStore(`sqlite:${path.join(dir, 'store.db')}`)
+const db = await openStore({ url: `sqlite:${path.join(dir, 'store.db')}` })
 t.teardown(() => db.destroy())
 await sql`create table one (n integer primary key, x blob)`.execute(db)
 await sql`create table other (n integer primary key)`.execute(db)
@@ -30,7 +30,7 @@ t.test('H2: ten copies while transactions queue up, each of one moment', async (
   for (let copy = 0; copy < 10; copy++) {
     const target = path.join(dir, `copy-${copy}.db`)
     const before = n
-    await backupStore(db, target)
+    await copierOf(db)(target)
     t.ok(n > before, 'transactions went on')
     const copied = new DatabaseSync(target)
     t.match(copied.prepare('pragma quick_check(1)').get(), { quick_check: 'ok' })
@@ -48,10 +48,10 @@ t.test('H2: ten copies while transactions queue up, each of one moment', async (
 t.test('H2: two copies at once, and one that cannot be written fails alone', async (t) => {
   const paths = ['a.db', 'b.db'].map((name) => path.join(dir, name))
   const [first, second, third] = await Promise.allSettled([
-    ...paths.map((target) => backupStore(db, target)),
-    backupStore(db, path.join(dir, 'nowhere', 'c.db')),
+    ...paths.map((target) => copierOf(db)(target)),
+    copierOf(db)(path.join(dir, 'nowhere', 'c.db')),
   ])
   t.match([first?.status, second?.status, third?.status], ['fulfilled', 'fulfilled', 'rejected'])
   for (const target of paths) t.ok(statSync(target).size > 0)
-  await backupStore(db, path.join(dir, 'after.db'))
+  await copierOf(db)(path.join(dir, 'after.db'))
 })

@@ -14,7 +14,7 @@ const at = (...names: string[]) => path.join(dir, ...names)
 
 /** The files of a store as a killed daemon leaves them: what it wrote last is in the log beside. */
 async function leaveStore(name: string): Promise<string> {
-  const db = await openStore(`sqlite:${at(`${name}-open.db`)}`)
+  const db = await openStore({ url: `sqlite:${at(`${name}-open.db`)}` })
   await settledValue(db, 'installation', () => name)
   for (const end of ['', '-wal']) copyFileSync(at(`${name}-open.db${end}`), at(`${name}.db${end}`))
   await db.destroy()

@@ -18,8 +18,8 @@ export interface Leaf {
 export interface Authority {
   /** PEM root for clients. */
   readonly cert: string
-  /** Certificate for servers under these DNS names or IPv4 addresses. Valid from a day ago for a week, unless told. */
-  issue(names: readonly [string, ...string[]], validity?: { notBefore?: number; notAfter?: number }): Leaf
+  /** Certificate for servers under these DNS names or IPv4 addresses, or of a client. By default valid from a day ago for a week. */
+  issue(names: readonly [string, ...string[]], asked?: { notBefore?: number; notAfter?: number; of?: 'client' }): Leaf
 }
 
 const dayMs = 86_400_000
@@ -32,7 +32,7 @@ export function createAuthority(name = 'Sallyport sandbox CA'): Authority {
   const cert = certificate({ subject: name, publicKey: keys.publicKey, ...validity, extensions }, issuer)
   return {
     cert,
-    issue: (names, asked = {}) => {
+    issue: (names, { of, ...asked } = {}) => {
       const own = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const leaf = certificate(
         {
@@ -43,7 +43,7 @@ export function createAuthority(name = 'Sallyport sandbox CA'): Authority {
           extensions: [
             basicConstraints(false),
             keyUsage(0x80, 7),
-            serverAuthentication(),
+            of === 'client' ? clientAuthentication() : serverAuthentication(),
             subjectAltName(names),
             subjectKeyId(keyIdOf(own.publicKey)),
             authorityKeyId(issuer.keyId),
@@ -103,6 +103,7 @@ const basicConstraints = (isAuthority: boolean) =>
   )
 const keyUsage = (bits: number, unused: number) => extension('2.5.29.15', bitString(Buffer.from([bits]), unused), true)
 const serverAuthentication = () => extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.1')))
+const clientAuthentication = () => extension('2.5.29.37', sequence(oid('1.3.6.1.5.5.7.3.2')))
 const subjectKeyId = (id: Buffer) => extension('2.5.29.14', der(0x04, id))
 const authorityKeyId = (id: Buffer) => extension('2.5.29.35', sequence(der(0x80, id)))
 const subjectAltName = (names: readonly string[]) =>

@@ -18,7 +18,9 @@ export interface DaemonFiles {
   readonly postgresPort: number
   /** Where audit checkpoints are anchored. */
   readonly anchorFile: string
+  /** Of a SQLite store. */
   readonly databaseFile: string
+  readonly storeUrl: string
   readonly keysDir: string
   readonly stateDir: string
   readonly recordingsDir: string
@@ -38,6 +40,7 @@ export async function writeDaemonFiles(
 ): Promise<DaemonFiles> {
   const [port, metricsPort, postgresPort] = [await freePort(), await freePort(), await freePort()]
   const url = `http://127.0.0.1:${port}`
+  const databaseFile = path.join(dir, 'sallyport.db')
   const files: DaemonFiles = {
     dir,
     configFile: path.join(dir, 'sallyport.yaml'),
@@ -45,7 +48,8 @@ export async function writeDaemonFiles(
     metricsUrl: `http://127.0.0.1:${metricsPort}`,
     postgresPort,
     anchorFile: path.join(dir, 'anchor.jsonl'),
-    databaseFile: path.join(dir, 'sallyport.db'),
+    databaseFile,
+    storeUrl: (await sandbox.stores?.create()) ?? `sqlite:${databaseFile}`,
     keysDir: path.join(dir, 'keys'),
     stateDir: path.join(dir, 'state'),
     recordingsDir: path.join(dir, 'recordings'),
@@ -77,7 +81,7 @@ const roleLevels: object = {
 
 function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 'version' | 'server'> {
   return {
-    store: { url: `sqlite:${files.databaseFile}` },
+    store: { url: files.storeUrl },
     keys: { dir: files.keysDir },
     state: { dir: files.stateDir },
     oidc: {

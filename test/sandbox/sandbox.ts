@@ -10,6 +10,7 @@ import { accounts, createWorld, instances, region } from './default-world.ts'
 import { type Oidc, type OidcOptions, startOidc } from './oidc.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type RdsPostgres, startRdsPostgres } from './rds-postgres.ts'
+import { type StoreDatabases, startStoreDatabases } from './store-databases.ts'
 
 /**
  * Everything around the daemon, on free ports of 127.0.0.1: the company's OpenID provider, an AWS, and two RDS databases with
@@ -25,6 +26,8 @@ export interface Sandbox {
   readonly oidc: Oidc
   readonly aws: AwsDouble
   readonly postgres: Postgres
+  /** For the daemons' stores, when `SALLYPORT_TEST_STORE=postgres`; null: they use SQLite. */
+  readonly stores: StoreDatabases | null
   readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
   writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
@@ -59,9 +62,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     provider,
     provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
     startPostgres(options.postgres).then(keep),
+    process.env.SALLYPORT_TEST_STORE === 'postgres' ? startStoreDatabases().then(keep) : null,
   ])
   try {
     const [oidc, aws, postgres] = [settled(started[0]), settled(started[1]), settled(started[2])]
+    const stores = settled(started[3])
     const database = async (name: keyof typeof instances): Promise<RdsPostgres> => {
       const { endpoint: host, resourceId } = instances[name]
       const endpoint = { host, port: 5432, region, account: accounts.data, partition: 'aws', resourceId }
@@ -69,7 +74,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       return keep(await startRdsPostgres({ endpoint, certificate, tokens: aws.rdsTokens, postgres, clock }))
     }
     const databases = { orders: await database('orders'), billing: await database('billing') }
-    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, databases, close }
+    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, close }
     return {
       ...sandbox,
       writeConfig: (folder, overrides = {}) => {

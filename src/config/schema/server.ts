@@ -17,16 +17,64 @@ export const Server = Type.Object(
   { ...strict, description: 'The HTTP side of the daemon' },
 )
 
+const StoreTls = Type.Object(
+  {
+    ca: Type.Optional(
+      Type.String({
+        description:
+          'PEM file with the authorities that the server may have its certificate of; those of Node by default',
+        examples: ['/etc/sallyport/store-ca.pem'],
+      }),
+    ),
+    cert: Type.Optional(
+      Type.String({
+        description: 'PEM file with the certificate that the daemon shows to the server',
+        examples: ['/etc/sallyport/store-client.crt'],
+      }),
+    ),
+    key: Type.Optional(
+      Type.String({ description: 'PEM file with its private key', examples: ['/etc/sallyport/store-client.key'] }),
+    ),
+  },
+  { ...strict, description: 'TLS to a PostgreSQL store, whose certificate is always verified' },
+)
+
 export const Store = Type.Object(
   {
     url: Type.Optional(
       Type.String({
-        pattern: '^sqlite:.+$',
-        patternErrorMessage: 'expected sqlite:PATH',
-        description: 'Where the store is: sqlite:PATH',
+        pattern: '^(sqlite:.+|postgres(ql)?://[^\\s]+)$',
+        patternErrorMessage: 'expected sqlite:PATH or postgres://USER@HOST:PORT/DATABASE',
+        writeOnly: true,
+        description:
+          'Where the store is: sqlite:PATH, or postgres://USER@HOST:PORT/DATABASE. `?sslmode=disable` turns off TLS to PostgreSQL',
         examples: ['sqlite:./data/sallyport.db'],
         default: 'sqlite:./data/sallyport.db',
       }),
+    ),
+    password: Type.Optional(
+      Type.String({
+        minLength: 1,
+        writeOnly: true,
+        description: 'Password at PostgreSQL; written as a reference to an environment variable or a file',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: this is what people write
+        examples: ['${file:/run/secrets/store-password}'],
+      }),
+    ),
+    tls: Type.Optional(StoreTls),
+    connections: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 500,
+        default: 10,
+        description: 'Connections to PostgreSQL for queries; one more shows that the daemon lives',
+      }),
+    ),
+    statement_timeout: Type.Optional(
+      Duration('How long PostgreSQL may take for one statement', '10s', { least: '1s', most: '10m' }),
+    ),
+    lock_timeout: Type.Optional(
+      Duration('How long a statement may wait for a lock of PostgreSQL', '5s', { least: '100ms', most: '10m' }),
     ),
     grace: Type.Optional(
       Duration('How long sessions continue while the store is unreachable', '30s', { least: '0s', most: '1h' }),

@@ -14,7 +14,9 @@ export function createCredentialStore(db: Db, keyring: Macs) {
   const signed = (rows: CredentialRow[]) => rows.filter((row) => isSigned(keyring, table, row))
   const update = (keys: readonly string[], change: (row: CredentialRow) => Partial<Course>): Promise<void> =>
     db.transaction().execute(async (trx) => {
-      const rows = signed(await trx.selectFrom(table).selectAll().where('access_key_id', 'in', keys).execute())
+      // An update, not a select: it takes the rows' locks in both stores.
+      const lock = trx.updateTable(table).set((row) => ({ access_key_id: row.ref('access_key_id') }))
+      const rows = signed(await lock.where('access_key_id', 'in', keys).returningAll().execute())
       for (const row of rows) {
         const { mac: _, ...facts } = row
         const { doomed_at, doomed_by, settled_at, mac } = signRow(keyring, table, { ...facts, ...change(row) })

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely'
+import { bytes } from './column-types.ts'
 
 export async function up(db: Kysely<unknown>): Promise<void> {
   await db.schema
@@ -36,7 +37,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('seen_at', 'bigint', (c) => c.notNull())
     .addColumn('expires_at', 'bigint', (c) => c.notNull())
-    .addColumn('refresh_token', 'blob')
+    .addColumn('refresh_token', bytes(db))
     .addColumn('probe_at', 'bigint')
     .addColumn('mac', 'text', (c) => c.notNull())
     .execute()
@@ -71,7 +72,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     .addColumn('level', 'text', (c) => c.notNull())
     .addColumn('issued_by', 'text', (c) => c.notNull())
     .addColumn('cidr', 'text')
-    .addColumn('keys', 'blob', (c) => c.notNull())
+    .addColumn('keys', bytes(db), (c) => c.notNull())
     .addColumn('created_at', 'bigint', (c) => c.notNull())
     .addColumn('expires_at', 'bigint', (c) => c.notNull())
     .addColumn('last_used_at', 'bigint')

@@ -243,7 +243,7 @@ export interface SetupOptions {
 
 /** Access on a store in memory, with a directory, an audit log and a clock that the test moves. */
 export async function openAccess(t: Test, options: SetupOptions = {}) {
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   const clock = createTestClock()
   const began = performance.now()
   const now = options.isRealTime ? () => clock.now() + Math.floor(performance.now() - began) : clock.now

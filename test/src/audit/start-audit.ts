@@ -22,7 +22,7 @@ export async function openAudit(
   options: Partial<AuditDeps> & { dir?: string; wrapDb?: (db: AuditDeps['db']) => AuditDeps['db'] } = {},
 ) {
   const { dir = newDir(t), wrapDb = (db) => db, ...overrides } = options
-  const db = await openStore(`sqlite:${join(dir, 'test.db')}`)
+  const db = await openStore({ url: `sqlite:${join(dir, 'test.db')}` })
   const keyring = openKeyring(join(dir, 'keys'))
   const logged: string[] = []
   const metrics = createMetrics()

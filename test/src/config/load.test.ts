@@ -17,7 +17,7 @@ t.test('the shortest file gives every default', async (t) => {
     metricsListen: { host: '127.0.0.1', port: 9464 },
     drainMs: 600_000,
   })
-  t.same(config.store, { url: `sqlite:${dir}/data/sallyport.db`, graceMs: 30_000 })
+  t.same(config.store, { url: `sqlite:${dir}/data/sallyport.db`, postgres: null, graceMs: 30_000 })
   t.equal(config.keysDir, join(dir, 'data/keys'))
   t.equal(config.stateDir, join(dir, 'data/state'))
   t.same(config.oidc, {
@@ -78,7 +78,7 @@ access:
     '3:11 server.listen: expected HOST:PORT with a port of 0–65535, got "0.0.0.0:84430"; e.g. 0.0.0.0:8443',
     '4:3 server.pubic_url: unknown key "pubic_url"; did you mean public_url?',
     '5:10 server.drain: expected a duration of 0s to 24h, such as 10m, got "soon"; e.g. 10m',
-    '6:15 store.url: expected sqlite:PATH, got "mysql://db"; e.g. sqlite:./data/sallyport.db',
+    '6:15 store.url: expected sqlite:PATH or postgres://USER@HOST:PORT/DATABASE, got something else; e.g. sqlite:./data/sallyport.db',
     '6:36 store.grace: expected a duration of 0s to 1h, such as 30s, got "2h"; e.g. 30s',
     '7:1 oidc.client_id: "client_id" is missing; add client_id; e.g. sallyport',
     '8:11 oidc.issuer: expected a URL that begins with https:// or http://, got "login.example.com"; e.g. https://login.example.com',

@@ -93,7 +93,7 @@ export async function startIdentity(
 ) {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
   t.teardown(() => rmSync(dir, { recursive: true, force: true }))
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   const keyring = openKeyring(join(dir, 'keys'))
   const time = { now: startedAt }

@@ -17,7 +17,7 @@ const address = '192.0.2.7'
 
 /** Identity with the real audit log, access and store, in a folder that a second start finds again. */
 async function start(dir: string) {
-  const db = await openStore(`sqlite:${join(dir, 'store.db')}`)
+  const db = await openStore({ url: `sqlite:${join(dir, 'store.db')}` })
   const keyring = openKeyring(join(dir, 'keys'))
   const time = { now: startedAt }
   const clock = { now: () => time.now }

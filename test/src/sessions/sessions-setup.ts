@@ -66,7 +66,7 @@ export const ask: OpenAsk = {
 
 /** Sessions on a store in memory; what the other parts answer is in `state`. */
 export async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
   const clock = { now: () => now }

@@ -14,7 +14,7 @@ const [slow, other] = ['111122223333', '444455556666']
 
 /** Two accounts, of which the first answers when `answer` is called, and each has a key of the grant named as it. */
 async function startRevoker(t: Test, options: { restoredAt?: number } = {}) {
-  const db = await openStore('sqlite::memory:')
+  const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
   const clock = { now: () => now }

@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type QueryResult,
+  type TransactionSettings,
+} from 'kysely'
+import pg from 'pg'
+import { BrokerError } from '../../proxy/session.ts'
+import { LaneQueue } from './lanes.ts'
+import type { PostgresPlace } from './place.ts'
+import { StoreLock } from './store-lock.ts'
+
+const connectTimeoutMs = 5000
+/** PostgreSQL needs a moment to see that a daemon which was killed is gone. */
+const startMs = 3000
+
+/**
+ * Kysely on PostgreSQL by node-postgres. No session state but the lock's own: time-outs are set in each transaction, and nothing is
+ * prepared by name.
+ * @param lock taken before anything else is asked, and released at the end; undefined while another connection of the daemon holds it
+ */
+export function postgresDialect(place: PostgresPlace, lock: StoreLock | undefined): Dialect {
+  return {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new PostgresDriver(place, lock),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  }
+}
+
+/** @throws BrokerError STORE_UNAVAILABLE when the server does not answer, or another daemon holds the lock */
+export function storeLock(place: PostgresPlace): StoreLock {
+  return new StoreLock({ ...clientOptions(place), query_timeout: connectTimeoutMs })
+}
+
+class PostgresDriver implements Driver {
+  readonly #pool: pg.Pool
+  readonly #lock: StoreLock | undefined
+  readonly #queue: LaneQueue
+  readonly #begin: string
+
+  constructor(place: PostgresPlace, lock: StoreLock | undefined) {
+    this.#pool = new pg.Pool({ ...clientOptions(place), max: place.connections, idleTimeoutMillis: 60_000 })
+    this.#pool.on('error', () => undefined) // an idle connection is lost: the pool drops it, and the next query opens another
+    this.#lock = lock
+    this.#queue = new LaneQueue(place.connections)
+    this.#begin =
+      `begin; set local statement_timeout = ${place.statementTimeoutMs}; ` +
+      `set local lock_timeout = ${place.lockTimeoutMs}; ` +
+      `set local idle_in_transaction_session_timeout = ${2 * place.statementTimeoutMs}`
+  }
+
+  async init(): Promise<void> {
+    await attempt(async () => this.#lock?.take(startMs))
+  }
+
+  async acquireConnection(): Promise<PostgresConnection> {
+    await this.#queue.acquire()
+    try {
+      return new PostgresConnection(await attempt(() => this.#pool.connect()))
+    } catch (error) {
+      this.#queue.release()
+      throw error
+    }
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    ;(connection as PostgresConnection).release()
+    this.#queue.release()
+  }
+
+  async beginTransaction(
+    connection: DatabaseConnection,
+    { isolationLevel, accessMode }: TransactionSettings,
+  ): Promise<void> {
+    const modes = [isolationLevel && `isolation level ${isolationLevel}`, accessMode].filter(
+      (mode) => mode !== undefined,
+    )
+    const mode = modes.length === 0 ? '' : `; set transaction ${modes.join(', ')}`
+    await (connection as PostgresConnection).run(this.#begin + mode)
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    await (connection as PostgresConnection).run('commit')
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await (connection as PostgresConnection).run('rollback')
+  }
+
+  async destroy(): Promise<void> {
+    await this.#pool.end()
+    await this.#lock?.release()
+  }
+}
+
+class PostgresConnection implements DatabaseConnection {
+  readonly #client: pg.PoolClient
+  /** What made it useless: then it is closed, not given back. */
+  #broken: Error | undefined
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client
+  }
+
+  async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
+    const { rows, rowCount, command } = await this.#ask(() => this.#client.query(sql, [...parameters]))
+    const isChange = command === 'INSERT' || command === 'UPDATE' || command === 'DELETE'
+    return { rows: rows as R[], ...(isChange ? { numAffectedRows: BigInt(rowCount ?? 0) } : {}) }
+  }
+
+  async run(text: string): Promise<void> {
+    await this.#ask(() => this.#client.query(text))
+  }
+
+  // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
+  async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
+    throw new Error('streaming is not supported; page by a cursor instead')
+  }
+
+  release(): void {
+    this.#client.release(this.#broken)
+  }
+
+  async #ask<T>(query: () => Promise<T>): Promise<T> {
+    if (this.#broken) throw this.#broken
+    try {
+      return await attempt(query)
+    } catch (error) {
+      if (error instanceof BrokerError) this.#broken = error
+      throw error
+    }
+  }
+}
+
+/** What pg is told, besides the size of its pool. */
+function clientOptions(place: PostgresPlace): pg.ClientConfig {
+  const { host, port, user, database, password, tls, statementTimeoutMs } = place
+  return {
+    host,
+    port,
+    user,
+    database,
+    password: password ?? '', // never one from the environment or a ~/.pgpass
+    ssl: tls === null ? false : { ...(isIP(host) ? {} : { servername: host }), ...readAll(tls) },
+    application_name: 'sallyport',
+    keepAlive: true,
+    connectionTimeoutMillis: connectTimeoutMs,
+    // The server's own comes first where a transaction has set it.
+    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + 1000,
+    types: { getTypeParser },
+  }
+}
+
+function readAll(files: Readonly<Record<string, string | null>>): Record<string, string> {
+  const named = Object.entries(files).filter((entry): entry is [string, string] => entry[1] !== null)
+  return Object.fromEntries(named.map(([name, file]) => [name, readFileSync(file, 'utf8')]))
+}
+
+const int8 = 20
+
+/** All of ours are numbers that JavaScript can hold: instants, counts and sequences. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
+  oid === int8 ? readInteger : pg.types.getTypeParser(oid, format as 'text')
+
+function readInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new Error(`${text} is too large`)
+  return value
+}
+
+/**
+ * Error classes that say nothing of the statement: connection, sign-in, rollback, resources, locks, operator intervention, system,
+ * and `read_only_sql_transaction`, which a standby answers.
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const notThere = /^(08|28|3D|40|53|55P03|57|58|XX|25006)/
+
+/** @throws BrokerError STORE_UNAVAILABLE when the server can't be used; its own error when it refuses the statement */
+export async function attempt<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    const { code, message } = cause as pg.DatabaseError
+    if (cause instanceof BrokerError) throw cause
+    if (cause instanceof pg.DatabaseError && !notThere.test(code ?? '')) throw cause
+    throw new BrokerError('STORE_UNAVAILABLE', message?.trim() || code, { cause })
+  }
+}

@@ -1,0 +1,155 @@
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import t, { type Test } from 'tap'
+import type { PostgresPlace } from '../../../src/store/place.ts'
+import { openStore, pingStore } from '../../../src/store/store.ts'
+import { createAuthority } from '../../sandbox/certificates.ts'
+import { startPostgres } from '../../sandbox/postgres.ts'
+import { waitUntil } from '../../wait-until.ts'
+import { postgresPlace, storeDatabases } from './both-stores.ts'
+
+t.test(
+  'TLS: the certificate of the server is verified; a certificate or a password of the client counts',
+  async (t) => {
+    const authority = createAuthority()
+    const dir = mkdtempSync(join(tmpdir(), 'sallyport-store-tls-'))
+    const write = (name: string, text: string) => {
+      const file = join(dir, name)
+      writeFileSync(file, text, { mode: 0o644 })
+      return file
+    }
+    const ca = write('ca.pem', authority.cert)
+    const hba = 'local all all trust\nhostssl all by_cert all cert\nhostssl all by_password all scram-sha-256\n'
+    const settings = [`ssl_ca_file=${ca}`, `hba_file=${write('pg_hba.conf', hba)}`]
+    chmodSync(dir, 0o755) // the server runs as another user
+    const server = await startPostgres({ tcp: { tls: authority.issue(['localhost']) }, settings })
+    t.teardown(() => server.close())
+    await server.query('postgres', "create user by_cert; create user by_password password 'open sesame'")
+    await server.query('postgres', 'create database of_cert owner by_cert')
+    await server.query('postgres', 'create database of_password owner by_password')
+    const leaf = authority.issue(['by_cert'], { of: 'client' })
+    const files = { ca, cert: write('client.crt', leaf.cert), key: write('client.key', leaf.key) }
+    const limits = { connections: 2, statementTimeoutMs: 5000, lockTimeoutMs: 1000 }
+    const place = (more: Partial<PostgresPlace>): PostgresPlace => ({
+      ...{ host: 'localhost', port: server.tcpPort ?? 0, user: 'by_cert', database: 'of_cert', password: null },
+      ...{ tls: files, ...limits, ...more },
+    })
+    const trial = async (more: Partial<PostgresPlace>): Promise<string> => {
+      try {
+        const db = await openStore({ url: 'postgres://…', postgres: place(more) })
+        const { rows } = await sql<{ ssl: boolean }>`select ssl from pg_stat_ssl where pid = pg_backend_pid()`.execute(
+          db,
+        )
+        await db.destroy()
+        return `opened, TLS ${rows[0]?.ssl}`
+      } catch (error) {
+        return (error as Error).message
+      }
+    }
+    const password = { user: 'by_password', database: 'of_password', tls: { ca, cert: null, key: null } }
+    t.equal(await trial({}), 'opened, TLS true')
+    t.equal(await trial({ ...password, password: 'open sesame' }), 'opened, TLS true')
+    t.match(await trial({ ...password, password: 'hunter2' }), /password authentication failed/)
+    t.match(await trial(password), /password/i, 'and none from the environment')
+    t.match(await trial({ tls: { ca, cert: null, key: null } }), /certificate/)
+    t.match(
+      await trial({ tls: { ...files, ca: write('other.pem', createAuthority().cert) } }),
+      /certificate|self.signed/,
+    )
+    t.match(await trial({ host: '127.0.0.1' }), /does not match certificate|altnames/)
+    t.match(await trial({ tls: null }), /no pg_hba.conf entry .* no encryption/)
+  },
+)
+
+t.test('the lock: a connection that was ended is opened again, and the store stays locked', async (t) => {
+  const place = await postgresPlace()
+  const db = await openStore(place)
+  t.teardown(() => db.destroy())
+  await (await storeDatabases()).server.query(
+    'postgres',
+    'select pg_terminate_backend(pid) from pg_locks join pg_database on database = pg_database.oid where datname = $1',
+    [place.postgres.database],
+  )
+  await waitUntil(async () => (await ping(db)) === 'ok')
+  await t.rejects(openStore(place), { message: /in use by another daemon/ })
+})
+
+t.test('the lock: behind a network that broke, the other end of the old connection is ended', async (t) => {
+  const place = await postgresPlace()
+  const network = await startNetwork(t, place.postgres.port)
+  const db = await openStore({ ...place, postgres: { ...place.postgres, port: network.port } })
+  t.teardown(() => db.destroy())
+  network.lose()
+  t.match(await ping(db), /timeout/)
+  t.equal(await ping(db), 'ok', 'though the server had not noticed')
+  await t.rejects(openStore(place), { message: /in use by another daemon/ })
+})
+
+t.test('a statement that takes too long ends, and the connection serves the next', async (t) => {
+  const db = await openStore(await postgresPlace({ statementTimeoutMs: 300, connections: 2 }))
+  t.teardown(() => db.destroy())
+  await t.rejects(
+    db.transaction().execute(async (trx) => {
+      await sql`select pg_sleep(30)`.execute(trx)
+    }),
+    { code: 'STORE_UNAVAILABLE', message: /statement timeout/ },
+  )
+  await t.rejects(sql`select pg_sleep(30)`.execute(db), { code: 'STORE_UNAVAILABLE', message: /timeout/ })
+  for (let i = 0; i < 4; i++) t.equal((await sql<{ n: number }>`select ${i} + 0 as n`.execute(db)).rows[0]?.n, i)
+})
+
+t.test('a lock that is held too long, and a number that JavaScript cannot hold', async (t) => {
+  const db = await openStore(await postgresPlace({ lockTimeoutMs: 200 }))
+  t.teardown(() => db.destroy())
+  await db.insertInto('settings').values({ key: 'a', value: '1' }).execute()
+  const change = () => db.transaction().execute((trx) => trx.updateTable('settings').set({ value: '2' }).execute())
+  await db.transaction().execute(async (trx) => {
+    await trx.updateTable('settings').set({ value: '3' }).execute()
+    await t.rejects(change(), { code: 'STORE_UNAVAILABLE', message: /lock timeout/ })
+  })
+  await change()
+  await t.rejects(sql`select 9007199254740993::int8 as n`.execute(db), { message: /9007199254740993 is too large/ })
+  t.equal(
+    (await sql<{ n: number }>`select 9007199254740991::int8 as n`.execute(db)).rows[0]?.n,
+    Number.MAX_SAFE_INTEGER,
+  )
+})
+
+t.test('no server, no database, no name: said, and nothing is held open', async (t) => {
+  const place = await postgresPlace()
+  const of = (more: Partial<PostgresPlace>) => openStore({ ...place, postgres: { ...place.postgres, ...more } })
+  await t.rejects(of({ port: 1 }), { code: 'STORE_UNAVAILABLE', message: /ECONNREFUSED/ })
+  await t.rejects(of({ database: 'nowhere' }), { code: 'STORE_UNAVAILABLE', message: /"nowhere" does not exist/ })
+  await t.rejects(of({ host: 'nowhere.invalid' }), { code: 'STORE_UNAVAILABLE', message: /nowhere.invalid/ })
+})
+
+async function ping(db: Parameters<typeof pingStore>[0]): Promise<string> {
+  return await pingStore(db).then(
+    () => 'ok',
+    (error: Error) => error.message,
+  )
+}
+
+/** A way to the server that can lose what passes it without a word. */
+async function startNetwork(t: Pick<Test, 'teardown'>, to: number): Promise<{ port: number; lose(): void }> {
+  const sockets = new Set<Socket>()
+  const server = createServer((client) => {
+    const upstream = connect(to, '127.0.0.1')
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', () => undefined))
+    client.pipe(upstream).pipe(client)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    lose: () => {
+      for (const socket of sockets) socket.unpipe().pause()
+    },
+  }
+}
