@@ -42,6 +42,15 @@ const pieces = [
     'host=h ',
   ],
   ...['a', 'é', '\x00', 'begin ', 'update t set password = '],
+  ...[
+    'insert into t (a, password) values (',
+    'set (a, password) = ((',
+    'select ',
+    ' from ',
+    'prepare a as ',
+    'execute a(',
+  ],
+  ...['concat(', 'concat_ws(', 'password=', '\\0', '\\00', '\\u00', '\\x7', '77', 'uescape ', '%7'],
 ]
 
 function find(text: string, backslashes: boolean | 'unknown', size = Number.POSITIVE_INFINITY) {

@@ -1,4 +1,4 @@
-import { passwordNames, transparent } from './vocabulary.ts'
+import { mayRun, passwordNames } from './vocabulary.ts'
 
 interface List {
   readonly verb: 'update' | 'insert'
@@ -134,8 +134,7 @@ function openInValues(list: List, depth: number, previous: string): void {
   } else if (depth === list.rowDepth && list.verb === 'insert') list.position = 0
   else if (list.verb === 'update' && previous === '(' && depth === list.rowDepth + 1 && list.position === 0)
     if (list.rowDepth > list.depth) list.rowDepth = depth
-  const isCall = previous === '?' || /^[a-z]/.test(previous)
-  if (isCall && depth > list.rowDepth && list.aside < 0 && !transparent.has(previous)) list.aside = depth
+  if (depth > list.rowDepth && list.aside < 0 && mayRun(previous)) list.aside = depth
 }
 
 /** `VALUES (…), (…)` and `SELECT …`, the first one at each depth. */

@@ -1,3 +1,5 @@
+import { mayRun } from './vocabulary.ts'
+
 /** A format string: its conversions that stand for secrets. `L` quotes its argument, `s` does not. */
 export interface Format {
   next: number
@@ -25,15 +27,19 @@ const connects: ReadonlySet<string> = new Set(['dblink_connect', 'dblink_connect
 export class Calls {
   depth = 0
   #calls: Call[] = []
+  /** Of the innermost call that may run what it is given, or where one was. */
+  #running = 0
 
   clear(): void {
     this.depth = 0
     this.#calls = []
+    this.#running = 0
   }
 
   /** @param name the word before the parenthesis */
   open(name: string): void {
     this.depth += 1
+    if (mayRun(name)) this.#running = this.depth
     const matters = name === 'format' || /^(?:dblink|quote_|concat)/.test(name)
     if (matters && this.#calls.length < mostCalls) this.#calls.push({ name, depth: this.depth, argument: 0 })
   }
@@ -41,6 +47,7 @@ export class Calls {
   close(): void {
     if (this.#calls.at(-1)?.depth === this.depth) this.#calls.pop()
     if (this.depth > 0) this.depth -= 1
+    this.#running = Math.min(this.#running, this.depth)
   }
 
   comma(): void {
@@ -68,9 +75,19 @@ export class Calls {
     return this.#here?.name.startsWith('concat') === true
   }
 
+  /** `concat_ws` */
+  get isSeparating(): boolean {
+    return this.#here?.name === 'concat_ws'
+  }
+
+  /** No call that was opened deeper than this, if there is any, may run what it is given. */
+  isPlainSince(depth: number): boolean {
+    return this.#running <= depth
+  }
+
   /** The argument here is a connection string; what dblink runs is not. */
   get isConnection(): boolean {
-    const call = this.#here
+    const call = this.isConcat ? this.#calls.at(-2) : this.#here
     if (!call?.name.startsWith('dblink')) return false
     return call.argument === 0 || (call.argument === 1 && connects.has(call.name))
   }

@@ -2,14 +2,17 @@
 
 type Emit = (from: number, to: number) => void
 
-const [quote, backslash, equals, underscore] = [39, 92, 61, 95] as const
+const [quote, backslash, equals, underscore, percent] = [39, 92, 61, 95, 37] as const
 const isBlank = (byte: number) => byte === 32 || (byte >= 9 && byte <= 13)
 const isLetter = (byte: number) => (byte >= 97 && byte <= 122) || (byte >= 65 && byte <= 90)
 const secretKeys: ReadonlySet<string> = new Set(['password', 'sslpassword', 'passwd', 'pwd'])
 const longestKey = 11
+const mostHeld = 64
 
 class Key {
   #text = ''
+  /** Of `%77` in a URI, what was read so far. */
+  #hex: string | undefined
 
   get isSecret(): boolean {
     return secretKeys.has(this.#text.toLowerCase())
@@ -17,9 +20,21 @@ class Key {
 
   clear(): void {
     this.#text = ''
+    this.#hex = undefined
   }
 
   add(byte: number): void {
+    if (byte === percent) this.#hex = ''
+    else if (this.#hex === undefined) this.#append(byte)
+    else {
+      this.#hex += String.fromCharCode(byte)
+      if (this.#hex.length < 2) return
+      this.#append(Number.parseInt(this.#hex, 16) || 0)
+      this.#hex = undefined
+    }
+  }
+
+  #append(byte: number): void {
     if (this.#text.length <= longestKey) this.#text += String.fromCharCode(byte)
   }
 }
@@ -35,10 +50,13 @@ export class Keywords {
   #hasKey = false
   #isQuoted = false
   #isSure = false
+  /** Nothing stands between the quotes yet. */
+  #isEmpty = false
   #pairs = 0
   #from = -1
   #end = 0
-  #held: [number, number] | undefined
+  /** Pieces of a password in what is no connection string yet. */
+  #held: [number, number][] = []
 
   constructor(emit: Emit) {
     this.#emit = emit
@@ -52,7 +70,7 @@ export class Keywords {
     this.#key.clear()
     this.#pairs = 0
     this.#from = -1
-    this.#held = undefined
+    this.#held = []
   }
 
   /** @returns how many bytes were looked at */
@@ -74,9 +92,30 @@ export class Keywords {
 
   /** The string goes on elsewhere. */
   seam(end: number, start: number): void {
+    if (this.awaitsSecret && (this.#state === 'value' || this.#isEmpty)) this.#isSure = true
     if (this.#from < 0 || this.#state === 'value') return
     this.#found(this.#from, end)
     this.#from = start
+  }
+
+  /** Something whose text is not known stands between two pieces. */
+  opaque(end: number): void {
+    if (this.#state === 'value') {
+      if (this.#key.isSecret) {
+        this.#isSure = true
+        this.#from = end
+      }
+      this.#state = 'bare'
+      this.#isQuoted = false
+    } else if (this.#state === 'key') this.#beginKey()
+  }
+
+  /** What comes next is a password, or a part of one. */
+  get awaitsSecret(): boolean {
+    const isValue = this.#state === 'value' || this.#state === 'bare' || this.#state === 'quoted'
+    return (
+      isValue && this.#key.isSecret && (this.#state === 'value' || this.#isEmpty || this.#isSure || this.#pairs > 1)
+    )
   }
 
   finish(): void {
@@ -98,6 +137,7 @@ export class Keywords {
         if (this.#key.isSecret) this.#from = from
         this.#state = byte === quote ? 'quoted' : byte === backslash ? 'escape' : 'bare'
         this.#isQuoted = byte === quote
+        this.#isEmpty = byte === quote
         return
       case 'bare':
         if (isBlank(byte)) this.#beginKey()
@@ -105,6 +145,7 @@ export class Keywords {
         else if (byte === backslash) this.#state = 'escape'
         return
       case 'quoted':
+        this.#isEmpty = false
         if (byte === quote) this.#beginKey()
         else if (byte === backslash) this.#state = 'escape'
         return
@@ -127,10 +168,8 @@ export class Keywords {
   #beginValue(): void {
     this.#pairs += 1
     this.#state = 'value'
-    if (this.#pairs > 1 && this.#held) {
-      this.#emit(...this.#held)
-      this.#held = undefined
-    }
+    this.#isEmpty = false
+    if (this.#pairs > 1) this.#emitHeld()
   }
 
   #beginKey(): void {
@@ -150,9 +189,21 @@ export class Keywords {
     this.#key.clear()
   }
 
+  #hold(from: number, to: number): void {
+    this.#held.push([from, to])
+    if (this.#held.length < mostHeld) return
+    this.#isSure = true
+    this.#emitHeld()
+  }
+
+  #emitHeld(): void {
+    for (const [from, to] of this.#held) this.#emit(from, to)
+    this.#held = []
+  }
+
   #found(from: number, to: number): void {
     if (this.#isSure || this.#pairs > 1) this.#emit(from, to)
-    else this.#held = [this.#held?.[0] ?? from, to]
+    else this.#hold(from, to)
   }
 }
 

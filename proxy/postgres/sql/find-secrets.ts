@@ -12,7 +12,7 @@ const mostParameters = 65_535
 
 /** PostgreSQL's SQL, with PL/pgSQL in its literals. */
 export const postgresDialect: SqlDialect = {
-  mayHoldSecret: /passw|pwd|:\/\/|\boptions\b|\bexecute\b/i,
+  mayHoldSecret: /passw|pwd|:\/\/|\boptions\b|\bexecute\b|\\[0-7xu+]|\buescape\b/i,
   findSecrets: ({ backslashes, secretParameters = () => undefined }: SqlMode) =>
     backslashes === 'unknown'
       ? new EitherWay(new Finder(false, secretParameters), new Finder(true, secretParameters))

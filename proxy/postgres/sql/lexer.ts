@@ -1,29 +1,11 @@
 /**
  * Tokens of PostgreSQL's SQL, after its own scanner (src/backend/parser/scan.l): nested comments, all forms of literals, their
  * continuation on the next line, dollar quotes, quoted names. Takes a text in pieces of any size, looks at each byte once
- * and keeps none of it. Left out: values of escapes (only `\'`, `\\` and blanks are decoded), numbers and operators as such.
+ * and keeps none of it. Left out: escapes of which UESCAPE tells the character, numbers and operators as such.
  */
+import { Escape } from './escapes.ts'
+import type { Counter, TokenSink } from './tokens.ts'
 import { isNameByte, isNameStart, isSpace, Word } from './word.ts'
-
-/** Offsets are those of the whole text; `to` is exclusive. */
-export interface TokenSink {
-  /** @param keyword in lower case; '' for a name that no rule asks for. Short words and numbers are given as they are. */
-  word(keyword: string, from: number, to: number, isQuoted: boolean): void
-  symbol(byte: number, from: number, to: number): void
-  parameter(number: number, from: number, to: number): void
-  /** @param continues only a line break lies between it and the literal before it: both are one */
-  literalStart(from: number, continues: boolean): void
-  /** What the literal means, in runs, each byte of which stands for itself … */
-  content(bytes: Buffer, start: number, end: number, from: number): void
-  /** … and in single bytes that were escaped. */
-  escaped(byte: number, from: number, to: number): void
-  literalEnd(from: number, to: number): void
-}
-
-export interface Counter {
-  /** Bytes that were looked at, by all lexers of a text together. */
-  steps: number
-}
 
 type State =
   | 'code'
@@ -40,6 +22,7 @@ type State =
   | 'string'
   | 'string-quote'
   | 'string-escape'
+  | 'string-code'
   | 'dollar'
   | 'parameter'
   | 'body'
@@ -55,6 +38,7 @@ const endless: ReadonlySet<State> = new Set([
   'block-slash',
   'string',
   'string-escape',
+  'string-code',
   'body',
 ])
 
@@ -70,7 +54,8 @@ export class Lexer {
   #from = 0
   #end = 0
   #width = 1
-  #isEscaping = false
+  #isEscaping: boolean | 'unicode' = false
+  readonly #escape = new Escape()
   #isQuotedUnicode = false
   #quoteAt = 0
   #commentDepth = 0
@@ -189,6 +174,7 @@ export class Lexer {
       case 'string':
       case 'string-quote':
       case 'string-escape':
+      case 'string-code':
         return this.#inString(byte, at)
       default:
         return this.#comment(byte)
@@ -225,7 +211,7 @@ export class Lexer {
   #inWord(byte: number, at: number): boolean {
     const isUnicode = this.#state === 'u&'
     if (isUnicode && byte === doubleQuote) this.#beginName(true)
-    else if (isUnicode && byte === quote) this.#beginString(this.#from, false, false)
+    else if (isUnicode && byte === quote) this.#beginString(this.#from, 'unicode', false)
     else if (isUnicode) return this.#settle()
     else if (isNameByte(byte) || (byte === dollar && !this.#word.isNumber)) this.#word.add(byte)
     else if (byte === quote && this.#word.isOne('e')) this.#beginString(this.#from, true, false)
@@ -252,7 +238,7 @@ export class Lexer {
     return false
   }
 
-  #beginString(from: number, isEscaping: boolean, continues: boolean): void {
+  #beginString(from: number, isEscaping: boolean | 'unicode', continues: boolean): void {
     this.#from = from
     this.#isEscaping = isEscaping
     this.#state = 'string'
@@ -260,10 +246,9 @@ export class Lexer {
   }
 
   #inString(byte: number, at: number): boolean {
-    if (this.#state === 'string-escape') {
-      this.#sink.escaped(blanks[byte] ?? byte, this.#quoteAt, at + this.#width)
-      this.#state = 'string'
-    } else if (this.#state === 'string') {
+    if (this.#state === 'string-escape') return this.#afterBackslash(byte, at)
+    if (this.#state === 'string-code') return this.#inCode(byte, at)
+    if (this.#state === 'string') {
       this.#state = byte === quote ? 'string-quote' : 'string-escape'
       this.#quoteAt = at
     } else if (byte === quote) {
@@ -271,6 +256,26 @@ export class Lexer {
       this.#state = 'string'
     } else return this.#settle()
     return true
+  }
+
+  #afterBackslash(byte: number, at: number): boolean {
+    const isUnicode = this.#isEscaping === 'unicode'
+    this.#state = 'string'
+    if (this.#escape.begin(byte, isUnicode)) this.#state = 'string-code'
+    else if (isUnicode && byte !== backslash) {
+      this.#sink.escaped(backslash, this.#quoteAt, at) // no escape, and a quote here ends the literal
+      return false
+    } else this.#sink.escaped(blanks[byte] ?? byte, this.#quoteAt, at + this.#width)
+    return true
+  }
+
+  #inCode(byte: number, at: number): boolean {
+    const isPart = this.#escape.add(byte)
+    if (isPart && !this.#escape.isComplete) return true
+    const end = isPart ? at + this.#width : this.#end
+    for (const decoded of this.#escape.bytes) this.#sink.escaped(decoded, this.#quoteAt, end)
+    this.#state = 'string'
+    return isPart
   }
 
   #afterDollar(byte: number): boolean {

@@ -1,4 +1,5 @@
-import { Lexer, type TokenSink } from './lexer.ts'
+import { Lexer } from './lexer.ts'
+import type { TokenSink } from './tokens.ts'
 import { longestSureName } from './word.ts'
 
 /** What one statement of a text does to prepared statements. */

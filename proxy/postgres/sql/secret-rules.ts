@@ -2,8 +2,10 @@ import { Assignments } from './assignments.ts'
 import { addSlot, Calls, type Format } from './calls.ts'
 import { Chain } from './chain.ts'
 import { Keywords } from './connection-strings.ts'
+import { Conversions } from './conversions.ts'
 import { Executions, type Prepared } from './executions.ts'
-import { type Counter, Lexer, type TokenSink } from './lexer.ts'
+import { Lexer } from './lexer.ts'
+import type { Counter, TokenSink } from './tokens.ts'
 import {
   beforeNames,
   bodies,
@@ -61,6 +63,7 @@ export class SecretRules implements TokenSink {
   #garbageFrom = -1
 
   #isLiteral = false
+  #lastLiteral: readonly [number, number] = [0, 0]
   #isSecret = false
   #needsPlain = false
   #pieceFrom = 0
@@ -71,8 +74,7 @@ export class SecretRules implements TokenSink {
   )
   #isFed = false
   #isSeam = false
-  #percent: '' | '%' | 'number' | '$' = ''
-  #percentSlot = 0
+  readonly #conversions = new Conversions()
 
   constructor(root: Root, level: number) {
     this.#root = root
@@ -99,6 +101,7 @@ export class SecretRules implements TokenSink {
     this.#assignments.word(unquoted, keyword, this.#calls.depth)
     this.#first(bodies.has(unquoted))
     if (!this.#isBody) this.#executions.word(unquoted, this.#isStart, () => this.lexer.nameOf(isQuoted))
+    if (unquoted === 'uescape') this.#otherEscapes()
     const awaited = this.#awaits
     this.#awaits = ''
     if (awaited === 'role' && keyword !== 'null') this.#garbage(from)
@@ -182,6 +185,7 @@ export class SecretRules implements TokenSink {
     this.#mustEnd = this.#level === 0 && this.#kind === 'role' && this.#isSecret
     if (this.#isFed) this.#chain.literal(this.#calls.depth)
     this.#awaits = ''
+    this.#lastLiteral = [Math.max(from, this.#pieceFrom), to]
     this.#push('literal')
   }
 
@@ -211,7 +215,7 @@ export class SecretRules implements TokenSink {
     this.#isLiteral = false
     this.#isSecret = false
     this.#chain.clear()
-    this.#percent = ''
+    this.#conversions.clear()
     this.#mustEnd = false
     this.#isFirst = true
     this.#isBody = false
@@ -280,6 +284,12 @@ export class SecretRules implements TokenSink {
     else if (keyword === 'password' && !beforeNames.has(this.#previous)) this.#awaits = 'role'
   }
 
+  /** `U&'…' UESCAPE '!'`: what it means has not been read. A connection string is no code, so that it may go as a whole. */
+  #otherEscapes(): void {
+    const isConnection = this.#kind === 'subscription' || this.#calls.isConnection
+    if (isConnection && this.#previous === 'literal') this.#root.emit(...this.#lastLiteral)
+  }
+
   /** What is here cannot be parsed, so nothing of the text has run: it may be the rest of a password. */
   #garbage(from: number): void {
     if (this.#level === 0 && this.#garbageFrom < 0) this.#garbageFrom = from
@@ -300,12 +310,15 @@ export class SecretRules implements TokenSink {
 
   #comma(): void {
     this.#calls.comma()
+    if (this.#calls.isSeparating && this.#chain.isJoining) this.#separator()
     this.#assignments.comma(this.#calls.depth)
   }
 
-  /** `'alter role x password ' || quote_literal('secret')` */
+  /** `'alter role x password ' || quote_literal('secret')`, `'host=h password=' || trim('secret')` */
   #isQuotedSecret(): boolean {
-    return this.#calls.isQuoting && this.#chain.isOperand && this.#child?.awaitsSecret === true
+    if (!this.#chain.isOperand) return false
+    if (this.#keywords.awaitsSecret && this.#calls.isPlainSince(this.#chain.depth)) return true
+    return this.#calls.isQuoting && this.#child?.awaitsSecret === true
   }
 
   get awaitsSecret(): boolean {
@@ -345,34 +358,29 @@ export class SecretRules implements TokenSink {
     this.#child?.seam(this.#contentEnd, from)
   }
 
+  /** `concat_ws` puts something between its arguments, a blank as a rule. */
+  #separator(): void {
+    this.#keywords.byte(32, this.#contentEnd, this.#contentEnd)
+    this.#child?.lexer.feedEscaped(32, this.#contentEnd, this.#contentEnd)
+  }
+
   #unknownPiece(): void {
     this.#isSecret = false
+    this.#keywords.opaque(this.#contentEnd)
     this.#child?.opaque()
   }
 
   #percentSymbol(symbol: string): boolean {
-    if (symbol === '%') {
-      this.#percent = this.#percent === '%' ? '' : '%'
-      this.#percentSlot = 0
-      if (this.#previous === '=' && secretNames.has(this.#beforePrevious)) this.#awaits = 'value'
-      return true
-    }
-    const isPosition = symbol === '$' && this.#percent === 'number'
-    this.#percent = isPosition ? '$' : ''
-    return isPosition
+    if (symbol === '%' && this.#previous === '=' && secretNames.has(this.#beforePrevious)) this.#awaits = 'value'
+    return this.#conversions.symbol(symbol)
   }
 
   /** @returns whether the word belongs to a conversion such as `%2$L` */
   #converted(word: string): boolean {
-    if (!this.#format || this.#percent === '') return false
-    if (this.#percent === '%' && /^\d+$/.test(word)) {
-      this.#percentSlot = Number(word)
-      this.#percent = 'number'
-      return true
-    }
-    this.#percent = ''
-    if (word !== 'l' && word !== 's' && word !== 'i') return false
-    const slot = this.#percentSlot || this.#format.next
+    const place = this.#format && this.#conversions.word(word)
+    if (!this.#format || place === undefined) return false
+    if (place === 'more') return true
+    const slot = place || this.#format.next
     this.#format.next = slot + 1
     const isAwaited = this.#isAwaited
     if (isAwaited || this.#isSecretText) addSlot(this.#format, slot, word === 'l' && isAwaited ? 'L' : 's')

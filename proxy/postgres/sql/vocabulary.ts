@@ -17,6 +17,11 @@ export const secretNames = words(
   'password sslpassword passwd pwd secret token apikey api_key secret_key access_key private_key aws_secret_access_key secret_access_key u&',
 )
 export const passwordNames = words('password sslpassword passwd pwd')
+/** What precedes a parenthesis is a function that may run what it is given. */
+export function mayRun(previous: string): boolean {
+  return (previous === '?' || /^[a-z]/.test(previous)) && !transparent.has(previous)
+}
+
 /** Functions that only change the form of what they are given, and words that may precede a parenthesis without being one. */
 export const transparent = words(
   'crypt gen_salt md5 sha224 sha256 sha384 sha512 digest hmac encode decode encrypt pgp_sym_encrypt convert_to convert_from concat concat_ws format lower upper trim btrim ltrim rtrim substring substr left right coalesce nullif greatest least cast to_json to_jsonb row select values distinct all case when then else and or not in as end union except with materialized quote_literal quote_nullable',
