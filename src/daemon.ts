@@ -117,12 +117,12 @@ async function startOpen(
     doormanFor: (controls) => sessions.serve(controls),
   })
   const onTurnedAway = () => sessions.unidentifiedClientFailed('RATE_LIMITED')
-  const routes = allRoutes(parts, carriers.protocols)
+  const life = stopping(parts, closing)
+  const routes = allRoutes(parts, carriers.protocols, life)
   const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, closing)
   void endLostWork({ ...parts, held: parts.access.held, endLost: (work) => sessions.endLost(work) }, lost)
   startChores(parts, closing)
   await serveBackups(parts, closing)
-  const life = stopping(parts, closing)
   const older = verifyOlder(parts, life)
   logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')
   return { routes: app.routeTable, reload: () => reload(parts, load), damaged: older.damaged, ...life }

@@ -48,6 +48,7 @@ export interface Config {
     readonly trustedProxies: readonly string[]
     readonly metricsListen: HostPort
     readonly drainMs: number
+    readonly drainDelayMs: number
   }
   readonly store: StorePlace & { readonly graceMs: number }
   readonly keysDir: string

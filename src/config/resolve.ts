@@ -62,6 +62,7 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
     trustedProxies: server.trusted_proxies ?? [],
     metricsListen: hostPort(server.metrics_listen),
     drainMs: ms(server.drain),
+    drainDelayMs: ms(server.drain_delay),
   }
 }
 

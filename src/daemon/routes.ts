@@ -12,14 +12,19 @@ import { checkIdentityMacs } from '../identity/signed-rows.ts'
 import { checkRecordingFile } from '../recordings/recording-check.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
 import type { Parts } from './parts.ts'
+import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
-export function allRoutes(parts: Parts, protocols: readonly Protocol[]): FastifyPluginAsync[] {
+export function allRoutes(
+  parts: Parts,
+  protocols: readonly Protocol[],
+  life: Pick<Life, 'isStopping'>,
+): FastifyPluginAsync[] {
   const { access, config, identity, kinds, sessions, sessionStore } = parts
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
   const features = featureRoutes({
-    health: { unready: async () => unready(parts) },
+    health: { unready: async () => unready(parts, life) },
     login: { ...parts, logins: identity.logins, publicUrl },
     identity: {
       identity,
@@ -61,9 +66,9 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
   })
 }
 
-function unready({ sessions, storeWatch }: Parts): string[] {
+function unready({ storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
   return [
-    ...(sessions.isDraining ? ['the daemon is draining'] : []),
+    ...(isStopping ? ['the daemon is draining'] : []),
     ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
   ]
 }

@@ -3,27 +3,33 @@ import type { Parts } from './parts.ts'
 
 export interface Stopping {
   /**
-   * No session opens any more; open ones continue for `drainMs` (`server.drain` by default), then they are cut and closed. A
-   * second call ends the drain at once.
+   * For `server.drain_delay` sessions open still, so that a balancer sees first that the daemon is not ready. Then none opens; open
+   * ones continue for `server.drain`, then they are cut and closed. With `drainMs` there is no delay. A second call ends it all at once.
    */
   stop(options?: { drainMs?: number }): Promise<void>
   /** Resolves when everything is closed. */
   readonly stopped: Promise<void>
 }
 
+/** Also says whether the stop was asked for. */
+export interface Life extends Stopping {
+  readonly isStopping: boolean
+}
+
 /** How long cut sessions may take to end. */
 const farewellMs = 5000
 
-export function stopping(parts: Parts, closing: AsyncDisposableStack): Stopping {
+export function stopping(parts: Parts, closing: AsyncDisposableStack): Life {
   const { sessions, kinds, audit, clock, logger, config } = parts
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
   let hurry: (() => void) | undefined
-  const run = async (drainMs: number) => {
-    sessions.drain()
-    logger.info({ open: sessions.openCount, drainMs }, 'draining')
+  const run = async (delayMs: number, drainMs: number) => {
     const hurried = new Promise<void>((wake) => {
       hurry = wake
     })
+    logger.info({ open: sessions.openCount, delayMs, drainMs }, 'draining')
+    if (delayMs > 0) await Promise.race([setTimeout(delayMs, undefined, { ref: false }), hurried])
+    sessions.drain()
     // Passive sessions have no traffic of their own: the drain does not wait for them.
     await Promise.race([emptied(() => sessions.openCount - kinds.passiveCount(), drainMs), hurried])
     const text = 'the broker is shutting down; connect again'
@@ -35,9 +41,13 @@ export function stopping(parts: Parts, closing: AsyncDisposableStack): Stopping 
   }
   return {
     stopped,
-    stop: ({ drainMs = config.server.drainMs } = {}) => {
+    get isStopping() {
+      return hurry !== undefined
+    },
+    stop: ({ drainMs } = {}) => {
+      const { server } = config
       if (hurry) hurry()
-      else run(drainMs).then(resolve, reject)
+      else run(drainMs === undefined ? server.drainDelayMs : 0, drainMs ?? server.drainMs).then(resolve, reject)
       return stopped
     },
   }

@@ -6,7 +6,7 @@ import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
-import { clientFor, issueToken, openDatabase } from './database-client.ts'
+import { clientFor, issueToken, openDatabase, refusal } from './database-client.ts'
 
 const company = await startCompany({ overrides: { server: { drain: '3s' } } })
 t.teardown(() => company.close())
@@ -139,3 +139,25 @@ await t.test('SIGTERM: nothing new opens, what is open may finish, the rest is c
   )
   t.equal(sessions.find(({ id }) => id === slow.sessionId)?.endReason, 'drain')
 })
+
+await t.test(
+  'server.drain_delay: a balancer hears first that it is not ready, and until then sessions open',
+  async (t) => {
+    await company.daemon.stop()
+    const text = readFileSync(company.daemon.configFile, 'utf8')
+    writeFileSync(company.daemon.configFile, text.replace('drain_delay: 0s', 'drain_delay: 3s'))
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+    const token = await issueToken(company)
+    const before = await openDatabase(company)
+    company.daemon.signal('SIGTERM')
+    const since = performance.now()
+    await until('it is not ready any more', async () => (await fetch(`${company.daemon.url}/readyz`)).status === 503)
+    t.ok(performance.now() - since < 3000, 'at once')
+    t.equal((await refusal(clientFor(company, token))).message, 'it opened')
+    await until('nothing opens', async () => (await refusal(clientFor(company, token))).code === '57P03')
+    t.ok(performance.now() - since >= 2900, 'after the delay')
+    t.equal((await before.client.query('select 1')).rowCount, 1, 'and no session was cut')
+    await before.client.end()
+    t.equal(await company.daemon.exited, 0)
+  },
+)

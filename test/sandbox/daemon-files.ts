@@ -62,6 +62,7 @@ export async function writeDaemonFiles(
     public_url: url,
     metrics_listen: `127.0.0.1:${metricsPort}`,
     drain: '1s',
+    drain_delay: '0s',
   }
   const postgres = [{ listen: `127.0.0.1:${postgresPort}`, tls }]
   const config = merge({ version: 1, server, listeners: { postgres }, ...configure(sandbox, files) }, overrides)

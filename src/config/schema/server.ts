@@ -12,6 +12,16 @@ export const Server = Type.Object(
     metrics_listen: Type.Optional(
       Address('Address and port of /metrics, without TLS', '127.0.0.1:9464', '127.0.0.1:9464'),
     ),
+    drain_delay: Type.Optional(
+      Duration(
+        'How long sessions still open after SIGTERM, while /readyz says already that the daemon is not ready',
+        '5s',
+        {
+          least: '0s',
+          most: '10m',
+        },
+      ),
+    ),
     drain: Type.Optional(Duration('How long sessions may continue after SIGTERM', '10m', { least: '0s', most: '24h' })),
   },
   { ...strict, description: 'The HTTP side of the daemon' },

@@ -145,6 +145,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       tls: null,
       trustedProxies: [],
       metricsListen: { host: '127.0.0.1', port: 0 },
+      drainDelayMs: 0,
       drainMs: 0,
     },
     store: { url: 'sqlite::memory:', graceMs: 0 },

@@ -34,6 +34,7 @@ export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => Fas
     metrics: createMetrics(),
     publicUrl: 'http://127.0.0.1',
     trustedProxies: [],
+    rateLimit: 1_000_000, // what the routes do is tested here, by the thousand where a fuzzer asks
     routes: [accessRoutes(deps), resourceRoutes(deps), policyRoutes(deps), ...more(deps)],
   })
   t.teardown(() => app.close())
