@@ -125,3 +125,29 @@ t.test('A3: EXECUTE of other kinds is shown', async (t) => {
     texts.map((text) => [text, undefined]),
   )
 })
+
+t.test('A3: what USING gives to the code of an EXECUTE in PL/pgSQL', async (t) => {
+  const shown = "begin execute 'select $1::text, $2' using 'kept', 'kept'"
+  await record(
+    t,
+    query(`do $$ begin execute '${setting}' using 'hunter2', 'kept'; ${shown.slice(6)}; end $$`),
+    query(
+      `do $$ begin execute format('update %I set password = $2 where name = $1', 'a3x') using concat('kept', ''), upper('hunter2'); end $$`,
+    ),
+    query(`do $$ begin execute 'update a3x ' || 'set password = $1' using 'hunter2'; perform 'kept'; end $$`),
+    query(
+      `do $$ begin execute 'insert into a3x (name, password) values ($1, $2)' using 'kept', 'hunter2'::text; end $$`,
+    ),
+    query(`do $$ ${shown}; end $$`),
+  )
+  t.same(
+    seen.entries.slice(1).map(({ sql, error }) => [sql, error]),
+    [
+      `do $$ begin execute '${setting}' using [redacted], 'kept'; ${shown.slice(6)}; end $$`,
+      `do $$ begin execute format('update %I set password = $2 where name = $1', 'a3x') using concat('kept', ''), upper([redacted]); end $$`,
+      "do $$ begin execute 'update a3x ' || 'set password = $1' using [redacted]; perform 'kept'; end $$",
+      "do $$ begin execute 'insert into a3x (name, password) values ($1, $2)' using 'kept', [redacted]::text; end $$",
+      `do $$ ${shown}; end $$`,
+    ].map((sql) => [sql, undefined]),
+  )
+})

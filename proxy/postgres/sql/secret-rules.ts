@@ -6,16 +6,7 @@ import { Conversions } from './conversions.ts'
 import { Executions, type Prepared } from './executions.ts'
 import { Lexer } from './lexer.ts'
 import type { Counter, TokenSink } from './tokens.ts'
-import {
-  beforeNames,
-  bodies,
-  openings,
-  prefixes,
-  roleOptions,
-  roleWords,
-  secretNames,
-  statementsOf,
-} from './vocabulary.ts'
+import { beforeNames, openings, prefixes, roleOptions, roleWords, secretNames, statementsOf } from './vocabulary.ts'
 
 /** What all levels of one text share. */
 export interface Root extends Counter {
@@ -36,6 +27,7 @@ export class SecretRules implements TokenSink {
   readonly lexer: Lexer
   readonly #root: Root
   readonly #level: number
+  readonly #outer: Executions | undefined
   readonly #keywords: Keywords
   #child: SecretRules | undefined
   #format: Format | undefined
@@ -50,10 +42,6 @@ export class SecretRules implements TokenSink {
   readonly #calls = new Calls()
   readonly #assignments = new Assignments()
   readonly #executions: Executions
-  /** No token was read yet. */
-  #isFirst = true
-  /** PL/pgSQL, whose EXECUTE runs what an expression says. */
-  #isBody = false
   #optionsDepth = -1
   #previous = ''
   #beforePrevious = ''
@@ -76,7 +64,9 @@ export class SecretRules implements TokenSink {
   #isSeam = false
   readonly #conversions = new Conversions()
 
-  constructor(root: Root, level: number) {
+  /** @param outer whose literal this is */
+  constructor(root: Root, level: number, outer?: Executions) {
+    this.#outer = outer
     this.#root = root
     this.#level = level
     this.#executions = new Executions(level === 0 ? root.prepared : undefined)
@@ -99,8 +89,7 @@ export class SecretRules implements TokenSink {
     if (this.#converted(keyword)) return
     const unquoted = isQuoted ? '' : keyword
     this.#assignments.word(unquoted, keyword, this.#calls.depth)
-    this.#first(bodies.has(unquoted))
-    if (!this.#isBody) this.#executions.word(unquoted, this.#isStart, () => this.lexer.nameOf(isQuoted))
+    this.#executions.word(unquoted, this.#isStart, this.#calls.depth, () => this.lexer.nameOf(isQuoted))
     if (unquoted === 'uescape') this.#otherEscapes()
     const awaited = this.#awaits
     this.#awaits = ''
@@ -127,8 +116,7 @@ export class SecretRules implements TokenSink {
     else if (symbol === ',') this.#comma()
     else if (symbol === ';') this.#endStatement()
     else this.#isStart = false
-    this.#first(true)
-    if (!this.#isBody) this.#executions.symbol(symbol, this.#calls.depth)
+    this.#executions.symbol(symbol, this.#calls.depth)
     if (symbol === '=') this.#assignments.equals(this.#calls.depth, this.#previous)
     this.#push(symbol)
   }
@@ -136,7 +124,10 @@ export class SecretRules implements TokenSink {
   parameter(number: number): void {
     if (this.#garbageFrom >= 0) return
     this.#chain.operand()
-    if (this.#isAwaited || this.#calls.slot) this.#root.parameter(number)
+    if (this.#isAwaited || this.#calls.slot) {
+      this.#root.parameter(number)
+      this.#outer?.parameter(number)
+    }
     this.#mustEnd = this.#level === 0 && this.#awaits === 'role'
     this.#awaits = ''
     this.#isStart = false
@@ -217,14 +208,8 @@ export class SecretRules implements TokenSink {
     this.#chain.clear()
     this.#conversions.clear()
     this.#mustEnd = false
-    this.#isFirst = true
-    this.#isBody = false
+    this.#executions.reset()
     this.#endStatement()
-  }
-
-  #first(isBody: boolean): void {
-    if (this.#isFirst) this.#isBody = isBody && this.#level > 0
-    this.#isFirst = false
   }
 
   #endStatement(): void {
@@ -338,7 +323,7 @@ export class SecretRules implements TokenSink {
     this.#isFed = true
     this.#isSeam = false
     if (this.#level >= deepest) return
-    this.#child ??= new SecretRules(this.#root, this.#level + 1)
+    this.#child ??= new SecretRules(this.#root, this.#level + 1, this.#executions)
     this.#child.reset(format, this.#isSecret || this.#isSecretText)
   }
 

@@ -22,7 +22,7 @@ const keywords = [
   ...['login', 'nologin', 'replication', 'noreplication', 'bypassrls', 'nobypassrls', 'valid', 'sysid', 'limit'],
   ...['password', 'sslpassword', 'secret', 'token', 'apikey', 'api_key', 'secret_key', 'access_key', 'private_key'],
   ...['aws_secret_access_key', 'secret_access_key', 'passwd', 'pwd'],
-  ...['insert', 'returning', 'matched', 'uescape'],
+  ...['insert', 'returning', 'matched', 'uescape', 'using'],
   ...transparent,
   ...[
     'dblink',
