@@ -3,9 +3,11 @@ import { parseArgs } from 'node:util'
 import { type BenchOptions, printRows, type Row } from './rows.ts'
 
 const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions): Promise<Row[]> }>>> = {
+  audit: () => import('./audit.ts'),
   aws: () => import('./aws.ts'),
   busy: () => import('./busy.ts'),
   postgres: () => import('./postgres.ts'),
+  start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),
 }
 
@@ -23,12 +25,14 @@ const { values, positionals } = parseArgs({
 const load = benches[positionals[0] ?? '']
 const { json, only, against } = values
 const [rounds, seconds, sessions] = [Number(values.rounds), Number(values.seconds), Number(values.sessions)]
-const takesAll = positionals[0] === 'postgres' || (only === undefined && against === undefined)
+const [name] = positionals
+const takesAll = name === 'postgres' || (only === undefined && (against === undefined || name === 'start'))
 if (!load || !(rounds >= 1) || !(seconds >= 1) || !(sessions >= 1) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
 postgres also takes: [--only TEXT] [--against DIR]
+start also takes: [--against DIR]
 busy also takes: [--sessions N]
 `,
   )

@@ -23,6 +23,13 @@ export interface Peer {
   stop(): Promise<unknown>
 }
 
+/** Of another checkout: short, and with `-dirty` where the checkout has changes of its own. */
+export function commitOf(dir: string): string {
+  const git = spawnSync('git', ['-C', dir, 'describe', '--always', '--dirty', '--exclude=*'], { encoding: 'utf8' })
+  if (git.status !== 0) throw new Error(`${dir} is no checkout: ${git.stderr}`)
+  return git.stdout.trim()
+}
+
 export function hasPgBouncer(): boolean {
   return spawnSync('pgbouncer', ['--version']).status === 0
 }

@@ -13,7 +13,7 @@ import { createPerson } from '../sandbox/person.ts'
 import { type Postgres, startPostgres } from '../sandbox/postgres.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { hasCpuClock } from './cpu.ts'
-import { hasPgBouncer, startBareRelay, startPgBouncer, writeShared } from './peers.ts'
+import { commitOf, hasPgBouncer, startBareRelay, startPgBouncer, writeShared } from './peers.ts'
 import {
   connects,
   copyOut,
@@ -88,13 +88,6 @@ async function startAll(closing: AsyncDisposableStack, { against }: BenchOptions
   const bouncer = await startPgBouncer(peer)
   closing.defer(async () => void (await bouncer.stop()))
   return [...targets, libpq('PgBouncer', bouncer, 'sallyport_ro')]
-}
-
-/** Short, and with `-dirty` where the checkout has changes of its own. */
-function commitOf(dir: string): string {
-  const git = spawnSync('git', ['-C', dir, 'describe', '--always', '--dirty', '--exclude=*'], { encoding: 'utf8' })
-  if (git.status !== 0) throw new Error(`${dir} is no checkout: ${git.stderr}`)
-  return git.stdout.trim()
 }
 
 async function fill(postgres: Postgres): Promise<void> {

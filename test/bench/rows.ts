@@ -42,6 +42,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2
 }
 
+/** The least of the values that is not below this share of them; NaN of none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN
+}
+
 /** Of figures measured in the same rounds. */
 export function medianRatio(ours: readonly number[], peers: readonly number[]): number {
   return median(ours.map((value, i) => value / (peers[i] ?? Number.NaN)))

@@ -9,8 +9,12 @@ export interface StoreDatabases {
   close(): Promise<void>
 }
 
-export async function startStoreDatabases(): Promise<StoreDatabases> {
-  const server = await startPostgres({ tcp: {}, settings: ['max_connections=300'] })
+/** What is committed is on disk, as in production. */
+export const durable: readonly string[] = ['fsync=on', 'synchronous_commit=on', 'full_page_writes=on']
+
+/** @param settings more `name=value` */
+export async function startStoreDatabases(settings: readonly string[] = []): Promise<StoreDatabases> {
+  const server = await startPostgres({ tcp: {}, settings: ['max_connections=300', ...settings] })
   return {
     server,
     create: async () => {
