@@ -1,9 +1,9 @@
-import { type SelectQueryBuilder, sql, type Transaction } from 'kysely'
+import { type CompiledQuery, type SelectQueryBuilder, sql, type Transaction } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { countRows, readCursor } from '../store/lists.ts'
 import type { Database } from '../store/schema.ts'
-import type { Db } from '../store/store.ts'
+import { type Db, transactOn } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
 import type { AuditTables } from './audit-tables.ts'
 import { type ChainRow, genesis, link, subjectsOf } from './chain.ts'
@@ -36,7 +36,7 @@ export function createAuditStore(db: Db) {
     open: (installation: string) => openHead(db, installation),
     /** Links and stores events in one transaction. @returns one record for each; null for one from the spool that is in the log already */
     commit: (events: readonly PreparedEvent[], keyring: Pick<Keyring, 'mac'>): Promise<(AuditRecord | null)[]> =>
-      db.transaction().execute((trx) => commit(trx, events, keyring)),
+      commit(db, events, keyring),
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
@@ -132,61 +132,85 @@ async function openHead(db: Db, installation: string): Promise<Head> {
 }
 
 /** An update rather than a select: it takes the row's lock in both stores. */
-function lockHead(trx: Transaction<Database>): Promise<Head> {
-  return trx
-    .updateTable('audit_head')
-    .set({ id: 1 })
-    .where('id', '=', 1)
-    .returningAll()
-    .executeTakeFirstOrThrow(() => new Error('the audit log has no head row'))
+function lockHead(db: Db | Transaction<Database>) {
+  return db.updateTable('audit_head').set({ id: 1 }).where('id', '=', 1).returningAll()
 }
 
 async function commit(
-  trx: Transaction<Database>,
+  db: Db,
   events: readonly PreparedEvent[],
   keyring: Pick<Keyring, 'mac'>,
 ): Promise<(AuditRecord | null)[]> {
-  const head = await lockHead(trx)
-  const known = await findKnown(trx, events)
+  const spoolIds = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
+  const known = spoolIds.length === 0 ? [] : [knownSubjects(db, spoolIds).compile()]
+  let records: (AuditRecord | null)[] = []
+  await transactOn(db)([lockHead(db).compile(), ...known], ([heads = [], found = []]) => {
+    const head = heads[0] as Head | undefined
+    if (!head) throw new Error('the audit log has no head row')
+    const inLog = new Set((found as { subject: string }[]).map(({ subject }) => subject))
+    const linked = linkAll(events, head, inLog)
+    records = linked.records
+    return writes(db, linked, head, keyring)
+  })
+  return records
+}
+
+interface Linked {
+  readonly records: (AuditRecord | null)[]
+  readonly rows: readonly ChainRow[]
+  readonly texts: readonly AuditTables['audit_texts'][]
+}
+
+/** @param inLog ids of spooled events that are in the log: a crash may come between the commit and the emptying of the spool */
+function linkAll(events: readonly PreparedEvent[], head: Head, inLog: ReadonlySet<string>): Linked {
   const rows: ChainRow[] = []
   const texts: AuditTables['audit_texts'][] = []
   const records = events.map((event) => {
-    if (event.spoolId !== undefined && known.has(event.spoolId)) return null
+    if (event.spoolId !== undefined && inLog.has(event.spoolId)) return null
     const before = rows.at(-1) ?? head
     const row = link(event, before.seq + 1, before.hash)
     rows.push(row)
     if (event.text) texts.push({ seq: row.seq, salt: event.text.salt, text: event.text.json })
     return { ...event.event, seq: row.seq, at: row.at, hash: row.hash }
   })
-  const last = rows.at(-1)
-  if (!last) return records
-  await trx.insertInto('audit_events').values(rows).execute()
-  if (texts.length > 0) await trx.insertInto('audit_texts').values(texts).execute()
-  await insertSubjects(trx, rows)
-  const { seq, hash } = last
-  const mac = keyring.mac(purpose, headText({ installation: head.installation, seq, hash }))
-  await trx.updateTable('audit_head').set({ seq, hash, mac }).where('id', '=', 1).execute()
-  return records
+  return { records, rows, texts }
 }
 
-/** Spooled events that are in the log: a crash may come between the commit and the emptying of the spool. */
-async function findKnown(trx: Transaction<Database>, events: readonly PreparedEvent[]): Promise<Set<string>> {
-  const ids = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
-  if (ids.length === 0) return new Set()
-  const rows = await trx.selectFrom('audit_subjects').select('subject').where('subject', 'in', ids).execute()
-  return new Set(rows.map(({ subject }) => subject))
+function writes(
+  db: Db,
+  { rows, texts }: Linked,
+  { installation }: Head,
+  keyring: Pick<Keyring, 'mac'>,
+): CompiledQuery[] {
+  const last = rows.at(-1)
+  if (!last) return []
+  const { seq, hash } = last
+  const mac = keyring.mac(purpose, headText({ installation, seq, hash }))
+  return [
+    db.insertInto('audit_events').values(rows).compile(),
+    ...(texts.length > 0 ? [db.insertInto('audit_texts').values(texts).compile()] : []),
+    ...insertSubjects(db, rows),
+    db.updateTable('audit_head').set({ seq, hash, mac }).where('id', '=', 1).compile(),
+  ]
+}
+
+function knownSubjects(db: Db, ids: readonly string[]) {
+  return db.selectFrom('audit_subjects').select('subject').where('subject', 'in', ids)
 }
 
 const mostRowsAtOnce = 1000 // two parameters each; both stores take more than 30,000
 
-async function insertSubjects(trx: Transaction<Database>, rows: readonly ChainRow[]): Promise<void> {
+function insertSubjects(db: Db, rows: readonly ChainRow[]): CompiledQuery[] {
   const subjects = rows.flatMap((row) => [...subjectsOf(row)].map((subject) => ({ subject, seq: row.seq })))
-  for (let i = 0; i < subjects.length; i += mostRowsAtOnce) {
-    await trx
-      .insertInto('audit_subjects')
-      .values(subjects.slice(i, i + mostRowsAtOnce))
-      .execute()
-  }
+  const inserts: CompiledQuery[] = []
+  for (let i = 0; i < subjects.length; i += mostRowsAtOnce)
+    inserts.push(
+      db
+        .insertInto('audit_subjects')
+        .values(subjects.slice(i, i + mostRowsAtOnce))
+        .compile(),
+    )
+  return inserts
 }
 
 async function addCheckpoint(
@@ -194,7 +218,7 @@ async function addCheckpoint(
   least: number,
   make: (n: number, head: Head) => CheckpointRow,
 ): Promise<CheckpointRow> {
-  const head = await lockHead(trx)
+  const head = await lockHead(trx).executeTakeFirstOrThrow(() => new Error('the audit log has no head row'))
   const last = await trx.selectFrom('audit_checkpoints').select('n').orderBy('n', 'desc').limit(1).executeTakeFirst()
   const row = make(Math.max((last?.n ?? 0) + 1, least), head)
   await trx.insertInto('audit_checkpoints').values(row).execute()

@@ -16,6 +16,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import { LaneQueue } from './lanes.ts'
 import type { PostgresPlace } from './place.ts'
 import { StoreLock } from './store-lock.ts'
+import type { Rows, Transact } from './transact.ts'
 
 const connectTimeoutMs = 5000
 /** PostgreSQL needs a moment to see that a daemon which was killed is gone. */
@@ -26,13 +27,18 @@ const startMs = 3000
  * prepared by name.
  * @param lock taken before anything else is asked, and released at the end; undefined while another connection of the daemon holds it
  */
-export function postgresDialect(place: PostgresPlace, lock: StoreLock | undefined): Dialect {
-  return {
+export function postgresDialect(
+  place: PostgresPlace,
+  lock: StoreLock | undefined,
+): { dialect: Dialect; transact: Transact } {
+  const driver = new PostgresDriver(place, lock)
+  const dialect: Dialect = {
     createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new PostgresDriver(place, lock),
+    createDriver: () => driver,
     createIntrospector: (db) => new PostgresIntrospector(db),
     createQueryCompiler: () => new PostgresQueryCompiler(),
   }
+  return { dialect, transact: (first, rest) => driver.transact(first, rest) }
 }
 
 /** @throws BrokerError STORE_UNAVAILABLE when the server does not answer, or another daemon holds the lock */
@@ -93,6 +99,22 @@ class PostgresDriver implements Driver {
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     await (connection as PostgresConnection).run('rollback')
+  }
+
+  async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
+    const connection = await this.acquireConnection()
+    try {
+      await this.beginTransaction(connection, {})
+      const found: Rows[] = []
+      for (const query of first) found.push((await connection.executeQuery(query)).rows)
+      for (const query of rest(found)) await connection.executeQuery(query)
+      await this.commitTransaction(connection)
+    } catch (error) {
+      await this.rollbackTransaction(connection).catch(() => undefined) // the first failure is the one to report
+      throw error
+    } finally {
+      await this.releaseConnection(connection)
+    }
   }
 
   async destroy(): Promise<void> {

@@ -10,7 +10,8 @@ import {
   SqliteQueryCompiler,
 } from 'kysely'
 import { LaneQueue } from './lanes.ts'
-import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
+import type { SqliteAnswer, SqliteCall, SqliteResult, SqliteStatement } from './sqlite-worker.ts'
+import type { Transact } from './transact.ts'
 
 /**
  * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
@@ -18,6 +19,7 @@ import type { SqliteAnswer, SqliteCall } from './sqlite-worker.ts'
  */
 export function sqliteDialect(path: string): {
   dialect: Dialect
+  transact: Transact
   ping(): Promise<void>
   backup(target: string): Promise<void>
 } {
@@ -28,7 +30,12 @@ export function sqliteDialect(path: string): {
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   }
-  return { dialect, ping: () => driver.ping(), backup: (target) => driver.backup(target) }
+  return {
+    dialect,
+    transact: (first, rest) => driver.transact(first, rest),
+    ping: () => driver.ping(),
+    backup: (target) => driver.backup(target),
+  }
 }
 
 /** The driver has a queue of its own, which Kysely's, of one lane, would stand before. */
@@ -69,15 +76,29 @@ class SqliteDriver implements Driver {
   }
 
   async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+    await connection.executeQuery(begin)
   }
 
   async commitTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('commit'))
+    await connection.executeQuery(commit)
   }
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('rollback'))
+    await connection.executeQuery(rollback)
+  }
+
+  /** In two messages to the thread. */
+  async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
+    const connection = await this.acquireConnection()
+    try {
+      const [, ...found] = await connection.run([begin, ...first])
+      await connection.run([...rest(found.map(({ rows }) => rows)), commit])
+    } catch (error) {
+      await connection.run([rollback]).catch(() => undefined) // it may not have begun, or be rolled back already
+      throw error
+    } finally {
+      await this.releaseConnection()
+    }
   }
 
   /** Begins when it is its turn, as no transaction may be open then; goes on beside those that follow. */
@@ -96,6 +117,10 @@ class SqliteDriver implements Driver {
     this.#connection = undefined
   }
 }
+
+const begin = CompiledQuery.raw('begin immediate')
+const commit = CompiledQuery.raw('commit')
+const rollback = CompiledQuery.raw('rollback')
 
 function closed(): Error {
   return new Error('the store is closed')
@@ -132,8 +157,14 @@ class WorkerConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const answer = await this.#call(query.sql, query.parameters as SqliteCall['parameters'])
-    return { rows: answer.rows as R[], numAffectedRows: BigInt(answer.changes) }
+    const [{ rows, changes } = { rows: [], changes: 0 }] = await this.run([query])
+    return { rows: rows as R[], numAffectedRows: BigInt(changes) }
+  }
+
+  /** One after another, until one fails. */
+  run(queries: readonly CompiledQuery[]): Promise<readonly SqliteResult[]> {
+    const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
+    return this.#call(statements as readonly SqliteStatement[])
   }
 
   // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
@@ -142,31 +173,31 @@ class WorkerConnection implements DatabaseConnection {
   }
 
   async beginBackup(target: string): Promise<void> {
-    await this.#call('backup', [target])
+    await this.#call([{ sql: 'backup', parameters: [target] }])
   }
 
   async endBackup(target: string): Promise<void> {
-    await this.#call('backup-end', [target])
+    await this.#call([{ sql: 'backup-end', parameters: [target] }])
   }
 
   async close(): Promise<void> {
-    if (!this.#failure) await this.#call('close', [])
+    if (!this.#failure) await this.#call([{ sql: 'close', parameters: [] }])
     await this.#worker.terminate()
   }
 
-  async #call(sql: string, parameters: SqliteCall['parameters']): Promise<{ rows: unknown[]; changes: number }> {
+  async #call(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[]> {
     const id = this.#nextId++
     const answer = this.#answer(id)
-    this.#worker.postMessage({ id, sql, parameters } satisfies SqliteCall)
+    this.#worker.postMessage({ id, statements } satisfies SqliteCall)
     return await answer
   }
 
-  async #answer(id: number): Promise<{ rows: unknown[]; changes: number }> {
+  async #answer(id: number): Promise<readonly SqliteResult[]> {
     if (this.#failure) throw this.#failure
     this.#worker.ref()
     const answer = await new Promise<SqliteAnswer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
     if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code })
-    return answer
+    return answer.results
   }
 
   #fail(error: Error): void {

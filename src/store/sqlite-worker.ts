@@ -5,14 +5,24 @@
 import { backup, DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 
-export interface SqliteCall {
-  readonly id: number
+export interface SqliteStatement {
   readonly sql: string
   readonly parameters: readonly SQLInputValue[]
 }
 
+/** Statements run one after another, until one fails. */
+export interface SqliteCall {
+  readonly id: number
+  readonly statements: readonly SqliteStatement[]
+}
+
+export interface SqliteResult {
+  readonly rows: Record<string, unknown>[]
+  readonly changes: number
+}
+
 export type SqliteAnswer =
-  | { readonly id: number; readonly rows: Record<string, unknown>[]; readonly changes: number }
+  | { readonly id: number; readonly results: readonly SqliteResult[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: string } }
 
 const port = parentPort
@@ -30,41 +40,47 @@ try {
   port.postMessage({ id: 0, error: describe(error) } satisfies SqliteAnswer)
   process.exit(0)
 }
-port.postMessage({ id: 0, rows: [], changes: 0 } satisfies SqliteAnswer)
+port.postMessage({ id: 0, results: [] } satisfies SqliteAnswer)
 
 const statements = new Map<string, StatementSync>()
 const copies = new Map<string, Promise<number>>()
 
-port.on('message', (call: SqliteCall) => {
-  if (call.sql === 'close') {
+const countChanges = database.prepare('select changes() as changes')
+
+port.on('message', ({ id, statements: asked }: SqliteCall) => {
+  const [first] = asked
+  if (first?.sql === 'close') {
     statements.clear()
     database.close()
-    port.postMessage({ id: call.id, rows: [], changes: 0 } satisfies SqliteAnswer)
+    port.postMessage({ id, results: [] } satisfies SqliteAnswer)
     port.close()
     return
   }
-  if (call.sql === 'backup') {
-    void answerWhen(call.id, beginCopy(String(call.parameters[0])))
+  if (first?.sql === 'backup') {
+    void answerWhen(id, beginCopy(String(first.parameters[0])))
     return
   }
-  if (call.sql === 'backup-end') {
-    void answerWhen(call.id, endCopy(String(call.parameters[0])))
+  if (first?.sql === 'backup-end') {
+    void answerWhen(id, endCopy(String(first.parameters[0])))
     return
   }
   try {
-    const statement = prepare(call.sql)
-    const rows = statement.all(...call.parameters) as Record<string, unknown>[]
-    const { changes } = database.prepare('select changes() as changes').get() as { changes: number }
-    port.postMessage({ id: call.id, rows, changes } satisfies SqliteAnswer)
+    port.postMessage({ id, results: asked.map(run) } satisfies SqliteAnswer)
   } catch (error) {
-    port.postMessage({ id: call.id, error: describe(error) } satisfies SqliteAnswer)
+    port.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
   }
 })
+
+function run({ sql, parameters }: SqliteStatement): SqliteResult {
+  const rows = prepare(sql).all(...parameters) as Record<string, unknown>[]
+  const { changes } = countChanges.get() as { changes: number }
+  return { rows, changes }
+}
 
 async function answerWhen(id: number, work: Promise<unknown>): Promise<void> {
   try {
     await work
-    port?.postMessage({ id, rows: [], changes: 0 } satisfies SqliteAnswer)
+    port?.postMessage({ id, results: [] } satisfies SqliteAnswer)
   } catch (error) {
     port?.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
   }

@@ -7,10 +7,12 @@ import { migrations } from './migrations/index.ts'
 import type { PostgresPlace, StorePlace } from './place.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
+import type { Transact } from './transact.ts'
 
 export type Db = Kysely<Database>
 
 interface OpenStore {
+  readonly transact: Transact
   ping(): Promise<void>
   /** Absent where the store's own tools do it. */
   readonly backup?: (target: string) => Promise<void>
@@ -22,6 +24,11 @@ function storeOf(db: Db): OpenStore {
   const store = stores.get(db)
   if (!store) throw new Error('this store was not opened here')
   return store
+}
+
+/** {@link Transact} on this store. */
+export function transactOn(db: Db): Transact {
+  return storeOf(db).transact
 }
 
 /** Whether the store can be read, asked beside its queue: a queue that is long says nothing about the store. */
@@ -76,12 +83,13 @@ async function openSqlite(url: string): Promise<Db> {
 async function openPostgres(place: PostgresPlace): Promise<Db> {
   const { attempt, postgresDialect, storeLock } = await import('./postgres-dialect.ts') // SQLite needs no client of PostgreSQL
   const lock = storeLock(place)
-  const db = new Kysely<Database>({ dialect: postgresDialect(place, lock) })
-  stores.set(db, { ping: () => attempt(() => lock.take()) })
+  const { dialect, transact } = postgresDialect(place, lock)
+  const db = new Kysely<Database>({ dialect })
+  stores.set(db, { transact, ping: () => attempt(() => lock.take()) })
   return await closingOnFailure(db, async () => {
     await sql`select 1`.execute(db)
     const patient = { ...place, connections: 2, statementTimeoutMs: 0, lockTimeoutMs: 0 }
-    const migrating = new Kysely<Database>({ dialect: postgresDialect(patient, undefined) })
+    const migrating = new Kysely<Database>({ dialect: postgresDialect(patient, undefined).dialect })
     try {
       await migrate(migrating)
     } finally {

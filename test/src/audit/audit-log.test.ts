@@ -27,10 +27,10 @@ t.test('personal text is beside the chain, which holds a salted digest only', as
 t.test('what arrives while one commit runs goes into the next', async (t) => {
   let commits = 0
   const { audit } = await openAudit(t, {
-    wrapDb: (db) =>
-      new Proxy(db, {
+    wrapMark: (mark) =>
+      new Proxy(mark, {
         get: (target, key) => {
-          if (key === 'transaction') commits++
+          if (key === 'advance') commits++ // by each commit
           const value = Reflect.get(target, key, target) as unknown
           return typeof value === 'function' ? value.bind(target) : value
         },

@@ -19,9 +19,9 @@ export function newDir(t: Test): string {
 /** An audit log on a store of its own, or on what an earlier one left in `dir`; not yet started. */
 export async function openAudit(
   t: Test,
-  options: Partial<AuditDeps> & { dir?: string; wrapDb?: (db: AuditDeps['db']) => AuditDeps['db'] } = {},
+  options: Partial<AuditDeps> & { dir?: string; wrapMark?: (mark: AuditDeps['mark']) => AuditDeps['mark'] } = {},
 ) {
-  const { dir = newDir(t), wrapDb = (db) => db, ...overrides } = options
+  const { dir = newDir(t), wrapMark = (one) => one, ...overrides } = options
   const db = await openStore({ url: `sqlite:${join(dir, 'test.db')}` })
   const keyring = openKeyring(join(dir, 'keys'))
   const logged: string[] = []
@@ -30,11 +30,11 @@ export async function openAudit(
   const clock = overrides.clock ?? { now: () => 1_800_000_000_000 }
   const mark = await markIn(dir, { keyring, clock })
   const deps: AuditDeps = {
-    db: wrapDb(db),
+    db,
     installation: 'ins_test',
     keyring,
     clock,
-    mark,
+    mark: wrapMark(mark),
     fork: undefined,
     logger: createLogger({ level: 'warn', destination: { write: (line: string) => logged.push(line) } }),
     metrics,
