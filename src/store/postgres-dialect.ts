@@ -205,6 +205,9 @@ function readInteger(text: string): number {
  */
 const notThere = /^(08|28|3D|40|53|55P03|57|58|XX|25006)/
 
+/** What Node says of these advises a flag of its own, which does nothing here. */
+const unknownAuthority = /^(UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)|(DEPTH_ZERO_)?SELF_SIGNED_CERT)/
+
 /** @throws BrokerError STORE_UNAVAILABLE when the server can't be used; its own error when it refuses the statement */
 export async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -213,6 +216,11 @@ export async function attempt<T>(work: () => Promise<T>): Promise<T> {
     const { code, message } = cause as pg.DatabaseError
     if (cause instanceof BrokerError) throw cause
     if (cause instanceof pg.DatabaseError && !notThere.test(code ?? '')) throw cause
+    if (unknownAuthority.test(code ?? ''))
+      throw new BrokerError('STORE_UNAVAILABLE', 'the certificate of the server is of an unknown authority', {
+        cause,
+        hint: 'let store.tls.ca name the PEM file of the authority that it is of',
+      })
     throw new BrokerError('STORE_UNAVAILABLE', message?.trim() || code, { cause })
   }
 }

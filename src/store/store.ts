@@ -87,7 +87,7 @@ async function openPostgres(place: PostgresPlace): Promise<Db> {
   const db = new Kysely<Database>({ dialect })
   stores.set(db, { transact, ping: () => attempt(() => lock.take()) })
   return await closingOnFailure(db, async () => {
-    await sql`select 1`.execute(db)
+    await requireUtf8(db, place.database)
     const patient = { ...place, connections: 2, statementTimeoutMs: 0, lockTimeoutMs: 0 }
     const migrating = new Kysely<Database>({ dialect: postgresDialect(patient, undefined).dialect })
     try {
@@ -95,6 +95,16 @@ async function openPostgres(place: PostgresPlace): Promise<Db> {
     } finally {
       await migrating.destroy()
     }
+  })
+}
+
+/** Another encoding has no place for some names and reasons: whatever has one would fail to be stored, its event of the log too. */
+async function requireUtf8(db: Db, database: string): Promise<void> {
+  const { rows } = await sql<{ server_encoding: string }>`show server_encoding`.execute(db)
+  const encoding = rows[0]?.server_encoding
+  if (encoding === 'UTF8') return
+  throw new BrokerError('STORE_UNAVAILABLE', `the encoding of the database ${database} is ${encoding}, not UTF8`, {
+    hint: `make it again: create database ${database} encoding 'UTF8' template template0`,
   })
 }
 

@@ -57,12 +57,29 @@ t.test(
     t.match(await trial({ tls: { ca, cert: null, key: null } }), /certificate/)
     t.match(
       await trial({ tls: { ...files, ca: write('other.pem', createAuthority().cert) } }),
-      /certificate|self.signed/,
+      /the certificate of the server is of an unknown authority/,
     )
+    t.match(await trial({ tls: { ...files, ca: null } }), /unknown authority/, 'nor is it of one that Node knows')
     t.match(await trial({ host: '127.0.0.1' }), /does not match certificate|altnames/)
     t.match(await trial({ tls: null }), /no pg_hba.conf entry .* no encryption/)
   },
 )
+
+t.test('a database of another encoding is refused before a table is made', async (t) => {
+  const { server } = await storeDatabases()
+  const place = await postgresPlace()
+  for (const encoding of ['LATIN1', 'SQL_ASCII']) {
+    const database = `of_${encoding.toLowerCase()}`
+    await server.query('postgres', `create database ${database} encoding '${encoding}' template template0`)
+    await t.rejects(openStore({ ...place, postgres: { ...place.postgres, database } }), {
+      code: 'STORE_UNAVAILABLE',
+      message: new RegExp(`${database} is ${encoding}, not UTF8`),
+      hint: /template template0/,
+    })
+    const { rows } = await server.query(database, "select from pg_tables where schemaname = 'public'")
+    t.equal(rows.length, 0)
+  }
+})
 
 t.test('the lock: a connection that was ended is opened again, and the store stays locked', async (t) => {
   const place = await postgresPlace()
@@ -74,7 +91,7 @@ t.test('the lock: a connection that was ended is opened again, and the store sta
     [place.postgres.database],
   )
   await waitUntil(async () => (await ping(db)) === 'ok')
-  await t.rejects(openStore(place), { message: /in use by another daemon/ })
+  await t.rejects(openStore(place), { message: /store_[0-9a-f]+ on 127\.0\.0\.1 is in use by another daemon/ })
 })
 
 t.test('the lock: behind a network that broke, the other end of the old connection is ended', async (t) => {
