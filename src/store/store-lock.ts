@@ -56,7 +56,11 @@ export class StoreLock {
     try {
       await client.connect()
       const isTaken = (await tryLock(client, patienceMs)) || (await this.#endLast(client))
-      if (!isTaken) throw new BrokerError('STORE_UNAVAILABLE', `the database ${this.#options.database} on ${this.#options.host} is in use by another daemon`)
+      if (!isTaken)
+        throw new BrokerError(
+          'STORE_UNAVAILABLE',
+          `the database ${this.#options.database} on ${this.#options.host} is in use by another daemon`,
+        )
       this.#last = await holderOf(client)
       this.#client = client
     } catch (error) {

@@ -31,7 +31,7 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     {
       level: options.level ?? 'info',
       base: null,
-      redact: { paths: redactedPaths, censor: '[redacted]' },
+      redact: { paths: redactedPaths, censor },
       // A node-postgres or AWS error carries request objects; only these fields of an error are safe to print.
       serializers: { err: describeError },
     },
@@ -39,9 +39,30 @@ export function createLogger(options: { level?: string; destination?: Destinatio
   )
 }
 
+/** The code of an error is a name such as ENOENT, GRANT_DENIED or 57P01; any other `code` may be one that signs somebody in. */
+class ErrorName {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  toJSON(): string {
+    return this.name
+  }
+}
+
+function censor(value: unknown): unknown {
+  return value instanceof ErrorName ? value.name : '[redacted]'
+}
+
+function nameOf(code: unknown): unknown {
+  return typeof code === 'string' && /^[A-Z0-9_]{1,60}$/.test(code) ? new ErrorName(code) : code
+}
+
 function describeError(error: unknown): unknown {
   if (!(error instanceof Error)) return { message: String(error) }
   const { name, message, stack } = error
-  const code = 'code' in error ? error.code : undefined
+  const code = 'code' in error ? nameOf(error.code) : undefined
   return { name, message, code, stack, ...(error.cause === undefined ? {} : { cause: describeError(error.cause) }) }
 }
