@@ -1,5 +1,6 @@
 /** What reaches a terminal: no control characters of another person's text, no stack when nobody reads on, times with their zone. */
 import { once } from 'node:events'
+import { existsSync, openSync } from 'node:fs'
 import t from 'tap'
 import { cutResponse, errorResponse } from '../../proxy/postgres/errors.ts'
 import { printable } from '../../proxy/printable.ts'
@@ -84,6 +85,19 @@ t.test('F13: a reader that is gone ends a command without a word', async (t) => 
     t.match(await ended, { code: 0, stderr: '' }, args.join(' '))
   }
 })
+
+t.test(
+  'F13: output to a full disk is one line of error, and no stack',
+  { skip: !existsSync('/dev/full') },
+  async (t) => {
+    const { as } = await openCompany(t)
+    for (const args of [['ls'], ['ls', '--json'], ['config', 'schema'], ['--help']]) {
+      const { ended } = as('alice').launch(args, { stdout: openSync('/dev/full', 'w') })
+      const stderr = 'sallyport: standard output cannot be written: ENOSPC: no space left on device, write\n'
+      t.match(await ended, { code: 1, stderr }, args.join(' '))
+    }
+  },
+)
 
 t.test('F13: times in tables and in sentences say UTC', async (t) => {
   const { as } = await openCompany(t)

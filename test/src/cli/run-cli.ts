@@ -18,8 +18,14 @@ export interface Terminal {
   /** Where this person's logins are kept. */
   readonly home: string
   run(...args: string[]): Promise<Ran>
-  /** @param options.detached in a process group of its own, as from a shell */
-  launch(args: readonly string[], options?: { detached?: boolean }): { child: ChildProcess; ended: Promise<Ran> }
+  /**
+   * @param options.detached in a process group of its own, as from a shell
+   * @param options.stdout a file that is open, instead of what `ended` tells
+   */
+  launch(
+    args: readonly string[],
+    options?: { detached?: boolean; stdout?: number },
+  ): { child: ChildProcess; ended: Promise<Ran> }
   /** Starts a command and resolves once its stderr matches; `ended` is the rest. */
   start(args: string[], shows: RegExp): Promise<{ found: RegExpExecArray; ended: Promise<Ran>; child: ChildProcess }>
 }
@@ -35,14 +41,18 @@ export function openTerminal(t: Test, account: string | null, more: NodeJS.Proce
     ...(account ? { SALLYPORT_BROWSER: `${process.execPath} ${browser} ${account}` } : {}),
     ...more,
   }
-  const launch = (args: readonly string[], options: { detached?: boolean } = {}) => {
-    const child = spawn(process.execPath, [program, ...args], { ...options, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const launch = (
+    args: readonly string[],
+    { detached = false, stdout }: { detached?: boolean; stdout?: number } = {},
+  ) => {
+    const stdio = ['ignore' as const, stdout ?? ('pipe' as const), 'pipe' as const]
+    const child: ChildProcess = spawn(process.execPath, [program, ...args], { detached, env, stdio })
     t.teardown(() => void child.kill('SIGKILL'))
     const said = { stdout: '', stderr: '' }
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       said.stdout += chunk.toString()
     })
-    child.stderr.on('data', (chunk: Buffer) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
       said.stderr += chunk.toString()
     })
     const ended = new Promise<Ran>((resolve) =>
@@ -58,7 +68,7 @@ export function openTerminal(t: Test, account: string | null, more: NodeJS.Proce
       const { child, said, ended } = launch(args)
       const found = await Promise.race([
         new Promise<RegExpExecArray>((resolve) =>
-          child.stderr.on('data', () => {
+          child.stderr?.on('data', () => {
             const match = shows.exec(said.stderr)
             if (match) resolve(match)
           }),
