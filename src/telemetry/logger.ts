@@ -39,7 +39,7 @@ export function createLogger(options: { level?: string; destination?: Destinatio
   )
 }
 
-/** The code of an error is a name such as ENOENT, GRANT_DENIED or 57P01; any other `code` may be one that signs somebody in. */
+/** The code of an error is a name such as ENOENT, GRANT_DENIED or 57P01; any other `code` may be one that signs someone in. */
 class ErrorName {
   readonly name: string
 

@@ -16,7 +16,7 @@ t.test('the code of an error is told, and of its cause', async (t) => {
   t.match(logged({ err: Object.assign(new Error('cut'), { code: '57P01' }) }), { err: { code: '57P01' } })
 })
 
-t.test('a code that signs somebody in is not', async (t) => {
+t.test('a code that signs someone in is not', async (t) => {
   const secret = 'SplxlOBeZQQYbYS6WxSbIA'
   for (const fields of [
     { code: secret },
