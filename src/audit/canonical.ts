@@ -19,12 +19,28 @@ export function canonicalJson(value: CanonicalValue): string {
 
 /** As {@link canonicalJson}, of any value that JSON can hold: `undefined` members are left out, fractions stay. */
 export function sortedJson(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(sortedJson).join(',')}]`
+  return isSorted(value) ? JSON.stringify(value ?? null) : writeSorted(value)
+}
+
+/** Whether its keys stand in their order already, as those of stored events do: then it is written in one go. */
+function isSorted(value: unknown): boolean {
+  if (value === null || typeof value !== 'object') return true
+  if (Array.isArray(value)) return value.every(isSorted)
+  let before: string | undefined
+  for (const [key, member] of Object.entries(value)) {
+    if ((before !== undefined && key < before) || !isSorted(member)) return false
+    before = key
+  }
+  return true
+}
+
+function writeSorted(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(writeSorted).join(',')}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value ?? null)
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => `${JSON.stringify(key)}:${sortedJson(member)}`)
+    .map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`)
   return `{${members.join(',')}}`
 }
 

@@ -27,8 +27,8 @@ export function genesis(installation: string): string {
 
 /** Hex SHA-256 over every column but itself, the predecessor's hash among them. @throws TypeError for a malformed row */
 export function eventHash(row: Omit<ChainRow, 'hash'>): string {
-  const { seq, at, type, actor, body, text_digest, prev_hash } = row
-  return digest('sha256', canonicalJson({ seq, at, type, actor, body, text_digest, prev_hash }))
+  const { actor, at, body, prev_hash, seq, text_digest, type } = row // sorted, which is faster
+  return digest('sha256', canonicalJson({ actor, at, body, prev_hash, seq, text_digest, type }))
 }
 
 /** Puts an event behind its predecessor. */
