@@ -150,7 +150,8 @@ async function commit(
     const inLog = new Set((found as { subject: string }[]).map(({ subject }) => subject))
     const linked = linkAll(events, head, inLog)
     records = linked.records
-    return writes(db, linked, head, keyring)
+    const added = events.filter((_, i) => linked.records[i] !== null)
+    return [...writes(db, linked, head, keyring), ...added.flatMap(({ beside = [] }) => beside)]
   })
   return records
 }

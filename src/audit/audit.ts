@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import type { AuditType } from '../contract/audit-types.ts'
 
 export { type AuditType, auditTypes } from '../contract/audit-types.ts'
@@ -24,19 +25,24 @@ export interface AuditRecord extends AuditEvent {
   readonly hash: string
 }
 
+/** Statements that are committed with an event. */
+export type Beside = readonly CompiledQuery[]
+
 /** The interface of the audit log for the other parts. Built by `createAuditLog` (create-audit.ts). */
 export interface AuditLog {
   /**
    * Resolves when the event is durable and chained. For what grants access: call it before the effect.
+   * @param beside statements on the caller's own rows: in the same transaction, so that there is neither without the other
    * @throws BrokerError AUDIT_UNAVAILABLE
    */
-  append(event: AuditEvent): Promise<AuditRecord>
+  append(event: AuditEvent, beside?: Beside): Promise<AuditRecord>
   /**
    * For what removes access (revoke, kill, lock, expiry, deny): call it after the effect. Never throws; when the log is
    * down the event goes to the reserved spool and is appended later, also after a restart. Of what a client can repeat at will
    * (denials, failed sign-ins) the first is written at once, the others once a minute as one event with a count: `times`.
+   * @param beside as of {@link append}; on their own when the event goes to the spool. Not for what can be repeated
    */
-  appendRemoval(event: AuditEvent): Promise<void>
+  appendRemoval(event: AuditEvent, beside?: Beside): Promise<void>
   /** Events still in the spool, oldest first. At start, their owners re-apply what they find (`grant.revoked`, `principal.locked`). */
   spooled(): readonly AuditEvent[]
   /** Events from the chain, newest first. */

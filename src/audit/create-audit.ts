@@ -7,7 +7,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
-import type { AuditEvent, AuditLog, AuditQuery, AuditRecord } from './audit.ts'
+import type { AuditEvent, AuditLog, AuditQuery, AuditRecord, Beside } from './audit.ts'
 import { type AuditStore, createAuditStore, type HeadMacs, isHeadSigned } from './audit-store.ts'
 import type { RecordingHead } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -127,24 +127,33 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   })
 
   let refused: BrokerError | undefined
-  const append = async (event: AuditEvent): Promise<AuditRecord> => {
+  const append = async (event: AuditEvent, beside: Beside = []): Promise<AuditRecord> => {
     if (refused) throw refused
     const stopTimer = metrics.auditAppendSeconds.startTimer()
-    const record = await commits.add(prepareEvent(event, clock.now()))
+    const record = await commits.add({ ...prepareEvent(event, clock.now()), beside })
     stopTimer()
     if (!record) throw new BrokerError('INTERNAL', 'a new event was treated as a duplicate')
     return record
   }
 
-  const appendNow = async (event: AuditEvent): Promise<void> => {
+  const appendNow = async (event: AuditEvent, beside: Beside = []): Promise<void> => {
     const at = clock.now()
     const prepared = prepareEvent(event, at)
     try {
       if (commits.isFailing) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
-      await commits.add(prepared)
+      await commits.add({ ...prepared, beside })
     } catch (error) {
       logger.error({ err: error, type: event.type }, 'cannot write the audit log; spooling the event')
       await spool.add(prepared.event, at)
+      await writeAlone(beside)
+    }
+  }
+
+  const writeAlone = async (beside: Beside): Promise<void> => {
+    try {
+      for (const query of beside) await inLane('books', () => deps.db.executeQuery(query))
+    } catch (error) {
+      logger.error({ err: error }, 'what belongs to a spooled event could not be stored; the next start writes it')
     }
   }
 
@@ -153,7 +162,8 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     now: () => clock.now(),
     elapsedMs: deps.elapsedMs ?? (() => performance.now()),
   })
-  const appendRemoval = (event: AuditEvent): Promise<void> => repeated.append(event)
+  const appendRemoval: AuditLog['appendRemoval'] = (event, beside) =>
+    beside ? appendNow(event, beside) : repeated.append(event)
 
   /** Each carries its id into the chain, so that a crash on the way can't double it. */
   const emptySpool = async (): Promise<void> => {

@@ -84,9 +84,14 @@ export class GroupCommit {
       })
       this.#deps.onDurable(records.filter((record) => record !== null))
     } catch (cause) {
+      if (batch.length > 1 && mayBeOfOne(batch, cause)) return await this.#commitEach(batch)
       this.#failing = true
       for (const waiting of batch) waiting.reject(new BrokerError('AUDIT_UNAVAILABLE', undefined, { cause }))
     }
+  }
+
+  async #commitEach(batch: readonly Waiting[]): Promise<void> {
+    for (const waiting of batch) await this.#commit([waiting])
   }
 
   /** One timer for all that wait; they stand in the order of their deadlines. */
@@ -107,4 +112,9 @@ export class GroupCommit {
     for (const waiting of late) waiting.reject(error) // its commit may still finish, without effect here
     this.#watch()
   }
+}
+
+/** What the store refused is perhaps a statement beside one event, which must not take the others with it. A store that is down is not asked again for each. */
+function mayBeOfOne(batch: readonly Waiting[], cause: unknown): boolean {
+  return !(cause instanceof BrokerError) && batch.some(({ event: { beside = [] } }) => beside.length > 0)
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { AuditEvent, AuditValue } from './audit.ts'
+import type { AuditEvent, AuditValue, Beside } from './audit.ts'
 import { canonicalJson } from './canonical.ts'
 import { textDigest, type Unlinked } from './chain.ts'
 
@@ -14,6 +14,8 @@ export interface PreparedEvent extends Unlinked {
   readonly text: { readonly salt: string; readonly json: string } | null
   /** Set for events that come out of the spool, so that none enters the chain twice. */
   readonly spoolId?: string
+  /** Committed with it. */
+  readonly beside?: Beside
 }
 
 /** Converts an event to its stored form. Values that are too long are truncated and marked. Never throws. */

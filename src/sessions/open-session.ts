@@ -15,7 +15,7 @@ import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
 import type { KnownSession, SessionKinds } from './session-kinds.ts'
-import { justOpened, type SessionStore } from './session-store.ts'
+import { justOpened, type SessionStore, type SessionEnd as StoredEnd } from './session-store.ts'
 
 export interface SessionLimits {
   readonly sessions: number
@@ -42,8 +42,8 @@ export type Allowed = Extract<AccessAnswer, { allowed: true }>
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
- * The only way to open a session: check, register, check again, begin the recording, audit, and only then return the facts of a
- * permit. Registering before the second check leaves no gap: a revocation that the check misses finds the session in `live`.
+ * The only way to open a session: check, register, begin the recording, audit and store, check again, and only then return the
+ * facts of a permit. Registering before the second check leaves no gap: a revocation that the check misses finds the session in `live`.
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
@@ -65,8 +65,6 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
   let recording: RecordingStart | undefined
   let isAudited = false
   try {
-    await deps.store.insert(newRow(deps, ask, answer, session))
-    const again = await check(deps, ask, { grantId: answer.grant.id })
     recording = await deps.recordings.create({
       sessionId: session.id,
       principalId: session.principalId,
@@ -75,8 +73,11 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
       kind: session.kind,
       startedAt: session.openedAt,
     })
-    await deps.audit.append(started(ask, again, session))
+    const row = deps.store.inserting(newRow(deps, ask, answer, session))
+    await deps.audit.append(started(ask, answer, session), [row])
     isAudited = true
+    await storeMove(deps, session)
+    const again = await check(deps, ask, { grantId: answer.grant.id })
     const facts = toFacts(deps, ask, again, session, recording)
     const opened = { facts: { ...facts, lease: deps.kinds.leaseAtHand({ facts, held: again.held }) }, held: again.held }
     throwIfCut(deps, session)
@@ -84,8 +85,10 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
   } catch (error) {
     const sealed = recording && { digest: recording.head, entries: 0 }
     deps.live.remove(session.id)
-    if (isAudited) await deps.audit.appendRemoval(ended(session, 'open-failed', sealed))
-    await abandon(deps, session, sealed)
+    if (isAudited) {
+      const row = deps.store.ending(session.id, openFailed(deps, sealed))
+      await deps.audit.appendRemoval(ended(session, 'open-failed', sealed), [row])
+    }
     throw error
   }
 }
@@ -172,7 +175,7 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     daemon_id: deps.daemonId,
     client_address: ask.client.address,
     client_via: ask.client.via,
-    tool: ask.tool?.slice(0, 128).toWellFormed() ?? null,
+    tool: ask.tool?.slice(0, 128).toWellFormed().replaceAll('\0', '') ?? null,
     opened_at: session.openedAt,
     ends_at: session.endsAt,
     ...justOpened,
@@ -231,8 +234,14 @@ function throwIfCut({ live }: OpenDeps, session: LiveSession): void {
   if (notice) throw new BrokerError('GRANT_DENIED', notice.text)
 }
 
-async function abandon(deps: OpenDeps, session: LiveSession, sealed?: SealedRecording): Promise<void> {
-  const end = {
+/** An end that moved before the row was there. */
+async function storeMove({ live, store }: OpenDeps, { id, endsAt }: LiveSession): Promise<void> {
+  const now = live.get(id)
+  if (now && now.endsAt !== endsAt) await store.moved([id], now.endsAt)
+}
+
+function openFailed(deps: OpenDeps, sealed?: SealedRecording): StoredEnd {
+  return {
     endedAt: deps.clock.now(),
     reason: 'open-failed',
     bytesUp: 0,
@@ -240,7 +249,6 @@ async function abandon(deps: OpenDeps, session: LiveSession, sealed?: SealedReco
     digest: sealed?.digest ?? null,
     entries: sealed?.entries ?? 0,
   }
-  await deps.store.ended(session.id, end).catch(() => undefined) // an unwritable store is what failed; recovery closes the row at the next start
 }
 
 function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {

@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
@@ -35,12 +36,29 @@ export const justOpened = {
 
 /** Rows of `sessions`: one for each permit. */
 export function createSessionStore(db: Db, keyring: Macs) {
+  /** Committed beside its event. */
+  const inserting = (row: WithoutMac<SessionRow>): CompiledQuery =>
+    db
+      .insertInto('sessions')
+      .values(signRow(keyring, 'sessions', row))
+      .compile()
+  /** Committed beside its event. */
+  const ending = (id: string, end: SessionEnd): CompiledQuery => {
+    const set = {
+      ended_at: end.endedAt,
+      end_reason: end.reason,
+      bytes_up: end.bytesUp,
+      bytes_down: end.bytesDown,
+      recording_digest: end.digest,
+      recording_entries: end.entries,
+    }
+    return db.updateTable('sessions').set(set).where('id', '=', id).compile()
+  }
   return {
+    inserting,
+    ending,
     insert: async (row: WithoutMac<SessionRow>): Promise<void> => {
-      await db
-        .insertInto('sessions')
-        .values(signRow(keyring, 'sessions', row))
-        .execute()
+      await db.executeQuery(inserting(row))
     },
     /** Writes the facts of its beginning anew, over a row that says otherwise. */
     restore: async (row: WithoutMac<SessionRow>): Promise<void> => {
@@ -59,15 +77,7 @@ export function createSessionStore(db: Db, keyring: Macs) {
       await inLane('books', () => db.updateTable('sessions').set({ ends_at: endsAt }).where('id', 'in', ids).execute())
     },
     ended: async (id: string, end: SessionEnd): Promise<void> => {
-      const set = {
-        ended_at: end.endedAt,
-        end_reason: end.reason,
-        bytes_up: end.bytesUp,
-        bytes_down: end.bytesDown,
-        recording_digest: end.digest,
-        recording_entries: end.entries,
-      }
-      await inLane('books', () => db.updateTable('sessions').set(set).where('id', '=', id).execute())
+      await inLane('books', () => db.executeQuery(ending(id, end)))
     },
     find: (id: string): Promise<SessionRow | undefined> =>
       db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),

@@ -31,6 +31,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
+import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
@@ -184,8 +185,8 @@ export class Sessions {
     const { reason, recording, error } = end
     if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
     const origin = { ...facts, id: sessionId }
-    await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)))
-    await this.#close(sessionId, end) // last: a row left open is closed at the next start
+    const row = this.#deps.store.ending(sessionId, this.#books(end))
+    await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)), [row])
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
@@ -307,16 +308,9 @@ export class Sessions {
     this.#deps.metrics.cutSeconds.observe({ reason }, Math.max(0, stoppedAt - decidedAt) / 1000)
   }
 
-  async #close(id: string, { bytesUp, bytesDown, reason, recording }: SessionEnd): Promise<void> {
+  #books({ bytesUp, bytesDown, reason, recording }: SessionEnd): StoredEnd {
     const sealed = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
-    try {
-      await this.#deps.store.ended(id, { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed })
-    } catch (error) {
-      this.#deps.logger.error(
-        { err: error, session: id },
-        'the end of a session could not be stored; the next start closes it',
-      )
-    }
+    return { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed }
   }
 }
 

@@ -99,12 +99,14 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       identify: async () => Promise.reject(new Error('unused')),
     },
     audit: {
-      append: async (event) => {
+      append: async (event, beside = []) => {
         if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
+        for (const query of beside) await db.executeQuery(query)
         events.push(event)
         return { ...event, seq: events.length, at: now, hash: '' }
       },
-      appendRemoval: async (event) => {
+      appendRemoval: async (event, beside = []) => {
+        for (const query of beside) await db.executeQuery(query)
         events.push(event)
       },
       search: async ({ types = [], subject }) => {
