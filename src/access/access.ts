@@ -5,7 +5,7 @@ import type { GrantView } from '../contract/grants.ts'
 import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
 import type { Outcome, RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
-import type { Login } from '../identity/principal.ts'
+import type { Login, Principal } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
 import type { ListPage, ListQuery } from '../store/lists.ts'
 import type { Grant } from './grants/grant.ts'
@@ -45,7 +45,14 @@ export interface AccessService {
    * @param ask.level omitted: the one level held
    * @param ask.grantId a connect token is bound to one grant; no other counts
    */
-  check(ask: { principalId: string; resource: string; level?: string; grantId?: string }): Promise<AccessAnswer>
+  check(ask: {
+    principalId: string
+    resource: string
+    level?: string
+    grantId?: string
+    /** For a caller that reads the principal in the same moment anyway. */
+    read?: (id: string) => Promise<Principal | undefined>
+  }): Promise<AccessAnswer>
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
   resource(id: string): CatalogEntry | undefined

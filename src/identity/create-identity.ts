@@ -18,7 +18,7 @@ import type { IdentityDeps } from './identity-deps.ts'
 import { LoginKeeper } from './logins/login-keeper.ts'
 import type { Logins } from './logins/logins.ts'
 import { freshIdToken, probeLogins } from './logins/probe-logins.ts'
-import type { Login, Principal } from './principal.ts'
+import type { Login, Principal, ReadStanding } from './principal.ts'
 import { recover } from './recover.ts'
 import { Removals } from './removals.ts'
 import { FailedLogins } from './sign-in/failed-logins.ts'
@@ -88,7 +88,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     principal: (id) => core.directory.principal(id),
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
-    credential: (reference) => credentialOf(reference, { logins, apiTokens, connectTokens }),
+    credential: (reference, read = (id) => core.directory.standing(id)) =>
+      credentialOf(reference, { logins, apiTokens, connectTokens }, read),
     tokenKeys: (id) => connectTokens.tokenKeys(id),
     identify: (claim, client) => connectTokens.identify(claim, client),
     sweep: async () => {
@@ -117,6 +118,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
 function credentialOf(
   { kind, id }: Identified['credential'],
   by: { logins: LoginKeeper; apiTokens: ApiTokens; connectTokens: ConnectTokens },
+  read: ReadStanding,
 ): Promise<Credential | undefined> {
   switch (kind) {
     case 'login':
@@ -124,7 +126,7 @@ function credentialOf(
     case 'api-token':
       return by.apiTokens.credential(id)
     case 'connect-token':
-      return by.connectTokens.credential(id)
+      return by.connectTokens.credential(id, read)
   }
 }
 

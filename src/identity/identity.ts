@@ -1,7 +1,7 @@
 import type { Claim, Identity as Identified, TokenKeys } from '../../proxy/doorman.ts'
 import type { ClientOrigin } from '../../proxy/session.ts'
 import type { Credential } from './admission.ts'
-import type { Login, Principal } from './principal.ts'
+import type { Login, Principal, ReadStanding } from './principal.ts'
 
 /** The interface of identity for the other parts. Built by `createIdentity` (create-identity.ts). */
 export interface IdentityService {
@@ -19,8 +19,11 @@ export interface IdentityService {
   principal(id: string): Promise<Principal | undefined>
   /** By id, verified e-mail, or name; an ambiguous name throws RESOURCE_AMBIGUOUS, an unknown one NOT_FOUND. */
   findPrincipal(reference: string): Promise<Principal>
-  /** A login or token as it is now, read from the store; undefined when it may no longer be used. */
-  credential(reference: Identified['credential']): Promise<Credential | undefined>
+  /**
+   * A login or token as it is now, read from the store; undefined when it may no longer be used.
+   * @param read for a caller that reads its principal in the same moment anyway
+   */
+  credential(reference: Identified['credential'], read?: ReadStanding): Promise<Credential | undefined>
   tokenKeys(tokenId: string): Promise<TokenKeys>
   /** For protocol listeners. @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
   identify(claim: Claim, client: ClientOrigin): Promise<Identified>

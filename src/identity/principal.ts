@@ -28,6 +28,9 @@ export interface Principal {
 /** What decides whether an identity may act, and as what. */
 export type Standing = Pick<Principal, 'groups' | 'active' | 'lockedAt' | 'ownerId'>
 
+/** Fresh from the store. */
+export type ReadStanding = (id: string) => Promise<Standing | undefined>
+
 /** An authenticated login or token. Every HTTP request and websocket has one once it is authenticated. */
 export interface Login {
   /** Login or API token id. */

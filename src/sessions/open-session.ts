@@ -26,7 +26,7 @@ export interface SessionLimits {
 
 export interface OpenDeps {
   readonly access: Pick<AccessService, 'check'>
-  readonly identity: Pick<IdentityService, 'credential'>
+  readonly identity: Pick<IdentityService, 'credential' | 'principal'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
   readonly recordings: Pick<Recordings, 'create'>
   readonly store: SessionStore
@@ -106,14 +106,19 @@ export async function check(
 ): Promise<Allowed> {
   const bound = ask.identity.bound
   const level = bound?.level ?? ask.level
+  const { principalId } = ask.identity
+  const principal = deps.identity.principal(principalId)
+  // Once for both, and anew for each check.
+  const read = (id: string) => (id === principalId ? principal : deps.identity.principal(id))
   const [answer, credential] = await Promise.all([
     deps.access.check({
-      principalId: ask.identity.principalId,
+      principalId,
+      read,
       resource: bound?.resourceId ?? ask.resourceId,
       ...(level === undefined ? {} : { level }),
       ...(grantId === undefined ? {} : { grantId }),
     }),
-    deps.identity.credential(ask.identity.credential),
+    deps.identity.credential(ask.identity.credential, read),
   ])
   if (!answer.allowed) throw new BrokerError(answer.code, answer.reason, { hint: answer.hint })
   if (!isCarriedBy(deps.kinds, answer.held.resource.kind, ask.carrier)) {

@@ -35,7 +35,7 @@ import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
-  readonly identity: Pick<IdentityService, 'credential' | 'tokenKeys' | 'identify'>
+  readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly keyring: Macs

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Principal } from '../../identity/principal.ts'
 import type { AccessAnswer } from '../access.ts'
-import { type Core, isVisible } from '../core.ts'
+import { type Core, isVisible, type ReadPrincipal } from '../core.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { checkStanding, decideGrant, findRule, levelsToAskFor } from '../rules/decide.ts'
 import { type Rule, stepUpOf } from '../rules/rule.ts'
@@ -14,13 +14,19 @@ export interface CheckAsk {
   readonly resource: string
   readonly level?: string
   readonly grantId?: string
+  /** For a caller that reads the principal in the same moment anyway; default: from the directory. */
+  readonly read?: ReadPrincipal
 }
 
 type Refused = Extract<AccessAnswer, { allowed: false }>
 
 /** May this principal open a session now? Reads principal, grant and rules again. */
 export async function checkAccess(core: Core, ask: CheckAsk): Promise<AccessAnswer> {
-  const principal = await core.identity.principal(ask.principalId)
+  const read = ask.read ?? ((id) => core.identity.principal(id))
+  const [principal, reading] = await Promise.all([
+    read(ask.principalId),
+    ask.grantId === undefined ? undefined : core.grants.read(ask.grantId),
+  ])
   if (!principal) return refuse('PRINCIPAL_INACTIVE', 'this identity is no longer in the directory')
   const standing = checkStanding(principal)
   if (standing) {
@@ -29,7 +35,7 @@ export async function checkAccess(core: Core, ask: CheckAsk): Promise<AccessAnsw
   }
   return ask.grantId === undefined
     ? await checkByResource(core, principal, ask)
-    : await checkByGrant(core, principal, ask, ask.grantId)
+    : checkByGrant(core, principal, ask, reading)
 }
 
 function refuse(code: Refused['code'], reason: string, hint?: string): Refused {
@@ -37,8 +43,7 @@ function refuse(code: Refused['code'], reason: string, hint?: string): Refused {
 }
 
 /** A connect token, or a second look at a session: this grant and no other. */
-async function checkByGrant(core: Core, principal: Principal, ask: CheckAsk, grantId: string): Promise<AccessAnswer> {
-  const reading = await core.grants.read(grantId)
+function checkByGrant(core: Core, principal: Principal, ask: CheckAsk, reading?: GrantReading): AccessAnswer {
   if (!reading || reading.grant.principalId !== principal.id)
     return refuse('GRANT_DENIED', 'the grant does not exist, or is not yours')
   const { grant } = reading

@@ -1,4 +1,4 @@
-import { type SqlBool, sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
@@ -13,6 +13,25 @@ export interface DirectoryQuery extends ListQuery {
 
 const columns = { at: 'seen_at', principal: ['id'] }
 
+/** A row, and whether its verified e-mail is also that of another active principal: then it is no label. */
+export interface Labelled {
+  readonly row: Row<'principals'>
+  readonly isEmailShared: boolean
+}
+
+async function labelled(db: Db, id: RawBuilder<unknown>): Promise<Labelled | undefined> {
+  const isShared = sql<number | boolean>`exists (
+    select 1 from principals as other
+    where other.email_key = principals.email_key and other.email_verified = 1 and other.active = 1
+      and other.id <> principals.id
+  )`
+  const select = db.selectFrom('principals').selectAll().select(isShared.as('is_email_shared'))
+  const found = await select.where(sql<SqlBool>`principals.id = ${id}`).executeTakeFirst()
+  if (!found) return undefined
+  const { is_email_shared: shared, ...row } = found
+  return { row, isEmailShared: Boolean(shared) }
+}
+
 export function createDirectoryStore(db: Db, keyring: Macs) {
   const all = () => db.selectFrom('principals').selectAll()
   const matches = ({ ownerId, ...query }: DirectoryQuery) => {
@@ -21,6 +40,10 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
   }
   return {
     row: (id: string) => all().where('id', '=', id).executeTakeFirst(),
+    labelled: (id: string) => labelled(db, sql`${id}`),
+    /** Of the principal in whose name this connect token is. */
+    labelledOwner: (tokenId: string) =>
+      labelled(db, sql`(select principal_id from connect_tokens where id = ${tokenId})`),
     withEmail: (key: string) => all().where('email_key', '=', key).where('email_verified', '=', 1).limit(100).execute(),
     named: (name: string) =>
       all()

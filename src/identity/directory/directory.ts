@@ -6,7 +6,7 @@ import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
-import { createDirectoryStore, type DirectoryQuery, type DirectoryStore } from './directory-store.ts'
+import { createDirectoryStore, type DirectoryQuery, type DirectoryStore, type Labelled } from './directory-store.ts'
 
 type PrincipalRow = Row<'principals'>
 type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | 'logger' | 'changes'> & {
@@ -28,8 +28,12 @@ export class Directory {
 
   /** Fresh from the store; undefined when unknown, or not written by the broker. */
   async principal(id: string): Promise<Principal | undefined> {
-    const row = await this.row(id)
-    return row && (await this.#toPrincipal(row))
+    return await this.#read(this.#store.labelled(id))
+  }
+
+  /** The same of the one in whose name a connect token is. */
+  async ownerOf(tokenId: string): Promise<Principal | undefined> {
+    return await this.#read(this.#store.labelledOwner(tokenId))
   }
 
   /** The same without what it is called. */
@@ -191,8 +195,14 @@ export class Directory {
     void this.#deps.audit.appendRemoval({ type: 'store.refused', actor: 'system', fields }) // never rejects
   }
 
-  async #toPrincipal(row: PrincipalRow): Promise<Principal> {
-    const email = await this.#labelOf(row)
+  async #read(reading: Promise<Labelled | undefined>): Promise<Principal | undefined> {
+    const found = await reading
+    if (!found || !this.#isGenuine(found.row)) return undefined
+    return await this.#toPrincipal(found.row, labelOf(found.row, found.isEmailShared))
+  }
+
+  async #toPrincipal(row: PrincipalRow, label?: string | null): Promise<Principal> {
+    const email = label === undefined ? await this.#labelOf(row) : label
     return {
       id: row.id,
       kind: row.kind === 'service' ? 'service' : 'person',
@@ -230,8 +240,12 @@ export class Directory {
   /** The e-mail, where the provider says that it is verified and no one else has it. */
   async #labelOf(row: Named): Promise<string | null> {
     const { email_key: key, email_verified: isVerified, id } = row
-    return key !== null && isVerified === 1 && !(await this.#store.isEmailShared(key, id)) ? row.email : null
+    return labelOf(row, key !== null && isVerified === 1 && (await this.#store.isEmailShared(key, id)))
   }
+}
+
+function labelOf({ email, email_key: key, email_verified: isVerified }: Named, isShared: boolean): string | null {
+  return key !== null && isVerified === 1 && !isShared ? email : null
 }
 
 /** It holds at most what its owner holds, and stops with them. */

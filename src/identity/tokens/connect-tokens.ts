@@ -5,7 +5,7 @@ import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tok
 import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit, type Credential } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts'
-import type { Login, Principal } from '../principal.ts'
+import type { Login, Principal, ReadStanding } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
 import { eraseToken, noteUse, removeToken } from './remove-token.ts'
@@ -128,10 +128,10 @@ export class ConnectTokens {
   async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
     const id =
       claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
-    const row = id === undefined ? undefined : await this.#live(id)
+    const [row, owner] = id === undefined ? [] : await Promise.all([this.#live(id), this.#core.directory.ownerOf(id)])
     const isProved = claim.by === 'proof' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
     if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
-    const principal = await this.#admit(row, client).catch(async (error: unknown) => {
+    const principal = await this.#admit(row, owner, client).catch(async (error: unknown) => {
       await this.#core.audit.appendRemoval(denied(row, client, error))
       throw error
     })
@@ -144,21 +144,21 @@ export class ConnectTokens {
     }
   }
 
-  async #admit(row: ConnectTokenRow, client: ClientOrigin): Promise<Principal> {
+  async #admit(row: ConnectTokenRow, owner: Principal | undefined, client: ClientOrigin): Promise<Principal> {
     admit({ door: 'token', by: toCredential(row), from: client.address })
-    const principal = checkStanding(await this.#core.directory.principal(row.principal_id))
+    const principal = checkStanding(owner?.id === row.principal_id ? owner : undefined)
     // The API token's maker may be locked, and it is no one's but theirs.
     if (isIssuedByToken(row) && !(await this.#isUsable(row.issued_by))) throw new BrokerError('TOKEN_INVALID')
     return principal
   }
 
   /** A token by its id; undefined when it may no longer be used. */
-  async credential(id: string): Promise<Credential | undefined> {
+  async credential(id: string, read: ReadStanding): Promise<Credential | undefined> {
     const row = await this.#live(id)
     if (!row) return undefined
     const isUsable = isIssuedByToken(row)
       ? await this.#isUsable(row.issued_by) // it acts as the same principal
-      : stands(await this.#core.directory.standing(row.principal_id))
+      : stands(await read(row.principal_id))
     return isUsable ? toCredential(row) : undefined
   }
 

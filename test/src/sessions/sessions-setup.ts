@@ -94,6 +94,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       },
     },
     identity: {
+      principal: async () => undefined,
       credential: async () => state.credential,
       tokenKeys: async () => Promise.reject(new Error('unused')),
       identify: async () => Promise.reject(new Error('unused')),
