@@ -46,46 +46,58 @@ t.test('audit: without a figure of the fsync the budget is not kept', async (t) 
 
 const start = (ready: number): Start => ({ ready, cpu: ready, memory: 100 * ready, verify: 10 * ready })
 const stores: readonly Subject[] = [
-  { name: 'empty store', role: 'empty', store: 'empty' },
-  { name: 'SQLite', role: 'ours', store: 'SQLite' },
-  { name: 'SQLite, at abc', role: 'before', store: 'SQLite' },
-  { name: 'PostgreSQL', role: 'ours', store: 'PostgreSQL' },
+  { name: 'empty store', store: 'empty', checkout: 'ours' },
+  { name: 'empty store, at abc', store: 'empty', checkout: 'before' },
+  { name: 'SQLite', store: 'SQLite', checkout: 'ours' },
+  { name: 'SQLite, at abc', store: 'SQLite', checkout: 'before' },
+  { name: 'PostgreSQL', store: 'PostgreSQL', checkout: 'ours' },
 ]
+const starts = new Map([
+  ['empty store', [start(1)]],
+  ['empty store, at abc', [start(2)]],
+  ['SQLite', [start(2)]],
+  ['SQLite, at abc', [start(4)]],
+  ['PostgreSQL', [start(4)]],
+])
+const startsOf = (figure: string) =>
+  startRows(stores, starts)
+    .filter(({ case: name }) => name.endsWith(`: ${figure}`))
+    .map(({ case: name, value, peer, ratio, budget, ok }) => [name.split(':')[0], value, peer, ratio, budget, ok])
 
 t.test('start: each store is compared with the empty one, and with the commit before on the same store', async (t) => {
-  const results = new Map([
-    ['empty store', [start(1)]],
-    ['SQLite', [start(2)]],
-    ['SQLite, at abc', [start(3)]],
-    ['PostgreSQL', [start(4)]],
+  t.same(startsOf('time to ready'), [
+    ['empty store', 1, undefined, undefined, undefined, undefined],
+    ['empty store, at abc', 2, undefined, undefined, undefined, undefined],
+    ['SQLite', 2, 'empty store', 2, undefined, undefined],
+    ['SQLite', 2, 'SQLite, at abc', 0.5, undefined, undefined],
+    ['SQLite, at abc', 4, undefined, undefined, undefined, undefined],
+    ['PostgreSQL', 4, 'empty store', 4, undefined, undefined],
   ])
-  const ready = startRows(stores, results).filter(({ case: name }) => name.endsWith('time to ready'))
-  t.same(
-    ready.map(({ case: name, peer, ratio, budget, ok }) => [name, peer, ratio, budget, ok]),
+  t.match(
+    startsOf('audit verify').filter(([name]) => name === 'SQLite'),
     [
-      ['empty store: time to ready', undefined, undefined, undefined, undefined],
-      ['SQLite: time to ready', 'empty store', 2, undefined, undefined],
-      ['SQLite: time to ready', 'SQLite, at abc', 2 / 3, 0.5, false],
-      ['SQLite, at abc: time to ready', undefined, undefined, undefined, undefined],
-      ['PostgreSQL: time to ready', 'empty store', 4, undefined, undefined],
+      ['SQLite', 20, 'empty store', 2, undefined],
+      ['SQLite', 20, 'SQLite, at abc', 0.5, 0.5, true],
     ],
   )
 })
 
-t.test('start: memory is compared without a budget', async (t) => {
-  const results = new Map([
-    ['SQLite', [start(1)]],
-    ['SQLite, at abc', [start(4)]],
+t.test('start: what the store adds is beyond an empty one of the same checkout', async (t) => {
+  t.same(startsOf('what the store adds to it'), [
+    ['SQLite', 1, 'SQLite, at abc', 0.5, 0.5, true],
+    ['SQLite, at abc', 2, undefined, undefined, undefined, undefined],
+    ['PostgreSQL', 3, undefined, undefined, undefined, undefined],
   ])
-  const rows = startRows(stores.slice(1, 3), results)
+})
+
+t.test('start: no budget is kept without the figures of the commit before', async (t) => {
+  const rows = startRows(stores, new Map([...starts, ['SQLite, at abc', []]]))
+  const gated = rows.filter(({ budget }) => budget !== undefined)
   t.same(
-    rows.filter(({ ok }) => ok === true).map(({ case: name }) => name),
-    ['SQLite: time to ready', 'SQLite: audit verify'],
+    gated.map(({ ok }) => ok),
+    [false, false],
   )
-  t.match(
-    rows.find(({ case: name }) => name === 'SQLite: resident memory at rest'),
-    { ratio: 0.25 },
-  )
+  t.ok(gated.every(({ case: name }) => /what the store adds|audit verify/.test(name)))
 })
 
 const now = Date.UTC(2026, 0, 5)

@@ -31,18 +31,22 @@ export interface Figures {
   readonly verify: number
 }
 
-const figures = {
-  ready: { name: 'time to ready', unit: 's', isGated: true },
-  cpu: { name: 'processor time until at rest', unit: 's', isGated: false },
-  memory: { name: 'resident memory at rest', unit: 'MB', isGated: false },
-  verify: { name: 'audit verify', unit: 's', isGated: true },
-} as const
+/** What a start on an empty store takes too is no matter of the store: most of it is Node that loads the program. */
+type What = keyof Figures | 'added'
+
+const shown: readonly { readonly what: What; readonly name: string; readonly unit: string; readonly isGated?: true }[] =
+  [
+    { what: 'ready', name: 'time to ready', unit: 's' },
+    { what: 'added', name: 'what the store adds to it', unit: 's', isGated: true },
+    { what: 'cpu', name: 'processor time until at rest', unit: 's' },
+    { what: 'memory', name: 'resident memory at rest', unit: 'MB' },
+    { what: 'verify', name: 'audit verify', unit: 's', isGated: true },
+  ]
 
 export interface Subject {
   readonly name: string
-  readonly role: 'ours' | 'empty' | 'before'
-  /** What both daemons of a comparison start on. */
-  readonly store: string
+  readonly store: 'empty' | 'SQLite' | 'PostgreSQL'
+  readonly checkout: 'ours' | 'before'
 }
 
 interface Started extends Subject {
@@ -60,9 +64,9 @@ export async function run({ rounds, against, note }: BenchOptions): Promise<Row[
   closing.defer(() => sandbox.close())
   const places = await makeStores(sandbox, closing)
   const subjects = places.flatMap((one): Started[] => {
-    if (against === undefined || one.role === 'empty') return [one]
-    const name = `${one.store}, at ${commitOf(against)}`
-    return [one, { ...one, name, role: 'before', main: path.resolve(against, 'src/main.ts') }]
+    if (against === undefined) return [one]
+    const name = `${one.name}, at ${commitOf(against)}`
+    return [one, { ...one, name, checkout: 'before', main: path.resolve(against, 'src/main.ts') }]
   })
   const results = new Map(subjects.map(({ name }) => [name, [] as Figures[]]))
   for (let round = 0; round < rounds; round += 1)
@@ -75,22 +79,27 @@ export async function run({ rounds, against, note }: BenchOptions): Promise<Row[
 
 /** @param results the rounds of each, by its name */
 export function rowsOf(subjects: readonly Subject[], results: ReadonlyMap<string, readonly Figures[]>): Row[] {
-  const names = Object.keys(figures) as (keyof Figures)[]
-  const of = (subject: Subject, what: keyof Figures) => (results.get(subject.name) ?? []).map((round) => round[what])
+  const rounds = (subject: Subject | undefined) => results.get(subject?.name ?? '') ?? []
+  const find = (store: Subject['store'], checkout: Subject['checkout']) =>
+    subjects.find((one) => one.store === store && one.checkout === checkout)
+  const valuesOf = (subject: Subject, what: What): number[] => {
+    if (what !== 'added') return rounds(subject).map((round) => round[what])
+    const empty = rounds(find('empty', subject.checkout))
+    return rounds(subject).map(({ ready }, i) => ready - (empty[i]?.ready ?? Number.NaN))
+  }
   return subjects.flatMap((subject) =>
-    names.flatMap((what): Row[] => {
-      const { name, unit, isGated } = figures[what]
-      const values = of(subject, what)
+    shown.flatMap(({ what, name, unit, isGated = false }): Row[] => {
+      if (what === 'added' && subject.store === 'empty') return []
+      const values = valuesOf(subject, what)
       const row = { bench, case: `${subject.name}: ${name}`, unit, value: median(values) }
-      if (subject.role !== 'ours') return [row]
-      const peers = subjects.filter(
-        ({ role, store }) => role === 'empty' || (role === 'before' && store === subject.store),
-      )
-      const beside = peers.map((peer): Row => {
-        const ratio = medianRatio(values, of(peer, what))
-        const kept = isGated && peer.role === 'before' ? gate(ratio, mostOfBefore, 'less') : {}
+      const compared = (peer: Subject): Row => {
+        const ratio = medianRatio(values, valuesOf(peer, what))
+        const kept = isGated && peer.checkout === 'before' ? gate(ratio, mostOfBefore, 'less') : {}
         return { ...row, peer: peer.name, ratio, better: 'less', ...kept }
-      })
+      }
+      if (subject.checkout === 'before' || subject.store === 'empty') return [row]
+      const peers = [what === 'added' ? undefined : find('empty', 'ours'), find(subject.store, 'before')]
+      const beside = peers.flatMap((peer) => (peer ? [compared(peer)] : []))
       return beside.length > 0 ? beside : [row]
     }),
   )
@@ -103,8 +112,8 @@ async function makeStores(sandbox: Sandbox, closing: AsyncDisposableStack): Prom
   await giveOneGrant(sandbox, filled)
   await fillStore(filled, size)
   return [
-    { name: 'empty store', role: 'empty', store: 'empty', files: empty, place: keeperOf(empty) },
-    { name: 'SQLite', role: 'ours', store: 'SQLite', files: filled, place: keeperOf(filled) },
+    { name: 'empty store', store: 'empty', checkout: 'ours', files: empty, place: keeperOf(empty) },
+    { name: 'SQLite', store: 'SQLite', checkout: 'ours', files: filled, place: keeperOf(filled) },
     await copyToPostgres(sandbox, filled, closing),
   ]
 }
@@ -173,7 +182,7 @@ async function copyToPostgres(sandbox: Sandbox, filled: DaemonFiles, closing: As
     await query(`drop database if exists ${name}`)
     await query(`create database ${name} template filled`)
   }
-  return { name: 'PostgreSQL', role: 'ours', store: 'PostgreSQL', files, place }
+  return { name: 'PostgreSQL', store: 'PostgreSQL', checkout: 'ours', files, place }
 }
 
 /** Keeps a daemon's folder as it is now. @returns puts it back */
