@@ -37,6 +37,7 @@ system_packages() {
   command -v aws >/dev/null || wanted+=(awscli)
   python3 -c 'import boto3' 2>/dev/null || /usr/bin/python3 -c 'import boto3' 2>/dev/null || wanted+=(python3-boto3)
   command -v openssl >/dev/null || wanted+=(openssl)
+  command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || wanted+=(haproxy)
   [ "${#wanted[@]}" -eq 0 ] && return 0
   local sudo=
   [ "$(id -u)" -eq 0 ] || sudo=sudo

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { ClientOrigin } from '../session.ts'
 import { Connections } from './connections.ts'
 import { listen } from './listen.ts'
-import { withoutMapping } from './source-address.ts'
+import { ProxyHeaders } from './proxy-header.ts'
 
 export interface ListenOptions {
   readonly host: string
@@ -15,6 +15,8 @@ export interface ListenOptions {
   onConnection(socket: Socket, client: ClientOrigin, signedIn: () => void): void
   /** Places for connections, which ports may share. By default this port has its own. */
   readonly connections?: Connections
+  /** Balancers that say who the client is. By default there are none. */
+  readonly headers?: ProxyHeaders
   /** Accepting failed, e.g. EMFILE. The port stays open. */
   onError(error: Error): void
 }
@@ -37,16 +39,21 @@ export interface Listener {
  */
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
   const { host, port, onConnection, onError, connections = new Connections() } = options
+  const headers =
+    options.headers ??
+    new ProxyHeaders(
+      () => false,
+      () => {},
+    )
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
     socket.on('error', () => {})
-    const client = originOf(socket)
-    if (!client) return void socket.destroy()
-    const signedIn = connections.admit(socket, client.address)
-    if (!signedIn) return
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    onConnection(socket, client, signedIn)
+    headers.accept(socket, (origin) => {
+      const signedIn = connections.admit(socket, origin.address)
+      if (signedIn) onConnection(socket, { ...origin, via: 'listener' }, signedIn)
+    })
   })
   await listen(server, { host, port, exclusive: true }, onError)
   const address = server.address() as AddressInfo
@@ -61,10 +68,4 @@ export async function listenTcp(options: ListenOptions): Promise<Listener> {
       for (const socket of sockets) socket.destroy()
     },
   }
-}
-
-/** @returns undefined when the client has already disconnected */
-function originOf({ remoteAddress, remotePort }: Socket): ClientOrigin | undefined {
-  if (remoteAddress === undefined || remotePort === undefined) return undefined
-  return { address: withoutMapping(remoteAddress), port: remotePort, via: 'listener' }
 }

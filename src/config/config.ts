@@ -18,6 +18,8 @@ export interface ListenerConfig {
   readonly tls: TlsFiles
   /** The resource it is pinned to; null: serves every resource of its protocol. */
   readonly resource: string | null
+  /** Addresses and CIDRs of balancers that send the PROXY protocol. */
+  readonly proxyProtocol: readonly string[]
 }
 
 /** A registered account. */
@@ -47,6 +49,8 @@ export interface Config {
     readonly tls: TlsFiles | null
     readonly trustedProxies: readonly string[]
     readonly metricsListen: HostPort
+    /** Addresses and CIDRs of balancers that send the PROXY protocol. */
+    readonly proxyProtocol: readonly string[]
     readonly drainMs: number
     readonly drainDelayMs: number
   }

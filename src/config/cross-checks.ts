@@ -15,8 +15,11 @@ export interface CrossCheck {
 }
 
 export const crossChecks: readonly CrossCheck[] = [
-  { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...proxies(config)] },
-  { reads: ['server', 'listeners'], find: (file, config) => [...listenerTls(file), ...portCollisions(config)] },
+  { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file)] },
+  {
+    reads: ['server', 'listeners'],
+    find: (file, config) => [...listenerTls(file), ...portCollisions(config), ...proxies(config)],
+  },
   { reads: ['listeners', 'resources'], find: (file, _, kinds) => pinnedResources(file, kinds) },
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
   { reads: ['aws'], find: awsFindings },
@@ -57,17 +60,29 @@ function publicUrl({ server }: ConfigFile): Finding[] {
   return findings
 }
 
-function proxies({ server }: Config): Finding[] {
-  return server.trustedProxies.flatMap((range, i) =>
-    isAddressRange(range)
-      ? []
-      : [
-          {
-            path: `server.trusted_proxies[${i}]`,
-            message: `expected an address or CIDR, got "${range}"`,
-            fix: 'e.g. 10.0.0.0/8',
-          },
-        ],
+function proxies({ server, listeners }: Config): Finding[] {
+  const lists = [
+    { path: 'server.trusted_proxies', ranges: server.trustedProxies },
+    { path: 'server.proxy_protocol', ranges: server.proxyProtocol },
+    ...Object.entries(listeners).flatMap(([protocol, ports]) =>
+      ports.map(({ proxyProtocol }, i) => ({
+        path: `listeners.${protocol}[${i}].proxy_protocol`,
+        ranges: proxyProtocol,
+      })),
+    ),
+  ]
+  return lists.flatMap(({ path, ranges }) =>
+    ranges.flatMap((range, i) =>
+      isAddressRange(range)
+        ? []
+        : [
+            {
+              path: `${path}[${i}]`,
+              message: `expected an address or CIDR, got "${range}"`,
+              fix: 'e.g. 10.0.0.0/8',
+            },
+          ],
+    ),
   )
 }
 

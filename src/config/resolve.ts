@@ -60,6 +60,7 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
     publicUrl: server.public_url.replace(/\/+$/, ''),
     tls: server.tls ? tlsFiles(server.tls, under) : null,
     trustedProxies: server.trusted_proxies ?? [],
+    proxyProtocol: server.proxy_protocol ?? [],
     metricsListen: hostPort(server.metrics_listen),
     drainMs: ms(server.drain),
     drainDelayMs: ms(server.drain_delay),
@@ -144,6 +145,7 @@ function resolveListeners(file: ConfigFile, under: Under, kinds: Kinds): Config[
       // a port without a certificate is refused by listener-checks.ts, so that the empty names are never opened
       tls: tlsFiles(one.tls ?? file.server.tls ?? { cert: '', key: '' }, under),
       resource: one.resource ?? null,
+      proxyProtocol: one.proxy_protocol ?? [],
     }))
   return Object.fromEntries(protocolsOf(kinds).map((protocol) => [protocol, ports(protocol)]))
 }

@@ -3,6 +3,7 @@ import { includesAddress } from '../../proxy/ports/address-range.ts'
 import { Connections, limitsFor } from '../../proxy/ports/connections.ts'
 import { listenTcp } from '../../proxy/ports/listener.ts'
 import { mostOpenFiles } from '../../proxy/ports/open-files.ts'
+import { ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
 import type { Config } from '../config/config.ts'
 import { type App, type AppOptions, buildApp } from '../http/app.ts'
@@ -57,17 +58,32 @@ function placesFor({ config, logger, onTurnedAway }: PortsDeps): Connections {
   })
 }
 
+const faultEveryMs = 60_000
+
+/** A balancer that was not told to send headers says nothing itself: what it does is logged, once a minute. */
+function headersFrom({ logger }: PortsDeps, from: readonly string[], port: number): ProxyHeaders {
+  let since = Number.NEGATIVE_INFINITY
+  const isBalancer = (address: string) => from.some((range) => includesAddress(range, address))
+  return new ProxyHeaders(isBalancer, (what, address) => {
+    if (performance.now() - since < faultEveryMs) return
+    since = performance.now()
+    logger.warn({ address, port }, `a connection from a balancer was closed: ${what}`)
+  })
+}
+
 async function openPort(
-  { logger }: PortsDeps,
+  deps: PortsDeps,
   protocol: Protocol,
-  { listen, tls, resource }: NonNullable<Config['listeners'][string]>[number],
+  { listen, tls, resource, proxyProtocol }: NonNullable<Config['listeners'][string]>[number],
   { certificates, connections }: Shared,
 ): Promise<Disposable> {
+  const { logger } = deps
   const certificate = new WatchedCertificate(tls, logger)
   certificates.push(certificate)
   const port = await listenTcp({
     ...listen,
     connections,
+    headers: headersFrom(deps, proxyProtocol, listen.port),
     onConnection: (socket, client, signedIn) =>
       void protocol.servePort(socket, client, {
         secureContext: () => certificate.context,
@@ -86,13 +102,14 @@ async function openPort(
 
 async function openHttp(deps: PortsDeps, carriers: Carriers, { certificates, connections }: Shared): Promise<App> {
   const { config, logger } = deps
-  const { tls, publicUrl, trustedProxies, listen } = config.server
+  const { tls, publicUrl, trustedProxies, listen, proxyProtocol } = config.server
   const certificate = tls && new WatchedCertificate(tls, logger)
   const app = await buildApp({
     ...deps,
     publicUrl,
     trustedProxies,
     connections,
+    headers: headersFrom(deps, proxyProtocol, listen.port),
     ownPaths: carriers.own,
     ...(certificate ? { https: certificate.pem } : {}),
   })

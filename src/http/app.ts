@@ -5,6 +5,7 @@ import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyInstance, type FastifyPluginAsync, LogController } from 'fastify'
 import { Connections } from '../../proxy/ports/connections.ts'
+import type { ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import type { BrokerError } from '../../proxy/session.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
@@ -37,6 +38,8 @@ export interface AppOptions {
   readonly rateLimit?: number
   /** Places for connections, shared with other ports. */
   readonly connections?: Connections
+  /** Balancers that say who the client is. By default there are none. */
+  readonly headers?: ProxyHeaders
   /** Default: those of connection-guard.ts. */
   readonly deadlines?: Partial<Deadlines>
 }
@@ -99,7 +102,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
   await app.register(wellFormedText)
-  const signedIn = guardConnections(app.server, options.connections ?? new Connections())
+  const signedIn = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
   await app.register(requestLimits, { perMinute: options.rateLimit ?? 600 })
   if (options.refusal) refuseAll(app, options.refusal)
   await app.register(authentication, {

@@ -1,6 +1,8 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import type { Connections } from '../../proxy/ports/connections.ts'
+import { type Origin, ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import { withoutMapping } from '../../proxy/ports/source-address.ts'
 
 /** For clients that are slow or silent, in milliseconds. */
@@ -26,28 +28,53 @@ export const defaultDeadlines: Deadlines = {
 }
 
 /**
- * Lets a server accept only what has a place.
+ * Lets a server accept only what has a place. A socket that a balancer speaks for has the address of its client from then on.
  * @returns to be called with the socket of a request whose caller is signed in
  */
-export function guardConnections(server: Server, connections: Connections): (socket: Socket) => void {
-  const known = new Map<string, () => void>()
+export function guardConnections(
+  server: Server,
+  connections: Connections,
+  headers = new ProxyHeaders(
+    () => false,
+    () => {},
+  ),
+): (socket: Socket) => void {
+  const known = new WeakMap<Socket, () => void>()
+  /** By their ends: a TLS socket has those of the socket below it, and no other sign of it. */
+  const below = new Map<string, { readonly origin: Origin; readonly signedIn: () => void }>()
+  const awaitTls = (socket: Socket, accepted: { readonly origin: Origin; readonly signedIn: () => void }) => {
+    const ends = endsOf(socket)
+    below.set(ends, accepted)
+    // A client that resets may be back from the same port before its first socket has closed.
+    socket.once('close', () => below.get(ends) === accepted && below.delete(ends))
+  }
   const accept = server.listeners('connection') as ((socket: Socket) => void)[]
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => {}) // a client that resets before the server listens to it
-    const ends = endsOf(socket)
-    if (ends === undefined) return void socket.destroy()
-    const signedIn = connections.admit(socket, withoutMapping(socket.remoteAddress ?? ''))
-    if (!signedIn) return
-    known.set(ends, signedIn)
-    // A client that resets may be back from the same port before its first socket has closed.
-    socket.once('close', () => known.get(ends) === signedIn && known.delete(ends))
-    for (const listener of accept) listener.call(server, socket)
+    headers.accept(socket, (origin) => {
+      const signedIn = connections.admit(socket, origin.address)
+      if (!signedIn) return
+      known.set(socket, signedIn)
+      if (server instanceof TlsServer) awaitTls(socket, { origin, signedIn })
+      else name(socket, origin)
+      for (const listener of accept) listener.call(server, socket)
+    })
   })
-  return (socket) => known.get(endsOf(socket) ?? '')?.()
+  server.prependListener('secureConnection', (socket: Socket) => {
+    const accepted = below.get(endsOf(socket))
+    if (!accepted) return
+    known.set(socket, accepted.signedIn)
+    name(socket, accepted.origin)
+  })
+  return (socket) => known.get(socket)?.()
 }
 
-/** A TLS socket has the ends of the socket below it. */
-function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
-  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`
+function name(socket: Socket, { address, port }: Origin): void {
+  if (withoutMapping(socket.remoteAddress ?? '') === address && socket.remotePort === port) return
+  Object.defineProperties(socket, { remoteAddress: { value: address }, remotePort: { value: port } })
+}
+
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`
 }

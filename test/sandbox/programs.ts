@@ -28,8 +28,8 @@ export function isInstalled(program: string, question = '--version'): boolean {
  * For `{ skip }` of a test that needs a program which npm does not bring.
  * @throws Error in CI, where everything has to be there
  */
-export function skipWithout(program: string): string | false {
-  if (isInstalled(program)) return false
+export function skipWithout(program: string, question?: string): string | false {
+  if (isInstalled(program, question)) return false
   if (process.env.CI === 'true') throw new Error(`${program} is not installed, and CI must have it`)
   return `${program} is not installed`
 }

@@ -1,11 +1,12 @@
 import { type Static, type TArray, type TOptional, Type } from 'typebox'
 import type { Kinds } from '../../catalog/kind.ts'
-import { Address, List, strict, Tls } from './members.ts'
+import { Address, List, ProxyProtocol, strict, Tls } from './members.ts'
 
 const Listener = Type.Object(
   {
     listen: Address('Address and port that clients connect to', '0.0.0.0:5432'),
     tls: Type.Optional(Tls),
+    proxy_protocol: Type.Optional(ProxyProtocol),
     resource: Type.Optional(Type.String({ description: 'Pins the port to one resource', examples: ['orders'] })),
   },
   { ...strict, description: 'A protocol port' },

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { Address, Duration, Names, strict, Tls, Url } from './members.ts'
+import { Address, Duration, Names, ProxyProtocol, strict, Tls, Url } from './members.ts'
 
 export const Server = Type.Object(
   {
@@ -9,6 +9,7 @@ export const Server = Type.Object(
     trusted_proxies: Type.Optional(
       Names('Addresses or CIDRs of proxies whose X-Forwarded-For is trusted', ['10.0.0.0/8']),
     ),
+    proxy_protocol: Type.Optional(ProxyProtocol),
     metrics_listen: Type.Optional(
       Address('Address and port of /metrics, without TLS', '127.0.0.1:9464', '127.0.0.1:9464'),
     ),

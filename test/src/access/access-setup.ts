@@ -146,6 +146,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       trustedProxies: [],
       metricsListen: { host: '127.0.0.1', port: 0 },
       drainDelayMs: 0,
+      proxyProtocol: [],
       drainMs: 0,
     },
     store: { url: 'sqlite::memory:', graceMs: 0 },

@@ -15,7 +15,9 @@ t.test('the shortest file gives every default', async (t) => {
     tls: null,
     trustedProxies: [],
     metricsListen: { host: '127.0.0.1', port: 9464 },
+    proxyProtocol: [],
     drainMs: 600_000,
+    drainDelayMs: 5000,
   })
   t.same(config.store, { url: `sqlite:${dir}/data/sallyport.db`, postgres: null, graceMs: 30_000 })
   t.equal(config.keysDir, join(dir, 'data/keys'))

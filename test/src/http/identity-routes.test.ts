@@ -9,7 +9,9 @@ import { hour, ordersGrant, ordersId, startIdentity } from '../identity/identity
 
 const publicUrl = 'https://access.example.com'
 const listeners = {
-  postgres: [{ listen: { host: '0.0.0.0', port: 5432 }, tls: { cert: '', key: '' }, resource: null }],
+  postgres: [
+    { listen: { host: '0.0.0.0', port: 5432 }, tls: { cert: '', key: '' }, resource: null, proxyProtocol: [] },
+  ],
 }
 
 async function startApp(t: Test) {
@@ -85,7 +87,7 @@ t.test('an API token is shown once, listed without its secret, and revoked', asy
   t.match(listed, { status: 200, body: { tokens: [{ id, name: 'ci' }] } })
   t.notOk(JSON.stringify(listed.body).includes(token.slice(-43)))
   t.match(await call(token, 'GET', '/api/v1/connect-tokens'), { status: 200 })
-  t.match(await call(token, 'POST', '/api/v1/connect-tokens', { resource: 'orders' }), {
+  t.match(await call(token, 'POST', '/api/v1/connect-tokens', { resource: 'orders', proxyProtocol: [] }), {
     status: 403,
     body: { code: 'SCOPE_REQUIRED' },
   })
@@ -125,7 +127,7 @@ t.test('a body can set nothing that is derived', async (t) => {
   const { secret, login } = await setup.begin('alice')
   setup.grantTo(login.principal.id)
   for (const [url, body] of [
-    ['/api/v1/connect-tokens', { resource: 'orders' }],
+    ['/api/v1/connect-tokens', { resource: 'orders', proxyProtocol: [] }],
     ['/api/v1/tokens', { name: 'x', scopes: ['read'], durationMs: hour }],
   ] as const) {
     for (const field of ['id', 'principalId', 'createdBy', 'expiresAt', 'grantId', 'roles']) {
@@ -181,7 +183,12 @@ t.test('administration is for admins; a token may lock, and only a person unlock
 })
 
 t.test('the port pinned to a resource comes before the one for all', (t) => {
-  const pinned = { listen: { host: '::', port: 6000 }, tls: { cert: '', key: '' }, resource: ordersId }
+  const pinned = {
+    listen: { host: '::', port: 6000 },
+    tls: { cert: '', key: '' },
+    resource: ordersId,
+    proxyProtocol: [],
+  }
   const both = { server: { publicUrl }, listeners: { postgres: [...listeners.postgres, pinned] } }
   t.match(listenerEndpoint(both, 'postgres', ordersId), { host: 'access.example.com', port: 6000 })
   t.match(listenerEndpoint(both, 'postgres', 'other'), { port: 5432 })
