@@ -26,10 +26,20 @@ export function toBrokerError(error: FastifyError): BrokerError {
   return new BrokerError('INTERNAL', undefined, { cause: error })
 }
 
-/** Ajv reports that a property is not allowed, without naming it. */
-function describe({ message, validation = [] }: FastifyError): string {
+/** Ajv names neither the property that is not allowed nor the values that are, and shows a pattern where a person looks for an id. */
+function describe({ message, validation, validationContext }: FastifyError): string {
+  if (!validation || validationContext === undefined) return message
   const extra = validation.flatMap(({ params }) => params.additionalProperty ?? [])
-  return extra.length === 0 ? message : `${message}: ${extra.join(', ')}`
+  const text = validation.map((found) => `${validationContext}${found.instancePath} ${inWords(found)}`).join(', ')
+  return extra.length === 0 ? text : `${text}: ${extra.join(', ')}`
+}
+
+function inWords({ keyword, params, message }: NonNullable<FastifyError['validation']>[number]): string | undefined {
+  const prefix = keyword === 'pattern' && /^\^([a-z]+_)\[0-9a-z\]\{26\}\$$/.exec(String(params.pattern))?.[1]
+  if (prefix) return `must be an id that begins with ${prefix}`
+  if (keyword === 'enum' && Array.isArray(params.allowedValues))
+    return `must be one of ${params.allowedValues.join(', ')}`
+  return message
 }
 
 function problem(error: BrokerError, id: string): Problem {
