@@ -10,6 +10,10 @@ export function inLane<T>(lane: Lane, work: () => T): T {
   return current.run(lane, work)
 }
 
+export function laneNow(): Lane {
+  return current.getStore() ?? 'decisions'
+}
+
 /** After so many decisions one of the books has its turn, however many more decisions wait. */
 const mostAhead = 8
 
@@ -29,7 +33,7 @@ export class LaneQueue {
 
   /** Resolves when it is the caller's turn; {@link release} ends that. */
   acquire(): Promise<void> {
-    const lane = current.getStore() ?? 'decisions'
+    const lane = laneNow()
     if (this.#free > (lane === 'books' ? this.#kept : 0)) {
       this.#free -= 1
       return Promise.resolve()

@@ -9,9 +9,10 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { Gathered } from './gathered.ts'
 import { LaneQueue } from './lanes.ts'
-import type { SqliteAnswer, SqliteCall, SqliteResult, SqliteStatement } from './sqlite-worker.ts'
-import type { Transact } from './transact.ts'
+import type { SqliteAnswer, SqliteCall, SqliteFailure, SqliteResult, SqliteStatement } from './sqlite-worker.ts'
+import type { Read, Rows, Transact } from './transact.ts'
 
 /**
  * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
@@ -19,6 +20,7 @@ import type { Transact } from './transact.ts'
  */
 export function sqliteDialect(path: string): {
   dialect: Dialect
+  read: Read
   transact: Transact
   ping(): Promise<void>
   backup(target: string): Promise<void>
@@ -32,6 +34,7 @@ export function sqliteDialect(path: string): {
   }
   return {
     dialect,
+    read: (query) => driver.read(query),
     transact: (first, rest) => driver.transact(first, rest),
     ping: () => driver.ping(),
     backup: (target) => driver.backup(target),
@@ -49,6 +52,14 @@ class SqliteDriver implements Driver {
   readonly #path: string
   #connection: WorkerConnection | undefined
   readonly #queue = new LaneQueue()
+  readonly #gathered = new Gathered({
+    acquire: () => this.#queue.acquire(),
+    release: () => this.#queue.release(),
+    run: async (queries) => {
+      if (!this.#connection) throw closed()
+      return await this.#connection.runApart(queries)
+    },
+  })
 
   constructor(path: string) {
     this.#path = path
@@ -85,6 +96,10 @@ class SqliteDriver implements Driver {
 
   async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(rollback)
+  }
+
+  async read(query: CompiledQuery): Promise<Rows> {
+    return (await this.#gathered.read(query)).rows
   }
 
   /** In two messages to the thread. */
@@ -126,6 +141,8 @@ function closed(): Error {
   return new Error('the store is closed')
 }
 
+type SqliteResults = readonly (SqliteResult | SqliteFailure)[]
+
 class WorkerConnection implements DatabaseConnection {
   readonly #worker: Worker
   readonly #waiting = new Map<number, { resolve(answer: SqliteAnswer): void; reject(error: Error): void }>()
@@ -164,7 +181,13 @@ class WorkerConnection implements DatabaseConnection {
   /** One after another, until one fails. */
   run(queries: readonly CompiledQuery[]): Promise<readonly SqliteResult[]> {
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
-    return this.#call(statements as readonly SqliteStatement[])
+    return this.#call(statements as readonly SqliteStatement[]) as Promise<readonly SqliteResult[]>
+  }
+
+  /** Each, whatever became of the others. */
+  runApart(queries: readonly CompiledQuery[]): Promise<readonly (SqliteResult | SqliteFailure)[]> {
+    const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
+    return this.#call(statements as readonly SqliteStatement[], true)
   }
 
   // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
@@ -185,14 +208,14 @@ class WorkerConnection implements DatabaseConnection {
     await this.#worker.terminate()
   }
 
-  async #call(statements: readonly SqliteStatement[]): Promise<readonly SqliteResult[]> {
+  async #call(statements: readonly SqliteStatement[], apart = false): Promise<SqliteResults> {
     const id = this.#nextId++
     const answer = this.#answer(id)
-    this.#worker.postMessage({ id, statements } satisfies SqliteCall)
+    this.#worker.postMessage({ id, statements, apart } satisfies SqliteCall)
     return await answer
   }
 
-  async #answer(id: number): Promise<readonly SqliteResult[]> {
+  async #answer(id: number): Promise<SqliteResults> {
     if (this.#failure) throw this.#failure
     this.#worker.ref()
     const answer = await new Promise<SqliteAnswer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))

@@ -10,10 +10,15 @@ export interface SqliteStatement {
   readonly parameters: readonly SQLInputValue[]
 }
 
-/** Statements run one after another, until one fails. */
+/** Statements run one after another, until one fails; those that have nothing to do with each other, whatever became of the others. */
 export interface SqliteCall {
   readonly id: number
   readonly statements: readonly SqliteStatement[]
+  readonly apart?: boolean
+}
+
+export interface SqliteFailure {
+  readonly error: { readonly message: string; readonly code: string }
 }
 
 export interface SqliteResult {
@@ -22,7 +27,7 @@ export interface SqliteResult {
 }
 
 export type SqliteAnswer =
-  | { readonly id: number; readonly results: readonly SqliteResult[] }
+  | { readonly id: number; readonly results: readonly (SqliteResult | SqliteFailure)[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: string } }
 
 const port = parentPort
@@ -47,7 +52,7 @@ const copies = new Map<string, Promise<number>>()
 
 const countChanges = database.prepare('select changes() as changes')
 
-port.on('message', ({ id, statements: asked }: SqliteCall) => {
+port.on('message', ({ id, statements: asked, apart = false }: SqliteCall) => {
   const [first] = asked
   if (first?.sql === 'close') {
     statements.clear()
@@ -65,11 +70,19 @@ port.on('message', ({ id, statements: asked }: SqliteCall) => {
     return
   }
   try {
-    port.postMessage({ id, results: asked.map(run) } satisfies SqliteAnswer)
+    port.postMessage({ id, results: asked.map(apart ? tryToRun : run) } satisfies SqliteAnswer)
   } catch (error) {
     port.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
   }
 })
+
+function tryToRun(statement: SqliteStatement): SqliteResult | SqliteFailure {
+  try {
+    return run(statement)
+  } catch (error) {
+    return { error: describe(error) }
+  }
+}
 
 function run({ sql, parameters }: SqliteStatement): SqliteResult {
   const rows = prepare(sql).all(...parameters) as Record<string, unknown>[]

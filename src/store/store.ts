@@ -1,17 +1,19 @@
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { Kysely, sql } from 'kysely'
+import { type CompiledQuery, Kysely, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import { BrokerError } from '../../proxy/session.ts'
 import { migrations } from './migrations/index.ts'
 import type { PostgresPlace, StorePlace } from './place.ts'
 import type { Database } from './schema.ts'
 import { sqliteDialect } from './sqlite-dialect.ts'
-import type { Transact } from './transact.ts'
+import type { Read, Transact } from './transact.ts'
 
 export type Db = Kysely<Database>
 
 interface OpenStore {
+  /** Absent where each has a connection of its own. */
+  readonly read?: Read
   readonly transact: Transact
   ping(): Promise<void>
   /** Absent where the store's own tools do it. */
@@ -24,6 +26,13 @@ function storeOf(db: Db): OpenStore {
   const store = stores.get(db)
   if (!store) throw new Error('this store was not opened here')
   return store
+}
+
+/** {@link Read} on this store. */
+export async function readOne<Row>(db: Db, query: CompiledQuery<Row>): Promise<Row | undefined> {
+  const read = stores.get(db)?.read
+  const rows = read ? ((await read(query)) as readonly Row[]) : (await db.executeQuery(query)).rows
+  return rows[0]
 }
 
 /** {@link Transact} on this store. */

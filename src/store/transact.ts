@@ -3,6 +3,9 @@ import type { CompiledQuery } from 'kysely'
 /** What a statement of the first part returned. */
 export type Rows = readonly unknown[]
 
+/** One read, in one message to the store with those that are asked for in the same moment. */
+export type Read = (query: CompiledQuery) => Promise<Rows>
+
 /**
  * One transaction, in as few messages to the store as it takes. All of it or nothing.
  * @param first run at once

@@ -3,7 +3,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import type { Database } from '../../store/schema.ts'
-import type { Db } from '../../store/store.ts'
+import { type Db, readOne } from '../../store/store.ts'
 import type { AccessRequest, StageDecision } from '../requests/request.ts'
 import type { AccessTables } from './access-tables.ts'
 import {
@@ -53,7 +53,7 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
   return {
     grant: (id: string) =>
       reach(async () => {
-        const row = await db.selectFrom('grants').selectAll().where('id', '=', id).executeTakeFirst()
+        const row = await readOne(db, db.selectFrom('grants').selectAll().where('id', '=', id).compile())
         return row && foundGrant(row)
       }),
     grantsOn: (principalId: string, resourceId: string, limit: number) =>

@@ -1,7 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
-import type { Db } from '../../store/store.ts'
+import { type Db, readOne } from '../../store/store.ts'
 import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
@@ -26,7 +26,7 @@ async function labelled(db: Db, id: RawBuilder<unknown>): Promise<Labelled | und
       and other.id <> principals.id
   )`
   const select = db.selectFrom('principals').selectAll().select(isShared.as('is_email_shared'))
-  const found = await select.where(sql<SqlBool>`principals.id = ${id}`).executeTakeFirst()
+  const found = await readOne(db, select.where(sql<SqlBool>`principals.id = ${id}`).compile())
   if (!found) return undefined
   const { is_email_shared: shared, ...row } = found
   return { row, isEmailShared: Boolean(shared) }

@@ -1,7 +1,7 @@
 import { type SqlBool, sql } from 'kysely'
 import { type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
-import type { Db } from '../../store/store.ts'
+import { type Db, readOne } from '../../store/store.ts'
 import type { Login } from '../principal.ts'
 import { isSigned, type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
@@ -31,7 +31,7 @@ export function createTokenStore(db: Db, keyring: Macs) {
     row && isSigned(keyring, 'connect_tokens', row) ? row : undefined
   return {
     apiToken: async (id: string) => genuineApi(await api().where('id', '=', id).executeTakeFirst()),
-    connectToken: async (id: string) => genuineConnect(await connect().where('id', '=', id).executeTakeFirst()),
+    connectToken: async (id: string) => genuineConnect(await readOne(db, connect().where('id', '=', id).compile())),
     /** Newest first. @param of in this person's name, or made by them; null: all */
     listApiTokens: async (query: ListQuery, of: string | null, cursor: string | undefined, limit: number) => {
       let select = api().where(matching(query, { at: 'created_at', principal: ['principal_id', 'created_by'] }))
