@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { ClientOrigin } from '../session.ts'
 import { Connections } from './connections.ts'
 import { listen } from './listen.ts'
-import { ProxyHeaders } from './proxy-header.ts'
+import { noProxyHeaders, type ProxyHeaders } from './proxy-header.ts'
 
 export interface ListenOptions {
   readonly host: string
@@ -38,13 +38,7 @@ export interface Listener {
  * @throws NodeJS.ErrnoException EADDRINUSE, EACCES …
  */
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
-  const { host, port, onConnection, onError, connections = new Connections() } = options
-  const headers =
-    options.headers ??
-    new ProxyHeaders(
-      () => false,
-      () => {},
-    )
+  const { host, port, onConnection, onError, connections = new Connections(), headers = noProxyHeaders } = options
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
     socket.on('error', () => {})

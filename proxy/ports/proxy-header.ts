@@ -80,6 +80,12 @@ export class ProxyHeaders {
   }
 }
 
+/** For ports that no balancer stands before. */
+export const noProxyHeaders = new ProxyHeaders(
+  () => false,
+  () => {},
+)
+
 /** Reads a few bytes within the deadline, and leaves the socket to the next reader. */
 class Reading {
   readonly #socket: Socket

@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { Connections } from '../../proxy/ports/connections.ts'
-import { type Origin, ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
+import { noProxyHeaders, type Origin, type ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import { withoutMapping } from '../../proxy/ports/source-address.ts'
 
 /** For clients that are slow or silent, in milliseconds. */
@@ -34,10 +34,7 @@ export const defaultDeadlines: Deadlines = {
 export function guardConnections(
   server: Server,
   connections: Connections,
-  headers = new ProxyHeaders(
-    () => false,
-    () => {},
-  ),
+  headers: ProxyHeaders = noProxyHeaders,
 ): (socket: Socket) => void {
   const known = new WeakMap<Socket, () => void>()
   /** By their ends: a TLS socket has those of the socket below it, and no other sign of it. */

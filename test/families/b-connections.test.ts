@@ -258,7 +258,7 @@ t.test('B4: who is signed in has limits of its own, and goes on where a neighbou
   for (let i = 0; i < 6; i++) await get('/mine', 'alice')
   t.equal(await get('/mine', 'alice'), 429)
   t.equal(await get('/mine', 'bob'), 200, 'the calls of one are not those of another at the same address')
-  t.equal(await get('/mine', 'alice', '127.0.0.2'), 200, 'whoever took her token does not use up her limit elsewhere')
+  t.equal(await get('/mine', 'alice', '127.0.0.2'), 200, 'a thief of her token does not use up her limit elsewhere')
   for (let i = 0; i < 6; i++) await get('/mine', 'wrong')
   t.equal(await get('/mine', 'wrong'), 429)
   t.equal(await get('/mine', 'bob'), 200, 'neither are those of someone who guesses tokens')

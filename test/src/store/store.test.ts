@@ -113,7 +113,7 @@ for (const [name, newPlace] of bothStores) {
     t.same(await db.selectFrom('settings').selectAll().execute(), [])
   })
 
-  t.test(`${name}: books that wait keep no decision from the store, and are not kept for ever`, async (t) => {
+  t.test(`${name}: decisions do not wait for the books, and the books get their turn`, async (t) => {
     const db = await open(t)
     const { promise: held, resolve: free } = Promise.withResolvers<void>()
     const order: string[] = []
