@@ -8,6 +8,7 @@ import { readEntries } from '../../src/recordings/recording-read.ts'
 import { startCompany } from '../e2e/company.ts'
 import { openDatabase } from '../e2e/database-client.ts'
 import { readFixtures } from '../upgrade/fixture.ts'
+import { waitUntil } from '../wait-until.ts'
 
 const company = await startCompany()
 t.teardown(() => company.close())
@@ -52,6 +53,9 @@ async function byDriver(): Promise<Recording> {
 
 /** By the formula that docs/decisions/0017 promises. */
 async function recordingOf(id: string): Promise<Recording> {
+  const ends = `/api/v1/audit/events?type=session.ended&subject=${id}`
+  const isOver = async () => (await company.api<{ events: unknown[] }>('carol', 'GET', ends)).events.length > 0
+  await waitUntil(isOver, 'the session has ended')
   const { recordingsDir, keysDir } = company.daemon
   const name = readdirSync(recordingsDir, { recursive: true, encoding: 'utf8' }).find((one) => one.includes(id)) ?? ''
   const [header = ''] = readFileSync(path.join(recordingsDir, name), 'utf8').split('\n', 1)
