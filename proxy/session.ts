@@ -52,6 +52,7 @@ export const errors = {
     status: 503,
     text: 'the broker does not trust its store, so nothing opens until an operator has confirmed a restore',
   },
+  NOT_LEADER: { status: 503, text: 'another daemon of the installation does this now' },
   STORE_UNAVAILABLE: { status: 503, text: 'the store cannot be reached' },
   RATE_LIMITED: { status: 429, text: 'too many requests; wait and try again' },
   INVALID_INPUT: { status: 400, text: 'the request is not valid' },

@@ -50,6 +50,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   AUDIT_UNAVAILABLE: '57P03',
   RECORDING_FAILED: '57P01',
   RESTORE_UNCONFIRMED: '57P03',
+  NOT_LEADER: '57P03',
   STORE_UNAVAILABLE: '57P03',
   RATE_LIMITED: '53300',
   INVALID_INPUT: '22023', // invalid_parameter_value

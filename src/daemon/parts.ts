@@ -2,6 +2,7 @@ import { createAccess } from '../access/create-access.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
 import type { Config } from '../config/config.ts'
+import { soleLeader } from '../daemons/leadership.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
@@ -44,7 +45,8 @@ export async function buildParts(
   const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
-  const shared = { config, db, keyring, clock, logger, metrics: createMetrics(), changes: createChanges() }
+  const leader = soleLeader(db)
+  const shared = { config, db, keyring, clock, logger, leader, metrics: createMetrics(), changes: createChanges() }
 
   const recordings = await openRecordings({
     ...shared,

@@ -9,6 +9,7 @@ import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
+import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
 import type { KnownSession } from '../sessions/session-kinds.ts'
@@ -31,6 +32,8 @@ export interface KindParts {
   readonly db: Db
   readonly identity: Pick<Identity, 'idToken'>
   readonly keyring: Keyring
+  /** For what is done once, however many daemons share the store. */
+  readonly leader: Leadership
   readonly logger: Logger
   readonly metrics: Metrics
   readonly sessions: LocalSessions
