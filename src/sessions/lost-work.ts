@@ -25,11 +25,8 @@ const mostAtOnce = 8
  * @param rows of sessions that were left open
  */
 export async function endLostWork(deps: LostWorkDeps, rows: readonly SessionRow[]): Promise<void> {
-  const left = rows.filter(
-    ({ kind, started_at, daemon_id }) =>
-      // A row that had to be restored from the log no longer says whether anything ran.
-      (started_at !== null || daemon_id === '') && deps.kinds.protocolOf(kind) !== undefined,
-  )
+  // Also those whose row does not say that they had started: that is written a moment later, or had to be restored from the log.
+  const left = rows.filter(({ kind }) => deps.kinds.protocolOf(kind) !== undefined)
   const next = async (): Promise<void> => {
     for (let row = left.pop(); row; row = left.pop()) await endOne(deps, row)
   }

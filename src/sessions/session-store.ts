@@ -2,7 +2,7 @@ import type { CompiledQuery } from 'kysely'
 import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
-import type { Db } from '../store/store.ts'
+import { type Db, transactOn } from '../store/store.ts'
 import { signRow } from './session-macs.ts'
 import type { SessionTables } from './session-tables.ts'
 
@@ -20,6 +20,13 @@ export interface SessionEnd {
   readonly bytesDown: number
   readonly digest: string | null
   readonly entries: number
+}
+
+/** What its engine reported when the session had reached its target. */
+export interface SessionStart {
+  readonly at: number
+  /** JSON */
+  readonly detail: string
 }
 
 /** The course of a session that has just begun. */
@@ -42,8 +49,10 @@ export function createSessionStore(db: Db, keyring: Macs) {
       .insertInto('sessions')
       .values(signRow(keyring, 'sessions', row))
       .compile()
-  /** Committed beside its event. */
-  const ending = (id: string, end: SessionEnd): CompiledQuery => {
+  const starting = (id: string, { at, detail }: SessionStart): CompiledQuery =>
+    db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).compile()
+  /** Committed beside its event. @param start what the row does not have yet */
+  const ending = (id: string, end: SessionEnd, start?: SessionStart): CompiledQuery => {
     const set = {
       ended_at: end.endedAt,
       end_reason: end.reason,
@@ -51,6 +60,7 @@ export function createSessionStore(db: Db, keyring: Macs) {
       bytes_down: end.bytesDown,
       recording_digest: end.digest,
       recording_entries: end.entries,
+      ...(start ? { started_at: start.at, detail: start.detail } : {}),
     }
     return db.updateTable('sessions').set(set).where('id', '=', id).compile()
   }
@@ -69,8 +79,10 @@ export function createSessionStore(db: Db, keyring: Macs) {
         .onConflict((conflict) => conflict.column('id').doUpdateSet(signed))
         .execute()
     },
-    started: async (id: string, at: number, detail: string): Promise<void> => {
-      await db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).execute()
+    /** In one commit. */
+    started: async (starts: ReadonlyMap<string, SessionStart>): Promise<void> => {
+      const updates = [...starts].map(([id, start]) => starting(id, start))
+      await inLane('books', () => transactOn(db)(updates, () => []))
     },
     moved: async (ids: readonly string[], endsAt: number): Promise<void> => {
       if (ids.length === 0) return

@@ -32,6 +32,7 @@ import { type Allowed, check, denied, ended, type OpenDeps, openSession } from '
 import { type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
+import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
@@ -62,11 +63,13 @@ export class Sessions {
   readonly #opened = new Map<string, Open>()
   readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
+  readonly #started: StartedRows
   readonly #wrongKeys = new WrongKeys()
   #draining = false
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps
+    this.#started = new StartedRows(deps.store, deps.logger)
     this.#openSession = openSession({ ...deps, isDraining: () => this.#draining })
     deps.changes.subscribe((change) => this.#apply(change))
   }
@@ -90,7 +93,7 @@ export class Sessions {
       open: (ask) => this.#open(ask, controls),
       lease: (sessionId) => this.#lease(sessionId),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
-      started: (sessionId, detail) => this.#started(sessionId, detail),
+      started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
       cancel: (ask) => this.#cancel(ask),
       mayCancel: (sessionId, from) => this.#mayCancel(sessionId, from),
@@ -169,9 +172,9 @@ export class Sessions {
     throw new BrokerError('INTERNAL', `no front carries the protocol ${lost.protocol}`)
   }
 
-  async #started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void> {
+  async #hasStarted(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void> {
     Object.assign(this.#known(sessionId).detail, detail)
-    await this.#deps.store.started(sessionId, this.#deps.clock.now(), JSON.stringify(detail))
+    this.#started.add(sessionId, { at: this.#deps.clock.now(), detail: JSON.stringify(detail) })
   }
 
   async #end(sessionId: string, end: SessionEnd): Promise<void> {
@@ -185,7 +188,7 @@ export class Sessions {
     const { reason, recording, error } = end
     if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
     const origin = { ...facts, id: sessionId }
-    const row = this.#deps.store.ending(sessionId, this.#books(end))
+    const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)), [row])
   }
 

@@ -1,0 +1,43 @@
+import type { Logger } from '../telemetry/logger.ts'
+import type { SessionStart, SessionStore } from './session-store.ts'
+
+/** So that sessions that begin together share a commit, and one that is over by then needs none of its own. */
+const waitMs = 100
+
+/** What engines reported of sessions that have started, until it is in their rows. */
+export class StartedRows {
+  readonly #waiting = new Map<string, SessionStart>()
+  readonly #store: Pick<SessionStore, 'started'>
+  readonly #logger: Logger
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(store: Pick<SessionStore, 'started'>, logger: Logger) {
+    this.#store = store
+    this.#logger = logger
+  }
+
+  add(id: string, start: SessionStart): void {
+    this.#waiting.set(id, start)
+    this.#timer ??= setTimeout(() => void this.#write(), waitMs).unref() // never rejects
+  }
+
+  /** For the statement that closes the row; undefined: it has been written, or is being written. */
+  take(id: string): SessionStart | undefined {
+    const start = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    return start
+  }
+
+  async #write(): Promise<void> {
+    const batch = new Map(this.#waiting)
+    this.#waiting.clear()
+    this.#timer = undefined
+    if (batch.size === 0) return
+    try {
+      await this.#store.started(batch)
+    } catch (error) {
+      this.#logger.error({ err: error, count: batch.size }, 'the start of sessions could not be stored; will retry')
+      for (const [id, start] of batch) this.add(id, start)
+    }
+  }
+}
