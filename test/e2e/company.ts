@@ -4,10 +4,9 @@ import { type AccountName, accountNames } from '../sandbox/oidc/accounts.ts'
 import { createPerson, type Person } from '../sandbox/person.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 
-/** The sandbox, the product beside it, and its four people, signed in with their browser and on their command line. */
-export interface Company {
+/** The sandbox's people at one address of the product: with their browser, and on their command line. */
+export interface Door {
   readonly sandbox: Sandbox
-  daemon: RunningDaemon
   readonly commands: Readonly<Record<AccountName, Commands>>
   /** An API call by a person's browser. @throws Error for a status of 400 and above, with its body */
   api<T = unknown>(person: AccountName, method: string, path: string, body?: unknown): Promise<T>
@@ -19,6 +18,11 @@ export interface Company {
   grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
   /** Signs the named people in again (default everyone): after a restart of the daemon with another store. */
   signIn(people?: readonly AccountName[]): Promise<void>
+}
+
+/** The sandbox, the product beside it, and its four people, signed in. */
+export interface Company extends Door {
+  daemon: RunningDaemon
   close(): Promise<void>
 }
 
@@ -49,36 +53,54 @@ export async function companyIn(
 }
 
 function found(sandbox: Sandbox, daemon: RunningDaemon): Company {
-  const { url, dir } = daemon
-  const people = byName((name) => createPerson(name))
-  const commands = byName((name) => commandsOf(name, { dir, url }))
-  const call: Company['call'] = (person, method, path, body) =>
-    people[person].fetch(new URL(path, url).href, {
-      method,
-      headers: { origin: url, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
-  const api: Company['api'] = async <T>(...ask: Parameters<Company['call']>) => {
-    const response = await call(...ask)
-    const text = await response.text()
-    if (!response.ok) throw new Error(`${ask[1]} ${ask[2]}: ${response.status} ${text}`)
-    return (text === '' ? undefined : JSON.parse(text)) as T
-  }
   const company: Company = {
-    sandbox,
+    ...doorOf(sandbox, daemon),
     daemon,
-    commands,
-    call,
-    api,
-    cookie: (person) => people[person].cookieFor(url),
-    grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
-    signIn: (names = accountNames) => signIn(names, people, commands, url),
     close: async () => {
       await company.daemon.stop()
       await sandbox.close()
     },
   }
   return company
+}
+
+export interface DoorOptions {
+  readonly url: string
+  /** Where the homes of command lines are. */
+  readonly dir: string
+  /** `server.public_url`; `url` by default. */
+  readonly publicUrl?: string
+  /** The browsers, which may know other doors as well; new ones by default. */
+  readonly people?: Readonly<Record<AccountName, Person>>
+}
+
+export const newPeople = () => byName((name) => createPerson(name))
+
+/** Nobody is signed in yet. */
+export function doorOf(sandbox: Sandbox, options: DoorOptions): Door {
+  const { url, dir, publicUrl = url, people = newPeople() } = options
+  const commands = byName((name) => commandsOf(name, { dir, url }))
+  const call: Door['call'] = (person, method, path, body) =>
+    people[person].fetch(new URL(path, url).href, {
+      method,
+      headers: { origin: publicUrl, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+  const api: Door['api'] = async <T>(...ask: Parameters<Door['call']>) => {
+    const response = await call(...ask)
+    const text = await response.text()
+    if (!response.ok) throw new Error(`${ask[1]} ${ask[2]}: ${response.status} ${text}`)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+  return {
+    sandbox,
+    commands,
+    call,
+    api,
+    cookie: (person) => people[person].cookieFor(url),
+    grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
+    signIn: (names = accountNames) => signIn(names, people, commands, url),
+  }
 }
 
 async function signIn(
@@ -99,7 +121,7 @@ interface RequestAnswer {
   grant: { id: string } | null
 }
 
-async function grant(api: Company['api'], durationMs: number, resource: string) {
+async function grant(api: Door['api'], durationMs: number, resource: string) {
   const asked = await api<RequestAnswer>('alice', 'POST', '/api/v1/requests', {
     resource,
     level: 'readonly',

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import type { AccountName } from '../sandbox/oidc/accounts.ts'
-import type { Company } from './company.ts'
+import type { Door } from './company.ts'
 
 interface ConnectToken {
   readonly id: string
@@ -22,7 +22,7 @@ export interface DatabaseClient {
 }
 
 /** Connects with a connect token of this person's. @throws Error of the API, or the server's */
-export async function openDatabase(company: Company, person: AccountName = 'alice'): Promise<DatabaseClient> {
+export async function openDatabase(company: Door, person: AccountName = 'alice'): Promise<DatabaseClient> {
   const issued = await issueToken(company, person)
   const client = clientFor(company, issued)
   const lost = new Promise<{ code?: string | undefined; message: string }>((resolve) => client.on('error', resolve))
@@ -33,11 +33,11 @@ export async function openDatabase(company: Company, person: AccountName = 'alic
   return { client, sessionId, tokenId: issued.id, lost }
 }
 
-export function issueToken(company: Company, person: AccountName = 'alice', more: object = {}): Promise<ConnectToken> {
+export function issueToken(company: Door, person: AccountName = 'alice', more: object = {}): Promise<ConnectToken> {
   return company.api(person, 'POST', '/api/v1/connect-tokens', { resource: 'orders', ...more })
 }
 
-export function clientFor(company: Company, { host, port, user, token }: ConnectToken, database = 'orders'): pg.Client {
+export function clientFor(company: Door, { host, port, user, token }: ConnectToken, database = 'orders'): pg.Client {
   const ssl = { ca: company.sandbox.authority.cert }
   return new pg.Client({ host, port, user, password: token, database, ssl })
 }

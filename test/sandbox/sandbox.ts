@@ -26,7 +26,7 @@ export interface Sandbox {
   readonly oidc: Oidc
   readonly aws: AwsDouble
   readonly postgres: Postgres
-  /** For the daemons' stores, when `SALLYPORT_TEST_STORE=postgres`; null: they use SQLite. */
+  /** For the daemons' stores, when asked for or with `SALLYPORT_TEST_STORE=postgres`; null: they use SQLite. */
   readonly stores: StoreDatabases | null
   readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
@@ -41,6 +41,8 @@ export type ConfigOverrides = { readonly [K in keyof ConfigFile]?: Partial<Confi
 export interface SandboxOptions {
   readonly oidc?: OidcOptions
   readonly postgres?: PostgresOptions
+  /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
+  readonly stores?: boolean
 }
 
 export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
@@ -62,7 +64,7 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     provider,
     provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
     startPostgres(options.postgres).then(keep),
-    process.env.SALLYPORT_TEST_STORE === 'postgres' ? startStoreDatabases().then(keep) : null,
+    (options.stores ?? process.env.SALLYPORT_TEST_STORE === 'postgres') ? startStoreDatabases().then(keep) : null,
   ])
   try {
     const [oidc, aws, postgres] = [settled(started[0]), settled(started[1]), settled(started[2])]
