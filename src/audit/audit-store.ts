@@ -6,6 +6,7 @@ import type { Database } from '../store/schema.ts'
 import { type Db, transactOn } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
 import type { AuditTables } from './audit-tables.ts'
+import { checkClaims } from './beside.ts'
 import { type ChainRow, genesis, link, subjectsOf } from './chain.ts'
 import type { PreparedEvent } from './prepare-event.ts'
 
@@ -34,7 +35,11 @@ export function createAuditStore(db: Db) {
   return {
     /** Makes the head row at first start. @throws BrokerError AUDIT_UNAVAILABLE when the log does not end where its head says */
     open: (installation: string) => openHead(db, installation),
-    /** Links and stores events in one transaction. @returns one record for each; null for one from the spool that is in the log already */
+    /**
+     * Links and stores events in one transaction.
+     * @returns one record for each; null for one from the spool that is in the log already
+     * @throws ClaimsRefused, and nothing was stored
+     */
     commit: (events: readonly PreparedEvent[], keyring: Pick<Keyring, 'mac'>): Promise<(AuditRecord | null)[]> =>
       commit(db, events, keyring),
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
@@ -143,15 +148,17 @@ async function commit(
 ): Promise<(AuditRecord | null)[]> {
   const spoolIds = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
   const known = spoolIds.length === 0 ? [] : [knownSubjects(db, spoolIds).compile()]
+  const claims = events.map(({ beside }) => beside?.claims ?? [])
   let records: (AuditRecord | null)[] = []
-  await transactOn(db)([lockHead(db).compile(), ...known], ([heads = [], found = []]) => {
+  await transactOn(db)([lockHead(db).compile(), ...known, ...claims.flat()], ([heads = [], ...found]) => {
     const head = heads[0] as Head | undefined
     if (!head) throw new Error('the audit log has no head row')
-    const inLog = new Set((found as { subject: string }[]).map(({ subject }) => subject))
+    const inLog = new Set((found.slice(0, known.length).flat() as { subject: string }[]).map(({ subject }) => subject))
+    checkClaims(claims, found.slice(known.length))
     const linked = linkAll(events, head, inLog)
     records = linked.records
     const added = events.filter((_, i) => linked.records[i] !== null)
-    return [...writes(db, linked, head, keyring), ...added.flatMap(({ beside = [] }) => beside)]
+    return [...writes(db, linked, head, keyring), ...added.flatMap(({ beside }) => beside?.writes ?? [])]
   })
   return records
 }

@@ -25,15 +25,24 @@ export interface AuditRecord extends AuditEvent {
   readonly hash: string
 }
 
-/** Statements that are committed with an event. */
-export type Beside = readonly CompiledQuery[]
+/** Statements that are committed with an event; a plain list is of writes. */
+export type Beside =
+  | readonly CompiledQuery[]
+  | {
+      /**
+       * Run first, in this order, each with `returning`: one that returns no row refuses the event, and nothing of it happens. So
+       * what is decided on a row as it was read, and its event, is told only when the row is still so.
+       */
+      readonly claims?: readonly CompiledQuery[]
+      readonly writes?: readonly CompiledQuery[]
+    }
 
 /** The interface of the audit log for the other parts. Built by `createAuditLog` (create-audit.ts). */
 export interface AuditLog {
   /**
    * Resolves when the event is durable and chained. For what grants access: call it before the effect.
    * @param beside statements on the caller's own rows: in the same transaction, so that there is neither without the other
-   * @throws BrokerError AUDIT_UNAVAILABLE
+   * @throws BrokerError AUDIT_UNAVAILABLE, STALE when a claim was refused
    */
   append(event: AuditEvent, beside?: Beside): Promise<AuditRecord>
   /**
@@ -41,8 +50,9 @@ export interface AuditLog {
    * down the event goes to the reserved spool and is appended later, also after a restart. Of what a client can repeat at will
    * (denials, failed sign-ins) the first is written at once, the others once a minute as one event with a count: `times`.
    * @param beside as of {@link append}; on their own when the event goes to the spool. Not for what can be repeated
+   * @returns false when a claim was refused: there is no event
    */
-  appendRemoval(event: AuditEvent, beside?: Beside): Promise<void>
+  appendRemoval(event: AuditEvent, beside?: Beside): Promise<boolean>
   /** Events still in the spool, oldest first. At start, their owners re-apply what they find (`grant.revoked`, `principal.locked`). */
   spooled(): readonly AuditEvent[]
   /** Events from the chain, newest first. */

@@ -2,13 +2,14 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { inLane } from '../store/lanes.ts'
-import type { Db } from '../store/store.ts'
+import { type Db, transactOn } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
 import type { AuditEvent, AuditLog, AuditQuery, AuditRecord, Beside } from './audit.ts'
 import { type AuditStore, createAuditStore, type HeadMacs, isHeadSigned } from './audit-store.ts'
+import { checkClaims, noStatements, type Statements, statementsOf } from './beside.ts'
 import type { RecordingHead } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { exportLines } from './export.ts'
@@ -130,28 +131,36 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   const append = async (event: AuditEvent, beside: Beside = []): Promise<AuditRecord> => {
     if (refused) throw refused
     const stopTimer = metrics.auditAppendSeconds.startTimer()
-    const record = await commits.add({ ...prepareEvent(event, clock.now()), beside })
+    const record = await commits.add({ ...prepareEvent(event, clock.now()), beside: statementsOf(beside) })
     stopTimer()
     if (!record) throw new BrokerError('INTERNAL', 'a new event was treated as a duplicate')
     return record
   }
 
-  const appendNow = async (event: AuditEvent, beside: Beside = []): Promise<void> => {
+  const appendNow = async (event: AuditEvent, beside: Statements = noStatements): Promise<boolean> => {
     const at = clock.now()
     const prepared = prepareEvent(event, at)
     try {
       if (commits.isFailing) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
       await commits.add({ ...prepared, beside })
     } catch (error) {
+      if (error instanceof BrokerError && error.code === 'STALE') return false
       logger.error({ err: error, type: event.type }, 'cannot write the audit log; spooling the event')
       await spool.add(prepared.event, at)
       await writeAlone(beside)
     }
+    return true
   }
 
-  const writeAlone = async (beside: Beside): Promise<void> => {
+  const writeAlone = async ({ claims, writes }: Statements): Promise<void> => {
+    if (claims.length + writes.length === 0) return
+    const write = () =>
+      transactOn(deps.db)(claims, (found) => {
+        checkClaims([claims], found)
+        return writes
+      })
     try {
-      for (const query of beside) await inLane('books', () => deps.db.executeQuery(query))
+      await inLane('books', write)
     } catch (error) {
       logger.error({ err: error }, 'what belongs to a spooled event could not be stored; the next start writes it')
     }
@@ -163,7 +172,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     elapsedMs: deps.elapsedMs ?? (() => performance.now()),
   })
   const appendRemoval: AuditLog['appendRemoval'] = (event, beside) =>
-    beside ? appendNow(event, beside) : repeated.append(event)
+    beside ? appendNow(event, statementsOf(beside)) : repeated.append(event).then(() => true)
 
   /** Each carries its id into the chain, so that a crash on the way can't double it. */
   const emptySpool = async (): Promise<void> => {

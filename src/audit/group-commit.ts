@@ -1,5 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditRecord } from './audit.ts'
+import { ClaimsRefused } from './beside.ts'
 import type { PreparedEvent } from './prepare-event.ts'
 
 const mostPerCommit = 500
@@ -44,7 +45,7 @@ export class GroupCommit {
   /**
    * Resolves when the event is durable. After the deadline it rejects, though a commit that was already under way may
    * still succeed: then the log holds an attempt that was refused, never the other way round.
-   * @throws BrokerError AUDIT_UNAVAILABLE
+   * @throws BrokerError AUDIT_UNAVAILABLE, STALE when a claim was refused
    */
   add(event: PreparedEvent): Promise<AuditRecord | null> {
     if (this.#queue.length >= this.#deps.mostQueued) {
@@ -84,10 +85,18 @@ export class GroupCommit {
       })
       this.#deps.onDurable(records.filter((record) => record !== null))
     } catch (cause) {
+      if (cause instanceof ClaimsRefused) return await this.#commitWithout(batch, cause)
       if (batch.length > 1 && mayBeOfOne(batch, cause)) return await this.#commitEach(batch)
       this.#failing = true
       for (const waiting of batch) waiting.reject(new BrokerError('AUDIT_UNAVAILABLE', undefined, { cause }))
     }
+  }
+
+  async #commitWithout(batch: readonly Waiting[], cause: ClaimsRefused): Promise<void> {
+    this.#failing = false
+    for (const i of cause.events) batch[i]?.reject(new BrokerError('STALE', undefined, { cause }))
+    const left = batch.filter((_, i) => !cause.events.has(i))
+    if (left.length > 0) await this.#commit(left)
   }
 
   async #commitEach(batch: readonly Waiting[]): Promise<void> {
@@ -116,5 +125,7 @@ export class GroupCommit {
 
 /** What the store refused is perhaps a statement beside one event, which must not take the others with it. A store that is down is not asked again for each. */
 function mayBeOfOne(batch: readonly Waiting[], cause: unknown): boolean {
-  return !(cause instanceof BrokerError) && batch.some(({ event: { beside = [] } }) => beside.length > 0)
+  const hasStatements = ({ event: { beside } }: Waiting) =>
+    beside !== undefined && beside.claims.length + beside.writes.length > 0
+  return !(cause instanceof BrokerError) && batch.some(hasStatements)
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import type { AuditEvent, AuditValue, Beside } from './audit.ts'
+import type { AuditEvent, AuditValue } from './audit.ts'
+import type { Statements } from './beside.ts'
 import { canonicalJson } from './canonical.ts'
 import { textDigest, type Unlinked } from './chain.ts'
 
@@ -15,7 +16,7 @@ export interface PreparedEvent extends Unlinked {
   /** Set for events that come out of the spool, so that none enters the chain twice. */
   readonly spoolId?: string
   /** Committed with it. */
-  readonly beside?: Beside
+  readonly beside?: Statements
 }
 
 /** Converts an event to its stored form. Values that are too long are truncated and marked. Never throws. */

@@ -33,7 +33,7 @@ interface Repeated {
 
 export interface RepeatedEventsDeps {
   /** Never rejects. */
-  append(event: AuditEvent): Promise<void>
+  append(event: AuditEvent): Promise<unknown>
   /** Epoch milliseconds. */
   now(): number
   /** Milliseconds since any fixed moment. */
@@ -55,7 +55,10 @@ export class RepeatedEvents {
 
   async append(event: AuditEvent): Promise<void> {
     const by = repeatable[event.type]
-    if (by === undefined) return await this.#deps.append(event)
+    if (by === undefined) {
+      await this.#deps.append(event)
+      return
+    }
     const [key, isNew] = this.#keyOf(event, by)
     const known = this.#known.get(key)
     if (known) {

@@ -213,6 +213,7 @@ export function createTestAudit(now: () => number) {
     appendRemoval: async (event) => {
       if (state.failing) spool.push(event)
       else add(event)
+      return true
     },
     spooled: () => [...spool],
     search: async ({ types, since = 0, limit = 100, cursor }) => {

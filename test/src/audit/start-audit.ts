@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import type { AuditEvent } from '../../../src/audit/audit.ts'
 import { type AuditDeps, createAuditLog } from '../../../src/audit/create-audit.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
+import type { StorePlace } from '../../../src/store/place.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
@@ -19,10 +20,14 @@ export function newDir(t: Test): string {
 /** An audit log on a store of its own, or on what an earlier one left in `dir`; not yet started. */
 export async function openAudit(
   t: Test,
-  options: Partial<AuditDeps> & { dir?: string; wrapMark?: (mark: AuditDeps['mark']) => AuditDeps['mark'] } = {},
+  options: Partial<AuditDeps> & {
+    dir?: string
+    place?: StorePlace
+    wrapMark?: (mark: AuditDeps['mark']) => AuditDeps['mark']
+  } = {},
 ) {
-  const { dir = newDir(t), wrapMark = (one) => one, ...overrides } = options
-  const db = await openStore({ url: `sqlite:${join(dir, 'test.db')}` })
+  const { dir = newDir(t), wrapMark = (one) => one, place, ...overrides } = options
+  const db = overrides.db ?? (await openStore(place ?? { url: `sqlite:${join(dir, 'test.db')}` }))
   const keyring = openKeyring(join(dir, 'keys'))
   const logged: string[] = []
   const metrics = createMetrics()
@@ -50,7 +55,7 @@ export async function openAudit(
     isClosed = true
     await audit.stop()
     await mark.close()
-    await db.destroy()
+    if (!overrides.db) await db.destroy()
   }
   t.teardown(close)
   return { audit, db, dir, keyring, logged, metrics, anchorFile, close }

@@ -76,6 +76,7 @@ export function memoryAudit(now: () => number) {
     appendRemoval: async (event) => {
       if (state.down) spool.push(event)
       else keep(event)
+      return true
     },
     spooled: () => spool,
     search: async ({ types, since = 0 }) => ({

@@ -37,7 +37,7 @@ for (const detail of ['x', 'null', '7', '"text"', '[]', '{}', '{"target_address"
         endLost: async () => {
           throw new Error('nothing says which process it was')
         },
-        audit: { appendRemoval: async (event) => void events.push(event) },
+        audit: { appendRemoval: async (event) => events.push(event) > 0 },
         logger: createLogger({ level: 'silent' }),
       },
       [{ ...row, detail }],

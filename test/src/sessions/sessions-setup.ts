@@ -13,6 +13,7 @@ import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { recorderDouble } from '../../proxy/relay/recorder-double.ts'
+import { runBeside } from '../audit/run-beside.ts'
 
 export const start = 1_800_000_000_000
 export const resource = {
@@ -100,15 +101,15 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       identify: async () => Promise.reject(new Error('unused')),
     },
     audit: {
-      append: async (event, beside = []) => {
+      append: async (event, beside) => {
         if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
-        for (const query of beside) await db.executeQuery(query)
+        await runBeside(db, beside)
         events.push(event)
         return { ...event, seq: events.length, at: now, hash: '' }
       },
-      appendRemoval: async (event, beside = []) => {
-        for (const query of beside) await db.executeQuery(query)
-        events.push(event)
+      appendRemoval: async (event, beside) => {
+        await runBeside(db, beside)
+        return events.push(event) > 0
       },
       search: async ({ types = [], subject }) => {
         const found = events.filter(({ type, fields }) => types.includes(type) && fields.session === subject)
