@@ -22,6 +22,7 @@ import type { Login, Principal, ReadStanding } from './principal.ts'
 import { recover } from './recover.ts'
 import { Removals } from './removals.ts'
 import { FailedLogins } from './sign-in/failed-logins.ts'
+import { expireOneTimeSecrets } from './sign-in/one-time-secrets.ts'
 import { ApiTokens } from './tokens/api-tokens.ts'
 import { ConnectTokens } from './tokens/connect-tokens.ts'
 import { createTokenStore } from './tokens/token-store.ts'
@@ -69,6 +70,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     () => logins.expire(),
     () => connectTokens.expire(),
     () => apiTokens.expire(),
+    () => expireOneTimeSecrets(deps.db, deps.clock.now()),
     () => failures.report(),
     async () => removals.forget(deps.clock.now()),
   ])

@@ -20,7 +20,7 @@ function writePairs(members: [string, unknown][]): string {
 const useOf = ['last_used_at', 'last_used_from']
 
 export const { signRow, isSigned } = signedRows<IdentityTables>(
-  { principals: [], logins: [], api_tokens: useOf, connect_tokens: useOf },
+  { principals: [], logins: ['refreshing_until'], api_tokens: useOf, connect_tokens: useOf },
   writePairs,
 )
 

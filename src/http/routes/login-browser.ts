@@ -6,6 +6,7 @@ import { type CliSignIns, createCliSignIns } from '../../identity/sign-in/cli-si
 import { createSealedSignIns, type SealedSignIns } from '../../identity/sign-in/sealed-cookie.ts'
 import { type SignInPurpose, type Strength, signInWithinMs } from '../../identity/sign-in/sign-in.ts'
 import type { Keyring } from '../../store/keyring.ts'
+import type { Db } from '../../store/store.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import { sendPage } from '../pages/html.ts'
 import { failure } from '../pages/sign-in-pages.ts'
@@ -15,7 +16,8 @@ import { toBrokerError } from '../plugins/problems.ts'
 export interface LoginRoutesDeps {
   readonly oidc: Oidc
   readonly logins: Logins
-  readonly keyring: Pick<Keyring, 'seal' | 'unseal'>
+  readonly db: Db
+  readonly keyring: Pick<Keyring, 'seal' | 'unseal' | 'derive'>
   readonly clock: Clock
   /** `server.public_url` */
   readonly publicUrl: string
@@ -48,7 +50,7 @@ export function createSignInContext(deps: LoginRoutesDeps): SignInContext {
     ...deps,
     origin: new URL(deps.publicUrl).origin,
     sealed: createSealedSignIns(deps),
-    cliSignIns: createCliSignIns({ clock: deps.clock, deviceIntervalMs: intervalMs }),
+    cliSignIns: createCliSignIns(deps, { deviceIntervalMs: intervalMs }),
     intervalMs,
     cookies: {
       session,

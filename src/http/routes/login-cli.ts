@@ -24,7 +24,7 @@ export const cliLoginPages = (context: SignInContext) => (app: FastifyInstance) 
     app,
     'GET /cli/confirm',
     async ({ request, reply }) => {
-      const { confirmation, purpose } = forCommand(context, request)
+      const { confirmation, purpose } = await forCommand(context, request)
       return sendPage(reply, 'Confirm the sign-in', confirmCommand(confirmation, purpose.port, request.ip), {
         formLeadsTo: `http://127.0.0.1:${purpose.port}`,
       })
@@ -36,13 +36,13 @@ export const cliLoginPages = (context: SignInContext) => (app: FastifyInstance) 
     'POST /cli/confirm',
     async ({ body: { form, decision }, request, reply }) => {
       demandOwnOrigin(context, request)
-      const { confirmation, purpose } = forCommand(context, request, form)
-      spend(context, request, reply)
+      const { purpose } = await forCommand(context, request, form)
+      const { vouched } = await spend(context, request, reply)
       if (decision === 'deny') {
         context.logins.failed('denied', request.ip)
         return reply.redirect(toCommand(purpose, { error: 'denied' }), 303)
       }
-      const code = context.cliSignIns.issueCode(confirmation.vouched, purpose.challenge, request.ip)
+      const code = await context.cliSignIns.issueCode(vouched, purpose.challenge, request.ip)
       return reply.redirect(toCommand(purpose, { code }), 303)
     },
     publicLimits,
@@ -54,7 +54,7 @@ export const cliLoginApi = (context: SignInContext) => (app: FastifyInstance) =>
     app,
     'POST /api/v1/cli/token',
     async ({ body: { code, verifier }, request, reply }) => {
-      const vouched = redeem(context, code, verifier, request.ip)
+      const vouched = await redeem(context, code, verifier, request.ip)
       reply.header('cache-control', 'no-store')
       return await beginCliLogin(context, vouched, request.ip)
     },
@@ -62,9 +62,9 @@ export const cliLoginApi = (context: SignInContext) => (app: FastifyInstance) =>
   )
 }
 
-function redeem(context: SignInContext, code: string, verifier: string, address: string): Vouched {
+async function redeem(context: SignInContext, code: string, verifier: string, address: string): Promise<Vouched> {
   try {
-    return context.cliSignIns.redeemCode(code, verifier)
+    return await context.cliSignIns.redeemCode(code, verifier)
   } catch (error) {
     context.logins.failed('bad-code', address)
     throw error
@@ -86,19 +86,18 @@ export function toCommand(purpose: CliPurpose, answer: { code: string } | { erro
 }
 
 /** The confirmation that this browser holds. @throws BrokerError LOGIN_FAILED when the form belongs to another sign-in */
-export function confirmationOf(
+export async function confirmationOf(
   context: SignInContext,
   request: FastifyRequest,
   formId?: string,
-): Confirmation | undefined {
-  const found = context.cliSignIns.confirmations.peek(request.cookies[context.cookies.confirm] ?? '')
-  if (formId !== undefined && found?.formId !== formId)
-    throw new BrokerError('LOGIN_FAILED', 'this page belongs to another sign-in or has expired; start again')
+): Promise<Confirmation | undefined> {
+  const found = await context.cliSignIns.confirmations.peek(secretOf(context, request))
+  if (formId !== undefined && found?.formId !== formId) throw otherSignIn()
   return found
 }
 
-function forCommand(context: SignInContext, request: FastifyRequest, formId?: string) {
-  const confirmation = confirmationOf(context, request, formId)
+async function forCommand(context: SignInContext, request: FastifyRequest, formId?: string) {
+  const confirmation = await confirmationOf(context, request, formId)
   if (confirmation?.purpose.for !== 'cli')
     throw new BrokerError('LOGIN_FAILED', 'no sign-in is waiting for confirmation in this browser', {
       hint: 'run: sallyport login',
@@ -106,7 +105,23 @@ function forCommand(context: SignInContext, request: FastifyRequest, formId?: st
   return { confirmation, purpose: confirmation.purpose }
 }
 
-export function spend(context: SignInContext, request: FastifyRequest, reply: FastifyReply): void {
-  context.cliSignIns.confirmations.take(request.cookies[context.cookies.confirm] ?? '')
+/** Of several that come at once, to whichever daemon, one gets it. @throws BrokerError LOGIN_FAILED */
+export async function spend(
+  context: SignInContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Confirmation> {
+  const taken = await context.cliSignIns.confirmations.take(secretOf(context, request))
   reply.clearCookie(context.cookies.confirm, context.cookies.options).header('cache-control', 'no-store')
+  if (!taken) throw otherSignIn()
+  return taken
+}
+
+/** Of the confirmation, in this browser's cookie. */
+export function secretOf(context: SignInContext, request: FastifyRequest): string {
+  return request.cookies[context.cookies.confirm] ?? ''
+}
+
+function otherSignIn(): BrokerError {
+  return new BrokerError('LOGIN_FAILED', 'this page belongs to another sign-in or has expired; start again')
 }

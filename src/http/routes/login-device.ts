@@ -1,20 +1,20 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { BrokerError } from '../../../proxy/session.ts'
 import { route } from '../../identity/route.ts'
-import type { Confirmation } from '../../identity/sign-in/cli-sign-ins.ts'
+import { type Confirmation, mostTries } from '../../identity/sign-in/cli-sign-ins.ts'
 import { deviceLifeMs } from '../../identity/sign-in/device-codes.ts'
 import { sendPage } from '../pages/html.ts'
 import { confirmDevice, deviceDone, deviceForm } from '../pages/sign-in-pages.ts'
 import { demandOwnOrigin, publicLimits, type SignInContext, signInAtProvider } from './login-browser.ts'
-import { beginCliLogin, confirmationOf, spend } from './login-cli.ts'
+import { beginCliLogin, confirmationOf, secretOf, spend } from './login-cli.ts'
 
 /** Begins and ends `sallyport login --device`, after RFC 8628. */
 export const deviceLoginApi = (context: SignInContext) => (app: FastifyInstance) => {
   route(
     app,
     'POST /api/v1/device',
-    ({ request, reply }) => {
-      const { deviceCode, request: waiting } = context.cliSignIns.devices.begin(request.ip)
+    async ({ request, reply }) => {
+      const { deviceCode, request: waiting } = await context.cliSignIns.devices.begin(request.ip)
       reply.header('cache-control', 'no-store')
       return {
         device_code: deviceCode,
@@ -27,7 +27,7 @@ export const deviceLoginApi = (context: SignInContext) => (app: FastifyInstance)
     { rateLimit: { max: 30, timeWindow: '1 minute' } },
   )
   route(app, 'POST /api/v1/device/token', async ({ body, request, reply }) => {
-    const poll = context.cliSignIns.devices.poll(body.device_code)
+    const poll = await context.cliSignIns.devices.poll(body.device_code)
     if (poll.is === 'unknown')
       throw new BrokerError('LOGIN_FAILED', 'the code is unknown, was already used, or has expired')
     if (poll.is === 'denied') throw new BrokerError('LOGIN_FAILED', 'it was denied in the browser')
@@ -43,7 +43,7 @@ export const deviceLoginPages = (context: SignInContext) => (app: FastifyInstanc
     app,
     'GET /device',
     async ({ query: { max_age: maxAgeS = null }, request, reply }) => {
-      const confirmation = confirmationOf(context, request)
+      const confirmation = await confirmationOf(context, request)
       return confirmation?.purpose.for === 'device' && maxAgeS === null
         ? sendPage(reply, 'Enter the sign-in code', deviceForm(confirmation))
         : signInAtProvider(context, reply, { for: 'device' }, { maxAgeS, acr: null })
@@ -54,11 +54,13 @@ export const deviceLoginPages = (context: SignInContext) => (app: FastifyInstanc
     app,
     'POST /device',
     async ({ body: { form, user_code: typed }, request, reply }) => {
-      const confirmation = forDevice(context, request, form)
-      const found = context.cliSignIns.devices.find(typed)
+      const confirmation = await forDevice(context, request, form)
+      // Counted before it is looked up, so that no more are looked up at once, here and at other daemons, than may be tried.
+      const tried = await context.cliSignIns.confirmations.addTry(secretOf(context, request), mostTries)
+      const found = tried && (await context.cliSignIns.devices.find(typed))
       return found
         ? sendPage(reply, 'Confirm the sign-in', confirmDevice(confirmation, found, context.clock.now()))
-        : mistyped(context, request, reply, confirmation)
+        : await mistyped(context, request, reply, { confirmation, left: tried?.left ?? 0 })
     },
     publicLimits,
   )
@@ -66,10 +68,10 @@ export const deviceLoginPages = (context: SignInContext) => (app: FastifyInstanc
     app,
     'POST /device/decide',
     async ({ body: { form, user_code: code, decision }, request, reply }) => {
-      const { vouched } = forDevice(context, request, form)
-      spend(context, request, reply)
+      await forDevice(context, request, form)
+      const { vouched } = await spend(context, request, reply)
       const approved = decision === 'approve'
-      if (!context.cliSignIns.devices.decide(code, approved ? { is: 'approved', vouched } : { is: 'denied' }))
+      if (!(await context.cliSignIns.devices.decide(code, approved ? { is: 'approved', vouched } : { is: 'denied' })))
         throw new BrokerError('LOGIN_FAILED', 'the code has expired or was already used; run: sallyport login --device')
       if (!approved) context.logins.failed('denied', request.ip)
       return sendPage(reply, approved ? 'Signed in' : 'Denied', deviceDone(approved))
@@ -78,9 +80,9 @@ export const deviceLoginPages = (context: SignInContext) => (app: FastifyInstanc
   )
 }
 
-function forDevice(context: SignInContext, request: FastifyRequest, formId: string): Confirmation {
+async function forDevice(context: SignInContext, request: FastifyRequest, formId: string): Promise<Confirmation> {
   demandOwnOrigin(context, request)
-  const confirmation = confirmationOf(context, request, formId)
+  const confirmation = await confirmationOf(context, request, formId)
   if (confirmation?.purpose.for !== 'device')
     throw new BrokerError('LOGIN_FAILED', 'no sign-in is waiting for confirmation in this browser', {
       hint: 'open /device again',
@@ -89,18 +91,17 @@ function forDevice(context: SignInContext, request: FastifyRequest, formId: stri
 }
 
 /** A few attempts per sign-in, so that codes can't be guessed. */
-function mistyped(
+async function mistyped(
   context: SignInContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  confirmation: Confirmation,
-): FastifyReply {
-  confirmation.triesLeft -= 1
+  { confirmation, left }: { confirmation: Confirmation; left: number },
+): Promise<FastifyReply> {
   context.logins.failed('bad-code', request.ip)
-  if (confirmation.triesLeft > 0) {
+  if (left > 0) {
     const problem = 'No command is waiting with this code. It may have expired.'
     return sendPage(reply, 'Enter the sign-in code', deviceForm(confirmation, problem), { status: 400 })
   }
-  spend(context, request, reply)
+  await spend(context, request, reply)
   throw new BrokerError('RATE_LIMITED', 'too many wrong codes; open /device again')
 }

@@ -96,7 +96,7 @@ async function welcome(
 ): Promise<FastifyReply> {
   const { cookies, clock, cliSignIns, logins } = context
   if (purpose.for !== 'web') {
-    const secret = cliSignIns.confirmations.put(newConfirmation(vouched, purpose), request.ip)
+    const secret = await cliSignIns.confirmations.put(newConfirmation(vouched, purpose), request.ip)
     return reply
       .setCookie(cookies.confirm, secret, cookies.options)
       .redirect(purpose.for === 'cli' ? '/cli/confirm' : '/device', 303)

@@ -165,6 +165,7 @@ export class LoginKeeper implements Logins {
       expires_at: now + config.sessionMaxMs,
       refresh_token: refreshToken === null ? null : keyring.seal(sealPurpose(id), Buffer.from(refreshToken)),
       probe_at: refreshToken === null ? null : now + config.probeEveryMs,
+      refreshing_until: null,
     }
     return { secret, login }
   }

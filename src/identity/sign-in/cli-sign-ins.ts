@@ -1,15 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { isSameBytes } from '../../../proxy/constant-time.ts'
 import { BrokerError } from '../../../proxy/session.ts'
-import type { Clock } from '../../telemetry/clock.ts'
 import type { Vouched } from '../logins/logins.ts'
 import { createDeviceCodes, type DeviceCodes } from './device-codes.ts'
-import { createOneTimeSecrets, type OneTimeSecrets } from './one-time-secrets.ts'
+import { createOneTimeSecrets, type OneTimeSecrets, type OneTimeSecretsDeps } from './one-time-secrets.ts'
 import type { SignInPurpose } from './sign-in.ts'
 
 /**
- * The states of a CLI sign-in, in order. Each is one entry in memory, bounded and short-lived, and leaving it consumes it;
- * a daemon that restarts forgets them, and the person runs `sallyport login` again.
+ * The states of a CLI sign-in, in order. Each may be at another daemon: it is sealed in the browser's cookie, or one entry in
+ * the store, bounded and short-lived, and leaving it consumes it.
  *
  * 1. `PendingSignIn` (sign-in.ts): at the provider; sealed in the browser's cookie, 10 minutes.
  * 2. `Confirmation`: the provider vouched, the person hasn't confirmed; secret in the browser's cookie, 5 minutes.
@@ -21,12 +20,12 @@ export interface CliSignIns {
   readonly confirmations: OneTimeSecrets<Confirmation>
   readonly devices: DeviceCodes
   /** @returns the one-time code for the command's loopback port */
-  issueCode(vouched: Vouched, challenge: string, address: string): string
+  issueCode(vouched: Vouched, challenge: string, address: string): Promise<string>
   /**
    * A code is spent by the first try, also by one that fails (RFC 7636, section 4.6: S256).
    * @throws BrokerError LOGIN_FAILED
    */
-  redeemCode(code: string, verifier: string): Vouched
+  redeemCode(code: string, verifier: string): Promise<Vouched>
 }
 
 export interface Confirmation {
@@ -34,8 +33,6 @@ export interface Confirmation {
   readonly purpose: Exclude<SignInPurpose, { for: 'web' }>
   /** In the form, so that an old tab can't confirm what a newer one shows. */
   readonly formId: string
-  /** Device codes that may still be typed wrongly. */
-  triesLeft: number
 }
 
 interface CliCode {
@@ -45,18 +42,19 @@ interface CliCode {
 
 const confirmWithinMs = 5 * 60_000
 const redeemWithinMs = 60_000
-const mostTries = 5
+/** How often a device code may be typed for one confirmation. */
+export const mostTries = 5
 
-export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number }): CliSignIns {
-  const { clock, deviceIntervalMs } = deps
-  const bounds = { clock, most: 5000, mostPerAddress: 50 }
-  const codes = createOneTimeSecrets<CliCode>({ ...bounds, ttlMs: redeemWithinMs })
+export function createCliSignIns(deps: OneTimeSecretsDeps, options: { deviceIntervalMs: number }): CliSignIns {
+  const bounds = { most: 5000, mostPerAddress: 50 }
+  const confirmations = { ...bounds, purpose: 'confirmation', ttlMs: confirmWithinMs }
+  const codes = createOneTimeSecrets<CliCode>(deps, { ...bounds, purpose: 'cli-code', ttlMs: redeemWithinMs })
   return {
-    confirmations: createOneTimeSecrets<Confirmation>({ ...bounds, ttlMs: confirmWithinMs }),
-    devices: createDeviceCodes({ clock, intervalMs: deviceIntervalMs }),
+    confirmations: createOneTimeSecrets<Confirmation>(deps, confirmations),
+    devices: createDeviceCodes(deps, { intervalMs: options.deviceIntervalMs }),
     issueCode: (vouched, challenge, address) => codes.put({ vouched, challenge }, address),
-    redeemCode: (code, verifier) => {
-      const found = codes.take(code)
+    redeemCode: async (code, verifier) => {
+      const found = await codes.take(code)
       if (!found) throw new BrokerError('LOGIN_FAILED', 'the code is unknown, was already used, or has expired')
       const shown = createHash('sha256').update(verifier).digest()
       const wanted = Buffer.from(found.challenge, 'base64url')
@@ -67,5 +65,5 @@ export function createCliSignIns(deps: { clock: Clock; deviceIntervalMs: number 
 }
 
 export function newConfirmation(vouched: Vouched, purpose: Confirmation['purpose']): Confirmation {
-  return { vouched, purpose, formId: randomBytes(12).toString('base64url'), triesLeft: mostTries }
+  return { vouched, purpose, formId: randomBytes(12).toString('base64url') }
 }

@@ -1,7 +1,6 @@
 import { randomInt } from 'node:crypto'
-import type { Clock } from '../../telemetry/clock.ts'
 import type { Vouched } from '../logins/logins.ts'
-import { createOneTimeSecrets } from './one-time-secrets.ts'
+import { createOneTimeSecrets, type OneTimeSecretsDeps } from './one-time-secrets.ts'
 
 /** Follows RFC 8628 in its parts; the messages are our own, since our CLI is the only client. */
 type DeviceState =
@@ -19,28 +18,26 @@ export interface DeviceRequest {
   readonly address: string
   /** Epoch milliseconds. */
   readonly startedAt: number
-  state: DeviceState
-  /** The last poll, epoch milliseconds. */
-  polledAt: number
+  readonly state: DeviceState
 }
 
 type DevicePoll =
   | { readonly is: 'pending' | 'slow-down' | 'denied' | 'unknown' }
   | { readonly is: 'approved'; readonly vouched: Vouched }
 
+/** One daemon begins, another decides, and any is polled. */
 export interface DeviceCodes {
   /** @throws BrokerError RATE_LIMITED */
-  begin(address: string): { deviceCode: string; request: DeviceRequest }
+  begin(address: string): Promise<{ deviceCode: string; request: DeviceRequest }>
   /** @param typed as people type it: any case, with or without the hyphen */
-  find(typed: string): DeviceRequest | undefined
+  find(typed: string): Promise<DeviceRequest | undefined>
   /** False when the request was already decided, or no longer exists. */
-  decide(userCode: string, state: Exclude<DeviceState, { is: 'pending' }>): boolean
+  decide(userCode: string, state: Exclude<DeviceState, { is: 'pending' }>): Promise<boolean>
   /** Approved and denied are told once; then the code is unknown. */
-  poll(deviceCode: string): DevicePoll
+  poll(deviceCode: string): Promise<DevicePoll>
 }
 
 export interface DeviceOptions {
-  readonly clock: Clock
   readonly intervalMs: number
 }
 
@@ -48,53 +45,39 @@ export const deviceLifeMs = 5 * 60_000
 /** No vowels, so no words; no digits to mistake for letters (RFC 8628, section 6.1). 34 bits. */
 const alphabet = 'BCDFGHJKLMNPQRSTVWXZ'
 
-export function createDeviceCodes({ clock, intervalMs }: DeviceOptions): DeviceCodes {
-  const requests = createOneTimeSecrets<DeviceRequest>({ clock, ttlMs: deviceLifeMs, most: 5000, mostPerAddress: 50 })
-  const byUserCode = new Map<string, DeviceRequest>()
-  const isLive = (request: DeviceRequest) => clock.now() - request.startedAt < deviceLifeMs
-  const forget = () => {
-    for (const [code, request] of byUserCode) if (!isLive(request)) byUserCode.delete(code)
-  }
-  const find = (typed: string) => {
-    const request = byUserCode.get(normalize(typed))
-    return request && isLive(request) && request.state.is === 'pending' ? request : undefined
+export function createDeviceCodes(deps: OneTimeSecretsDeps, { intervalMs }: DeviceOptions): DeviceCodes {
+  const bounds = { purpose: 'device', ttlMs: deviceLifeMs, most: 5000, mostPerAddress: 50 }
+  const requests = createOneTimeSecrets<DeviceRequest>(deps, bounds)
+  const leastMs = intervalMs * 0.9 // clocks and networks jitter
+  const begin: DeviceCodes['begin'] = async (address) => {
+    const userCode = newUserCode()
+    const request: DeviceRequest = { userCode, address, startedAt: deps.clock.now(), state: { is: 'pending' } }
+    const deviceCode = await requests.putAs(userCode, request, address)
+    return deviceCode === undefined ? await begin(address) : { deviceCode, request }
   }
   return {
-    begin: (address) => {
-      forget()
-      const userCode = newUserCode(byUserCode)
-      const now = clock.now()
-      const request: DeviceRequest = { userCode, address, startedAt: now, polledAt: 0, state: { is: 'pending' } }
-      const deviceCode = requests.put(request, address)
-      byUserCode.set(userCode, request)
-      return { deviceCode, request }
+    begin,
+    find: async (typed) => {
+      const request = await requests.find(normalize(typed))
+      return request?.state.is === 'pending' ? request : undefined
     },
-    find,
-    decide: (userCode, state) => {
-      const request = find(userCode)
-      if (!request) return false
-      request.state = state
-      return true
-    },
-    poll: (deviceCode) => {
-      const request = requests.peek(deviceCode)
-      if (!request) return { is: 'unknown' }
-      const now = clock.now()
-      const early = now - request.polledAt < intervalMs * 0.9 // clocks and networks jitter
-      request.polledAt = now
-      if (early) return { is: 'slow-down' }
-      if (request.state.is === 'pending') return { is: 'pending' }
-      requests.take(deviceCode)
-      byUserCode.delete(request.userCode)
-      return request.state
+    decide: (userCode, state) =>
+      requests.update(normalize(userCode), (request) =>
+        request.state.is === 'pending' ? { ...request, state } : undefined,
+      ),
+    poll: async (deviceCode) => {
+      const polled = await requests.poll(deviceCode, leastMs)
+      if (polled === undefined) return { is: 'unknown' }
+      if (polled === 'early') return { is: 'slow-down' }
+      if (polled.value.state.is === 'pending') return { is: 'pending' }
+      return (await requests.take(deviceCode))?.state ?? { is: 'unknown' } // another poll was told
     },
   }
 }
 
-function newUserCode(taken: ReadonlyMap<string, unknown>): string {
+function newUserCode(): string {
   const letters = Array.from({ length: 8 }, () => alphabet[randomInt(alphabet.length)]).join('')
-  const code = `${letters.slice(0, 4)}-${letters.slice(4)}`
-  return taken.has(code) ? newUserCode(taken) : code
+  return `${letters.slice(0, 4)}-${letters.slice(4)}`
 }
 
 function normalize(typed: string): string {

@@ -8,6 +8,7 @@ import * as roleCredentials from './0005-role-credentials.ts'
 import * as auditHeadMac from './0006-audit-head-mac.ts'
 import * as signedSessions from './0007-signed-sessions.ts'
 import * as owners from './0008-owners.ts'
+import * as sharedSignIns from './0009-shared-sign-ins.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -20,4 +21,5 @@ export const migrations: Record<string, Migration> = {
   '0006-audit-head-mac': auditHeadMac,
   '0007-signed-sessions': signedSessions,
   '0008-owners': owners,
+  '0009-shared-sign-ins': sharedSignIns,
 }

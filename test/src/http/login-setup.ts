@@ -13,6 +13,7 @@ import type { EndedAtProvider } from '../../../src/identity/oidc/logout-token.ts
 import { createOidc, type Oidc, type OidcDeps } from '../../../src/identity/oidc/oidc.ts'
 import type { Login } from '../../../src/identity/principal.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
+import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { type OidcOptions, type Oidc as Provider, startOidc } from '../../sandbox/oidc.ts'
@@ -60,6 +61,7 @@ export async function startLoginServer(
   options: SetupOptions = {},
 ): Promise<LoginServer> {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-login-'))
+  const db = await openStore({ url: 'sqlite::memory:' })
   const port = await freePort()
   const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const publicUrl = options.publicUrl ?? url
@@ -93,6 +95,7 @@ export async function startLoginServer(
         oidc,
         logins,
         clock,
+        db,
         publicUrl,
         keyring: openKeyring(dir),
         deviceIntervalMs: 100,
@@ -108,6 +111,7 @@ export async function startLoginServer(
   await app.listen({ host: '127.0.0.1', port })
   t.teardown(async () => {
     await app.close()
+    await db.destroy()
     rmSync(dir, { recursive: true })
   })
   return { url, oidc, logins, clock, calls }

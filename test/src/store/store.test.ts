@@ -28,6 +28,7 @@ for (const [name, newPlace] of bothStores) {
       ...{ id: 'lgn_1', principal_id: 'prn_1', via: 'web', secret_hash: 'ff', acr: null, sid: null, mac: 'm' },
       ...{ authenticated_at: 1_790_000_000_123, created_at: 2 ** 53 - 1, seen_at: -1, expires_at: 0, probe_at: null },
       refresh_token: Buffer.from([0, 1, 255]),
+      refreshing_until: null,
     }
     await db.insertInto('logins').values(row).execute()
     const found = await db.selectFrom('logins').selectAll().executeTakeFirstOrThrow()
