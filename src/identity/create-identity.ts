@@ -23,6 +23,7 @@ import { recover } from './recover.ts'
 import { Removals } from './removals.ts'
 import { FailedLogins } from './sign-in/failed-logins.ts'
 import { expireOneTimeSecrets } from './sign-in/one-time-secrets.ts'
+import { expireRequestCounts } from './sign-in/request-counts.ts'
 import { ApiTokens } from './tokens/api-tokens.ts'
 import { ConnectTokens } from './tokens/connect-tokens.ts'
 import { createTokenStore } from './tokens/token-store.ts'
@@ -71,6 +72,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     () => connectTokens.expire(),
     () => apiTokens.expire(),
     () => expireOneTimeSecrets(deps.db, deps.clock.now()),
+    () => expireRequestCounts(deps.db, deps.clock.now()),
     () => failures.report(),
     async () => removals.forget(deps.clock.now()),
   ])

@@ -44,7 +44,7 @@ function callerOf(request: FastifyRequest): string {
   return request.login ? `${request.login.principal.id} ${address}` : address
 }
 
-function addressOf({ ip }: FastifyRequest): string {
+export function addressOf({ ip }: FastifyRequest): string {
   return prefixOf(ip)
 }
 

@@ -7,6 +7,7 @@ import { newConfirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import type { PendingSignIn } from '../../identity/sign-in/sign-in.ts'
 import { sendPage, style, stylePath } from '../pages/html.ts'
 import { landing, signedOut, signOut } from '../pages/sign-in-pages.ts'
+import { sharedLimits } from '../plugins/shared-limits.ts'
 import {
   acceptForms,
   createSignInContext,
@@ -33,10 +34,15 @@ export const loginRoutes =
       serveBrowsers(pages)
       webLogin(context)(pages)
       cliLoginPages(context)(pages)
+    })
+    await app.register(async (pages) => {
+      await pages.register(sharedLimits, deps)
+      serveBrowsers(pages)
       deviceLoginPages(context)(pages)
     })
+    await app.register(async (api) => cliLoginApi(context)(api))
     await app.register(async (api) => {
-      cliLoginApi(context)(api)
+      await api.register(sharedLimits, deps)
       deviceLoginApi(context)(api)
     })
     await app.register(async (api) => providerLogout(context)(api))

@@ -12,8 +12,8 @@ import type { Logins, LoginVia, Vouched } from '../../../src/identity/logins/log
 import type { EndedAtProvider } from '../../../src/identity/oidc/logout-token.ts'
 import { createOidc, type Oidc, type OidcDeps } from '../../../src/identity/oidc/oidc.ts'
 import type { Login } from '../../../src/identity/principal.ts'
-import { openKeyring } from '../../../src/store/keyring.ts'
-import { openStore } from '../../../src/store/store.ts'
+import { type Keyring, openKeyring } from '../../../src/store/keyring.ts'
+import { type Db, openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { type OidcOptions, type Oidc as Provider, startOidc } from '../../sandbox/oidc.ts'
@@ -29,6 +29,8 @@ export interface LoginServer {
   readonly clock: { now(): number; advance(ms: number): void }
   /** What was asked of the rest of identity, in order. */
   readonly calls: unknown[][]
+  readonly db: Db
+  readonly keyring: Keyring
 }
 
 /** Logins as the store would keep them. */
@@ -47,6 +49,8 @@ export interface SetupOptions {
   readonly fetch?: OidcDeps['fetch']
   /** Listens with TLS when given. */
   readonly tls?: { cert: string; key: string }
+  /** A second daemon on the store of this one. */
+  readonly beside?: LoginServer
 }
 
 export async function startProvider(t: Test, options: OidcOptions = {}): Promise<Provider> {
@@ -61,20 +65,21 @@ export async function startLoginServer(
   options: SetupOptions = {},
 ): Promise<LoginServer> {
   const dir = mkdtempSync(join(tmpdir(), 'sallyport-login-'))
-  const db = await openStore({ url: 'sqlite::memory:' })
+  const db = options.beside?.db ?? (await openStore({ url: 'sqlite::memory:' }))
+  const keyring = options.beside?.keyring ?? openKeyring(dir)
   const port = await freePort()
   const url = `${options.tls ? 'https' : 'http'}://127.0.0.1:${port}`
   const publicUrl = options.publicUrl ?? url
   provider.allow?.({ redirectUri: `${publicUrl}/callback/oidc`, backchannelLogoutUri: `${url}/callback/oidc/logout` })
   let offset = 0
-  const clock = {
+  const clock = options.beside?.clock ?? {
     now: () => Date.now() + offset,
     advance: (ms: number) => {
       offset += ms
     },
   }
   const logger = createLogger({ level: 'silent' })
-  const logins = keepLogins(clock.now)
+  const logins = options.beside?.logins ?? keepLogins(clock.now)
   const calls: unknown[][] = []
   const oidc = createOidc({
     config: configOf(provider, options),
@@ -97,7 +102,7 @@ export async function startLoginServer(
         clock,
         db,
         publicUrl,
-        keyring: openKeyring(dir),
+        keyring,
         deviceIntervalMs: 100,
       }),
       identityRoutes({
@@ -111,10 +116,10 @@ export async function startLoginServer(
   await app.listen({ host: '127.0.0.1', port })
   t.teardown(async () => {
     await app.close()
-    await db.destroy()
+    if (!options.beside) await db.destroy()
     rmSync(dir, { recursive: true })
   })
-  return { url, oidc, logins, clock, calls }
+  return { url, oidc, logins, clock, calls, db, keyring }
 }
 
 export function configOf(
