@@ -45,7 +45,7 @@ export interface IdentityTables {
     refresh_token: Uint8Array | null
     /** When the refresh token is tried next; null when there is none. */
     probe_at: number | null
-    /** Whoever refreshes its token has it to itself until then; not part of the MAC. */
+    /** Until then its token is being refreshed, by one daemon. Not part of the MAC. */
     refreshing_until: number | null
     mac: string
   }
