@@ -14,7 +14,7 @@ export interface PostgresPlace {
   readonly password: string | null
   /** Null: no TLS. Absolute paths of PEM files; `ca` null: the authorities of Node. */
   readonly tls: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null } | null
-  /** For queries; one more holds the lock. */
+  /** For queries; a few more are beside their queue. */
   readonly connections: number
   /** Of one statement; 0: none. */
   readonly statementTimeoutMs: number

@@ -15,23 +15,20 @@ import pg from 'pg'
 import { BrokerError } from '../../proxy/session.ts'
 import { LaneQueue } from './lanes.ts'
 import type { PostgresPlace } from './place.ts'
-import { StoreLock } from './store-lock.ts'
 import type { Rows, Transact } from './transact.ts'
 
 const connectTimeoutMs = 5000
-/** PostgreSQL needs a moment to see that a daemon which was killed is gone. */
-const startMs = 3000
 
 /**
- * Kysely on PostgreSQL by node-postgres. No session state but the lock's own: time-outs are set in each transaction, and nothing is
- * prepared by name.
- * @param lock taken before anything else is asked, and released at the end; undefined while another connection of the daemon holds it
+ * Kysely on PostgreSQL by node-postgres. No session state, so that a pooler in transaction mode may stand in between: time-outs are
+ * set in each transaction, and nothing is prepared by name.
+ * @param onDestroy closes what belongs to it
  */
 export function postgresDialect(
   place: PostgresPlace,
-  lock: StoreLock | undefined,
+  onDestroy = async (): Promise<void> => {},
 ): { dialect: Dialect; transact: Transact } {
-  const driver = new PostgresDriver(place, lock)
+  const driver = new PostgresDriver(place, onDestroy)
   const dialect: Dialect = {
     createAdapter: () => new PostgresAdapter(),
     createDriver: () => driver,
@@ -41,21 +38,16 @@ export function postgresDialect(
   return { dialect, transact: (first, rest) => driver.transact(first, rest) }
 }
 
-/** @throws BrokerError STORE_UNAVAILABLE when the server does not answer, or another daemon holds the lock */
-export function storeLock(place: PostgresPlace): StoreLock {
-  return new StoreLock({ ...clientOptions(place), query_timeout: connectTimeoutMs })
-}
-
 class PostgresDriver implements Driver {
   readonly #pool: pg.Pool
-  readonly #lock: StoreLock | undefined
+  readonly #onDestroy: () => Promise<void>
   readonly #queue: LaneQueue
   readonly #begin: string
 
-  constructor(place: PostgresPlace, lock: StoreLock | undefined) {
+  constructor(place: PostgresPlace, onDestroy: () => Promise<void>) {
     this.#pool = new pg.Pool({ ...clientOptions(place), max: place.connections, idleTimeoutMillis: 60_000 })
     this.#pool.on('error', () => undefined) // an idle connection is lost: the pool drops it, and the next query opens another
-    this.#lock = lock
+    this.#onDestroy = onDestroy
     this.#queue = new LaneQueue(place.connections)
     this.#begin =
       `begin; set local statement_timeout = ${place.statementTimeoutMs}; ` +
@@ -63,9 +55,7 @@ class PostgresDriver implements Driver {
       `set local idle_in_transaction_session_timeout = ${2 * place.statementTimeoutMs}`
   }
 
-  async init(): Promise<void> {
-    await attempt(async () => this.#lock?.take(startMs))
-  }
+  async init(): Promise<void> {}
 
   async acquireConnection(): Promise<PostgresConnection> {
     await this.#queue.acquire()
@@ -118,8 +108,8 @@ class PostgresDriver implements Driver {
   }
 
   async destroy(): Promise<void> {
+    await this.#onDestroy()
     await this.#pool.end()
-    await this.#lock?.release()
   }
 }
 
@@ -209,7 +199,7 @@ const notThere = /^(08|28|3D|40|53|55P03|57|58|XX|25006)/
 const unknownAuthority = /^(UNABLE_TO_(GET_ISSUER_CERT|VERIFY_LEAF_SIGNATURE)|(DEPTH_ZERO_)?SELF_SIGNED_CERT)/
 
 /** @throws BrokerError STORE_UNAVAILABLE when the server can't be used; its own error when it refuses the statement */
-export async function attempt<T>(work: () => Promise<T>): Promise<T> {
+async function attempt<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (cause) {

@@ -15,6 +15,10 @@ interface OpenStore {
   /** Absent where each has a connection of its own. */
   readonly read?: Read
   readonly transact: Transact
+  /** Whether other daemons may use it at the same time. */
+  readonly isShared: boolean
+  /** For what must not wait in the queue; absent where only {@link ping} has a way beside it. */
+  readonly beside?: Db
   ping(): Promise<void>
   /** Absent where the store's own tools do it. */
   readonly backup?: (target: string) => Promise<void>
@@ -40,6 +44,16 @@ export function transactOn(db: Db): Transact {
   return storeOf(db).transact
 }
 
+/** Whether other daemons may use this store at the same time. */
+export function isShared(db: Db): boolean {
+  return storeOf(db).isShared
+}
+
+/** The same store by a few connections of its own, where there are several: for what must not wait behind a long queue. */
+export function besideQueue(db: Db): Db {
+  return storeOf(db).beside ?? db
+}
+
 /** Whether the store can be read, asked beside its queue: a queue that is long says nothing about the store. */
 export async function pingStore(db: Db): Promise<void> {
   await storeOf(db).ping()
@@ -59,7 +73,7 @@ export function copierOf(db: Db): (target: string) => Promise<void> {
 
 /**
  * Opens the store and brings its tables up to date. The caller closes it with `db.destroy()`.
- * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, another daemon holds it, or it is of a newer version
+ * @throws BrokerError STORE_UNAVAILABLE when it can't be opened, another daemon holds its file, or it is of a newer version
  */
 export async function openStore(place: StorePlace): Promise<Db> {
   try {
@@ -84,27 +98,40 @@ function unavailable(url: string, cause: Error): BrokerError {
 async function openSqlite(url: string): Promise<Db> {
   const { dialect, ...store } = sqliteDialect(sqlitePath(url))
   const db = new Kysely<Database>({ dialect })
-  stores.set(db, store)
+  stores.set(db, { ...store, isShared: false })
   return await closingOnFailure(db, () => migrate(db))
 }
 
-/** Migrations have no time-out, and run while the lock is held. */
+/** The pings, the heartbeats and the feed. */
+const besideQueueOf = (place: PostgresPlace): PostgresPlace => ({
+  ...place,
+  connections: 3,
+  statementTimeoutMs: Math.min(place.statementTimeoutMs, 4000), // a connection that broke is found out soon
+})
+
+/** Migrations have no time-out. Of several daemons that start, one makes them while the others wait. */
 async function openPostgres(place: PostgresPlace): Promise<Db> {
-  const { attempt, postgresDialect, storeLock } = await import('./postgres-dialect.ts') // SQLite needs no client of PostgreSQL
-  const lock = storeLock(place)
-  const { dialect, transact } = postgresDialect(place, lock)
+  const { postgresDialect } = await import('./postgres-dialect.ts') // SQLite needs no client of PostgreSQL
+  const few = postgresDialect(besideQueueOf(place))
+  const beside = new Kysely<Database>({ dialect: few.dialect })
+  stores.set(beside, { transact: few.transact, isShared: true, ping: () => ping(beside) })
+  const { dialect, transact } = postgresDialect(place, () => beside.destroy())
   const db = new Kysely<Database>({ dialect })
-  stores.set(db, { transact, ping: () => attempt(() => lock.take()) })
+  stores.set(db, { transact, isShared: true, beside, ping: () => ping(beside) })
   return await closingOnFailure(db, async () => {
     await requireUtf8(db, place.database)
     const patient = { ...place, connections: 2, statementTimeoutMs: 0, lockTimeoutMs: 0 }
-    const migrating = new Kysely<Database>({ dialect: postgresDialect(patient, undefined).dialect })
+    const migrating = new Kysely<Database>({ dialect: postgresDialect(patient).dialect })
     try {
       await migrate(migrating)
     } finally {
       await migrating.destroy()
     }
   })
+}
+
+async function ping(db: Db): Promise<void> {
+  await sql`select 1`.execute(db)
 }
 
 /** Another encoding has no place for some names and reasons: whatever has one would fail to be stored, its event of the log too. */

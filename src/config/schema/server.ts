@@ -78,7 +78,7 @@ export const Store = Type.Object(
         minimum: 2,
         maximum: 500,
         default: 10,
-        description: 'Connections to PostgreSQL for queries; one more shows that the daemon lives',
+        description: 'Connections to PostgreSQL of one daemon for queries; up to three more show that it lives',
       }),
     ),
     statement_timeout: Type.Optional(

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { inLane } from '../../../src/store/lanes.ts'
 import type { StorePlace } from '../../../src/store/place.ts'
-import { type Db, openStore, pingStore } from '../../../src/store/store.ts'
-import { bothStores, sqlitePlace } from './both-stores.ts'
+import { besideQueue, type Db, isShared, openStore, pingStore } from '../../../src/store/store.ts'
+import { bothStores, postgresPlace, sqlitePlace } from './both-stores.ts'
 
 /** What every store promises. */
 for (const [name, newPlace] of bothStores) {
@@ -48,14 +48,6 @@ for (const [name, newPlace] of bothStores) {
     t.equal((await update.executeTakeFirst()).numUpdatedRows, 2n)
     t.equal((await update.where('key', '=', 'c').executeTakeFirst()).numUpdatedRows, 0n)
     t.equal((await db.deleteFrom('settings').where('key', '=', 'a').executeTakeFirst()).numDeletedRows, 1n)
-  })
-
-  t.test(`${name}: a second daemon on the same store is refused with a message that says so`, async (t) => {
-    const place = await newPlace()
-    const first = await openStore(place)
-    await t.rejects(openStore(place), { code: 'STORE_UNAVAILABLE', message: /in use by another daemon/ })
-    await first.destroy()
-    await (await openStore(place)).destroy()
   })
 
   t.test(`${name}: a store that a newer version has used is refused`, async (t) => {
@@ -157,3 +149,29 @@ t.test('a url that is no SQLite url is a configuration error that does not show 
     message: /^((?!hunter2).)*$/,
   })
 })
+
+t.test('SQLite: a second daemon on the same store is refused with a message that says so', async (t) => {
+  const place = await sqlitePlace()
+  const first = await openStore(place)
+  t.notOk(isShared(first))
+  await t.rejects(openStore(place), { code: 'STORE_UNAVAILABLE', message: /in use by another daemon/ })
+  await first.destroy()
+  await (await openStore(place)).destroy()
+})
+
+t.test(
+  'PostgreSQL: daemons that start at once on an empty database make its tables once, and all use it',
+  async (t) => {
+    const place = await postgresPlace()
+    const all = await Promise.all(Array.from({ length: 4 }, () => openStore(place)))
+    for (const [i, db] of all.entries()) {
+      t.teardown(() => db.destroy())
+      t.ok(isShared(db))
+      await db
+        .insertInto('settings')
+        .values({ key: `k${i}`, value: 'v' })
+        .execute()
+      t.equal((await besideQueue(db).selectFrom('settings').selectAll().execute()).length, i + 1)
+    }
+  },
+)
