@@ -8,7 +8,9 @@ import { serveBackups } from './daemon/backup-socket.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
+import { endWhenFenced } from './daemon/fenced.ts'
 import { openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
+import { endWorkOf } from './daemon/lost-daemons.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
 import { openPorts } from './daemon/ports.ts'
 import { reload } from './daemon/reload.ts'
@@ -19,8 +21,7 @@ import { verifyOlder } from './daemon/verify-older.ts'
 import type { App } from './http/app.ts'
 import type { KindModules } from './kinds/module.ts'
 import { kinds as allKinds } from './kinds/registry.ts'
-import { endLostWork } from './sessions/lost-work.ts'
-import type { SessionRow } from './sessions/session-store.ts'
+import type { LostSession } from './sessions/recover-sessions.ts'
 import { createLogger, type Logger } from './telemetry/logger.ts'
 
 export interface DaemonOptions {
@@ -61,7 +62,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon | unde
   const run = async () => {
     for (;;) {
       await stage.stopped
-      if (isStopping || !stage.damaged()) return
+      const failure = stage.failure?.()
+      if (failure) throw failure
+      if (isStopping || !stage.beginsAnew()) return
       stage = await begin()
       if (isStopping) end({ drainMs: 0 }) // asked for meanwhile, of the one before
     }
@@ -120,18 +123,30 @@ async function startOpen(
   const life = stopping(parts, closing)
   const routes = allRoutes(parts, carriers.protocols, life)
   const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, closing)
-  void endLostWork({ ...parts, held: parts.access.held, endLost: (work) => sessions.endLost(work) }, lost)
+  void endWorkOf(parts, lost)
   startChores(parts, closing)
   await serveBackups(parts, closing)
   const older = verifyOlder(parts, life)
+  const fence = endWhenFenced(parts, life)
+  const beginsAnew = () => older.damaged() || fence.isLost()
   logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')
-  return { routes: app.routeTable, reload: () => reload(parts, load), damaged: older.damaged, ...life }
+  return { routes: app.routeTable, reload: () => reload(parts, load), beginsAnew, failure: fence.failure, ...life }
 }
 
-/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns those that may have left work */
-async function recover({ access, audit, config, kinds, logger, mark, sessions }: Parts): Promise<SessionRow[]> {
+/** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns these */
+async function recover({
+  access,
+  audit,
+  config,
+  daemons,
+  kinds,
+  logger,
+  mark,
+  sessions,
+}: Parts): Promise<LostSession[]> {
   const reloaded = await access.reload(config)
   if (!reloaded.ok) throw new BrokerError('CONFIG_INVALID', reloaded.problems.map(({ message }) => message).join('; '))
+  await daemons.rulesAre(reloaded.digest)
   const lost = await sessions.recoverLost()
   if (lost.length > 0)
     logger.warn({ count: lost.length }, 'sessions left open by a previous run were closed as daemon-lost')
@@ -140,8 +155,8 @@ async function recover({ access, audit, config, kinds, logger, mark, sessions }:
   const [named] = (await audit.search({ types: ['mark.created'], limit: 1 })).events
   const isNamed = named?.fields.mark === mark.id
   const created: AuditEvent = { type: 'mark.created', actor: 'system', fields: { mark: mark.id } }
-  const fields = { rules: reloaded.digest, lost: lost.length }
+  const fields = { daemon: daemons.id, rules: reloaded.digest, lost: lost.length }
   const started: AuditEvent = { type: 'daemon.started', actor: 'system', fields }
   await Promise.all((isNamed ? [started] : [created, started]).map((event) => audit.append(event))) // in one commit, in this order
-  return lost.flatMap(({ row, isOver }) => (isOver ? [] : [row]))
+  return lost
 }

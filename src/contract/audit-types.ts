@@ -52,6 +52,7 @@ export const auditTypes = [
   // the daemon
   'daemon.started',
   'daemon.stopped',
+  'daemon.lost',
   'audit.read',
   'audit.exported',
   'recording.read',

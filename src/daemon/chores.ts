@@ -1,16 +1,26 @@
 import type { Chore } from '../kinds/module.ts'
 import { inLane } from '../store/lanes.ts'
 import { repeat } from '../telemetry/repeat.ts'
+import { closeLostDaemons } from './lost-daemons.ts'
 import type { Parts } from './parts.ts'
 
-/** Starts the periodic work of the daemon and its kinds. */
+/** Starts the periodic work of the daemon and its kinds. What is done once for the installation, the daemon that leads does. */
 export function startChores(parts: Parts, closing: AsyncDisposableStack): void {
-  for (const { what, everyMs, run } of choresOf(parts))
-    closing.defer(repeat(what, everyMs, (signal) => inLane('books', () => run(signal)), parts.logger))
+  const { leader, logger } = parts
+  for (const { what, everyMs, per, run } of choresOf(parts)) {
+    const work = async (signal: AbortSignal) => {
+      if (per === 'daemon' || leader.isLeader) await inLane('books', () => run(signal))
+    }
+    closing.defer(repeat(what, everyMs, work, logger))
+  }
 }
 
-function choresOf({ access, identity, kinds, sessions, storeWatch }: Parts): Chore[] {
+function choresOf(parts: Parts): Chore[] {
+  const { access, daemons, identity, kinds, sessions, storeWatch } = parts
   return [
+    { what: 'heartbeat', everyMs: 1000, per: 'daemon', run: () => daemons.beat() },
+    { what: 'lease of the leader', everyMs: 2000, per: 'daemon', run: () => daemons.lead() },
+    { what: 'look for lost daemons', everyMs: 2000, per: 'installation', run: () => closeLostDaemons(parts) },
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
     { what: 'look at the store', everyMs: 1000, per: 'daemon', run: () => storeWatch.look() },
     { what: 'sweep of access', everyMs: 15_000, per: 'daemon', run: () => access.sweep() },

@@ -49,7 +49,7 @@ export async function startClosed(
   let isStopping = false
   return {
     routes: app.routeTable,
-    damaged: () => false,
+    beginsAnew: () => false,
     reload: async () => logger.warn('closed: a configuration takes effect after a restart'),
     stop: () => {
       if (!isStopping) closing.disposeAsync().then(resolve, reject)

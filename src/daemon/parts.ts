@@ -2,7 +2,6 @@ import { createAccess } from '../access/create-access.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
 import type { Config } from '../config/config.ts'
-import { soleLeader } from '../daemons/leadership.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
@@ -15,13 +14,14 @@ import { createLocalSessions } from '../sessions/local-sessions.ts'
 import { createSessionStore } from '../sessions/session-store.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
-import { newId, newTokenId } from '../store/ids.ts'
+import { newTokenId } from '../store/ids.ts'
 import { settledValue } from '../store/settings.ts'
 import { pingStore } from '../store/store.ts'
 import { watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
 import { takeSpool } from './take-spool.ts'
 
@@ -45,8 +45,10 @@ export async function buildParts(
   const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
-  const leader = soleLeader(db)
-  const shared = { config, db, keyring, clock, logger, leader, metrics: createMetrics(), changes: createChanges() }
+  const metrics = createMetrics()
+  const daemons = await joinDaemons(config, { db, keyring, clock, logger, metrics }, closing)
+  const { leader } = daemons
+  const shared = { config, db, keyring, clock, logger, daemons, leader, metrics, changes: createChanges() }
 
   const recordings = await openRecordings({
     ...shared,
@@ -89,7 +91,6 @@ export async function buildParts(
     store: sessionStore,
     live: new LiveSessions(clock),
     limits: config.limits,
-    daemonId: newId('dmn'),
   })
   const aws = createAws({ ...shared, config: config.aws, externalId })
   const checkAccounts = createAccountCheck({

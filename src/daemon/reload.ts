@@ -18,7 +18,7 @@ const needRestart = [
 
 /** Reloads the rules from the file; an invalid file is refused, and the old rules stay active. */
 export async function reload(
-  { access, audit, config, logger, metrics }: Parts,
+  { access, audit, config, daemons, logger, metrics }: Parts,
   load: () => Promise<LoadedConfig>,
 ): Promise<void> {
   const loaded = await load()
@@ -33,7 +33,9 @@ export async function reload(
       logger.warn({ section }, 'this section has changed in the file; the change takes effect after a restart')
   try {
     const reloaded = await access.reload(loaded.config)
-    if (reloaded.ok) logger.info({ digest: reloaded.digest }, 'rules reloaded')
+    if (!reloaded.ok) return
+    logger.info({ digest: reloaded.digest }, 'rules reloaded')
+    await daemons.rulesAre(reloaded.digest)
   } catch (error) {
     metrics.rulesDigestMismatch.set(1)
     logger.error({ err: error }, 'the rules could not be reloaded; the old ones stay active')

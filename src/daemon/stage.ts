@@ -5,6 +5,8 @@ import type { Stopping } from './stopping.ts'
 export interface Stage extends Stopping {
   readonly routes: App['routeTable']
   reload(): Promise<void>
-  /** Whether it stops because its log was found damaged: then the daemon goes on, closed. */
-  damaged(): boolean
+  /** Whether it stops because its log was found damaged, or other daemons had given it up: then the daemon judges its store anew. */
+  beginsAnew(): boolean
+  /** Why the daemon must not go on. */
+  failure?(): Error | undefined
 }

@@ -20,7 +20,7 @@ export interface Life extends Stopping {
 const farewellMs = 5000
 
 export function stopping(parts: Parts, closing: AsyncDisposableStack): Life {
-  const { sessions, kinds, audit, clock, logger, config } = parts
+  const { sessions, kinds, audit, clock, logger, config, daemons } = parts
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>()
   let hurry: (() => void) | undefined
   const run = async (delayMs: number, drainMs: number) => {
@@ -35,7 +35,7 @@ export function stopping(parts: Parts, closing: AsyncDisposableStack): Life {
     const text = 'the broker is shutting down; connect again'
     const cut = sessions.cutAll({ reason: 'drain', text, decidedAt: clock.now() })
     await emptied(() => sessions.openCount, farewellMs)
-    await audit.appendRemoval({ type: 'daemon.stopped', actor: 'system', fields: { cut } })
+    await audit.appendRemoval({ type: 'daemon.stopped', actor: 'system', fields: { daemon: daemons.id, cut } })
     await closing.disposeAsync()
     logger.info({ cut }, 'stopped')
   }

@@ -8,6 +8,7 @@ import {
 } from '../../proxy/session.ts'
 import type { AccessAnswer, AccessService } from '../access/access.ts'
 import type { AuditEvent, AuditLog, AuditValue } from '../audit/audit.ts'
+import type { Daemons } from '../daemons/daemons.ts'
 import { admit, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
@@ -34,7 +35,7 @@ export interface OpenDeps {
   readonly kinds: SessionKinds
   readonly limits: SessionLimits
   readonly clock: Clock
-  readonly daemonId: string
+  readonly daemons: Pick<Daemons, 'id'>
   isDraining(): boolean
 }
 
@@ -74,7 +75,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
       startedAt: session.openedAt,
     })
     const row = deps.store.inserting(newRow(deps, ask, answer, session))
-    await deps.audit.append(started(ask, answer, session), [row])
+    await deps.audit.append(started(deps, ask, answer, session), [row])
     isAudited = true
     await storeMove(deps, session)
     const again = await check(deps, ask, { grantId: answer.grant.id })
@@ -87,7 +88,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
     deps.live.remove(session.id)
     if (isAudited) {
       const row = deps.store.ending(session.id, openFailed(deps, sealed))
-      await deps.audit.appendRemoval(ended(session, 'open-failed', sealed), [row])
+      await deps.audit.appendRemoval(ended(session, 'open-failed', sealed), { claims: [row] })
     }
     throw error
   }
@@ -177,7 +178,7 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     level: answer.grant.level,
     credential_kind: session.credential.kind,
     credential_id: session.credential.id,
-    daemon_id: deps.daemonId,
+    daemon_id: deps.daemons.id,
     client_address: ask.client.address,
     client_via: ask.client.via,
     tool: ask.tool?.slice(0, 128).toWellFormed().replaceAll('\0', '') ?? null,
@@ -256,7 +257,7 @@ function openFailed(deps: OpenDeps, sealed?: SealedRecording): StoredEnd {
   }
 }
 
-function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
+function started({ daemons }: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession) {
   return {
     type: 'session.started' as const,
     actor: session.principalId,
@@ -269,6 +270,7 @@ function started(ask: OpenAsk, answer: Allowed, session: LiveSession) {
       via: ask.client.via,
       credential: ask.identity.credential.id,
       ends_at: session.endsAt,
+      daemon: daemons.id,
     },
     text: {
       name: ask.identity.name,

@@ -1,12 +1,14 @@
+import type { SealedRecording } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditRecord } from '../audit/audit.ts'
 import { readLoggedRows } from '../audit/logged-rows.ts'
+import type { Daemons } from '../daemons/daemons.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ended } from './open-session.ts'
 import { isSigned, startedRows } from './session-macs.ts'
-import { justOpened, type SessionRow, type SessionStore } from './session-store.ts'
+import { justOpened, type SessionEnd, type SessionRow, type SessionStore } from './session-store.ts'
 
 export interface RecoverDeps {
   readonly store: SessionStore
@@ -15,7 +17,7 @@ export interface RecoverDeps {
   readonly keyring: Macs
   readonly clock: Clock
   readonly logger: Logger
-  readonly daemonId: string
+  readonly daemons: Pick<Daemons, 'id' | 'isShared' | 'gone'>
 }
 
 /** A session that a previous run left open. */
@@ -25,19 +27,66 @@ export interface LostSession {
   readonly isOver: boolean
 }
 
-/** Closes the sessions that a previous run left open, by the rows and by the log. */
+/** Of rows that had to be restored from the log. */
+const nobodys = ''
+
+/**
+ * Closes the sessions that previous runs of this daemon left open, by the rows and by the log. On a store that it has for itself
+ * they are all its own.
+ */
 export async function recoverSessions(deps: RecoverDeps): Promise<LostSession[]> {
-  await restoreRows(deps)
+  const { daemons, store } = deps
+  await restoreRows(deps, daemons.id)
+  const ids = await store.daemonsWithOpen()
+  const { unknown } = await daemons.gone(ids)
+  const isOwn = (id: string) => !daemons.isShared || id === daemons.id || id === nobodys || unknown.includes(id)
+  return await closeAll(deps, await leftOpen(store, ids.filter(isOwn)), (row) => sealLost(deps, row.id))
+}
+
+/**
+ * Closes the sessions of other daemons that are gone. Their recordings are not here: the log says so by a digest of null.
+ * @param lost daemons that were given up just now
+ */
+export async function closeSessionsOfLost(deps: RecoverDeps, lost: readonly string[]): Promise<LostSession[]> {
+  const { store } = deps
+  for (const id of lost) await restoreRows(deps, id)
+  const gone = await goneOf(deps, await store.daemonsWithOpen())
+  const rows = await leftOpen(store, gone)
+  const still = await goneOf(deps, gone) // one that came back meanwhile may have opened others
+  return await closeAll(
+    deps,
+    rows.filter(({ daemon_id }) => still.includes(daemon_id)),
+    async () => undefined,
+  )
+}
+
+async function goneOf({ daemons }: RecoverDeps, ids: readonly string[]): Promise<string[]> {
+  const { lost, unknown } = await daemons.gone(ids.filter((id) => id !== daemons.id))
+  return [...lost, ...unknown]
+}
+
+async function leftOpen(store: SessionStore, ids: readonly string[]): Promise<SessionRow[]> {
+  return ids.length === 0 ? [] : await store.leftOpen(ids)
+}
+
+type Seal = (row: SessionRow) => Promise<SealedRecording | undefined>
+
+async function closeAll(deps: RecoverDeps, rows: readonly SessionRow[], seal: Seal): Promise<LostSession[]> {
   const lost: LostSession[] = []
-  for (const row of await deps.store.leftOpen(deps.daemonId)) lost.push({ row, isOver: await closeLost(deps, row) })
+  for (const row of rows) {
+    const closed = await closeLost(deps, row, seal)
+    if (closed) lost.push({ row, isOver: closed.isOver })
+  }
   return lost
 }
 
-/** What the previous run opened, by the log: a change of the store while it was stopped hides no session. */
-async function restoreRows(deps: RecoverDeps): Promise<void> {
+/** What a daemon opened before it was gone, by the log: a change of the store meanwhile hides no session. */
+async function restoreRows(deps: RecoverDeps, daemonId: string): Promise<void> {
   const { audit, store, keyring, logger } = deps
-  const since = (await audit.search({ types: ['daemon.started'], limit: 1 })).events[0]?.at ?? 0
+  const since = await startOf(deps, daemonId)
   for await (const { id, event, row, problem } of readLoggedRows(audit, startedRows(store), since)) {
+    const { daemon = daemonId } = event.fields
+    if (daemon !== daemonId) continue
     if (row && problem === null && (row.mac === null || isSigned(keyring, 'sessions', row))) continue
     const what = problem ?? 'its signature is not valid'
     logger.error({ session: id, problem: what }, 'the row of a session was changed outside the broker; restoring it')
@@ -45,6 +94,14 @@ async function restoreRows(deps: RecoverDeps): Promise<void> {
     const fields = { table: 'sessions', row: id, problem: what }
     await audit.appendRemoval({ type: 'store.refused', actor: 'system', fields })
   }
+}
+
+/** When it started last; events of earlier versions do not say which daemon. */
+async function startOf({ audit }: RecoverDeps, daemonId: string): Promise<number> {
+  const types = ['daemon.started'] as const
+  const [own] = (await audit.search({ types, subject: daemonId, limit: 1 })).events
+  const [any] = own ? [own] : (await audit.search({ types, limit: 1 })).events
+  return any?.at ?? 0
 }
 
 /** Open, so that it is closed with what its end event says, or as lost. */
@@ -62,7 +119,7 @@ function rowOf(id: string, { at, actor, fields, text }: AuditRecord): WithoutMac
     level: field('level'),
     credential_kind: kindOfCredential(credential),
     credential_id: credential,
-    daemon_id: '',
+    daemon_id: nobodys,
     client_address: text?.address ?? '',
     client_via: field('via'),
     tool: text?.tool ?? null,
@@ -77,26 +134,30 @@ function kindOfCredential(id: string): string {
   return id.startsWith('api_') ? 'api-token' : 'connect-token'
 }
 
-/** @returns whether its end was on record, with nothing left behind */
-async function closeLost(deps: RecoverDeps, row: SessionRow): Promise<boolean> {
-  const { store, audit, clock } = deps
+/** @returns whether its end was on record, with nothing left behind; undefined when another daemon closes it */
+async function closeLost(deps: RecoverDeps, row: SessionRow, seal: Seal): Promise<{ isOver: boolean } | undefined> {
+  const { store, audit } = deps
   const told = await endOf(deps, row.id)
-  let event = told
-  if (!event) {
-    const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
-    event = ended(session, 'daemon-lost', await sealLost(deps, row.id))
-    await audit.appendRemoval(event)
+  if (told) {
+    await store.ended(row.id, bookOf(deps, told))
+    return { isOver: told.fields.unfinished !== 'closed' }
   }
-  const { reason, digest, entries, bytes_up: bytesUp = 0, bytes_down: bytesDown = 0 } = event.fields
-  await store.ended(row.id, {
+  const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
+  const event = ended(session, 'daemon-lost', await seal(row))
+  const isClosed = await audit.appendRemoval(event, { claims: [store.ending(row.id, bookOf(deps, event))] })
+  return isClosed ? { isOver: false } : undefined
+}
+
+function bookOf({ clock }: RecoverDeps, { fields }: AuditEvent): SessionEnd {
+  const { reason, digest, entries, bytes_up: bytesUp = 0, bytes_down: bytesDown = 0 } = fields
+  return {
     endedAt: clock.now(),
     reason: String(reason),
     bytesUp: Number(bytesUp),
     bytesDown: Number(bytesDown),
     digest: digest === null ? null : String(digest),
     entries: Number(entries),
-  })
-  return told !== undefined && told.fields.unfinished !== 'closed'
+  }
 }
 
 /** Its end event, when the daemon died between writing that and closing the row. */

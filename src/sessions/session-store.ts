@@ -51,7 +51,7 @@ export function createSessionStore(db: Db, keyring: Macs) {
       .compile()
   const starting = (id: string, { at, detail }: SessionStart): CompiledQuery =>
     db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).compile()
-  /** Committed beside its event. @param start what the row does not have yet */
+  /** For the claims of its event: nobody has closed it yet. @param start what the row does not have yet */
   const ending = (id: string, end: SessionEnd, start?: SessionStart): CompiledQuery => {
     const set = {
       ended_at: end.endedAt,
@@ -62,7 +62,8 @@ export function createSessionStore(db: Db, keyring: Macs) {
       recording_entries: end.entries,
       ...(start ? { started_at: start.at, detail: start.detail } : {}),
     }
-    return db.updateTable('sessions').set(set).where('id', '=', id).compile()
+    const open = db.updateTable('sessions').set(set).where('id', '=', id).where('ended_at', 'is', null)
+    return open.returning('id').compile()
   }
   return {
     inserting,
@@ -107,9 +108,25 @@ export function createSessionStore(db: Db, keyring: Macs) {
     },
     count: (query: SessionQuery, most: number): Promise<number> =>
       countRows(db, matches(db, query).select('id').limit(most)),
-    /** Sessions left open by a previous run. */
-    leftOpen: (daemonId: string): Promise<SessionRow[]> =>
-      db.selectFrom('sessions').selectAll().where('ended_at', 'is', null).where('daemon_id', '!=', daemonId).execute(),
+    /** Ids of the daemons that have open sessions, by the rows. */
+    daemonsWithOpen: async (): Promise<string[]> => {
+      const rows = await db
+        .selectFrom('sessions')
+        .select('daemon_id')
+        .distinct()
+        .where('ended_at', 'is', null)
+        .execute()
+      return rows.map(({ daemon_id }) => daemon_id)
+    },
+    /** Open sessions of these daemons. */
+    leftOpen: (daemonIds: readonly string[]): Promise<SessionRow[]> =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        .where('ended_at', 'is', null)
+        .where('daemon_id', 'in', daemonIds)
+        .orderBy('id')
+        .execute(),
   }
 }
 

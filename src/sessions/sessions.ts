@@ -21,6 +21,7 @@ import {
   type PermitFacts,
 } from '../../proxy/session.ts'
 import type { AuditLog, AuditValue } from '../audit/audit.ts'
+import type { Daemons } from '../daemons/daemons.ts'
 import { refuseEntry, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
@@ -29,13 +30,14 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
-import { type LostSession, recoverSessions } from './recover-sessions.ts'
+import { closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
-export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit'> {
+export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons'> {
+  readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone'>
   readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
@@ -44,9 +46,6 @@ export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' |
   readonly metrics: Metrics
   readonly logger: Logger
 }
-
-/** Number of this daemon in ids shown to clients; of several on one store each has its own. */
-const daemonNumber = 0
 
 interface Open extends KnownSession {
   readonly detail: Record<string, string>
@@ -85,9 +84,9 @@ export class Sessions {
   /** The doorman of one front: sessions that open through it are cut through its controls. */
   serve(controls: SessionControls): Doorman {
     const front = this.#fronts.push(controls) - 1
-    const { identity } = this.#deps
+    const { identity, daemons } = this.#deps
     return {
-      place: { daemon: daemonNumber, front },
+      place: { daemon: daemons.number, front },
       tokenKeys: (tokenId) => identity.tokenKeys(tokenId),
       identify: (claim, client) => identity.identify(claim, client),
       open: (ask) => this.#open(ask, controls),
@@ -189,13 +188,18 @@ export class Sessions {
     if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
     const origin = { ...facts, id: sessionId }
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
-    await audit.appendRemoval(ended(origin, reason, recording, endFields(end, detail)), [row])
+    const event = ended(origin, reason, recording, endFields(end, detail))
+    if (await audit.appendRemoval(event, { claims: [row] })) return
+    const found = await this.#deps.store.find(sessionId)
+    if (found && found.ended_at !== null)
+      logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
+    else await audit.appendRemoval(event) // its row was changed outside the broker
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
     const { daemon, front } = placeOf(ask.id)
     const { address } = ask.origin
-    const controls = daemon === daemonNumber ? this.#fronts[front] : undefined
+    const controls = daemon === this.#deps.daemons.number ? this.#fronts[front] : undefined
     // The client cannot tell wrong keys from right ones.
     const isRight = !this.#wrongKeys.isBlocked(address) && ((await controls?.cancel(ask)) ?? false)
     if (isRight) return true
@@ -289,6 +293,11 @@ export class Sessions {
   /** Closes the sessions that a previous run left open. */
   recoverLost(): Promise<LostSession[]> {
     return recoverSessions(this.#deps)
+  }
+
+  /** Closes the sessions of other daemons that are gone. @param lost given up just now */
+  closeSessionsOfLost(lost: readonly string[]): Promise<LostSession[]> {
+    return closeSessionsOfLost(this.#deps, lost)
   }
 
   /** Cuts expired sessions, and writes one event that sums up the unidentified clients since the last sweep. */

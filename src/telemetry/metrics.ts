@@ -58,6 +58,9 @@ export function createMetrics() {
     recordingLagBytes: gauge('recording_lag_bytes', 'Recorded bytes not yet written to disk', []),
     awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
     rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
+    daemons: gauge('daemons', 'Daemons on the store as this one sees them, by state', ['state']),
+    isLeader: gauge('is_leader', '1 while this daemon does what the installation does once', []),
+    clockSkewSeconds: gauge('clock_skew_seconds', 'How far the clock of the store is ahead of that of the daemon', []),
     httpSeconds: histogram(
       'http_request_seconds',
       'Time to answer an HTTP request',

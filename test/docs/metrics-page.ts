@@ -16,6 +16,8 @@ const labels: Readonly<Record<string, string>> = {
   method: 'HTTP method',
   route: 'route pattern, never the URL itself',
   status: 'HTTP status',
+  state:
+    '`live`; `silent`: no heartbeat for 15 s; `rules-differ`: of the live ones, those whose rules are not those of this daemon',
 }
 
 const introduction = `# Metrics

@@ -9,6 +9,7 @@ import * as auditHeadMac from './0006-audit-head-mac.ts'
 import * as signedSessions from './0007-signed-sessions.ts'
 import * as owners from './0008-owners.ts'
 import * as sharedSignIns from './0009-shared-sign-ins.ts'
+import * as daemons from './0010-daemons.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -22,4 +23,5 @@ export const migrations: Record<string, Migration> = {
   '0007-signed-sessions': signedSessions,
   '0008-owners': owners,
   '0009-shared-sign-ins': sharedSignIns,
+  '0010-daemons': daemons,
 }

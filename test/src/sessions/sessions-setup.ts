@@ -83,6 +83,22 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     credential: login as Credential | undefined,
     resumeFails: false,
   }
+  const daemons = {
+    id: 'dmn_1',
+    number: 0,
+    isShared: false,
+    others: {} as Record<string, 'living' | 'lost'>,
+    asked: 0,
+    onGone: () => {},
+    gone: async (ids: readonly string[]) => {
+      daemons.asked++
+      daemons.onGone()
+      return {
+        lost: ids.filter((id) => daemons.others[id] === 'lost'),
+        unknown: ids.filter((id) => id !== daemons.id && daemons.others[id] === undefined),
+      }
+    },
+  }
   const changes = createChanges()
   const live = new LiveSessions(clock)
   const keyring = { mac: () => 'mac', checkMac: () => true }
@@ -108,8 +124,12 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
         return { ...event, seq: events.length, at: now, hash: '' }
       },
       appendRemoval: async (event, beside) => {
-        await runBeside(db, beside)
-        return events.push(event) > 0
+        const isTold = await runBeside(db, beside).then(
+          () => true,
+          () => false,
+        )
+        if (isTold) events.push(event)
+        return isTold
       },
       search: async ({ types = [], subject }) => {
         const found = events.filter(({ type, fields }) => types.includes(type) && fields.session === subject)
@@ -142,7 +162,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
       sessionIdleMs: 0,
     },
     clock,
-    daemonId: 'dmn_1',
+    daemons,
     metrics: createMetrics(),
     logger: createLogger({ level: 'silent' }),
   })
@@ -164,5 +184,17 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     },
     now: () => now,
   })
-  return { sessions, host, state, events, changes, live, store, advance: (ms: number) => (now += ms), now: () => now }
+  return {
+    db,
+    daemons,
+    sessions,
+    host,
+    state,
+    events,
+    changes,
+    live,
+    store,
+    advance: (ms: number) => (now += ms),
+    now: () => now,
+  }
 }

@@ -167,6 +167,7 @@ t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => 
   const row = await store.find(permit.sessionId)
   t.ok(row)
   if (row) await store.insert({ ...row, id: 'ses_lost', daemon_id: 'dmn_0' })
+  await host.end(permit, { reason: 'client-closed', bytesUp: 0, bytesDown: 0 })
   t.match(await sessions.recoverLost(), [{ row: { id: 'ses_lost' }, isOver: false }])
   t.match(await store.find('ses_lost'), { end_reason: 'daemon-lost', recording_digest: 'rec' })
   t.match(events.at(-1), {
@@ -174,6 +175,67 @@ t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => 
     fields: { session: 'ses_lost', reason: 'daemon-lost', digest: 'rec' },
   })
 })
+
+t.test(
+  'several daemons: each closes what its own runs left open, and whoever leads what the lost ones did',
+  async (t) => {
+    const { sessions, host, store, events, daemons } = await startSessions(t)
+    const permit = await host.open(ask)
+    const row = await store.find(permit.sessionId)
+    if (!row) throw new Error('no row')
+    Object.assign(daemons, { isShared: true, others: { dmn_2: 'living', dmn_3: 'lost' } })
+    for (const [id, daemon_id] of Object.entries({ ses_2: 'dmn_2', ses_3: 'dmn_3', ses_4: 'dmn_of_before' }))
+      await store.insert({ ...row, id, daemon_id })
+    const isOpen = async (id: string) => (await store.find(id))?.ended_at === null
+    const closed = (lost: { row: { id: string } }[]) => lost.map(({ row: { id } }) => id).sort()
+
+    t.same(closed(await sessions.closeSessionsOfLost([])), ['ses_3', 'ses_4'])
+    t.match(await store.find('ses_3'), { end_reason: 'daemon-lost', recording_digest: null, recording_entries: 0 })
+    t.match(events.at(-2), { type: 'session.ended', fields: { session: 'ses_3', reason: 'daemon-lost', digest: null } })
+    t.same([await isOpen('ses_2'), await isOpen(permit.sessionId)], [true, true], 'of one that lives, and its own')
+    const count = events.length
+    t.same(await sessions.closeSessionsOfLost([]), [], 'again')
+    t.equal(events.length, count)
+
+    await store.insert({ ...row, id: 'ses_5', daemon_id: 'dmn_of_before' })
+    t.same(closed(await sessions.recoverLost()), [permit.sessionId, 'ses_5'].sort(), 'what a start closes')
+    t.match(await store.find('ses_5'), { recording_digest: 'rec' }, 'of a version without daemons: sealed here')
+    t.ok(await isOpen('ses_2'))
+  },
+)
+
+t.test('a daemon that comes back while its sessions are being closed keeps those that it opens', async (t) => {
+  const { sessions, host, store, daemons } = await startSessions(t)
+  const permit = await host.open(ask)
+  const row = await store.find(permit.sessionId)
+  if (!row) throw new Error('no row')
+  Object.assign(daemons, { isShared: true, others: { dmn_2: 'lost' } })
+  await store.insert({ ...row, id: 'ses_old', daemon_id: 'dmn_2' })
+  daemons.onGone = () => {
+    if (daemons.asked === 2) daemons.others.dmn_2 = 'living'
+  }
+  t.same(await sessions.closeSessionsOfLost([]), [])
+  t.equal((await store.find('ses_old'))?.ended_at, null)
+})
+
+t.test(
+  'a session that another daemon has closed as lost ends once; one whose row is gone is told all the same',
+  async (t) => {
+    const { host, store, events, sessions, daemons, db } = await startSessions(t)
+    const [first, second] = [await host.open(ask), await host.open(ask)]
+    Object.assign(daemons, { isShared: true, id: 'dmn_9', others: { dmn_1: 'lost' } })
+    await db.deleteFrom('sessions').where('id', '=', second.sessionId).execute()
+    await sessions.closeSessionsOfLost([])
+    const endsOf = ({ sessionId }: { sessionId: string }) =>
+      events.filter(({ type, fields }) => type === 'session.ended' && fields.session === sessionId)
+    t.match(endsOf(first), [{ fields: { reason: 'daemon-lost' } }])
+    for (const permit of [first, second]) await host.end(permit, { reason: 'client-closed', bytesUp: 1, bytesDown: 2 })
+    t.match(endsOf(first), [{ fields: { reason: 'daemon-lost' } }])
+    t.equal(endsOf(first).length, 1)
+    t.match(await store.find(first.sessionId), { end_reason: 'daemon-lost', bytes_up: 0 })
+    t.match(endsOf(second), [{ fields: { reason: 'client-closed' } }])
+  },
+)
 
 t.test('a session whose end was written down before the daemon was lost ends once', async (t) => {
   const { sessions, host, store, events } = await startSessions(t)

@@ -1,0 +1,39 @@
+import { hostname } from 'node:os'
+import manifest from '../../package.json' with { type: 'json' }
+import type { Config } from '../config/config.ts'
+import { Daemons, type DaemonsDeps } from '../daemons/daemons.ts'
+import { homeId } from '../daemons/home.ts'
+import { newTokenId } from '../store/ids.ts'
+import type { Keyring } from '../store/keyring.ts'
+
+/** Until it has cut its sessions, which it does at `store.grace`, nobody may close them in its stead. */
+const marginMs = 5000
+const leastPatienceMs = 15_000
+
+/** Registers this daemon among those on the store. It leaves them once its sessions have ended. */
+export async function joinDaemons(
+  { stateDir, store }: Pick<Config, 'stateDir' | 'store'>,
+  deps: Omit<DaemonsDeps, 'own' | 'keyring'> & { readonly keyring: Keyring },
+  closing: AsyncDisposableStack,
+): Promise<Daemons> {
+  const { clock, keyring, logger } = deps
+  const daemons = await Daemons.join({
+    ...deps,
+    own: {
+      id: homeId(stateDir),
+      run: newTokenId(),
+      name: hostname(),
+      url: null,
+      version: manifest.version,
+      started_at: clock.now(),
+      patience_ms: Math.max(store.graceMs + marginMs, leastPatienceMs),
+      key_ids: Object.values(keyring.ids).join(' '),
+    },
+  })
+  closing.defer(() =>
+    daemons.leave().catch((error: unknown) => {
+      logger.warn({ err: error }, 'the other daemons were not told that this one has ended; they will find it silent')
+    }),
+  )
+  return daemons
+}

@@ -1,0 +1,243 @@
+import { databaseNow } from '../store/database-clock.ts'
+import type { Macs } from '../store/signed-rows.ts'
+import { besideQueue, type Db, isShared } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
+import { LeaderLease } from './leader-lease.ts'
+import { type Leadership, soleLeader } from './leadership.ts'
+import { type Registration, register, silentMs } from './register.ts'
+
+export interface DaemonsDeps {
+  readonly db: Db
+  readonly keyring: Macs
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'daemons' | 'isLeader' | 'clockSkewSeconds'>
+  readonly own: Registration
+  /** Milliseconds since any fixed moment; default `performance.now`. */
+  readonly elapsedMs?: () => number
+}
+
+/** `lost`: another daemon found it silent, and closed its sessions. `replaced`: another process runs with its `state.dir`. */
+export type Fenced = 'lost' | 'replaced'
+
+/** Ids of daemons. */
+export interface Gone {
+  /** Given up for lost, and not seen again. */
+  readonly lost: readonly string[]
+  /** That have no row: of a version without it, or ended. */
+  readonly unknown: readonly string[]
+}
+
+/** What is between the clocks beyond this is a danger: grants end at instants. */
+const mostSkewMs = 2000
+/** A longer pause of one's own heartbeat says nothing of the others'. */
+const gapMs = 5000
+
+/** The daemons on one store, seen from this one. On a store that it has for itself it is the only one. */
+export class Daemons {
+  readonly leader: Leadership
+  readonly #deps: DaemonsDeps
+  /** Beside the queue of decisions, which may be long. */
+  readonly #db: Db
+  readonly #elapsedMs: () => number
+  readonly #lease: LeaderLease | undefined
+  #row: DaemonRow
+  #rows: readonly DaemonRow[] = []
+  #skewMs = 0
+  /** By the own clock: since when, and until when, heartbeats have followed each other. */
+  #beating: { since: number; last: number }
+  #fenced: Fenced | undefined
+  #onFenced: (why: Fenced) => void = () => {}
+
+  private constructor(deps: DaemonsDeps, row: DaemonRow) {
+    const { db, elapsedMs = () => performance.now() } = deps
+    this.#deps = deps
+    this.#row = row
+    this.#db = besideQueue(db)
+    this.#elapsedMs = elapsedMs
+    this.#beating = { since: elapsedMs(), last: elapsedMs() }
+    this.#lease = isShared(db) ? new LeaderLease({ ...deps, db: this.#db, run: row.run, elapsedMs }) : undefined
+    this.leader = this.#lease ?? soleLeader(db)
+    deps.metrics.isLeader.set(this.#lease ? 0 : 1)
+  }
+
+  /** @throws BrokerError what {@link register} throws */
+  static async join(deps: DaemonsDeps): Promise<Daemons> {
+    const daemons = new Daemons(deps, await register(deps.db, deps.keyring, deps.own))
+    await daemons.beat()
+    await daemons.lead()
+    return daemons
+  }
+
+  get id(): string {
+    return this.#row.id
+  }
+
+  /** In ids that are shown to clients. */
+  get number(): number {
+    return this.#row.number
+  }
+
+  /** Whether there may be others. */
+  get isShared(): boolean {
+    return this.#lease !== undefined
+  }
+
+  /** The other daemons that live, as of the last heartbeat. */
+  get others(): readonly DaemonRow[] {
+    return this.#rows.filter(
+      (row) => row.id !== this.id && !this.#isSilent(row) && isSigned(this.#deps.keyring, 'daemons', row),
+    )
+  }
+
+  get fenced(): Fenced | undefined {
+    return this.#fenced
+  }
+
+  /** Called once, when this daemon must end all that it does. */
+  set onFenced(listener: (why: Fenced) => void) {
+    this.#onFenced = listener
+    if (this.#fenced) listener(this.#fenced)
+  }
+
+  /** Why this daemon must let nobody in. */
+  problems(): string[] {
+    const skew = Math.abs(this.#skewMs)
+    return [
+      ...(this.#fenced ? ['other daemons have given this one up for lost'] : []),
+      ...(skew > mostSkewMs
+        ? [`its clock and that of the store differ by ${(skew / 1000).toFixed(1)} s: mend the one that is wrong`]
+        : []),
+    ]
+  }
+
+  /** What operators should see to. */
+  warnings(): string[] {
+    const names = this.#othersRules().map(({ name, id }) => `${name} (${id})`)
+    return names.length === 0 ? [] : [`the rules in force here are not those of ${names.join(', ')}: reload or restart`]
+  }
+
+  /** Shows that this daemon lives, and sees who else does; called each second by its timer. */
+  async beat(): Promise<void> {
+    if (!this.#lease || this.#fenced) return
+    const { clock } = this.#deps
+    const asked = { elapsed: this.#elapsedMs(), wall: clock.now() }
+    const beaten = await this.#db
+      .updateTable('daemons')
+      .set({ heartbeat_at: databaseNow(this.#db) })
+      .where('id', '=', this.id)
+      .where('run', '=', this.#row.run)
+      .where('lost_at', 'is', null)
+      .returning('heartbeat_at')
+      .executeTakeFirst()
+    if (!beaten) return await this.#fence()
+    this.#measureSkew(beaten.heartbeat_at, asked.wall)
+    const isGap = asked.elapsed - this.#beating.last > gapMs
+    this.#beating = { since: isGap ? asked.elapsed : this.#beating.since, last: asked.elapsed }
+    this.#row = { ...this.#row, heartbeat_at: beaten.heartbeat_at }
+    this.#see(await this.#db.selectFrom('daemons').selectAll().where('lost_at', 'is', null).execute())
+  }
+
+  /** Takes or renews the lease of the leader; called every two seconds by the daemon's timer. */
+  async lead(): Promise<void> {
+    if (!this.#lease || this.#fenced) return
+    await this.#lease.renew()
+    this.#deps.metrics.isLeader.set(this.leader.isLeader ? 1 : 0)
+  }
+
+  /**
+   * Gives up for lost who has had no heartbeat for as long as its row says. After a pause of the whole store nobody is: one's own
+   * heartbeats must have followed each other for as long.
+   * @returns those that were found
+   */
+  async findLost(): Promise<DaemonRow[]> {
+    const lost: DaemonRow[] = []
+    const beatingMs = this.#beating.last - this.#beating.since
+    for (const row of this.#rows) {
+      const silence = this.#row.heartbeat_at - row.heartbeat_at
+      if (row.id === this.id || silence < row.patience_ms || beatingMs < row.patience_ms) continue
+      const found = await this.#db
+        .updateTable('daemons')
+        .set({ lost_at: databaseNow(this.#db) })
+        .where('id', '=', row.id)
+        .where('run', '=', row.run)
+        .where('heartbeat_at', '=', row.heartbeat_at)
+        .where('lost_at', 'is', null)
+        .returning('id')
+        .executeTakeFirst()
+      if (!found) continue
+      lost.push(row)
+      this.#deps.logger.error({ daemon: row.id, name: row.name, silence }, 'a daemon is lost: its sessions are closed')
+    }
+    return lost
+  }
+
+  /** Of these ids of daemons, those whose sessions nobody holds any more. */
+  async gone(ids: readonly string[]): Promise<Gone> {
+    if (ids.length === 0) return { lost: [], unknown: [] }
+    const rows = await this.#db.selectFrom('daemons').select(['id', 'lost_at']).where('id', 'in', ids).execute()
+    const lost = rows.filter(({ lost_at }) => lost_at !== null).map(({ id }) => id)
+    return { lost, unknown: ids.filter((id) => !rows.some((row) => row.id === id)) }
+  }
+
+  /** Tells the others which rules are in force here. */
+  async rulesAre(digest: string): Promise<void> {
+    const { keyring } = this.#deps
+    this.#row = { ...this.#row, ...signRow(keyring, 'daemons', { ...this.#row, rules_digest: digest }) }
+    const { mac } = this.#row
+    await this.#db
+      .updateTable('daemons')
+      .set({ rules_digest: digest, mac })
+      .where('id', '=', this.id)
+      .where('run', '=', this.#row.run)
+      .execute()
+  }
+
+  /** Its sessions have ended: it is neither looked for nor given up for lost. */
+  async leave(): Promise<void> {
+    if (this.#fenced || !this.#lease) return
+    await this.#lease.release()
+    await this.#db.deleteFrom('daemons').where('id', '=', this.id).where('run', '=', this.#row.run).execute()
+  }
+
+  async #fence(): Promise<void> {
+    this.#lease?.drop()
+    const now = await this.#db.selectFrom('daemons').select('run').where('id', '=', this.id).executeTakeFirst()
+    this.#fenced = now && now.run !== this.#row.run ? 'replaced' : 'lost'
+    this.#onFenced(this.#fenced)
+  }
+
+  #measureSkew(store: number, asked: number): void {
+    const { clock, metrics } = this.#deps
+    const answered = clock.now()
+    const late = Math.max(answered - asked, 0) / 2
+    const skew = store - (asked + answered) / 2
+    // What the way takes is no skew.
+    this.#skewMs = Math.sign(skew) * Math.max(Math.abs(skew) - late, 0)
+    metrics.clockSkewSeconds.set(skew / 1000)
+  }
+
+  #see(rows: readonly DaemonRow[]): void {
+    const before = this.#othersRules().length
+    this.#rows = rows
+    const differ = this.#othersRules()
+    const { metrics, logger } = this.#deps
+    const silent = rows.filter((row) => this.#isSilent(row)).length
+    metrics.daemons.set({ state: 'live' }, rows.length - silent)
+    metrics.daemons.set({ state: 'silent' }, silent)
+    metrics.daemons.set({ state: 'rules-differ' }, differ.length)
+    if (before === 0 && differ.length > 0) logger.warn({ daemons: differ.map(({ id }) => id) }, this.warnings()[0])
+  }
+
+  #othersRules(): DaemonRow[] {
+    const own = this.#row.rules_digest
+    return this.others.filter(({ rules_digest }) => own !== null && rules_digest !== null && rules_digest !== own)
+  }
+
+  #isSilent({ heartbeat_at }: DaemonRow): boolean {
+    return this.#row.heartbeat_at - heartbeat_at >= silentMs
+  }
+}

@@ -1,0 +1,81 @@
+import { setTimeout } from 'node:timers/promises'
+import { BrokerError } from '../../proxy/session.ts'
+import { databaseNow } from '../store/database-clock.ts'
+import type { Macs } from '../store/signed-rows.ts'
+import { type Db, isShared } from '../store/store.ts'
+import { type DaemonRow, signRow } from './daemon-tables.ts'
+
+/** What a daemon says of itself. */
+export type Registration = Pick<
+  DaemonRow,
+  'id' | 'run' | 'name' | 'url' | 'version' | 'started_at' | 'patience_ms' | 'key_ids'
+>
+
+/** Without a heartbeat for so long a daemon is not asked anything. */
+export const silentMs = 15_000
+/** Two heartbeats of one that lives. */
+const watchMs = 2500
+const watchEveryMs = 250
+const mostDaemons = 256
+const forgottenMs = 30 * 86_400_000
+
+/**
+ * Makes or takes over the row of this daemon, with the smallest number that no living one has.
+ * @throws BrokerError CONFIG_INVALID while another machine runs with a copy of this `state.dir`; TOO_MANY_SESSIONS
+ */
+export async function register(db: Db, keyring: Macs, own: Registration): Promise<DaemonRow> {
+  await refuseCopies(db, own)
+  return await db.transaction().execute(async (trx) => {
+    // One at a time.
+    await trx.updateTable('leader').set({ id: 1 }).where('id', '=', 1).execute()
+    const now = databaseNow(trx)
+    await trx
+      .deleteFrom('daemons')
+      .where((row) => (isShared(db) ? row('lost_at', '<', row(now, '-', forgottenMs)) : row('id', '!=', own.id)))
+      .execute()
+    const rows = await trx.selectFrom('daemons').selectAll().execute()
+    const earlier = rows.find(({ id }) => id === own.id)
+    if (earlier) await trx.updateTable('leader').set({ expires_at: 0 }).where('run', '=', earlier.run).execute()
+    const number = freeNumber(rows.filter(({ id, lost_at }) => id !== own.id && lost_at === null))
+    const row = signRow(keyring, 'daemons', { ...own, number, heartbeat_at: 0, lost_at: null, rules_digest: null })
+    return await trx
+      .insertInto('daemons')
+      .values({ ...row, heartbeat_at: now })
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ ...row, heartbeat_at: now }))
+      .returningAll()
+      .executeTakeFirstOrThrow()
+  })
+}
+
+function freeNumber(living: readonly DaemonRow[]): number {
+  const taken = new Set(living.map(({ number }) => number))
+  for (let number = 0; number < mostDaemons; number++) if (!taken.has(number)) return number
+  throw new BrokerError('STORE_UNAVAILABLE', `${mostDaemons} daemons use it already`)
+}
+
+/** A daemon that was killed here is succeeded at once; of one that ran elsewhere it is seen first that it is gone. */
+async function refuseCopies(db: Db, { id, name }: Registration): Promise<void> {
+  const isMoved = ({ name: other, lost_at, heartbeat_at, now }: Seen) =>
+    other !== name && lost_at === null && now - heartbeat_at < silentMs
+  const first = await seen(db, id)
+  if (!first || !isMoved(first)) return
+  for (let waited = 0; waited < watchMs; waited += watchEveryMs) {
+    await setTimeout(watchEveryMs)
+    const next = await seen(db, id)
+    if (!next || !isMoved(next)) return
+    if (next.heartbeat_at !== first.heartbeat_at)
+      throw new BrokerError('CONFIG_INVALID', `state.dir: ${first.name} runs with a copy of it, as ${id}`, {
+        hint: 'Each daemon needs a state.dir of its own: start with an empty one.',
+      })
+  }
+}
+
+type Seen = Awaited<ReturnType<typeof seen>> & {}
+
+function seen(db: Db, id: string) {
+  return db
+    .selectFrom('daemons')
+    .select(['name', 'lost_at', 'heartbeat_at', databaseNow(db).as('now')])
+    .where('id', '=', id)
+    .executeTakeFirst()
+}
