@@ -1,6 +1,9 @@
 import type { EndReason } from '../../proxy/session.ts'
 
-/** A change to access: taken away, possibly taken away, or given. Removals are published before they are audited. */
+/**
+ * A change to access: taken away, possibly taken away, or given; here, or by another daemon of the store. Removals are published before
+ * they are audited.
+ */
 export type Change =
   | {
       readonly what: 'grant' | 'principal' | 'login' | 'token' | 'resource' | 'session'
@@ -8,6 +11,8 @@ export type Change =
       readonly reason: EndReason
       readonly text: string
       readonly decidedAt: number
+      /** Another daemon of the store took it away, and has written that down. */
+      readonly from?: 'elsewhere'
     }
   /** A grant was given, or ends later or earlier than before. */
   | {

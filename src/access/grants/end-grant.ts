@@ -59,9 +59,15 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
         event: 'grant.revoked',
       } as const)
   const auditText = { name: principal.name, ...(why ? { reason: why } : {}) }
+  core.grants.adopt({ grant, problem }) // another daemon may have given it a moment ago
   if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText })))
-    throw new BrokerError('STALE', `the grant is already ${grant.state === 'active' ? 'over' : grant.state}`)
+    throw await tooLate(core, grant)
   return (await core.grants.read(id))?.grant ?? grant
+}
+
+async function tooLate(core: Core, before: StoredGrant): Promise<BrokerError> {
+  const { state } = (await core.grants.read(before.id))?.grant ?? before
+  return new BrokerError('STALE', `the grant is already ${state === 'active' ? 'over' : state}`)
 }
 
 /** @throws BrokerError NOT_FOUND also for a grant that this person may not see */

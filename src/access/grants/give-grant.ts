@@ -1,34 +1,50 @@
+import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { AuditEvent } from '../../audit/audit.ts'
 import { newId } from '../../store/ids.ts'
 import type { Core } from '../core.ts'
 import type { AccessRequest } from '../requests/request.ts'
-import type { RequestStep } from '../rows/access-store.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { grantEvent } from './grant-keeper.ts'
+import { grantEvent } from './grant-events.ts'
+
+/** The event that leads to a grant, and the step of the request that is committed with it. */
+export interface LastStep {
+  readonly event: AuditEvent
+  readonly claims: readonly CompiledQuery[]
+  readonly writes: readonly CompiledQuery[]
+}
 
 /**
- * Creates or extends the grant of an approved request. It is audited first, so that no grant is missing from the
- * log. @param write stores request and grant, both or neither
- * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE, STALE: nothing was given
+ * Creates or extends the grant of an approved request. Both events and all rows are in the log and the store before it takes effect,
+ * and only if nothing of what it rests on has changed since, by whichever daemon.
+ * @param last makes the request granted
+ * @throws BrokerError AUDIT_UNAVAILABLE, STALE: nothing was given
  */
 export async function giveGrant(
   core: Core,
   request: AccessRequest,
   actor: string,
-  write: (step: RequestStep & { grant: StoredGrant }) => Promise<void>,
+  last: LastStep,
 ): Promise<StoredGrant> {
-  const isNew = request.extendsGrantId === null
-  const grant = isNew ? newGrant(core, request) : await longerGrant(core, request)
-  const type = isNew ? 'grant.created' : 'grant.extended'
-  await core.audit.append(grantEvent(type, actor, grant, {}, { approved_request: request.id }))
-  await write({ request, grant })
+  const { audit, store } = core
+  const former = request.extendsGrantId === null ? null : await standingGrant(core, request.extendsGrantId)
+  const grant = former ? longer(former, request) : newGrant(core, request)
+  const type = former ? 'grant.extended' : 'grant.created'
+  // Asked for at once, so that they are one commit; the second has no effect without the first.
+  const results = await Promise.allSettled([
+    audit.append(last.event, { ...last, claims: [...(former ? [store.grantStands(former)] : []), ...last.claims] }),
+    audit.append(grantEvent(type, actor, grant, {}, { approved_request: request.id }), {
+      claims: [store.requestIsGranted(request), former ? store.replacingGrant(grant) : store.insertingGrant(grant)],
+    }),
+  ])
+  for (const result of results) if (result.status === 'rejected') throw result.reason
   core.requests.noteWritten(request)
   core.grants.noteWritten(grant)
   const { id, endsAt } = grant
   core.changes.publish(
-    isNew
-      ? { what: 'grant-given', id, endsAt, from: null }
-      : { what: 'grant-extended', id, endsAt, from: endsAt - request.durationMs },
+    former
+      ? { what: 'grant-extended', id, endsAt, from: former.endsAt }
+      : { what: 'grant-given', id, endsAt, from: null },
   )
   core.metrics.requestsTotal.inc({ outcome: 'granted' })
   return grant
@@ -56,12 +72,16 @@ function newGrant(core: Core, request: AccessRequest): StoredGrant {
   }
 }
 
-/** The grant under the rule of its newest approval; its holder and resource never change. */
-async function longerGrant(core: Core, request: AccessRequest): Promise<StoredGrant> {
-  const reading = await core.grants.read(request.extendsGrantId ?? '')
+async function standingGrant(core: Core, id: string): Promise<StoredGrant> {
+  const reading = await core.grants.read(id)
   if (!reading || reading.problem || !core.grants.isLive(reading.grant))
     throw new BrokerError('STALE', 'the grant to extend has ended')
-  const { grant } = reading
+  core.grants.adopt(reading)
+  return reading.grant
+}
+
+/** The grant under the rule of its newest approval; its holder and resource never change. */
+function longer(grant: StoredGrant, request: AccessRequest): StoredGrant {
   return {
     ...grant,
     endsAt: grant.endsAt + request.durationMs,

@@ -1,5 +1,6 @@
-import type { EndReason } from '../../../proxy/session.ts'
-import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { AuditLog } from '../../audit/audit.ts'
+import type { Leadership } from '../../daemons/leadership.ts'
 import type { Changes } from '../../store/changes.ts'
 import { KnownVersions } from '../../store/known-versions.ts'
 import type { Background } from '../../telemetry/background.ts'
@@ -9,10 +10,14 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found } from '../rows/access-store.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Grant, isLive, narrow } from './grant.ts'
+import { expiry, type GrantEnd, grantEvent, noSignature, reasonOf } from './grant-events.ts'
+import { UnsavedGrants } from './unsaved-grants.ts'
 
 export interface KeeperDeps {
-  readonly store: Pick<AccessStore, 'grant' | 'activeGrants' | 'replaceGrant'>
-  readonly audit: Pick<AuditLog, 'appendRemoval'>
+  readonly store: Pick<AccessStore, 'grant' | 'activeGrants' | 'replaceGrant' | 'replacingGrant'>
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
+  /** Who writes down what has expired. */
+  readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
   readonly changes: Pick<Changes, 'publish'>
   readonly clock: Clock
   readonly logger: Logger
@@ -26,19 +31,6 @@ export interface GrantReading {
   readonly problem: string | null
 }
 
-/** How a grant ends before it is stored. */
-export interface GrantEnd {
-  readonly state: Exclude<Grant['state'], 'active'>
-  readonly reason: EndReason
-  /** Shown to clients that use it. */
-  readonly text: string
-  readonly event: AuditType
-  /** Principal id, or `system`. */
-  readonly actor: string
-  /** Free text for the log. */
-  readonly auditText?: Readonly<Record<string, string>>
-}
-
 const longestTimerMs = 3_600_000
 
 /**
@@ -48,8 +40,7 @@ const longestTimerMs = 3_600_000
 export class GrantKeeper {
   readonly #deps: KeeperDeps
   readonly #live = new Map<string, StoredGrant>()
-  /** Newest state of grants whose row could not be written (yet): it stands in for the row. */
-  readonly #unsaved = new Map<string, StoredGrant>()
+  readonly #unsaved: UnsavedGrants
   readonly #versions = new KnownVersions()
   readonly #reported = new Set<string>()
   #voidUntil = 0
@@ -57,6 +48,8 @@ export class GrantKeeper {
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps
+    const onFound = (grant: StoredGrant) => this.adopt({ grant, problem: null })
+    this.#unsaved = new UnsavedGrants({ ...deps, versions: this.#versions, onFound })
   }
 
   /** Live grants, as they were last written. */
@@ -118,59 +111,103 @@ export class GrantKeeper {
   }
 
   /**
-   * Ends a live grant: in memory, then for every subscriber, then in the store, then in the audit log. A store that
-   * fails is retried by {@link retry}. @returns false when it was not live any more
+   * Ends a live grant: in memory, then for every subscriber, then in the store and the audit log at once. A store that
+   * fails is retried by {@link retry}. @returns false when it was over, also by another daemon that was faster
    */
   async end(id: string, how: GrantEnd): Promise<boolean> {
-    const ended = await this.endUnaudited(id, how)
-    if (!ended) return false
-    await this.#deps.audit.appendRemoval(grantEvent(how.event, how.actor, ended, how.auditText, { reason: how.reason }))
-    return true
+    const grant = this.#live.get(id)
+    if (!grant) return false
+    const endedAt = this.#deps.clock.now()
+    const ended = (before: StoredGrant) => asEnded(before, how, endedAt)
+    this.#unsaved.add(ended(grant))
+    this.#endHere(id, how, endedAt)
+    return await this.#unsaved.write(ended(grant), ended, (now) =>
+      grantEvent(how.event, how.actor, now, how.auditText, { reason: how.reason }),
+    )
   }
 
-  /** The same for an end that the audit log, or its spool, has already. */
-  async endUnaudited(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>): Promise<StoredGrant | undefined> {
+  /** The same for an end that the spool of the audit log has already. */
+  async endUnaudited(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>): Promise<void> {
     const grant = this.#live.get(id)
-    if (!grant) return undefined
-    const { state, reason, text } = how
+    if (!grant) return
     const endedAt = this.#deps.clock.now()
-    const version = grant.version + 1
-    const ended: StoredGrant = { ...grant, state, endedAt, endReason: reason, endText: text, version }
-    this.#unsaved.set(id, ended)
-    this.#dropLive(id)
-    this.#deps.changes.publish({ what: 'grant', id, reason, text, decidedAt: endedAt })
-    this.#arm()
-    await this.#save(ended)
-    return ended
+    const ended = asEnded(grant, how, endedAt)
+    this.#unsaved.add(ended)
+    this.#endHere(id, how, endedAt)
+    await this.#unsaved.save(ended)
   }
 
   /** Moves the end of a live grant forward, never back. @param text why, for the log */
   async shorten(id: string, endsAt: number, text: string): Promise<void> {
     const grant = this.#live.get(id)
-    const narrowed = grant && narrow(grant, endsAt)
-    if (!narrowed || narrowed === grant) return
-    const shorter = { ...narrowed, version: grant.version + 1 }
-    this.#versions.note(id, shorter.version, grant.endsAt) // until the longer window would have ended
-    this.#unsaved.set(id, shorter)
-    this.#setLive(shorter)
-    this.#deps.changes.publish({ what: 'grant-shortened', id, endsAt: shorter.endsAt, from: grant.endsAt })
-    this.#arm()
-    await this.#save(shorter)
-    const fields = { was_ends_at: grant.endsAt }
-    await this.#deps.audit.appendRemoval(grantEvent('grant.shortened', 'system', shorter, { reason: text }, fields))
+    if (!grant || narrow(grant, endsAt) === grant) return
+    const shorter = (before: StoredGrant) => ({ ...narrow(before, endsAt), version: before.version + 1 })
+    this.#versions.note(id, grant.version + 1, grant.endsAt) // until the longer window would have ended
+    this.#unsaved.add(shorter(grant))
+    this.#shortenHere(shorter(grant), grant.endsAt)
+    await this.#unsaved.write(shorter(grant), shorter, (now) =>
+      grantEvent('grant.shortened', 'system', now, { reason: text }, { was_ends_at: grant.endsAt }),
+    )
   }
 
-  /** Ends what has expired. */
+  /** Ends what has expired: in the memory of every daemon, and by the one that leads in store and log. */
   async expire(): Promise<void> {
     const now = this.#deps.clock.now()
     const due = this.live.filter((grant) => grant.endsAt <= now)
-    await Promise.all(due.map((grant) => this.end(grant.id, expiry(grant))))
+    for (const grant of due) this.#endHere(grant.id, expiry(grant), now)
+    await this.#writeExpired(due)
+  }
+
+  /** Another daemon ended it, and its row says so. */
+  endedElsewhere(id: string, how: Pick<GrantEnd, 'reason' | 'text'>, decidedAt: number): void {
+    this.#endHere(id, how, decidedAt, 'elsewhere')
+  }
+
+  /** Another daemon shortened it, and its row says so. */
+  shortenedElsewhere(id: string, endsAt: number, version: number): void {
+    const grant = this.#live.get(id)
+    if (grant && version > grant.version && endsAt < grant.endsAt)
+      this.#shortenHere({ ...grant, endsAt, version }, grant.endsAt)
+  }
+
+  /** Takes over what a row says of a live grant: another daemon may have given, extended or shortened it. */
+  async readAgain(id: string): Promise<void> {
+    const reading = await this.read(id)
+    if (reading) this.adopt(reading)
+  }
+
+  adopt({ grant, problem }: GrantReading): void {
+    const known = this.#live.get(grant.id)
+    if (problem || this.#unsaved.get(grant.id) || !this.isLive(grant) || (known?.version ?? 0) >= grant.version) return
+    this.#versions.note(grant.id, grant.version, grant.endsAt)
+    if (known && grant.endsAt < known.endsAt) return this.#shortenHere(grant, known.endsAt)
+    this.#setLive(grant)
     this.#arm()
+    const { id, endsAt } = grant
+    if (!known) this.#deps.changes.publish({ what: 'grant-given', id, endsAt, from: null })
+    else if (endsAt > known.endsAt)
+      this.#deps.changes.publish({ what: 'grant-extended', id, endsAt, from: known.endsAt })
+  }
+
+  /** Reads the rows of all live grants again: what other daemons did takes effect here even if its event was not heard. */
+  async reconcile(): Promise<void> {
+    const found = await this.#deps.store.activeGrants()
+    const now = this.#deps.clock.now()
+    const expired: StoredGrant[] = []
+    for (const one of found) {
+      const reading = await this.judge(one)
+      const { grant, problem } = reading
+      this.adopt(reading)
+      if (!problem && grant.state === 'active' && grant.endsAt <= now) expired.push(grant)
+    }
+    await this.#writeExpired(expired)
+    const active = new Set(found.map(({ value }) => value.id))
+    for (const { id } of this.live) if (!active.has(id)) await this.#confirm(id)
   }
 
   /** Retries writes that failed, and forgets what no longer matters. */
   async retry(): Promise<void> {
-    for (const grant of [...this.#unsaved.values()]) await this.#save(grant)
+    await this.#unsaved.retry()
     this.#versions.forget(this.#deps.clock.now())
   }
 
@@ -187,6 +224,33 @@ export class GrantKeeper {
 
   close(): void {
     clearTimeout(this.#timer)
+  }
+
+  #endHere(
+    id: string,
+    { reason, text }: Pick<GrantEnd, 'reason' | 'text'>,
+    decidedAt: number,
+    from?: 'elsewhere',
+  ): void {
+    this.#dropLive(id)
+    this.#deps.changes.publish({ what: 'grant', id, reason, text, decidedAt, ...(from ? { from } : {}) })
+    this.#arm()
+  }
+
+  #shortenHere(shorter: StoredGrant, from: number): void {
+    this.#setLive(shorter)
+    this.#deps.changes.publish({ what: 'grant-shortened', id: shorter.id, endsAt: shorter.endsAt, from })
+    this.#arm()
+  }
+
+  /** A live grant without an active row: another daemon ended it, or the row was deleted. */
+  async #confirm(id: string): Promise<void> {
+    const grant = this.#live.get(id)
+    const reading = await this.read(id)
+    if (!grant || this.#live.get(id) !== grant || reading?.grant.state === 'active') return
+    const text = reading?.grant.endText ?? 'the grant is no longer in the store'
+    const reason = reasonOf(reading?.grant.endReason)
+    this.#endHere(id, { reason, text }, this.#deps.clock.now(), 'elsewhere')
   }
 
   #setLive(grant: StoredGrant): void {
@@ -212,45 +276,30 @@ export class GrantKeeper {
     this.#timer.unref()
   }
 
-  /** Replaces an older row by the newest state. After a failure the state still applies, in memory. */
-  async #save(grant: StoredGrant): Promise<void> {
-    try {
-      const saved = await this.#replace(grant)
-      this.#versions.note(grant.id, saved.version, Math.max(grant.endsAt, saved.endsAt))
-      if (this.#unsaved.get(grant.id) === grant) this.#unsaved.delete(grant.id)
-    } catch (error) {
-      this.#deps.logger.error(
-        { err: error, grant: grant.id },
-        'could not store the end of a grant; it is in effect and will be stored later',
-      )
-    }
+  /** By the daemon that leads. What fails is found again by {@link reconcile}. */
+  async #writeExpired(due: readonly StoredGrant[]): Promise<void> {
+    if (!this.#deps.leader.isLeader) return
+    await Promise.all(due.map((grant) => this.#writeExpiry(grant)))
   }
 
-  /** A few attempts, because the row may be replaced (extended) at the same time. */
-  async #replace(grant: StoredGrant): Promise<StoredGrant> {
-    let newest = grant
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (await this.#deps.store.replaceGrant(newest)) return newest
-      const found = await this.#deps.store.grant(grant.id)
-      if (!found) return newest // the row was deleted: it gives no access
-      if (found.isSigned && found.value.state !== 'active' && found.value.version >= newest.version) return found.value
-      newest = { ...grant, version: found.value.version + 1 }
+  async #writeExpiry(grant: StoredGrant): Promise<void> {
+    const { audit, leader, store, clock, logger } = this.#deps
+    const how = expiry(grant)
+    const ended = asEnded(grant, how, clock.now())
+    const event = grantEvent(how.event, how.actor, ended, {}, { reason: how.reason })
+    try {
+      await audit.append(event, { claims: [leader.claim(), store.replacingGrant(ended)] })
+      this.#versions.note(grant.id, ended.version, grant.endsAt)
+    } catch (error) {
+      if (error instanceof BrokerError && error.code === 'STALE') return // it was extended, or another daemon leads
+      logger.error({ err: error, grant: grant.id }, 'could not store that a grant expired; will retry')
     }
-    throw new Error(`grant ${grant.id} keeps changing`)
   }
 
   async #report(grant: StoredGrant, problem: string): Promise<void> {
     if (this.#reported.has(grant.id)) return
     this.#reported.add(grant.id)
-    this.#dropLive(grant.id)
-    const text = 'the grant has no valid signature, so it is refused'
-    this.#deps.changes.publish({
-      what: 'grant',
-      id: grant.id,
-      reason: 'grant-revoked',
-      text,
-      decidedAt: this.#deps.clock.now(),
-    })
+    this.#endHere(grant.id, { reason: 'grant-revoked', text: noSignature }, this.#deps.clock.now())
     this.#deps.logger.error({ grant: grant.id, problem }, 'a grant was changed outside the broker')
     await this.#deps.audit.appendRemoval({
       type: 'grant.tampered',
@@ -266,35 +315,10 @@ export class GrantKeeper {
   }
 }
 
-function expiry(grant: Grant): GrantEnd {
-  const text = `the grant expired at ${new Date(grant.endsAt).toISOString()}; request a new one`
-  return { state: 'expired', reason: 'grant-expired', text, event: 'grant.expired', actor: 'system' }
-}
-
-/** Every `grant.*` event names the grant, its window and its version, so that memory can be rebuilt from the log. */
-export function grantEvent(
-  type: AuditType,
-  actor: string,
+function asEnded(
   grant: StoredGrant,
-  text: Readonly<Record<string, string>> = {},
-  more: AuditEvent['fields'] = {},
-): AuditEvent {
-  return {
-    type,
-    actor,
-    fields: {
-      grant: grant.id,
-      request: grant.requestId,
-      principal: grant.principalId,
-      resource: grant.resourceId,
-      level: grant.level,
-      rule: grant.ruleName,
-      rule_digest: grant.ruleDigest,
-      starts_at: grant.startsAt,
-      ends_at: grant.endsAt,
-      version: grant.version,
-      ...more,
-    },
-    ...(Object.keys(text).length > 0 ? { text } : {}),
-  }
+  { state, reason, text }: Pick<GrantEnd, 'state' | 'reason' | 'text'>,
+  endedAt: number,
+): StoredGrant {
+  return { ...grant, state, endedAt, endReason: reason, endText: text, version: grant.version + 1 }
 }

@@ -200,15 +200,16 @@ async function insert(core: Core, requester: Principal, request: AccessRequest):
     ...(request.ticket === null ? {} : { ticket: request.ticket }),
   }
   const fields = { rules: core.inForce.rules.digest, extends: request.extendsGrantId, login: request.requesterLogin }
-  await core.audit.append(requestEvent('request.created', requester.id, request, auditText, fields))
+  const event = requestEvent('request.created', requester.id, request, auditText, fields)
   if (request.stages.length > 0) {
-    await core.store.insertRequest({ request })
+    await core.audit.append(event, { claims: [core.store.insertingRequest(request)] })
     core.requests.noteWritten(request)
     core.metrics.requestsTotal.inc({ outcome: 'pending' })
     return null
   }
   const granted: AccessRequest = { ...request, status: 'granted', endedAt: core.clock.now() }
-  const grant = await giveGrant(core, granted, requester.id, (step) => core.store.insertRequest(step))
+  const last = { event, claims: [core.store.insertingRequest(granted)], writes: [] }
+  const grant = await giveGrant(core, granted, requester.id, last)
   await recheckGrant(core, grant) // rules or directory may have changed while it was being written
   return grant
 }

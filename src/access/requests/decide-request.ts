@@ -59,10 +59,18 @@ export async function decideRequest(core: Core, login: Login, id: string, ask: D
     const standing = await standingOf(core, request)
     const decider = await currentPrincipal(core, login.principal.id)
     await checkDecider(core, login, decider, standing, ask)
-    return ask.verdict === 'deny'
-      ? await deny(core, decider, standing, ask)
-      : await approve(core, decider, standing, ask)
+    const decide = ask.verdict === 'deny' ? deny : approve
+    return await decide(core, decider, standing, ask).catch((error) => tellLoser(core, request, error))
   })
+}
+
+/** Another daemon decided at the same time. */
+async function tellLoser(core: Core, before: AccessRequest, error: unknown): Promise<never> {
+  if (!(error instanceof BrokerError) || error.code !== 'STALE') throw error
+  const now = await core.requests.read(before.id)
+  if (now.version === before.version) throw error
+  const is = now.status === 'pending' ? 'another decision came first' : `the request is ${described(now)}`
+  throw new BrokerError('STALE', is, { cause: error, hint: 'review it again: sallyport requests' })
 }
 
 function described(request: AccessRequest): string {
@@ -140,14 +148,18 @@ async function approve(core: Core, decider: Principal, standing: Standing, ask: 
   )
   const { current } = progress(request, all, approvers, beneficiary)
   const next = { ...request, version: request.version + 1 }
-  await core.audit.append(decisionEvent(decider, next, decision).event)
+  const { event } = decisionEvent(decider, next, decision)
+  const toStep = (step: AccessRequest) => ({
+    claims: [core.store.advancingRequest(step)],
+    writes: [core.store.insertingDecision(decision)],
+  })
   if (current !== null) {
-    await core.store.advanceRequest({ request: next, decision })
+    await core.audit.append(event, toStep(next))
     core.requests.noteWritten(next)
     return { request: next, grant: null }
   }
   const granted: AccessRequest = { ...next, status: 'granted', endedAt: core.clock.now() }
-  const grant = await giveGrant(core, granted, decider.id, (step) => core.store.advanceRequest({ ...step, decision }))
+  const grant = await giveGrant(core, granted, decider.id, { event, ...toStep(granted) })
   await recheckGrant(core, grant) // rules or directory may have changed while it was being written
   return { request: granted, grant }
 }
@@ -163,6 +175,6 @@ export async function cancelRequest(core: Core, login: Login, id: string): Promi
     const reason = `cancelled by ${principal.name}`
     const auditText = { name: principal.name }
     const how = { status: 'cancelled', reason, event: 'request.cancelled', actor: principal.id, auditText } as const
-    return await core.requests.end(request, how)
+    return await core.requests.end(request, how).catch((error) => tellLoser(core, request, error))
   })
 }

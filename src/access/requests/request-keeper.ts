@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
 import { KnownVersions } from '../../store/known-versions.ts'
@@ -9,7 +10,10 @@ import type { AccessStore, Found, RequestStep } from '../rows/access-store.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from './request.ts'
 
 export interface RequestKeeperDeps {
-  readonly store: Pick<AccessStore, 'request' | 'pendingRequests' | 'advanceRequest'>
+  readonly store: Pick<
+    AccessStore,
+    'request' | 'pendingRequests' | 'advanceRequest' | 'advancingRequest' | 'insertingDecision'
+  >
   readonly audit: Pick<AuditLog, 'appendRemoval'>
   readonly clock: Clock
   readonly logger: Logger
@@ -97,32 +101,38 @@ export class RequestKeeper {
     this.#versions.note(id, version, expiresAt)
   }
 
-  /** Ends a pending request: in memory, then in the store, then in the audit log. */
-  async end(request: AccessRequest, how: RequestEnd): Promise<AccessRequest> {
-    const ended = await this.endUnaudited(request, how)
-    const fields = { status: how.status, ...how.fields }
-    await this.#deps.audit.appendRemoval(requestEvent(how.event, how.actor, ended, how.auditText, fields))
-    return ended
-  }
-
-  /** The same for an end that the audit log, or its spool, has already. */
-  async endUnaudited(
-    request: AccessRequest,
-    how: Pick<RequestEnd, 'status' | 'reason' | 'decision'>,
-  ): Promise<AccessRequest> {
+  /**
+   * Ends a pending request: in memory, then in the store and the audit log at once.
+   * @param claims more conditions under which it ends
+   * @throws BrokerError STALE when another step came first: then it has not ended by this one
+   */
+  async end(request: AccessRequest, how: RequestEnd, claims: readonly CompiledQuery[] = []): Promise<AccessRequest> {
     const { status, reason, decision } = how
-    const endedAt = this.#deps.clock.now()
-    const ended = { ...request, status, statusReason: reason, endedAt, version: request.version + 1 }
+    const ended = this.#ended(request, status, reason)
+    const fields = { status, ...how.fields }
+    const event = requestEvent(how.event, how.actor, ended, how.auditText, fields)
+    await this.#impose(decision ? { request: ended, decision } : { request: ended }, event, claims)
     this.#deps.metrics.requestsTotal.inc({ outcome: status })
-    await this.#impose(decision ? { request: ended, decision } : { request: ended })
     return ended
   }
 
-  /** Sends changed terms to the approvers again; earlier approvals are void. */
+  /** The same for an end that the spool of the audit log has already. */
+  async endUnaudited(request: AccessRequest, { status, reason }: Pick<RequestEnd, 'status' | 'reason'>): Promise<void> {
+    const step = { request: this.#ended(request, status, reason) }
+    this.#unsaved.set(request.id, step)
+    this.#deps.metrics.requestsTotal.inc({ outcome: status })
+    await this.#save(step)
+  }
+
+  #ended(request: AccessRequest, status: RequestEnd['status'], reason: string): AccessRequest {
+    const endedAt = this.#deps.clock.now()
+    return { ...request, status, statusReason: reason, endedAt, version: request.version + 1 }
+  }
+
+  /** Sends changed terms to the approvers again; earlier approvals are void. @throws BrokerError STALE as of {@link end} */
   async void(request: AccessRequest, why: string): Promise<AccessRequest> {
-    await this.#impose({ request })
     const fields = { status: request.status, round: request.round }
-    await this.#deps.audit.appendRemoval(requestEvent('request.voided', 'system', request, { reason: why }, fields))
+    await this.#impose({ request }, requestEvent('request.voided', 'system', request, { reason: why }, fields))
     return request
   }
 
@@ -132,25 +142,48 @@ export class RequestKeeper {
     this.#versions.forget(this.#deps.clock.now())
   }
 
-  async #impose(step: RequestStep): Promise<void> {
-    this.#unsaved.set(step.request.id, step)
-    await this.#save(step)
+  async #impose(step: RequestStep, event: AuditEvent, claims: readonly CompiledQuery[] = []): Promise<void> {
+    const { audit, store } = this.#deps
+    const { request, decision } = step
+    this.#unsaved.set(request.id, step)
+    const isTold = await audit.appendRemoval(event, {
+      claims: [...claims, store.advancingRequest(request)],
+      writes: decision ? [store.insertingDecision(decision)] : [],
+    })
+    if (!isTold) {
+      this.#forget(step)
+      throw new BrokerError('STALE', `request ${request.id}`)
+    }
+    this.noteWritten(request)
+    await this.#checkSaved(step)
+  }
+
+  /** The event may be in the spool, and the row as it was. */
+  async #checkSaved(step: RequestStep): Promise<void> {
+    const { store, logger } = this.#deps
+    const { id, version } = step.request
+    try {
+      const found = await store.request(id)
+      if (found && found.value.version >= version) this.#forget(step)
+    } catch (error) {
+      logger.error({ err: error, request: id }, 'could not read whether the end of a request is stored; will retry')
+    }
   }
 
   async #save(step: RequestStep): Promise<void> {
-    const { id } = step.request
     try {
-      await this.#deps.store.advanceRequest(step)
+      await this.#deps.store.advanceRequest(step) // false: it was replaced meanwhile
     } catch (error) {
-      const isReplaced = error instanceof BrokerError && error.code === 'STALE'
-      if (!isReplaced) {
-        const text = 'could not store the end of a request; it is in effect and will be stored later'
-        this.#deps.logger.error({ err: error, request: id }, text)
-        return
-      }
+      const text = 'could not store the end of a request; it is in effect and will be stored later'
+      this.#deps.logger.error({ err: error, request: step.request.id }, text)
+      return
     }
     this.noteWritten(step.request)
-    if (this.#unsaved.get(id) === step) this.#unsaved.delete(id)
+    this.#forget(step)
+  }
+
+  #forget(step: RequestStep): void {
+    if (this.#unsaved.get(step.request.id) === step) this.#unsaved.delete(step.request.id)
   }
 }
 

@@ -1,22 +1,12 @@
-import { sql, type Transaction } from 'kysely'
+import { sql } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../../store/lists.ts'
-import type { Database } from '../../store/schema.ts'
 import { type Db, readOne } from '../../store/store.ts'
 import type { AccessRequest, StageDecision } from '../requests/request.ts'
+import { accessStatements } from './access-statements.ts'
 import type { AccessTables } from './access-tables.ts'
-import {
-  decisionToRow,
-  grantToRow,
-  isSigned,
-  requestToRow,
-  rowToDecision,
-  rowToGrant,
-  rowToRequest,
-  type StoredGrant,
-  signRow,
-} from './rows.ts'
+import { isSigned, rowToDecision, rowToGrant, rowToRequest, type StoredGrant, signRow } from './rows.ts'
 
 /** A row as it was found: `isSigned` false means that the broker did not write it. */
 export interface Found<T> {
@@ -24,11 +14,10 @@ export interface Found<T> {
   readonly isSigned: boolean
 }
 
-/** What one step of a request writes, all of it or nothing. Versions are those of the new rows; they replace the ones before. */
+/** What one step of a request writes, all of it or nothing. Its version is that of the new row, which replaces the one before. */
 export interface RequestStep {
   readonly request: AccessRequest
   readonly decision?: StageDecision
-  readonly grant?: StoredGrant
 }
 
 /** A list of grants or requests. */
@@ -50,7 +39,9 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
     value: rowToRequest(row),
     isSigned: isSigned(keyring, 'requests', row),
   })
+  const statements = accessStatements(db, keyring)
   return {
+    ...statements,
     grant: (id: string) =>
       reach(async () => {
         const row = await readOne(db, db.selectFrom('grants').selectAll().where('id', '=', id).compile())
@@ -90,7 +81,8 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         return row && foundGrant(row)
       }),
     /** @returns whether the row still had the version before */
-    replaceGrant: (grant: StoredGrant) => reach(() => replaceGrant(db, keyring, grant)),
+    replaceGrant: (grant: StoredGrant) =>
+      reach(async () => (await db.executeQuery(statements.replacingGrant(grant))).rows.length > 0),
 
     request: (id: string) =>
       reach(async () => {
@@ -126,29 +118,14 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         const rows = await select.orderBy('id').execute()
         return rows.filter((row) => isSigned(keyring, 'decisions', row)).map(rowToDecision)
       }),
-    insertRequest: (step: RequestStep) =>
+    /** Whether the row still had the version before; otherwise nothing was written. */
+    advanceRequest: (step: RequestStep): Promise<boolean> =>
       reach(() =>
         db.transaction().execute(async (trx) => {
-          await trx
-            .insertInto('requests')
-            .values(signRow(keyring, 'requests', requestToRow(step.request)))
-            .execute()
-          await writeRest(trx, keyring, step)
-        }),
-      ),
-    /** @throws BrokerError STALE when another step came first */
-    advanceRequest: (step: RequestStep) =>
-      reach(() =>
-        db.transaction().execute(async (trx) => {
-          const { request } = step
-          const { numUpdatedRows } = await trx
-            .updateTable('requests')
-            .set(signRow(keyring, 'requests', requestToRow(request)))
-            .where('id', '=', request.id)
-            .where('version', '=', request.version - 1)
-            .executeTakeFirst()
-          if (numUpdatedRows !== 1n) throw new BrokerError('STALE', `request ${request.id}`)
-          await writeRest(trx, keyring, step)
+          const { rows } = await trx.executeQuery(statements.advancingRequest(step.request))
+          if (rows.length === 0) return false
+          if (step.decision) await trx.executeQuery(statements.insertingDecision(step.decision))
+          return true
         }),
       ),
 
@@ -168,34 +145,6 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
 }
 
 export type AccessStore = ReturnType<typeof createAccessStore>
-
-type Writer = Db | Transaction<Database>
-
-/** Version 1 is new; a later one replaces the version before it. */
-async function writeRest(trx: Writer, keyring: Pick<Keyring, 'mac' | 'checkMac'>, step: RequestStep): Promise<void> {
-  if (step.decision)
-    await trx
-      .insertInto('decisions')
-      .values(signRow(keyring, 'decisions', decisionToRow(step.decision)))
-      .execute()
-  if (step.grant?.version === 1)
-    await trx
-      .insertInto('grants')
-      .values(signRow(keyring, 'grants', grantToRow(step.grant)))
-      .execute()
-  else if (step.grant && !(await replaceGrant(trx, keyring, step.grant)))
-    throw new BrokerError('STALE', `grant ${step.grant.id}`)
-}
-
-async function replaceGrant(db: Writer, keyring: Pick<Keyring, 'mac' | 'checkMac'>, grant: StoredGrant) {
-  const { numUpdatedRows } = await db
-    .updateTable('grants')
-    .set(signRow(keyring, 'grants', grantToRow(grant)))
-    .where('id', '=', grant.id)
-    .where('version', '=', grant.version - 1)
-    .executeTakeFirst()
-  return numUpdatedRows === 1n
-}
 
 async function reach<T>(query: () => Promise<T>): Promise<T> {
   try {
