@@ -1,3 +1,4 @@
+import type { AuditRecord } from '../audit/audit.ts'
 import type { Held } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
@@ -60,7 +61,10 @@ export interface AccessService {
   held(resourceId: string, level: string): Held | undefined
   /** All of them, without a check of who may see them. */
   resourcesKnown(): readonly CatalogEntry[]
-  /** Ends what has expired and re-checks live grants against rules and directory. Called by the daemon's timer. */
+  /**
+   * Ends what has expired, takes over what other daemons wrote, and re-checks live grants against rules and directory. Called by the
+   * daemon's timer.
+   */
   sweep(): Promise<void>
 }
 
@@ -92,6 +96,8 @@ export interface Access extends AccessService {
   /** The rules in force, in order, and their digest. */
   rules(): RulesInForce
 
+  /** What another daemon of the store did, by its event. */
+  apply(record: AuditRecord): void
   /** Resolves when nothing runs in the background: after changes of directory, and expiries. */
   idle(): Promise<void>
   close(): void

@@ -2,6 +2,7 @@ import { BrokerError, errors } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Kinds } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
+import type { Leadership } from '../daemons/leadership.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import type { Changes } from '../store/changes.ts'
@@ -18,6 +19,7 @@ import type { RulesInForce } from './rules/rules-in-force.ts'
 export interface Core {
   readonly store: AccessStore
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
+  readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   /** Never goes back. */
   readonly clock: Clock

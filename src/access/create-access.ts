@@ -2,6 +2,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Held, Kinds } from '../catalog/kind.ts'
 import type { RuleView } from '../contract/policy.ts'
+import type { Leadership } from '../daemons/leadership.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login } from '../identity/principal.ts'
 import type { Change, Changes } from '../store/changes.ts'
@@ -13,6 +14,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import type { Access } from './access.ts'
+import { applyElsewhere } from './apply.ts'
 import { type Core, mayKnowOf, principalReader } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant } from './grants/end-grant.ts'
@@ -40,6 +42,7 @@ export interface AccessDeps {
   readonly changes: Changes
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   readonly kinds: Kinds
+  readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
   /** Monotonic milliseconds, independent of the wall clock; default `performance.now`. */
   readonly elapsedMs?: () => number
 }
@@ -66,6 +69,7 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
   })
   return {
     ...services(core, deps.changes),
+    apply: (record) => applyElsewhere(core, background, record),
     idle: () => background.idle(),
     close: () => {
       unsubscribe()
@@ -79,7 +83,7 @@ function concernedBy(change: Change): string | null {
   return change.what === 'directory' || change.what === 'principal' ? change.id : null
 }
 
-function services(core: Core, changes: Changes): Omit<Access, 'idle' | 'close'> {
+function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' | 'close'> {
   const shown = async (login: Login, done: AccessOutcome | Decided) => {
     const { request, grant } = done
     return {
@@ -168,9 +172,7 @@ async function sweep(core: Core): Promise<void> {
     () => core.grants.expire(),
     () => core.grants.retry(),
     () => core.requests.retry(),
-    async () => {
-      for (const found of await core.store.activeGrants()) await core.grants.judge(found)
-    },
+    () => core.grants.reconcile(),
     () => recheck(core),
   ]
   for (const step of steps) {

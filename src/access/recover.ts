@@ -3,7 +3,7 @@ import { voidUntil } from '../audit/mark/fork.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import { readEvents } from '../audit/read-events.ts'
 import type { Core } from './core.ts'
-import type { GrantEnd } from './grants/grant-keeper.ts'
+import { endOf } from './grants/grant-events.ts'
 import { pendingForMs } from './requests/ask-for-access.ts'
 import type { RequestStatus } from './requests/request.ts'
 import { longestGrantMs } from './rules/load-rules.ts'
@@ -23,12 +23,6 @@ export function accessRemovals(): RemovalWindows {
   return Object.fromEntries([...all(grantRemovals, longestGrantMs), ...all(requestRemovals, pendingForMs)])
 }
 
-const grantEnds: Partial<Record<AuditType, Pick<GrantEnd, 'state' | 'reason'>>> = {
-  'grant.revoked': { state: 'revoked', reason: 'grant-revoked' },
-  'grant.returned': { state: 'returned', reason: 'grant-returned' },
-  'grant.ended': { state: 'revoked', reason: 'rule-changed' },
-}
-
 const requestEnds: readonly RequestStatus[] = ['denied', 'cancelled', 'expired', 'refused']
 
 /** At start: rebuilds the state in memory, re-applies what only the spool knows, and ends what has expired. */
@@ -41,7 +35,7 @@ export async function recover(core: Core, audit: Pick<AuditLog, 'search' | 'spoo
   for await (const event of readEvents(audit, grantRemovals, now - longestGrantMs))
     if (isOld(event)) noteGrant(core, event)
   for await (const event of readEvents(audit, requestRemovals, now - pendingForMs))
-    if (isOld(event)) noteRequest(core, event)
+    if (isOld(event) && !isBeforeItsEffect(event)) noteRequest(core, event)
   await core.grants.load()
   for (const event of spooled) await applyAgain(core, event)
   await core.grants.expire()
@@ -66,17 +60,21 @@ function identify({ type, fields }: AuditEvent): string {
   return `${type} ${fields.grant ?? fields.request} ${fields.version}`
 }
 
-function noteGrant(core: Core, { fields }: AuditEvent): void {
+export function noteGrant(core: Core, { fields }: AuditEvent): void {
   const { grant, version } = fields
   if (typeof grant !== 'string' || typeof version !== 'number') return
   core.grants.noteAudited(grant, version, Math.max(instant(fields.ends_at), instant(fields.was_ends_at)))
 }
 
-function noteRequest(core: Core, { type, fields }: AuditEvent): void {
+export function noteRequest(core: Core, { fields }: AuditEvent): void {
   const { request, version } = fields
   if (typeof request !== 'string' || typeof version !== 'number') return
-  if (type === 'decision.made' && fields.verdict !== 'deny') return // audited before its effect: the row may be older
   core.requests.noteAudited(request, version, instant(fields.expires_at))
+}
+
+/** Earlier versions audited an approval before they wrote its row, which may not have come to pass. */
+function isBeforeItsEffect({ type, fields }: AuditEvent): boolean {
+  return type === 'decision.made' && fields.verdict !== 'deny'
 }
 
 function instant(value: unknown): number {
@@ -87,9 +85,9 @@ async function applyAgain(core: Core, event: AuditEvent): Promise<void> {
   const { type, fields, text } = event
   const by = text?.name ? ` by ${text.name}` : ''
   const because = text?.reason ? `: ${text.reason}` : ''
-  const how = grantEnds[type]
-  if (how && typeof fields.grant === 'string') {
-    await core.grants.endUnaudited(fields.grant, { ...how, text: `access was ${how.state}${by}${because}` })
+  const how = endOf(event)
+  if (how && grantRemovals.includes(type) && typeof fields.grant === 'string') {
+    await core.grants.endUnaudited(fields.grant, how)
     return
   }
   const status = requestEnds.find((one) => one === fields.status)

@@ -1,6 +1,6 @@
 /** A store as it is after most of a year: filled through the modules of the product, so that every MAC and the chain are right. */
 import path from 'node:path'
-import { grantEvent } from '../../src/access/grants/grant-keeper.ts'
+import { grantEvent } from '../../src/access/grants/grant-events.ts'
 import type { AccessRequest } from '../../src/access/requests/request.ts'
 import { createAccessStore } from '../../src/access/rows/access-store.ts'
 import { grantToRow, requestToRow, type StoredGrant, signRow as signAccess } from '../../src/access/rows/rows.ts'

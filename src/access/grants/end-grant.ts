@@ -60,8 +60,7 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
       } as const)
   const auditText = { name: principal.name, ...(why ? { reason: why } : {}) }
   core.grants.adopt({ grant, problem }) // another daemon may have given it a moment ago
-  if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText })))
-    throw await tooLate(core, grant)
+  if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText }))) throw await tooLate(core, grant)
   return (await core.grants.read(id))?.grant ?? grant
 }
 

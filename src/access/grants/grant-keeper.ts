@@ -180,10 +180,13 @@ export class GrantKeeper {
     const known = this.#live.get(grant.id)
     if (problem || this.#unsaved.get(grant.id) || !this.isLive(grant) || (known?.version ?? 0) >= grant.version) return
     this.#versions.note(grant.id, grant.version, grant.endsAt)
-    if (known && grant.endsAt < known.endsAt) return this.#shortenHere(grant, known.endsAt)
+    const { id, endsAt } = grant
+    if (known && endsAt < known.endsAt) {
+      this.#shortenHere(grant, known.endsAt)
+      return
+    }
     this.#setLive(grant)
     this.#arm()
-    const { id, endsAt } = grant
     if (!known) this.#deps.changes.publish({ what: 'grant-given', id, endsAt, from: null })
     else if (endsAt > known.endsAt)
       this.#deps.changes.publish({ what: 'grant-extended', id, endsAt, from: known.endsAt })

@@ -1,10 +1,12 @@
+import { BrokerError } from '../../../proxy/session.ts'
 import { type Core, principalReader, type ReadPrincipal } from '../core.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { checkConditions, checkStanding, decideGrant, findRule } from '../rules/decide.ts'
 
 /**
- * Re-checks live grants and pending requests against the current rules and directory.
+ * Re-checks live grants and pending requests against the current rules and directory. A daemon whose rules are not those that were
+ * loaded last, by whichever daemon, ends nothing that they allow no longer: it refuses sessions of it.
  * @param principalId only what concerns this principal; omitted: everything
  */
 export async function recheck(core: Core, principalId?: string): Promise<void> {
@@ -39,7 +41,8 @@ export async function recheckGrant(
     await end('principal-inactive', 'the identity is no longer active')
     return
   }
-  const { rules, catalog } = core.inForce
+  const { rules, catalog, isNewest } = core.inForce
+  if (!isNewest) return
   const resource = catalog.get(grant.resourceId)
   if (!resource) {
     await end('resource-gone', `${grant.resourceId} is no longer in the catalog`)
@@ -64,16 +67,36 @@ export async function refresh(
   read: ReadPrincipal = principalReader(core),
 ): Promise<AccessRequest> {
   if (request.status !== 'pending') return request
-  const { requests, clock } = core
-  if (clock.now() >= request.expiresAt) {
-    const reason = 'no decision was made in time'
-    return await requests.end(request, { status: 'expired', reason, event: 'request.expired', actor: 'system' })
+  if (core.clock.now() >= request.expiresAt) return await expire(core, request)
+  try {
+    return await rejudge(core, request, read)
+  } catch (error) {
+    if (!(error instanceof BrokerError) || error.code !== 'STALE') throw error
+    return await core.requests.read(request.id) // another daemon came first
   }
+}
+
+/** For every daemon it is over; the one that leads writes it down. */
+async function expire({ requests, leader, clock }: Core, request: AccessRequest): Promise<AccessRequest> {
+  const how = { status: 'expired', reason: 'no decision was made in time' } as const
+  const expired = { ...request, status: how.status, statusReason: how.reason, endedAt: clock.now() }
+  if (!leader.isLeader) return expired
+  try {
+    return await requests.end(request, { ...how, event: 'request.expired', actor: 'system' }, [leader.claim()])
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'STALE') return expired
+    throw error
+  }
+}
+
+async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal): Promise<AccessRequest> {
+  const { requests, inForce } = core
   const gone = await goneParty(request, read)
   if (gone) {
     const how = { status: 'cancelled', reason: gone, event: 'request.cancelled', actor: 'system' } as const
     return await requests.end(request, { ...how, auditText: { reason: gone } })
   }
+  if (!inForce.isNewest) return request
   const terms = await currentTerms(core, request, read)
   if ('refused' in terms) {
     const how = { status: 'refused', reason: terms.refused, event: 'request.voided', actor: 'system' } as const
@@ -83,6 +106,19 @@ export async function refresh(
   const changed = { ...request, ...terms, round: request.round + 1, version: request.version + 1 }
   const voided = { ...changed, digest: requestDigest(changed) }
   return await requests.void(voided, `the terms of rule ${terms.ruleName} have changed`)
+}
+
+/**
+ * Before an approval: the terms must be those of the rules of this daemon, too.
+ * @throws BrokerError STALE when another daemon has loaded other rules
+ */
+export async function requireSameTerms(core: Core, request: AccessRequest): Promise<void> {
+  if (core.inForce.isNewest) return // refreshed by them
+  const terms = await currentTerms(core, request, principalReader(core))
+  if ('refused' in terms || terms.ruleDigest !== request.ruleDigest)
+    throw new BrokerError('STALE', 'another daemon has loaded other rules since', {
+      hint: 'the daemons of an installation need the same configuration; reload this one',
+    })
 }
 
 async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<string | null> {

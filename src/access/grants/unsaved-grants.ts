@@ -63,7 +63,10 @@ export class UnsavedGrants {
       if (this.#unsaved.get(newest.id) === newest) this.add(next)
       newest = next
     }
-    logger.warn({ grant: newest.id }, 'the row of a grant is gone, or cannot be replaced; its change is in the log alone')
+    logger.warn(
+      { grant: newest.id },
+      'the row of a grant is gone, or cannot be replaced; its change is in the log alone',
+    )
     await audit.appendRemoval(toEvent(newest))
     await this.save(newest)
     return true

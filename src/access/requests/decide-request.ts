@@ -4,7 +4,7 @@ import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
 import { type Core, currentPrincipal, principalReader, readAll } from '../core.ts'
 import { giveGrant } from '../grants/give-grant.ts'
-import { recheckGrant, refresh } from '../grants/recheck.ts'
+import { recheckGrant, refresh, requireSameTerms } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { stepUpOf } from '../rules/rule.ts'
 import { type AccessRequest, type Progress, progress, refuseDecider, type StageDecision } from './request.ts'
@@ -99,7 +99,9 @@ async function checkDecider(
     })
   const rule = core.inForce.rules.rules.find((one) => one.name === request.ruleName)
   if (!rule) throw new BrokerError('STALE', `rule ${request.ruleName} no longer exists`)
-  if (ask.verdict === 'approve') admit({ door: 'approval', by: login, rule: stepUpOf(rule), now: core.clock.now() })
+  if (ask.verdict === 'deny') return
+  admit({ door: 'approval', by: login, rule: stepUpOf(rule), now: core.clock.now() })
+  await requireSameTerms(core, request)
 }
 
 function newDecision(core: Core, decider: Principal, { request, progress }: Standing, ask: DecisionAsk): StageDecision {

@@ -30,6 +30,8 @@ export class RulesInForce {
   #rules: RuleSet = { digest: '', rules: [], levelSets: [] }
   #catalog: Catalog = createCatalog([])
   #loadedAt: number | null = null
+  /** Rules that some daemon of the store loaded last, as the log tells it. */
+  #newest = { digest: '', seq: 0 }
 
   constructor(deps: RulesDeps) {
     this.#deps = deps
@@ -45,6 +47,16 @@ export class RulesInForce {
 
   get loadedAt(): number | null {
     return this.#loadedAt
+  }
+
+  /** Whether no other daemon has loaded other rules since. */
+  get isNewest(): boolean {
+    return this.#newest.digest === this.#rules.digest
+  }
+
+  /** Some daemon has loaded rules. @param seq of the event that says so */
+  noteLoaded(digest: string, seq: number): void {
+    if (seq > this.#newest.seq) this.#newest = { digest, seq }
   }
 
   /**
@@ -73,7 +85,8 @@ export class RulesInForce {
     const revision: Revision = { access, levels, resources }
     const diff = diffRevisions(last && (JSON.parse(last.content) as Revision), revision)
     await Promise.all(resourceEvents(diff).map((event) => audit.append(event)))
-    await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
+    const { seq } = await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
+    this.noteLoaded(digest, seq)
     if (last?.digest === digest) return
     const content = sortedJson(revision)
     await store.insertRevision({ id: newId('rev'), digest, content, loaded_at: clock.now() })

@@ -1,19 +1,22 @@
 import { performance } from 'node:perf_hooks'
+import type { CompiledQuery } from 'kysely'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import { Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import { createAccess } from '../../../src/access/create-access.ts'
-import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
+import type { AuditEvent, AuditLog, AuditRecord, AuditType, Beside } from '../../../src/audit/audit.ts'
+import { ClaimsRefused, checkClaims, statementsOf } from '../../../src/audit/beside.ts'
 import type { Kind, Kinds } from '../../../src/catalog/kind.ts'
 import type { Resource } from '../../../src/catalog/resource.ts'
 import type { Config } from '../../../src/config/config.ts'
 import type { LevelFile, SelectorFile } from '../../../src/config/schema.ts'
+import { soleLeader } from '../../../src/daemons/leadership.ts'
 import type { Login, Principal } from '../../../src/identity/principal.ts'
 import { type Change, createChanges } from '../../../src/store/changes.ts'
 import type { Keyring } from '../../../src/store/keyring.ts'
-import { type Db, openStore } from '../../../src/store/store.ts'
+import { type Db, openStore, transactOn } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 
 export const startedAt = Date.UTC(2026, 0, 5, 9)
@@ -195,8 +198,11 @@ export function createTestClock(at = startedAt) {
   }
 }
 
-/** An audit log in memory, which can be told to fail. */
-export function createTestAudit(now: () => number) {
+/** An audit log in memory, which can be told to fail. What is committed beside its events is in the store. */
+export function createTestAudit(
+  now: () => number,
+  { db, failing }: { db: Db; failing: { readonly failing: boolean } },
+) {
   const records: AuditRecord[] = []
   const spool: AuditEvent[] = []
   const state = { failing: false }
@@ -205,14 +211,31 @@ export function createTestAudit(now: () => number) {
     records.push(record)
     return record
   }
+  const write = async (beside: Beside = []) => {
+    if (failing.failing) throw new Error('database or disk is full')
+    const { claims, writes } = statementsOf(beside)
+    await transactOn(db)(claims, (found) => {
+      checkClaims([claims], found)
+      return writes
+    })
+  }
   const log: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> = {
-    append: async (event) => {
+    append: async (event, beside) => {
       if (state.failing) throw new BrokerError('AUDIT_UNAVAILABLE')
+      await write(beside).catch((cause: unknown) => {
+        throw new BrokerError(cause instanceof ClaimsRefused ? 'STALE' : 'AUDIT_UNAVAILABLE', undefined, { cause })
+      })
       return add(event)
     },
-    appendRemoval: async (event) => {
-      if (state.failing) spool.push(event)
-      else add(event)
+    appendRemoval: async (event, beside) => {
+      try {
+        await write(beside)
+        if (state.failing) spool.push(event)
+        else add(event)
+      } catch (error) {
+        if (error instanceof ClaimsRefused) return false
+        spool.push(event)
+      }
       return true
     },
     spooled: () => [...spool],
@@ -250,12 +273,12 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
   const clock = createTestClock()
   const began = performance.now()
   const now = options.isRealTime ? () => clock.now() + Math.floor(performance.now() - began) : clock.now
-  const audit = createTestAudit(now)
+  const store = { failing: false }
+  const audit = createTestAudit(now, { db, failing: store })
   const people = new Map((options.people ?? examplePeople).map((one) => [one.id, one]))
   const changes = createChanges()
   const published: Change[] = []
   changes.subscribe((change) => published.push(change))
-  const store = { failing: false }
   const logged: string[] = []
   const logger = pino({ level: 'warn' }, { write: (line: string) => logged.push(line) })
   const identity = {
@@ -279,6 +302,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       changes,
       identity,
       kinds,
+      leader: soleLeader(db),
     })
     t.teardown(() => access.close())
     return access
@@ -341,14 +365,37 @@ export function loginOf(of: Principal, now: number, more: Partial<Login> = {}): 
 }
 
 /** Writes fail while the switch is on, as on a full disk; reads go on. */
-function failing(db: Db, state: { failing: boolean }): Db {
+function failing(db: Db, state: { readonly failing: boolean }): Db {
+  const refuse = () => {
+    throw new Error('database or disk is full')
+  }
+  const isWrite = (name: string, [query]: unknown[]) =>
+    name === 'transaction' || (name === 'executeQuery' && !(query as CompiledQuery).sql.startsWith('select'))
   return new Proxy(db, {
     get: (target, property) => {
       const value: unknown = Reflect.get(target, property)
       if (typeof value !== 'function') return value
-      if (state.failing && ['insertInto', 'updateTable', 'transaction'].includes(String(property)))
-        throw new Error('database or disk is full')
-      return value.bind(target)
+      return (...args: unknown[]) => {
+        if (state.failing && isWrite(String(property), args)) refuse()
+        const result: unknown = value.apply(target, args)
+        const isBuilder = property === 'insertInto' || property === 'updateTable'
+        return isBuilder ? refusing(result as object, () => state.failing && refuse()) : result
+      }
+    },
+  })
+}
+
+/** A query that can be compiled, but is not run. */
+function refusing<Builder extends object>(builder: Builder, check: () => void): Builder {
+  return new Proxy(builder, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (String(property).startsWith('execute')) check()
+        const result: unknown = value.apply(target, args)
+        return typeof result === 'object' && result !== null && 'compile' in result ? refusing(result, check) : result
+      }
     },
   })
 }

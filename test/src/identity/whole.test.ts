@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Access } from '../../../src/access/access.ts'
 import { createAccess } from '../../../src/access/create-access.ts'
 import { createAuditLog } from '../../../src/audit/create-audit.ts'
+import { soleLeader } from '../../../src/daemons/leadership.ts'
 import { createIdentity } from '../../../src/identity/create-identity.ts'
 import { createChanges } from '../../../src/store/changes.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
@@ -49,7 +50,7 @@ async function start(dir: string) {
       return access
     },
   })
-  access = await createAccess({ ...deps, identity, kinds, elapsedMs: () => time.now })
+  access = await createAccess({ ...deps, identity, kinds, leader: soleLeader(deps.db), elapsedMs: () => time.now })
   await access.reload(config())
   await audit.start()
   const close = async () => {
