@@ -1,6 +1,7 @@
 import type { IAMClient, PolicyVersion } from '@aws-sdk/client-iam'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
+import type { Leadership } from '../daemons/leadership.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -15,6 +16,8 @@ export interface BoundaryDeps {
   readonly aws: Pick<Aws, 'spoke'>
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
+  /** Reading and writing the list is no single step for IAM: one daemon does it at a time. */
+  readonly leader: Pick<Leadership, 'check'>
 }
 
 export interface Place {
@@ -29,7 +32,7 @@ export interface Boundary {
    * applies it within seconds, at times minutes.
    * @returns the active version (a new one only when something changed), and when the first entry expires;
    *   null: no entries
-   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LIMIT_REACHED when the list is full
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LIMIT_REACHED when the list is full, NOT_LEADER
    */
   deny(place: Place, denials: readonly Denial[]): Promise<Denied>
 }
@@ -97,10 +100,12 @@ async function rewrite(
     client.send(new iam.ListPolicyVersionsCommand({ PolicyArn: arn })),
   )
   const oldest = oldestSpare(Versions)
+  deps.leader.check()
   if (Versions.length >= mostVersions && oldest)
     await call('DeletePolicyVersion', () =>
       client.send(new iam.DeletePolicyVersionCommand({ PolicyArn: arn, VersionId: oldest })),
     )
+  deps.leader.check()
   const created = await call('CreatePolicyVersion', () =>
     client.send(new iam.CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: true })),
   )

@@ -4,6 +4,7 @@ import type { AuditLog } from '../../audit/audit.ts'
 import { voidUntil } from '../../audit/mark/fork.ts'
 import type { Boundary, Place } from '../../aws/boundary.ts'
 import type { Denial } from '../../aws/revocation-policy.ts'
+import type { Leadership } from '../../daemons/leadership.ts'
 import { type Changes, concerns, type Held, isRemoval, type Removal } from '../../store/changes.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Clock } from '../../telemetry/clock.ts'
@@ -20,6 +21,7 @@ export interface RevokerDeps {
   readonly changes: Changes
   readonly clock: Clock
   readonly keyring: Macs
+  readonly leader: Leadership
   readonly logger: Logger
   readonly store: CredentialStore
 }
@@ -33,7 +35,8 @@ const lookBackMs = 7 * 86_400_000
 
 /**
  * Acts on issued credentials when access is taken away: those of revocable roles are killed through the permissions boundary;
- * for others the audit log states until when they work. It goes by the rows in the store, so that a restart loses none.
+ * for others the audit log states until when they work. It goes by the rows in the store, so that a restart loses none. Every daemon
+ * marks the rows of what it hears was taken away; the one that leads acts on the marks, whoever made them.
  */
 export class Revoker {
   readonly #deps: RevokerDeps
@@ -103,6 +106,7 @@ export class Revoker {
       this.#plan(place, nextEndsAt)
       this.#unsaid.delete(account)
     } catch (error) {
+      if (isOfFormerLeader(error)) return
       logger.error({ err: error, account }, 'what was issued before the restore could not be denied; will retry')
     }
   }
@@ -140,8 +144,15 @@ export class Revoker {
         await this.#revoke(next)
         this.#pending.shift()
       }
-      await this.#settleAll()
+      if (this.#deps.leader.isLeader) await this.#settleAll()
+      else this.#forgetPlans()
     } while (this.#pending.length > 0)
+  }
+
+  /** Another daemon changes the deny lists now: should this one lead again, it looks back again. */
+  #forgetPlans(): void {
+    this.#hasLookedBack = false
+    this.#cleanAt.clear()
   }
 
   async #revoke(change: Removal): Promise<void> {
@@ -182,8 +193,9 @@ export class Revoker {
   }
 
   async #auditOutliving(rows: readonly CredentialRow[]): Promise<void> {
-    await this.#deps.audit.appendRemoval({ type: 'credentials.outlive', actor: 'system', fields: describe(rows) })
-    await this.#settle(rows)
+    const { audit, leader } = this.#deps
+    const event = { type: 'credentials.outlive' as const, actor: 'system', fields: describe(rows) }
+    if (await audit.appendRemoval(event, { claims: [leader.claim()] })) await this.#settle(rows)
   }
 
   /** Credentials of one account. */
@@ -207,6 +219,7 @@ export class Revoker {
   /** Audited once for each session; the sweep keeps retrying. */
   async #onFailure(account: string, sessions: readonly (readonly CredentialRow[])[], error: unknown): Promise<void> {
     const { audit, logger } = this.#deps
+    if (isOfFormerLeader(error)) return logger.info({ account }, 'another daemon kills these credentials now')
     logger.error({ err: error, account }, 'credentials could not be killed; will retry')
     const code = error instanceof BrokerError ? error.code : 'INTERNAL'
     for (const group of sessions) {
@@ -239,10 +252,15 @@ export class Revoker {
       this.#plan(place, nextEndsAt)
       if (isNew) logger.info({ ...place, version }, 'expired entries were removed from the deny list')
     } catch (error) {
+      if (isOfFormerLeader(error)) return
       this.#plan(place, clock.now() + slackMs)
       logger.warn({ err: error, ...place }, 'the deny list could not be cleaned; will retry')
     }
   }
+}
+
+function isOfFormerLeader(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'NOT_LEADER'
 }
 
 function toDenial(row: CredentialRow) {

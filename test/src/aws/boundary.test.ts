@@ -1,5 +1,6 @@
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
+import { BrokerError } from '../../../proxy/session.ts'
 import { createBoundary } from '../../../src/aws/boundary.ts'
 import { createAws } from '../../../src/aws/create-aws.ts'
 import type { Config } from '../../../src/config/config.ts'
@@ -17,6 +18,7 @@ const place = { partition: 'aws', account: accounts.data }
 const minute = 60_000
 
 async function start(t: Test, change: Partial<Config['aws']> = {}) {
+  const leader = { check: () => {} }
   const clock = createClock()
   const double = await startAws({ world: createWorld(), clock })
   t.teardown(() => double.close())
@@ -30,13 +32,13 @@ async function start(t: Test, change: Partial<Config['aws']> = {}) {
     endpoints: { '*': double.url },
     ...change,
   }
-  const shared = { config, clock, metrics: createMetrics(), logger: pino({ level: 'silent' }) }
+  const shared = { config, clock, leader, metrics: createMetrics(), logger: pino({ level: 'silent' }) }
   const boundary = createBoundary({ ...shared, aws: createAws({ ...shared, externalId }) })
   const policy = double.world.managedPolicies.find(({ arn }) => arn === arns.revocations)
   if (!policy) throw new Error('no policy')
   const text = () => JSON.stringify(policy.versions.find(({ id }) => id === policy.defaultVersion)?.document)
   const grant = (id: string, minutes = 60) => ({ by: 'grant' as const, id, until: clock.now() + minutes * minute })
-  return { boundary, clock, double, policy, text, grant }
+  return { boundary, clock, double, leader, policy, text, grant }
 }
 
 t.test('a denial is a new version; the same again is none; both say when the next may go', async (t) => {
@@ -95,4 +97,16 @@ t.test('no such policy; no permission: each with what to do', async (t) => {
   await t.rejects(denied.boundary.deny(place, [denied.grant('grt_9')]), {
     message: /iam:DeletePolicyVersion is not allowed/,
   })
+})
+
+t.test('a daemon that no longer leads changes nothing, whatever it had begun', async (t) => {
+  const { boundary, grant, leader, policy, text } = await start(t)
+  await boundary.deny(place, [grant('grt_a')])
+  const before = [policy.versions.length, text()]
+  leader.check = () => {
+    throw new BrokerError('NOT_LEADER')
+  }
+  await t.rejects(boundary.deny(place, [grant('grt_b')]), { code: 'NOT_LEADER' })
+  t.same([policy.versions.length, text()], before)
+  t.match(await boundary.deny(place, [grant('grt_a')]), { isNew: false }, 'reading is for everyone')
 })

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import type { AuditEvent, AuditQuery } from '../../../../src/audit/audit.ts'
 import type { Denied, Place } from '../../../../src/aws/boundary.ts'
@@ -13,7 +14,8 @@ const start = 1_800_000_000_000
 const [slow, other] = ['111122223333', '444455556666']
 
 /** Two accounts, of which the first answers when `answer` is called, and each has a key of the grant named as it. */
-async function startRevoker(t: Test, options: { restoredAt?: number } = {}) {
+async function startRevoker(t: Test, options: { restoredAt?: number; lead?: { isLeader: boolean } } = {}) {
+  const { lead = { isLeader: true } } = options
   const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
@@ -41,13 +43,20 @@ async function startRevoker(t: Test, options: { restoredAt?: number } = {}) {
       resourcesKnown: () => [target(slow), target(other)],
     } as never,
     audit: {
-      appendRemoval: async (event: AuditEvent) => void events.push(event),
+      appendRemoval: async (event: AuditEvent) => events.push(event) > 0,
       search: async ({ types }: AuditQuery) => ({ events: types?.includes('audit.forked') ? [fork] : [], next: null }),
     } as never,
     boundary: { deny },
     changes,
     clock,
     keyring,
+    leader: {
+      get isLeader() {
+        return lead.isLeader
+      },
+      check: () => {},
+      claim: () => sql`select 1`.compile(db),
+    },
     logger: createLogger({ level: 'silent' }),
     store,
   })
@@ -87,7 +96,7 @@ async function startRevoker(t: Test, options: { restoredAt?: number } = {}) {
     )
   const asked = (account: string) => denied.filter((one) => one.account === account)
   const advance = (ms: number) => (now += ms)
-  return { revoker, issue, revoke, killed, asked, of, advance, answer: resolve, refuse: reject }
+  return { revoker, store, denied, issue, revoke, killed, asked, of, advance, answer: resolve, refuse: reject }
 }
 
 t.test('an account that does not answer holds up no kill in another, now or later', async (t) => {
@@ -146,4 +155,19 @@ t.test('an account that does not answer holds up no cleaning of another', async 
   await revoker.sweep()
   await waitUntil(() => asked(other).length === 2, 'the other account is cleaned')
   t.same(asked(other).at(-1)?.denials, [])
+})
+
+t.test('of several daemons each marks what was taken away, and the one that leads acts on it', async (t) => {
+  const lead = { isLeader: false }
+  const { issue, revoke, revoker, store, denied, of, killed } = await startRevoker(t, { lead })
+  await issue(other, 'key')
+  revoke('key')
+  await waitUntil(async () => (await store.unsettled(start)).length === 1, 'it is marked')
+  await revoker.idle()
+  t.same([denied, of('credentials.killed')], [[], []])
+  lead.isLeader = true
+  await revoker.sweep()
+  await killed('key')
+  t.match(denied, [{ account: other, denials: [{ by: 'grant', id: 'grt_key' }] }, ...denied.slice(1)])
+  t.same(of('credentials.killed'), ['ses_key'])
 })
