@@ -36,7 +36,7 @@ const lookBackMs = 7 * 86_400_000
 /**
  * Acts on issued credentials when access is taken away: those of revocable roles are killed through the permissions boundary;
  * for others the audit log states until when they work. It goes by the rows in the store, so that a restart loses none. Every daemon
- * marks the rows of what it hears was taken away; the one that leads acts on the marks, whoever made them.
+ * marks the rows of what it hears was taken away; the one that leads acts on the marks, also on those of others.
  */
 export class Revoker {
   readonly #deps: RevokerDeps
