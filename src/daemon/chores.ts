@@ -24,6 +24,7 @@ function choresOf(parts: Parts): Chore[] {
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
     { what: 'look at the store', everyMs: 1000, per: 'daemon', run: () => storeWatch.look() },
     { what: 'sweep of access', everyMs: 15_000, per: 'daemon', run: () => access.sweep() },
+    { what: 'upkeep of identity', everyMs: 15_000, per: 'daemon', run: () => identity.tidy() },
     { what: 'sweep of identity', everyMs: 15_000, per: 'installation', run: () => identity.sweep() },
     ...kinds.running.flatMap(({ chores = [] }) => chores),
   ]

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../proxy/session.ts'
+import type { Background } from '../telemetry/background.ts'
 import type { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Directory } from './directory/directory.ts'
 import type { IdentityDeps } from './identity-deps.ts'
@@ -11,6 +12,7 @@ export interface Core extends IdentityDeps {
   readonly directory: Directory
   /** One change of one principal at a time. */
   readonly mutex: KeyedMutex
+  readonly background: Background
 }
 
 /** Whether this identity may act now. */

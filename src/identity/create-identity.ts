@@ -1,8 +1,11 @@
 import type { Identity as Identified } from '../../proxy/doorman.ts'
+import type { AuditRecord } from '../audit/audit.ts'
 import type { DirectoryEntry } from '../contract/principals.ts'
 import type { ListPage, ListQuery } from '../store/lists.ts'
+import { createBackground } from '../telemetry/background.ts'
 import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Credential } from './admission.ts'
+import { applyEvent } from './apply.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
@@ -35,6 +38,12 @@ export interface Identity extends IdentityService {
   idToken(loginId: string): Promise<string>
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
+  /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
+  tidy(): Promise<void>
+  /** An event of the log, in the order of the log, from whichever daemon. */
+  apply(record: AuditRecord, from: 'here' | 'elsewhere'): void
+  /** Resolves when what {@link Identity.apply} has begun is done. */
+  idle(): Promise<void>
   /** In the order of ids. */
   principals(query: ListQuery): Promise<ListPage<DirectoryEntry>>
   lock(login: Login, reference: string, why: string): Promise<Principal>
@@ -50,7 +59,10 @@ export interface Identity extends IdentityService {
 /** Builds identity, and learns from the audit log what was removed before this daemon started. */
 export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const removals = new Removals()
-  const core: Core = { ...deps, removals, directory: new Directory({ ...deps, removals }), mutex: new KeyedMutex() }
+  const core: Core = {
+    ...{ ...deps, removals, directory: new Directory({ ...deps, removals }) },
+    ...{ mutex: new KeyedMutex(), background: createBackground(deps.logger) },
+  }
   const failures = new FailedLogins(deps)
   const logins = new LoginKeeper(core, failures)
   const tokens = createTokenStore(deps.db, deps.keyring)
@@ -58,7 +70,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
   const connectTokens = new ConnectTokens(core, tokens, isUsable)
   const apiTokens = new ApiTokens(core, tokens, (id, by) => connectTokens.withdrawIssuedBy(id, by))
   const locking = { ...core, logins: logins.store, tokens }
-  const sweeping = sweeper(core, [
+  const tidying = sweeper(core, [
     async () => {
       for (const id of removals.unstoredLocks) await storeLock(locking, id)
     },
@@ -68,13 +80,17 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
         removals.undeleted.delete(id)
       }
     },
+    async () => connectTokens.endExpired(),
+    async () => apiTokens.endExpired(),
+    () => failures.report(),
+    async () => removals.forget(deps.clock.now()),
+  ])
+  const sweeping = sweeper(core, [
     () => logins.expire(),
     () => connectTokens.expire(),
     () => apiTokens.expire(),
     () => expireOneTimeSecrets(deps.db, deps.clock.now()),
     () => expireRequestCounts(deps.db, deps.clock.now()),
-    () => failures.report(),
-    async () => removals.forget(deps.clock.now()),
   ])
   const probing = sweeper(core, [() => probeLogins(core, logins)])
   await recover(core)
@@ -99,6 +115,9 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     sweep: async () => {
       await Promise.all([sweeping(), probing()])
     },
+    tidy: tidying,
+    apply: (record, from) => applyEvent(core, record, from),
+    idle: () => core.background.idle(),
     principals: async (query) => {
       const page = await core.directory.page(query)
       const ids = page.items.map(({ id }) => id)

@@ -5,6 +5,7 @@ import { readEvents } from '../audit/read-events.ts'
 import type { Config } from '../config/config.ts'
 import { longestApiTokenMs, longestConnectTokenMs } from '../contract/tokens.ts'
 import type { Core } from './core.ts'
+import { noteLock, noteMaker, noteRemoval, noteUnlock, noteVersion } from './learn.ts'
 
 const longestLoginMs = ({ sessionMaxMs }: Pick<Config['oidc'], 'sessionMaxMs'>) =>
   Math.max(sessionMaxMs, longestConnectTokenMs)
@@ -32,19 +33,12 @@ export async function recover(core: Core): Promise<void> {
   const locks: AuditEvent[] = [...audit.spooled()].reverse()
   for await (const event of readEvents(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
-    const id = event.fields.principal
-    if (event.type === 'principal.unlocked' && typeof id === 'string') core.removals.noteUnlock(id, event.at)
+    if (event.type === 'principal.unlocked') noteUnlock(core, event)
   }
   noteLocks(core, locks)
   core.removals.noteRestore(await voidUntil(audit))
-  for await (const { fields } of readEvents(audit, ['principal.changed'], 0)) {
-    if (typeof fields.principal === 'string' && typeof fields.version === 'number')
-      core.removals.noteVersion(fields.principal, fields.version)
-  }
-  for await (const { actor, fields } of readEvents(audit, ['principal.created'], 0)) {
-    if (fields.kind === 'service' && typeof fields.principal === 'string')
-      core.directory.noteMaker(fields.principal, actor)
-  }
+  for await (const event of readEvents(audit, ['principal.changed'], 0)) noteVersion(core, event)
+  for await (const event of readEvents(audit, ['principal.created'], 0)) noteMaker(core, event)
   const removalTypes: readonly (readonly [AuditType[], number])[] = [
     [['login.ended', 'connect-token.revoked'], longestLoginMs(core.config)],
     [['token.revoked'], longestApiTokenMs],
@@ -58,25 +52,13 @@ export async function recover(core: Core): Promise<void> {
 /** @param newestFirst the first event of a principal says how it is now */
 function noteLocks(core: Core, newestFirst: readonly AuditEvent[]): void {
   const known = new Set<unknown>()
-  for (const { type, fields } of newestFirst) {
-    const id = fields.principal
-    const isLock = type === 'principal.locked'
-    if ((!isLock && type !== 'principal.unlocked') || typeof id !== 'string' || known.has(id)) continue
+  for (const event of newestFirst) {
+    const id = event.fields.principal
+    const isLock = event.type === 'principal.locked'
+    if ((!isLock && event.type !== 'principal.unlocked') || typeof id !== 'string' || known.has(id)) continue
     known.add(id)
     if (!isLock) continue
-    core.removals.lock(id, typeof fields.locked_at === 'number' ? fields.locked_at : 0)
+    noteLock(core, event)
     core.removals.unstoredLocks.add(id) // the sweep looks whether the store has it
   }
-}
-
-const removedBy: Partial<Record<AuditType, string>> = {
-  'login.ended': 'login',
-  'token.revoked': 'token',
-  'connect-token.revoked': 'token',
-}
-
-function noteRemoval(core: Core, { type, fields }: AuditEvent, until: number): void {
-  const id = fields[removedBy[type] ?? '']
-  if (typeof id !== 'string') return
-  core.removals.remove(id, typeof fields.expires_at === 'number' ? fields.expires_at : until)
 }

@@ -1,10 +1,18 @@
-import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { type CompiledQuery, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import { type Db, readOne } from '../../store/store.ts'
 import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
+
+/** One change of one row. */
+export interface Step {
+  /** Returns no row when another step came first: then nothing is changed. */
+  readonly claim: CompiledQuery<{ id: string }>
+  /** As it is then. */
+  readonly row: Row<'principals'>
+}
 
 export interface DirectoryQuery extends ListQuery {
   /** Only the service accounts of this person. */
@@ -75,13 +83,21 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
         .where('id', '!=', id)
         .limit(1)
         .executeTakeFirst()) !== undefined,
-    write: async (row: Unsigned<'principals'>) => {
-      const signed: Row<'principals'> = signRow(keyring, 'principals', row)
-      await db
-        .insertInto('principals')
-        .values(signed)
-        .onConflict((conflict) => conflict.column('id').doUpdateSet(signed))
-        .execute()
+    /** @param before as it was read, also if the broker did not write it; undefined: there was none */
+    replace: (before: Row<'principals'> | undefined, columns: Unsigned<'principals'>): Step => {
+      const row: Row<'principals'> = signRow(keyring, 'principals', columns)
+      const insert = db.insertInto('principals').values(row)
+      if (!before)
+        return {
+          row,
+          claim: insert
+            .onConflict((found) => found.doNothing())
+            .returning('id')
+            .compile(),
+        }
+      const update = db.updateTable('principals').set(row).where('id', '=', row.id).where('mac', '=', before.mac)
+      return { row, claim: update.where('version', '=', before.version).returning('id').compile() }
     },
+    run: async (claim: Step['claim']): Promise<boolean> => (await db.executeQuery(claim)).rows.length > 0,
   }
 }

@@ -1,4 +1,6 @@
+import type { CompiledQuery } from 'kysely'
 import { BrokerError, type EndReason } from '../../../proxy/session.ts'
+import type { AuditEvent, AuditRecord } from '../../audit/audit.ts'
 import { type ListPage, readPage } from '../../store/lists.ts'
 import type { IdentityDeps } from '../identity-deps.ts'
 import { emailKey, looksLikeEmail, shownName } from '../names.ts'
@@ -6,14 +8,32 @@ import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
 import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
-import { createDirectoryStore, type DirectoryQuery, type DirectoryStore, type Labelled } from './directory-store.ts'
+import {
+  createDirectoryStore,
+  type DirectoryQuery,
+  type DirectoryStore,
+  type Labelled,
+  type Step,
+} from './directory-store.ts'
+import { retried } from './retried.ts'
 
 type PrincipalRow = Row<'principals'>
 type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | 'logger' | 'changes'> & {
   readonly removals: Removals
 }
 
-/** People and service accounts, as the provider last described them. Writes hold the principal's lock in the mutex. */
+/** `decidedAt`: now, unless it was decided elsewhere. */
+type Cut = { readonly reason: EndReason; readonly text: string } & (
+  | object
+  | { readonly decidedAt: number; readonly from: 'elsewhere' }
+)
+
+const inactiveText = 'this identity is no longer active at the identity provider'
+
+/**
+ * People and service accounts, as the provider last described them. A row is only ever stored in place of the one that was read: two
+ * daemons that change one at once are told, the later one by STALE. Within a daemon, changes hold the principal's lock in the mutex.
+ */
 export class Directory {
   readonly #deps: DirectoryDeps
   readonly #store: DirectoryStore
@@ -80,54 +100,97 @@ export class Directory {
     return this.#store.isSubjectTaken(issuer, subject)
   }
 
-  /** Writes the next version. */
-  async write(row: Omit<Unsigned<'principals'>, 'version'>): Promise<number> {
+  /** What follows a row that was read, to be stored in its place alone. */
+  next(before: PrincipalRow, change: Partial<Omit<Unsigned<'principals'>, 'id' | 'version'>>): Step {
+    const { mac: _, ...columns } = before
+    return this.#step(before, { ...columns, ...change })
+  }
+
+  /** Stores a new principal with the event that tells of it. @throws BrokerError STALE when it is there already, AUDIT_UNAVAILABLE */
+  async create(row: Omit<Unsigned<'principals'>, 'version'>, event: AuditEvent): Promise<Step> {
     const stored = await this.#store.row(row.id)
-    const version = Math.max(stored?.version ?? 0, this.#deps.removals.version(row.id)) + 1
-    const { mac: _, ...columns } = { mac: undefined, ...row, version }
-    await this.#store.write(columns)
-    this.#deps.removals.noteVersion(row.id, version)
-    return version
+    if (stored && this.#isGenuine(stored)) throw new BrokerError('STALE')
+    const step = this.#step(stored, row)
+    await this.give(event, step)
+    await this.publishSharers(row)
+    return step
+  }
+
+  /** Stores a step with the event of what it gives. @param writes what else comes with it. @throws BrokerError STALE, AUDIT_UNAVAILABLE */
+  async give(event: AuditEvent, step: Step, writes: readonly CompiledQuery[] = []): Promise<AuditRecord> {
+    const record = await this.#deps.audit.append(event, { claims: [step.claim], writes })
+    this.#note(step)
+    return record
+  }
+
+  /** Stores a step with the event of what it takes away; when the log is down, with one in its spool. @throws BrokerError STALE, or when the store is down */
+  async take(event: AuditEvent, step: Step): Promise<void> {
+    const { audit } = this.#deps
+    if (!(await audit.appendRemoval(event, { claims: [step.claim] }))) throw new BrokerError('STALE')
+    const isSpooled = audit
+      .spooled()
+      .some(({ type, fields }) => type === event.type && fields.principal === step.row.id)
+    if (isSpooled && (await this.#store.row(step.row.id))?.mac !== step.row.mac) await this.put(step)
+    else this.#note(step)
+  }
+
+  /** Stores a step that no event tells of. @throws BrokerError STALE when another came first */
+  async put(step: Step): Promise<void> {
+    if (!(await this.#store.run(step.claim))) throw new BrokerError('STALE')
+    this.#note(step)
   }
 
   /**
    * Updates a row to what the provider says now. Removals take effect before they are audited; additions are audited
    * first.
-   * @throws BrokerError AUDIT_UNAVAILABLE: removals have taken effect, additions have not
+   * @throws BrokerError AUDIT_UNAVAILABLE: removals have taken effect, additions have not; STALE
    */
   async update(row: PrincipalRow, claims: Claims): Promise<void> {
+    await this.put(await this.describe(row, claims))
+  }
+
+  /** {@link update}, but for the last step, which changes nothing that rules look at. */
+  async describe(row: PrincipalRow, claims: Claims): Promise<Step> {
     const seen = { ...row, seen_at: this.#deps.clock.now() }
     const narrowed = narrowTo(seen, claims)
     const full = { ...seen, ...claims, active: 1 }
+    let newest = row
     if (!isSameToRules(narrowed, row)) {
-      const version = await this.write(narrowed)
-      await this.#publishWithOwned(row.id)
-      await this.#deps.audit.appendRemoval(changed(narrowed, row, { version }))
+      const step = this.next(newest, narrowed)
+      await this.take(changed(step.row, row), step)
+      newest = step.row
+      await this.publishWithOwned(row.id)
     }
-    if (!isSameToRules(full, narrowed)) await this.#deps.audit.append(changed(full, narrowed))
-    await this.write(full)
+    if (!isSameToRules(full, narrowed)) {
+      const step = this.next(newest, full)
+      await this.give(changed(step.row, narrowed), step)
+      newest = step.row
+      await this.publishWithOwned(row.id)
+    }
     if (!isSameToRules(full, row)) await this.publishSharers(full)
-    if (!isSameToRules(full, narrowed)) await this.#publishWithOwned(row.id)
+    return this.next(newest, full)
   }
 
   /** A principal that the provider no longer knows, with the service accounts it owns. Grants and sessions end before it is stored. */
-  async deactivate(id: string, text = 'this identity is no longer active at the identity provider'): Promise<void> {
-    const row = await this.row(id)
-    if (row?.active !== 1) return
-    const inactive = { ...row, active: 0 }
+  async deactivate(id: string, text = inactiveText): Promise<void> {
+    if ((await this.row(id))?.active !== 1) return
     await this.cut(id, { reason: 'principal-inactive', text })
-    const version = await this.write(inactive)
-    await this.#publishWithOwned(id) // now the store says so too, and grants are judged by it
-    await this.#deps.audit.appendRemoval(changed(inactive, row, { version }))
+    await retried(async () => {
+      const row = await this.row(id)
+      if (row?.active !== 1) return
+      const step = this.next(row, { active: 0 })
+      await this.take({ ...changed(step.row, row), text: { reason: text } }, step)
+    })
+    await this.publishWithOwned(id) // now the store says so too, and grants are judged by it
   }
 
   /** Ends the sessions of a principal, then those of the service accounts it owns. */
-  async cut(id: string, { reason, text }: { reason: EndReason; text: string }): Promise<void> {
+  async cut(id: string, how: Cut): Promise<void> {
     const { changes, clock } = this.#deps
-    const decidedAt = clock.now()
-    changes.publish({ what: 'principal', id, reason, text, decidedAt })
+    const { text, ...rest } = { decidedAt: clock.now(), ...how }
+    changes.publish({ what: 'principal', id, text, ...rest })
     for (const owned of await this.#ownedIds(id))
-      changes.publish({ what: 'principal', id: owned, reason, text: `of its owner: ${text}`, decidedAt })
+      changes.publish({ what: 'principal', id: owned, text: `of its owner: ${text}`, ...rest })
   }
 
   /** An e-mail that two principals share belongs to neither: rules that name it must be applied to the others again. */
@@ -136,12 +199,22 @@ export class Directory {
     for (const other of await this.#store.withEmail(row.email_key)) if (other.id !== row.id) this.#publish(other.id)
   }
 
+  /** @param before undefined: there is none, or none that the broker wrote */
+  #step(before: PrincipalRow | undefined, row: Omit<Unsigned<'principals'>, 'version'>): Step {
+    const version = Math.max(before?.version ?? 0, this.#deps.removals.version(row.id)) + 1
+    return this.#store.replace(before, { ...row, version })
+  }
+
+  #note({ row: { id, version } }: Step): void {
+    this.#deps.removals.noteVersion(id, version)
+  }
+
   #publish(id: string): void {
     this.#deps.changes.publish({ what: 'directory', id })
   }
 
   /** Service accounts hold at most what their owner holds. */
-  async #publishWithOwned(id: string): Promise<void> {
+  async publishWithOwned(id: string): Promise<void> {
     for (const one of [id, ...(await this.#ownedIds(id))]) this.#publish(one)
   }
 
@@ -270,7 +343,7 @@ function ambiguous(reference: string, found: readonly Principal[]): BrokerError 
 }
 
 /** Rules match groups, so the chain keeps them; e-mail and manager are personal. */
-function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>, more: { version?: number } = {}) {
+function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>) {
   const had = new Set(parseGroups(before.groups))
   const has = new Set(parseGroups(row.groups))
   return {
@@ -283,7 +356,7 @@ function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>, mo
       groups_removed: [...had].filter((group) => !has.has(group)),
       email_changed: row.email_key !== before.email_key || row.email_verified !== before.email_verified,
       manager_changed: row.manager !== before.manager,
-      ...more,
+      version: row.version,
     },
   }
 }

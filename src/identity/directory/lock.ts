@@ -1,8 +1,10 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import type { AuditEvent } from '../../audit/audit.ts'
 import { actorOf, type Core } from '../core.ts'
 import type { LoginStore } from '../logins/login-store.ts'
 import type { Login, Principal } from '../principal.ts'
 import type { TokenStore } from '../tokens/token-store.ts'
+import { retried } from './retried.ts'
 
 export interface LockDeps extends Core {
   readonly logins: LoginStore
@@ -21,19 +23,38 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
   deps.removals.unstoredLocks.add(principal.id)
   const text = `the identity was locked by ${name}${why ? `: ${why}` : ''}`
   await deps.directory.cut(principal.id, { reason: 'principal-locked', text })
-  await storeLock(deps, principal.id)
-  await deps.audit.appendRemoval({
+  const event: AuditEvent = {
     type: 'principal.locked',
     actor,
     fields: { principal: principal.id, locked_at: lockedAt },
     text: { name, principal_name: principal.name, reason: why },
-  })
+  }
+  await deps.mutex.run(principal.id, () => tellLock(deps, event, lockedAt))
+  await storeLock(deps, principal.id)
   return { ...principal, lockedAt }
 }
 
 /**
+ * The event and the row at once; without the store the event alone, which says all that the row does. A row that is locked already is
+ * stored again: who unlocks it at another daemon just then is told.
+ */
+async function tellLock({ audit, directory, logger }: LockDeps, event: AuditEvent, lockedAt: number): Promise<void> {
+  const id = String(event.fields.principal)
+  try {
+    await retried(async () => {
+      const row = await directory.row(id)
+      const claims = row ? [directory.next(row, { locked_at: row.locked_at ?? lockedAt }).claim] : []
+      if (!(await audit.appendRemoval(event, { claims }))) throw new BrokerError('STALE')
+    })
+  } catch (error) {
+    logger.error({ err: error, principal: id }, 'could not store a lock; it is in effect and will be stored later')
+    await audit.appendRemoval(event)
+  }
+}
+
+/**
  * Unlocks an identity; audited first. Nothing is restored: the person signs in again, and the tokens stay revoked.
- * @throws BrokerError NOT_FOUND, INVALID_INPUT when it isn't locked, AUDIT_UNAVAILABLE
+ * @throws BrokerError NOT_FOUND, INVALID_INPUT when it isn't locked, AUDIT_UNAVAILABLE, STALE when another decision came first
  */
 export async function unlockPrincipal(
   deps: LockDeps,
@@ -48,32 +69,35 @@ export async function unlockPrincipal(
     if ((await deps.directory.principal(principal.id))?.lockedAt == null)
       throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
     const row = await deps.directory.row(principal.id)
-    if (deps.removals.lockedAt(principal.id) === undefined && row?.locked_at == null)
+    if (!row || (deps.removals.lockedAt(principal.id) === undefined && row.locked_at === null))
       throw new BrokerError('INVALID_INPUT', `the owner of ${principal.name} is locked; unlock them instead`)
     const { actor, name } = actorOf(login)
-    const { at } = await deps.audit.append({
+    const event: AuditEvent = {
       type: 'principal.unlocked',
       actor,
       fields: { principal: principal.id },
       text: { name, principal_name: principal.name, reason: why },
-    })
+    }
+    const { at } = await deps.directory.give(event, deps.directory.next(row, { locked_at: null }))
     deps.removals.noteUnlock(principal.id, at)
     await eraseHeld(deps, principal.id)
-    const newest = await deps.directory.row(principal.id)
-    if (newest) await deps.directory.write({ ...newest, locked_at: null })
     deps.removals.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
 }
 
-/** Stores a lock that is in effect, and erases the logins with their refresh tokens. Retried by the sweep. */
+/** Stores a lock that is in effect, and erases the logins with their refresh tokens. Retried by the upkeep. */
 export async function storeLock(deps: LockDeps, id: string): Promise<void> {
   try {
     await deps.mutex.run(id, async () => {
-      const lockedAt = deps.removals.lockedAt(id)
-      if (lockedAt === undefined) return // unlocked meanwhile
-      const row = await deps.directory.row(id)
-      if (row && row.locked_at === null) await deps.directory.write({ ...row, locked_at: lockedAt })
+      await retried(async () => {
+        const row = await deps.directory.row(id)
+        if (row?.locked_at !== null) return
+        await deps.audit.catchUp?.() // or another daemon has unlocked it
+        const lockedAt = deps.removals.lockedAt(id)
+        if (lockedAt !== undefined) await deps.directory.put(deps.directory.next(row, { locked_at: lockedAt }))
+      })
+      if (deps.removals.lockedAt(id) === undefined) return // unlocked meanwhile
       for (const held of await deps.logins.ofPrincipal(id)) await deps.logins.delete(held.id)
     })
     deps.removals.unstoredLocks.delete(id)

@@ -3,6 +3,7 @@ import { admit } from '../admission.ts'
 import { actorOf, type Core, checkStanding } from '../core.ts'
 import type { Login, Principal } from '../principal.ts'
 import { isUsableGroup, isUsableSubject, mostGroups, principalId, readGroups } from './claims.ts'
+import { retried } from './retried.ts'
 
 /** Service accounts are known by the broker itself, not by a provider. */
 export const serviceIssuer = 'urn:sallyport:service-accounts'
@@ -32,34 +33,34 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
     throw new BrokerError('INVALID_INPUT', text)
   }
   const id = principalId(serviceIssuer, ask.name)
-  return await core.mutex.run(id, async () => {
+  const now = core.clock.now()
+  const row = {
+    id,
+    kind: 'service',
+    issuer: serviceIssuer,
+    subject: ask.name,
+    username: ask.name,
+    display_name: null,
+    email: null,
+    email_key: null,
+    email_verified: 0,
+    groups: JSON.stringify(groups),
+    manager: null,
+    active: owner.id === login.principal.id ? 1 : 0, // until its owner accepts it
+    locked_at: null,
+    owner_id: owner.id,
+    created_at: now,
+    seen_at: now,
+  }
+  return await runRetried(core, id, async () => {
     if (core.removals.version(id) > 0 || (await core.directory.isSubjectTaken(serviceIssuer, ask.name)))
       throw new BrokerError('INVALID_INPUT', `the service account ${ask.name} already exists`)
     const { actor, name } = actorOf(login)
-    await core.audit.append({
+    await core.directory.create(row, {
       type: 'principal.created',
       actor,
       fields: { principal: id, kind: 'service', owner: owner.id, groups },
       text: { name, principal_name: ask.name },
-    })
-    const now = core.clock.now()
-    await core.directory.write({
-      id,
-      kind: 'service',
-      issuer: serviceIssuer,
-      subject: ask.name,
-      username: ask.name,
-      display_name: null,
-      email: null,
-      email_key: null,
-      email_verified: 0,
-      groups: JSON.stringify(groups),
-      manager: null,
-      active: owner.id === login.principal.id ? 1 : 0, // until its owner accepts it
-      locked_at: null,
-      owner_id: owner.id,
-      created_at: now,
-      seen_at: now,
     })
     core.directory.noteMaker(id, actor)
     const created = await core.directory.principal(id)
@@ -68,20 +69,25 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
   })
 }
 
+/** One change of one principal at a time, and again when another daemon's came first. */
+function runRetried<T>(core: Core, id: string, work: () => Promise<T>): Promise<T> {
+  return core.mutex.run(id, () => retried(work))
+}
+
 /**
  * The owner agrees that it acts with what they hold. Audited first.
  * @throws BrokerError NOT_FOUND for another's, AUDIT_UNAVAILABLE
  */
 export async function acceptServiceAccount(core: Core, login: Login, reference: string): Promise<Principal> {
   const { id } = await findOwn(core, login, reference)
-  return await core.mutex.run(id, async () => {
+  return await runRetried(core, id, async () => {
     const row = await core.directory.row(id)
     if (row?.active === 0) {
       const { actor, name } = actorOf(login)
       const fields = { principal: id, groups: JSON.parse(row.groups) as string[] }
       const text = { name, principal_name: row.subject }
-      await core.audit.append({ type: 'service-account.accepted', actor, fields, text })
-      await core.directory.write({ ...row, active: 1 })
+      const step = core.directory.next(row, { active: 1 })
+      await core.directory.give({ type: 'service-account.accepted', actor, fields, text }, step)
     }
     return await findOwn(core, login, id)
   })

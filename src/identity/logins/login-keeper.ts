@@ -2,7 +2,9 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { newId } from '../../store/ids.ts'
 import type { Credential } from '../admission.ts'
 import { type Core, checkStanding, stands } from '../core.ts'
-import { principalId, readClaims } from '../directory/claims.ts'
+import { type Claims, principalId, readClaims } from '../directory/claims.ts'
+import type { Step } from '../directory/directory-store.ts'
+import { retried } from '../directory/retried.ts'
 import { rolesOf } from '../directory/roles.ts'
 import type { Login, Principal } from '../principal.ts'
 import type { FailedLogins } from '../sign-in/failed-logins.ts'
@@ -32,7 +34,7 @@ export class LoginKeeper implements Logins {
   async begin(vouched: Vouched, via: LoginVia, origin: { address: string }): Promise<{ secret: string; login: Login }> {
     const id = principalId(vouched.issuer, vouched.subject)
     try {
-      const begun = await this.#core.mutex.run(id, () => this.#begin(id, vouched, via, origin.address))
+      const begun = await this.#core.mutex.run(id, () => retried(() => this.#begin(id, vouched, via, origin.address)))
       this.#core.metrics.loginsTotal.inc({ outcome: 'succeeded' })
       return begun
     } catch (error) {
@@ -97,50 +99,49 @@ export class LoginKeeper implements Logins {
   }
 
   async #begin(id: string, vouched: Vouched, via: LoginVia, address: string) {
-    const { audit, directory, clock } = this.#core
+    const { directory, clock } = this.#core
     const row = await directory.row(id)
     this.#refuseLocked(id, row?.locked_at ?? null)
     const claims = readClaims(vouched)
     const now = clock.now()
     const { secret, login } = this.#newLogin(id, vouched, via, now)
     const name = await directory.nameOf({ id, subject: vouched.subject, ...claims })
-    if (!row) {
-      const groups = JSON.parse(claims.groups) as string[]
-      await audit.append({
-        type: 'principal.created',
-        actor: id,
-        fields: { principal: id, kind: 'person', groups },
-        text: { name, issuer: vouched.issuer, subject: vouched.subject },
-      })
-    }
-    await audit.append({
-      type: 'login.succeeded',
-      actor: id,
-      fields: {
-        login: login.id,
-        principal: id,
-        via,
-        acr: login.acr,
-        expires_at: login.expires_at,
-        probed: login.refresh_token !== null,
-      },
-      text: { name, address },
-    })
+    const step = row ? await directory.describe(row, claims) : await this.#create(id, vouched, claims, name)
     if (login.refresh_token === null)
       this.#core.logger.warn(
         { login: login.id, principal: id, hint: unprobedHint },
         'the identity provider issued no refresh token: this login cannot be probed',
       )
-    if (row) await directory.update(row, claims)
-    else {
-      const created = { id, kind: 'person', issuer: vouched.issuer, subject: vouched.subject, ...claims }
-      await directory.write({ ...created, active: 1, locked_at: null, owner_id: null, created_at: now, seen_at: now })
-      await directory.publishSharers(created)
+    const fields = {
+      login: login.id,
+      principal: id,
+      via,
+      acr: login.acr,
+      expires_at: login.expires_at,
+      probed: login.refresh_token !== null,
     }
-    this.#refuseLocked(id, null) // checked again; a lock that comes later erases the login
-    await this.store.insert(login)
+    const event = { type: 'login.succeeded', actor: id, fields, text: { name, address } } as const
+    await directory.give(event, step, [this.store.insertion(login)]) // not if it was locked meanwhile, here or elsewhere
+    this.#refuseLocked(id, null) // this daemon knows of it first; storing it erases the login
     const principal = checkStanding(await directory.principal(id))
     return { secret, login: this.#toLogin(login, principal) }
+  }
+
+  async #create(id: string, { issuer, subject }: Vouched, claims: Claims, name: string): Promise<Step> {
+    const now = this.#core.clock.now()
+    const { row } = await this.#core.directory.create(
+      {
+        ...{ id, kind: 'person', issuer, subject, ...claims },
+        ...{ active: 1, locked_at: null, owner_id: null, created_at: now, seen_at: now },
+      },
+      {
+        type: 'principal.created',
+        actor: id,
+        fields: { principal: id, kind: 'person', groups: JSON.parse(claims.groups) as string[] },
+        text: { name, issuer, subject },
+      },
+    )
+    return this.#core.directory.next(row, {})
   }
 
   #refuseLocked(id: string, lockedAt: number | null): void {

@@ -37,16 +37,15 @@ export function createLoginStore(db: Db, keyring: Macs) {
         .execute()
       return new Map(counts.map(({ principal_id: id, n }) => [id, Math.min(Number(n), mostAtOnce)]))
     },
-    insert: async (row: Unsigned<'logins'>) => {
-      await db
+    insertion: (row: Unsigned<'logins'>) =>
+      db
         .insertInto('logins')
         .values(signRow(keyring, 'logins', row))
-        .execute()
-    },
+        .compile(),
     /** Unless the row has changed or gone since it was read. */
-    replace: async (before: LoginRow, change: Partial<Omit<LoginRow, 'id' | 'mac'>>) => {
+    replace: async (before: LoginRow, change: Partial<Omit<LoginRow, 'id' | 'mac' | 'refreshing_until'>>) => {
       const { mac, ...columns } = before
-      const signed = signRow(keyring, 'logins', { ...columns, ...change })
+      const { refreshing_until: _, ...signed } = signRow(keyring, 'logins', { ...columns, ...change })
       const { numUpdatedRows } = await db
         .updateTable('logins')
         .set(signed)
@@ -54,6 +53,21 @@ export function createLoginStore(db: Db, keyring: Macs) {
         .where('mac', '=', mac)
         .executeTakeFirst()
       return numUpdatedRows > 0n
+    },
+    /** Takes the refresh of a login, until an instant. @returns the login; undefined when another daemon has it, or it is gone */
+    holdRefresh: async (id: string, now: number, until: number) =>
+      genuine(
+        await db
+          .updateTable('logins')
+          .set({ refreshing_until: until })
+          .where('id', '=', id)
+          .where((e) => e.or([e('refreshing_until', 'is', null), e('refreshing_until', '<=', now)]))
+          .returningAll()
+          .executeTakeFirst(),
+      ),
+    releaseRefresh: async (id: string, until: number) => {
+      const held = db.updateTable('logins').set({ refreshing_until: null }).where('id', '=', id)
+      await held.where('refreshing_until', '=', until).execute()
     },
     delete: async (id: string) => {
       await db.deleteFrom('logins').where('id', '=', id).execute()

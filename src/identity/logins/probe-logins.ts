@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Core } from '../core.ts'
 import { principalId, readClaims } from '../directory/claims.ts'
+import { retried } from '../directory/retried.ts'
 import { type KeptToken, readKeptToken, writeKeptToken } from './kept-token.ts'
 import { type LoginKeeper, sealPurpose } from './login-keeper.ts'
 import type { LoginRow } from './login-store.ts'
@@ -9,6 +11,9 @@ import type { Prober, Refreshed } from './logins.ts'
 const atOnce = 8
 const deadlineMs = 30_000 // how long a round waits for one answer; an answer that comes later still counts
 const retryMs = 60_000
+/** How long a refresh is this daemon's alone: longer than the provider has for an answer (oidc-provider.ts) and the store to keep it. */
+const leaseMs = 30_000
+const askAgainMs = 250
 const mostRaces = 10
 
 /**
@@ -117,14 +122,13 @@ async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, asked: 
   const { id } = asked
   const { promise: late, resolve } = Promise.withResolvers<'unavailable'>()
   let isLate = false
-  const timer = setTimeout(() => {
+  const timer = globalThis.setTimeout(() => {
     isLate = true
     resolve('unavailable')
   }, deadlineMs)
-  const probing = core.mutex.run(`probe ${id}`, async () => {
-    const row = await logins.store.byId(id)
-    return row ? await tryToken(core, logins, prober, row) : 'unavailable'
-  })
+  const probing = core.mutex.run(`probe ${id}`, () =>
+    holding(core, logins, id, { isOver: () => isLate }, (row) => tryToken(core, logins, prober, row)),
+  )
   const settled = probing.then(async (answer) => {
     if (!isLate || answer !== 'gone') return // who waits for it ends the login
     await endGone(core, logins, prober, { id: asked.principal_id, gone: [asked], tried: [asked] })
@@ -136,6 +140,38 @@ async function probeOne(core: Core, logins: LoginKeeper, prober: Prober, asked: 
     return await Promise.race([probing, late])
   } finally {
     clearTimeout(timer)
+  }
+}
+
+/**
+ * Works on a login while no other daemon refreshes its token: of two that send one token, the provider may take the second for a
+ * thief's. Another's is waited for.
+ */
+async function holding(
+  core: Core,
+  logins: LoginKeeper,
+  id: string,
+  waiting: { isOver(): boolean },
+  work: (row: LoginRow) => Promise<Answer>,
+): Promise<Answer> {
+  for (;;) {
+    const now = core.clock.now()
+    const until = now + leaseMs
+    const row = await logins.store.holdRefresh(id, now, until)
+    if (row) {
+      try {
+        return await work(row)
+      } finally {
+        await logins.store.releaseRefresh(id, until).catch((error: unknown) => {
+          core.logger.error(
+            { err: error, login: id },
+            'could not release a login after its refresh; it waits for the lease',
+          )
+        })
+      }
+    }
+    if (waiting.isOver() || !(await logins.store.byId(id))) return 'unavailable'
+    await setTimeout(askAgainMs)
   }
 }
 
@@ -162,12 +198,14 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
     return 'ended'
   }
   await note(known, core.config.probeEveryMs)
-  await core.mutex.run(row.principal_id, async () => {
-    const principal = await core.directory.row(row.principal_id)
-    if (!principal) return
-    const claims = readClaims(answer)
-    await core.directory.update(principal, answer.groupsAbsent ? { ...claims, groups: principal.groups } : claims)
-  })
+  await core.mutex.run(row.principal_id, () =>
+    retried(async () => {
+      const principal = await core.directory.row(row.principal_id)
+      if (!principal) return
+      const claims = readClaims(answer)
+      await core.directory.update(principal, answer.groupsAbsent ? { ...claims, groups: principal.groups } : claims)
+    }),
+  )
   return answer
 }
 

@@ -7,11 +7,13 @@ import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import { findOwn } from '../directory/service-accounts.ts'
 import type { Login, Principal, Scope, Standing } from '../principal.ts'
 import { readCidr } from './cidr.ts'
-import { noteUse, removeToken } from './remove-token.ts'
+import { noteUse, publishRemoval, removeToken } from './remove-token.ts'
 import { hashSecret, isHashOf, mintApiToken, parseApiToken } from './token-format.ts'
 import { type ApiTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
+import { UsedTokens } from './used-tokens.ts'
 
 const mostPerPrincipal = 200
+const expired = { reason: 'token-revoked', text: 'the API token has expired' } as const
 /** Compared with when there is no such token, so that both cases do the same work. */
 const unknownHash = '0'.repeat(64)
 
@@ -30,6 +32,8 @@ export class ApiTokens {
   readonly #store: TokenStore
   /** Revokes the connect tokens that were issued through an API token. */
   readonly #withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>
+
+  readonly #used = new UsedTokens<ApiTokenRow>()
 
   constructor(core: Core, store: TokenStore, withdrawIssued: (apiTokenId: string, by: Login) => Promise<void>) {
     this.#core = core
@@ -76,13 +80,13 @@ export class ApiTokens {
         last_used_from: null,
       }
       const { actor, name } = actorOf(login)
-      await this.#core.audit.append({
+      const event = {
         type: 'token.created',
         actor,
         fields: { token: id, principal: principal.id, scopes: ask.scopes, cidr, expires_at: row.expires_at },
         text: { name, token_name: ask.name },
-      })
-      await this.#store.insertApiToken(row)
+      } as const
+      await this.#core.audit.append(event, [this.#store.insertionOfApi(row)])
       return { token, view: toView(row) }
     })
   }
@@ -133,6 +137,7 @@ export class ApiTokens {
     if (!isOf(row, principal)) throw new BrokerError('TOKEN_INVALID')
     const login = this.#toLogin(row, principal)
     admit({ door: 'token', by: login, from: address })
+    this.#used.note(row)
     await noteUse({ ...this.#core, store: this.#store }, 'api_tokens', row, address)
     return login
   }
@@ -153,10 +158,13 @@ export class ApiTokens {
 
   /** Erases expired tokens and ends their sessions. */
   async expire(): Promise<void> {
-    for (const row of await this.#store.expiredApiTokens(this.#core.clock.now())) {
-      const why = { reason: 'token-revoked', text: 'the API token has expired' } as const
-      await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
-    }
+    for (const row of await this.#store.expiredApiTokens(this.#core.clock.now()))
+      await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, expired)
+  }
+
+  /** Ends what expired tokens opened at this daemon. */
+  endExpired(): void {
+    for (const { id } of this.#used.takeExpired(this.#core.clock.now())) publishRemoval(this.#core, id, expired)
   }
 
   #isLive(row: ApiTokenRow, now: number): boolean {

@@ -8,12 +8,16 @@ import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts
 import type { Login, Principal, ReadStanding } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
-import { eraseToken, noteUse, removeToken } from './remove-token.ts'
+import { eraseToken, noteUse, publishRemoval, removeToken } from './remove-token.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { TokenGrant, TokenRule } from './token-grants.ts'
 import { type ConnectTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
+import { UsedTokens } from './used-tokens.ts'
 
 const mostPerPrincipal = 500
+const expired = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
+/** By then its row is erased. */
+const keptMs = 3_600_000
 
 export interface ConnectTokenAsk {
   /** Full id or unique last part. */
@@ -30,6 +34,7 @@ export class ConnectTokens {
   readonly #core: Core
   readonly #store: TokenStore
   readonly #isUsable: (apiTokenId: string) => Promise<boolean>
+  readonly #used = new UsedTokens<ConnectTokenRow>()
   /** Ends of grants before they were extended, until they have passed. Open sessions do not outlive the daemon, nor need these. */
   #formerEnds: { readonly grantId: string; readonly at: number }[] = []
 
@@ -81,8 +86,9 @@ export class ConnectTokens {
       }
       if (row.expires_at <= now) throw new BrokerError('GRANT_EXPIRED')
       if (inherited?.cidr != null && !isWithinRange(row.cidr, inherited.cidr)) throw new BrokerError('ADDRESS_REFUSED')
-      await this.#core.audit.append(this.#event('connect-token.issued', login, row))
-      await this.#store.insertConnectToken(row)
+      await this.#core.audit.append(this.#event('connect-token.issued', login, row), [
+        this.#store.insertionOfConnect(row),
+      ])
       return { token, view: toView(row) }
     })
   }
@@ -135,6 +141,7 @@ export class ConnectTokens {
       await this.#core.audit.appendRemoval(denied(row, client, error))
       throw error
     })
+    this.#used.note(row)
     await noteUse({ ...this.#core, store: this.#store }, 'connect_tokens', row, client.address)
     return {
       principalId: principal.id,
@@ -165,17 +172,21 @@ export class ConnectTokens {
   /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
   async expire(): Promise<void> {
     const deps = { ...this.#core, store: this.#store }
+    for (const row of await this.#store.expiredConnectTokens(this.#core.clock.now()))
+      if (this.#endedWithGrant(row)) await eraseToken(deps, 'connect_tokens', row)
+      else await removeToken(deps, 'connect_tokens', row, expired)
+  }
+
+  /** The same of what they opened at this daemon. */
+  endExpired(): void {
     const now = this.#core.clock.now()
-    const expired = await this.#store.expiredConnectTokens(now)
-    for (const row of expired) {
-      const why = { reason: 'token-revoked', text: 'the connect token has expired; issue a new one' } as const
-      const hasEndedWithGrant = this.#formerEnds.some(
-        ({ grantId, at }) => grantId === row.grant_id && at === row.expires_at,
-      )
-      if (hasEndedWithGrant) await eraseToken(deps, 'connect_tokens', row)
-      else await removeToken(deps, 'connect_tokens', row, why)
-    }
-    if (expired.length === 0) this.#formerEnds = this.#formerEnds.filter(({ at }) => at > now)
+    for (const row of this.#used.takeExpired(now))
+      if (!this.#endedWithGrant(row)) publishRemoval(this.#core, row.id, expired)
+    this.#formerEnds = this.#formerEnds.filter(({ at }) => at > now - keptMs)
+  }
+
+  #endedWithGrant(row: ConnectTokenRow): boolean {
+    return this.#formerEnds.some(({ grantId, at }) => grantId === row.grant_id && at === row.expires_at)
   }
 
   async #grantFor(login: Login, ask: ConnectTokenAsk): Promise<{ grant: TokenGrant; rule: TokenRule }> {

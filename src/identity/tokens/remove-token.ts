@@ -6,15 +6,25 @@ type RemoveDeps = Pick<Core, 'removals' | 'changes' | 'clock' | 'logger'> & { re
 
 const touchEveryMs = 60_000
 
+interface Why {
+  readonly reason: EndReason
+  readonly text: string
+}
+
+/** Ends what the token opened. */
+export function publishRemoval({ changes, clock }: Pick<RemoveDeps, 'changes' | 'clock'>, id: string, why: Why): void {
+  changes.publish({ what: 'token', id, ...why, decidedAt: clock.now() })
+}
+
 /** Removes a token: in memory and in every open session first, then from the store. Audited by the caller. */
 export async function removeToken(
   deps: RemoveDeps,
   table: 'api_tokens' | 'connect_tokens',
   row: { readonly id: string; readonly expires_at: number },
-  why: { readonly reason: EndReason; readonly text: string },
+  why: Why,
 ): Promise<void> {
   deps.removals.remove(row.id, row.expires_at)
-  deps.changes.publish({ what: 'token', id: row.id, ...why, decidedAt: deps.clock.now() })
+  publishRemoval(deps, row.id, why)
   await eraseToken(deps, table, row)
 }
 

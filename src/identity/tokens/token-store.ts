@@ -64,18 +64,16 @@ export function createTokenStore(db: Db, keyring: Macs) {
     issuedBy: async (id: string) => (await connect().where('issued_by', '=', id).execute()).filter(genuineConnect),
     expiredApiTokens: (now: number) => api().where('expires_at', '<=', now).limit(mostAtOnce).execute(),
     expiredConnectTokens: (now: number) => connect().where('expires_at', '<=', now).limit(mostAtOnce).execute(),
-    insertApiToken: async (row: Unsigned<'api_tokens'>) => {
-      await db
+    insertionOfApi: (row: Unsigned<'api_tokens'>) =>
+      db
         .insertInto('api_tokens')
         .values(signRow(keyring, 'api_tokens', row))
-        .execute()
-    },
-    insertConnectToken: async (row: Unsigned<'connect_tokens'>) => {
-      await db
+        .compile(),
+    insertionOfConnect: (row: Unsigned<'connect_tokens'>) =>
+      db
         .insertInto('connect_tokens')
         .values(signRow(keyring, 'connect_tokens', row))
-        .execute()
-    },
+        .compile(),
     used: async (table: 'api_tokens' | 'connect_tokens', id: string, at: number, from: string) => {
       const use = { last_used_at: at, last_used_from: from.slice(0, 64) }
       await db.updateTable(table).set(use).where('id', '=', id).execute()

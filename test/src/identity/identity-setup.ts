@@ -6,16 +6,18 @@ import type { Test } from 'tap'
 import { BrokerError, type ClientOrigin } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import type { Grant } from '../../../src/access/grants/grant.ts'
-import type { AuditEvent, AuditLog, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
+import type { AuditEvent, AuditRecord, AuditType } from '../../../src/audit/audit.ts'
 import type { StepUp } from '../../../src/identity/admission.ts'
 import { createIdentity } from '../../../src/identity/create-identity.ts'
 import type { IdentityDeps } from '../../../src/identity/identity-deps.ts'
 import type { LoginVia, Vouched } from '../../../src/identity/logins/logins.ts'
 import { type Change, createChanges } from '../../../src/store/changes.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
+import type { StorePlace } from '../../../src/store/place.ts'
 import { type Db, openStore } from '../../../src/store/store.ts'
 import type { Logger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { runBeside } from '../audit/run-beside.ts'
 
 export const startedAt = Date.UTC(2026, 0, 5, 9)
 export const minute = 60_000
@@ -58,48 +60,80 @@ export function from(address: string): ClientOrigin {
   return { address, port: 50_000, via: 'listener' }
 }
 
-/** An audit log in memory: what is told it keeps; `down` makes it refuse, and spool removals. */
-export function memoryAudit(now: () => number) {
+/** An audit log in memory: what is told it keeps; `down` makes it refuse, and spool removals. What comes beside an event is stored. */
+export function memoryAudit(now: () => number, db: Db) {
   const records: AuditRecord[] = []
   const spool: AuditEvent[] = []
   const state = { down: false, records, spool }
-  const keep = (event: AuditEvent): AuditRecord => {
-    const record = { ...event, seq: records.length + 1, at: now(), hash: '' }
-    records.push(record)
-    return record
+  type Log = IdentityDeps['audit']
+  /** @param kept what this daemon appended is added to it @param catchUp what its feed does */
+  const logOf = (kept: Set<AuditRecord>, catchUp: () => Promise<void>): Log => {
+    const keep = (event: AuditEvent): AuditRecord => {
+      const record = { ...event, seq: records.length + 1, at: now(), hash: '' }
+      records.push(record)
+      kept.add(record)
+      return record
+    }
+    return {
+      append: async (event, beside) => {
+        if (state.down) throw new BrokerError('AUDIT_UNAVAILABLE')
+        await runBeside(db, beside)
+        return keep(event)
+      },
+      appendRemoval: async (event, beside) => {
+        const isRefused = await runBeside(db, beside).then(
+          () => false,
+          () => true,
+        )
+        if (state.down) spool.push(event)
+        else if (!isRefused) keep(event)
+        return state.down || !isRefused
+      },
+      spooled: () => spool,
+      search: async ({ types, since = 0 }) => ({
+        events: records.filter((one) => (!types || types.includes(one.type)) && one.at >= since).reverse(),
+        next: null,
+      }),
+      catchUp,
+    }
   }
-  const log: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> = {
-    append: async (event) => {
-      if (state.down) throw new BrokerError('AUDIT_UNAVAILABLE')
-      return keep(event)
-    },
-    appendRemoval: async (event) => {
-      if (state.down) spool.push(event)
-      else keep(event)
-      return true
-    },
-    spooled: () => spool,
-    search: async ({ types, since = 0 }) => ({
-      events: records.filter((one) => (!types || types.includes(one.type)) && one.at >= since).reverse(),
-      next: null,
-    }),
-  }
-  return Object.assign(state, { log })
+  return Object.assign(state, { logOf })
+}
+
+async function openShared(t: Test, place: StorePlace = { url: 'sqlite::memory:' }) {
+  const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
+  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
+  const db = await openStore(place)
+  t.teardown(() => db.destroy())
+  const time = { now: startedAt }
+  return { db, keyring: openKeyring(join(dir, 'keys')), time, audit: memoryAudit(() => time.now, db) }
 }
 
 /** Identity on a real store; `restart` builds it anew on what is left. */
 export async function startIdentity(
   t: Test,
-  more: { prober?: IdentityDeps['prober']; wrapDb?: (db: Db) => Db; logger?: Logger } = {},
+  more: {
+    prober?: IdentityDeps['prober']
+    wrapDb?: (db: Db) => Db
+    logger?: Logger
+    place?: StorePlace
+    /** A second daemon on the store and the log of this one. */
+    beside?: Awaited<ReturnType<typeof openShared>>
+  } = {},
 ) {
-  const dir = mkdtempSync(join(tmpdir(), 'sallyport-identity-'))
-  t.teardown(() => rmSync(dir, { recursive: true, force: true }))
-  const db = await openStore({ url: 'sqlite::memory:' })
-  t.teardown(() => db.destroy())
-  const keyring = openKeyring(join(dir, 'keys'))
-  const time = { now: startedAt }
+  const { db, keyring, time, audit } = more.beside ?? (await openShared(t, more.place))
   const clock = { now: () => time.now }
-  const audit = memoryAudit(clock.now)
+  const kept = new Set<AuditRecord>()
+  let told = audit.records.length
+  /** As the feed does: every event once, in order. */
+  const catchUp = async () => {
+    for (let next = audit.records[told]; next; next = audit.records[told]) {
+      told++
+      setup.identity.apply(next, kept.has(next) ? 'here' : 'elsewhere')
+    }
+    await setup.identity.idle()
+  }
+  const log = audit.logOf(kept, catchUp)
   const metrics = createMetrics()
   const changed: Change[] = []
   let publish = (_change: Change): void => {}
@@ -111,7 +145,7 @@ export async function startIdentity(
     return await createIdentity({
       db: more.wrapDb?.(db) ?? db,
       keyring,
-      audit: audit.log,
+      audit: log,
       clock,
       logger: more.logger ?? pino({ level: 'silent' }),
       metrics,
@@ -146,8 +180,10 @@ export async function startIdentity(
     grants,
     time,
     restart: async () => {
+      told = audit.records.length
       setup.identity = await build()
     },
+    catchUp,
     begin: (name: string, via: LoginVia = 'cli', claims: Parameters<typeof vouched>[1] = {}) =>
       setup.identity.logins.begin(vouched(name, { groups: groupsOf[name] ?? [], ...claims }), via, {
         address: '192.0.2.7',

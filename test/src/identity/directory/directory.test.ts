@@ -17,7 +17,7 @@ t.test('groups are those of the newest sign-in; what is lost is lost first, and 
     { what: 'directory', id },
   ])
   t.match(setup.events('principal.changed'), [
-    { fields: { principal: id, groups_added: [], groups_removed: ['b', 'c'], version: 2 } },
+    { fields: { principal: id, groups_added: [], groups_removed: ['b', 'c'], version: 3 } },
     { fields: { principal: id, groups_added: ['z'], groups_removed: [] } },
   ])
 })

@@ -80,13 +80,14 @@ t.test('unlocking is audited first and brings nothing back, even what somebody p
   await t.rejects(setup.identity.unlock(dave, id, ''), { code: 'INVALID_INPUT' })
 })
 
-t.test('a lock holds although audit log and store are down, and is stored by the next sweep', async (t) => {
+t.test('a lock holds although audit log and store are down, and is stored by the next upkeep', async (t) => {
   let isDown = false
   const setup = await startIdentity(t, {
     wrapDb: (db) =>
       new Proxy(db, {
         get: (target, name) => {
-          if (isDown && (name === 'insertInto' || name === 'deleteFrom')) throw new Error('disk I/O error')
+          if (isDown && (name === 'insertInto' || name === 'updateTable' || name === 'deleteFrom'))
+            throw new Error('disk I/O error')
           const member: unknown = Reflect.get(target, name)
           return typeof member === 'function' ? member.bind(target) : member
         },
@@ -104,7 +105,7 @@ t.test('a lock holds although audit log and store are down, and is stored by the
   await setup.restart()
   t.equal((await setup.identity.principal(id))?.lockedAt, startedAt, 'the spool tells the next daemon')
   isDown = false
-  await setup.identity.sweep()
+  await setup.identity.tidy()
   t.match(await setup.db.selectFrom('principals').select('locked_at').where('id', '=', id).execute(), [
     { locked_at: startedAt },
   ])

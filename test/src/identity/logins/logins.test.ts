@@ -138,12 +138,12 @@ t.test('a provider whose clock is ahead makes no login younger', async (t) => {
   t.equal(login.acr, 'mfa')
 })
 
-t.test('failed sign-ins are counted, and summed up in one event per sweep', async (t) => {
+t.test('failed sign-ins are counted, and summed up in one event per upkeep', async (t) => {
   const setup = await startIdentity(t)
   for (let i = 0; i < 40; i++) setup.identity.logins.failed(i < 30 ? 'state mismatch' : `odd ${i}`, '198.51.100.1')
   setup.identity.logins.failed('state mismatch', '198.51.100.2')
-  await setup.identity.sweep()
-  await setup.identity.sweep()
+  await setup.identity.tidy()
+  await setup.identity.tidy()
   t.equal(setup.events('login.failed').length, 1)
   const [event] = setup.events('login.failed')
   t.match(event, { fields: { why_state_mismatch: 31, addresses: 2 }, text: { addresses: /^198\.51\.100\.1 \(40\)/ } })
