@@ -23,7 +23,7 @@ type DirectoryDeps = Pick<IdentityDeps, 'db' | 'keyring' | 'audit' | 'clock' | '
 }
 
 /** `decidedAt`: now, unless it was decided elsewhere. */
-type Cut = { readonly reason: EndReason; readonly text: string } & (
+type RemovalCause = { readonly reason: EndReason; readonly text: string } & (
   | object
   | { readonly decidedAt: number; readonly from: 'elsewhere' }
 )
@@ -185,7 +185,7 @@ export class Directory {
   }
 
   /** Ends the sessions of a principal, then those of the service accounts it owns. */
-  async cut(id: string, how: Cut): Promise<void> {
+  async cut(id: string, how: RemovalCause): Promise<void> {
     const { changes, clock } = this.#deps
     const { text, ...rest } = { decidedAt: clock.now(), ...how }
     changes.publish({ what: 'principal', id, text, ...rest })
