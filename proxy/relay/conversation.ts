@@ -17,8 +17,8 @@ export interface Reader {
 export interface Conversation {
   readonly up: Reader
   readonly down: Reader
-  /** Called before the chunk of either side is scanned. */
-  tick(): void
+  /** Called before the chunk of either side is scanned. @param now by `performance.now()` */
+  tick(now: number): void
   /** Requests that wait for their answer. */
   readonly waiting: number
   /** When an answer came last, by `performance.now()`. */

@@ -29,6 +29,7 @@ export class FairShares {
     if (this.#since === undefined) {
       this.#since = this.#now()
       setImmediate(this.#onTurn)
+      return false // none waits then
     }
     if (this.#waiting.length === 0 && this.#now() - this.#since < sliceMs) return false
     this.#waiting.push(goOn)

@@ -135,7 +135,7 @@ export class Relay {
       return
     }
     this.#lastActive = performance.now()
-    this.#conversation.tick()
+    this.#conversation.tick(this.#lastActive)
     const before = this.#conversation.waiting
     try {
       this.#up.scan(chunk)
@@ -176,7 +176,7 @@ export class Relay {
 
   readonly #onUpstreamData = (chunk: Buffer): void => {
     if (this.#isOver) return
-    this.#conversation.tick()
+    this.#conversation.tick(performance.now())
     let go: number
     try {
       go = this.#down.scan(chunk)

@@ -32,7 +32,7 @@ export class RecordingBuffers {
   /** @param bytes accepted, or (negative) written */
   count(bytes: number): void {
     this.#lag += bytes
-    this.#metrics.recordingLagBytes.set(this.#lag)
+    if (this.#lag === 0) this.#tell()
   }
 
   /** Flushes this one with the others that wait, 50 ms from the first at the latest. */
@@ -46,5 +46,10 @@ export class RecordingBuffers {
     const waiting = this.#waiting
     this.#waiting = []
     for (const recording of waiting) recording.flush()
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#metrics.recordingLagBytes.set(this.#lag)
   }
 }

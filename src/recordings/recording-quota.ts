@@ -14,6 +14,7 @@ export interface QuotaOptions {
 }
 
 const freshMs = 500
+const dayMs = 86_400_000
 const recheckMs = 2000
 
 /** Limits recordings: per principal and day, and by the disk space reserved for the audit log. */
@@ -21,6 +22,9 @@ export class RecordingQuota {
   readonly #options: QuotaOptions
   readonly #usage = new Map<string, number>()
   #day: string
+  /** Epoch milliseconds between which it is that day. */
+  #dayStart = 0
+  #dayEnd = 0
   /** Free bytes at the last check, less what was written since. */
   #free = 0
   #checkedAt = Number.NEGATIVE_INFINITY
@@ -72,7 +76,11 @@ export class RecordingQuota {
   }
 
   #rollOver(): void {
-    const today = dayOf(this.#options.clock.now())
+    const now = this.#options.clock.now()
+    if (now >= this.#dayStart && now < this.#dayEnd) return
+    this.#dayStart = now - (now % dayMs)
+    this.#dayEnd = this.#dayStart + dayMs
+    const today = dayOf(now)
     if (today === this.#day) return
     this.#day = today
     this.#usage.clear()

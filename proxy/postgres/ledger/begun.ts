@@ -25,6 +25,7 @@ export class Begun {
   write(since: number, write: (entry: string) => void): boolean {
     const last = this.#ledger.at(this.#ledger.size - 1)
     if (last === undefined || last === this.#last) return false
+    if ((this.#ledger.first as Pending).since > since) return true
     const parsing = new Map<string, Captured>()
     const binding = new Set<string>()
     for (let i = 0; i < this.#ledger.size; i += 1) {
