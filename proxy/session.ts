@@ -171,10 +171,11 @@ export interface Recorder {
   /**
    * Appends one entry.
    * @param entry one JSON object without a line break; its first member is `at`
+   * @param isPlain it is printable ASCII
    * @returns false when the engine must stop reading from both sides until {@link onDrain} fires
    * @throws BrokerError RECORDING_FAILED once the recording can no longer be written
    */
-  write(entry: string): boolean
+  write(entry: string, isPlain?: boolean): boolean
   /** Called each time the recorder has caught up after `write` returned false. */
   onDrain(listener: () => void): void
   /** Called before each flush, to add what is still running. @param listener returns whether the next flush is needed too */

@@ -23,6 +23,8 @@ export interface KnownSecrets {
 /** The part of a client's text that is kept. */
 export interface Captured {
   readonly text: string
+  /** The text was sent so, and stands so in JSON. */
+  readonly isPlain?: true
   /** Only when the text is not UTF-8, and nothing was redacted: its bytes. `text` has U+FFFD then. */
   readonly base64?: string
   /** Only when the text was truncated: its end, as `text` is its beginning. */

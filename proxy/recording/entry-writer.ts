@@ -36,7 +36,7 @@ export class EntryWriter {
   }
 
   /** As {@link Recorder.write}. */
-  write(entry: string): void {
-    if (!this.#recorder.write(entry)) this.#isFull = true
+  write(entry: string, isPlain = false): void {
+    if (!this.#recorder.write(entry, isPlain)) this.#isFull = true
   }
 }

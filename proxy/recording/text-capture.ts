@@ -29,7 +29,15 @@ export class TextCapture {
     return { backslashes: 'unknown' }
   }
 
+  /** As {@link sql}, without a copy of the bytes. @returns undefined for a text that needs a closer look */
+  plain(bytes: Buffer, start: number, end: number): Captured | undefined {
+    if (!this.#dialect.isPlain(bytes, start, end)) return undefined
+    return { text: bytes.toString('latin1', start, end), isPlain: true }
+  }
+
   sql(sql: Buffer): Captured {
+    const plain = this.plain(sql, 0, sql.length)
+    if (plain) return plain
     const text = sql.toString('utf8')
     if (!this.#dialect.mayHoldSecret.test(text))
       return isUtf8(sql) ? { text } : { text, base64: sql.toString('base64') }

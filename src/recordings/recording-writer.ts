@@ -57,6 +57,9 @@ export class RecordingWriter implements SessionRecorder {
   /** Where entries must end in the buffer; 0 without one. */
   #room = 0
   #inBuffer = 0
+  /** Plain entries after those in the buffer, each with its line feed: one copy of many is cheaper than many copies. */
+  #plain = ''
+  #plainEntries = 0
   /** Known to the shared timer, which has not come yet; it came while a batch was being written. */
   #isWaiting = false
   #isDue = false
@@ -110,12 +113,25 @@ export class RecordingWriter implements SessionRecorder {
     this.#reserved -= bytes
   }
 
-  write(entry: string): boolean {
+  write(entry: string, isPlain = false): boolean {
     if (this.#closed !== undefined) throw this.#closed
+    const length = isPlain ? this.#addPlain(entry) : this.#add(entry)
+    this.#inBuffer++
+    this.#unwritten += length
+    this.#accepted += length
+    this.#flushSoon()
+    if (this.#unwritten < this.#options.highWater) return true
+    this.#isPaused = true
+    return false
+  }
+
+  /** @returns how many bytes it takes */
+  #add(entry: string): number {
     if (!isOneEntry(entry)) {
-      this.#break(new Error('an engine recorded an entry with a line break, or one that looks like a chain line'))
+      this.#break(forged())
       throw this.#closed
     }
+    this.#copyPlain()
     const most = entry.length * mostPerUnit + 1
     const buffer =
       this.#buffer !== undefined && this.#used + most <= this.#room
@@ -124,15 +140,27 @@ export class RecordingWriter implements SessionRecorder {
     const from = this.#used
     const end = from + buffer.write(entry, from)
     buffer[end] = lineFeed
-    const length = end + 1 - from
     this.#used = end + 1
-    this.#inBuffer++
-    this.#unwritten += length
-    this.#accepted += length
-    this.#flushSoon()
-    if (this.#unwritten < this.#options.highWater) return true
-    this.#isPaused = true
-    return false
+    return end + 1 - from
+  }
+
+  #addPlain(entry: string): number {
+    const length = entry.length + 1
+    if (this.#buffer === undefined || this.#used + this.#plain.length + length > this.#room) this.#makeRoom(length)
+    this.#plain += `${entry}\n`
+    this.#plainEntries++
+    return length
+  }
+
+  #copyPlain(): void {
+    const buffer = this.#buffer
+    if (this.#plain === '' || buffer === undefined) return
+    const [from, text, count] = [this.#used, this.#plain, this.#plainEntries]
+    this.#plain = ''
+    this.#plainEntries = 0
+    this.#used += buffer.write(text, from)
+    const isAscii = this.#used === from + text.length
+    if (!isAscii || !areEntries(buffer, from, this.#used, count)) this.#break(forged())
   }
 
   #flushSoon(): void {
@@ -200,6 +228,7 @@ export class RecordingWriter implements SessionRecorder {
   #closeBatch(): void {
     const buffer = this.#buffer
     if (buffer === undefined) return
+    this.#copyPlain()
     const [used, count] = [this.#used, this.#inBuffer]
     this.#buffer = undefined
     this.#used = 0
@@ -324,4 +353,24 @@ export class RecordingWriter implements SessionRecorder {
 /** One line, and none that could pass for a chain line: an engine's mistake must not let a client forge one. */
 function isOneEntry(entry: string): boolean {
   return entry.startsWith(entryStart) && !entry.includes('\n')
+}
+
+/** The same, of so many lines. */
+function areEntries(bytes: Buffer, from: number, end: number, count: number): boolean {
+  let at = from
+  for (let i = 0; i < count; i += 1) {
+    if (!startsEntry(bytes, at)) return false
+    at = bytes.indexOf(lineFeed, at) + 1
+    if (at === 0) return false
+  }
+  return at === end
+}
+
+function startsEntry(bytes: Buffer, from: number): boolean {
+  for (let i = 0; i < entryStart.length; i += 1) if (bytes[from + i] !== entryStart.charCodeAt(i)) return false
+  return true
+}
+
+function forged(): Error {
+  return new Error('an engine recorded an entry with a line break, or one that looks like a chain line')
 }

@@ -24,11 +24,28 @@ export const collected: ReadonlySet<number> = new Set([
   parameterStatus,
 ])
 
-/** What settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
-export const answeredBy: Readonly<Partial<Record<ClientRequest['kind'], readonly number[]>>> = {
-  parse: [code('1')],
-  bind: [code('2')],
-  close: [code('3')],
-  describe: [code('T'), code('n')],
-  execute: [emptyQuery, portalSuspended],
+const parseComplete = code('1')
+const bindComplete = code('2')
+const closeComplete = code('3')
+const rowDescription = code('T')
+const noData = code('n')
+
+/** Whether a message settles a request, where it isn't CommandComplete, ReadyForQuery or an error. */
+export function answers(type: number, kind: ClientRequest['kind']): boolean {
+  switch (type) {
+    case parseComplete:
+      return kind === 'parse'
+    case bindComplete:
+      return kind === 'bind'
+    case closeComplete:
+      return kind === 'close'
+    case rowDescription:
+    case noData:
+      return kind === 'describe'
+    case emptyQuery:
+    case portalSuspended:
+      return kind === 'execute'
+    default:
+      return false
+  }
 }

@@ -6,7 +6,7 @@ import { BodyReader } from '../../wire/postgres/body-reader.ts'
 import { decodeParameterDescription } from '../../wire/postgres/decode.ts'
 import { backendSizes, Framer, type FrameSink, frontendSizes } from '../../wire/postgres/framer.ts'
 import {
-  answeredBy,
+  answers,
   code,
   collected,
   commandComplete,
@@ -31,10 +31,10 @@ import { readQuickly } from './quick-read.ts'
 import { Room } from './room.ts'
 import { errorOf, isFatal, longestError, readError, tooManyRows } from './server-error.ts'
 import type { SessionCapture } from './session-capture.ts'
-import { type Incomplete, toEntryText } from './statement-record.ts'
+import { type Incomplete, toEntry } from './statement-record.ts'
+import { readTag } from './tags.ts'
 import { Unrun } from './unrun.ts'
 
-const mostTags = 100
 const stop = -1
 
 export interface LedgerParts extends ConversationParts {
@@ -57,7 +57,7 @@ export class Ledger implements Conversation {
   readonly #room = new Room(this.#names)
   readonly #unrun = new Unrun(this.#names, (entry) => this.#write(entry))
   readonly #begun = new Begun(this.#ledger, this.#names)
-  /** When the current chunk arrived: all of its messages share this time. */
+  /** When the current chunk arrived: all of its messages share this time. By the clock once it is asked for; 0 until then. */
   #at = 0
   #since = 0
   #settledAt = 0
@@ -84,9 +84,9 @@ export class Ledger implements Conversation {
   }
 
   /** To be called before the chunk of either side is scanned. */
-  tick(): void {
-    this.#at = this.#parts.now()
-    this.#since = performance.now()
+  tick(now = performance.now()): void {
+    this.#at = 0
+    this.#since = now
   }
 
   /** Requests without an answer yet. */
@@ -174,6 +174,7 @@ export class Ledger implements Conversation {
 
   #pendingOf(request: ClientRequest): Pending {
     if (this.#ledger.size === 0) this.#room.reset()
+    if (this.#at === 0) this.#at = this.#parts.now()
     return new Pending(request, this.#at, this.#since, this.#room.of(request))
   }
 
@@ -240,7 +241,8 @@ export class Ledger implements Conversation {
 
   #answered(type: number, bytes: Buffer, start: number, end: number): void {
     const first = this.#ledger.first
-    if (type === commandComplete) this.#completed(first, new BodyReader(bytes, start, end).text())
+    if (type === commandComplete)
+      this.#completed(first, readTag(bytes, start, end) ?? new BodyReader(bytes, start, end).text())
     else if (type === readyForQuery) this.#ready(first, bytes[start] as number)
     else if (type === errorResponse) this.#failed(first, bytes.subarray(start, end))
     else if (type === parameterDescription) this.#typed(first, bytes.subarray(start, end))
@@ -250,7 +252,7 @@ export class Ledger implements Conversation {
   }
 
   #otherAnswer(first: Pending, type: number): void {
-    if (answeredBy[first.request.kind]?.includes(type)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
+    if (answers(type, first.kind)) this.#settle(type === portalSuspended ? 'suspended' : undefined)
     else if (type === emptyQuery || type === functionResult) first.isAnswered = true
   }
 
@@ -261,14 +263,14 @@ export class Ledger implements Conversation {
   }
 
   #completed(first: Pending | undefined, tag: string): void {
-    if (first?.request.kind !== 'execute') this.#change(first, tag)
+    if (first?.kind !== 'execute') this.#change(first, tag)
     if (!first) return
     first.completed += 1
     this.#copies.end(first, true)
     first.isAnswered = true
     first.rowsOfStatement = 0
-    if (first.tags.length < mostTags) first.tags.push(tag)
-    if (first.request.kind !== 'execute') return
+    first.addTag(tag)
+    if (first.kind !== 'execute') return
     this.#settle()
     this.#change(first, tag)
   }
@@ -297,7 +299,7 @@ export class Ledger implements Conversation {
     if (!first) return
     first.error ??= error
     first.isAnswered = true
-    const { kind } = first.request
+    const { kind } = first
     const isLater = kind === 'query' || kind === 'function-call' || kind === 'sync' // its ReadyForQuery settles it
     if (!isLater) this.#settle()
     this.#change(first)
@@ -311,7 +313,7 @@ export class Ledger implements Conversation {
   #skip(isUnsure: boolean): void {
     this.#isSkipping = true
     for (let next = this.#ledger.first; next; next = this.#ledger.first) {
-      if (next.request.kind === 'sync') {
+      if (next.kind === 'sync') {
         this.#isSkipping = false
         return
       }
@@ -324,7 +326,7 @@ export class Ledger implements Conversation {
 
   /** Records what a skipped group would have run: the Bind before an Execute says more than the Execute. */
   #recordSkipped(pending: Pending): void {
-    const { kind } = pending.request
+    const { kind } = pending
     if (kind !== 'execute' && kind !== 'describe' && kind !== 'close') this.#record(pending, 'skipped')
   }
 
@@ -334,7 +336,7 @@ export class Ledger implements Conversation {
     this.#unrun.write()
     this.#names.resume()
     if (status === code('I')) this.#names.endTransaction()
-    const kind = first?.request.kind
+    const kind = first?.kind
     if (kind === 'sync' || ((kind === 'query' || kind === 'function-call') && first?.isAnswered)) this.#settle()
   }
 
@@ -342,12 +344,12 @@ export class Ledger implements Conversation {
     const pending = this.#ledger.shift()
     if (!pending) return
     this.#parts.entries.release(pending.room)
-    const { request, error } = pending
+    const { request, kind, error } = pending
     if (request.kind === 'execute') this.#fetched(request.portal, pending.rows)
-    else if (request.kind === 'bind' || request.kind === 'close') this.#unrun.writeBound()
-    else if (request.kind === 'query') this.#names.queried()
-    const isRemembered = error !== undefined || this.#accept(request)
-    const isStatement = request.kind === 'query' || request.kind === 'execute' || request.kind === 'function-call'
+    else if (kind === 'bind' || kind === 'close') this.#unrun.writeBound()
+    else if (kind === 'query') this.#names.queried()
+    const isRemembered = error !== undefined || kind === 'query' || kind === 'sync' || this.#accept(request)
+    const isStatement = kind === 'query' || kind === 'execute' || kind === 'function-call'
     if (isStatement || error || !isRemembered) this.#record(pending, incomplete)
     else this.#settledWithoutEntry(pending, incomplete)
   }
@@ -382,10 +384,10 @@ export class Ledger implements Conversation {
         : (this.#since - Math.max(pending.since, this.#doneAt)) / 1000
     this.#settledAt = this.#since
     this.#doneAt = this.#since
-    const text = toEntryText(pending, this.#names, seconds, incomplete)
+    const entry = toEntry(pending, this.#names, seconds, incomplete)
     if (pending.request.kind === 'parse') this.#names.refused(pending.request, pending.error, incomplete)
-    if (text === undefined) return
-    this.#parts.entries.write(text)
+    if (!entry) return
+    this.#parts.entries.write(entry.text, entry.isPlain)
     if (incomplete !== 'skipped' && incomplete !== 'unsent') this.#parts.onStatement(seconds)
   }
 }

@@ -10,7 +10,7 @@ export interface Statement {
   /** Types of its parameters: those the client named, then those the server described. */
   oids: readonly number[]
   /** Name and text as members of an entry, once one was written. */
-  members?: string
+  members?: { readonly text: string; readonly isPlain: boolean }
   /** When it was parsed, in the order of Parses and Binds; of named ones. */
   number?: number
 }
@@ -51,8 +51,11 @@ const defaultLimits: NameLimits = { names: 20_000, size: 8 * 1024 * 1024 }
  */
 export class Names {
   readonly #limits: NameLimits
+  /** Named ones; the unnamed are beside them, since most drivers use no other. */
   readonly #statements = new Map<string, Statement>()
   readonly #portals = new Map<string, Portal>()
+  #unnamedStatement: Statement | undefined
+  #unnamedPortal: Portal | undefined
   /** Parsed since the last Sync in vain; what the server skips after that is about them. */
   readonly #refused = new Map<string, Statement>()
   #sqlSize = 0
@@ -72,17 +75,22 @@ export class Names {
     const { name, sql } = statement
     this.closeStatement(name)
     const size = sizeOf(sql)
-    const isTooMuch = this.#statements.size >= this.#limits.names || this.#sqlSize + size > this.#limits.size
-    if (name !== '' && isTooMuch) return false
+    if (name === '') this.#unnamedStatement = statement
+    else {
+      const count = this.#statements.size + (this.#unnamedStatement ? 1 : 0)
+      if (count >= this.#limits.names || this.#sqlSize + size > this.#limits.size) return false
+      this.#statements.set(name, statement)
+      statement.number = this.#next()
+    }
     this.#sqlSize += size
-    this.#statements.set(name, statement)
-    if (name !== '') statement.number = this.#next()
     return true
   }
 
   statement(name: string): Statement | undefined {
-    const statement = this.#refused.get(name) ?? this.#statements.get(name)
-    if (!statement || name === '') return statement // SQL has no way to the unnamed one
+    const refused = this.#refused.size === 0 ? undefined : this.#refused.get(name)
+    if (name === '') return refused ?? this.#unnamedStatement // SQL has no way to it
+    const statement = refused ?? this.#statements.get(name)
+    if (!statement) return undefined
     const isSure = !this.#isAlwaysInDoubt && (statement.number ?? this.#count) >= this.#sureFrom
     return isSure ? statement : unknown(statement)
   }
@@ -103,40 +111,46 @@ export class Names {
 
   /** The server does not skip any more. */
   resume(): void {
-    this.#refused.clear()
+    if (this.#refused.size > 0) this.#refused.clear() // an empty Map takes as long
   }
 
   /** @returns as of {@link parse} */
   bind(name: string, portal: Portal): boolean {
     this.closePortal(name)
-    const isTooMuch = this.#portals.size >= this.#limits.names || this.#valuesSize + portal.bytes > this.#limits.size
-    if (name !== '' && isTooMuch) return false
+    if (name === '') this.#unnamedPortal = portal
+    else {
+      const count = this.#portals.size + (this.#unnamedPortal ? 1 : 0)
+      if (count >= this.#limits.names || this.#valuesSize + portal.bytes > this.#limits.size) return false
+      this.#portals.set(name, portal)
+      portal.number = this.#next()
+    }
     this.#valuesSize += portal.bytes
-    this.#portals.set(name, portal)
-    if (name !== '') portal.number = this.#next()
     return true
   }
 
   portal(name: string): Portal | undefined {
+    if (name === '') return this.#unnamedPortal
     const portal = this.#portals.get(name)
-    if (!portal || name === '' || (portal.number ?? 0) >= this.#portalsSureFrom) return portal
+    if (!portal || (portal.number ?? 0) >= this.#portalsSureFrom) return portal
     portal.statement = portal.statement && unknown(portal.statement)
     portal.values = []
     return portal
   }
 
   closeStatement(name: string): void {
-    const old = this.#statements.get(name)
+    const old = name === '' ? this.#unnamedStatement : this.#statements.get(name)
     if (!old) return
     this.#sqlSize -= sizeOf(old.sql)
-    this.#statements.delete(name)
+    if (name === '') this.#unnamedStatement = undefined
+    else this.#statements.delete(name)
   }
 
   closePortal(name: string): void {
-    const old = this.#portals.get(name)
+    const old = name === '' ? this.#unnamedPortal : this.#portals.get(name)
     if (!old) return
     this.#valuesSize -= old.bytes
-    this.#portals.delete(name)
+    if (name === '') this.#unnamedPortal = undefined
+    else this.#portals.delete(name)
   }
 
   /** What it did to names that a statement of this request has completed, or (without a tag) failed. */
@@ -174,6 +188,7 @@ export class Names {
       case 'all-dropped':
         this.#statements.clear()
         this.#sqlSize = 0
+        this.#unnamedStatement = undefined
         return
       case 'portals-in-doubt':
         this.#portalsSureFrom = this.#next()
@@ -192,9 +207,9 @@ export class Names {
 
   /** A transaction has ended, and with it its portals. */
   endTransaction(): void {
-    if (this.#portals.size === 0) return
-    this.#portals.clear()
+    this.#unnamedPortal = undefined
     this.#valuesSize = 0
+    if (this.#portals.size > 0) this.#portals.clear()
   }
 }
 

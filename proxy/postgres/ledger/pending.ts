@@ -32,9 +32,15 @@ export type ClientRequest =
     }
   | { readonly kind: 'sync' }
 
+const none: readonly never[] = []
+/** Kept of one request. */
+const mostTags = 100
+
 /** A client message that waits for its answer, with what has arrived of it (PostgreSQL documentation, "Message Flow"). */
 export class Pending {
   readonly request: ClientRequest
+  /** Of the request. Requests have many shapes, so reading it there takes longer. */
+  readonly kind: ClientRequest['kind']
   /** When it was forwarded, epoch milliseconds. */
   readonly at: number
   /** The same, by the monotonic clock. */
@@ -48,7 +54,7 @@ export class Pending {
   rowsOfStatement = 0
   /** An answer arrived that must precede the ReadyForQuery of a query or function call. */
   isAnswered = false
-  readonly tags: string[] = []
+  tags: readonly string[] = none
   /** Statements of a query that have completed; tags are kept of the first only. */
   completed = 0
   error: StatementError | undefined
@@ -57,51 +63,76 @@ export class Pending {
 
   constructor(request: ClientRequest, at: number, since: number, room: number) {
     this.request = request
+    this.kind = request.kind
     this.at = at
     this.since = since
     this.room = room
   }
+
+  addTag(tag: string): void {
+    if (this.tags.length === 0) this.tags = [tag]
+    else if (this.tags.length < mostTags) (this.tags as string[]).push(tag)
+  }
 }
 
-/** A FIFO queue that does not move its items on each shift. */
+const leastPlaces = 8
+
+/** A FIFO queue: a ring, so that neither a shift nor a push to an empty one moves or allocates. */
 export class Queue<T> {
-  #items: (T | undefined)[] = []
+  /** Their number is a power of two. */
+  #places: (T | undefined)[] = Array<undefined>(leastPlaces).fill(undefined)
   #head = 0
+  #size = 0
 
   get size(): number {
-    return this.#items.length - this.#head
+    return this.#size
   }
 
   get first(): T | undefined {
-    return this.#items[this.#head]
+    return this.#places[this.#head]
   }
 
   /** @param index from the first, 0 */
   at(index: number): T | undefined {
-    return this.#items[this.#head + index]
+    return index < this.#size ? this.#places[this.#placeOf(index)] : undefined
   }
 
   push(item: T): void {
-    this.#items.push(item)
+    if (this.#size === this.#places.length) this.#resize(this.#size * 2)
+    this.#places[this.#placeOf(this.#size)] = item
+    this.#size += 1
   }
 
   shift(): T | undefined {
-    if (this.#head >= this.#items.length) return undefined
-    const item = this.#items[this.#head]
-    this.#items[this.#head] = undefined
-    this.#head += 1
-    if (this.#head >= this.#items.length) {
-      this.#items.length = 0
-      this.#head = 0
-    } else if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head)
-      this.#head = 0
-    }
+    if (this.#size === 0) return undefined
+    const item = this.#places[this.#head]
+    this.#places[this.#head] = undefined
+    this.#head = this.#placeOf(1)
+    this.#size -= 1
+    if (this.#places.length > leastPlaces && this.#size < this.#places.length / 8) this.#resize(this.#places.length / 4)
     return item
   }
 
   /** Removes and returns all but the first. */
   takeRest(): T[] {
-    return this.#items.splice(this.#head + 1) as T[]
+    const rest: T[] = []
+    for (let i = 1; i < this.#size; i += 1) rest.push(this.at(i) as T)
+    const { first } = this
+    this.#places = Array<undefined>(leastPlaces).fill(undefined)
+    this.#head = 0
+    this.#size = Math.min(this.#size, 1)
+    this.#places[0] = first
+    return rest
+  }
+
+  #placeOf(index: number): number {
+    return (this.#head + index) & (this.#places.length - 1)
+  }
+
+  #resize(places: number): void {
+    const moved = Array<T | undefined>(Math.max(places, leastPlaces)).fill(undefined)
+    for (let i = 0; i < this.#size; i += 1) moved[i] = this.at(i)
+    this.#places = moved
+    this.#head = 0
   }
 }

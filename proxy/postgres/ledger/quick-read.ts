@@ -2,6 +2,7 @@ import type { TextCapture } from '../../recording/text-capture.ts'
 import { BoundValues } from './bound-values.ts'
 import type { ClientMessage } from './client-message.ts'
 
+const queryType = 81 // Q
 const bindType = 66 // B
 const describeType = 68 // D
 const executeType = 69 // E
@@ -17,8 +18,8 @@ const longestName = 64
 const longestValue = 256
 
 /**
- * Reads, in place and without a copy, the messages that a driver sends again and again: Sync, Execute and Describe of the unnamed
- * portal, a Bind of short ASCII texts to it.
+ * Reads, in place and without a copy, the messages that a driver sends again and again: a Query of plain text, Sync, Execute and
+ * Describe of the unnamed portal, a Bind of short ASCII texts to it.
  * @returns undefined for any other: the decoders of `proxy/wire` read it, or say what is wrong with it
  */
 export function readQuickly(
@@ -28,12 +29,20 @@ export function readQuickly(
   end: number,
   capture: TextCapture,
 ): ClientMessage | undefined {
+  if (type === queryType) return readQuery(bytes, start, end, capture)
   if (type === bindType) return readBind(bytes, start, end, capture)
   if (type === executeType) return end - start === 5 && bytes[start] === 0 ? executeUnnamed : undefined
   if (type === syncType) return end === start ? sync : undefined
   if (type === describeType)
     return end - start === 2 && bytes[start] === portalKind && bytes[start + 1] === 0 ? describeUnnamed : undefined
   return undefined
+}
+
+/** Layout: cstring sql. */
+function readQuery(bytes: Buffer, start: number, end: number, capture: TextCapture): ClientMessage | undefined {
+  if (end === start || bytes[end - 1] !== 0) return undefined
+  const sql = capture.plain(bytes, start, end - 1)
+  return sql && { kind: 'query', sql }
 }
 
 /** Layout: NUL, cstring statement, n × int16 format (0), m × value, r × int16 result format, each with its int16 count. */

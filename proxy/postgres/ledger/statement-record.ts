@@ -1,10 +1,10 @@
 import type { Captured, Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
 import type { RecordedValue } from './bound-values.ts'
-import type { Names, Statement } from './names.ts'
+import type { Names } from './names.ts'
 import type { ClientRequest, Pending, StatementError } from './pending.ts'
-import { isWhole } from './prepared-names.ts'
 import { shownError } from './shown-error.ts'
+import { type EntryText, shownName as shown, toUsualEntry } from './usual-entry.ts'
 
 /** How a statement ended without the server's answer. */
 export type Incomplete = 'skipped' | 'unfinished' | 'unsent' | 'suspended'
@@ -53,58 +53,18 @@ interface StatementEntry {
   readonly suspended?: true
 }
 
-/** @returns one line of JSON; undefined for what is not recorded: a Sync without an error */
-export function toEntryText(
+/** @returns undefined for what is not recorded: a Sync without an error */
+export function toEntry(
   pending: Pending,
   names: Names,
   seconds: number,
   incomplete?: Incomplete,
-): string | undefined {
-  if (incomplete === undefined && isUsual(pending)) {
-    const members = usualMembers(pending.request, names)
-    if (members !== undefined) return usualText(pending, members, seconds)
-  }
+): EntryText | undefined {
+  const usual = incomplete === undefined ? toUsualEntry(pending, names, seconds) : undefined
+  if (usual) return usual
   const described = describe(pending, names)
-  return described && JSON.stringify(toEntry(pending, described, seconds, names, incomplete))
-}
-
-/** Completed, with one result, at once. */
-function isUsual({ number, error, copyIn, copyOut, tags }: Pending): boolean {
-  return number === 0 && error === undefined && copyIn === undefined && copyOut === undefined && tags.length === 1
-}
-
-/**
- * What the usual entry says of its request; written out because that costs a third of what an object for JSON.stringify does.
- * @returns undefined: it says more than usual
- */
-function usualMembers(request: ClientRequest, names: Names): string | undefined {
-  if (request.kind === 'query')
-    return isAsSent(request.sql) ? `query","sql":${JSON.stringify(request.sql.text)}` : undefined
-  if (request.kind !== 'execute' || request.portal !== '') return undefined
-  const portal = names.portal('')
-  const statement = portal?.statement
-  if (!portal || portal.cut || !statement || !isAsSent(statement.sql)) return undefined
-  const of = statement.members ?? membersOf(statement)
-  return `execute",${of}${portal.values.length > 0 ? `,"values":${JSON.stringify(portal.values)}` : ''}`
-}
-
-const longestKept = 4096
-
-function membersOf(statement: Statement): string {
-  const { name, sql } = statement
-  const named = name === '' ? '' : `"statement":${JSON.stringify(shown(name))},`
-  const members = `${named}"sql":${JSON.stringify(sql.text)}`
-  if (members.length <= longestKept) statement.members = members
-  return members
-}
-
-function isAsSent(sql: Captured): boolean {
-  return isWhole(sql) && sql.hmac === undefined
-}
-
-function usualText({ at, rows, tags }: Pending, members: string, seconds: number): string {
-  const ms = Math.round(seconds * 1e6) / 1e3
-  return `{"at":${at},"type":"${members},"ms":${ms},"rows":${rows},"tags":[${JSON.stringify(tags[0])}]}`
+  if (!described) return undefined
+  return { text: JSON.stringify(membersOf(pending, described, seconds, names, incomplete)), isPlain: false }
 }
 
 /** One line of JSON for a request that still runs. */
@@ -117,13 +77,13 @@ export function toBegunText(pending: Pending, names: Names): string {
 export function toBoundText(pending: Pending, names: Names, incomplete?: Incomplete): string {
   const { request } = pending
   const portal = request.kind === 'bind' ? request.portal : ''
-  return JSON.stringify(toEntry(pending, { type: 'bind', ...portalOf(portal, names) }, 0, names, incomplete))
+  return JSON.stringify(membersOf(pending, { type: 'bind', ...portalOf(portal, names) }, 0, names, incomplete))
 }
 
 /** Members that are undefined are left out of the line. */
 type Described = { readonly [K in keyof Omit<StatementEntry, 'at' | 'ms' | 'rows'>]?: StatementEntry[K] | undefined }
 
-function toEntry(pending: Pending, described: Described, seconds: number, names: Names, incomplete?: Incomplete) {
+function membersOf(pending: Pending, described: Described, seconds: number, names: Names, incomplete?: Incomplete) {
   const { at, number, rows, tags, copyIn, copyOut } = pending
   return {
     at,
@@ -201,11 +161,4 @@ function calledOf({ oid, values, cut }: Extract<ClientRequest, { kind: 'function
     values: values.record(),
     valuesCut: cut,
   }
-}
-
-const longestName = 256
-
-function shown(name: string): string | undefined {
-  if (name === '') return undefined
-  return Buffer.from(name, 'latin1').toString('utf8').slice(0, longestName)
 }

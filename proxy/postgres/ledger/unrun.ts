@@ -1,6 +1,6 @@
 import type { Names } from './names.ts'
 import type { Pending } from './pending.ts'
-import { type Incomplete, toBoundText, toEntryText } from './statement-record.ts'
+import { type Incomplete, toBoundText, toEntry } from './statement-record.ts'
 
 interface Unrecorded {
   readonly pending: Pending
@@ -66,8 +66,8 @@ export class Unrun {
 
   #writeParsed(): void {
     for (const { pending, incomplete } of this.#parsed) {
-      const entry = toEntryText(pending, this.#names, 0, incomplete)
-      if (entry !== undefined) this.#write(entry)
+      const entry = toEntry(pending, this.#names, 0, incomplete)
+      if (entry) this.#write(entry.text)
     }
     this.#parsed.length = 0
   }

@@ -1,6 +1,7 @@
 import type { SecretFinder, Secrets, SqlDialect, SqlMode } from '../../recording/sql-dialect.ts'
 import { Uris } from './connection-strings.ts'
 import { Prepared, type SecretParameters } from './executions.ts'
+import { isPlain } from './plain-text.ts'
 import { SecretRules } from './secret-rules.ts'
 
 type Span = [number, number]
@@ -13,6 +14,7 @@ const mostParameters = 65_535
 /** PostgreSQL's SQL, with PL/pgSQL in its literals. */
 export const postgresDialect: SqlDialect = {
   mayHoldSecret: /passw|pwd|:\/\/|\boptions\b|\bexecute\b|\\[0-7xu+]|\buescape\b/i,
+  isPlain,
   findSecrets: ({ backslashes, secretParameters = () => undefined }: SqlMode) =>
     backslashes === 'unknown'
       ? new EitherWay(new Finder(false, secretParameters), new Finder(true, secretParameters))

@@ -6,8 +6,11 @@ import { Names, toPortal } from '../../../../proxy/postgres/ledger/names.ts'
 import { Pending } from '../../../../proxy/postgres/ledger/pending.ts'
 import { readQuickly } from '../../../../proxy/postgres/ledger/quick-read.ts'
 import { SessionCapture } from '../../../../proxy/postgres/ledger/session-capture.ts'
-import { toEntryText } from '../../../../proxy/postgres/ledger/statement-record.ts'
-import { bind, describe, execute, sync } from '../raw-client.ts'
+import { toEntry } from '../../../../proxy/postgres/ledger/statement-record.ts'
+import { readTag } from '../../../../proxy/postgres/ledger/tags.ts'
+import { postgresDialect } from '../../../../proxy/postgres/sql/find-secrets.ts'
+import { isPlain } from '../../../../proxy/postgres/sql/plain-text.ts'
+import { bind, describe, execute, query, sync } from '../raw-client.ts'
 
 const capture = new SessionCapture(Buffer.alloc(32))
 
@@ -90,6 +93,119 @@ t.test('Sync, Execute and Describe', async (t) => {
   }
 })
 
+const words = [
+  'select ',
+  ' from pgbench_accounts',
+  'WHERE aid = ',
+  '17',
+  'update',
+  'PaSSw',
+  'word',
+  'p',
+  'wd',
+  ':',
+  '//',
+]
+const others = [
+  'options',
+  'EXECUTE',
+  '\\',
+  'x41',
+  'uescape',
+  'u',
+  '"',
+  "'",
+  'ü',
+  'ſ',
+  '\n',
+  '\0',
+  '\x7f',
+  's',
+  'w',
+  'e',
+  'X',
+]
+const texts = fc
+  .array(fc.oneof(fc.constantFrom(...words, ...others), fc.string({ unit: 'binary', maxLength: 3 })), { maxLength: 8 })
+  .map((parts) => parts.join(''))
+
+t.test('a text that is plain is ASCII, needs no escape, and is none that may hold a secret', async (t) => {
+  let plain = 0
+  fc.assert(
+    fc.property(texts, (text) => {
+      const bytes = Buffer.from(`p${text}w`)
+      if (!isPlain(bytes, 1, bytes.length - 1)) return
+      plain += 1
+      t.equal(JSON.stringify(text), `"${text}"`)
+      t.match(text, /^[ -~]*$/)
+      t.notMatch(text, postgresDialect.mayHoldSecret)
+    }),
+    { numRuns: 5000 },
+  )
+  t.ok(plain > 200, `${plain} of 5000`)
+  for (const text of [
+    'password',
+    'PASSW',
+    'pwd',
+    'a://b',
+    'options',
+    'Execute',
+    'UESCAPE',
+    '\\x41',
+    '"a"',
+    'ü',
+    'a\nb',
+  ])
+    t.notOk(isPlain(Buffer.from(text), 0, Buffer.byteLength(text)), text)
+  const usual = 'SELECT abalance FROM pgbench_accounts WHERE aid = 17;'
+  t.ok(isPlain(Buffer.from(usual), 0, usual.length))
+})
+
+t.test('a Query that is read quickly is what the decoder says', async (t) => {
+  let quick = 0
+  const unmarked = (message: ClientMessage | undefined) =>
+    message?.kind === 'query' ? { ...message, sql: { ...message.sql, isPlain: true } } : message
+  fc.assert(
+    fc.property(texts, fc.nat(2), fc.nat(2), (text, shorter, longer) => {
+      const message = query(text.replaceAll('\0', ''))
+      const changed = Buffer.concat([
+        message.subarray(0, Math.max(5, message.length - shorter)),
+        Buffer.alloc(longer, 'a'),
+      ])
+      const read = readQuickly(changed[0] as number, changed, 5, changed.length, capture)
+      if (read === undefined) return
+      quick += 1
+      t.same(read, unmarked(readClientMessage(changed[0] as number, Buffer.from(changed.subarray(5)), capture)))
+    }),
+    { numRuns: 5000 },
+  )
+  t.ok(quick > 100, `${quick} of 5000`)
+  for (const body of [
+    Buffer.alloc(0),
+    Buffer.from('select 1'),
+    Buffer.from('select\0 1\0'),
+    Buffer.from('select 1\0\0'),
+  ])
+    t.equal(readQuickly(81, body, 0, body.length, capture), undefined, body.toString('latin1'))
+})
+
+t.test('a tag is what stands there, however many others were read before', async (t) => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 40 }), fc.nat(4), (text, number) => {
+      for (const tag of [`INSERT 0 ${number}`, `SELECT ${number}`, text.replaceAll('\0', '')]) {
+        const bytes = Buffer.from(`x${tag}\0`)
+        const isKept = /^[ -~]{1,32}$/.test(tag)
+        t.equal(readTag(bytes, 1, bytes.length), isKept ? tag : undefined)
+      }
+    }),
+    { numRuns: 1000 },
+  )
+  for (const body of ['', '\0', 'SELECT 1', 'SELECT\x001\0']) {
+    const bytes = Buffer.from(body)
+    t.equal(readTag(bytes, 0, bytes.length), undefined, body)
+  }
+})
+
 t.test('an entry that is written quickly is what JSON.stringify makes of it', async (t) => {
   const text = fc.string({ unit: 'binary', maxLength: 40 })
   let checked = 0
@@ -110,13 +226,15 @@ t.test('an entry that is written quickly is what JSON.stringify makes of it', as
         names.bind('', toPortal(bound, names.statement(name)))
         for (const request of [
           { kind: 'query', sql: { text: sql } },
+          { kind: 'query', sql: capture.sql(Buffer.from(sql)) },
           { kind: 'execute', portal: '' },
         ] as const) {
           const usual = new Pending(request, 1_764_000_000_000, 0, 0)
           Object.assign(usual, { rows, tags: [tag] })
-          const quick = toEntryText(usual, names, seconds)
-          const slow = toEntryText(usual, names, seconds, 'suspended')
-          t.equal(quick, slow?.replace(/,"suspended":true}$/, '}'))
+          const quick = toEntry(usual, names, seconds)
+          const slow = toEntry(usual, names, seconds, 'suspended')
+          t.equal(quick?.text, slow?.text.replace(/,"suspended":true}$/, '}'))
+          if (quick?.isPlain) t.match(quick.text, /^[ -~]+$/)
           checked += 1
         }
       },
