@@ -13,43 +13,59 @@ export type CanonicalValue =
  * @throws TypeError for a number that is not a safe integer, and for anything that JSON can't hold
  */
 export function canonicalJson(value: CanonicalValue): string {
-  demandCanonical(value)
-  return sortedJson(value)
+  return isSorted(value, demandCanonical) ? JSON.stringify(value) : writeSorted(value)
 }
 
 /** As {@link canonicalJson}, of any value that JSON can hold: `undefined` members are left out, fractions stay. */
 export function sortedJson(value: unknown): string {
-  return isSorted(value) ? JSON.stringify(value ?? null) : writeSorted(value)
+  return isSorted(value, accept) ? JSON.stringify(value ?? null) : writeSorted(value)
 }
 
-/** Whether its keys stand in their order already, as those of stored events do: then it is written in one go. */
-function isSorted(value: unknown): boolean {
-  if (value === null || typeof value !== 'object') return true
-  if (Array.isArray(value)) return value.every(isSorted)
-  let before: string | undefined
-  for (const [key, member] of Object.entries(value)) {
-    if ((before !== undefined && key < before) || !isSorted(member)) return false
-    before = key
+/**
+ * Whether its keys stand in their order already, as those of stored events do: then it is written in one go.
+ * @param check called with each value in it that is neither object nor array
+ */
+function isSorted(value: unknown, check: (value: unknown) => void): boolean {
+  if (value === null || typeof value !== 'object') {
+    check(value)
+    return true
   }
-  return true
+  let areSorted = true
+  if (Array.isArray(value)) {
+    for (const item of value) areSorted = isSorted(item, check) && areSorted
+    return areSorted
+  }
+  let before = ''
+  for (const key of Object.keys(value)) {
+    if (key < before) areSorted = false
+    before = key
+    areSorted = isSorted((value as Record<string, unknown>)[key], check) && areSorted
+  }
+  return areSorted
 }
 
 function writeSorted(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(writeSorted).join(',')}]`
   if (value === null || typeof value !== 'object') return JSON.stringify(value ?? null)
-  const members = Object.entries(value)
+  return sortedMembers(Object.entries(value))
+}
+
+/** As {@link sortedJson}, of an object's members: what the MACs of most rows are of. */
+export function sortedMembers(members: readonly [name: string, value: unknown][]): string {
+  const written = members
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`)
-  return `{${members.join(',')}}`
+  return `{${written.join(',')}}`
 }
 
+function accept(): void {}
+
 function demandCanonical(value: unknown): void {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) throw new TypeError(`canonical JSON holds whole numbers, got ${value}`)
-  } else if (typeof value !== 'object') throw new TypeError(`canonical JSON holds no ${typeof value}`)
-  else for (const member of Object.values(value)) demandCanonical(member)
+  } else if (value !== null && typeof value !== 'boolean' && typeof value !== 'string')
+    throw new TypeError(`canonical JSON holds no ${typeof value}`)
 }
 
 /** True for text that {@link canonicalJson} could have made. */
@@ -59,9 +75,4 @@ export function isCanonical(text: string): boolean {
   } catch {
     return false // not JSON, or numbers that are not whole
   }
-}
-
-/** As {@link sortedJson}, of an object's members: what the MACs of most rows are of. */
-export function sortedMembers(members: readonly [name: string, value: unknown][]): string {
-  return sortedJson(Object.fromEntries(members))
 }

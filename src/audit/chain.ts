@@ -121,7 +121,7 @@ function checkRow(row: ChainRow, before: Previous, problems: Problem[]): Previou
   }
   const seq = checkSeq(row, before, problems)
   const isNext = seq === before.seq + 1
-  const computed = eventHash({ ...row, seq })
+  const computed = eventHash(seq === row.seq ? row : { ...row, seq })
   if (isNext && row.prev_hash !== before.hash) {
     const isOnlyLink = eventHash({ ...row, seq, prev_hash: before.hash }) === row.hash
     const what = isOnlyLink ? 'its prev_hash was changed' : `its prev_hash does not match event ${before.seq}`

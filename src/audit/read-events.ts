@@ -8,11 +8,16 @@ export async function* readEvents(
   types: readonly AuditType[],
   since: number,
 ): AsyncGenerator<AuditRecord> {
-  let cursor: string | null = null
+  const read = (from: { cursor?: string }) => audit.search({ types, since, limit: pageSize, ...from })
+  let reading = read({})
+  let cursor: string | null
   do {
-    const from = cursor === null ? {} : { cursor }
-    const page: Awaited<ReturnType<AuditLog['search']>> = await audit.search({ types, since, limit: pageSize, ...from })
-    yield* page.events
+    const page = await reading
     cursor = page.next
+    if (cursor !== null) {
+      reading = read({ cursor }) // while the caller works on these
+      reading.catch(() => undefined) // thrown when it is awaited; the caller may be done before
+    }
+    yield* page.events
   } while (cursor !== null)
 }
