@@ -38,6 +38,7 @@ system_packages() {
   python3 -c 'import boto3' 2>/dev/null || /usr/bin/python3 -c 'import boto3' 2>/dev/null || wanted+=(python3-boto3)
   command -v openssl >/dev/null || wanted+=(openssl)
   command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || wanted+=(haproxy)
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || wanted+=(pgbouncer)
   [ "${#wanted[@]}" -eq 0 ] && return 0
   local sudo=
   [ "$(id -u)" -eq 0 ] || sudo=sudo

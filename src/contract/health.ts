@@ -5,6 +5,7 @@ const Alive = object({ status: oneOf(['ok']) })
 const Readiness = object({
   status: oneOf(['ready', 'unready']),
   problems: list(text(), 'Why it takes no new sessions'),
+  warnings: list(text(), 'What operators should see to, though it takes new sessions'),
 })
 
 /** What a daemon says about itself. */

@@ -24,7 +24,7 @@ export function allRoutes(
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
   const features = featureRoutes({
-    health: { unready: async () => unready(parts, life) },
+    health: { unready: async () => unready(parts, life), warnings: () => parts.daemons.warnings() },
     login: { ...parts, logins: identity.logins, publicUrl },
     identity: {
       identity,
@@ -66,9 +66,10 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
   })
 }
 
-function unready({ storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
+function unready({ daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
   return [
     ...(isStopping ? ['the daemon is draining'] : []),
     ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
+    ...daemons.problems(),
   ]
 }

@@ -116,8 +116,8 @@ export class Daemons {
 
   /** What operators should see to. */
   warnings(): string[] {
-    const names = this.#othersRules().map(({ name, id }) => `${name} (${id})`)
-    return names.length === 0 ? [] : [`the rules in force here are not those of ${names.join(', ')}: reload or restart`]
+    const ids = this.#othersRules().map(({ id }) => id)
+    return ids.length === 0 ? [] : [`the rules in force here are not those of ${ids.join(', ')}: reload or restart`]
   }
 
   /** Shows that this daemon lives, and sees who else does; called each second by its timer. */
@@ -229,7 +229,7 @@ export class Daemons {
     metrics.daemons.set({ state: 'live' }, rows.length - silent)
     metrics.daemons.set({ state: 'silent' }, silent)
     metrics.daemons.set({ state: 'rules-differ' }, differ.length)
-    if (before === 0 && differ.length > 0) logger.warn({ daemons: differ.map(({ id }) => id) }, this.warnings()[0])
+    if (before === 0 && differ.length > 0) logger.warn({ daemons: differ.map(({ name }) => name) }, this.warnings()[0])
   }
 
   #othersRules(): DaemonRow[] {

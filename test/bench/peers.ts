@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type GuardedProcess, spawnGuarded } from '../sandbox/guarded-process.ts'
+import { spawnGuarded } from '../sandbox/guarded-process.ts'
+import { answers, type PgBouncer, startPgBouncer } from '../sandbox/pgbouncer.ts'
 import { freePort } from '../sandbox/ports.ts'
 import { chooseRunner } from '../sandbox/postgres-binaries.ts'
-import { waitUntil } from '../wait-until.ts'
 
 /** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
 export interface PeerOptions {
@@ -17,11 +16,7 @@ export interface PeerOptions {
   readonly files: { readonly cert: string; readonly key: string; readonly ca: string }
 }
 
-export interface Peer {
-  readonly pid: number
-  readonly port: number
-  stop(): Promise<unknown>
-}
+export type Peer = PgBouncer
 
 /** Of another checkout: short, and with `-dirty` where the checkout has changes of its own. */
 export function commitOf(dir: string): string {
@@ -30,42 +25,21 @@ export function commitOf(dir: string): string {
   return git.stdout.trim()
 }
 
-export function hasPgBouncer(): boolean {
-  return spawnSync('pgbouncer', ['--version']).status === 0
-}
-
 /** PgBouncer in session mode. */
-export async function startPgBouncer({ upstreamPort, files }: PeerOptions): Promise<Peer> {
-  const port = await freePort()
-  const runner = chooseRunner()
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'sallyport-bouncer-'))
-  const config = path.join(dir, 'pgbouncer.ini')
-  writeFileSync(
-    config,
-    `[databases]
-orders = host=127.0.0.1 port=${upstreamPort} dbname=orders user=sallyport_ro
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = any
-pool_mode = session
-max_client_conn = 500
-default_pool_size = 100
-client_tls_sslmode = require
-client_tls_cert_file = ${files.cert}
-client_tls_key_file = ${files.key}
-server_tls_sslmode = verify-ca
-server_tls_ca_file = ${files.ca}
-log_connections = 0
-log_disconnections = 0
-`,
+export function startPgBouncerPeer({ upstreamPort, files }: PeerOptions): Promise<Peer> {
+  return startPgBouncer(
+    [`orders = host=127.0.0.1 port=${upstreamPort} dbname=orders user=sallyport_ro`],
+    [
+      'pool_mode = session',
+      'max_client_conn = 500',
+      'default_pool_size = 100',
+      'client_tls_sslmode = require',
+      `client_tls_cert_file = ${files.cert}`,
+      `client_tls_key_file = ${files.key}`,
+      'server_tls_sslmode = verify-ca',
+      `server_tls_ca_file = ${files.ca}`,
+    ],
   )
-  if (runner.uid !== undefined && runner.gid !== undefined) chownSync(dir, runner.uid, runner.gid)
-  chmodSync(config, 0o644)
-  const child = await spawnGuarded({ command: 'pgbouncer', args: [config], stopSignal: 'INT', remove: dir, ...runner })
-  await answers(port, child)
-  return { pid: child.pid, port, stop: child.stop }
 }
 
 /** A Node program that only pumps, with the same TLS legs. */
@@ -92,26 +66,4 @@ export function writeShared(name: string, files: Readonly<Record<string, string>
       return [file, to]
     }),
   )
-}
-
-async function answers(port: number, child: GuardedProcess): Promise<void> {
-  let log = ''
-  child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString()))
-  child.stdout.on('data', () => {})
-  await waitUntil(
-    () => isOpen(port),
-    () => `port ${port} is open: ${log}`,
-    10_000,
-    25,
-  )
-}
-
-function isOpen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

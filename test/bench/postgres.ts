@@ -11,9 +11,10 @@ import { resourceId } from '../sandbox/daemon-files.ts'
 import { accounts, arns, instances } from '../sandbox/default-world.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { type Postgres, startPostgres } from '../sandbox/postgres.ts'
+import { isInstalled } from '../sandbox/programs.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { hasCpuClock } from './cpu.ts'
-import { commitOf, hasPgBouncer, startBareRelay, startPgBouncer, writeShared } from './peers.ts'
+import { commitOf, startBareRelay, startPgBouncerPeer, writeShared } from './peers.ts'
 import {
   connects,
   copyOut,
@@ -84,8 +85,8 @@ async function startAll(closing: AsyncDisposableStack, { against }: BenchOptions
   ]
   if (against !== undefined)
     targets.push(await broker(`broker at ${commitOf(against)}`, path.resolve(against, 'src/main.ts')))
-  if (!hasPgBouncer()) return targets
-  const bouncer = await startPgBouncer(peer)
+  if (!isInstalled('pgbouncer')) return targets
+  const bouncer = await startPgBouncerPeer(peer)
   closing.defer(async () => void (await bouncer.stop()))
   return [...targets, libpq('PgBouncer', bouncer, 'sallyport_ro')]
 }
