@@ -53,6 +53,8 @@ export const errors = {
     text: 'the broker does not trust its store, so nothing opens until an operator has confirmed a restore',
   },
   NOT_LEADER: { status: 503, text: 'another daemon of the installation does this now' },
+  PEER_REFUSED: { status: 401, text: 'only another daemon of this installation may ask this' },
+  PEER_UNREACHABLE: { status: 503, text: 'another daemon of this installation did not answer' },
   STORE_UNAVAILABLE: { status: 503, text: 'the store cannot be reached' },
   RATE_LIMITED: { status: 429, text: 'too many requests; wait and try again' },
   INVALID_INPUT: { status: 400, text: 'the request is not valid' },

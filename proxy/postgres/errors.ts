@@ -51,6 +51,8 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   RECORDING_FAILED: '57P01',
   RESTORE_UNCONFIRMED: '57P03',
   NOT_LEADER: '57P03',
+  PEER_REFUSED: '28000',
+  PEER_UNREACHABLE: '57P03',
   STORE_UNAVAILABLE: '57P03',
   RATE_LIMITED: '53300',
   INVALID_INPUT: '22023', // invalid_parameter_value

@@ -46,6 +46,8 @@ export interface Config {
   readonly server: {
     readonly listen: HostPort
     readonly publicUrl: string
+    /** Where other daemons on the same store reach this one; null: nowhere. */
+    readonly peerUrl: string | null
     readonly tls: TlsFiles | null
     readonly trustedProxies: readonly string[]
     readonly metricsListen: HostPort

@@ -15,7 +15,7 @@ export interface CrossCheck {
 }
 
 export const crossChecks: readonly CrossCheck[] = [
-  { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file)] },
+  { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...peerUrl(file)] },
   {
     reads: ['server', 'listeners'],
     find: (file, config) => [...listenerTls(file), ...portCollisions(config), ...proxies(config)],
@@ -39,6 +39,31 @@ function plainHttp({ server }: Config): Finding[] {
   ]
 }
 
+/** Plain HTTP is good enough: what daemons say to each other is sealed. */
+function peerUrl({ server }: ConfigFile): Finding[] {
+  const path = 'server.peer_url'
+  if (server.peer_url === undefined) return []
+  const url = URL.parse(server.peer_url)
+  if (!url) return [{ path, message: 'expected a URL', fix: 'e.g. https://10.0.1.17:8443' }]
+  if (url.origin !== URL.parse(server.public_url)?.origin) return originOnly(path, url)
+  return [
+    {
+      path,
+      message: 'is server.public_url, which may lead to any daemon',
+      fix: 'name an address of this daemon alone',
+    },
+  ]
+}
+
+function originOnly(path: string, url: URL): Finding[] {
+  const findings: Finding[] = []
+  if (url.username || url.password)
+    findings.push({ path, message: 'expected no user or password in the URL', fix: 'remove them' })
+  if (url.pathname !== '/' || url.search || url.hash)
+    findings.push({ path, message: 'expected nothing after the host and port', fix: `write ${url.origin}` })
+  return findings
+}
+
 function publicUrl({ server }: ConfigFile): Finding[] {
   const path = 'server.public_url'
   const url = URL.parse(server.public_url)
@@ -46,10 +71,7 @@ function publicUrl({ server }: ConfigFile): Finding[] {
   const findings: Finding[] = []
   if (url.protocol !== 'https:' && !isLoopback(url.hostname))
     findings.push({ path, message: 'expected https, got http', fix: 'use https; only loopback addresses may use http' })
-  if (url.username || url.password)
-    findings.push({ path, message: 'expected no user or password in the URL', fix: 'remove them' })
-  if (url.pathname !== '/' || url.search || url.hash)
-    findings.push({ path, message: 'expected nothing after the host and port', fix: `write ${url.origin}` })
+  findings.push(...originOnly(path, url))
   if (url.protocol === 'https:' && !server.tls && !server.trusted_proxies?.length)
     findings.push({
       path,

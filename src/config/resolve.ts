@@ -58,6 +58,7 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
   return {
     listen: hostPort(server.listen),
     publicUrl: server.public_url.replace(/\/+$/, ''),
+    peerUrl: server.peer_url?.replace(/\/+$/, '') ?? null,
     tls: server.tls ? tlsFiles(server.tls, under) : null,
     trustedProxies: server.trusted_proxies ?? [],
     proxyProtocol: server.proxy_protocol ?? [],

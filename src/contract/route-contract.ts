@@ -11,8 +11,8 @@ export type Scope = (typeof scopes)[number]
 /** What one route takes and gives, and who may call it. */
 export interface RouteContract {
   readonly summary: string
-  /** `public`: no sign-in. Otherwise the least role; `user` is anyone who is signed in. */
-  readonly access: 'public' | Role
+  /** `public`: no sign-in. `peer`: another daemon. Otherwise the least role; `user` is anyone who is signed in. */
+  readonly access: 'public' | 'peer' | Role
   /** What an API token must carry; a route without it can't be called with an API token. */
   readonly scope?: Scope
   /** Requires a person's sign-in: no API token. */
@@ -29,7 +29,7 @@ export interface RouteContract {
 export type Body = Schema | Unstructured | Lines
 
 /** What is no JSON: the handler sends it itself. */
-export type Unstructured = 'html' | 'css' | 'pem' | 'openapi' | 'redirect' | 'websocket' | 'nothing'
+export type Unstructured = 'html' | 'css' | 'pem' | 'openapi' | 'sealed' | 'redirect' | 'websocket' | 'nothing'
 
 /** JSON lines, one document each, as they come. */
 export interface Lines {

@@ -5,6 +5,7 @@ import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
 import { identityRoutes } from './identity.ts'
 import { loginRoutes } from './login.ts'
+import { peerRoutes } from './peers.ts'
 import { policyRoutes } from './policy.ts'
 import { principalRoutes } from './principals.ts'
 import { recordingRoutes } from './recordings.ts'
@@ -35,6 +36,7 @@ export const routes = {
   ...connectRoutes,
   ...auditRoutes,
   ...awsRoutes,
+  ...peerRoutes,
 } as const
 
 export type Routes = typeof routes

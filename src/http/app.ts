@@ -9,6 +9,7 @@ import type { ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import type { BrokerError } from '../../proxy/session.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
+import type { PeerGuard } from '../peers/peer-guard.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Deadlines, defaultDeadlines, guardConnections } from './connection-guard.ts'
@@ -27,6 +28,8 @@ export interface AppOptions {
   /** Origin of `server.public_url`. */
   readonly publicUrl: string
   readonly trustedProxies: readonly string[]
+  /** Who lets in other daemons of the installation. By default there are none. */
+  readonly peers?: Pick<PeerGuard, 'admit'>
   readonly https?: { cert: string; key: string }
   /** One plugin per feature; each route declares who may call it (`config.access`). */
   readonly routes: readonly FastifyPluginAsync[]
@@ -108,6 +111,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(authentication, {
     identity: options.identity,
     publicUrl: options.publicUrl,
+    ...(options.peers ? { peers: options.peers } : {}),
     onSignedIn: ({ raw }) => signedIn(raw.socket),
   })
   app.addHook('onResponse', async (request, reply) => {

@@ -61,7 +61,7 @@ export type Door = keyof typeof doors
 
 /** What a route demands besides. */
 export interface RouteDemands {
-  readonly access?: 'public' | Role
+  readonly access?: 'public' | 'peer' | Role
   readonly scope?: Scope
   readonly interactive?: boolean
 }
@@ -148,12 +148,14 @@ function checkKind(entry: Entry, demands: Demands): Refusal | null {
   return demands.takes.includes(by.via) ? null : { code: 'TOKEN_INVALID' }
 }
 
-/** A route that says nothing is closed. */
+/** A route that says nothing is closed, and one of other daemons to every login. */
 function checkRole(entry: Entry): Refusal | null {
   if (!('route' in entry)) return null
   const { access } = entry.route
   const isAllowed =
-    access === 'public' || access === 'user' || (access !== undefined && entry.by.roles.includes(access))
+    access === 'public' ||
+    access === 'user' ||
+    (access !== undefined && access !== 'peer' && entry.by.roles.includes(access))
   return isAllowed ? null : { code: 'ROLE_REQUIRED', reason: `this needs the role ${access}` }
 }
 

@@ -22,8 +22,8 @@ declare module 'fastify' {
     login: Login | null
   }
   interface FastifyContextConfig {
-    /** `public`: no sign-in. Otherwise the least role; `user` is anyone who is signed in. */
-    access?: 'public' | Role
+    /** `public`: no sign-in. `peer`: another daemon. Otherwise the least role; `user` is anyone who is signed in. */
+    access?: 'public' | 'peer' | Role
     /** What an API token must carry; a route without it can't be called with an API token. */
     scope?: Scope
     /** Requires a person's sign-in: no API token. */
@@ -36,8 +36,8 @@ export interface Call<K extends RouteKey> {
   readonly params: Input<K, 'params'>
   readonly query: Input<K, 'query'>
   readonly body: Input<K, 'body'>
-  /** Null only on public routes. */
-  readonly login: Routes[K]['access'] extends 'public' ? Login | null : Login
+  /** Null only on routes that need no sign-in. */
+  readonly login: Routes[K]['access'] extends 'public' | 'peer' ? Login | null : Login
   readonly request: FastifyRequest
   /** For headers. The status is the contract's. */
   readonly reply: FastifyReply
@@ -101,7 +101,7 @@ export function websocketRoute<K extends RouteKey>(
 /** Fastify has checked the parts by the very schemas that the types are made of. */
 function toCall<K extends RouteKey>(contract: RouteContract, request: FastifyRequest, reply?: FastifyReply): Call<K> {
   const { params, query, body } = request
-  const login = contract.access === 'public' ? request.login : requireLogin(request)
+  const login = contract.access === 'public' || contract.access === 'peer' ? request.login : requireLogin(request)
   return { params, query, body, login, request, reply } as Call<K>
 }
 
@@ -167,4 +167,5 @@ const mediaTypes: Partial<Record<Unstructured, string>> = {
   css: 'text/css',
   pem: 'application/x-pem-file',
   openapi: 'application/json',
+  sealed: 'application/octet-stream',
 }

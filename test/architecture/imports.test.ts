@@ -21,6 +21,7 @@ const rooms = [
   'src/contract',
   'src/telemetry',
   'src/store',
+  'src/peers',
   'src/catalog',
   'src/config',
   'src/recordings',

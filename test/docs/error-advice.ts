@@ -48,6 +48,10 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   RECORDING_FAILED: 'Operators: disk space and permissions of `recordings.dir`, and its quotas.',
   RESTORE_UNCONFIRMED:
     'Operators: the store is not the one that this machine left: a backup, or changed outside the broker. `/readyz` says why and what to run.',
+  PEER_REFUSED:
+    'Operators: daemons of one installation share `keys.dir`, and their clocks differ by less than five seconds.',
+  PEER_UNREACHABLE:
+    'Try again; operators: the daemon is stopped, or its `server.peer_url` does not lead to it. What only it holds, such as a recording, is there once it runs.',
   NOT_LEADER: 'Try again; operators: the daemon stopped leading in the middle of work, which its successor does anew.',
   STORE_UNAVAILABLE: 'Operators: disk and file of the store. Open sessions end after `store.grace`.',
   RATE_LIMITED: 'Wait as long as `Retry-After` says.',

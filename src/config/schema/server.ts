@@ -5,6 +5,12 @@ export const Server = Type.Object(
   {
     listen: Type.Optional(Address('Address and port of the HTTP side', '0.0.0.0:8443', '127.0.0.1:8443')),
     public_url: Url('URL where people and clients reach the broker', 'https://access.example.com'),
+    peer_url: Type.Optional(
+      Url(
+        'URL where other daemons on the same PostgreSQL store reach this one, past any balancer; what they say is sealed and signed by keys.dir',
+        'https://10.0.1.17:8443',
+      ),
+    ),
     tls: Type.Optional(Tls),
     trusted_proxies: Type.Optional(
       Names('Addresses or CIDRs of proxies whose X-Forwarded-For is trusted', ['10.0.0.0/8']),

@@ -3,7 +3,16 @@ import fp from 'fastify-plugin'
 import { BrokerError } from '../../../proxy/session.ts'
 import { admit } from '../../identity/admission.ts'
 import type { IdentityService } from '../../identity/identity.ts'
+import type { PeerGuard } from '../../peers/peer-guard.ts'
+import type { MessageHead } from '../../peers/peer-message.ts'
 import { isWebsocketOffer } from '../own-paths.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of a call by another daemon, which was let in. */
+    peer: MessageHead | null
+  }
+}
 
 const unsafe = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 
@@ -15,6 +24,8 @@ export function sessionCookieName(publicUrl: string): string {
 export interface AuthenticationOptions {
   readonly identity: IdentityService
   readonly publicUrl: string
+  /** By default there are no other daemons. */
+  readonly peers?: Pick<PeerGuard, 'admit'>
   /** Called for each request whose caller is known, whether the request is allowed or not. */
   onSignedIn(request: FastifyRequest): void
 }
@@ -24,9 +35,16 @@ export const authentication = fp(async (app, options: AuthenticationOptions) => 
   const cookieName = sessionCookieName(options.publicUrl)
   const { origin } = new URL(options.publicUrl)
   app.decorateRequest('login', null)
+  app.decorateRequest('peer', null)
   app.addHook('onRequest', async (request) => {
     const config = request.routeOptions.config
     if (request.is404) return
+    if (config.access === 'peer') {
+      if (!options.peers) throw new BrokerError('PEER_REFUSED')
+      request.peer = options.peers.admit(request)
+      options.onSignedIn(request)
+      return
+    }
     // The scheme's case is free (RFC 9110, section 11.1).
     const bearer = /^Bearer {1,8}([A-Za-z0-9._~+/=-]{1,512})$/i.exec(request.headers.authorization ?? '')?.[1]
     const cookie = bearer ? undefined : request.cookies[cookieName]

@@ -4,7 +4,7 @@ import type { Role, Scope } from '../../identity/principal.ts'
 export interface RouteEntry {
   readonly method: string
   readonly url: string
-  readonly access: 'public' | Role
+  readonly access: 'public' | 'peer' | Role
   readonly scope: Scope | null
   readonly interactive: boolean
   readonly websocket: boolean

@@ -149,6 +149,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       trustedProxies: [],
       metricsListen: { host: '127.0.0.1', port: 0 },
       drainDelayMs: 0,
+      peerUrl: null,
       proxyProtocol: [],
       drainMs: 0,
     },

@@ -44,6 +44,18 @@ t.test('plain HTTP is served on loopback or behind trusted proxies only', async 
     t.match(await server({ listen }), [/^\? server.public_url: is https, but the daemon serves plain HTTP/], listen)
 })
 
+t.test('peer_url is an origin of this daemon alone', async (t) => {
+  const of = (peer_url: string) => server({ tls, peer_url })
+  t.same(await of('http://10.0.1.17:8443'), [], 'plain HTTP will do: what is said is sealed')
+  t.same(await of('https://sallyport-a:8443/'), [])
+  t.same(await of('https://access.example.com/'), [
+    'server.peer_url: is server.public_url, which may lead to any daemon',
+  ])
+  t.same(await of('https://a/b'), ['server.peer_url: expected nothing after the host and port'])
+  t.same(await of('https://a:b@c'), ['server.peer_url: expected no user or password in the URL'])
+  t.same(await of('https://a:99999'), ['server.peer_url: expected a URL'])
+})
+
 t.test('public_url is an origin, with https unless it is on loopback', async (t) => {
   const of = (public_url: string) => told({ server: { public_url, tls } })
   t.same(await of('https://access.example.com:8443/'), [])

@@ -15,6 +15,7 @@ t.test('the shortest file gives every default', async (t) => {
     tls: null,
     trustedProxies: [],
     metricsListen: { host: '127.0.0.1', port: 9464 },
+    peerUrl: null,
     proxyProtocol: [],
     drainMs: 600_000,
     drainDelayMs: 5000,
