@@ -10,6 +10,7 @@ import { noteLock, noteMaker, noteRemoval, noteVersion } from './learn.ts'
  * daemon that decided it did. Nothing is written. Of one's own events only locks matter: another daemon's may stand between them.
  */
 export function applyEvent(core: Core, record: AuditRecord, from: 'here' | 'elsewhere'): void {
+  if (record.type === 'audit.forked') core.removals.noteRestore(Number(record.fields.void_until))
   const id = typeof record.fields.principal === 'string' ? record.fields.principal : undefined
   if (id === undefined) return
   if (record.type === 'principal.locked') noteLock(core, record)

@@ -41,7 +41,7 @@ export class Removals {
 
   /** A restore was confirmed: what is older is void. @param until epoch milliseconds */
   noteRestore(until: number): void {
-    this.#voidUntil = until
+    this.#voidUntil = Math.max(until, this.#voidUntil)
   }
 
   /** Whether a login or token is from before a lock or a restore, neither of which it survives. @param createdAt epoch milliseconds */
