@@ -152,11 +152,11 @@ async function recover({
     logger.warn({ count: lost.length }, 'sessions left open by a previous run were closed as daemon-lost')
   await audit.start()
   await kinds.recover()
-  const [named] = (await audit.search({ types: ['mark.created'], limit: 1 })).events
-  const isNamed = named?.fields.mark === mark.id
+  // By its own id: others on the store have marks of their own.
+  const { events: named } = await audit.search({ types: ['mark.created'], subject: mark.id, limit: 1 })
   const created: AuditEvent = { type: 'mark.created', actor: 'system', fields: { mark: mark.id } }
   const fields = { daemon: daemons.id, rules: reloaded.digest, lost: lost.length }
   const started: AuditEvent = { type: 'daemon.started', actor: 'system', fields }
-  await Promise.all((isNamed ? [started] : [created, started]).map((event) => audit.append(event))) // in one commit, in this order
+  await Promise.all((named.length > 0 ? [started] : [created, started]).map((event) => audit.append(event))) // in one commit, in this order
   return lost
 }

@@ -7,7 +7,7 @@ import { type Db, transactOn } from '../store/store.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
 import type { AuditTables } from './audit-tables.ts'
 import { checkClaims } from './beside.ts'
-import { type ChainRow, genesis, link, subjectsOf } from './chain.ts'
+import { type ChainRow, genesis, link, type Place, subjectsOf } from './chain.ts'
 import type { PreparedEvent } from './prepare-event.ts'
 
 export type Head = AuditTables['audit_head']
@@ -30,6 +30,14 @@ export function isHeadSigned(head: Head, keyring: HeadMacs): boolean {
   return head.mac !== null && keyring.checkMac(purpose, headText(head), head.mac)
 }
 
+/** Who commits learns of it while the head is locked; what these throw rolls it back. */
+export interface CommitWatch {
+  /** Where the log ends, before anything is linked to it. */
+  onHead(head: Head): void
+  /** What is committed now. */
+  onLinked(records: readonly (AuditRecord | null)[]): void
+}
+
 /** Queries of the audit log. Rows of the chain are only ever inserted. */
 export function createAuditStore(db: Db) {
   return {
@@ -40,8 +48,11 @@ export function createAuditStore(db: Db) {
      * @returns one record for each; null for one from the spool that is in the log already
      * @throws ClaimsRefused, and nothing was stored
      */
-    commit: (events: readonly PreparedEvent[], keyring: Pick<Keyring, 'mac'>): Promise<(AuditRecord | null)[]> =>
-      commit(db, events, keyring),
+    commit: (
+      events: readonly PreparedEvent[],
+      keyring: Pick<Keyring, 'mac'>,
+      watch?: CommitWatch,
+    ): Promise<(AuditRecord | null)[]> => commit(db, events, keyring, watch),
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
@@ -64,11 +75,13 @@ export function createAuditStore(db: Db) {
     /** The hash of one event; undefined when the log has none of that number. */
     hashAt: async (seq: number): Promise<string | undefined> =>
       (await db.selectFrom('audit_events').select('hash').where('seq', '=', seq).executeTakeFirst())?.hash,
-    last: () => lastOf(db),
-    headIfAny: () => headOf(db),
+    /** The head row, and where the events end, at one moment. */
+    ends: () => endsOf(db),
+    /** The head row, and the events from `seq` on, at one moment. */
+    headAndEvents: (seq: number, limit: number) => headAndEvents(db, seq, limit),
     /** Makes the head row say where the log ends. */
     repairHead: async (installation: string): Promise<void> => {
-      const last = await lastOf(db)
+      const { last } = await endsOf(db)
       const head = { id: 1, installation, ...(last ?? { seq: 0, hash: genesis(installation) }), mac: null }
       await db
         .insertInto('audit_head')
@@ -106,21 +119,64 @@ export function createAuditStore(db: Db) {
 
 export type AuditStore = ReturnType<typeof createAuditStore>
 
-function headOf(db: Db): Promise<Head | undefined> {
-  return db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirst()
+interface Ends {
+  readonly head: Head | undefined
+  /** Where the events end; undefined: there are none. */
+  readonly last: Place | undefined
 }
 
-/** Where the events end; undefined: there are none. */
-function lastOf(db: Db): Promise<Pick<Head, 'seq' | 'hash'> | undefined> {
-  return db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).executeTakeFirst()
+async function endsOf(db: Db): Promise<Ends> {
+  const last = db.selectFrom('audit_events').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1).as('last')
+  const row = await db
+    .selectFrom(sql<{ one: number }>`(select 1 as one)`.as('once'))
+    .leftJoin('audit_head', (join) => join.on('audit_head.id', '=', 1))
+    .leftJoin(last, (join) => join.onTrue())
+    .selectAll('audit_head')
+    .select(['last.seq as last_seq', 'last.hash as last_hash'])
+    .executeTakeFirstOrThrow()
+  const { last_seq: seq, last_hash: hash, ...head } = row
+  return {
+    head: head.id === null ? undefined : (head as Head),
+    last: seq === null || hash === null ? undefined : { seq, hash },
+  }
+}
+
+async function headAndEvents(
+  db: Db,
+  seq: number,
+  limit: number,
+): Promise<{ head: Head | undefined; events: StoredEvent[] }> {
+  const rows = await db
+    .selectFrom('audit_head')
+    .leftJoin('audit_events', (join) => join.on('audit_events.seq', '>=', seq))
+    .leftJoin('audit_texts', 'audit_texts.seq', 'audit_events.seq')
+    .where('audit_head.id', '=', 1)
+    .selectAll('audit_events')
+    .select(['audit_texts.salt', 'audit_texts.text'])
+    .select(['audit_head.id as head_id', 'audit_head.installation', 'audit_head.mac'])
+    .select(['audit_head.seq as head_seq', 'audit_head.hash as head_hash'])
+    .orderBy('audit_events.seq')
+    .limit(limit)
+    .execute()
+  const [first] = rows
+  if (!first) return { head: undefined, events: [] }
+  const { installation, mac, head_id, head_seq, head_hash } = first
+  const head = { id: head_id, installation, mac, seq: head_seq, hash: head_hash }
+  return { head, events: rows.flatMap((row) => (row.seq === null ? [] : [toStored(row as StoredEvent)])) }
+}
+
+/** Without what else a row has. */
+function toStored({ seq, at, type, actor, body, text_digest, prev_hash, hash, salt, text }: StoredEvent): StoredEvent {
+  return { seq, at, type, actor, body, text_digest, prev_hash, hash, salt, text }
 }
 
 async function openHead(db: Db, installation: string): Promise<Head> {
   const first = { id: 1, installation, seq: 0, hash: genesis(installation), mac: null }
-  const [head, last] = [await headOf(db), await lastOf(db)]
+  const { head, last } = await endsOf(db)
   if (!head && !last) {
-    await db.insertInto('audit_head').values(first).execute()
-    return first
+    const rows = db.insertInto('audit_head').values(first)
+    await rows.onConflict((conflict) => conflict.column('id').doNothing()).execute() // another daemon starts, too
+    return await openHead(db, installation)
   }
   const expected = last ?? first
   if (!head || head.seq !== expected.seq || head.hash !== expected.hash || head.installation !== installation) {
@@ -145,6 +201,7 @@ async function commit(
   db: Db,
   events: readonly PreparedEvent[],
   keyring: Pick<Keyring, 'mac'>,
+  watch?: CommitWatch,
 ): Promise<(AuditRecord | null)[]> {
   const spoolIds = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
   const known = spoolIds.length === 0 ? [] : [knownSubjects(db, spoolIds).compile()]
@@ -153,10 +210,12 @@ async function commit(
   await transactOn(db)([lockHead(db).compile(), ...known, ...claims.flat()], ([heads = [], ...found]) => {
     const head = heads[0] as Head | undefined
     if (!head) throw new Error('the audit log has no head row')
+    watch?.onHead(head)
     const inLog = new Set((found.slice(0, known.length).flat() as { subject: string }[]).map(({ subject }) => subject))
     checkClaims(claims, found.slice(known.length))
     const linked = linkAll(events, head, inLog)
     records = linked.records
+    watch?.onLinked(records)
     const added = events.filter((_, i) => linked.records[i] !== null)
     return [...writes(db, linked, head, keyring), ...added.flatMap(({ beside }) => beside?.writes ?? [])]
   })

@@ -57,9 +57,19 @@ export interface AuditLog {
   spooled(): readonly AuditEvent[]
   /** Events from the chain, newest first. */
   search(query: AuditQuery): Promise<{ events: readonly AuditRecord[]; next: string | null }>
-  /** Called for every event after it is durable, in order. */
-  subscribe(listener: (record: AuditRecord) => void): () => void
+  /** Called for every event after it is durable, once and in order: this daemon's and, on a shared store, those of the others. */
+  subscribe(listener: AuditListener): () => void
+  /**
+   * Resolves when everything has been told that any daemon had appended when this was called.
+   * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE
+   */
+  catchUp(): Promise<void>
 }
+
+export type AuditListener = (record: AuditRecord, from: Origin) => void
+
+/** Who appended an event: this daemon, or another one; also this one, where its caller was told that it failed. */
+export type Origin = 'here' | 'elsewhere'
 
 export interface AuditQuery {
   readonly types?: readonly AuditType[]

@@ -18,6 +18,12 @@ export interface ChainRow {
   readonly hash: string
 }
 
+/** An event of the log; of seq 0, its beginning. */
+export interface Place {
+  readonly seq: number
+  readonly hash: string
+}
+
 export type Unlinked = Omit<ChainRow, 'seq' | 'prev_hash' | 'hash'>
 
 /** What the first event of an installation follows. */
@@ -47,15 +53,11 @@ export function textDigest(salt: string, text: string): string {
 export interface ChainCheck {
   next(row: ChainRow): Problem[]
   /** What the head row says; call it after the last row. */
-  end(head: { seq: number; hash: string }): Problem[]
+  end(head: Place): Problem[]
 }
 
 /** Checks a whole sequence at once. */
-export function verifyChain(
-  rows: Iterable<ChainRow>,
-  installation: string,
-  head: { seq: number; hash: string },
-): Problem[] {
+export function verifyChain(rows: Iterable<ChainRow>, installation: string, head: Place): Problem[] {
   const check = createChainCheck(installation)
   const problems: Problem[] = []
   for (const row of rows) problems.push(...check.next(row))
@@ -71,7 +73,7 @@ interface Previous {
 }
 
 /** @param after the event that the first row must follow; by default the beginning of the log */
-export function createChainCheck(installation: string, after?: { seq: number; hash: string }): ChainCheck {
+export function createChainCheck(installation: string, after?: Place): ChainCheck {
   let previous: Previous = after ?? { seq: 0, hash: genesis(installation) }
   return {
     next: (row) => {

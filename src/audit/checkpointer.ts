@@ -3,7 +3,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AnchorSender } from './anchors.ts'
-import type { AuditStore } from './audit-store.ts'
+import type { AuditStore, Head } from './audit-store.ts'
 import { checkpointBytes, encodeCheckpoint, type RecordingHead } from './checkpoint.ts'
 import type { Mark } from './mark/mark.ts'
 
@@ -19,13 +19,18 @@ export interface CheckpointerDeps {
   readonly mark: Pick<Mark, 'id' | 'noteCheckpoint'>
   /** Numbers below it belong to a branch that was given up. */
   readonly leastNumber: number
-  /** Running heads of the open recordings. */
+  /** Throws when the log is not the one that this daemon knows: then nothing is signed. */
+  checkHead(head: Head): void
+  /** Running heads of the recordings that are open here. */
   heads(): readonly RecordingHead[]
 }
 
 const tickMs = 1000
 
-/** Signs how far the log has come: at start and stop, every so many events, and every so often if anything happened. */
+/**
+ * Signs how far the log has come: at start and stop, every so many events, and every so often if anything happened. Of several daemons
+ * each counts its own events and signs its own recordings.
+ */
 export class Checkpointer {
   readonly #deps: CheckpointerDeps
   #events = 0
@@ -85,11 +90,12 @@ export class Checkpointer {
   }
 
   async #make(): Promise<void> {
-    const { store, keyring, clock, anchors, heads, mark, leastNumber } = this.#deps
+    const { store, keyring, clock, anchors, checkHead, heads, mark, leastNumber } = this.#deps
     const covered = this.#events
     const at = clock.now()
     let seq = 0
     const signed = await store.addCheckpoint(leastNumber, (n, head) => {
+      checkHead(head)
       seq = head.seq
       const { installation, hash } = head
       const key = keyring.signingKeyId

@@ -2,17 +2,20 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { inLane } from '../store/lanes.ts'
-import { type Db, transactOn } from '../store/store.ts'
+import { besideQueue, type Db, isShared, transactOn } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { repeat } from '../telemetry/repeat.ts'
 import { AnchorSender, createAnchors, type WriteLine, writeStdoutLine } from './anchors.ts'
-import type { AuditEvent, AuditLog, AuditQuery, AuditRecord, Beside } from './audit.ts'
+import type { AuditEvent, AuditListener, AuditLog, AuditQuery, AuditRecord, Beside, Origin } from './audit.ts'
 import { type AuditStore, createAuditStore, type HeadMacs, isHeadSigned } from './audit-store.ts'
 import { checkClaims, noStatements, type Statements, statementsOf } from './beside.ts'
+import type { Place } from './chain.ts'
 import type { RecordingHead } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { exportLines } from './export.ts'
+import { Feed } from './feed.ts'
 import { follow } from './follow.ts'
 import { GroupCommit } from './group-commit.ts'
 import { findDamage } from './mark/find-damage.ts'
@@ -38,7 +41,9 @@ export interface AuditDeps {
   readonly spoolPath: string
   /** Running heads of the open recordings. */
   heads(): readonly { sessionId: string; head: string; entries: number }[]
-  /** Moved forward by every commit. */
+  /** The last event that was verified; by default where the log ends. What follows it is told once there are readers. */
+  readonly known?: Place
+  /** Moved forward over every event. */
   readonly mark: Pick<Mark, 'id' | 'advance' | 'noteCheckpoint' | 'noteDamage'>
   /** The restore that was confirmed last. */
   readonly fork: Fork | undefined
@@ -63,8 +68,14 @@ export interface AuditService extends AuditLog {
   checkpoint(): Promise<void>
   /** From now on nothing is appended that gives access. */
   refuseAppends(why: BrokerError): void
-  /** Verifies the events up to this one. @returns what is wrong, which the mark remembers, or undefined */
-  verifyOlder(lastSeq: number): Promise<string | undefined>
+  /** Called once when the log turns out not to be the one that was written, or at once when it has. The mark remembers it. */
+  onDamaged(listener: (what: string) => void): void
+  /** What was found damaged. */
+  readonly damage: string | undefined
+  /** @throws BrokerError STORE_UNAVAILABLE when it is not known what other daemons have appended in the last seconds */
+  requireFresh(): void
+  /** Verifies the events up to this one; what is wrong is damage. */
+  verifyOlder(lastSeq: number): Promise<void>
   /** Checks the store against itself, and against those anchors that are files of this machine. */
   verify(options?: Pick<VerifyOptions, 'checkRecording' | 'extraChecks'>): Promise<AuditReport>
   /** How many events match, at most `most`, whatever the cursor. */
@@ -76,6 +87,9 @@ export interface AuditService extends AuditLog {
 }
 
 const retrySpoolMs = 1000
+/** How often other daemons' events are asked for. */
+const pollMs = 250
+const longestSilenceMs = 2000
 /** How often repeated events are looked at. */
 const flushMs = 2000
 const longestStopMs = 5000
@@ -87,9 +101,20 @@ const longestStopMs = 5000
 export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   const { clock, logger, metrics } = deps
   const store = createAuditStore(deps.db)
-  await store.open(deps.installation)
+  const opened = await store.open(deps.installation)
   const spool = await openSpool({ path: deps.spoolPath, keyring: deps.keyring, logger })
-  const listeners = new Set<(record: AuditRecord) => void>()
+  const listeners = new Set<AuditListener>()
+  const tell = (record: AuditRecord, from: Origin) => {
+    for (const listener of listeners) notify(() => listener(record, from), record, logger)
+  }
+  const damage = createDamage(deps)
+  const elapsedMs = deps.elapsedMs ?? (() => performance.now())
+  const { installation, keyring, known = opened, mark } = deps
+  const feed = new Feed({
+    ...{ installation, keyring, known, mark, tell, elapsedMs },
+    store: createAuditStore(besideQueue(deps.db)),
+    onDamaged: (what) => void damage.found(what), // never rejects
+  })
 
   const onRecovered = (anchor: string, failures: number) =>
     void appendRemoval({ type: 'checkpoint.anchored', actor: 'system', fields: { anchor, failures } }) // never rejects
@@ -106,24 +131,18 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     everyEvents: deps.config.checkpointEvents,
     heads: () => toHeads(deps.heads()),
     mark: deps.mark,
+    checkHead: (head) => feed.checkHead(head),
     leastNumber: (deps.fork?.lostCheckpoint ?? 0) + 1,
   })
 
   const commits = new GroupCommit({
-    commit: async (events) => {
-      // In whose lane the first of them came does not matter.
-      const records = await inLane('decisions', () => store.commit(events, deps.keyring))
-      await deps.mark.advance(records.filter((record) => record !== null))
-      return records
-    },
+    // In whose lane the first of them came does not matter.
+    commit: (events) => inLane('decisions', () => feed.commit((watch) => store.commit(events, deps.keyring, watch))),
     mostQueued: deps.mostQueued ?? 10_000,
     deadlineMs: deps.deadlineMs ?? 5000,
     onDurable: (records) => {
       checkpointer.noteEvents(records.length)
-      for (const record of records) {
-        metrics.auditEventsTotal.inc({ type: record.type })
-        for (const listener of listeners) notify(listener, record, logger)
-      }
+      for (const { type } of records) metrics.auditEventsTotal.inc({ type })
     },
   })
 
@@ -169,7 +188,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   const repeated = new RepeatedEvents({
     append: appendNow,
     now: () => clock.now(),
-    elapsedMs: deps.elapsedMs ?? (() => performance.now()),
+    elapsedMs,
   })
   const appendRemoval: AuditLog['appendRemoval'] = (event, beside) =>
     beside ? appendNow(event, statementsOf(beside)) : repeated.append(event).then(() => true)
@@ -193,6 +212,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     return emptying
   }
   let timers: readonly NodeJS.Timeout[] = []
+  let stopPolling = async () => {}
 
   return {
     publicKeyPem: deps.keyring.publicKeyPem,
@@ -205,7 +225,20 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
+    catchUp: async () => {
+      if (isShared(deps.db)) await feed.catchUp()
+    },
+    onDamaged: damage.subscribe,
+    get damage() {
+      return damage.what
+    },
+    requireFresh: () => {
+      const { ageMs } = feed
+      if (isShared(deps.db) && ageMs > longestSilenceMs)
+        throw new BrokerError('STORE_UNAVAILABLE', `the log was last read ${Math.round(ageMs)} ms ago`)
+    },
     start: async () => {
+      if (isShared(deps.db)) stopPolling = pollOften(feed, logger)
       await retrySpool()
       await checkpointer.make()
       checkpointer.start()
@@ -215,6 +248,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
       ]
     },
     stop: async () => {
+      await stopPolling()
       for (const timer of timers) clearInterval(timer)
       checkpointer.stop()
       await repeated.flush(true)
@@ -229,8 +263,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     },
     verifyOlder: async (lastSeq) => {
       const what = await findDamage({ store, ...deps, lastSeq })
-      if (what !== undefined) await deps.mark.noteDamage(what)
-      return what
+      if (what !== undefined) await damage.found(what)
     },
     verify: ({ extraChecks = [], ...options } = {}) =>
       verifyAudit({
@@ -253,15 +286,54 @@ async function* checkHead(store: AuditStore, keyring: HeadMacs): AsyncIterable<P
   if (!isHeadSigned(head, keyring)) yield { where: 'head', at: head.seq, what: 'its MAC does not match' }
 }
 
+/** The first failure of many is logged; how long they have lasted is what {@link AuditService.requireFresh} tells. */
+function pollOften(feed: Feed, logger: Logger): () => Promise<void> {
+  let isFailing = false
+  const poll = async () => {
+    try {
+      await feed.catchUp()
+      isFailing = false
+    } catch (error) {
+      if (isFailing) return
+      isFailing = true
+      throw error
+    }
+  }
+  return repeat('reading what other daemons appended', pollMs, () => inLane('decisions', poll), logger)
+}
+
+/** What is found is remembered by the mark, and told to whoever cares, whenever they begin to. */
+function createDamage({ logger, mark }: Pick<AuditDeps, 'logger' | 'mark'>) {
+  const listeners: ((what: string) => void)[] = []
+  let damage: string | undefined
+  return {
+    get what() {
+      return damage
+    },
+    found: async (what: string) => {
+      if (damage !== undefined) return
+      damage = what
+      for (const listener of listeners) listener(what)
+      await mark.noteDamage(what).catch((error: unknown) => {
+        logger.error({ err: error, what }, 'the damage of the audit log could not be noted in the mark')
+      })
+    },
+    subscribe: (listener: (what: string) => void) => {
+      listeners.push(listener)
+      if (damage !== undefined) listener(damage)
+    },
+  }
+}
+
 function toHeads(heads: ReturnType<AuditDeps['heads']>): RecordingHead[] {
   return heads
     .map(({ sessionId, head, entries }) => ({ session: sessionId, head, entries }))
     .sort((a, b) => (a.session < b.session ? -1 : 1))
 }
 
-function notify(listener: (record: AuditRecord) => void, record: AuditRecord, logger: Logger): void {
+function notify(tell: () => void, record: AuditRecord, logger: Logger): void {
   try {
-    listener(record)
+    tell()
   } catch (error) {
     logger.error({ err: error, seq: record.seq }, 'a reader of the audit log failed')
   }

@@ -1,4 +1,4 @@
-import type { AuditRecord } from './audit.ts'
+import type { AuditListener, AuditRecord } from './audit.ts'
 import { type AuditStore, toRecord } from './audit-store.ts'
 
 const pageSize = 200
@@ -8,7 +8,7 @@ const pageSize = 200
  * @param listeners called for new events
  */
 export async function* follow(
-  { store, listeners }: { store: Pick<AuditStore, 'page'>; listeners: Set<(record: AuditRecord) => void> },
+  { store, listeners }: { store: Pick<AuditStore, 'page'>; listeners: Set<AuditListener> },
   afterSeq: number,
   signal: AbortSignal,
 ): AsyncGenerator<AuditRecord> {

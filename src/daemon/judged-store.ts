@@ -40,16 +40,20 @@ export async function openJudgedStore(
   const keyring = await openKeysOf(db, config)
   openStateDir(config.stateDir)
   const installation = await settledValue(db, 'installation', () => newId('ins'))
-  const judgement = await judgeStart({
-    store: createAuditStore(db),
-    keyring,
-    stateDir: config.stateDir,
-    anchors: anchorFiles(config),
-    installation,
-    windows: windowsOf(config),
-    logger,
-    now: systemClock.now(),
-  })
+  // Other daemons may be writing: what is compared is of one moment.
+  const snapshot = db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
+  const judgement = await snapshot.execute((trx) =>
+    judgeStart({
+      store: createAuditStore(trx),
+      keyring,
+      stateDir: config.stateDir,
+      anchors: anchorFiles(config),
+      installation,
+      windows: windowsOf(config),
+      logger,
+      now: systemClock.now(),
+    }),
+  )
   return { db, keyring, installation, judgement }
 }
 

@@ -1,4 +1,5 @@
 import { createAccess } from '../access/create-access.ts'
+import type { AuditRecord } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
 import type { Config } from '../config/config.ts'
@@ -62,6 +63,7 @@ export async function buildParts(
     installation,
     config: config.audit,
     spoolPath: takeSpool(config),
+    known: judgement.found.head,
     mark,
     fork,
     heads: () => sessions.heads(),
@@ -110,8 +112,15 @@ export async function buildParts(
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })
   closing.defer(() => kinds.settled())
+  const appliers: readonly ((record: AuditRecord) => void)[] = []
+  audit.subscribe((record, from) => {
+    if (from === 'elsewhere') for (const apply of appliers) apply(record)
+  })
   const storeWatch = watchStore({
-    ping: () => pingStore(db),
+    ping: async () => {
+      await pingStore(db)
+      audit.requireFresh() // what others have revoked counts as much as what the store says
+    },
     graceMs: config.store.graceMs,
     logger,
     onLost: () => {

@@ -66,8 +66,9 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
   })
 }
 
-function unready({ daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
+function unready({ audit, daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
   return [
+    ...(audit.damage === undefined ? [] : [`the audit log is damaged: ${audit.damage}`]),
     ...(isStopping ? ['the daemon is draining'] : []),
     ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
     ...daemons.problems(),

@@ -4,7 +4,7 @@ import { pages } from '../../store/pages.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import { type AuditStore, type Head, isHeadSigned } from '../audit-store.ts'
 import { canonicalJson } from '../canonical.ts'
-import { type ChainRow, createChainCheck, eventHash, genesis } from '../chain.ts'
+import { type ChainRow, createChainCheck, eventHash, genesis, type Place } from '../chain.ts'
 import { type Checkpoint, openCheckpoint, readPublicKey } from '../checkpoint.ts'
 import { storedEvents } from '../stored-pages.ts'
 import { type Fork, readFork } from './fork.ts'
@@ -30,11 +30,6 @@ export interface JudgeDeps {
   readonly windows: RemovalWindows
   readonly logger: Pick<Logger, 'warn'>
   readonly now: number
-}
-
-interface Place {
-  readonly seq: number
-  readonly hash: string
 }
 
 /** What was found, whatever it means. */
@@ -83,8 +78,7 @@ export async function judgeStart(deps: JudgeDeps): Promise<Judgement> {
 
 async function find(deps: JudgeDeps): Promise<Found> {
   const { store, keyring, installation, logger } = deps
-  const last = (await store.last()) ?? { seq: 0, hash: genesis(installation) }
-  const written = await store.headIfAny()
+  const { head: written, last = { seq: 0, hash: genesis(installation) } } = await store.ends()
   const head = written ?? { id: 1, installation, ...last, mac: null }
   const key = readPublicKey(keyring.publicKeyPem)
   const mark = await readMark(deps.stateDir, keyring)

@@ -69,10 +69,10 @@ export class Mark {
     return this.#write({ seq: last.seq, hash: last.hash, ...this.#standing() })
   }
 
-  /** The checkpoint is in the store. */
+  /** The checkpoint is in the store; a later one may be known. */
   noteCheckpoint(n: number): Promise<void> {
     this.#removals.forget(this.#since())
-    return this.#write({ checkpoint: n, ...this.#standing() })
+    return this.#write({ checkpoint: Math.max(n, this.#state.checkpoint), ...this.#standing() })
   }
 
   /** The log does not verify: the next start stays closed. */

@@ -35,6 +35,7 @@ t.test('a mark that cannot be written makes no more checkpoints, and keeps none 
       },
     },
     leastNumber: 1,
+    checkHead: () => {},
     heads: () => [{ session: 'ses_1', head: 'h', entries: 1 }],
   })
   for (const seconds of [300, 301, 302, 303, 599]) {

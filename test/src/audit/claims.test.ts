@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { type CompiledQuery, sql } from 'kysely'
 import t, { type Test } from 'tap'
 import type { StorePlace } from '../../../src/store/place.ts'
@@ -81,7 +82,7 @@ for (const [name, newPlace] of bothStores) {
 
 t.test('PostgreSQL: of two daemons that decide on one row, one is told that it has changed', async (t) => {
   const one = await openWithRows(t, await postgresPlace())
-  const other = await openAudit(t, { db: one.db })
+  const other = await openAudit(t, { db: one.db, keysDir: join(one.dir, 'keys') })
   for (let version = 1; version <= 10; version++) {
     const results = await Promise.allSettled([
       one.audit.append(created(`grt_${version}`), { claims: [one.claim('a', version)] }),

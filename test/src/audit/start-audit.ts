@@ -17,18 +17,27 @@ export function newDir(t: Test): string {
   return dir
 }
 
+export interface OpenAuditOptions extends Partial<AuditDeps> {
+  /** By default a SQLite file in the folder. */
+  readonly place?: StorePlace
+  /** By default in the folder. */
+  readonly keysDir?: string
+  wrapMark?(mark: AuditDeps['mark']): AuditDeps['mark']
+}
+
 /** An audit log on a store of its own, or on what an earlier one left in `dir`; not yet started. */
-export async function openAudit(
-  t: Test,
-  options: Partial<AuditDeps> & {
-    dir?: string
-    place?: StorePlace
-    wrapMark?: (mark: AuditDeps['mark']) => AuditDeps['mark']
-  } = {},
-) {
-  const { dir = newDir(t), wrapMark = (one) => one, place, ...overrides } = options
+export async function openAudit(t: Test, options: OpenAuditOptions & { readonly dir?: string } = {}) {
+  const { dir = newDir(t), ...others } = options
+  const opened = await openAuditIn(dir, others)
+  t.teardown(opened.close)
+  return opened
+}
+
+/** As {@link openAudit}; the caller closes it. */
+export async function openAuditIn(dir: string, options: OpenAuditOptions = {}) {
+  const { wrapMark = (one) => one, place, keysDir = join(dir, 'keys'), ...overrides } = options
   const db = overrides.db ?? (await openStore(place ?? { url: `sqlite:${join(dir, 'test.db')}` }))
-  const keyring = openKeyring(join(dir, 'keys'))
+  const keyring = openKeyring(keysDir)
   const logged: string[] = []
   const metrics = createMetrics()
   const anchorFile = join(dir, 'anchor.jsonl')
@@ -57,7 +66,6 @@ export async function openAudit(
     await mark.close()
     if (!overrides.db) await db.destroy()
   }
-  t.teardown(close)
   return { audit, db, dir, keyring, logged, metrics, anchorFile, close }
 }
 
