@@ -302,7 +302,7 @@ function pollOften(feed: Feed, logger: Logger): () => Promise<void> {
   return repeat('reading what other daemons appended', pollMs, () => inLane('decisions', poll), logger)
 }
 
-/** What is found is remembered by the mark, and told to whoever cares, whenever they begin to. */
+/** What is found is remembered by the mark, and told to all who ask for it, also to those who ask later. */
 function createDamage({ logger, mark }: Pick<AuditDeps, 'logger' | 'mark'>) {
   const listeners: ((what: string) => void)[] = []
   let damage: string | undefined
