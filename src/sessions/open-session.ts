@@ -16,7 +16,7 @@ import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
 import type { KnownSession, SessionKinds } from './session-kinds.ts'
-import { justOpened, type SessionStore, type SessionEnd as StoredEnd } from './session-store.ts'
+import { justOpened, type OpenElsewhere, type SessionStore, type SessionEnd as StoredEnd } from './session-store.ts'
 
 export interface SessionLimits {
   readonly sessions: number
@@ -59,8 +59,12 @@ export function openSession(deps: OpenDeps) {
 }
 
 async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<KnownSession> {
-  const answer = await check(deps, ask)
-  checkLimits(deps, ask, answer)
+  const id = deps.daemons.id
+  const [answer, elsewhere] = await Promise.all([
+    check(deps, ask),
+    deps.store.openElsewhere(id, ask.identity.principalId),
+  ])
+  checkLimits(deps, ask, answer, elsewhere)
   const session = liveSession(deps, ask, answer, carrier)
   deps.live.add(session)
   let recording: RecordingStart | undefined
@@ -140,14 +144,20 @@ function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrie
   return 'protocol' in carrier ? kinds.protocolOf(kind) === carrier.protocol : kind === carrier.kind
 }
 
-function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed): void {
+/** In total those of this daemon count, otherwise those of all. */
+function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed, elsewhere: readonly OpenElsewhere[]): void {
   const { live, limits } = deps
+  const { principalId } = ask.identity
+  const { id: resourceId } = answer.held.resource
+  const others = (matches: (row: OpenElsewhere) => boolean) =>
+    elsewhere.reduce((sum, row) => (matches(row) ? sum + row.count : sum), 0)
   if (deps.isDraining()) throw new BrokerError('DRAINING')
   if (live.size >= limits.sessions) throw new BrokerError('TOO_MANY_SESSIONS', `${limits.sessions} in total`)
-  const ofPrincipal = live.count((session) => session.principalId === ask.identity.principalId)
+  const ofPrincipal = live.count((session) => session.principalId === principalId) + others(({ mine }) => mine === 1)
   if (ofPrincipal >= limits.sessionsPerPrincipal)
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofPrincipal} of them are yours`)
-  const ofResource = live.count((session) => session.resourceId === answer.held.resource.id)
+  const ofResource =
+    live.count((session) => session.resourceId === resourceId) + others((row) => row.resource_id === resourceId)
   if (ofResource >= limits.sessionsPerResource)
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
 }

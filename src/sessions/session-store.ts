@@ -1,8 +1,8 @@
-import type { CompiledQuery } from 'kysely'
+import { type CompiledQuery, sql } from 'kysely'
 import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
-import { type Db, transactOn } from '../store/store.ts'
+import { type Db, isShared, transactOn } from '../store/store.ts'
 import { signRow } from './session-macs.ts'
 import type { SessionTables } from './session-tables.ts'
 
@@ -27,6 +27,14 @@ export interface SessionStart {
   readonly at: number
   /** JSON */
   readonly detail: string
+}
+
+/** Open sessions on one resource. */
+export interface OpenElsewhere {
+  readonly resource_id: string
+  /** 1: of the principal in question. */
+  readonly mine: number
+  readonly count: number
 }
 
 /** The course of a session that has just begun. */
@@ -91,6 +99,21 @@ export function createSessionStore(db: Db, keyring: Macs) {
     },
     ended: async (id: string, end: SessionEnd): Promise<void> => {
       await inLane('books', () => db.executeQuery(ending(id, end)))
+    },
+    /** Whether it is open, at whichever daemon; for the claims of an event. */
+    isOpen: (id: string): CompiledQuery =>
+      db.selectFrom('sessions').select('id').where('id', '=', id).where('ended_at', 'is', null).compile(),
+    /** Open sessions at other daemons. */
+    openElsewhere: async (daemonId: string, principalId: string): Promise<readonly OpenElsewhere[]> => {
+      if (!isShared(db)) return []
+      const isMine = sql<number>`case when principal_id = ${principalId} then 1 else 0 end`
+      return await db
+        .selectFrom('sessions')
+        .select(({ fn }) => ['resource_id', isMine.as('mine'), fn.countAll<number>().as('count')])
+        .where('ended_at', 'is', null)
+        .where('daemon_id', '!=', daemonId)
+        .groupBy(['resource_id', 'mine'])
+        .execute()
     },
     find: (id: string): Promise<SessionRow | undefined> =>
       db.selectFrom('sessions').selectAll().where('id', '=', id).executeTakeFirst(),

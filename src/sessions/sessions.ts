@@ -20,7 +20,7 @@ import {
   type Lease,
   type PermitFacts,
 } from '../../proxy/session.ts'
-import type { AuditLog, AuditValue } from '../audit/audit.ts'
+import type { AuditLog, AuditRecord, AuditValue } from '../audit/audit.ts'
 import type { Daemons } from '../daemons/daemons.ts'
 import { refuseEntry, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
@@ -32,7 +32,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
-import type { SessionEnd as StoredEnd } from './session-store.ts'
+import type { SessionStore, SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
@@ -42,6 +42,8 @@ export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' |
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly keyring: Macs
+  /** The other daemons of the store; undefined: there are none. */
+  readonly peers?: { cancel(daemonNumber: number, ask: CancelAsk): Promise<boolean> }
   readonly changes: Changes
   readonly metrics: Metrics
   readonly logger: Logger
@@ -197,15 +199,32 @@ export class Sessions {
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
-    const { daemon, front } = placeOf(ask.id)
     const { address } = ask.origin
-    const controls = daemon === this.#deps.daemons.number ? this.#fronts[front] : undefined
     // The client cannot tell wrong keys from right ones.
-    const isRight = !this.#wrongKeys.isBlocked(address) && ((await controls?.cancel(ask)) ?? false)
-    if (isRight) return true
+    const isRight = this.#wrongKeys.isBlocked(address) ? false : await this.#passCancel(ask)
+    if (isRight !== false) return isRight === true // one that was not passed on says nothing of its key
     this.#wrongKeys.count(address)
     this.unidentifiedClientFailed('NOT_FOUND')
     return false
+  }
+
+  /** To the daemon that the key names. @returns undefined when it was not reached */
+  async #passCancel(ask: CancelAsk): Promise<boolean | undefined> {
+    const { peers, logger, daemons } = this.#deps
+    const { daemon } = placeOf(ask.id)
+    if (daemon === daemons.number) return await this.cancelHere(ask)
+    try {
+      return (await peers?.cancel(daemon, ask)) ?? false
+    } catch (error) {
+      logger.warn({ err: error, daemon }, 'a cancel did not reach the daemon that its key names')
+      return undefined
+    }
+  }
+
+  /** A cancel for a session of this daemon; another daemon may have received it, and counts the wrong keys. */
+  async cancelHere(ask: CancelAsk): Promise<boolean> {
+    const { daemon, front } = placeOf(ask.id)
+    return daemon === this.#deps.daemons.number && ((await this.#fronts[front]?.cancel(ask)) ?? false)
   }
 
   async #mayCancel(sessionId: string, from: ClientOrigin): Promise<boolean> {
@@ -259,25 +278,33 @@ export class Sessions {
       .catch((error: unknown) => logger.error({ err: error, grant }, 'the new end of sessions could not be stored'))
   }
 
-  /** Ends one session now. Takes effect before it is audited. @throws BrokerError NOT_FOUND */
+  /**
+   * Ends one session now, also one at another daemon, which hears of it by the log. Takes effect before it is audited.
+   * @throws BrokerError NOT_FOUND, STORE_UNAVAILABLE
+   */
   async kill(sessionId: string, by: { id: string; name: string }, why: string): Promise<void> {
-    const session = this.#deps.live.get(sessionId)
-    if (!session) throw new BrokerError('NOT_FOUND', `no open session ${sessionId}`)
-    const text = `the session was ended by ${by.name}${why ? `: ${why}` : ''}`
-    const decidedAt = this.#deps.clock.now()
-    this.#deps.changes.publish({ what: 'session', id: sessionId, reason: 'killed', text, decidedAt })
-    const fields = {
-      session: sessionId,
-      grant: session.grantId,
-      principal: session.principalId,
-      resource: session.resourceId,
-    }
-    await this.#deps.audit.appendRemoval({
-      type: 'session.killed',
+    const { live, store, changes, clock, audit } = this.#deps
+    const here = live.get(sessionId)
+    const killed = here ?? (await openRow(store, sessionId))
+    if (!killed) throw notOpen(sessionId)
+    const text = killText(by.name, why)
+    changes.publish({ what: 'session', id: sessionId, reason: 'killed', text, decidedAt: clock.now() })
+    const { grantId: grant, principalId: principal, resourceId: resource } = killed
+    const event = {
+      type: 'session.killed' as const,
       actor: by.id,
-      fields,
+      fields: { session: sessionId, grant, principal, resource },
       text: { name: by.name, reason: why },
-    })
+    }
+    const isTold = await audit.appendRemoval(event, here ? undefined : { claims: [store.isOpen(sessionId)] })
+    if (!isTold) throw notOpen(sessionId)
+  }
+
+  /** What another daemon of the store did, by its event: a kill takes effect here. */
+  apply({ type, at, fields: { session }, text }: AuditRecord): void {
+    if (type !== 'session.killed' || typeof session !== 'string') return
+    const change = { what: 'session', id: session, reason: 'killed', from: 'elsewhere' } as const
+    this.#deps.changes.publish({ ...change, text: killText(text?.name ?? 'another', text?.reason), decidedAt: at })
   }
 
   /** Ends all sessions, e.g. when the store is lost or the drain is over. */
@@ -324,6 +351,21 @@ export class Sessions {
     const sealed = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
     return { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed }
   }
+}
+
+/** As a live one says it; undefined: it has ended, or there never was one. */
+async function openRow(store: SessionStore, id: string) {
+  const row = await store.find(id)
+  if (!row || row.ended_at !== null) return undefined
+  return { grantId: row.grant_id, principalId: row.principal_id, resourceId: row.resource_id }
+}
+
+function notOpen(id: string): BrokerError {
+  return new BrokerError('NOT_FOUND', `no open session ${id}`)
+}
+
+function killText(name: string, why = ''): string {
+  return `the session was ended by ${name}${why ? `: ${why}` : ''}`
 }
 
 function endFields(end: SessionEnd, detail: Record<string, string>): Record<string, AuditValue> {

@@ -11,7 +11,8 @@ import { grantEvent } from './grant-events.ts'
 export interface LastStep {
   readonly event: AuditEvent
   readonly claims: readonly CompiledQuery[]
-  readonly writes: readonly CompiledQuery[]
+  /** Finds a row when this very step was committed, not the same step by another daemon. */
+  readonly proof: CompiledQuery
 }
 
 /**
@@ -32,9 +33,9 @@ export async function giveGrant(
   const type = former ? 'grant.extended' : 'grant.created'
   // Asked for at once, so that they are one commit; the second has no effect without the first.
   const results = await Promise.allSettled([
-    audit.append(last.event, { ...last, claims: [...(former ? [store.grantStands(former)] : []), ...last.claims] }),
+    audit.append(last.event, { claims: [...(former ? [store.grantStands(former)] : []), ...last.claims] }),
     audit.append(grantEvent(type, actor, grant, {}, { approved_request: request.id }), {
-      claims: [store.requestIsGranted(request), former ? store.replacingGrant(grant) : store.insertingGrant(grant)],
+      claims: [last.proof, former ? store.replacingGrant(grant) : store.insertingGrant(grant)],
     }),
   ])
   for (const result of results) if (result.status === 'rejected') throw result.reason

@@ -118,10 +118,11 @@ export class GrantKeeper {
     const grant = this.#live.get(id)
     if (!grant) return false
     const endedAt = this.#deps.clock.now()
-    const ended = (before: StoredGrant) => asEnded(before, how, endedAt)
-    this.#unsaved.add(ended(grant))
+    const end = (before: StoredGrant) => asEnded(before, how, endedAt)
+    const ended = end(grant)
+    this.#unsaved.add(ended)
     this.#endHere(id, how, endedAt)
-    return await this.#unsaved.write(ended(grant), ended, (now) =>
+    return await this.#unsaved.write(ended, end, (now) =>
       grantEvent(how.event, how.actor, now, how.auditText, { reason: how.reason }),
     )
   }
@@ -141,11 +142,12 @@ export class GrantKeeper {
   async shorten(id: string, endsAt: number, text: string): Promise<void> {
     const grant = this.#live.get(id)
     if (!grant || narrow(grant, endsAt) === grant) return
-    const shorter = (before: StoredGrant) => ({ ...narrow(before, endsAt), version: before.version + 1 })
-    this.#versions.note(id, grant.version + 1, grant.endsAt) // until the longer window would have ended
-    this.#unsaved.add(shorter(grant))
-    this.#shortenHere(shorter(grant), grant.endsAt)
-    await this.#unsaved.write(shorter(grant), shorter, (now) =>
+    const cut = (before: StoredGrant) => ({ ...narrow(before, endsAt), version: before.version + 1 })
+    const shorter = cut(grant)
+    this.#versions.note(id, shorter.version, grant.endsAt) // until the longer window would have ended
+    this.#unsaved.add(shorter)
+    this.#shortenHere(shorter, grant.endsAt)
+    await this.#unsaved.write(shorter, cut, (now) =>
       grantEvent('grant.shortened', 'system', now, { reason: text }, { was_ends_at: grant.endsAt }),
     )
   }

@@ -208,7 +208,8 @@ async function insert(core: Core, requester: Principal, request: AccessRequest):
     return null
   }
   const granted: AccessRequest = { ...request, status: 'granted', endedAt: core.clock.now() }
-  const last = { event, claims: [core.store.insertingRequest(granted)], writes: [] }
+  const { insertingRequest, requestIsGranted } = core.store
+  const last = { event, claims: [insertingRequest(granted)], proof: requestIsGranted(granted) }
   const grant = await giveGrant(core, granted, requester.id, last)
   await recheckGrant(core, grant) // rules or directory may have changed while it was being written
   return grant

@@ -151,17 +151,16 @@ async function approve(core: Core, decider: Principal, standing: Standing, ask: 
   const { current } = progress(request, all, approvers, beneficiary)
   const next = { ...request, version: request.version + 1 }
   const { event } = decisionEvent(decider, next, decision)
-  const toStep = (step: AccessRequest) => ({
-    claims: [core.store.advancingRequest(step)],
-    writes: [core.store.insertingDecision(decision)],
-  })
+  const { advancingRequest, insertingDecision, decisionStands } = core.store
+  const claimsOf = (step: AccessRequest) => [advancingRequest(step), insertingDecision(decision)]
   if (current !== null) {
-    await core.audit.append(event, toStep(next))
+    await core.audit.append(event, { claims: claimsOf(next) })
     core.requests.noteWritten(next)
     return { request: next, grant: null }
   }
   const granted: AccessRequest = { ...next, status: 'granted', endedAt: core.clock.now() }
-  const grant = await giveGrant(core, granted, decider.id, { event, ...toStep(granted) })
+  const last = { event, claims: claimsOf(granted), proof: decisionStands(decision) }
+  const grant = await giveGrant(core, granted, decider.id, last)
   await recheckGrant(core, grant) // rules or directory may have changed while it was being written
   return { request: granted, grant }
 }

@@ -147,8 +147,7 @@ export class RequestKeeper {
     const { request, decision } = step
     this.#unsaved.set(request.id, step)
     const isTold = await audit.appendRemoval(event, {
-      claims: [...claims, store.advancingRequest(request)],
-      writes: decision ? [store.insertingDecision(decision)] : [],
+      claims: [...claims, store.advancingRequest(request), ...(decision ? [store.insertingDecision(decision)] : [])],
     })
     if (!isTold) {
       this.#forget(step)

@@ -5,8 +5,8 @@ import type { AccessRequest, StageDecision } from '../requests/request.ts'
 import { decisionToRow, grantToRow, requestToRow, type StoredGrant, signRow } from './rows.ts'
 
 /**
- * Statements that are committed with an event of the log. All but `insertingDecision` may be claims: each returns a row only when what
- * was decided on is still so, so that of several daemons that decide at once one does.
+ * Claims of events of the log: each returns a row only when what was decided on is still so, so that of several daemons that decide
+ * at once one does.
  */
 export function accessStatements(db: Db, keyring: Macs) {
   return {
@@ -49,6 +49,7 @@ export function accessStatements(db: Db, keyring: Macs) {
         .where('version', '=', request.version - 1)
         .returning('id')
         .compile(),
+    /** For one that nobody but this daemon can have written. */
     requestIsGranted: ({ id, version }: AccessRequest): CompiledQuery =>
       db
         .selectFrom('requests')
@@ -61,6 +62,10 @@ export function accessStatements(db: Db, keyring: Macs) {
       db
         .insertInto('decisions')
         .values(signRow(keyring, 'decisions', decisionToRow(decision)))
+        .returning('id')
         .compile(),
+    /** It was written, with the step that it led to. */
+    decisionStands: ({ id }: StageDecision): CompiledQuery =>
+      db.selectFrom('decisions').select('id').where('id', '=', id).compile(),
   }
 }
