@@ -97,13 +97,17 @@ const portsOf = ({ url, postgresPort }: DaemonFiles): readonly number[] => [Numb
 async function filesOf(
   sandbox: Sandbox,
   publicUrl: string,
-  { server, ...overrides }: ConfigOverrides,
+  { server, store, ...overrides }: ConfigOverrides,
 ): Promise<Record<DaemonName, DaemonFiles>> {
   const keysDir = path.join(sandbox.dir, 'keys')
   const storeUrl = (await sandbox.stores?.create()) ?? ''
   const write = async (name: DaemonName): Promise<DaemonFiles> => {
     const dir = path.join(sandbox.dir, `daemon-${name}`)
-    const shared = { server: { ...server, public_url: publicUrl }, store: { url: storeUrl }, keys: { dir: keysDir } }
+    const shared = {
+      server: { ...server, public_url: publicUrl },
+      store: { url: storeUrl, ...store },
+      keys: { dir: keysDir },
+    }
     return await sandbox.writeConfig(dir, { ...shared, ...overrides })
   }
   return { a: await write('a'), b: await write('b') }
