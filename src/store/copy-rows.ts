@@ -12,11 +12,14 @@ export interface CopiedTable {
   readonly rows: number
 }
 
+/** What daemons say of themselves while they run on a store. */
+const ofRunning = new Set(['daemons', 'leader'])
+
 /** Values of one statement; PostgreSQL takes 65,535. */
 const mostValues = 20_000
 
 /**
- * Copies every row of a SQLite store into an empty store, and compares each row with what then stands there.
+ * Copies every row of a SQLite store, but for those of its daemon's run, into an empty store, and compares each row with what then stands there.
  * @param onProgress after each page
  * @throws BrokerError INVALID_INPUT when there are rows already, INTERNAL when a row differs
  */
@@ -25,7 +28,8 @@ export async function copyRows(
   to: Transaction<Database>,
   onProgress: (done: CopiedTable) => void,
 ): Promise<CopiedTable[]> {
-  const tables = (await from.introspection.getTables()).map(({ name }) => name).sort()
+  const all = (await from.introspection.getTables()).map(({ name }) => name).sort()
+  const tables = all.filter((name) => !ofRunning.has(name))
   for (const table of tables)
     if ((await countOf(to, table)) > 0)
       throw new BrokerError('INVALID_INPUT', `${table} has rows already: copy into an empty database`)
