@@ -1,5 +1,5 @@
 import type { EndReason } from '../../proxy/session.ts'
-import type { AuditRecord, AuditType } from '../audit/audit.ts'
+import type { AuditRecord, AuditType, Origin } from '../audit/audit.ts'
 import { longestApiTokenMs } from '../contract/tokens.ts'
 import type { Removal } from '../store/changes.ts'
 import type { Core } from './core.ts'
@@ -9,7 +9,7 @@ import { noteLock, noteMaker, noteRemoval, noteVersion } from './learn.ts'
  * Brings into memory what an event of the log says of identity, in the order of the log, and publishes what it takes away as the
  * daemon that decided it did. Nothing is written. Of one's own events only locks matter: another daemon's may stand between them.
  */
-export function applyEvent(core: Core, record: AuditRecord, from: 'here' | 'elsewhere'): void {
+export function applyEvent(core: Core, record: AuditRecord, from: Origin): void {
   if (record.type === 'audit.forked') core.removals.noteRestore(Number(record.fields.void_until))
   const id = typeof record.fields.principal === 'string' ? record.fields.principal : undefined
   if (id === undefined) return

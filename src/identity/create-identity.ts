@@ -1,5 +1,5 @@
 import type { Identity as Identified } from '../../proxy/doorman.ts'
-import type { AuditRecord } from '../audit/audit.ts'
+import type { AuditRecord, Origin } from '../audit/audit.ts'
 import type { DirectoryEntry } from '../contract/principals.ts'
 import type { ListPage, ListQuery } from '../store/lists.ts'
 import { createBackground } from '../telemetry/background.ts'
@@ -41,7 +41,7 @@ export interface Identity extends IdentityService {
   /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
   tidy(): Promise<void>
   /** An event of the log, in the order of the log, from whichever daemon. */
-  apply(record: AuditRecord, from: 'here' | 'elsewhere'): void
+  apply(record: AuditRecord, from: Origin): void
   /** Resolves when what {@link Identity.apply} has begun is done. */
   idle(): Promise<void>
   /** In the order of ids. */

@@ -13,7 +13,7 @@ import type { TokenGrants } from './tokens/token-grants.ts'
 export interface IdentityDeps {
   readonly db: Db
   readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'derive' | 'seal' | 'unseal'>
-  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> & { catchUp?(): Promise<void> }
+  readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search' | 'catchUp'>
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'loginsTotal'>

@@ -93,7 +93,7 @@ export async function storeLock(deps: LockDeps, id: string): Promise<void> {
       await retried(async () => {
         const row = await deps.directory.row(id)
         if (row?.locked_at !== null) return
-        await deps.audit.catchUp?.() // or another daemon has unlocked it
+        await deps.audit.catchUp() // or another daemon has unlocked it
         const lockedAt = deps.removals.lockedAt(id)
         if (lockedAt !== undefined) await deps.directory.put(deps.directory.next(row, { locked_at: lockedAt }))
       })
