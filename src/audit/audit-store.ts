@@ -1,4 +1,4 @@
-import { type CompiledQuery, type SelectQueryBuilder, sql, type Transaction } from 'kysely'
+import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { countRows, readCursor } from '../store/lists.ts'
@@ -23,7 +23,7 @@ export interface StoredEvent extends ChainRow {
 export type HeadMacs = Pick<Keyring, 'mac' | 'checkMac'>
 
 const purpose = 'audit-head'
-const headText = ({ installation, seq, hash }: Omit<Head, 'id' | 'mac'>) => `${installation} ${seq} ${hash}`
+export const headText = ({ installation, seq, hash }: Omit<Head, 'id' | 'mac'>) => `${installation} ${seq} ${hash}`
 
 /** Whether the broker wrote this head: without its key nobody can put events behind it. */
 export function isHeadSigned(head: Head, keyring: HeadMacs): boolean {
@@ -71,7 +71,7 @@ export function createAuditStore(db: Db) {
       countRows(db, matches(db.selectFrom('audit_events').select('audit_events.seq'), query).limit(most)),
     /** Numbers a checkpoint behind its predecessor while the head row is locked. */
     addCheckpoint: (least: number, make: (n: number, head: Head) => CheckpointRow): Promise<CheckpointRow> =>
-      db.transaction().execute((trx) => addCheckpoint(trx, least, make)),
+      addCheckpoint(db, least, make),
     /** The hash of one event; undefined when the log has none of that number. */
     hashAt: async (seq: number): Promise<string | undefined> =>
       (await db.selectFrom('audit_events').select('hash').where('seq', '=', seq).executeTakeFirst())?.hash,
@@ -193,7 +193,7 @@ async function openHead(db: Db, installation: string): Promise<Head> {
 }
 
 /** An update rather than a select: it takes the row's lock in both stores. */
-function lockHead(db: Db | Transaction<Database>) {
+function lockHead(db: Db) {
   return db.updateTable('audit_head').set({ id: 1 }).where('id', '=', 1).returningAll()
 }
 
@@ -281,15 +281,20 @@ function insertSubjects(db: Db, rows: readonly ChainRow[]): CompiledQuery[] {
 }
 
 async function addCheckpoint(
-  trx: Transaction<Database>,
+  db: Db,
   least: number,
   make: (n: number, head: Head) => CheckpointRow,
 ): Promise<CheckpointRow> {
-  const head = await lockHead(trx).executeTakeFirstOrThrow(() => new Error('the audit log has no head row'))
-  const last = await trx.selectFrom('audit_checkpoints').select('n').orderBy('n', 'desc').limit(1).executeTakeFirst()
-  const row = make(Math.max((last?.n ?? 0) + 1, least), head)
-  await trx.insertInto('audit_checkpoints').values(row).execute()
-  return row
+  const newest = db.selectFrom('audit_checkpoints').select('n').orderBy('n', 'desc').limit(1)
+  let made: CheckpointRow | undefined
+  await transactOn(db)([lockHead(db).compile(), newest.compile()], ([heads = [], last = []]) => {
+    const head = heads[0] as Head | undefined
+    if (!head) throw new Error('the audit log has no head row')
+    const n = (last[0] as { n: number } | undefined)?.n ?? 0
+    made = make(Math.max(n + 1, least), head)
+    return [db.insertInto('audit_checkpoints').values(made).compile()]
+  })
+  return made as unknown as CheckpointRow
 }
 
 function selectEvents(db: Db) {

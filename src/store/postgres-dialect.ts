@@ -18,6 +18,8 @@ import type { PostgresPlace } from './place.ts'
 import type { Rows, Transact } from './transact.ts'
 
 const connectTimeoutMs = 5000
+/** A daemon that stops in the middle of a commit must not hold up the others, whose appends have five seconds. */
+const longestPauseMs = 3000
 
 /**
  * Kysely on PostgreSQL by node-postgres. No session state, so that a pooler in transaction mode may stand in between: time-outs are
@@ -43,16 +45,19 @@ class PostgresDriver implements Driver {
   readonly #onDestroy: () => Promise<void>
   readonly #queue: LaneQueue
   readonly #begin: string
+  readonly #beginShort: string
 
   constructor(place: PostgresPlace, onDestroy: () => Promise<void>) {
     this.#pool = new pg.Pool({ ...clientOptions(place), max: place.connections, idleTimeoutMillis: 60_000 })
     this.#pool.on('error', () => undefined) // an idle connection is lost: the pool drops it, and the next query opens another
     this.#onDestroy = onDestroy
     this.#queue = new LaneQueue(place.connections)
-    this.#begin =
+    const begin = (idleMs: number) =>
       `begin; set local statement_timeout = ${place.statementTimeoutMs}; ` +
       `set local lock_timeout = ${place.lockTimeoutMs}; ` +
-      `set local idle_in_transaction_session_timeout = ${2 * place.statementTimeoutMs}`
+      `set local idle_in_transaction_session_timeout = ${idleMs}`
+    this.#begin = begin(2 * place.statementTimeoutMs)
+    this.#beginShort = begin(longestPauseMs)
   }
 
   async init(): Promise<void> {}
@@ -94,7 +99,7 @@ class PostgresDriver implements Driver {
   async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
     const connection = await this.acquireConnection()
     try {
-      await this.beginTransaction(connection, {})
+      await connection.run(this.#beginShort)
       const found: Rows[] = []
       for (const query of first) found.push((await connection.executeQuery(query)).rows)
       for (const query of rest(found)) await connection.executeQuery(query)
