@@ -1,5 +1,5 @@
 import { createAccess } from '../access/create-access.ts'
-import type { AuditRecord } from '../audit/audit.ts'
+import type { AuditListener, AuditLog } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
 import type { Config } from '../config/config.ts'
@@ -69,6 +69,7 @@ export async function buildParts(
     heads: () => sessions.heads(),
   })
   closing.defer(() => audit.stop())
+  const heard = keepUntilAsked(audit)
 
   const oidc = createOidc({ ...shared, config: config.oidc, publicUrl: config.server.publicUrl })
   const identity = await createIdentity({
@@ -114,9 +115,11 @@ export async function buildParts(
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })
   closing.defer(() => kinds.settled())
-  const appliers: readonly ((record: AuditRecord) => void)[] = []
-  audit.subscribe((record, from) => {
-    if (from === 'elsewhere') for (const apply of appliers) apply(record)
+  heard.tellTo((record, from) => {
+    identity.apply(record, from)
+    if (from === 'here') return
+    access.apply(record)
+    sessions.apply(record)
   })
   const storeWatch = watchStore({
     ping: async () => {
@@ -148,5 +151,18 @@ export async function buildParts(
     sessions,
     sessionStore,
     storeWatch,
+  }
+}
+
+/** What the log tells before the parts are there that must know of it. */
+function keepUntilAsked(audit: Pick<AuditLog, 'subscribe'>) {
+  const early: Parameters<AuditListener>[] = []
+  let tell: AuditListener = (...event) => void early.push(event)
+  audit.subscribe((...event) => tell(...event))
+  return {
+    tellTo: (listener: AuditListener) => {
+      tell = listener
+      for (const event of early.splice(0)) listener(...event)
+    },
   }
 }

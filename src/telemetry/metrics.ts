@@ -44,7 +44,11 @@ export function createMetrics() {
       ['reason'],
       cutBuckets,
     ),
-    grantsActive: gauge('grants_active', 'Live grants', ['kind']),
+    grantsActive: gauge(
+      'grants_active',
+      'Live grants of the installation, at every daemon of a store: take the largest, not the sum',
+      ['kind'],
+    ),
     requestsTotal: counter('requests_total', 'Access requests, by outcome', ['outcome']),
     loginsTotal: counter('logins_total', 'Sign-ins, by outcome', ['outcome']),
     unidentifiedClientsTotal: counter(

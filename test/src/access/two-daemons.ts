@@ -10,7 +10,6 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { newDir, openAudit } from '../audit/start-audit.ts'
 import { postgresPlace } from '../store/both-stores.ts'
 import { config, createTestClock, examplePeople, kinds, loginOf, principal, type SetupOptions } from './access-setup.ts'
-import { hearing } from './hearing.ts'
 import { leaderAmong } from './leaders.ts'
 
 /** Two daemons on one PostgreSQL store, with a directory, a clock and keys in common; each with a log, and what it heard by it. */
@@ -45,7 +44,9 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       leader: leaders.of(name, db),
     })
     t.teardown(() => access.close())
-    const hear = hearing(audit, (record) => access.apply(record))
+    audit.subscribe((record, from) => {
+      if (from === 'elsewhere') access.apply(record)
+    })
     const load = async (changed = rules) => {
       const reloaded = await access.reload(config(changed))
       if (!reloaded.ok) throw new Error(JSON.stringify(reloaded.problems))
@@ -61,7 +62,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       published,
       /** What the others have done until now is in effect here. */
       hear: async () => {
-        await hear()
+        await audit.catchUp()
         await access.idle()
       },
       ends: () => published.filter(isRemoval),
