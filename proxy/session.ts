@@ -164,7 +164,7 @@ export interface Limits {
  */
 export interface Recorder {
   /**
-   * Takes room for the entry of a request that is about to be forwarded, and asks for a flush within 50 ms.
+   * Takes room for the entry of a request that is about to be forwarded, and asks for a flush within 80 ms.
    * @throws BrokerError LIMIT_REACHED, RECORDING_FAILED: there is none, so it must not be forwarded
    */
   reserve(bytes: number): void

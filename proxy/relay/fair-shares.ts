@@ -38,6 +38,11 @@ export class FairShares {
 
   /** After the sockets of this turn; what has come meanwhile for others is read in the next one. */
   readonly #onTurn = (): void => {
+    if (this.#waiting.length === 0) {
+      this.#since = undefined
+      this.#read = 0
+      return
+    }
     const spent = this.#now() - (this.#since ?? this.#now())
     const fitting = spent < sliceMs ? Number.POSITIVE_INFINITY : Math.floor((this.#read * sliceMs) / spent)
     this.#since = undefined

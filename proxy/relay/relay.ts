@@ -39,7 +39,7 @@ export interface RelayOptions {
 
 /** How long a half-forwarded message may take to complete after a cut, so that the client can be told why. */
 const completeMs = 500
-/** Age at which a running request gets an entry of its own. With the recorder's 50 ms it is on file within 100 ms. */
+/** Age at which a running request gets an entry of its own. The recorder asks every 40 ms, so it is on file within 100 ms. */
 const beginMs = 25
 
 interface Ending {

@@ -1,11 +1,14 @@
 import type { Metrics } from '../telemetry/metrics.ts'
 
 export const bufferBytes = 64 * 1024
-const flushMs = 50
+/** What waits is flushed in the second round after it came, or in the first when it says that something runs. */
+const roundMs = 40
 const mostSpare = 64
 
 /** What the shared timer flushes. */
 export interface Flushable {
+  /** @returns false: nothing is urgent, so it is flushed in the next round */
+  flushUrgent(): boolean
   flush(): void
 }
 
@@ -13,7 +16,9 @@ export interface Flushable {
 export class RecordingBuffers {
   readonly #metrics: Pick<Metrics, 'recordingLagBytes'>
   readonly #spare: Buffer[] = []
+  /** Since the last round, and since the one before. */
   #waiting: Flushable[] = []
+  #due: Flushable[] = []
   #timer: NodeJS.Timeout | undefined
   #lag = 0
 
@@ -35,17 +40,19 @@ export class RecordingBuffers {
     if (this.#lag === 0) this.#tell()
   }
 
-  /** Flushes this one with the others that wait, 50 ms from the first at the latest. */
+  /** Flushes this one with the others that wait, within 80 ms. */
   flushSoon(recording: Flushable): void {
     this.#waiting.push(recording)
-    this.#timer ??= setTimeout(() => this.#flush(), flushMs).unref()
+    this.#timer ??= setTimeout(this.#onRound, roundMs).unref()
   }
 
-  #flush(): void {
+  readonly #onRound = (): void => {
     this.#timer = undefined
-    const waiting = this.#waiting
+    const [due, waiting] = [this.#due, this.#waiting]
     this.#waiting = []
-    for (const recording of waiting) recording.flush()
+    for (const recording of due) recording.flush()
+    this.#due = waiting.filter((recording) => !recording.flushUrgent())
+    if (this.#due.length > 0) this.#timer ??= setTimeout(this.#onRound, roundMs).unref()
     this.#tell()
   }
 

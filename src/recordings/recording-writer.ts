@@ -47,7 +47,7 @@ interface Waiting {
 }
 
 /**
- * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 50 ms. Once a limit is reached no request
+ * Writes one recording. `write` only copies; batches are hashed and written at 64 KB or 80 ms. Once a limit is reached no request
  * gets room, but entries of what was forwarded before are still taken; after an error of the disk none are.
  */
 export class RecordingWriter implements SessionRecorder {
@@ -194,8 +194,26 @@ export class RecordingWriter implements SessionRecorder {
 
   /** Called by the shared timer: while a batch is being written, new entries collect for the next. */
   flush(): void {
+    this.#flushed(this.#writeWhatRuns())
+  }
+
+  /** As {@link flush}, unless no request has run so long that it needs an entry of its own. */
+  flushUrgent(): boolean {
+    const before = this.#accepted
+    const isNextNeeded = this.#writeWhatRuns()
+    if (this.#accepted === before) return false
+    this.#flushed(isNextNeeded)
+    return true
+  }
+
+  /** @returns whether others still run */
+  #writeWhatRuns(): boolean {
     let isNextNeeded = false
-    for (const listener of this.#closed ? [] : this.#onFlush) isNextNeeded = listener() || isNextNeeded
+    if (this.#closed === undefined) for (const listener of this.#onFlush) isNextNeeded = listener() || isNextNeeded
+    return isNextNeeded
+  }
+
+  #flushed(isNextNeeded: boolean): void {
     this.#isWaiting = false
     if (isNextNeeded) this.#flushSoon()
     this.#writeOut()
