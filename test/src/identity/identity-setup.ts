@@ -50,6 +50,22 @@ export function vouched(
   }
 }
 
+export const oidcConfig: IdentityDeps['config'] = {
+  issuer,
+  clientId: 'sallyport',
+  clientSecret: null,
+  scopes: [],
+  groupsClaim: 'groups',
+  groupsSource: 'any',
+  freshPrompt: 'login consent',
+  managerClaim: 'manager',
+  adminGroups: ['platform'],
+  auditorGroups: ['security'],
+  sessionIdleMs: hour,
+  sessionMaxMs: 8 * hour,
+  probeEveryMs: 15 * minute,
+}
+
 export const groupsOf: Readonly<Record<string, readonly string[]>> = {
   alice: ['engineering'],
   carol: ['security'],
@@ -150,21 +166,7 @@ export async function startIdentity(
       logger: more.logger ?? pino({ level: 'silent' }),
       metrics,
       changes,
-      config: {
-        issuer,
-        clientId: 'sallyport',
-        clientSecret: null,
-        scopes: [],
-        groupsClaim: 'groups',
-        groupsSource: 'any',
-        freshPrompt: 'login consent',
-        managerClaim: 'manager',
-        adminGroups: ['platform'],
-        auditorGroups: ['security'],
-        sessionIdleMs: hour,
-        sessionMaxMs: 8 * hour,
-        probeEveryMs: 15 * minute,
-      },
+      config: oidcConfig,
       access: () => fakeAccess(grants),
       ...(more.prober ? { prober: more.prober } : {}),
     })
