@@ -11,7 +11,7 @@ export interface RecordingEnd {
   readonly heads: readonly { head: string; entries: number }[]
 }
 
-/** Collects what checkpoints and `session.ended` say about recordings. */
+/** Collects what checkpoints, `session.ended` and `recording.sealed` say about recordings. */
 export class RecordingLedger {
   readonly #heads = new Map<string, Map<string, number>>()
   readonly #ends = new Map<string, { digest: string | null; entries: number }>()
@@ -38,9 +38,9 @@ export class RecordingLedger {
   }
 }
 
-/** Reads a `session.ended`; undefined for any other event. */
+/** Reads a `session.ended`, or the later `recording.sealed` of one that another daemon ended; undefined for any other event. */
 export function endOf(row: StoredEvent): { session: string; digest: string | null; entries: number } | undefined {
-  if (row.type !== 'session.ended') return undefined
+  if (row.type !== 'session.ended' && row.type !== 'recording.sealed') return undefined
   try {
     const { session, digest, entries } = JSON.parse(row.body) as Record<string, unknown>
     if (typeof session !== 'string') return undefined

@@ -39,6 +39,7 @@ export async function recoverSessions(deps: RecoverDeps): Promise<LostSession[]>
   await restoreRows(deps, daemons.id)
   const ids = await store.daemonsWithOpen()
   const { unknown } = await daemons.gone(ids)
+  await sealAfterLoss(deps)
   const isOwn = (id: string) => !daemons.isShared || id === daemons.id || id === nobodys || unknown.includes(id)
   return await closeAll(deps, await leftOpen(store, ids.filter(isOwn)), (row) => sealLost(deps, row.id))
 }
@@ -83,7 +84,7 @@ async function closeAll(deps: RecoverDeps, rows: readonly SessionRow[], seal: Se
 /** What a daemon opened before it was gone, by the log: a change of the store meanwhile hides no session. */
 async function restoreRows(deps: RecoverDeps, daemonId: string): Promise<void> {
   const { audit, store, keyring, logger } = deps
-  const since = await startOf(deps, daemonId)
+  const since = (await startOf(deps, daemonId))?.at ?? 0
   for await (const { id, event, row, problem } of readLoggedRows(audit, startedRows(store), since)) {
     const { daemon = daemonId } = event.fields
     if (daemon !== daemonId) continue
@@ -96,12 +97,27 @@ async function restoreRows(deps: RecoverDeps, daemonId: string): Promise<void> {
   }
 }
 
-/** When it started last; events of earlier versions do not say which daemon. */
-async function startOf({ audit }: RecoverDeps, daemonId: string): Promise<number> {
+/** Was this daemon given up since it started last? Then the recordings of what was closed meanwhile are still to be sealed. */
+async function sealAfterLoss(deps: RecoverDeps): Promise<void> {
+  const { audit, daemons, store } = deps
+  const [lost] = (await audit.search({ types: ['daemon.lost'], subject: daemons.id, limit: 1 })).events
+  const started = await startOf(deps, daemons.id)
+  if (!lost || (started && started.seq > lost.seq)) return
+  for (const { id: session } of await store.unsealed(daemons.id)) {
+    const [told] = (await audit.search({ types: ['recording.sealed'], subject: session, limit: 1 })).events
+    const sealed = told ? undefined : await sealLost(deps, session)
+    if (!sealed) continue
+    const { digest, entries } = sealed
+    await audit.appendRemoval({ type: 'recording.sealed', actor: 'system', fields: { session, digest, entries } })
+  }
+}
+
+/** Its last start; events of earlier versions do not say which daemon. */
+async function startOf({ audit }: RecoverDeps, daemonId: string): Promise<AuditRecord | undefined> {
   const types = ['daemon.started'] as const
   const [own] = (await audit.search({ types, subject: daemonId, limit: 1 })).events
   const [any] = own ? [own] : (await audit.search({ types, limit: 1 })).events
-  return any?.at ?? 0
+  return any
 }
 
 /** Open, so that it is closed with what its end event says, or as lost. */

@@ -141,6 +141,16 @@ export function createSessionStore(db: Db, keyring: Macs) {
         .execute()
       return rows.map(({ daemon_id }) => daemon_id)
     },
+    /** Sessions of this daemon that another one closed, which had not their recordings. */
+    unsealed: (daemonId: string): Promise<SessionRow[]> =>
+      db
+        .selectFrom('sessions')
+        .selectAll()
+        .where('daemon_id', '=', daemonId)
+        .where('end_reason', '=', 'daemon-lost')
+        .where('recording_digest', 'is', null)
+        .orderBy('id')
+        .execute(),
     /** Open sessions of these daemons. */
     leftOpen: (daemonIds: readonly string[]): Promise<SessionRow[]> =>
       db

@@ -80,5 +80,14 @@ await t.test(
     await two.start('a')
     await waitUntil(() => metric('b', 'sallyport_daemons{state="live"} 2'), 'a is back')
     t.same(await endsOf(session.sessionId), [['daemon-lost', null]])
+    const { events } = await a.api<{ events: { fields: object }[] }>(
+      'carol',
+      'GET',
+      `/api/v1/audit/events?type=recording.sealed&subject=${session.sessionId}`,
+    )
+    t.equal(events.length, 1, 'it seals what the other could not')
+    t.match(events, [{ fields: { digest: /^[0-9a-f]{64}$/ } }])
+    const { problems } = await a.api<{ problems: { at: string }[] }>('carol', 'GET', '/api/v1/audit/verify')
+    t.notOk(problems.some(({ at }) => at === session.sessionId))
   },
 )

@@ -144,7 +144,9 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
         return isTold
       },
       search: async ({ types = [], subject }) => {
-        const found = events.filter(({ type, fields }) => types.includes(type) && fields.session === subject)
+        const found = events.filter(
+          ({ type, fields }) => types.includes(type) && Object.values(fields).includes(subject ?? ''),
+        )
         return { events: found.map((event, i) => ({ ...event, seq: i, at: now, hash: '' })), next: null }
       },
       spooled: () => [],

@@ -204,6 +204,28 @@ t.test(
   },
 )
 
+t.test('a daemon that was given up seals what another one could not, once', async (t) => {
+  const { sessions, host, store, events, daemons } = await startSessions(t)
+  const permit = await host.open(ask)
+  Object.assign(daemons, { isShared: true, id: 'dmn_2', others: { dmn_1: 'lost' } })
+  t.equal((await sessions.closeSessionsOfLost(['dmn_1'])).length, 1)
+  daemons.id = 'dmn_1'
+  const sealed = () => events.filter(({ type }) => type === 'recording.sealed')
+  await sessions.recoverLost()
+  t.same(sealed(), [], 'nobody has given it up')
+  events.push({ type: 'daemon.lost', actor: 'system', fields: { daemon: 'dmn_1' } })
+  for (const when of ['first', 'again']) {
+    await sessions.recoverLost()
+    t.match(sealed(), [{ fields: { session: permit.sessionId, digest: 'rec', entries: 3 } }], when)
+    t.equal(sealed().length, 1, when)
+  }
+  t.match(
+    await store.find(permit.sessionId),
+    { end_reason: 'daemon-lost', recording_digest: null },
+    'the row is as its event',
+  )
+})
+
 t.test('a daemon that comes back while its sessions are being closed keeps those that it opens', async (t) => {
   const { sessions, host, store, daemons } = await startSessions(t)
   const permit = await host.open(ask)
