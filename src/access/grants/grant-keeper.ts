@@ -32,6 +32,8 @@ export interface GrantReading {
 }
 
 const longestTimerMs = 3_600_000
+/** A daemon whose clock differs more is not ready. */
+const mostSkewMs = 2000
 
 /**
  * What this daemon knows of grants beyond their rows: which are live, which ended though the store doesn't know it yet, and
@@ -85,9 +87,11 @@ export class GrantKeeper {
     return { grant: value, problem: null }
   }
 
-  /** Live by the monotonic clock. */
+  /** Live by the monotonic clock. One that began a moment ahead was given by another daemon, whose clock differs. */
   isLive(grant: Grant): boolean {
-    return isLive(grant, this.#deps.clock.now())
+    const now = this.#deps.clock.now()
+    const isAhead = grant.startsAt > now && grant.startsAt <= now + mostSkewMs
+    return isLive(grant, isAhead ? grant.startsAt : now)
   }
 
   /** A row was written: new, or extended. */

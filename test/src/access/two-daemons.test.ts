@@ -39,6 +39,18 @@ t.test('a grant that one gives is live at the other: it is extended, seen, and i
   for (const one of [a, b]) t.match(await one.may(), { allowed: true, grant: { id } })
 })
 
+t.test('a grant is live at once where the clock is behind by what is allowed, and not where it is more', async (t) => {
+  const two = await startTwo(t)
+  const [behind, far] = [await two.daemon('behind', 1900), await two.daemon('far', 2500)]
+  const { id } = await given(two, two.a)
+  await Promise.all([behind.hear(), far.hear()])
+  t.match(behind.given(), [{ id }])
+  t.match(await behind.may(id), { allowed: true })
+  t.match(await far.may(id), { allowed: false })
+  two.clock.advance(hour)
+  t.match(await two.a.access.check({ principalId: 'alice', resource: 'orders', grantId: id }), { allowed: false })
+})
+
 t.test('revoked at one, of the other: before it is heard of, and after', async (t) => {
   const two = await startTwo(t)
   const { a, b, login, events } = two
@@ -201,7 +213,6 @@ t.test('the sweep takes over what was not heard of: given, revoked, deleted', as
   const two = await startTwo(t)
   const { a, b, login } = two
   const deaf = await two.daemon('c')
-  deaf.changes.subscribe(() => {})
   const kept = await given(two, a)
   await a.db.updateTable('grants').set({ end_text: null }).where('id', '=', kept.id).execute()
   await deaf.access.sweep()

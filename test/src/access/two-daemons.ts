@@ -20,10 +20,11 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
   const people = new Map((options.people ?? examplePeople).map((one) => [one.id, one]))
   const leaders = leaderAmong('a')
 
-  const daemon = async (name: string, rules = options.rules) => {
+  const daemon = async (name: string, behindMs = 0, rules = options.rules) => {
+    const own = { now: () => clock.now() - behindMs }
     const db = await openStore(place)
     t.teardown(() => db.destroy())
-    const { audit, logged } = await openAudit(t, { db, keyring, clock })
+    const { audit, logged } = await openAudit(t, { db, keyring, clock: own })
     const changes = createChanges()
     const published: Change[] = []
     changes.subscribe((change) => published.push(change))
@@ -31,8 +32,8 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       db,
       keyring,
       audit,
-      clock,
-      elapsedMs: clock.now,
+      clock: own,
+      elapsedMs: own.now,
       logger: createLogger({ level: 'silent' }),
       metrics: createMetrics(),
       changes,
