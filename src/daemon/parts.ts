@@ -79,7 +79,6 @@ export async function buildParts(
     prober: oidc.prober,
     access: () => access,
   })
-  audit.subscribe(identity.apply) // before anything is appended, and before access and sessions hear of it
   closing.defer(() => identity.idle())
   const access = await createAccess({ ...shared, audit, identity, kinds: kindModules })
   closing.defer(() => access.close())
