@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { BrokerError } from '../proxy/session.ts'
 import { rulesCheck } from './access/rules/load-rules.ts'
 import type { AuditEvent } from './audit/audit.ts'
@@ -156,7 +157,7 @@ async function recover({
   const { events: named } = await audit.search({ types: ['mark.created'], subject: mark.id, limit: 1 })
   const created: AuditEvent = { type: 'mark.created', actor: 'system', fields: { mark: mark.id } }
   const fields = { daemon: daemons.id, rules: reloaded.digest, lost: lost.length }
-  const started: AuditEvent = { type: 'daemon.started', actor: 'system', fields }
+  const started: AuditEvent = { type: 'daemon.started', actor: 'system', fields, text: { name: hostname() } }
   await Promise.all((named.length > 0 ? [started] : [created, started]).map((event) => audit.append(event))) // in one commit, in this order
   return lost
 }

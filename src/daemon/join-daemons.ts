@@ -12,7 +12,7 @@ const leastPatienceMs = 15_000
 
 /** Registers this daemon among those on the store. It leaves them once its sessions have ended. */
 export async function joinDaemons(
-  { stateDir, store }: Pick<Config, 'stateDir' | 'store'>,
+  { server, stateDir, store }: Pick<Config, 'server' | 'stateDir' | 'store'>,
   deps: Omit<DaemonsDeps, 'own' | 'keyring'> & { readonly keyring: Keyring },
   closing: AsyncDisposableStack,
 ): Promise<Daemons> {
@@ -23,7 +23,7 @@ export async function joinDaemons(
       id: homeId(stateDir),
       run: newTokenId(),
       name: hostname(),
-      url: null,
+      url: server.peerUrl,
       version: manifest.version,
       started_at: clock.now(),
       patience_ms: Math.max(store.graceMs + marginMs, leastPatienceMs),

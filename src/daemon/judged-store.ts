@@ -2,6 +2,7 @@ import { accessRemovals } from '../access/recover.ts'
 import { createAuditStore } from '../audit/audit-store.ts'
 import { type Judgement, judgeStart, markStart, type Trusted } from '../audit/mark/judge.ts'
 import { Mark } from '../audit/mark/mark.ts'
+import type { MarkState } from '../audit/mark/mark-file.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import type { Config } from '../config/config.ts'
 import { identityRemovals } from '../identity/recover.ts'
@@ -13,6 +14,7 @@ import { type Db, openStore } from '../store/store.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { openKeysOf } from './keys-of-store.ts'
+import { markOfPeer } from './mark-of-peer.ts'
 
 export interface JudgedStore {
   readonly db: Db
@@ -42,18 +44,25 @@ export async function openJudgedStore(
   const installation = await settledValue(db, 'installation', () => newId('ins'))
   // Other daemons may be writing: what is compared is of one moment.
   const snapshot = db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
-  const judgement = await snapshot.execute((trx) =>
-    judgeStart({
-      store: createAuditStore(trx),
-      keyring,
-      stateDir: config.stateDir,
-      anchors: anchorFiles(config),
-      installation,
-      windows: windowsOf(config),
-      logger,
-      now: systemClock.now(),
-    }),
-  )
+  const judge = (joined?: MarkState) =>
+    snapshot.execute((trx) =>
+      judgeStart({
+        store: createAuditStore(trx),
+        keyring,
+        stateDir: config.stateDir,
+        joined,
+        anchors: anchorFiles(config),
+        installation,
+        windows: windowsOf(config),
+        logger,
+        now: systemClock.now(),
+      }),
+    )
+  let judgement = await judge()
+  if (!judgement.isOpen && judgement.found.mark.kind === 'none') {
+    const joined = await markOfPeer(config, { db, keyring, logger })
+    if (joined) judgement = await judge(joined)
+  }
   return { db, keyring, installation, judgement }
 }
 

@@ -8,6 +8,8 @@ import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
+import { PeerGuard } from '../peers/peer-guard.ts'
+import { Peers } from '../peers/peers.ts'
 import { digestKeys } from '../recordings/digest-keys.ts'
 import { openRecordings } from '../recordings/open-recordings.ts'
 import { LiveSessions } from '../sessions/live-sessions.ts'
@@ -24,6 +26,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
+import { cancelAt, recordingsElsewhere } from './peer-calls.ts'
 import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
@@ -56,6 +59,7 @@ export async function buildParts(
     config: config.recordings,
     keyId: keyring.signingKeyId,
     digestKeys: digestKeys(keyring),
+    elsewhere: (session) => elsewhere(session),
   })
   closing.defer(() => recordings.close())
   const audit = await createAuditLog({
@@ -85,6 +89,8 @@ export async function buildParts(
 
   const kinds = new StartedKinds(kindModules)
   const sessionStore = createSessionStore(db, keyring)
+  const peers = new Peers({ keyring, clock, publicUrl: config.server.publicUrl })
+  const elsewhere = recordingsElsewhere({ peers, daemons, audit, sessions: sessionStore })
   const sessions = new Sessions({
     ...shared,
     access,
@@ -93,6 +99,7 @@ export async function buildParts(
     recordings,
     kinds,
     store: sessionStore,
+    peers: { cancel: cancelAt(peers, daemons) },
     live: new LiveSessions(clock),
     limits: config.limits,
   })
@@ -135,6 +142,8 @@ export async function buildParts(
   })
   return {
     ...shared,
+    /** Lets other daemons in. */
+    peers: new PeerGuard({ keyring, clock, daemonId: daemons.id }),
     audit,
     mark,
     /** Events up to this one are verified while the daemon runs. */

@@ -12,7 +12,8 @@ import { WatchedCertificate } from '../http/tls-files.ts'
 import { repeat } from '../telemetry/repeat.ts'
 import type { Carriers } from './carriers.ts'
 
-export interface PortsDeps extends Pick<AppOptions, 'identity' | 'logger' | 'metrics' | 'routes' | 'refusal'> {
+export interface PortsDeps
+  extends Pick<AppOptions, 'identity' | 'logger' | 'metrics' | 'peers' | 'routes' | 'refusal'> {
   readonly config: Config
   /** A client that had to leave before it said anything, since too many wait. */
   onTurnedAway(): void

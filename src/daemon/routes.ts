@@ -1,7 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
+import { BrokerError } from '../../proxy/session.ts'
 import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
+import type { RecordingEnd } from '../audit/recording-ledger.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
 import { featuresFor } from '../catalog/kind.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
@@ -9,9 +11,10 @@ import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
-import { checkRecordingFile } from '../recordings/recording-check.ts'
+import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
 import type { Parts } from './parts.ts'
+import { peerHandlers } from './peer-calls.ts'
 import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
@@ -38,6 +41,7 @@ export function allRoutes(
     accounts: { installation: () => installationOf(parts), checkAccounts: parts.checkAccounts },
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
+    peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers(parts) },
   })
   return [...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
 }
@@ -54,9 +58,9 @@ function protocolOf({ access, kinds }: Parts, resourceId: string): string | unde
 }
 
 /** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */
-function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): Promise<AuditReport> {
+function verifyAll({ audit, db, keyring, kinds, recordings, sessionStore }: Parts): Promise<AuditReport> {
   return audit.verify({
-    checkRecording: (end) => checkRecordingFile(config.recordings.dir, end),
+    checkRecording: (end) => checkOne(recordings, end),
     extraChecks: [
       () => checkAccessMacs(db, keyring),
       () => checkIdentityMacs(db, keyring),
@@ -64,6 +68,16 @@ function verifyAll({ audit, config, db, keyring, kinds, sessionStore }: Parts): 
       ...kinds.running.flatMap(({ checkRows }) => checkRows ?? []),
     ],
   })
+}
+
+/** One that another daemon keeps, which does not answer, is not checked: that is no sign of damage. */
+async function checkOne(recordings: Recordings, { session, digest, heads }: RecordingEnd) {
+  try {
+    return (await recordings.verify(session, digest, heads)).problem ?? null
+  } catch (error) {
+    if (!(error instanceof BrokerError)) throw error
+    return error.code === 'PEER_UNREACHABLE' ? { unchecked: error.message } : error.message
+  }
 }
 
 function unready({ audit, daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { type AccountRoutesDeps, accountRoutes } from '../inventory/routes.ts'
+import type { PeerAnswersDeps } from '../peers/peer-answers.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
 import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
@@ -7,6 +8,7 @@ import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
 import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
+import { peerRoutes } from './routes/peers.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
 import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
@@ -22,6 +24,7 @@ export interface RoutesDeps {
   readonly accounts: AccountRoutesDeps
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
+  readonly peers: PeerAnswersDeps
 }
 
 /** The routes of every feature; docs/http.md is generated from what they declare. */
@@ -38,5 +41,6 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     accountRoutes(deps.accounts),
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
+    peerRoutes(deps.peers),
   ]
 }

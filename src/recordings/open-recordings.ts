@@ -11,7 +11,7 @@ import { checkRecording } from './recording-check.ts'
 import { dayOf, findRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
 import { readEntries } from './recording-read.ts'
-import { formatVersion } from './recording-scan.ts'
+import { formatVersion, type RecordingBytes } from './recording-scan.ts'
 import { RecordingWriter } from './recording-writer.ts'
 import type { RecordingHeader, Recordings } from './recordings.ts'
 
@@ -24,6 +24,8 @@ export interface RecordingsDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'recordingLagBytes'>
+  /** What other daemons keep; by default there are none. */
+  readonly elsewhere?: Recordings['elsewhere']
   /** Unwritten bytes at which a session is paused; default 1 MiB. */
   readonly highWater?: number
   /** Free bytes of the disk; for tests. */
@@ -67,15 +69,25 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     return writer
   }
 
+  const elsewhere = deps.elsewhere ?? (async () => undefined)
+  const find = async (id: string): Promise<RecordingBytes> => {
+    const path = await ifHere(dir, id)
+    return path ?? (await elsewhere(id)) ?? (await findRecording(dir, id)) // which says that there is none
+  }
+
   return {
+    elsewhere,
+    piece: async (sessionId, offset) => {
+      const path = await ifHere(dir, sessionId)
+      return path === undefined ? undefined : await readPiece(path, offset)
+    },
     create: (header) => create(header).catch(rethrow),
     resume: (session) => resume(session).catch(rethrow),
     read: async function* (sessionId) {
-      yield* readEntries(await findRecording(dir, sessionId))
+      yield* readEntries(await find(sessionId))
     },
     verify: async (sessionId, digest, heads) => {
-      const path = await findRecording(dir, sessionId)
-      const { endOffset: _, ...verdict } = await checkRecording(path, {
+      const { endOffset: _, ...verdict } = await checkRecording(await find(sessionId), {
         session: sessionId,
         digest: digest ?? null,
         heads: heads ?? [],
@@ -89,6 +101,27 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     close: async () => {
       await Promise.all([...writers.values()].map((writer) => writer.seal()))
     },
+  }
+}
+
+async function ifHere(dir: string, id: string): Promise<string | undefined> {
+  try {
+    return await findRecording(dir, id)
+  } catch (error) {
+    if (error instanceof BrokerError && error.code === 'NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+const pieceBytes = 512 * 1024
+
+async function readPiece(path: string, offset: number): Promise<Buffer> {
+  const file = await open(path, 'r')
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(pieceBytes), 0, pieceBytes, offset)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
   }
 }
 

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import { findRecording } from './recording-files.ts'
-import { type Batch, formatVersion, scanFile } from './recording-scan.ts'
+import { type Batch, formatVersion, type RecordingBytes, scanBytes } from './recording-scan.ts'
 
 /** What the audit log and its checkpoints state about a recording. */
 export interface ExpectedRecording {
@@ -32,13 +32,13 @@ export async function checkRecordingFile(dir: string, expected: ExpectedRecordin
 }
 
 /** Reads a recording from end to end. @throws Error when the file can't be read */
-export async function checkRecording(path: string, expected: ExpectedRecording): Promise<RecordingVerdict> {
+export async function checkRecording(from: RecordingBytes, expected: ExpectedRecording): Promise<RecordingVerdict> {
   let entries = 0
   let head = ''
   let endOffset = 0
   let problem: string | undefined
   const seen = new Map<string, number>()
-  const rest = await scanFile(path, {
+  const rest = await scanBytes(from, {
     header: (json, first, end) => {
       head = first
       endOffset = end

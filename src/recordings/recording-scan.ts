@@ -41,11 +41,18 @@ export interface ScanRest {
   readonly bytes: number
 }
 
-/** Reads a whole file. @throws Error when it can't be read, or a line is too long */
-export async function scanFile(path: string, listener: ScanListener): Promise<ScanRest> {
+/** The bytes of a recording: a file here, or what another daemon sends of one. */
+export type RecordingBytes = string | AsyncIterable<Buffer>
+
+export function chunksOf(from: RecordingBytes): AsyncIterable<Buffer> {
+  return typeof from === 'string' ? createReadStream(from, { highWaterMark: 256 * 1024 }) : from
+}
+
+/** Reads a whole recording. @throws Error when it can't be read, or a line is too long */
+export async function scanBytes(from: RecordingBytes, listener: ScanListener): Promise<ScanRest> {
   const scan = new RecordingScan(listener)
-  for await (const chunk of createReadStream(path, { highWaterMark: 256 * 1024 })) {
-    if (!scan.push(chunk as Buffer)) break
+  for await (const chunk of chunksOf(from)) {
+    if (!scan.push(chunk)) break
   }
   return scan.rest()
 }

@@ -5,19 +5,27 @@ import type { RecordingStart, SealedRecording } from '../../proxy/session.ts'
 export interface Recordings extends Recorders {
   /** Creates the file and writes its header. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED (quota of the principal) */
   create(header: RecordingHeader): Promise<RecordingStart>
-  /** Entries of one recording, as they were written; {@link verify} checks whether they are genuine. @throws BrokerError NOT_FOUND */
+  /**
+   * Entries of one recording, as they were written; {@link verify} checks whether they are genuine. One that another daemon wrote is
+   * asked of it.
+   * @throws BrokerError NOT_FOUND; PEER_UNREACHABLE when the daemon that keeps it does not answer
+   */
   read(sessionId: string): AsyncIterable<{ entry: unknown }>
   /**
    * Reads the whole file. `problem` names the lines.
    * @param digest from `session.ended`; omitted for a session that is still open
    * @param heads in checkpoints signed while it was open
-   * @throws BrokerError NOT_FOUND
+   * @throws BrokerError as {@link read}
    */
   verify(
     sessionId: string,
     digest?: string | null,
     heads?: readonly { head: string; entries: number }[],
   ): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
+  /** Bytes of a recording that is here, from an offset on, for another daemon; undefined: it is not here. */
+  piece(sessionId: string, offset: number): Promise<Buffer | undefined>
+  /** The bytes of a recording that is not here. @returns undefined for one that no other daemon keeps */
+  elsewhere(sessionId: string): Promise<AsyncIterable<Buffer> | undefined>
   /** Seals a recording that a lost daemon left open, at the last valid head. */
   recover(sessionId: string): Promise<SealedRecording>
   close(): Promise<void>

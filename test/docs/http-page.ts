@@ -51,6 +51,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         accounts: absent,
         audit: { audit: absent } as never,
         recordings: absent,
+        peers: absent,
       }),
       awsRoutes(absent),
     ],

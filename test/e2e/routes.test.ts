@@ -79,6 +79,7 @@ async function apiToken(name: AccountName, wanted: readonly string[]): Promise<C
 /** The rules of the door, as DESIGN and README state them. @returns the codes of a refusal; none: it may pass */
 function refusals(route: RouteEntry, caller: Caller): readonly string[] {
   if (route.access === 'public') return []
+  if (route.access === 'peer') return ['PEER_REFUSED']
   if (caller.roles === null) return ['LOGIN_REQUIRED', 'TOKEN_INVALID']
   const codes: string[] = []
   if (caller.scopes && !(route.scope && caller.scopes.includes(route.scope))) codes.push('SCOPE_REQUIRED')
@@ -117,7 +118,8 @@ t.test('every route and websocket lets in exactly whom its row says', async (t) 
 t.test('a cookie alone changes nothing: the request must come from our own pages', async (t) => {
   const { cookie } = people.get('dave') ?? (await signIn('dave'))
   const unsafe = daemon.routes.filter(
-    (route) => route.access !== 'public' && (route.websocket || !['GET', 'HEAD'].includes(route.method)),
+    (route) =>
+      !['public', 'peer'].includes(route.access) && (route.websocket || !['GET', 'HEAD'].includes(route.method)),
   )
   t.ok(unsafe.length > 10)
   for (const route of unsafe) {

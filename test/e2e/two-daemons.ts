@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { type DaemonOptions, type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import type { DaemonFiles } from '../sandbox/daemon-files.ts'
@@ -70,7 +70,6 @@ async function twoDaemonsIn(
     await Promise.all(Object.values(daemons).map((daemon) => daemon.stop()))
   })
   await start('a')
-  knowTheLog(files)
   await start('b')
   const browsers = newPeople()
   const door = (url: string) => doorOf(sandbox, { url, publicUrl, dir: sandbox.dir, people: browsers })
@@ -83,12 +82,6 @@ async function twoDaemonsIn(
   await signIn(people)
   balancer.to(...to)
   return { sandbox, balancer, postgresPort, at, daemons, start, signIn, close: () => closing.disposeAsync() }
-}
-
-/** As if it had been there before: a daemon cannot yet ask another how far the log had come. */
-function knowTheLog({ a, b }: Record<DaemonName, DaemonFiles>): void {
-  mkdirSync(b.stateDir, { mode: 0o700 })
-  copyFileSync(path.join(a.stateDir, 'mark'), path.join(b.stateDir, 'mark'))
 }
 
 const portsOf = ({ url, postgresPort }: DaemonFiles): readonly number[] => [Number(new URL(url).port), postgresPort]

@@ -60,6 +60,7 @@ export async function writeDaemonFiles(
   const server = {
     listen: `127.0.0.1:${port}`,
     public_url: url,
+    ...(overrides.server?.public_url === undefined ? {} : { peer_url: url }), // a balancer is in front
     metrics_listen: `127.0.0.1:${metricsPort}`,
     drain: '1s',
     drain_delay: '0s',

@@ -9,7 +9,7 @@ import { type Checkpoint, openCheckpoint, readPublicKey } from '../checkpoint.ts
 import { storedEvents } from '../stored-pages.ts'
 import { type Fork, readFork } from './fork.ts'
 import type { MarkStart } from './mark.ts'
-import { type MarkReading, readMark } from './mark-file.ts'
+import { type MarkReading, type MarkState, readMark } from './mark-file.ts'
 import { type Anchored, newestAnchor } from './newest-anchor.ts'
 import {
   memberOf,
@@ -24,6 +24,8 @@ export interface JudgeDeps {
   readonly store: AuditStore
   readonly keyring: Pick<Keyring, 'mac' | 'checkMac' | 'publicKeyPem'>
   readonly stateDir: string
+  /** The mark of another daemon that lives, where there is none here. */
+  readonly joined?: MarkState | undefined
   /** Files of anchors that can be read here. */
   readonly anchors: readonly string[]
   readonly installation: string
@@ -39,7 +41,9 @@ export interface Found {
   readonly isHeadThere: boolean
   /** Where the events end. */
   readonly last: Place
+  /** Here, or of the daemon that was asked. */
   readonly mark: MarkReading
+  readonly isJoined: boolean
   readonly anchor: Anchored | undefined
   /** The newest in the store; undefined when there is none, or when it does not verify. */
   readonly checkpoint: Checkpoint | undefined
@@ -81,7 +85,9 @@ async function find(deps: JudgeDeps): Promise<Found> {
   const { head: written, last = { seq: 0, hash: genesis(installation) } } = await store.ends()
   const head = written ?? { id: 1, installation, ...last, mac: null }
   const key = readPublicKey(keyring.publicKeyPem)
-  const mark = await readMark(deps.stateDir, keyring)
+  const here = await readMark(deps.stateDir, keyring)
+  const isJoined = here.kind === 'none' && deps.joined !== undefined
+  const mark: MarkReading = isJoined ? { kind: 'read', state: deps.joined, nextSlot: undefined } : here
   const anchor = await newestAnchor(deps.anchors, installation, key, (file, err) =>
     logger.warn({ err, file }, 'an anchor cannot be read, so the log is not compared with it'),
   )
@@ -102,7 +108,7 @@ async function find(deps: JudgeDeps): Promise<Found> {
     .digest('hex')
     .slice(0, 12)
   const isHeadThere = written !== undefined
-  return { head, isHeadThere, last, mark, anchor, checkpoint, newestNumber: row?.n ?? 0, fork, code }
+  return { head, isHeadThere, last, mark, isJoined, anchor, checkpoint, newestNumber: row?.n ?? 0, fork, code }
 }
 
 function headProblem({ installation }: JudgeDeps, { head, isHeadThere, last }: Found): string | undefined {
@@ -256,12 +262,13 @@ async function hashAt({ store, installation }: JudgeDeps, seq: number): Promise<
 }
 
 /** What a mark begins with after this judgement. */
-export function markStart({ head, mark, checkpoint }: Found, newMarkId: string): MarkStart {
+export function markStart({ head, mark, isJoined, checkpoint }: Found, newMarkId: string): MarkStart {
   const state = mark.kind === 'read' ? mark.state : undefined
+  const own = isJoined ? undefined : state
   return {
-    mark: state?.mark ?? newMarkId,
+    mark: own?.mark ?? newMarkId,
     installation: head.installation,
-    count: state?.count ?? 0,
+    count: own?.count ?? 0,
     seq: head.seq,
     hash: head.hash,
     checkpoint: Math.max(checkpoint?.n ?? 0, state?.checkpoint ?? 0),

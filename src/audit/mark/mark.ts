@@ -61,6 +61,11 @@ export class Mark {
     return this.#state.mark
   }
 
+  /** For a daemon that joins, which has no mark yet. */
+  get state(): MarkState {
+    return this.#state
+  }
+
   /** Resolves when the mark is at the last of these events, which are in the log. */
   advance(events: readonly Logged[]): Promise<void> {
     const last = events.at(-1)

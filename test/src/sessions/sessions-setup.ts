@@ -7,9 +7,8 @@ import type { AuditEvent } from '../../../src/audit/audit.ts'
 import type { Credential } from '../../../src/identity/admission.ts'
 import { LiveSessions } from '../../../src/sessions/live-sessions.ts'
 import { createSessionStore } from '../../../src/sessions/session-store.ts'
-import { Sessions, type SessionsDeps } from '../../../src/sessions/sessions.ts'
+import { Sessions } from '../../../src/sessions/sessions.ts'
 import { createChanges } from '../../../src/store/changes.ts'
-import type { StorePlace } from '../../../src/store/place.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
@@ -66,20 +65,9 @@ export const ask: OpenAsk = {
   carrier: { protocol: 'postgres' },
 }
 
-interface SessionsOptions {
-  readonly perPrincipal?: number
-  readonly perResource?: number
-  /** By default a SQLite store in memory. */
-  readonly place?: StorePlace
-  /** Of several daemons on one store. */
-  readonly id?: string
-  readonly number?: number
-  readonly peers?: SessionsDeps['peers']
-}
-
-/** Sessions on a store; what the other parts answer is in `state`. */
-export async function startSessions(t: Test, options: SessionsOptions = {}) {
-  const db = await openStore(options.place ?? { url: 'sqlite::memory:' })
+/** Sessions on a store in memory; what the other parts answer is in `state`. */
+export async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
+  const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
   const clock = { now: () => now }
@@ -96,9 +84,9 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     resumeFails: false,
   }
   const daemons = {
-    id: options.id ?? 'dmn_1',
-    number: options.number ?? 0,
-    isShared: options.place?.postgres !== undefined,
+    id: 'dmn_1',
+    number: 0,
+    isShared: false,
     others: {} as Record<string, 'living' | 'lost'>,
     asked: 0,
     onGone: () => {},
@@ -160,7 +148,6 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     },
     store,
     keyring,
-    ...(options.peers ? { peers: options.peers } : {}),
     live,
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
@@ -173,7 +160,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     limits: {
       sessions: 10,
       sessionsPerPrincipal: options.perPrincipal ?? 5,
-      sessionsPerResource: options.perResource ?? 10,
+      sessionsPerResource: 10,
       sessionIdleMs: 0,
     },
     clock,

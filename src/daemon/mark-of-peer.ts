@@ -1,0 +1,55 @@
+import { setTimeout } from 'node:timers/promises'
+import type { MarkState } from '../audit/mark/mark-file.ts'
+import type { Config } from '../config/config.ts'
+import { isSigned } from '../daemons/daemon-tables.ts'
+import { homeId } from '../daemons/home.ts'
+import { silentMs } from '../daemons/register.ts'
+import { Peers } from '../peers/peers.ts'
+import { databaseNow } from '../store/database-clock.ts'
+import type { Keyring } from '../store/keyring.ts'
+import { type Db, isShared } from '../store/store.ts'
+import { systemClock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+
+const patienceMs = 30_000
+const everyMs = 500
+
+/**
+ * How far the log had come, by the memory of another daemon that lives: for a daemon that has none of its own yet. One that is
+ * starting is waited for.
+ */
+export async function markOfPeer(
+  config: Config,
+  { db, keyring, logger }: { readonly db: Db; readonly keyring: Keyring; readonly logger: Logger },
+): Promise<MarkState | undefined> {
+  if (!isShared(db)) return undefined
+  const peers = new Peers({ keyring, clock: systemClock, publicUrl: config.server.publicUrl })
+  const self = homeId(config.stateDir)
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const living = (await livingDaemons(db)).filter((row) => row.id !== self && isSigned(keyring, 'daemons', row))
+    for (const peer of living) {
+      try {
+        const mark = await peers.call(peer, 'mark', {})
+        logger.info({ peer: peer.id, name: peer.name, seq: mark.seq }, 'joining: another daemon says where the log is')
+        return mark
+      } catch (err) {
+        logger.warn(
+          { err, peer: peer.id, name: peer.name },
+          'joining: another daemon could not be asked where the log is',
+        )
+      }
+    }
+    if (living.every(({ url }) => url === null) || performance.now() > deadline) return undefined
+    await setTimeout(everyMs)
+  }
+}
+
+async function livingDaemons(db: Db) {
+  return await db
+    .selectFrom('daemons')
+    .selectAll()
+    .where('lost_at', 'is', null)
+    .where((row) => row('heartbeat_at', '>', row(databaseNow(db), '-', silentMs)))
+    .execute()
+}

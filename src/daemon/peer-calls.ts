@@ -1,0 +1,75 @@
+import type { CancelAsk } from '../../proxy/doorman.ts'
+import { BrokerError } from '../../proxy/session.ts'
+import type { AuditLog } from '../audit/audit.ts'
+import type { Mark } from '../audit/mark/mark.ts'
+import type { Daemons } from '../daemons/daemons.ts'
+import type { PeerHandlers } from '../peers/peer-answers.ts'
+import type { Peers } from '../peers/peers.ts'
+import type { Recordings } from '../recordings/recordings.ts'
+import type { SessionStore } from '../sessions/session-store.ts'
+import type { Sessions } from '../sessions/sessions.ts'
+
+/** What this daemon does for others. */
+export function peerHandlers(parts: {
+  readonly mark: Pick<Mark, 'state'>
+  readonly recordings: Pick<Recordings, 'piece'>
+  readonly sessions: Pick<Sessions, 'cancelHere'>
+}): PeerHandlers {
+  const { mark, recordings, sessions } = parts
+  return {
+    cancel: async ({ key, ...ask }) => ({
+      isRight: await sessions.cancelHere({ ...ask, key: Buffer.from(key, 'hex') }),
+    }),
+    mark: async () => mark.state,
+    recording: async ({ session, offset }) => {
+      const piece = await recordings.piece(session, offset)
+      return { isThere: piece !== undefined, bytes: piece?.toString('base64') ?? '' }
+    },
+  }
+}
+
+/** Passes a cancel to the daemon whose number its key has. */
+export function cancelAt(peers: Peers, daemons: Daemons) {
+  return async (daemonNumber: number, { key, ...ask }: CancelAsk): Promise<boolean> => {
+    const peer = daemons.others.find(({ number }) => number === daemonNumber)
+    if (!peer) return false
+    return (await peers.call(peer, 'cancel', { ...ask, key: Buffer.from(key).toString('hex') })).isRight
+  }
+}
+
+export interface ElsewhereDeps {
+  readonly peers: Peers
+  readonly daemons: Daemons
+  readonly audit: Pick<AuditLog, 'search'>
+  readonly sessions: Pick<SessionStore, 'find'>
+}
+
+/**
+ * Recordings that other daemons wrote, read from them.
+ * @returns undefined for one that is of no other daemon; throws PEER_UNREACHABLE while its daemon does not answer
+ */
+export function recordingsElsewhere({ peers, daemons, audit, sessions }: ElsewhereDeps): Recordings['elsewhere'] {
+  return async (session) => {
+    const daemon = (await sessions.find(session))?.daemon_id
+    if (daemon === undefined || daemon === daemons.id) return undefined
+    const peer = daemons.others.find(({ id }) => id === daemon)
+    if (!peer) {
+      const [started] = (await audit.search({ types: ['daemon.started'], subject: daemon, limit: 1 })).events
+      if (!started) return undefined // of a version whose daemons had no id: then it was written here
+      throw new BrokerError('PEER_UNREACHABLE', `the recording is kept at ${started.text?.name ?? daemon} (${daemon})`)
+    }
+    const piece = async (offset: number) => {
+      const { isThere, bytes } = await peers.call(peer, 'recording', { session, offset })
+      if (!isThere) throw new BrokerError('NOT_FOUND', `there is no recording of session ${session} at ${peer.name}`)
+      return Buffer.from(bytes, 'base64')
+    }
+    const first = await piece(0)
+    return (async function* () {
+      let offset = 0
+      for (let bytes = first; bytes.length > 0; bytes = await piece(offset)) {
+        yield bytes
+        offset += bytes.length
+      }
+    })()
+  }
+}
