@@ -49,7 +49,7 @@ export function accessStatements(db: Db, keyring: Macs) {
         .where('version', '=', request.version - 1)
         .returning('id')
         .compile(),
-    /** For one that nobody but this daemon can have written. */
+    /** For one that only this daemon can have written. */
     requestIsGranted: ({ id, version }: AccessRequest): CompiledQuery =>
       db
         .selectFrom('requests')
