@@ -59,7 +59,11 @@ export function recordingsElsewhere({ peers, daemons, audit, sessions }: Elsewhe
       throw new BrokerError('PEER_UNREACHABLE', `the recording is kept at ${started.text?.name ?? daemon} (${daemon})`)
     }
     const piece = async (offset: number) => {
-      const { isThere, bytes } = await peers.call(peer, 'recording', { session, offset })
+      const asked = peers.call(peer, 'recording', { session, offset })
+      const { isThere, bytes } = await asked.catch((cause: unknown) => {
+        if (!(cause instanceof BrokerError) || cause.code !== 'PEER_UNREACHABLE') throw cause
+        throw new BrokerError('PEER_UNREACHABLE', `the recording is kept at ${cause.detail ?? peer.name}`, { cause })
+      })
       if (!isThere) throw new BrokerError('NOT_FOUND', `there is no recording of session ${session} at ${peer.name}`)
       return Buffer.from(bytes, 'base64')
     }
