@@ -13,7 +13,8 @@ import { type DatabaseClient, issueToken, openDatabase } from './database-client
 import { type DaemonName, startTwoDaemons } from './two-daemons.ts'
 
 t.setTimeout(300_000)
-const two = await startTwoDaemons()
+// What the balancer has just sent to a daemon is let in still.
+const two = await startTwoDaemons({ overrides: { server: { drain_delay: '2s' } } })
 t.teardown(() => two.close())
 const { a, b, balancer } = two.at
 const doors: readonly Door[] = [a, b]
