@@ -1,8 +1,11 @@
 import type { Logger } from '../telemetry/logger.ts'
 import type { SessionStart, SessionStore } from './session-store.ts'
 
-/** So that sessions that begin together share a commit, and one that is over by then needs none of its own. */
-const waitMs = 100
+/**
+ * So that sessions that begin together share a commit, and one that is over by then needs none of its own. Short, since what a daemon
+ * that is killed within it had begun at a target cannot be ended by the next one: nothing says which process it is.
+ */
+const waitMs = 20
 
 /** What engines reported of sessions that have started, until it is in their rows. */
 export class StartedRows {

@@ -14,6 +14,11 @@ interface Event {
   readonly fields: Readonly<Record<string, string>>
 }
 
+interface Row {
+  readonly id: string
+  readonly startedAt: number | null
+}
+
 async function eventsOf(type: string, sessionId: string): Promise<Event[]> {
   const path = `/api/v1/audit/events?type=${type}&subject=${sessionId}`
   return (await company.api<{ events: Event[] }>('carol', 'GET', path)).events
@@ -38,6 +43,11 @@ async function openBusy() {
     10_000,
     20,
   )
+  const row = async () => {
+    const { sessions } = await company.api<{ sessions: Row[] }>('carol', 'GET', '/api/v1/sessions?open=true')
+    return sessions.find(({ id }) => id === sessionId)
+  }
+  await waitUntil(async () => typeof (await row())?.startedAt === 'number', 'the store knows that it has started')
   return { sessionId, pid }
 }
 
