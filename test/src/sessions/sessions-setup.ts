@@ -7,8 +7,9 @@ import type { AuditEvent } from '../../../src/audit/audit.ts'
 import type { Credential } from '../../../src/identity/admission.ts'
 import { LiveSessions } from '../../../src/sessions/live-sessions.ts'
 import { createSessionStore } from '../../../src/sessions/session-store.ts'
-import { Sessions } from '../../../src/sessions/sessions.ts'
+import { Sessions, type SessionsDeps } from '../../../src/sessions/sessions.ts'
 import { createChanges } from '../../../src/store/changes.ts'
+import type { StorePlace } from '../../../src/store/place.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
@@ -65,9 +66,20 @@ export const ask: OpenAsk = {
   carrier: { protocol: 'postgres' },
 }
 
-/** Sessions on a store in memory; what the other parts answer is in `state`. */
-export async function startSessions(t: Test, options: { perPrincipal?: number } = {}) {
-  const db = await openStore({ url: 'sqlite::memory:' })
+interface SessionsOptions {
+  readonly perPrincipal?: number
+  readonly perResource?: number
+  /** By default a SQLite store in memory. */
+  readonly place?: StorePlace
+  /** Of several daemons on one store. */
+  readonly id?: string
+  readonly number?: number
+  readonly peers?: SessionsDeps['peers']
+}
+
+/** Sessions on a store; what the other parts answer is in `state`. */
+export async function startSessions(t: Test, options: SessionsOptions = {}) {
+  const db = await openStore(options.place ?? { url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
   const clock = { now: () => now }
@@ -84,9 +96,9 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     resumeFails: false,
   }
   const daemons = {
-    id: 'dmn_1',
-    number: 0,
-    isShared: false,
+    id: options.id ?? 'dmn_1',
+    number: options.number ?? 0,
+    isShared: options.place?.postgres !== undefined,
     others: {} as Record<string, 'living' | 'lost'>,
     asked: 0,
     onGone: () => {},
@@ -148,6 +160,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     },
     store,
     keyring,
+    ...(options.peers ? { peers: options.peers } : {}),
     live,
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
@@ -160,7 +173,7 @@ export async function startSessions(t: Test, options: { perPrincipal?: number } 
     limits: {
       sessions: 10,
       sessionsPerPrincipal: options.perPrincipal ?? 5,
-      sessionsPerResource: 10,
+      sessionsPerResource: options.perResource ?? 10,
       sessionIdleMs: 0,
     },
     clock,
