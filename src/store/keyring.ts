@@ -11,7 +11,7 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isSameBytes } from '../../proxy/constant-time.ts'
 import { BrokerError } from '../../proxy/session.ts'
@@ -156,9 +156,22 @@ function readKey(dir: string, name: string): Buffer {
 
 function loadOrMake(dir: string, name: string, make: () => string): string {
   const path = join(dir, name)
-  if (!existsSync(path)) writeFileSync(path, make(), { mode: 0o600, flag: 'wx' })
+  if (!existsSync(path)) putOnce(path, make())
   if ((statSync(path).mode & 0o077) !== 0) {
     throw new BrokerError('CONFIG_INVALID', `keys.dir: ${name} is readable by other users; run chmod 600 on it`)
   }
   return readFileSync(path, 'utf8')
+}
+
+/** Of several daemons that start at once on a shared folder the first one's stays, and none reads half a key. */
+function putOnce(path: string, text: string): void {
+  const part = `${path}.${randomBytes(8).toString('hex')}`
+  writeFileSync(part, text, { mode: 0o600, flag: 'wx', flush: true })
+  try {
+    linkSync(part, path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    unlinkSync(part)
+  }
 }

@@ -1,8 +1,10 @@
-import { chmodSync, mkdtempSync, statSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { chmodSync, mkdtempSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
-import { openKeyring } from '../../../src/store/keyring.ts'
+import { keyFiles, openKeyring } from '../../../src/store/keyring.ts'
 
 const newDir = () => join(mkdtempSync(join(tmpdir(), 'sallyport-keys-')), 'keys')
 
@@ -19,6 +21,22 @@ t.test('keys are made once, private, and the same after a restart', async (t) =>
   t.equal(second.sign(Buffer.from('checkpoint')), signature)
   t.equal(statSync(dir).mode & 0o777, 0o700)
   t.equal(statSync(join(dir, 'mac.key')).mode & 0o777, 0o600)
+})
+
+t.test('daemons that start at once on a shared folder have the same keys', async (t) => {
+  const dir = newDir()
+  const source = new URL('../../../src/store/keyring.ts', import.meta.url).href
+  const code = `
+    const { parentPort } = require('node:worker_threads')
+    import('${source}').then(({ openKeyring }) => parentPort.once('message', (dir) => parentPort.postMessage(openKeyring(dir).ids)))
+      .then(() => parentPort.postMessage('loaded'))`
+  const workers = Array.from({ length: 4 }, () => new Worker(code, { eval: true }))
+  await Promise.all(workers.map((worker) => once(worker, 'message')))
+  const answers = workers.map((worker) => once(worker, 'message'))
+  for (const worker of workers) worker.postMessage(dir)
+  const found = (await Promise.all(answers)).map(([ids]) => ids)
+  t.same(found, Array(4).fill(openKeyring(dir).ids))
+  t.same(readdirSync(dir).sort(), [...keyFiles].sort(), 'and nothing else is left')
 })
 
 t.test('a seal and a MAC hold for their purpose and bytes only', async (t) => {
