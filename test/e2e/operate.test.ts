@@ -27,7 +27,7 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
 await t.test('healthz, readyz and metrics', async (t) => {
   const { url } = company.daemon
   t.same(await (await fetch(`${url}/healthz`)).json(), { status: 'ok' })
-  t.same(await (await fetch(`${url}/readyz`)).json(), { status: 'ready', problems: [] })
+  t.same(await (await fetch(`${url}/readyz`)).json(), { status: 'ready', problems: [], warnings: [] })
   t.equal((await fetch(`${url}/metrics`)).status, 404, 'metrics are not on the port that everybody reaches')
   await company.grant()
   const { client } = await openDatabase(company)
