@@ -7,6 +7,7 @@ import { createLogger } from '../../src/telemetry/logger.ts'
 import { exampleRules, openAccess } from '../src/access/access-setup.ts'
 import { from, hour, minute, ordersId, startIdentity } from '../src/identity/identity-setup.ts'
 import { allowed, ask, login, start, startSessions } from '../src/sessions/sessions-setup.ts'
+import { waitUntil } from '../wait-until.ts'
 
 const stepUp: StepUp = { name: 'careful', loginWithinMs: 5 * minute, acr: [] }
 const easy: StepUp = { name: 'easy', loginWithinMs: null, acr: [] }
@@ -117,6 +118,7 @@ t.test('D1: a cancel comes from where its credential may be used', async (t) => 
   const permit = await host.open({ ...ask, client: { address: '10.1.2.3', port: 1, via: 'listener' } })
   t.equal(await host.doorman.mayCancel(permit.sessionId, from('10.9.9.9')), true)
   t.equal(await host.doorman.mayCancel(permit.sessionId, from('192.0.2.7')), false)
+  await waitUntil(() => events.at(-1)?.type === 'session.denied') // the refusal does not wait for the log
   t.match(events.at(-1), { type: 'session.denied', fields: { code: 'ADDRESS_REFUSED', session: permit.sessionId } })
   state.credential = undefined
   t.equal(await host.doorman.mayCancel(permit.sessionId, from('10.9.9.9')), false, 'its token has ended')
