@@ -1,7 +1,7 @@
 import { databaseNow } from '../store/database-clock.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import { besideQueue, type Db, isShared } from '../store/store.ts'
-import type { Clock } from '../telemetry/clock.ts'
+import { type Clock, mostSkewMs } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
@@ -31,8 +31,6 @@ export interface Gone {
   readonly unknown: readonly string[]
 }
 
-/** What is between the clocks beyond this is a danger: grants end at instants. */
-const mostSkewMs = 2000
 /** A longer pause of one's own heartbeat says nothing of the others'. */
 const gapMs = 5000
 

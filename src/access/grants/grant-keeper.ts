@@ -4,7 +4,7 @@ import type { Leadership } from '../../daemons/leadership.ts'
 import type { Changes } from '../../store/changes.ts'
 import { KnownVersions } from '../../store/known-versions.ts'
 import type { Background } from '../../telemetry/background.ts'
-import type { Clock } from '../../telemetry/clock.ts'
+import { type Clock, mostSkewMs } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found } from '../rows/access-store.ts'
@@ -32,8 +32,6 @@ export interface GrantReading {
 }
 
 const longestTimerMs = 3_600_000
-/** A daemon whose clock differs more is not ready. */
-const mostSkewMs = 2000
 
 /**
  * What this daemon knows of grants beyond their rows: which are live, which ended though the store doesn't know it yet, and
@@ -119,13 +117,10 @@ export class GrantKeeper {
    * fails is retried by {@link retry}. @returns false when it was over, also by another daemon that was faster
    */
   async end(id: string, how: GrantEnd): Promise<boolean> {
-    const grant = this.#live.get(id)
-    if (!grant) return false
     const endedAt = this.#deps.clock.now()
+    const ended = this.#endUnsaved(id, how, endedAt)
+    if (!ended) return false
     const end = (before: StoredGrant) => asEnded(before, how, endedAt)
-    const ended = end(grant)
-    this.#unsaved.add(ended)
-    this.#endHere(id, how, endedAt)
     return await this.#unsaved.write(ended, end, (now) =>
       grantEvent(how.event, how.actor, now, how.auditText, { reason: how.reason }),
     )
@@ -133,13 +128,8 @@ export class GrantKeeper {
 
   /** The same for an end that the spool of the audit log has already. */
   async endUnaudited(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>): Promise<void> {
-    const grant = this.#live.get(id)
-    if (!grant) return
-    const endedAt = this.#deps.clock.now()
-    const ended = asEnded(grant, how, endedAt)
-    this.#unsaved.add(ended)
-    this.#endHere(id, how, endedAt)
-    await this.#unsaved.save(ended)
+    const ended = this.#endUnsaved(id, how, this.#deps.clock.now())
+    if (ended) await this.#unsaved.save(ended)
   }
 
   /** Moves the end of a live grant forward, never back. @param text why, for the log */
@@ -233,6 +223,16 @@ export class GrantKeeper {
 
   close(): void {
     clearTimeout(this.#timer)
+  }
+
+  /** @returns how it ended, to be stored; undefined when it was not live any more */
+  #endUnsaved(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>, endedAt: number): StoredGrant | undefined {
+    const grant = this.#live.get(id)
+    if (!grant) return undefined
+    const ended = asEnded(grant, how, endedAt)
+    this.#unsaved.add(ended)
+    this.#endHere(id, how, endedAt)
+    return ended
   }
 
   #endHere(

@@ -85,7 +85,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
     leaders,
     people,
     login: (id: string) => loginOf(people.get(id) ?? principal(id), clock.now()),
-    /** Changes somebody in the directory; each daemon hears of it. */
+    /** Changes a person in the directory, and tells each daemon. */
     change: async (id: string, more: Partial<Principal>) => {
       people.set(id, { ...(people.get(id) ?? principal(id)), ...more })
       for (const { changes } of [a, b]) changes.publish({ what: 'directory', id })

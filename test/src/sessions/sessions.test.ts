@@ -177,7 +177,7 @@ t.test('sessions of a lost daemon are closed, sealed and audited', async (t) => 
 })
 
 t.test(
-  'several daemons: each closes what its own runs left open, and whoever leads what the lost ones did',
+  'several daemons: each closes what its own runs left open, and the leader what lost daemons left open',
   async (t) => {
     const { sessions, host, store, events, daemons } = await startSessions(t)
     const permit = await host.open(ask)
