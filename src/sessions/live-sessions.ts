@@ -1,5 +1,6 @@
 import type { Identity, SessionControls } from '../../proxy/doorman.ts'
 import type { EndNotice } from '../../proxy/session.ts'
+import { expiredAt } from '../access/grants/grant-events.ts'
 import { type Change, concerns, type Held, isRemoval } from '../store/changes.ts'
 import type { Clock } from '../telemetry/clock.ts'
 
@@ -148,8 +149,7 @@ export class LiveSessions {
 }
 
 function expiryOf({ endsAt }: LiveSession) {
-  const text = `the grant expired at ${new Date(endsAt).toISOString()}; request a new one`
-  return { reason: 'grant-expired', text } as const
+  return { reason: 'grant-expired', text: expiredAt(endsAt) } as const
 }
 
 function heldBy({ id: sessionId, grantId, principalId, credential, resourceId }: LiveSession): Held {

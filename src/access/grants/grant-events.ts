@@ -22,7 +22,8 @@ export function expiry({ endsAt }: Pick<Grant, 'endsAt'>): GrantEnd {
   return { state: 'expired', reason: 'grant-expired', text: expiredAt(endsAt), event: 'grant.expired', actor: 'system' }
 }
 
-function expiredAt(endsAt: number): string {
+/** For clients that used it. @param endsAt epoch milliseconds */
+export function expiredAt(endsAt: number): string {
   return `the grant expired at ${new Date(endsAt).toISOString()}; request a new one`
 }
 
