@@ -3,9 +3,8 @@ import type { MarkState } from '../audit/mark/mark-file.ts'
 import type { Config } from '../config/config.ts'
 import { isSigned } from '../daemons/daemon-tables.ts'
 import { homeId } from '../daemons/home.ts'
-import { silentMs } from '../daemons/register.ts'
+import { beatingRows } from '../daemons/register.ts'
 import { Peers } from '../peers/peers.ts'
-import { databaseNow } from '../store/database-clock.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { type Db, isShared } from '../store/store.ts'
 import { systemClock } from '../telemetry/clock.ts'
@@ -27,7 +26,7 @@ export async function markOfPeer(
   const self = homeId(config.stateDir)
   const deadline = performance.now() + patienceMs
   for (;;) {
-    const living = (await livingDaemons(db)).filter((row) => row.id !== self && isSigned(keyring, 'daemons', row))
+    const living = (await beatingRows(db)).filter((row) => row.id !== self && isSigned(keyring, 'daemons', row))
     for (const peer of living) {
       try {
         const mark = await peers.call(peer, 'mark', {})
@@ -43,13 +42,4 @@ export async function markOfPeer(
     if (living.every(({ url }) => url === null) || performance.now() > deadline) return undefined
     await setTimeout(everyMs)
   }
-}
-
-async function livingDaemons(db: Db) {
-  return await db
-    .selectFrom('daemons')
-    .selectAll()
-    .where('lost_at', 'is', null)
-    .where((row) => row('heartbeat_at', '>', row(databaseNow(db), '-', silentMs)))
-    .execute()
 }

@@ -7,7 +7,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
 import { LeaderLease } from './leader-lease.ts'
 import { type Leadership, soleLeader } from './leadership.ts'
-import { type Registration, register, silentMs } from './register.ts'
+import { livingRows, type Registration, register, silentMs } from './register.ts'
 
 export interface DaemonsDeps {
   readonly db: Db
@@ -33,6 +33,8 @@ export interface Gone {
 
 /** A longer pause of one's own heartbeat says nothing of the others'. */
 const gapMs = 5000
+/** A lease runs out after 10 s, and another daemon takes it two seconds later. */
+const leaderlessMs = 30_000
 
 /** The daemons on one store, seen from this one. On a store that it has for itself it is the only one. */
 export class Daemons {
@@ -44,6 +46,8 @@ export class Daemons {
   readonly #lease: LeaderLease | undefined
   #row: DaemonRow
   #rows: readonly DaemonRow[] = []
+  /** By the own clock: when one of the living daemons was last seen to lead. */
+  #ledAt: number
   #skewMs = 0
   /** By the own clock: since when, and until when, heartbeats have followed each other. */
   #beating: { since: number; last: number }
@@ -57,6 +61,7 @@ export class Daemons {
     this.#db = besideQueue(db)
     this.#elapsedMs = elapsedMs
     this.#beating = { since: elapsedMs(), last: elapsedMs() }
+    this.#ledAt = elapsedMs()
     this.#lease = isShared(db) ? new LeaderLease({ ...deps, db: this.#db, run: row.run, elapsedMs }) : undefined
     this.leader = this.#lease ?? soleLeader(db)
     deps.metrics.isLeader.set(this.#lease ? 0 : 1)
@@ -86,9 +91,7 @@ export class Daemons {
 
   /** The other daemons that live, as of the last heartbeat. */
   get others(): readonly DaemonRow[] {
-    return this.#rows.filter(
-      (row) => row.id !== this.id && !this.#isSilent(row) && isSigned(this.#deps.keyring, 'daemons', row),
-    )
+    return this.#rows.filter((row) => row.id !== this.id && !this.#isSilent(row) && this.#isGenuine(row))
   }
 
   get fenced(): Fenced | undefined {
@@ -115,7 +118,12 @@ export class Daemons {
   /** What operators should see to. */
   warnings(): string[] {
     const ids = this.#othersRules().map(({ id }) => id)
-    return ids.length === 0 ? [] : [`the rules in force here are not those of ${ids.join(', ')}: reload or restart`]
+    const rules =
+      ids.length === 0 ? [] : [`the rules in force here are not those of ${ids.join(', ')}: reload or restart`]
+    const isLed = !this.#lease || this.#elapsedMs() - this.#ledAt < leaderlessMs
+    return isLed
+      ? rules
+      : [...rules, 'no daemon leads: what expires is not written down, and deny lists in AWS are not changed']
   }
 
   /** Shows that this daemon lives, and sees who else does; called each second by its timer. */
@@ -136,33 +144,37 @@ export class Daemons {
     const isGap = asked.elapsed - this.#beating.last > gapMs
     this.#beating = { since: isGap ? asked.elapsed : this.#beating.since, last: asked.elapsed }
     this.#row = { ...this.#row, heartbeat_at: beaten.heartbeat_at }
-    this.#see(await this.#db.selectFrom('daemons').selectAll().where('lost_at', 'is', null).execute())
+    this.#see(await livingRows(this.#db))
   }
 
   /** Takes or renews the lease of the leader; called every two seconds by the daemon's timer. */
   async lead(): Promise<void> {
     if (!this.#lease || this.#fenced) return
-    await this.#lease.renew()
+    const led = await this.#lease.renew()
+    const isOfAnother = this.others.some(({ run }) => run === led)
+    if (this.leader.isLeader || isOfAnother) this.#ledAt = this.#elapsedMs()
     this.#deps.metrics.isLeader.set(this.leader.isLeader ? 1 : 0)
   }
 
   /**
-   * Gives up for lost who has had no heartbeat for as long as its row says. After a pause of the whole store nobody is: one's own
-   * heartbeats must have followed each other for as long.
+   * Gives up for lost who has had no heartbeat for as long as its row says; where no daemon signed the row, for as long as one's own
+   * does. After a pause of the whole store nobody is: one's own heartbeats must have followed each other for as long.
    * @returns those that were found
    */
   async findLost(): Promise<DaemonRow[]> {
     const lost: DaemonRow[] = []
     const beatingMs = this.#beating.last - this.#beating.since
     for (const row of this.#rows) {
-      const silence = this.#row.heartbeat_at - row.heartbeat_at
-      if (row.id === this.id || silence < row.patience_ms || beatingMs < row.patience_ms) continue
+      const silence = this.#silenceOf(row)
+      const isAhead = row.heartbeat_at > this.#row.heartbeat_at
+      const { patience_ms: patience } = this.#isGenuine(row) ? row : this.#row
+      if (row.id === this.id || silence < patience || beatingMs < patience) continue
       const found = await this.#db
         .updateTable('daemons')
         .set({ lost_at: databaseNow(this.#db) })
         .where('id', '=', row.id)
         .where('run', '=', row.run)
-        .where('heartbeat_at', '=', row.heartbeat_at)
+        .where('heartbeat_at', isAhead ? '>=' : '=', Math.min(row.heartbeat_at, Number.MAX_SAFE_INTEGER))
         .where('lost_at', 'is', null)
         .returning('id')
         .executeTakeFirst()
@@ -203,8 +215,8 @@ export class Daemons {
 
   async #fence(): Promise<void> {
     this.#lease?.drop()
-    const now = await this.#db.selectFrom('daemons').select('run').where('id', '=', this.id).executeTakeFirst()
-    this.#fenced = now && now.run !== this.#row.run ? 'replaced' : 'lost'
+    const now = await this.#db.selectFrom('daemons').selectAll().where('id', '=', this.id).executeTakeFirst()
+    this.#fenced = now && now.run !== this.#row.run && this.#isGenuine(now) ? 'replaced' : 'lost'
     this.#onFenced(this.#fenced)
   }
 
@@ -223,8 +235,9 @@ export class Daemons {
     this.#rows = rows
     const differ = this.#othersRules()
     const { metrics, logger } = this.#deps
-    const silent = rows.filter((row) => this.#isSilent(row)).length
-    metrics.daemons.set({ state: 'live' }, rows.length - silent)
+    const genuine = rows.filter((row) => this.#isGenuine(row))
+    const silent = genuine.filter((row) => this.#isSilent(row)).length
+    metrics.daemons.set({ state: 'live' }, genuine.length - silent)
     metrics.daemons.set({ state: 'silent' }, silent)
     metrics.daemons.set({ state: 'rules-differ' }, differ.length)
     if (before === 0 && differ.length > 0) logger.warn({ daemons: differ.map(({ name }) => name) }, this.warnings()[0])
@@ -235,7 +248,16 @@ export class Daemons {
     return this.others.filter(({ rules_digest }) => own !== null && rules_digest !== null && rules_digest !== own)
   }
 
-  #isSilent({ heartbeat_at }: DaemonRow): boolean {
-    return this.#row.heartbeat_at - heartbeat_at >= silentMs
+  #isSilent(row: DaemonRow): boolean {
+    return this.#silenceOf(row) >= silentMs
+  }
+
+  /** A heartbeat that is ahead is none: all are by one clock. */
+  #silenceOf({ heartbeat_at }: DaemonRow): number {
+    return Math.abs(this.#row.heartbeat_at - heartbeat_at)
+  }
+
+  #isGenuine(row: DaemonRow): boolean {
+    return isSigned(this.#deps.keyring, 'daemons', row)
   }
 }

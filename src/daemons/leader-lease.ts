@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import { databaseNow } from '../store/database-clock.ts'
 import type { Db } from '../store/store.ts'
@@ -9,6 +10,9 @@ import type { Leadership } from './leadership.ts'
 const leaseMs = 10_000
 /** By the clocks of this process, from the moment that it asked; so it stops before another begins. */
 const ownMs = 8000
+
+/** They are counted anew then: whatever the row says, there is a next one. */
+const mostEpochs = 2 ** 52
 
 export interface LeaseDeps {
   readonly db: Db
@@ -57,11 +61,15 @@ export class LeaderLease implements Leadership {
       .compile()
   }
 
-  /** Takes or renews it; called by the daemon's timer. */
-  async renew(): Promise<void> {
+  /**
+   * Takes or renews it; called by the daemon's timer. No daemon makes a lease that is longer than it may be: one that says so is void.
+   * @returns the run that has it
+   */
+  async renew(): Promise<string | undefined> {
     const { db, run, clock, elapsedMs, logger } = this.#deps
     const asked = { elapsed: elapsedMs(), wall: clock.now() }
     const now = databaseNow(db)
+    const overlong = sql<number>`${now} + ${2 * leaseMs}`
     const row = await db
       .updateTable('leader')
       .set(({ eb, case: when, ref }) => ({
@@ -69,18 +77,32 @@ export class LeaderLease implements Leadership {
         epoch: when()
           .when(eb.and([eb('run', '=', run), eb('expires_at', '>', now)]))
           .then(ref('epoch'))
-          .else(eb('epoch', '+', 1))
+          .else(sql<number>`${ref('epoch')} % ${mostEpochs} + 1`)
           .end(),
         expires_at: eb(now, '+', leaseMs),
       }))
       .where('id', '=', 1)
-      .where(({ or, eb }) => or([eb('run', '=', run), eb('expires_at', '<=', now)]))
+      .where(({ or, eb }) => or([eb('run', '=', run), eb('expires_at', '<=', now), eb('expires_at', '>', overlong)]))
       .returning('epoch')
       .executeTakeFirst()
-    if (!row) return this.drop()
+    if (!row) {
+      this.drop()
+      return await this.#holder()
+    }
     if (row.epoch !== this.#epoch) logger.info({ epoch: row.epoch }, 'this daemon leads')
     this.#epoch = row.epoch
     this.#until = { elapsed: asked.elapsed + ownMs, wall: asked.wall + ownMs }
+    return run
+  }
+
+  /** Makes the row anew where it was deleted: the next renewal takes it. */
+  async #holder(): Promise<string | undefined> {
+    const { db } = this.#deps
+    const row = await db.selectFrom('leader').select('run').where('id', '=', 1).executeTakeFirst()
+    if (row) return row.run
+    const free = db.insertInto('leader').values({ id: 1, run: '', epoch: 0, expires_at: 0 })
+    await free.onConflict((conflict) => conflict.column('id').doNothing()).execute()
+    return undefined
   }
 
   /** From now on this daemon does not lead, whatever the store says. */

@@ -3,7 +3,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import { databaseNow } from '../store/database-clock.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import { type Db, isShared } from '../store/store.ts'
-import { type DaemonRow, signRow } from './daemon-tables.ts'
+import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
 
 /** What a daemon says of itself. */
 export type Registration = Pick<
@@ -17,6 +17,8 @@ export const silentMs = 15_000
 const watchMs = 2500
 const watchEveryMs = 250
 const mostDaemons = 256
+/** Rows that are read: those that daemons wrote, and as many more that others did. */
+const mostRows = 2 * mostDaemons
 const forgottenMs = 30 * 86_400_000
 
 /**
@@ -33,10 +35,10 @@ export async function register(db: Db, keyring: Macs, own: Registration): Promis
       .deleteFrom('daemons')
       .where((row) => (isShared(db) ? row('lost_at', '<', row(now, '-', forgottenMs)) : row('id', '!=', own.id)))
       .execute()
-    const rows = await trx.selectFrom('daemons').selectAll().execute()
-    const earlier = rows.find(({ id }) => id === own.id)
+    const earlier = await trx.selectFrom('daemons').select('run').where('id', '=', own.id).executeTakeFirst()
     if (earlier) await trx.updateTable('leader').set({ expires_at: 0 }).where('run', '=', earlier.run).execute()
-    const number = freeNumber(rows.filter(({ id, lost_at }) => id !== own.id && lost_at === null))
+    const others = (await livingRows(trx)).filter((row) => row.id !== own.id && isSigned(keyring, 'daemons', row))
+    const number = freeNumber(others)
     const row = signRow(keyring, 'daemons', { ...own, number, heartbeat_at: 0, lost_at: null, rules_digest: null })
     return await trx
       .insertInto('daemons')
@@ -45,6 +47,26 @@ export async function register(db: Db, keyring: Macs, own: Registration): Promis
       .returningAll()
       .executeTakeFirstOrThrow()
   })
+}
+
+/** Of those that were not given up, the last heard first: signed by daemons, or not. */
+export async function livingRows(db: Db): Promise<DaemonRow[]> {
+  return await selectLiving(db).execute()
+}
+
+/** Those that have shown it a moment ago. */
+export async function beatingRows(db: Db): Promise<DaemonRow[]> {
+  const isBeating = selectLiving(db).where((row) => row('heartbeat_at', '>', row(databaseNow(db), '-', silentMs)))
+  return await isBeating.execute()
+}
+
+function selectLiving(db: Db) {
+  return db
+    .selectFrom('daemons')
+    .selectAll()
+    .where('lost_at', 'is', null)
+    .orderBy('heartbeat_at', 'desc')
+    .limit(mostRows)
 }
 
 function freeNumber(living: readonly DaemonRow[]): number {

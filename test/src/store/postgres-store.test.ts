@@ -129,7 +129,8 @@ t.test('a lock that is held too long, and a number that JavaScript cannot hold',
     await t.rejects(change(), { code: 'STORE_UNAVAILABLE', message: /lock timeout/ })
   })
   await change()
-  await t.rejects(sql`select 9007199254740993::int8 as n`.execute(db), { message: /9007199254740993 is too large/ })
+  const { rows } = await sql<{ n: number }>`select 9007199254740993::int8 as n`.execute(db)
+  t.notOk(Number.isSafeInteger(rows[0]?.n), 'a number that is none of ours spoils its own row alone')
   t.equal(
     (await sql<{ n: number }>`select 9007199254740991::int8 as n`.execute(db)).rows[0]?.n,
     Number.MAX_SAFE_INTEGER,
