@@ -17,7 +17,8 @@ WORKDIR /opt/sallyport
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
-RUN install --directory --owner=node --group=node --mode=0700 /var/lib/sallyport
+# keys: a volume that is mounted there has its owner of the folder.
+RUN install --directory --owner=node --group=node --mode=0700 /var/lib/sallyport /var/lib/sallyport/keys
 USER node
 VOLUME /var/lib/sallyport
 ENTRYPOINT ["node", "/opt/sallyport/dist/src/main.js"]

@@ -1,3 +1,4 @@
+import { isWithinRange } from '../../proxy/ports/address-range.ts'
 import type { Kinds } from '../catalog/kind.ts'
 import { isAddressRange, isLoopback } from './addresses.ts'
 import type { Config } from './config.ts'
@@ -18,7 +19,12 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['server'], find: (file, config) => [...plainHttp(config), ...publicUrl(file), ...peerUrl(file)] },
   {
     reads: ['server', 'listeners'],
-    find: (file, config) => [...listenerTls(file), ...portCollisions(config), ...proxies(config)],
+    find: (file, config) => [
+      ...listenerTls(file),
+      ...portCollisions(config),
+      ...proxies(config),
+      ...peersAsBalancers(config),
+    ],
   },
   { reads: ['listeners', 'resources'], find: (file, _, kinds) => pinnedResources(file, kinds) },
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
@@ -105,6 +111,23 @@ function proxies({ server, listeners }: Config): Finding[] {
             },
           ],
     ),
+  )
+}
+
+/** The other daemons are mostly in the same network as this one, and send no header. */
+function peersAsBalancers({ server }: Config): Finding[] {
+  const host = URL.parse(server.peerUrl ?? '')?.hostname.replace(/^\[(.*)\]$/, '$1') ?? ''
+  return server.proxyProtocol.flatMap((range, i) =>
+    isAddressRange(range) && isWithinRange(host, range)
+      ? [
+          {
+            path: `server.proxy_protocol[${i}]`,
+            message: `has ${host} of server.peer_url in it: what other daemons ask from there is closed for lack of a header`,
+            fix: 'name the addresses of the balancer alone',
+            warning: true,
+          },
+        ]
+      : [],
   )
 }
 

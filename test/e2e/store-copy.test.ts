@@ -6,9 +6,11 @@ import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { startStoreDatabases } from '../sandbox/store-databases.ts'
+import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken, refusal } from './database-client.ts'
 
+t.setTimeout(120_000)
 const company = await startCompany()
 t.teardown(() => company.close())
 const databases = await startStoreDatabases()
@@ -23,8 +25,15 @@ function copy(...more: string[]): { code: number | null; stdout: string; stderr:
 }
 
 function setStore(url: string): void {
-  const config = parse(readFileSync(files.configFile, 'utf8')) as { store: object }
-  writeFileSync(files.configFile, stringify({ ...config, store: { url } }))
+  const config = parse(readFileSync(files.configFile, 'utf8')) as { server: object }
+  writeFileSync(
+    files.configFile,
+    stringify({
+      ...config,
+      server: { ...config.server, peer_url: files.url.replace('127.0.0.1', 'localhost') },
+      store: { url },
+    }),
+  )
 }
 
 const grant = await company.grant()
@@ -72,6 +81,26 @@ await t.test('the daemon goes on there: logins, grants, tokens, the log', async 
   t.ok(after.total > before.total)
   const report = await company.api<{ ok: boolean; summary: string }>('carol', 'GET', '/api/v1/audit/verify')
   t.ok(report.ok, report.summary)
+})
+
+await t.test('a second daemon joins with the same keys: from one to two', async (t) => {
+  const { sandbox, daemon } = company
+  const { store } = parse(readFileSync(files.configFile, 'utf8')) as { store: { url: string } }
+  const second = await startDaemon(sandbox, {
+    overrides: { server: { public_url: files.url }, store, keys: { dir: files.keysDir } },
+  })
+  const headers = { cookie: company.cookie('alice') }
+  t.equal((await fetch(`${second.url}/api/v1/grants`, { headers })).status, 200, 'a login of before holds there')
+  for (const { metricsUrl } of [daemon, second])
+    await waitUntil(
+      async () => (await (await fetch(`${metricsUrl}/metrics`)).text()).includes('sallyport_daemons{state="live"} 2'),
+      'each sees two',
+    )
+  t.equal(
+    await refusal(clientFor(company, { ...token, port: second.postgresPort })).then(({ message }) => message),
+    'it opened',
+  )
+  t.equal(await second.stop(), 0)
 })
 
 await t.test('the SQLite file is behind now, so a daemon on it opens nothing', async (t) => {

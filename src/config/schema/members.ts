@@ -76,7 +76,7 @@ export const Names = (description: string, example: readonly string[], fallback?
 /** Of one port. */
 export const ProxyProtocol = Names(
   'Addresses or CIDRs of load balancers that put a header of the PROXY protocol, version 2, before each connection; what comes from them without one is closed',
-  ['10.0.0.0/16'],
+  ['10.0.9.0/24'],
 )
 
 export const Tls = Type.Object(

@@ -56,6 +56,18 @@ t.test('peer_url is an origin of this daemon alone', async (t) => {
   t.same(await of('https://a:99999'), ['server.peer_url: expected a URL'])
 })
 
+t.test('a range of balancers that other daemons are in is noticed', async (t) => {
+  const of = (peer_url: string, range: string) => server({ tls, peer_url, proxy_protocol: [range] })
+  for (const [url, range] of [
+    ['https://10.0.1.17:8443', '10.0.0.0/16'],
+    ['http://10.0.1.17', '10.0.1.17'],
+    ['https://[fd00::2]:8443', 'fd00::/64'],
+  ] as const)
+    t.match(await of(url, range), [/^\? server.proxy_protocol\[0\]: has (10.0.1.17|fd00::2) of server.peer_url in it/])
+  t.same(await of('https://10.0.1.17:8443', '10.0.9.0/24'), [])
+  t.same(await of('https://sallyport-a:8443', '10.0.0.0/8'), [], 'where a name leads is not known yet')
+})
+
 t.test('public_url is an origin, with https unless it is on loopback', async (t) => {
   const of = (public_url: string) => told({ server: { public_url, tls } })
   t.same(await of('https://access.example.com:8443/'), [])

@@ -6,7 +6,8 @@ import { configSchema } from '../../../src/config/schema.ts'
 import { kinds } from '../../../src/kinds/registry.ts'
 
 const checks = [rulesCheck(kinds)]
-const pathOf = (name: string) => fileURLToPath(new URL(`../../../config/${name}`, import.meta.url))
+const pathOf = (name: string, folder = 'config') =>
+  fileURLToPath(new URL(`../../../${folder}/${name}`, import.meta.url))
 
 t.test('config/minimal.yaml needs nothing from its surroundings', async (t) => {
   const loaded = await loadConfig(pathOf('minimal.yaml'), { env: {}, checks, kinds })
@@ -29,4 +30,11 @@ t.test('the secrets that config/example.yaml needs are the ones it lists', async
   t.same(loaded.ok ? [] : loaded.problems.map(({ message }) => message), [
     'environment variable OIDC_SECRET is not set',
   ])
+})
+
+t.test('deploy/compose/sallyport.yaml lacks what people put beside it, and nothing else', async (t) => {
+  const env = { OIDC_SECRET: 'x', PEER_URL: 'https://sallyport-a:8443', BALANCER: '172.30.83.2' }
+  const loaded = await loadConfig(pathOf('sallyport.yaml', 'deploy/compose'), { env, checks, kinds })
+  const problems = loaded.ok ? [] : loaded.problems.map(({ path }) => path)
+  t.same(problems, ['server.tls.cert', 'server.tls.key', 'store.password'])
 })
