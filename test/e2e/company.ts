@@ -1,3 +1,5 @@
+import { keepLogin } from '../../src/cli/login/login-store.ts'
+import { signInByBrowser } from '../../src/cli/login/sign-in.ts'
 import { type Commands, commandsOf } from '../sandbox/commands.ts'
 import { type DaemonOptions, type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import { type AccountName, accountNames } from '../sandbox/oidc/accounts.ts'
@@ -111,9 +113,20 @@ async function signIn(
 ): Promise<void> {
   for (const name of names) {
     await people[name].signIn(`${url}/login`)
-    const { code, stderr } = await commands[name].run(['login'])
-    if (code !== 0) throw new Error(`${name} could not sign in: ${stderr}`)
+    await signInCommands(name, commands[name].env, url)
   }
+}
+
+/** As `sallyport login` does, without a process for it and another for its browser. */
+async function signInCommands(name: AccountName, env: NodeJS.ProcessEnv, server: string): Promise<void> {
+  const { promise: failed, reject } = Promise.withResolvers<never>()
+  const say = (text: string) => {
+    const address = /https?:\S+/.exec(text)?.[0]
+    if (address !== undefined) createPerson(name).signIn(address).catch(reject)
+  }
+  const signedIn = signInByBrowser(server, { env, fresh: false, browser: false, say })
+  const { token, principal } = await Promise.race([signedIn, failed])
+  await keepLogin(server, { token, name: principal.name, ca: null }, env)
 }
 
 interface RequestAnswer {
