@@ -25,9 +25,9 @@ await session.client.query('select id, status from orders where id = $1 and tota
 await session.client.query('select nothing from nowhere').catch(() => {})
 await session.client.end()
 await company.commands.alice.run(['connect', 'billing']) // not hers
-const search = ['audit', 'search', '--type', 'session.ended']
-const ended = async () => (await carol.json<{ items: Event[] }>(search)).items.length
-await waitUntil(async () => (await ended()) === 1, 'the session has ended')
+const logged = async (type: string) =>
+  (await company.api<{ events: Event[] }>('carol', 'GET', `/api/v1/audit/events?type=${type}`)).events
+await waitUntil(async () => (await logged('session.ended')).length === 1, 'the session has ended')
 
 await t.test('search: by type, subject and actor; nothing found is said; an unknown type is an error', async (t) => {
   const about = (await carol.json<{ items: Event[] }>(['audit', 'search', '--subject', grant.id])).items
@@ -56,10 +56,7 @@ await t.test('tail: from a while ago, and on as things happen', async (t) => {
   t.equal(seqs.at(-1), seqs.length)
   const follow = carol.start(['audit', 'tail', '--json'])
   t.teardown(() => follow.child.kill('SIGINT'))
-  const isFollowing = async () =>
-    (await carol.json<{ items: Event[] }>(['audit', 'search', '--type', 'audit.read'])).items.some(
-      ({ fields }) => fields.what === 'tail',
-    )
+  const isFollowing = async () => (await logged('audit.read')).some(({ fields }) => fields.what === 'tail')
   await waitUntil(isFollowing, 'the tail is open')
   await dave.run(['lock', 'bob@example.com', '--reason', 'on leave'])
   await follow.prints(/principal\.locked/)

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { test } from 'tap'
+import t, { test } from 'tap'
 import { startCommand } from '../sandbox/commands.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
 import { skipWithout } from '../sandbox/programs.ts'
-import { type Company, startCompany } from './company.ts'
+import { startCompany } from './company.ts'
 
 /** Stock tools under roles of the sandbox's, by every way in which they are given credentials. */
 interface CallerIdentity {
@@ -12,7 +12,10 @@ interface CallerIdentity {
   readonly Account: string
 }
 
-const awsEnv = (company: Company) => ({
+const company = await startCompany()
+t.teardown(() => company.close())
+
+const env = {
   ...company.commands.alice.env,
   AWS_ENDPOINT_URL: company.sandbox.aws.url,
   AWS_REGION: region,
@@ -20,16 +23,13 @@ const awsEnv = (company: Company) => ({
   AWS_EC2_METADATA_DISABLED: 'true',
   AWS_CONFIG_FILE: path.join(company.daemon.dir, 'aws-config'),
   AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-})
+}
 
-const stsCalls = (company: Company, roleName: string) =>
+const stsCalls = (roleName: string) =>
   company.sandbox.aws.calls.filter((call) => call.parameters.RoleArn?.endsWith(`/${roleName}`) && call.outcome === 'ok')
 
 test('aws CLI by credential_process, exec, container endpoint and IMDSv2', { skip: skipWithout('aws') }, async (t) => {
-  const company = await startCompany()
-  t.teardown(() => company.close())
   const { alice } = company.commands
-  const env = awsEnv(company)
   const toSandbox = ['--endpoint-url', company.sandbox.aws.url]
 
   const refused = await alice.run(['aws', 'ReportsReader', 'credential-process'])
@@ -74,21 +74,20 @@ test('aws CLI by credential_process, exec, container endpoint and IMDSv2', { ski
   t.match(await aws(identity, imds), expected, 'IMDSv2')
   serving.child.kill('SIGINT')
   t.equal((await serving.ended).code, 0)
-  t.equal(stsCalls(company, 'ReportsReader').length, 1, 'all of them cost one call of STS')
+  t.equal(stsCalls('ReportsReader').length, 1, 'all of them cost one call of STS')
 })
 
 test('exec: whatever else could give credentials is kept from the tools', { skip: skipWithout('aws') }, async (t) => {
-  const company = await startCompany()
-  t.teardown(() => company.close())
-  await company.grant(3_600_000, 'Deployer')
-  const { AWS_REGION: _, AWS_DEFAULT_REGION: __, ...env } = awsEnv(company)
+  const { id } = await company.grant(3_600_000, 'Deployer')
+  t.teardown(() => company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'done' }))
+  const { AWS_REGION: _, AWS_DEFAULT_REGION: __, ...withoutRegion } = env
   const keys = 'aws_access_key_id = AKIASOMEBODYELSE0001\naws_secret_access_key = x\n'
   const config = `[default]\nregion = eu-west-1\n${keys}\n[profile mine]\nregion = us-east-1\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = default\n`
   writeFileSync(env.AWS_CONFIG_FILE, config)
   const credentials = path.join(company.daemon.dir, 'aws-credentials')
   writeFileSync(credentials, `[default]\n${keys}`)
   const theirs = {
-    ...env,
+    ...withoutRegion,
     AWS_SHARED_CREDENTIALS_FILE: credentials,
     AWS_PROFILE: 'mine',
     AWS_ACCESS_KEY_ID: 'AKIASOMEBODYELSE0002',
@@ -108,16 +107,17 @@ test('exec: whatever else could give credentials is kept from the tools', { skip
   t.equal((await exec(['configure', 'get', 'region'], byDefault)).stdout.trim(), 'eu-west-1')
   t.equal(readFileSync(env.AWS_CONFIG_FILE, 'utf8'), config, 'their own files are as they were')
 
-  const failing = await alice.run(['aws', 'Deployer', 'exec', '--', process.execPath, '-e', 'process.exit(7)'], env)
+  const failing = await alice.run(
+    ['aws', 'Deployer', 'exec', '--', process.execPath, '-e', 'process.exit(7)'],
+    withoutRegion,
+  )
   t.equal(failing.code, 7, "the command's own exit code")
-  const missing = await alice.run(['aws', 'Deployer', 'exec', '--', 'no-such-program'], env)
+  const missing = await alice.run(['aws', 'Deployer', 'exec', '--', 'no-such-program'], withoutRegion)
   t.equal(missing.code, 1)
   t.match(missing.stderr, /no-such-program is not on the PATH/)
 })
 
 test('exec: a tool that asks after the grant has ended is told, and so is whoever started it', async (t) => {
-  const company = await startCompany()
-  t.teardown(() => company.close())
   const grant = await company.grant(3_600_000, 'Deployer')
   const ask = `
     const { AWS_CONTAINER_CREDENTIALS_FULL_URI: url, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization } = process.env

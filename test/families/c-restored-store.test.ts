@@ -70,8 +70,10 @@ function restore(...more: string[]): { code: number | null; stdout: string; stde
   return { code: status, stdout, stderr }
 }
 
-for (const [name, exploit] of Object.entries(exploits))
+// What commands say is the same for each of them.
+for (const [i, [name, exploit]] of Object.entries(exploits).entries())
   await t.test(`C1 ${name}`, async (t) => {
+    const isFirst = i === 0
     for (const part of readdirSync(today)) {
       rmSync(path.join(files.dir, part), { recursive: true })
       cpSync(path.join(today, part), path.join(files.dir, part), { recursive: true })
@@ -87,16 +89,20 @@ for (const [name, exploit] of Object.entries(exploits))
       t.equal(response.status, 503, route)
       t.match(await response.json(), { code: 'RESTORE_UNCONFIRMED' }, route)
     }
-    t.match((await company.commands.dave.run(['ls'])).stderr, /does not trust its store/, 'the command line says so')
     const health = (await (await fetch(`${files.url}/readyz`)).json()) as { problems: string[] }
     const code = /--confirm ([0-9a-f]{12})/.exec(health.problems.join())?.[1] ?? ''
-    t.match(restore('--confirm', code), { stderr: /in use by another daemon/ })
+    if (isFirst) {
+      t.match((await company.commands.dave.run(['ls'])).stderr, /does not trust its store/, 'the command line says so')
+      t.match(restore('--confirm', code), { stderr: /in use by another daemon/ })
+    }
     await company.daemon.stop()
 
-    t.match(restore(), { code: 1, stdout: new RegExp(`--confirm ${code}`) }, 'looking changes nothing')
-    t.match(restore('--confirm', '000000000000'), { stderr: /but now it is/ })
+    if (isFirst) {
+      t.match(restore(), { code: 1, stdout: new RegExp(`--confirm ${code}`) }, 'looking changes nothing')
+      t.match(restore('--confirm', '000000000000'), { stderr: /but now it is/ })
+    }
     t.match(restore('--confirm', code), { code: 0, stdout: /confirmed: every grant/ })
-    t.match(restore(), { code: 0, stdout: /nothing to confirm/ })
+    if (isFirst) t.match(restore(), { code: 0, stdout: /nothing to confirm/ })
 
     company.daemon = await startDaemon(sandbox, { files })
     for (const old of [token, lostToken]) t.match(await refusal(clientFor(company, old)), { code: '28P01' })
