@@ -1,39 +1,15 @@
 /** C1: damage behind what the start verifies, found while the daemon runs. */
-import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
-import { type Daemon, startDaemon } from '../../src/daemon.ts'
-import { createLogger } from '../../src/telemetry/logger.ts'
-import { freePort } from '../sandbox/ports.ts'
-import { folder } from '../src/config/load-text.ts'
+import type { Daemon } from '../../src/daemon.ts'
+import { smallConfig, startHere } from '../src/config/small-daemon.ts'
 import { waitUntil } from '../wait-until.ts'
-
-/** @param onLine called with each line of its log, as it is written */
-async function start(configFile: string, onLine: (line: string) => void): Promise<Daemon> {
-  const logger = createLogger({ destination: { write: onLine } })
-  const daemon = await startDaemon({ configFile, env: {}, logger })
-  if (!daemon) throw new Error('the configuration is invalid')
-  return daemon
-}
 
 /** A daemon that has run and stopped; then its first event was changed. */
 async function damaged(t: Test): Promise<{ configFile: string; url: string }> {
-  const dir = folder(t)
-  const url = `http://127.0.0.1:${await freePort()}`
-  const configFile = path.join(dir, 'sallyport.yaml')
-  const listen = `listen: '${new URL(url).host}', metrics_listen: '127.0.0.1:${await freePort()}'`
-  writeFileSync(
-    configFile,
-    `version: 1
-server: { public_url: '${url}', ${listen} }
-store: { url: 'sqlite:${dir}/sallyport.db' }
-keys: { dir: '${dir}/keys' }
-recordings: { dir: '${dir}/recordings', reserve: 50MB }
-oidc: { issuer: 'https://login.example.com', client_id: sallyport }
-`,
-  )
-  const daemon = await start(configFile, () => {})
+  const { dir, url, configFile } = await smallConfig(t)
+  const daemon = await startHere(configFile, () => {})
   await daemon.stop({ drainMs: 0 })
   const db = new DatabaseSync(path.join(dir, 'sallyport.db'))
   db.exec(`update audit_events set actor = 'prn_mallory' where seq = 1`)
@@ -44,7 +20,7 @@ oidc: { issuer: 'https://login.example.com', client_id: sallyport }
 t.test('C1: damage found in the background closes the daemon; a stop ends it', async (t) => {
   const { configFile, url } = await damaged(t)
   let log = ''
-  const daemon = await start(configFile, (line) => {
+  const daemon = await startHere(configFile, (line) => {
     log += line
   })
   t.teardown(() => daemon.stop())
@@ -70,7 +46,7 @@ t.test('C1: a stop while the damaged daemon starts anew, closed, ends that too',
       (error) => isStopped.push(error),
     )
   }
-  daemon = await start(configFile, (line) => {
+  daemon = await startHere(configFile, (line) => {
     if (line.includes('closed: the store is not trusted')) end() // written before that part of the start is over
   })
   t.teardown(() => daemon.stop())

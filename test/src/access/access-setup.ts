@@ -7,7 +7,6 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import { createAccess } from '../../../src/access/create-access.ts'
 import type { AuditEvent, AuditLog, AuditRecord, AuditType, Beside } from '../../../src/audit/audit.ts'
-import { ClaimsRefused, checkClaims, statementsOf } from '../../../src/audit/beside.ts'
 import type { Kind, Kinds } from '../../../src/catalog/kind.ts'
 import type { Resource } from '../../../src/catalog/resource.ts'
 import type { Config } from '../../../src/config/config.ts'
@@ -16,12 +15,12 @@ import { soleLeader } from '../../../src/daemons/leadership.ts'
 import type { Login, Principal } from '../../../src/identity/principal.ts'
 import { type Change, createChanges } from '../../../src/store/changes.ts'
 import type { Keyring } from '../../../src/store/keyring.ts'
-import { type Db, openStore, transactOn } from '../../../src/store/store.ts'
+import { type Db, openStore } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { runBeside } from '../audit/run-beside.ts'
+import { hour, minute, oidcConfig, ordersId, startedAt } from '../identity/identity-setup.ts'
 
-export const startedAt = Date.UTC(2026, 0, 5, 9)
-export const minute = 60_000
-export const hour = 3_600_000
+export { hour, minute, ordersId, startedAt }
 
 export function principal(id: string, more: Partial<Principal> = {}): Principal {
   return {
@@ -84,7 +83,6 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
 
 export const kinds: Kinds = [fakeKind]
 
-export const ordersId = 'rds-postgres/111122223333/eu-west-1/orders'
 export const ledgerId = 'rds-postgres/111122223333/eu-west-1/ledger'
 
 /** One entry of `levels`. */
@@ -156,21 +154,7 @@ export function config(rules: Partial<Rules> = {}): Config {
     store: { url: 'sqlite::memory:', graceMs: 0 },
     keysDir: '',
     stateDir: '',
-    oidc: {
-      issuer: '',
-      clientId: '',
-      clientSecret: null,
-      scopes: [],
-      groupsClaim: 'groups',
-      groupsSource: 'any',
-      freshPrompt: 'login consent',
-      managerClaim: 'manager',
-      adminGroups: [],
-      auditorGroups: [],
-      sessionIdleMs: 0,
-      sessionMaxMs: 0,
-      probeEveryMs: 0,
-    },
+    oidc: oidcConfig,
     aws: {
       hubRoleArn: null,
       connectRole: '',
@@ -213,19 +197,13 @@ export function createTestAudit(
     return record
   }
   const write = async (beside: Beside = []) => {
-    if (failing.failing) throw new Error('database or disk is full')
-    const { claims, writes } = statementsOf(beside)
-    await transactOn(db)(claims, (found) => {
-      checkClaims([claims], found)
-      return writes
-    })
+    if (failing.failing) throw new BrokerError('AUDIT_UNAVAILABLE')
+    await runBeside(db, beside)
   }
   const log: Pick<AuditLog, 'append' | 'appendRemoval' | 'spooled' | 'search'> = {
     append: async (event, beside) => {
       if (state.failing) throw new BrokerError('AUDIT_UNAVAILABLE')
-      await write(beside).catch((cause: unknown) => {
-        throw new BrokerError(cause instanceof ClaimsRefused ? 'STALE' : 'AUDIT_UNAVAILABLE', undefined, { cause })
-      })
+      await write(beside)
       return add(event)
     },
     appendRemoval: async (event, beside) => {
@@ -234,7 +212,7 @@ export function createTestAudit(
         if (state.failing) spool.push(event)
         else add(event)
       } catch (error) {
-        if (error instanceof ClaimsRefused) return false
+        if ((error as BrokerError).code === 'STALE') return false
         spool.push(event)
       }
       return true

@@ -1,36 +1,15 @@
 /** What a whole daemon does when its log is tampered with while it runs. */
-import { writeFileSync } from 'node:fs'
-import path from 'node:path'
 import t, { type Test } from 'tap'
-import { startDaemon } from '../../../src/daemon.ts'
-import { createLogger } from '../../../src/telemetry/logger.ts'
-import { freePort } from '../../sandbox/ports.ts'
 import { waitUntil } from '../../wait-until.ts'
-import { folder } from '../config/load-text.ts'
+import { smallConfig, startHere } from '../config/small-daemon.ts'
 import { storeDatabases } from '../store/both-stores.ts'
 
 async function start(t: Test) {
-  const dir = folder(t)
   const databases = await storeDatabases()
   const store = await databases.create()
-  const url = `http://127.0.0.1:${await freePort()}`
-  const configFile = path.join(dir, 'sallyport.yaml')
-  const listen = `listen: '${new URL(url).host}', metrics_listen: '127.0.0.1:${await freePort()}'`
-  writeFileSync(
-    configFile,
-    `version: 1
-server: { public_url: '${url}', ${listen} }
-store: { url: '${store}' }
-state: { dir: '${dir}/state' }
-keys: { dir: '${dir}/keys' }
-recordings: { dir: '${dir}/recordings', reserve: 50MB }
-oidc: { issuer: 'https://login.example.com', client_id: sallyport }
-`,
-  )
+  const { url, configFile } = await smallConfig(t, store)
   const log: { at: number; line: string }[] = []
-  const destination = { write: (line: string) => log.push({ at: performance.now(), line }) }
-  const daemon = await startDaemon({ configFile, env: {}, logger: createLogger({ destination }) })
-  if (!daemon) throw new Error('the configuration is invalid')
+  const daemon = await startHere(configFile, (line) => log.push({ at: performance.now(), line }))
   t.teardown(() => daemon.stop({ drainMs: 0 }))
   const database = new URL(store).pathname.slice(1)
   const when = (text: string) => log.find(({ line }) => line.includes(text))?.at
