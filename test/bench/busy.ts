@@ -8,12 +8,12 @@ import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
-import { resourceId } from '../sandbox/daemon-files.ts'
-import { accounts, arns, instances } from '../sandbox/default-world.ts'
+import { instances } from '../sandbox/default-world.ts'
 import { type GuardedProcess, spawnGuarded } from '../sandbox/guarded-process.ts'
 import { createPerson, type Person } from '../sandbox/person.ts'
 import { freePort } from '../sandbox/ports.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { measuredDatabases } from './measured-databases.ts'
 import { writeShared } from './peers.ts'
 import { type BenchOptions, median, type Row } from './rows.ts'
 
@@ -160,29 +160,9 @@ async function startBroker(sandbox: Sandbox, closing: AsyncDisposableStack): Pro
   const program = fileURLToPath(new URL('busy-target.ts', import.meta.url))
   const target = await start([program, `${port}`, cert, key], closing)
   await once(target.stdout, 'data')
-  const resources = names.map((name) => ({
-    id: resourceId(name),
-    endpoint: instances[name].endpoint,
-    port: 5432,
-    connect_address: `127.0.0.1:${port}`,
-    resource_id: instances[name].resourceId,
-    database: 'orders',
-    role: arns.databases,
-    ca,
-  }))
-  const meaning: object = { readonly: { db_user: 'sallyport_ro', databases: ['*'] } }
-  const rule = {
-    name: 'engineers-measure',
-    who: { groups: ['engineering'] },
-    what: { accounts: [accounts.data] },
-    levels: ['readonly'],
-    max_duration: '8h',
-  }
   const daemon = await startDaemon(sandbox, {
     overrides: {
-      resources,
-      levels: [{ for: { kinds: ['rds-postgres'] }, ...meaning }],
-      access: [rule],
+      ...measuredDatabases({ names, port, ca }),
       recordings: { reserve: '50MB', max_per_session: '20GB', max_per_principal: '200GB' },
       limits: { sessions_per_principal: 5000, sessions_per_resource: 5000 },
     },

@@ -7,13 +7,13 @@ import { spawnSync } from 'node:child_process'
 import path from 'node:path'
 import { createAuthority } from '../sandbox/certificates.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
-import { resourceId } from '../sandbox/daemon-files.ts'
-import { accounts, arns, instances } from '../sandbox/default-world.ts'
+import { instances } from '../sandbox/default-world.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { type Postgres, startPostgres } from '../sandbox/postgres.ts'
 import { isInstalled } from '../sandbox/programs.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { hasCpuClock } from './cpu.ts'
+import { measuredDatabases } from './measured-databases.ts'
 import { commitOf, startBareRelay, startPgBouncerPeer, writeShared } from './peers.ts'
 import {
   connects,
@@ -104,32 +104,10 @@ function startBroker(
   strict: object,
   main?: string,
 ): Promise<RunningDaemon> {
-  const resource = {
-    id: resourceId('orders'),
-    endpoint,
-    port: 5432,
-    connect_address: `127.0.0.1:${upstreamPort}`,
-    resource_id: instances.orders.resourceId,
-    database: 'orders',
-    role: arns.databases,
-    ca,
-  }
-  const meaning: object = { readonly: { db_user: 'sallyport_ro', databases: ['*'], ...strict } }
-  const level = { for: { kinds: ['rds-postgres'] }, ...meaning }
   return startDaemon(sandbox, {
     ...(main === undefined ? {} : { main }),
     overrides: {
-      resources: [resource],
-      levels: [level],
-      access: [
-        {
-          name: 'engineers-measure',
-          who: { groups: ['engineering'] },
-          what: { accounts: [accounts.data] },
-          levels: ['readonly'],
-          max_duration: '8h',
-        },
-      ],
+      ...measuredDatabases({ names: ['orders'], port: upstreamPort, ca, level: strict }),
       recordings: { reserve: '50MB', max_per_session: '20GB', max_per_principal: '200GB' },
       limits: { sessions_per_principal: 500, sessions_per_resource: 500 },
     },

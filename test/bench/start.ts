@@ -6,14 +6,14 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { copyStore } from '../../src/daemon/copy-store.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
-import { type DaemonFiles, resourceId } from '../sandbox/daemon-files.ts'
-import { accounts, arns, instances } from '../sandbox/default-world.ts'
+import type { DaemonFiles } from '../sandbox/daemon-files.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { type ConfigOverrides, type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { durable, startStoreDatabases } from '../sandbox/store-databases.ts'
 import { waitUntil } from '../wait-until.ts'
 import { cpuNanoseconds, hasCpuClock } from './cpu.ts'
 import { fillStore } from './filled-store.ts'
+import { measuredDatabases } from './measured-databases.ts'
 import { commitOf } from './peers.ts'
 import { type BenchOptions, gate, median, medianRatio, type Row } from './rows.ts'
 
@@ -125,32 +125,7 @@ async function configured(sandbox: Sandbox, url?: string): Promise<DaemonFiles> 
 }
 
 function overrides({ databases, caFile }: Sandbox): ConfigOverrides {
-  const { endpoint } = instances.orders
-  const meaning: object = { readonly: { db_user: 'sallyport_ro', databases: ['*'] } }
-  return {
-    resources: [
-      {
-        id: resourceId('orders'),
-        endpoint,
-        port: 5432,
-        connect_address: `127.0.0.1:${databases.orders.listenPort}`,
-        resource_id: instances.orders.resourceId,
-        database: 'orders',
-        role: arns.databases,
-        ca: caFile,
-      },
-    ],
-    levels: [{ for: { kinds: ['rds-postgres'] }, ...meaning }],
-    access: [
-      {
-        name: 'engineers-measure',
-        who: { groups: ['engineering'] },
-        what: { accounts: [accounts.data] },
-        levels: ['readonly'],
-        max_duration: '8h',
-      },
-    ],
-  }
+  return measuredDatabases({ names: ['orders'], port: databases.orders.listenPort, ca: caFile })
 }
 
 async function giveOneGrant(sandbox: Sandbox, files: DaemonFiles): Promise<void> {
