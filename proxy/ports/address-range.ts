@@ -15,7 +15,7 @@ export function parseAddressRange(text: string): string | undefined {
   const isBits = bits === undefined || (/^(0|[1-9][0-9]{0,2})$/.test(bits) && Number(bits) <= most)
   if (version === 0 || address.includes('%') || rest.length > 0 || !isBits) return undefined
   const plain = withoutMapping(address)
-  if (plain === address) return `${address}/${bits ?? most}`
+  if (isIP(plain) === version) return `${plain}/${bits ?? most}`
   const plainBits = Number(bits ?? most) - mappedBits
   return plainBits < 0 ? undefined : `${plain}/${plainBits}`
 }

@@ -136,12 +136,7 @@ function originIn(fixed: Buffer, rest: Buffer): Origin | string | null {
     return { address: rest.subarray(0, 4).join('.'), port: rest.readUInt16BE(8) }
   if (fixed[13] === families.tcp6 && rest.length >= 36) {
     const groups = Array.from({ length: 8 }, (_, i) => rest.readUInt16BE(2 * i).toString(16))
-    return { address: withoutMapping(canonical(groups.join(':'))), port: rest.readUInt16BE(32) }
+    return { address: withoutMapping(groups.join(':')), port: rest.readUInt16BE(32) }
   }
   return 'its header names no TCP address'
-}
-
-/** As RFC 5952 writes it, which is how sockets write theirs. */
-function canonical(address: string): string {
-  return new URL(`http://[${address}]`).hostname.slice(1, -1)
 }
