@@ -9,7 +9,8 @@ import { serveBackups } from './daemon/backup-socket.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
-import { endWhenFenced } from './daemon/fenced.ts'
+import { endWhenDamaged } from './daemon/damaged.ts'
+import { endWhenFenced, replaced } from './daemon/fenced.ts'
 import { openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
 import { endWorkOf } from './daemon/lost-daemons.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
@@ -18,7 +19,6 @@ import { reload } from './daemon/reload.ts'
 import { allRoutes } from './daemon/routes.ts'
 import type { Stage } from './daemon/stage.ts'
 import { type Stopping, stopping } from './daemon/stopping.ts'
-import { verifyOlder } from './daemon/verify-older.ts'
 import type { App } from './http/app.ts'
 import type { KindModules } from './kinds/module.ts'
 import { kinds as allKinds } from './kinds/registry.ts'
@@ -127,11 +127,17 @@ async function startOpen(
   void endWorkOf(parts, lost)
   startChores(parts, closing)
   await serveBackups(parts, closing)
-  const older = verifyOlder(parts, life)
-  const fence = endWhenFenced(parts, life)
-  const beginsAnew = () => older.damaged() || fence.isLost()
+  endWhenDamaged(parts, life)
+  endWhenFenced(parts, life)
+  const beginsAnew = () => parts.audit.damage !== undefined || parts.daemons.fenced === 'lost'
   logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')
-  return { routes: app.routeTable, reload: () => reload(parts, load), beginsAnew, failure: fence.failure, ...life }
+  return {
+    routes: app.routeTable,
+    reload: () => reload(parts, load),
+    beginsAnew,
+    failure: () => replaced(parts),
+    ...life,
+  }
 }
 
 /** Activates the rules and closes the sessions that a previous run left open; only then may anything listen. @returns these */

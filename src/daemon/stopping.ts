@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import type { BrokerError } from '../../proxy/session.ts'
 import type { Parts } from './parts.ts'
 
 export interface Stopping {
@@ -51,6 +52,14 @@ export function stopping(parts: Parts, closing: AsyncDisposableStack): Life {
       return stopped
     },
   }
+}
+
+/** Cuts every session and stops, without a drain. Nothing that gives access is written meanwhile: it is refused. */
+export function endAtOnce(parts: Parts, { stop }: Stopping, refusal: BrokerError, text: string): void {
+  const { audit, clock, sessions } = parts
+  audit.refuseAppends(refusal)
+  sessions.cutAll({ reason: 'store-lost', text, decidedAt: clock.now() })
+  stop({ drainMs: 0 }).catch(() => undefined) // `stopped` rejects with it
 }
 
 async function emptied(openCount: () => number, withinMs: number): Promise<void> {
