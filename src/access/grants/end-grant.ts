@@ -3,6 +3,7 @@ import type { Login, Principal } from '../../identity/principal.ts'
 import { type Core, isOverseer, principalReader, type ReadPrincipal } from '../core.ts'
 import { fillsStage } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
+import { giveBack, revocation } from './grant-events.ts'
 import type { GrantReading } from './grant-keeper.ts'
 
 /** Whether this person approves what the grant's rule gives: anyone who may fill one of its stages. */
@@ -44,20 +45,9 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
     throw new BrokerError('ROLE_REQUIRED', 'only its holder, an approver of its rule or an admin may end a grant')
   if (problem) throw new BrokerError('GRANT_TAMPERED')
   const isOwn = grant.principalId === principal.id
-  const because = why ? `: ${why}` : ''
   const how = isOwn
-    ? ({
-        state: 'returned',
-        reason: 'grant-returned',
-        text: `you returned the access${because}`,
-        event: 'grant.returned',
-      } as const)
-    : ({
-        state: 'revoked',
-        reason: 'grant-revoked',
-        text: `access was revoked by ${principal.name}${because}`,
-        event: 'grant.revoked',
-      } as const)
+    ? ({ ...giveBack(why), event: 'grant.returned' } as const)
+    : ({ ...revocation(principal.name, why), event: 'grant.revoked' } as const)
   const auditText = { name: principal.name, ...(why ? { reason: why } : {}) }
   core.grants.adopt({ grant, problem }) // another daemon may have given it a moment ago
   if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText }))) throw await tooLate(core, grant)

@@ -27,6 +27,21 @@ export function expiredAt(endsAt: number): string {
   return `the grant expired at ${new Date(endsAt).toISOString()}; request a new one`
 }
 
+export type Ended = Pick<GrantEnd, 'state' | 'reason' | 'text'>
+
+export function revocation(by: string | undefined, why: string | undefined): Ended {
+  const who = by ? ` by ${by}` : ''
+  return { state: 'revoked', reason: 'grant-revoked', text: `access was revoked${who}${because(why)}` }
+}
+
+export function giveBack(why: string | undefined): Ended {
+  return { state: 'returned', reason: 'grant-returned', text: `you returned the access${because(why)}` }
+}
+
+function because(why: string | undefined): string {
+  return why ? `: ${why}` : ''
+}
+
 /** Every `grant.*` event names the grant, its window and its version, so that memory can be rebuilt from the log. */
 export function grantEvent(
   type: AuditType,
@@ -56,15 +71,12 @@ export function grantEvent(
 }
 
 /** How a grant ended, as its event tells it; undefined for any other event. */
-export function endOf({ type, fields, text }: AuditEvent): Pick<GrantEnd, 'state' | 'reason' | 'text'> | undefined {
-  const because = text?.reason ? `: ${text.reason}` : ''
+export function endOf({ type, fields, text }: AuditEvent): Ended | undefined {
   switch (type) {
-    case 'grant.revoked': {
-      const by = text?.name ? ` by ${text.name}` : ''
-      return { state: 'revoked', reason: 'grant-revoked', text: `access was revoked${by}${because}` }
-    }
+    case 'grant.revoked':
+      return revocation(text?.name, text?.reason)
     case 'grant.returned':
-      return { state: 'returned', reason: 'grant-returned', text: `you returned the access${because}` }
+      return giveBack(text?.reason)
     case 'grant.ended':
       return { state: 'revoked', reason: reasonOf(fields.reason), text: text?.reason ?? 'the access has ended' }
     case 'grant.expired':

@@ -10,7 +10,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore, Found } from '../rows/access-store.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Grant, isLive, narrow } from './grant.ts'
-import { expiry, type GrantEnd, grantEvent, noSignature, reasonOf } from './grant-events.ts'
+import { type Ended, expiry, type GrantEnd, grantEvent, noSignature, reasonOf } from './grant-events.ts'
 import { UnsavedGrants } from './unsaved-grants.ts'
 
 export interface KeeperDeps {
@@ -127,7 +127,7 @@ export class GrantKeeper {
   }
 
   /** The same for an end that the spool of the audit log has already. */
-  async endUnaudited(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>): Promise<void> {
+  async endUnaudited(id: string, how: Ended): Promise<void> {
     const ended = this.#endUnsaved(id, how, this.#deps.clock.now())
     if (ended) await this.#unsaved.save(ended)
   }
@@ -226,7 +226,7 @@ export class GrantKeeper {
   }
 
   /** @returns how it ended, to be stored; undefined when it was not live any more */
-  #endUnsaved(id: string, how: Pick<GrantEnd, 'state' | 'reason' | 'text'>, endedAt: number): StoredGrant | undefined {
+  #endUnsaved(id: string, how: Ended, endedAt: number): StoredGrant | undefined {
     const grant = this.#live.get(id)
     if (!grant) return undefined
     const ended = asEnded(grant, how, endedAt)
@@ -324,10 +324,6 @@ export class GrantKeeper {
   }
 }
 
-function asEnded(
-  grant: StoredGrant,
-  { state, reason, text }: Pick<GrantEnd, 'state' | 'reason' | 'text'>,
-  endedAt: number,
-): StoredGrant {
+function asEnded(grant: StoredGrant, { state, reason, text }: Ended, endedAt: number): StoredGrant {
   return { ...grant, state, endedAt, endReason: reason, endText: text, version: grant.version + 1 }
 }
