@@ -29,14 +29,11 @@ export async function answerPeer(
 ): Promise<SignedMessage> {
   const ask = openBody(keyring, head, body)
   if (ask === undefined || !Value.Check(peerCalls[what].ask, ask)) throw new BrokerError('PEER_REFUSED')
-  const content = await run(handlers[what] as (ask: unknown) => Promise<unknown>, ask).catch((error: unknown) => {
+  const handle = handlers[what] as (ask: unknown) => Promise<unknown>
+  const content = await handle(ask).catch((error: unknown) => {
     const { code, detail = null } = toErrorFacts(error)
     if (code === 'INTERNAL') logger.error({ err: error, what }, 'a call by another daemon failed')
     return { code, detail }
   })
   return signMessage(keyring, { side: 'answer', from: daemonId, path: pathOf(what) }, content, clock.now(), head.nonce)
-}
-
-async function run(handler: (ask: unknown) => Promise<unknown>, ask: unknown): Promise<unknown> {
-  return await handler(ask)
 }
