@@ -31,11 +31,13 @@ export interface TrustedStore extends JudgedStore {
 /**
  * Opens the store with its keys, and judges whether it is the one that this machine left. Nothing is written to the log.
  * @param closing closes the store
+ * @param patienceMs how long a daemon that lives may take to say where the log is
  */
 export async function openJudgedStore(
   config: Config,
   logger: Logger,
   closing: AsyncDisposableStack,
+  patienceMs?: number,
 ): Promise<JudgedStore> {
   const db = await openStore(config.store)
   closing.defer(() => db.destroy())
@@ -60,7 +62,7 @@ export async function openJudgedStore(
     )
   let judgement = await judge()
   if (!judgement.isOpen && judgement.found.mark.kind === 'none') {
-    const joined = await markOfPeer(config, { db, keyring, logger })
+    const joined = await markOfPeer(config, { db, keyring, logger }, patienceMs)
     if (joined) judgement = await judge(joined)
   }
   return { db, keyring, installation, judgement }

@@ -10,7 +10,8 @@ import { type Db, isShared } from '../store/store.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 
-const patienceMs = 30_000
+/** For one that is starting. */
+const usualPatienceMs = 30_000
 const everyMs = 500
 
 /**
@@ -20,6 +21,7 @@ const everyMs = 500
 export async function markOfPeer(
   config: Config,
   { db, keyring, logger }: { readonly db: Db; readonly keyring: Keyring; readonly logger: Logger },
+  patienceMs = usualPatienceMs,
 ): Promise<MarkState | undefined> {
   if (!isShared(db)) return undefined
   const peers = new Peers({ keyring, clock: systemClock, publicUrl: config.server.publicUrl })

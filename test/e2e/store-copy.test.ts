@@ -10,7 +10,7 @@ import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken, refusal } from './database-client.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 const company = await startCompany()
 t.teardown(() => company.close())
 const databases = await startStoreDatabases()
@@ -100,6 +100,15 @@ await t.test('a second daemon joins with the same keys: from one to two', async 
     await refusal(clientFor(company, { ...token, port: second.postgresPort })).then(({ message }) => message),
     'it opened',
   )
+  const config = readFileSync(second.configFile, 'utf8')
+  writeFileSync(second.configFile, stringify({ ...(parse(config) as object), access: [] }))
+  second.signal('SIGHUP')
+  const warned = async () => {
+    const { warnings } = (await (await fetch(`${daemon.url}/readyz`)).json()) as { warnings: string[] }
+    return /the rules in force here are not those of/.test(warnings.join())
+  }
+  await waitUntil(warned, 'the first says that rules differ')
+  t.match(await (await fetch(`${daemon.metricsUrl}/metrics`)).text(), /sallyport_daemons\{state="rules-differ"\} 1/)
   t.equal(await second.stop(), 0)
 })
 

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import type { Test } from 'tap'
 import type { AuditEvent } from '../../src/audit/audit.ts'
 import { createAuditLog } from '../../src/audit/create-audit.ts'
+import type { Config } from '../../src/config/config.ts'
 import { openJudgedStore, openMark } from '../../src/daemon/judged-store.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
@@ -79,8 +80,16 @@ export async function judge(machine: Machine): Promise<string | null> {
  * @returns why it stayed closed, or null
  */
 export async function live(machine: Machine, events: readonly AuditEvent[], atCrash?: Machine): Promise<string | null> {
+  return await liveWith(configOf(machine), events, atCrash && (() => replace(atCrash, machine)))
+}
+
+/** The same with any store. @param beforeStop called when all is written */
+export async function liveWith(
+  settings: Config,
+  events: readonly AuditEvent[],
+  beforeStop?: () => void,
+): Promise<string | null> {
   await using closing = new AsyncDisposableStack()
-  const settings = configOf(machine)
   const judged = await openJudgedStore(settings, quiet, closing)
   const { judgement } = judged
   if (!judgement.isOpen) return judgement.why
@@ -93,7 +102,7 @@ export async function live(machine: Machine, events: readonly AuditEvent[], atCr
     logger: quiet,
     metrics: createMetrics(),
     config: settings.audit,
-    spoolPath: path.join(machine.stateDir, 'audit.spool'),
+    spoolPath: path.join(settings.stateDir, 'audit.spool'),
     mark,
     fork: judgement.found.fork,
     heads: () => [],
@@ -102,7 +111,7 @@ export async function live(machine: Machine, events: readonly AuditEvent[], atCr
   if (known.events.length === 0)
     await audit.append({ type: 'mark.created', actor: 'system', fields: { mark: mark.id } })
   for (const event of events) await audit.append(event)
-  if (atCrash) replace(atCrash, machine)
+  beforeStop?.()
   await audit.stop()
   return null
 }

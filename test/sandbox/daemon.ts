@@ -32,7 +32,7 @@ export interface DaemonOptions {
   readonly openFiles?: number
   /** A command that runs the daemon as its last arguments, e.g. `['unshare', '-m', …]`. */
   readonly through?: readonly string[]
-  /** How long it may take until it is ready, 20 s unless told. */
+  /** How long it may take until it is ready, a minute unless told. */
   readonly readyWithinMs?: number
   /** Wait until `/readyz` says that it is closed, rather than ready. */
   readonly closed?: boolean
@@ -77,7 +77,7 @@ function collect(child: GuardedProcess): () => string {
 async function ready(
   files: DaemonFiles,
   child: GuardedProcess,
-  { closed = false, readyWithinMs = 20_000 }: DaemonOptions,
+  { closed = false, readyWithinMs = 60_000 }: DaemonOptions,
 ): Promise<void> {
   const ended = child.exited.then((code) => `it ended with ${code}`)
   let state = ''
