@@ -1,7 +1,17 @@
 /** A3: what EXECUTE gives to a secret parameter is redacted, what it gives to others is shown. A real server runs all of it. */
 import t from 'tap'
 import { startEngine } from '../proxy/postgres/engine-fixture.ts'
-import { bind, close, connectRaw, execute, message, parse, query, sync } from '../proxy/postgres/raw-client.ts'
+import {
+  bind,
+  close,
+  connectRaw,
+  exchange,
+  execute,
+  message,
+  parse,
+  query,
+  sync,
+} from '../proxy/postgres/raw-client.ts'
 
 const engine = await startEngine()
 t.teardown(() => engine.close())
@@ -20,12 +30,7 @@ const setting = 'update a3x set password = $1 where name = $2'
 /** Sends groups, each of which ends with Sync or a Query. @returns texts that were run, those of EXECUTE only */
 async function record(t: Tap, ...groups: readonly (Buffer | readonly Buffer[])[]): Promise<readonly unknown[]> {
   const client = await connectRaw(t, engine.port)
-  for (const group of [table, ...groups]) {
-    const sent = Array.isArray(group) ? group : [group]
-    const before = client.answers.filter(({ type }) => type === 'Z').length
-    client.send(...sent)
-    await client.ready(before + sent.filter((part) => /[QS]/.test(String.fromCharCode(part[0] as number))).length)
-  }
+  for (const group of [table, ...groups]) await exchange(client, Buffer.isBuffer(group) ? [group] : group)
   client.send(message('X'))
   await engine.ended(1)
   t.notOk(JSON.stringify(seen.entries).includes('hunter2'), JSON.stringify(seen.entries, null, 1))

@@ -1,7 +1,17 @@
 /** What a name of a prepared statement stands for: recorded as the server ran it, or as unknown. A real server is the referee. */
 import t from 'tap'
 import { startEngine } from '../proxy/postgres/engine-fixture.ts'
-import { bind, close, connectRaw, execute, message, parse, query, sync } from '../proxy/postgres/raw-client.ts'
+import {
+  bind,
+  close,
+  connectRaw,
+  exchange,
+  execute,
+  message,
+  parse,
+  query,
+  sync,
+} from '../proxy/postgres/raw-client.ts'
 
 const engine = await startEngine()
 t.teardown(() => engine.close())
@@ -18,11 +28,7 @@ type Entry = Readonly<Record<string, unknown>>
 /** Sends groups, each of which ends with Sync or a Query. */
 async function record(t: Tap, ...groups: readonly Buffer[][]): Promise<{ entries: readonly Entry[]; rows: string[] }> {
   const client = await connectRaw(t, engine.port)
-  for (const group of groups) {
-    const before = client.answers.filter(({ type }) => type === 'Z').length
-    client.send(...group)
-    await client.ready(before + group.filter((sent) => /[QS]/.test(String.fromCharCode(sent[0] as number))).length)
-  }
+  for (const group of groups) await exchange(client, group)
   client.send(message('X'))
   await engine.ended(1)
   const rows = client.answers.filter(({ type }) => type === 'D').map(({ body }) => body.toString('latin1', 6))

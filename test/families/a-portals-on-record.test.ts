@@ -1,7 +1,17 @@
 /** A5, A6: a portal that a name no longer stands for surely was on record before. A real server is the referee. */
 import t from 'tap'
 import { startEngine } from '../proxy/postgres/engine-fixture.ts'
-import { bind, close, connectRaw, execute, message, parse, query, sync } from '../proxy/postgres/raw-client.ts'
+import {
+  bind,
+  close,
+  connectRaw,
+  exchange,
+  execute,
+  message,
+  parse,
+  query,
+  sync,
+} from '../proxy/postgres/raw-client.ts'
 
 const engine = await startEngine()
 t.teardown(() => engine.close())
@@ -99,8 +109,7 @@ for (const [at, [mix, messages]] of Object.entries(mixes).entries())
     seen.ends.length = 0
     await postgres.query('orders', 'truncate ran')
     const client = await connectRaw(t, engine.port)
-    client.send(...messages)
-    await client.ready(1 + messages.filter((sent) => /[QS]/.test(String.fromCharCode(sent[0] as number))).length)
+    await exchange(client, messages)
     client.send(message('X'))
     await engine.ended(1)
     const { rows } = await postgres.query('orders', 'select distinct what from ran')

@@ -101,6 +101,13 @@ export async function connectRaw(t: Test, port: number, options: RawOptions = {}
   return client
 }
 
+/** Sends messages, and waits until all of them are answered: each Query and each Sync among them by a ReadyForQuery. */
+export async function exchange(client: RawClient, messages: readonly Buffer[]): Promise<void> {
+  const before = client.answers.filter(({ type }) => type === 'Z').length
+  client.send(...messages)
+  await client.ready(before + messages.filter((sent) => /[QS]/.test(String.fromCharCode(sent[0] as number))).length)
+}
+
 /** Fields of the ErrorResponse that came last. */
 export function lastError({ answers }: RawClient): Record<string, string> {
   const body = answers.findLast(({ type }) => type === 'E')?.body ?? Buffer.alloc(0)
