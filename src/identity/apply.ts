@@ -1,8 +1,8 @@
-import type { EndReason } from '../../proxy/session.ts'
 import type { AuditRecord, AuditType, Origin } from '../audit/audit.ts'
 import { longestApiTokenMs } from '../contract/tokens.ts'
 import type { Removal } from '../store/changes.ts'
 import type { Core } from './core.ts'
+import { loginEnded, principalLocked, tokenRevoked } from './end-texts.ts'
 import { noteLock, noteMaker, noteRemoval, noteVersion } from './learn.ts'
 
 /**
@@ -19,12 +19,14 @@ export function applyEvent(core: Core, record: AuditRecord, from: Origin): void 
 }
 
 const appliers: Partial<Record<AuditType, (core: Core, record: AuditRecord, principal: string) => void>> = {
-  'principal.locked': (core, record, id) => cut(core, id, 'principal-locked', lockText(record), record.at),
+  'principal.locked': (core, { at, text }, id) => cut(core, id, principalLocked(text?.name, text?.reason), at),
   'principal.changed': (core, record, id) => {
     noteVersion(core, record)
     const { at, fields, text } = record
-    if (fields.active === false)
-      cut(core, id, 'principal-inactive', text?.reason ?? 'this identity is no longer active', at)
+    if (fields.active === false) {
+      const why = text?.reason ?? 'this identity is no longer active'
+      cut(core, id, { reason: 'principal-inactive', text: why }, at)
+    }
     inBackground(core, async () => {
       await core.directory.publishWithOwned(id)
       if (fields.email_changed === true) await publishSharers(core, id)
@@ -34,16 +36,11 @@ const appliers: Partial<Record<AuditType, (core: Core, record: AuditRecord, prin
     noteMaker(core, record)
     inBackground(core, () => publishSharers(core, id))
   },
-  'login.ended': (core, record) =>
-    remove(core, record, { what: 'login', reason: 'login-ended', text: `the sign-in ended: ${record.fields.why}` }),
+  'login.ended': (core, record) => remove(core, record, { what: 'login', ...loginEnded(record.fields.why) }),
   'token.revoked': (core, record) =>
-    remove(core, record, { what: 'token', reason: 'token-revoked', text: `the API token was revoked${by(record)}` }),
+    remove(core, record, { what: 'token', ...tokenRevoked('API token', record.text?.name) }),
   'connect-token.revoked': (core, record) =>
-    remove(core, record, {
-      what: 'token',
-      reason: 'token-revoked',
-      text: `the connect token was revoked${by(record)}`,
-    }),
+    remove(core, record, { what: 'token', ...tokenRevoked('connect token', record.text?.name) }),
 }
 
 async function publishSharers(core: Core, id: string): Promise<void> {
@@ -52,23 +49,13 @@ async function publishSharers(core: Core, id: string): Promise<void> {
 }
 
 /** Of the principal itself at once, before its service accounts are looked up. */
-function cut(core: Core, id: string, reason: EndReason, text: string, decidedAt: number): void {
-  inBackground(core, () => core.directory.cut(id, { reason, text, decidedAt, from: 'elsewhere' }))
+function cut(core: Core, id: string, how: Pick<Removal, 'reason' | 'text'>, decidedAt: number): void {
+  inBackground(core, () => core.directory.cut(id, { ...how, decidedAt, from: 'elsewhere' }))
 }
 
 function remove(core: Core, record: AuditRecord, how: Pick<Removal, 'what' | 'reason' | 'text'>): void {
   const id = noteRemoval(core, record, record.at + longestApiTokenMs)
   if (id !== undefined) core.changes.publish({ id, ...how, decidedAt: record.at, from: 'elsewhere' })
-}
-
-function lockText(record: AuditRecord): string {
-  const why = record.text?.reason
-  return `the identity was locked${by(record)}${why ? `: ${why}` : ''}`
-}
-
-/** Names are told where they were not erased. */
-function by({ text }: AuditRecord): string {
-  return text?.name === undefined ? '' : ` by ${text.name}`
 }
 
 function inBackground(core: Core, work: () => Promise<unknown>): void {

@@ -1,6 +1,7 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditEvent } from '../../audit/audit.ts'
 import { actorOf, type Core } from '../core.ts'
+import { principalLocked } from '../end-texts.ts'
 import type { LoginStore } from '../logins/login-store.ts'
 import type { Login, Principal } from '../principal.ts'
 import type { TokenStore } from '../tokens/token-store.ts'
@@ -21,8 +22,7 @@ export async function lockPrincipal(deps: LockDeps, login: Login, reference: str
   const lockedAt = principal.lockedAt ?? deps.clock.now()
   deps.removals.lock(principal.id, lockedAt)
   deps.removals.unstoredLocks.add(principal.id)
-  const text = `the identity was locked by ${name}${why ? `: ${why}` : ''}`
-  await deps.directory.cut(principal.id, { reason: 'principal-locked', text })
+  await deps.directory.cut(principal.id, principalLocked(name, why))
   const event: AuditEvent = {
     type: 'principal.locked',
     actor,

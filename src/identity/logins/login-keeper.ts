@@ -6,6 +6,7 @@ import { type Claims, principalId, readClaims } from '../directory/claims.ts'
 import type { Step } from '../directory/directory-store.ts'
 import { retried } from '../directory/retried.ts'
 import { rolesOf } from '../directory/roles.ts'
+import { loginEnded } from '../end-texts.ts'
 import type { Login, Principal } from '../principal.ts'
 import type { FailedLogins } from '../sign-in/failed-logins.ts'
 import type { Unsigned } from '../signed-rows.ts'
@@ -197,8 +198,7 @@ export class LoginKeeper implements Logins {
     const { removals, changes, audit, logger } = this.#core
     if (removals.isRemoved(row.id) && !removals.undeleted.has(row.id)) return await this.store.delete(row.id) // the row was restored from outside
     removals.remove(row.id, row.expires_at)
-    const text = `the sign-in ended: ${why}`
-    changes.publish({ what: 'login', id: row.id, reason: 'login-ended', text, decidedAt })
+    changes.publish({ what: 'login', id: row.id, ...loginEnded(why), decidedAt })
     await this.store.delete(row.id).catch((error: unknown) => {
       removals.undeleted.set(row.id, 'logins')
       logger.error({ err: error, login: row.id }, 'could not delete an ended login; will retry')

@@ -5,6 +5,7 @@ import { admit, type Credential } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts'
 import { rolesOf, rolesWithin } from '../directory/roles.ts'
 import { findOwn } from '../directory/service-accounts.ts'
+import { tokenRevoked } from '../end-texts.ts'
 import type { Login, Principal, Scope, Standing } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { noteUse, publishRemoval, removeToken } from './remove-token.ts'
@@ -113,8 +114,7 @@ export class ApiTokens {
     const isMine = row?.created_by === login.principal.id || (principal && mayManage(login, principal))
     if (!row || !isMine || this.#core.removals.isRemoved(id)) throw new BrokerError('NOT_FOUND', `no token ${id}`)
     const { actor, name } = actorOf(login)
-    const why = { reason: 'token-revoked', text: `the API token was revoked by ${name}` } as const
-    await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, why)
+    await removeToken({ ...this.#core, store: this.#store }, 'api_tokens', row, tokenRevoked('API token', name))
     await this.#withdrawIssued(id, login)
     await this.#core.audit.appendRemoval({
       type: 'token.revoked',

@@ -5,6 +5,7 @@ import { type ConnectTokenView, longestConnectTokenMs } from '../../contract/tok
 import { type ListPage, readPage } from '../../store/lists.ts'
 import { admit, type Credential } from '../admission.ts'
 import { actorOf, type Core, checkStanding, mayManage, stands } from '../core.ts'
+import { tokenRevoked } from '../end-texts.ts'
 import type { Login, Principal, ReadStanding } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
@@ -201,7 +202,7 @@ export class ConnectTokens {
   }
 
   async #withdraw(row: ConnectTokenRow, login: Login): Promise<void> {
-    const why = { reason: 'token-revoked', text: `the connect token was revoked by ${login.principal.name}` } as const
+    const why = tokenRevoked('connect token', login.principal.name)
     await removeToken({ ...this.#core, store: this.#store }, 'connect_tokens', row, why)
     await this.#core.audit.appendRemoval(this.#event('connect-token.revoked', login, row))
   }
