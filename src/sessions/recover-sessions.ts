@@ -1,13 +1,14 @@
 import type { SealedRecording } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditRecord } from '../audit/audit.ts'
 import { readLoggedRows } from '../audit/logged-rows.ts'
+import { readEvents } from '../audit/read-events.ts'
 import type { Daemons } from '../daemons/daemons.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { ended } from './open-session.ts'
-import { isSigned, startedRows } from './session-macs.ts'
+import { isOpenByLog, isSigned, startedRows } from './session-macs.ts'
 import { justOpened, type SessionEnd, type SessionRow, type SessionStore } from './session-store.ts'
 
 export interface RecoverDeps {
@@ -35,8 +36,8 @@ const nobodys = ''
  * they are all its own.
  */
 export async function recoverSessions(deps: RecoverDeps): Promise<LostSession[]> {
-  const { daemons, store } = deps
-  await restoreRows(deps, daemons.id)
+  const { audit, daemons, store } = deps
+  await restoreRows(deps, daemons.id, (id) => isOpenByLog(audit, id)) // or as the spool says
   const ids = await store.daemonsWithOpen()
   const { unknown } = await daemons.gone(ids)
   await sealAfterLoss(deps)
@@ -81,15 +82,25 @@ async function closeAll(deps: RecoverDeps, rows: readonly SessionRow[], seal: Se
   return lost
 }
 
-/** What a daemon opened before it was gone, by the log: a change of the store meanwhile hides no session. */
-async function restoreRows(deps: RecoverDeps, daemonId: string): Promise<void> {
+/**
+ * What a daemon opened before it was gone, by the log: a change of the store meanwhile hides no session.
+ * @param isOpen of one whose row says that it has ended; by default that is believed, since the event may be in the spool of its daemon
+ */
+async function restoreRows(
+  deps: RecoverDeps,
+  daemonId: string,
+  isOpen = async (_: string): Promise<boolean> => false,
+): Promise<void> {
   const { audit, store, keyring, logger } = deps
   const since = (await startOf(deps, daemonId))?.at ?? 0
+  const ended = new Set<unknown>()
+  for await (const { fields } of readEvents(audit, ['session.ended'], since)) ended.add(fields.session)
   for await (const { id, event, row, problem } of readLoggedRows(audit, startedRows(store), since)) {
     const { daemon = daemonId } = event.fields
     if (daemon !== daemonId) continue
-    if (row && problem === null && (row.mac === null || isSigned(keyring, 'sessions', row))) continue
-    const what = problem ?? 'its signature is not valid'
+    const isClosed = row !== undefined && row.ended_at !== null && !ended.has(id) && (await isOpen(id))
+    if (row && problem === null && !isClosed && (row.mac === null || isSigned(keyring, 'sessions', row))) continue
+    const what = problem ?? (isClosed ? 'it says that the session has ended' : 'its signature is not valid')
     logger.error({ session: id, problem: what }, 'the row of a session was changed outside the broker; restoring it')
     await store.restore(rowOf(id, event))
     const fields = { table: 'sessions', row: id, problem: what }

@@ -1,6 +1,7 @@
 import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import { sortedMembers } from '../audit/canonical.ts'
 import { checkLoggedRows, differing, type LoggedRows } from '../audit/logged-rows.ts'
+import { pages } from '../store/pages.ts'
 import { type Macs, type RowProblem, signedRows, unsignedRows } from '../store/signed-rows.ts'
 import type { SessionTables } from './session-tables.ts'
 
@@ -56,6 +57,12 @@ function endedOtherwise(row: SessionRow, { fields }: AuditRecord): string[] {
   })
 }
 
+/** Whether a session has begun, and not ended, by the log: its row says both without a signature. */
+export async function isOpenByLog({ search }: Pick<AuditLog, 'search'>, id: string): Promise<boolean> {
+  const { events } = await search({ types: ['session.started', 'session.ended'], subject: id, limit: 2 })
+  return events.length > 0 && events.every(({ type }) => type === 'session.started')
+}
+
 /** Rows that the broker did not write, that are not what the log says, or that are gone. */
 export async function* checkSessionRows(
   audit: Pick<AuditLog, 'search'>,
@@ -64,8 +71,28 @@ export async function* checkSessionRows(
 ): AsyncGenerator<RowProblem> {
   const known = new Set<string>()
   yield* checkLoggedRows(audit, startedRows(store), (id) => known.add(id))
-  yield* checkLoggedRows(audit, endedRows(store))
+  const ended = new Set<string>()
+  yield* checkLoggedRows(audit, endedRows(store), (id) => ended.add(id))
   const isGood = (row: SessionRow) =>
     isSigned(keyring, 'sessions', row) || (row.mac === null && (known.has(row.id) || row.end_reason === 'open-failed'))
   yield* unsignedRows('session', store.page, isGood)
+  yield* closedOutside(audit, store, (id) => known.has(id) && !ended.has(id))
+}
+
+/** Rows that say of an open session that it has ended. */
+async function* closedOutside(
+  audit: Pick<AuditLog, 'search'>,
+  store: Rows,
+  isOpen: (id: string) => boolean,
+): AsyncGenerator<RowProblem> {
+  const rows = pages(
+    '',
+    (row: SessionRow) => row.id,
+    (after: string) => store.page(after, 500),
+  )
+  for await (const page of rows)
+    for (const { id, ended_at } of page)
+      // It may have ended meanwhile.
+      if (ended_at !== null && isOpen(id) && (await isOpenByLog(audit, id)))
+        yield { where: 'session', at: id, what: 'its row says that it has ended, but the log does not' }
 }

@@ -29,10 +29,12 @@ import type { Change, Changes } from '../store/changes.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { type FoundSession, findSession } from './find-session.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
-import type { SessionStore, SessionEnd as StoredEnd } from './session-store.ts'
+import { isOpenByLog } from './session-macs.ts'
+import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
@@ -192,10 +194,8 @@ export class Sessions {
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     if (await audit.appendRemoval(event, { claims: [row] })) return
-    const found = await this.#deps.store.find(sessionId)
-    if (found && found.ended_at !== null)
-      logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
-    else await audit.appendRemoval(event) // its row was changed outside the broker
+    if (await isOpenByLog(audit, sessionId)) await audit.appendRemoval(event) // its row was changed outside the broker
+    else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
@@ -278,6 +278,11 @@ export class Sessions {
       .catch((error: unknown) => logger.error({ err: error, grant }, 'the new end of sessions could not be stored'))
   }
 
+  /** Whose it is, whether or not it has ended. */
+  find(sessionId: string): Promise<FoundSession | undefined> {
+    return findSession(this.#deps, sessionId)
+  }
+
   /**
    * Ends one session now, also one at another daemon, which hears of it by the log. Takes effect before it is audited.
    * @throws BrokerError NOT_FOUND, STORE_UNAVAILABLE
@@ -285,7 +290,7 @@ export class Sessions {
   async kill(sessionId: string, by: { id: string; name: string }, why: string): Promise<void> {
     const { live, store, changes, clock, audit } = this.#deps
     const here = live.get(sessionId)
-    const killed = here ?? (await openRow(store, sessionId))
+    const killed = here ?? (await this.find(sessionId))
     if (!killed) throw notOpen(sessionId)
     const text = killText(by.name, why)
     changes.publish({ what: 'session', id: sessionId, reason: 'killed', text, decidedAt: clock.now() })
@@ -296,8 +301,9 @@ export class Sessions {
       fields: { session: sessionId, grant, principal, resource },
       text: { name: by.name, reason: why },
     }
-    const isTold = await audit.appendRemoval(event, here ? undefined : { claims: [store.isOpen(sessionId)] })
-    if (!isTold) throw notOpen(sessionId)
+    if (await audit.appendRemoval(event, here ? undefined : { claims: [store.isOpen(sessionId)] })) return
+    if (!(await isOpenByLog(audit, sessionId))) throw notOpen(sessionId)
+    await audit.appendRemoval(event) // its row was changed outside the broker
   }
 
   /** What another daemon of the store did, by its event: a kill takes effect here. */
@@ -351,13 +357,6 @@ export class Sessions {
     const sealed = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
     return { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed }
   }
-}
-
-/** As a live one says it; undefined: it has ended, or there never was one. */
-async function openRow(store: SessionStore, id: string) {
-  const row = await store.find(id)
-  if (!row || row.ended_at !== null) return undefined
-  return { grantId: row.grant_id, principalId: row.principal_id, resourceId: row.resource_id }
 }
 
 function notOpen(id: string): BrokerError {

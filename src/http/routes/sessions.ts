@@ -4,13 +4,14 @@ import { isOverseer } from '../../access/core.ts'
 import type { SessionView } from '../../contract/sessions.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
+import type { FoundSession } from '../../sessions/find-session.ts'
 import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
 import { type ListPage, readPage } from '../../store/lists.ts'
 import { type Lists, toAnswer } from '../lists.ts'
 
 export interface SessionRoutesDeps {
-  readonly sessions: Pick<Sessions, 'kill'>
+  readonly sessions: Pick<Sessions, 'find' | 'kill'>
   readonly store: SessionStore
   readonly lists: Pick<Lists, 'read'>
   /** For one pass: whether this person may end sessions of a grant though it isn't theirs: admins, and its approvers. */
@@ -26,9 +27,9 @@ export const sessionRoutes =
       return toAnswer('sessions', await deps.lists.read(login, asked, (found) => listVisible(deps, login, found)))
     })
     route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
-      const row = await deps.store.find(id)
-      const isAllowed = row !== undefined && (await mayEnd(login, row, deps.mayEnd(login)))
-      if (!row || !(isAllowed || isOverseer(login))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
+      const found = await deps.sessions.find(id)
+      const isAllowed = found !== undefined && (await mayEnd(login, found, deps.mayEnd(login)))
+      if (!found || !(isAllowed || isOverseer(login))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
       if (!isAllowed)
         throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end this session')
       await deps.sessions.kill(id, login.principal, reason)
@@ -54,7 +55,7 @@ async function listVisible(
     {
       read: (cursor, limit) => store.list(query, cursor, limit),
       cursorOf: ({ id }) => id,
-      choose: async (row) => (seesAll || (await mayEnd(login, row, approvesOnce)) ? () => present(row) : undefined),
+      choose: async (row) => (seesAll || (await mayEnd(login, whoseOf(row), approvesOnce)) ? () => present(row) : undefined),
       ...(seesAll ? { count: (most) => store.count(query, most) } : {}),
     },
     query,
@@ -63,11 +64,13 @@ async function listVisible(
 
 async function mayEnd(
   login: Login,
-  row: SessionRow,
+  { principalId, grantId }: Pick<FoundSession, 'principalId' | 'grantId'>,
   approves: (grantId: string) => Promise<boolean>,
 ): Promise<boolean> {
-  return row.principal_id === login.principal.id || login.roles.includes('admin') || (await approves(row.grant_id))
+  return principalId === login.principal.id || login.roles.includes('admin') || (await approves(grantId))
 }
+
+const whoseOf = (row: SessionRow) => ({ principalId: row.principal_id, grantId: row.grant_id })
 
 function present(row: SessionRow): SessionView {
   return {

@@ -75,6 +75,8 @@ interface SessionsOptions {
   readonly id?: string
   readonly number?: number
   readonly peers?: SessionsDeps['peers']
+  /** That several have in common; by default each has its own. */
+  readonly log?: AuditEvent[]
 }
 
 /** Sessions on a store; what the other parts answer is in `state`. */
@@ -115,6 +117,33 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
   const live = new LiveSessions(clock)
   const keyring = { mac: () => 'mac', checkMac: () => true }
   const store = createSessionStore(db, keyring)
+  const log = options.log ?? events
+  const tell = (event: AuditEvent) => {
+    for (const one of new Set([events, log])) one.push(event)
+  }
+  const audit: SessionsDeps['audit'] = {
+    append: async (event, beside) => {
+      if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
+      await runBeside(db, beside)
+      tell(event)
+      return { ...event, seq: events.length, at: now, hash: '' }
+    },
+    appendRemoval: async (event, beside) => {
+      const isTold = await runBeside(db, beside).then(
+        () => true,
+        () => false,
+      )
+      if (isTold) tell(event)
+      return isTold
+    },
+    search: async ({ types = [], subject }) => {
+      const isFound = ({ type, fields }: AuditEvent) =>
+        types.includes(type) && (subject === undefined || Object.values(fields).includes(subject))
+      const found = log.filter(isFound)
+      return { events: found.map((event, i) => ({ ...event, seq: i, at: now, hash: '' })), next: null }
+    },
+    spooled: () => [],
+  }
   const sessions = new Sessions({
     access: {
       check: async () => {
@@ -128,29 +157,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
       tokenKeys: async () => Promise.reject(new Error('unused')),
       identify: async () => Promise.reject(new Error('unused')),
     },
-    audit: {
-      append: async (event, beside) => {
-        if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
-        await runBeside(db, beside)
-        events.push(event)
-        return { ...event, seq: events.length, at: now, hash: '' }
-      },
-      appendRemoval: async (event, beside) => {
-        const isTold = await runBeside(db, beside).then(
-          () => true,
-          () => false,
-        )
-        if (isTold) events.push(event)
-        return isTold
-      },
-      search: async ({ types = [], subject }) => {
-        const found = events.filter(
-          ({ type, fields }) => types.includes(type) && Object.values(fields).includes(subject ?? ''),
-        )
-        return { events: found.map((event, i) => ({ ...event, seq: i, at: now, hash: '' })), next: null }
-      },
-      spooled: () => [],
-    },
+    audit,
     recordings: {
       create: async () => {
         if (state.recordingDown) throw new BrokerError('RECORDING_FAILED')
@@ -201,6 +208,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
   })
   return {
     db,
+    audit,
     daemons,
     sessions,
     host,
