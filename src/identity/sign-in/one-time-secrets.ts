@@ -51,12 +51,12 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
   const { db, keyring, clock } = deps
   const { purpose, ttlMs, most, mostPerAddress } = options
   const sealPurpose = (key: string) => `one-time-secret:${purpose}:${key}`
-  const seal = (key: string, value: T, until: number) =>
-    keyring.seal(sealPurpose(key), Buffer.from(JSON.stringify({ value, until } satisfies Sealed<T>)))
-  const open = (entry: Pick<Entry, 'digest' | 'payload'> | undefined): Sealed<T> | undefined => {
-    if (!entry) return undefined
-    const sealed = JSON.parse(keyring.unseal(sealPurpose(entry.digest), entry.payload).toString()) as Sealed<T>
-    return clock.now() < sealed.until ? sealed : undefined // whatever the row says
+  const seal = (key: string, sealed: Sealed<T>) =>
+    keyring.seal(sealPurpose(key), Buffer.from(JSON.stringify(sealed)))
+  /** What the broker sealed counts, whatever the row says; one that it did not write is as good as none. */
+  const open = (entry: Pick<Entry, (typeof opened)[number]> | undefined): Sealed<T> | undefined => {
+    const sealed = entry && unsealed<T>(keyring, sealPurpose(entry.digest), entry.payload)
+    return sealed && clock.now() < sealed.until && (sealed.alias ?? null) === entry.alias ? sealed : undefined
   }
   const aliasOf = (alias: string) => keyring.derive(`one-time-alias:${purpose}`, alias).toString('base64url')
   const live = () => db.selectFrom('one_time_secrets').selectAll().where('purpose', '=', purpose)
@@ -73,7 +73,7 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
       purpose,
       alias,
       network: prefixOf(withoutMapping(address)),
-      payload: seal(key, value, now + ttlMs),
+      payload: seal(key, { value, until: now + ttlMs, alias }),
       tries: 0,
       polled_at: 0,
       expires_at: now + ttlMs,
@@ -93,7 +93,7 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
         .deleteFrom('one_time_secrets')
         .where('purpose', '=', purpose)
         .where('digest', '=', digest(secret))
-        .returning(['digest', 'payload'])
+        .returning(opened)
         .executeTakeFirst()
       return open(taken)?.value
     },
@@ -111,7 +111,7 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
       const noted = () => update().set({ polled_at: now }).where('digest', '=', digest(secret))
       const polled = await noted()
         .where('polled_at', '<=', now - leastMs)
-        .returning(['digest', 'payload'])
+        .returning(opened)
         .executeTakeFirst()
       if (polled) {
         const sealed = open(polled)
@@ -126,7 +126,7 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
       const value = before && change(before.value)
       if (!entry || !before || value === undefined) return false
       const { numUpdatedRows } = await update()
-        .set({ payload: seal(entry.digest, value, before.until) })
+        .set({ payload: seal(entry.digest, { ...before, value }) })
         .where('digest', '=', entry.digest)
         .where('payload', '=', entry.payload)
         .executeTakeFirst()
@@ -143,6 +143,19 @@ export async function expireOneTimeSecrets(db: Db, now: number): Promise<void> {
 interface Sealed<T> {
   readonly value: T
   readonly until: number
+  /** Of the row, so that nobody is led to what waits for another: else one could approve a sign-in that is not theirs. */
+  readonly alias: string | null
+}
+
+/** Columns of what is opened. */
+const opened = ['digest', 'payload', 'alias'] as const
+
+function unsealed<T>(keyring: Pick<Keyring, 'unseal'>, purpose: string, payload: Uint8Array): Sealed<T> | undefined {
+  try {
+    return JSON.parse(keyring.unseal(purpose, payload).toString()) as Sealed<T>
+  } catch {
+    return undefined
+  }
 }
 
 interface Bounds extends Pick<OneTimeSecretsOptions, 'most' | 'mostPerAddress'> {

@@ -2,7 +2,9 @@ import { sql } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import type { Db } from '../../store/store.ts'
-import type { Clock } from '../../telemetry/clock.ts'
+import { type Clock, mostSkewMs } from '../../telemetry/clock.ts'
+
+const mostCounted = 2 ** 52
 
 export interface RequestCountsDeps {
   readonly db: Db
@@ -26,7 +28,9 @@ export async function countRequest(deps: RequestCountsDeps, key: string, windowM
   const { db, keyring, clock } = deps
   const now = clock.now()
   const bucket = keyring.derive('request-count', key).readUInt16BE()
-  const isOver = sql<boolean>`request_counts.until <= ${now}`
+  // A window that ends later than any that begins now, or a count below one, is not of a daemon.
+  const isOver = sql<boolean>`(request_counts.until <= ${now} or request_counts.until > ${now + windowMs + mostSkewMs}
+    or request_counts.count < 1 or request_counts.count >= ${mostCounted})`
   try {
     const { count, until } = await db
       .insertInto('request_counts')
