@@ -91,8 +91,8 @@ async function* closedOutside(
     (after: string) => store.page(after, 500),
   )
   for await (const page of rows)
+    // It may have ended meanwhile.
     for (const { id, ended_at } of page)
-      // It may have ended meanwhile.
       if (ended_at !== null && isOpen(id) && (await isOpenByLog(audit, id)))
         yield { where: 'session', at: id, what: 'its row says that it has ended, but the log does not' }
 }

@@ -194,7 +194,8 @@ export class Sessions {
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     if (await audit.appendRemoval(event, { claims: [row] })) return
-    if (await isOpenByLog(audit, sessionId)) await audit.appendRemoval(event) // its row was changed outside the broker
+    if (await isOpenByLog(audit, sessionId))
+      await audit.appendRemoval(event) // its row was changed outside the broker
     else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
   }
 

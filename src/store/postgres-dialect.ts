@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import {
   type CompiledQuery,
   type DatabaseConnection,
@@ -18,6 +18,8 @@ import type { PostgresPlace } from './place.ts'
 import type { Rows, Transact } from './transact.ts'
 
 const connectTimeoutMs = 5000
+/** Of all rows of one answer: pages, and lists of what is live, are far below it. Rows that someone made huge take no memory here. */
+const mostAnswerBytes = 64 * 1024 * 1024
 /** A daemon that stops in the middle of a commit must not hold up the others, whose appends have five seconds. */
 const longestPauseMs = 3000
 
@@ -49,6 +51,10 @@ class PostgresDriver implements Driver {
 
   constructor(place: PostgresPlace, onDestroy: () => Promise<void>) {
     this.#pool = new pg.Pool({ ...clientOptions(place), max: place.connections, idleTimeoutMillis: 60_000 })
+    this.#pool.on('connect', (client) => {
+      client.on('error', () => undefined) // between two statements of a transaction: the next one is refused
+      boundAnswers(client)
+    })
     this.#pool.on('error', () => undefined) // an idle connection is lost: the pool drops it, and the next query opens another
     this.#onDestroy = onDestroy
     this.#queue = new LaneQueue(place.connections)
@@ -148,13 +154,33 @@ class PostgresConnection implements DatabaseConnection {
 
   async #ask<T>(query: () => Promise<T>): Promise<T> {
     if (this.#broken) throw this.#broken
+    answerBytes.set(this.#client, 0)
     try {
       return await attempt(query)
     } catch (error) {
-      if (error instanceof BrokerError) this.#broken = error
-      throw error
+      if (!(error instanceof BrokerError)) throw error
+      this.#broken = isTooLong(this.#client) ? new BrokerError('STORE_UNAVAILABLE', tooLong, { cause: error }) : error
+      throw this.#broken
     }
   }
+}
+
+const tooLong = `an answer of the server is longer than ${mostAnswerBytes / 1024 / 1024} MiB`
+
+/** Of the answer that a connection is reading. */
+const answerBytes = new WeakMap<pg.ClientBase, number>()
+
+/** Ends a connection by which more comes than may: pg itself keeps whatever it is sent. */
+function boundAnswers(client: pg.PoolClient): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  stream.on('data', (chunk: Buffer) => {
+    answerBytes.set(client, (answerBytes.get(client) ?? 0) + chunk.length)
+    if (isTooLong(client)) stream.destroy()
+  })
+}
+
+function isTooLong(client: pg.ClientBase): boolean {
+  return (answerBytes.get(client) ?? 0) > mostAnswerBytes
 }
 
 /** What pg is told, besides the size of its pool. */

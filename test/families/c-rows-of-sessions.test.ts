@@ -1,8 +1,8 @@
 /** Rows of sessions that someone closed or deleted who can write to the store: the log, and who carries them, know better. */
 import t, { type Test } from 'tap'
 import { checkSessionRows } from '../../src/sessions/session-macs.ts'
-import { postgresPlace } from '../src/store/both-stores.ts'
 import { ask, start, startSessions } from '../src/sessions/sessions-setup.ts'
+import { postgresPlace } from '../src/store/both-stores.ts'
 
 t.setTimeout(120_000)
 

@@ -51,8 +51,7 @@ export function createOneTimeSecrets<T>(deps: OneTimeSecretsDeps, options: OneTi
   const { db, keyring, clock } = deps
   const { purpose, ttlMs, most, mostPerAddress } = options
   const sealPurpose = (key: string) => `one-time-secret:${purpose}:${key}`
-  const seal = (key: string, sealed: Sealed<T>) =>
-    keyring.seal(sealPurpose(key), Buffer.from(JSON.stringify(sealed)))
+  const seal = (key: string, sealed: Sealed<T>) => keyring.seal(sealPurpose(key), Buffer.from(JSON.stringify(sealed)))
   /** What the broker sealed counts, whatever the row says; one that it did not write is as good as none. */
   const open = (entry: Pick<Entry, (typeof opened)[number]> | undefined): Sealed<T> | undefined => {
     const sealed = entry && unsealed<T>(keyring, sealPurpose(entry.digest), entry.payload)
