@@ -90,8 +90,8 @@ async function* closedOutside(
     (row: SessionRow) => row.id,
     (after: string) => store.page(after, 500),
   )
+  // It may have ended meanwhile.
   for await (const page of rows)
-    // It may have ended meanwhile.
     for (const { id, ended_at } of page)
       if (ended_at !== null && isOpen(id) && (await isOpenByLog(audit, id)))
         yield { where: 'session', at: id, what: 'its row says that it has ended, but the log does not' }

@@ -57,8 +57,8 @@ t.test('F: in a commit of the log, which is made again by who asks', async (t) =
   const { db, end, goesOn } = await setup(t)
   const first = sql<{ pid: number }>`select pg_backend_pid() as pid`.compile(db)
   let ended: Promise<unknown> | undefined
-  const work = transactOn(db)([first], ([rows]) => {
-    ended = end((rows?.[0] as { pid: number }).pid)
+  const work = transactOn(db)([first], ([rows = []]) => {
+    ended = end((rows[0] as { pid: number }).pid)
     return [sql`select pg_sleep(10)`.compile(db)]
   })
   await t.rejects(work, gone)

@@ -58,7 +58,12 @@ async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readon
   const more = ({ db, access, lists }: AccessAppDeps) => {
     const store = createSessionStore(db, keyring)
     return [
-      sessionRoutes({ store, lists, mayEnd: access.mayEnd, sessions: { find: async () => undefined, kill: async () => undefined } }),
+      sessionRoutes({
+        store,
+        lists,
+        mayEnd: access.mayEnd,
+        sessions: { find: async () => undefined, kill: async () => undefined },
+      }),
       recordingRoutes({ store, lists, audit, recordings }),
       auditRoutes({ audit, lists, verifyAudit: () => Promise.reject(new Error('nothing is verified here')) }),
     ]
