@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import { type Db, openStore, transactOn } from '../../src/store/store.ts'
 import { postgresPlace } from '../src/store/both-stores.ts'
+import { waitUntil } from '../wait-until.ts'
 
 async function setup(t: Test) {
   const place = await postgresPlace()
@@ -34,9 +35,9 @@ t.test('F: between two statements, by the time-out of the server for those that 
   const work = db.transaction().execute(async (trx) => {
     await sql`set local idle_in_transaction_session_timeout = 1`.execute(trx)
     const pid = await pidOf(trx)
-    const isThere = async () =>
-      (await sql`select 1 from pg_stat_activity where pid = ${pid}`.execute(db)).rows.length > 0
-    while (await isThere());
+    const isGone = async () =>
+      (await sql`select 1 from pg_stat_activity where pid = ${pid}`.execute(db)).rows.length === 0
+    await waitUntil(isGone, 'the server has ended it')
     await trx.insertInto('settings').values({ key: 'a', value: '1' }).execute()
   })
   await t.rejects(work, gone)

@@ -55,7 +55,8 @@ async function listVisible(
     {
       read: (cursor, limit) => store.list(query, cursor, limit),
       cursorOf: ({ id }) => id,
-      choose: async (row) => (seesAll || (await mayEnd(login, whoseOf(row), approvesOnce)) ? () => present(row) : undefined),
+      choose: async (row) =>
+        seesAll || (await mayEnd(login, whoseOf(row), approvesOnce)) ? () => present(row) : undefined,
       ...(seesAll ? { count: (most) => store.count(query, most) } : {}),
     },
     query,
