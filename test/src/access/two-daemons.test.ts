@@ -37,6 +37,7 @@ t.test('a grant that one gives is live at the other: it is extended, seen, and i
   two.clock.advance(hour + minute)
   await Promise.all([a.access.sweep(), b.access.sweep()])
   for (const one of [a, b]) t.match(await one.may(), { allowed: true, grant: { id } })
+  for (const one of [a, b]) t.same(await one.active(), [1], 'each counts the grants of all')
 })
 
 t.test('a grant is live at once where the clock is behind by what is allowed, and not where it is more', async (t) => {

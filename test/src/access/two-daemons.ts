@@ -26,6 +26,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
     t.teardown(() => db.destroy())
     const { audit, logged } = await openAudit(t, { db, keyring, clock: own })
     const changes = createChanges()
+    const metrics = createMetrics()
     const published: Change[] = []
     changes.subscribe((change) => published.push(change))
     const access = await createAccess({
@@ -35,7 +36,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       clock: own,
       elapsedMs: own.now,
       logger: createLogger({ level: 'silent' }),
-      metrics: createMetrics(),
+      metrics,
       changes,
       identity: {
         principal: async (id) => people.get(id),
@@ -60,6 +61,8 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       db,
       load,
       logged,
+      /** `sallyport_grants_active` */
+      active: async () => (await metrics.grantsActive.get()).values.map(({ value }) => value),
       published,
       /** What the others have done until now is in effect here. */
       hear: async () => {
