@@ -6,6 +6,7 @@ t.test('addresses and ranges are normalised; anything else is refused', (t) => {
   t.equal(parseAddressRange('10.0.0.0/8'), '10.0.0.0/8')
   t.equal(parseAddressRange('192.0.2.7'), '192.0.2.7/32')
   t.equal(parseAddressRange('2001:db8::1'), '2001:db8::1/128')
+  t.equal(parseAddressRange('2001:0DB8:0::/32'), '2001:db8::/32', 'one form')
   t.equal(parseAddressRange('0.0.0.0/0'), '0.0.0.0/0')
   for (const wrong of [
     '',

@@ -127,7 +127,7 @@ t.test('a port that is taken is said to be', async (t) => {
 
 t.test('one source is an IPv4 address or a /64', async (t) => {
   t.equal(withoutMapping('::ffff:192.0.2.1'), '192.0.2.1')
-  t.equal(withoutMapping('2001:db8::1'), '2001:db8::1')
+  for (const one of ['2001:db8::1', '2001:DB8::1', '2001:0db8:0:0:0:0:0:1']) t.equal(withoutMapping(one), '2001:db8::1')
   const cases = {
     '192.0.2.1': '192.0.2.1',
     '2001:db8:1:2:3:4:5:6': '2001:db8:1:2::/64',
