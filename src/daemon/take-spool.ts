@@ -15,7 +15,12 @@ export function takeSpool({ keysDir, stateDir }: Pick<Config, 'keysDir' | 'state
   if (existsSync(path) || !existsSync(earlier)) return path
   const copy = `${path}.new`
   rmSync(copy, { force: true }) // of a start that was interrupted
-  copyPrivately(earlier, copy)
+  try {
+    copyPrivately(earlier, copy)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return path // another daemon with these keys took it just now
+    throw error
+  }
   renameSync(copy, path)
   syncFile(stateDir)
   removeIfPossible(earlier)
@@ -28,6 +33,6 @@ function removeIfPossible(path: string): void {
     unlinkSync(path)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code !== 'EROFS' && code !== 'EACCES' && code !== 'EPERM') throw error
+    if (code !== 'ENOENT' && code !== 'EROFS' && code !== 'EACCES' && code !== 'EPERM') throw error
   }
 }
