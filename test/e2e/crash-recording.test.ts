@@ -7,9 +7,9 @@ import { resourceId } from '../sandbox/daemon-files.ts'
 import { quietFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken } from './database-client.ts'
+import { random, seed } from './random.ts'
 
 const kills = Number(process.env.SALLYPORT_KILLS ?? 3)
-const seed = Number(process.env.SALLYPORT_SEED ?? Date.now() % 1_000_000)
 t.setTimeout(120_000 + kills * 60_000)
 t.comment(`${kills} kills, SALLYPORT_SEED=${seed}`)
 
@@ -45,13 +45,6 @@ for (const database of databases) {
   await company.grant(3_600_000, database)
 }
 
-let random = seed
-/** @returns 0 ≤ x < 1 */
-function next(): number {
-  random = (random * 1_103_515_245 + 12_345) % 2_147_483_648
-  return random / 2_147_483_648
-}
-
 /** When each statement was handed to the socket, epoch milliseconds. */
 const sent = new Map<string, number>()
 /** Longest that this process's timers came late: the broker is on the same cores. */
@@ -71,7 +64,7 @@ for (let round = 1; round <= kills; round += 1)
       [...databases, ...databases].map((database, i) => work(database, `r${round}c${i}`)),
     )
     await Promise.all(clients.map(({ isBusy }) => isBusy))
-    await quietFor(next() * 400, 'a random moment')
+    await quietFor(random() * 400, 'a random moment')
     company.daemon.signal('SIGKILL')
     const killedAt = Date.now()
     await company.daemon.exited
@@ -91,7 +84,7 @@ for (let round = 1; round <= kills; round += 1)
         `${rows.length} rows of ${database}, timers late by ${Math.ceil(lateMs)} ms`,
       )
     }
-    company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
   })
 
 await t.test('the log verifies after all of it', async (t) => {
@@ -120,7 +113,7 @@ async function work(database: Database, prefix: string) {
       await client.query('insert into ran values ($1)', [name()])
       await client.query({ name: 'kept', text: 'insert into ran values ($1)', values: [name()] })
       await client.query(Array.from({ length: 3 }, () => `insert into ran values ('${name()}')`).join(';'))
-      if (next() < 0.2) await client.query(`insert into ran select '${name()}' from pg_sleep(${next() * 0.3})`)
+      if (random() < 0.2) await client.query(`insert into ran select '${name()}' from pg_sleep(${random() * 0.3})`)
       if (count > 20) resolve()
     }
   }

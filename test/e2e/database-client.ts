@@ -2,7 +2,7 @@ import pg from 'pg'
 import type { AccountName } from '../sandbox/oidc/accounts.ts'
 import type { Door } from './company.ts'
 
-interface ConnectToken {
+export interface ConnectToken {
   readonly id: string
   readonly token: string
   readonly user: string
@@ -23,7 +23,11 @@ export interface DatabaseClient {
 
 /** Connects with a connect token of this person's. @throws Error of the API, or the server's */
 export async function openDatabase(company: Door, person: AccountName = 'alice'): Promise<DatabaseClient> {
-  const issued = await issueToken(company, person)
+  return await openWith(company, await issueToken(company, person))
+}
+
+/** @throws Error the server's */
+export async function openWith(company: Door, issued: ConnectToken): Promise<DatabaseClient> {
   const client = clientFor(company, issued)
   const lost = new Promise<{ code?: string | undefined; message: string }>((resolve) => client.on('error', resolve))
   await client.connect()
