@@ -52,6 +52,10 @@ export const errors = {
     status: 503,
     text: 'the broker does not trust its store, so nothing opens until an operator has confirmed a restore',
   },
+  CLOCK_WRONG: {
+    status: 503,
+    text: 'the clock of this daemon is wrong, so it allows no new access',
+  },
   NOT_LEADER: { status: 503, text: 'another daemon of the installation does this now' },
   PEER_REFUSED: { status: 401, text: 'only another daemon of this installation may ask this' },
   PEER_UNREACHABLE: { status: 503, text: 'another daemon of this installation did not answer' },

@@ -50,6 +50,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   AUDIT_UNAVAILABLE: '57P03',
   RECORDING_FAILED: '57P01',
   RESTORE_UNCONFIRMED: '57P03',
+  CLOCK_WRONG: '57P03',
   NOT_LEADER: '57P03',
   PEER_REFUSED: '28000',
   PEER_UNREACHABLE: '57P03',

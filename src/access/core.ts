@@ -23,6 +23,9 @@ export interface Core {
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   /** Never goes back. */
   readonly clock: Clock
+  /** That of the machine, which may have been set back since. */
+  readonly wallClock: Clock
+  requireClock(): void
   readonly changes: Changes
   readonly logger: Logger
   readonly metrics: Metrics

@@ -12,7 +12,6 @@ import { createBackground } from '../telemetry/background.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { steadyClock } from '../telemetry/steady-clock.ts'
 import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
 import { type Core, mayKnowOf, principalReader } from './core.ts'
@@ -43,8 +42,10 @@ export interface AccessDeps {
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   readonly kinds: Kinds
   readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
-  /** Monotonic milliseconds, independent of the wall clock; default `performance.now`. */
-  readonly elapsedMs?: () => number
+  /** By which all ends. */
+  readonly steadyClock: Clock
+  /** @throws BrokerError while the clocks here are not those of other daemons on the store */
+  requireClock(): void
 }
 
 /**
@@ -52,10 +53,9 @@ export interface AccessDeps {
  * the first `reload`. The caller closes it.
  */
 export async function createAccess(deps: AccessDeps): Promise<Access> {
-  const clock = steadyClock(deps.clock, deps.elapsedMs ?? (() => performance.now()))
   const background = createBackground(deps.logger)
   const store = createAccessStore(deps.db, deps.keyring)
-  const shared = { ...deps, clock, store, background }
+  const shared = { ...deps, clock: deps.steadyClock, wallClock: deps.clock, store, background }
   const core: Core = {
     ...shared,
     inForce: new RulesInForce(shared),

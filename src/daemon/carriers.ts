@@ -41,7 +41,7 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
 
 /** A client that fails before it is identified is logged at debug level only, so that it cannot fill the log. */
 function onRefused(logger: Logger) {
-  const ours: readonly ErrorCode[] = ['INTERNAL', 'STORE_UNAVAILABLE', 'AUDIT_UNAVAILABLE']
+  const ours: readonly ErrorCode[] = ['INTERNAL', 'STORE_UNAVAILABLE', 'AUDIT_UNAVAILABLE', 'CLOCK_WRONG']
   return (error: BrokerError, client: ClientOrigin) => {
     const level = ours.includes(error.code) ? 'error' : 'debug'
     logger[level]({ err: error, code: error.code, address: client.address }, 'a client was refused')

@@ -24,6 +24,7 @@ import { watchStore } from '../store/store-watch.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
+import { steadyClock } from '../telemetry/steady-clock.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
 import { cancelAt, recordingsElsewhere } from './peer-calls.ts'
@@ -44,13 +45,14 @@ export async function buildParts(
   closing: AsyncDisposableStack,
 ) {
   const clock = systemClock
+  const steady = steadyClock(clock, () => performance.now())
   const { db, keyring, installation, judgement } = trusted
   const mark = await openMark(config, trusted, closing)
   const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
   const metrics = createMetrics()
-  const daemons = await joinDaemons(config, { db, keyring, clock, logger, metrics }, closing)
+  const daemons = await joinDaemons(config, { db, keyring, clock, steadyClock: steady, logger, metrics }, closing)
   const { leader } = daemons
   const shared = { config, db, keyring, clock, logger, daemons, leader, metrics, changes: createChanges() }
 
@@ -84,7 +86,14 @@ export async function buildParts(
     access: () => access,
   })
   closing.defer(() => identity.idle())
-  const access = await createAccess({ ...shared, audit, identity, kinds: kindModules })
+  const access = await createAccess({
+    ...shared,
+    audit,
+    identity,
+    kinds: kindModules,
+    steadyClock: steady,
+    requireClock: () => daemons.requireClock(),
+  })
   closing.defer(() => access.close())
 
   const kinds = new StartedKinds(kindModules)

@@ -1,9 +1,10 @@
 import { databaseNow } from '../store/database-clock.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import { besideQueue, type Db, isShared } from '../store/store.ts'
-import { type Clock, mostSkewMs } from '../telemetry/clock.ts'
+import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { ClockSkew } from './clock-skew.ts'
 import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
 import { LeaderLease } from './leader-lease.ts'
 import { type Leadership, soleLeader } from './leadership.ts'
@@ -13,6 +14,8 @@ export interface DaemonsDeps {
   readonly db: Db
   readonly keyring: Macs
   readonly clock: Clock
+  /** That by which grants end here. */
+  readonly steadyClock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'daemons' | 'isLeader' | 'clockSkewSeconds'>
   readonly own: Registration
@@ -48,7 +51,7 @@ export class Daemons {
   #rows: readonly DaemonRow[] = []
   /** By the own clock: when one of the living daemons was last seen to lead. */
   #ledAt: number
-  #skewMs = 0
+  readonly #skew: ClockSkew
   /** By the own clock: since when, and until when, heartbeats have followed each other. */
   #beating: { since: number; last: number }
   #fenced: Fenced | undefined
@@ -62,7 +65,9 @@ export class Daemons {
     this.#elapsedMs = elapsedMs
     this.#beating = { since: elapsedMs(), last: elapsedMs() }
     this.#ledAt = elapsedMs()
-    this.#lease = isShared(db) ? new LeaderLease({ ...deps, db: this.#db, run: row.run, elapsedMs }) : undefined
+    const skew = new ClockSkew({ ...deps, elapsedMs })
+    this.#skew = skew
+    this.#lease = isShared(db) ? new LeaderLease({ ...deps, db: this.#db, run: row.run, elapsedMs, skew }) : undefined
     this.leader = this.#lease ?? soleLeader(db)
     deps.metrics.isLeader.set(this.#lease ? 0 : 1)
   }
@@ -106,13 +111,16 @@ export class Daemons {
 
   /** Why this daemon must let nobody in. */
   problems(): string[] {
-    const skew = Math.abs(this.#skewMs)
+    const { problem } = this.#skew
     return [
       ...(this.#fenced ? ['other daemons have given this one up for lost'] : []),
-      ...(skew > mostSkewMs
-        ? [`its clock and that of the store differ by ${(skew / 1000).toFixed(1)} s: mend the one that is wrong`]
-        : []),
+      ...(problem === undefined ? [] : [problem]),
     ]
+  }
+
+  /** Before what depends on an instant is decided. @throws BrokerError CLOCK_WRONG */
+  requireClock(): void {
+    this.#skew.require()
   }
 
   /** What operators should see to. */
@@ -129,8 +137,7 @@ export class Daemons {
   /** Shows that this daemon lives, and sees who else does; called each second by its timer. */
   async beat(): Promise<void> {
     if (!this.#lease || this.#fenced) return
-    const { clock } = this.#deps
-    const asked = { elapsed: this.#elapsedMs(), wall: clock.now() }
+    const asked = this.#elapsedMs()
     const beaten = await this.#db
       .updateTable('daemons')
       .set({ heartbeat_at: databaseNow(this.#db) })
@@ -140,17 +147,22 @@ export class Daemons {
       .returning('heartbeat_at')
       .executeTakeFirst()
     if (!beaten) return await this.#fence()
-    this.#measureSkew(beaten.heartbeat_at, asked.wall)
-    const isGap = asked.elapsed - this.#beating.last > gapMs
-    this.#beating = { since: isGap ? asked.elapsed : this.#beating.since, last: asked.elapsed }
+    this.#skew.measure(beaten.heartbeat_at, asked)
+    this.#deps.metrics.clockSkewSeconds.set(this.#skew.ms / 1000)
+    const isGap = asked - this.#beating.last > gapMs
+    this.#beating = { since: isGap ? asked : this.#beating.since, last: asked }
     this.#row = { ...this.#row, heartbeat_at: beaten.heartbeat_at }
     this.#see(await livingRows(this.#db))
   }
 
-  /** Takes or renews the lease of the leader; called every two seconds by the daemon's timer. */
+  /**
+   * Takes or renews the lease of the leader, or leaves it to another while the clock here is wrong; called every two seconds by the
+   * daemon's timer.
+   */
   async lead(): Promise<void> {
     if (!this.#lease || this.#fenced) return
-    const led = await this.#lease.renew()
+    if (this.#skew.problem !== undefined) await this.beat() // it may be mended
+    const led = this.#skew.problem === undefined ? await this.#lease.renew() : await this.#lease.release()
     const isOfAnother = this.others.some(({ run }) => run === led)
     if (this.leader.isLeader || isOfAnother) this.#ledAt = this.#elapsedMs()
     this.#deps.metrics.isLeader.set(this.leader.isLeader ? 1 : 0)
@@ -218,16 +230,6 @@ export class Daemons {
     const now = await this.#db.selectFrom('daemons').selectAll().where('id', '=', this.id).executeTakeFirst()
     this.#fenced = now && now.run !== this.#row.run && this.#isGenuine(now) ? 'replaced' : 'lost'
     this.#onFenced(this.#fenced)
-  }
-
-  #measureSkew(store: number, asked: number): void {
-    const { clock, metrics } = this.#deps
-    const answered = clock.now()
-    const late = Math.max(answered - asked, 0) / 2
-    const skew = store - (asked + answered) / 2
-    // What the way takes is no skew.
-    this.#skewMs = Math.sign(skew) * Math.max(Math.abs(skew) - late, 0)
-    metrics.clockSkewSeconds.set(skew / 1000)
   }
 
   #see(rows: readonly DaemonRow[]): void {

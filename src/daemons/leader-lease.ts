@@ -4,6 +4,7 @@ import { databaseNow } from '../store/database-clock.ts'
 import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { ClockSkew } from './clock-skew.ts'
 import type { Leadership } from './leadership.ts'
 
 /** By the clock of the database. */
@@ -21,6 +22,7 @@ export interface LeaseDeps {
   readonly logger: Logger
   /** Milliseconds since any fixed moment, not affected by the wall clock. */
   readonly elapsedMs: () => number
+  readonly skew: Pick<ClockSkew, 'problem'>
 }
 
 /** One of the daemons on a store leads: who renews the lease in time, or finds that it has run out. */
@@ -35,8 +37,8 @@ export class LeaderLease implements Leadership {
   }
 
   get isLeader(): boolean {
-    const { clock, elapsedMs } = this.#deps
-    return elapsedMs() < this.#until.elapsed && clock.now() < this.#until.wall
+    const { clock, elapsedMs, skew } = this.#deps
+    return elapsedMs() < this.#until.elapsed && clock.now() < this.#until.wall && skew.problem === undefined
   }
 
   /** Counts those who led; 0: none yet. */
@@ -110,10 +112,11 @@ export class LeaderLease implements Leadership {
     this.#until = { elapsed: 0, wall: 0 }
   }
 
-  /** Lets another daemon take it at once. */
-  async release(): Promise<void> {
+  /** Lets another daemon take it at once. @returns the run that has it, or had it last */
+  async release(): Promise<string | undefined> {
     this.drop()
     const { db, run } = this.#deps
     await db.updateTable('leader').set({ expires_at: 0 }).where('id', '=', 1).where('run', '=', run).execute()
+    return await this.#holder()
   }
 }

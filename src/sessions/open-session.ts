@@ -35,7 +35,7 @@ export interface OpenDeps {
   readonly kinds: SessionKinds
   readonly limits: SessionLimits
   readonly clock: Clock
-  readonly daemons: Pick<Daemons, 'id'>
+  readonly daemons: Pick<Daemons, 'id' | 'requireClock'>
   isDraining(): boolean
 }
 
@@ -102,13 +102,14 @@ type CheckAsk = Pick<OpenAsk, 'identity' | 'resourceId' | 'level' | 'client' | '
 
 /** The grant, and the credential at the door through which it comes. */
 export async function check(
-  deps: Pick<OpenDeps, 'access' | 'identity' | 'kinds' | 'clock'>,
+  deps: Pick<OpenDeps, 'access' | 'identity' | 'kinds' | 'clock' | 'daemons'>,
   ask: CheckAsk,
   {
     grantId = ask.identity.bound?.grantId,
     door = doorOf(ask),
   }: { grantId?: string | undefined; door?: SessionDoor } = {},
 ): Promise<Allowed> {
+  deps.daemons.requireClock()
   const bound = ask.identity.bound
   const level = bound?.level ?? ask.level
   const { principalId } = ask.identity

@@ -39,7 +39,7 @@ import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
 export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons'> {
-  readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone'>
+  readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone' | 'requireClock'>
   readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>

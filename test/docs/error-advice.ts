@@ -52,6 +52,8 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
     'Operators: daemons of one installation share `keys.dir`, and their clocks differ by less than five seconds.',
   PEER_UNREACHABLE:
     'Try again; operators: the daemon is stopped, or its `server.peer_url` does not lead to it. What only it holds, such as a recording, is there once it runs.',
+  CLOCK_WRONG:
+    'Connect again, which leads to another daemon; operators: `/readyz` says by how much its clock differs from that of the store.',
   NOT_LEADER: 'Try again; operators: the daemon stopped leading in the middle of work, which its successor does anew.',
   STORE_UNAVAILABLE: 'Operators: disk and file of the store. Open sessions end after `store.grace`.',
   RATE_LIMITED: 'Wait as long as `Retry-After` says.',

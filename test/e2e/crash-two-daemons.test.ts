@@ -7,7 +7,7 @@ import { skipWithout } from '../sandbox/programs.ts'
 import { quietFor, waitUntil } from '../wait-until.ts'
 import { checkBooks, checkLog, listAll, revokeTokens, subjects } from './books.ts'
 import type { Door } from './company.ts'
-import { clientFor, type DatabaseClient, openDatabase, refusal } from './database-client.ts'
+import { clientFor, type DatabaseClient, issueToken, openDatabase, openWith, refusal } from './database-client.ts'
 import { Journeys } from './journeys.ts'
 import { oneOf, random, seed } from './random.ts'
 import { type DaemonName, daemonNames, startTwoDaemons } from './two-daemons.ts'
@@ -19,8 +19,8 @@ t.comment(`${kills} rounds, SALLYPORT_SEED=${seed}`)
 await t.test('two daemons that are killed', { skip: skipWithout('psql') }, async (t) => {
   const two = await startTwoDaemons({ overrides: { store: { grace: '2s' } } })
   t.teardown(() => two.close())
-  const journeys = new Journeys(two)
-  await two.at.a.grant()
+  const grant = (await two.at.a.grant(8 * 3_600_000)).id
+  const journeys = new Journeys(two, grant)
   const brief: string[] = []
 
   for (let round = 1; round <= kills; round += 1) {
@@ -104,7 +104,7 @@ await t.test('two daemons that are killed', { skip: skipWithout('psql') }, async
 
   /** A session that is used all the time. */
   async function query(name: DaemonName): Promise<{ session: DatabaseClient; isLost: () => boolean }> {
-    const session = await openDatabase(two.at[name])
+    const session = await openWith(two.at[name], await issueToken(two.at[name], 'alice', { grant }))
     journeys.acknowledged.sessions.push(session.sessionId)
     let isLost = false
     const untilLost = async () => {

@@ -25,12 +25,15 @@ export class Journeys {
   readonly dead = { api: [] as string[], connect: [] as ConnectToken[] }
   readonly failures: Failure[] = []
   readonly #two: TwoDaemons
+  /** Of what is neither revoked nor returned meanwhile. */
+  readonly #grant: string
   #alive: readonly DaemonName[] = []
   #steps = 0
   #accounts = 0
 
-  constructor(two: TwoDaemons) {
+  constructor(two: TwoDaemons, grant: string) {
     this.#two = two
+    this.#grant = grant
   }
 
   /** How many steps were answered with success. */
@@ -134,7 +137,7 @@ export class Journeys {
 
   /** A session of the stock client, from beginning to end. */
   async #psql(): Promise<void> {
-    const { token, user, id } = await this.#step((door) => issueToken(door))
+    const { token, user, id } = await this.#step((door) => issueToken(door, 'alice', { grant: this.#grant }))
     this.acknowledged.tokens.push(id)
     await this.#step(async (_door, name) => {
       const port = String(this.#two.daemons[name].postgresPort)

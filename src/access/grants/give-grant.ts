@@ -19,7 +19,7 @@ export interface LastStep {
  * Creates or extends the grant of an approved request. Both events and all rows are in the log and the store before it takes effect,
  * and only if nothing of what it rests on has changed since, by whichever daemon.
  * @param last makes the request granted
- * @throws BrokerError AUDIT_UNAVAILABLE, STALE: nothing was given
+ * @throws BrokerError AUDIT_UNAVAILABLE, STALE, CLOCK_WRONG: nothing was given
  */
 export async function giveGrant(
   core: Core,
@@ -27,6 +27,7 @@ export async function giveGrant(
   actor: string,
   last: LastStep,
 ): Promise<StoredGrant> {
+  core.requireClock()
   const { audit, store } = core
   const former = request.extendsGrantId === null ? null : await standingGrant(core, request.extendsGrantId)
   const grant = former ? longer(former, request) : newGrant(core, request)
@@ -52,7 +53,8 @@ export async function giveGrant(
 }
 
 function newGrant(core: Core, request: AccessRequest): StoredGrant {
-  const startsAt = core.clock.now()
+  // By a clock that was ahead and is right again it would begin, and end, later than was approved.
+  const startsAt = core.wallClock.now()
   return {
     id: newId('grt'),
     requestId: request.id,

@@ -17,6 +17,8 @@ interface UnsavedDeps {
 export class UnsavedGrants {
   readonly #deps: UnsavedDeps
   readonly #unsaved = new Map<string, StoredGrant>()
+  /** Whose row and event are being written together: written alone, the row would refuse the event. */
+  readonly #writing = new Set<string>()
 
   constructor(deps: UnsavedDeps) {
     this.#deps = deps
@@ -32,7 +34,7 @@ export class UnsavedGrants {
   }
 
   async retry(): Promise<void> {
-    for (const grant of [...this.#unsaved.values()]) await this.save(grant)
+    for (const grant of [...this.#unsaved.values()]) if (!this.#writing.has(grant.id)) await this.save(grant)
   }
 
   /**
@@ -42,6 +44,19 @@ export class UnsavedGrants {
    * @returns false when the row had ended, or is as it should be, by another daemon
    */
   async write(
+    changed: StoredGrant,
+    change: (before: StoredGrant) => StoredGrant,
+    toEvent: (now: StoredGrant) => AuditEvent,
+  ): Promise<boolean> {
+    this.#writing.add(changed.id)
+    try {
+      return await this.#writeBoth(changed, change, toEvent)
+    } finally {
+      this.#writing.delete(changed.id)
+    }
+  }
+
+  async #writeBoth(
     changed: StoredGrant,
     change: (before: StoredGrant) => StoredGrant,
     toEvent: (now: StoredGrant) => AuditEvent,

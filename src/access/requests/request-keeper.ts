@@ -35,6 +35,8 @@ export interface RequestEnd {
 export class RequestKeeper {
   readonly #deps: RequestKeeperDeps
   readonly #unsaved = new Map<string, RequestStep>()
+  /** Whose rows and event are being written together: written alone, the rows would refuse the event. */
+  readonly #writing = new Set<RequestStep>()
   #voidUntil = 0
   readonly #versions = new KnownVersions()
   readonly #mutex = new KeyedMutex()
@@ -138,7 +140,7 @@ export class RequestKeeper {
 
   /** Retries writes that failed, and forgets what no longer matters. */
   async retry(): Promise<void> {
-    for (const step of [...this.#unsaved.values()]) await this.#save(step)
+    for (const step of [...this.#unsaved.values()]) if (!this.#writing.has(step)) await this.#save(step)
     this.#versions.forget(this.#deps.clock.now())
   }
 
@@ -146,9 +148,12 @@ export class RequestKeeper {
     const { audit, store } = this.#deps
     const { request, decision } = step
     this.#unsaved.set(request.id, step)
-    const isTold = await audit.appendRemoval(event, {
-      claims: [...claims, store.advancingRequest(request), ...(decision ? [store.insertingDecision(decision)] : [])],
-    })
+    this.#writing.add(step)
+    const isTold = await audit
+      .appendRemoval(event, {
+        claims: [...claims, store.advancingRequest(request), ...(decision ? [store.insertingDecision(decision)] : [])],
+      })
+      .finally(() => this.#writing.delete(step))
     if (!isTold) {
       this.#forget(step)
       throw new BrokerError('STALE', `request ${request.id}`)

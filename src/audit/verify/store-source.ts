@@ -14,6 +14,7 @@ export function storeSource(
     async *checkpoints() {
       for await (const rows of storedCheckpoints(store)) yield* rows
     },
+    checkpoint: async (n) => (await store.checkpoints(n - 1, 1)).find((row) => row.n === n),
     /** Up to the head as it is when they have been read: it moves on with the events that are written meanwhile. */
     async *events() {
       let last = 0

@@ -13,6 +13,8 @@ export type { AuditReport } from './report.ts'
 /** A log to check: a store or an export. Read in this order: checkpoints, installation, events, head, problems. */
 export interface AuditSource {
   checkpoints(): AsyncIterable<CheckpointRow>
+  /** One that may have been made since those were read; an export has none. */
+  checkpoint?(n: number): Promise<CheckpointRow | undefined>
   installation(): Promise<string>
   /** Pages, in the order of `seq`. */
   events(): AsyncIterable<readonly StoredEvent[]>
@@ -147,7 +149,7 @@ class Verification {
         const signed = parseCheckpointLine(text)
         if (signed) {
           found++
-          this.#checkAnchored(anchor.name, line, signed)
+          await this.#checkAnchored(anchor.name, line, signed)
         } else if (text.includes('"checkpoint"')) {
           this.#notes.push(`${anchor.name}, line ${line}: incomplete or damaged; skipped`)
         }
@@ -159,7 +161,7 @@ class Verification {
     if (found === 0) this.#report('anchor', anchor.name, 'it contains no checkpoints, so it proves nothing')
   }
 
-  #checkAnchored(name: string, line: number, signed: { body: string; signature: string }): void {
+  async #checkAnchored(name: string, line: number, signed: { body: string; signature: string }): Promise<void> {
     const place = `${name}:${line}`
     const opened = openCheckpoint(signed, this.#key)
     if (!opened.ok) {
@@ -171,7 +173,7 @@ class Verification {
       this.#report('anchor', place, `it belongs to another installation, ${checkpoint.installation}`)
       return
     }
-    const stored = this.#bodies.get(checkpoint.n)
+    const stored = this.#bodies.get(checkpoint.n) ?? (await this.#options.source.checkpoint?.(checkpoint.n))?.body
     if (stored === undefined)
       this.#absent.push({ n: checkpoint.n, what: `missing from the log, but present in the anchor (${place})` })
     else if (stored !== signed.body)

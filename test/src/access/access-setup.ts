@@ -17,6 +17,7 @@ import { type Change, createChanges } from '../../../src/store/changes.ts'
 import type { Keyring } from '../../../src/store/keyring.ts'
 import { type Db, openStore } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { steadyClock } from '../../../src/telemetry/steady-clock.ts'
 import { runBeside } from '../audit/run-beside.ts'
 import { hour, minute, oidcConfig, ordersId, startedAt } from '../identity/identity-setup.ts'
 
@@ -268,14 +269,19 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       return found
     },
   }
+  const wall = { aheadMs: 0, isWrong: false }
+  const wallClock = { now: () => now() + wall.aheadMs }
   const metrics = createMetrics()
   const start = async (): Promise<Access> => {
     const access = await createAccess({
       db: failing(db, store),
       keyring: testKeys,
       audit,
-      clock: { now },
-      elapsedMs: now,
+      clock: wallClock,
+      steadyClock: steadyClock(wallClock, now),
+      requireClock: () => {
+        if (wall.isWrong) throw new BrokerError('CLOCK_WRONG')
+      },
       logger,
       metrics,
       changes,
@@ -294,6 +300,8 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
     access,
     db,
     clock,
+    /** How far it is ahead of the time that passes, and whether the store says so. */
+    wall,
     audit,
     changes,
     published,
@@ -377,4 +385,15 @@ function refusing<Builder extends object>(builder: Builder, check: () => void): 
       }
     },
   })
+}
+
+/** The sweep runs while each removal is on its way into the log. */
+export function sweepMeanwhile({ access, audit, db }: AccessSetup): void {
+  const { appendRemoval } = audit
+  audit.appendRemoval = async (...removal) => {
+    void access.sweep()
+    // Not until its end, which may wait for what is being written: as long as it takes for what it tries again.
+    for (let turns = 0; turns < 30; turns += 1) await db.selectFrom('grants').select('id').execute()
+    return await appendRemoval(...removal)
+  }
 }

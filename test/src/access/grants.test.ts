@@ -1,7 +1,16 @@
 /** A grant's life: extended, given back, revoked, run out, and judged again whenever rules or the directory change. */
 import t from 'tap'
 import { waitUntil } from '../../wait-until.ts'
-import { type AccessSetup, config, exampleRules, hour, minute, openAccess, ordersId } from './access-setup.ts'
+import {
+  type AccessSetup,
+  config,
+  exampleRules,
+  hour,
+  minute,
+  openAccess,
+  ordersId,
+  sweepMeanwhile,
+} from './access-setup.ts'
 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
 
@@ -237,4 +246,39 @@ t.test('why: the rule that decides and a reason for each that does not; about ot
   await t.rejects(access.why(login('alice'), { principal: 'bob@example.com', resource: 'orders' }), {
     code: 'ROLE_REQUIRED',
   })
+})
+
+t.test(
+  'a clock that was ahead for a while: what is given then begins now, and ends no later than was approved',
+  async (t) => {
+    const setup = await openAccess(t)
+    setup.wall.aheadMs = 2 * hour
+    t.match(await check(setup), { allowed: false }) // it has been read
+    setup.wall.aheadMs = 0
+    const { startsAt, endsAt } = await given(setup)
+    t.equal(startsAt, setup.clock.now())
+    t.equal(endsAt, setup.clock.now() + hour)
+  },
+)
+
+t.test('nothing is given by a clock that is wrong, nor extended; what is there can be taken away', async (t) => {
+  const setup = await openAccess(t)
+  const { id } = await given(setup)
+  setup.wall.isWrong = true
+  await t.rejects(given(setup), { code: 'CLOCK_WRONG' })
+  const { access, login } = setup
+  await t.rejects(access.extend(login('alice'), id, { durationMs: hour, reason: 'longer' }), { code: 'CLOCK_WRONG' })
+  t.equal(setup.audit.of('grant.created').length, 1)
+  t.match(await access.giveBack(login('alice'), id), { state: 'returned' })
+})
+
+t.test('a sweep while a revocation is being written takes nothing from the log', async (t) => {
+  const setup = await openAccess(t)
+  const { access, login, audit } = setup
+  const [returned, revoked] = [await given(setup), await given(setup)]
+  sweepMeanwhile(setup)
+  t.match(await access.giveBack(login('alice'), returned.id), { state: 'returned' })
+  t.match(await access.revoke(login('dave'), revoked.id, 'incident 42'), { state: 'revoked' })
+  t.match(audit.of('grant.returned'), [{ fields: { grant: returned.id } }])
+  t.match(audit.of('grant.revoked'), [{ fields: { grant: revoked.id } }])
 })

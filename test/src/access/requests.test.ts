@@ -1,5 +1,14 @@
 import t from 'tap'
-import { exampleRules, hour, ledgerId, minute, openAccess, ordersId, principal } from './access-setup.ts'
+import {
+  exampleRules,
+  hour,
+  ledgerId,
+  minute,
+  openAccess,
+  ordersId,
+  principal,
+  sweepMeanwhile,
+} from './access-setup.ts'
 
 const read = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'look at a bug' }
 const write = { resource: 'orders', level: 'admin', durationMs: hour, reason: 'fix it', ticket: 'OPS-1' }
@@ -338,6 +347,18 @@ t.test('a denial holds when neither store nor log can be written', async (t) => 
   audit.state.failing = false
   const again = await setup.restart() // killed before the store could be written: the spool knows
   t.match(await again.requestById(login('alice'), id), { status: 'denied' })
+})
+
+t.test('a sweep while a denial or a cancellation is being written takes nothing from the log', async (t) => {
+  const setup = await openAccess(t)
+  const { access, login, audit } = setup
+  const [denied, cancelled] = [await access.request(login('alice'), write), await access.request(login('alice'), write)]
+  sweepMeanwhile(setup)
+  const { id, digest } = denied.request
+  t.match(await access.decide(login('bob'), id, { verdict: 'deny', digest }), { request: { status: 'denied' } })
+  t.match(await access.cancel(login('alice'), cancelled.request.id), { status: 'cancelled' })
+  t.match(audit.of('decision.made'), [{ fields: { request: id, verdict: 'deny' } }])
+  t.match(audit.of('request.cancelled'), [{ fields: { request: cancelled.request.id } }])
 })
 
 t.test('the list shows what concerns a person, and whether they can decide', async (t) => {

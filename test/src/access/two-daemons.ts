@@ -7,6 +7,7 @@ import { openKeyring } from '../../../src/store/keyring.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { steadyClock } from '../../../src/telemetry/steady-clock.ts'
 import { newDir, openAudit } from '../audit/start-audit.ts'
 import { postgresPlace } from '../store/both-stores.ts'
 import { config, createTestClock, examplePeople, kinds, loginOf, principal, type SetupOptions } from './access-setup.ts'
@@ -34,7 +35,8 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       keyring,
       audit,
       clock: own,
-      elapsedMs: own.now,
+      steadyClock: steadyClock(own, own.now),
+      requireClock: () => {},
       logger: createLogger({ level: 'silent' }),
       metrics,
       changes,

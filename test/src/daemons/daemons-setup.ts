@@ -5,6 +5,7 @@ import type { StorePlace } from '../../../src/store/place.ts'
 import { type Db, openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { steadyClock } from '../../../src/telemetry/steady-clock.ts'
 import { postgresPlace } from '../store/both-stores.ts'
 
 export const keyring = {
@@ -24,10 +25,15 @@ export async function startDaemons(t: Test, place?: StorePlace) {
   const join = async (options: { id?: string; name?: string; patienceMs?: number; run?: string } = {}) => {
     const clocks = { elapsed: 1_000_000, skew: 0 }
     const metrics = createMetrics()
+    const clock = { now: () => Date.now() + clocks.skew }
+    const began = performance.now()
+    const elapsedMs = () => clocks.elapsed + (performance.now() - began) // as the clock of the store goes on
+    const steady = steadyClock(clock, elapsedMs)
     const daemons = await Daemons.join({
       db: at.postgres ? await open() : db,
       keyring,
-      clock: { now: () => Date.now() + clocks.skew },
+      clock,
+      steadyClock: steady,
       logger: createLogger({ level: 'silent' }),
       metrics,
       own: {
@@ -39,7 +45,7 @@ export async function startDaemons(t: Test, place?: StorePlace) {
         },
         ...{ version: '1', started_at: Date.now(), patience_ms: options.patienceMs ?? 15_000, key_ids: 'k' },
       },
-      elapsedMs: () => clocks.elapsed,
+      elapsedMs,
     })
     /** Its own time goes on, with a heartbeat each second. */
     const pass = async (seconds: number) => {
@@ -48,7 +54,7 @@ export async function startDaemons(t: Test, place?: StorePlace) {
         await daemons.beat()
       }
     }
-    return { daemons, clocks, metrics, pass }
+    return { daemons, clocks, steady, metrics, pass }
   }
   /** As if a daemon had been silent for so long already. */
   const silence = async (id: string, ms: number) => {

@@ -16,18 +16,45 @@ t.test('of those who start at once one leads; when it leaves, another does at on
 t.test('one who slept does not lead before it has asked again, by either clock', async (t) => {
   const { join } = await startDaemons(t)
   const { daemons, clocks } = await join()
-  for (const sleep of [() => (clocks.elapsed += 8000), () => (clocks.skew += 8000)]) {
+  for (const clock of ['elapsed', 'skew'] as const) {
     t.ok(daemons.leader.isLeader)
     daemons.leader.check()
-    sleep()
+    clocks[clock] += 8000
     t.notOk(daemons.leader.isLeader)
     t.throws(() => daemons.leader.check(), { code: 'NOT_LEADER' })
+    clocks[clock] -= 8000
     await daemons.lead()
   }
-  clocks.skew -= 3_600_000
+  clocks.skew -= 1500
   t.ok(daemons.leader.isLeader)
   clocks.elapsed += 8000
   t.notOk(daemons.leader.isLeader, 'a clock that is set back lengthens nothing')
+})
+
+t.test('whose clock jumps leads no more, before anything is asked, and another does', async (t) => {
+  const { join, expireLease } = await startDaemons(t)
+  const [a, b] = [await join(), await join()]
+  for (const seconds of [-3, -3600, 3]) {
+    t.ok(a.daemons.leader.isLeader)
+    a.clocks.skew += seconds * 1000
+    t.notOk(a.daemons.leader.isLeader, `${seconds} s`)
+    t.throws(() => a.daemons.requireClock(), { code: 'CLOCK_WRONG', message: /differ by/ })
+    a.steady.now() // as whatever looks at a grant does
+    await a.daemons.lead()
+    await b.daemons.lead()
+    t.same([a.daemons.leader.isLeader, b.daemons.leader.isLeader], [false, true])
+    a.clocks.skew -= seconds * 1000
+    await expireLease()
+    await a.daemons.lead()
+    t.equal(
+      a.daemons.leader.isLeader,
+      seconds < 0,
+      'it leads once it is right again, unless grants end here by what it was',
+    )
+  }
+  t.match(a.daemons.problems(), [/^its clock was set back by [23]\.\d s while it ran, .*: restart it$/])
+  t.throws(() => a.daemons.requireClock(), { code: 'CLOCK_WRONG' })
+  t.doesNotThrow(() => b.daemons.requireClock())
 })
 
 t.test('stopped between its check and its write, after another took over: the write is refused', async (t) => {

@@ -10,6 +10,7 @@ import { createChanges } from '../../../src/store/changes.ts'
 import { openKeyring } from '../../../src/store/keyring.ts'
 import { openStore } from '../../../src/store/store.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { steadyClock } from '../../../src/telemetry/steady-clock.ts'
 import { config, kinds } from '../access/access-setup.ts'
 import { markIn } from '../audit/mark-in.ts'
 import { from, hour, issuer, ordersId, startedAt, vouched } from './identity-setup.ts'
@@ -50,7 +51,14 @@ async function start(dir: string) {
       return access
     },
   })
-  access = await createAccess({ ...deps, identity, kinds, leader: soleLeader(deps.db), elapsedMs: () => time.now })
+  access = await createAccess({
+    ...deps,
+    identity,
+    kinds,
+    leader: soleLeader(deps.db),
+    steadyClock: steadyClock(clock, () => time.now),
+    requireClock: () => {},
+  })
   await access.reload(config())
   await audit.start()
   const close = async () => {

@@ -103,6 +103,10 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     isShared: options.place?.postgres !== undefined,
     others: {} as Record<string, 'living' | 'lost'>,
     asked: 0,
+    isClockWrong: false,
+    requireClock: () => {
+      if (daemons.isClockWrong) throw new BrokerError('CLOCK_WRONG')
+    },
     onGone: () => {},
     gone: async (ids: readonly string[]) => {
       daemons.asked++

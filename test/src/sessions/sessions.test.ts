@@ -35,6 +35,14 @@ t.test('a refusal is audited with its reason and opens nothing', async (t) => {
   t.equal(live.size, 0)
 })
 
+t.test('nothing opens while the clock is wrong', async (t) => {
+  const { host, daemons, events, live } = await startSessions(t)
+  daemons.isClockWrong = true
+  await t.rejects(host.open(ask), { code: 'CLOCK_WRONG' })
+  t.match(events, [{ type: 'session.denied', fields: { code: 'CLOCK_WRONG' } }])
+  t.equal(live.size, 0)
+})
+
 t.test('a revocation between the two readings leaves no gap', async (t) => {
   await t.test('seen by the second reading', async (t) => {
     const { host, state, live } = await startSessions(t)
