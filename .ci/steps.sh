@@ -39,6 +39,7 @@ system_packages() {
   command -v openssl >/dev/null || wanted+=(openssl)
   command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || wanted+=(haproxy)
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || wanted+=(pgbouncer)
+  command -v faketime >/dev/null || wanted+=(faketime)
   [ "${#wanted[@]}" -eq 0 ] && return 0
   local sudo=
   [ "$(id -u)" -eq 0 ] || sudo=sudo

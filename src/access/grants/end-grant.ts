@@ -49,7 +49,7 @@ export async function endGrant(core: Core, login: Login, id: string, why: string
     ? ({ ...giveBack(why), event: 'grant.returned' } as const)
     : ({ ...revocation(principal.name, why), event: 'grant.revoked' } as const)
   const auditText = { name: principal.name, ...(why ? { reason: why } : {}) }
-  core.grants.adopt({ grant, problem }) // another daemon may have given it a moment ago
+  core.grants.adopt({ grant, problem }, true) // another daemon may have given it a moment ago
   if (!(await core.grants.end(id, { ...how, actor: principal.id, auditText }))) throw await tooLate(core, grant)
   return (await core.grants.read(id))?.grant ?? grant
 }

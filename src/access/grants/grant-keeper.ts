@@ -172,9 +172,11 @@ export class GrantKeeper {
     if (reading) this.adopt(reading)
   }
 
-  adopt({ grant, problem }: GrantReading): void {
+  /** @param isToEnd also one that has not begun by the clock here: where it was given it may have */
+  adopt({ grant, problem }: GrantReading, isToEnd = false): void {
     const known = this.#live.get(grant.id)
-    if (problem || this.#unsaved.get(grant.id) || !this.isLive(grant) || (known?.version ?? 0) >= grant.version) return
+    const isLive = isToEnd ? grant.state === 'active' && this.#deps.clock.now() < grant.endsAt : this.isLive(grant)
+    if (problem || this.#unsaved.get(grant.id) || !isLive || (known?.version ?? 0) >= grant.version) return
     this.#versions.note(grant.id, grant.version, grant.endsAt)
     const { id, endsAt } = grant
     if (known && endsAt < known.endsAt) {

@@ -26,6 +26,8 @@ export interface RdsTokenJudge {
 }
 
 const maxExpiresSeconds = 900
+/** By how much the clock of who signs may be ahead of that of AWS. */
+const maxAheadMs = 5 * 60_000
 const parameters = new Set(['Action', 'DBUser'])
 
 export function createRdsTokenJudge(deps: {
@@ -42,7 +44,7 @@ export function createRdsTokenJudge(deps: {
       const signature = readQuerySignature(request)
       if ((signature.expiresSeconds ?? Infinity) > maxExpiresSeconds)
         throw refused('the token lives longer than 15 minutes')
-      if ((instantOf(signature.amzDate) ?? 0) > now) throw refused('the token is from the future')
+      if ((instantOf(signature.amzDate) ?? 0) > now + maxAheadMs) throw refused('the token is from the future')
       if (signature.signedHeaders.join() !== 'host') throw refused('SignedHeaders must be host')
       const caller = authenticate(request, signature, { service: 'rds-db', regions: [endpoint.region] }, callers, now)
       const action = 'rds-db:connect'
