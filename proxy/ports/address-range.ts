@@ -23,13 +23,21 @@ export function parseAddressRange(text: string): string | undefined {
 /** @param range as {@link parseAddressRange} gives it, or an earlier version did; null takes every address */
 export function includesAddress(range: string | null, address: string): boolean {
   if (range === null) return true
-  const [net = '', bits = ''] = (parseAddressRange(range) ?? '').split('/')
-  const plain = withoutMapping(address.split('%')[0] ?? '')
-  const version = isIP(plain)
-  if (version === 0 || isIP(net) === 0) return false
+  return addressesOf([range])(address)
+}
+
+/** {@link includesAddress} of any of them, for ranges that are asked often. */
+export function addressesOf(ranges: readonly string[]): (address: string) => boolean {
   const list = new BlockList()
-  list.addSubnet(net, Number(bits), isIP(net) === 4 ? 'ipv4' : 'ipv6')
-  return list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+  for (const range of ranges) {
+    const [net = '', bits = ''] = (parseAddressRange(range) ?? '').split('/')
+    if (isIP(net) !== 0) list.addSubnet(net, Number(bits), isIP(net) === 4 ? 'ipv4' : 'ipv6')
+  }
+  return (address) => {
+    const plain = withoutMapping(address.split('%')[0] ?? '')
+    const version = isIP(plain)
+    return version !== 0 && list.check(plain, version === 4 ? 'ipv4' : 'ipv6')
+  }
 }
 
 /** Whether a range lies in another, both as for {@link includesAddress}. @param range null is every address, and lies in none */

@@ -5,15 +5,17 @@ const sliceMs = 8
 const leastAtOnce = 4
 
 /**
- * Shares the event loop between sessions and all else: sign-ins, decisions, the store's answers. Within a slice sessions are read as
- * their bytes come. Once it is used up, each that has been read waits until the others had their turn, first come, first served, and
- * no more are let go on at once than fit a slice. Costs nothing while the loop has time.
+ * Shares the event loop between sessions and all else: sign-ins, decisions, the store's answers. Sessions are read as their bytes come.
+ * Whenever half a slice has passed, a turn of the loop is asked for; while one does not come for as long again, each session that has
+ * been read waits for it, first come, first served, and no more are let go on at once than fit a slice. Costs nothing while the loop
+ * has time: a look at the clock for each reading, and one turn in many.
  */
 export class FairShares {
   readonly #now: () => number
-  /** When sessions were first read in this turn of the event loop. */
-  #since: number | undefined
+  /** When the half began of which the readings are counted. */
+  #since = Number.NEGATIVE_INFINITY
   #read = 0
+  #isTurnAsked = false
   #waiting: (() => void)[] = []
 
   constructor(now: () => number = () => performance.now()) {
@@ -26,33 +28,37 @@ export class FairShares {
    */
   take(goOn: () => void): boolean {
     this.#read += 1
-    if (this.#since === undefined) {
-      this.#since = this.#now()
-      setImmediate(this.#onTurn)
-      return false // none waits then
+    if (this.#waiting.length === 0 && this.#now() - this.#since < sliceMs / 2) return false
+    if (!this.#isTurnAsked) {
+      this.#askForTurn()
+      return false
     }
-    if (this.#waiting.length === 0 && this.#now() - this.#since < sliceMs) return false
     this.#waiting.push(goOn)
     return true
   }
 
+  #askForTurn(): void {
+    this.#isTurnAsked = true
+    this.#since = this.#now()
+    this.#read = 0
+    setImmediate(this.#onTurn)
+  }
+
   /** After the sockets of this turn; what has come meanwhile for others is read in the next one. */
   readonly #onTurn = (): void => {
-    if (this.#waiting.length === 0) {
-      this.#since = undefined
-      this.#read = 0
-      return
-    }
-    const spent = this.#now() - (this.#since ?? this.#now())
-    const fitting = spent < sliceMs ? Number.POSITIVE_INFINITY : Math.floor((this.#read * sliceMs) / spent)
-    this.#since = undefined
-    this.#read = 0
-    const next = this.#waiting.splice(0, Math.max(leastAtOnce, Math.min(fitting, this.#waiting.length)))
+    this.#isTurnAsked = false
+    const now = this.#now()
     if (this.#waiting.length > 0) {
-      this.#since = this.#now()
-      setImmediate(this.#onTurn)
+      const spent = now - this.#since
+      const fitting = spent < sliceMs ? Number.POSITIVE_INFINITY : Math.floor((this.#read * sliceMs) / spent)
+      const next = this.#waiting.splice(0, Math.max(leastAtOnce, Math.min(fitting, this.#waiting.length)))
+      if (this.#waiting.length > 0) this.#askForTurn()
+      for (const goOn of next) goOn()
     }
-    for (const goOn of next) goOn()
+    if (!this.#isTurnAsked) {
+      this.#since = now
+      this.#read = 0
+    }
   }
 }
 

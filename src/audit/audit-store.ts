@@ -1,16 +1,14 @@
-import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
+import { type SelectQueryBuilder, sql } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
-import type { Keyring } from '../store/keyring.ts'
 import { countRows, readCursor } from '../store/lists.ts'
 import type { Database } from '../store/schema.ts'
 import { type Db, transactOn } from '../store/store.ts'
+import { createCommit } from './append/commit-events.ts'
 import type { AuditQuery, AuditRecord, AuditType, AuditValue } from './audit.ts'
 import type { AuditTables } from './audit-tables.ts'
-import { checkClaims } from './beside.ts'
-import { type ChainRow, genesis, link, type Place, subjectsOf } from './chain.ts'
-import type { PreparedEvent } from './prepare-event.ts'
+import { type ChainRow, genesis, type Place } from './chain.ts'
+import { type Head, lockHead } from './head.ts'
 
-export type Head = AuditTables['audit_head']
 export type CheckpointRow = AuditTables['audit_checkpoints']
 
 /** An event with the text beside it, as `verify` and exports read it. */
@@ -20,39 +18,13 @@ export interface StoredEvent extends ChainRow {
   readonly text: string | null
 }
 
-export type HeadMacs = Pick<Keyring, 'mac' | 'checkMac'>
-
-const purpose = 'audit-head'
-export const headText = ({ installation, seq, hash }: Omit<Head, 'id' | 'mac'>) => `${installation} ${seq} ${hash}`
-
-/** Whether the broker wrote this head: without its key nobody can put events behind it. */
-export function isHeadSigned(head: Head, keyring: HeadMacs): boolean {
-  return head.mac !== null && keyring.checkMac(purpose, headText(head), head.mac)
-}
-
-/** Who commits learns of it while the head is locked; what these throw rolls it back. */
-export interface CommitWatch {
-  /** Where the log ends, before anything is linked to it. */
-  onHead(head: Head): void
-  /** What is committed now. */
-  onLinked(records: readonly (AuditRecord | null)[]): void
-}
-
 /** Queries of the audit log. Rows of the chain are only ever inserted. */
 export function createAuditStore(db: Db) {
   return {
     /** Makes the head row at first start. @throws BrokerError AUDIT_UNAVAILABLE when the log does not end where its head says */
     open: (installation: string) => openHead(db, installation),
-    /**
-     * Links and stores events in one transaction.
-     * @returns one record for each; null for one from the spool that is in the log already
-     * @throws ClaimsRefused, and nothing was stored
-     */
-    commit: (
-      events: readonly PreparedEvent[],
-      keyring: Pick<Keyring, 'mac'>,
-      watch?: CommitWatch,
-    ): Promise<(AuditRecord | null)[]> => commit(db, events, keyring, watch),
+    /** Links and stores events. */
+    commit: createCommit(db),
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
@@ -190,94 +162,6 @@ async function openHead(db: Db, installation: string): Promise<Head> {
     )
   }
   return head
-}
-
-/** An update rather than a select: it takes the row's lock in both stores. */
-function lockHead(db: Db) {
-  return db.updateTable('audit_head').set({ id: 1 }).where('id', '=', 1).returningAll()
-}
-
-async function commit(
-  db: Db,
-  events: readonly PreparedEvent[],
-  keyring: Pick<Keyring, 'mac'>,
-  watch?: CommitWatch,
-): Promise<(AuditRecord | null)[]> {
-  const spoolIds = events.flatMap(({ spoolId }) => (spoolId === undefined ? [] : [spoolId]))
-  const known = spoolIds.length === 0 ? [] : [knownSubjects(db, spoolIds).compile()]
-  const claims = events.map(({ beside }) => beside?.claims ?? [])
-  let records: (AuditRecord | null)[] = []
-  await transactOn(db)([lockHead(db).compile(), ...known, ...claims.flat()], ([heads = [], ...found]) => {
-    const head = heads[0] as Head | undefined
-    if (!head) throw new Error('the audit log has no head row')
-    watch?.onHead(head)
-    const inLog = new Set((found.slice(0, known.length).flat() as { subject: string }[]).map(({ subject }) => subject))
-    checkClaims(claims, found.slice(known.length))
-    const linked = linkAll(events, head, inLog)
-    records = linked.records
-    watch?.onLinked(records)
-    const added = events.filter((_, i) => linked.records[i] !== null)
-    return [...writes(db, linked, head, keyring), ...added.flatMap(({ beside }) => beside?.writes ?? [])]
-  })
-  return records
-}
-
-interface Linked {
-  readonly records: (AuditRecord | null)[]
-  readonly rows: readonly ChainRow[]
-  readonly texts: readonly AuditTables['audit_texts'][]
-}
-
-/** @param inLog ids of spooled events that are in the log: a crash may come between the commit and the emptying of the spool */
-function linkAll(events: readonly PreparedEvent[], head: Head, inLog: ReadonlySet<string>): Linked {
-  const rows: ChainRow[] = []
-  const texts: AuditTables['audit_texts'][] = []
-  const records = events.map((event) => {
-    if (event.spoolId !== undefined && inLog.has(event.spoolId)) return null
-    const before = rows.at(-1) ?? head
-    const row = link(event, before.seq + 1, before.hash)
-    rows.push(row)
-    if (event.text) texts.push({ seq: row.seq, salt: event.text.salt, text: event.text.json })
-    return { ...event.event, seq: row.seq, at: row.at, hash: row.hash }
-  })
-  return { records, rows, texts }
-}
-
-function writes(
-  db: Db,
-  { rows, texts }: Linked,
-  { installation }: Head,
-  keyring: Pick<Keyring, 'mac'>,
-): CompiledQuery[] {
-  const last = rows.at(-1)
-  if (!last) return []
-  const { seq, hash } = last
-  const mac = keyring.mac(purpose, headText({ installation, seq, hash }))
-  return [
-    db.insertInto('audit_events').values(rows).compile(),
-    ...(texts.length > 0 ? [db.insertInto('audit_texts').values(texts).compile()] : []),
-    ...insertSubjects(db, rows),
-    db.updateTable('audit_head').set({ seq, hash, mac }).where('id', '=', 1).compile(),
-  ]
-}
-
-function knownSubjects(db: Db, ids: readonly string[]) {
-  return db.selectFrom('audit_subjects').select('subject').where('subject', 'in', ids)
-}
-
-const mostRowsAtOnce = 1000 // two parameters each; both stores take more than 30,000
-
-function insertSubjects(db: Db, rows: readonly ChainRow[]): CompiledQuery[] {
-  const subjects = rows.flatMap((row) => [...subjectsOf(row)].map((subject) => ({ subject, seq: row.seq })))
-  const inserts: CompiledQuery[] = []
-  for (let i = 0; i < subjects.length; i += mostRowsAtOnce)
-    inserts.push(
-      db
-        .insertInto('audit_subjects')
-        .values(subjects.slice(i, i + mostRowsAtOnce))
-        .compile(),
-    )
-  return inserts
 }
 
 async function addCheckpoint(

@@ -3,8 +3,9 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AnchorSender } from './anchors.ts'
-import type { AuditStore, Head } from './audit-store.ts'
+import type { AuditStore } from './audit-store.ts'
 import { checkpointBytes, encodeCheckpoint, type RecordingHead } from './checkpoint.ts'
+import type { Head } from './head.ts'
 import type { Mark } from './mark/mark.ts'
 
 export interface CheckpointerDeps {

@@ -2,8 +2,9 @@
  * The exported log, one JSON document a line: `export` (what it is and where it ends), every `checkpoint`, every `event`
  * with the text beside it, `end`. Complete enough to be verified without the store.
  */
-import type { AuditStore, CheckpointRow, Head, StoredEvent } from './audit-store.ts'
+import type { AuditStore, CheckpointRow, StoredEvent } from './audit-store.ts'
 import { checkpointLine, openBody, parseCheckpointLine } from './checkpoint.ts'
+import type { Head } from './head.ts'
 import { storedCheckpoints, storedEvents } from './stored-pages.ts'
 import type { Problem } from './verify/problem.ts'
 import type { AuditSource } from './verify/verify.ts'

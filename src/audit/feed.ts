@@ -3,17 +3,11 @@
  * this daemon knows, and verified before anything is told: the chain from there, and the MAC of the head that it must lead to.
  */
 import { BrokerError } from '../../proxy/session.ts'
+import type { CommitWatch } from './append/commit-events.ts'
 import type { AuditRecord, Origin } from './audit.ts'
-import {
-  type AuditStore,
-  type CommitWatch,
-  type Head,
-  type HeadMacs,
-  isHeadSigned,
-  type StoredEvent,
-  toRecord,
-} from './audit-store.ts'
+import { type AuditStore, type StoredEvent, toRecord } from './audit-store.ts'
 import { createChainCheck, type Place, textDigest } from './chain.ts'
+import { type Head, type HeadMacs, isHeadSigned } from './head.ts'
 import type { Mark } from './mark/mark.ts'
 import type { Problem } from './verify/problem.ts'
 
@@ -86,7 +80,9 @@ export class Feed {
   async commit(run: (watch: CommitWatch) => Promise<Records>): Promise<Records> {
     let before = this.#known
     try {
+      const { installation } = this.#deps
       const records = await run({
+        known: { id: 1, installation, mac: null, ...this.#known },
         onHead: (head) => {
           this.checkHead(head)
           before = head

@@ -1,5 +1,5 @@
 import type { Server as TlsServer } from 'node:tls'
-import { includesAddress } from '../../proxy/ports/address-range.ts'
+import { addressesOf } from '../../proxy/ports/address-range.ts'
 import { Connections, limitsFor } from '../../proxy/ports/connections.ts'
 import { listenTcp } from '../../proxy/ports/listener.ts'
 import { mostOpenFiles } from '../../proxy/ports/open-files.ts'
@@ -54,7 +54,7 @@ function placesFor({ config, logger, onTurnedAway }: PortsDeps): Connections {
     logger.warn({ files, wanted, connections: limits.total }, 'the limit of open files is too low for limits.sessions')
   return new Connections({
     limits,
-    isProxy: (address) => config.server.trustedProxies.some((range) => includesAddress(range, address)),
+    isProxy: addressesOf(config.server.trustedProxies),
     onTurnedAway,
   })
 }
@@ -64,8 +64,7 @@ const faultEveryMs = 60_000
 /** A balancer that was not told to send headers says nothing itself: what it does is logged, once a minute. */
 function headersFrom({ logger }: PortsDeps, from: readonly string[], port: number): ProxyHeaders {
   let since = Number.NEGATIVE_INFINITY
-  const isBalancer = (address: string) => from.some((range) => includesAddress(range, address))
-  return new ProxyHeaders(isBalancer, (what, address) => {
+  return new ProxyHeaders(addressesOf(from), (what, address) => {
     if (performance.now() - since < faultEveryMs) return
     since = performance.now()
     logger.warn({ address, port }, `a connection from a balancer was closed: ${what}`)

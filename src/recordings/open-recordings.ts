@@ -132,8 +132,14 @@ function headerLine(header: RecordingHeader, key: string, digests: string): Buff
 }
 
 async function createFile(folder: string, name: string, header: Buffer): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  await writeFile(join(folder, name), header, { flag: 'wx', mode: 0o600 })
+  const write = () => writeFile(join(folder, name), header, { flag: 'wx', mode: 0o600 })
+  try {
+    await write()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    await mkdir(folder, { recursive: true, mode: 0o700 }) // the first of its day
+    await write()
+  }
 }
 
 function rethrow(cause: unknown): never {

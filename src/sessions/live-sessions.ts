@@ -67,7 +67,9 @@ export class LiveSessions {
 
   /** Why a session was cut; undefined while it runs. */
   noticeOf(id: string): EndNotice | undefined {
-    return this.#entries.get(id)?.notice
+    const entry = this.#entries.get(id)
+    if (entry && this.#isOver(entry)) this.#cutExpired(entry.session)
+    return entry?.notice
   }
 
   /** Moves the end of a grant's sessions. @returns ids of the sessions that moved */

@@ -12,6 +12,7 @@ import type { Daemons } from '../daemons/daemons.ts'
 import { admit, type SessionDoor } from '../identity/admission.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Recordings } from '../recordings/recordings.ts'
+import type { Changes } from '../store/changes.ts'
 import { newId } from '../store/ids.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
@@ -36,6 +37,7 @@ export interface OpenDeps {
   readonly limits: SessionLimits
   readonly clock: Clock
   readonly daemons: Pick<Daemons, 'id' | 'requireClock'>
+  readonly changes: Pick<Changes, 'count'>
   isDraining(): boolean
 }
 
@@ -43,8 +45,9 @@ export type Allowed = Extract<AccessAnswer, { allowed: true }>
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
- * The only way to open a session: check, register, begin the recording, audit and store, check again, and only then return the
- * facts of a permit. Registering before the second check leaves no gap: a revocation that the check misses finds the session in `live`.
+ * The only way to open a session: check, register, begin the recording, audit and store, and only then return the facts of a permit.
+ * There is no gap: a revocation that comes after registering finds the session in `live`, and one that may have come between the
+ * reading and that has everything checked again.
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
@@ -60,16 +63,19 @@ export function openSession(deps: OpenDeps) {
 
 async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<KnownSession> {
   const id = deps.daemons.id
-  const [answer, elsewhere] = await Promise.all([
+  const changesBefore = deps.changes.count
+  const [first, elsewhere] = await Promise.all([
     check(deps, ask),
     deps.store.openElsewhere(id, ask.identity.principalId),
   ])
-  checkLimits(deps, ask, answer, elsewhere)
-  const session = liveSession(deps, ask, answer, carrier)
+  checkLimits(deps, ask, first, elsewhere)
+  const session = liveSession(deps, ask, first, carrier)
   deps.live.add(session)
+  const isUnchanged = deps.changes.count === changesBefore
   let recording: RecordingStart | undefined
   let isAudited = false
   try {
+    const answer = isUnchanged ? first : await checkAgain(deps, ask, session)
     recording = await deps.recordings.create({
       sessionId: session.id,
       principalId: session.principalId,
@@ -82,9 +88,9 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
     await deps.audit.append(started(deps, ask, answer, session), [row])
     isAudited = true
     await storeMove(deps, session)
-    const again = await check(deps, ask, { grantId: answer.grant.id })
-    const facts = toFacts(deps, ask, again, session, recording)
-    const opened = { facts: { ...facts, lease: deps.kinds.leaseAtHand({ facts, held: again.held }) }, held: again.held }
+    const { held } = answer
+    const facts = toFacts(deps, ask, answer, session, recording)
+    const opened = { facts: { ...facts, lease: deps.kinds.leaseAtHand({ facts, held }) }, held }
     throwIfCut(deps, session)
     return opened
   } catch (error) {
@@ -96,6 +102,13 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
     }
     throw error
   }
+}
+
+/** Also when the grant ends has perhaps changed. */
+async function checkAgain(deps: OpenDeps, ask: OpenAsk, { grantId }: LiveSession): Promise<Allowed> {
+  const answer = await check(deps, ask, { grantId })
+  deps.live.move(grantId, answer.grant.endsAt)
+  return answer
 }
 
 type CheckAsk = Pick<OpenAsk, 'identity' | 'resourceId' | 'level' | 'client' | 'carrier'>
@@ -237,7 +250,7 @@ function toFacts(
     resourceId: session.resourceId,
     kind: session.kind,
     level: answer.grant.level,
-    endsAt: session.endsAt,
+    endsAt: deps.live.get(session.id)?.endsAt ?? session.endsAt,
     limits: { idleTimeoutMs: deps.limits.sessionIdleMs },
     recording,
     engine: deps.kinds.engineOf(answer.held),
@@ -245,7 +258,7 @@ function toFacts(
   }
 }
 
-/** Called last: a cut during the earlier steps was noted in `live`. */
+/** Called last: a cut during the earlier steps was noted in `live`, and an end that has passed is. */
 function throwIfCut({ live }: OpenDeps, session: LiveSession): void {
   const notice = live.noticeOf(session.id)
   if (notice) throw new BrokerError('GRANT_DENIED', notice.text)

@@ -38,7 +38,8 @@ import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { WrongKeys } from './wrong-keys.ts'
 
-export interface SessionsDeps extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons'> {
+export interface SessionsDeps
+  extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'> {
   readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone' | 'requireClock'>
   readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>

@@ -36,14 +36,21 @@ export type ChangeListener = (change: Change) => void
  */
 export interface Changes {
   publish(change: Change): void
+  /** How many have been published so far: the same number again means that there was none in between. */
+  readonly count: number
   subscribe(listener: ChangeListener): () => void
 }
 
 export function createChanges(): Changes {
   const listeners = new Set<ChangeListener>()
   const waiting: Change[] = []
+  let count = 0
   return {
+    get count() {
+      return count
+    },
     publish: (change) => {
+      count++
       waiting.push(change)
       if (waiting.length > 1) return // a listener is being told: its consequences come after their cause
       try {

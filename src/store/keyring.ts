@@ -85,14 +85,14 @@ function createKeyring(privateKey: KeyObject, sealingKey: Buffer, macKey: Buffer
   const signingKeyId = createHash('sha256').update(publicKeyPem).digest('hex').slice(0, 16)
   const idOf = (key: Buffer) => createHmac('sha256', key).update('sallyport key id').digest('hex').slice(0, 16)
   const ids = { 'signing.pem': signingKeyId, 'sealing.key': idOf(sealingKey), 'mac.key': idOf(macKey) }
-  const hmacKey = createSecretKey(macKey) // Node is slow to take a Buffer as the key of each HMAC
+  const hmacKey = createSecretKey(macKey) // Node is slow to take bytes as the key of an HMAC
   const derive = (purpose: string, text: string) => createHmac('sha256', hmacKey).update(`${purpose}\0${text}`).digest()
   return {
     signingKeyId,
     ids,
     publicKeyPem,
     sign: (bytes) => `${signingKeyId}.${sign(null, bytes, privateKey).toString('hex')}`,
-    ...createSealing(sealingKey, ids['sealing.key']),
+    ...createSealing(createSecretKey(sealingKey), ids['sealing.key']),
     mac: (purpose, text) => `${ids['mac.key']}.${derive(purpose, text).toString('base64url')}`,
     checkMac: (purpose, text, given) => {
       const { key = ids['mac.key'], value } = splitKeyId(given)
@@ -113,7 +113,7 @@ const idBytes = 8
 /** Version 1: iv, tag, ciphertext. Version 2 has the id of the key before them. */
 const versions = { withoutId: 1, withId: 2 } as const
 
-function createSealing(key: Buffer, id: string): Pick<Keyring, 'seal' | 'unseal'> {
+function createSealing(key: KeyObject, id: string): Pick<Keyring, 'seal' | 'unseal'> {
   const ownId = Buffer.from(id, 'hex')
   /** What follows version and id. @throws Error when it was sealed with another key */
   const bodyOf = (sealed: Uint8Array): Uint8Array => {

@@ -6,8 +6,8 @@ import { BrokerError } from '../../proxy/session.ts'
 import { migrations } from './migrations/index.ts'
 import type { PostgresPlace, StorePlace } from './place.ts'
 import type { Database } from './schema.ts'
-import { sqliteDialect } from './sqlite-dialect.ts'
-import type { Read, Transact } from './transact.ts'
+import { sqliteDialect } from './sqlite/sqlite-dialect.ts'
+import type { Read, Transact, TransactAtOnce } from './transact.ts'
 
 export type Db = Kysely<Database>
 
@@ -15,6 +15,8 @@ interface OpenStore {
   /** Absent where each has a connection of its own. */
   readonly read?: Read
   readonly transact: Transact
+  /** Absent where one message takes one statement. */
+  readonly transactAtOnce?: TransactAtOnce
   /** Whether other daemons may use it at the same time. */
   readonly isShared: boolean
   /** For what must not wait in the queue; absent where only {@link ping} has a way beside it. */
@@ -42,6 +44,11 @@ export async function readOne<Row>(db: Db, query: CompiledQuery<Row>): Promise<R
 /** {@link Transact} on this store. */
 export function transactOn(db: Db): Transact {
   return storeOf(db).transact
+}
+
+/** {@link TransactAtOnce} on this store; undefined where it has none. */
+export function transactAtOnceOn(db: Db): TransactAtOnce | undefined {
+  return storeOf(db).transactAtOnce
 }
 
 /** Whether other daemons may use this store at the same time. */

@@ -1,4 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto'
+import type { SecureContext, TLSSocket } from 'node:tls'
 
 /** Signature algorithms by object identifier (RFC 8017, RFC 5758) to the hash that `tls-server-end-point` takes. */
 const hashes: Readonly<Record<string, string>> = {
@@ -22,4 +23,16 @@ const hashes: Readonly<Record<string, string>> = {
 export function serverEndPoint(certificate: X509Certificate | undefined): Buffer | undefined {
   const hash = certificate && hashes[certificate.signatureAlgorithmOid]
   return hash ? createHash(hash).update(certificate.raw).digest() : undefined
+}
+
+const known = new WeakMap<SecureContext, { readonly binding: Buffer | undefined }>()
+
+/** {@link serverEndPoint} of the certificate that a connection was accepted with, which is read once for its context. */
+export function bindingOf({ tls, context }: { tls: TLSSocket; context: SecureContext }): Buffer | undefined {
+  let found = known.get(context)
+  if (!found) {
+    found = { binding: serverEndPoint(tls.getX509Certificate()) }
+    known.set(context, found)
+  }
+  return found.binding
 }

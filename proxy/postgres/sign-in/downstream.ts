@@ -14,7 +14,7 @@ import type { ClientLine } from '../../streams/client-line.ts'
 import { encodeNegotiateProtocolVersion } from '../../wire/postgres/encode.ts'
 import { newestMinor } from '../../wire/postgres/messages.ts'
 import { words } from '../errors.ts'
-import { serverEndPoint } from './channel-binding.ts'
+import { bindingOf } from './channel-binding.ts'
 import type { PostgresClient } from './client.ts'
 import { decline, negotiate } from './negotiate.ts'
 import { signIn } from './sign-in.ts'
@@ -54,7 +54,7 @@ export function receiveFromPort(
         if (!('tls' in arrival)) return cancel(line, arrival.message, client)
         const startup = readStartup(arrival.message)
         answerVersion(line, startup)
-        const binding = serverEndPoint(arrival.tls.getX509Certificate())
+        const binding = bindingOf(arrival)
         const since = performance.now()
         const identity = await signIn(line, startup.user, client, { doorman, binding })
         identified({ identity, resourceId: identity.bound?.resourceId ?? '', client })

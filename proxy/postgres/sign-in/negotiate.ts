@@ -13,7 +13,9 @@ const alpnProtocol = 'postgresql'
 type Cancel = Extract<InitialMessage, { kind: 'cancel' }>
 
 /** The client's first request. A CancelRequest needs no TLS: libpq before 17 sends it without, even when its session uses TLS. */
-export type Arrival = { readonly message: Cancel } | { readonly message: StartupMessage; readonly tls: TLSSocket }
+export type Arrival =
+  | { readonly message: Cancel }
+  | { readonly message: StartupMessage; readonly tls: TLSSocket; readonly context: SecureContext }
 
 const tlsHandshake = 0x16
 /** Every length up to 10,000 begins with it. */
@@ -38,20 +40,21 @@ export async function negotiate(line: ClientLine, socket: Socket, context: () =>
   if (message.kind !== 'ssl') throw repeated()
   line.checkNothingFollows()
   line.write(acceptEncryption)
-  return readInside(line, await line.startTls(socket, context(), alpnProtocol))
+  const now = context()
+  return readInside(line, await line.startTls(socket, now, alpnProtocol), now)
 }
 
 /** Without ALPN, a browser could be tricked into speaking to this port inside TLS (ALPACA). */
 async function startDirect(line: ClientLine, socket: Socket, context: SecureContext): Promise<Arrival> {
   const tls = await line.startTls(socket, context, alpnProtocol)
   if (!tls.alpnProtocol) throw withoutAlpn()
-  return readInside(line, tls)
+  return readInside(line, tls, context)
 }
 
-async function readInside(line: ClientLine, tls: TLSSocket): Promise<Arrival> {
+async function readInside(line: ClientLine, tls: TLSSocket, context: SecureContext): Promise<Arrival> {
   const message = await readInitial(line)
   if (message.kind === 'cancel') return { message }
-  if (message.kind === 'startup') return { message, tls }
+  if (message.kind === 'startup') return { message, tls, context }
   throw repeated()
 }
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
+import { compiledOnce } from '../../store/compiled-once.ts'
 import type { Keyring } from '../../store/keyring.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import { type Db, readOne } from '../../store/store.ts'
@@ -40,11 +41,12 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
     isSigned: isSigned(keyring, 'requests', row),
   })
   const statements = accessStatements(db, keyring)
+  const grantById = compiledOnce((id: string) => db.selectFrom('grants').selectAll().where('id', '=', id).compile())
   return {
     ...statements,
     grant: (id: string) =>
       reach(async () => {
-        const row = await readOne(db, db.selectFrom('grants').selectAll().where('id', '=', id).compile())
+        const row = await readOne(db, grantById(id))
         return row && foundGrant(row)
       }),
     grantsOn: (principalId: string, resourceId: string, limit: number) =>

@@ -1,5 +1,6 @@
 import type { Db } from '../../store/store.ts'
-import type { AuditStore, Head } from '../audit-store.ts'
+import type { AuditStore } from '../audit-store.ts'
+import type { Head } from '../head.ts'
 import { storedCheckpoints, storedEvents } from '../stored-pages.ts'
 import type { Problem } from './problem.ts'
 import type { AuditSource } from './verify.ts'

@@ -1,4 +1,5 @@
 import { type CompiledQuery, type RawBuilder, type SqlBool, sql } from 'kysely'
+import { compiledOnce } from '../../store/compiled-once.ts'
 import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import { type Db, readOne } from '../../store/store.ts'
@@ -27,14 +28,21 @@ export interface Labelled {
   readonly isEmailShared: boolean
 }
 
-async function labelled(db: Db, id: RawBuilder<unknown>): Promise<Labelled | undefined> {
+/** @param id of the one parameter */
+function selectLabelled(db: Db, id: (given: string) => RawBuilder<unknown>) {
   const isShared = sql<number | boolean>`exists (
     select 1 from principals as other
     where other.email_key = principals.email_key and other.email_verified = 1 and other.active = 1
       and other.id <> principals.id
   )`
   const select = db.selectFrom('principals').selectAll().select(isShared.as('is_email_shared'))
-  const found = await readOne(db, select.where(sql<SqlBool>`principals.id = ${id}`).compile())
+  return compiledOnce((given: string) => select.where(sql<SqlBool>`principals.id = ${id(given)}`).compile())
+}
+
+type SelectLabelled = ReturnType<typeof selectLabelled>
+
+async function labelled(db: Db, query: ReturnType<SelectLabelled>): Promise<Labelled | undefined> {
+  const found = await readOne(db, query)
   if (!found) return undefined
   const { is_email_shared: shared, ...row } = found
   return { row, isEmailShared: Boolean(shared) }
@@ -42,16 +50,17 @@ async function labelled(db: Db, id: RawBuilder<unknown>): Promise<Labelled | und
 
 export function createDirectoryStore(db: Db, keyring: Macs) {
   const all = () => db.selectFrom('principals').selectAll()
+  const byId = selectLabelled(db, (id) => sql`${id}`)
+  const byToken = selectLabelled(db, (id) => sql`(select principal_id from connect_tokens where id = ${id})`)
   const matches = ({ ownerId, ...query }: DirectoryQuery) => {
     const found = matching(query, columns)
     return ownerId === undefined ? found : sql<SqlBool>`${found} and owner_id = ${ownerId}`
   }
   return {
     row: (id: string) => all().where('id', '=', id).executeTakeFirst(),
-    labelled: (id: string) => labelled(db, sql`${id}`),
+    labelled: (id: string) => labelled(db, byId(id)),
     /** Of the principal in whose name this connect token is. */
-    labelledOwner: (tokenId: string) =>
-      labelled(db, sql`(select principal_id from connect_tokens where id = ${tokenId})`),
+    labelledOwner: (tokenId: string) => labelled(db, byToken(tokenId)),
     withEmail: (key: string) => all().where('email_key', '=', key).where('email_verified', '=', 1).limit(100).execute(),
     named: (name: string) =>
       all()

@@ -10,6 +10,7 @@ import type { Login, Principal, ReadStanding } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
 import { eraseToken, noteUse, publishRemoval, removeToken } from './remove-token.ts'
+import { SignInRows } from './sign-in-rows.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { TokenGrant, TokenRule } from './token-grants.ts'
 import { type ConnectTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
@@ -36,6 +37,7 @@ export class ConnectTokens {
   readonly #store: TokenStore
   readonly #isUsable: (apiTokenId: string) => Promise<boolean>
   readonly #used = new UsedTokens<ConnectTokenRow>()
+  readonly #signIns: SignInRows
   /** Ends of grants before they were extended, until they have passed. Open sessions do not outlive the daemon, nor need these. */
   #formerEnds: { readonly grantId: string; readonly at: number }[] = []
 
@@ -44,6 +46,7 @@ export class ConnectTokens {
     this.#core = core
     this.#store = store
     this.#isUsable = isUsable
+    this.#signIns = new SignInRows(core, store)
     core.changes.subscribe((change) => {
       if (change.what === 'grant-extended' && change.from !== null)
         this.#formerEnds.push({ grantId: change.id, at: change.from })
@@ -125,7 +128,8 @@ export class ConnectTokens {
 
   /** The same made-up keys for an unknown id at any time, and for one that no longer counts. */
   async tokenKeys(id: string): Promise<TokenKeys> {
-    return toTokenKeys(await this.#keysOf(isTokenId(id) ? await this.#live(id) : undefined, id))
+    const { row } = isTokenId(id) ? await this.#signIns.read(id) : {}
+    return toTokenKeys(await this.#keysOf(row && this.#isLive(row) ? row : undefined, id))
   }
 
   /**
@@ -135,7 +139,8 @@ export class ConnectTokens {
   async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
     const id =
       claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
-    const [row, owner] = id === undefined ? [] : await Promise.all([this.#live(id), this.#core.directory.ownerOf(id)])
+    const { row: found, owner } = id === undefined ? {} : await this.#signIns.read(id)
+    const row = found && this.#isLive(found) ? found : undefined
     const isProved = claim.by === 'proof' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
     if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
     const principal = await this.#admit(row, owner, client).catch(async (error: unknown) => {
@@ -143,7 +148,8 @@ export class ConnectTokens {
       throw error
     })
     this.#used.note(row)
-    await noteUse({ ...this.#core, store: this.#store }, 'connect_tokens', row, client.address)
+    if (await noteUse({ ...this.#core, store: this.#store }, 'connect_tokens', row, client.address))
+      this.#signIns.noteUse(row.id)
     return {
       principalId: principal.id,
       name: principal.name,

@@ -44,16 +44,17 @@ export async function eraseToken(
   })
 }
 
-/** Last use, about once a minute: good enough to find unused tokens. */
+/** Last use, about once a minute: good enough to find unused tokens. @returns whether it was due */
 export async function noteUse(
   deps: RemoveDeps,
   table: 'api_tokens' | 'connect_tokens',
   row: { readonly id: string; readonly last_used_at: number | null },
   address: string,
-): Promise<void> {
+): Promise<boolean> {
   const now = deps.clock.now()
-  if (row.last_used_at !== null && now - row.last_used_at < touchEveryMs) return
+  if (row.last_used_at !== null && now - row.last_used_at < touchEveryMs) return false
   await deps.store.used(table, row.id, now, address).catch((error: unknown) => {
     deps.logger.error({ err: error, token_id: row.id }, 'could not record the use of a token')
   })
+  return true
 }

@@ -1,4 +1,5 @@
 import { type SqlBool, sql } from 'kysely'
+import { compiledOnce } from '../../store/compiled-once.ts'
 import { type ListQuery, matching, readCursor } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import { type Db, readOne } from '../../store/store.ts'
@@ -26,12 +27,13 @@ const mostAtOnce = 500
 export function createTokenStore(db: Db, keyring: Macs) {
   const api = () => db.selectFrom('api_tokens').selectAll()
   const connect = () => db.selectFrom('connect_tokens').selectAll()
+  const connectById = compiledOnce((id: string) => connect().where('id', '=', id).compile())
   const genuineApi = (row: ApiTokenRow | undefined) => (row && isSigned(keyring, 'api_tokens', row) ? row : undefined)
   const genuineConnect = (row: ConnectTokenRow | undefined) =>
     row && isSigned(keyring, 'connect_tokens', row) ? row : undefined
   return {
     apiToken: async (id: string) => genuineApi(await api().where('id', '=', id).executeTakeFirst()),
-    connectToken: async (id: string) => genuineConnect(await readOne(db, connect().where('id', '=', id).compile())),
+    connectToken: async (id: string) => genuineConnect(await readOne(db, connectById(id))),
     /** Newest first. @param of in this person's name, or made by them; null: all */
     listApiTokens: async (query: ListQuery, of: string | null, cursor: string | undefined, limit: number) => {
       let select = api().where(matching(query, { at: 'created_at', principal: ['principal_id', 'created_by'] }))

@@ -1,9 +1,10 @@
 /** A commit whose answer is still on its way, seen by the feed first. */
 import t from 'tap'
-import { type Head, headText, type StoredEvent } from '../../../src/audit/audit-store.ts'
+import { prepareEvent } from '../../../src/audit/append/prepare-event.ts'
+import type { StoredEvent } from '../../../src/audit/audit-store.ts'
 import { type ChainRow, genesis, link } from '../../../src/audit/chain.ts'
 import { Feed } from '../../../src/audit/feed.ts'
-import { prepareEvent } from '../../../src/audit/prepare-event.ts'
+import { type Head, headText } from '../../../src/audit/head.ts'
 import { created } from './start-audit.ts'
 
 const installation = 'ins_test'

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { ClaimsRefused, checkClaims, statementsOf } from '../../../src/audit/append/beside.ts'
 import type { Beside } from '../../../src/audit/audit.ts'
-import { ClaimsRefused, checkClaims, statementsOf } from '../../../src/audit/beside.ts'
 import { type Db, transactOn } from '../../../src/store/store.ts'
 
 /** For a log under test that only notes its events: what the audit log commits beside one. @throws BrokerError STALE, AUDIT_UNAVAILABLE */

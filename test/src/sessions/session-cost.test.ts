@@ -7,7 +7,7 @@ import { clientFor, issueToken } from '../../e2e/database-client.ts'
 import { startSandbox } from '../../sandbox/sandbox.ts'
 import { waitUntil } from '../../wait-until.ts'
 
-const most = { messages: 8, statements: 24, commits: 2 }
+const most = { messages: 3, statements: 16, commits: 2 }
 
 t.setTimeout(120_000)
 

@@ -90,6 +90,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     answers: [] as AccessAnswer[],
     answer: allowed(start + 3_600_000),
     onCheck: () => {},
+    onAppend: () => {},
     auditDown: false,
     recordingDown: false,
     /** That carries its own sessions, instead of PostgreSQL. */
@@ -129,6 +130,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     append: async (event, beside) => {
       if (state.auditDown) throw new BrokerError('AUDIT_UNAVAILABLE')
       await runBeside(db, beside)
+      state.onAppend()
       tell(event)
       return { ...event, seq: events.length, at: now, hash: '' }
     },

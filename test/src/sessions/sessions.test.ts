@@ -1,5 +1,6 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { EndNotice } from '../../../proxy/session.ts'
+import type { Changes } from '../../../src/store/changes.ts'
 import { allowed, ask, resource, start, startSessions } from './sessions-setup.ts'
 
 t.test('a session opens, is audited before the permit, and its books are closed', async (t) => {
@@ -43,31 +44,75 @@ t.test('nothing opens while the clock is wrong', async (t) => {
   t.equal(live.size, 0)
 })
 
-t.test('a revocation between the two readings leaves no gap', async (t) => {
-  await t.test('seen by the second reading', async (t) => {
-    const { host, state, live } = await startSessions(t)
-    state.answers = [allowed(start + 1000), { allowed: false, code: 'GRANT_DENIED', reason: 'revoked' }]
-    await t.rejects(host.open(ask), { code: 'GRANT_DENIED' })
-    t.equal(live.size, 0)
-  })
-  await t.test('published while it reads', async (t) => {
-    const { host, state, changes, events } = await startSessions(t)
+t.test('a revocation while a session opens leaves no gap', async (t) => {
+  const revocation = {
+    what: 'grant',
+    id: 'grt_1',
+    reason: 'grant-revoked',
+    text: 'revoked by bob',
+    decidedAt: start,
+  } as const
+  const startReading = async (t: Test, onFirst: (changes: Changes) => void) => {
+    const started = await startSessions(t)
+    const { state, changes } = started
     let checks = 0
     state.onCheck = () => {
-      if (++checks === 2)
-        changes.publish({
-          what: 'grant',
-          id: 'grt_1',
-          reason: 'grant-revoked',
-          text: 'revoked by bob',
-          decidedAt: start,
-        })
+      if (++checks === 1) onFirst(changes)
     }
+    return { ...started, checks: () => checks }
+  }
+  await t.test('nothing changes: one reading is enough', async (t) => {
+    const { host, checks } = await startReading(t, () => {})
+    await host.open(ask)
+    t.equal(checks(), 1)
+  })
+  await t.test('between the reading and its registering: what changed is read', async (t) => {
+    const { host, state, live, events, checks } = await startReading(t, (changes) => changes.publish(revocation))
+    state.answers = [allowed(start + 1000), { allowed: false, code: 'GRANT_DENIED', reason: 'revoked' }]
+    await t.rejects(host.open(ask), { code: 'GRANT_DENIED' })
+    t.equal(checks(), 2)
+    t.equal(live.size, 0)
+    t.match(
+      events.map((e) => e.type),
+      ['session.denied'],
+    )
+  })
+  for (const change of [
+    { what: 'rules' },
+    { what: 'directory', id: 'prn_7' },
+    { ...revocation, what: 'token', id: 'another' },
+    { what: 'grant-extended', id: 'grt_7', endsAt: start, from: null },
+  ] as const)
+    await t.test(`so it is when something else changed: ${change.what}`, async (t) => {
+      const { host, checks } = await startReading(t, (changes) => changes.publish(change))
+      await host.open(ask)
+      t.equal(checks(), 2)
+    })
+  await t.test('a new end that is read then is the end of the session', async (t) => {
+    const endsAt = start + 60_000
+    const shortened = { what: 'grant-shortened', id: 'grt_1', endsAt, from: null } as const
+    const { host, state, live, store } = await startReading(t, (changes) => changes.publish(shortened))
+    state.answers = [allowed(start + 3_600_000), allowed(endsAt)]
+    const permit = await host.open(ask)
+    t.equal(permit.endsAt, endsAt)
+    t.equal(live.get(permit.sessionId)?.endsAt, endsAt)
+    t.equal((await store.find(permit.sessionId))?.ends_at, endsAt)
+  })
+  await t.test('after registering: it finds the session', async (t) => {
+    const { host, state, changes, events } = await startSessions(t)
+    state.onAppend = () => changes.publish(revocation)
     await t.rejects(host.open(ask), { code: 'GRANT_DENIED', message: /revoked by bob/ })
     t.match(
       events.map((e) => e.type),
       ['session.started', 'session.ended', 'session.denied'],
     )
+  })
+  await t.test('an end that passes while the log is slow', async (t) => {
+    const { host, state, advance, events, live } = await startSessions(t)
+    state.onAppend = () => void advance(3_600_000)
+    await t.rejects(host.open(ask), { code: 'GRANT_DENIED', message: /the grant expired at/ })
+    t.match(events.at(-2), { type: 'session.ended' })
+    t.equal(live.size, 0)
   })
 })
 

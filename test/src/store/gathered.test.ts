@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely'
 import t from 'tap'
-import { Gathered } from '../../../src/store/gathered.ts'
 import { inLane, LaneQueue } from '../../../src/store/lanes.ts'
+import { Gathered } from '../../../src/store/sqlite/gathered.ts'
 
 function setUp() {
   const queue = new LaneQueue()

@@ -1,5 +1,5 @@
-import { BrokerError } from '../../proxy/session.ts'
-import type { AuditRecord } from './audit.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import type { AuditRecord } from '../audit.ts'
 import { ClaimsRefused } from './beside.ts'
 import type { PreparedEvent } from './prepare-event.ts'
 

@@ -10,11 +10,14 @@ export interface SqliteStatement {
   readonly parameters: readonly SQLInputValue[]
 }
 
-/** Statements run one after another, until one fails; those that have nothing to do with each other, whatever became of the others. */
+/** Statements run one after another, until one fails. */
 export interface SqliteCall {
   readonly id: number
   readonly statements: readonly SqliteStatement[]
+  /** They have nothing to do with each other: each runs, whatever became of the others. */
   readonly apart?: boolean
+  /** After the first, so many must each return a row; else the transaction is rolled back, and the others don't run. */
+  readonly claims?: number
 }
 
 export interface SqliteFailure {
@@ -51,8 +54,9 @@ const statements = new Map<string, StatementSync>()
 const copies = new Map<string, Promise<number>>()
 
 const countChanges = database.prepare('select changes() as changes')
+const rollback = database.prepare('rollback')
 
-port.on('message', ({ id, statements: asked, apart = false }: SqliteCall) => {
+port.on('message', ({ id, statements: asked, apart = false, claims = 0 }: SqliteCall) => {
   const [first] = asked
   if (first?.sql === 'close') {
     statements.clear()
@@ -70,11 +74,22 @@ port.on('message', ({ id, statements: asked, apart = false }: SqliteCall) => {
     return
   }
   try {
-    port.postMessage({ id, results: asked.map(apart ? tryToRun : run) } satisfies SqliteAnswer)
+    port.postMessage({ id, results: apart ? asked.map(tryToRun) : runAll(asked, claims) } satisfies SqliteAnswer)
   } catch (error) {
     port.postMessage({ id, error: describe(error) } satisfies SqliteAnswer)
   }
 })
+
+function runAll(asked: readonly SqliteStatement[], claims: number): SqliteResult[] {
+  const results: SqliteResult[] = []
+  for (const [i, statement] of asked.entries()) {
+    results.push(run(statement))
+    if (i !== claims || results.slice(1).every(({ rows }) => rows.length > 0)) continue
+    rollback.run()
+    break
+  }
+  return results
+}
 
 function tryToRun(statement: SqliteStatement): SqliteResult | SqliteFailure {
   try {

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely'
-import type { Rows } from '../store/transact.ts'
-import type { Beside } from './audit.ts'
+import type { Rows } from '../../store/transact.ts'
+import type { Beside } from '../audit.ts'
 
 export interface Statements {
   readonly claims: readonly CompiledQuery[]

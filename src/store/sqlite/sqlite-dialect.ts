@@ -9,10 +9,10 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely'
+import { LaneQueue } from '../lanes.ts'
+import type { Read, Rows, Transact, TransactAtOnce } from '../transact.ts'
 import { Gathered } from './gathered.ts'
-import { LaneQueue } from './lanes.ts'
 import type { SqliteAnswer, SqliteCall, SqliteFailure, SqliteResult, SqliteStatement } from './sqlite-worker.ts'
-import type { Read, Rows, Transact } from './transact.ts'
 
 /**
  * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
@@ -22,6 +22,7 @@ export function sqliteDialect(path: string): {
   dialect: Dialect
   read: Read
   transact: Transact
+  transactAtOnce: TransactAtOnce
   ping(): Promise<void>
   backup(target: string): Promise<void>
 } {
@@ -36,6 +37,7 @@ export function sqliteDialect(path: string): {
     dialect,
     read: (query) => driver.read(query),
     transact: (first, rest) => driver.transact(first, rest),
+    transactAtOnce: (claims, writes) => driver.transactAtOnce(claims, writes),
     ping: () => driver.ping(),
     backup: (target) => driver.backup(target),
   }
@@ -104,10 +106,23 @@ class SqliteDriver implements Driver {
 
   /** In two messages to the thread. */
   async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
-    const connection = await this.acquireConnection()
-    try {
+    await this.#inTransaction(async (connection) => {
       const [, ...found] = await connection.run([begin, ...first])
       await connection.run([...rest(found.map(({ rows }) => rows)), commit])
+    })
+  }
+
+  async transactAtOnce(...[claims, writes]: Parameters<TransactAtOnce>): Promise<readonly Rows[]> {
+    return await this.#inTransaction(async (connection) => {
+      const [, ...found] = await connection.run([begin, ...claims, ...writes, commit], claims.length)
+      return found.slice(0, claims.length).map(({ rows }) => rows)
+    })
+  }
+
+  async #inTransaction<T>(work: (connection: WorkerConnection) => Promise<T>): Promise<T> {
+    const connection = await this.acquireConnection()
+    try {
+      return await work(connection)
     } catch (error) {
       await connection.run([rollback]).catch(() => undefined) // it may not have begun, or be rolled back already
       throw error
@@ -178,16 +193,19 @@ class WorkerConnection implements DatabaseConnection {
     return { rows: rows as R[], numAffectedRows: BigInt(changes) }
   }
 
-  /** One after another, until one fails. */
-  run(queries: readonly CompiledQuery[]): Promise<readonly SqliteResult[]> {
+  /**
+   * One after another, until one fails.
+   * @param claims how many after the first must each return a row, or the transaction is rolled back and the rest is not run
+   */
+  run(queries: readonly CompiledQuery[], claims = 0): Promise<readonly SqliteResult[]> {
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
-    return this.#call(statements as readonly SqliteStatement[]) as Promise<readonly SqliteResult[]>
+    return this.#call(statements as readonly SqliteStatement[], { claims }) as Promise<readonly SqliteResult[]>
   }
 
   /** Each, whatever became of the others. */
   runApart(queries: readonly CompiledQuery[]): Promise<readonly (SqliteResult | SqliteFailure)[]> {
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
-    return this.#call(statements as readonly SqliteStatement[], true)
+    return this.#call(statements as readonly SqliteStatement[], { apart: true })
   }
 
   // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
@@ -208,10 +226,13 @@ class WorkerConnection implements DatabaseConnection {
     await this.#worker.terminate()
   }
 
-  async #call(statements: readonly SqliteStatement[], apart = false): Promise<SqliteResults> {
+  async #call(
+    statements: readonly SqliteStatement[],
+    how: Pick<SqliteCall, 'apart' | 'claims'> = {},
+  ): Promise<SqliteResults> {
     const id = this.#nextId++
     const answer = this.#answer(id)
-    this.#worker.postMessage({ id, statements, apart } satisfies SqliteCall)
+    this.#worker.postMessage({ id, statements, ...how } satisfies SqliteCall)
     return await answer
   }
 

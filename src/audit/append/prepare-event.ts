@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import type { AuditEvent, AuditValue } from './audit.ts'
+import type { AuditEvent, AuditValue } from '../audit.ts'
+import { canonicalJson } from '../canonical.ts'
+import { textDigest, type Unlinked } from '../chain.ts'
 import type { Statements } from './beside.ts'
-import { canonicalJson } from './canonical.ts'
-import { textDigest, type Unlinked } from './chain.ts'
 
 const longestField = 1024
 const longestText = 32 * 1024

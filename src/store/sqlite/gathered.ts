@@ -1,5 +1,5 @@
 import type { CompiledQuery } from 'kysely'
-import { inLane, type Lane, laneNow } from './lanes.ts'
+import { inLane, type Lane, laneNow } from '../lanes.ts'
 import type { SqliteFailure, SqliteResult } from './sqlite-worker.ts'
 
 interface Waiting {
