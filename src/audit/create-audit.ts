@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { inLane } from '../store/lanes.ts'
 import { besideQueue, type Db, isShared, transactOn } from '../store/store.ts'
+import { writeProblem } from '../store/write-problem.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -50,7 +51,7 @@ export interface AuditDeps {
   readonly fork: Fork | undefined
   /** For the anchor `stdout`; default standard output. */
   readonly stdout?: WriteLine
-  /** Default 5,000. */
+  /** Default 10,000. */
   readonly deadlineMs?: number
   /** Default 10,000. */
   readonly mostQueued?: number
@@ -73,8 +74,12 @@ export interface AuditService extends AuditLog {
   onDamaged(listener: (what: string) => void): void
   /** What was found damaged. */
   readonly damage: string | undefined
+  /** Why nothing can be appended now, as operators are told. */
+  problems(): string[]
   /** @throws BrokerError STORE_UNAVAILABLE when it is not known what other daemons have appended in the last seconds */
   requireFresh(): void
+  /** How long ago it was known. */
+  readonly ageMs: number
   /** Verifies the events up to this one; what is wrong is damage. */
   verifyOlder(lastSeq: number): Promise<void>
   /** Checks the store against itself, and against those anchors that are files of this machine. */
@@ -90,7 +95,10 @@ export interface AuditService extends AuditLog {
 const retrySpoolMs = 1000
 /** How often other daemons' events are asked for. */
 const pollMs = 250
-const longestSilenceMs = 2000
+/** A store that takes a few seconds for an answer is slow, not away. */
+const longestSilenceMs = 5000
+/** For so long a failure to write counts while nothing waits to be written again. */
+const failureCountsMs = 10_000
 /** How often repeated events are looked at. */
 const flushMs = 2000
 const longestStopMs = 5000
@@ -140,7 +148,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     // In whose lane the first of them came does not matter.
     commit: (events) => inLane('decisions', () => feed.commit((watch) => store.commit(events, deps.keyring, watch))),
     mostQueued: deps.mostQueued ?? 10_000,
-    deadlineMs: deps.deadlineMs ?? 5000,
+    deadlineMs: deps.deadlineMs ?? 10_000,
     onDurable: (records) => {
       checkpointer.noteEvents(records.length)
       for (const { type } of records) metrics.auditEventsTotal.inc({ type })
@@ -161,7 +169,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     const at = clock.now()
     const prepared = prepareEvent(event, at)
     try {
-      if (commits.isFailing) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
+      if (commits.failure) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
       await commits.add({ ...prepared, beside })
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'STALE') return false
@@ -232,6 +240,17 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     onDamaged: damage.subscribe,
     get damage() {
       return damage.what
+    },
+    problems: () => {
+      const { failure } = commits
+      if (damage.what !== undefined) return [`the audit log is damaged: ${damage.what}`]
+      const counts = failure && (spool.events.length > 0 || performance.now() - failure.at < failureCountsMs)
+      if (!counts) return []
+      const why = writeProblem(failure.cause)
+      return [`the audit log cannot be written${why === undefined ? '' : `: ${why}`}`]
+    },
+    get ageMs() {
+      return feed.ageMs
     },
     requireFresh: () => {
       const { ageMs } = feed

@@ -137,10 +137,16 @@ export async function buildParts(
     sessions.apply(record)
   })
   const storeWatch = watchStore({
-    ping: async () => {
-      await pingStore(db)
-      audit.requireFresh() // what others have revoked counts as much as what the store says
-    },
+    ...(daemons.isShared
+      ? {
+          // What others have revoked counts, and that this daemon can be seen to live; both are asked for often anyway.
+          ping: async () => {
+            audit.requireFresh()
+            daemons.requireBeaten()
+          },
+          ageMs: () => Math.max(audit.ageMs, daemons.ageMs),
+        }
+      : { ping: () => pingStore(db) }),
     graceMs: config.store.graceMs,
     logger,
     onLost: () => {

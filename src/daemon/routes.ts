@@ -82,7 +82,7 @@ async function checkOne(recordings: Recordings, { session, digest, heads }: Reco
 
 function unready({ audit, daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
   return [
-    ...(audit.damage === undefined ? [] : [`the audit log is damaged: ${audit.damage}`]),
+    ...audit.problems(),
     ...(isStopping ? ['the daemon is draining'] : []),
     ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
     ...daemons.problems(),

@@ -1,6 +1,8 @@
+import { BrokerError } from '../../proxy/session.ts'
 import { databaseNow } from '../store/database-clock.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import { besideQueue, type Db, isShared } from '../store/store.ts'
+import { writeProblem } from '../store/write-problem.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -8,7 +10,7 @@ import { ClockSkew } from './clock-skew.ts'
 import { type DaemonRow, isSigned, signRow } from './daemon-tables.ts'
 import { LeaderLease } from './leader-lease.ts'
 import { type Leadership, soleLeader } from './leadership.ts'
-import { livingRows, type Registration, register, silentMs } from './register.ts'
+import { beat, type Registration, register, silentMs } from './register.ts'
 
 export interface DaemonsDeps {
   readonly db: Db
@@ -38,6 +40,8 @@ export interface Gone {
 const gapMs = 5000
 /** A lease runs out after 10 s, and another daemon takes it two seconds later. */
 const leaderlessMs = 30_000
+/** Without a heartbeat for so long the store is not only slow. */
+const longestSilenceMs = 5000
 
 /** The daemons on one store, seen from this one. On a store that it has for itself it is the only one. */
 export class Daemons {
@@ -54,6 +58,10 @@ export class Daemons {
   readonly #skew: ClockSkew
   /** By the own clock: since when, and until when, heartbeats have followed each other. */
   #beating: { since: number; last: number }
+  /** By the own clock: when the store took the last heartbeat. */
+  #answeredAt: number
+  /** Of the last heartbeat. */
+  #failure: unknown
   #fenced: Fenced | undefined
   #onFenced: (why: Fenced) => void = () => {}
 
@@ -64,6 +72,7 @@ export class Daemons {
     this.#db = besideQueue(db)
     this.#elapsedMs = elapsedMs
     this.#beating = { since: elapsedMs(), last: elapsedMs() }
+    this.#answeredAt = elapsedMs()
     this.#ledAt = elapsedMs()
     const skew = new ClockSkew({ ...deps, elapsedMs })
     this.#skew = skew
@@ -112,7 +121,9 @@ export class Daemons {
   /** Why this daemon must let nobody in. */
   problems(): string[] {
     const { problem } = this.#skew
+    const notTaken = writeProblem(this.#failure)
     return [
+      ...(notTaken === undefined ? [] : [notTaken]),
       ...(this.#fenced ? ['other daemons have given this one up for lost'] : []),
       ...(problem === undefined ? [] : [problem]),
     ]
@@ -138,21 +149,35 @@ export class Daemons {
   async beat(): Promise<void> {
     if (!this.#lease || this.#fenced) return
     const asked = this.#elapsedMs()
-    const beaten = await this.#db
-      .updateTable('daemons')
-      .set({ heartbeat_at: databaseNow(this.#db) })
-      .where('id', '=', this.id)
-      .where('run', '=', this.#row.run)
-      .where('lost_at', 'is', null)
-      .returning('heartbeat_at')
-      .executeTakeFirst()
-    if (!beaten) return await this.#fence()
-    this.#skew.measure(beaten.heartbeat_at, asked)
-    this.#deps.metrics.clockSkewSeconds.set(this.#skew.ms / 1000)
-    const isGap = asked - this.#beating.last > gapMs
-    this.#beating = { since: isGap ? asked : this.#beating.since, last: asked }
-    this.#row = { ...this.#row, heartbeat_at: beaten.heartbeat_at }
-    this.#see(await livingRows(this.#db))
+    try {
+      const { beaten, rows } = await beat(this.#db, this.#row)
+      this.#failure = undefined
+      if (beaten === null) return await this.#fence()
+      this.#answeredAt = this.#elapsedMs()
+      this.#skew.measure(beaten, asked)
+      this.#deps.metrics.clockSkewSeconds.set(this.#skew.ms / 1000)
+      const isGap = asked - this.#beating.last > gapMs
+      this.#beating = { since: isGap ? asked : this.#beating.since, last: asked }
+      this.#row = { ...this.#row, heartbeat_at: beaten }
+      this.#see(rows.map((row) => (row.id === this.id ? this.#row : row)))
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
+  }
+
+  /** How long ago a heartbeat was asked for that the store took. */
+  get ageMs(): number {
+    return this.#elapsedMs() - this.#beating.last
+  }
+
+  /** @throws BrokerError STORE_UNAVAILABLE when the store does not take heartbeats: to the others this daemon is silent */
+  requireBeaten(): void {
+    if (this.#failure !== undefined)
+      throw new BrokerError('STORE_UNAVAILABLE', (this.#failure as Error).message, { cause: this.#failure })
+    const silenceMs = this.#elapsedMs() - this.#answeredAt
+    if (silenceMs > longestSilenceMs)
+      throw new BrokerError('STORE_UNAVAILABLE', `no heartbeat for ${Math.round(silenceMs)} ms`)
   }
 
   /**

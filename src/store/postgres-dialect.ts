@@ -104,12 +104,14 @@ class PostgresDriver implements Driver {
 
   async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
     const connection = await this.acquireConnection()
+    // The answer to each is not waited for, which over a slow way would hold the head of the log for as long: behind a statement that
+    // fails PostgreSQL refuses the others, and a commit rolls back. Without a transaction it would not.
+    const send = (queries: readonly CompiledQuery[]) =>
+      Promise.all(queries.map(async (query): Promise<Rows> => (await connection.executeQuery(query)).rows))
     try {
       await connection.run(this.#beginShort)
-      const found: Rows[] = []
-      for (const query of first) found.push((await connection.executeQuery(query)).rows)
-      for (const query of rest(found)) await connection.executeQuery(query)
-      await this.commitTransaction(connection)
+      const found = await send(first)
+      await Promise.all([send(rest(found)), this.commitTransaction(connection)])
     } catch (error) {
       await this.rollbackTransaction(connection).catch(() => undefined) // the first failure is the one to report
       throw error
@@ -195,6 +197,7 @@ function clientOptions(place: PostgresPlace): pg.ClientConfig {
     ssl: tls === null ? false : { ...(isIP(host) ? {} : { servername: host }), ...readAll(tls) },
     application_name: 'sallyport',
     keepAlive: true,
+    pipeline: true,
     connectionTimeoutMillis: connectTimeoutMs,
     // The server's own comes first where a transaction has set it.
     query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + 1000,

@@ -7,7 +7,10 @@ export interface StoreWatch {
 }
 
 export interface StoreWatchOptions {
+  /** Rejects when the store cannot be used. */
   readonly ping: () => Promise<unknown>
+  /** How long ago it could be used last, as known by other means; by default it is the look that finds out. */
+  readonly ageMs?: () => number
   /** How long sessions continue while the store is unreachable. */
   readonly graceMs: number
   /** Called once per outage, when the grace period is over. */
@@ -21,7 +24,7 @@ export interface StoreWatchOptions {
 
 /** Detects that the store can't be read: then the grants of open sessions can no longer be checked. */
 export function watchStore(options: StoreWatchOptions): StoreWatch {
-  const { ping, graceMs, onLost, logger, elapsedMs = () => performance.now(), timeoutMs = 2000 } = options
+  const { ping, ageMs, graceMs, onLost, logger, elapsedMs = () => performance.now(), timeoutMs = 2000 } = options
   let lostAt: number | undefined
   let isReported = false
   const found = () => {
@@ -46,7 +49,7 @@ export function watchStore(options: StoreWatchOptions): StoreWatch {
         await within(timeoutMs, ping())
         found()
       } catch (error) {
-        missing(error, since)
+        missing(error, ageMs ? elapsedMs() - ageMs() : since)
       }
     },
   }

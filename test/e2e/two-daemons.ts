@@ -36,6 +36,8 @@ export interface TwoDaemonsOptions {
   readonly people?: readonly AccountName[]
   /** Where the balancer sends new connections once people are signed in; to both by default. */
   readonly to?: readonly DaemonName[]
+  /** By which address each reaches the store; by default its own. */
+  readonly storeOf?: (name: DaemonName, url: string) => string | Promise<string>
 }
 
 export async function startTwoDaemons(options: TwoDaemonsOptions = {}): Promise<TwoDaemons> {
@@ -52,7 +54,7 @@ export async function startTwoDaemons(options: TwoDaemonsOptions = {}): Promise<
 
 async function twoDaemonsIn(
   sandbox: Sandbox,
-  { overrides = {}, people = accountNames, to = daemonNames }: TwoDaemonsOptions,
+  { overrides = {}, people = accountNames, to = daemonNames, storeOf }: TwoDaemonsOptions,
   closing: AsyncDisposableStack,
 ): Promise<TwoDaemons> {
   const balancer = await startBalancer<DaemonName>(2, (name, index) => portsOf(files[name])[index] ?? 0)
@@ -60,7 +62,7 @@ async function twoDaemonsIn(
   const [httpPort = 0, postgresPort = 0] = balancer.ports
   const publicUrl = `http://127.0.0.1:${httpPort}`
   sandbox.oidc.allow({ redirectUri: `${publicUrl}/callback/oidc` })
-  const files = await filesOf(sandbox, publicUrl, overrides)
+  const files = await filesOf(sandbox, publicUrl, overrides, storeOf)
   const daemons = {} as Record<DaemonName, RunningDaemon>
   const start: TwoDaemons['start'] = async (name, more = {}) => {
     daemons[name] = await startDaemon(sandbox, { files: files[name], ...more })
@@ -91,14 +93,15 @@ async function filesOf(
   sandbox: Sandbox,
   publicUrl: string,
   { server, store, ...overrides }: ConfigOverrides,
+  storeOf: TwoDaemonsOptions['storeOf'] = (_, url) => url,
 ): Promise<Record<DaemonName, DaemonFiles>> {
   const keysDir = path.join(sandbox.dir, 'keys')
-  const storeUrl = (await sandbox.stores?.create()) ?? ''
+  const storeUrl = store?.url ?? (await sandbox.stores?.create()) ?? ''
   const write = async (name: DaemonName): Promise<DaemonFiles> => {
     const dir = path.join(sandbox.dir, `daemon-${name}`)
     const shared = {
       server: { ...server, public_url: publicUrl },
-      store: { url: storeUrl, ...store },
+      store: { ...store, url: await storeOf(name, storeUrl) },
       keys: { dir: keysDir },
     }
     return await sandbox.writeConfig(dir, { ...shared, ...overrides })

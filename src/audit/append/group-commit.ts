@@ -16,6 +16,12 @@ export interface GroupCommitDeps {
   readonly deadlineMs: number
 }
 
+export interface Failure {
+  /** `performance.now()` */
+  readonly at: number
+  readonly cause: unknown
+}
+
 interface Waiting {
   readonly event: PreparedEvent
   /** `performance.now()` */
@@ -31,15 +37,15 @@ export class GroupCommit {
   #inFlight: readonly Waiting[] = []
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
-  #failing = false
+  #failure: Failure | undefined
 
   constructor(deps: GroupCommitDeps) {
     this.#deps = deps
   }
 
-  /** The last commit failed or did not come back in time. */
-  get isFailing(): boolean {
-    return this.#failing
+  /** When the last commit failed or did not come back in time. */
+  get failure(): Failure | undefined {
+    return this.#failure
   }
 
   /**
@@ -79,7 +85,7 @@ export class GroupCommit {
   async #commit(batch: readonly Waiting[]): Promise<void> {
     try {
       const records = await this.#deps.commit(batch.map(({ event }) => event))
-      this.#failing = false
+      this.#failure = undefined
       batch.forEach((waiting, i) => {
         waiting.resolve(records[i] ?? null)
       })
@@ -87,13 +93,13 @@ export class GroupCommit {
     } catch (cause) {
       if (cause instanceof ClaimsRefused) return await this.#commitWithout(batch, cause)
       if (batch.length > 1 && mayBeOfOne(batch, cause)) return await this.#commitEach(batch)
-      this.#failing = true
+      this.#failure = { at: performance.now(), cause }
       for (const waiting of batch) waiting.reject(new BrokerError('AUDIT_UNAVAILABLE', undefined, { cause }))
     }
   }
 
   async #commitWithout(batch: readonly Waiting[], cause: ClaimsRefused): Promise<void> {
-    this.#failing = false
+    this.#failure = undefined
     for (const i of cause.events) batch[i]?.reject(new BrokerError('STALE', undefined, { cause }))
     const left = batch.filter((_, i) => !cause.events.has(i))
     if (left.length > 0) await this.#commit(left)
@@ -116,8 +122,8 @@ export class GroupCommit {
     const late = [...this.#inFlight, ...this.#queue].filter(({ deadline }) => deadline <= now)
     this.#inFlight = this.#inFlight.filter(({ deadline }) => deadline > now)
     this.#queue = this.#queue.filter(({ deadline }) => deadline > now)
-    if (late.length > 0) this.#failing = true
     const error = new BrokerError('AUDIT_UNAVAILABLE', `no commit within ${this.#deps.deadlineMs} ms`)
+    if (late.length > 0) this.#failure = { at: now, cause: error }
     for (const waiting of late) waiting.reject(error) // its commit may still finish, without effect here
     this.#watch()
   }
