@@ -16,10 +16,8 @@ export function startChores(parts: Parts, closing: AsyncDisposableStack): void {
 }
 
 function choresOf(parts: Parts): Chore[] {
-  const { access, daemons, identity, kinds, sessions, storeWatch } = parts
+  const { access, identity, kinds, sessions, storeWatch } = parts
   return [
-    { what: 'heartbeat', everyMs: 1000, per: 'daemon', run: () => daemons.beat() },
-    { what: 'lease of the leader', everyMs: 2000, per: 'daemon', run: () => daemons.lead() },
     { what: 'look for lost daemons', everyMs: 2000, per: 'installation', run: () => closeLostDaemons(parts) },
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
     { what: 'look at the store', everyMs: 1000, per: 'daemon', run: () => storeWatch.look() },

@@ -5,6 +5,8 @@ import { Daemons, type DaemonsDeps } from '../daemons/daemons.ts'
 import { homeId } from '../daemons/home.ts'
 import { newTokenId } from '../store/ids.ts'
 import type { Keyring } from '../store/keyring.ts'
+import { inLane } from '../store/lanes.ts'
+import { repeat } from '../telemetry/repeat.ts'
 
 /** Until it has cut its sessions, which it does at `store.grace`, nobody may close them in its stead. */
 const marginMs = 5000
@@ -35,5 +37,10 @@ export async function joinDaemons(
       logger.warn({ err: error }, 'the other daemons were not told that this one has ended; they will find it silent')
     }),
   )
+  // From now on, since a start may take longer than the others' patience.
+  const often = (what: string, everyMs: number, work: () => Promise<void>) =>
+    closing.defer(repeat(what, everyMs, () => inLane('books', work), logger))
+  often('heartbeat', 1000, () => daemons.beat())
+  often('lease of the leader', 2000, () => daemons.lead())
   return daemons
 }

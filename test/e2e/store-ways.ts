@@ -34,7 +34,9 @@ export async function startOnWays(options: TwoDaemonsOptions = {}): Promise<OnWa
     const two = await startTwoDaemons({ ...options, storeOf })
     closing.defer(() => two.close())
     const problems: OnWays['problems'] = async (name) => {
-      const answer = await fetch(`${two.daemons[name].url}/readyz`)
+      const answer = await fetch(`${two.daemons[name].url}/readyz`).catch((error: unknown) => {
+        throw new Error(`${name} does not answer\n${two.daemons[name].log()}`, { cause: error })
+      })
       return ((await answer.json()) as { problems: string[] }).problems
     }
     const metric: OnWays['metric'] = async (name, line) =>
