@@ -20,6 +20,7 @@ function choresOf(parts: Parts): Chore[] {
   return [
     { what: 'look for lost daemons', everyMs: 2000, per: 'installation', run: () => closeLostDaemons(parts) },
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
+    { what: 'upkeep of sessions', everyMs: 15_000, per: 'daemon', run: () => sessions.tidy() },
     { what: 'look at the store', everyMs: 1000, per: 'daemon', run: () => storeWatch.look() },
     { what: 'sweep of access', everyMs: 15_000, per: 'daemon', run: () => access.sweep() },
     { what: 'upkeep of identity', everyMs: 15_000, per: 'daemon', run: () => identity.tidy() },

@@ -95,11 +95,11 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
     return opened
   } catch (error) {
     const sealed = recording && { digest: recording.head, entries: 0 }
-    deps.live.remove(session.id)
     if (isAudited) {
       const row = deps.store.ending(session.id, openFailed(deps, sealed))
       await deps.audit.appendRemoval(ended(session, 'open-failed', sealed), { claims: [row] })
     }
+    deps.live.remove(session.id)
     throw error
   }
 }

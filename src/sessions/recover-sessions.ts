@@ -1,4 +1,4 @@
-import type { SealedRecording } from '../../proxy/session.ts'
+import type { EndReason, SealedRecording } from '../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditRecord } from '../audit/audit.ts'
 import { readLoggedRows } from '../audit/logged-rows.ts'
 import { readEvents } from '../audit/read-events.ts'
@@ -60,6 +60,23 @@ export async function closeSessionsOfLost(deps: RecoverDeps, lost: readonly stri
     rows.filter(({ daemon_id }) => still.includes(daemon_id)),
     async () => undefined,
   )
+}
+
+/**
+ * Closes rows of this daemon that stand open though nothing runs: the commit of their start came through though its caller was told
+ * that it failed, or their end had to go to the spool, without its row.
+ * @param runs whether a session is open here, or is just being opened or ended
+ */
+export async function closeForgotten(deps: RecoverDeps, runs: (id: string) => boolean): Promise<number> {
+  const { daemons, store } = deps
+  const ids = (await store.openAt(daemons.id)).filter((id) => !runs(id))
+  let closed = 0
+  for (const id of ids) {
+    const row = await store.find(id)
+    if (row && row.ended_at === null && (await closeLost(deps, row, () => sealLost(deps, id), 'open-failed')))
+      closed += 1
+  }
+  return closed
 }
 
 async function goneOf({ daemons }: RecoverDeps, ids: readonly string[]): Promise<string[]> {
@@ -162,7 +179,12 @@ function kindOfCredential(id: string): string {
 }
 
 /** @returns whether its end was on record, with nothing left behind; undefined when another daemon closes it */
-async function closeLost(deps: RecoverDeps, row: SessionRow, seal: Seal): Promise<{ isOver: boolean } | undefined> {
+async function closeLost(
+  deps: RecoverDeps,
+  row: SessionRow,
+  seal: Seal,
+  reason: EndReason = 'daemon-lost',
+): Promise<{ isOver: boolean } | undefined> {
   const { store, audit } = deps
   const told = await endOf(deps, row.id)
   if (told) {
@@ -170,7 +192,7 @@ async function closeLost(deps: RecoverDeps, row: SessionRow, seal: Seal): Promis
     return { isOver: told.fields.unfinished !== 'closed' }
   }
   const session = { id: row.id, principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
-  const event = ended(session, 'daemon-lost', await seal(row))
+  const event = ended(session, reason, await seal(row))
   const isClosed = await audit.appendRemoval(event, { claims: [store.ending(row.id, bookOf(deps, event))] })
   return isClosed ? { isOver: false } : undefined
 }

@@ -141,6 +141,11 @@ export function createSessionStore(db: Db, keyring: Macs) {
         .execute()
       return rows.map(({ daemon_id }) => daemon_id)
     },
+    /** Ids of the open sessions of one daemon. */
+    openAt: async (daemonId: string): Promise<string[]> => {
+      const open = db.selectFrom('sessions').select('id').where('ended_at', 'is', null)
+      return (await open.where('daemon_id', '=', daemonId).execute()).map(({ id }) => id)
+    },
     /** Sessions of this daemon that another one closed, which had not their recordings. */
     unsealed: (daemonId: string): Promise<SessionRow[]> =>
       db

@@ -31,7 +31,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type FoundSession, findSession } from './find-session.ts'
 import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
-import { closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
+import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
@@ -65,6 +65,8 @@ export class Sessions {
   readonly #deps: SessionsDeps
   readonly #openSession: ReturnType<typeof openSession>
   readonly #opened = new Map<string, Open>()
+  /** Whose end is being written. */
+  readonly #ending = new Set<string>()
   readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
   readonly #started: StartedRows
@@ -184,6 +186,7 @@ export class Sessions {
   async #end(sessionId: string, end: SessionEnd): Promise<void> {
     const { facts, detail } = this.#known(sessionId)
     this.#opened.delete(sessionId)
+    this.#ending.add(sessionId)
     const { metrics, live, audit, logger } = this.#deps
     live.remove(sessionId)
     metrics.sessionsActive.dec({ kind: facts.kind })
@@ -194,10 +197,14 @@ export class Sessions {
     const origin = { ...facts, id: sessionId }
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
-    if (await audit.appendRemoval(event, { claims: [row] })) return
-    if (await isOpenByLog(audit, sessionId))
-      await audit.appendRemoval(event) // its row was changed outside the broker
-    else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
+    try {
+      if (await audit.appendRemoval(event, { claims: [row] })) return
+      if (await isOpenByLog(audit, sessionId))
+        await audit.appendRemoval(event) // its row was changed outside the broker
+      else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')
+    } finally {
+      this.#ending.delete(sessionId)
+    }
   }
 
   async #cancel(ask: CancelAsk): Promise<boolean> {
@@ -333,6 +340,14 @@ export class Sessions {
   /** Closes the sessions of other daemons that are gone. @param lost given up just now */
   closeSessionsOfLost(lost: readonly string[]): Promise<LostSession[]> {
     return closeSessionsOfLost(this.#deps, lost)
+  }
+
+  /** Closes what stands open in the books though nothing runs, as the store leaves it when it fails meanwhile. */
+  async tidy(): Promise<void> {
+    const { live } = this.#deps
+    const runs = (id: string) => this.#opened.has(id) || this.#ending.has(id) || live.get(id) !== undefined
+    const count = await closeForgotten(this.#deps, runs)
+    if (count > 0) this.#deps.logger.warn({ count }, 'sessions that were open in the books alone were closed')
   }
 
   /** Cuts expired sessions, and writes one event that sums up the unidentified clients since the last sweep. */

@@ -65,7 +65,7 @@ async function twoDaemonsIn(
   const files = await filesOf(sandbox, publicUrl, overrides, storeOf)
   const daemons = {} as Record<DaemonName, RunningDaemon>
   const start: TwoDaemons['start'] = async (name, more = {}) => {
-    daemons[name] = await startDaemon(sandbox, { files: files[name], ...more })
+    daemons[name] = await startDaemon(sandbox, { files: files[name], readyWithinMs: 60_000, ...more })
     return daemons[name]
   }
   closing.defer(async () => {
