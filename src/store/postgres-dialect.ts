@@ -56,8 +56,6 @@ class PostgresDriver implements Driver {
       boundAnswers(client)
     })
     this.#pool.on('error', () => undefined) // an idle connection is lost: the pool drops it, and the next query opens another
-    // One in use is lost: its query fails with that. Without a listener the event would end the process.
-    this.#pool.on('connect', (client) => client.on('error', () => undefined))
     this.#onDestroy = onDestroy
     this.#queue = new LaneQueue(place.connections)
     const begin = (idleMs: number) =>

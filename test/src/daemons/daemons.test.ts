@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join as joinPath } from 'node:path'
+import { sql } from 'kysely'
 import t from 'tap'
 import { homeId } from '../../../src/daemons/home.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { sqlitePlace } from '../store/both-stores.ts'
 import { startDaemons } from './daemons-setup.ts'
 
@@ -186,4 +188,32 @@ t.test('rules that differ among those who live are a warning, and a number', asy
   await b.daemons.rulesAre('one')
   await a.daemons.beat()
   t.same(a.daemons.warnings(), [])
+})
+
+t.test('heartbeats that the store does not take are told: it is read-only, or away for too long', async (t) => {
+  const { join, db } = await startDaemons(t)
+  const { daemons, clocks, pass } = await join()
+  daemons.requireBeaten()
+  clocks.elapsed += 5001
+  t.throws(() => daemons.requireBeaten(), { code: 'STORE_UNAVAILABLE', message: /no heartbeat for 5001 ms/ })
+  await pass(1)
+  daemons.requireBeaten()
+  const { rows } = await sql<{ name: string }>`select current_database() as name`.execute(db)
+  const readOnly = async (value: 'on' | 'off') => {
+    await sql`alter database ${sql.id(rows[0]?.name ?? '')} set default_transaction_read_only = ${sql.raw(value)}`.execute(
+      db,
+    )
+    await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid()`.execute(db)
+  }
+  await readOnly('on')
+  const isTold = async () => {
+    await daemons.beat().catch(() => undefined)
+    return daemons.problems().some((problem) => /the store is read-only/.test(problem))
+  }
+  await waitUntil(isTold, 'it is told')
+  t.throws(() => daemons.requireBeaten(), { code: 'STORE_UNAVAILABLE', message: /read-only transaction/ })
+  await readOnly('off')
+  await waitUntil(async () => !(await isTold()) && daemons.problems().length === 0, 'it is over')
+  daemons.requireBeaten()
 })

@@ -92,6 +92,10 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     onCheck: () => {},
     onAppend: () => {},
     auditDown: false,
+    /** What is appended comes into the log, though its caller is told that it failed. */
+    inDoubt: false,
+    /** Ends come into the log later, without their rows. */
+    spools: false,
     recordingDown: false,
     /** That carries its own sessions, instead of PostgreSQL. */
     kind: null as string | null,
@@ -132,10 +136,11 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
       await runBeside(db, beside)
       state.onAppend()
       tell(event)
+      if (state.inDoubt) throw new BrokerError('AUDIT_UNAVAILABLE')
       return { ...event, seq: events.length, at: now, hash: '' }
     },
     appendRemoval: async (event, beside) => {
-      const isTold = await runBeside(db, beside).then(
+      const isTold = await runBeside(db, state.spools ? [] : beside).then(
         () => true,
         () => false,
       )

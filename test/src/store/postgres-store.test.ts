@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import t, { type Test } from 'tap'
 import type { PostgresPlace } from '../../../src/store/place.ts'
-import { openStore, pingStore } from '../../../src/store/store.ts'
+import { openStore, pingStore, transactOn } from '../../../src/store/store.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { startPostgres } from '../../sandbox/postgres.ts'
 import { waitUntil } from '../../wait-until.ts'
@@ -136,6 +136,55 @@ t.test('a lock that is held too long, and a number that JavaScript cannot hold',
     Number.MAX_SAFE_INTEGER,
   )
 })
+
+t.test('a connection that is lost while a transaction has it fails that one, and nothing else', async (t) => {
+  const db = await openStore(await postgresPlace({ connections: 2 }))
+  t.teardown(() => db.destroy())
+  const lost = db.transaction().execute(async (trx) => {
+    const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx)
+    await sql`select pg_terminate_backend(${rows[0]?.pid})`.execute(db)
+    // Between two of its statements: nothing waits for an answer.
+    await waitUntil(
+      async () =>
+        (await trx
+          .selectFrom('settings')
+          .selectAll()
+          .execute()
+          .catch(() => null)) === null,
+    )
+    await trx.selectFrom('settings').selectAll().execute()
+  })
+  await t.rejects(lost, { code: 'STORE_UNAVAILABLE' })
+  t.same(await db.selectFrom('settings').selectAll().execute(), [])
+})
+
+t.test(
+  'of what is committed at once a statement that fails leaves nothing, in whichever place it stands',
+  async (t) => {
+    const db = await openStore(await postgresPlace())
+    t.teardown(() => db.destroy())
+    const put = (key: string) => db.insertInto('settings').values({ key, value: '1' }).returning('key').compile()
+    const bad = sql`select 1 / 0`.compile(db)
+    const transact = transactOn(db)
+    await t.rejects(
+      transact([put('a'), bad], () => [put('b')]),
+      { message: /division by zero/ },
+    )
+    await t.rejects(
+      transact([put('a')], () => [put('b'), bad, put('c')]),
+      { message: /division by zero/ },
+    )
+    await t.rejects(
+      transact([put('a')], () => {
+        throw new Error('refused')
+      }),
+      { message: 'refused' },
+    )
+    t.same(await db.selectFrom('settings').selectAll().execute(), [])
+    await transact([put('a')], ([found]) => (found?.length === 1 ? [put('b'), put('c')] : []))
+    t.equal((await db.selectFrom('settings').selectAll().execute()).length, 3)
+  },
+)
 
 t.test('no server, no database, no name: said, and nothing is held open', async (t) => {
   const place = await postgresPlace()
