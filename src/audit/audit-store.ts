@@ -72,6 +72,17 @@ export function createAuditStore(db: Db) {
         .orderBy('seq')
         .limit(limit)
         .execute(),
+    /** For the claims of an event: that there is none of its type about this subject. */
+    isFirst: (type: string, subject: string): CompiledQuery => {
+      const earlier = db
+        .selectFrom('audit_subjects')
+        .innerJoin('audit_events', 'audit_events.seq', 'audit_subjects.seq')
+        .select('audit_events.seq')
+        .where('audit_subjects.subject', '=', subject)
+        .where('audit_events.type', '=', type)
+      const once = db.selectFrom(sql<{ one: number }>`(select 1 as one)`.as('once')).select('one')
+      return once.where(({ not, exists }) => not(exists(earlier))).compile()
+    },
     /** The newest event of one type. */
     newestOf: (type: string): Promise<ChainRow | undefined> =>
       db

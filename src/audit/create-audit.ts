@@ -202,13 +202,19 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
   const appendRemoval: AuditLog['appendRemoval'] = (event, beside) =>
     beside ? appendNow(event, statementsOf(beside)) : repeated.append(event).then(() => true)
 
+  /** A session ends once: where this daemon was given up meanwhile, another has written its end. */
+  const onceOnly = ({ type, fields: { session } }: AuditEvent) =>
+    type === 'session.ended' && typeof session === 'string' ? [store.isFirst(type, session)] : []
+
   /** Each carries its id into the chain, so that a crash on the way can't double it. */
   const emptySpool = async (): Promise<void> => {
     const events = spool.events
     if (events.length === 0) return
-    const added = events.map(({ id, at, event }) => commits.add(prepareEvent(event, at, id)))
+    const added = events.map(({ id, at, event }) =>
+      commits.add({ ...prepareEvent(event, at, id), beside: { claims: onceOnly(event), writes: [] } }),
+    )
     const results = await Promise.allSettled(added)
-    await spool.remove(events.filter((_, i) => results[i]?.status === 'fulfilled'))
+    await spool.remove(events.filter((_, i) => isSettled(results[i])))
     const left = spool.events.length
     if (left < events.length) logger.info({ left }, 'appended spooled events to the audit log')
   }
@@ -349,6 +355,11 @@ function toHeads(heads: ReturnType<AuditDeps['heads']>): RecordingHead[] {
   return heads
     .map(({ sessionId, head, entries }) => ({ session: sessionId, head, entries }))
     .sort((a, b) => (a.session < b.session ? -1 : 1))
+}
+
+/** In the log, or refused there for good. */
+function isSettled(result: PromiseSettledResult<unknown> | undefined): boolean {
+  return result?.status === 'fulfilled' || (result?.reason instanceof BrokerError && result.reason.code === 'STALE')
 }
 
 function notify(tell: () => void, record: AuditRecord, logger: Logger): void {

@@ -26,7 +26,17 @@ await t.test('an answer takes two seconds: slow is not lost', async (t) => {
   for (const { client } of sessions) t.equal((await client.query('select 1')).rowCount, 1, 'it runs on')
 
   const decided = performance.now()
-  await at.b.api('dave', 'POST', `/api/v1/sessions/${sessions[0]?.sessionId}/kill`, { reason: 'slowly' })
+  const answer = await fetch(`${two.daemons.b.url}/api/v1/sessions/${sessions[0]?.sessionId}/kill`, {
+    method: 'POST',
+    headers: {
+      cookie: at.b.cookie('dave'),
+      origin: `http://127.0.0.1:${two.balancer.ports[0]}`,
+      'content-type': 'application/json',
+    },
+    body: JSON.stringify({ reason: 'slowly' }),
+    signal: AbortSignal.timeout(90_000),
+  })
+  t.equal(answer.status, 200, await answer.text())
   t.match(await sessions[0]?.lost, { code: '57P01', message: /slowly/ })
   t.comment(`killed at the other daemon after ${Math.round(performance.now() - decided)} ms`)
   t.same(await leaders(), [leads, other], 'the same leads')
