@@ -19,7 +19,7 @@ export interface OnWays extends TwoDaemons {
   metric(name: DaemonName, line: string): Promise<boolean>
 }
 
-export async function startOnWays(options: TwoDaemonsOptions = {}): Promise<OnWays> {
+export async function startOnWays(options: Omit<TwoDaemonsOptions, 'storeOf'> = {}): Promise<OnWays> {
   const closing = new AsyncDisposableStack()
   const ways = {} as Record<DaemonName, TcpProxy>
   const storeOf = async (name: DaemonName, direct: string) => {
