@@ -1,9 +1,9 @@
-/** Of PostgreSQL, and of SQLite by its number. */
+/** By the codes of PostgreSQL, and those that the thread of the SQLite store gives. */
 const texts: Readonly<Record<string, string>> = {
   '25006': 'the store is read-only: it is a standby, or default_transaction_read_only is on',
   '53100': 'the disk of the store is full',
-  8: 'the store is read-only',
-  13: 'the disk of the store is full',
+  SQLITE_8: 'the store is read-only',
+  SQLITE_13: 'the disk of the store is full',
 }
 const deepest = 5
 
@@ -11,8 +11,8 @@ const deepest = 5
 export function writeProblem(error: unknown): string | undefined {
   let inner = error
   for (let depth = 0; depth < deepest && inner instanceof Error; depth++) {
-    const { code, errcode, cause } = inner as Error & { code?: unknown; errcode?: unknown }
-    const text = texts[String(errcode ?? code)]
+    const { code, cause } = inner as Error & { code?: unknown }
+    const text = texts[String(code)]
     if (text !== undefined) return text
     inner = cause
   }
