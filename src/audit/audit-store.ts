@@ -1,4 +1,4 @@
-import { type SelectQueryBuilder, sql } from 'kysely'
+import { type CompiledQuery, type SelectQueryBuilder, sql } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import { countRows, readCursor } from '../store/lists.ts'
 import type { Database } from '../store/schema.ts'
