@@ -6,6 +6,7 @@ import type { SessionStart, SessionStore } from './session-store.ts'
  * that is killed within it had begun at a target cannot be ended by the next one: nothing says which process it is.
  */
 const waitMs = 20
+const retryMs = 1000
 
 /** What engines reported of sessions that have started, until it is in their rows. */
 export class StartedRows {
@@ -13,6 +14,7 @@ export class StartedRows {
   readonly #store: Pick<SessionStore, 'started'>
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
+  #isFailing = false
 
   constructor(store: Pick<SessionStore, 'started'>, logger: Logger) {
     this.#store = store
@@ -21,7 +23,7 @@ export class StartedRows {
 
   add(id: string, start: SessionStart): void {
     this.#waiting.set(id, start)
-    this.#timer ??= setTimeout(() => void this.#write(), waitMs).unref() // never rejects
+    this.#writeAfter(waitMs)
   }
 
   /** For the statement that closes the row; undefined: it has been written, or is being written. */
@@ -31,6 +33,10 @@ export class StartedRows {
     return start
   }
 
+  #writeAfter(ms: number): void {
+    this.#timer ??= setTimeout(() => void this.#write(), ms).unref() // never rejects
+  }
+
   async #write(): Promise<void> {
     const batch = new Map(this.#waiting)
     this.#waiting.clear()
@@ -38,9 +44,13 @@ export class StartedRows {
     if (batch.size === 0) return
     try {
       await this.#store.started(batch)
+      this.#isFailing = false
     } catch (error) {
-      this.#logger.error({ err: error, count: batch.size }, 'the start of sessions could not be stored; will retry')
-      for (const [id, start] of batch) this.add(id, start)
+      if (!this.#isFailing)
+        this.#logger.error({ err: error, count: batch.size }, 'the start of sessions could not be stored; will retry')
+      this.#isFailing = true
+      for (const [id, start] of batch) this.#waiting.set(id, start)
+      this.#writeAfter(retryMs)
     }
   }
 }
