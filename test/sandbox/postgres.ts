@@ -26,6 +26,8 @@ export interface Postgres {
   readonly pid: number
   /** Whether RDS would ask this user for a token: membership in `rds_iam`. */
   isIamUser(user: string): boolean
+  /** A copy of it as it is now, which follows its log from then on until `select pg_promote()`. For settings of replication. */
+  standby(options: PostgresOptions): Promise<Postgres>
   /** Runs statements as the superuser. */
   query(database: string, sql: string, values?: unknown[]): Promise<pg.QueryResult>
   close(): Promise<void>
@@ -69,7 +71,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 }
 
-async function run(binaries: PostgresBinaries, runner: Runner, home: string, options: PostgresOptions) {
+async function run(
+  binaries: PostgresBinaries,
+  runner: Runner,
+  home: string,
+  options: PostgresOptions,
+): Promise<Postgres> {
   const tcpPort = options.tcp ? await freePort() : null
   const settings = [...(options.settings ?? []), ...tcpSettings(home, runner, options, tcpPort)]
   const server = await startServer(binaries, runner, home, settings)
@@ -90,10 +97,36 @@ async function run(binaries: PostgresBinaries, runner: Runner, home: string, opt
         await client.end()
       }
     },
+    standby: async (of: PostgresOptions) => {
+      const copy = mkdtempSync(path.join(os.tmpdir(), 'sallyport-pg-'))
+      own(copy, runner)
+      const client = await connect('postgres')
+      try {
+        await copyRunning(client, runner, home, copy)
+      } finally {
+        await client.end()
+      }
+      const primary = `primary_conninfo=host=${home} port=${port} user=${superuser} application_name=standby`
+      return await run(binaries, runner, copy, { ...of, settings: [...(of.settings ?? []), primary] })
+    },
     close: async () => {
       await server.stop()
     },
   }
+}
+
+/** What pg_basebackup does, which the package does not bring. */
+async function copyRunning(client: pg.Client, runner: Runner, from: string, to: string): Promise<void> {
+  await client.query("select pg_backup_start('standby', true)")
+  await copyAs(runner, path.join(from, 'data'), path.join(to, 'data'))
+  const { rows } = await client.query('select labelfile from pg_backup_stop(false)')
+  rmSync(path.join(to, 'data', 'postmaster.pid'))
+  const write = (name: string, text: string) => {
+    writeFileSync(path.join(to, 'data', name), text, { mode: 0o600 })
+    own(path.join(to, 'data', name), runner)
+  }
+  write('backup_label', String(rows[0].labelfile))
+  write('standby.signal', '')
 }
 
 function tcpSettings(home: string, runner: Runner, options: PostgresOptions, port: number | null): string[] {
@@ -135,7 +168,7 @@ function readiness(server: GuardedProcess): Promise<void> {
   return new Promise((resolve, reject) => {
     server.stderr.on('data', (chunk: Buffer) => {
       if (log.length < 65_536) log += chunk.toString()
-      if (log.includes('database system is ready to accept connections')) resolve()
+      if (/database system is ready to accept (read-only )?connections/.test(log)) resolve()
     })
     server.exited.then((code) => reject(new Error(`PostgreSQL ended with ${code}:\n${log}`)), reject)
   })
