@@ -10,6 +10,10 @@ import { eventsOf, foundIn, startOnWays } from './store-ways.ts'
 import { daemonNames } from './two-daemons.ts'
 
 t.setTimeout(400_000)
+if (process.env.SALLYPORT_OUTAGE_SECONDS === undefined) {
+  t.comment('runs in .ci/long, or with SALLYPORT_OUTAGE_SECONDS')
+  process.exit(0)
+}
 const replicating = ['wal_level=replica', 'max_wal_senders=5', 'hot_standby=on', 'wal_keep_size=64MB', ...durable]
 
 async function startPair(t: Test) {
