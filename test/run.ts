@@ -1,7 +1,7 @@
 /**
  * `npm test [-- FILES AND TAP_ARGUMENTS]`: runs the suite, and closes with a line that counts assertions: `N passed, N failed`.
- * Before it: what could not run for want of a program, files that take long, and, with `--coverage` or in CI, the lines
- * of `src/` and `proxy/` that ran; when the whole suite ran, fewer than the floor is a failure.
+ * Before it: what could not run for want of a program, files that take long, and, with `--coverage` or in `.ci/long`, the
+ * lines of `src/` and `proxy/` that ran; when the whole suite ran, fewer than the floor is a failure.
  */
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -18,13 +18,15 @@ const tap = require.resolve('tap').replace(/\/dist\/.*$/, '/dist/esm/run.mjs')
 
 const given = process.argv.slice(2).filter((argument) => argument !== '--coverage')
 const isShown = process.argv.includes('--coverage')
-/** Measuring costs a quarter more CPU, so that it is not always on. */
-const isCovered = isShown || process.env.CI === 'true'
+/** Measuring costs a quarter more CPU, and everything is compiled anew in each process, so that it is not always on. */
+const isCovered = isShown || process.env.SALLYPORT_COVERAGE === 'true'
 const isWhole = given.every((argument) => argument.startsWith('-'))
 
 const coverage = ['--no-disable-coverage', '--coverage-report=json-summary']
 const child = spawn(process.execPath, [tap, '--reporter=tap', ...(isCovered ? coverage : []), ...given], {
   stdio: ['ignore', 'pipe', 'inherit'],
+  // Most of what a test waits for is a daemon or a command that loads the program.
+  env: { NODE_COMPILE_CACHE: path.join(root, '.tap/compile-cache'), ...process.env },
 })
 const counts = { pass: 0, fail: 0 }
 const skipped = new Set<string>()
