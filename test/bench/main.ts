@@ -6,6 +6,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   audit: () => import('./audit.ts'),
   aws: () => import('./aws.ts'),
   busy: () => import('./busy.ts'),
+  connect: () => import('./connect.ts'),
   postgres: () => import('./postgres.ts'),
   start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),
@@ -26,12 +27,13 @@ const load = benches[positionals[0] ?? '']
 const { json, only, against } = values
 const [rounds, seconds, sessions] = [Number(values.rounds), Number(values.seconds), Number(values.sessions)]
 const [name] = positionals
-const takesAll = name === 'postgres' || (only === undefined && (against === undefined || name === 'start'))
+const takesAll =
+  name === 'postgres' || name === 'connect' || (only === undefined && (against === undefined || name === 'start'))
 if (!load || !(rounds >= 1) || !(seconds >= 1) || !(sessions >= 1) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
-postgres also takes: [--only TEXT] [--against DIR]
+postgres and connect also take: [--only TEXT] [--against DIR]
 start also takes: [--against DIR]
 busy also takes: [--sessions N]
 `,
