@@ -139,10 +139,14 @@ await t.test(
     const { token, user } = await issueToken(a)
     const env = { ...process.env, PGPASSWORD: token, PGSSLMODE: 'require' }
     const where = ['-h', '127.0.0.1', '-p', String(two.postgresPort), '-U', user, '-At', 'orders']
+    const isSleeping = "select 1 from pg_stat_activity where query = 'select pg_sleep(60);' and state = 'active'"
+    const sleeping = async () => (await two.sandbox.postgres.query('orders', isSleeping)).rowCount
     for (const [first, second] of both) {
       two.balancer.to(first)
       const psql = startCommand('psql', where, env, "select 'begun';\nselect pg_sleep(60);\nselect 'and on';\n")
       await psql.prints(/begun/)
+      // Between two statements it would end by itself.
+      await waitUntil(async () => (await sleeping()) === 1, 'the target runs it')
       two.balancer.to(second)
       let isOver = false
       void psql.ended.then(() => {
