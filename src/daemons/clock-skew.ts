@@ -37,11 +37,12 @@ export class ClockSkew {
   /** Why nothing that depends on an instant may be decided here. */
   get problem(): string | undefined {
     const { clock, steadyClock } = this.#deps
+    const steady = steadyClock.now() // first: it remembers a jump ahead, also one that nothing else asks the time in
     const skew = Math.abs(this.ms)
     if (skew > mostSkewMs)
       return `its clock and that of the store differ by ${seconds(skew)}: mend the one that is wrong`
-    if (Math.abs(this.#ofOwn(steadyClock)) > mostSkewMs)
-      return `its clock was set back by ${seconds(steadyClock.now() - clock.now())} while it ran, and grants end here by the time before: restart it`
+    if (Math.abs(this.#ofOwn({ now: () => steady })) > mostSkewMs)
+      return `its clock was set back by ${seconds(steady - clock.now())} while it ran, and grants end here by the time before: restart it`
     return undefined
   }
 
