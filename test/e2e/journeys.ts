@@ -19,7 +19,7 @@ export class Journeys {
   /** By id: the states that a thing may be in. More than one: nobody heard how the last change of it went. */
   readonly promised = new Map<string, readonly string[]>()
   readonly acknowledged = { tokens: [] as string[], sessions: [] as string[] }
-  /** Sessions of which somebody was told that they are killed. */
+  /** Sessions whose kill was acknowledged to the caller. */
   readonly killed: string[] = []
   /** Secrets that open nothing any more. */
   readonly dead = { api: [] as string[], connect: [] as ConnectToken[] }

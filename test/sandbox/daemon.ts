@@ -32,7 +32,7 @@ export interface DaemonOptions {
   readonly openFiles?: number
   /** A command that runs the daemon as its last arguments, e.g. `['unshare', '-m', …]`. */
   readonly through?: readonly string[]
-  /** How long it may take until it is ready, a minute unless told. */
+  /** How long it may take to get ready; a minute by default. */
   readonly readyWithinMs?: number
   /** Wait until `/readyz` says that it is closed, rather than ready. */
   readonly closed?: boolean

@@ -10,7 +10,7 @@ import type { Login, Principal, ReadStanding } from '../principal.ts'
 import { readCidr } from './cidr.ts'
 import { type ConnectKeys, deriveConnectKeys, madeUpKeys, sealKeys, toTokenKeys, unsealKeys } from './connect-keys.ts'
 import { eraseToken, noteUse, publishRemoval, removeToken } from './remove-token.ts'
-import { SignInRows } from './sign-in-rows.ts'
+import { type SignInRow, SignInRows } from './sign-in-rows.ts'
 import { isHashOf, isTokenId, mintConnectToken, parseConnectToken } from './token-format.ts'
 import type { TokenGrant, TokenRule } from './token-grants.ts'
 import { type ConnectTokenRow, ownerIn, type TokenQuery, type TokenStore } from './token-store.ts'
@@ -128,8 +128,8 @@ export class ConnectTokens {
 
   /** The same made-up keys for an unknown id at any time, and for one that no longer counts. */
   async tokenKeys(id: string): Promise<TokenKeys> {
-    const { row } = isTokenId(id) ? await this.#signIns.read(id) : {}
-    return toTokenKeys(await this.#keysOf(row && this.#isLive(row) ? row : undefined, id))
+    const { row } = isTokenId(id) ? await this.#signingIn(id) : {}
+    return toTokenKeys(await this.#keysOf(row, id))
   }
 
   /**
@@ -139,8 +139,7 @@ export class ConnectTokens {
   async identify(claim: Claim, client: ClientOrigin): Promise<Identity> {
     const id =
       claim.by === 'token' ? parseConnectToken(claim.token) : isTokenId(claim.tokenId) ? claim.tokenId : undefined
-    const { row: found, owner } = id === undefined ? {} : await this.#signIns.read(id)
-    const row = found && this.#isLive(found) ? found : undefined
+    const { row, owner } = id === undefined ? {} : await this.#signingIn(id)
     const isProved = claim.by === 'proof' || isHashOf((await this.#keysOf(row, id ?? '')).hash, claim.token)
     if (!row || !isProved) throw new BrokerError('TOKEN_INVALID')
     const principal = await this.#admit(row, owner, client).catch(async (error: unknown) => {
@@ -211,6 +210,11 @@ export class ConnectTokens {
     const why = tokenRevoked('connect token', login.principal.name)
     await removeToken({ ...this.#core, store: this.#store }, 'connect_tokens', row, why)
     await this.#core.audit.appendRemoval(this.#event('connect-token.revoked', login, row))
+  }
+
+  async #signingIn(id: string): Promise<SignInRow> {
+    const { row, owner } = await this.#signIns.read(id)
+    return { row: row && this.#isLive(row) ? row : undefined, owner }
   }
 
   async #live(id: string): Promise<ConnectTokenRow | undefined> {

@@ -2,7 +2,7 @@ import type { Core } from '../core.ts'
 import type { Principal } from '../principal.ts'
 import type { ConnectTokenRow, TokenStore } from './token-store.ts'
 
-interface SignInRow {
+export interface SignInRow {
   /** Undefined: there is none that the broker wrote. */
   readonly row?: ConnectTokenRow | undefined
   readonly owner?: Principal | undefined

@@ -101,7 +101,7 @@ t.test('nobody lives who could be asked: closed at once', async (t) => {
   await enter(peer.url, { silentMs: 16_000 })
   await enter(peer.url, { lost: true })
   await enter(peer.url, { by: other })
-  t.match(await join(60_000), isClosed, 'without an address, silent, given up, or written by somebody else')
+  t.match(await join(60_000), isClosed, 'without an address, silent, given up, or not written by a daemon')
   t.same(peer.asked, [], 'none of them is asked')
   t.ok(keyring)
 })
