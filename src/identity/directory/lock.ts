@@ -62,15 +62,18 @@ export async function unlockPrincipal(
   reference: string,
   why: string,
 ): Promise<Principal> {
-  const principal = await deps.directory.find(reference)
+  const principal = (await lostButLocked(deps, reference)) ?? (await deps.directory.find(reference))
   if (principal.id === login.principal.id)
     throw new BrokerError('DECISION_REFUSED', 'you cannot unlock yourself; ask another admin')
   return await deps.mutex.run(principal.id, async () => {
-    if ((await deps.directory.principal(principal.id))?.lockedAt == null)
-      throw new BrokerError('INVALID_INPUT', `${principal.name} is not locked`)
     const row = await deps.directory.row(principal.id)
-    if (!row || (deps.removals.lockedAt(principal.id) === undefined && row.locked_at === null))
-      throw new BrokerError('INVALID_INPUT', `the owner of ${principal.name} is locked; unlock them instead`)
+    if (deps.removals.lockedAt(principal.id) === undefined && (row?.locked_at ?? null) === null) {
+      const isOfOwner = (await deps.directory.principal(principal.id))?.lockedAt != null
+      const problem = isOfOwner
+        ? `the owner of ${principal.name} is locked; unlock them instead`
+        : `${principal.name} is not locked`
+      throw new BrokerError('INVALID_INPUT', problem)
+    }
     const { actor, name } = actorOf(login)
     const event: AuditEvent = {
       type: 'principal.unlocked',
@@ -78,12 +81,27 @@ export async function unlockPrincipal(
       fields: { principal: principal.id },
       text: { name, principal_name: principal.name, reason: why },
     }
-    const { at } = await deps.directory.give(event, deps.directory.next(row, { locked_at: null }))
+    const { at } = row
+      ? await deps.directory.give(event, deps.directory.next(row, { locked_at: null }))
+      : await deps.audit.append(event)
     deps.removals.noteUnlock(principal.id, at)
     await eraseHeld(deps, principal.id)
     deps.removals.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
+}
+
+/**
+ * Whom the store has lost, as after a restore, while the log says that they are locked: else nobody could unlock them, and they could
+ * never sign in again.
+ */
+async function lostButLocked({ directory, removals }: LockDeps, id: string): Promise<Principal | undefined> {
+  const lockedAt = removals.lockedAt(id)
+  if (lockedAt === undefined || (await directory.row(id))) return undefined
+  return {
+    ...{ id, kind: 'person', issuer: '', subject: '', name: id, email: null, groups: [], manager: null },
+    ...{ active: false, lockedAt, ownerId: null, madeBy: null },
+  }
 }
 
 /** Stores a lock that is in effect, and erases the logins with their refresh tokens. Retried by the upkeep. */
