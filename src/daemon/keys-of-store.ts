@@ -38,6 +38,7 @@ function lost({ keysDir, store }: Pick<Config, 'keysDir' | 'store'>, what: strin
   return new BrokerError('CONFIG_INVALID', `keys.dir: ${what} (${keysDir}, store ${store.url})`, {
     hint:
       'Restore keys.dir from its backup. Without one, nothing in this store can be trusted: ' +
-      'start anew with an empty store, keys.dir, state.dir and recordings.dir, and keep the old ones for the auditors.',
+      'start anew with an empty store, keys.dir, state.dir and recordings.dir and new files in audit.anchors, ' +
+      'and keep the old ones for the auditors.',
   })
 }

@@ -1,8 +1,9 @@
 /** Whoever reads or swaps the store or its keys gains nothing: private files, and a store that knows which keys it belongs to. */
-import { chmodSync, cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { openStore } from '../../src/store/store.ts'
+import { companyIn } from '../e2e/company.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import type { DaemonFiles } from '../sandbox/daemon-files.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
@@ -72,3 +73,31 @@ await t.test('H1: an empty keys.dir beside an empty store is a first start', asy
   t.same(readdirSync(daemon.keysDir).sort(), ['mac.key', 'sealing.key', 'signing.pem'])
   await daemon.stop()
 })
+
+await t.test(
+  'H1: without a copy of keys.dir: started anew as docs/operations.md says, and the new log is proved',
+  async (t) => {
+    const documented = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+    const [, section = ''] = /^## A lost keys\.dir\n([^#]+)/m.exec(documented) ?? []
+    const files = await copied()
+    cpSync(first.anchorFile, files.anchorFile)
+    const places = {
+      'an empty store': files.databaseFile,
+      '`keys.dir`': files.keysDir,
+      '`state.dir`': files.stateDir,
+      '`recordings.dir`': files.recordingsDir,
+    }
+    for (const [words, place] of Object.entries({ ...places, '`audit.anchors`': files.anchorFile }))
+      t.match(section, words, `${place} is named`)
+    for (const place of Object.values(places)) rmSync(place, { recursive: true, force: true })
+    const verify = async () => {
+      const company = await companyIn(sandbox, { files }, ['carol'])
+      const { code, stdout } = await company.commands.carol.run(['audit', 'verify'])
+      await company.daemon.stop()
+      return { code, stdout }
+    }
+    t.match(await verify(), { code: 1, stdout: /anchor .*it names the key/ }, 'with the anchor of the old keys')
+    rmSync(files.anchorFile)
+    t.match(await verify(), { code: 0, stdout: /^verified/ })
+  },
+)
