@@ -1,4 +1,5 @@
 /** C1: the file of the mark is made once, and every later start goes on in it. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
@@ -50,4 +51,26 @@ t.test('C1: state.dir is on a full disk: a daemon starts again, and only a first
   for (const name of readdirSync(machine.stateDir)) rmSync(path.join(machine.stateDir, name))
   fillDisk(ballast)
   await t.rejects(live(first, []), { code: 'ENOSPC' })
+})
+
+t.test('C1: state.dir is read-only: no daemon starts, with a mark or without one', { skip }, async (t) => {
+  for (const name of readdirSync(machine.stateDir)) rmSync(path.join(machine.stateDir, name))
+  const known = { ...newMachine(t), stateDir: machine.stateDir }
+  t.equal(await live(known, [locked('prn_eve')]), null)
+  const refused = { code: 'CONFIG_INVALID', message: /state\.dir: EROFS/ }
+  const access = (mode: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,${mode}`, machine.stateDir])
+  access('ro')
+  try {
+    await t.rejects(live(known, [started('ses_1')]), refused)
+  } finally {
+    access('rw')
+  }
+  t.equal(await live(known, [started('ses_1')]), null, 'nothing was written meanwhile that the mark does not know')
+  for (const name of readdirSync(machine.stateDir)) rmSync(path.join(machine.stateDir, name))
+  access('ro')
+  try {
+    await t.rejects(live({ ...newMachine(t), stateDir: machine.stateDir }, []), refused)
+  } finally {
+    access('rw')
+  }
 })

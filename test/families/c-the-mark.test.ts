@@ -23,6 +23,9 @@ const withoutMarks = `delete from audit_events; delete from audit_texts; delete 
 
 const events = [started('ses_1'), locked('prn_eve'), ended('grt_1'), started('ses_2')]
 
+// Each row is a machine of its own, with a sync for each commit, which takes long on a busy disk.
+t.setTimeout(480_000)
+
 /** A machine whose daemon has run and stopped: mark, log, checkpoint and anchor agree. */
 const whole = newMachine(t)
 await live(whole, events)
