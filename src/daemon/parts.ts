@@ -47,12 +47,13 @@ export async function buildParts(
   const clock = systemClock
   const steady = steadyClock(clock, () => performance.now())
   const { db, keyring, installation, judgement } = trusted
-  const mark = await openMark(config, trusted, closing)
   const { fork } = judgement.found
   const externalId =
     config.aws.externalId ?? (await settledValue(db, 'external_id', () => `sallyport-${newTokenId()}${newTokenId()}`))
   const metrics = createMetrics()
   const daemons = await joinDaemons(config, { db, keyring, clock, steadyClock: steady, logger, metrics }, closing)
+  // Not before: while another process has this state.dir, nothing in it is touched.
+  const mark = await openMark(config, trusted, closing)
   const { leader } = daemons
   const shared = { config, db, keyring, clock, logger, daemons, leader, metrics, changes: createChanges() }
 

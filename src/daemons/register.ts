@@ -23,7 +23,7 @@ const forgottenMs = 30 * 86_400_000
 
 /**
  * Makes or takes over the row of this daemon, with the smallest number that no living one has.
- * @throws BrokerError CONFIG_INVALID while another machine runs with a copy of this `state.dir`; TOO_MANY_SESSIONS
+ * @throws BrokerError CONFIG_INVALID while a daemon runs with this `state.dir` or a copy of it; STORE_UNAVAILABLE
  */
 export async function register(db: Db, keyring: Macs, own: Registration): Promise<DaemonRow> {
   await refuseCopies(db, own)
@@ -103,24 +103,32 @@ function freeNumber(living: readonly DaemonRow[]): number {
   throw new BrokerError('STORE_UNAVAILABLE', `${mostDaemons} daemons use it already`)
 }
 
-/** A daemon that was killed here is succeeded at once; of one that ran elsewhere it is seen first that it is gone. */
+/**
+ * Whoever beats with this id, here or on another machine, is not pushed out: a daemon that was killed here has a successor once it has
+ * missed two heartbeats; of one that ran elsewhere it is watched for as long that it is gone.
+ */
 async function refuseCopies(db: Db, { id, name }: Registration): Promise<void> {
-  const isMoved = ({ name: other, lost_at, heartbeat_at, now }: Seen) =>
-    other !== name && lost_at === null && now - heartbeat_at < silentMs
+  if (!isShared(db)) return
   const first = await seen(db, id)
-  if (!first || !isMoved(first)) return
-  for (let waited = 0; waited < watchMs; waited += watchEveryMs) {
+  if (!first || first.lost_at !== null || first.now - first.heartbeat_at >= silentMs) return
+  const silence = Math.max(first.now - first.heartbeat_at, 0)
+  for (let left = watchMs - (first.name === name ? silence : 0); left > 0; left -= watchEveryMs) {
     await setTimeout(watchEveryMs)
     const next = await seen(db, id)
-    if (!next || !isMoved(next)) return
-    if (next.heartbeat_at !== first.heartbeat_at)
-      throw new BrokerError('CONFIG_INVALID', `state.dir: ${first.name} runs with a copy of it, as ${id}`, {
-        hint: 'Each daemon needs a state.dir of its own: start with an empty one.',
-      })
+    if (!next || next.lost_at !== null) return
+    if (next.heartbeat_at !== first.heartbeat_at) throw inUse(first.name, id)
   }
 }
 
-type Seen = Awaited<ReturnType<typeof seen>> & {}
+function inUse(name: string, id: string): BrokerError {
+  return new BrokerError(
+    'CONFIG_INVALID',
+    `state.dir: a daemon on ${name} runs with it, or with a copy of it, as ${id}`,
+    {
+      hint: 'Each daemon needs a state.dir of its own: start another one with an empty folder.',
+    },
+  )
+}
 
 function seen(db: Db, id: string) {
   return db

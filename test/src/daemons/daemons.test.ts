@@ -62,10 +62,11 @@ t.test('who lives is seen with the next heartbeat; who has left or is silent is 
   t.same(await seen(), [])
 })
 
-t.test('a restart takes the row over at once; the run before it is replaced', async (t) => {
-  const { join } = await startDaemons(t)
+t.test('after two missed heartbeats a restart takes the row over; the run before it is replaced', async (t) => {
+  const { join, silence } = await startDaemons(t)
   const before = await join()
   t.ok(before.daemons.leader.isLeader)
+  await silence(before.daemons.id, 2500)
   const why: string[] = []
   before.daemons.onFenced = (reason) => why.push(reason)
   const after = await join({ id: before.daemons.id })
@@ -80,6 +81,25 @@ t.test('a restart takes the row over at once; the run before it is replaced', as
   t.equal(after.daemons.fenced, undefined, 'and takes nothing with it')
 })
 
+t.test('nor does a second process on one machine, which names the same host', async (t) => {
+  const { join } = await startDaemons(t)
+  const { daemons } = await join()
+  const beats = setInterval(() => void daemons.beat(), 200)
+  t.teardown(() => clearInterval(beats))
+  await t.rejects(join({ id: daemons.id }), { code: 'CONFIG_INVALID', message: /a daemon on host-a runs with it/ })
+  clearInterval(beats)
+  await daemons.beat()
+  t.equal(daemons.fenced, undefined, 'the first goes on')
+  t.equal((await join({ id: daemons.id })).daemons.id, daemons.id, 'and is succeeded when it has been killed')
+})
+
+t.test('a heartbeat that is ahead keeps no restart waiting', async (t) => {
+  const { join, silence } = await startDaemons(t)
+  const { daemons } = await join()
+  await silence(daemons.id, -3_600_000)
+  t.equal((await join({ id: daemons.id })).daemons.id, daemons.id)
+})
+
 t.test('a copy of a state.dir on another machine does not start beside the first', async (t) => {
   const { join, silence } = await startDaemons(t)
   const { daemons } = await join({ name: 'host-a' })
@@ -87,7 +107,7 @@ t.test('a copy of a state.dir on another machine does not start beside the first
   t.teardown(() => clearInterval(beats))
   await t.rejects(join({ id: daemons.id, name: 'host-b' }), {
     code: 'CONFIG_INVALID',
-    message: /host-a runs with a copy of it/,
+    message: /a daemon on host-a runs with it, or with a copy of it/,
   })
   clearInterval(beats)
   await daemons.beat()
