@@ -9,9 +9,9 @@ import { serveBackups } from './daemon/backup-socket.ts'
 import { startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
-import { endWhenDamaged } from './daemon/damaged.ts'
+import { endWhenDamaged, endWhenRestored } from './daemon/damaged.ts'
 import { endWhenFenced, replaced } from './daemon/fenced.ts'
-import { openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
+import { distrustOf, openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
 import { endWorkOf } from './daemon/lost-daemons.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
 import { openPorts } from './daemon/ports.ts'
@@ -96,7 +96,7 @@ async function startStage(
     const { judgement } = judged
     return judgement.isOpen
       ? await startOpen(config, { ...judged, judgement }, kinds, logger, load, closing)
-      : await startClosed(config, { why: judgement.why, code: judgement.found.code }, kinds, logger, closing)
+      : await startClosed(config, distrustOf(judged.db, judgement), kinds, logger, closing)
   } catch (error) {
     await closing.disposeAsync()
     throw error
@@ -129,7 +129,8 @@ async function startOpen(
   await serveBackups(parts, closing)
   endWhenDamaged(parts, life)
   endWhenFenced(parts, life)
-  const beginsAnew = () => parts.audit.damage !== undefined || parts.daemons.fenced === 'lost'
+  const isRestored = endWhenRestored(parts, life)
+  const beginsAnew = () => isRestored() || parts.audit.damage !== undefined || parts.daemons.fenced === 'lost'
   logger.info({ url: config.server.publicUrl, config: config.file }, 'ready')
   return {
     routes: app.routeTable,

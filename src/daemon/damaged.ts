@@ -1,3 +1,4 @@
+import { BrokerError } from '../../proxy/session.ts'
 import { inLane } from '../store/lanes.ts'
 import { restoreUnconfirmed } from './distrust.ts'
 import type { Parts } from './parts.ts'
@@ -17,4 +18,26 @@ export function endWhenDamaged(parts: Parts, life: Stopping): void {
     if (sessions.isDraining) return // the store was closed meanwhile
     logger.error({ err: error }, 'the older part of the audit log could not be verified')
   })
+}
+
+/**
+ * Ends this stage of the daemon when a restore is confirmed at another one: what is older is void, and a start ends it all.
+ * @returns whether that has happened
+ */
+export function endWhenRestored(parts: Parts, life: Stopping): () => boolean {
+  let isRestored = false
+  void parts.restoredElsewhere.then(() => {
+    isRestored = true
+    parts.logger.warn(
+      'a restore was confirmed at another daemon: everything of before is void, and this one begins anew',
+    )
+    const refusal = new BrokerError('STORE_UNAVAILABLE', 'a restore was confirmed at another daemon')
+    endAtOnce(
+      parts,
+      life,
+      refusal,
+      'the store of the broker was restored from an earlier state; request the access again',
+    )
+  })
+  return () => isRestored
 }

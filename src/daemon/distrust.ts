@@ -12,13 +12,18 @@ export interface Distrust {
   readonly why: string
   /** What `restore --confirm` expects. */
   readonly code: string
+  /** Whether several daemons may be on it. */
+  readonly isShared: boolean
 }
 
 /** What an operator reads on `/readyz` and in the log. */
-export function whatToDo({ why, code }: Distrust, configFile: string): string[] {
+export function whatToDo({ why, code, isShared }: Distrust, configFile: string): string[] {
+  const [stop, accept] = isShared
+    ? ['stop every daemon on the store', 'accept this one for each of them before any starts']
+    : ['stop the daemon', 'accept this one']
   return [
     why,
-    'nothing opens: stop the daemon, then either put back the newest store, or accept this one, which ends every grant, login ' +
+    `nothing opens: ${stop}, then either put back the newest store, or ${accept}, which ends every grant, login ` +
       `and token: sallyport restore --config ${configFile} --confirm ${code}`,
   ]
 }

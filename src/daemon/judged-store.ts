@@ -10,9 +10,10 @@ import { newId, newTokenId } from '../store/ids.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { settledValue } from '../store/settings.ts'
 import { openStateDir } from '../store/state-dir.ts'
-import { type Db, openStore } from '../store/store.ts'
+import { type Db, isShared, openStore } from '../store/store.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
+import type { Distrust } from './distrust.ts'
 import { openKeysOf } from './keys-of-store.ts'
 import { markOfPeer } from './mark-of-peer.ts'
 
@@ -66,6 +67,10 @@ export async function openJudgedStore(
     if (joined) judgement = await judge(joined)
   }
   return { db, keyring, installation, judgement }
+}
+
+export function distrustOf(db: Db, { why, found }: Exclude<Judgement, Trusted>): Distrust {
+  return { why, code: found.code, isShared: isShared(db) }
 }
 
 /** The mark for a store that was judged good. It is made when there is none. */

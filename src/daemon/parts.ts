@@ -131,9 +131,11 @@ export async function buildParts(
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })
   closing.defer(() => kinds.settled())
+  const restored = Promise.withResolvers<void>()
   heard.tellTo((record, from) => {
     identity.apply(record, from)
     if (from === 'here') return
+    if (record.type === 'audit.forked') restored.resolve()
     access.apply(record)
     sessions.apply(record)
   })
@@ -164,6 +166,8 @@ export async function buildParts(
     mark,
     /** Events up to this one are verified while the daemon runs. */
     unverified: judgement.unverified,
+    /** Resolves when a restore is confirmed at another daemon. */
+    restoredElsewhere: restored.promise,
     recordings,
     oidc,
     identity,

@@ -5,8 +5,12 @@ import { confirmRestore } from '../audit/mark/confirm.ts'
 import { type OutsideCopy, readOutsideCopy } from '../audit/mark/outside-copy.ts'
 import type { Config } from '../config/config.ts'
 import type { Env } from '../config/load.ts'
+import { isSigned } from '../daemons/daemon-tables.ts'
+import { beatingRows } from '../daemons/register.ts'
 import { type CredentialStore, createCredentialStore } from '../kinds/iam-role/credential-store.ts'
+import type { Keyring } from '../store/keyring.ts'
 import { type PutBack, putBack } from '../store/put-back.ts'
+import { type Db, isShared } from '../store/store.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import { createLogger } from '../telemetry/logger.ts'
 import { openJudgedStore, windowsOf } from './judged-store.ts'
@@ -31,6 +35,8 @@ export interface Outliving {
 export interface RestoreReport {
   /** Null: the store is the one that this machine left. */
   readonly why: string | null
+  /** Whether several daemons may be on it. */
+  readonly isShared: boolean
   readonly code: string
   readonly outside: OutsideCopy | undefined
   readonly outliving: readonly Outliving[]
@@ -40,7 +46,7 @@ export interface RestoreReport {
 
 /**
  * Looks at the store of a stopped daemon, and with `confirm` accepts it: for who holds `keys.dir` on the host, since nobody can sign in.
- * @throws BrokerError CONFIG_INVALID, STORE_UNAVAILABLE while a daemon runs, INVALID_INPUT, STALE for another code
+ * @throws BrokerError CONFIG_INVALID, STORE_UNAVAILABLE while a daemon runs on it, INVALID_INPUT, STALE for another code
  */
 export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const config = await configOf(options)
@@ -58,6 +64,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
   const { found } = judgement
   const report = {
     why: judgement.isOpen ? null : judgement.why,
+    isShared: isShared(db),
     code: found.code,
     outside,
     outliving: await outliving(createCredentialStore(db, keyring), outside),
@@ -68,9 +75,23 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
     throw new BrokerError('STALE', 'the store is the one that this machine left: nothing to confirm')
   if (options.confirm !== found.code)
     throw new BrokerError('STALE', `${options.confirm} was confirmed, but now it is ${found.code}: ${judgement.why}`)
+  await requireStopped(db, keyring)
   const deps = { store, keyring, installation, ...placeOf(config), clock: systemClock }
   const fork = await confirmRestore(deps, found, judgement.why, outside)
   return { ...report, voidUntil: fork.voidUntil }
+}
+
+/** A daemon that is open does not expect what is older to be void, nor the numbers of checkpoints to go on elsewhere. */
+async function requireStopped(db: Db, keyring: Keyring): Promise<void> {
+  if (!isShared(db)) return
+  const running = (await beatingRows(db)).filter((row) => isSigned(keyring, 'daemons', row))
+  if (running.length === 0) return
+  const names = running.map(({ id, name }) => `${id} on ${name}`).join(', ')
+  throw new BrokerError('STORE_UNAVAILABLE', `it is in use by ${names}`, {
+    hint:
+      'Stop every daemon on the store, and wait 15 seconds for one that was killed; confirm for each of them, and only then start them. ' +
+      'Or, to have this one join the others: name an empty state.dir and new files of anchors.',
+  })
 }
 
 export interface PutBackOptions extends Pick<RestoreOptions, 'configFile' | 'env'> {
@@ -87,6 +108,11 @@ export interface RestoredBackup extends PutBack {
 export async function putBackupBack(options: PutBackOptions): Promise<RestoredBackup> {
   const { store, keysDir } = await configOf(options)
   const storeFile = /^sqlite:(?!:memory:)(.+)$/.exec(store.url)?.[1]
+  if (store.postgres)
+    throw new BrokerError(
+      'INVALID_INPUT',
+      'a PostgreSQL store is put back by its own tools; then run this without a backup',
+    )
   if (storeFile === undefined) throw new BrokerError('INVALID_INPUT', 'a store in memory cannot be restored')
   return { ...putBack(resolve(options.from), { storeFile, keysDir }, options.isOverwriting), storeFile }
 }

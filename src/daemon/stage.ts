@@ -5,7 +5,10 @@ import type { Stopping } from './stopping.ts'
 export interface Stage extends Stopping {
   readonly routes: App['routeTable']
   reload(): Promise<void>
-  /** Whether it stops because its log was found damaged, or other daemons had given it up: then the daemon judges its store anew. */
+  /**
+   * Whether it stops because its log was found damaged, a restore was confirmed elsewhere, or other daemons had given it up: then the
+   * daemon judges its store anew.
+   */
   beginsAnew(): boolean
   /** Why the daemon must not go on. */
   failure?(): Error | undefined

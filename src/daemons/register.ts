@@ -104,7 +104,7 @@ function freeNumber(living: readonly DaemonRow[]): number {
 }
 
 /**
- * Whoever beats with this id, here or on another machine, is not pushed out: a daemon that was killed here has a successor once it has
+ * A daemon that beats with this id, here or on another machine, is not pushed out. One that was killed here has a successor once it has
  * missed two heartbeats; of one that ran elsewhere it is watched for as long that it is gone.
  */
 async function refuseCopies(db: Db, { id, name }: Registration): Promise<void> {

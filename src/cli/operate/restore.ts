@@ -51,7 +51,7 @@ function printPutBack(done: RestoredBackup): void {
   printLine('copy back recordings.dir apart, but not state.dir: it tells how far the log had come')
 }
 
-function print({ why, code, outside, outliving, voidUntil }: RestoreReport, options: RestoreOptions): void {
+function print({ why, isShared, code, outside, outliving, voidUntil }: RestoreReport, options: RestoreOptions): void {
   if (why === null) {
     printLine('the store is the one that this machine left: nothing to confirm')
     return
@@ -70,6 +70,7 @@ function print({ why, code, outside, outliving, voidUntil }: RestoreReport, opti
     printLine(`  sallyport restore --config ${options.config} --confirm ${code}`)
   } else {
     printLine(`confirmed: every grant, request, login and token up to ${time(voidUntil)} is void`)
+    if (isShared) printLine('other daemons on this store: confirm for each of them before any starts')
     printLine(
       'start the daemon; it denies revocable roles whatever was issued before, and `audit verify` tells the fork',
     )
