@@ -16,12 +16,14 @@ export function startChores(parts: Parts, closing: AsyncDisposableStack): void {
 }
 
 function choresOf(parts: Parts): Chore[] {
-  const { access, identity, kinds, sessions, storeWatch } = parts
+  const { access, counts, identity, kinds, sessions, storeWatch } = parts
   return [
     { what: 'look for lost daemons', everyMs: 2000, per: 'installation', run: () => closeLostDaemons(parts) },
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
     { what: 'upkeep of sessions', everyMs: 15_000, per: 'daemon', run: () => sessions.tidy() },
     { what: 'look at the store', everyMs: 1000, per: 'daemon', run: () => storeWatch.look() },
+    { what: 'exchange of counts', everyMs: 1000, per: 'daemon', run: () => counts.exchange() },
+    { what: 'sweep of counts', everyMs: 15_000, per: 'installation', run: () => counts.sweep() },
     { what: 'sweep of access', everyMs: 15_000, per: 'daemon', run: () => access.sweep() },
     { what: 'upkeep of identity', everyMs: 15_000, per: 'daemon', run: () => identity.tidy() },
     { what: 'sweep of identity', everyMs: 15_000, per: 'installation', run: () => identity.sweep() },

@@ -17,6 +17,7 @@ import { createLocalSessions } from '../sessions/local-sessions.ts'
 import { createSessionStore } from '../sessions/session-store.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
+import { SharedCounts } from '../store/counts/shared-counts.ts'
 import { newTokenId } from '../store/ids.ts'
 import { settledValue } from '../store/settings.ts'
 import { pingStore } from '../store/store.ts'
@@ -55,7 +56,8 @@ export async function buildParts(
   // Not before: while another process has this state.dir, nothing in it is touched.
   const mark = await openMark(config, trusted, closing)
   const { leader } = daemons
-  const shared = { config, db, keyring, clock, logger, daemons, leader, metrics, changes: createChanges() }
+  const counts = new SharedCounts({ db, keyring, clock, daemonId: daemons.id })
+  const shared = { config, db, keyring, clock, logger, daemons, leader, metrics, counts, changes: createChanges() }
 
   const recordings = await openRecordings({
     ...shared,

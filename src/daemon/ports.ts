@@ -13,7 +13,7 @@ import { repeat } from '../telemetry/repeat.ts'
 import type { Carriers } from './carriers.ts'
 
 export interface PortsDeps
-  extends Pick<AppOptions, 'identity' | 'logger' | 'metrics' | 'peers' | 'routes' | 'refusal'> {
+  extends Pick<AppOptions, 'counts' | 'identity' | 'logger' | 'metrics' | 'peers' | 'routes' | 'refusal'> {
   readonly config: Config
   /** A client that had to leave before it said anything, since too many wait. */
   onTurnedAway(): void

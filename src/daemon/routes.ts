@@ -27,7 +27,7 @@ export function allRoutes(
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
   const features = featureRoutes({
-    health: { unready: async () => unready(parts, life), warnings: () => parts.daemons.warnings() },
+    health: { unready: () => unready(parts, life), warnings: () => parts.daemons.warnings() },
     login: { ...parts, logins: identity.logins, publicUrl },
     identity: {
       identity,
@@ -80,11 +80,16 @@ async function checkOne(recordings: Recordings, { session, digest, heads }: Reco
   }
 }
 
-function unready({ audit, daemons, storeWatch }: Parts, { isStopping }: Pick<Life, 'isStopping'>): string[] {
+async function unready(
+  { audit, daemons, recordings, storeWatch }: Parts,
+  { isStopping }: Pick<Life, 'isStopping'>,
+): Promise<string[]> {
+  const full = await recordings.problem()
   return [
     ...audit.problems(),
     ...(isStopping ? ['the daemon is draining'] : []),
     ...(storeWatch.isReachable ? [] : ['the store cannot be reached']),
     ...daemons.problems(),
+    ...(full === undefined ? [] : [full]),
   ]
 }

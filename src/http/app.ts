@@ -10,6 +10,8 @@ import type { BrokerError } from '../../proxy/session.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import { route } from '../identity/route.ts'
 import type { PeerGuard } from '../peers/peer-guard.ts'
+import { type Counts, countsHere } from '../store/counts/counter.ts'
+import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Deadlines, defaultDeadlines, guardConnections } from './connection-guard.ts'
@@ -39,6 +41,8 @@ export interface AppOptions {
   readonly ownPaths?: readonly OwnPath[]
   /** Requests per minute of one person at one address, or of one address that is not signed in; default 600. */
   readonly rateLimit?: number
+  /** Of requests; by default of this daemon alone. */
+  readonly counts?: Counts
   /** Places for connections, shared with other ports. */
   readonly connections?: Connections
   /** Balancers that say who the client is. By default there are none. */
@@ -106,7 +110,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(problems)
   await app.register(wellFormedText)
   const signedIn = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
-  await app.register(requestLimits, { perMinute: options.rateLimit ?? 600 })
+  const { rateLimit = 600, counts = countsHere(systemClock) } = options
+  await app.register(requestLimits, { perMinute: rateLimit, counts })
   if (options.refusal) refuseAll(app, options.refusal)
   await app.register(authentication, {
     identity: options.identity,

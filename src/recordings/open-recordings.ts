@@ -3,6 +3,7 @@ import { mkdir, open, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrokerError, type RecordingStart } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
+import type { Counts } from '../store/counts/counter.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -24,6 +25,8 @@ export interface RecordingsDeps {
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'recordingLagBytes'>
+  /** Of what a principal may record; by default of this daemon alone. */
+  readonly counts?: Counts
   /** What other daemons keep; by default there are none. */
   readonly elsewhere?: Recordings['elsewhere']
   /** Unwritten bytes at which a session is paused; default 1 MiB. */
@@ -36,8 +39,9 @@ export interface RecordingsDeps {
 export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> {
   const { dir, ...limits } = deps.config
   await mkdir(dir, { recursive: true, mode: 0o700 })
-  const { clock, freeBytes } = deps
-  const quota = new RecordingQuota({ dir, clock, ...limits, ...(freeBytes ? { freeBytes } : {}) })
+  const { clock, counts, freeBytes } = deps
+  const given = { ...(counts ? { counts } : {}), ...(freeBytes ? { freeBytes } : {}) }
+  const quota = new RecordingQuota({ dir, clock, ...limits, ...given })
   await quota.load()
   const buffers = new RecordingBuffers(deps.metrics)
   const writers = new Map<string, RecordingWriter>()
@@ -81,6 +85,7 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
       const path = await ifHere(dir, sessionId)
       return path === undefined ? undefined : await readPiece(path, offset)
     },
+    problem: () => quota.diskProblem(),
     create: (header) => create(header).catch(rethrow),
     resume: (session) => resume(session).catch(rethrow),
     read: async function* (sessionId) {

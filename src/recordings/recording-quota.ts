@@ -1,5 +1,6 @@
 import { open, statfs } from 'node:fs/promises'
 import { BrokerError } from '../../proxy/session.ts'
+import { type Counter, type Counts, countsHere } from '../store/counts/counter.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import { dayOf, listDay } from './recording-files.ts'
 
@@ -11,16 +12,20 @@ export interface QuotaOptions {
   readonly reserveBytes: number
   /** Free bytes of the disk; default `statfs`. */
   readonly freeBytes?: (dir: string) => Promise<number>
+  /** By default those of this daemon alone. */
+  readonly counts?: Counts
 }
 
 const freshMs = 500
+const noRoom = 'the only free disk space left is reserved for the audit log'
 const dayMs = 86_400_000
 const recheckMs = 2000
 
 /** Limits recordings: per principal and day, and by the disk space reserved for the audit log. */
 export class RecordingQuota {
   readonly #options: QuotaOptions
-  readonly #usage = new Map<string, number>()
+  /** Bytes of this day, by principal. */
+  readonly #used: Counter
   #day: string
   /** Epoch milliseconds between which it is that day. */
   #dayStart = 0
@@ -31,7 +36,9 @@ export class RecordingQuota {
   #checking: Promise<void> | undefined
 
   constructor(options: QuotaOptions) {
+    const { counts = countsHere(options.clock), maxPerPrincipalBytes } = options
     this.#options = options
+    this.#used = counts.counter('recordings', maxPerPrincipalBytes, Number.POSITIVE_INFINITY)
     this.#day = dayOf(options.clock.now())
   }
 
@@ -41,24 +48,35 @@ export class RecordingQuota {
 
   /** Adds up what was recorded today before the daemon started. */
   async load(): Promise<void> {
+    this.#rollOver()
     for (const path of await listDay(this.#options.dir, this.#day)) {
       const { principal, bytes } = await measure(path)
-      if (principal !== undefined) this.#usage.set(principal, (this.#usage.get(principal) ?? 0) + bytes)
+      if (principal !== undefined) this.#used.add(principal, bytes, this.#dayEnd)
     }
     await this.#look()
   }
 
   /** @throws BrokerError LIMIT_REACHED, RECORDING_FAILED when no new recording may begin */
   async admit(principalId: string): Promise<void> {
-    if (performance.now() - this.#checkedAt > freshMs) await this.#look()
+    await this.#lookAnew()
     const error = this.#problem(principalId)
     if (error) throw error
+  }
+
+  /** @returns why no new recording may begin, for anyone */
+  async diskProblem(): Promise<string | undefined> {
+    try {
+      await this.#lookAnew()
+    } catch (error) {
+      return `recordings.dir cannot be used: ${(error as Error).message}`
+    }
+    return this.#free < this.#options.reserveBytes ? `recordings.dir: ${noRoom}` : undefined
   }
 
   /** Counts what is about to be written. @returns why nothing more may be recorded, if so */
   spend(principalId: string, bytes: number): BrokerError | undefined {
     this.#rollOver()
-    this.#usage.set(principalId, (this.#usage.get(principalId) ?? 0) + bytes)
+    this.#used.add(principalId, bytes, this.#dayEnd)
     this.#free -= bytes
     if (performance.now() - this.#checkedAt > recheckMs) void this.#look().catch(() => undefined) // the next write finds out
     return this.#problem(principalId)
@@ -68,9 +86,9 @@ export class RecordingQuota {
     this.#rollOver()
     const { maxPerPrincipalBytes, reserveBytes } = this.#options
     if (this.#free < reserveBytes) {
-      return new BrokerError('RECORDING_FAILED', 'the only free disk space left is reserved for the audit log')
+      return new BrokerError('RECORDING_FAILED', noRoom)
     }
-    const used = this.#usage.get(principalId) ?? 0
+    const used = this.#used.read(principalId).current
     if (used < maxPerPrincipalBytes) return undefined
     return new BrokerError('LIMIT_REACHED', `your recordings of today use ${used} of ${maxPerPrincipalBytes} bytes`)
   }
@@ -83,7 +101,11 @@ export class RecordingQuota {
     const today = dayOf(now)
     if (today === this.#day) return
     this.#day = today
-    this.#usage.clear()
+    this.#used.clear()
+  }
+
+  async #lookAnew(): Promise<void> {
+    if (performance.now() - this.#checkedAt > freshMs) await this.#look()
   }
 
   #look(): Promise<void> {

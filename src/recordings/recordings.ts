@@ -5,6 +5,8 @@ import type { RecordingStart, SealedRecording } from '../../proxy/session.ts'
 export interface Recordings extends Recorders {
   /** Creates the file and writes its header. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED (quota of the principal) */
   create(header: RecordingHeader): Promise<RecordingStart>
+  /** Why none can be created, for anyone. */
+  problem(): Promise<string | undefined>
   /**
    * Entries of one recording, as they were written; {@link verify} checks whether they are genuine. One that another daemon wrote is
    * asked of it.

@@ -36,10 +36,11 @@ import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
-import { WrongKeys } from './wrong-keys.ts'
+import { WrongKeys, type WrongKeysDeps } from './wrong-keys.ts'
 
 export interface SessionsDeps
-  extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'> {
+  extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'>,
+    WrongKeysDeps {
   readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone' | 'requireClock'>
   readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
   readonly recordings: Pick<Recordings, 'create' | 'recover'>
@@ -70,11 +71,12 @@ export class Sessions {
   readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
   readonly #started: StartedRows
-  readonly #wrongKeys = new WrongKeys()
+  readonly #wrongKeys: WrongKeys
   #draining = false
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps
+    this.#wrongKeys = new WrongKeys(deps)
     this.#started = new StartedRows(deps.store, deps.logger)
     this.#openSession = openSession({ ...deps, isDraining: () => this.#draining })
     deps.changes.subscribe((change) => this.#apply(change))

@@ -13,7 +13,7 @@ export interface CopiedTable {
 }
 
 /** What daemons say of themselves while they run on a store. */
-const ofRunning = new Set(['daemons', 'leader'])
+const ofRunning = new Set(['daemons', 'leader', 'shared_counts'])
 
 /** Values of one statement; PostgreSQL takes 65,535. */
 const mostValues = 20_000

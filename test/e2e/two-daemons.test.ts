@@ -1,13 +1,10 @@
 /** Two daemons on one store: what is decided at one holds at the other at once. */
-import { once } from 'node:events'
-import { connect } from 'node:net'
-import { connect as connectTls } from 'node:tls'
-import type pg from 'pg'
 import t from 'tap'
 import { startCommand } from '../sandbox/commands.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
+import { cancel } from './cancel.ts'
 import type { Door } from './company.ts'
 import { type DatabaseClient, issueToken, openDatabase } from './database-client.ts'
 import { type DaemonName, startTwoDaemons } from './two-daemons.ts'
@@ -119,7 +116,7 @@ await t.test('a statement is cancelled through the other daemon', async (t) => {
   })
   await waitUntil(
     async () => {
-      if (!isOver) await cancel(client, port)
+      if (!isOver) await cancel(client, port, two.sandbox.authority.cert)
       return isOver
     },
     'the statement is cancelled',
@@ -130,26 +127,6 @@ await t.test('a statement is cancelled through the other daemon', async (t) => {
   await client.end()
   t.equal((await endOf(sessionId)).fields.reason, 'client-closed')
 })
-
-/** CancelRequest inside TLS, as libpq sends it. */
-async function cancel(client: pg.Client, port: number): Promise<void> {
-  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number | Buffer }
-  const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
-  socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]))
-  await once(socket, 'data')
-  const secure = connectTls({ socket, ca: two.sandbox.authority.cert, servername: 'localhost' })
-  await once(secure, 'secureConnect')
-  const message = Buffer.alloc(16)
-  message.writeInt32BE(16, 0)
-  message.writeInt32BE(80_877_102, 4)
-  message.writeInt32BE(processID, 8)
-  if (typeof secretKey === 'number') message.writeInt32BE(secretKey, 12)
-  else secretKey.copy(message, 12)
-  secure.end(message)
-  secure.resume()
-  await once(secure, 'close')
-}
 
 let recorded = ''
 

@@ -6,7 +6,10 @@ export const Recordings = Type.Object(
     dir: Type.Optional(Type.String({ description: 'Folder of recordings', default: './data/recordings' })),
     max_per_session: Type.Optional(Size('A session is ended when its recording reaches this', '1GB')),
     max_per_principal: Type.Optional(
-      Size('A principal cannot open sessions once its recordings of one day reach this', '10GB'),
+      Size(
+        'A principal cannot open sessions once its recordings of one day, at all daemons together, reach this',
+        '10GB',
+      ),
     ),
     reserve: Type.Optional(Size('Free disk space reserved for the audit log; below it no session opens', '1GB')),
   },

@@ -10,6 +10,7 @@ import * as signedSessions from './0007-signed-sessions.ts'
 import * as owners from './0008-owners.ts'
 import * as sharedSignIns from './0009-shared-sign-ins.ts'
 import * as daemons from './0010-daemons.ts'
+import * as sharedCounts from './0011-shared-counts.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -24,4 +25,5 @@ export const migrations: Record<string, Migration> = {
   '0008-owners': owners,
   '0009-shared-sign-ins': sharedSignIns,
   '0010-daemons': daemons,
+  '0011-shared-counts': sharedCounts,
 }

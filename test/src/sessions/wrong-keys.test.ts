@@ -3,7 +3,7 @@ import { WrongKeys } from '../../../src/sessions/wrong-keys.ts'
 
 t.test('an address that shows ten wrong keys is not listened to for a minute, nor is its /64', async (t) => {
   let now = 0
-  const keys = new WrongKeys(() => now)
+  const keys = new WrongKeys({ clock: { now: () => now } })
   for (const [guesser, neighbour, other] of [
     ['192.0.2.1', '192.0.2.1', '192.0.2.2'],
     ['2001:db8::1', '2001:db8::ffff', '2001:db8:0:1::1'],
