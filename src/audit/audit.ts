@@ -53,7 +53,10 @@ export interface AuditLog {
    * @returns false when a claim was refused: there is no event
    */
   appendRemoval(event: AuditEvent, beside?: Beside): Promise<boolean>
-  /** Events still in the spool, oldest first. At start, their owners re-apply what they find (`grant.revoked`, `principal.locked`). */
+  /**
+   * Events still in the spool, oldest first, each with the id (`spooled`) that it has in the log, where it may be already. At start, their
+   * owners re-apply what they find (`grant.revoked`, `principal.locked`).
+   */
   spooled(): readonly AuditEvent[]
   /** Events from the chain, newest first. */
   search(query: AuditQuery): Promise<{ events: readonly AuditRecord[]; next: string | null }>

@@ -233,7 +233,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     publicKeyPem: deps.keyring.publicKeyPem,
     append,
     appendRemoval,
-    spooled: () => spool.events.map(({ event }) => event),
+    spooled: () => spool.events.map(({ id, event }) => ({ ...event, fields: { ...event.fields, spooled: id } })),
     search: store.search,
     count: store.count,
     subscribe: (listener) => {

@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import { databaseNow } from '../store/database-clock.ts'
 import type { Macs } from '../store/signed-rows.ts'
@@ -196,9 +197,10 @@ export class Daemons {
   /**
    * Gives up for lost who has had no heartbeat for as long as its row says; where no daemon signed the row, for as long as one's own
    * does. After a pause of the whole store nobody is: one's own heartbeats must have followed each other for as long.
-   * @returns those that were found
+   * @param giveUp commits the claim, which returns no row when that daemon beats again, or another was faster; false then
+   * @returns those that were given up
    */
-  async findLost(): Promise<DaemonRow[]> {
+  async findLost(giveUp = (_: DaemonRow, claim: CompiledQuery) => returnsRow(this.#db, claim)): Promise<DaemonRow[]> {
     const lost: DaemonRow[] = []
     const beatingMs = this.#beating.last - this.#beating.since
     for (const row of this.#rows) {
@@ -206,7 +208,7 @@ export class Daemons {
       const isAhead = row.heartbeat_at > this.#row.heartbeat_at
       const { patience_ms: patience } = this.#isGenuine(row) ? row : this.#row
       if (row.id === this.id || silence < patience || beatingMs < patience) continue
-      const found = await this.#db
+      const claim = this.#db
         .updateTable('daemons')
         .set({ lost_at: databaseNow(this.#db) })
         .where('id', '=', row.id)
@@ -214,8 +216,8 @@ export class Daemons {
         .where('heartbeat_at', isAhead ? '>=' : '=', Math.min(row.heartbeat_at, Number.MAX_SAFE_INTEGER))
         .where('lost_at', 'is', null)
         .returning('id')
-        .executeTakeFirst()
-      if (!found) continue
+        .compile()
+      if (!(await giveUp(row, claim))) continue
       lost.push(row)
       this.#deps.logger.error({ daemon: row.id, name: row.name, silence }, 'a daemon is lost: its sessions are closed')
     }
@@ -253,6 +255,7 @@ export class Daemons {
   async #fence(): Promise<void> {
     this.#lease?.drop()
     const now = await this.#db.selectFrom('daemons').selectAll().where('id', '=', this.id).executeTakeFirst()
+    if (this.#fenced) return // by a heartbeat beside this one
     this.#fenced = now && now.run !== this.#row.run && this.#isGenuine(now) ? 'replaced' : 'lost'
     this.#onFenced(this.#fenced)
   }
@@ -287,4 +290,9 @@ export class Daemons {
   #isGenuine(row: DaemonRow): boolean {
     return isSigned(this.#deps.keyring, 'daemons', row)
   }
+}
+
+/** Whether a claim that is run by itself holds. */
+export async function returnsRow(db: Db, claim: CompiledQuery): Promise<boolean> {
+  return (await db.executeQuery(claim)).rows.length > 0
 }

@@ -30,12 +30,15 @@ export function identityRemovals(config: Pick<Config['oidc'], 'sessionMaxMs'>): 
 export async function recover(core: Core): Promise<void> {
   const { audit } = core
   const now = core.clock.now()
-  const locks: AuditEvent[] = [...audit.spooled()].reverse()
+  const locks: AuditEvent[] = []
   for await (const event of readEvents(audit, ['principal.locked', 'principal.unlocked'], 0)) {
     locks.push(event)
     if (event.type === 'principal.unlocked') noteUnlock(core, event)
   }
-  noteLocks(core, locks)
+  // One that is in the log, too, has its place there: another daemon may have unlocked since.
+  const logged = new Set(locks.map(({ fields }) => fields.spooled).filter((id) => id !== undefined))
+  const unlogged = audit.spooled().filter(({ fields: { spooled: id } }) => id === undefined || !logged.has(id))
+  noteLocks(core, [...unlogged.reverse(), ...locks])
   core.removals.noteRestore(await voidUntil(audit))
   for await (const event of readEvents(audit, ['principal.changed'], 0)) noteVersion(core, event)
   for await (const event of readEvents(audit, ['principal.created'], 0)) noteMaker(core, event)

@@ -28,20 +28,17 @@ export interface LostSession {
   readonly isOver: boolean
 }
 
-/** Of rows that had to be restored from the log. */
-const nobodys = ''
-
 /**
  * Closes the sessions that previous runs of this daemon left open, by the rows and by the log. On a store that it has for itself
  * they are all its own.
  */
 export async function recoverSessions(deps: RecoverDeps): Promise<LostSession[]> {
   const { audit, daemons, store } = deps
-  await restoreRows(deps, daemons.id, (id) => isOpenByLog(audit, id)) // or as the spool says
+  await restoreRows(deps, daemons.id, (id) => isOpenByLog(audit, id))
   const ids = await store.daemonsWithOpen()
   const { unknown } = await daemons.gone(ids)
   await sealAfterLoss(deps)
-  const isOwn = (id: string) => !daemons.isShared || id === daemons.id || id === nobodys || unknown.includes(id)
+  const isOwn = (id: string) => !daemons.isShared || id === daemons.id || unknown.includes(id)
   return await closeAll(deps, await leftOpen(store, ids.filter(isOwn)), (row) => sealLost(deps, row.id))
 }
 
@@ -110,7 +107,8 @@ async function restoreRows(
 ): Promise<void> {
   const { audit, store, keyring, logger } = deps
   const since = (await startOf(deps, daemonId))?.at ?? 0
-  const ended = new Set<unknown>()
+  const ends = audit.spooled().filter(({ type }) => type === 'session.ended')
+  const ended = new Set<unknown>(ends.map(({ fields }) => fields.session))
   for await (const { fields } of readEvents(audit, ['session.ended'], since)) ended.add(fields.session)
   for await (const { id, event, row, problem } of readLoggedRows(audit, startedRows(store), since)) {
     const { daemon = daemonId } = event.fields
@@ -119,7 +117,7 @@ async function restoreRows(
     if (row && problem === null && !isClosed && (row.mac === null || isSigned(keyring, 'sessions', row))) continue
     const what = problem ?? (isClosed ? 'it says that the session has ended' : 'its signature is not valid')
     logger.error({ session: id, problem: what }, 'the row of a session was changed outside the broker; restoring it')
-    await store.restore(rowOf(id, event))
+    await store.restore(rowOf(id, event, String(daemon)))
     const fields = { table: 'sessions', row: id, problem: what }
     await audit.appendRemoval({ type: 'store.refused', actor: 'system', fields })
   }
@@ -149,7 +147,7 @@ async function startOf({ audit }: RecoverDeps, daemonId: string): Promise<AuditR
 }
 
 /** Open, so that it is closed with what its end event says, or as lost. */
-function rowOf(id: string, { at, actor, fields, text }: AuditRecord): WithoutMac<SessionRow> {
+function rowOf(id: string, { at, actor, fields, text }: AuditRecord, daemonId: string): WithoutMac<SessionRow> {
   const field = (name: string) => String(fields[name] ?? '')
   const credential = field('credential')
   return {
@@ -163,7 +161,7 @@ function rowOf(id: string, { at, actor, fields, text }: AuditRecord): WithoutMac
     level: field('level'),
     credential_kind: kindOfCredential(credential),
     credential_id: credential,
-    daemon_id: nobodys,
+    daemon_id: daemonId,
     client_address: text?.address ?? '',
     client_via: field('via'),
     tool: text?.tool ?? null,

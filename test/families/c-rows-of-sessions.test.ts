@@ -61,6 +61,33 @@ t.test('C: a daemon that starts again closes one whose row says that it has ende
   )
 })
 
+t.test('C: a row whose end is still in the spool was closed by its daemon, and by nobody else', async (t) => {
+  const { a, close } = await startTwo(t)
+  const { sessionId: session } = await a.host.open(ask)
+  await close(session)
+  const fields = { session, reason: 'idle', digest: 'abc', entries: 7 }
+  Object.assign(a.audit, { spooled: () => [{ type: 'session.ended', actor: 'prn_1', fields }] })
+  t.same(await a.sessions.recoverLost(), [])
+  t.same(told(a, 'store.refused'), [])
+  t.same(told(a, 'session.ended'), [], 'it comes from the spool')
+  t.match(await a.store.find(session), { end_reason: 'idle' })
+})
+
+t.test('C: a row that had to be restored is of its daemon still, which seals the recording', async (t) => {
+  const { a, b, remove } = await startTwo(t)
+  const { sessionId } = await a.host.open(ask)
+  await remove(sessionId)
+  Object.assign(b.daemons, { others: { dmn_a: 'lost' } })
+  t.match(await b.sessions.closeSessionsOfLost(['dmn_a']), [{ row: { id: sessionId } }])
+  t.match(await b.store.find(sessionId), { daemon_id: 'dmn_a', end_reason: 'daemon-lost', recording_digest: null })
+  await b.audit.append({ type: 'daemon.lost', actor: 'system', fields: { daemon: 'dmn_a' } })
+  await a.sessions.recoverLost()
+  t.match(
+    a.events.filter(({ type }) => type === 'recording.sealed'),
+    [{ fields: { session: sessionId, digest: 'rec' } }],
+  )
+})
+
 t.test('C: `audit verify` names a row that says of an open session that it has ended', async (t) => {
   const { a, close } = await startTwo(t)
   const [hidden, open, over] = [await a.host.open(ask), await a.host.open(ask), await a.host.open(ask)]

@@ -77,8 +77,10 @@ export class Directory {
       {
         read: (cursor, limit) => this.#store.page(query, cursor, limit),
         cursorOf: ({ id }) => id,
-        choose: async (row) =>
-          this.#isGenuine(row) ? async () => ({ ...(await this.#toPrincipal(row)), seenAt: row.seen_at }) : undefined,
+        choose: async (found) => {
+          const row = await this.#genuine(found)
+          return row && (async () => ({ ...(await this.#toPrincipal(row)), seenAt: row.seen_at }))
+        },
         count: (most) => this.#store.count(query, most),
       },
       query,
@@ -87,8 +89,7 @@ export class Directory {
 
   /** The row, if the broker wrote it and no older one was restored. */
   async row(id: string): Promise<PrincipalRow | undefined> {
-    const row = await this.#store.row(id)
-    return row && this.#isGenuine(row) ? row : undefined
+    return await this.#genuine(await this.#store.row(id))
   }
 
   /** The audit log knows who made this service account. */
@@ -109,7 +110,7 @@ export class Directory {
   /** Stores a new principal with the event that tells of it. @throws BrokerError STALE when it is there already, AUDIT_UNAVAILABLE */
   async create(row: Omit<Unsigned<'principals'>, 'version'>, event: AuditEvent): Promise<Step> {
     const stored = await this.#store.row(row.id)
-    if (stored && this.#isGenuine(stored)) throw new BrokerError('STALE')
+    if (await this.#genuine(stored)) throw new BrokerError('STALE')
     const step = this.#step(stored, row)
     await this.give(event, step)
     await this.publishSharers(row)
@@ -233,31 +234,36 @@ export class Directory {
   }
 
   async #byEmail(reference: string): Promise<Principal | undefined> {
-    const rows = await this.#genuine(this.#store.withEmail(emailKey(reference)))
+    const rows = await this.#allGenuine(this.#store.withEmail(emailKey(reference)))
     const owners = rows.filter(({ email }) => email !== null)
     if (rows.length > 1 && owners.length !== 1) throw ambiguous(reference, rows)
     return owners[0]
   }
 
   async #byName(reference: string): Promise<Principal | undefined> {
-    const found = await this.#genuine(this.#store.named(reference))
+    const found = await this.#allGenuine(this.#store.named(reference))
     if (found.length > 1) throw ambiguous(reference, found)
     return found[0]
   }
 
-  async #genuine(rows: Promise<PrincipalRow[]>): Promise<Principal[]> {
-    const genuine = (await rows).filter((row) => this.#isGenuine(row))
-    return await Promise.all(genuine.map((row) => this.#toPrincipal(row)))
+  async #allGenuine(rows: Promise<PrincipalRow[]>): Promise<Principal[]> {
+    const genuine = await Promise.all((await rows).map((row) => this.#genuine(row)))
+    return await Promise.all(genuine.flatMap((row) => (row ? [this.#toPrincipal(row)] : [])))
   }
 
-  #isGenuine(row: PrincipalRow): boolean {
-    const problem = !isSigned(this.#deps.keyring, 'principals', row)
-      ? 'its signature is not valid'
-      : row.version < this.#deps.removals.version(row.id)
-        ? 'it is older than the version that the broker wrote'
-        : null
-    if (problem) this.#report(row.id, problem)
-    return problem === null
+  async #genuine(row: PrincipalRow | undefined): Promise<PrincipalRow | undefined> {
+    if (!row || this.#problemOf(row) === undefined) return row
+    // One that was replaced while it was being read looks restored; a second read tells.
+    const again = await this.#store.row(row.id)
+    const problem = again && this.#problemOf(again)
+    if (problem !== undefined) this.#report(row.id, problem)
+    return problem === undefined ? again : undefined
+  }
+
+  #problemOf(row: PrincipalRow): string | undefined {
+    if (!isSigned(this.#deps.keyring, 'principals', row)) return 'its signature is not valid'
+    const isOld = row.version < this.#deps.removals.version(row.id)
+    return isOld ? 'it is older than the version that the broker wrote' : undefined
   }
 
   #report(id: string, problem: string): void {
@@ -270,8 +276,9 @@ export class Directory {
 
   async #read(reading: Promise<Labelled | undefined>): Promise<Principal | undefined> {
     const found = await reading
-    if (!found || !this.#isGenuine(found.row)) return undefined
-    return await this.#toPrincipal(found.row, labelOf(found.row, found.isEmailShared))
+    const row = await this.#genuine(found?.row)
+    if (!found || !row) return undefined
+    return await this.#toPrincipal(row, row === found.row ? labelOf(row, found.isEmailShared) : undefined)
   }
 
   async #toPrincipal(row: PrincipalRow, label?: string | null): Promise<Principal> {

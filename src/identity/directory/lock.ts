@@ -84,9 +84,8 @@ export async function unlockPrincipal(
     const { at } = row
       ? await deps.directory.give(event, deps.directory.next(row, { locked_at: null }))
       : await deps.audit.append(event)
-    deps.removals.noteUnlock(principal.id, at)
+    deps.removals.unlock(principal.id, at) // at once: who locks it again while the rest is erased must not be undone
     await eraseHeld(deps, principal.id)
-    deps.removals.unlock(principal.id, at)
     return { ...principal, lockedAt: null }
   })
 }

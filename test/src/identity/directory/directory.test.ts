@@ -84,6 +84,37 @@ t.test('roles follow from groups; an admin is no auditor', async (t) => {
   t.same((await setup.begin('dave')).login.roles, ['user', 'admin'])
 })
 
+t.test(
+  'a row that is replaced while it is being read is read again, and is no sign of a change from outside',
+  async (t) => {
+    let held: Promise<void> | undefined
+    const { promise: isRead, resolve: onRead } = Promise.withResolvers<void>()
+    const setup = await startIdentity(t, {
+      wrapDb: (db) =>
+        db.withPlugin({
+          transformQuery: ({ node }) => node,
+          transformResult: async ({ result }) => {
+            const until = held
+            if (until === undefined || !result.rows.some((row) => 'email_key' in row)) return result
+            held = undefined
+            onRead()
+            await until
+            return result
+          },
+        }),
+    })
+    const { login } = await setup.begin('alice')
+    const { promise, resolve } = Promise.withResolvers<void>()
+    held = promise
+    const reading = setup.identity.principal(login.principal.id)
+    await isRead
+    await setup.begin('alice', 'cli', { groups: ['finance'] })
+    resolve()
+    t.match(await reading, { id: login.principal.id, groups: ['finance'] })
+    t.same(setup.events('store.refused'), [])
+  },
+)
+
 t.test('the list of principals is paged', async (t) => {
   const setup = await startIdentity(t)
   for (const name of ['alice', 'bob', 'carol']) await setup.begin(name)

@@ -140,3 +140,54 @@ t.test('nobody unlocks themselves', async (t) => {
   await setup.identity.lock(dave, dave.principal.id, '')
   await t.rejects(setup.identity.unlock(stale, dave.principal.id, ''), { code: 'DECISION_REFUSED' })
 })
+
+t.test(
+  'who is locked again while an unlock erases what they held stays locked, though log and store are down',
+  async (t) => {
+    let onErase = () => {}
+    let isDown = false
+    const setup = await startIdentity(t, {
+      wrapDb: (db) =>
+        new Proxy(db, {
+          get: (target, name) => {
+            if (name === 'deleteFrom') onErase()
+            if (isDown && name === 'updateTable') throw new Error('disk I/O error')
+            const member: unknown = Reflect.get(target, name)
+            return typeof member === 'function' ? member.bind(target) : member
+          },
+        }),
+    })
+    const { dave, id } = await withTokens(setup)
+    await setup.identity.lock(dave, id, '')
+    let again: Promise<unknown> | undefined
+    onErase = () => {
+      isDown = true
+      setup.audit.down = true
+      again ??= setup.catchUp().then(() => setup.identity.lock(dave, id, 'again')) // the log has told of the unlock
+    }
+    await setup.identity.unlock(dave, id, '')
+    await again
+    t.ok(again, 'it was locked meanwhile')
+    t.not((await setup.identity.principal(id))?.lockedAt, null)
+  },
+)
+
+t.test(
+  'a lock that the spool and the log have is undone by an unlock that came after it, at whichever daemon',
+  async (t) => {
+    const setup = await startIdentity(t)
+    const { dave, id } = await withTokens(setup)
+    await setup.identity.lock(dave, id, '')
+    const [lock] = setup.events('principal.locked')
+    if (!lock) throw new Error('no event')
+    const logged = { ...lock, fields: { ...lock.fields, spooled: 'a1' } }
+    setup.audit.records.splice(setup.audit.records.indexOf(lock), 1, logged)
+    await setup.identity.unlock(dave, id, '')
+    setup.audit.spool.push(logged)
+    await setup.restart()
+    t.equal((await setup.identity.principal(id))?.lockedAt, null)
+    setup.audit.spool.push({ ...lock, fields: { ...lock.fields, spooled: 'a2' } })
+    await setup.restart()
+    t.equal((await setup.identity.principal(id))?.lockedAt, startedAt, 'one that the log has not yet counts')
+  },
+)
