@@ -9,8 +9,8 @@ import { type ListPage, type ListQuery, listSource, readPage } from '../store/li
 import { type Core, isOverseer, mayKnowOf, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
-import { type Standing, standingOf } from './requests/decide-request.ts'
-import { type AccessRequest, fillsStage, refuseDecider } from './requests/request.ts'
+import { concerns, type Standing, standingOf } from './requests/decide-request.ts'
+import { type AccessRequest, refuseDecider } from './requests/request.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
@@ -173,17 +173,6 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
     whyNot,
     grantId: request.extendsGrantId ?? grant?.value.id ?? null,
   }
-}
-
-/** Who asked, who gets it, and who may fill any of its stages; apart from who has decided. */
-function concerns(
-  { request, requester, beneficiary }: Pick<Standing, 'request' | 'requester' | 'beneficiary'>,
-  principal: Principal,
-): boolean {
-  return (
-    [requester.id, beneficiary.id, requester.ownerId, beneficiary.ownerId].includes(principal.id) ||
-    request.stages.some((stage) => fillsStage(stage, principal, beneficiary))
-  )
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {

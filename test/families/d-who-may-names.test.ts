@@ -117,3 +117,49 @@ t.test('D6: a request for another tells nothing of them to who has no right to k
   t.match(await ask('alice', 'alice@example.com'), ['GRANT_DENIED', /needs a reason/], 'and everyone of themselves')
   t.equal(await ask('alice', 'sue@example.com', { reason: 'r', ticket: 'OPS-1' }), 'granted or pending')
 })
+
+t.test('D6: neither do questions about another, nor the ids of what is theirs', async (t) => {
+  const people = [...examplePeople, principal('fred', { groups: ['finance'] }), principal('lou', { lockedAt: 1 })]
+  const { access, login } = await openAccess(t, { people })
+  const ask = { resource: 'orders', level: 'readonly', durationMs: hour, reason: 'r' }
+  const { request, grant } = await access.request(login('alice'), ask)
+  const pending = (await access.request(login('alice'), { ...ask, level: 'admin', ticket: 'OPS-1' })).request
+  if (!grant) throw new Error('granted at once')
+  const eve = login('eve')
+  const told = (asked: Promise<unknown>, named: string) =>
+    asked.then(
+      (answer) => ['answered', JSON.stringify(answer)],
+      ({ code, message, hint }) => [code, `${message}`.replaceAll(named, '…'), `${hint}`.replaceAll(named, '…')],
+    )
+  const same = async (
+    what: string,
+    of: (name: string) => Promise<unknown>,
+    theirs: readonly string[],
+    none: string,
+  ) => {
+    const answer = await told(of(none), none)
+    t.not(answer[0], 'answered', what)
+    for (const one of theirs) t.same(await told(of(one), one), answer, `${what}: ${one}`)
+  }
+  const others = ['alice@example.com', 'fred@example.com', 'lou', 'bob']
+  const why = (principalName: string) => access.why(eve, { principal: principalName, resource: 'orders' })
+  await same('policy why', why, others, 'nobody@example.com')
+  const decide = { verdict: 'approve', digest: pending.digest } as const
+  const ofRequests: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+    'a request': (id) => access.requestById(eve, id),
+    cancel: (id) => access.cancel(eve, id),
+    'same as': (id) => access.request(eve, { sameAs: id }),
+  }
+  const noRequest = request.id.replace(/.{4}$/, 'zzzz')
+  for (const [what, of] of Object.entries(ofRequests)) await same(what, of, [request.id, pending.id], noRequest)
+  await access.decide(login('bob'), pending.id, { ...decide, verdict: 'deny', comment: 'about fred' })
+  await same('a decision', (id) => access.decide(eve, id, decide), [request.id, pending.id], noRequest)
+  for (const one of ['alice', 'bob', 'dave'])
+    await t.rejects(access.decide(login(one), pending.id, decide), { code: 'STALE', message: /about fred/ }, one)
+  const ofGrants: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
+    revoke: (id) => access.revoke(eve, id, 'x'),
+    'give back': (id) => access.giveBack(eve, id),
+    extend: (id) => access.extend(eve, id, { durationMs: hour, reason: 'r' }),
+  }
+  for (const [what, of] of Object.entries(ofGrants)) await same(what, of, [grant.id], grant.id.replace(/.{4}$/, 'zzzz'))
+})

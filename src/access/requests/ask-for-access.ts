@@ -252,7 +252,7 @@ async function earlierAsk(core: Core, requester: Principal, id: string | undefin
   if (id === undefined) return {}
   const earlier = await core.requests.read(id)
   if (earlier.requesterId !== requester.id && earlier.beneficiaryId !== requester.id)
-    throw new BrokerError('NOT_FOUND', `you have no request ${id}`)
+    throw new BrokerError('NOT_FOUND', `no request ${id}`)
   const { resourceId, level, durationMs, reason, ticket } = earlier
   return {
     resource: resourceId,

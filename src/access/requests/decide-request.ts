@@ -2,12 +2,19 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { admit } from '../../identity/admission.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
-import { type Core, currentPrincipal, principalReader, readAll } from '../core.ts'
+import { type Core, currentPrincipal, isOverseer, principalReader, readAll } from '../core.ts'
 import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant, refresh, requireSameTerms } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { stepUpOf } from '../rules/rule.ts'
-import { type AccessRequest, type Progress, progress, refuseDecider, type StageDecision } from './request.ts'
+import {
+  type AccessRequest,
+  fillsStage,
+  type Progress,
+  progress,
+  refuseDecider,
+  type StageDecision,
+} from './request.ts'
 import { requestEvent } from './request-keeper.ts'
 
 export interface DecisionAsk {
@@ -47,21 +54,46 @@ export async function standingOf(core: Core, request: AccessRequest, read = prin
   return { request, requester, beneficiary, decisions, progress: progress(request, decisions, approvers, beneficiary) }
 }
 
+/** Who asked, who gets it, and who may fill any of its stages; apart from who has decided. */
+export function concerns(
+  { request, requester, beneficiary }: Pick<Standing, 'request' | 'requester' | 'beneficiary'>,
+  principal: Principal,
+): boolean {
+  return (
+    [requester.id, beneficiary.id, requester.ownerId, beneficiary.ownerId].includes(principal.id) ||
+    request.stages.some((stage) => fillsStage(stage, principal, beneficiary))
+  )
+}
+
 /**
  * Approves or denies the current stage of a request. The last approval creates the grant; a denial ends the request.
- * @throws BrokerError INTERACTIVE_REQUIRED, DECISION_REFUSED (audited), STALE, LOGIN_TOO_OLD, AUDIT_UNAVAILABLE …
+ * @throws BrokerError NOT_FOUND also for one that is over and doesn't concern this person, INTERACTIVE_REQUIRED, DECISION_REFUSED (audited), STALE, LOGIN_TOO_OLD, AUDIT_UNAVAILABLE …
  */
 export async function decideRequest(core: Core, login: Login, id: string, ask: DecisionAsk): Promise<Decided> {
   admit({ door: 'denial', by: login }) // whatever the verdict; the rule's step-up comes with an approval
   return await core.requests.exclusively(id, async () => {
     const request = await refresh(core, await core.requests.read(id))
-    if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
+    if (request.status !== 'pending') {
+      await checkMayBeTold(core, login, request)
+      throw new BrokerError('STALE', `the request is ${described(request)}`)
+    }
     const standing = await standingOf(core, request)
     const decider = await currentPrincipal(core, login.principal.id)
     await checkDecider(core, login, decider, standing, ask)
     const decide = ask.verdict === 'deny' ? deny : approve
     return await decide(core, decider, standing, ask).catch((error) => tellLoser(core, request, error))
   })
+}
+
+/** What became of a request names people and quotes what they wrote. */
+async function checkMayBeTold(core: Core, login: Login, request: AccessRequest): Promise<void> {
+  if (isOverseer(login)) return
+  const read = principalReader(core)
+  const [requester, beneficiary] = [await read(request.requesterId), await read(request.beneficiaryId)]
+  if (requester && beneficiary && concerns({ request, requester, beneficiary }, login.principal)) return
+  const decisions = await core.store.decisions(request.id)
+  if (decisions.some(({ principalId }) => principalId === login.principal.id)) return
+  throw new BrokerError('NOT_FOUND', `no request ${request.id}`)
 }
 
 /** Another daemon decided at the same time. */
@@ -171,7 +203,7 @@ export async function cancelRequest(core: Core, login: Login, id: string): Promi
     const request = await core.requests.read(id)
     const { principal } = login
     if (request.requesterId !== principal.id && request.beneficiaryId !== principal.id)
-      throw new BrokerError('NOT_FOUND', `you have no request ${id}`)
+      throw new BrokerError('NOT_FOUND', `no request ${id}`)
     if (request.status !== 'pending') throw new BrokerError('STALE', `the request is ${described(request)}`)
     const reason = `cancelled by ${principal.name}`
     const auditText = { name: principal.name }
