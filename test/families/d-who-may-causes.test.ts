@@ -1,7 +1,6 @@
-/** Who may: one decision has one reason, in whatever order its parts arrive; and kinds that a trust cannot serve are refused. */
+/** Who may: one decision has one reason, in whatever order its parts arrive. */
 import t from 'tap'
 import type { EndNotice } from '../../proxy/session.ts'
-import { checkTrust } from '../../src/kinds/rds/target.ts'
 import { LiveSessions } from '../../src/sessions/live-sessions.ts'
 import { type Change, createChanges, isRemoval } from '../../src/store/changes.ts'
 import { minute } from '../src/identity/identity-setup.ts'
@@ -130,14 +129,3 @@ t.test('D9: one login of two is refused for good: it alone ends, and that is its
   t.ok(await house.isLive(other.id), 'refused once, which says nothing yet')
   t.ok(await house.isActive(login.principal.id))
 })
-
-t.test(
-  'D8: databases in an account that trusts people’s own tokens are refused where the configuration is checked',
-  async (t) => {
-    const target = { account: '111122223333' } as Parameters<typeof checkTrust>[0]
-    const config = (trust: string) =>
-      ({ aws: { accounts: { '111122223333': { trust } } } }) as unknown as Parameters<typeof checkTrust>[1]
-    t.match(checkTrust(target, config('web_identity')), [{ message: /web_identity/, fix: /\w/ }])
-    t.same(checkTrust(target, config('hub')), [])
-  },
-)

@@ -130,6 +130,14 @@ export function choosePolicies({ base, own }: PolicyTable, choice: Choice): (Pol
     .map(([id, entry]) => ({ ...narrow(choice, entry), id }))
 }
 
+/** Features of the choice that no document for its trusts serves, so that what is printed would leave them out without a word. */
+export function unservedFeatures({ base, own }: PolicyTable, { features, trusts }: Choice): string[] {
+  const served = Object.values<PolicyEntry>({ ...base, ...own })
+    .filter(({ trust }) => trust.some((one) => trusts.includes(one)))
+    .flatMap(({ feature, statements }) => [feature, ...statements.map((statement) => statement.feature)])
+  return features.filter((feature) => feature !== baseFeature && !served.includes(feature))
+}
+
 /** The entry with the statements that the choice needs. */
 export function narrow(choice: Choice, entry: PolicyEntry): PolicyEntry {
   return { ...entry, statements: entry.statements.filter(({ feature }) => isChosen(choice, feature)) }

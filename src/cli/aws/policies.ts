@@ -2,7 +2,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { renderCloudFormation } from '../../aws/policies/render-cloudformation.ts'
 import { type RenderedPolicy, renderJson } from '../../aws/policies/render-json.ts'
 import { renderTerraform } from '../../aws/policies/render-terraform.ts'
-import { type Choice, policiesOf, type Trust, type Values } from '../../aws/policies/table.ts'
+import { type Choice, policiesOf, type Trust, unservedFeatures, type Values } from '../../aws/policies/table.ts'
 import type { Installation } from '../../contract/aws.ts'
 import { kinds } from '../../kinds/registry.ts'
 import { openApiClient } from '../login/login-store.ts'
@@ -59,9 +59,13 @@ export async function printPolicies(server: { server?: string }, options: Polici
 function choiceOf(installation: Installation, options: PoliciesOptions): Choice {
   const { features: needed = [], accounts } = installation
   const { feature, trust } = options
-  const { features } = policiesOf(kinds)
+  const table = policiesOf(kinds)
+  const { features } = table
   const unknown = feature?.find((one) => !features.includes(one))
   if (unknown) throw new BrokerError('INVALID_INPUT', `--feature: expected ${features.join(', ')}, got ${unknown}`)
+  const [unserved] = unservedFeatures(table, { features: feature ?? [], trusts: [trust] })
+  if (unserved)
+    throw new BrokerError('INVALID_INPUT', `--feature: ${unserved} cannot be had in accounts that trust ${trust}`)
   return {
     features: feature ?? (needed.length > 0 ? needed : features),
     trusts: [trust],
