@@ -4,7 +4,8 @@ import t from 'tap'
 import { Backlog } from '../../proxy/relay/backlog.ts'
 import type { BrokerError } from '../../proxy/session.ts'
 import { startEngine } from '../proxy/postgres/engine-fixture.ts'
-import { bind, connectRaw, execute, parse, type RawClient, sync } from '../proxy/postgres/raw-client.ts'
+import { bind, connectRaw, execute, message, parse, query, type RawClient, sync } from '../proxy/postgres/raw-client.ts'
+import { startTarget } from '../proxy/postgres/scripted-target.ts'
 import { quietFor, waitUntil } from '../wait-until.ts'
 
 const engine = await startEngine()
@@ -49,6 +50,24 @@ for (const [shape, one] of Object.entries(shapes))
     await engine.cut()
     await engine.ended(ends + 1)
   })
+
+t.test('B2: a target that reads nothing, while its client sends statements and the data of a COPY', async (t) => {
+  const target = await startTarget(t, { onBytes: (socket) => void socket.pause() })
+  engine.control.route = { port: target.port, serverName: target.serverName, ca: target.ca }
+  t.teardown(() => {
+    engine.control.route = {}
+  })
+  const copied = message('d', Buffer.alloc(60_000, 'x'))
+  for (const [what, one] of Object.entries({ statements: query(`SELECT 1 ${padding}`), data: copied })) {
+    const client = await connectRaw(t, engine.port)
+    if (what === 'data') client.send(query('COPY t FROM STDIN'))
+    const bytes = await taken(client, one, 60 * megabyte)
+    t.ok(bytes < 30 * megabyte, `${what}: ${Math.round(bytes / megabyte)} MB were taken`)
+    const ends = engine.seen.ends.length
+    await engine.cut()
+    await engine.ended(ends + 1)
+  }
+})
 
 t.test('B2: a full backlog pauses, goes on at half, and ends the session when nothing moves', async (t) => {
   mock.timers.enable()
