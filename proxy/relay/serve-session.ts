@@ -151,19 +151,27 @@ async function connect<Client extends SignedInClient>(
   const lease = host.lease(permit)
   lease.catch(() => {}) // the engine reports it, unless the connection fails first
   const timeoutMs = permit.engine?.connectTimeoutMs ?? defaultConnectMs
-  const tooLong = AbortSignal.timeout(timeoutMs)
-  const left = new AbortController()
-  const stopWatching = whenClientLeaves(client.stream, () => left.abort(new ClientLeft()))
-  const signal = AbortSignal.any([permit.signal, left.signal, tooLong])
-  const connected = await engine
-    .connect(client, permit, lease, signal)
-    .catch((error: unknown) => {
-      left.signal.throwIfAborted()
-      throw tooLong.aborted ? timedOut(timeoutMs, error) : error
-    })
-    .finally(stopWatching)
-  host.doorman.phase(permit.kind, 'upstream', (performance.now() - since) / 1000)
-  return connected
+  const attempt = new AbortController()
+  const onCut = () => attempt.abort(permit.signal.reason)
+  permit.signal.addEventListener('abort', onCut)
+  const stopWatching = whenClientLeaves(client.stream, () => attempt.abort(new ClientLeft()))
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = !attempt.signal.aborted
+    attempt.abort()
+  }, timeoutMs)
+  try {
+    const connected = await engine.connect(client, permit, lease, attempt.signal)
+    host.doorman.phase(permit.kind, 'upstream', (performance.now() - since) / 1000)
+    return connected
+  } catch (error) {
+    if (attempt.signal.reason instanceof ClientLeft) throw attempt.signal.reason
+    throw isLate ? timedOut(timeoutMs, error) : error
+  } finally {
+    clearTimeout(timer)
+    permit.signal.removeEventListener('abort', onCut)
+    stopWatching()
+  }
 }
 
 function timedOut(ms: number, cause: unknown): BrokerError {

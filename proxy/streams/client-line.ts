@@ -17,12 +17,15 @@ export class ClientLine {
   #stream: Duplex
   #canReply = true
   readonly #bottom: Duplex
-  readonly #given = new AbortController()
+  /** Why nothing more can be read. */
+  #loss: Error | undefined
+  /** Of the wait that is under way. */
+  #fail: (loss: Error) => void = ignore
   readonly #timer: NodeJS.Timeout
   #more = Promise.withResolvers<void>()
   readonly #onReadable = () => this.#more.resolve()
-  readonly #onClosed = () => this.#given.abort(new ClientLeft())
-  readonly #onError = (error: Error) => this.#given.abort(lossOf(error))
+  readonly #onClosed = () => this.#lose(new ClientLeft())
+  readonly #onError = (error: Error) => this.#lose(lossOf(error))
 
   constructor(stream: Duplex, deadlineMs: number) {
     this.#stream = stream
@@ -30,7 +33,7 @@ export class ClientLine {
     this.#watch(stream)
     stream.on('readable', this.#onReadable)
     if (stream.destroyed || stream.readableEnded) this.#onClosed()
-    this.#timer = setTimeout(() => this.#given.abort(new BrokerError('HANDSHAKE_TIMEOUT')), deadlineMs)
+    this.#timer = setTimeout(() => this.#lose(new BrokerError('HANDSHAKE_TIMEOUT')), deadlineMs)
   }
 
   /** Where the client's bytes come from now: the socket, then TLS on it. */
@@ -61,17 +64,15 @@ export class ClientLine {
     this.#stream.write(bytes)
   }
 
-  /** Waits for the promise, but no longer than for the client. */
+  /** Waits for the promise, but no longer than for the client. One at a time. */
   async wait<T>(promise: Promise<T>): Promise<T> {
-    const { signal } = this.#given
-    const { promise: given, reject } = Promise.withResolvers<never>()
-    const onAbort = () => reject(signal.reason)
-    signal.addEventListener('abort', onAbort)
-    if (signal.aborted) onAbort()
+    const { promise: lost, reject } = Promise.withResolvers<never>()
+    this.#fail = reject
+    if (this.#loss) reject(this.#loss)
     try {
-      return await Promise.race([promise, given])
+      return await Promise.race([promise, lost])
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      this.#fail = ignore
     }
   }
 
@@ -133,13 +134,19 @@ export class ClientLine {
   /** One listener for all reads: a new one would fire at once for every incomplete read, in an endless loop. */
   async #read(length: number): Promise<Buffer> {
     for (;;) {
-      this.#given.signal.throwIfAborted()
+      if (this.#loss) throw this.#loss
       this.#more = Promise.withResolvers()
       const chunk: Buffer | null = this.#stream.read(length)
       if (chunk?.length === length) return chunk
       if (chunk) throw new ClientLeft() // the rest, before the end
-      await this.wait(this.#more.promise)
+      await this.#more.promise
     }
+  }
+
+  #lose(loss: Error): void {
+    this.#loss ??= loss
+    this.#fail(this.#loss)
+    this.#more.resolve()
   }
 }
 

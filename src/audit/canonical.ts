@@ -52,11 +52,12 @@ function writeSorted(value: unknown): string {
 
 /** As {@link sortedJson}, of an object's members: what the MACs of most rows are of. */
 export function sortedMembers(members: readonly [name: string, value: unknown][]): string {
-  const written = members
-    .filter(([, member]) => member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`)
-  return `{${written.join(',')}}`
+  const sorted = members.filter(([, member]) => member !== undefined).sort(([a], [b]) => (a < b ? -1 : 1))
+  if (sorted.every(([, member]) => member === null || typeof member !== 'object')) {
+    const object = Object.fromEntries(sorted)
+    if (isSorted(object, accept)) return JSON.stringify(object) // in one go; names that look like indices move to the front
+  }
+  return `{${sorted.map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`).join(',')}}`
 }
 
 function accept(): void {}

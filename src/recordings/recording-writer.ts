@@ -341,7 +341,7 @@ export class RecordingWriter implements SessionRecorder {
   }
 
   async #seal(): Promise<SealedRecording> {
-    this.#closed ??= new BrokerError('RECORDING_FAILED', 'the recording is closed')
+    this.#closed ??= closed
     this.#refusal ??= this.#closed
     const { file, onSealed } = this.#options
     try {
@@ -367,6 +367,9 @@ export class RecordingWriter implements SessionRecorder {
     })
   }
 }
+
+/** Made once: each session ends with it, and it is of no place in particular. */
+const closed = new BrokerError('RECORDING_FAILED', 'the recording is closed')
 
 /** One line, and none that could pass for a chain line: an engine's mistake must not let a client forge one. */
 function isOneEntry(entry: string): boolean {

@@ -1,4 +1,5 @@
 import { type CompiledQuery, sql } from 'kysely'
+import { columnsCompiledOnce } from '../store/compiled-once.ts'
 import { inLane } from '../store/lanes.ts'
 import { countRows, type ListQuery, matching, readCursor } from '../store/lists.ts'
 import type { Macs, WithoutMac } from '../store/signed-rows.ts'
@@ -51,17 +52,19 @@ export const justOpened = {
 
 /** Rows of `sessions`: one for each permit. */
 export function createSessionStore(db: Db, keyring: Macs) {
+  const insert = columnsCompiledOnce((row: SessionRow) => db.insertInto('sessions').values(row).compile())
+  const update = columnsCompiledOnce((set: Partial<SessionRow>, id: string) =>
+    db.updateTable('sessions').set(set).where('id', '=', id).compile(),
+  )
+  const close = columnsCompiledOnce((set: Partial<SessionRow>, id: string) =>
+    db.updateTable('sessions').set(set).where('id', '=', id).where('ended_at', 'is', null).returning('id').compile(),
+  )
   /** Committed beside its event. */
-  const inserting = (row: WithoutMac<SessionRow>): CompiledQuery =>
-    db
-      .insertInto('sessions')
-      .values(signRow(keyring, 'sessions', row))
-      .compile()
-  const starting = (id: string, { at, detail }: SessionStart): CompiledQuery =>
-    db.updateTable('sessions').set({ started_at: at, detail }).where('id', '=', id).compile()
+  const inserting = (row: WithoutMac<SessionRow>): CompiledQuery => insert(signRow(keyring, 'sessions', row))
+  const starting = (id: string, { at, detail }: SessionStart): CompiledQuery => update({ started_at: at, detail }, id)
   /** For the claims of its event: nobody has closed it yet. @param start what the row does not have yet */
   const ending = (id: string, end: SessionEnd, start?: SessionStart): CompiledQuery => {
-    const set = {
+    const set: Partial<SessionRow> = {
       ended_at: end.endedAt,
       end_reason: end.reason,
       bytes_up: end.bytesUp,
@@ -70,8 +73,7 @@ export function createSessionStore(db: Db, keyring: Macs) {
       recording_entries: end.entries,
       ...(start ? { started_at: start.at, detail: start.detail } : {}),
     }
-    const open = db.updateTable('sessions').set(set).where('id', '=', id).where('ended_at', 'is', null)
-    return open.returning('id').compile()
+    return close(set, id)
   }
   return {
     inserting,

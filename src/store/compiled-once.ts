@@ -33,6 +33,25 @@ export function insertCompiledOnce<Row extends object>(
   }
 }
 
+/**
+ * Of values by column, and perhaps a condition: built once for each list of columns.
+ * @param build must give the values as the parameters, in their order, then the rest, and nothing else that varies
+ */
+export function columnsCompiledOnce<Values extends object, Rest extends readonly unknown[]>(
+  build: (values: Values, ...rest: Rest) => CompiledQuery,
+): (values: Values, ...rest: Rest) => CompiledQuery {
+  const compiled = new Map<string, CompiledQuery>()
+  return (values, ...rest) => {
+    const parameters = [...Object.values(values), ...rest]
+    const columns = Object.keys(values).join()
+    const known = compiled.get(columns)
+    if (known) return { ...known, parameters }
+    const built = requireParameters(build(values, ...rest), parameters)
+    if (compiled.size < mostKept) compiled.set(columns, built)
+    return built
+  }
+}
+
 function requireParameters<Row>(query: CompiledQuery<Row>, expected: readonly unknown[]): CompiledQuery<Row> {
   const { parameters, sql } = query
   if (parameters.length === expected.length && parameters.every((value, i) => value === expected[i])) return query

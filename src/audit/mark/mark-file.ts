@@ -2,6 +2,7 @@
  * The file `mark` in `state.dir`: two slots of one page each, written in turn, so that a torn write leaves the other. A slot is
  * `MAC JSON`, filled up with line feeds. The file is made whole once and never grows, so that a full disk stops no write and no start.
  */
+import { constants } from 'node:fs'
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Keyring } from '../../store/keyring.ts'
@@ -99,6 +100,9 @@ async function makeMark(stateDir: string, keyring: Macs, state: MarkState): Prom
   }
 }
 
+/** A write has returned once it is on disk: one call where a write and a flush would be two, for each commit. */
+const forDurableWrites = constants.O_RDWR | constants.O_DSYNC
+
 /** The file while the daemon runs. */
 export class MarkFile {
   readonly #file: FileHandle
@@ -115,7 +119,7 @@ export class MarkFile {
   /** Opens the file, which says `state` then. @param slot to write it to; undefined: the file is made for it */
   static async open(stateDir: string, keyring: Macs, state: MarkState, slot: number | undefined): Promise<MarkFile> {
     if (slot === undefined) await makeMark(stateDir, keyring, state)
-    const opened = new MarkFile(await open(pathOf(stateDir), 'r+'), keyring, slot ?? 1)
+    const opened = new MarkFile(await open(pathOf(stateDir), forDurableWrites), keyring, slot ?? 1)
     if (slot === undefined) return opened
     try {
       await opened.write(state)
@@ -131,7 +135,6 @@ export class MarkFile {
     const slot = writeSlot(state, this.#keyring)
     const { bytesWritten } = await this.#file.write(slot, 0, slot.length, this.#slot * slotBytes)
     if (bytesWritten !== slot.length) throw new Error('the mark was written in part only')
-    await this.#file.datasync()
     this.#slot = 1 - this.#slot
   }
 

@@ -33,6 +33,12 @@ export type SqliteAnswer =
   | { readonly id: number; readonly results: readonly (SqliteResult | SqliteFailure)[] }
   | { readonly id: number; readonly error: { readonly message: string; readonly code: string } }
 
+interface Prepared {
+  readonly statement: StatementSync
+  /** It selects, or returns what it changes. */
+  readonly hasRows: boolean
+}
+
 const port = parentPort
 if (!port) throw new Error('sqlite-worker.ts runs as a worker thread only')
 
@@ -43,6 +49,8 @@ try {
   database.exec(
     'pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on',
   )
+  // Else the pages that a statement of many rows may have to put back go to a file of the system's temporary folder.
+  database.exec('pragma temp_store = memory')
   database.exec('begin immediate; commit')
 } catch (error) {
   port.postMessage({ id: 0, error: describe(error) } satisfies SqliteAnswer)
@@ -50,10 +58,9 @@ try {
 }
 port.postMessage({ id: 0, results: [] } satisfies SqliteAnswer)
 
-const statements = new Map<string, StatementSync>()
+const statements = new Map<string, Prepared>()
 const copies = new Map<string, Promise<number>>()
 
-const countChanges = database.prepare('select changes() as changes')
 const rollback = database.prepare('rollback')
 
 port.on('message', ({ id, statements: asked, apart = false, claims = 0 }: SqliteCall) => {
@@ -100,9 +107,10 @@ function tryToRun(statement: SqliteStatement): SqliteResult | SqliteFailure {
 }
 
 function run({ sql, parameters }: SqliteStatement): SqliteResult {
-  const rows = prepare(sql).all(...parameters) as Record<string, unknown>[]
-  const { changes } = countChanges.get() as { changes: number }
-  return { rows, changes }
+  const { statement, hasRows } = prepare(sql)
+  if (!hasRows) return { rows: [], changes: Number(statement.run(...parameters).changes) }
+  const rows = statement.all(...parameters) as Record<string, unknown>[]
+  return { rows, changes: rows.length }
 }
 
 async function answerWhen(id: number, work: Promise<unknown>): Promise<void> {
@@ -137,13 +145,14 @@ async function endCopy(target: string): Promise<void> {
   }
 }
 
-function prepare(sql: string): StatementSync {
+function prepare(sql: string): Prepared {
   const known = statements.get(sql)
   if (known) return known
   const statement = database.prepare(sql)
+  const prepared = { statement, hasRows: statement.columns().length > 0 }
   if (statements.size >= 500) statements.clear()
-  statements.set(sql, statement)
-  return statement
+  statements.set(sql, prepared)
+  return prepared
 }
 
 function describe(error: unknown): { message: string; code: string } {
