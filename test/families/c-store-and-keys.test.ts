@@ -1,6 +1,7 @@
 /** Whoever reads or swaps the store or its keys gains nothing: private files, and a store that knows which keys it belongs to. */
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
+import { CompiledQuery } from 'kysely'
 import t from 'tap'
 import { openStore } from '../../src/store/store.ts'
 import { companyIn } from '../e2e/company.ts'
@@ -38,6 +39,13 @@ await t.test('C3: the store is private whatever the umask; one that was not beco
   t.ok(Object.keys(found).length > 1, 'SQLite keeps companions of the file')
   for (const [name, mode] of Object.entries(found)) t.equal(mode, '600', name)
   t.same(Object.values(modes(first.databaseFile)), ['600'], 'a new one')
+})
+
+await t.test('C3: no page of it goes to a file of the temporary folder', async (t) => {
+  const store = await openStore({ url: 'sqlite::memory:' })
+  t.teardown(() => store.destroy())
+  const { rows } = await store.executeQuery(CompiledQuery.raw('pragma temp_store'))
+  t.same(rows, [{ temp_store: 2 }], 'memory')
 })
 
 await t.test('C3: a store that cannot be opened is an error of the store', async (t) => {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import t from 'tap'
-import { compiledOnce, insertCompiledOnce } from '../../../src/store/compiled-once.ts'
+import { columnsCompiledOnce, compiledOnce, insertCompiledOnce } from '../../../src/store/compiled-once.ts'
 import { openStore } from '../../../src/store/store.ts'
 
 const db = await openStore({ url: 'sqlite::memory:' })
@@ -41,6 +41,32 @@ t.test('inserts of as many rows are the same statement, nulls are parameters too
   t.same(both.parameters, [1, 'a', null, 2, 'b', 'c'])
   t.equal(built, 2)
   t.match(both.sql, /values \(\?, \?, \?\), \(\?, \?, \?\)/)
+  t.end()
+})
+
+t.test('values of the same columns are the same statement, in the order in which they come', (t) => {
+  let built = 0
+  const update = columnsCompiledOnce((set: { state?: string; version?: number }, id: string) => {
+    built++
+    return db.updateTable('grants').set(set).where('id', '=', id).compile()
+  })
+  const [both, again] = [update({ state: 'a', version: 1 }, 'grt_1'), update({ state: 'b', version: 2 }, 'grt_2')]
+  t.equal(built, 1)
+  t.equal(again.sql, both.sql)
+  t.same(
+    [both.parameters, again.parameters],
+    [
+      ['a', 1, 'grt_1'],
+      ['b', 2, 'grt_2'],
+    ],
+  )
+  t.same(
+    update({ version: 3, state: 'c' }, 'grt_3').parameters,
+    [3, 'c', 'grt_3'],
+    'another order is another statement',
+  )
+  t.match(update({ version: 4 }, 'grt_4').sql, /set "version" = \? where/)
+  t.equal(built, 3)
   t.end()
 })
 
