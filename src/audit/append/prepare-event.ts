@@ -21,9 +21,8 @@ export interface PreparedEvent extends Unlinked {
 
 /** Converts an event to its stored form. Values that are too long are truncated and marked. Never throws. */
 export function prepareEvent(event: AuditEvent, at: number, spoolId?: string): PreparedEvent {
-  const given = Object.entries(spoolId === undefined ? event.fields : { ...event.fields, spooled: spoolId })
-  given.sort(([a], [b]) => (a < b ? -1 : 1)) // so that they are written in one go
-  const fields = Object.fromEntries(given.map(([key, value]) => [key, storableValue(value)] as const))
+  const given = Object.entries(event.fields).map(([key, value]) => [key, storableValue(value)] as const)
+  const fields = Object.fromEntries(spoolId === undefined ? given : [...given, ['spooled', spoolId] as const])
   const text = storableText(event.text)
   const kept: AuditEvent = {
     type: event.type,
