@@ -41,6 +41,8 @@ export interface Denied {
   readonly arn: string
   readonly version: string
   readonly isNew: boolean
+  /** Those asked for that were not in the list. */
+  readonly added: readonly Denial[]
   /** Epoch milliseconds. */
   readonly nextEndsAt: number | null
 }
@@ -89,8 +91,9 @@ async function rewrite(
     client.send(new iam.GetPolicyVersionCommand({ PolicyArn: arn, VersionId: version })),
   )
   const document = parseDocument(current.PolicyVersion, arn)
+  const added = missingIn(document, denials)
   const next = withDenials(document, denials, deps.clock.now())
-  if (!next) return { arn, version, isNew: false, nextEndsAt: firstEnd(document) }
+  if (!next) return { arn, version, isNew: false, added: [], nextEndsAt: firstEnd(document) }
   const text = JSON.stringify(next)
   if (text.replaceAll(/\s/g, '').length > longestPolicy)
     throw new BrokerError('LIMIT_REACHED', `the deny list of ${arn} is full`, {
@@ -109,7 +112,13 @@ async function rewrite(
   const created = await call('CreatePolicyVersion', () =>
     client.send(new iam.CreatePolicyVersionCommand({ PolicyArn: arn, PolicyDocument: text, SetAsDefault: true })),
   )
-  return { arn, version: created.PolicyVersion?.VersionId ?? '', isNew: true, nextEndsAt: firstEnd(next) }
+  return { arn, version: created.PolicyVersion?.VersionId ?? '', isNew: true, added, nextEndsAt: firstEnd(next) }
+}
+
+function missingIn(document: PolicyDocument, denials: readonly Denial[]): Denial[] {
+  const keyOf = ({ by, id }: Denial) => `${by} ${id}`
+  const there = new Set(readBoundary(document).denials.map(keyOf))
+  return denials.filter((denial) => !there.has(keyOf(denial)))
 }
 
 function firstEnd(document: PolicyDocument): number | null {

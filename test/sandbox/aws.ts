@@ -148,6 +148,7 @@ async function answerCall(
   call.action = parameters.get('Action') ?? ''
   const failure = deps.faults.failureOf(call.action)
   if (failure) throw new AwsFault(failure, 403, `${failure} by a fault knob`)
+  await deps.faults.passHold(call.action)
   if (deps.faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
   if (call.action === 'AssumeRoleWithWebIdentity') return await answerWebIdentity(deps, call, parameters)
   const caller = callerOf(deps, service, request, body)

@@ -1,6 +1,12 @@
 import type { Socket } from 'node:net'
 import { quietFor } from '../wait-until.ts'
 
+export interface Held {
+  /** Resolves once it waits. */
+  readonly waits: Promise<void>
+  letGo(): void
+}
+
 /** What an AWS double can be told to do wrong. Every knob stays until it is used up, or until `clear()`. */
 export interface AwsFaults {
   /** Refuses this action (e.g. `sts:AssumeRole`, `rds-db:connect`) as if an organization policy denied it. */
@@ -11,6 +17,8 @@ export interface AwsFaults {
   throttle(count: number): void
   /** Every answer waits this long. */
   slow(ms: number): void
+  /** The next call of this action (e.g. `CreatePolicyVersion`) waits until it is let go, as if its sender had been stopped. */
+  hold(action: string): Held
   /** The next `count` requests lose their connection without an answer. */
   drop(count: number): void
   clear(): void
@@ -21,6 +29,8 @@ export interface ArmedFaults extends AwsFaults {
   isDenied(action: string): boolean
   /** The error for this action, if one was asked for. */
   failureOf(action: string): string | undefined
+  /** Waits where the action is held. */
+  passHold(action: string): Promise<void>
   /** Takes one throttled request, if any is left. */
   takeThrottle(): boolean
   /** Waits as `slow` says; true when the connection was dropped and nothing may be answered. */
@@ -30,6 +40,7 @@ export interface ArmedFaults extends AwsFaults {
 export function createFaults(): ArmedFaults {
   const denied = new Set<string>()
   const failing = new Map<string, string>()
+  const held = new Map<string, { come(): void; gone: Promise<void> }>()
   const left = { throttles: 0, drops: 0 }
   let delayMs = 0
   return {
@@ -50,6 +61,18 @@ export function createFaults(): ArmedFaults {
       left.throttles = 0
       left.drops = 0
       delayMs = 0
+    },
+    hold: (action) => {
+      const { promise: waits, resolve: come } = Promise.withResolvers<void>()
+      const { promise: gone, resolve: letGo } = Promise.withResolvers<void>()
+      held.set(action, { come, gone })
+      return { waits, letGo }
+    },
+    passHold: async (action) => {
+      const waiting = held.get(action)
+      held.delete(action)
+      waiting?.come()
+      await waiting?.gone
     },
     failureOf: (action) => failing.get(action),
     isDenied: (action) => denied.has(action.toLowerCase()),

@@ -61,6 +61,19 @@ export function createCredentialStore(db: Db, keyring: Macs) {
       const rows = working(now).where('doomed_at', 'is not', null)
       return signed(await (account === undefined ? rows : rows.where('account', '=', account)).execute())
     },
+    /** Those of an account that were killed, and would work if their denial went away. */
+    denied: async (now: number, account: string): Promise<CredentialRow[]> =>
+      signed(
+        await db
+          .selectFrom(table)
+          .selectAll()
+          .where('account', '=', account)
+          .where('works_until', '>', now)
+          .where('revocable', '=', 1)
+          .where('doomed_at', 'is not', null)
+          .where('settled_at', 'is not', null)
+          .execute(),
+      ),
     revoke: (keys: readonly string[], at: number, by: 'grant' | 'session'): Promise<void> =>
       update(keys, (row) => (row.doomed_at === null ? { doomed_at: at, doomed_by: by } : {})),
     settle: (keys: readonly string[], at: number): Promise<void> => update(keys, () => ({ settled_at: at })),

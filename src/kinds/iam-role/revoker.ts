@@ -2,7 +2,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { AccessService } from '../../access/access.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import { voidUntil } from '../../audit/mark/fork.ts'
-import type { Boundary, Place } from '../../aws/boundary.ts'
+import type { Boundary, Denied, Place } from '../../aws/boundary.ts'
 import type { Denial } from '../../aws/revocation-policy.ts'
 import type { Leadership } from '../../daemons/leadership.ts'
 import { type Changes, concerns, type Held, isRemoval, type Removal } from '../../store/changes.ts'
@@ -30,6 +30,11 @@ export interface RevokerDeps {
 const slackMs = 60_000
 /** Of any role in AWS. */
 const longestSessionMs = 12 * 3_600_000
+/**
+ * Deny lists are looked at so often: a daemon that led before, and was stopped in the middle of its call, may have written an older
+ * list over a newer one. So may anyone who manages the policy.
+ */
+const lookAgainMs = 60_000
 /** How far back the first sweep looks for entries left by a previous run. */
 const lookBackMs = 7 * 86_400_000
 
@@ -46,7 +51,9 @@ export class Revoker {
   readonly #unsaid = new Map<string, { place: Place; denial: Denial }>()
   /** Sessions whose failure has been audited. */
   readonly #failed = new Set<string>()
-  /** Accounts with entries in their deny list, and when the first of them may go. */
+  /** Of these, the ones that it has. */
+  readonly #said = new Map<string, Denial>()
+  /** Accounts with entries in their deny list, and when to look at it: the first of them may go, or some may be missing. */
   readonly #cleanAt = new Map<string, { place: Place; at: number }>()
   /** Accounts whose deny list is being written, each apart: one that is slow or refuses holds up no other. */
   readonly #writing = new Map<string, Promise<void>>()
@@ -104,6 +111,7 @@ export class Revoker {
     try {
       const { nextEndsAt } = await boundary.deny(place, [denial])
       this.#plan(place, nextEndsAt)
+      this.#said.set(account, denial)
       this.#unsaid.delete(account)
     } catch (error) {
       if (isOfFormerLeader(error)) return
@@ -111,7 +119,7 @@ export class Revoker {
     }
   }
 
-  /** Retries what failed, and drops expired entries. It waits for no account. */
+  /** Retries what failed, drops expired entries, and writes missing ones again. It waits for no account. */
   async sweep(): Promise<void> {
     await this.#run()
     const { clock, store } = this.#deps
@@ -200,19 +208,24 @@ export class Revoker {
 
   /** Credentials of one account. */
   async #kill(rows: readonly CredentialRow[]): Promise<void> {
-    const { boundary, audit, clock } = this.#deps
+    const { boundary } = this.#deps
     const [{ account, partition } = { account: '', partition: '' }] = rows
     const sessions = groupBy(rows, (row) => row.session_id)
     try {
-      const { arn, version, nextEndsAt } = await boundary.deny({ account, partition }, rows.map(toDenial))
-      this.#plan({ account, partition }, nextEndsAt)
-      for (const group of sessions) {
-        const fields = { ...describe(group), policy: arn, version, killed_at: clock.now() }
-        await audit.appendRemoval({ type: 'credentials.killed', actor: 'system', fields })
-      }
+      const denied = await boundary.deny({ account, partition }, rows.map(toDenial))
+      this.#plan({ account, partition }, denied.nextEndsAt)
+      await this.#auditKilled(rows, denied)
       await this.#settle(rows)
     } catch (error) {
       await this.#onFailure(account, sessions, error)
+    }
+  }
+
+  async #auditKilled(rows: readonly CredentialRow[], { arn, version }: Denied): Promise<void> {
+    const { audit, clock } = this.#deps
+    for (const group of groupBy(rows, (row) => row.session_id)) {
+      const fields = { ...describe(group), policy: arn, version, killed_at: clock.now() }
+      await audit.appendRemoval({ type: 'credentials.killed', actor: 'system', fields })
     }
   }
 
@@ -239,18 +252,27 @@ export class Revoker {
 
   #plan(place: Place, at: number | null): void {
     if (at === null) this.#cleanAt.delete(place.account)
-    else this.#cleanAt.set(place.account, { place, at })
+    else this.#cleanAt.set(place.account, { place, at: Math.min(at, this.#deps.clock.now() + lookAgainMs) })
   }
 
   async #clean(account: string): Promise<void> {
-    const { boundary, clock, logger } = this.#deps
+    const { boundary, clock, logger, store } = this.#deps
     const plan = this.#cleanAt.get(account)
     if (!plan || plan.at > clock.now()) return
     const { place } = plan
     try {
-      const { version, isNew, nextEndsAt } = await boundary.deny(place, [])
+      const rows = await store.denied(clock.now(), account)
+      const said = [this.#said.get(account)].filter((denial) => denial && denial.until > clock.now()) as Denial[]
+      const denied = await boundary.deny(place, [...rows.map(toDenial), ...said])
+      const { version, isNew, nextEndsAt, added } = denied
       this.#plan(place, nextEndsAt)
-      if (isNew) logger.info({ ...place, version }, 'expired entries were removed from the deny list')
+      if (added.length > 0) {
+        logger.error({ ...place, version, added }, 'entries were missing from the deny list, and are there again')
+        await this.#auditKilled(
+          rows.filter((row) => added.some(({ id }) => id === toDenial(row).id)),
+          denied,
+        )
+      } else if (isNew) logger.info({ ...place, version }, 'expired entries were removed from the deny list')
     } catch (error) {
       if (isOfFormerLeader(error)) return
       this.#plan(place, clock.now() + slackMs)

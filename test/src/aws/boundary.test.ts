@@ -38,7 +38,8 @@ async function start(t: Test, change: Partial<Config['aws']> = {}) {
   if (!policy) throw new Error('no policy')
   const text = () => JSON.stringify(policy.versions.find(({ id }) => id === policy.defaultVersion)?.document)
   const grant = (id: string, minutes = 60) => ({ by: 'grant' as const, id, until: clock.now() + minutes * minute })
-  return { boundary, clock, double, leader, policy, text, grant }
+  const another = () => createBoundary({ ...shared, aws: createAws({ ...shared, externalId }) })
+  return { boundary, another, clock, double, leader, policy, text, grant }
 }
 
 t.test('a denial is a new version; the same again is none; both say when the next may go', async (t) => {
@@ -110,3 +111,25 @@ t.test('a daemon that no longer leads changes nothing, whatever it had begun', a
   t.same([policy.versions.length, text()], before)
   t.match(await boundary.deny(place, [grant('grt_a')]), { isNew: false }, 'reading is for everyone')
 })
+
+t.test(
+  'a leader that was stopped between its check and its call: what it writes over is found and written again',
+  async (t) => {
+    const { boundary, another, double, grant, text } = await start(t)
+    const written = () => double.calls.filter(({ action }) => action === 'CreatePolicyVersion').length
+    const held = double.faults.hold('CreatePolicyVersion')
+    const late = boundary.deny(place, [grant('grt_a')])
+    await held.waits
+    const next = another()
+    t.match(await next.deny(place, [grant('grt_b')]), { isNew: true, added: [{ id: 'grt_b' }] })
+    held.letGo()
+    await late
+    t.notMatch(text(), /grt_b/, 'its list was read before')
+    const again = await next.deny(place, [grant('grt_b')])
+    t.match(again, { isNew: true, added: [{ id: 'grt_b' }] })
+    for (const id of [/grt_a/, /grt_b/]) t.match(text(), id)
+    t.equal(written(), 3)
+    t.match(await next.deny(place, [grant('grt_b')]), { isNew: false, added: [] })
+    t.equal(written(), 3)
+  },
+)

@@ -14,8 +14,11 @@ const start = 1_800_000_000_000
 const [slow, other] = ['111122223333', '444455556666']
 
 /** Two accounts, of which the first answers when `answer` is called, and each has a key of the grant named as it. */
-async function startRevoker(t: Test, options: { restoredAt?: number; lead?: { isLeader: boolean } } = {}) {
-  const { lead = { isLeader: true } } = options
+async function startRevoker(
+  t: Test,
+  options: { restoredAt?: number; lead?: { isLeader: boolean }; missing?: string[] } = {},
+) {
+  const { lead = { isLeader: true }, missing = [] } = options
   const db = await openStore({ url: 'sqlite::memory:' })
   t.teardown(() => db.destroy())
   let now = start
@@ -30,7 +33,14 @@ async function startRevoker(t: Test, options: { restoredAt?: number; lead?: { is
   const deny = async ({ account }: Place, denials: readonly Denial[]): Promise<Denied> => {
     denied.push({ account, denials })
     if (account === slow) await promise
-    return { arn: 'arn', version: 'v2', isNew: true, nextEndsAt: now + 1000 }
+    const added = denials.filter(({ id }) => missing.includes(id))
+    return {
+      arn: 'arn',
+      version: 'v2',
+      isNew: true,
+      added,
+      nextEndsAt: now + (options.missing ? 3_600_000 : 1000),
+    }
   }
   const target = (account: string) => ({
     kind: 'iam-role',
@@ -154,7 +164,28 @@ t.test('an account that does not answer holds up no cleaning of another', async 
   advance(2000)
   await revoker.sweep()
   await waitUntil(() => asked(other).length === 2, 'the other account is cleaned')
-  t.same(asked(other).at(-1)?.denials, [])
+  t.match(asked(other).at(-1)?.denials, [{ id: 'grt_B1' }], 'what must stay is there')
+})
+
+t.test('entries that went missing are looked for each minute, written again, and told', async (t) => {
+  const missing: string[] = []
+  const { revoker, issue, revoke, killed, asked, advance } = await startRevoker(t, { missing })
+  await issue(other, 'B1')
+  await issue(other, 'B2')
+  revoke('B1', 'B2')
+  await killed('B1', 'B2')
+  await revoker.sweep() // which looks at what was left by a previous run
+  await revoker.idle()
+  missing.push('grt_B1')
+  const before = asked(other).length
+  advance(59_000)
+  await revoker.sweep()
+  await revoker.idle()
+  t.equal(asked(other).length, before)
+  advance(1000)
+  await revoker.sweep()
+  await killed('B1', 'B2', 'B1')
+  t.match(asked(other).at(-1)?.denials, [{ id: 'grt_B1' }, { id: 'grt_B2' }])
 })
 
 t.test('of several daemons each marks what was taken away, and the one that leads acts on it', async (t) => {
