@@ -1,5 +1,12 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
 import t from 'tap'
+import { WebSocket } from 'ws'
 import { toWebIdentityError } from '../../src/aws/aws-errors.ts'
+import { buildApp } from '../../src/http/app.ts'
+import type { IdentityService } from '../../src/identity/identity.ts'
+import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startLoginServer } from '../src/http/login-setup.ts'
 import { startFakeProvider } from '../src/identity/fake-provider.ts'
 import { vouched } from '../src/identity/identity-setup.ts'
@@ -13,6 +20,38 @@ t.test('E6: the scheme of Authorization has no case, and nothing else passes for
   t.equal(await status(`bearer   ${secret}`), 200, 'RFC 9110: one or more spaces')
   for (const wrong of [secret, `Bearer${secret}`, `Basic ${secret}`, `bearer ${secret} x`, `x bearer ${secret}`])
     t.equal(await status(wrong), 401, wrong.replace(secret, '…'))
+})
+
+t.test('E6: nor has it for API tokens, websockets, or beside a cookie', async (t) => {
+  const shown: unknown[] = []
+  const authenticate = async (what: object) => {
+    shown.push(what)
+    return null
+  }
+  const app = await buildApp({
+    identity: { authenticate } as unknown as IdentityService,
+    logger: pino({ level: 'silent' }),
+    metrics: createMetrics(),
+    publicUrl: 'http://127.0.0.1',
+    trustedProxies: [],
+    routes: [
+      async (part) => {
+        part.get('/plain', { config: { access: 'public' } }, async () => 'here')
+        part.get('/api/v1/connect/:part', { config: { access: 'public' }, websocket: true }, (socket) => socket.close())
+      },
+    ],
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => app.close())
+  const at = `127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+    const headers = { authorization: `${scheme} spa_token`, cookie: 'sallyport=web' }
+    t.equal((await fetch(`http://${at}/plain`, { headers })).status, 200)
+    await once(new WebSocket(`ws://${at}/api/v1/connect/x`, { headers }), 'close')
+    t.match(shown.splice(0), Array(2).fill({ bearer: 'spa_token', cookie: undefined }), scheme)
+  }
+  await once(new WebSocket(`ws://${at}/api/v1/connect/x`, { headers: { authorization: 'basic spa_token' } }), 'close')
+  t.same(shown, [], 'another scheme shows nothing')
 })
 
 t.test('E6: an ID token that STS cannot take is named as the reason, and not shown', async (t) => {
