@@ -2,6 +2,7 @@ import type { CompiledQuery } from 'kysely'
 import type { Macs } from '../../store/signed-rows.ts'
 import type { Db } from '../../store/store.ts'
 import type { AccessRequest, StageDecision } from '../requests/request.ts'
+import type { AccessTables } from './access-tables.ts'
 import { decisionToRow, grantToRow, requestToRow, type StoredGrant, signRow } from './rows.ts'
 
 /**
@@ -63,6 +64,12 @@ export function accessStatements(db: Db, keyring: Macs) {
         .insertInto('decisions')
         .values(signRow(keyring, 'decisions', decisionToRow(decision)))
         .returning('id')
+        .compile(),
+    /** Beside the event of its loading. */
+    insertingRevision: (revision: Omit<AccessTables['rule_revisions'], 'mac'>): CompiledQuery =>
+      db
+        .insertInto('rule_revisions')
+        .values(signRow(keyring, 'rule_revisions', revision))
         .compile(),
     /** It was written, with the step that it led to. */
     decisionStands: ({ id }: StageDecision): CompiledQuery =>

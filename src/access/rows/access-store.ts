@@ -7,7 +7,7 @@ import { type Db, readOne } from '../../store/store.ts'
 import type { AccessRequest, StageDecision } from '../requests/request.ts'
 import { accessStatements } from './access-statements.ts'
 import type { AccessTables } from './access-tables.ts'
-import { isSigned, rowToDecision, rowToGrant, rowToRequest, type StoredGrant, signRow } from './rows.ts'
+import { isSigned, rowToDecision, rowToGrant, rowToRequest, type StoredGrant } from './rows.ts'
 
 /** A row as it was found: `isSigned` false means that the broker did not write it. */
 export interface Found<T> {
@@ -135,13 +135,6 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
       reach(async () => {
         const row = await db.selectFrom('rule_revisions').selectAll().orderBy('id', 'desc').limit(1).executeTakeFirst()
         return row && isSigned(keyring, 'rule_revisions', row) ? row : undefined
-      }),
-    insertRevision: (revision: Omit<AccessTables['rule_revisions'], 'mac'>) =>
-      reach(async () => {
-        await db
-          .insertInto('rule_revisions')
-          .values(signRow(keyring, 'rule_revisions', revision))
-          .execute()
       }),
   }
 }

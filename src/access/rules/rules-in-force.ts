@@ -13,7 +13,7 @@ import { diffRevisions, type Revision, type RevisionDiff } from './revision.ts'
 import type { RuleSet } from './rule.ts'
 
 export interface RulesDeps {
-  readonly store: Pick<AccessStore, 'lastRevision' | 'insertRevision'>
+  readonly store: Pick<AccessStore, 'lastRevision' | 'insertingRevision'>
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
   readonly clock: Clock
   readonly metrics: Pick<Metrics, 'rulesDigestMismatch'>
@@ -85,11 +85,10 @@ export class RulesInForce {
     const revision: Revision = { access, levels, resources }
     const diff = diffRevisions(last && (JSON.parse(last.content) as Revision), revision)
     await Promise.all(resourceEvents(diff).map((event) => audit.append(event)))
-    const { seq } = await audit.append(loadedEvent(digest, last?.digest ?? null, diff))
+    const row = { id: newId('rev'), digest, content: sortedJson(revision), loaded_at: clock.now() }
+    const writes = last?.digest === digest ? [] : [store.insertingRevision(row)]
+    const { seq } = await audit.append(loadedEvent(digest, last?.digest ?? null, diff), writes)
     this.noteLoaded(digest, seq)
-    if (last?.digest === digest) return
-    const content = sortedJson(revision)
-    await store.insertRevision({ id: newId('rev'), digest, content, loaded_at: clock.now() })
   }
 }
 
