@@ -1,10 +1,8 @@
 /** Two daemons on one store: sign-ins that go from one to the other, codes that are good once, and what is read of either. */
-import { createHash, randomBytes } from 'node:crypto'
-import { createServer } from 'node:http'
 import t from 'tap'
+import { signInForCommand } from '../sandbox/command-code.ts'
 import { startCommand } from '../sandbox/commands.ts'
 import { createPerson } from '../sandbox/person.ts'
-import { freePort } from '../sandbox/ports.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
 import { issueToken, openDatabase } from './database-client.ts'
@@ -66,17 +64,7 @@ await t.test('`login` at one, whose browser comes back to the other', async (t) 
 await t.test('a code of the command is redeemed at both at once: one wins', async (t) => {
   for (const [first, second] of both) {
     two.balancer.to(second)
-    const port = await freePort()
-    const codes: (string | null)[] = []
-    const loopback = createServer((request, response) => {
-      codes.push(new URL(request.url ?? '', 'http://127.0.0.1').searchParams.get('code'))
-      response.end('done')
-    }).listen(port, '127.0.0.1')
-    t.teardown(() => void loopback.close())
-    const verifier = randomBytes(32).toString('base64url')
-    const challenge = createHash('sha256').update(verifier).digest('base64url')
-    const asked = new URLSearchParams({ port: String(port), state: 'x'.repeat(43), challenge })
-    await createPerson('alice').signIn(`${urls[first]}/api/v1/cli/authorize?${asked}`)
+    const { codes, verifier } = await signInForCommand(urls[first], t.teardown)
     const redeem = (name: DaemonName) => post(`${urls[name]}/api/v1/cli/token`, { code: codes[0], verifier })
     const answers = await Promise.all([redeem(first), redeem(second)])
     t.same(answers.map(({ status }) => status).sort(), [200, 401])

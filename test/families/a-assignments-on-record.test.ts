@@ -1,8 +1,8 @@
 /** A3: what is assigned to a column that is called `password` is redacted wherever that is written, and nothing else of the statement. */
 import t from 'tap'
 import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
-import { redactSpans } from '../../proxy/recording/redact.ts'
 import { startPostgres } from '../sandbox/postgres.ts'
+import { redacted } from './a-redacted.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.close())
@@ -11,13 +11,6 @@ await postgres.query(
   `create table a3 (name text primary key, password text, note text);
    create function crypt(text, text) returns text language sql as 'select $1 || $2';`,
 )
-
-function redacted(text: string): string {
-  const bytes = Buffer.from(text)
-  const finder = postgresDialect.findSecrets({ backslashes: 'unknown' })
-  finder.feed(bytes, 0, bytes.length)
-  return redactSpans(bytes, finder.finish().spans)
-}
 
 /** `s…` are secrets, everything else is shown. */
 async function check(t: { equal(found: string, wanted: string): void }, texts: readonly string[]): Promise<void> {

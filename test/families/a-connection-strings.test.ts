@@ -1,23 +1,17 @@
 /** Passwords in connection strings, as libpq reads them, and what looks like one and is none. */
 import t from 'tap'
-import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
-import { redactSpans } from '../../proxy/recording/redact.ts'
+import { redacted } from './a-redacted.ts'
 
-/** As it is recorded, read in one piece and byte by byte. */
-function redacted(text: string): readonly string[] {
-  const bytes = Buffer.from(text)
-  return [bytes.length, 1].map((size) => {
-    const finder = postgresDialect.findSecrets({ backslashes: 'unknown' })
-    for (let at = 0; at < bytes.length; at += size) finder.feed(bytes, at, at + size)
-    return redactSpans(bytes, finder.finish().spans)
-  })
+/** In one piece and byte by byte. */
+function redactedTwice(text: string): readonly string[] {
+  return [undefined, 1].map((size) => redacted(text, 'unknown', size))
 }
 
 function check(
   t: { same(found: unknown, wanted: unknown, message: string): void },
   texts: Record<string, string>,
 ): void {
-  for (const [text, expected] of Object.entries(texts)) t.same(redacted(text), [expected, expected], text)
+  for (const [text, expected] of Object.entries(texts)) t.same(redactedTwice(text), [expected, expected], text)
 }
 
 t.test('A3: the password of a URI ends at `@` or `/`, as in libpq, and nowhere before', (t) => {

@@ -1,18 +1,10 @@
 /** A3: the password of a role is redacted whatever the role is called, and nothing else of the statement. A real server is the referee. */
 import t from 'tap'
-import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
-import { redactSpans } from '../../proxy/recording/redact.ts'
 import { startPostgres } from '../sandbox/postgres.ts'
+import { redacted } from './a-redacted.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.close())
-
-function redacted(text: string): string {
-  const bytes = Buffer.from(text)
-  const finder = postgresDialect.findSecrets({ backslashes: 'unknown' })
-  finder.feed(bytes, 0, bytes.length)
-  return redactSpans(bytes, finder.finish().spans)
-}
 
 t.test('A3: roles that are called as the words of the syntax', async (t) => {
   const texts = [

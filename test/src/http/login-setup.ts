@@ -43,6 +43,8 @@ export interface KeptLogins extends Logins {
 }
 
 export interface SetupOptions {
+  /** Default 100. */
+  readonly deviceIntervalMs?: number
   readonly oidc?: Partial<OidcDeps['config']>
   /** `server.public_url`, where it isn't the address we listen on. */
   readonly publicUrl?: string
@@ -103,7 +105,7 @@ export async function startLoginServer(
         db,
         publicUrl,
         keyring,
-        deviceIntervalMs: 100,
+        deviceIntervalMs: options.deviceIntervalMs ?? 100,
       }),
       identityRoutes({
         identity: { logins, ...administration(calls) },

@@ -1,17 +1,20 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
 import t, { type Test } from 'tap'
+import { signInForCommand } from '../../sandbox/command-code.ts'
 import { createPerson } from '../../sandbox/person.ts'
 import { freePort } from '../../sandbox/ports.ts'
 import { startLoginServer, startProvider } from './login-setup.ts'
+
+/** Longer than a few requests take; only the clock of the test passes it. */
+const deviceIntervalMs = 20_000
 
 /** Each request goes to the next daemon, as behind a balancer without stickiness. */
 async function startBehindBalancer(t: Test) {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const provider = await startProvider(t)
-  const a = await startLoginServer(t, provider, { publicUrl: url })
-  const b = await startLoginServer(t, provider, { publicUrl: url, beside: a })
+  const a = await startLoginServer(t, provider, { publicUrl: url, deviceIntervalMs })
+  const b = await startLoginServer(t, provider, { publicUrl: url, deviceIntervalMs, beside: a })
   const daemons = [a, b]
   const asked: string[] = []
   const pass = (from: IncomingMessage, to: ServerResponse) => {
@@ -51,10 +54,10 @@ t.test('a sign-in by device code begins, is approved and ends at whichever daemo
     t.match(await ask(), { status: 202, answer: { status: 'slow-down' } })
     const page = await createPerson('alice').signIn(`${url}/device`, { user_code: String(answer.user_code) })
     t.match(page.body, /Signed in|signed in/)
-    a.clock.advance(200)
+    a.clock.advance(deviceIntervalMs)
     const both = await Promise.all([ask(), ask()])
     t.equal(both.filter(({ status }) => status === 200).length, 1, 'told once')
-    a.clock.advance(200)
+    a.clock.advance(deviceIntervalMs)
     t.match(await ask(), { status: 401 })
   }
   t.equal(a.logins.begun.length, 2)
@@ -64,17 +67,7 @@ t.test('a sign-in of the command on the same machine ends at another daemon than
   const { url, a, skip } = await startBehindBalancer(t)
   for (const shift of [false, true]) {
     if (shift) skip()
-    const port = await freePort()
-    const codes: string[] = []
-    const loopback = createServer((request, response) => {
-      codes.push(new URL(request.url ?? '', url).searchParams.get('code') ?? '')
-      response.end('done')
-    }).listen(port, '127.0.0.1')
-    t.teardown(() => void loopback.close())
-    const verifier = randomBytes(32).toString('base64url')
-    const challenge = createHash('sha256').update(verifier).digest('base64url')
-    const asked = new URLSearchParams({ port: String(port), state: 'x'.repeat(43), challenge })
-    await createPerson('alice').signIn(`${url}/api/v1/cli/authorize?${asked}`)
+    const { codes, verifier } = await signInForCommand(url, t.teardown)
     t.equal(codes.length, 1)
     const redeem = () => post(`${url}/api/v1/cli/token`, { code: codes[0], verifier })
     const both = await Promise.all([redeem(), redeem()])
