@@ -5,7 +5,7 @@ import type { Mark } from '../audit/mark/mark.ts'
 import type { Daemons } from '../daemons/daemons.ts'
 import type { PeerHandlers } from '../peers/peer-answers.ts'
 import type { Peers } from '../peers/peers.ts'
-import type { Recordings } from '../recordings/recordings.ts'
+import type { Recordings, RecordingsElsewhere } from '../recordings/recordings.ts'
 import type { SessionStore } from '../sessions/session-store.ts'
 import type { Sessions } from '../sessions/sessions.ts'
 
@@ -48,7 +48,7 @@ export interface ElsewhereDeps {
  * Recordings that other daemons wrote, read from them.
  * @returns undefined for one that is of no other daemon; throws PEER_UNREACHABLE while its daemon does not answer
  */
-export function recordingsElsewhere({ peers, daemons, audit, sessions }: ElsewhereDeps): Recordings['elsewhere'] {
+export function recordingsElsewhere({ peers, daemons, audit, sessions }: ElsewhereDeps): RecordingsElsewhere {
   return async (session) => {
     const daemon = (await sessions.find(session))?.daemon_id
     if (daemon === undefined || daemon === daemons.id) return undefined

@@ -35,7 +35,7 @@ export async function postToPeer(
             checkServerIdentity(host, certificate) && checkServerIdentity(publicHost, certificate),
         })
       : requestHttp(url, { ...options, agent: agents.http })
-  sent.once('response', resolve).once('error', reject).end(message.body)
+  sent.once('response', resolve).on('error', reject).end(message.body)
   const response = await promise
   return { status: response.statusCode ?? 0, headers: response.headers, body: await readBounded(response) }
 }

@@ -9,12 +9,12 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { RecordingBuffers } from './recording-buffers.ts'
 import { checkRecording } from './recording-check.ts'
-import { dayOf, findRecording, recordingName } from './recording-files.ts'
+import { dayOf, findRecording, lookForRecording, noRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
 import { readEntries } from './recording-read.ts'
 import { formatVersion, type RecordingBytes } from './recording-scan.ts'
 import { RecordingWriter } from './recording-writer.ts'
-import type { RecordingHeader, Recordings } from './recordings.ts'
+import type { RecordingHeader, Recordings, RecordingsElsewhere } from './recordings.ts'
 
 export interface RecordingsDeps {
   readonly config: Config['recordings']
@@ -28,7 +28,7 @@ export interface RecordingsDeps {
   /** Of what a principal may record; by default of this daemon alone. */
   readonly counts?: Counts
   /** What other daemons keep; by default there are none. */
-  readonly elsewhere?: Recordings['elsewhere']
+  readonly elsewhere?: RecordingsElsewhere
   /** Unwritten bytes at which a session is paused; default 1 MiB. */
   readonly highWater?: number
   /** Free bytes of the disk; for tests. */
@@ -73,16 +73,15 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     return writer
   }
 
-  const elsewhere = deps.elsewhere ?? (async () => undefined)
   const find = async (id: string): Promise<RecordingBytes> => {
-    const path = await ifHere(dir, id)
-    return path ?? (await elsewhere(id)) ?? (await findRecording(dir, id)) // which says that there is none
+    const found = (await lookForRecording(dir, id)) ?? (await deps.elsewhere?.(id))
+    if (found === undefined) throw noRecording(id)
+    return found
   }
 
   return {
-    elsewhere,
     piece: async (sessionId, offset) => {
-      const path = await ifHere(dir, sessionId)
+      const path = await lookForRecording(dir, sessionId)
       return path === undefined ? undefined : await readPiece(path, offset)
     },
     problem: () => quota.diskProblem(),
@@ -106,15 +105,6 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     close: async () => {
       await Promise.all([...writers.values()].map((writer) => writer.seal()))
     },
-  }
-}
-
-async function ifHere(dir: string, id: string): Promise<string | undefined> {
-  try {
-    return await findRecording(dir, id)
-  } catch (error) {
-    if (error instanceof BrokerError && error.code === 'NOT_FOUND') return undefined
-    throw error
   }
 }
 

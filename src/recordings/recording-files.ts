@@ -16,14 +16,25 @@ export function recordingName(id: string): string {
   return `${id}.jsonl`
 }
 
-/** @throws BrokerError NOT_FOUND, INVALID_INPUT */
-export async function findRecording(dir: string, id: string): Promise<string> {
+/** @throws BrokerError INVALID_INPUT */
+export async function lookForRecording(dir: string, id: string): Promise<string | undefined> {
   const name = recordingName(id)
   for (const folder of await listDays(dir)) {
     const path = join(dir, folder, name)
     if (await exists(path)) return path
   }
-  throw new BrokerError('NOT_FOUND', `there is no recording of session ${id}`)
+  return undefined
+}
+
+/** @throws BrokerError NOT_FOUND, INVALID_INPUT */
+export async function findRecording(dir: string, id: string): Promise<string> {
+  const path = await lookForRecording(dir, id)
+  if (path === undefined) throw noRecording(id)
+  return path
+}
+
+export function noRecording(id: string): BrokerError {
+  return new BrokerError('NOT_FOUND', `there is no recording of session ${id}`)
 }
 
 /** Newest first. */

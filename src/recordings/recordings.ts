@@ -26,12 +26,13 @@ export interface Recordings extends Recorders {
   ): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
   /** Bytes of a recording that is here, from an offset on, for another daemon; undefined: it is not here. */
   piece(sessionId: string, offset: number): Promise<Buffer | undefined>
-  /** The bytes of a recording that is not here. @returns undefined for one that no other daemon keeps */
-  elsewhere(sessionId: string): Promise<AsyncIterable<Buffer> | undefined>
   /** Seals a recording that a lost daemon left open, at the last valid head. */
   recover(sessionId: string): Promise<SealedRecording>
   close(): Promise<void>
 }
+
+/** The bytes of a recording that is not here; undefined for one that no other daemon keeps. */
+export type RecordingsElsewhere = (sessionId: string) => Promise<AsyncIterable<Buffer> | undefined>
 
 export interface RecordingHeader {
   readonly sessionId: string

@@ -78,9 +78,6 @@ export function createSessionStore(db: Db, keyring: Macs) {
   return {
     inserting,
     ending,
-    insert: async (row: WithoutMac<SessionRow>): Promise<void> => {
-      await db.executeQuery(inserting(row))
-    },
     /** Writes the facts of its beginning anew, over a row that says otherwise. */
     restore: async (row: WithoutMac<SessionRow>): Promise<void> => {
       const signed = signRow(keyring, 'sessions', row)

@@ -70,8 +70,7 @@ export class Pending {
   }
 
   addTag(tag: string): void {
-    if (this.tags.length === 0) this.tags = [tag]
-    else if (this.tags.length < mostTags) (this.tags as string[]).push(tag)
+    if (this.tags.length < mostTags) this.tags = this.tags.length === 0 ? [tag] : [...this.tags, tag]
   }
 }
 
