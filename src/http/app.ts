@@ -109,7 +109,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
   await app.register(wellFormedText)
-  const signedIn = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
+  const guarded = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
   const { rateLimit = 600, counts = countsHere(systemClock) } = options
   await app.register(requestLimits, { perMinute: rateLimit, counts })
   if (options.refusal) refuseAll(app, options.refusal)
@@ -117,7 +117,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     identity: options.identity,
     publicUrl: options.publicUrl,
     ...(options.peers ? { peers: options.peers } : {}),
-    onSignedIn: ({ raw }) => signedIn(raw.socket),
+    onSignedIn: ({ raw }) => guarded.signedIn(raw.socket),
   })
   app.addHook('onResponse', async (request, reply) => {
     const url = request.routeOptions.url ?? 'unknown'
@@ -133,11 +133,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let dropTaken: () => void = () => {}
   app.addHook('preClose', async () => {
     dropTaken()
-    // Unanswered requests, streams that are being followed, websockets whose client doesn't answer the close.
-    setTimeout(() => {
-      app.server.closeAllConnections()
-      for (const client of app.websocketServer.clients) client.terminate()
-    }, farewellMs).unref()
+    // Unanswered requests, streams that are being followed, websockets whose client doesn't answer the close, silence.
+    setTimeout(() => guarded.drop(), farewellMs).unref()
   })
   await app.ready()
   dropTaken = serveOwnPaths(app.server, ownPaths, (error) =>

@@ -27,15 +27,20 @@ export const defaultDeadlines: Deadlines = {
   connectionsCheckingInterval: 2000,
 }
 
-/**
- * Lets a server accept only what has a place. A socket that a balancer speaks for has the address of its client from then on.
- * @returns to be called with the socket of a request whose caller is signed in
- */
+export interface Guarded {
+  /** To be called with the socket of a request whose caller is signed in. */
+  signedIn(socket: Socket): void
+  /** Destroys every connection, also those of which the server knows nothing yet: a header or a TLS handshake is awaited. */
+  drop(): void
+}
+
+/** Lets a server accept only what has a place. A socket that a balancer speaks for has the address of its client from then on. */
 export function guardConnections(
   server: Server,
   connections: Connections,
   headers: ProxyHeaders = noProxyHeaders,
-): (socket: Socket) => void {
+): Guarded {
+  const open = new Set<Socket>()
   const known = new WeakMap<Socket, () => void>()
   /** By their ends: a TLS socket has those of the socket below it, and no other sign of it. */
   const below = new Map<string, { readonly origin: Origin; readonly signedIn: () => void }>()
@@ -49,6 +54,8 @@ export function guardConnections(
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
     socket.on('error', () => {}) // a client that resets before the server listens to it
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     headers.accept(socket, (origin) => {
       const signedIn = connections.admit(socket, origin.address)
       if (!signedIn) return
@@ -64,7 +71,12 @@ export function guardConnections(
     known.set(socket, accepted.signedIn)
     name(socket, accepted.origin)
   })
-  return (socket) => known.get(socket)?.()
+  return {
+    signedIn: (socket) => known.get(socket)?.(),
+    drop: () => {
+      for (const socket of open) socket.destroy()
+    },
+  }
 }
 
 function name(socket: Socket, { address, port }: Origin): void {

@@ -36,6 +36,7 @@ export async function postToPeer(
         })
       : requestHttp(url, { ...options, agent: agents.http })
   sent.once('response', resolve).on('error', reject).end(message.body)
+  sent.once('close', () => reject(new Error('it gave no answer'))) // one that switches protocols makes no other event
   const response = await promise
   return { status: response.statusCode ?? 0, headers: response.headers, body: await readBounded(response) }
 }

@@ -203,7 +203,7 @@ t.test('B4: the late end of a connection is not that of the next from the same p
   const ends = { remoteAddress: '127.0.0.2', remotePort: 50_000, localAddress: '127.0.0.1', destroyed: false }
   const open = () => Object.assign(new EventEmitter(), ends, { destroy: () => {} }) as unknown as Socket
   const connections = new Connections({ limits: { total: 10, waiting: 1, waitingPerAddress: 1 }, now: () => 0 })
-  const signedIn = guardConnections(server as unknown as Server, connections)
+  const { signedIn } = guardConnections(server as unknown as Server, connections)
   const signIn = (socket: Socket) => {
     server.emit('connection', socket)
     signedIn(socket)

@@ -46,6 +46,7 @@ async function exchange(url: URL, token: string, body: string): Promise<{ status
       response.on('error', fail)
     })
     sent.on('error', fail)
+    sent.on('close', () => fail(new Error('it gave no answer'))) // one that switches protocols makes no other event
     sent.on('timeout', () => sent.destroy(new Error('timed out')))
     sent.end(body)
   })

@@ -4,18 +4,25 @@ import { Readable } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
 import { WebSocket } from 'ws'
+import { ProxyHeaders } from '../../../proxy/ports/proxy-header.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import type { IdentityService } from '../../../src/identity/identity.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
+import { createAuthority } from '../../sandbox/certificates.ts'
 import { waitUntil } from '../../wait-until.ts'
 
-async function start() {
+async function start({ isTls = false, isBehindBalancer = false } = {}) {
   const app = await buildApp({
     identity: {} as IdentityService,
     logger: pino({ level: 'silent' }),
     metrics: createMetrics(),
     publicUrl: 'http://localhost',
     trustedProxies: [],
+    ...(isTls ? { https: createAuthority().issue(['127.0.0.1']) } : {}),
+    headers: new ProxyHeaders(
+      () => isBehindBalancer,
+      () => {},
+    ),
     routes: [
       async (part) => {
         const config = { access: 'public' } as const
@@ -55,6 +62,20 @@ const clients = {
     return () => socket.destroy()
   },
 }
+for (const how of [{ isTls: true }, { isBehindBalancer: true }])
+  t.test(`the server closes within seconds of a client that says nothing: ${JSON.stringify(how)}`, async (t) => {
+    const { app, port } = await start(how)
+    const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
+    t.teardown(() => socket.destroy())
+    await once(app.server, 'connection')
+    let isClosed = false
+    void app.close().then(() => {
+      isClosed = true
+    })
+    await waitUntil(() => isClosed, 'it is closed', 4000)
+    t.ok(isClosed)
+  })
+
 for (const [name, open] of Object.entries(clients)) {
   t.test(`the server closes within seconds, whatever its clients do: ${name}`, async (t) => {
     const { app, port } = await start()

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
+import { quickPost } from '../../../src/cli/api/quick-post.ts'
 import type { PeerAnswer } from '../../../src/contract/peers.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import { peerRoutes } from '../../../src/http/routes/peers.ts'
@@ -307,6 +308,19 @@ t.test('one that hangs is given up, wherever it hangs', async (t) => {
   silent.close()
   await t.rejects(impatient.call(peerAt(`http://127.0.0.1:${port}`), 'cancel', ask), isUnreachable, 'one that is gone')
   await t.rejects(impatient.call(peerAt(null), 'cancel', ask), { ...isUnreachable, message: /server\.peer_url/ })
+})
+
+t.test('one that switches protocols gives no answer', async (t) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => socket.write('HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await t.rejects(peersWith().call(peerAt(url), 'mark', {}), { code: 'PEER_UNREACHABLE', message: /it gave no answer/ })
+  const post = quickPost({ server: url, token: 'x' }, 'POST /api/v1/connect-tokens', { body: { resource: 'orders' } })
+  await t.rejects(post, { message: /cannot|reach/ }, 'nor does a command wait for it')
 })
 
 t.test('an answer without end is not read to its end', async (t) => {
