@@ -18,7 +18,7 @@ import { type Core, mayKnowOf, principalReader } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
-import { recheck, refresh } from './grants/recheck.ts'
+import { createRecheckOf, recheck, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
 import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
@@ -63,9 +63,10 @@ export async function createAccess(deps: AccessDeps): Promise<Access> {
     requests: new RequestKeeper(shared),
   }
   await recover(core, deps.audit)
+  const recheckOf = createRecheckOf(core)
   const unsubscribe = deps.changes.subscribe((change) => {
     const concerned = concernedBy(change)
-    if (concerned !== null) background.run('re-check of grants', () => recheck(core, concerned))
+    if (concerned !== null) background.run('re-check of grants', () => recheckOf(concerned))
   })
   return {
     ...services(core, deps.changes),

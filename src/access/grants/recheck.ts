@@ -4,17 +4,49 @@ import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requ
 import type { StoredGrant } from '../rows/rows.ts'
 import { checkConditions, checkStanding, decideGrant, findRule } from '../rules/decide.ts'
 
+/** Whom it is about; everyone by default. */
+type Concerns = (principalId: string) => boolean
+
 /**
  * Re-checks live grants and pending requests against the current rules and directory. A daemon whose rules are not those that were
  * loaded last, by whichever daemon, ends nothing that they allow no longer: it refuses sessions of it.
- * @param principalId only what concerns this principal; omitted: everything
  */
-export async function recheck(core: Core, principalId?: string): Promise<void> {
+export async function recheck(core: Core): Promise<void> {
   const read = principalReader(core)
-  const concerns = (id: string) => principalId === undefined || id === principalId
-  // All at once: an end takes effect before it is stored, so none of them waits for another's fsync.
+  await recheckGrants(core, read)
+  await recheckRequests(core, read)
+}
+
+/**
+ * The same for one principal after another: grants at once; pending requests are read once for all who came while others were looked
+ * at, since a directory may change in a thousand places within a second.
+ */
+export function createRecheckOf(core: Core): (principalId: string) => Promise<void> {
+  let turn: Promise<unknown> = Promise.resolve()
+  let next: { readonly ids: Set<string>; readonly done: Promise<void> } | undefined
+  const begin = (ids: Set<string>) => {
+    const done = turn.then(() => {
+      next = undefined
+      return recheckRequests(core, principalReader(core), (id) => ids.has(id))
+    })
+    turn = done.catch(() => undefined) // its callers hear of it
+    return { ids, done }
+  }
+  return async (principalId) => {
+    next ??= begin(new Set())
+    next.ids.add(principalId)
+    const grants = recheckGrants(core, principalReader(core), (id) => id === principalId)
+    await Promise.all([grants, next.done])
+  }
+}
+
+/** All at once: an end takes effect before it is stored, so none of them waits for another's fsync. */
+async function recheckGrants(core: Core, read: ReadPrincipal, concerns: Concerns = () => true): Promise<void> {
   const grants = core.grants.live.filter((grant) => concerns(grant.principalId))
   await Promise.all(grants.map((grant) => recheckGrant(core, grant, read)))
+}
+
+async function recheckRequests(core: Core, read: ReadPrincipal, concerns: Concerns = () => true): Promise<void> {
   for (const request of await core.requests.pending()) {
     if (!concerns(request.beneficiaryId) && !concerns(request.requesterId)) continue
     await core.requests.exclusively(request.id, async () => refresh(core, await core.requests.read(request.id), read))

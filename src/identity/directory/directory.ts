@@ -216,7 +216,8 @@ export class Directory {
 
   /** Service accounts hold at most what their owner holds. */
   async publishWithOwned(id: string): Promise<void> {
-    for (const one of [id, ...(await this.#ownedIds(id))]) this.#publish(one)
+    this.#publish(id)
+    for (const owned of await this.#ownedIds(id)) this.#publish(owned)
   }
 
   /** Without their owner they stop anyway, also when the store cannot say here which they are. */
