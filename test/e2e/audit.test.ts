@@ -150,13 +150,18 @@ await t.test('a recording that was changed on disk is named by `audit verify`, a
   t.match(await carol.run(['audit', 'verify']), { code: 0, stdout: /^verified/ })
 })
 
-await t.test('the store of a daemon that is stopped is proven too, with its recordings', async (t) => {
-  await company.daemon.stop()
-  const { databaseFile, recordingsDir, anchorFile } = company.daemon
-  const ran = await carol.run([
-    ...['audit', 'verify', '--store', `sqlite:${databaseFile}`, '--recordings', recordingsDir],
-    ...['--anchor', anchorFile, '--public-key', path.join(dir, 'key.pem')],
-  ])
-  t.match(ran, { code: 0, stdout: /^verified/ })
-  company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
-})
+const ofFile = company.sandbox.stores ? 'of a store in PostgreSQL its daemons, or an export, are asked' : false
+await t.test(
+  'the store of a daemon that is stopped is proven too, with its recordings',
+  { skip: ofFile },
+  async (t) => {
+    await company.daemon.stop()
+    const { databaseFile, recordingsDir, anchorFile } = company.daemon
+    const ran = await carol.run([
+      ...['audit', 'verify', '--store', `sqlite:${databaseFile}`, '--recordings', recordingsDir],
+      ...['--anchor', anchorFile, '--public-key', path.join(dir, 'key.pem')],
+    ])
+    t.match(ran, { code: 0, stdout: /^verified/ })
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+  },
+)

@@ -112,7 +112,8 @@ test('sessions of roles end', async (t) => {
     await t.rejects(listBuckets(endpoint, keys), { name: 'AccessDenied' })
   })
 
-  await t.test('entries leave the deny list when the keys have run out', async (t) => {
+  const alone = company.sandbox.stores ? 'a daemon hours ahead of its shared store leads nothing' : false
+  await t.test('entries leave the deny list when the keys have run out', { skip: alone }, async (t) => {
     t.match(boundaryOf(company).text, /sallyport:grant/)
     t.ok(boundaryOf(company).versions <= 5)
     for (let hour = 0; hour < 2; hour++) {

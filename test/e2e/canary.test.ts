@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type pg from 'pg'
 import t from 'tap'
+import type { Postgres } from '../sandbox/postgres.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
@@ -114,6 +115,7 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
   noteOutput('log of the daemon', daemon.log())
   for (const file of readdirSync(daemon.dir).filter((name) => name.startsWith(path.basename(daemon.databaseFile))))
     noteOutput(`store (${file})`, readFileSync(path.join(daemon.dir, file)))
+  if (sandbox.stores) await noteTables(sandbox.stores.server, new URL(daemon.storeUrl).pathname.slice(1))
   noteOutput('anchor', readFileSync(daemon.anchorFile))
   for (const file of readdirSync(daemon.recordingsDir, { recursive: true, withFileTypes: true }))
     if (file.isFile()) noteOutput(`recording ${file.name}`, readFileSync(path.join(file.parentPath, file.name)))
@@ -133,6 +135,16 @@ await t.test('a day of work', { skip: skipWithout('psql') }, async (t) => {
 
 function noteOutput(what: string, content: string | Buffer): void {
   places.push({ what, content })
+}
+
+/** Bytes as text as far as they are. */
+async function noteTables(server: Pick<Postgres, 'query'>, database: string): Promise<void> {
+  await server.query(database, `alter database ${database} set bytea_output = 'escape'`)
+  const { rows: tables } = await server.query(database, "select tablename from pg_tables where schemaname = 'public'")
+  for (const { tablename } of tables) {
+    const { rows } = await server.query(database, `select t::text as text from "${tablename}" t`)
+    noteOutput(`store (${tablename})`, rows.map(({ text }) => text).join('\n'))
+  }
 }
 
 function noteCommandLine(pid: string): void {

@@ -14,19 +14,31 @@ interface Report {
 const company = await startCompany()
 t.teardown(() => company.close())
 
-/** As the owner of the file, who must stop the daemon: it holds the lock. */
-async function withoutDaemon<T>(work: (db: DatabaseSync) => T): Promise<T> {
+type Values = Readonly<Record<string, string | number>>
+
+/** As the owner of the store; of a file, who must stop the daemon: it holds the lock. */
+async function withoutDaemon(sql: string, values: Values): Promise<Record<string, unknown>[]> {
   await company.daemon.stop()
-  const db = new DatabaseSync(company.daemon.databaseFile)
-  const result = work(db)
-  db.close()
+  const rows = await askStore(sql, values)
   company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
-  return result
+  return rows
 }
 
-async function forge(sql: string, values: Readonly<Record<string, string | number>>): Promise<void> {
-  const { changes } = await withoutDaemon((db) => db.prepare(sql).run(values))
-  if (changes !== 1) throw new Error(`${sql}: changed ${changes} rows`)
+async function askStore(sql: string, values: Values): Promise<Record<string, unknown>[]> {
+  const { stores } = company.sandbox
+  if (stores) {
+    const names = Object.keys(values)
+    const numbered = sql.replace(/:(\w+)/g, (_, name) => `$${names.indexOf(name) + 1}`)
+    const database = new URL(company.daemon.storeUrl).pathname.slice(1)
+    return (await stores.server.query(database, numbered, Object.values(values))).rows
+  }
+  using db = new DatabaseSync(company.daemon.databaseFile)
+  return db.prepare(sql).all(values) as Record<string, unknown>[]
+}
+
+async function forge(sql: string, values: Values): Promise<void> {
+  const rows = await withoutDaemon(`${sql} returning id`, values)
+  if (rows.length !== 1) throw new Error(`${sql}: changed ${rows.length} rows`)
 }
 
 async function isRefusedAndReported(t: Tap, grantId: string): Promise<void> {
@@ -95,9 +107,7 @@ for (const [what, sql] of Object.entries(changes))
 
 await t.test('a revoked grant is revived with the row it had before', async (t) => {
   const { id } = await company.grant()
-  const row = await withoutDaemon((db) =>
-    db.prepare('select state, ended_at, end_reason, end_text, version, mac from grants where id = ?').get(id),
-  )
+  const [row] = await withoutDaemon('select state, version, mac from grants where id = :id', { id })
   await company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'done' })
   await forge(
     `update grants set state = :state, ended_at = null, end_reason = null, end_text = null, version = :version, mac = :mac
