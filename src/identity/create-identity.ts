@@ -40,6 +40,8 @@ export interface Identity extends IdentityService {
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
   /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
   tidy(): Promise<void>
+  /** Asks the provider about the logins that are due, which may take long. Called by the daemon's timer. */
+  probe(): Promise<void>
   /** An event of the log, in the order of the log, from whichever daemon. */
   apply(record: AuditRecord, from: Origin): void
   /** Resolves when what {@link Identity.apply} has begun is done. */
@@ -112,9 +114,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       credentialOf(reference, { logins, apiTokens, connectTokens }, read),
     tokenKeys: (id) => connectTokens.tokenKeys(id),
     identify: (claim, client) => connectTokens.identify(claim, client),
-    sweep: async () => {
-      await Promise.all([sweeping(), probing()])
-    },
+    sweep: sweeping,
+    probe: probing,
     tidy: tidying,
     apply: (record, from) => applyEvent(core, record, from),
     idle: () => core.background.idle(),

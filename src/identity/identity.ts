@@ -27,6 +27,6 @@ export interface IdentityService {
   tokenKeys(tokenId: string): Promise<TokenKeys>
   /** For protocol listeners. @throws BrokerError TOKEN_INVALID, ADDRESS_REFUSED, PRINCIPAL_LOCKED, PRINCIPAL_INACTIVE */
   identify(claim: Claim, client: ClientOrigin): Promise<Identified>
-  /** For one daemon of the store: expired logins, tokens and secrets, refresh-token probes. Called by the daemon's timer. */
+  /** For one daemon of the store: expired logins, tokens and secrets. Called by the daemon's timer. */
   sweep(): Promise<void>
 }

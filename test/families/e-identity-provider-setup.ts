@@ -37,7 +37,7 @@ export async function startWithProvider(t: Test, config: Partial<OidcDeps['confi
     /** The next probe: a quarter of an hour later, or one minute. */
     probe: async (afterMs = 15 * minute) => {
       setup.time.now += afterMs
-      await setup.identity.sweep()
+      await setup.identity.probe()
     },
     isActive: async (id: string) => (await setup.identity.principal(id))?.active,
     isLive: (id: string) => setup.identity.credential({ kind: 'login', id }).then((found) => found !== undefined),

@@ -168,7 +168,7 @@ async function startHouse(t: Test, options: OidcOptions, config: Partial<OidcDep
     },
     probe: async (afterMs: number) => {
       setup.time.now += afterMs
-      await setup.identity.sweep()
+      await setup.identity.probe()
     },
     isLive: (id: string) => setup.identity.credential({ kind: 'login', id }).then((found) => found !== undefined),
   }

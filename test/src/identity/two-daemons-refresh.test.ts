@@ -41,8 +41,8 @@ for (const [name, newPlace] of bothStores) {
     const tokens = await Promise.all([
       b.identity.idToken(login.id),
       a.identity.idToken(login.id),
-      a.identity.sweep(),
-      b.identity.sweep(),
+      a.identity.probe(),
+      b.identity.probe(),
     ])
     t.same(new Set(tokens.slice(0, 2)).size, 2, 'each from a refresh of its own')
     t.same(provider.sent, [...new Set(provider.sent)], 'no token twice')

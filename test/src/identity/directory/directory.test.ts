@@ -147,15 +147,15 @@ t.test('a refresh brings the groups of today within fifteen minutes, and keeps a
   provider.answers.set('r1', vouched('alice', { groups: ['sales'], refreshToken: 'r2' }))
   provider.answers.set('r2', vouched('alice', { groups: ['sales'] }))
   setup.time.now += 15 * minute - 1
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.same(provider.asked, [])
   setup.time.now += 1
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.same(provider.asked, ['r1'])
   t.same((await setup.identity.principal(login.principal.id))?.groups, ['sales'])
   t.match(setup.changed.at(-1), { what: 'directory', id: login.principal.id })
   setup.time.now += 15 * minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.same(provider.asked, ['r1', 'r2'])
   const again = await setup.identity.authenticate({ bearer: secret, address })
   t.equal(again?.authenticatedAt, login.authenticatedAt, 'a refresh is no proof of presence')
@@ -171,10 +171,10 @@ t.test(
     const { id } = login.principal
     provider.answers.set('r1', 'gone')
     setup.time.now += 15 * minute
-    await setup.identity.sweep()
+    await setup.identity.probe()
     t.equal((await setup.identity.principal(id))?.active, true, 'one refusal may be a mistake')
     setup.time.now += minute
-    await setup.identity.sweep()
+    await setup.identity.probe()
     t.equal((await setup.identity.principal(id))?.active, false)
     t.match(
       setup.changed.filter(({ what }) => what === 'principal'),
@@ -199,17 +199,17 @@ t.test('one withdrawn token of several ends its login, and not the person', asyn
   provider.answers.set('r1', 'gone')
   provider.answers.set('r2', vouched('alice', { groups: groupsOf.alice ?? [] }))
   setup.time.now += 14 * minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   setup.time.now += minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.notOk(await setup.identity.credential({ kind: 'login', id: first.login.id }))
   t.ok(await setup.identity.credential({ kind: 'login', id: second.login.id }))
   t.equal((await setup.identity.principal(first.login.principal.id))?.active, true)
   provider.answers.set('r2', 'gone')
   setup.time.now += 15 * minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   setup.time.now += minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.equal((await setup.identity.principal(first.login.principal.id))?.active, false)
 })
 
@@ -218,12 +218,12 @@ t.test('a provider that does not answer takes nothing away, and is asked again s
   const setup = await startIdentity(t, { prober: provider.prober })
   const { login } = await setup.begin('alice', 'cli', { refreshToken: 'r1' })
   setup.time.now += 15 * minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.ok(await setup.identity.credential({ kind: 'login', id: login.id }))
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.same(provider.asked, ['r1'])
   setup.time.now += minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.same(provider.asked, ['r1', 'r1'])
 })
 
@@ -233,6 +233,6 @@ t.test('a refresh that answers for somebody else ends the login', async (t) => {
   const { login } = await setup.begin('alice', 'cli', { refreshToken: 'r1' })
   provider.answers.set('r1', vouched('bob', { issuer }))
   setup.time.now += 15 * minute
-  await setup.identity.sweep()
+  await setup.identity.probe()
   t.notOk(await setup.identity.credential({ kind: 'login', id: login.id }))
 })

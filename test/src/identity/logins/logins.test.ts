@@ -213,3 +213,21 @@ t.test('a login secret is no password for a database', async (t) => {
   const { secret } = await setup.begin('alice')
   await t.rejects(setup.identity.identify({ by: 'token', token: secret }, from(address)), { code: 'TOKEN_INVALID' })
 })
+
+t.test('a provider that does not answer holds up no end of a login that is idle or has expired', async (t) => {
+  const { promise: isAsked, resolve: onAsked } = Promise.withResolvers<void>()
+  const { promise: answer, resolve } = Promise.withResolvers<'unavailable'>()
+  const prober = () => {
+    onAsked()
+    return answer
+  }
+  const setup = await startIdentity(t, { prober })
+  const { login } = await setup.begin('alice', 'cli', { refreshToken: 'r1' })
+  setup.time.now += hour
+  const probing = setup.identity.probe()
+  await isAsked
+  await setup.identity.sweep()
+  t.match(setup.events('login.ended'), [{ fields: { login: login.id, why: 'idle' } }])
+  resolve('unavailable')
+  await probing
+})
