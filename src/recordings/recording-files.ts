@@ -1,6 +1,7 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrokerError } from '../../proxy/session.ts'
+import { madeAt } from '../store/ids.ts'
 
 const sessionId = /^ses_[0-9a-z]{1,40}$/
 const day = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/
@@ -19,9 +20,16 @@ export function recordingName(id: string): string {
 /** @throws BrokerError INVALID_INPUT */
 export async function lookForRecording(dir: string, id: string): Promise<string | undefined> {
   const name = recordingName(id)
-  for (const folder of await listDays(dir)) {
+  const lookIn = async (folder: string) => {
     const path = join(dir, folder, name)
-    if (await exists(path)) return path
+    return (await exists(path)) ? path : undefined
+  }
+  const at = madeAt(id)
+  const found = at === undefined ? undefined : await lookIn(dayOf(at)) // nearly always there, however many days there are
+  if (found !== undefined) return found
+  for (const folder of await listDays(dir)) {
+    const other = await lookIn(folder)
+    if (other !== undefined) return other
   }
   return undefined
 }

@@ -10,6 +10,15 @@ export function newId<P extends IdPrefix>(prefix: P): `${P}_${string}` {
   return `${prefix}_${encodeBase32(uuidv7(undefined, new Uint8Array(16)))}`
 }
 
+/** When an id of {@link newId} was made, epoch milliseconds; undefined for one of another form. */
+export function madeAt(id: string): number | undefined {
+  const digits = Array.from(/^[a-z]{3}_([0-9a-z]{10})[0-9a-z]{16}$/.exec(id)?.[1] ?? '', (digit) =>
+    alphabet.indexOf(digit),
+  )
+  if (digits.length === 0 || digits.includes(-1)) return undefined
+  return Math.floor(digits.reduce((value, digit) => value * 32 + digit, 0) / 4) // 48 bits of 50
+}
+
 /** 16 characters, 80 random bits: short enough for a connect token of 64 characters. */
 export function newTokenId(): string {
   return encodeBase32(randomBytes(10))
