@@ -27,7 +27,7 @@ function choresOf(parts: Parts): Chore[] {
     { what: 'sweep of access', everyMs: 15_000, per: 'daemon', run: () => access.sweep() },
     { what: 'upkeep of identity', everyMs: 15_000, per: 'daemon', run: () => identity.tidy() },
     { what: 'sweep of identity', everyMs: 15_000, per: 'installation', run: () => identity.sweep() },
-    { what: 'probing of logins', everyMs: 15_000, per: 'installation', run: () => identity.probe() },
+    { what: 'probing of logins', everyMs: 15_000, per: 'installation', run: (signal) => identity.probe(signal) },
     ...kinds.running.flatMap(({ chores = [] }) => chores),
   ]
 }

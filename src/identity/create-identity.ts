@@ -40,8 +40,8 @@ export interface Identity extends IdentityService {
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
   /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
   tidy(): Promise<void>
-  /** Asks the provider about the logins that are due, which may take long. Called by the daemon's timer. */
-  probe(): Promise<void>
+  /** Asks the provider about the logins that are due, which may take long. Called by the daemon's timer. @param signal no more are asked about */
+  probe(signal?: AbortSignal): Promise<void>
   /** An event of the log, in the order of the log, from whichever daemon. */
   apply(record: AuditRecord, from: Origin): void
   /** Resolves when what {@link Identity.apply} has begun is done. */
@@ -94,7 +94,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     () => expireOneTimeSecrets(deps.db, deps.clock.now()),
     () => expireRequestCounts(deps.db, deps.clock.now()),
   ])
-  const probing = sweeper(core, [() => probeLogins(core, logins)])
+  const probing = sweeper(core, [(signal) => probeLogins(core, logins, signal)])
   await recover(core)
   for (const id of removals.unstoredLocks) await storeLock(locking, id)
   return {
@@ -114,7 +114,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       credentialOf(reference, { logins, apiTokens, connectTokens }, read),
     tokenKeys: (id) => connectTokens.tokenKeys(id),
     identify: (claim, client) => connectTokens.identify(claim, client),
-    sweep: sweeping,
+    sweep: () => sweeping(),
     probe: probing,
     tidy: tidying,
     apply: (record, from) => applyEvent(core, record, from),
@@ -155,15 +155,20 @@ function credentialOf(
 }
 
 /** Each step on its own, so that one that fails does not stop the others; never two rounds at once. */
-function sweeper(core: Core, steps: readonly (() => Promise<void>)[]): () => Promise<void> {
+function sweeper(
+  core: Core,
+  steps: readonly ((signal?: AbortSignal) => Promise<void>)[],
+): (signal?: AbortSignal) => Promise<void> {
   let round: Promise<void> | undefined
-  const run = async () => {
+  const run = async (signal?: AbortSignal) => {
     for (const step of steps) {
-      await step().catch((error: unknown) => core.logger.error({ err: error }, 'part of the identity sweep failed'))
+      await step(signal).catch((error: unknown) =>
+        core.logger.error({ err: error }, 'part of the identity sweep failed'),
+      )
     }
   }
-  return () => {
-    round ??= run().finally(() => {
+  return (signal) => {
+    round ??= run(signal).finally(() => {
       round = undefined
     })
     return round

@@ -25,15 +25,16 @@ type Answer = Refreshed | 'gone' | 'refused' | 'ended' | 'unavailable'
 /**
  * Tries the refresh tokens that are due. An answer refreshes groups and labels; a token that is refused twice ends the
  * login, and the identity with it, unless another of its logins is still vouched for.
+ * @param signal ends the round after those that are being asked about: a daemon that stops does not wait for hundreds
  */
-export async function probeLogins(core: Core, logins: LoginKeeper): Promise<void> {
+export async function probeLogins(core: Core, logins: LoginKeeper, signal?: AbortSignal): Promise<void> {
   const { prober } = core
   if (!prober) return
   const due = await logins.store.toProbe(core.clock.now())
   // By person: two tokens of one person must not be rotated at the same time.
   const people = [...Map.groupBy(due, (row) => row.principal_id).entries()]
   const next = async (): Promise<void> => {
-    for (let person = people.pop(); person; person = people.pop()) {
+    for (let person = people.pop(); person && !signal?.aborted; person = people.pop()) {
       const [id, rows] = person
       await probePerson(core, logins, prober, id, rows).catch((error: unknown) =>
         core.logger.error({ err: error, principal: id }, 'could not probe the logins of a principal'),

@@ -231,3 +231,21 @@ t.test('a provider that does not answer holds up no end of a login that is idle 
   resolve('unavailable')
   await probing
 })
+
+t.test('a daemon that stops asks the provider about no more logins than it has begun with', async (t) => {
+  const stopping = new AbortController()
+  let asked = 0
+  const prober = async () => {
+    asked += 1
+    stopping.abort()
+    return 'unavailable' as const
+  }
+  const setup = await startIdentity(t, { prober })
+  for (let i = 0; i < 10; i++) await setup.begin(`person${i}`, 'cli', { refreshToken: `r${i}` })
+  setup.time.now += 15 * minute
+  await setup.identity.probe(stopping.signal)
+  t.ok(asked > 0 && asked <= 8, `${asked}`)
+  const before = asked
+  await setup.identity.probe()
+  t.equal(asked, 10, `the other ${10 - before} are asked about next`)
+})
