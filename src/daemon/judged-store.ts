@@ -2,7 +2,7 @@ import { accessRemovals } from '../access/recover.ts'
 import { createAuditStore } from '../audit/audit-store.ts'
 import { type Judgement, judgeStart, markStart, type Trusted } from '../audit/mark/judge.ts'
 import { Mark } from '../audit/mark/mark.ts'
-import type { MarkState } from '../audit/mark/mark-file.ts'
+import { type MarkState, readMark } from '../audit/mark/mark-file.ts'
 import type { RemovalWindows } from '../audit/mark/standing-removals.ts'
 import type { Config } from '../config/config.ts'
 import { identityRemovals } from '../identity/recover.ts'
@@ -44,7 +44,11 @@ export async function openJudgedStore(
   closing.defer(() => db.destroy())
   const keyring = await openKeysOf(db, config)
   openStateDir(config.stateDir)
-  const installation = await settledValue(db, 'installation', () => newId('ins'))
+  // An empty store where there is a mark is being put back, or was lost: it is no new installation.
+  const mark = await readMark(config.stateDir, keyring)
+  const installation = await settledValue(db, 'installation', () =>
+    mark.kind === 'read' ? mark.state.installation : newId('ins'),
+  )
   // Other daemons may be writing: what is compared is of one moment.
   const snapshot = db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
   const judge = (joined?: MarkState) =>
