@@ -90,10 +90,16 @@ t.test('C: rows of daemons that there are not are no peers, take no numbers and 
   const { daemons } = a
   const audit = {
     search: async ({ subject }: { subject: string }) => ({ events: subject === b.daemons.id ? [{}] : [] }),
-    appendRemoval: async ({ fields }: { fields: { daemon: string } }) => told.push(fields.daemon),
+    append: async ({ fields }: { fields: { daemon: string } }) => told.push(fields.daemon),
   }
   const sessions = { closeSessionsOfLost: async () => [] }
-  await closeLostDaemons({ audit, daemons, sessions, logger: createLogger({ level: 'silent' }) } as unknown as Parts)
+  await closeLostDaemons({
+    audit,
+    db,
+    daemons,
+    sessions,
+    logger: createLogger({ level: 'silent' }),
+  } as unknown as Parts)
   t.same(told, [b.daemons.id])
 })
 
