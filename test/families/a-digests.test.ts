@@ -71,9 +71,9 @@ async function recordingOf(id: string): Promise<Recording> {
   return { entries, hmac: (text) => createHmac('sha256', key).update(text).digest('hex') }
 }
 
-/** All that looks like a digest, in its order. */
+/** All that looks like a digest, each once: that of a request that runs for long is in two entries. */
 function digestsIn({ entries }: Recording): string[] {
-  return JSON.stringify(entries).match(/(?<=")[0-9a-f]{64}(?=")/g) ?? []
+  return [...new Set(JSON.stringify(entries).match(/(?<=")[0-9a-f]{64}(?=")/g))]
 }
 
 const plain = digested.map((text) => createHash('sha256').update(text).digest('hex'))
@@ -90,7 +90,7 @@ await t.test('A3: COPY in and out, twice in each of two sessions', async (t) => 
     )
     t.match(entries.at(-1), { sqlCut: { hmac: hmac(`${long}\0`) } })
   }
-  differ(t, one, two, 6)
+  differ(t, one, two, 3)
 })
 
 await t.test('A3: values, long and secret', async (t) => {
@@ -101,7 +101,7 @@ await t.test('A3: values, long and secret', async (t) => {
     t.match(values, [shown, { redacted: true, hmac: hmac('hunter2') }, shown])
     t.equal(values.length, 3)
   }
-  differ(t, one, two, 5) // of two messages as well
+  differ(t, one, two, 3) // of a message as well
 })
 
 type Tap = Pick<typeof t, 'equal'>
