@@ -61,6 +61,12 @@ interface Open extends KnownSession {
   isEnding: boolean
 }
 
+/**
+ * What a client has ended by itself may be in the log a moment later: where sessions come and go, its end and the start of another are one
+ * commit. A daemon that is killed meanwhile leaves it as lost.
+ */
+const sharedCommitMs = 50
+
 /** Opens, cuts and closes sessions. Their carriers use the doorman of {@link serve}. */
 export class Sessions {
   readonly #deps: SessionsDeps
@@ -200,7 +206,8 @@ export class Sessions {
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     try {
-      if (await audit.appendRemoval(event, { claims: [row] })) return
+      const mayWaitMs = reason === 'client-closed' ? sharedCommitMs : 0
+      if (await audit.appendRemoval(event, { claims: [row] }, mayWaitMs)) return
       if (await isOpenByLog(audit, sessionId))
         await audit.appendRemoval(event) // its row was changed outside the broker
       else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')

@@ -35,6 +35,10 @@ export class GroupCommit {
   readonly #deps: GroupCommitDeps
   #queue: Waiting[] = []
   #inFlight: readonly Waiting[] = []
+  /** Whether one in the queue waits for nothing but its commit. */
+  #isUrgent = false
+  /** Begins a commit for those that may wait. */
+  #patience: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #failure: Failure | undefined
@@ -51,28 +55,40 @@ export class GroupCommit {
   /**
    * Resolves when the event is durable. After the deadline it rejects, though a commit that was already under way may
    * still succeed: then the log holds an attempt that was refused, never the other way round.
+   * @param mayWaitMs so long it may wait for others to share a commit with
    * @throws BrokerError AUDIT_UNAVAILABLE, STALE when a claim was refused
    */
-  add(event: PreparedEvent): Promise<AuditRecord | null> {
+  add(event: PreparedEvent, mayWaitMs = 0): Promise<AuditRecord | null> {
     if (this.#queue.length >= this.#deps.mostQueued) {
       return Promise.reject(new BrokerError('AUDIT_UNAVAILABLE', `${this.#queue.length} events are waiting`))
     }
     const { promise, resolve, reject } = Promise.withResolvers<AuditRecord | null>()
     this.#queue.push({ event, deadline: performance.now() + this.#deps.deadlineMs, resolve, reject })
-    this.#running ??= this.#run()
+    if (mayWaitMs === 0)
+      void this.#begin() // never rejects
+    else this.#patience ??= setTimeout(() => void this.#begin(), mayWaitMs)
     this.#watch()
     return promise
   }
 
   /** Resolves when the queue is empty. */
   async settled(): Promise<void> {
-    while (this.#running !== undefined) await this.#running
+    while (this.#queue.length > 0 || this.#running !== undefined) await this.#begin()
+  }
+
+  #begin(): Promise<void> {
+    this.#isUrgent = true
+    this.#running ??= this.#run()
+    return this.#running
   }
 
   async #run(): Promise<void> {
     await Promise.resolve() // so that events of one tick share the first commit too
-    while (this.#queue.length > 0) {
+    while (this.#isUrgent && this.#queue.length > 0) {
+      clearTimeout(this.#patience)
+      this.#patience = undefined
       const batch = this.#queue.splice(0, mostPerCommit)
+      this.#isUrgent = this.#queue.length > 0
       this.#inFlight = batch
       await this.#commit(batch)
     }
@@ -80,6 +96,7 @@ export class GroupCommit {
     this.#running = undefined
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#watch()
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {
