@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import type { OpenAsk, SessionControls } from '../../proxy/doorman.ts'
 import {
   BrokerError,
@@ -18,6 +19,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { LiveSession, LiveSessions } from './live-sessions.ts'
 import type { KnownSession, SessionKinds } from './session-kinds.ts'
 import { justOpened, type OpenElsewhere, type SessionStore, type SessionEnd as StoredEnd } from './session-store.ts'
+import type { StartedRows } from './started-rows.ts'
 
 export interface SessionLimits {
   readonly sessions: number
@@ -38,6 +40,7 @@ export interface OpenDeps {
   readonly clock: Clock
   readonly daemons: Pick<Daemons, 'id' | 'requireClock'>
   readonly changes: Pick<Changes, 'count'>
+  readonly startedRows: Pick<StartedRows, 'takeAll'>
   isDraining(): boolean
 }
 
@@ -85,7 +88,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
       startedAt: session.openedAt,
     })
     const row = deps.store.inserting(newRow(deps, ask, answer, session))
-    await deps.audit.append(started(deps, ask, answer, session), [row])
+    await appendWithStarts(deps, started(deps, ask, answer, session), row)
     isAudited = true
     await storeMove(deps, session)
     const { held } = answer
@@ -100,6 +103,17 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
       await deps.audit.appendRemoval(ended(session, 'open-failed', sealed), { claims: [row] })
     }
     deps.live.remove(session.id)
+    throw error
+  }
+}
+
+/** What others reported of their start meanwhile needs no transaction of its own then. */
+async function appendWithStarts(deps: OpenDeps, event: AuditEvent, row: CompiledQuery): Promise<void> {
+  const others = deps.startedRows.takeAll()
+  try {
+    await deps.audit.append(event, [row, ...others.writes])
+  } catch (error) {
+    others.putBack()
     throw error
   }
 }
@@ -210,6 +224,14 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
     ends_at: session.endsAt,
     ...justOpened,
   }
+}
+
+/**
+ * What a client has ended by itself may be in the log a moment later: where sessions come and go, its end and the start of another are one
+ * commit. A daemon that is killed meanwhile leaves it as lost.
+ */
+export function mayWaitMs(reason: EndReason): number {
+  return reason === 'client-closed' ? 50 : 0
 }
 
 /** The end of a session that was audited as started. */

@@ -77,6 +77,7 @@ export function createSessionStore(db: Db, keyring: Macs) {
   }
   return {
     inserting,
+    starting,
     ending,
     /** Writes the facts of its beginning anew, over a row that says otherwise. */
     restore: async (row: WithoutMac<SessionRow>): Promise<void> => {

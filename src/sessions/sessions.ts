@@ -30,7 +30,7 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type FoundSession, findSession } from './find-session.ts'
-import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
+import { type Allowed, check, denied, ended, mayWaitMs, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
@@ -39,7 +39,7 @@ import { StartedRows } from './started-rows.ts'
 import { WrongKeys, type WrongKeysDeps } from './wrong-keys.ts'
 
 export interface SessionsDeps
-  extends Omit<OpenDeps, 'isDraining' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'>,
+  extends Omit<OpenDeps, 'isDraining' | 'startedRows' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'>,
     WrongKeysDeps {
   readonly daemons: Pick<Daemons, 'id' | 'number' | 'isShared' | 'gone' | 'requireClock'>
   readonly identity: Pick<IdentityService, 'credential' | 'principal' | 'tokenKeys' | 'identify'>
@@ -61,12 +61,6 @@ interface Open extends KnownSession {
   isEnding: boolean
 }
 
-/**
- * What a client has ended by itself may be in the log a moment later: where sessions come and go, its end and the start of another are one
- * commit. A daemon that is killed meanwhile leaves it as lost.
- */
-const sharedCommitMs = 50
-
 /** Opens, cuts and closes sessions. Their carriers use the doorman of {@link serve}. */
 export class Sessions {
   readonly #deps: SessionsDeps
@@ -84,7 +78,7 @@ export class Sessions {
     this.#deps = deps
     this.#wrongKeys = new WrongKeys(deps)
     this.#started = new StartedRows(deps.store, deps.logger)
-    this.#openSession = openSession({ ...deps, isDraining: () => this.#draining })
+    this.#openSession = openSession({ ...deps, startedRows: this.#started, isDraining: () => this.#draining })
     deps.changes.subscribe((change) => this.#apply(change))
   }
 
@@ -206,8 +200,7 @@ export class Sessions {
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     try {
-      const mayWaitMs = reason === 'client-closed' ? sharedCommitMs : 0
-      if (await audit.appendRemoval(event, { claims: [row] }, mayWaitMs)) return
+      if (await audit.appendRemoval(event, { claims: [row] }, mayWaitMs(reason))) return
       if (await isOpenByLog(audit, sessionId))
         await audit.appendRemoval(event) // its row was changed outside the broker
       else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')

@@ -1,3 +1,4 @@
+import type { CompiledQuery } from 'kysely'
 import type { Logger } from '../telemetry/logger.ts'
 import type { SessionStart, SessionStore } from './session-store.ts'
 
@@ -11,12 +12,12 @@ const retryMs = 1000
 /** What engines reported of sessions that have started, until it is in their rows. */
 export class StartedRows {
   readonly #waiting = new Map<string, SessionStart>()
-  readonly #store: Pick<SessionStore, 'started'>
+  readonly #store: Pick<SessionStore, 'started' | 'starting'>
   readonly #logger: Logger
   #timer: NodeJS.Timeout | undefined
   #isFailing = false
 
-  constructor(store: Pick<SessionStore, 'started'>, logger: Logger) {
+  constructor(store: Pick<SessionStore, 'started' | 'starting'>, logger: Logger) {
     this.#store = store
     this.#logger = logger
   }
@@ -31,6 +32,21 @@ export class StartedRows {
     const start = this.#waiting.get(id)
     this.#waiting.delete(id)
     return start
+  }
+
+  /** For a transaction that is about to begin; if it fails, they wait again. */
+  takeAll(): { readonly writes: readonly CompiledQuery[]; putBack(): void } {
+    const taken = new Map(this.#waiting)
+    this.#waiting.clear()
+    return {
+      writes: [...taken].map(([id, start]) => this.#store.starting(id, start)),
+      putBack: () => this.#putBack(taken),
+    }
+  }
+
+  #putBack(taken: ReadonlyMap<string, SessionStart>): void {
+    for (const [id, start] of taken) this.#waiting.set(id, start)
+    if (taken.size > 0) this.#writeAfter(retryMs)
   }
 
   #writeAfter(ms: number): void {
@@ -49,8 +65,7 @@ export class StartedRows {
       if (!this.#isFailing)
         this.#logger.error({ err: error, count: batch.size }, 'the start of sessions could not be stored; will retry')
       this.#isFailing = true
-      for (const [id, start] of batch) this.#waiting.set(id, start)
-      this.#writeAfter(retryMs)
+      this.#putBack(batch)
     }
   }
 }
