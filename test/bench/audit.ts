@@ -7,12 +7,14 @@ import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { Worker } from 'node:worker_threads'
 import type { AuditEvent } from '../../src/audit/audit.ts'
 import { createAuditLog } from '../../src/audit/create-audit.ts'
 import type { Mark } from '../../src/audit/mark/mark.ts'
 import { readPostgresUrl } from '../../src/config/store-url.ts'
 import { openKeyring } from '../../src/store/keyring.ts'
 import type { StorePlace } from '../../src/store/place.ts'
+import type { SqliteCall } from '../../src/store/sqlite/sqlite-worker.ts'
 import { type Db, openStore } from '../../src/store/store.ts'
 import { systemClock } from '../../src/telemetry/clock.ts'
 import { createLogger } from '../../src/telemetry/logger.ts'
@@ -183,13 +185,14 @@ async function openLog(
   longerMs: number,
   closing: AsyncDisposableStack,
 ): Promise<Pick<Awaited<ReturnType<typeof createAuditLog>>, 'append'>> {
-  const db = await openStore(place ?? { url: `sqlite:${path.join(dir, 'store.db')}` })
+  const at = place ?? { url: `sqlite:${path.join(dir, 'store.db')}` }
+  const db = longerMs > 0 ? await openSlowStore(at, longerMs) : await openStore(at)
   closing.defer(() => db.destroy())
   const keyring = openKeyring(path.join(dir, 'keys'))
   const mark = await markIn(dir, { keyring, clock: systemClock })
   closing.defer(() => mark.close())
   const audit = await createAuditLog({
-    db: longerMs > 0 ? withSlowCommits(db, longerMs) : db,
+    db,
     installation: 'ins_test',
     keyring,
     clock: systemClock,
@@ -208,24 +211,24 @@ async function openLog(
 
 const slowDisk = (longerMs: number) => quietFor(longerMs, 'what a slower disk takes')
 
-/** As on a disk that needs so much longer for an fsync: the transaction stays open, and others wait for it. */
-function withSlowCommits(db: Db, longerMs: number): Db {
-  type Work = Parameters<ReturnType<Db['transaction']>['execute']>[0]
-  const transaction = () => ({
-    execute: (work: Work) =>
-      db.transaction().execute(async (trx) => {
-        const result = await work(trx)
-        await slowDisk(longerMs)
-        return result
-      }),
+/** As on a disk that needs so much longer for an fsync: what commits reaches the store's thread later, and others wait for it. */
+async function openSlowStore(place: StorePlace, longerMs: number): Promise<Db> {
+  const { postMessage } = Worker.prototype
+  let thread: Worker | undefined
+  Worker.prototype.postMessage = function (this: Worker, message: unknown) {
+    thread = this
+    postMessage.call(this, message)
+  }
+  const db = await openStore(place).finally(() => {
+    Worker.prototype.postMessage = postMessage
   })
-  return new Proxy(db, {
-    get: (target, name) => {
-      if (name === 'transaction') return transaction
-      const value: unknown = Reflect.get(target, name, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
+  if (!thread) throw new Error('the store has no thread')
+  const slow = thread
+  slow.postMessage = (message: SqliteCall) => {
+    if (!message.statements.some(({ sql }) => sql === 'commit')) postMessage.call(slow, message)
+    else void slowDisk(longerMs).then(() => postMessage.call(slow, message))
+  }
+  return db
 }
 
 function withSlowAdvance(mark: Mark, longerMs: number): Pick<Mark, 'id' | 'advance' | 'noteCheckpoint' | 'noteDamage'> {
