@@ -159,7 +159,8 @@ t.test('the same approval at both: one grant, and one decision by each person', 
     a.access.decide(login('olga'), id, { verdict: 'approve', digest }),
     b.access.decide(login('bob'), id, { verdict: 'approve', digest }),
   ])
-  t.same(outcomes(results), ['STALE', 'ok'])
+  // Whose look comes late finds the next stage, which is another's to decide.
+  t.match(outcomes(results), [/STALE|DECISION_REFUSED/, 'ok'])
   t.equal((await events('decision.made')).length, 1)
   const last = await Promise.allSettled(
     [a, b].map(({ access }) => access.decide(login('meg'), id, { verdict: 'approve', digest })),
