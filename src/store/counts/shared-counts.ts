@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import { type Clock, mostSkewMs } from '../../telemetry/clock.ts'
 import type { Keyring } from '../keyring.ts'
-import { besideQueue, type Db, isShared } from '../store.ts'
+import { type Db, isShared } from '../store.ts'
 import { Counter, type Counts, mostCounted, type Window } from './counter.ts'
 
 /** Made in src/store/migrations/0011-shared-counts.ts. Rows that a daemon forges limit someone until their end, or one limit less. */
@@ -46,7 +46,7 @@ export class SharedCounts implements Counts {
   #elsewhere: ReadonlyMap<string, Pick<Window, 'amount' | 'until'>> = new Map()
 
   constructor(deps: SharedCountsDeps) {
-    this.#deps = { ...deps, db: besideQueue(deps.db) }
+    this.#deps = deps // not beside the queue: heartbeat and feed have few connections there
     this.#isShared = isShared(deps.db)
   }
 
