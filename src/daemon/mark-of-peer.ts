@@ -1,7 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { MarkState } from '../audit/mark/mark-file.ts'
 import type { Config } from '../config/config.ts'
-import { isSigned } from '../daemons/daemon-tables.ts'
 import { homeId } from '../daemons/home.ts'
 import { beatingRows } from '../daemons/register.ts'
 import { Peers } from '../peers/peers.ts'
@@ -28,7 +27,7 @@ export async function markOfPeer(
   const self = homeId(config.stateDir)
   const deadline = performance.now() + patienceMs
   for (;;) {
-    const living = (await beatingRows(db)).filter((row) => row.id !== self && isSigned(keyring, 'daemons', row))
+    const living = (await beatingRows(db, keyring)).filter(({ id }) => id !== self)
     for (const peer of living) {
       try {
         const mark = await peers.call(peer, 'mark', {})

@@ -5,7 +5,6 @@ import { confirmRestore } from '../audit/mark/confirm.ts'
 import { type OutsideCopy, readOutsideCopy } from '../audit/mark/outside-copy.ts'
 import type { Config } from '../config/config.ts'
 import type { Env } from '../config/load.ts'
-import { isSigned } from '../daemons/daemon-tables.ts'
 import { beatingRows } from '../daemons/register.ts'
 import { type CredentialStore, createCredentialStore } from '../kinds/iam-role/credential-store.ts'
 import type { Keyring } from '../store/keyring.ts'
@@ -84,7 +83,7 @@ export async function restore(options: RestoreOptions): Promise<RestoreReport> {
 /** A daemon that is open does not expect what is older to be void, nor the numbers of checkpoints to go on elsewhere. */
 async function requireStopped(db: Db, keyring: Keyring): Promise<void> {
   if (!isShared(db)) return
-  const running = (await beatingRows(db)).filter((row) => isSigned(keyring, 'daemons', row))
+  const running = await beatingRows(db, keyring)
   if (running.length === 0) return
   const names = running.map(({ id, name }) => `${id} on ${name}`).join(', ')
   throw new BrokerError('STORE_UNAVAILABLE', `it is in use by ${names}`, {

@@ -82,10 +82,10 @@ export async function beat(
   return { beaten: rows[0]?.beaten_at ?? null, rows: rows.map(({ beaten_at, ...row }) => row) }
 }
 
-/** Those that have shown it a moment ago. */
-export async function beatingRows(db: Db): Promise<DaemonRow[]> {
+/** Those that have shown it a moment ago, by rows that daemons wrote. */
+export async function beatingRows(db: Db, keyring: Macs): Promise<DaemonRow[]> {
   const isBeating = selectLiving(db).where((row) => row('heartbeat_at', '>', row(databaseNow(db), '-', silentMs)))
-  return await isBeating.execute()
+  return (await isBeating.execute()).filter((row) => isSigned(keyring, 'daemons', row))
 }
 
 function selectLiving(db: Db) {

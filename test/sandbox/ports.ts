@@ -9,7 +9,7 @@ const width = (highest - lowest) / lanes
 const lane = lowest + (Number(process.env.TAP_JOB_ID ?? 0) % lanes) * width
 let next = Math.floor(Math.random() * width)
 
-/** A free TCP port of 127.0.0.1, none twice in one process. Whoever asked should listen soon: nothing keeps it. */
+/** A free TCP port of 127.0.0.1, never the same one twice in a process. Listen on it soon: nothing reserves it. */
 export async function freePort(): Promise<number> {
   for (let tried = 0; tried < width; tried += 1) {
     next = (next + 1) % width

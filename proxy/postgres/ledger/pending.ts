@@ -32,7 +32,8 @@ export type ClientRequest =
     }
   | { readonly kind: 'sync' }
 
-const none: readonly never[] = []
+/** Of nearly every request, so that it needs none of its own. Never written to. */
+const none: string[] = []
 /** Kept of one request. */
 const mostTags = 100
 
@@ -54,7 +55,7 @@ export class Pending {
   rowsOfStatement = 0
   /** An answer arrived that must precede the ReadyForQuery of a query or function call. */
   isAnswered = false
-  tags: readonly string[] = none
+  tags = none
   /** Statements of a query that have completed; tags are kept of the first only. */
   completed = 0
   error: StatementError | undefined
@@ -70,7 +71,8 @@ export class Pending {
   }
 
   addTag(tag: string): void {
-    if (this.tags.length < mostTags) this.tags = this.tags.length === 0 ? [tag] : [...this.tags, tag]
+    if (this.tags === none) this.tags = [tag]
+    else if (this.tags.length < mostTags) this.tags.push(tag)
   }
 }
 

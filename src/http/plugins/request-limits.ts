@@ -77,7 +77,7 @@ function storeIn(counts: Counts): FastifyRateLimitStoreCtor {
     }
 
     incr(key: string, callback: Answer, windowMs: number): void {
-      callback(null, this.#counter.add(key, 1, Date.now() + windowMs))
+      callback(null, this.#counter.add(key, 1, counts.clock.now() + windowMs))
     }
 
     read(key: string, callback: Answer): void {

@@ -262,7 +262,8 @@ export class Revoker {
     const { place } = plan
     try {
       const rows = await store.denied(clock.now(), account)
-      const said = [this.#said.get(account)].filter((denial) => denial && denial.until > clock.now()) as Denial[]
+      const last = this.#said.get(account)
+      const said = last && last.until > clock.now() ? [last] : []
       const denied = await boundary.deny(place, [...rows.map(toDenial), ...said])
       const { version, isNew, nextEndsAt, added } = denied
       this.#plan(place, nextEndsAt)

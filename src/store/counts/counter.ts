@@ -73,6 +73,8 @@ export class Counter {
 
 /** Counters by the name of what they count. */
 export interface Counts {
+  /** By which the windows end. */
+  readonly clock: Clock
   /** @param max the limit that these amounts are held against */
   counter(name: string, max: number, mostKeys?: number): Counter
 }
@@ -82,5 +84,5 @@ export const mostCounted = 5000
 
 /** Of a daemon that has its store for itself. */
 export function countsHere(clock: Clock): Counts {
-  return { counter: (_, __, mostKeys = mostCounted) => new Counter({ clock, mostKeys }) }
+  return { clock, counter: (_, __, mostKeys = mostCounted) => new Counter({ clock, mostKeys }) }
 }

@@ -50,6 +50,10 @@ export class SharedCounts implements Counts {
     this.#isShared = isShared(deps.db)
   }
 
+  get clock(): Clock {
+    return this.#deps.clock
+  }
+
   counter(name: string, max: number, mostKeys = mostCounted): Counter {
     const { clock, keyring } = this.#deps
     if (!this.#isShared) return new Counter({ clock, mostKeys })

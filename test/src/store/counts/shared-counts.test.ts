@@ -117,7 +117,7 @@ t.test('many keys at once are told a thousand at a time', async (t) => {
   }
 })
 
-t.test('rows that no daemon wrote: no credit, none for ever, none that breaks the exchange', async (t) => {
+t.test('a row that no daemon wrote gives no credit, ends, and does not stop the exchange', async (t) => {
   const { db, counts, exchange, clock, rows } = await start(t, await postgresPlace())
   const [a, b] = counts.map((each) => each.counter('requests', 10))
   a?.add('x', 5, clock.at + minute)
