@@ -50,10 +50,10 @@ export interface AuditLog {
    * down the event goes to the reserved spool and is appended later, also after a restart. Of what a client can repeat at will
    * (denials, failed sign-ins) the first is written at once, the others once a minute as one event with a count: `times`.
    * @param beside as of {@link append}; on their own when the event goes to the spool. Not for what can be repeated
-   * @param mayWaitMs so long it may wait for another event to share a commit with; only with `beside`
+   * @param isPatient it may wait 50 ms for another event to share a commit with; only with `beside`
    * @returns false when a claim was refused: there is no event
    */
-  appendRemoval(event: AuditEvent, beside?: Beside, mayWaitMs?: number): Promise<boolean>
+  appendRemoval(event: AuditEvent, beside?: Beside, isPatient?: boolean): Promise<boolean>
   /**
    * Events still in the spool, oldest first, each with the id (`spooled`) that it has in the log, where it may be already. At start, their
    * owners re-apply what they find (`grant.revoked`, `principal.locked`).

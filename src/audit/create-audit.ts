@@ -149,6 +149,7 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     commit: (events) => inLane('decisions', () => feed.commit((watch) => store.commit(events, deps.keyring, watch))),
     mostQueued: deps.mostQueued ?? 10_000,
     deadlineMs: deps.deadlineMs ?? 10_000,
+    patienceMs: 50,
     onDurable: (records) => {
       checkpointer.noteEvents(records.length)
       for (const { type } of records) metrics.auditEventsTotal.inc({ type })
@@ -165,12 +166,16 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     return record
   }
 
-  const appendNow = async (event: AuditEvent, beside: Statements = noStatements, mayWaitMs = 0): Promise<boolean> => {
+  const appendNow = async (
+    event: AuditEvent,
+    beside: Statements = noStatements,
+    isPatient = false,
+  ): Promise<boolean> => {
     const at = clock.now()
     const prepared = prepareEvent(event, at)
     try {
       if (commits.failure) throw new BrokerError('AUDIT_UNAVAILABLE') // don't make a revocation wait for a log that is down
-      await commits.add({ ...prepared, beside }, mayWaitMs)
+      await commits.add({ ...prepared, beside }, isPatient)
     } catch (error) {
       if (error instanceof BrokerError && error.code === 'STALE') return false
       logger.error({ err: error, type: event.type }, 'cannot write the audit log; spooling the event')
@@ -199,8 +204,8 @@ export async function createAuditLog(deps: AuditDeps): Promise<AuditService> {
     now: () => clock.now(),
     elapsedMs,
   })
-  const appendRemoval: AuditLog['appendRemoval'] = (event, beside, mayWaitMs) =>
-    beside ? appendNow(event, statementsOf(beside), mayWaitMs) : repeated.append(event).then(() => true)
+  const appendRemoval: AuditLog['appendRemoval'] = (event, beside, isPatient) =>
+    beside ? appendNow(event, statementsOf(beside), isPatient) : repeated.append(event).then(() => true)
 
   /** A session ends once: where this daemon was given up meanwhile, another has written its end. */
   const onceOnly = ({ type, fields: { session } }: AuditEvent) =>

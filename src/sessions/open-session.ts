@@ -226,14 +226,6 @@ function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSess
   }
 }
 
-/**
- * What a client has ended by itself may be in the log a moment later: where sessions come and go, its end and the start of another are one
- * commit. A daemon that is killed meanwhile leaves it as lost.
- */
-export function mayWaitMs(reason: EndReason): number {
-  return reason === 'client-closed' ? 50 : 0
-}
-
 /** The end of a session that was audited as started. */
 export function ended(
   session: Pick<LiveSession, 'id' | 'principalId' | 'grantId' | 'resourceId'>,

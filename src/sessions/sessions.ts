@@ -30,7 +30,7 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type FoundSession, findSession } from './find-session.ts'
-import { type Allowed, check, denied, ended, mayWaitMs, type OpenDeps, openSession } from './open-session.ts'
+import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
@@ -200,7 +200,8 @@ export class Sessions {
     const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     try {
-      if (await audit.appendRemoval(event, { claims: [row] }, mayWaitMs(reason))) return
+      // Where sessions come and go, one's end and another's start are one commit.
+      if (await audit.appendRemoval(event, { claims: [row] }, reason === 'client-closed')) return
       if (await isOpenByLog(audit, sessionId))
         await audit.appendRemoval(event) // its row was changed outside the broker
       else logger.warn({ session: sessionId }, 'another daemon has closed this session as lost')

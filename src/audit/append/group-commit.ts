@@ -14,6 +14,8 @@ export interface GroupCommitDeps {
   readonly mostQueued: number
   /** How long an event may wait for its commit. */
   readonly deadlineMs: number
+  /** How long one that is in no hurry waits for others to share a commit with. */
+  readonly patienceMs: number
 }
 
 export interface Failure {
@@ -37,7 +39,7 @@ export class GroupCommit {
   #inFlight: readonly Waiting[] = []
   /** Whether one in the queue waits for nothing but its commit. */
   #isUrgent = false
-  /** Begins a commit for those that may wait. */
+  /** Begins a commit for those that are in no hurry. */
   #patience: NodeJS.Timeout | undefined
   #running: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -55,18 +57,17 @@ export class GroupCommit {
   /**
    * Resolves when the event is durable. After the deadline it rejects, though a commit that was already under way may
    * still succeed: then the log holds an attempt that was refused, never the other way round.
-   * @param mayWaitMs so long it may wait for others to share a commit with
+   * @param isPatient it is in no hurry, and may share the commit of another
    * @throws BrokerError AUDIT_UNAVAILABLE, STALE when a claim was refused
    */
-  add(event: PreparedEvent, mayWaitMs = 0): Promise<AuditRecord | null> {
+  add(event: PreparedEvent, isPatient = false): Promise<AuditRecord | null> {
     if (this.#queue.length >= this.#deps.mostQueued) {
       return Promise.reject(new BrokerError('AUDIT_UNAVAILABLE', `${this.#queue.length} events are waiting`))
     }
     const { promise, resolve, reject } = Promise.withResolvers<AuditRecord | null>()
     this.#queue.push({ event, deadline: performance.now() + this.#deps.deadlineMs, resolve, reject })
-    if (mayWaitMs === 0)
-      void this.#begin() // never rejects
-    else this.#patience ??= setTimeout(() => void this.#begin(), mayWaitMs)
+    if (isPatient) this.#patience ??= setTimeout(() => void this.#begin(), this.#deps.patienceMs)
+    else void this.#begin() // never rejects
     this.#watch()
     return promise
   }

@@ -6,7 +6,7 @@ import { quietFor } from '../../wait-until.ts'
 const longMs = 60_000
 
 /** @returns what was committed together, by actors */
-function start() {
+function start(patienceMs = longMs) {
   const commits: string[][] = []
   let opened = Promise.resolve()
   const group = new GroupCommit({
@@ -18,9 +18,10 @@ function start() {
     onDurable: () => {},
     mostQueued: 100,
     deadlineMs: 2 * longMs,
+    patienceMs,
   })
-  const add = (actor: string, mayWaitMs?: number) =>
-    group.add(prepareEvent({ type: 'session.ended', actor, fields: {} }, 1), mayWaitMs)
+  const add = (actor: string, isPatient?: boolean) =>
+    group.add(prepareEvent({ type: 'session.ended', actor, fields: {} }, 1), isPatient)
   /** Holds commits. @returns lets them go on */
   const hold = () => {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -32,7 +33,7 @@ function start() {
 
 t.test('who may wait shares the commit of who may not', async (t) => {
   const { commits, add } = start()
-  const patient = add('a', longMs)
+  const patient = add('a', true)
   await quietFor(20, 'nobody begins a commit for one that may wait')
   t.same(commits, [])
   await Promise.all([patient, add('b')])
@@ -40,9 +41,9 @@ t.test('who may wait shares the commit of who may not', async (t) => {
 })
 
 t.test('alone, it waits no longer than it may', async (t) => {
-  const { commits, add } = start()
-  await Promise.all([add('a', 10), add('b', longMs)])
-  t.same(commits, [['a', 'b']], 'and takes with it who could wait for longer')
+  const { commits, add } = start(10)
+  await Promise.all([add('a', true), add('b', true)])
+  t.same(commits, [['a', 'b']], 'with all that wait')
 })
 
 t.test('one that comes during a commit begins none of its own', async (t) => {
@@ -50,7 +51,7 @@ t.test('one that comes during a commit begins none of its own', async (t) => {
   const goOn = hold()
   const first = add('a')
   await quietFor(1, 'its commit has begun')
-  const patient = add('b', longMs)
+  const patient = add('b', true)
   goOn()
   await first
   await quietFor(20, 'the next commit would begin at once')
@@ -61,7 +62,7 @@ t.test('one that comes during a commit begins none of its own', async (t) => {
 
 t.test('a stop waits for nobody', async (t) => {
   const { group, commits, add } = start()
-  const patient = add('a', longMs)
+  const patient = add('a', true)
   await group.settled()
   await patient
   t.same(commits, [['a']])
