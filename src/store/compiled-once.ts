@@ -22,14 +22,10 @@ export function insertCompiledOnce<Row extends object>(
   columns: readonly (keyof Row & string)[],
   build: (rows: readonly Row[]) => CompiledQuery,
 ): (rows: readonly Row[]) => CompiledQuery {
-  const compiled = new Map<number, CompiledQuery>()
+  const compiled = keptBy<number>()
   return (rows) => {
     const parameters = rows.flatMap((row) => columns.map((column) => row[column]))
-    const known = compiled.get(rows.length)
-    if (known) return { ...known, parameters }
-    const built = requireParameters(build(rows), parameters)
-    if (compiled.size < mostKept) compiled.set(rows.length, built)
-    return built
+    return compiled(rows.length, parameters, () => build(rows))
   }
 }
 
@@ -40,14 +36,19 @@ export function insertCompiledOnce<Row extends object>(
 export function columnsCompiledOnce<Values extends object, Rest extends readonly unknown[]>(
   build: (values: Values, ...rest: Rest) => CompiledQuery,
 ): (values: Values, ...rest: Rest) => CompiledQuery {
-  const compiled = new Map<string, CompiledQuery>()
-  return (values, ...rest) => {
-    const parameters = [...Object.values(values), ...rest]
-    const columns = Object.keys(values).join()
-    const known = compiled.get(columns)
+  const compiled = keptBy<string>()
+  return (values, ...rest) =>
+    compiled(Object.keys(values).join(), [...Object.values(values), ...rest], () => build(values, ...rest))
+}
+
+/** Statements by what of them varies, besides their parameters. */
+function keptBy<Key>(): (key: Key, parameters: readonly unknown[], build: () => CompiledQuery) => CompiledQuery {
+  const compiled = new Map<Key, CompiledQuery>()
+  return (key, parameters, build) => {
+    const known = compiled.get(key)
     if (known) return { ...known, parameters }
-    const built = requireParameters(build(values, ...rest), parameters)
-    if (compiled.size < mostKept) compiled.set(columns, built)
+    const built = requireParameters(build(), parameters)
+    if (compiled.size < mostKept) compiled.set(key, built)
     return built
   }
 }
