@@ -6,13 +6,9 @@ import { request as requestTls } from 'node:https'
 import { type AddressInfo, connect, createServer, Socket } from 'node:net'
 import path from 'node:path'
 import pg from 'pg'
-import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
 import { ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
-import { buildApp } from '../../src/http/app.ts'
-import type { IdentityService } from '../../src/identity/identity.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { startCompany } from '../e2e/company.ts'
 import { issueToken, refusal } from '../e2e/database-client.ts'
 import { createAuthority } from '../sandbox/certificates.ts'
@@ -20,6 +16,7 @@ import { startDaemon } from '../sandbox/daemon.ts'
 import { spawnGuarded } from '../sandbox/guarded-process.ts'
 import { freePort } from '../sandbox/ports.ts'
 import { skipWithout } from '../sandbox/programs.ts'
+import { startListeningApp } from '../src/http/listening-app.ts'
 import { waitUntil } from '../wait-until.ts'
 
 const header = Buffer.from('0d0a0d0a000d0a515549540a2111000ccb0071090a000001d4311538', 'hex') // 203.0.113.9
@@ -53,11 +50,7 @@ async function get(options: RequestOptions & { ca?: string }): Promise<{ status:
 for (const isTls of [false, true])
   t.test(`HTTP${isTls ? 'S' : ''}: the address of a request is that of the header`, async (t) => {
     const authority = createAuthority()
-    const app = await buildApp({
-      identity: { authenticate: async () => null } as unknown as IdentityService,
-      logger: pino({ level: 'silent' }),
-      metrics: createMetrics(),
-      publicUrl: 'http://127.0.0.1',
+    const { port: own } = await startListeningApp(t, {
       trustedProxies: ['127.0.0.1'],
       headers: new ProxyHeaders(
         () => true,
@@ -66,9 +59,6 @@ for (const isTls of [false, true])
       ...(isTls ? { https: authority.issue(['127.0.0.1']) } : {}),
       routes: [async (part) => void part.get('/ip', { config: { access: 'public' } }, async ({ ip }) => ({ ip }))],
     })
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    t.teardown(() => app.close())
-    const { port: own } = app.server.address() as AddressInfo
     const port = await startBalancer(t, own)
     const tls = isTls ? { ca: authority.cert } : {}
     t.match(await get({ port, path: '/ip', ...tls }), { status: 200, text: '{"ip":"203.0.113.9"}' })

@@ -1,18 +1,18 @@
 /** B4: connections that say nothing, too many of them, and requests that nothing answers. */
 import { EventEmitter, once } from 'node:events'
 import { request as httpRequest, type Server } from 'node:http'
-import { type AddressInfo, createConnection, type Socket } from 'node:net'
-import { pino } from 'pino'
+import { createConnection, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { Connections, type ConnectionsOptions, limitsFor } from '../../proxy/ports/connections.ts'
 import { listenTcp } from '../../proxy/ports/listener.ts'
-import { type AppOptions, buildApp } from '../../src/http/app.ts'
+import type { AppOptions } from '../../src/http/app.ts'
 import { defaultDeadlines, guardConnections } from '../../src/http/connection-guard.ts'
 import { serveMetrics } from '../../src/http/metrics-server.ts'
 import type { IdentityService } from '../../src/identity/identity.ts'
 import type { Login } from '../../src/identity/principal.ts'
 import { createMetrics } from '../../src/telemetry/metrics.ts'
 import { createAuthority } from '../sandbox/certificates.ts'
+import { startListeningApp } from '../src/http/listening-app.ts'
 import { waitUntil } from '../wait-until.ts'
 
 const soon = {
@@ -40,12 +40,8 @@ async function startApp(t: Test, options: Partial<AppOptions> = {}) {
           cidr: null,
         } as unknown as Login)
   }
-  const app = await buildApp({
+  const { port } = await startListeningApp(t, {
     identity: { authenticate } as unknown as IdentityService,
-    logger: pino({ level: 'silent' }),
-    metrics: createMetrics(),
-    publicUrl: 'http://127.0.0.1',
-    trustedProxies: [],
     routes: [
       async (part) => {
         part.get('/public', { config: { access: 'public' } }, async () => 'here')
@@ -56,9 +52,6 @@ async function startApp(t: Test, options: Partial<AppOptions> = {}) {
     ],
     ...options,
   })
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(() => app.close())
-  const { port } = app.server.address() as AddressInfo
   const get = (path: string, bearer?: string, localAddress = '127.0.0.1') =>
     new Promise<number>((resolve, reject) => {
       const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }

@@ -1,12 +1,9 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
-import { pino } from 'pino'
 import t from 'tap'
 import { WebSocket } from 'ws'
 import { toWebIdentityError } from '../../src/aws/aws-errors.ts'
-import { buildApp } from '../../src/http/app.ts'
 import type { IdentityService } from '../../src/identity/identity.ts'
-import { createMetrics } from '../../src/telemetry/metrics.ts'
+import { startListeningApp } from '../src/http/listening-app.ts'
 import { startLoginServer } from '../src/http/login-setup.ts'
 import { startFakeProvider } from '../src/identity/fake-provider.ts'
 import { vouched } from '../src/identity/identity-setup.ts'
@@ -28,12 +25,8 @@ t.test('E6: nor has it for API tokens, websockets, or beside a cookie', async (t
     shown.push(what)
     return null
   }
-  const app = await buildApp({
+  const { port } = await startListeningApp(t, {
     identity: { authenticate } as unknown as IdentityService,
-    logger: pino({ level: 'silent' }),
-    metrics: createMetrics(),
-    publicUrl: 'http://127.0.0.1',
-    trustedProxies: [],
     routes: [
       async (part) => {
         part.get('/plain', { config: { access: 'public' } }, async () => 'here')
@@ -41,9 +34,7 @@ t.test('E6: nor has it for API tokens, websockets, or beside a cookie', async (t
       },
     ],
   })
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(() => app.close())
-  const at = `127.0.0.1:${(app.server.address() as AddressInfo).port}`
+  const at = `127.0.0.1:${port}`
   for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
     const headers = { authorization: `${scheme} spa_token`, cookie: 'sallyport=web' }
     t.equal((await fetch(`http://${at}/plain`, { headers })).status, 200)

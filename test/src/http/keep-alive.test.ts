@@ -1,13 +1,10 @@
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { type AddressInfo, connect } from 'node:net'
-import { pino } from 'pino'
+import { connect } from 'node:net'
 import t from 'tap'
-import { buildApp } from '../../../src/http/app.ts'
-import type { IdentityService } from '../../../src/identity/identity.ts'
-import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { waitUntil } from '../../wait-until.ts'
+import { startListeningApp } from './listening-app.ts'
 
 const table = '/proc/net/tcp'
 const keepAliveTimer = '02'
@@ -26,18 +23,7 @@ for (const [name, tls] of [
   ['TLS', { https }],
 ] as const) {
   t.test(`a client that is lost without a word is noticed, ${name}`, { skip }, async (t) => {
-    const app = await buildApp({
-      identity: {} as IdentityService,
-      logger: pino({ level: 'silent' }),
-      metrics: createMetrics(),
-      publicUrl: 'https://localhost',
-      trustedProxies: [],
-      routes: [],
-      ...tls,
-    })
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    t.teardown(() => app.close())
-    const { port } = app.server.address() as AddressInfo
+    const { port } = await startListeningApp(t, tls)
     const socket = connect({ host: '127.0.0.1', port })
     t.teardown(() => socket.destroy())
     await once(socket, 'connect')
