@@ -9,8 +9,8 @@ type Course = Pick<CredentialRow, 'doomed_at' | 'doomed_by' | 'settled_at'>
 /** Issued credentials: which still work, and which have been revoked. Rows that the broker did not write do not count. */
 export function createCredentialStore(db: Db, keyring: Macs) {
   const table = 'role_credentials'
-  const working = (now: number) =>
-    db.selectFrom(table).selectAll().where('works_until', '>', now).where('settled_at', 'is', null)
+  const unexpired = (now: number) => db.selectFrom(table).selectAll().where('works_until', '>', now)
+  const working = (now: number) => unexpired(now).where('settled_at', 'is', null)
   const signed = (rows: CredentialRow[]) => rows.filter((row) => isSigned(keyring, table, row))
   const update = (keys: readonly string[], change: (row: CredentialRow) => Partial<Course>): Promise<void> =>
     db.transaction().execute(async (trx) => {
@@ -64,11 +64,8 @@ export function createCredentialStore(db: Db, keyring: Macs) {
     /** Those of an account that were killed, and would work if their denial went away. */
     denied: async (now: number, account: string): Promise<CredentialRow[]> =>
       signed(
-        await db
-          .selectFrom(table)
-          .selectAll()
+        await unexpired(now)
           .where('account', '=', account)
-          .where('works_until', '>', now)
           .where('revocable', '=', 1)
           .where('doomed_at', 'is not', null)
           .where('settled_at', 'is not', null)
