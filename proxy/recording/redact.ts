@@ -37,13 +37,14 @@ export function textsOf(written: string): string[] {
 }
 
 /**
- * An error about a statement that holds secrets: PostgreSQL quotes what it cannot parse, and values that it cannot read.
+ * An error about a statement that holds secrets: servers quote what they cannot parse, and values that they cannot read.
  * @param isOpaque parts of the statement are not known
+ * @param quote of the dialect, where its errors begin to quote
  */
-export function redactError(message: string, texts: readonly string[], isOpaque: boolean): string {
+export function redactError(message: string, texts: readonly string[], isOpaque: boolean, quote: RegExp): string {
   const hasSecrets = texts.length > 0
   if (!hasSecrets && !isOpaque) return message
-  const place = message.lastIndexOf(' at or near "')
-  const shown = place < 0 ? message : `${message.slice(0, place)} at or near ${mark}`
+  const found = quote.exec(message)
+  const shown = found ? `${message.slice(0, found.index)}${found[0].slice(0, -1)}${mark}` : message
   return texts.some((text) => shown.includes(text)) ? mark : shown
 }

@@ -43,7 +43,7 @@ export class TextCapture {
       return isUtf8(sql) ? { text } : { text, base64: sql.toString('base64') }
     const finder = this.#dialect.findSecrets(this.mode)
     finder.feed(sql, 0, sql.length)
-    const { spans, parameters } = withRest(finder.finish(), sql, text)
+    const { spans, parameters } = withRest(finder.finish(), sql, text, this.#dialect.beforeSecret)
     const secrets: KnownSecrets = { parameters, texts: secretTexts(sql, spans) }
     if (spans.length > 0) return { text: redactSpans(sql, spans), hmac: this.digests.of(sql), secrets }
     const known = parameters.size > 0 ? { secrets } : {}
@@ -71,10 +71,10 @@ export class TextCapture {
 }
 
 /** The server refuses a text that ends inside a literal: nothing of it has run, and a password may have lost its quotes. */
-function withRest(secrets: Secrets, sql: Buffer, text: string): Secrets {
-  const found = secrets.isUnterminated ? /(?:passw\w*|pwd)[\s"]*/i.exec(text) : null
+function withRest(secrets: Secrets, sql: Buffer, text: string, before: RegExp): Secrets {
+  const found = secrets.isUnterminated ? before.exec(text) : null
   if (!found) return secrets
   const from = Buffer.byteLength(text.slice(0, found.index + found[0].length))
-  const before = secrets.spans.filter(([start]) => start < from)
-  return { ...secrets, spans: [...before, [Math.max(from, before.at(-1)?.[1] ?? 0), sql.length]] }
+  const kept = secrets.spans.filter(([start]) => start < from)
+  return { ...secrets, spans: [...kept, [Math.max(from, kept.at(-1)?.[1] ?? 0), sql.length]] }
 }

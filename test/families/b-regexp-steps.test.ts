@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { readStartup } from '../../proxy/postgres/sign-in/startup.ts'
+import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
 import { makesPreparing, mayPrepare, readOperations } from '../../proxy/postgres/sql/prepared.ts'
 import { redactError, textsOf } from '../../proxy/recording/redact.ts'
 import { deriveScramKeys, finishScram, scramMechanism, startScram } from '../../proxy/wire/postgres/scram.ts'
@@ -104,7 +105,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
   'SQL that may prepare': (text) => [mayPrepare(text), makesPreparing(text)],
   'names in SQL': (text) => readOperations(`prepare ${text} as ${text}; deallocate "${text}"`),
   'what was redacted': textsOf,
-  'an error of the target': (text) => redactError(text, [text.slice(0, 5)], true),
+  'an error of the target': (text) => redactError(text, [text.slice(0, 5)], true, postgresDialect.errorQuote),
 }
 
 t.test('B1: the counter counts what V8 tries, and knows when that is quadratic', (t) => {

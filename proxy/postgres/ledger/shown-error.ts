@@ -1,11 +1,12 @@
 import { redactError } from '../../recording/redact.ts'
+import { postgresDialect } from '../sql/find-secrets.ts'
 import type { Names } from './names.ts'
 import type { ClientRequest, StatementError } from './pending.ts'
 
 /** An error as it is recorded: without the secrets of its statement, and without the place, which tells how long they are. */
 export function shownError(error: StatementError, request: ClientRequest, names: Names): StatementError {
   const { texts, isCut } = knownOf(request, names)
-  const message = redactError(error.message, texts, isCut)
+  const message = redactError(error.message, texts, isCut, postgresDialect.errorQuote)
   return texts.length === 0 && message === error.message ? error : { code: error.code, message }
 }
 

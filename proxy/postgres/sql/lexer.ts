@@ -3,9 +3,10 @@
  * continuation on the next line, dollar quotes, quoted names. Takes a text in pieces of any size, looks at each byte once
  * and keeps none of it. Left out: escapes of which UESCAPE tells the character, numbers and operators as such.
  */
+import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
+import { isNameByte, isNameStart, isSpace, Word } from '../../recording/sql/word.ts'
 import { Escape } from './escapes.ts'
-import type { Counter, TokenSink } from './tokens.ts'
-import { isNameByte, isNameStart, isSpace, Word } from './word.ts'
+import { keywords } from './vocabulary.ts'
 
 type State =
   | 'code'
@@ -47,7 +48,7 @@ export class Lexer {
   readonly #counter: Counter
   /** `standard_conforming_strings` is off: a backslash escapes in `'…'` too. */
   readonly #hasBackslashes: boolean
-  readonly #word = new Word()
+  readonly #word = new Word(keywords)
   readonly #one = Buffer.alloc(1)
   #state: State = 'code'
   /** Where the current token began, and where the last byte ended. */

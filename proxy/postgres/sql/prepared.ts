@@ -1,6 +1,6 @@
+import type { TokenSink } from '../../recording/sql/tokens.ts'
+import { longestSureName } from '../../recording/sql/word.ts'
 import { Lexer } from './lexer.ts'
-import type { TokenSink } from './tokens.ts'
-import { longestSureName } from './word.ts'
 
 /** What one statement of a text does to prepared statements. */
 export type Operation =

@@ -1,12 +1,22 @@
-import { Assignments } from './assignments.ts'
+import { Assignments } from '../../recording/sql/assignments.ts'
+import { Chain } from '../../recording/sql/chain.ts'
+import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
 import { addSlot, Calls, type Format } from './calls.ts'
-import { Chain } from './chain.ts'
 import { Keywords } from './connection-strings.ts'
 import { Conversions } from './conversions.ts'
 import { Executions, type Prepared } from './executions.ts'
 import { Lexer } from './lexer.ts'
-import type { Counter, TokenSink } from './tokens.ts'
-import { beforeNames, openings, prefixes, roleOptions, roleWords, secretNames, statementsOf } from './vocabulary.ts'
+import {
+  beforeNames,
+  mayRun,
+  openings,
+  passwordNames,
+  prefixes,
+  roleOptions,
+  roleWords,
+  secretNames,
+  statementsOf,
+} from './vocabulary.ts'
 
 /** What all levels of one text share. */
 export interface Root extends Counter {
@@ -15,6 +25,9 @@ export interface Root extends Counter {
   emit(from: number, to: number): void
   parameter(number: number): void
 }
+
+/** What a name with Unicode escapes is called is not read. */
+const assignmentWords = { isPassword: (name: string) => passwordNames.has(name) || name === 'u&', mayRun }
 
 /** Literals within literals that are read as SQL; deeper ones are shown as they are. */
 const deepest = 3
@@ -40,7 +53,7 @@ export class SecretRules implements TokenSink {
   /** `USER MAPPING`, unless a user has that name. */
   #maybeMapping = false
   readonly #calls = new Calls()
-  readonly #assignments = new Assignments()
+  readonly #assignments = new Assignments(assignmentWords)
   readonly #executions: Executions
   #optionsDepth = -1
   #previous = ''

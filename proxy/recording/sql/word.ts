@@ -1,59 +1,13 @@
 /** Words of SQL, gathered byte by byte; only those that a rule asks for become strings. */
-import { transparent } from './vocabulary.ts'
-
-const keywords = [
-  ...['alter', 'create', 'import', 'update', 'begin', 'then', 'else', 'loop', 'declare', 'do'],
-  ...['role', 'user', 'group', 'mapping', 'for', 'server', 'foreign', 'subscription', 'connection', 'options'],
-  ...[
-    'set',
-    'reset',
-    'where',
-    'from',
-    'returning',
-    'null',
-    'add',
-    'drop',
-    'admin',
-    'rename',
-    'encrypted',
-    'unencrypted',
-  ],
-  ...['superuser', 'nosuperuser', 'createdb', 'nocreatedb', 'createrole', 'nocreaterole', 'inherit', 'noinherit'],
-  ...['login', 'nologin', 'replication', 'noreplication', 'bypassrls', 'nobypassrls', 'valid', 'sysid', 'limit'],
-  ...['password', 'sslpassword', 'secret', 'token', 'apikey', 'api_key', 'secret_key', 'access_key', 'private_key'],
-  ...['aws_secret_access_key', 'secret_access_key', 'passwd', 'pwd'],
-  ...['insert', 'returning', 'matched', 'uescape', 'using'],
-  ...transparent,
-  ...[
-    'dblink',
-    'dblink_connect',
-    'dblink_connect_u',
-    'dblink_exec',
-    'dblink_open',
-    'dblink_send_query',
-    'dblink_fetch',
-  ],
-  ...[
-    'atomic',
-    'prepare',
-    'explain',
-    'analyze',
-    'verbose',
-    'deallocate',
-    'discard',
-    'execute',
-    'all',
-    'transaction',
-    'function',
-    'procedure',
-    'language',
-    'replace',
-  ],
-]
-/** PostgreSQL cuts longer names, between characters of the client's encoding. */
+/** PostgreSQL cuts longer names, between characters of the client's encoding; MySQL refuses names above 64 characters. */
 export const longestSureName = 59
-const longest = Math.max(...keywords.map((word) => word.length))
-const byLength: string[][] = Array.from({ length: longest + 1 }, (_, n) => keywords.filter((word) => word.length === n))
+/** Keywords by their length. */
+export type KeywordTable = readonly (readonly string[])[]
+
+export function toKeywordTable(keywords: readonly string[]): KeywordTable {
+  const longest = Math.max(...keywords.map((word) => word.length))
+  return Array.from({ length: longest + 1 }, (_, n) => keywords.filter((word) => word.length === n))
+}
 
 /** 1: begins a name; 2: a digit; 4: white space. Bytes from 128 on are letters. */
 const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -68,10 +22,16 @@ export const isNameByte = (byte: number): boolean => ((classes[byte] as number) 
 export const isSpace = (byte: number): boolean => classes[byte] === 4
 
 export class Word {
-  readonly #bytes = Buffer.alloc(Math.max(longest, longestSureName) + 1)
+  readonly #keywords: KeywordTable
+  readonly #bytes: Buffer
   #length = 0
   #hasCapitals = false
   #isAscii = true
+
+  constructor(keywords: KeywordTable) {
+    this.#keywords = keywords
+    this.#bytes = Buffer.alloc(Math.max(keywords.length, longestSureName + 1))
+  }
 
   clear(): void {
     this.#length = 0
@@ -112,7 +72,7 @@ export class Word {
 
   get keyword(): string {
     if (this.#length <= 2) return this.#bytes.toString('latin1', 0, this.#length)
-    for (const keyword of byLength[this.#length] ?? []) if (this.#is(keyword)) return keyword
+    for (const keyword of this.#keywords[this.#length] ?? []) if (this.#is(keyword)) return keyword
     return ''
   }
 

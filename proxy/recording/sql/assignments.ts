@@ -1,5 +1,3 @@
-import { mayRun, passwordNames } from './vocabulary.ts'
-
 interface List {
   readonly verb: 'update' | 'insert'
   readonly depth: number
@@ -15,6 +13,14 @@ interface List {
   aside: number
 }
 
+/** What a dialect says of the words in lists. */
+export interface AssignmentWords {
+  /** A column of this name holds passwords. */
+  isPassword(name: string): boolean
+  /** What precedes a parenthesis is a function that may run what it is given. */
+  mayRun(previous: string): boolean
+}
+
 /** PostgreSQL allows data-modifying statements in the outermost WITH only, so that two are the most that run. */
 const mostLists = 8
 /** More than a table has (MaxTupleAttributeNumber). */
@@ -27,6 +33,11 @@ const mostColumns = 1664
  */
 export class Assignments {
   #lists: List[] = []
+  readonly #words: AssignmentWords
+
+  constructor(words: AssignmentWords) {
+    this.#words = words
+  }
 
   clear(): void {
     if (this.#lists.length > 0) this.#lists = []
@@ -48,7 +59,7 @@ export class Assignments {
       if (list.depth === depth && keyword === 'set' && list.verb === 'update') list.state = 'target'
       else if (list.verb === 'insert' && (keyword === 'values' || keyword === 'select')) this.#lists.pop()
     } else if (list.state === 'columns') {
-      if (isPasswordName(name) && list.position < mostColumns) list.columns.add(list.position)
+      if (this.#words.isPassword(name) && list.position < mostColumns) list.columns.add(list.position)
     } else if (list.depth === depth && (keyword === 'returning' || keyword === 'matched')) this.#lists.pop()
     else if (list.verb === 'insert') inRows(list, keyword, depth)
     else if (list.depth === depth && (keyword === 'from' || keyword === 'where')) this.#lists.pop()
@@ -63,7 +74,7 @@ export class Assignments {
       list.state = 'columns'
       list.columns = new Set()
       list.position = 0
-    } else if (list.state === 'values') openInValues(list, depth, previous)
+    } else if (list.state === 'values') openInValues(list, depth, previous, this.#words.mayRun)
   }
 
   /** @param depth without the parenthesis */
@@ -101,7 +112,7 @@ export class Assignments {
     list.aside = -1
     list.position = 0
     const isRow = previous === ')'
-    if (!isRow) list.columns = new Set(isPasswordName(previous) ? [0] : [])
+    if (!isRow) list.columns = new Set(this.#words.isPassword(previous) ? [0] : [])
     list.rowDepth = isRow ? -1 : depth
   }
 
@@ -123,12 +134,7 @@ export class Assignments {
   }
 }
 
-/** What a name with Unicode escapes is called is not read. */
-function isPasswordName(name: string): boolean {
-  return passwordNames.has(name) || name === 'u&'
-}
-
-function openInValues(list: List, depth: number, previous: string): void {
+function openInValues(list: List, depth: number, previous: string, mayRun: AssignmentWords['mayRun']): void {
   if (list.rowDepth < 0) {
     if (list.verb === 'update') list.rowDepth = depth
   } else if (depth === list.rowDepth && list.verb === 'insert') list.position = 0
