@@ -1,6 +1,7 @@
 import type { EntryWriter } from '../recording/entry-writer.ts'
 import type { BrokerError } from '../session.ts'
 import type { Budget } from './budget.ts'
+import type { Words } from './words.ts'
 
 /** Reads one direction of a session's bytes in place. */
 export interface Reader {
@@ -9,14 +10,36 @@ export interface Reader {
    * @throws WireError or BrokerError for what the protocol does not allow; then none may
    */
   scan(chunk: Buffer): number
-  /** What was scanned ends with a whole message. */
+  /** What may go on of all that was scanned ends with a whole message. */
   readonly atBoundary: boolean
+}
+
+/** What of the client's bytes goes on when not all of a chunk does. */
+export interface PartialPass {
+  /** What is forwarded now: bytes that were kept back before come first. */
+  readonly passing: Buffer
+  /** Only when the next message is one that the broker answers: what the client sent after it, to be scanned after the answer. */
+  readonly rest?: Buffer
 }
 
 /** The messages of client and server, matched by the engine of their protocol; it also writes the recording's entries. */
 export interface Conversation {
   readonly up: Reader
   readonly down: Reader
+  /** How this client is told why its session ends, where that depends on what it was sent before. Left out: as every client is. */
+  readonly words?: Words
+  /**
+   * Called after `up` has let less than a whole chunk go on: it keeps a message back until it has seen enough of it, or because
+   * the broker answers it. Left out: `up` keeps nothing back.
+   * @param chunk that was scanned
+   */
+  takePassing?(chunk: Buffer): PartialPass
+  /**
+   * Answers the message that was kept back; its bytes are forgotten. Called once all that was forwarded before has been answered,
+   * and not before the message is on file where recordings are strict. Empty: the message has no answer.
+   * @throws BrokerError RECORDING_FAILED, or whatever ends the session
+   */
+  answer?(): Buffer | Promise<Buffer>
   /** Called before the chunk of either side is scanned. @param now by `performance.now()` */
   tick(now: number): void
   /** Requests that wait for their answer. */

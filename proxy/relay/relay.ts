@@ -15,12 +15,13 @@ import { readChunks } from '../streams/read-chunks.ts'
 import { Backlog } from './backlog.ts'
 import { Budget } from './budget.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
+import { type FailedSide, toFailure } from './failure.ts'
 import { fairShares } from './fair-shares.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { leaveTarget } from './leave-target.ts'
 import type { KindCounts } from './reports.ts'
 import type { Target } from './target.ts'
-import { toBrokerError, type Words } from './words.ts'
+import { type Say, toBrokerError, type Words } from './words.ts'
 
 export interface RelayOptions {
   readonly client: Duplex
@@ -43,8 +44,8 @@ const completeMs = 500
 const beginMs = 25
 
 interface Ending {
-  /** For the client; cannot be sent in the middle of a message. */
-  readonly words?: Buffer
+  /** Cannot be sent in the middle of a message. */
+  readonly say?: Say
   readonly error?: Error
   readonly isCut?: true
 }
@@ -59,6 +60,7 @@ export class Relay {
   readonly #entries: EntryWriter
   readonly #up: Reader
   readonly #down: Reader
+  readonly #words: Words
   readonly #counts: KindCounts
   readonly #idle: IdleTimer
   readonly #budget: Budget
@@ -72,16 +74,19 @@ export class Relay {
   #isUpWhole = true
   #isUpstreamFull = false
   #isClientFull = false
-  readonly #backlog = new Backlog((error) => this.#cut('limit-reached', this.#options.words.error(error)))
+  readonly #backlog = new Backlog((error) => this.#cut('limit-reached', (words) => words.error(error)))
   /** Others have their turn first. */
   #isWaiting = false
   /** Waits until its requests are on file. */
   #held: Buffer | undefined
+  /** What the client sent after a request that the broker answers; waits until that is done. */
+  #rest: Buffer | undefined
+  #isAnswering = false
   /** Requests at the end of the ledger that were not forwarded. */
   #unsent = 0
   #stopReading: readonly (() => void)[] = []
   #lastActive = performance.now()
-  #closing: { reason: EndReason; words: Buffer; timer: NodeJS.Timeout } | undefined
+  #closing: { reason: EndReason; say: Say; timer: NodeJS.Timeout } | undefined
   #isOver = false
 
   constructor(options: RelayOptions) {
@@ -96,9 +101,10 @@ export class Relay {
     this.#conversation = converse({ entries: this.#entries, budget, now, onStatement })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
+    this.#words = this.#conversation.words ?? options.words
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
       activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
-      onIdle: (text) => this.#end('idle', { words: this.#notice('idle', text), isCut: true }),
+      onIdle: (text) => this.#end('idle', { say: this.#notice('idle', text), isCut: true }),
     })
   }
 
@@ -136,20 +142,67 @@ export class Relay {
     }
     this.#lastActive = performance.now()
     this.#conversation.tick(this.#lastActive)
+    this.#readRequests(chunk)
+  }
+
+  #readRequests(chunk: Buffer): void {
     const before = this.#conversation.waiting
+    let go: number
     try {
-      this.#up.scan(chunk)
+      go = this.#up.scan(chunk)
       if (this.#isStrict) this.#conversation.begin(Number.POSITIVE_INFINITY)
     } catch (error) {
       this.#unsent = this.#conversation.waiting - before
       this.#fail(error, 'protocol-error')
       return
     }
+    if (go === chunk.length) this.#pass(chunk, before)
+    else this.#passPart(chunk, before)
+    this.#backlog.grew(this.#conversation.waiting, this.#entries.reserved)
+    if (this.#isUpstreamFull || this.#backlog.isFull || this.#mustWait || this.#entries.isFull) this.#flow()
+    this.#share()
+  }
+
+  /** What the client sent last has not gone on yet: nothing more is read of it. */
+  get #mustWait(): boolean {
+    return this.#held !== undefined || this.#rest !== undefined
+  }
+
+  #pass(chunk: Buffer, before: number): void {
     if (this.#isStrict && this.#conversation.waiting > before) this.#hold(chunk, before)
     else this.#forward(chunk)
-    this.#backlog.grew(this.#conversation.waiting, this.#entries.reserved)
-    if (this.#isUpstreamFull || this.#backlog.isFull || this.#held || this.#entries.isFull) this.#flow()
-    this.#share()
+  }
+
+  #passPart(chunk: Buffer, before: number): void {
+    const { passing, rest } = this.#conversation.takePassing?.(chunk) ?? { passing: chunk }
+    this.#rest = rest
+    if (passing.length > 0) this.#pass(passing, before)
+    this.#answerIfTurn()
+  }
+
+  /** Answers the request that was kept back, once it is its turn. */
+  #answerIfTurn(): void {
+    if (this.#rest === undefined || this.#isAnswering || this.#held || this.#conversation.waiting > 0) return
+    this.#isAnswering = true
+    if (this.#isStrict) this.#options.permit.recorder.whenWritten(() => void this.#answer())
+    else void this.#answer()
+  }
+
+  async #answer(): Promise<void> {
+    if (this.#isOver) return
+    try {
+      const answer = await this.#conversation.answer?.()
+      if (this.#isOver || this.#closing) return
+      if (answer) this.#reply(answer, answer.length)
+    } catch (error) {
+      this.#fail(error, 'upstream-failed')
+      return
+    }
+    const rest = this.#rest
+    this.#rest = undefined
+    this.#isAnswering = false
+    if (rest && rest.length > 0) this.#readRequests(rest)
+    this.#flow()
   }
 
   #forward(chunk: Buffer): void {
@@ -168,6 +221,7 @@ export class Relay {
       this.#held = undefined
       this.#unsent = 0
       this.#forward(chunk)
+      this.#answerIfTurn()
       this.#flow()
     })
   }
@@ -185,16 +239,22 @@ export class Relay {
       return
     }
     this.#isDownWhole = this.#down.atBoundary
-    this.#bytesDown += go
-    this.#counts.bytesDown += go
-    if (go > 0 && !this.#options.client.write(go === chunk.length ? chunk : chunk.subarray(0, go)))
-      this.#isClientFull = true
+    this.#reply(chunk, go)
+    if (this.#rest !== undefined) this.#answerIfTurn()
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
     else if (this.#bytesUp + this.#bytesDown > this.#budget.mostBytes) this.#endBudget(this.#budget.bytesUsed)
     else if (this.#backlog.shrank(this.#conversation.waiting, this.#entries.reserved)) this.#flow()
     else if (this.#isClientFull || this.#entries.isFull) this.#flow()
     this.#share()
+  }
+
+  /** @param go how many of the bytes */
+  #reply(chunk: Buffer, go: number): void {
+    this.#bytesDown += go
+    this.#counts.bytesDown += go
+    if (go > 0 && !this.#options.client.write(go === chunk.length ? chunk : chunk.subarray(0, go)))
+      this.#isClientFull = true
   }
 
   /** Stops reading until it is this session's turn again, when sessions have kept the process long enough. */
@@ -224,7 +284,7 @@ export class Relay {
     if (this.#isOver) return
     const { client, target } = this.#options
     const isBehind = this.#entries.isFull || this.#isWaiting
-    if (isBehind || this.#isUpstreamFull || this.#backlog.isFull || this.#held || this.#closing) client.pause()
+    if (isBehind || this.#isUpstreamFull || this.#backlog.isFull || this.#mustWait || this.#closing) client.pause()
     else client.resume()
     if (isBehind || this.#isClientFull) target.stream.pause()
     else target.stream.resume()
@@ -239,7 +299,7 @@ export class Relay {
     else if (this.#conversation.serverHasLeft) this.#end('upstream-closed', {})
     else {
       const error = new BrokerError('TARGET_LOST')
-      this.#end('upstream-failed', { error, words: this.#options.words.error(error) })
+      this.#end('upstream-failed', { error, say: (words) => words.error(error) })
     }
   }
 
@@ -249,53 +309,44 @@ export class Relay {
   }
 
   #endBudget(error: BrokerError): void {
-    this.#cut('budget-used', this.#options.words.error(error))
+    this.#cut('budget-used', (words) => words.error(error))
   }
 
   /** From here on only the rest of a message that is being forwarded is read. */
-  #cut(reason: EndReason, words: Buffer): void {
+  #cut(reason: EndReason, say: Say): void {
     if (this.#isOver || this.#closing) return
     if (this.#isDownWhole) {
-      this.#end(reason, { words, isCut: true })
+      this.#end(reason, { say, isCut: true })
       return
     }
     this.#conversation.close()
-    this.#closing = { reason, words, timer: setTimeout(() => this.#end(reason, { isCut: true }), completeMs) }
+    this.#closing = { reason, say, timer: setTimeout(() => this.#end(reason, { isCut: true }), completeMs) }
     this.#flow()
   }
 
   /** @param isStopped the rest of the message being forwarded will not arrive */
   #closeIfPossible(isStopped: boolean): void {
     if (!this.#closing || !(isStopped || this.#isDownWhole)) return
-    const { reason, words } = this.#closing
-    this.#end(reason, { words, isCut: true })
+    const { reason, say } = this.#closing
+    this.#end(reason, { say, isCut: true })
   }
 
-  #notice(reason: EndReason, text: string): Buffer {
-    return this.#options.words.cut({ reason, text, decidedAt: this.#options.now() })
+  #notice(reason: EndReason, text: string): Say {
+    const decidedAt = this.#options.now()
+    return (words) => words.cut({ reason, text, decidedAt })
   }
 
   #endOverLimit(): void {
     if (!this.#budget.hasRow) this.#endBudget(this.#budget.rowsUsed)
-    else this.#end('limit-reached', { words: this.#options.words.error(this.#conversation.overLimit()), isCut: true })
+    else this.#end('limit-reached', { say: (words) => words.error(this.#conversation.overLimit()), isCut: true })
   }
 
-  /** @param reason used when that side itself failed */
-  #fail(thrown: unknown, reason: 'protocol-error' | 'upstream-failed'): void {
-    const error = toBrokerError(thrown)
-    const isRecorders = error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED'
-    if (isRecorders) this.#end('recording-failed', { error, words: this.#options.words.error(error) })
-    // What the ledger refuses is caused by the client, even if it is noticed in the server's bytes.
-    else if (thrown === error || reason === 'protocol-error')
-      this.#end('protocol-error', { error, words: this.#options.words.error(error) })
-    else
-      this.#end(reason, {
-        error,
-        words: this.#options.words.error(new BrokerError('TARGET_LOST', 'it violated the protocol')),
-      })
+  #fail(thrown: unknown, reason: FailedSide): void {
+    const { error, say, ...failure } = toFailure(thrown, reason)
+    this.#end(failure.reason, { error, say })
   }
 
-  #end(reason: EndReason, { words, error, isCut }: Ending): void {
+  #end(reason: EndReason, { say, error, isCut }: Ending): void {
     if (this.#isOver) return
     this.#isOver = true
     const stoppedAt = this.#options.now()
@@ -310,7 +361,7 @@ export class Relay {
       isCut: isCutReason(reason),
       lease: this.#options.leaseToEnd,
     })
-    endWith(this.#options.client, this.#isDownWhole ? words : undefined)
+    endWith(this.#options.client, this.#isDownWhole ? say?.(this.#words) : undefined)
     const unrecorded = this.#finishRecords()
     const failure = error ?? unrecorded
     const outcome = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }

@@ -26,6 +26,8 @@ export interface SignedInClient extends KnownClient {
   readonly stream: Duplex
   /** Bytes that arrived after the sign-in; the first to relay. */
   readonly ahead: Buffer
+  /** How this client is told why its session does not open, where that depends on its sign-in. Left out: the engine's. */
+  readonly words?: Words
 }
 
 /** A session whose target has signed us in. */
@@ -77,8 +79,8 @@ export async function serveSession<Client extends SignedInClient>(
 
 async function admit<Client extends SignedInClient>(
   { host, onError }: Parts,
-  { protocol, words }: Engine<Client>,
-  { identity, resourceId, level, client, tool, stream }: Client,
+  engine: Engine<Client>,
+  { identity, resourceId, level, client, tool, stream, words = engine.words }: Client,
 ): Promise<SessionPermit | undefined> {
   const since = performance.now()
   try {
@@ -86,7 +88,7 @@ async function admit<Client extends SignedInClient>(
       identity,
       resourceId,
       client,
-      carrier: { protocol },
+      carrier: { protocol: engine.protocol },
       ...(level === undefined ? {} : { level }),
       ...(tool === undefined ? {} : { tool }),
     })
@@ -122,7 +124,7 @@ async function run<Client extends SignedInClient>(
       ahead: client.ahead,
       target,
       permit,
-      words: engine.words,
+      words: client.words ?? engine.words,
       counts: host.reports.of(permit.kind),
       now,
       converse: connected.converse,
@@ -181,11 +183,12 @@ function timedOut(ms: number, cause: unknown): BrokerError {
 
 function failedToOpen<Client extends SignedInClient>(
   { now }: Parts,
-  { words }: Engine<Client>,
+  engine: Engine<Client>,
   client: Client,
   permit: SessionPermit,
   thrown: unknown,
 ): SessionOutcome {
+  const words = client.words ?? engine.words
   const nothing = { bytesUp: 0, bytesDown: 0 }
   if (permit.signal.aborted) {
     const notice = permit.signal.reason as EndNotice

@@ -8,6 +8,9 @@ export interface Words {
   cut(notice: EndNotice): Buffer
 }
 
+/** What a client is told; said once nothing more is forwarded, since it may depend on what was. */
+export type Say = (words: Words) => Buffer
+
 /** The error to report to a client for anything thrown: what it must not see becomes INTERNAL, with the cause kept for the log. */
 export function toBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error

@@ -55,13 +55,19 @@ export async function startEchoTarget(t: Pick<Test, 'teardown'>): Promise<EchoTa
 
 export async function startEcho(t: Pick<Test, 'teardown'>, options: { idleTimeoutMs?: number } = {}) {
   const target = await startEchoTarget(t)
-  const rules: { current: EchoRules } = { current: { maxLines: 0 } }
+  const rules: { current: EchoRules; isStrict: boolean } = { current: { maxLines: 0 }, isStrict: false }
   const address = { host: '127.0.0.1', port: target.port }
   const leases = { taken: 0 }
   const scripted = scriptedDoorman({
     ...options,
     kind: 'echo',
-    engine: () => ({ address: { ...address }, serverName: 'echo.example', ca: null, rules: rules.current }),
+    engine: () => ({
+      address: { ...address },
+      serverName: 'echo.example',
+      ca: null,
+      isRecordingStrict: rules.isStrict,
+      rules: rules.current,
+    }),
     lease: async () => {
       leases.taken += 1
       return { user: 'echo_ro', secret: 'the secret', expiresAt: Date.now() + 600_000 }
@@ -73,15 +79,18 @@ export async function startEcho(t: Pick<Test, 'teardown'>, options: { idleTimeou
   })
   const { host, errors, seen } = scripted
   const refused: BrokerError[] = []
-  const protocol = createEcho({
+  /** What the broker looks up for the client's `own` lines. */
+  const own = { lookUp: async (word: string) => `own: ${word}` }
+  const parts = {
     host,
     reach: direct,
     trust: new Trust(),
-    onError: (error) => errors.push(error),
-    onRefused: (error) => refused.push(error),
+    onError: (error: unknown) => errors.push(error),
+    onRefused: (error: BrokerError) => refused.push(error),
     now: () => Date.now(),
     signInMs: 500,
-  })
+  }
+  const protocol = createEcho(parts, (word) => own.lookUp(word))
   const sockets = new Set<Socket>()
   const signedIn = { count: 0 }
   const server = createServer((socket) => {
@@ -106,6 +115,7 @@ export async function startEcho(t: Pick<Test, 'teardown'>, options: { idleTimeou
     target,
     address,
     rules,
+    own,
     leases,
     refused,
     signedIn,

@@ -1,11 +1,12 @@
 /**
  * A protocol that exists nowhere, as small as one can be: a client signs in with `TOKEN\n`, then each line goes to the target,
  * and the target's line comes back. The lease's secret is the first line that a target hears, `ready` what it answers. The client leaves
- * with `quit`, the server with `bye`; any cancel is for the session that began last. What is wrong is told as `error CODE TEXT`, a cut as `cut REASON TEXT`.
+ * with `quit`, the server with `bye`; any cancel is for the session that began last. The broker itself answers `own WORD` with what it
+ * looks up, and `own` with nothing; of an unfinished line it forwards nothing. What is wrong is told as `error CODE TEXT`, a cut as `cut REASON TEXT`.
  */
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import type { Conversation, ConversationParts, Reader } from '../../../proxy/relay/conversation.ts'
+import type { Conversation, ConversationParts, PartialPass, Reader } from '../../../proxy/relay/conversation.ts'
 import type { KnownClient, Protocol, ProtocolParts } from '../../../proxy/relay/protocol.ts'
 import { receiveClient } from '../../../proxy/relay/receive-client.ts'
 import { type Connected, type Engine, type SignedInClient, serveSession } from '../../../proxy/relay/serve-session.ts'
@@ -21,7 +22,11 @@ import { WireError } from '../../../proxy/wire/wire-error.ts'
 export interface EchoRules {
   /** 0: any number. */
   readonly maxLines: number
+  /** What is wrong and a cut are told with the number of lines that were answered. */
+  readonly isNumbered?: boolean
 }
+
+type LookUp = (word: string) => Promise<string>
 
 interface Newest {
   cancel?: Parameters<Connected['begin']>[0]
@@ -35,14 +40,14 @@ const words: Words = {
   cut: ({ reason, text }) => Buffer.from(`cut ${reason} ${text}\n`),
 }
 
-export function createEcho(parts: ProtocolParts): Protocol {
+export function createEcho(parts: ProtocolParts, lookUp: LookUp): Protocol {
   const newest: Newest = {}
   parts.host.onCancel('echo', async ({ origin }) => (await newest.cancel?.(origin)) ?? false)
   const engine: Engine<SignedInClient> = {
     protocol: 'echo',
     words,
     connect: async (_client, permit, lease) => {
-      const connected = await connect(parts, permit, lease)
+      const connected = await connect(parts, permit, lease, lookUp)
       const begin: Connected['begin'] = (cancel) => {
         newest.cancel = cancel
         return connected.begin(cancel)
@@ -87,7 +92,12 @@ async function readLine(line: Pick<ClientLine, 'read'>): Promise<string> {
   }
 }
 
-async function connect({ reach }: ProtocolParts, permit: SessionPermit, lease: Promise<Lease>): Promise<Connected> {
+async function connect(
+  { reach }: ProtocolParts,
+  permit: SessionPermit,
+  lease: Promise<Lease>,
+  lookUp: LookUp,
+): Promise<Connected> {
   const signal = AbortSignal.any([permit.signal, AbortSignal.timeout(5000)])
   const wire = await reach.open(permit, signal)
   const { stream } = wire
@@ -104,7 +114,7 @@ async function connect({ reach }: ProtocolParts, permit: SessionPermit, lease: P
       cancel,
       reset: () => wire.reset(),
     }
-    return connected(target, user, permit.engine?.rules as EchoRules)
+    return connected(target, user, permit.engine?.rules as EchoRules, lookUp)
   } catch (error) {
     stream.destroy()
     throw toTargetError(error)
@@ -113,12 +123,12 @@ async function connect({ reach }: ProtocolParts, permit: SessionPermit, lease: P
   }
 }
 
-function connected(target: Target, user: string, { maxLines }: EchoRules): Connected {
+function connected(target: Target, user: string, rules: EchoRules, lookUp: LookUp): Connected {
   return {
     target,
     detail: { user },
     begin: () => ({ greeting: Buffer.from(`welcome ${user}\n`), end: () => {} }),
-    converse: (parts) => new Echo(parts, maxLines),
+    converse: (parts) => new Echo(parts, rules, lookUp),
   }
 }
 
@@ -156,20 +166,81 @@ class Lines implements Reader {
   }
 }
 
+/** What the client says: whole lines go on, and it stops at one that the broker answers. */
+class Requests implements Reader {
+  readonly atBoundary = true
+  readonly #onLine: (line: string) => void
+  #begun: Buffer = Buffer.alloc(0)
+  #passing: PartialPass = { passing: this.#begun }
+  /** The line that the broker answers. */
+  own: string | undefined
+
+  constructor(onLine: (line: string) => void) {
+    this.#onLine = onLine
+  }
+
+  scan(chunk: Buffer): number {
+    const all = Buffer.concat([this.#begun, chunk])
+    let at = 0
+    for (let end = all.indexOf(newline); end >= 0; end = all.indexOf(newline, at)) {
+      const line = all.toString('utf8', at, end)
+      if (line.startsWith('own')) {
+        this.own = line
+        return this.#pass(all.subarray(0, at), { rest: all.subarray(end + 1) })
+      }
+      this.#onLine(line)
+      at = end + 1
+    }
+    if (all.length - at > mostLineBytes) throw new WireError('a line without end')
+    if (at === all.length && all.length === chunk.length) return chunk.length
+    return this.#pass(all.subarray(0, at), { begun: all.subarray(at) })
+  }
+
+  #pass(passing: Buffer, { rest, begun }: { rest?: Buffer; begun?: Buffer }): number {
+    this.#passing = rest ? { passing, rest } : { passing }
+    this.#begun = begun ?? Buffer.alloc(0)
+    return 0
+  }
+
+  takePassing(): PartialPass {
+    return this.#passing
+  }
+}
+
 class Echo implements Conversation {
-  readonly up = new Lines((line) => this.#asked(line))
+  readonly up = new Requests((line) => this.#asked(line))
   readonly down = new Lines((line) => this.#answered(line))
   readonly #parts: ConversationParts
-  readonly #maxLines: number
+  readonly #rules: EchoRules
+  readonly #lookUp: LookUp
+  readonly words?: Words
   readonly #waiting: { line: string; since: number; isBegun: boolean }[] = []
   #answers = 0
+  #isFinished = false
   settledAt = performance.now()
   clientHasLeft = false
   serverHasLeft = false
 
-  constructor(parts: ConversationParts, maxLines: number) {
+  constructor(parts: ConversationParts, rules: EchoRules, lookUp: LookUp) {
     this.#parts = parts
-    this.#maxLines = maxLines
+    this.#rules = rules
+    this.#lookUp = lookUp
+    const numbered = (text: Buffer) => Buffer.concat([Buffer.from(`${this.#answers} `), text])
+    if (rules.isNumbered)
+      this.words = { error: (error) => numbered(words.error(error)), cut: (notice) => numbered(words.cut(notice)) }
+  }
+
+  takePassing(): PartialPass {
+    return this.up.takePassing()
+  }
+
+  async answer(): Promise<Buffer> {
+    const line = this.up.own ?? ''
+    const word = line.slice('own '.length)
+    const found = word === '' ? '' : `${await this.#lookUp(word)}\n`
+    if (!this.#isFinished) this.#write({ line, answer: found.trim() })
+    this.up.own = undefined
+    return Buffer.from(found)
   }
 
   get waiting(): number {
@@ -183,7 +254,7 @@ class Echo implements Conversation {
   }
 
   overLimit(): BrokerError {
-    return new BrokerError('LIMIT_REACHED', `at most ${this.#maxLines} lines`)
+    return new BrokerError('LIMIT_REACHED', `at most ${this.#rules.maxLines} lines`)
   }
 
   begin(since: number): boolean {
@@ -192,23 +263,25 @@ class Echo implements Conversation {
       if (!waiting.isBegun) this.#write({ line: waiting.line, begun: true })
       waiting.isBegun = true
     }
+    if (this.up.own !== undefined && since === Number.POSITIVE_INFINITY) this.#write({ line: this.up.own, begun: true })
     return false
   }
 
   finish(unsent: number): void {
+    this.#isFinished = true
     const sent = this.#waiting.length - unsent
     this.#waiting.splice(0).forEach(({ line }, i) => {
       this.#write(i < sent ? { line, unfinished: true } : { line, unsent: true })
     })
+    if (this.up.own !== undefined) this.#write({ line: this.up.own, unfinished: true })
   }
 
-  #asked(line: string): boolean {
+  #asked(line: string): void {
     if (line === 'quit') this.clientHasLeft = true
     else {
       this.#parts.entries.reserve(line.length)
       this.#waiting.push({ line, since: performance.now(), isBegun: false })
     }
-    return true
   }
 
   #answered(answer: string): boolean {
@@ -216,7 +289,8 @@ class Echo implements Conversation {
     if (this.serverHasLeft) return true
     if (!this.#parts.budget.hasRow) return false
     this.#parts.budget.rows += 1
-    if (this.#maxLines > 0 && this.#answers >= this.#maxLines) return false
+    const { maxLines } = this.#rules
+    if (maxLines > 0 && this.#answers >= maxLines) return false
     const asked = this.#waiting.shift()
     if (!asked) throw new WireError('an answer that nobody asked for')
     this.#parts.entries.release(asked.line.length)

@@ -260,6 +260,131 @@ t.test('bytes that the protocol does not know end a session that runs', async (t
   t.match(seen.ends, [{ reason: 'protocol-error' }])
 })
 
+t.test('a request that the broker answers is not forwarded, and its answer comes in its turn', async (t) => {
+  const client = await house.open()
+  client.say('one', 'own A', 'own', 'two', 'own B', 'own C')
+  await client.hears('own: C\n')
+  t.equal(client.heard(), 'welcome echo_ro\necho: one\nown: A\necho: two\nown: B\nown: C\n')
+  t.same(target.lines, ['the secret', 'one', 'two'])
+  t.match(
+    seen.entries.map(({ line }) => line),
+    ['one', 'own A', 'own', 'two', 'own B', 'own C'],
+    'and each is on record',
+  )
+  client.say('slow', 'own D', 'three')
+  await waitUntil(() => target.lines.includes('slow'), 'slow has arrived')
+  await quietFor(50, 'an answer before it is not there yet')
+  t.same([target.lines.at(-1), client.heard().includes('own: D')], ['slow', false])
+  client.socket.destroy()
+  await house.ended(1)
+})
+
+t.test('in pieces: of a line that is not whole nothing is forwarded', async (t) => {
+  const client = await house.open()
+  await client.hears('welcome')
+  for (const piece of ['o', 'wn A', '\non', 'e\no', 'wn B\n', 'two\n']) {
+    client.socket.write(piece)
+    await quietFor(10, 'each piece is a chunk of its own')
+  }
+  await client.hears('echo: two\n')
+  t.equal(client.heard(), 'welcome echo_ro\nown: A\necho: one\nown: B\necho: two\n')
+  t.same(target.lines, ['the secret', 'one', 'two'])
+  client.socket.destroy()
+  await house.ended(1)
+})
+
+t.test('an answer that takes its time: nothing more is read, and a cut does not wait for it', async (t) => {
+  const looked = Promise.withResolvers<string>()
+  house.own.lookUp = () => looked.promise
+  t.teardown(() => {
+    house.own.lookUp = async (word) => `own: ${word}`
+  })
+  const client = await house.open()
+  await client.hears('welcome')
+  client.say('own A', 'one')
+  await quietFor(50, 'nothing goes on before the answer')
+  client.say('two')
+  await quietFor(50, 'nor what is sent later')
+  t.same([target.lines, seen.entries], [['the secret'], []])
+  looked.resolve('found')
+  await client.hears('found\necho: one\necho: two\n')
+  const never = Promise.withResolvers<string>()
+  house.own.lookUp = () => never.promise
+  client.say('own B', 'three')
+  await quietFor(50, 'it is being looked up')
+  await house.cut()
+  await client.closed
+  t.match(client.heard(), /two\ncut grant-revoked [^\n]*\n$/)
+  await house.ended(1)
+  t.match(seen.entries.at(-1), { line: 'own B', unfinished: true })
+  const count = seen.entries.length
+  never.resolve('too late')
+  await quietFor(20, 'and is not recorded any more')
+  t.same([seen.entries.length, target.lines.includes('three')], [count, false])
+})
+
+t.test('an answer that fails ends the session', async (t) => {
+  house.own.lookUp = async () => {
+    throw new Error('the store is on fire')
+  }
+  t.teardown(() => {
+    house.own.lookUp = async (word) => `own: ${word}`
+  })
+  const client = await house.open()
+  client.say('own A')
+  await client.closed
+  t.match(client.heard(), /error INTERNAL [^\n]*\n$/)
+  t.notMatch(client.heard(), /fire/)
+  await house.ended(1)
+})
+
+t.test('where recordings are strict, what the broker answers is on file first', async (t) => {
+  house.rules.isStrict = true
+  t.teardown(() => {
+    house.rules.isStrict = false
+    control.holds = false
+  })
+  const looked: string[] = []
+  house.own.lookUp = async (word) => {
+    looked.push(word)
+    return `own: ${word}`
+  }
+  const client = await house.open()
+  await client.hears('welcome')
+  control.holds = true
+  client.say('own A', 'one')
+  await waitUntil(() => seen.entries.length > 0, 'the entry is written')
+  await quietFor(50, 'it is not on file yet')
+  t.match(seen.entries, [{ line: 'own A', begun: true }])
+  t.same(looked, [])
+  control.written()
+  await client.hears('own: A\n')
+  await waitUntil(() => seen.entries.some(({ line }) => line === 'one'), 'the next one waits likewise')
+  t.notOk(target.lines.includes('one'))
+  control.written()
+  await client.hears('echo: one\n')
+  client.socket.destroy()
+  await house.ended(1)
+})
+
+t.test('what the client is told at the end may say how far the conversation came', async (t) => {
+  house.rules.current = { maxLines: 2, isNumbered: true }
+  t.teardown(() => {
+    house.rules.current = { maxLines: 0 }
+  })
+  const limited = await house.open()
+  limited.say('1', '2', '3')
+  await limited.closed
+  t.match(limited.heard(), /echo: 2\n2 error LIMIT_REACHED [^\n]*\n$/)
+  const cut = await house.open()
+  cut.say('one')
+  await cut.hears('echo: one\n')
+  await house.cut()
+  await cut.closed
+  t.match(cut.heard(), /echo: one\n1 cut grant-revoked [^\n]*\n$/)
+  await house.ended(2)
+})
+
 t.test('nothing else went wrong', async (t) => {
   t.same(errors, [])
 })
