@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { BrokerAsk } from './broker-socket.ts'
+import type { ClientSettings, SettingsFormats } from './client-settings.ts'
 import type { RelayListener } from './relay.ts'
 
 /** How the clients of one local port reach their resource. */
@@ -12,11 +13,35 @@ export interface ClientOptions extends Omit<BrokerAsk, 'bearer' | 'tool' | 'prot
   readonly signInTimeoutMs?: number
 }
 
+/** Who a session is tried as: names that the broker does not go by, but clients must give. */
+export interface TriedClient {
+  readonly user: string
+  readonly database: string
+}
+
 /** The side of a wire protocol that runs on an engineer's machine. */
 export interface LocalProtocol {
   readonly name: string
+  /** Of its servers; a Unix socket is named by it. */
+  readonly usualPort: number
+  /** For clients of a resource that has none; empty: they choose none. */
+  readonly usualDatabase: string
+  readonly settings: SettingsFormats
   /** File name of a Unix socket, by which clients find it. */
   socketName(port: number): string
   /** @returns serves one client from its first byte on, and never rejects */
   begin(options: ClientOptions): (socket: Socket) => Promise<void>
+  /**
+   * Opens a session and ends it at once: only the broker knows whether and why it refuses, and it audits the refusal.
+   * @throws BrokerError the refusal, with its reason and what to do
+   */
+  trySession(ask: Omit<BrokerAsk, 'protocol'>, client: TriedClient): Promise<void>
+  /** Left out: its clients have no password file with entries for single ports. */
+  readonly passwordFile?: PasswordFile
+}
+
+export interface PasswordFile {
+  path(env: NodeJS.ProcessEnv): string
+  /** @returns removes the entries again @throws BrokerError CONFIG_INVALID when it is no regular file */
+  add(path: string, settings: readonly ClientSettings[]): Promise<() => Promise<void>>
 }

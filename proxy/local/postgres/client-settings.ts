@@ -1,40 +1,35 @@
-/** Connection settings for stock clients, in the forms that they read. */
+/** Connection settings for PostgreSQL clients, in the forms that they read. */
+import {
+  type ClientSettings,
+  checkPlain,
+  escapeUrl,
+  hostPort,
+  isSocket,
+  query,
+  type SettingsFormats,
+} from '../client-settings.ts'
 import { shellWord } from '../shell-quote.ts'
 import { pgpassLine } from './pgpass.ts'
 
-export interface ClientSettings {
-  /** Short name of the resource; names the service section. */
-  readonly name: string
-  /** An address, or the directory of a Unix socket. */
-  readonly host: string
-  readonly port: number
-  readonly database: string
-  readonly user: string
-  /** Null: none is required. */
-  readonly password: string | null
-  readonly sslmode: 'disable' | 'verify-full'
-  /** PEM file of the broker's CA, for `verify-full`. */
-  readonly sslrootcert?: string
+/** A password appears as PGPASSWORD or as a pgpass line. */
+export const postgresSettings: SettingsFormats = {
+  forms: ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service'],
+  format: (settings, form) => {
+    checkPlain(settings)
+    const format = formats[form]
+    if (!format) throw new TypeError(`unknown form ${form}`)
+    const text = format(settings)
+    const { password } = settings
+    const complete = form === 'env' || form === 'pgpass' || password === null
+    return complete ? text : `${text}\n${passwordNote(password, form)}`
+  },
+  trustNote: (ca) =>
+    ca === undefined
+      ? "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
+      : `the broker is verified against ${ca}`,
 }
 
-export const settingsForms = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service'] as const
-export type SettingsForm = (typeof settingsForms)[number]
-
-/**
- * Text to paste. A password appears as PGPASSWORD or as a pgpass line, never inside a command or a URL: those end up in
- * process lists, histories and logs.
- * @throws TypeError when the form cannot express it (JDBC and a Unix socket), or a name holds control characters
- */
-export function formatSettings(settings: ClientSettings, form: SettingsForm): string {
-  const odd = Object.values(settings).find((value) => typeof value === 'string' && /\p{Cc}/u.test(value))
-  if (odd !== undefined) throw new TypeError(`control characters in ${JSON.stringify(odd)}`)
-  const text = formats[form](settings)
-  const { password } = settings
-  const complete = form === 'env' || form === 'pgpass' || password === null
-  return complete ? text : `${text}\n${passwordNote(password, form)}`
-}
-
-const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
+const formats: Readonly<Record<string, (settings: ClientSettings) => string>> = {
   psql: (s) =>
     `psql ${shellWord(
       keywords(s)
@@ -51,7 +46,7 @@ const formats: Record<SettingsForm, (settings: ClientSettings) => string> = {
   service: (s) => [`[${s.name}]`, ...keywords(s).map(([key, value]) => `${key}=${value}`)].join('\n'),
 }
 
-function passwordNote(password: string, form: SettingsForm): string {
+function passwordNote(password: string, form: string): string {
   if (form === 'jdbc') return `# password, for the connection property of that name: ${password}`
   return `# password: export PGPASSWORD=${shellWord(password)}`
 }
@@ -75,31 +70,14 @@ export function environment(s: ClientSettings): [string, string][] {
 }
 
 function toUrl(s: ClientSettings): string {
-  const isSocket = s.host.startsWith('/')
-  const place = isSocket ? { host: s.host, port: String(s.port) } : {}
-  const authority = `${escapeUrl(s.user)}@${isSocket ? '' : hostPort(s)}`
+  const place = isSocket(s) ? { host: s.host, port: String(s.port) } : {}
+  const authority = `${escapeUrl(s.user)}@${isSocket(s) ? '' : hostPort(s)}`
   return `postgresql://${authority}/${escapeUrl(s.database)}?${query({ ...place, ...tls(s) })}`
 }
 
 function toJdbc(s: ClientSettings): string {
-  if (s.host.startsWith('/')) throw new TypeError('JDBC cannot use a Unix socket; leave out --socket')
+  if (isSocket(s)) throw new TypeError('JDBC cannot use a Unix socket; leave out --socket')
   return `jdbc:postgresql://${hostPort(s)}/${escapeUrl(s.database)}?${query({ user: s.user, ...tls(s) })}`
-}
-
-/** Not URLSearchParams: libpq does not read + as a space. */
-function query(parameters: Readonly<Record<string, string>>): string {
-  return Object.entries(parameters)
-    .map(([name, value]) => `${name}=${escapeUrl(value)}`)
-    .join('&')
-}
-
-/** Also escapes what encodeURIComponent leaves and a shell interprets. */
-function escapeUrl(value: string): string {
-  return encodeURIComponent(value).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`)
-}
-
-function hostPort(s: ClientSettings): string {
-  return `${s.host.includes(':') ? `[${s.host}]` : s.host}:${s.port}`
 }
 
 function tls(s: ClientSettings): Record<string, string> {

@@ -1,5 +1,3 @@
-import type { SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
-
 /** Of `sallyport connect`, as commander parses them. */
 export interface ConnectOptions {
   readonly level?: string
@@ -7,7 +5,7 @@ export interface ConnectOptions {
   readonly socket?: boolean
   /** False with --no-password. */
   readonly password: boolean
-  readonly print?: SettingsForm
+  readonly print?: string
   readonly writePgpass?: boolean
   readonly database?: string
   readonly json?: boolean

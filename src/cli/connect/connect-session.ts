@@ -1,6 +1,4 @@
-import { formatSettings, type SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
-import { addToPgpass, pgpassPath } from '../../../proxy/local/postgres/pgpass.ts'
-import { trySession } from '../../../proxy/local/postgres/try-session.ts'
+import { localProtocolNamed } from '../../../proxy/local/protocols.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { exitCodes, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
@@ -8,12 +6,14 @@ import { GrantWatch } from './grant-watch.ts'
 import {
   type ConnectDeps,
   type Connection,
+  databaseOf,
   localUser,
   type OpenOptions,
   openConnections,
   readBearer,
   warn,
 } from './open-connections.ts'
+import { checkOptions, connectable } from './protocol-options.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources, type Target } from './target.ts'
 
@@ -56,19 +56,20 @@ async function chooseTargets(
 ): Promise<readonly Target[]> {
   const choose = async () => {
     const resources = await listResources(await deps.openApi())
-    return references.map((reference) => chooseTarget(resources, reference, options.level, ['postgres']))
+    return references.map((reference) => chooseTarget(resources, reference, options.level, connectable))
   }
   const targets = await choose()
+  for (const target of targets) checkOptions(target, options)
   const unsure = targets.filter((target) => target.endsAt === null)
-  for (const target of unsure) await askBroker(deps, target, options.database ?? target.database)
+  for (const target of unsure) await askBroker(deps, target, options.database ?? databaseOf(target))
   return unsure.length > 0 ? await choose() : targets
 }
 
 async function askBroker(deps: ConnectDeps, { id, level, protocol }: Target, database: string): Promise<void> {
   const bearer = await readBearer(deps)
   const tool = 'sallyport connect'
-  const ask = { server: deps.server, bearer, protocol, resourceId: id, level, tool, openPort: false }
-  await trySession(ask, { user: localUser, database, application_name: ask.tool })
+  const ask = { server: deps.server, bearer, resourceId: id, level, tool, openPort: false }
+  await localProtocolNamed(protocol).trySession(ask, { user: localUser, database })
 }
 
 function onRefusal(target: Target, error: BrokerError): void {
@@ -85,11 +86,18 @@ async function writePgpass(
   connections: readonly Connection[],
   cleanup: AsyncDisposableStack,
 ): Promise<void> {
-  const path = pgpassPath(deps.env)
-  const entries = connections.map(({ settings }) => ({ ...settings, password: settings.password ?? '' }))
-  const remove = await addToPgpass(path, entries)
-  cleanup.defer(remove)
-  warn(`the password is kept in ${path} until this command ends`)
+  const byProtocol = Map.groupBy(connections, ({ target }) => target.protocol)
+  for (const [protocol, ofProtocol] of byProtocol) {
+    const { passwordFile } = localProtocolNamed(protocol)
+    if (!passwordFile) continue
+    const path = passwordFile.path(deps.env)
+    const remove = await passwordFile.add(
+      path,
+      ofProtocol.map(({ settings }) => settings),
+    )
+    cleanup.defer(remove)
+    warn(`the password is kept in ${path} until this command ends`)
+  }
 }
 
 function show(connections: readonly Connection[], options: ConnectOptions): void {
@@ -109,9 +117,10 @@ function describeConnection({ target, settings }: Connection) {
   return { resource, level, endsAt, ...how }
 }
 
-function printConnection({ target, settings }: Connection, form: SettingsForm | undefined): void {
+function printConnection({ target, settings }: Connection, form: string | undefined): void {
   if (form === undefined) process.stdout.write(`${headline(target)}\n`)
-  process.stdout.write(`${formatSettings(settings, form ?? 'psql')}\n`)
+  const { settings: formats } = localProtocolNamed(target.protocol)
+  process.stdout.write(`${formats.format(settings, form ?? formats.forms[0])}\n`)
 }
 
 function headline({ id, level, endsAt }: Target): string {

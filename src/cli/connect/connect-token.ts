@@ -1,9 +1,11 @@
-import { type ClientSettings, formatSettings } from '../../../proxy/local/postgres/client-settings.ts'
+import type { ClientSettings } from '../../../proxy/local/client-settings.ts'
+import { localProtocolNamed } from '../../../proxy/local/protocols.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { IssuedConnectToken } from '../../contract/tokens.ts'
 import { exitCodes, printJson, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
-import type { ConnectDeps } from './open-connections.ts'
+import { type ConnectDeps, databaseOf } from './open-connections.ts'
+import { checkOptions, connectable } from './protocol-options.ts'
 import { chooseTarget, listResources } from './target.ts'
 
 export type TokenOptions = Pick<ConnectOptions, 'level' | 'for' | 'cidr' | 'database' | 'json' | 'print'>
@@ -11,7 +13,9 @@ export type TokenOptions = Pick<ConnectOptions, 'level' | 'for' | 'cidr' | 'data
 /** `sallyport connect RESOURCE --token`: a password for stock clients, without any Sallyport software on the client. */
 export async function issueToken(deps: ConnectDeps, reference: string, options: TokenOptions): Promise<number> {
   const api = await deps.openApi()
-  const target = chooseTarget(await listResources(api), reference, options.level, ['postgres'])
+  const target = chooseTarget(await listResources(api), reference, options.level, connectable)
+  const { settings: formats } = localProtocolNamed(target.protocol)
+  checkOptions(target, options)
   const issued = await api.call('POST /api/v1/connect-tokens', {
     body: { resource: target.id, level: target.level, durationMs: options.for, cidr: options.cidr },
   })
@@ -28,7 +32,7 @@ export async function issueToken(deps: ConnectDeps, reference: string, options: 
     name: target.name,
     host,
     port,
-    database: options.database ?? target.database,
+    database: options.database ?? databaseOf(target),
     user,
     password: token,
     sslmode: 'verify-full',
@@ -39,15 +43,12 @@ export async function issueToken(deps: ConnectDeps, reference: string, options: 
     printJson({ ...issued, resource: issued.resourceId, ...how })
     return exitCodes.done
   }
-  process.stdout.write(`${formatSettings(settings, options.print ?? 'psql')}\n`)
-  process.stderr.write(`${guidance(issued, ca)}\n`)
+  process.stdout.write(`${formats.format(settings, options.print ?? formats.forms[0])}\n`)
+  process.stderr.write(`${guidance(issued, formats.trustNote(ca))}\n`)
   return exitCodes.done
 }
 
-function guidance({ id, expiresAt }: IssuedConnectToken, ca: string | undefined): string {
-  const trust = ca
-    ? `the broker is verified against ${ca}`
-    : "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
+function guidance({ id, expiresAt }: IssuedConnectToken, trust: string): string {
   return `The token is valid until ${when(expiresAt)} or until the grant ends; it will not be shown again.
 Revoke it earlier with: sallyport tokens revoke t_${id}
 TLS: ${trust}.`

@@ -1,10 +1,10 @@
 import { InvalidArgumentError, Option } from 'commander'
-import type { SettingsForm } from '../../../proxy/local/postgres/client-settings.ts'
 import type { Register } from '../cli.ts'
 import { durationArgument } from '../duration.ts'
 import type { ConnectOptions } from './connect-options.ts'
 
-const forms: readonly SettingsForm[] = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
+/** Of all protocols: each knows its own, but what speaks them is loaded later. */
+const forms = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
 
 export const registerConnect: Register = (program) => {
   const command = program

@@ -1,8 +1,7 @@
+import type { ClientSettings } from '../../../proxy/local/client-settings.ts'
 import { makeLocalPassword } from '../../../proxy/local/local-password.ts'
 import { type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
-import type { LocalProtocol } from '../../../proxy/local/local-protocol.ts'
-import type { ClientSettings } from '../../../proxy/local/postgres/client-settings.ts'
-import { localProtocols } from '../../../proxy/local/protocols.ts'
+import { localProtocolNamed } from '../../../proxy/local/protocols.ts'
 import { type BrokerEnd, sessionCutCode } from '../../../proxy/local/relay.ts'
 import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
@@ -40,7 +39,6 @@ export interface OpenOptions {
 
 /** The broker chooses the database user; this name is only what clients must have. */
 export const localUser = 'sallyport'
-const defaultSocketPort = 5432
 
 /** One local port per target, with one password for all. What was opened is closed when `cleanup` is disposed of. */
 export async function openConnections(
@@ -52,12 +50,13 @@ export async function openConnections(
   const password = options.password && !options.socket ? makeLocalPassword() : null
   const directory = options.socket ? await makeSocketDirectory(deps.env) : undefined
   if (directory) cleanup.defer(() => directory.remove())
-  const firstPort = options.port || (directory ? defaultSocketPort : 0)
   const connections: Connection[] = []
   for (const [i, target] of targets.entries()) {
+    const protocol = localProtocolNamed(target.protocol)
+    const firstPort = options.port || (directory ? protocol.usualPort : 0)
     const number = firstPort === 0 ? 0 : firstPort + i
     const at = directory ? { directory: directory.path, port: number } : { port: number }
-    const port = await openLocalPort(at, localProtocolOf(target), {
+    const port = await openLocalPort(at, protocol, {
       server: deps.server,
       bearer: () => readBearer(deps),
       resourceId: target.id,
@@ -70,7 +69,8 @@ export async function openConnections(
       throw error.code === 'EADDRINUSE' ? portInUse(number, error) : error
     })
     cleanup.defer(() => port.close())
-    connections.push({ target, port, settings: toSettings(target, port, password, options.database) })
+    const database = options.database ?? databaseOf(target)
+    connections.push({ target, port, settings: toSettings(target, port, password, database) })
   }
   return connections
 }
@@ -82,11 +82,9 @@ export async function readBearer(deps: ConnectDeps): Promise<string> {
   return token
 }
 
-/** @throws BrokerError UNSUPPORTED */
-function localProtocolOf({ id, protocol }: Target): LocalProtocol {
-  const found = localProtocols[protocol]
-  if (!found) throw new BrokerError('UNSUPPORTED', `${id} speaks ${protocol}, which no local port can`)
-  return found
+/** For clients that must name one. @throws BrokerError UNSUPPORTED */
+export function databaseOf({ database, protocol }: Target): string {
+  return database ?? localProtocolNamed(protocol).usualDatabase
 }
 
 function portInUse(port: number, cause: Error): Error {
@@ -99,18 +97,13 @@ function tellEnd(target: Target, end: BrokerEnd, options: OpenOptions): void {
   else if (end.code !== 1000) warn(`${target.name}: the connection to the broker was lost (websocket code ${end.code})`)
 }
 
-function toSettings(
-  target: Target,
-  port: LocalPort,
-  password: string | null,
-  database: string | undefined,
-): ClientSettings {
+function toSettings(target: Target, port: LocalPort, password: string | null, database: string): ClientSettings {
   const { host, port: number } = port
   return {
     name: target.name,
     host,
     port: number,
-    database: database ?? target.database,
+    database,
     user: localUser,
     password,
     sslmode: 'disable', // loopback only; the way from here to the broker is the websocket's TLS

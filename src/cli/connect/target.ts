@@ -13,7 +13,8 @@ export interface Target {
   readonly protocol: string
   /** Undefined: the broker says. */
   readonly level: string | undefined
-  readonly database: string
+  /** For clients that name none; null: the resource has none. */
+  readonly database: string | null
   /** End of the last live grant, epoch milliseconds. Null: none is known here; the broker decides, as it always does. */
   readonly endsAt: number | null
 }
@@ -34,17 +35,17 @@ export function chooseTarget(
   resources: readonly ListedResource[],
   reference: string,
   level: string | undefined,
-  protocols: readonly [string, ...string[]],
+  protocols: readonly string[],
 ): Target {
   const resource = findResource(resources, reference, protocols)
-  const [usual] = protocols
+  const [usual = ''] = protocols
   if (!resource)
     return {
       id: reference,
       name: lastPart(reference),
       protocol: usual,
       level,
-      database: defaultDatabase,
+      database: null,
       endsAt: null,
     }
   const chosen = level ?? levelHeld(resource)
@@ -54,12 +55,10 @@ export function chooseTarget(
     name: resource.name,
     protocol: resource.protocol ?? usual,
     level: chosen,
-    database: resource.database || defaultDatabase,
+    database: resource.database || null,
     endsAt: ends.length > 0 ? Math.max(...ends) : null,
   }
 }
-
-const defaultDatabase = 'postgres'
 
 function lastPart(reference: string): string {
   return reference.slice(reference.lastIndexOf('/') + 1)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { chooseTarget, type ListedResource } from '../../../src/cli/connect/target.ts'
 
-const protocols = ['postgres'] as const
+const protocols = ['postgres']
 const orders: ListedResource = {
   id: 'rds-postgres/111122223333/eu-west-1/orders',
   name: 'orders',
@@ -24,7 +24,7 @@ t.test('a unique last part or the full id finds the resource, its database and t
   }
   t.same(chooseTarget([orders], 'orders', undefined, protocols), expected)
   t.same(chooseTarget([orders], orders.id, 'readonly', protocols), expected)
-  t.equal(chooseTarget([{ ...orders, database: null }], 'orders', undefined, protocols).database, 'postgres')
+  t.equal(chooseTarget([{ ...orders, database: null }], 'orders', undefined, protocols).database, null)
 })
 
 t.test('an ambiguous name lists the full ids; one without a protocol does not count', async (t) => {
@@ -48,7 +48,7 @@ t.test(
       id: 'order',
       name: 'order',
       protocol: 'postgres',
-      database: 'postgres',
+      database: null,
     })
     const { id, name } = orders
     t.same(chooseTarget([{ ...orders, grants: [] }], 'orders', undefined, protocols), {

@@ -1,5 +1,8 @@
 import t from 'tap'
-import { type ClientSettings, formatSettings, settingsForms } from '../../../../proxy/local/postgres/client-settings.ts'
+import type { ClientSettings } from '../../../../proxy/local/client-settings.ts'
+import { postgresSettings } from '../../../../proxy/local/postgres/client-settings.ts'
+
+const { format: formatSettings, forms: settingsForms } = postgresSettings
 
 const local: ClientSettings = {
   name: 'orders',
