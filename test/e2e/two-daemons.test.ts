@@ -170,7 +170,8 @@ await t.test('a recording whose daemon is gone is not called damaged', async (t)
   t.not(played.code, 0)
   t.match(played.stderr, /kept at/)
   await two.start('a')
-  t.equal((await b.commands.carol.run(['recordings', 'play', recorded])).code, 0, 'and is there again with its daemon')
+  const isBack = async () => (await b.commands.carol.run(['recordings', 'play', recorded])).code === 0
+  await waitUntil(isBack, 'b has seen its heartbeat and reads the recording from it', 10_000, 200)
 })
 
 await t.test('both are restarted in turn, and no client sees an error', { skip: skipWithout('pgbench') }, async (t) => {
