@@ -18,6 +18,12 @@ export interface StoredEvent extends ChainRow {
   readonly text: string | null
 }
 
+/** Also with what the search index has of it, each subject after its length in characters and a colon. */
+export interface IndexedEvent extends StoredEvent {
+  /** Null: nothing. */
+  readonly subjects: string | null
+}
+
 /** Queries of the audit log. Rows of the chain are only ever inserted. */
 export function createAuditStore(db: Db) {
   return {
@@ -29,13 +35,18 @@ export function createAuditStore(db: Db) {
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
       selectEvents(db).where('audit_events.seq', '>', afterSeq).orderBy('audit_events.seq').limit(limit).execute(),
-    subjects: (fromSeq: number, toSeq: number) =>
-      db
-        .selectFrom('audit_subjects')
-        .selectAll()
-        .where('seq', '>=', fromSeq)
-        .where('seq', '<=', toSeq)
-        .orderBy('seq')
+    /** As {@link page}, for a check of the search index: one row for each event, instead of one for each subject. */
+    indexedPage: (afterSeq: number, limit: number): Promise<IndexedEvent[]> =>
+      selectEvents(db)
+        .select(({ selectFrom }) =>
+          selectFrom('audit_subjects')
+            .select(sql<string | null>`string_agg(length(subject) || ':' || subject, '')`.as('joined'))
+            .whereRef('audit_subjects.seq', '=', 'audit_events.seq')
+            .as('subjects'),
+        )
+        .where('audit_events.seq', '>', afterSeq)
+        .orderBy('audit_events.seq')
+        .limit(limit)
         .execute(),
     search: (query: AuditQuery) => search(db, query),
     /** How many match, at most `most`; whatever the cursor is. */

@@ -1,5 +1,5 @@
 import { hash as digest } from 'node:crypto'
-import { type CanonicalValue, canonicalJson, isCanonical } from './canonical.ts'
+import { canonicalJson, isCanonical } from './canonical.ts'
 import type { Problem } from './verify/problem.ts'
 
 /** One event as it is stored and exported. */
@@ -160,17 +160,3 @@ function malformedColumn(row: ChainRow): string | undefined {
   if (row.text_digest !== null && !hex.test(String(row.text_digest))) return 'text_digest'
   return typeof row.prev_hash === 'string' ? undefined : 'prev_hash'
 }
-
-/** The values by which an event can be found: its actor and every text among its fields. */
-export function subjectsOf(row: Pick<ChainRow, 'actor' | 'body'>): Set<string> {
-  const fields = JSON.parse(row.body) as Record<string, CanonicalValue>
-  const subjects = new Set([row.actor])
-  for (const value of Object.values(fields)) {
-    for (const item of Array.isArray(value) ? value : [value]) {
-      if (typeof item === 'string' && item !== '' && item.length <= longestSubject) subjects.add(item)
-    }
-  }
-  return subjects
-}
-
-const longestSubject = 256

@@ -15,14 +15,14 @@ export function storedCheckpoints(store: Pick<AuditStore, 'checkpoints'>): Async
 }
 
 /** Every event after `after` and up to `last`, oldest first. */
-export function storedEvents(
-  store: Pick<AuditStore, 'page'>,
+export function storedEvents<Row extends StoredEvent>(
+  store: { page(afterSeq: number, limit: number): Promise<readonly Row[]> },
   last = Number.POSITIVE_INFINITY,
   after = 0,
-): AsyncGenerator<readonly StoredEvent[]> {
+): AsyncGenerator<readonly Row[]> {
   return pages(
     after,
-    ({ seq }: StoredEvent) => seq,
+    ({ seq }: Row) => seq,
     async (seq) => (seq < last ? await store.page(seq, Math.min(pageSize, last - seq)) : []),
   )
 }

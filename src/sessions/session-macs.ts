@@ -1,7 +1,6 @@
 import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import { sortedMembers } from '../audit/canonical.ts'
 import { checkLoggedRows, differing, type LoggedRows } from '../audit/logged-rows.ts'
-import { pages } from '../store/pages.ts'
 import { type Macs, type RowProblem, signedRows, unsignedRows } from '../store/signed-rows.ts'
 import type { SessionTables } from './session-tables.ts'
 
@@ -75,24 +74,13 @@ export async function* checkSessionRows(
   yield* checkLoggedRows(audit, endedRows(store), (id) => ended.add(id))
   const isGood = (row: SessionRow) =>
     isSigned(keyring, 'sessions', row) || (row.mac === null && (known.has(row.id) || row.end_reason === 'open-failed'))
-  yield* unsignedRows('session', store.page, isGood)
-  yield* closedOutside(audit, store, (id) => known.has(id) && !ended.has(id))
-}
-
-/** Rows that say of an open session that it has ended. */
-async function* closedOutside(
-  audit: Pick<AuditLog, 'search'>,
-  store: Rows,
-  isOpen: (id: string) => boolean,
-): AsyncGenerator<RowProblem> {
-  const rows = pages(
-    '',
-    (row: SessionRow) => row.id,
-    (after: string) => store.page(after, 500),
-  )
+  const closed: string[] = []
+  yield* unsignedRows('session', store.page, (row) => {
+    if (row.ended_at !== null && known.has(row.id) && !ended.has(row.id)) closed.push(row.id)
+    return isGood(row)
+  })
   // It may have ended meanwhile.
-  for await (const page of rows)
-    for (const { id, ended_at } of page)
-      if (ended_at !== null && isOpen(id) && (await isOpenByLog(audit, id)))
-        yield { where: 'session', at: id, what: 'its row says that it has ended, but the log does not' }
+  for (const id of closed)
+    if (await isOpenByLog(audit, id))
+      yield { where: 'session', at: id, what: 'its row says that it has ended, but the log does not' }
 }

@@ -6,10 +6,7 @@ import type { Problem } from './problem.ts'
 import type { AuditSource } from './verify.ts'
 
 /** The tables of a store, for `verify`. */
-export function storeSource(
-  store: Pick<AuditStore, 'checkpoints' | 'page' | 'head' | 'subjects'>,
-  db: Db,
-): AuditSource {
+export function storeSource(store: Pick<AuditStore, 'checkpoints' | 'indexedPage' | 'head'>, db: Db): AuditSource {
   let head: Promise<Head> | undefined
   return {
     async *checkpoints() {
@@ -18,17 +15,17 @@ export function storeSource(
     checkpoint: async (n) => (await store.checkpoints(n - 1, 1)).find((row) => row.n === n),
     /** Up to the head as it is when they have been read: it moves on with the events that are written meanwhile. */
     async *events() {
+      const indexed = { page: store.indexedPage }
       let last = 0
-      for await (const rows of storedEvents(store)) {
+      for await (const rows of storedEvents(indexed)) {
         yield rows
         last = rows.at(-1)?.seq ?? last
       }
       head = store.head()
-      yield* storedEvents(store, (await head).seq, last)
+      yield* storedEvents(indexed, (await head).seq, last)
     },
     installation: async () => (await store.head()).installation,
     head: async () => await (head ?? store.head()),
-    subjects: (fromSeq, toSeq) => store.subjects(fromSeq, toSeq),
     problems: () => findStrays(db),
   }
 }

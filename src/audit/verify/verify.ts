@@ -1,11 +1,11 @@
 import type { KeyObject } from 'node:crypto'
-import type { CheckpointRow, StoredEvent } from '../audit-store.ts'
-import type { AuditTables } from '../audit-tables.ts'
-import { createChainCheck, genesis, subjectsOf, textDigest } from '../chain.ts'
+import type { CheckpointRow, IndexedEvent, StoredEvent } from '../audit-store.ts'
+import { createChainCheck, genesis, textDigest } from '../chain.ts'
 import { type Checkpoint, openCheckpoint, parseCheckpointLine, readPublicKey } from '../checkpoint.ts'
 import type { Head } from '../head.ts'
 import { type Fork, readFork } from '../mark/fork.ts'
 import { endOf, type RecordingEnd, RecordingLedger } from '../recording-ledger.ts'
+import { isIndexed, subjectsOf } from '../subjects.ts'
 import type { Problem } from './problem.ts'
 import { type AuditReport, writeReport } from './report.ts'
 
@@ -17,11 +17,9 @@ export interface AuditSource {
   /** One that may have been made since those were read; an export has none. */
   checkpoint?(n: number): Promise<CheckpointRow | undefined>
   installation(): Promise<string>
-  /** Pages, in the order of `seq`. */
-  events(): AsyncIterable<readonly StoredEvent[]>
+  /** Pages, in the order of `seq`; an export has no search index. */
+  events(): AsyncIterable<readonly (StoredEvent | IndexedEvent)[]>
   head(): Promise<Pick<Head, 'seq' | 'hash'>>
-  /** The search index of these events; an export has none. */
-  subjects?(fromSeq: number, toSeq: number): Promise<readonly AuditTables['audit_subjects'][]>
   /** What is wrong with the source itself. */
   problems(): Promise<readonly Problem[]>
 }
@@ -91,10 +89,12 @@ class Verification {
     this.#installation = await source.installation()
     this.#checkInstallation(checkpoints)
     for (const anchor of this.#options.anchors ?? []) await this.#readAnchor(anchor)
-    const head = await this.#readEvents()
-    this.#add(await source.problems())
+    // While one waits for the store another computes.
+    const checks = (this.#options.extraChecks ?? []).map(collect)
+    const [head, strays, ...found] = await Promise.all([this.#readEvents(), source.problems(), ...checks])
+    this.#add(strays)
     const recordings = await this.#checkRecordings()
-    for (const check of this.#options.extraChecks ?? []) for await (const problem of check()) this.#add([problem])
+    for (const problems of found) this.#add(problems)
     return writeReport({
       installation: this.#installation,
       events: this.#events,
@@ -205,7 +205,7 @@ class Verification {
         lastSeq = row.seq
         this.#events++
       }
-      await this.#checkSubjects(page)
+      for (const row of page) if ('subjects' in row) this.#checkSubjects(row)
     }
     const head = await source.head()
     this.#add(chain.end(head))
@@ -267,23 +267,9 @@ class Verification {
     }
   }
 
-  async #checkSubjects(page: readonly StoredEvent[]): Promise<void> {
-    const [first] = page
-    const last = page.at(-1)
-    if (!first || !last || !this.#options.source.subjects) return
-    const found = new Map<number, Set<string>>()
-    for (const { seq, subject } of await this.#options.source.subjects(first.seq, last.seq)) {
-      const subjects = found.get(seq)
-      if (subjects) subjects.add(subject)
-      else found.set(seq, new Set([subject]))
-    }
-    for (const row of page) {
-      const expected = readSubjects(row)
-      const listed = found.get(row.seq) ?? new Set()
-      if (expected.size !== listed.size || [...expected].some((subject) => !listed.has(subject))) {
-        this.#report('subjects', row.seq, 'the search index does not match the values of the event')
-      }
-    }
+  #checkSubjects(row: IndexedEvent): void {
+    if (!isIndexed(readSubjects(row), row.subjects ?? ''))
+      this.#report('subjects', row.seq, 'the search index does not match the values of the event')
   }
 
   async #checkRecordings(): Promise<number | null> {
@@ -320,6 +306,12 @@ class Verification {
       if (isInChain) this.#firstBadSeq = Math.min(this.#firstBadSeq, Number(problem.at))
     }
   }
+}
+
+async function collect(check: () => AsyncIterable<Problem>): Promise<Problem[]> {
+  const problems: Problem[] = []
+  for await (const problem of check()) problems.push(problem)
+  return problems
 }
 
 function readSubjects(row: StoredEvent): Set<string> {

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { canonicalJson, isCanonical } from '../../../src/audit/canonical.ts'
-import { type ChainRow, eventHash, genesis, link, subjectsOf, verifyChain } from '../../../src/audit/chain.ts'
+import { type ChainRow, eventHash, genesis, link, verifyChain } from '../../../src/audit/chain.ts'
+import { isIndexed, subjectsOf } from '../../../src/audit/subjects.ts'
 
 const installation = 'ins_test'
 
@@ -158,4 +159,20 @@ t.test('an event is found by its actor and by every text among its fields, long 
     '': '',
   })
   t.same([...subjectsOf({ actor: 'prn_1', body })].sort(), ['a', 'b', 'grt_1', 'prn_1'])
+})
+
+t.test('the search index is compared in any order, and by characters', async (t) => {
+  const subjects = new Set(['prn_1', 'a:b', '😀é', '12:x'])
+  t.ok(isIndexed(subjects, '5:prn_13:a:b2:😀é4:12:x'))
+  t.ok(isIndexed(subjects, '4:12:x2:😀é3:a:b5:prn_1'))
+  t.ok(isIndexed(new Set(), ''))
+  const different = [
+    '',
+    '5:prn_13:a:b2:😀é',
+    '5:prn_13:a:b2:😀é4:12:y',
+    '5:prn_15:prn_13:a:b2:😀é',
+    '5:prn_13:a:b2:😀é4:12:x1:z',
+  ]
+  for (const listed of [...different, '4:prn_13:a:b2:😀é4:12:x', 'prn_1', ':', '99:prn_1', '1e9:', 'x:y'])
+    t.notOk(isIndexed(subjects, listed), listed)
 })

@@ -11,7 +11,7 @@ t.test('events that are written while the log is verified make no problem, whene
   await log.audit.append(created('grt_1'))
   const store = createAuditStore(log.db)
   /** After what was thought to be the last page, too; three times only, since each makes more to read. */
-  const written = (name: 'page' | 'head' | 'checkpoints'): AuditStore => {
+  const written = (name: 'indexedPage' | 'head' | 'checkpoints'): AuditStore => {
     const read = store[name] as (...args: number[]) => Promise<unknown>
     let written = 0
     const reading = async (...args: number[]) => {
@@ -22,7 +22,7 @@ t.test('events that are written while the log is verified make no problem, whene
     }
     return { ...store, [name]: reading }
   }
-  for (const name of ['page', 'head', 'checkpoints'] as const) {
+  for (const name of ['indexedPage', 'head', 'checkpoints'] as const) {
     const before = (await store.head()).seq
     const source = storeSource(written(name), log.db)
     const report = await verifyAudit({ source, publicKeyPem: log.keyring.publicKeyPem })
