@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { spawnGuarded } from '../sandbox/guarded-process.ts'
 import { answers, type PgBouncer, startPgBouncer } from '../sandbox/pgbouncer.ts'
 import { freePort } from '../sandbox/ports.ts'
-import { chooseRunner } from '../sandbox/postgres-binaries.ts'
+import { chooseRunner } from '../sandbox/runner.ts'
 
 /** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
 export interface PeerOptions {
@@ -57,7 +57,7 @@ export function writeShared(name: string, files: Readonly<Record<string, string>
   const dir = mkdtempSync(path.join(os.tmpdir(), `sallyport-${name}-`))
   mkdirSync(dir, { recursive: true })
   chmodSync(dir, 0o755)
-  const runner = chooseRunner()
+  const runner = chooseRunner('postgres')
   return Object.fromEntries(
     Object.entries(files).map(([file, text]) => {
       const to = path.join(dir, file)

@@ -30,6 +30,11 @@ export const instances = {
   billing: { resourceId: 'db-BILLINGSANDBOX000000000001', endpoint: `billing.abc123.${region}.rds.amazonaws.com` },
 } as const
 
+/** The same of its MySQL database. */
+export const mysqlInstances = {
+  shop: { resourceId: 'db-SHOPSANDBOX00000000000001', endpoint: `shop.abc123.${region}.rds.amazonaws.com` },
+} as const
+
 /** @param oidc the company's OpenID provider, as the account with `web_identity` knows it */
 export function createWorld(oidc = { issuer: 'https://login.example.com', clientId: 'sallyport' }): World {
   return {

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { waitUntil } from '../wait-until.ts'
 import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
 import { freePort } from './ports.ts'
-import { chooseRunner } from './postgres-binaries.ts'
+import { chooseRunner } from './runner.ts'
 
 export interface PgBouncer {
   readonly pid: number
@@ -20,7 +20,7 @@ export interface PgBouncer {
  */
 export async function startPgBouncer(databases: readonly string[], settings: readonly string[]): Promise<PgBouncer> {
   const port = await freePort()
-  const runner = chooseRunner()
+  const runner = chooseRunner('postgres')
   const dir = mkdtempSync(path.join(os.tmpdir(), 'sallyport-bouncer-'))
   const config = path.join(dir, 'pgbouncer.ini')
   const own = ['listen_addr = 127.0.0.1', `listen_port = ${port}`, 'unix_socket_dir =', 'auth_type = any']

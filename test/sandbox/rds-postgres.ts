@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createConnection, createServer, type Socket } from 'node:net'
+import { createConnection, type Socket } from 'node:net'
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { quietFor } from '../wait-until.ts'
 import { AwsFault } from './aws/aws-fault.ts'
@@ -7,8 +7,8 @@ import type { Caller } from './aws/callers.ts'
 import type { RdsEndpoint, RdsTokenJudge } from './aws/rds-token.ts'
 import type { Leaf } from './certificates.ts'
 import type { SandboxClock } from './clock.ts'
-import { freePort } from './ports.ts'
 import type { Postgres } from './postgres.ts'
+import { type RdsListener, startRdsListener } from './rds-listener.ts'
 import { askCleartext, askMd5, createReader, fatal, type Reader, readFirst, readPassword } from './rds-startup.ts'
 
 /**
@@ -74,10 +74,8 @@ export interface RdsPostgresOptions {
 interface State {
   readonly options: RdsPostgresOptions
   readonly own: SecureContext
-  readonly sockets: Set<Socket>
   readonly sessions: Set<Socket>
   readonly logins: RdsLogin[]
-  connections: number
   cancels: number
   context: SecureContext
   refuse: boolean
@@ -92,36 +90,21 @@ export async function startRdsPostgres(options: RdsPostgresOptions): Promise<Rds
     options,
     own,
     context: own,
-    sockets: new Set(),
     sessions: new Set(),
     logins: [],
-    connections: 0,
     cancels: 0,
     refuse: false,
     md5: false,
     plaintext: false,
     slowMs: 0,
   }
-  const server = createServer((socket) => {
-    state.connections += 1
-    state.sockets.add(socket)
-    socket.on('close', () => state.sockets.delete(socket)).on('error', () => {})
-    serve(state, socket).catch(() => socket.destroy()) // whoever breaks the protocol is left, as PostgreSQL does
-  })
-  const listenPort = await freePort()
-  const listen = () => new Promise<void>((resolve) => server.listen(listenPort, '127.0.0.1', resolve))
-  const hangUp = async () => {
-    const closed = server.listening ? once(server.close(), 'close') : null
-    for (const socket of state.sockets) socket.destroy()
-    await closed
-  }
-  await listen()
+  const listener = await startRdsListener((socket) => serve(state, socket))
   return {
     endpoint: options.endpoint,
-    listenPort,
+    listenPort: listener.port,
     logins: state.logins,
     get connections() {
-      return state.connections
+      return listener.connections
     },
     get cancels() {
       return state.cancels
@@ -129,15 +112,12 @@ export async function startRdsPostgres(options: RdsPostgresOptions): Promise<Rds
     get open() {
       return state.sessions.size
     },
-    faults: createKnobs(state, async (on) => {
-      if (on) await hangUp()
-      else if (!server.listening) await listen()
-    }),
-    close: hangUp,
+    faults: createKnobs(state, listener),
+    close: listener.close,
   }
 }
 
-function createKnobs(state: State, down: (on: boolean) => Promise<void>): RdsFaults {
+function createKnobs(state: State, { down }: RdsListener): RdsFaults {
   const knobs: RdsFaults = {
     down,
     refuse: (on) => {

@@ -6,7 +6,9 @@ import { type AwsDouble, startAws } from './aws.ts'
 import { type Authority, createAuthority } from './certificates.ts'
 import { createClock, type SandboxClock } from './clock.ts'
 import { type DaemonFiles, writeDaemonFiles } from './daemon-files.ts'
-import { accounts, createWorld, instances, region } from './default-world.ts'
+import { accounts, createWorld, instances, mysqlInstances, region } from './default-world.ts'
+import { type MariaDb, type MariaDbOptions, startMariaDb } from './mysql/mariadb.ts'
+import { type RdsMySql, startRdsMySql } from './mysql/rds-mysql.ts'
 import { type Oidc, type OidcOptions, startOidc } from './oidc.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type RdsPostgres, startRdsPostgres } from './rds-postgres.ts'
@@ -29,10 +31,23 @@ export interface Sandbox {
   /** For the daemons' stores, when asked for or with `SALLYPORT_TEST_STORE=postgres`; null: they use SQLite. */
   readonly stores: StoreDatabases | null
   readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
+  /** The RDS for MySQL endpoint `shop`, and the server behind it, when asked for. */
+  readonly mysql: MySqlSide | null
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
   writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
   /** Ends everything it started, and deletes `dir`. */
   close(): Promise<void>
+}
+
+export interface MySqlSide {
+  readonly mariadb: MariaDb
+  readonly shop: RdsMySql
+}
+
+/** @throws Error when the sandbox was started without `mysql` */
+export function mysqlOf(sandbox: Pick<Sandbox, 'mysql'>): MySqlSide {
+  if (sandbox.mysql === null) throw new Error('this sandbox was started without MySQL')
+  return sandbox.mysql
 }
 
 /** By section of the configuration; objects are merged one level deep, everything else replaces. */
@@ -41,6 +56,8 @@ export type ConfigOverrides = { readonly [K in keyof ConfigFile]?: Partial<Confi
 export interface SandboxOptions {
   readonly oidc?: OidcOptions
   readonly postgres?: PostgresOptions
+  /** Also a MySQL database: needs `mariadbd` (`skipWithoutMariaDb`). */
+  readonly mysql?: MariaDbOptions
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
   readonly stores?: boolean
 }
@@ -65,18 +82,27 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
     startPostgres(options.postgres).then(keep),
     (options.stores ?? process.env.SALLYPORT_TEST_STORE === 'postgres') ? startStoreDatabases().then(keep) : null,
+    options.mysql ? startMariaDb(options.mysql).then(keep) : null,
   ])
   try {
     const [oidc, aws, postgres] = [settled(started[0]), settled(started[1]), settled(started[2])]
-    const stores = settled(started[3])
+    const [stores, mariadb] = [settled(started[3]), settled(started[4])]
+    const endpointOf = ({ endpoint, resourceId }: { endpoint: string; resourceId: string }, port: number) => {
+      return { host: endpoint, port, region, account: accounts.data, partition: 'aws', resourceId }
+    }
     const database = async (name: keyof typeof instances): Promise<RdsPostgres> => {
-      const { endpoint: host, resourceId } = instances[name]
-      const endpoint = { host, port: 5432, region, account: accounts.data, partition: 'aws', resourceId }
-      const certificate = authority.issue([host])
+      const endpoint = endpointOf(instances[name], 5432)
+      const certificate = authority.issue([endpoint.host])
       return keep(await startRdsPostgres({ endpoint, certificate, tokens: aws.rdsTokens, postgres, clock }))
     }
+    const shop = async (behind: MariaDb): Promise<RdsMySql> => {
+      const endpoint = endpointOf(mysqlInstances.shop, 3306)
+      const certificate = authority.issue([endpoint.host])
+      return keep(await startRdsMySql({ endpoint, certificate, tokens: aws.rdsTokens, mariadb: behind, clock }))
+    }
     const databases = { orders: await database('orders'), billing: await database('billing') }
-    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, close }
+    const mysql = mariadb && { mariadb, shop: await shop(mariadb) }
+    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, mysql, close }
     return {
       ...sandbox,
       writeConfig: (folder, overrides = {}) => {
