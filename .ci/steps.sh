@@ -43,14 +43,28 @@ system_packages() {
   command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || wanted+=(mariadb-server)
   command -v mariadb >/dev/null || wanted+=(mariadb-client)
   python3 -c 'import pymysql' 2>/dev/null || /usr/bin/python3 -c 'import pymysql' 2>/dev/null || wanted+=(python3-pymysql)
-  [ "${#wanted[@]}" -eq 0 ] && return 0
+  install_packages "${wanted[@]}"
+}
+
+# Drivers of other languages, and what lets MariaDB itself check a token: for .ci/long.
+more_packages() {
+  local wanted=()
+  php -r 'exit(extension_loaded("mysqli") ? 0 : 1);' 2>/dev/null || wanted+=(php-cli php-mysql)
+  command -v java >/dev/null || wanted+=(default-jre-headless)
+  [ -e /usr/share/java/mariadb-java-client.jar ] || wanted+=(libmariadb-java)
+  perl -MDBD::mysql -e 1 2>/dev/null || wanted+=(libdbd-mysql-perl)
+  compgen -G '/lib/*/security/pam_script.so' >/dev/null || wanted+=(libpam-script)
+  install_packages "${wanted[@]}"
+}
+
+install_packages() {
+  [ "$#" -eq 0 ] && return 0
   local sudo=
   [ "$(id -u)" -eq 0 ] || sudo=sudo
-  local policy=/usr/sbin/policy-rc.d
   # Debian starts a server as soon as it is installed; the tests start their own.
-  local ours=
+  local policy=/usr/sbin/policy-rc.d ours=
   [ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' | $sudo install -m 755 /dev/stdin "$policy" && ours=yes; }
-  $sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${wanted[@]}"
+  $sudo apt-get update -q && DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "$@"
   local code=$?
   [ -z "$ours" ] || $sudo rm "$policy"
   return $code

@@ -3,17 +3,16 @@ import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { promisify } from 'node:util'
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts'
-import { Signer } from '@aws-sdk/rds-signer'
 import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise'
 import t from 'tap'
 import { createAuthority } from '../sandbox/certificates.ts'
-import { arns, computeKeys, externalId, region } from '../sandbox/default-world.ts'
 import { greetings } from '../sandbox/mysql/greetings.ts'
 import { skipWithoutMariaDb, startMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { pythonWith, skipWithout, skipWithoutPython } from '../sandbox/programs.ts'
 import { mysqlOf, startSandbox } from '../sandbox/sandbox.ts'
 import { waitUntil } from '../wait-until.ts'
+import { rawTls, responsePacket, sslRequest } from './mysql-raw.ts'
+import { signedToken, type TokenAsk } from './rds-tokens.ts'
 
 const absent = skipWithoutMariaDb()
 if (absent) t.plan(0, absent)
@@ -25,25 +24,8 @@ async function testDouble(): Promise<void> {
   t.teardown(() => sandbox.close())
   const { mariadb, shop } = mysqlOf(sandbox)
 
-  /** A token as the broker would get it: hub, spoke, the SDK's signer. */
-  async function token({ user = 'sallyport_ro', host = shop.endpoint.host, port = 3306 } = {}): Promise<string> {
-    const assume = async (credentials: Keys, role: string) => {
-      const sts = new STSClient({ endpoint: sandbox.aws.url, region, credentials, maxAttempts: 1 })
-      const input = { RoleArn: role, RoleSessionName: 'alice', ExternalId: externalId }
-      const { Credentials: keys } = await sts.send(new AssumeRoleCommand(input))
-      sts.destroy()
-      const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = keys ?? {}
-      return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken }
-    }
-    const credentials = await assume(await assume(computeKeys, arns.hub), arns.connect)
-    return new Signer({ hostname: host, port, username: user, region, credentials }).getAuthToken()
-  }
-
-  interface Keys {
-    readonly accessKeyId: string
-    readonly secretAccessKey: string
-    readonly sessionToken?: string
-  }
+  const token = ({ host = shop.endpoint.host, port = 3306, ...ask }: Partial<TokenAsk> = {}) =>
+    signedToken(sandbox.aws.url, { host, port, ...ask })
 
   /** mysql2, which sends a password in clear text only if it is told to, and checks the endpoint's name. */
   function login(options: ConnectionOptions): Promise<Connection> {
@@ -140,12 +122,8 @@ async function testDouble(): Promise<void> {
   })
 
   t.test('a first response that names mysql_clear_password is the answer, be it empty', async (t) => {
-    const secure = connectTls({
-      socket: await rawUntilTls(shop.listenPort),
-      ca: sandbox.authority.cert,
-      servername: shop.endpoint.host,
-    })
-    await once(secure, 'secureConnect')
+    const own = { ca: sandbox.authority.cert, servername: shop.endpoint.host }
+    const secure = await rawTls(shop.listenPort, own)
     secure.write(responsePacket(2, 'sallyport_ro', '', 'mysql_clear_password'))
     const [answer] = (await once(secure, 'data')) as [Buffer]
     t.equal(answer[3], 3)
@@ -358,26 +336,4 @@ with connection.cursor() as cursor:
     const sql = 'select 1 from information_schema.processlist where info = ?'
     await waitUntil(async () => (await mariadb.query(sql, [text])).length > 0, `${text} runs`)
   }
-}
-
-/** SSLRequest: capabilities with SSL, PROTOCOL_41, SECURE_CONNECTION and PLUGIN_AUTH; 16 MB, charset 45, filler. */
-const sslRequest = Buffer.concat([Buffer.from([32, 0, 0, 1, 0x00, 0x8a, 0x08, 0x00, 0, 0, 0, 1, 45]), Buffer.alloc(23)])
-
-async function rawUntilTls(port: number) {
-  const socket = connectPlain(port, '127.0.0.1')
-  await once(socket, 'readable')
-  socket.read()
-  socket.write(sslRequest)
-  return socket
-}
-
-/** HandshakeResponse41 with the same capabilities: user, one byte of length and the password, plugin. */
-function responsePacket(sequence: number, user: string, password: string, plugin: string): Buffer {
-  const payload = Buffer.concat([
-    sslRequest.subarray(4),
-    Buffer.from(`${user}\0`),
-    Buffer.from([password.length]),
-    Buffer.from(`${password}${plugin}\0`),
-  ])
-  return Buffer.concat([Buffer.from([payload.length, 0, 0, sequence]), payload])
 }

@@ -3,47 +3,22 @@ import { once } from 'node:events'
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { promisify } from 'node:util'
-import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts'
-import { Signer } from '@aws-sdk/rds-signer'
 import pg from 'pg'
 import t from 'tap'
 import { createAuthority } from '../sandbox/certificates.ts'
-import { allow, arns, computeKeys, externalId, region } from '../sandbox/default-world.ts'
+import { allow, region } from '../sandbox/default-world.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { startSandbox } from '../sandbox/sandbox.ts'
 import { waitUntil } from '../wait-until.ts'
+import { signedToken, type TokenAsk } from './rds-tokens.ts'
 
 const execute = promisify(execFile)
 const sandbox = await startSandbox()
 t.teardown(() => sandbox.close())
 const { orders, billing } = sandbox.databases
 
-interface Ask {
-  readonly user?: string
-  readonly host?: string
-  readonly policy?: object
-}
-
-/** A token as the broker would get it: hub, spoke with a session policy, the SDK's signer. */
-async function token({ user = 'sallyport_ro', host = orders.endpoint.host, policy }: Ask = {}): Promise<string> {
-  const assume = async (credentials: Keys, role: string, Policy?: string) => {
-    const sts = new STSClient({ endpoint: sandbox.aws.url, region, credentials, maxAttempts: 1 })
-    const input = { RoleArn: role, RoleSessionName: 'alice', ExternalId: externalId, ...(Policy ? { Policy } : {}) }
-    const { Credentials: keys } = await sts.send(new AssumeRoleCommand(input))
-    sts.destroy()
-    const { AccessKeyId = '', SecretAccessKey = '', SessionToken = '' } = keys ?? {}
-    return { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey, sessionToken: SessionToken }
-  }
-  const hub = await assume(computeKeys, arns.hub)
-  const credentials = await assume(hub, arns.connect, policy ? JSON.stringify(policy) : undefined)
-  return new Signer({ hostname: host, port: 5432, username: user, region, credentials }).getAuthToken()
-}
-
-interface Keys {
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
-  readonly sessionToken?: string
-}
+const token = ({ host = orders.endpoint.host, ...ask }: Partial<TokenAsk> = {}) =>
+  signedToken(sandbox.aws.url, { host, port: 5432, ...ask })
 
 interface Login {
   readonly user?: string
