@@ -47,3 +47,9 @@ export class Budget {
 function used(what: string): BrokerError {
   return new BrokerError('LIMIT_REACHED', `the session’s budget of ${what} is used up`, { hint })
 }
+
+export function tooManyRows(most: number): BrokerError {
+  return new BrokerError('LIMIT_REACHED', `at most ${most} rows for one statement`, {
+    hint: 'Ask for fewer rows (LIMIT), or request a level that allows more.',
+  })
+}

@@ -1,6 +1,7 @@
 import type { Captured } from '../../recording/captured.ts'
+import type { Queue } from '../../recording/queue.ts'
 import { Names } from './names.ts'
-import type { ClientRequest, Pending, Queue } from './pending.ts'
+import type { ClientRequest, Pending } from './pending.ts'
 import { toBegunText } from './statement-record.ts'
 
 const recorded: ReadonlySet<ClientRequest['kind']> = new Set(['query', 'parse', 'bind', 'execute', 'function-call'])

@@ -1,26 +1,10 @@
-import { isUtf8 } from 'node:buffer'
 import type { KnownSecrets } from '../../recording/captured.ts'
-import { wholeCharacters } from '../../recording/long-text.ts'
+import { type LongValue, type RecordedValue, recordBytes, recordText } from '../../recording/recorded-value.ts'
 import { textsOf } from '../../recording/redact.ts'
 import type { TextCapture } from '../../recording/text-capture.ts'
-import { type LongValue, longestValue } from './long-values.ts'
-
-/**
- * A bind value in a recording: text, null, or bytes of a type that is not decoded here. Digests are HMAC-SHA-256 under the key
- * of the recording. Sizes are left out where something was redacted.
- */
-export type RecordedValue =
-  | string
-  | null
-  | { readonly hex: string; readonly oid: number; readonly bytes: number; readonly hmac?: string }
-  | { readonly text: string; readonly bytes: number; readonly hmac: string }
-  | { readonly redacted: true; readonly text?: string; readonly hmac: string }
 
 /** A string is a short text. */
 export type GivenValue = string | Buffer | LongValue | null
-
-/** In bytes; shown as twice as many digits. */
-const longestHex = 64
 
 /** What is known of the parameters that values are for. */
 export interface Parameters {
@@ -81,14 +65,7 @@ export class BoundValues {
   }
 
   #text(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
-    const whole = long ? wholeCharacters(value) : value
-    if (!isUtf8(whole)) return this.#bytes(value, oid, long)
-    const captured = this.#capture.value(whole)
-    const hmac = () => long?.hmac ?? this.#capture.digests.of(value)
-    if (captured) return { redacted: true, text: captured.text.slice(0, longestValue), hmac: hmac() }
-    if (!long && value.length <= longestValue) return value.toString('utf8')
-    const text = wholeCharacters(whole.subarray(0, longestValue)).toString('utf8')
-    return { text, bytes: long?.bytes ?? value.length, hmac: hmac() }
+    return recordText(value, this.#capture, long) ?? this.#bytes(value, oid, long)
   }
 
   /** Binary formats by type OID (pg_type.dat; send functions of the types). */
@@ -101,9 +78,7 @@ export class BoundValues {
   }
 
   #bytes(value: Buffer, oid: number, long: LongValue | undefined): RecordedValue {
-    const shared = { hex: value.subarray(0, longestHex).toString('hex'), oid, bytes: long?.bytes ?? value.length }
-    const isWhole = !long && value.length <= longestHex
-    return isWhole ? shared : { ...shared, hmac: long?.hmac ?? this.#capture.digests.of(value) }
+    return recordBytes(value, { oid }, this.#capture, long)
   }
 }
 

@@ -1,5 +1,8 @@
 import { performance } from 'node:perf_hooks'
 import { keptBytes } from '../../recording/captured.ts'
+import { Queue } from '../../recording/queue.ts'
+import type { Incomplete } from '../../recording/statement-entry.ts'
+import { tooManyRows } from '../../relay/budget.ts'
 import type { Conversation, ConversationParts } from '../../relay/conversation.ts'
 import type { BrokerError } from '../../session.ts'
 import { BodyReader } from '../../wire/postgres/body-reader.ts'
@@ -26,12 +29,12 @@ import { type ClientMessage, readClientMessage } from './client-message.ts'
 import { Copies, statementDuringCopy } from './copies.ts'
 import { LongMessages } from './long-message.ts'
 import { Names, toPortal } from './names.ts'
-import { type ClientRequest, Pending, Queue } from './pending.ts'
+import { type ClientRequest, Pending } from './pending.ts'
 import { readQuickly } from './quick-read.ts'
 import { Room } from './room.ts'
-import { errorOf, isFatal, longestError, readError, tooManyRows } from './server-error.ts'
+import { errorOf, isFatal, longestError, readError } from './server-error.ts'
 import type { SessionCapture } from './session-capture.ts'
-import { type Incomplete, toEntry } from './statement-record.ts'
+import { toEntry } from './statement-record.ts'
 import { readTag } from './tags.ts'
 import { Unrun } from './unrun.ts'
 
@@ -83,7 +86,6 @@ export class Ledger implements Conversation {
     this.tick()
   }
 
-  /** To be called before the chunk of either side is scanned. */
   tick(now = performance.now()): void {
     this.#at = 0
     this.#since = now

@@ -1,15 +1,7 @@
 import type { Hmac } from 'node:crypto'
 import type { Digests } from '../../recording/digests.ts'
+import { type LongValue, longestValue } from '../../recording/recorded-value.ts'
 
-/** A value of which only the beginning was kept. */
-export interface LongValue {
-  readonly head: Buffer
-  readonly bytes: number
-  readonly hmac: string
-}
-
-/** Longest part of one value that is kept. */
-export const longestValue = 8192
 /** For the values of one message together: what short ones don't need is left to the long ones … */
 const budgetBytes = 64 * 1024
 /** … but each value may keep this much, so that none is without a beginning. */

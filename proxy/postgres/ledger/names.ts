@@ -1,5 +1,5 @@
 import { type Captured, sizeOf, type Truncated } from '../../recording/captured.ts'
-import type { RecordedValue } from './bound-values.ts'
+import type { RecordedValue } from '../../recording/recorded-value.ts'
 import type { ClientRequest, Pending } from './pending.ts'
 import { type Change, changesOf, failureChanges, isChanging } from './prepared-names.ts'
 

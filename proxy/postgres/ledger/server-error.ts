@@ -1,6 +1,5 @@
-import { BrokerError } from '../../session.ts'
+import type { StatementError } from '../../recording/statement-entry.ts'
 import { decodeErrorFields } from '../../wire/postgres/decode.ts'
-import type { StatementError } from './pending.ts'
 
 /** Longest ErrorResponse that is read whole. */
 export const longestError = 16_384
@@ -21,9 +20,4 @@ export function readError(body: Buffer): Fields {
   if (body.length < longestError) return decodeErrorFields(body)
   const fields = body.toString('utf8').split('\0')
   return Object.fromEntries(fields.map((field) => [field.charAt(0), field.slice(1)]))
-}
-
-export function tooManyRows(most: number): BrokerError {
-  const hint = 'Ask for fewer rows (LIMIT), or request a level that allows more.'
-  return new BrokerError('LIMIT_REACHED', `at most ${most} rows for one statement`, { hint })
 }

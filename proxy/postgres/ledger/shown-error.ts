@@ -1,7 +1,8 @@
 import { redactError } from '../../recording/redact.ts'
+import type { StatementError } from '../../recording/statement-entry.ts'
 import { postgresDialect } from '../sql/find-secrets.ts'
 import type { Names } from './names.ts'
-import type { ClientRequest, StatementError } from './pending.ts'
+import type { ClientRequest } from './pending.ts'
 
 /** An error as it is recorded: without the secrets of its statement, and without the place, which tells how long they are. */
 export function shownError(error: StatementError, request: ClientRequest, names: Names): StatementError {

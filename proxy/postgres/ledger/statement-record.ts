@@ -1,13 +1,11 @@
-import type { Captured, Truncated } from '../../recording/captured.ts'
+import type { Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
-import type { RecordedValue } from './bound-values.ts'
+import type { RecordedValue } from '../../recording/recorded-value.ts'
+import { type Incomplete, type SqlMembers, type StatementError, sqlOf } from '../../recording/statement-entry.ts'
 import type { Names } from './names.ts'
-import type { ClientRequest, Pending, StatementError } from './pending.ts'
+import type { ClientRequest, Pending } from './pending.ts'
 import { shownError } from './shown-error.ts'
 import { type EntryText, shownName as shown, toUsualEntry } from './usual-entry.ts'
-
-/** How a statement ended without the server's answer. */
-export type Incomplete = 'skipped' | 'unfinished' | 'unsent' | 'suspended'
 
 /**
  * One entry of a recording. Absent members: no error, no values …
@@ -17,21 +15,11 @@ export type Incomplete = 'skipped' | 'unfinished' | 'unsent' | 'suspended'
  * A `bind` without an error did so too, or no Execute followed it. `begun`: it still ran; an entry with the same `request`
  * follows when it has ended.
  */
-interface StatementEntry {
+interface StatementEntry extends SqlMembers {
   readonly at: number
   readonly request?: number
   readonly begun?: true
   readonly type: 'query' | 'execute' | 'parse' | 'bind' | 'describe' | 'close' | 'function-call' | 'commit'
-  readonly sql?: string
-  /** The text that the name stands for is not known. */
-  readonly sqlUnknown?: true
-  /** The text was not UTF-8: its bytes. */
-  readonly sqlBase64?: string
-  /** The text was too long: its end, where `sql` is its beginning, and size and digest of the whole message body. */
-  readonly sqlTail?: string
-  readonly sqlCut?: Truncated
-  /** Something was redacted: HMAC-SHA-256 of the text as it was sent, under the key of the recording. */
-  readonly sqlHmac?: string
   /** Names given by the client; absent for the unnamed ones. */
   readonly statement?: string
   readonly portal?: string
@@ -120,11 +108,6 @@ function describe({ request, error }: Pending, names: Names): Described | undefi
     case 'sync':
       return error && { type: 'commit' }
   }
-}
-
-function sqlOf(sql: Captured | undefined): Described {
-  if (!sql || sql.isUnknown) return { sqlUnknown: true }
-  return { sql: sql.text, sqlBase64: sql.base64, sqlTail: sql.tail, sqlCut: sql.cut, sqlHmac: sql.hmac }
 }
 
 function statementOf(name: string, names: Names): Described {

@@ -1,6 +1,7 @@
+import type { Incomplete } from '../../recording/statement-entry.ts'
 import type { Names } from './names.ts'
 import type { Pending } from './pending.ts'
-import { type Incomplete, toBoundText, toEntry } from './statement-record.ts'
+import { toBoundText, toEntry } from './statement-record.ts'
 
 interface Unrecorded {
   readonly pending: Pending

@@ -1,5 +1,5 @@
 import type { Captured } from '../../recording/captured.ts'
-import type { RecordedValue } from './bound-values.ts'
+import type { RecordedValue } from '../../recording/recorded-value.ts'
 import type { Names, Statement } from './names.ts'
 import type { ClientRequest, Pending } from './pending.ts'
 import { isWhole } from './prepared-names.ts'
