@@ -4,7 +4,7 @@ import { type Commands, commandsOf } from '../sandbox/commands.ts'
 import { type DaemonOptions, type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import { type AccountName, accountNames } from '../sandbox/oidc/accounts.ts'
 import { createPerson, type Person } from '../sandbox/person.ts'
-import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { type Sandbox, type SandboxOptions, startSandbox } from '../sandbox/sandbox.ts'
 
 /** The sandbox's people at one address of the product: with their browser, and on their command line. */
 export interface Door {
@@ -17,7 +17,7 @@ export interface Door {
   /** The `cookie` header of a person's browser. */
   cookie(person: AccountName): string
   /** A grant of alice's for `orders`, asked for by her and approved by bob. */
-  grant(durationMs?: number, resource?: string): Promise<{ id: string; requestId: string }>
+  grant(durationMs?: number, resource?: string, level?: string): Promise<{ id: string; requestId: string }>
   /** Signs the named people in again (default everyone): after a restart of the daemon with another store. */
   signIn(people?: readonly AccountName[]): Promise<void>
 }
@@ -28,8 +28,12 @@ export interface Company extends Door {
   close(): Promise<void>
 }
 
-export async function startCompany(options: DaemonOptions = {}): Promise<Company> {
-  const sandbox = await startSandbox()
+export interface CompanyOptions extends DaemonOptions {
+  readonly sandbox?: SandboxOptions
+}
+
+export async function startCompany({ sandbox: asked, ...options }: CompanyOptions = {}): Promise<Company> {
+  const sandbox = await startSandbox(asked)
   try {
     return await companyIn(sandbox, options)
   } catch (error) {
@@ -100,7 +104,8 @@ export function doorOf(sandbox: Sandbox, options: DoorOptions): Door {
     call,
     api,
     cookie: (person) => people[person].cookieFor(url),
-    grant: (durationMs = 3_600_000, resource = 'orders') => grant(api, durationMs, resource),
+    grant: (durationMs = 3_600_000, resource = 'orders', level = 'readonly') =>
+      grant(api, { durationMs, resource, level }),
     signIn: (names = accountNames) => signIn(names, people, commands, url),
   }
 }
@@ -134,11 +139,9 @@ interface RequestAnswer {
   grant: { id: string } | null
 }
 
-async function grant(api: Door['api'], durationMs: number, resource: string) {
+async function grant(api: Door['api'], ask: { durationMs: number; resource: string; level: string }) {
   const asked = await api<RequestAnswer>('alice', 'POST', '/api/v1/requests', {
-    resource,
-    level: 'readonly',
-    durationMs,
+    ...ask,
     reason: 'why is order 17 late',
   })
   const { id } = asked.request

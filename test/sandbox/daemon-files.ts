@@ -5,7 +5,7 @@ import type { ConfigFile } from '../../src/config/schema.ts'
 import { writeLeaf } from './certificates.ts'
 import { accounts, arns, computeKeys, externalId, type instances, region } from './default-world.ts'
 import { freePort } from './ports.ts'
-import type { ConfigOverrides, Sandbox } from './sandbox.ts'
+import type { ConfigOverrides, MySqlSide, Sandbox } from './sandbox.ts'
 
 /** What one daemon is started with, and where it will be. */
 export interface DaemonFiles {
@@ -16,6 +16,8 @@ export interface DaemonFiles {
   readonly metricsUrl: string
   /** Of the TLS listener for stock clients, on 127.0.0.1. */
   readonly postgresPort: number
+  /** The same for MySQL, where the sandbox has it; else nobody listens there. */
+  readonly mysqlPort: number
   /** Where audit checkpoints are anchored. */
   readonly anchorFile: string
   /** Of a SQLite store. */
@@ -38,7 +40,8 @@ export async function writeDaemonFiles(
   dir: string,
   overrides: ConfigOverrides,
 ): Promise<DaemonFiles> {
-  const [port, metricsPort, postgresPort] = [await freePort(), await freePort(), await freePort()]
+  const [port, metricsPort] = [await freePort(), await freePort()]
+  const [postgresPort, mysqlPort] = [await freePort(), await freePort()]
   const url = `http://127.0.0.1:${port}`
   const databaseFile = path.join(dir, 'sallyport.db')
   const files: DaemonFiles = {
@@ -47,6 +50,7 @@ export async function writeDaemonFiles(
     url,
     metricsUrl: `http://127.0.0.1:${metricsPort}`,
     postgresPort,
+    mysqlPort,
     anchorFile: path.join(dir, 'anchor.jsonl'),
     databaseFile,
     storeUrl: overrides.store?.url ?? (await sandbox.stores?.create()) ?? `sqlite:${databaseFile}`,
@@ -65,8 +69,11 @@ export async function writeDaemonFiles(
     drain: '1s',
     drain_delay: '0s',
   }
-  const postgres = [{ listen: `127.0.0.1:${postgresPort}`, tls }]
-  const config = merge({ version: 1, server, listeners: { postgres }, ...configure(sandbox, files) }, overrides)
+  const listeners = {
+    postgres: [{ listen: `127.0.0.1:${postgresPort}`, tls }],
+    ...(sandbox.mysql && { mysql: [{ listen: `127.0.0.1:${mysqlPort}`, tls: { ...tls } }] }),
+  }
+  const config = merge({ version: 1, server, listeners, ...configure(sandbox, files) }, overrides)
   writeFileSync(files.configFile, stringify(config))
   return files
 }
@@ -105,19 +112,22 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       // Through a brokered role of the account, and through the spoke role itself: both ways that the product has.
       { ...database(sandbox, 'orders'), role: arns.databases, tags: { env: 'prod', team: 'shop' } },
       { ...database(sandbox, 'billing'), tags: { env: 'staging', team: 'finance' } },
+      ...(sandbox.mysql
+        ? [{ ...shop(sandbox, sandbox.mysql), role: arns.databases, tags: { env: 'prod', team: 'shop' } }]
+        : []),
       { id: roleId('ReportsReader'), revocable: true, tags: { team: 'shop' } },
       { id: roleId('Deployer'), role: arns.deploy, tags: { team: 'shop' } },
       { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
     ],
     levels: [
-      { for: { kinds: ['rds-postgres'] }, ...levels },
+      { for: { kinds: databaseKinds(sandbox) }, ...levels },
       { for: { kinds: ['iam-role'] }, ...roleLevels },
     ],
     access: [
       {
         name: 'engineers-read-prod-databases',
         who: { groups: ['engineering'] },
-        what: { accounts: [accounts.data], kinds: ['rds-postgres'], tags: { env: 'prod' } },
+        what: { accounts: [accounts.data], kinds: databaseKinds(sandbox), tags: { env: 'prod' } },
         levels: ['readonly'],
         max_duration: '8h',
         require: { reason: true },
@@ -132,6 +142,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
         require: { reason: true },
         approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
       },
+      ...(sandbox.mysql ? [shopRule] : []),
       {
         name: 'database-owners-read-billing',
         who: { groups: ['database-owners'] },
@@ -159,6 +170,33 @@ function database(sandbox: Surroundings, name: keyof typeof instances) {
     resource_id: endpoint.resourceId,
     database: name,
     ca: sandbox.caFile,
+  }
+}
+
+const databaseKinds = ({ mysql }: Surroundings) => (mysql ? ['rds-postgres', 'rds-mysql'] : ['rds-postgres'])
+
+export const shopId = `rds-mysql/${accounts.data}/${region}/shop`
+
+const shopRule = {
+  name: 'engineers-change-the-shop',
+  who: { groups: ['engineering'] },
+  what: { ids: [shopId] },
+  levels: ['admin'],
+  max_duration: '8h',
+  require: { reason: true },
+  approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+}
+
+/** The MySQL database; its default database is the same `orders`. */
+function shop({ caFile }: Surroundings, { shop: { endpoint, listenPort } }: MySqlSide) {
+  return {
+    id: shopId,
+    endpoint: endpoint.host,
+    port: endpoint.port,
+    connect_address: `127.0.0.1:${listenPort}`,
+    resource_id: endpoint.resourceId,
+    database: 'orders',
+    ca: caFile,
   }
 }
 

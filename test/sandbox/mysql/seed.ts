@@ -54,7 +54,7 @@ const orders = [
             (19 + (seq * 83) % 480) * (1 + seq % 4) + 0.90, ${pick(statuses, 'seq * 11')},
             '2025-01-01 08:00' + INTERVAL seq * 557 MINUTE
      FROM orders.seq_1_to_600`,
-  `CREATE VIEW orders.late AS SELECT id, customer_id, product FROM orders.orders WHERE status = 'pending'`,
+  `CREATE DEFINER=sallyport_rw@'%' SQL SECURITY INVOKER VIEW orders.late AS SELECT id, customer_id, product FROM orders.orders WHERE status = 'pending'`,
 ]
 
 const billing = [
@@ -92,7 +92,7 @@ const samples = [
   `INSERT INTO samples.counted SELECT seq, CONCAT('word number ', seq) FROM samples.seq_1_to_20000`,
   'CREATE TABLE samples.files (id int PRIMARY KEY AUTO_INCREMENT, name varchar(200) NOT NULL, body longblob)',
   'CREATE TABLE samples.imported (id int, word varchar(100))',
-  `CREATE PROCEDURE samples.two_results(IN many int)
+  `CREATE DEFINER=sallyport_rw@'%' PROCEDURE samples.two_results(IN many int)
      BEGIN SELECT id, word FROM samples.counted WHERE id <= many; SELECT many AS asked, 'done' AS state; END`,
 ]
 
