@@ -10,9 +10,17 @@ const frontBits = 6
 /** What remains of a positive 32-bit id. */
 const sessionBits = 17
 
+/** How many ids a front has. */
+export const sessionNumbers = 2 ** sessionBits - 1
+
 /** A random id of a session there, 1 to 2³¹−1. */
-export function makeSessionNumber({ daemon, front }: Place): number {
-  return (((daemon << frontBits) | front) << sessionBits) | randomInt(1, 2 ** sessionBits)
+export function makeSessionNumber(place: Place): number {
+  return sessionNumber(place, randomInt(1, sessionNumbers + 1))
+}
+
+/** @param number of the session at that front, 1 to {@link sessionNumbers} */
+export function sessionNumber({ daemon, front }: Place, number: number): number {
+  return (((daemon << frontBits) | front) << sessionBits) | number
 }
 
 export function placeOf(sessionNumber: number): Place {

@@ -6,10 +6,11 @@
 import type { Socket } from 'node:net'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
-import type { CancelAsk, Identity } from '../../doorman.ts'
+import type { CancelAsk } from '../../doorman.ts'
+import { boundTo, kindOf } from '../../relay/bound-to.ts'
 import type { KnownClient, PortOptions } from '../../relay/protocol.ts'
 import { type ReceivingParts, receiveClient } from '../../relay/receive-client.ts'
-import { BrokerError, type ClientOrigin } from '../../session.ts'
+import type { ClientOrigin } from '../../session.ts'
 import type { ClientLine } from '../../streams/client-line.ts'
 import { encodeNegotiateProtocolVersion } from '../../wire/postgres/encode.ts'
 import { newestMinor } from '../../wire/postgres/messages.ts'
@@ -106,19 +107,4 @@ function known(line: ClientLine, startup: Startup, ask: KnownClient): Received {
 function answerVersion(line: ClientLine, { minor, unknownOptions }: Startup): void {
   if (minor <= newestMinor && unknownOptions.length === 0) return
   line.write(encodeNegotiateProtocolVersion(Math.min(minor, newestMinor), unknownOptions))
-}
-
-/** @throws BrokerError GRANT_DENIED */
-function boundTo({ bound }: Identity, pinned: string | undefined): { resourceId: string; level: string } {
-  if (!bound) throw new BrokerError('GRANT_DENIED', 'this port accepts only connect tokens')
-  if (pinned !== undefined && pinned !== bound.resourceId)
-    throw new BrokerError('GRANT_DENIED', 'the token is for a different resource than this port', {
-      hint: 'Use the host and port that came with the token.',
-    })
-  return bound
-}
-
-/** Ids of resources begin with their kind: `rds-postgres/111122223333/eu-west-1/orders`. */
-function kindOf(resourceId: string): string {
-  return resourceId.slice(0, Math.max(0, resourceId.indexOf('/'))) || 'unknown'
 }

@@ -1,0 +1,63 @@
+import type { Duplex } from 'node:stream'
+import { overLine } from '../../streams/server-line.ts'
+import { capability, has } from '../../wire/mysql/capabilities.ts'
+import { type ErrorReply, encodeQuery, firstByte } from '../../wire/mysql/encode.ts'
+import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
+import { decodeError, decodeTextRow } from '../../wire/mysql/replies.ts'
+import { WireError } from '../../wire/wire-error.ts'
+import { ServerPackets } from './server-packets.ts'
+import { toUpstreamError, type Upstream } from './upstream.ts'
+
+export interface Answer {
+  /** The last row, its values as text; undefined: there is none. */
+  readonly row?: readonly (string | null)[]
+  /** The server refused. */
+  readonly error?: ErrorReply
+}
+
+/** Rows and columns that a statement of ours may return. */
+const most = 64
+/** An EOF packet has 5 bytes; with DEPRECATE_EOF an OK stands in its place, and no row of ours is that long. */
+const longestEnd = 0xff_ffff
+
+/**
+ * Asks the server something over an idle connection that is not relayed (yet): one statement with at most one result. The
+ * connection is destroyed when it fails.
+ * @throws BrokerError TARGET_LOST, TARGET_REFUSED …
+ */
+export async function askRow(
+  { stream, capabilities }: Pick<Upstream, 'capabilities'> & { readonly stream: Duplex },
+  sql: string,
+  signal: AbortSignal,
+): Promise<Answer> {
+  try {
+    return await overLine(stream, signal, async (line) => {
+      const packets = new ServerPackets(line, stream)
+      packets.write(encodeQuery(sql))
+      const answer = await readAnswer(packets, capabilities)
+      if (line.hasMore) throw new WireError('the server said more than was asked')
+      return answer
+    })
+  } catch (error) {
+    stream.destroy()
+    throw toUpstreamError(error)
+  }
+}
+
+async function readAnswer(packets: ServerPackets, capabilities: number): Promise<Answer> {
+  const first = await packets.read()
+  if (first[0] === firstByte.error) return { error: decodeError(first) }
+  if (first[0] === firstByte.ok) return {}
+  const columns = new PayloadReader(first).length()
+  if (columns === 0 || columns > most) throw new WireError('a result of another width than was asked for')
+  for (let at = 0; at < columns; at += 1) await packets.read()
+  if (!has(capabilities, capability.deprecateEof)) await packets.read()
+  let row: Answer['row']
+  for (let rows = 0; rows <= most; rows += 1) {
+    const payload = await packets.read()
+    if (payload[0] === firstByte.error) return { error: decodeError(payload) }
+    if (payload[0] === firstByte.eof && payload.length < longestEnd) return row ? { row } : {}
+    row = decodeTextRow(payload, columns)
+  }
+  throw new WireError('the answer of the server has no end')
+}

@@ -1,0 +1,86 @@
+/** Who serves a session at its target, and how that is ended: by KILL from a second connection, on proof. */
+import { setTimeout as wait } from 'node:timers/promises'
+import type { Wire } from '../../reach/reach.ts'
+import { BrokerError } from '../../session.ts'
+import { quit } from '../../wire/mysql/encode.ts'
+import { encodePacket } from '../../wire/mysql/packets.ts'
+import type { KillKind } from '../threads.ts'
+import { askRow } from './ask-row.ts'
+import { sessionAttribute } from './login.ts'
+import { openUpstream, type SignIn, toUpstreamError, type Upstream } from './upstream.ts'
+
+/** What tells one thread from every other. Servers number theirs from 1 at each start. */
+export interface ServerThread {
+  readonly id: number
+  /** `server_id` is the same on some clusters' members, so the name of the machine is part of it. */
+  readonly server: string
+  readonly sessionId: string
+  /** What proves that a thread is the session's: our attribute, or where the server keeps none, address and port of our side. */
+  readonly proof: { readonly by: 'attribute' } | { readonly by: 'origin'; readonly origin: string }
+}
+
+const againMs = 50
+const noSuchThread = 1094
+const serverName = "CONCAT(@@global.server_id, ' ', @@global.hostname)"
+
+const originOf = (id: string) => `(SELECT p.HOST FROM information_schema.PROCESSLIST p WHERE p.ID = ${id})`
+const attributeOf = (id: string) =>
+  `(SELECT a.ATTR_VALUE FROM performance_schema.session_account_connect_attrs a ` +
+  `WHERE a.PROCESSLIST_ID = ${id} AND a.ATTR_NAME = '${sessionAttribute}')`
+
+/**
+ * Asks the server who serves this connection, before the client is let in: one round trip.
+ * @returns undefined where the answer proves nothing: a pooler's thread is not the one that it uses now
+ * @throws what {@link askRow} throws
+ */
+export async function learnThread(
+  upstream: Upstream,
+  sessionId: string,
+  signal: AbortSignal,
+): Promise<ServerThread | undefined> {
+  const own = 'CONNECTION_ID()'
+  const { row } = await askRow(upstream, `SELECT ${own}, ${serverName}, ${originOf(own)}, ${attributeOf(own)}`, signal)
+  const [id, server, origin, attribute] = row ?? []
+  if (!id || !server || Number(id) !== upstream.greeting.threadId) return undefined
+  const thread = { id: Number(id), server, sessionId }
+  if (attribute === sessionId) return { ...thread, proof: { by: 'attribute' } }
+  return origin && /:\d{1,5}$/.test(origin) ? { ...thread, proof: { by: 'origin', origin } } : undefined
+}
+
+/**
+ * Signs in to the same address as the same user, and stops what the thread runs, or ends it; a thread that is ended is gone when
+ * this resolves.
+ * @param signIn for a connection of its own
+ * @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_REFUSED, TARGET_LOST, and what the lease throws
+ */
+export async function killThread(wire: Wire, thread: ServerThread, kind: KillKind, signIn: SignIn): Promise<void> {
+  const upstream = await openUpstream(wire, signIn)
+  const { signal } = signIn
+  try {
+    if (!(await isThere(upstream, thread, signal))) return
+    const { error } = await askRow(upstream, `KILL ${kind === 'query' ? 'QUERY' : 'CONNECTION'} ${thread.id}`, signal)
+    if (error && error.number !== noSuchThread)
+      throw new BrokerError('TARGET_REFUSED', `it did not end the session’s thread (${error.number})`)
+    while (kind === 'connection' && (await isThere(upstream, thread, signal)))
+      await wait(againMs, undefined, { signal })
+  } catch (error) {
+    throw toUpstreamError(error) // a wait that was aborted
+  } finally {
+    upstream.stream.end(encodePacket(0, quit))
+    upstream.stream.resume().setTimeout(1000, () => upstream.stream.destroy())
+  }
+}
+
+/** @throws BrokerError TARGET_REFUSED when another server answers, or another session has the number */
+async function isThere(upstream: Upstream, thread: ServerThread, signal: AbortSignal): Promise<boolean> {
+  const id = String(thread.id)
+  const { row } = await askRow(upstream, `SELECT ${serverName}, ${originOf(id)}, ${attributeOf(id)}`, signal)
+  if (!row) throw new BrokerError('TARGET_REFUSED', 'it does not say which threads it has')
+  const [server, origin, attribute] = row
+  if (server !== thread.server) throw new BrokerError('TARGET_REFUSED', 'another server answers at its address')
+  if (origin === null) return false
+  const { proof } = thread
+  const isOurs = proof.by === 'attribute' ? attribute === thread.sessionId : origin === proof.origin
+  if (!isOurs) throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')
+  return true
+}
