@@ -1,4 +1,5 @@
 import type { SignedInClient } from '../../relay/serve-session.ts'
+import type { Words } from '../../relay/words.ts'
 
 /**
  * A MySQL client that has been identified and has named what it wants. It waits for the OK of its sign-in, which is sent once
@@ -9,6 +10,7 @@ export interface MysqlClient extends SignedInClient {
   readonly threadId: number
   /** Sequence id of the OK or error that it waits for. */
   readonly sequence: number
+  readonly words: Words
   /** Those that it has of what was offered. */
   readonly capabilities: number
   readonly maxPacketBytes: number
