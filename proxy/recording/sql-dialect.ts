@@ -33,8 +33,11 @@ export interface SqlMode {
 export interface SqlDialect {
   /** Matches every text that may hold a secret; one search, without an allocation, over each statement. */
   readonly mayHoldSecret: RegExp
-  /** What stands before a password. Of a text that ends within a literal all behind the first match is taken for one. */
-  readonly beforeSecret: RegExp
+  /**
+   * What stands before a password. Of a text that ends within a literal all behind the first match is taken for one. Undefined:
+   * the server may have run the beginning of such a text.
+   */
+  readonly beforeSecret?: RegExp
   /** Where the server's errors begin to quote a statement or a value that it could not read. */
   readonly errorQuote: RegExp
   /**

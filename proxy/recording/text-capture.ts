@@ -71,8 +71,8 @@ export class TextCapture {
 }
 
 /** The server refuses a text that ends inside a literal: nothing of it has run, and a password may have lost its quotes. */
-function withRest(secrets: Secrets, sql: Buffer, text: string, before: RegExp): Secrets {
-  const found = secrets.isUnterminated ? before.exec(text) : null
+function withRest(secrets: Secrets, sql: Buffer, text: string, before?: RegExp): Secrets {
+  const found = secrets.isUnterminated ? before?.exec(text) : null
   if (!found) return secrets
   const from = Buffer.byteLength(text.slice(0, found.index + found[0].length))
   const kept = secrets.spans.filter(([start]) => start < from)

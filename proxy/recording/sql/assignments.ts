@@ -1,5 +1,5 @@
 interface List {
-  readonly verb: 'update' | 'insert'
+  verb: 'update' | 'insert'
   readonly depth: number
   state: 'before' | 'columns' | 'target' | 'values'
   /** Which of its columns are passwords, from 0; of the assignment that is read now, or of the whole INSERT. */
@@ -56,7 +56,7 @@ export class Assignments {
     const list = this.#lists.at(-1)
     if (!list) return
     if (list.state === 'before') {
-      if (list.depth === depth && keyword === 'set' && list.verb === 'update') list.state = 'target'
+      if (list.depth === depth && keyword === 'set') targets(list)
       else if (list.verb === 'insert' && (keyword === 'values' || keyword === 'select')) this.#lists.pop()
     } else if (list.state === 'columns') {
       if (this.#words.isPassword(name) && list.position < mostColumns) list.columns.add(list.position)
@@ -64,6 +64,13 @@ export class Assignments {
     else if (list.verb === 'insert') inRows(list, keyword, depth)
     else if (list.depth === depth && (keyword === 'from' || keyword === 'where')) this.#lists.pop()
     else inSubquery(list, keyword, depth)
+  }
+
+  /** Assignments follow without a verb of their own: `SET a = 1`, `ON DUPLICATE KEY UPDATE a = 1`. */
+  targets(depth: number): void {
+    this.#begin('update', depth)
+    const list = this.#lists.at(-1)
+    if (list) targets(list)
   }
 
   /** @param depth within the parenthesis @param previous the token before it */
@@ -132,6 +139,12 @@ export class Assignments {
     else if (list.columns.size === 0) this.#lists.pop()
     else list.state = 'values'
   }
+}
+
+/** `INSERT … SET` too. */
+function targets(list: List): void {
+  list.verb = 'update'
+  list.state = 'target'
 }
 
 function openInValues(list: List, depth: number, previous: string, mayRun: AssignmentWords['mayRun']): void {

@@ -1,0 +1,62 @@
+import type { SqlMode } from '../../recording/sql-dialect.ts'
+
+/** One way in which a server may read a text. */
+export interface Reading {
+  /** Off in the SQL mode NO_BACKSLASH_ESCAPES. */
+  readonly backslashes: boolean
+  /** On in the SQL mode ANSI_QUOTES: `"x"` is a name. */
+  readonly ansiQuotes: boolean
+  /** The byte begins a character of two bytes, whose second one may be a backslash or a backtick. */
+  isLead(byte: number): boolean
+  /** What stands in such a comment is code. @param version 0: the comment names none @param isMariaDb `/*M!` */
+  runs(version: number, isMariaDb: boolean): boolean
+}
+
+/** What is known of how the server reads this session's texts. */
+export interface MysqlMode extends SqlMode {
+  readonly ansiQuotes?: boolean | 'unknown'
+  /** `character_set_client`; undefined: unknown. */
+  readonly charset?: string | undefined
+  /** The target's own version, as it greets; undefined: unknown. */
+  readonly version?: string | undefined
+}
+
+/** Every way that is left open. */
+export function readingsOf({ backslashes, ansiQuotes = 'unknown', charset, version }: MysqlMode): Reading[] {
+  const readings: Reading[] = []
+  for (const hasBackslashes of eitherOf(backslashes))
+    for (const hasAnsiQuotes of eitherOf(ansiQuotes))
+      for (const isLead of leadsOf(charset))
+        for (const runs of runsOf(version))
+          readings.push({ backslashes: hasBackslashes, ansiQuotes: hasAnsiQuotes, isLead, runs })
+  return readings
+}
+
+function eitherOf(known: boolean | 'unknown'): readonly boolean[] {
+  return known === 'unknown' ? [true, false] : [known]
+}
+
+const never = () => false
+const isGbkLead = (byte: number) => byte >= 0x81 && byte <= 0xfe
+/** With single bytes for half the kana. */
+const isSjisLead = (byte: number) => (byte >= 0x81 && byte <= 0x9f) || (byte >= 0xe0 && byte <= 0xfc)
+const leads: Readonly<Record<string, Reading['isLead']>> = {
+  gbk: isGbkLead,
+  gb18030: isGbkLead,
+  big5: (byte) => byte >= 0xa1 && byte <= 0xf9,
+  sjis: isSjisLead,
+  cp932: isSjisLead,
+}
+
+function leadsOf(charset: string | undefined): readonly Reading['isLead'][] {
+  return charset === undefined ? [never, isGbkLead] : [leads[charset.toLowerCase()] ?? never]
+}
+
+function runsOf(version: string | undefined): readonly Reading['runs'][] {
+  if (version === undefined) return [() => true, (needs, isMariaDb) => needs === 0 && !isMariaDb]
+  const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})/.exec(version) ?? []
+  const own = Number(major) * 10_000 + Number(minor) * 100 + Number(patch)
+  if (!/mariadb/i.test(version)) return [(needs, isMariaDb) => needs <= own && !isMariaDb]
+  // Versions of MySQL that MariaDB never had.
+  return [(needs, isMariaDb) => needs <= own && (isMariaDb || needs < 50_700 || needs > 99_999)]
+}
