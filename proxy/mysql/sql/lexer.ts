@@ -83,6 +83,11 @@ export class Lexer {
     return this.#word.nameOf(false)
   }
 
+  /** It tells the encoding of the literal behind it: `_utf8mb4'…'`. */
+  get isIntroducer(): boolean {
+    return this.#word.beginsWith('_')
+  }
+
   /** Begins another text. */
   reset(): void {
     this.#state = 'code'

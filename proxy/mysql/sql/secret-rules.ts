@@ -75,7 +75,7 @@ export class SecretRules implements TokenSink {
 
   word(keyword: string, from: number, to: number, isQuoted: boolean): void {
     if (this.#garbageFrom >= 0) return
-    if (!isQuoted && keyword === '' && this.#isIntroducer) return
+    if (!isQuoted && keyword === '' && this.lexer.isIntroducer) return
     this.#chain.operand()
     const unquoted = isQuoted ? '' : keyword
     const place = this.#credentials.word(unquoted, isQuoted, this.#isStart, this.#previous)
@@ -238,11 +238,6 @@ export class SecretRules implements TokenSink {
   /** What is here cannot be parsed, so nothing from this statement on has run: it may be the rest of a password. */
   #garbage(from: number): void {
     if (this.#level === 0 && this.#garbageFrom < 0) this.#garbageFrom = from
-  }
-
-  /** `_utf8mb4'…'` */
-  get #isIntroducer(): boolean {
-    return this.lexer.nameOf()?.startsWith('_') === true
   }
 
   /** What stands here is a secret. */

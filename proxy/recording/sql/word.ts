@@ -1,12 +1,23 @@
 /** Words of SQL, gathered byte by byte; only those that a rule asks for become strings. */
 /** PostgreSQL cuts longer names, between characters of the client's encoding; MySQL refuses names above 64 characters. */
 export const longestSureName = 59
-/** Keywords by their length. */
-export type KeywordTable = readonly (readonly string[])[]
+/** Keywords by their length and first letter. */
+export interface KeywordTable {
+  readonly longest: number
+  readonly lists: readonly (readonly string[])[]
+}
+
+const letters = 32
 
 export function toKeywordTable(keywords: readonly string[]): KeywordTable {
   const longest = Math.max(...keywords.map((word) => word.length))
-  return Array.from({ length: longest + 1 }, (_, n) => keywords.filter((word) => word.length === n))
+  const lists = Array.from({ length: (longest + 1) * letters }, (): string[] => [])
+  for (const word of keywords) lists[placeOf(word.length, word.charCodeAt(0))]?.push(word)
+  return { longest, lists }
+}
+
+function placeOf(length: number, first: number): number {
+  return length * letters + (first % letters)
 }
 
 /** 1: begins a name; 2: a digit; 4: white space. Bytes from 128 on are letters. */
@@ -30,7 +41,7 @@ export class Word {
 
   constructor(keywords: KeywordTable) {
     this.#keywords = keywords
-    this.#bytes = Buffer.alloc(Math.max(keywords.length, longestSureName + 1))
+    this.#bytes = Buffer.alloc(Math.max(keywords.longest, longestSureName) + 1)
   }
 
   clear(): void {
@@ -64,6 +75,10 @@ export class Word {
     return this.#length === 1 && letters.includes(String.fromCharCode(this.#bytes[0] as number))
   }
 
+  beginsWith(letter: string): boolean {
+    return this.#length > 0 && this.#bytes[0] === letter.charCodeAt(0)
+  }
+
   /** What it names; undefined: case and length depend on encodings, or it is quoted and has capital letters. */
   nameOf(isQuoted: boolean): string | undefined {
     const isSure = this.#isAscii && this.#length <= longestSureName && !(isQuoted && this.#hasCapitals)
@@ -72,7 +87,8 @@ export class Word {
 
   get keyword(): string {
     if (this.#length <= 2) return this.#bytes.toString('latin1', 0, this.#length)
-    for (const keyword of this.#keywords[this.#length] ?? []) if (this.#is(keyword)) return keyword
+    for (const keyword of this.#keywords.lists[placeOf(this.#length, this.#bytes[0] as number)] ?? [])
+      if (this.#is(keyword)) return keyword
     return ''
   }
 
