@@ -1,0 +1,71 @@
+/**
+ * What servers answer to commands (MySQL documentation, "OK_Packet", "EOF_Packet", "COM_STMT_PREPARE Response"; MariaDB Server
+ * documentation, "OK_Packet"). Read in place; rows and column definitions are not read at all.
+ */
+import { WireError } from '../wire-error.ts'
+import { PayloadReader } from './payload-reader.ts'
+
+/** Status flags. */
+export const status = { moreResults: 0x8, cursorExists: 0x40, lastRowSent: 0x80, sessionChanged: 0x4000 } as const
+
+/** How a result ended: OK, or EOF. */
+export interface Ended {
+  readonly status: number
+  /** Changed, of an OK. */
+  readonly affected: number
+  /** The current database, if the server says that it changed. */
+  readonly database?: string
+}
+
+const schemaChange = 1
+
+/** EOF_Packet: 0xFE, int<2> warnings, int<2> status. */
+export function decodeEof(payload: Buffer): Ended {
+  const reader = new PayloadReader(payload, 1)
+  reader.uint16()
+  return { status: reader.uint16(), affected: 0 }
+}
+
+/**
+ * OK_Packet: 0x00 or 0xFE, affected rows and last id (length-encoded), int<2> status, int<2> warnings, then a text to the end, or,
+ * where session changes are tracked, a length-encoded one and those changes.
+ */
+export function decodeOk(payload: Buffer, isTracking: boolean): Ended {
+  const reader = new PayloadReader(payload, 1)
+  const affected = reader.length()
+  reader.length()
+  const flags = reader.uint16()
+  const ended = { status: flags, affected }
+  if (!isTracking || (flags & status.sessionChanged) === 0) return ended
+  reader.uint16()
+  reader.string()
+  const database = decodeSchemaChange(reader.string())
+  return database === undefined ? ended : { ...ended, database }
+}
+
+/** Each: int<1> type, then its data, length-encoded; of a new schema, its name, length-encoded. */
+function decodeSchemaChange(changes: Buffer): string | undefined {
+  const reader = new PayloadReader(changes)
+  let database: string | undefined
+  while (reader.left > 0) {
+    const type = reader.byte()
+    const data = reader.string()
+    if (type === schemaChange) database = new PayloadReader(data).string().toString('utf8')
+  }
+  return database
+}
+
+export interface PreparedReply {
+  readonly id: number
+  readonly columns: number
+  readonly parameters: number
+}
+
+/** 0x00, int<4> id, int<2> columns, int<2> parameters … */
+export function decodePrepared(payload: Buffer): PreparedReply {
+  const reader = new PayloadReader(payload)
+  if (reader.byte() !== 0) throw new WireError('an unexpected answer to a prepare')
+  const id = reader.uint32()
+  const columns = reader.uint16()
+  return { id, columns, parameters: reader.uint16() }
+}
