@@ -5,5 +5,6 @@ export type StartProtocol = (parts: ProtocolParts) => Promise<Protocol>
 
 /** Every wire protocol, by the name that kinds and listeners give it. */
 export const protocols: Readonly<Record<string, StartProtocol>> = {
+  mysql: async (parts) => (await import('./mysql/protocol.ts')).createMysql(parts),
   postgres: async (parts) => (await import('./postgres/protocol.ts')).createPostgres(parts),
 }

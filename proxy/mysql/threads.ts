@@ -80,6 +80,14 @@ export class Threads {
     return number
   }
 
+  hasSession(id: number): boolean {
+    return this.#sessions.get(id) !== undefined
+  }
+
+  isOf(id: number, principalId: string): boolean {
+    return this.#sessions.get(id)?.principalId === principalId
+  }
+
   /** @returns whether the session is that person's; if so, the kill has been carried out */
   async use({ id, key, origin }: CancelAsk): Promise<boolean> {
     const session = this.#sessions.get(id)

@@ -16,6 +16,8 @@ export interface MysqlClient extends SignedInClient {
   readonly maxPacketBytes: number
   /** Id of its collation, one byte. */
   readonly charset: number
+  /** As it named itself: `t_<token id>`, or any other name. */
+  readonly user: string
   readonly database?: string
   readonly attributes: readonly (readonly [string, string])[]
 }

@@ -39,14 +39,16 @@ export function requestOf({
   capabilities,
   maxPacketBytes,
   charset,
+  user,
   database,
   attributes,
-}: Login): Pick<MysqlClient, 'capabilities' | 'maxPacketBytes' | 'charset' | 'database' | 'attributes' | 'tool'> {
+}: Login): Pick<MysqlClient, 'capabilities' | 'maxPacketBytes' | 'charset' | 'user' | 'database' | 'attributes' | 'tool'> {
   const tool = toolOf(attributes)
   return {
     capabilities,
     maxPacketBytes,
     charset,
+    user,
     attributes: has(capabilities, capability.connectAttributes) ? attributes : [],
     ...(database === undefined ? {} : { database }),
     ...(tool ? { tool } : {}),

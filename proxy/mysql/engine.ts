@@ -1,0 +1,164 @@
+import type { Wire } from '../reach/reach.ts'
+import type { ProtocolParts } from '../relay/protocol.ts'
+import type { Connected, Engine } from '../relay/serve-session.ts'
+import type { Target, TargetWork } from '../relay/target.ts'
+import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
+import { quit } from '../wire/mysql/encode.ts'
+import { encodePacket } from '../wire/mysql/packets.ts'
+import { wordsFor } from './errors.ts'
+import { killSession } from './kills.ts'
+import type { Learnt } from './learnt.ts'
+import { Ledger } from './ledger/ledger.ts'
+import { SessionCapture } from './ledger/session-capture.ts'
+import type { MysqlRules } from './rules.ts'
+import type { MysqlClient } from './sign-in/client.ts'
+import { protocol } from './sign-in/downstream.ts'
+import { endingLogin, upstreamLogin } from './target/login.ts'
+import { killThread, learnThread, type ServerThread } from './target/server-thread.ts'
+import { applySettings } from './target/session-settings.ts'
+import { threadDetail } from './target/thread-detail.ts'
+import { openUpstream, type SignIn, type Upstream } from './target/upstream.ts'
+import type { Threads } from './threads.ts'
+
+export interface EngineParts {
+  readonly threads: Threads
+  readonly learnt: Learnt
+}
+
+const cancelMs = 5000
+
+export function createEngine(parts: ProtocolParts, own: EngineParts): Engine<MysqlClient> {
+  return {
+    protocol,
+    words: wordsFor(() => 0), // each client has its own
+    connect: async (client, permit, lease, signal) => {
+      const { engine } = permit
+      if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} names no target`)
+      const rules = engine.rules as MysqlRules // as the kind made them: kinds and engines agree on the protocol's name
+      const database = client.database ?? rules.defaultDatabase
+      checkDatabase(rules, database)
+      const opened = await open(parts, own, client, permit, { target: engine, rules, database, lease, signal })
+      return connected(parts, own, client, permit, { ...opened, rules, database })
+    },
+  }
+}
+
+interface Opening {
+  readonly target: EngineFacts
+  readonly rules: MysqlRules
+  readonly database: string
+  readonly lease: Promise<Lease>
+  readonly signal: AbortSignal
+}
+
+interface Opened {
+  readonly upstream: Upstream
+  readonly thread: ServerThread | undefined
+  readonly target: Target
+}
+
+async function open(
+  { host, reach, trust, now }: ProtocolParts,
+  { learnt }: EngineParts,
+  client: MysqlClient,
+  permit: SessionPermit,
+  { target, rules, database, lease, signal }: Opening,
+): Promise<Opened> {
+  const wire = await reach.open(permit, signal)
+  const trusted = { serverName: target.serverName, secureContext: trust.contextFor(target.ca) }
+  const login = upstreamLogin(client, permit, database, rules)
+  const upstream = await openUpstream(wire, {
+    ...trusted,
+    login: (server) => {
+      learnt.learn(permit.resourceId, server)
+      return login(server)
+    },
+    lease,
+    signal,
+  })
+  const thread = await learnThread(upstream, permit.sessionId, signal)
+  await applySettings(upstream, rules, signal)
+  const current = async () => {
+    const first = await lease
+    return first.expiresAt > now() ? first : await host.lease(permit)
+  }
+  const ending = { ...trusted, login: endingLogin(permit.sessionId) }
+  return { upstream, thread, target: targetOf(upstream, thread, ending, current) }
+}
+
+/** @param current the credential of the session, for another sign-in while it lives */
+function targetOf(
+  { stream, wire }: Upstream,
+  thread: ServerThread | undefined,
+  ending: Omit<SignIn, 'lease' | 'signal'>,
+  current: () => Promise<Lease>,
+): Target {
+  const cancel = async () => {
+    if (!thread) throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of which thread serves the session')
+    const signal = AbortSignal.timeout(cancelMs)
+    await killThread(await again(wire, signal), thread, 'query', { ...ending, lease: current(), signal })
+  }
+  const work: TargetWork | undefined = thread && {
+    end: async (lease, signal) =>
+      await killThread(await again(wire, signal), thread, 'connection', { ...ending, lease, signal }),
+  }
+  const reset = () => {
+    wire.reset() // first: an orderly end of TLS would deliver what is queued
+    stream.destroy()
+  }
+  const farewell = encodePacket(0, quit)
+  return { stream, ahead: Buffer.alloc(0), farewell, cancel, reset, ...(work ? { work } : {}) }
+}
+
+async function again(wire: Wire, signal: AbortSignal): Promise<Wire> {
+  return { ...wire, stream: await wire.again(signal) }
+}
+
+interface Connecting extends Opened {
+  readonly rules: MysqlRules
+  readonly database: string
+}
+
+function connected(
+  { host }: ProtocolParts,
+  { threads }: EngineParts,
+  client: MysqlClient,
+  permit: SessionPermit,
+  { upstream, thread, target, rules, database }: Connecting,
+): Connected {
+  const { threadId, stream, sequence } = client
+  const { principalId, resourceId } = permit
+  const { user, capabilities, greeting, wire } = upstream
+  const ask = { principalId, resourceId, origin: client.client }
+  return {
+    target,
+    detail: { database, user, ...threadDetail(wire, thread) },
+    begin: (cancel) => {
+      const targetThreadId = thread?.id ?? greeting.threadId
+      threads.begin(threadId, { principalId, resourceId, targetThreadId, cancel, end: () => void stream.destroy() })
+      return { greeting: encodePacket(sequence, upstream.ok), end: () => threads.end(threadId) }
+    },
+    converse: (ledgerParts) => {
+      const { entries, now } = ledgerParts
+      if (thread) entries.write(JSON.stringify({ at: now(), type: 'target', threadId: thread.id }))
+      return new Ledger({
+        ...ledgerParts,
+        capabilities,
+        maxRows: rules.maxRows,
+        databases: rules.databases,
+        mayLoadLocal: rules.localInfile,
+        user: client.user,
+        capture: new SessionCapture(permit.recording.digestKey),
+        kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),
+      })
+    },
+  }
+}
+
+/** @throws BrokerError DATABASE_DENIED */
+function checkDatabase({ databases }: MysqlRules, database: string): void {
+  if (database === '' || databases.includes('*') || databases.includes(database)) return
+  throw new BrokerError('DATABASE_DENIED', database, {
+    hint: `This access level covers ${databases.slice(0, 20).join(', ')}.`,
+  })
+}
