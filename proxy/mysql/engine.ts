@@ -1,4 +1,5 @@
 import type { Wire } from '../reach/reach.ts'
+import { TextCapture } from '../recording/text-capture.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { Target, TargetWork } from '../relay/target.ts'
@@ -9,10 +10,10 @@ import { wordsFor } from './errors.ts'
 import { killSession } from './kills.ts'
 import type { Learnt } from './learnt.ts'
 import { Ledger } from './ledger/ledger.ts'
-import { SessionCapture } from './ledger/session-capture.ts'
 import type { MysqlRules } from './rules.ts'
 import type { MysqlClient } from './sign-in/client.ts'
 import { protocol } from './sign-in/downstream.ts'
+import { mysqlDialect } from './sql/find-secrets.ts'
 import { endingLogin, upstreamLogin } from './target/login.ts'
 import { killThread, learnThread, type ServerThread } from './target/server-thread.ts'
 import { applySettings } from './target/session-settings.ts'
@@ -148,7 +149,7 @@ function connected(
         databases: rules.databases,
         mayLoadLocal: rules.localInfile,
         user: client.user,
-        capture: new SessionCapture(permit.recording.digestKey),
+        capture: new TextCapture(permit.recording.digestKey, mysqlDialect),
         kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),
       })
     },

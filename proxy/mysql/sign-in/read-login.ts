@@ -42,7 +42,10 @@ export function requestOf({
   user,
   database,
   attributes,
-}: Login): Pick<MysqlClient, 'capabilities' | 'maxPacketBytes' | 'charset' | 'user' | 'database' | 'attributes' | 'tool'> {
+}: Login): Pick<
+  MysqlClient,
+  'capabilities' | 'maxPacketBytes' | 'charset' | 'user' | 'database' | 'attributes' | 'tool'
+> {
   const tool = toolOf(attributes)
   return {
     capabilities,

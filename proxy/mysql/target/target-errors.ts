@@ -3,7 +3,7 @@ import type { ErrorReply } from '../../wire/mysql/encode.ts'
 import { MysqlRefusal } from '../mysql-refusal.ts'
 
 const accountHint =
-  'The target rejected the IAM token. Check that IAM authentication is enabled, that the database user is IDENTIFIED WITH AWSAuthenticationPlugin, and that the broker’s role allows rds-db:connect as this user.'
+  'The target did not accept the IAM sign-in. Check that IAM authentication is enabled, that the database user is IDENTIFIED WITH AWSAuthenticationPlugin, and that the broker’s role allows rds-db:connect as this user.'
 const busyHint = 'The target has no free connections; try again later.'
 
 const hints: Readonly<Partial<Record<number, string>>> = {

@@ -69,7 +69,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     cutEarly: undefined as EndNotice | undefined,
   }
   let controls: SessionControls | undefined
-  const facts = (resourceId: string): PermitFacts => ({
+  const facts = ({ resourceId, identity }: OpenAsk): PermitFacts => ({
     sessionId,
     principalId: identity.principalId,
     principalName: identity.name,
@@ -92,7 +92,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
       seen.asks.push(ask)
       if (control.refusal) throw control.refusal
       if (control.cutEarly) controls?.cut(sessionId, control.cutEarly)
-      return facts(ask.resourceId)
+      return facts(ask)
     },
     lease: () => options.lease(),
     leaseToEnd: async () => {
