@@ -5,6 +5,7 @@
  */
 import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
 import { isNameByte, isSpace, Word } from '../../recording/sql/word.ts'
+import { BlockComment } from './block-comment.ts'
 import type { Reading } from './reading.ts'
 import { keywords } from './vocabulary.ts'
 
@@ -17,13 +18,8 @@ type State =
   | 'dashes'
   | 'slash'
   | 'star'
-  | 'comment-start'
-  | 'comment-m'
-  | 'version'
   | 'line-comment'
   | 'block-comment'
-  | 'block-star'
-  | 'block-slash'
   | 'string'
   | 'string-quote'
   | 'string-escape'
@@ -32,19 +28,14 @@ type State =
   | 'hex-quoted'
 
 const [quote, doubleQuote, backtick, backslash, dollar] = [39, 34, 96, 92, 36] as const
-const [dash, slash, star, hash, bang, question, lineFeed, letterM, letterX] = [
-  45, 47, 42, 35, 33, 63, 10, 77, 120,
-] as const
+const [dash, slash, star, hash, question, lineFeed, letterX] = [45, 47, 42, 35, 63, 10, 120] as const
 /** The space of latin1 that does not break. In UTF-8 it is the end of a letter, and no rule's word has such letters. */
 const hardSpace = 0xa0
 const escapes: Readonly<Record<number, number>> = { 48: 0, 98: 8, 110: lineFeed, 114: 13, 116: 9, 90: 26 }
 const isBlank = (byte: number) => isSpace(byte) || byte === hardSpace
 const isTrail = (byte: number) => byte >= 0x40 && byte !== 0x7f && byte !== 0xff
 const isDigit = (byte: number) => byte >= 48 && byte <= 57
-const endless: ReadonlySet<State> = new Set([
-  ...(['name', 'string', 'string-escape', 'hex-quoted', 'comment-start', 'comment-m'] as const),
-  ...(['block-comment', 'block-star', 'block-slash'] as const),
-])
+const endless: ReadonlySet<State> = new Set(['name', 'string', 'string-escape', 'hex-quoted'])
 
 export class Lexer {
   readonly #sink: TokenSink
@@ -64,10 +55,7 @@ export class Lexer {
   #isInCharacter = false
   /** Within a comment whose content is code. */
   #isInCode = false
-  #isMariaDb = false
-  #version = ''
-  #isSkipped = false
-  #commentDepth = 0
+  readonly #comment: BlockComment
   #nibble = -1
   #nibbleAt = 0
   #parameters = 0
@@ -76,6 +64,7 @@ export class Lexer {
     this.#sink = sink
     this.#counter = counter
     this.#reading = reading
+    this.#comment = new BlockComment(reading)
   }
 
   /** Of the word that is being reported, as of {@link Word.nameOf}. */
@@ -113,7 +102,7 @@ export class Lexer {
 
   /** @returns whether a literal, name or comment has no end */
   finish(): boolean {
-    const isOpen = endless.has(this.#state)
+    const isOpen = this.#state === 'block-comment' ? this.#comment.isEndless : endless.has(this.#state)
     if (this.#state === 'string' || this.#state === 'string-escape' || this.#state === 'hex-quoted')
       this.#sink.literalEnd(this.#from, this.#end)
     else if (this.#state === 'name') this.#endWord(true)
@@ -145,8 +134,7 @@ export class Lexer {
         while (i < end && bytes[i] !== lineFeed) i += 1
         return i
       case 'block-comment':
-        while (i < end && bytes[i] !== star && !(this.#isSkipped && bytes[i] === slash)) i += 1
-        return i
+        return this.#comment.skip(bytes, at, end)
       case 'string':
         i = this.#skipCharacters(bytes, at, end)
         if (i > at) this.#sink.content(bytes, at, i, at + shift)
@@ -189,7 +177,7 @@ export class Lexer {
       case 'hex-quoted':
         return this.#inHex(byte, at)
       default:
-        return this.#comment(byte)
+        return this.#inComment(byte)
     }
   }
 
@@ -316,7 +304,7 @@ export class Lexer {
     return true
   }
 
-  #comment(byte: number): boolean {
+  #inComment(byte: number): boolean {
     switch (this.#state) {
       case 'dash':
         if (byte !== dash) return this.#settle()
@@ -331,77 +319,35 @@ export class Lexer {
         return true
       case 'slash':
         if (byte !== star) return this.#settle()
-        this.#state = 'comment-start'
-        this.#isMariaDb = false
+        this.#state = 'block-comment'
+        this.#comment.begin()
         return true
       case 'star':
         if (byte !== slash) return this.#settle()
         this.#isInCode = false
         this.#state = 'code'
         return true
-      case 'comment-start':
-      case 'comment-m':
-        return this.#commentStart(byte)
-      case 'version':
-        return this.#inVersion(byte)
       default:
-        return this.#commentEdge(byte)
+        return this.#inBlockComment(byte)
     }
   }
 
-  #commentStart(byte: number): boolean {
-    if (byte === bang) {
-      this.#version = ''
-      this.#state = 'version'
-      return true
-    }
-    this.#isMariaDb = this.#state === 'comment-start' && byte === letterM
-    this.#skipComment(false)
-    if (this.#isMariaDb) this.#state = 'comment-m'
-    return this.#isMariaDb
-  }
-
-  /** Fewer than five digits are code. */
-  #inVersion(byte: number): boolean {
-    if (isDigit(byte) && this.#version.length < 6) {
-      this.#version += String.fromCharCode(byte)
-      return true
-    }
-    const hasVersion = this.#version.length >= 5
-    if (this.#reading.runs(hasVersion ? Number(this.#version) : 0, this.#isMariaDb)) {
-      this.#state = 'code'
-      this.#isInCode = true
-      if (!hasVersion && this.#version !== '') this.#beginNumber()
-    } else this.#skipComment(true)
+  #inBlockComment(byte: number): boolean {
+    const step = this.#comment.step(byte)
+    if (step === 'on' || step === 'again') return step === 'on'
+    this.#state = 'code'
+    if (step === 'end') return true
+    this.#isInCode = true
+    const { digits } = this.#comment
+    if (digits !== '') this.#beginNumber(digits)
     return false
   }
 
-  #beginNumber(): void {
-    this.#from = this.#end - this.#version.length
+  #beginNumber(digits: string): void {
+    this.#from = this.#end - digits.length
     this.#word.clear()
-    for (const digit of Buffer.from(this.#version)) this.#word.add(digit)
+    for (const digit of Buffer.from(digits)) this.#word.add(digit)
     this.#state = 'word'
-  }
-
-  /** @param nests whether a comment within it has its own end, as where code is skipped */
-  #skipComment(nests: boolean): void {
-    this.#isSkipped = nests
-    this.#commentDepth = 1
-    this.#state = 'block-comment'
-  }
-
-  #commentEdge(byte: number): boolean {
-    if (this.#state === 'block-comment') {
-      this.#state = byte === star ? 'block-star' : 'block-slash'
-      return true
-    }
-    const isEnd = this.#state === 'block-star' && byte === slash
-    const isBegin = this.#state === 'block-slash' && byte === star && this.#commentDepth === 1
-    this.#state = 'block-comment'
-    if (!isEnd && !isBegin) return false
-    this.#commentDepth += isBegin ? 1 : -1
-    if (this.#commentDepth === 0) this.#state = 'code'
-    return true
   }
 
   /** Reports what ended before this byte. @returns false: the byte is not consumed */

@@ -180,7 +180,7 @@ const ordinary = [
   "SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci, sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE', @x = 'y'",
   "SELECT JSON_EXTRACT(doc, '$.user.password') FROM t WHERE doc->>'$.password' IS NOT NULL -- password 'x'",
   "DELETE FROM password_resets WHERE token = 'abc' # identified by 'x'",
-  "SELECT 1 /* identified by 'kept' */; SELECT 'set password = ''kept'''  ' x'",
+  "SELECT 1 /* identified by 'kept' */; SELECT 'identified by ''kept''' ' x'",
   'EXPLAIN SELECT password FROM users WHERE MATCH(bio) AGAINST(\'+password -"reset"\' IN BOOLEAN MODE)',
   "GRANT SELECT, INSERT (name) ON app.* TO 'a'@'10.0.0.%' REQUIRE ISSUER '/CN=ca' AND SUBJECT '/CN=a'",
   "CREATE USER 'a'@'%' IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL COMMENT 'of orders'",
