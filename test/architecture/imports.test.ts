@@ -16,6 +16,7 @@ const rooms = [
   'proxy/reach',
   'proxy/relay',
   'proxy/postgres',
+  'proxy/mysql',
   'proxy/local',
   'proxy/protocols.ts', // the list of engines
   'src/contract',

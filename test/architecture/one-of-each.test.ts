@@ -71,6 +71,7 @@ const helpers: readonly Helper[] = [
     pattern: /timingSafeEqual\(/,
     besides: {
       'proxy/wire/postgres/scram.ts': 'a codec imports nothing; both sides are digests',
+      'proxy/wire/mysql/auth.ts': 'the same',
       'proxy/postgres/cancel-registry.ts': 'keys of cancel requests',
     },
     again: ['return bytes.length === wanted.length && timingSafeEqual(bytes, wanted)'],

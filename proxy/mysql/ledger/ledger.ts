@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import { keptBytes, sizeOf } from '../../recording/captured.ts'
+import { keptBytes } from '../../recording/captured.ts'
 import { CopyDigest } from '../../recording/passing-digest.ts'
 import { Queue } from '../../recording/queue.ts'
 import type { Incomplete } from '../../recording/statement-entry.ts'
@@ -22,10 +22,9 @@ import { type KillResult, OwnAnswers } from './own-answers.ts'
 import { Pending, type Request } from './pending.ts'
 import { LongData, type Prepared, PreparedStatements } from './prepared.ts'
 import { type ClientCommand, type OwnWork, readCommand } from './read-command.ts'
+import { roomOf } from './room.ts'
 
 const stop = -1
-/** Of an entry without texts: times, tags, a short error. */
-const entryBytes = 256
 /** Errors after which the server closes: it shuts down, was told to end the session, or waited too long. */
 const farewells: ReadonlySet<number> = new Set([1053, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 3169, 4031])
 const autocommit = 0x2
@@ -229,7 +228,7 @@ export class Ledger implements Conversation {
 
   #pendingOf(asked: number, request: Request, sequence: number): Pending {
     if (this.#at === 0) this.#at = this.#parts.now()
-    const room = entryBytes + textSize(request)
+    const room = roomOf(request)
     return new Pending({ command: asked, request, at: this.#at, since: this.#since, room, sequence })
   }
 
@@ -390,18 +389,4 @@ export class Ledger implements Conversation {
 
 function toStatement(id: number, sql: Prepared['sql'], at: number, parameters: number): Prepared {
   return { id, sql, parameters, at, types: Buffer.alloc(0), isShown: false, fetched: 0 }
-}
-
-function textSize(request: Request): number {
-  switch (request.kind) {
-    case 'query':
-    case 'parse':
-      return sizeOf(request.sql)
-    case 'execute':
-      return sizeOf(request.bound.statement?.sql) + request.bound.size
-    case 'fetch':
-      return sizeOf(request.statement?.sql)
-    default:
-      return 0
-  }
 }

@@ -64,7 +64,7 @@ export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstrea
   }
 }
 
-interface Asked {
+interface TlsRequested {
   readonly greeting: Greeting
   readonly login: ReturnType<SignIn['login']>
   /** Of the next packet. */
@@ -72,7 +72,7 @@ interface Asked {
 }
 
 /** Reads the greeting, and asks for TLS. Whatever else the server sends before TLS was injected on the way. */
-async function askForTls(stream: Duplex, { login, signal }: SignIn): Promise<Asked> {
+async function askForTls(stream: Duplex, { login, signal }: SignIn): Promise<TlsRequested> {
   try {
     return await overLine(stream, signal, async (line) => {
       const packets = new ServerPackets(line, stream)
