@@ -1,14 +1,15 @@
 import type { Kind } from '../../catalog/kind.ts'
-import { type RdsLevel, rdsLevel } from '../rds/level.ts'
+import type { RdsLevel } from '../rds/level.ts'
 import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
+import { postgresLevel } from './level.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
   id: 'regional',
   protocol: 'postgres',
   target: rdsTarget({ port: 5432, database: 'postgres' }),
-  level: rdsLevel,
+  level: postgresLevel,
   check: checkTrust,
   shown: ({ database }) => ({ database }),
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],

@@ -9,13 +9,11 @@ import type { RdsTarget } from './target.ts'
 /** Credentials last an hour and are renewed five minutes ahead. */
 const renewMs = 120_000
 
-type RdsKind = Kind<RdsTarget, RdsLevel>
-
 /** Databases of RDS and Aurora. @param rulesOf what the engine of their protocol goes by */
-export function startRds(
+export function startRds<L extends RdsLevel>(
   parts: KindParts,
-  kind: RdsKind,
-  rulesOf: (level: RdsLevel, target: RdsTarget) => object,
+  kind: Kind<RdsTarget, L>,
+  rulesOf: (level: L, target: RdsTarget) => object,
 ): RunningKind {
   const { sessions } = parts
   const leases = new Leases(parts)

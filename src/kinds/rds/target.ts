@@ -24,6 +24,7 @@ export interface RdsTarget {
   readonly resourceId: string
   /** ARN of the role whose session signs in; null: the spoke role itself. */
   readonly role: string | null
+  /** For clients that name none; empty: they choose none. */
   readonly database: string
   /** PEM file of roots to trust instead of AWS's. */
   readonly ca: string | null
@@ -33,7 +34,8 @@ export interface RdsTarget {
 /** Defaults of one engine. */
 export interface RdsDefaults {
   readonly port: number
-  readonly database: string
+  /** Left out: clients that name none choose none. */
+  readonly database?: string
 }
 
 const hostNameExpected = 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com'
@@ -74,7 +76,10 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
       }),
       role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
       database: Type.Optional(
-        Type.String({ description: 'Database used when the client names none', default: database }),
+        Type.String({
+          description: 'Database used when the client names none',
+          ...(database === undefined ? { examples: ['orders'] } : { default: database }),
+        }),
       ),
       ca: Type.Optional(
         Type.String({
@@ -107,7 +112,7 @@ export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
 function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
   const { partition, account, region } = resource
   const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
-  const { connect_address: address, database = defaults.database, connect_timeout: timeout } = attributes
+  const { connect_address: address, database = defaults.database ?? '', connect_timeout: timeout } = attributes
   const connectTimeoutMs = timeout === undefined ? defaultConnectMs : (parseDuration(timeout) ?? 0)
   if (account === null || region === null)
     return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }

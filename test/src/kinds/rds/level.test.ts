@@ -1,5 +1,5 @@
 import t from 'tap'
-import { rdsLevel } from '../../../../src/kinds/rds/level.ts'
+import { postgresLevel as rdsLevel } from '../../../../src/kinds/rds-postgres/level.ts'
 
 t.test('a database user is enough', async (t) => {
   t.same(rdsLevel.read({ db_user: 'ro' }), {
