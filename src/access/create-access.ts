@@ -1,6 +1,7 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Held, Kinds } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import type { RuleView } from '../contract/policy.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { IdentityService } from '../identity/identity.ts'
@@ -100,6 +101,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
     },
     resource: (id) => core.inForce.catalog.get(id),
     held: (id, level) => heldNow(core, id, level),
+    levelsOf: (resource) => meaningsNow(core, resource),
     resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
     reload: async (config) => {
@@ -156,6 +158,11 @@ async function shownRequest(core: Core, login: Login, request: AccessRequest) {
 
 function shownGrant(core: Core, grant: Parameters<typeof viewGrant>[1]['grant']) {
   return viewGrant(core, { grant, problem: null })
+}
+
+function meaningsNow({ inForce }: Core, resource: CatalogEntry): ReadonlyMap<string, unknown> {
+  const known = [...levelsOf(inForce.rules, resource)].filter(([, { parsed }]) => parsed.has(resource.kind))
+  return new Map(known.map(([name, { parsed }]) => [name, parsed.get(resource.kind)]))
 }
 
 function heldNow({ inForce }: Core, id: string, level: string): Held | undefined {

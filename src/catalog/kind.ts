@@ -1,6 +1,7 @@
 import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
 import type { PolicyPart } from './policy-part.ts'
+import type { PreparationStep } from './preparation.ts'
 import type { CatalogEntry, Resource } from './resource.ts'
 import type { RoleToTry } from './role-to-try.ts'
 
@@ -53,6 +54,8 @@ export interface Kind<T = unknown, L = unknown> {
   roles?(target: T): readonly RoleToTry[]
   /** What AWS must allow for this kind, by feature. */
   readonly policies?: readonly PolicyPart[]
+  /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
+  prepare?(target: T, levels: ReadonlyMap<string, L>): readonly PreparationStep[]
   /** Those of the features that a target needs. */
   features?(target: T): readonly string[]
 }

@@ -50,6 +50,20 @@ const AccountReport = object({
 })
 export type AccountReport = Shape<typeof AccountReport>
 
+const Preparation = object({
+  resource: text('Full id'),
+  steps: list(
+    object({
+      what: text(),
+      levels: list(text(), 'The levels that need it; empty: all'),
+      language: oneOf(['sh', 'sql']),
+      text: text('Lines to paste'),
+    }),
+    'In order',
+  ),
+})
+export type Preparation = Shape<typeof Preparation>
+
 const RoleCredentials = object({
   accessKeyId: text(),
   secretAccessKey: text(),
@@ -88,6 +102,15 @@ export const awsRoutes = {
       account: Type.Optional(Type.String({ pattern: '^[0-9]{12}$', description: 'Only this account' })),
     }),
     answer: { 200: object({ accounts: list(AccountReport) }) },
+  },
+  'GET /api/v1/aws/preparation': {
+    summary: 'What is run once so that a resource takes the sign-ins of its levels; names its database users',
+    access: 'admin',
+    scope: 'admin',
+    query: object({
+      resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part' }),
+    }),
+    answer: { 200: Preparation },
   },
   'POST /api/v1/aws/credentials': {
     summary: "Credentials of a role, for one of the caller's grants",

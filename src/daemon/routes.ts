@@ -11,6 +11,7 @@ import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
+import { createPreparation } from '../inventory/preparation.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
 import type { Parts } from './parts.ts'
@@ -38,7 +39,11 @@ export function allRoutes(
     access: { access, lists },
     sessions: { sessions, store: sessionStore, lists, mayEnd: access.mayEnd },
     connect: { ...parts, toStream: websocketDuplex, protocols },
-    accounts: { installation: () => installationOf(parts), checkAccounts: parts.checkAccounts },
+    accounts: {
+      installation: () => installationOf(parts),
+      checkAccounts: parts.checkAccounts,
+      preparationOf: createPreparation({ access, kinds: parts.kindModules }),
+    },
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers(parts) },

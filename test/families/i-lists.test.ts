@@ -181,6 +181,7 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'GET /api/v1/policy/why',
     'GET /api/v1/audit/verify',
     'GET /api/v1/aws/installation',
+    'GET /api/v1/aws/preparation',
     'GET /readyz',
     'GET /api/v1/whoami',
   ]

@@ -19,6 +19,7 @@ export const registerAws: Register = (program) => {
   registerConsole(program, aws)
   registerConfigure(program, aws)
   registerPolicies(program, aws)
+  registerPrepare(program, aws)
   registerValidate(program, aws)
 }
 
@@ -123,6 +124,17 @@ function registerPolicies(program: Command, aws: Command): void {
     .action(async (options: import('./policies.ts').PoliciesOptions) => {
       const { printPolicies } = await import('./policies.ts')
       process.exitCode = await printPolicies(program.opts(), options)
+    })
+}
+
+function registerPrepare(program: Command, aws: Command): void {
+  aws
+    .command('prepare <resource>')
+    .description('print what to run once on a database so that it takes the sign-ins of its levels; nothing is run')
+    .option('--json', 'print JSON')
+    .action(async (resource: string, options: { json?: boolean }) => {
+      const { prepare } = await import('./prepare.ts')
+      process.exitCode = await prepare(program.opts(), resource, options)
     })
 }
 

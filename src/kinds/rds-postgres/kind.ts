@@ -3,6 +3,7 @@ import type { RdsLevel } from '../rds/level.ts'
 import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
+import { preparePostgres } from './prepare.ts'
 
 export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
@@ -14,5 +15,6 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   shown: ({ database }) => ({ database }),
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
+  prepare: preparePostgres,
   features: () => ['databases'],
 }

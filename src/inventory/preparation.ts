@@ -1,0 +1,29 @@
+import { BrokerError } from '../../proxy/session.ts'
+import type { Access } from '../access/access.ts'
+import { type Kinds, kindNamed } from '../catalog/kind.ts'
+import type { Preparation } from '../contract/aws.ts'
+import type { Login } from '../identity/principal.ts'
+
+interface PreparationDeps {
+  readonly access: Pick<Access, 'findResource' | 'levelsOf'>
+  readonly kinds: Kinds
+}
+
+/** What is run once so that a resource takes the sign-ins of its levels, as they are now. */
+export function createPreparation({ access, kinds }: PreparationDeps) {
+  /** @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, UNSUPPORTED */
+  return (login: Login, reference: string): Preparation => {
+    const resource = access.findResource(login, reference)
+    const kind = kindNamed(kinds, resource.kind)
+    if (!kind?.prepare)
+      throw new BrokerError('UNSUPPORTED', `${resource.id} needs no preparation of its own`, {
+        hint: 'what its account needs is shown by: sallyport aws policies',
+      })
+    const levels = access.levelsOf(resource)
+    if (levels.size === 0) throw new BrokerError('LEVEL_UNKNOWN', `no entry of levels is for ${resource.id}`)
+    return {
+      resource: resource.id,
+      steps: kind.prepare(resource.target, levels).map((step) => ({ ...step, levels: [...step.levels] })),
+    }
+  }
+}

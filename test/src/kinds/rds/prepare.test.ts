@@ -1,0 +1,68 @@
+import t from 'tap'
+import type { PreparationStep } from '../../../../src/catalog/preparation.ts'
+import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
+import { startPostgres } from '../../../sandbox/postgres.ts'
+import { ordersId, resource } from '../../access/access-setup.ts'
+
+const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
+
+/** As the configuration would have them. */
+function prepared(levels: Record<string, object>, attributes: object = {}): readonly PreparationStep[] {
+  const target = rdsPostgres.target.read(
+    resource(ordersId, { attributes: { endpoint, resource_id: 'db-ORDERS', database: 'orders', ...attributes } }),
+  )
+  const meant = Object.entries(levels).map(([name, raw]) => {
+    const level = rdsPostgres.level.read(raw)
+    if (!level.ok) throw new Error(JSON.stringify(level.problems))
+    return [name, level.value] as const
+  })
+  if (!target.ok) throw new Error(JSON.stringify(target.problems))
+  return rdsPostgres.prepare?.(target.value, new Map(meant)) ?? []
+}
+
+t.test('IAM authentication is turned on for the instance or the cluster that the resource id names', async (t) => {
+  const levels = { readonly: { db_user: 'ro' } }
+  const [instance] = prepared(levels)
+  t.match(instance, { language: 'sh', levels: [] })
+  t.match(instance?.text, `describe-db-instances --region eu-west-1 --query "DBInstances[?DbiResourceId=='db-ORDERS']`)
+  t.match(instance?.text, '--db-instance-identifier "$name" --enable-iam-database-authentication')
+  const [cluster] = prepared(levels, { resource_id: 'cluster-ORDERS' })
+  t.match(cluster?.text, 'modify-db-cluster --region eu-west-1 --db-cluster-identifier "$name"')
+  const [proxy] = prepared(levels, { resource_id: 'prx-ORDERS' })
+  t.notMatch(proxy?.text, 'enable-iam')
+})
+
+t.test('each database user is made once, for the levels that share it', async (t) => {
+  const [, ...users] = prepared({
+    readonly: { db_user: 'app_ro', databases: ['orders', 'a"b'] },
+    read: { db_user: 'app_ro', databases: ['orders'] },
+    admin: { db_user: 'app_rw' },
+  })
+  t.match(users, [{ levels: ['readonly', 'read'] }, { levels: ['admin'] }])
+  t.equal(users.length, 2)
+  const [reader = '', writer = ''] = users.map(({ text }) => text)
+  t.match(reader, 'CREATE ROLE "app_ro" LOGIN;\nGRANT rds_iam TO "app_ro";')
+  t.match(reader, 'GRANT CONNECT ON DATABASE "a""b" TO "app_ro";')
+  t.notMatch(reader, /INSERT|DELETE/)
+  t.match(writer, 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES')
+  t.match(users[1]?.what, 'on orders, and likewise on every other database')
+})
+
+t.test('a user that is also of a level for writing may write', async (t) => {
+  const [, shared] = prepared({ readonly: { db_user: 'app' }, admin: { db_user: 'app' } })
+  t.match(shared?.text, 'UPDATE')
+})
+
+t.test('PostgreSQL takes the statements, and the reader can read alone', async (t) => {
+  const server = await startPostgres()
+  t.teardown(() => server.close())
+  await server.query('postgres', 'CREATE TABLE prepared (id int)')
+  const [, step] = prepared({ readonly: { db_user: 'app_ro' } }, { database: 'postgres' })
+  const statements = step?.text.split('\n').filter((line) => !line.startsWith('\\') && !line.startsWith('--')) ?? []
+  await server.query('postgres', statements.join('\n'))
+  const may = async (sql: string) => (await server.query('postgres', sql)).rows[0]?.ok
+  t.equal(await may("SELECT has_table_privilege('app_ro', 'prepared', 'SELECT') AS ok"), true)
+  t.equal(await may("SELECT has_table_privilege('app_ro', 'prepared', 'INSERT') AS ok"), false)
+  await server.query('postgres', 'CREATE TABLE later (id int)')
+  t.equal(await may("SELECT has_table_privilege('app_ro', 'later', 'SELECT') AS ok"), true)
+})
