@@ -6,13 +6,20 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
+import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
 
 const withinMs = 60_000
 const wire = fileURLToPath(import.meta.resolve('../../proxy/wire/'))
 
+const codecs = {
+  postgres: async (folder: string) => postgresProperties(await loadPostgresCodec(folder)),
+  mysql: async (folder: string) => mysqlProperties(await loadMysqlCodec(folder)),
+} as const
+
 interface Fault {
   readonly name: string
+  readonly codec: keyof typeof codecs
   readonly file: string
   /** Stands in the file exactly once. */
   readonly code: string
@@ -22,49 +29,88 @@ interface Fault {
 const faults: readonly Fault[] = [
   {
     name: 'the framer does not check lengths',
+    codec: 'postgres',
     file: 'framer.ts',
     code: 'declared < 4 || declared - 4 > limit',
     faulty: 'declared > 0xffff_ffff',
   },
   {
     name: 'the framer takes a header that lacks its last byte',
+    codec: 'postgres',
     file: 'framer.ts',
     code: 'if (end - at < headerBytes) return',
     faulty: 'if (end - at < headerBytes - 1) return',
   },
   {
     name: 'the framer gathers without bound',
+    codec: 'postgres',
     file: 'framer.ts',
     code: 'Math.min(end - start, this.#want - this.#have)',
     faulty: 'end - start',
   },
   {
     name: 'the decoder reads behind the end of a message',
+    codec: 'postgres',
     file: 'body-reader.ts',
     code: 'length < 0 || length > this.left',
     faulty: 'length < 0',
+  },
+  {
+    name: 'the reader of payloads reads behind their end',
+    codec: 'mysql',
+    file: 'payload-reader.ts',
+    code: 'if (length > this.left)',
+    faulty: 'if (length > this.left + 1)',
+  },
+  {
+    name: 'the framer takes a piece that is one byte shorter for one that goes on',
+    codec: 'mysql',
+    file: 'framer.ts',
+    code: 'export const fullPiece = 0xff_ffff',
+    faulty: 'export const fullPiece = 0xff_fffe',
+  },
+  {
+    name: 'the framer gathers more of a payload than was asked for',
+    codec: 'mysql',
+    file: 'framer.ts',
+    code: 'Math.min(end - start, this.#want - this.#have)',
+    faulty: 'end - start',
+  },
+  {
+    name: 'commands that are kept back go on where they are long',
+    codec: 'mysql',
+    file: 'command-framer.ts',
+    code: 'this.#phase = isLet ? phase.passed : phase.dropped',
+    faulty: 'this.#phase = phase.passed',
+  },
+  {
+    name: 'the pieces of a long command may come in any order',
+    codec: 'mysql',
+    file: 'command-framer.ts',
+    code: 'if (chunk[at] !== this.#next)',
+    faulty: 'if (false)',
   },
 ]
 
 for (const [at, fault] of faults.entries())
   t.test(fault.name, async (t) => {
     const folder = plant(`${t.testdir()}/${at}`, fault)
-    const codec = await loadPostgresCodec(pathToFileURL(`${folder}/`).href)
+    const properties = await codecs[fault.codec](pathToFileURL(`${folder}/`).href)
     const began = Date.now()
-    const found = findCounterexample(postgresProperties(codec), began + withinMs)
+    const found = findCounterexample(properties, began + withinMs)
     t.ok(found, found ? `found in ${Date.now() - began} ms: ${found}` : 'no property noticed it')
   })
 
 /** @returns the codec's folder in the copy */
-function plant(folder: string, { file, code, faulty }: Fault): string {
+function plant(folder: string, { codec, file, code, faulty }: Fault): string {
   mkdirSync(folder)
   cpSync(wire, `${folder}/wire`, { recursive: true })
-  const path = `${folder}/wire/postgres/${file}`
+  const path = `${folder}/wire/${codec}/${file}`
   const [before, after, ...more] = readFileSync(path, 'utf8').split(code)
   if (before === undefined || after === undefined || more.length > 0)
     throw new Error(`${file} does not hold "${code}" once; plant the fault anew`)
   writeFileSync(path, before + faulty + after)
-  return `${folder}/wire/postgres`
+  return `${folder}/wire/${codec}`
 }
 
 /** The properties in turn, some runs each. @returns the one that does not hold */
