@@ -53,10 +53,19 @@ function leadsOf(charset: string | undefined): readonly Reading['isLead'][] {
 }
 
 function runsOf(version: string | undefined): readonly Reading['runs'][] {
-  if (version === undefined) return [() => true, (needs, isMariaDb) => needs === 0 && !isMariaDb]
+  if (version === undefined) return runsOfAny
   const [, major = '0', minor = '0', patch = '0'] = /^(?:5\.5\.5-)?(\d{1,3})\.(\d{1,3})\.(\d{1,3})/.exec(version) ?? []
   const own = Number(major) * 10_000 + Number(minor) * 100 + Number(patch)
   if (!/mariadb/i.test(version)) return [(needs, isMariaDb) => needs <= own && !isMariaDb]
-  // Versions of MySQL that MariaDB never had.
-  return [(needs, isMariaDb) => needs <= own && (isMariaDb || needs < 50_700 || needs > 99_999)]
+  return [(needs, isMariaDb) => needs <= own && (isMariaDb || !isMysqlOnly(needs))]
 }
+
+/** Versions that MariaDB never had. */
+const isMysqlOnly = (needs: number) => needs >= 50_700 && needs <= 99_999
+/** Above those of any server: to be skipped by all. */
+const noVersion = 300_000
+const runsOfAny: readonly Reading['runs'][] = [
+  (needs) => needs < noVersion,
+  (needs, isMariaDb) => needs < noVersion && (isMariaDb || !isMysqlOnly(needs)),
+  (needs, isMariaDb) => needs === 0 && !isMariaDb,
+]
