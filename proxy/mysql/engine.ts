@@ -1,5 +1,4 @@
 import type { Wire } from '../reach/reach.ts'
-import { TextCapture } from '../recording/text-capture.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { Target, TargetWork } from '../relay/target.ts'
@@ -13,7 +12,7 @@ import { Ledger } from './ledger/ledger.ts'
 import type { MysqlRules } from './rules.ts'
 import type { MysqlClient } from './sign-in/client.ts'
 import { protocol } from './sign-in/downstream.ts'
-import { mysqlDialect } from './sql/find-secrets.ts'
+import { SessionText } from './sql/session-text.ts'
 import { endingLogin, upstreamLogin } from './target/login.ts'
 import { killThread, learnThread, type ServerThread } from './target/server-thread.ts'
 import { applySettings } from './target/session-settings.ts'
@@ -149,7 +148,7 @@ function connected(
         databases: rules.databases,
         mayLoadLocal: rules.localInfile,
         user: client.user,
-        capture: new TextCapture(permit.recording.digestKey, mysqlDialect),
+        capture: new SessionText(permit.recording.digestKey, greeting.version),
         kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),
       })
     },

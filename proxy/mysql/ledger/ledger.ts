@@ -3,7 +3,6 @@ import { keptBytes } from '../../recording/captured.ts'
 import { CopyDigest } from '../../recording/passing-digest.ts'
 import { Queue } from '../../recording/queue.ts'
 import type { Incomplete } from '../../recording/statement-entry.ts'
-import type { TextCapture } from '../../recording/text-capture.ts'
 import { tooManyRows } from '../../relay/budget.ts'
 import type { Conversation, ConversationParts, PartialPass } from '../../relay/conversation.ts'
 import type { Words } from '../../relay/words.ts'
@@ -15,12 +14,13 @@ import type { Ended, PreparedReply } from '../../wire/mysql/decode.ts'
 import { Framer, type PayloadSink } from '../../wire/mysql/framer.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { wordsFor } from '../errors.ts'
+import type { SessionText } from '../sql/session-text.ts'
 import { Answer } from './answers.ts'
 import { EntryLog } from './entry-log.ts'
 import { LongCommand } from './long-command.ts'
 import { type KillResult, OwnAnswers } from './own-answers.ts'
 import { Pending, type Request } from './pending.ts'
-import { LongData, type Prepared, PreparedStatements } from './prepared.ts'
+import { LongData, PreparedStatements, toStatement } from './prepared.ts'
 import { type ClientCommand, type OwnWork, readCommand } from './read-command.ts'
 import { roomOf } from './room.ts'
 
@@ -34,7 +34,7 @@ export interface LedgerParts extends ConversationParts {
   readonly capabilities: number
   /** 0: none. */
   readonly maxRows: number
-  readonly capture: TextCapture
+  readonly capture: SessionText
   /** That the client may change to; `*` among them: all. */
   readonly databases: readonly string[]
   /** LOAD DATA LOCAL INFILE may be used. */
@@ -80,6 +80,7 @@ export class Ledger implements Conversation {
   constructor(parts: LedgerParts) {
     this.#parts = parts
     const { capture, capabilities } = parts
+    capture.isSettled = () => this.#waiting.size === 0
     this.#longData = new LongData(capture.digests)
     this.#own = new OwnAnswers(parts)
     this.#log = new EntryLog(parts)
@@ -171,8 +172,9 @@ export class Ledger implements Conversation {
   }
 
   #commands(): CommandSink {
-    const { capture, databases, user } = this.#parts
-    const reading = { capture, databases, user, statements: this.#statements, longData: this.#longData }
+    const { capture, databases, user, capabilities } = this.#parts
+    const hasMany = has(capabilities, capability.multiStatements)
+    const reading = { capture, databases, user, hasMany, statements: this.#statements, longData: this.#longData }
     const long = new LongCommand(reading)
     let asked = 0
     const ledger = this
@@ -302,12 +304,15 @@ export class Ledger implements Conversation {
     this.#endUpload(false)
   }
 
-  #resultEnded({ status, affected, database }: Ended, isResultSet: boolean, isSuspended: boolean): void {
+  #resultEnded({ status, affected, changes }: Ended, isResultSet: boolean, isSuspended: boolean): void {
     this.#status = status
+    const { capture } = this.#parts
+    capture.status(status)
+    if (changes?.charset !== undefined) capture.charset(changes.charset)
     this.#isSuspended = isSuspended
     const first = this.#waiting.first
     if (!first) return
-    if (database !== undefined) first.database = database
+    first.database = changes?.database ?? first.database
     if (first.isStatement) first.addTag(isResultSet ? `ROWS ${first.rowsOfResult}` : `OK ${affected}`)
     first.rowsOfResult = 0
   }
@@ -385,8 +390,4 @@ export class Ledger implements Conversation {
     this.#longData.take(id)
     this.#log.unrun(this.#statements.remove(id))
   }
-}
-
-function toStatement(id: number, sql: Prepared['sql'], at: number, parameters: number): Prepared {
-  return { id, sql, parameters, at, types: Buffer.alloc(0), isShown: false, fetched: 0 }
 }

@@ -4,7 +4,7 @@ import type { LongText } from '../../recording/long-text.ts'
 import { BrokerError } from '../../session.ts'
 import { command } from '../../wire/mysql/commands.ts'
 import { decodeExecution } from '../../wire/mysql/values.ts'
-import { CommandFinder } from '../sql/commands.ts'
+import type { CommandFinder, Commands } from '../sql/commands.ts'
 import { Bound } from './bound.ts'
 import { lastPrepared } from './prepared.ts'
 import { type ClientCommand, isKill, type ReadingParts, refuseLong, toPrepare, toQuery } from './read-command.ts'
@@ -36,10 +36,9 @@ export class LongCommand {
     this.#reader = undefined
     const { capture } = this.#parts
     if (asked === command.query || asked === command.prepare) {
-      const finder = new CommandFinder({ backslashes: 'unknown' })
-      finder.feed(head, 1, head.length)
-      if (finder.finish().all.some(isKill)) return refuseLong(asked)
-      this.#reader = new TextReader(asked, capture.long())
+      const commands = capture.commands(head.subarray(1))
+      if (commands.all.some(isKill)) return refuseLong(asked)
+      this.#reader = new TextReader(asked, this.#parts, commands)
     } else if (asked === command.execute) this.#reader = new ExecutionReader(head, this.#parts)
     else if (asked === command.sendLongData) this.#reader = new DataReader(head, this.#parts)
     else return refuseLong(asked)
@@ -62,25 +61,29 @@ export class LongCommand {
   }
 }
 
+/** Where a text holds one statement, its beginning says which; else all of it is read. */
 class TextReader implements PartReader {
   readonly #asked: number
   readonly #text: LongText
-  readonly #finder = new CommandFinder({ backslashes: 'unknown' })
+  readonly #ofHead: Commands
+  readonly #finder: CommandFinder | undefined
 
-  constructor(asked: number, text: LongText) {
+  constructor(asked: number, { capture, hasMany }: ReadingParts, ofHead: Commands) {
     this.#asked = asked
-    this.#text = text
+    this.#text = capture.long()
+    this.#ofHead = ofHead
+    this.#finder = hasMany ? capture.longCommands() : undefined
   }
 
   part(bytes: Buffer, start: number, end: number, offset: number): void {
     const from = offset === 0 ? start + 1 : start
     this.#text.add(bytes, from, end)
-    this.#finder.feed(bytes, from, end)
+    this.#finder?.feed(bytes, from, end)
   }
 
   finish(whole: Truncated): ClientCommand {
     const sql = this.#text.finish(whole)
-    const commands = this.#finder.finish()
+    const commands = this.#finder?.finish() ?? this.#ofHead
     const read =
       this.#asked === command.query
         ? toQuery({ kind: 'query', sql, files: [] }, commands)

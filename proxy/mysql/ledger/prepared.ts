@@ -133,3 +133,7 @@ export class LongData {
     this.#heads = 0
   }
 }
+
+export function toStatement(id: number, sql: Prepared['sql'], at: number, parameters: number): Prepared {
+  return { id, sql, parameters, at, types: Buffer.alloc(0), isShown: false, fetched: 0 }
+}

@@ -1,9 +1,9 @@
-import type { TextCapture } from '../../recording/text-capture.ts'
 import { command, commandNames } from '../../wire/mysql/commands.ts'
 import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeExecution } from '../../wire/mysql/values.ts'
 import { WireError } from '../../wire/wire-error.ts'
-import { type Commands, mayHoldCommand, readCommands } from '../sql/commands.ts'
+import type { Commands } from '../sql/commands.ts'
+import type { SessionText } from '../sql/session-text.ts'
 import { Bound } from './bound.ts'
 import type { Request } from './pending.ts'
 import { type LongData, lastPrepared, type PreparedStatements } from './prepared.ts'
@@ -32,7 +32,9 @@ export type ClientCommand =
   | { readonly kind: 'long-data' }
 
 export interface ReadingParts {
-  readonly capture: TextCapture
+  readonly capture: SessionText
+  /** A text may hold several statements. */
+  readonly hasMany: boolean
   readonly statements: PreparedStatements
   readonly longData: LongData
   readonly databases: readonly string[]
@@ -53,11 +55,11 @@ export function readCommand(payload: Buffer, parts: ReadingParts): ClientCommand
   switch (asked) {
     case command.query: {
       const sql = parts.capture.sql(payload.subarray(1))
-      return toQuery({ kind: 'query', sql, files: [] }, commandsOf(sql.text, payload.subarray(1)))
+      return toQuery({ kind: 'query', sql, files: [] }, parts.capture.commands(payload.subarray(1)))
     }
     case command.prepare: {
       const sql = parts.capture.sql(payload.subarray(1))
-      return toPrepare({ kind: 'parse', sql }, commandsOf(sql.text, payload.subarray(1)))
+      return toPrepare({ kind: 'parse', sql }, parts.capture.commands(payload.subarray(1)))
     }
     case command.execute:
       return readExecution(payload, parts)
@@ -129,15 +131,6 @@ function detailOf(asked: number, payload: Buffer): string {
 /** int<4> at the start of the body. */
 function readId(payload: Buffer): number {
   return new PayloadReader(payload, 1).uint32()
-}
-
-const nothing: Commands = { all: [] }
-
-/** @param shown the text as it is recorded, which is searched first @param text as it was sent */
-function commandsOf(shown: string, text: Buffer): Commands {
-  return mayHoldCommand.test(shown) || mayHoldCommand.test(text.toString('latin1'))
-    ? readCommands(text, { backslashes: 'unknown' })
-    : nothing
 }
 
 /** A KILL is carried out by the broker, since numbers of threads are those of other people's sessions. */

@@ -13,10 +13,18 @@ export interface Ended {
   readonly status: number
   /** Changed, of an OK. */
   readonly affected: number
-  /** The current database, if the server says that it changed. */
-  readonly database?: string
+  /** What the server says that changed. */
+  readonly changes?: SessionChanges
 }
 
+export interface SessionChanges {
+  /** The current one. */
+  readonly database?: string
+  /** `character_set_client`, as far as the server tracks it. */
+  readonly charset?: string
+}
+
+const variableChange = 0
 const schemaChange = 1
 
 /** EOF_Packet: 0xFE, int<2> warnings, int<2> status. */
@@ -39,20 +47,21 @@ export function decodeOk(payload: Buffer, isTracking: boolean): Ended {
   if (!isTracking || (flags & status.sessionChanged) === 0) return ended
   reader.uint16()
   reader.string()
-  const database = decodeSchemaChange(reader.string())
-  return database === undefined ? ended : { ...ended, database }
+  return { ...ended, changes: decodeChanges(reader.string()) }
 }
 
-/** Each: int<1> type, then its data, length-encoded; of a new schema, its name, length-encoded. */
-function decodeSchemaChange(changes: Buffer): string | undefined {
-  const reader = new PayloadReader(changes)
-  let database: string | undefined
+/** Each: int<1> type, then its data, length-encoded: of a variable its name and value, of a new schema its name. */
+function decodeChanges(bytes: Buffer): SessionChanges {
+  const reader = new PayloadReader(bytes)
+  let changes: SessionChanges = {}
   while (reader.left > 0) {
     const type = reader.byte()
-    const data = reader.string()
-    if (type === schemaChange) database = new PayloadReader(data).string().toString('utf8')
+    const data = new PayloadReader(reader.string())
+    if (type === schemaChange) changes = { ...changes, database: data.string().toString('utf8') }
+    else if (type === variableChange && data.string().toString('latin1') === 'character_set_client')
+      changes = { ...changes, charset: data.string().toString('latin1') }
   }
-  return database
+  return changes
 }
 
 export interface PreparedReply {

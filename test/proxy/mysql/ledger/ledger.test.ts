@@ -1,0 +1,273 @@
+/** The ledger by the byte: what servers and clients send in the cases that went wrong elsewhere. */
+import t from 'tap'
+import { Ledger, type LedgerParts } from '../../../../proxy/mysql/ledger/ledger.ts'
+import { SessionText } from '../../../../proxy/mysql/sql/session-text.ts'
+import { EntryWriter } from '../../../../proxy/recording/entry-writer.ts'
+import { Budget } from '../../../../proxy/relay/budget.ts'
+import { BrokerError } from '../../../../proxy/session.ts'
+import { WireError } from '../../../../proxy/wire/wire-error.ts'
+import { recorderDouble } from '../../relay/recorder-double.ts'
+
+const protocol41 = 0x200
+const localFiles = 0x80
+const deprecateEof = 0x100_0000
+
+const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex')
+const packet = (sequence: number, payload: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([payload.length & 0xff, payload.length >> 8, 0, sequence]), payload])
+const query = (sql: string): Buffer => packet(0, Buffer.from(`\x03${sql}`))
+const prepare = (sql: string): Buffer => packet(0, Buffer.from(`\x16${sql}`))
+/** OK: no rows changed, autocommit. */
+const ok = (sequence: number): Buffer => packet(sequence, hex('00 00 00 0200 0000'))
+const eof = (sequence: number, status = '0200'): Buffer => packet(sequence, hex(`fe 0000 ${status}`))
+/** ERR 1064, '#42000', text. */
+const error = (sequence: number, text = 'wrong'): Buffer =>
+  packet(sequence, Buffer.concat([hex('ff 2804'), Buffer.from(`#42000${text}`)]))
+/** int<4> id, int<2> columns, int<2> parameters. */
+const prepared = (id: string, columns: string, parameters: string): Buffer =>
+  hex(`00 ${id} ${columns} ${parameters} 00 0000`)
+/** A column definition begins with `def`; nothing more of it is read. */
+const column = (sequence: number): Buffer => packet(sequence, hex('03646566 00000000'))
+
+function talk(parts: Partial<LedgerParts> = {}) {
+  const entries: Record<string, unknown>[] = []
+  const recorder = recorderDouble((text) => {
+    entries.push(JSON.parse(text))
+    return true
+  })
+  const ledger = new Ledger({
+    entries: new EntryWriter(recorder, () => {}),
+    budget: new Budget(),
+    now: () => 1_700_000_000_000,
+    onStatement: () => {},
+    capabilities: protocol41,
+    maxRows: 0,
+    capture: new SessionText(Buffer.alloc(32, 7), '8.0.40'),
+    databases: ['*'],
+    mayLoadLocal: false,
+    user: 'alice',
+    kill: async () => 'done',
+    ...parts,
+  })
+  return {
+    ledger,
+    entries,
+    /** @returns whether all of it goes on */
+    up: (...bytes: Buffer[]): boolean => {
+      const chunk = Buffer.concat(bytes)
+      return ledger.up.scan(chunk) === chunk.length
+    },
+    down: (...bytes: Buffer[]): boolean => {
+      const chunk = Buffer.concat(bytes)
+      return ledger.down.scan(chunk) === chunk.length
+    },
+    endSequence: (): number => ledger.words.error(new BrokerError('INTERNAL')).readUInt8(3),
+  }
+}
+
+t.test('M-1: with the old end of rows and with the new one', async (t) => {
+  const old = talk()
+  old.up(query('SELECT 1'))
+  old.down(packet(1, hex('01')), column(2), eof(3), packet(4, hex('0131')), eof(5))
+  t.match(old.entries, [{ type: 'query', sql: 'SELECT 1', rows: 1, tags: ['ROWS 1'] }])
+  const now = talk({ capabilities: protocol41 | deprecateEof })
+  now.up(query('SELECT 1'))
+  now.down(packet(1, hex('01')), column(2), packet(3, hex('0131')), packet(4, hex('fe 00 00 0200 0000')))
+  t.match(now.entries, [{ sql: 'SELECT 1', rows: 1, tags: ['ROWS 1'] }])
+})
+
+t.test('M-2: an error where the end of the rows belongs', async (t) => {
+  const { up, down, entries, ledger } = talk()
+  up(query('SELECT a FROM big'))
+  down(packet(1, hex('01')), column(2), eof(3), packet(4, hex('0131')), error(5, 'too long'))
+  t.match(entries, [{ rows: 1, error: { number: 1064, code: '42000', message: 'too long' } }])
+  t.equal(ledger.waiting, 0)
+  up(query('SELECT 2'))
+  t.ok(down(ok(1)), 'the next command is answered as its own')
+})
+
+t.test('M-3: a value that is sent ahead in three pieces', async (t) => {
+  const { up, down, entries, ledger } = talk()
+  up(prepare('INSERT INTO t VALUES (?, ?)'))
+  down(packet(1, prepared('01000000', '0000', '0200')), column(2), column(3), eof(4))
+  const piece = (text: string) => packet(0, Buffer.concat([hex('18 01000000 0000'), Buffer.from(text)]))
+  t.ok(up(piece('abc'), piece('def'), piece('ghi')))
+  t.equal(ledger.waiting, 0, 'no answer is awaited')
+  // id 1, no cursor, 1 time; no NULL; types: blob, string; a value for the second alone
+  up(packet(0, hex('17 01000000 00 01000000 00 01 fc00 fe00 01 78')))
+  down(ok(1))
+  t.match(entries, [
+    { type: 'execute', sql: 'INSERT INTO t VALUES (?, ?)', values: ['abcdefghi', 'x'], tags: ['OK 0'] },
+  ])
+  // the same types, which are not sent again
+  up(packet(0, hex('17 01000000 00 01000000 00 00 01 61 01 62')))
+  down(ok(1))
+  t.match(entries[1], { values: ['a', 'b'] })
+})
+
+t.test('M-5: two prepares in one write, of which the first fails', async (t) => {
+  const { up, down, entries } = talk()
+  up(prepare('SELECT nonsense'), prepare('SELECT 2'))
+  down(error(1), packet(1, prepared('07000000', '0100', '0000')), column(2), eof(3))
+  up(packet(0, hex('17 07000000 00 01000000')))
+  down(packet(1, hex('01')), column(2), eof(3), packet(4, hex('00 00 02000000')), eof(5))
+  t.match(entries, [
+    { type: 'parse', sql: 'SELECT nonsense', error: { number: 1064 } },
+    { type: 'execute', sql: 'SELECT 2', statement: '7', rows: 1 },
+  ])
+})
+
+t.test('M-5: CHANGE_USER changes nobody, whoever it names', async (t) => {
+  for (const [name, number] of [
+    ['bob', 1045],
+    ['alice', 1235],
+  ] as const) {
+    const { up, entries, ledger } = talk()
+    t.notOk(up(packet(0, Buffer.from(`\x11${name}\0\0\0`))), 'it is kept back')
+    const { passing, rest } = ledger.takePassing()
+    t.same([passing.length, rest?.length], [0, 0])
+    const answer = await ledger.answer()
+    t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, number])
+    t.match(entries, [{ type: 'command', command: 'CHANGE_USER', refused: true, error: { number } }])
+  }
+})
+
+t.test('M-6: MariaDB’s execution of the statement prepared last, in one write with its prepare', async (t) => {
+  const last = packet(0, hex('17 ffffffff 00 01000000 00 01 0300 2a000000'))
+  const { up, down, entries } = talk()
+  up(prepare('SELECT ?'), last)
+  down(packet(1, prepared('09000000', '0100', '0100')), column(2), eof(3), column(4), eof(5))
+  down(packet(1, hex('01')), column(2), eof(3), packet(4, hex('00 00 2a000000')), eof(5))
+  t.match(entries, [{ type: 'execute', sql: 'SELECT ?', values: ['42'], rows: 1 }])
+  const failing = talk()
+  failing.up(prepare('SELECT nonsense'), last)
+  failing.down(error(1), error(1, 'Unknown prepared statement handler'))
+  t.match(failing.entries, [
+    { type: 'parse', sql: 'SELECT nonsense', error: { number: 1064 } },
+    { type: 'execute', sql: 'SELECT nonsense', error: { message: /Unknown/ } },
+  ])
+})
+
+t.test(
+  'M-7: a server that asks for a file is refused, unless the statement names it and the level allows it',
+  async (t) => {
+    const asks = (sequence: number) => packet(sequence, Buffer.from('\xfb/etc/passwd', 'latin1'))
+    const hostile = talk({ capabilities: protocol41 | localFiles, mayLoadLocal: true })
+    hostile.up(query('SELECT 1'))
+    t.throws(() => hostile.down(asks(1)), WireError)
+    t.equal(hostile.endSequence(), 1, 'and the client is told in place of the answer')
+    const other = talk({ capabilities: protocol41 | localFiles, mayLoadLocal: true })
+    other.up(query("LOAD DATA LOCAL INFILE '/tmp/rows' INTO TABLE t"))
+    t.throws(() => other.down(asks(1)), WireError)
+    const denied = talk({ capabilities: protocol41 | localFiles, mayLoadLocal: false })
+    denied.up(query("LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t"))
+    t.throws(() => denied.down(asks(1)), WireError)
+    const allowed = talk({ capabilities: protocol41 | localFiles, mayLoadLocal: true })
+    allowed.up(query("LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t"))
+    t.ok(allowed.down(asks(1)))
+    t.ok(allowed.up(packet(2, Buffer.from('root:x')), packet(3, Buffer.alloc(0))), 'it comes from the client')
+    t.ok(allowed.down(packet(4, hex('00 01 00 0200 0000'))))
+    t.match(allowed.entries, [{ copyIn: { bytes: 6, messages: 1, hmac: String }, tags: ['OK 1'] }])
+    const early = talk({ capabilities: protocol41 | localFiles, mayLoadLocal: true })
+    early.up(query("LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t"), query('SELECT 1'))
+    t.throws(() => early.down(asks(1)), { code: 'PROTOCOL_ERROR' }, 'what follows would be taken for the file')
+  },
+)
+
+t.test('commands that are not passed on', async (t) => {
+  for (const first of [0x05, 0x06, 0x07, 0x08, 0x0d, 0x12, 0x13, 0x14, 0x15, 0x1d, 0x1e, 0x20, 0xfa, 0xfe]) {
+    const { up, ledger, entries } = talk()
+    t.notOk(up(packet(0, Buffer.from([first, 1, 0, 0, 0]))), first.toString(16))
+    const answer = await ledger.answer()
+    t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, 1047])
+    t.match(entries, [{ type: 'command', refused: true }])
+  }
+  const { up, ledger } = talk({ databases: ['orders'] })
+  t.ok(up(packet(0, Buffer.from('\x02orders'))))
+  ledger.down.scan(ok(1))
+  t.notOk(up(packet(0, Buffer.from('\x02billing'))))
+  t.equal((await ledger.answer()).readUInt16LE(5), 1044)
+})
+
+t.test('a cursor: its rows are counted as they are fetched, against one limit', async (t) => {
+  const { up, down, entries } = talk({ maxRows: 3 })
+  up(prepare('SELECT a FROM t'))
+  down(packet(1, prepared('01000000', '0100', '0000')), column(2), eof(3))
+  up(packet(0, hex('17 01000000 01 01000000')))
+  down(packet(1, hex('01')), column(2), eof(3, '4200'))
+  const row = (sequence: number) => packet(sequence, hex('00 00 02000000'))
+  up(packet(0, hex('1c 01000000 02000000')))
+  down(row(1), row(2), eof(3, '4200'))
+  t.match(entries, [
+    { type: 'execute', rows: 0, suspended: true },
+    { type: 'fetch', sql: 'SELECT a FROM t', rows: 2, suspended: true },
+  ])
+  up(packet(0, hex('1c 01000000 02000000')))
+  t.notOk(down(row(1), row(2), eof(3, '8200')), 'it stops before the fourth row')
+})
+
+t.test('the number of the packet that ends a session', async (t) => {
+  const { up, down, endSequence, ledger } = talk()
+  t.equal(endSequence(), 0, 'while nothing is asked')
+  up(query('SELECT 1'))
+  t.equal(endSequence(), 1)
+  down(packet(1, hex('01')), column(2), eof(3), packet(4, hex('0131')))
+  t.equal(endSequence(), 5, 'amid rows')
+  ledger.close()
+  t.notOk(down(packet(5, hex('0132'))), 'no row more')
+  t.equal(endSequence(), 5)
+})
+
+t.test('what was prepared and never executed is on record when it is closed', async (t) => {
+  const { up, down, entries, ledger } = talk()
+  up(prepare('SELECT 1'), prepare('SELECT 2'))
+  down(packet(1, prepared('01000000', '0000', '0000')), packet(1, prepared('02000000', '0000', '0000')))
+  up(packet(0, hex('19 01000000')))
+  t.match(entries, [{ type: 'parse', sql: 'SELECT 1', statement: '1' }])
+  up(query('SELECT SLEEP(1)'))
+  ledger.finish(0)
+  t.match(entries.slice(1), [
+    { type: 'query', sql: 'SELECT SLEEP(1)', unfinished: true },
+    { type: 'parse', sql: 'SELECT 2', statement: '2' },
+  ])
+})
+
+t.test('write-ahead: what runs is on record under a number, which its final entry has too', async (t) => {
+  const { up, down, entries, ledger } = talk()
+  up(query('SELECT 1'), packet(0, Buffer.from([0x0e])))
+  ledger.begin(Number.POSITIVE_INFINITY)
+  down(ok(1), ok(1))
+  t.match(entries, [
+    { sql: 'SELECT 1', request: 1, begun: true },
+    { sql: 'SELECT 1', request: 1, tags: ['OK 0'] },
+  ])
+  t.equal(entries.length, 2, 'a ping is not recorded')
+})
+
+t.test('answers that nobody asked for', async (t) => {
+  t.throws(() => talk().down(ok(0)), WireError)
+  const leaving = talk()
+  leaving.down(packet(0, Buffer.concat([hex('ff bf0f'), Buffer.from('#HY000idle too long')])))
+  t.ok(leaving.ledger.serverHasLeft)
+})
+
+t.test('random bytes of a server give a result or a WireError, and nothing else', async (t) => {
+  let state = 1
+  const random = (): number => {
+    state = (state * 48_271) % 2_147_483_647
+    return state
+  }
+  let failed = 0
+  for (let round = 0; round < 2000; round += 1) {
+    const { up, down } = talk()
+    up(query('SELECT 1'), prepare('SELECT ?'), packet(0, hex('17 01000000 00 01000000')))
+    const payload = Buffer.from(Array.from({ length: 1 + (random() % 12) }, () => random() & 0xff))
+    try {
+      down(packet(1, payload), packet(2, payload))
+    } catch (error) {
+      failed += 1
+      if (!(error instanceof WireError)) t.fail(`${payload.toString('hex')}: ${error}`)
+    }
+  }
+  t.ok(failed > 0)
+})
