@@ -1,7 +1,9 @@
 /** Stock clients and a real MariaDB: what passes is unchanged, and what is recorded says what was done. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { createReadStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { type Connection, createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { skipWithoutMariaDb } from '../../../sandbox/mysql/mariadb.ts'
@@ -22,6 +24,8 @@ t.beforeEach(() => {
   piped.ends.length = 0
   options.rules = {}
 })
+
+const run = promisify(execFile)
 
 /** @returns of the error that it is rejected with */
 async function numberOf(running: Promise<unknown>): Promise<unknown> {
@@ -116,7 +120,7 @@ t.test('a limit on rows ends the session at a whole row, in words that the clien
   await waitUntil(() => piped.ends.some(({ reason }) => reason === 'limit-reached'), 'the session has ended')
 })
 
-t.test('a cut amid rows, and one of an idle session', async (t) => {
+t.test('a cut of a statement that runs: the client is told in place of its answer', async (t) => {
   const c = await open()
   const running = c.query('SELECT SLEEP(5)')
   const rejected = numberOf(running)
@@ -129,13 +133,6 @@ t.test('a cut amid rows, and one of an idle session', async (t) => {
   t.match(entry('SELECT SLEEP(5)'), { unfinished: true })
 })
 
-t.test('a database that the level does not cover is refused', async (t) => {
-  options.rules = { databases: ['orders'] }
-  const c = await open()
-  t.ok(await c.query('SELECT 1'))
-  await c.end()
-})
-
 t.test(
   'LOAD DATA LOCAL: bytes are counted with their digest, and only a file that was asked for is taken',
   async (t) => {
@@ -143,8 +140,7 @@ t.test(
     t.teardown(() => rmSync(home, { recursive: true }))
     const file = path.join(home, 'rows.txt')
     writeFileSync(file, '1\n2\n3\n')
-    const { createReadStream } = await import('node:fs')
-    const c = await open({ infileStreamFactory: (name: string) => createReadStream(name) })
+    const c = await open()
     await c.query('CREATE TEMPORARY TABLE loaded (a int)')
     await c.query({
       sql: `LOAD DATA LOCAL INFILE '${file}' INTO TABLE loaded`,
@@ -195,4 +191,34 @@ t.test('secrets: in texts, in values of parameters for them, and in errors', asy
   await c.end()
   t.ok(seen.entries.length >= 5)
   t.notMatch(JSON.stringify(seen.entries), /hunter/)
+})
+
+t.test('the mariadb client: several statements, another database, completion of names, KILL', async (t) => {
+  const login = ['--no-defaults', '-h127.0.0.1', `-P${piped.port}`, `-u${user}`, `-p${password}`, '--skip-ssl']
+  const sql = 'SELECT COUNT(*) FROM customers;\nUSE billing\nSELECT COUNT(*) FROM invoices; KILL QUERY 77;\n'
+  const { stdout } = await run('mariadb', [...login, '--auto-rehash', 'orders', '-e', sql])
+  t.match(stdout, /200\n.*\n300\n/)
+  t.match(entry('SELECT COUNT(*) FROM customers'), { rows: 1 })
+  t.match(
+    seen.entries.find(({ command }) => command === 'INIT_DB'),
+    { detail: 'billing' },
+  )
+  t.same(kills, [[77, 'query']])
+})
+
+t.test('PyMySQL: rows that are read one by one, and a statement that changes', async (t) => {
+  const program = `
+import pymysql, pymysql.cursors
+c = pymysql.connect(host='127.0.0.1', port=${piped.port}, user='${user}', password='${password}', database='orders')
+with c.cursor(pymysql.cursors.SSCursor) as rows:
+    rows.execute('SELECT id FROM customers ORDER BY id')
+    print(len(list(rows)))
+with c.cursor() as cursor:
+    print(cursor.execute('CREATE TEMPORARY TABLE py AS SELECT 1 AS a'), cursor.execute('UPDATE py SET a = %s', (2,)))
+c.close()
+`
+  const { stdout } = await run('/usr/bin/python3', ['-c', program])
+  t.match(stdout, /^200\n1 1\n$/)
+  t.match(entry('SELECT id FROM customers ORDER BY id'), { rows: 200, tags: ['ROWS 200'] })
+  t.match(entry('UPDATE py SET a = 2'), { tags: ['OK 1'] })
 })

@@ -41,7 +41,7 @@ export async function startPiped(t: Pick<Test, 'teardown'>) {
     lease: () => Promise.reject(new Error('not asked here')),
   })
   const serve = async (client: Socket): Promise<void> => {
-    const target = connect({ host: '127.0.0.1', port: server.tcpPort ?? 0 })
+    const target = connect({ host: '127.0.0.1', port: server.tcpPort ?? 0 }).on('error', () => {})
     const pieces = options.pieceBytes
     const capabilities = await signIn(client, target, options.deprecatesEof)
     const permit = await scripted.host.open({
