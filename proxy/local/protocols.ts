@@ -1,9 +1,13 @@
 import { BrokerError } from '../session.ts'
 import type { LocalProtocol } from './local-protocol.ts'
+import { localMysql } from './mysql/local-mysql.ts'
 import { localPostgres } from './postgres/local-postgres.ts'
 
 /** Every protocol that a local port can speak, by the name that a resource's view gives it. */
-export const localProtocols: Readonly<Record<string, LocalProtocol>> = { postgres: localPostgres }
+export const localProtocols: Readonly<Record<string, LocalProtocol>> = {
+  postgres: localPostgres,
+  mysql: localMysql,
+}
 
 /** @throws BrokerError UNSUPPORTED */
 export function localProtocolNamed(name: string): LocalProtocol {

@@ -6,6 +6,7 @@ import { registerRequests } from './access/requests.ts'
 import { registerAws } from './aws/aws.ts'
 import type { Register } from './cli.ts'
 import { registerConnect } from './connect/connect.ts'
+import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
@@ -29,6 +30,7 @@ export const registers: readonly Register[] = [
   registerGrants,
   registerConnect,
   registerPsql,
+  registerMysql,
   registerAws,
   registerSessions,
   registerTokens,

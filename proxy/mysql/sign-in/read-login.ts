@@ -7,7 +7,7 @@ import type { MysqlClient } from './client.ts'
 import type { PacketLine } from './packet-line.ts'
 
 /** Attributes take 64 KB at most, and everything else together less than 1 KB. */
-const longestLogin = 66_560
+export const longestLogin = 66_560
 const longestTool = 128
 /** As the servers have it for names of databases, in characters; users of other systems have longer names. */
 const longestName = 256

@@ -12,7 +12,7 @@ import type { PacketLine } from './packet-line.ts'
 
 const tokenUser = /^t_([A-Za-z0-9_-]{1,62})$/
 /** Longer than any token. */
-const longestAnswer = 10_000
+export const longestAnswer = 10_000
 
 export interface SignInDeps {
   readonly doorman: Pick<Doorman, 'tokenKeys' | 'identify'>

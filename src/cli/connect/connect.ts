@@ -4,7 +4,7 @@ import { durationArgument } from '../duration.ts'
 import type { ConnectOptions } from './connect-options.ts'
 
 /** Of all protocols: each knows its own, but what speaks them is loaded later. */
-const forms = ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service']
+const forms = ['psql', 'mysql', 'mariadb', 'url', 'jdbc', 'env', 'pgpass', 'service', 'my.cnf', 'dbeaver']
 
 export const registerConnect: Register = (program) => {
   const command = program

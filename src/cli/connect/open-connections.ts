@@ -6,6 +6,7 @@ import { type BrokerEnd, sessionCutCode } from '../../../proxy/local/relay.ts'
 import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ApiClient } from '../api/api-client.ts'
+import { describeEnd } from './session-end.ts'
 import type { Target } from './target.ts'
 
 /** What the connecting commands need of the world. */
@@ -73,6 +74,33 @@ export async function openConnections(
     connections.push({ target, port, settings: toSettings(target, port, password, database) })
   }
   return connections
+}
+
+/** A local port for one program, which prints itself why it is refused. */
+export async function openConnection(
+  deps: ConnectDeps,
+  target: Target,
+  database: string | undefined,
+  cleanup: AsyncDisposableStack,
+): Promise<{ readonly connection: Connection; refusal(): BrokerError | undefined }> {
+  let refusal: BrokerError | undefined
+  const [connection] = await openConnections(
+    deps,
+    [target],
+    {
+      port: 0,
+      socket: false,
+      password: true,
+      database,
+      onCut: (_, reason) => warn(`the session on ${target.name} was cut: ${describeEnd(reason)}`),
+      onRefusal: (_, error) => {
+        refusal = error
+      },
+    },
+    cleanup,
+  )
+  if (!connection) throw new BrokerError('INTERNAL', 'no local port')
+  return { connection, refusal: () => refusal }
 }
 
 /** Read anew for each use, so that a new sign-in is picked up. @throws BrokerError LOGIN_REQUIRED */

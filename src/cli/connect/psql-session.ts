@@ -1,9 +1,7 @@
 import { environment } from '../../../proxy/local/postgres/client-settings.ts'
-import { BrokerError } from '../../../proxy/session.ts'
 import { exitCodeOf } from '../output.ts'
-import { type ConnectDeps, openConnections, warn } from './open-connections.ts'
+import { type ConnectDeps, openConnection } from './open-connections.ts'
 import { runProgram } from './run-program.ts'
-import { describeEnd } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
 
 /**
@@ -18,26 +16,11 @@ export async function psql(
 ): Promise<number> {
   const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, ['postgres'])
   await using cleanup = new AsyncDisposableStack()
-  let refusal: BrokerError | undefined
-  const [connection] = await openConnections(
-    deps,
-    [target],
-    {
-      port: 0,
-      socket: false,
-      password: true,
-      database: options.database,
-      onCut: (_, reason) => warn(`the session on ${target.name} was cut: ${describeEnd(reason)}`),
-      onRefusal: (_, error) => {
-        refusal = error // psql prints it
-      },
-    },
-    cleanup,
-  )
-  if (!connection) throw new BrokerError('INTERNAL', 'no local port')
+  const { connection, refusal } = await openConnection(deps, target, options.database, cleanup)
   const ours = { ...Object.fromEntries(environment(connection.settings)), PGAPPNAME: 'psql' }
   const code = await runProgram('psql', args, { ...keepHarmless(deps.env), ...ours }, installHint)
-  return code === connectionFailed && refusal ? exitCodeOf(refusal.code) : code
+  const refused = refusal()
+  return code === connectionFailed && refused ? exitCodeOf(refused.code) : code
 }
 
 const installHint =

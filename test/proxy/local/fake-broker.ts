@@ -9,11 +9,14 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Test } from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { type MysqlLogin, serveMysql } from './mysql/fake-mysql.ts'
 
 export interface FakeBroker {
   readonly url: string
   /** Query of each websocket asked for, and the Authorization it came with. */
   readonly asked: { query: Record<string, string>; authorization: string | undefined }[]
+  /** Logins of MySQL clients that it let in. */
+  readonly logins: MysqlLogin[]
   /** Startup parameters of each session. */
   readonly startups: Record<string, string>[]
   /** Cancel requests, as they came. */
@@ -26,7 +29,9 @@ export interface FakeBroker {
   written: number
   /** Whether it closes the websocket when the client says Terminate. */
   closesItself: boolean
-  /** How many said Terminate. */
+  /** Closes a MySQL client's websocket in place of a greeting. */
+  hangsUp: boolean
+  /** How many said Terminate, or COM_QUIT. */
   terminates: number
   /** Answers an upgrade with this instead. */
   refuse: { status: number; body: string; headers?: Record<string, string> } | null
@@ -71,12 +76,14 @@ export async function startFakeBroker(t: Test): Promise<FakeBroker> {
   const broker: FakeBroker = {
     url: '',
     asked: [],
+    logins: [],
     startups: [],
     cancels: [],
     sockets: new Set(),
     waiting: new Map(),
     written: 0,
     closesItself: true,
+    hangsUp: false,
     terminates: 0,
     refuse: null,
     deny: null,
@@ -86,10 +93,11 @@ export async function startFakeBroker(t: Test): Promise<FakeBroker> {
   const websockets = new WebSocketServer({ noServer: true, perMessageDeflate: false })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const url = new URL(request.url ?? '', 'http://x')
-    if (url.pathname !== '/api/v1/connect/postgres') return void socket.destroy()
+    const serveClient = servers[url.pathname]
+    if (!serveClient) return void socket.destroy()
     broker.asked.push({ query: Object.fromEntries(url.searchParams), authorization: request.headers.authorization })
     if (broker.refuse) return refuse(broker.refuse, socket)
-    websockets.handleUpgrade(request, socket, head, (ws) => serve(broker, ws))
+    websockets.handleUpgrade(request, socket, head, (ws) => serveClient(broker, ws))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -115,6 +123,11 @@ function refuse(how: { status: number; body: string; headers?: Record<string, st
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.on('error', () => {}) // the other side may hang up in mid-answer
   socket.end(`HTTP/1.1 ${how.status} Refused\r\n${lines.join('')}\r\n${how.body}`)
+}
+
+const servers: Readonly<Record<string, (broker: FakeBroker, ws: WebSocket) => void>> = {
+  '/api/v1/connect/postgres': serve,
+  '/api/v1/connect/mysql': serveMysql,
 }
 
 function serve(broker: FakeBroker, ws: WebSocket): void {
