@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import { isSameText } from '../../constant-time.ts'
 import { BrokerError } from '../../session.ts'
 import { decodeClearPassword, plugin, provesPassword } from '../../wire/mysql/auth.ts'
 
@@ -18,7 +19,7 @@ export function checkAnswer(answer: Buffer, scramble: Buffer, usedPlugin: string
   if (verifier === null) return
   const isRight =
     usedPlugin === plugin.clear
-      ? timingSafeEqual(verifierOf(decodeClearPassword(answer)), verifier)
+      ? isSameText(verifierOf(decodeClearPassword(answer)), verifier)
       : provesPassword(answer, scramble, verifier)
   if (!isRight) throw passwordInvalid()
 }
