@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { isSameText } from '../../constant-time.ts'
+import { isSameBytes } from '../../constant-time.ts'
 import { BrokerError } from '../../session.ts'
 import { decodeClearPassword, plugin, provesPassword } from '../../wire/mysql/auth.ts'
 
@@ -19,7 +19,7 @@ export function checkAnswer(answer: Buffer, scramble: Buffer, usedPlugin: string
   if (verifier === null) return
   const isRight =
     usedPlugin === plugin.clear
-      ? isSameText(verifierOf(decodeClearPassword(answer)), verifier)
+      ? isSameBytes(verifierOf(decodeClearPassword(answer)), verifier)
       : provesPassword(answer, scramble, verifier)
   if (!isRight) throw passwordInvalid()
 }
