@@ -3,6 +3,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import t from 'tap'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithoutMariaDb } from '../../sandbox/mysql/mariadb.ts'
+import { skipWithout } from '../../sandbox/programs.ts'
 import { waitUntil } from '../../wait-until.ts'
 import { identity } from '../relay/scripted-doorman.ts'
 import { startEngine } from './engine-fixture.ts'
@@ -118,6 +119,17 @@ async function testEngine(): Promise<void> {
     t.match(await last, { fatal: true })
     await waitUntil(async () => (await running('sleep(62)')) === 0, 'nothing runs any more')
     t.match(await second.query('select 1 as alive'), [[{ alive: 1 }]])
+  })
+
+  t.test('Ctrl-C in the mariadb client itself', { skip: skipWithout('mariadb') }, async (t) => {
+    const where = ['--no-defaults', '--skip-ssl', '-h', '127.0.0.1', '-P', String(engine.port), '-pany', 'orders']
+    const command = startCommand('mariadb', [...where, '-e', 'select sleep(64)'], process.env)
+    await waitUntil(async () => (await running('sleep(64)')) > 0, 'it sleeps')
+    command.child.kill('SIGINT')
+    const { stderr } = await command.ended
+    t.match(stderr, /ERROR 1317 \(70100\)/)
+    t.equal(seen.cancels, 1)
+    t.equal(await running('sleep(64)'), 0)
   })
 
   t.test('KILL of a stranger, and of nobody', async (t) => {

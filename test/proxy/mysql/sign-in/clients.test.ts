@@ -34,7 +34,7 @@ const php: Attempt = async ({ listener, caFile }, user, password) => {
 
 const perl: Attempt = async ({ listener, caFile }, user, password) => {
   const source = `DBI:mysql:host=127.0.0.1;port=${listener.port};mysql_ssl=1;mysql_ssl_optional=1;mysql_ssl_ca_file=${caFile};mysql_ssl_verify_server_cert=1`
-  const script = `use DBI; DBI->connect(q{${source}}, q{${user}}, q{${password}}, {PrintError => 0}) or print STDERR DBI->errstr`
+  const script = `use DBI; DBI->connect(q{${source}}, q{${user}}, q{${password}}, {PrintError => 0}) or print STDERR DBI->err . q{ } . DBI->errstr`
   return (await startCommand('perl', ['-e', script], process.env).ended).stderr
 }
 
