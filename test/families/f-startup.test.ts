@@ -136,7 +136,7 @@ t.test('F11: statement_timeout is the smaller of the client’s and the level’
   t.equal(await timeout('-c statement_timeout=5s'), '5s')
   t.equal(await timeout('--statement-timeout=2min'), '1min')
   t.equal(await timeout('-c statement_timeout=0'), '1min', '0 means none, which is longer')
-  t.equal(await timeout('-c statement_timeout=1500us'), '2ms')
+  t.equal(await timeout('-c statement_timeout=4999600us'), '5s', 'rounded to milliseconds')
   t.equal(await timeout('-c Statement_Timeout=0.5min'), '30s')
   t.equal(await timeout(''), '1min')
   await t.rejects(timeout('-c statement_timeout=soon'), { message: /invalid value for parameter "statement_timeout"/ })
