@@ -1,6 +1,7 @@
 import { iamRole } from './iam-role/module.ts'
 import type { KindModules } from './module.ts'
+import { rdsMysql } from './rds-mysql/module.ts'
 import { rdsPostgres } from './rds-postgres/module.ts'
 
 /** Every kind of resource this build knows. */
-export const kinds: KindModules = [iamRole, rdsPostgres]
+export const kinds: KindModules = [iamRole, rdsPostgres, rdsMysql]
