@@ -12,6 +12,14 @@ export function skipWithoutPython(module: string): string | false {
   return `Python’s ${module} is not installed`
 }
 
+/** {@link skipWithout} for an extension of PHP's. @throws Error in `.ci/long`, which has it */
+export function skipWithoutPhp(extension: string): string | false {
+  const script = `exit(extension_loaded('${extension}') ? 0 : 1);`
+  if (spawnSync('php', ['-r', script]).status === 0) return false
+  if (process.env.SALLYPORT_CLIENTS === 'true') throw new Error(`PHP’s ${extension} is not installed`)
+  return `PHP’s ${extension} is not installed`
+}
+
 /** Older ones know no `AWS_ENDPOINT_URL`, and must be told on the command line. */
 export function readsEndpointVariable(): boolean {
   const [, major = '', minor = ''] =
