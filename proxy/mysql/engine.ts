@@ -15,7 +15,7 @@ import { protocol } from './sign-in/downstream.ts'
 import { SessionText } from './sql/session-text.ts'
 import { endingLogin, upstreamLogin } from './target/login.ts'
 import { killThread, learnThread, type ServerThread } from './target/server-thread.ts'
-import { applySettings } from './target/session-settings.ts'
+import { applySettings, sessionSettings } from './target/session-settings.ts'
 import { threadDetail } from './target/thread-detail.ts'
 import { openUpstream, type SignIn, type Upstream } from './target/upstream.ts'
 import type { Threads } from './threads.ts'
@@ -147,6 +147,7 @@ function connected(
         maxRows: rules.maxRows,
         databases: rules.databases,
         mayLoadLocal: rules.localInfile,
+        mayReset: sessionSettings(rules, greeting).length === 0,
         user: client.user,
         capture: new SessionText(permit.recording.digestKey, greeting.version),
         kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),

@@ -1,5 +1,7 @@
 import { clientFor, issueToken } from '../e2e/database-client.ts'
+import { issueMySqlToken, mySqlClientFor } from '../e2e/mysql-client.ts'
 import { arns } from '../sandbox/default-world.ts'
+import { mysqlOf } from '../sandbox/sandbox.ts'
 import type { KindFixture } from './kind-fixture.ts'
 
 const iamRole: KindFixture = {
@@ -59,5 +61,30 @@ const rdsPostgres: KindFixture = {
   },
 }
 
+const rdsMysql: KindFixture = {
+  resource: 'shop',
+  roleArn: arns.databases,
+  open: async (company) => await (await rdsMysql.prepare(company))(),
+  prepare: async (company) => {
+    const issued = await issueMySqlToken(company)
+    return async () => {
+      const { connection, sessionId, lost } = await mySqlClientFor(company, issued)
+      await connection.query('select 1 as one')
+      return { id: sessionId, leave: () => connection.end(), told: async () => (await lost).message }
+    }
+  },
+  connections: ({ sandbox }) => mysqlOf(sandbox).shop.connections,
+  entries: [{ type: 'target' }, { type: 'query', sql: 'select 1 as one', rows: 1 }],
+  broken: {
+    resource: { id: 'rds-mysql/111122223333/eu-west-1/shop', resource_id: 'shop', port: 0 },
+    level: { db_user: 'a user', max_rows: 0 },
+    paths: rdsPostgres.broken.paths,
+  },
+}
+
 /** By the name of the kind. A kind of the registry that is missing here fails the test. */
-export const fixtures: Readonly<Record<string, KindFixture>> = { 'iam-role': iamRole, 'rds-postgres': rdsPostgres }
+export const fixtures: Readonly<Record<string, KindFixture>> = {
+  'iam-role': iamRole,
+  'rds-mysql': rdsMysql,
+  'rds-postgres': rdsPostgres,
+}

@@ -7,12 +7,14 @@ import type { ConfigProblem } from '../../src/config/config.ts'
 import type { ConfigFile } from '../../src/config/schema.ts'
 import { kinds } from '../../src/kinds/registry.ts'
 import { startCompany } from '../e2e/company.ts'
+import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { load, minimal, problemsIn } from '../src/config/load-text.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import type { KindFixture, OpenSession } from './kind-fixture.ts'
 import { fixtures } from './kind-fixtures.ts'
 
-const company = await startCompany()
+const missing: Readonly<Record<string, string | false>> = { 'rds-mysql': skipWithoutMariaDb() }
+const company = await startCompany(missing['rds-mysql'] ? {} : { sandbox: { mysql: {} } })
 t.teardown(() => company.close())
 const { aws } = company.sandbox
 
@@ -193,7 +195,7 @@ async function isEnded(t: Test, fixture: KindFixture, session: OpenSession, reas
 
 for (const { name } of kinds) {
   const fixture = fixtures[name]
-  await t.test(name, async (t) => {
+  await t.test(name, { skip: missing[name] ?? false }, async (t) => {
     if (!fixture) return void t.fail(`test/conformance/kind-fixtures.ts has nothing for the kind ${name}`)
     for (const [promise, holds] of Object.entries(promises)) await t.test(promise, (t) => holds(t, fixture))
   })

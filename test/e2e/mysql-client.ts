@@ -20,10 +20,17 @@ export function issueMySqlToken(company: Company, level?: string): Promise<Conne
 /** Connects with a connect token of alice's. @throws Error of the API, or the server's */
 export async function openMySql(
   company: Company,
-  options: ConnectionOptions & { level?: string } = {},
+  { level, ...options }: ConnectionOptions & { level?: string } = {},
 ): Promise<MySqlClient> {
-  const { level, ...more } = options
-  const { host, port, user, token } = await issueMySqlToken(company, level)
+  return await mySqlClientFor(company, await issueMySqlToken(company, level), options)
+}
+
+/** @throws Error of the server */
+export async function mySqlClientFor(
+  company: Company,
+  { host, port, user, token }: ConnectToken,
+  more: ConnectionOptions = {},
+): Promise<MySqlClient> {
   const ssl = { ca: company.sandbox.authority.cert }
   const connection = await createConnection({ host, port, user, password: token, database: 'orders', ssl, ...more })
   const lost = new Promise<{ code?: unknown; errno?: number; message: string }>((resolve) =>

@@ -83,6 +83,11 @@ const levels: object = {
   admin: { db_user: 'sallyport_rw', databases: ['*'] },
 }
 
+const mysqlLevels: object = {
+  readonly: { db_user: 'sallyport_ro', databases: ['*'], max_rows: 100_000 },
+  admin: { db_user: 'sallyport_rw', databases: ['*'], local_infile: true },
+}
+
 const roleLevels: object = {
   readonly: { policy_arns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'] },
   full: {},
@@ -120,7 +125,8 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
     ],
     levels: [
-      { for: { kinds: databaseKinds(sandbox) }, ...levels },
+      { for: { kinds: ['rds-postgres'] }, ...levels },
+      ...(sandbox.mysql ? [{ for: { kinds: ['rds-mysql'] }, ...mysqlLevels }] : []),
       { for: { kinds: ['iam-role'] }, ...roleLevels },
     ],
     access: [

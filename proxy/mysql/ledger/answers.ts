@@ -4,6 +4,11 @@ import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeError } from '../../wire/mysql/replies.ts'
 import { WireError } from '../../wire/wire-error.ts'
 
+/** Errors after which the server closes: it shuts down, was told to end the session, or waited too long. */
+export const farewells: ReadonlySet<number> = new Set([
+  1053, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 3169, 4031,
+])
+
 type Failure = ReturnType<typeof decodeError>
 
 /** What the payloads of an answer say. */

@@ -15,7 +15,7 @@ import { Framer, type PayloadSink } from '../../wire/mysql/framer.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { wordsFor } from '../errors.ts'
 import type { SessionText } from '../sql/session-text.ts'
-import { Answer } from './answers.ts'
+import { Answer, farewells } from './answers.ts'
 import { EntryLog } from './entry-log.ts'
 import { LongCommand } from './long-command.ts'
 import { type KillResult, OwnAnswers } from './own-answers.ts'
@@ -25,8 +25,6 @@ import { type ClientCommand, type OwnWork, readCommand } from './read-command.ts
 import { roomOf } from './room.ts'
 
 const stop = -1
-/** Errors after which the server closes: it shuts down, was told to end the session, or waited too long. */
-const farewells: ReadonlySet<number> = new Set([1053, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1927, 3169, 4031])
 const autocommit = 0x2
 
 export interface LedgerParts extends ConversationParts {
@@ -39,6 +37,8 @@ export interface LedgerParts extends ConversationParts {
   readonly databases: readonly string[]
   /** LOAD DATA LOCAL INFILE may be used. */
   readonly mayLoadLocal: boolean
+  /** COM_RESET_CONNECTION may be used: the level has set nothing that it would drop. */
+  readonly mayReset: boolean
   /** As the client named it when it signed in. */
   readonly user: string
   /** Carries out a KILL, of a thread that the client knows by this number. @throws when the target can't be asked */
@@ -172,9 +172,8 @@ export class Ledger implements Conversation {
   }
 
   #commands(): CommandSink {
-    const { capture, databases, user, capabilities } = this.#parts
-    const hasMany = has(capabilities, capability.multiStatements)
-    const reading = { capture, databases, user, hasMany, statements: this.#statements, longData: this.#longData }
+    const hasMany = has(this.#parts.capabilities, capability.multiStatements)
+    const reading = { ...this.#parts, hasMany, statements: this.#statements, longData: this.#longData }
     const long = new LongCommand(reading)
     let asked = 0
     const ledger = this

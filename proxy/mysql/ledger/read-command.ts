@@ -14,6 +14,7 @@ import {
   notAllowed,
   otherUser,
   type Refusal,
+  resetRefused,
   sameUser,
 } from './refusals.ts'
 
@@ -39,6 +40,8 @@ export interface ReadingParts {
   readonly longData: LongData
   readonly databases: readonly string[]
   readonly user: string
+  /** COM_RESET_CONNECTION may go on. */
+  readonly mayReset: boolean
 }
 
 const ping: ClientCommand = { kind: 'request', request: { kind: 'ping' } }
@@ -98,11 +101,13 @@ function readOther(asked: number, payload: Buffer, parts: ReadingParts): ClientC
       const isSame = new PayloadReader(payload, 1).cstring().toString('utf8') === parts.user
       return { kind: 'own', request, work: { refusal: isSame ? sameUser : otherUser } }
     }
+    case command.resetConnection:
+      if (parts.mayReset) return { kind: 'request', request }
+      return { kind: 'own', request, work: { refusal: resetRefused } }
     case command.fieldList:
     case command.statistics:
     case command.processInfo:
     case command.setOption:
-    case command.resetConnection:
       return { kind: 'request', request }
     default:
       return { kind: 'own', request, work: { refusal: notAllowed(`COM_${request.name}`) } }

@@ -58,18 +58,19 @@ t.test('the JSON Schema is what editors understand', (t) => {
   t.end()
 })
 
-t.test('the levels of a database are documented as the kind reads them', (t) => {
-  const [, section = ''] = renderReference(kinds).split('## Levels of rds-postgres')
-  const rows = [...section.matchAll(/^\| `(\w+)` \|.*\| `([^`]+)` \| [^|]+\|$/gm)].map(([, key = '', example = '']) => [
-    key,
-    parse(example),
-  ])
-  const kind = kindNamed(kinds, 'rds-postgres')
-  t.match(kind?.level.read(Object.fromEntries(rows)), { ok: true })
-  const names = rows.map(([key]) => key).join(', ')
-  t.match(kind?.level.read({ db_user: 'a', other: 1 }), {
-    ok: false,
-    problems: [{ path: 'other', message: new RegExp(`has ${names}$`) }],
-  })
+t.test('the levels of databases are documented as their kinds read them', (t) => {
+  for (const name of ['rds-postgres', 'rds-mysql']) {
+    const [, after = ''] = renderReference(kinds).split(`## Levels of ${name}`)
+    const [section = ''] = after.split('\n## ')
+    const found = [...section.matchAll(/^\| `(\w+)` \|.*\| `([^`]+)` \| [^|]+\|$/gm)]
+    const rows = found.map(([, key = '', example = '']) => [key, parse(example)])
+    const kind = kindNamed(kinds, name)
+    t.match(kind?.level.read(Object.fromEntries(rows)), { ok: true })
+    const names = rows.map(([key]) => key).join(', ')
+    t.match(kind?.level.read({ db_user: 'a', other: 1 }), {
+      ok: false,
+      problems: [{ path: 'other', message: new RegExp(`has ${names}$`) }],
+    })
+  }
   t.end()
 })

@@ -45,6 +45,7 @@ function talk(parts: Partial<LedgerParts> = {}) {
     capture: new SessionText(Buffer.alloc(32, 7), '8.0.40'),
     databases: ['*'],
     mayLoadLocal: false,
+    mayReset: true,
     user: 'alice',
     kill: async () => 'done',
     ...parts,
@@ -130,6 +131,20 @@ t.test('M-5: CHANGE_USER changes nobody, whoever it names', async (t) => {
     t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, number])
     t.match(entries, [{ type: 'command', command: 'CHANGE_USER', refused: true, error: { number } }])
   }
+})
+
+t.test('a session is reset only where the level has set nothing that this would drop', async (t) => {
+  const reset = packet(0, hex('1f'))
+  const free = talk()
+  t.ok(free.up(reset))
+  free.down(ok(1))
+  t.match(free.entries, [{ type: 'command', command: 'RESET_CONNECTION' }])
+  const kept = talk({ mayReset: false })
+  t.notOk(kept.up(reset), 'it is kept back')
+  kept.ledger.takePassing()
+  const answer = await kept.ledger.answer()
+  t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, 1235])
+  t.match(kept.entries, [{ type: 'command', command: 'RESET_CONNECTION', refused: true, error: { number: 1235 } }])
 })
 
 t.test('M-6: MariaDB’s execution of the statement prepared last, in one write with its prepare', async (t) => {

@@ -72,6 +72,7 @@ export async function startPiped(t: Pick<Test, 'teardown'>) {
           capture: new SessionText(digestKey, server.version),
           databases: ['*'],
           mayLoadLocal: true,
+          mayReset: true,
           user,
           kill: async (id, what) => {
             kills.push([id, what])
