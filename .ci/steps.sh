@@ -50,7 +50,7 @@ system_packages() {
 more_packages() {
   local wanted=()
   php -r 'exit(extension_loaded("mysqli") ? 0 : 1);' 2>/dev/null || wanted+=(php-cli php-mysql)
-  command -v java >/dev/null || wanted+=(default-jre-headless)
+  command -v javac >/dev/null || wanted+=(default-jdk-headless)
   [ -e /usr/share/java/mariadb-java-client.jar ] || wanted+=(libmariadb-java)
   perl -MDBD::mysql -e 1 2>/dev/null || wanted+=(libdbd-mysql-perl)
   compgen -G '/lib/*/security/pam_script.so' >/dev/null || wanted+=(libpam-script)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -155,7 +156,8 @@ t.test('the option file works as it is pasted', withMariadb, async (t) => {
 })
 
 const jar = '/usr/share/java/mariadb-java-client.jar'
-const withJava = { skip: skipWithout('mariadb') || (!isInstalled('java', '-version') && 'java is not installed') }
+const hasJdbc = isInstalled('javac', '-version') && existsSync(jar)
+const withJava = { skip: skipWithout('mariadb') || (hasJdbc ? false : 'javac or MariaDB Connector/J is not installed') }
 
 t.test('the JDBC URL signs in as it is pasted', withJava, async (t) => {
   const { opened, text } = await pasted(t, 'jdbc')

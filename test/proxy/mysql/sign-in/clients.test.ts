@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
 import { startCommand } from '../../../sandbox/commands.ts'
-import { pythonWith, skipWithout, skipWithoutPython } from '../../../sandbox/programs.ts'
+import { pythonWith, skipWithout, skipWithoutPhp, skipWithoutPython } from '../../../sandbox/programs.ts'
 import { openPort, type Port, scriptedEnd, token, tokenId } from '../port.ts'
 
 const users = [`t_${tokenId}`, 'alice@example.com'] as const
@@ -49,17 +49,12 @@ const mysql2: Attempt = async ({ listener, ca }, user, password) => {
   )
 }
 
-const phpSkip = skipWithout('php') || (phpHas('mysqli') ? false : 'PHP’s mysqli is not installed')
 const perlSkip = spawnSync('perl', ['-MDBD::mysql', '-e', '1']).status === 0 ? false : 'DBD::mysql is not installed'
-
-function phpHas(extension: string): boolean {
-  return spawnSync('php', ['-m']).stdout?.toString().split('\n').includes(extension) ?? false
-}
 
 const clients: [name: string, attempt: Attempt, skip: string | false][] = [
   ['mariadb', mariadb, skipWithout('mariadb')],
   ['PyMySQL', pymysql, skipWithoutPython('pymysql')],
-  ['PHP mysqlnd', php, phpSkip],
+  ['PHP mysqlnd', php, skipWithoutPhp('mysqli')],
   ['DBD::mysql', perl, perlSkip],
   ['mysql2', mysql2, false],
 ]
