@@ -3,7 +3,7 @@ import type { MysqlRules } from '../rules.ts'
 import { askRow } from './ask-row.ts'
 import type { Upstream } from './upstream.ts'
 
-/** Statements that make the level's rules those of the session; to be repeated whenever a session is reset. */
+/** Statements that make the level's rules those of the session; a reset would drop them, so it is refused. */
 export function sessionSettings(
   { statementTimeoutMs, readOnly }: Pick<MysqlRules, 'statementTimeoutMs' | 'readOnly'>,
   { version }: { readonly version: string },
