@@ -3,6 +3,7 @@
  * literals with and without backslashes, names in backticks, hexadecimal literals. Takes a text in pieces of any size, looks at
  * each byte once and keeps none of it. Left out: MySQL 9's `$$` around code of other languages; numbers and operators as such.
  */
+import { Scanner } from '../../recording/sql/scanner.ts'
 import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
 import { isNameByte, isSpace, Word } from '../../recording/sql/word.ts'
 import { BlockComment } from './block-comment.ts'
@@ -37,17 +38,13 @@ const isTrail = (byte: number) => byte >= 0x40 && byte !== 0x7f && byte !== 0xff
 const isDigit = (byte: number) => byte >= 48 && byte <= 57
 const endless: ReadonlySet<State> = new Set(['name', 'string', 'string-escape', 'hex-quoted'])
 
-export class Lexer {
+export class Lexer extends Scanner {
   readonly #sink: TokenSink
-  readonly #counter: Counter
   readonly #reading: Reading
   readonly #word = new Word(keywords)
-  readonly #one = Buffer.alloc(1)
   #state: State = 'code'
-  /** Where the current token began, and where the last byte ended. */
+  /** Where the current token began. */
   #from = 0
-  #end = 0
-  #width = 1
   /** What ends the literal or name. */
   #delimiter = 0
   #quoteAt = 0
@@ -61,8 +58,8 @@ export class Lexer {
   #parameters = 0
 
   constructor(sink: TokenSink, counter: Counter, reading: Reading) {
+    super(counter)
     this.#sink = sink
-    this.#counter = counter
     this.#reading = reading
     this.#comment = new BlockComment(reading)
   }
@@ -85,26 +82,11 @@ export class Lexer {
     this.#parameters = 0
   }
 
-  /** @param from offset of `bytes[start]` */
-  feed(bytes: Buffer, start: number, end: number, from: number): void {
-    this.#width = 1
-    this.#counter.steps += end - start
-    this.#run(bytes, start, end, from - start)
-  }
-
-  /** One byte that is written as several. */
-  feedEscaped(byte: number, from: number, to: number): void {
-    this.#one[0] = byte
-    this.#width = to - from
-    this.#counter.steps += 1
-    this.#run(this.#one, 0, 1, from)
-  }
-
   /** @returns whether a literal, name or comment has no end */
   finish(): boolean {
     const isOpen = this.#state === 'block-comment' ? this.#comment.isEndless : endless.has(this.#state)
     if (this.#state === 'string' || this.#state === 'string-escape' || this.#state === 'hex-quoted')
-      this.#sink.literalEnd(this.#from, this.#end)
+      this.#sink.literalEnd(this.#from, this.end)
     else if (this.#state === 'name') this.#endWord(true)
     else if (!isOpen) this.#settle()
     if (this.#state === 'word') this.#settle() // what a hexadecimal literal could have become
@@ -112,22 +94,7 @@ export class Lexer {
     return isOpen
   }
 
-  #run(bytes: Buffer, start: number, end: number, shift: number): void {
-    for (let i = start; i < end; ) {
-      const next = this.#skip(bytes, i, end, shift)
-      if (next > i) {
-        this.#end = next - 1 + shift + this.#width
-        i = next
-        continue
-      }
-      if (!this.#step(bytes[i] as number, i + shift)) continue // the state has changed: the same byte again
-      this.#end = i + shift + this.#width
-      i += 1
-    }
-  }
-
-  /** Runs that cannot change the state. @returns where the run ends */
-  #skip(bytes: Buffer, at: number, end: number, shift: number): number {
+  protected override skip(bytes: Buffer, at: number, end: number, shift: number): number {
     let i = at
     switch (this.#state) {
       case 'line-comment':
@@ -158,8 +125,7 @@ export class Lexer {
     return end
   }
 
-  /** @returns false: not consumed */
-  #step(byte: number, at: number): boolean {
+  protected override step(byte: number, at: number): boolean {
     switch (this.#state) {
       case 'code':
         return this.#code(byte, at)
@@ -199,8 +165,8 @@ export class Lexer {
     else if (byte === star && this.#isInCode) this.#state = 'star'
     else if (byte === question) {
       this.#parameters += 1
-      this.#sink.parameter(this.#parameters, at, at + this.#width)
-    } else this.#sink.symbol(byte, at, at + this.#width)
+      this.#sink.parameter(this.#parameters, at, at + this.width)
+    } else this.#sink.symbol(byte, at, at + this.width)
     return true
   }
 
@@ -244,7 +210,7 @@ export class Lexer {
   /** @returns false: the byte after it is not consumed */
   #endWord(isQuoted: boolean): false {
     this.#state = 'code'
-    this.#sink.word(this.#word.keyword, this.#from, this.#end, isQuoted)
+    this.#sink.word(this.#word.keyword, this.#from, this.end, isQuoted)
     return false
   }
 
@@ -258,12 +224,12 @@ export class Lexer {
   #inString(byte: number, at: number): boolean {
     if (this.#state === 'string-escape') {
       this.#state = 'string'
-      this.#sink.escaped(escapes[byte] ?? byte, this.#quoteAt, at + this.#width)
+      this.#sink.escaped(escapes[byte] ?? byte, this.#quoteAt, at + this.width)
     } else if (this.#state === 'string') {
       this.#state = byte === this.#delimiter ? 'string-quote' : 'string-escape'
       this.#quoteAt = at
     } else if (byte === this.#delimiter) {
-      this.#sink.escaped(byte, this.#quoteAt, at + this.#width)
+      this.#sink.escaped(byte, this.#quoteAt, at + this.width)
       this.#state = 'string'
     } else return this.#settle()
     return true
@@ -288,18 +254,18 @@ export class Lexer {
     }
     const isQuoted = this.#state === 'hex-quoted'
     if (digit >= 0 && this.#nibble >= 0) {
-      this.#sink.escaped(this.#nibble * 16 + digit, this.#nibbleAt, at + this.#width)
+      this.#sink.escaped(this.#nibble * 16 + digit, this.#nibbleAt, at + this.width)
       this.#nibble = -1
     } else if (digit >= 0) {
       this.#nibble = digit
       this.#nibbleAt = at
     } else if (!isQuoted) {
       this.#state = 'code'
-      this.#sink.literalEnd(this.#from, this.#end)
+      this.#sink.literalEnd(this.#from, this.end)
       return false
     } else if (byte === quote) {
       this.#state = 'code'
-      this.#sink.literalEnd(this.#from, at + this.#width)
+      this.#sink.literalEnd(this.#from, at + this.width)
     }
     return true
   }
@@ -344,7 +310,7 @@ export class Lexer {
   }
 
   #beginNumber(digits: string): void {
-    this.#from = this.#end - digits.length
+    this.#from = this.end - digits.length
     this.#word.clear()
     for (const digit of Buffer.from(digits)) this.#word.add(digit)
     this.#state = 'word'
@@ -355,7 +321,7 @@ export class Lexer {
     const [state, from] = [this.#state, this.#from]
     this.#state = 'code'
     if (state === 'word' || state === 'name-quote') return this.#endWord(state === 'name-quote')
-    if (state === 'string-quote' || state === 'hex') this.#sink.literalEnd(from, this.#end)
+    if (state === 'string-quote' || state === 'hex') this.#sink.literalEnd(from, this.end)
     else if (state === 'dash' || state === 'dashes') {
       this.#sink.symbol(dash, from, from + 1)
       if (state === 'dashes') this.#sink.symbol(dash, from + 1, from + 2)

@@ -3,6 +3,7 @@
  * continuation on the next line, dollar quotes, quoted names. Takes a text in pieces of any size, looks at each byte once
  * and keeps none of it. Left out: escapes of which UESCAPE tells the character, numbers and operators as such.
  */
+import { Scanner } from '../../recording/sql/scanner.ts'
 import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
 import { isNameByte, isNameStart, isSpace, Word } from '../../recording/sql/word.ts'
 import { Escape } from './escapes.ts'
@@ -43,18 +44,14 @@ const endless: ReadonlySet<State> = new Set([
   'body',
 ])
 
-export class Lexer {
+export class Lexer extends Scanner {
   readonly #sink: TokenSink
-  readonly #counter: Counter
   /** `standard_conforming_strings` is off: a backslash escapes in `'…'` too. */
   readonly #hasBackslashes: boolean
   readonly #word = new Word(keywords)
-  readonly #one = Buffer.alloc(1)
   #state: State = 'code'
-  /** Where the current token began, and where the last byte ended. */
+  /** Where the current token began. */
   #from = 0
-  #end = 0
-  #width = 1
   #isEscaping: boolean | 'unicode' = false
   readonly #escape = new Escape()
   #isQuotedUnicode = false
@@ -69,8 +66,8 @@ export class Lexer {
   #hasNewLine = false
 
   constructor(sink: TokenSink, counter: Counter, hasBackslashes: boolean) {
+    super(counter)
     this.#sink = sink
-    this.#counter = counter
     this.#hasBackslashes = hasBackslashes
   }
 
@@ -85,26 +82,11 @@ export class Lexer {
     this.#mayContinue = false
   }
 
-  /** @param from offset of `bytes[start]` */
-  feed(bytes: Buffer, start: number, end: number, from: number): void {
-    this.#width = 1
-    this.#counter.steps += end - start
-    this.#run(bytes, start, end, from - start)
-  }
-
-  /** One byte that is written as several. */
-  feedEscaped(byte: number, from: number, to: number): void {
-    this.#one[0] = byte
-    this.#width = to - from
-    this.#counter.steps += 1
-    this.#run(this.#one, 0, 1, from)
-  }
-
   /** @returns whether a literal, name or comment has no end */
   finish(): boolean {
     const isOpen = endless.has(this.#state)
     const inLiteral = isOpen && this.#state !== 'name' && !this.#state.startsWith('block')
-    if (inLiteral) this.#sink.literalEnd(this.#from, this.#end)
+    if (inLiteral) this.#sink.literalEnd(this.#from, this.end)
     else if (this.#state === 'name') this.#endWord(true)
     else if (!isOpen) this.#settle()
     if (this.#state === 'word') this.#settle() // what a dollar quote could have become
@@ -112,22 +94,7 @@ export class Lexer {
     return isOpen
   }
 
-  #run(bytes: Buffer, start: number, end: number, shift: number): void {
-    for (let i = start; i < end; ) {
-      const next = this.#skip(bytes, i, end, shift)
-      if (next > i) {
-        this.#end = next - 1 + shift + this.#width
-        i = next
-        continue
-      }
-      if (!this.#step(bytes[i] as number, i + shift)) continue // the state has changed: the same byte again
-      this.#end = i + shift + this.#width
-      i += 1
-    }
-  }
-
-  /** Runs that cannot change the state. @returns where the run ends */
-  #skip(bytes: Buffer, at: number, end: number, shift: number): number {
+  protected override skip(bytes: Buffer, at: number, end: number, shift: number): number {
     let i = at
     switch (this.#state) {
       case 'line-comment':
@@ -150,8 +117,7 @@ export class Lexer {
     return i
   }
 
-  /** @returns false: not consumed */
-  #step(byte: number, at: number): boolean {
+  protected override step(byte: number, at: number): boolean {
     switch (this.#state) {
       case 'code':
         return this.#code(byte, at)
@@ -205,7 +171,7 @@ export class Lexer {
     else if (isNameByte(byte)) {
       this.#word.begin(byte)
       this.#state = 'word'
-    } else this.#sink.symbol(byte, at, at + this.#width)
+    } else this.#sink.symbol(byte, at, at + this.width)
     return true
   }
 
@@ -235,7 +201,7 @@ export class Lexer {
   #endWord(isQuoted: boolean): false {
     this.#state = 'code'
     const keyword = isQuoted && this.#isQuotedUnicode ? 'u&' : this.#word.keyword
-    this.#sink.word(keyword, this.#from, this.#end, isQuoted)
+    this.#sink.word(keyword, this.#from, this.end, isQuoted)
     return false
   }
 
@@ -253,7 +219,7 @@ export class Lexer {
       this.#state = byte === quote ? 'string-quote' : 'string-escape'
       this.#quoteAt = at
     } else if (byte === quote) {
-      this.#sink.escaped(quote, this.#quoteAt, at + this.#width)
+      this.#sink.escaped(quote, this.#quoteAt, at + this.width)
       this.#state = 'string'
     } else return this.#settle()
     return true
@@ -266,14 +232,14 @@ export class Lexer {
     else if (isUnicode && byte !== backslash) {
       this.#sink.escaped(backslash, this.#quoteAt, at) // no escape, and a quote here ends the literal
       return false
-    } else this.#sink.escaped(blanks[byte] ?? byte, this.#quoteAt, at + this.#width)
+    } else this.#sink.escaped(blanks[byte] ?? byte, this.#quoteAt, at + this.width)
     return true
   }
 
   #inCode(byte: number, at: number): boolean {
     const isPart = this.#escape.add(byte)
     if (isPart && !this.#escape.isComplete) return true
-    const end = isPart ? at + this.#width : this.#end
+    const end = isPart ? at + this.width : this.end
     for (const decoded of this.#escape.bytes) this.#sink.escaped(decoded, this.#quoteAt, end)
     this.#state = 'string'
     return isPart
@@ -311,7 +277,7 @@ export class Lexer {
     this.#matched += 1
     if (this.#matched === delimiter.length) {
       this.#state = 'code'
-      this.#sink.literalEnd(this.#from, at + this.#width)
+      this.#sink.literalEnd(this.#from, at + this.width)
     }
     return true
   }
@@ -358,14 +324,14 @@ export class Lexer {
     if (state === 'string-quote') {
       this.#mayContinue = true
       this.#hasNewLine = false
-      this.#sink.literalEnd(from, this.#end)
+      this.#sink.literalEnd(from, this.end)
     } else if (state === 'dash' || state === 'slash') {
       this.#mayContinue = false
       this.#sink.symbol(state === 'dash' ? dash : slash, from, from + 1)
     } else if (state === 'u&') {
       this.#sink.word('u', from, this.#quoteAt, false)
       this.#sink.symbol(ampersand, this.#quoteAt, this.#quoteAt + 1)
-    } else if (state === 'parameter') this.#sink.parameter(this.#number, from, this.#end)
+    } else if (state === 'parameter') this.#sink.parameter(this.#number, from, this.end)
     else if (state === 'dollar') this.#failedDollar()
     return false
   }
