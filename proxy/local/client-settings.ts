@@ -28,8 +28,33 @@ export interface SettingsFormats {
   trustNote(ca: string | undefined): string
 }
 
+/** What a protocol adds to {@link SettingsFormats}. */
+interface Formats extends Pick<SettingsFormats, 'forms' | 'trustNote'> {
+  /** Of each form. */
+  readonly formats: Readonly<Record<string, (settings: ClientSettings) => string>>
+  /** Forms that hold the password themselves. */
+  readonly withPassword: readonly string[]
+  /** The line that a password has in every other form. */
+  passwordNote(password: string, form: string): string
+}
+
+export function settingsFormats({ forms, formats, withPassword, passwordNote, trustNote }: Formats): SettingsFormats {
+  return {
+    forms,
+    trustNote,
+    format: (settings, form) => {
+      checkPlain(settings)
+      const format = formats[form]
+      if (!format) throw new TypeError(`unknown form ${form}`)
+      const text = format(settings)
+      const { password } = settings
+      return withPassword.includes(form) || password === null ? text : `${text}\n${passwordNote(password, form)}`
+    },
+  }
+}
+
 /** @throws TypeError for control characters, which could add lines of their own */
-export function checkPlain(settings: ClientSettings): void {
+function checkPlain(settings: ClientSettings): void {
   const odd = Object.values(settings).find((value) => typeof value === 'string' && /\p{Cc}/u.test(value))
   if (odd !== undefined) throw new TypeError(`control characters in ${JSON.stringify(odd)}`)
 }

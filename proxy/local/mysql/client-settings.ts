@@ -1,37 +1,11 @@
 /** Connection settings for MySQL and MariaDB clients, in the forms that they read. */
 import { join } from 'node:path'
-import {
-  type ClientSettings,
-  checkPlain,
-  escapeUrl,
-  hostPort,
-  isSocket,
-  query,
-  type SettingsFormats,
-} from '../client-settings.ts'
+import { type ClientSettings, escapeUrl, hostPort, isSocket, query, settingsFormats } from '../client-settings.ts'
 import { shellWord } from '../shell-quote.ts'
 import { type Option, optionGroup } from './option-file.ts'
 
 /** Whose client reads the options: they name those of TLS differently. */
 export type Flavour = 'mysql' | 'mariadb'
-
-/** A password appears as MYSQL_PWD or in an option file. */
-export const mysqlSettings: SettingsFormats = {
-  forms: ['mysql', 'mariadb', 'url', 'jdbc', 'env', 'my.cnf', 'dbeaver'],
-  format: (settings, form) => {
-    checkPlain(settings)
-    const format = formats[form]
-    if (!format) throw new TypeError(`unknown form ${form}`)
-    const text = format(settings)
-    const { password } = settings
-    const complete = form === 'env' || form === 'my.cnf' || password === null
-    return complete ? text : `${text}\n${passwordNote(password, form)}`
-  },
-  trustNote: (ca) =>
-    ca === undefined
-      ? "VERIFY_IDENTITY needs the broker's CA: add --ssl-ca=FILE, unless the client's own roots have it"
-      : `the broker is verified against ${ca}`,
-}
 
 const formats: Readonly<Record<string, (settings: ClientSettings) => string>> = {
   mysql: (s) => toCommand(s, 'mysql'),
@@ -47,6 +21,19 @@ const formats: Readonly<Record<string, (settings: ClientSettings) => string>> = 
 }
 
 /** Clients of MySQL and MariaDB read `client`, and reject what they do not know; `database` is an option of their shells alone. */
+
+/** A password appears as MYSQL_PWD or in an option file. */
+export const mysqlSettings = settingsFormats({
+  forms: ['mysql', 'mariadb', 'url', 'jdbc', 'env', 'my.cnf', 'dbeaver'],
+  formats,
+  withPassword: ['env', 'my.cnf'],
+  passwordNote,
+  trustNote: (ca) =>
+    ca === undefined
+      ? "VERIFY_IDENTITY needs the broker's CA: add --ssl-ca=FILE, unless the client's own roots have it"
+      : `the broker is verified against ${ca}`,
+})
+
 function toOptionFile(s: ClientSettings): string {
   return [
     optionGroup('client', [...placeOptions(s), ...passwordOptions(s)]),

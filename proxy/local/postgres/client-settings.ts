@@ -1,33 +1,7 @@
 /** Connection settings for PostgreSQL clients, in the forms that they read. */
-import {
-  type ClientSettings,
-  checkPlain,
-  escapeUrl,
-  hostPort,
-  isSocket,
-  query,
-  type SettingsFormats,
-} from '../client-settings.ts'
+import { type ClientSettings, escapeUrl, hostPort, isSocket, query, settingsFormats } from '../client-settings.ts'
 import { shellWord } from '../shell-quote.ts'
 import { pgpassLine } from './pgpass.ts'
-
-/** A password appears as PGPASSWORD or as a pgpass line. */
-export const postgresSettings: SettingsFormats = {
-  forms: ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service'],
-  format: (settings, form) => {
-    checkPlain(settings)
-    const format = formats[form]
-    if (!format) throw new TypeError(`unknown form ${form}`)
-    const text = format(settings)
-    const { password } = settings
-    const complete = form === 'env' || form === 'pgpass' || password === null
-    return complete ? text : `${text}\n${passwordNote(password, form)}`
-  },
-  trustNote: (ca) =>
-    ca === undefined
-      ? "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
-      : `the broker is verified against ${ca}`,
-}
 
 const formats: Readonly<Record<string, (settings: ClientSettings) => string>> = {
   psql: (s) =>
@@ -45,6 +19,18 @@ const formats: Readonly<Record<string, (settings: ClientSettings) => string>> = 
   pgpass: (s) => (s.password === null ? '# no password is required' : pgpassLine({ ...s, password: s.password })),
   service: (s) => [`[${s.name}]`, ...keywords(s).map(([key, value]) => `${key}=${value}`)].join('\n'),
 }
+
+/** A password appears as PGPASSWORD or as a pgpass line. */
+export const postgresSettings = settingsFormats({
+  forms: ['psql', 'url', 'jdbc', 'env', 'pgpass', 'service'],
+  formats,
+  withPassword: ['env', 'pgpass'],
+  passwordNote,
+  trustNote: (ca) =>
+    ca === undefined
+      ? "sslmode=verify-full needs the broker's CA: add sslrootcert=FILE, or sslrootcert=system (libpq 16 and later)"
+      : `the broker is verified against ${ca}`,
+})
 
 function passwordNote(password: string, form: string): string {
   if (form === 'jdbc') return `# password, for the connection property of that name: ${password}`
