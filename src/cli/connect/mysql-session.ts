@@ -59,13 +59,16 @@ async function onPath(name: string, env: NodeJS.ProcessEnv): Promise<string | un
   const suffix = process.platform === 'win32' ? '.exe' : ''
   for (const folder of (env.PATH ?? '').split(delimiter).filter(Boolean)) {
     const path = join(folder, `${name}${suffix}`)
-    const isThere = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    )
-    if (isThere) return path
+    if (await isAccessible(path, constants.X_OK)) return path
   }
   return undefined
+}
+
+function isAccessible(path: string, mode: number): Promise<boolean> {
+  return access(path, mode).then(
+    () => true,
+    () => false,
+  )
 }
 
 /**
@@ -92,11 +95,7 @@ async function ownOptionFiles(env: NodeJS.ProcessEnv): Promise<string[]> {
   const candidates = ['/etc/my.cnf', '/etc/mysql/my.cnf', join(env.HOME ?? homedir(), '.my.cnf')]
   const found: string[] = []
   for (const path of candidates) {
-    const isThere = await access(path, constants.R_OK).then(
-      () => true,
-      () => false,
-    )
-    if (isThere && !/[\r\n]/.test(path)) found.push(path)
+    if ((await isAccessible(path, constants.R_OK)) && !/[\r\n]/.test(path)) found.push(path)
   }
   return found
 }
