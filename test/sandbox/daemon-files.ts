@@ -78,15 +78,11 @@ export async function writeDaemonFiles(
   return files
 }
 
-const levels: object = {
+/** Written anew for each kind: a configuration may not hold YAML aliases. */
+const databaseLevels = (ofAdmin: object = {}): object => ({
   readonly: { db_user: 'sallyport_ro', databases: ['*'], max_rows: 100_000 },
-  admin: { db_user: 'sallyport_rw', databases: ['*'] },
-}
-
-const mysqlLevels: object = {
-  readonly: { db_user: 'sallyport_ro', databases: ['*'], max_rows: 100_000 },
-  admin: { db_user: 'sallyport_rw', databases: ['*'], local_infile: true },
-}
+  admin: { db_user: 'sallyport_rw', databases: ['*'], ...ofAdmin },
+})
 
 const roleLevels: object = {
   readonly: { policy_arns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'] },
@@ -125,8 +121,8 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
     ],
     levels: [
-      { for: { kinds: ['rds-postgres'] }, ...levels },
-      ...(sandbox.mysql ? [{ for: { kinds: ['rds-mysql'] }, ...mysqlLevels }] : []),
+      { for: { kinds: ['rds-postgres'] }, ...databaseLevels() },
+      ...(sandbox.mysql ? [{ for: { kinds: ['rds-mysql'] }, ...databaseLevels({ local_infile: true }) }] : []),
       { for: { kinds: ['iam-role'] }, ...roleLevels },
     ],
     access: [

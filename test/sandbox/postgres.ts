@@ -9,6 +9,7 @@ import { freePort } from './ports.ts'
 import { findPostgres, type PostgresBinaries } from './postgres-binaries.ts'
 import { clusterSeed, databaseSeeds, iamUsers } from './postgres-seed.ts'
 import { chooseRunner, type Runner } from './runner.ts'
+import { whenReady, writeCertificate } from './server-process.ts'
 import { cacheFolder, copyAs, copyTemplate, execute, own } from './template-cache.ts'
 
 /**
@@ -136,10 +137,7 @@ function tcpSettings(home: string, runner: Runner, options: PostgresOptions, por
   const settings = ['listen_addresses=127.0.0.1', `port=${port}`]
   const tls = options.tcp?.tls
   if (!tls) return settings
-  const files = { cert: path.join(home, 'server.crt'), key: path.join(home, 'server.key') }
-  writeFileSync(files.cert, tls.cert)
-  writeFileSync(files.key, tls.key, { mode: 0o600 })
-  for (const file of Object.values(files)) own(file, runner)
+  const files = writeCertificate(home, tls, runner)
   return [...settings, 'ssl=on', `ssl_cert_file=${files.cert}`, `ssl_key_file=${files.key}`]
 }
 
@@ -161,19 +159,8 @@ async function startServer(
     env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     ...runner,
   })
-  await readiness(server)
+  await whenReady(server, 'PostgreSQL', /database system is ready to accept (read-only )?connections/)
   return server
-}
-
-function readiness(server: GuardedProcess): Promise<void> {
-  let log = ''
-  return new Promise((resolve, reject) => {
-    server.stderr.on('data', (chunk: Buffer) => {
-      if (log.length < 65_536) log += chunk.toString()
-      if (/database system is ready to accept (read-only )?connections/.test(log)) resolve()
-    })
-    server.exited.then((code) => reject(new Error(`PostgreSQL ended with ${code}:\n${log}`)), reject)
-  })
 }
 
 function templateName(binaries: PostgresBinaries): string {

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { type Connection, createConnection, type RowDataPacket } from 'mysql2/promise'
@@ -9,6 +9,7 @@ import { type GuardedProcess, spawnGuarded } from '../guarded-process.ts'
 import { freePort } from '../ports.ts'
 import { skipWithout } from '../programs.ts'
 import { chooseRunner, type Runner } from '../runner.ts'
+import { whenReady, writeCertificate } from '../server-process.ts'
 import { cacheFolder, copyTemplate, execute, own } from '../template-cache.ts'
 import { backendPassword, iamUsers, seed } from './seed.ts'
 
@@ -118,10 +119,7 @@ function tcpSettings(home: string, runner: Runner, options: MariaDbOptions, port
   const settings = ['bind-address=127.0.0.1', `port=${port}`]
   const tls = options.tcp?.tls
   if (!tls) return settings
-  const files = { cert: path.join(home, 'server.crt'), key: path.join(home, 'server.key') }
-  writeFileSync(files.cert, tls.cert)
-  writeFileSync(files.key, tls.key, { mode: 0o600 })
-  for (const file of Object.values(files)) own(file, runner)
+  const files = writeCertificate(home, tls, runner)
   return [...settings, `ssl-cert=${files.cert}`, `ssl-key=${files.key}`]
 }
 
@@ -143,20 +141,9 @@ async function startServer(
     env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     ...runner,
   })
-  await readiness(server)
-  return server
-}
-
-function readiness(server: GuardedProcess): Promise<void> {
-  let log = ''
   server.stdout.resume()
-  return new Promise((resolve, reject) => {
-    server.stderr.on('data', (chunk: Buffer) => {
-      if (log.length < 65_536) log += chunk.toString()
-      if (/ready for connections/.test(log)) resolve()
-    })
-    server.exited.then((code) => reject(new Error(`MariaDB ended with ${code}:\n${log}`)), reject)
-  })
+  await whenReady(server, 'MariaDB', /ready for connections/)
+  return server
 }
 
 function templateName(): string {
