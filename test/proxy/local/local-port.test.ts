@@ -6,56 +6,25 @@ import { join } from 'node:path'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { makeLocalPassword } from '../../../proxy/local/local-password.ts'
-import { type ListenAt, type LocalPort, makeSocketDirectory, openLocalPort } from '../../../proxy/local/local-port.ts'
+import { type ListenAt, type LocalPort, makeSocketDirectory } from '../../../proxy/local/local-port.ts'
 import type { ClientOptions } from '../../../proxy/local/local-protocol.ts'
 import { localPostgres } from '../../../proxy/local/postgres/local-postgres.ts'
-import type { BrokerEnd } from '../../../proxy/local/relay.ts'
-import type { BrokerError } from '../../../proxy/session.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
 import { quietFor, waitUntil } from '../../wait-until.ts'
 import { type FakeBroker, startFakeBroker } from './fake-broker.ts'
+import { type Opened, openPort, type Ran, run } from './open-port.ts'
 
 const withPsql = { skip: skipWithout('psql') }
 
 const orders = 'rds-postgres/111122223333/eu-west-1/orders'
 
-interface Opened {
-  readonly broker: FakeBroker
-  readonly port: LocalPort
-  readonly password: string
-  readonly ends: BrokerEnd[]
-  readonly refusals: BrokerError[]
-}
-
-async function open(
+function open(
   t: Test,
   options: Partial<ClientOptions> = {},
   at: ListenAt = { port: 0 },
   broker?: FakeBroker,
 ): Promise<Opened> {
-  const behind = broker ?? (await startFakeBroker(t))
-  const password = makeLocalPassword()
-  const ends: BrokerEnd[] = []
-  const refusals: BrokerError[] = []
-  const port = await openLocalPort(at, localPostgres, {
-    server: behind.url,
-    bearer: async () => 'bearer-of-alice',
-    resourceId: orders,
-    level: 'readonly',
-    openPort: false,
-    password,
-    onEnd: (end) => ends.push(end),
-    onRefusal: (error) => refusals.push(error),
-    ...options,
-  })
-  t.teardown(() => port.close())
-  return { broker: behind, port, password, ends, refusals }
-}
-
-interface Ran {
-  readonly code: number
-  readonly stdout: string
-  readonly stderr: string
+  return openPort(t, localPostgres, orders, { options, at, ...(broker ? { broker } : {}) })
 }
 
 function psql(port: LocalPort, env: Record<string, string>, ...args: string[]): Promise<Ran> {
@@ -66,15 +35,7 @@ function psql(port: LocalPort, env: Record<string, string>, ...args: string[]): 
     PGDATABASE: 'shop',
     PGAPPNAME: 'psql',
   }
-  return new Promise((resolve) => {
-    execFile(
-      'psql',
-      ['-X', '-At', '-w', ...args],
-      { env: { PATH: process.env.PATH, ...settings, ...env } },
-      (error, stdout, stderr) =>
-        resolve({ code: typeof error?.code === 'number' ? error.code : error ? 1 : 0, stdout, stderr }),
-    )
-  })
+  return run('psql', ['-X', '-At', '-w', ...args], { ...settings, ...env })
 }
 
 async function client(t: Test, opened: Opened, settings: pg.ClientConfig = {}): Promise<pg.Client> {

@@ -6,7 +6,8 @@ import type { ClientSettings } from '../../../../proxy/local/client-settings.ts'
 import { mysqlSettings } from '../../../../proxy/local/mysql/client-settings.ts'
 import { optionGroup } from '../../../../proxy/local/mysql/option-file.ts'
 import { isInstalled, pythonWith, skipWithout } from '../../../sandbox/programs.ts'
-import { type Opened, openMysql, run } from './open-mysql.ts'
+import { type Opened, run } from '../open-port.ts'
+import { openMysql } from './open-mysql.ts'
 
 t.setTimeout(120_000)
 

@@ -8,7 +8,8 @@ import t from 'tap'
 import { makeSocketDirectory } from '../../../../proxy/local/local-port.ts'
 import { pythonWith, skipWithout, skipWithoutPython } from '../../../sandbox/programs.ts'
 import { quietFor, waitUntil } from '../../../wait-until.ts'
-import { mariadb, openMysql, orders, run } from './open-mysql.ts'
+import { run } from '../open-port.ts'
+import { mariadb, openMysql, orders } from './open-mysql.ts'
 
 t.setTimeout(120_000)
 
