@@ -8,7 +8,7 @@ import type { Runner } from './runner.ts'
 /** Where seeded databases are kept between runs. */
 export interface TemplateCache {
   readonly folder: string
-  /** False when somebody else could have written there. */
+  /** False when another user could have written there. */
   readonly trusted: boolean
 }
 

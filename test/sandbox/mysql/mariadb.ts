@@ -14,8 +14,8 @@ import { cacheFolder, copyTemplate, execute, own } from '../template-cache.ts'
 import { backendPassword, iamUsers, seed } from './seed.ts'
 
 /**
- * A real MariaDB, of the machine's own package, with the sandbox's databases. Its administrator is whoever reaches its socket,
- * which is in a folder of ours alone; the RDS double stands in front.
+ * A real MariaDB, of the machine's own package, with the sandbox's databases. Anyone who reaches its socket is its administrator,
+ * so the socket is in a folder that only we can enter; the RDS double stands in front.
  */
 export interface MariaDb {
   readonly socketPath: string

@@ -5,7 +5,7 @@ import { type AppOptions, buildApp } from '../../../src/http/app.ts'
 import type { IdentityService } from '../../../src/identity/identity.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 
-/** An app by itself on a free port of loopback: nobody is signed in, and it has no routes, unless told. */
+/** Starts an app without a daemon, on a free port of loopback. By default nobody is signed in, and it has no routes. */
 export async function startListeningApp(t: Test, options: Partial<AppOptions>): Promise<{ port: number }> {
   const app = await buildApp({
     identity: { authenticate: async () => null } as unknown as IdentityService,

@@ -118,7 +118,7 @@ t.test('M-5: two prepares in one write, of which the first fails', async (t) => 
   ])
 })
 
-t.test('M-5: CHANGE_USER changes nobody, whoever it names', async (t) => {
+t.test('M-5: CHANGE_USER never changes the person, even to the same user', async (t) => {
   for (const [name, number] of [
     ['bob', 1045],
     ['alice', 1235],
