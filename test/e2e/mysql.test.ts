@@ -93,8 +93,10 @@ async function testMySql(): Promise<void> {
   const ctrlC = 'Ctrl-C ends the statement, and the session goes on'
   await t.test(ctrlC, { skip: skipWithout('script') }, async (t) => {
     const { args, env } = await cli()
-    const command = ['mariadb', ...args, 'orders'].map((word) => `'${word}'`).join(' ')
-    const terminal = startCommand('script', ['-qfec', command, '/dev/null'], env, null)
+    const words = ['mariadb', ...args, 'orders'].map((word) => `'${word}'`)
+    // `exec`: dash would stay between, hear the Ctrl-C too, and exit with 130 once the client has left with 0.
+    const typed = ['-qfec', `exec ${words.join(' ')}`, '/dev/null']
+    const terminal = startCommand('script', typed, { ...env, SHELL: '/bin/sh', MYSQL_HISTFILE: '/dev/null' }, null)
     await terminal.prints(/> /)
     terminal.child.stdin?.write('select sleep(60) as ctrl_c;\n')
     await waitUntil(() => runs('%ctrl_c%'), 'it runs')

@@ -82,9 +82,11 @@ export function startCommand(
       text[name] += chunk
       text.both += chunk
     })
+  let isClosed = false // later than `exit`: by then all that it printed has been read
   const ended = new Promise<Ran>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => {
+      isClosed = true
       const { stdout, stderr } = text
       resolve({ code: code ?? (signal === 'SIGINT' ? 130 : 143), stdout, stderr, endedAt: Date.now() })
     })
@@ -102,7 +104,7 @@ export function startCommand(
       const missing = () => `expected ${pattern} in the output of ${path.basename(file)}, got: ${text.both}`
       const look = () => {
         const match = pattern.exec(text.both)
-        if (!match && child.exitCode !== null) throw new Error(missing())
+        if (!match && isClosed) throw new Error(missing())
         return match ?? undefined
       }
       return waitFor(look, missing, printsWithinMs)
