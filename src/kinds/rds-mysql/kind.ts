@@ -2,6 +2,7 @@ import type { Kind } from '../../catalog/kind.ts'
 import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
+import { prepareMysql } from './prepare.ts'
 
 export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   name: 'rds-mysql',
@@ -13,5 +14,6 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   shown: ({ database }): Record<string, string> => (database === '' ? {} : { database }),
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
+  prepare: prepareMysql,
   features: () => ['databases'],
 }

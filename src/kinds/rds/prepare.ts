@@ -9,14 +9,21 @@ export interface UserLevels {
   /** Names of databases; empty: the levels cover all, and the target names none. */
   readonly databases: readonly string[]
   readonly coversAll: boolean
-  /** Every one of its levels is for reading, by its name. */
+  /** Every one of its levels is for reading. */
   readonly isReader: boolean
 }
 
 const readerName = /^(ro|read|reader|read[-_]?only)$/
 
-/** Each database user once, in the order of the levels. */
-export function usersOf({ database }: RdsTarget, levels: ReadonlyMap<string, RdsLevel>): UserLevels[] {
+/**
+ * Each database user once, in the order of the levels.
+ * @param saysReading whether a level is for reading whatever its name is
+ */
+export function usersOf<L extends RdsLevel>(
+  { database }: RdsTarget,
+  levels: ReadonlyMap<string, L>,
+  saysReading: (level: L) => boolean = () => false,
+): UserLevels[] {
   const byUser = Map.groupBy(levels, ([, { dbUser }]) => dbUser)
   return [...byUser].map(([user, entries]) => {
     const named = [...new Set(entries.flatMap(([, level]) => level.databases))]
@@ -27,7 +34,7 @@ export function usersOf({ database }: RdsTarget, levels: ReadonlyMap<string, Rds
       levels: entries.map(([name]) => name),
       databases: listed.length > 0 || database === '' ? listed : [database],
       coversAll,
-      isReader: entries.every(([name]) => readerName.test(name)),
+      isReader: entries.every(([name, level]) => readerName.test(name) || saysReading(level)),
     }
   })
 }

@@ -1,24 +1,9 @@
 import t from 'tap'
-import type { PreparationStep } from '../../../../src/catalog/preparation.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { startPostgres } from '../../../sandbox/postgres.ts'
-import { ordersId, resource } from '../../access/access-setup.ts'
+import { preparedSteps } from './prepared-steps.ts'
 
-const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
-
-/** As the configuration would have them. */
-function prepared(levels: Record<string, object>, attributes: object = {}): readonly PreparationStep[] {
-  const target = rdsPostgres.target.read(
-    resource(ordersId, { attributes: { endpoint, resource_id: 'db-ORDERS', database: 'orders', ...attributes } }),
-  )
-  const meant = Object.entries(levels).map(([name, raw]) => {
-    const level = rdsPostgres.level.read(raw)
-    if (!level.ok) throw new Error(JSON.stringify(level.problems))
-    return [name, level.value] as const
-  })
-  if (!target.ok) throw new Error(JSON.stringify(target.problems))
-  return rdsPostgres.prepare?.(target.value, new Map(meant)) ?? []
-}
+const prepared = (levels: Record<string, object>, attributes?: object) => preparedSteps(rdsPostgres, levels, attributes)
 
 t.test('IAM authentication is turned on for the instance or the cluster that the resource id names', async (t) => {
   const levels = { readonly: { db_user: 'ro' } }
