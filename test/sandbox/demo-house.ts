@@ -4,8 +4,9 @@ import { singleQuoted } from '../../proxy/local/shell-quote.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { region } from './default-world.ts'
+import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
-import { type Sandbox, startSandbox } from './sandbox.ts'
+import { mysqlOf, type Sandbox, startSandbox } from './sandbox.ts'
 
 export const people = {
   alice: 'engineer',
@@ -26,7 +27,7 @@ export class Demo {
   }
 
   static async start(): Promise<Demo> {
-    const sandbox = await startSandbox()
+    const sandbox = await startSandbox(hasMariaDb() ? { mysql: {} } : {})
     try {
       const demo = new Demo(sandbox, await startDaemon(sandbox))
       demo.#writeLaunchers()
@@ -39,6 +40,11 @@ export class Demo {
 
   get url(): string {
     return this.daemon.url
+  }
+
+  /** Whether there is a MySQL database too, `shop`: where MariaDB's server is installed. */
+  get hasMysql(): boolean {
+    return this.sandbox.mysql !== null
   }
 
   get caFile(): string {
@@ -91,6 +97,14 @@ export class Demo {
       return rows.some(({ query }: { query: string }) => pattern.test(query) && !/pg_stat_activity/.test(query))
     }
     await waitUntil(isRunning, `a query like ${pattern} runs`, 15_000, 20)
+  }
+
+  /** The same of MariaDB. */
+  async waitForMysqlQuery(text: string): Promise<void> {
+    const { mariadb } = mysqlOf(this.sandbox)
+    const sql = "select 1 from information_schema.processlist where info like ? and info not like '%processlist%'"
+    const isRunning = async () => (await mariadb.query(sql, [`%${text}%`])).length > 0
+    await waitUntil(isRunning, `a statement like ${text} runs`, 15_000, 20)
   }
 
   async close(): Promise<void> {

@@ -5,8 +5,11 @@ import type { Ran, Running } from './commands.ts'
 import { accounts } from './default-world.ts'
 import type { Demo } from './demo-house.ts'
 import type { AccountName } from './oidc/accounts.ts'
-import { readsEndpointVariable, skipWithout } from './programs.ts'
+import { isInstalled, readsEndpointVariable, skipWithout } from './programs.ts'
 import { type RunOptions, Transcript } from './transcript.ts'
+
+export const withoutMysql =
+  'There is no MySQL database: MariaDB’s server is not installed. To have one: apt install mariadb-server mariadb-client'
 
 /** Performs the whole journey with real clients; every step must do what it says. @throws Error at the first that doesn't */
 export async function runTour(demo: Demo): Promise<{ missing: readonly string[] }> {
@@ -20,6 +23,7 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.giveBack()
   await tour.cutByRevoke()
   await tour.cutByExpiry()
+  await tour.mysql()
   await tour.role()
   await tour.killAndLock()
   await tour.auditLog()
@@ -137,16 +141,16 @@ class Tour {
   async cutByRevoke(): Promise<void> {
     this.print.heading('Revoked in the middle of a query: cut within a second, and told why, in psql')
     const { id, psql } = await this.#busyPsql()
-    const decidedAt = Date.now()
     await this.as('bob', `revoke ${id} --reason "incident 42"`)
+    const returnedAt = Date.now()
     const ran = await psql.ended
     this.print.show(psql.output)
     this.print.check(
       /57P01/.test(psql.output) && /incident 42|revoked/.test(psql.output),
       'psql was told, with SQLSTATE 57P01',
     )
-    const tookMs = ran.endedAt - decidedAt
-    this.print.check(tookMs < 2000, `psql was gone ${tookMs} ms after \`revoke\` was typed`)
+    const tookMs = Math.max(0, ran.endedAt - returnedAt)
+    this.print.check(tookMs < 1000, `psql was gone ${tookMs} ms after \`revoke\` had returned`)
     const cutMs = await this.#demo.slowestCutMs('grant-revoked')
     this.print.check(
       cutMs < 1000,
@@ -163,6 +167,30 @@ class Tour {
       /57P01/.test(psql.output) && /expired/.test(psql.output),
       'psql was told that its grant expired, with SQLSTATE 57P01',
     )
+  }
+
+  async mysql(): Promise<void> {
+    this.print.heading('MySQL: asked for, queried, recorded and cut in the same way')
+    if (!this.#demo.hasMysql) return this.print.miss(withoutMysql)
+    if (!isInstalled('mariadb') && !isInstalled('mysql'))
+      return this.print.miss('`sallyport mysql`: no client is installed. To have one: apt install mariadb-client')
+    const id = await this.#grant('shop', '1h')
+    await this.as('alice', 'mysql shop -- -t -e "select id, status from orders order by id limit 3"', {
+      shows: [/\| +1 \| delivered/],
+    })
+    const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
+    const session = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
+    await this.as('carol', `recordings play ${session}`, { shows: [/select id, status from orders/, /ROWS 3/] })
+    await this.as('alice', 'mysql shop -- -e "delete from orders"', { exit: 1, shows: [/DELETE command denied/] })
+    const client = this.start('alice', 'mysql shop -- -e "select sleep(600)"')
+    await this.#demo.waitForMysqlQuery('sleep(600)')
+    await this.as('bob', `revoke ${id} --reason "incident 43"`)
+    const { code } = await client.ended
+    this.print.show(client.output)
+    const isTold = code === 1 && /ERROR 1053 \(08S01\).*incident 43/.test(client.output)
+    this.print.check(isTold, 'the client was told why, as error 1053')
+    const cutMs = await this.#demo.slowestCutMs('grant-revoked')
+    this.print.check(cutMs < 1000, `the broker stopped forwarding at most ${cutMs} ms after the decision`)
   }
 
   async role(): Promise<void> {
@@ -260,18 +288,21 @@ class Tour {
 
   /** A new grant of alice's, and a psql of hers in the middle of a long query. */
   async #busyPsql(duration = '1h'): Promise<{ id: string; psql: Running }> {
-    const asked = await this.as(
-      'alice',
-      `request orders --level readonly --for ${duration} --reason "long report" --json`,
-      { lines: 0 },
-    )
-    const { request } = JSON.parse(asked.stdout) as { request: { id: string } }
-    const approved = await this.as('bob', `approve ${request.id} --yes --json`, { lines: 0 })
-    const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
+    const id = await this.#grant('orders', duration)
     const command = 'psql orders -- -v VERBOSITY=verbose -c "select pg_sleep(600)"'
     const psql = this.start('alice', command)
     await this.#demo.waitForQuery(/pg_sleep/)
-    return { id: grant.id, psql }
+    return { id, psql }
+  }
+
+  /** Asked for by alice, approved by bob. @returns its id */
+  async #grant(resource: string, duration: string): Promise<string> {
+    const ask = `request ${resource} --level readonly --for ${duration} --reason "long report" --json`
+    const asked = await this.as('alice', ask, { lines: 0 })
+    const { request } = JSON.parse(asked.stdout) as { request: { id: string } }
+    const approved = await this.as('bob', `approve ${request.id} --yes --json`, { lines: 0 })
+    const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
+    return grant.id
   }
 }
 

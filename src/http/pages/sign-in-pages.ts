@@ -18,7 +18,8 @@ ${login.probed === false ? html`<p>${unprobed(login.expiresAt)}</p>` : html``}
 <pre>sallyport login --server ${publicUrl}
 sallyport ls
 sallyport request NAME --level LEVEL --for 1h --reason "why"
-sallyport psql NAME</pre>
+sallyport psql NAME    # PostgreSQL
+sallyport mysql NAME   # MySQL and MariaDB</pre>
 <p><a href="/logout">Sign out</a></p>`
 }
 

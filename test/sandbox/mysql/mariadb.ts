@@ -7,7 +7,7 @@ import { type Connection, createConnection, type RowDataPacket } from 'mysql2/pr
 import type { Leaf } from '../certificates.ts'
 import { type GuardedProcess, spawnGuarded } from '../guarded-process.ts'
 import { freePort } from '../ports.ts'
-import { skipWithout } from '../programs.ts'
+import { isInstalled, skipWithout } from '../programs.ts'
 import { chooseRunner, type Runner } from '../runner.ts'
 import { whenReady, writeCertificate } from '../server-process.ts'
 import { cacheFolder, copyTemplate, execute, own } from '../template-cache.ts'
@@ -42,6 +42,8 @@ export interface MariaDbOptions {
 
 /** Debian has it where only an administrator's PATH leads. */
 const program = existsSync('/usr/sbin/mariadbd') ? '/usr/sbin/mariadbd' : 'mariadbd'
+
+export const hasMariaDb = (): boolean => isInstalled(program)
 
 /** For `{ skip }` of what needs this server. @throws Error in CI, which has it */
 export const skipWithoutMariaDb = (): string | false => skipWithout(program)
