@@ -34,17 +34,16 @@ export function createAuditStore(db: Db) {
     head: (): Promise<Head> => db.selectFrom('audit_head').selectAll().where('id', '=', 1).executeTakeFirstOrThrow(),
     /** Events after `seq`, oldest first. */
     page: (afterSeq: number, limit: number): Promise<StoredEvent[]> =>
-      selectEvents(db).where('audit_events.seq', '>', afterSeq).orderBy('audit_events.seq').limit(limit).execute(),
+      selectEvents(db, ['>', afterSeq]).orderBy('audit_events.seq').limit(limit).execute(),
     /** As {@link page}, for a check of the search index: one row for each event, instead of one for each subject. */
     indexedPage: (afterSeq: number, limit: number): Promise<IndexedEvent[]> =>
-      selectEvents(db)
+      selectEvents(db, ['>', afterSeq])
         .select(({ selectFrom }) =>
           selectFrom('audit_subjects')
             .select(sql<string | null>`string_agg(length(subject) || ':' || subject, '')`.as('joined'))
             .whereRef('audit_subjects.seq', '=', 'audit_events.seq')
             .as('subjects'),
         )
-        .where('audit_events.seq', '>', afterSeq)
         .orderBy('audit_events.seq')
         .limit(limit)
         .execute(),
@@ -140,17 +139,19 @@ async function headAndEvents(
   seq: number,
   limit: number,
 ): Promise<{ head: Head | undefined; events: StoredEvent[] }> {
+  const events = db.selectFrom('audit_events').selectAll().where('seq', '>=', seq).orderBy('seq').limit(limit)
   const rows = await db
     .selectFrom('audit_head')
-    .leftJoin('audit_events', (join) => join.on('audit_events.seq', '>=', seq))
-    .leftJoin('audit_texts', 'audit_texts.seq', 'audit_events.seq')
+    .leftJoin(events.as('audit_events'), (join) => join.onTrue())
+    .leftJoin('audit_texts', (join) =>
+      join.onRef('audit_texts.seq', '=', 'audit_events.seq').on('audit_texts.seq', '>=', seq),
+    )
     .where('audit_head.id', '=', 1)
     .selectAll('audit_events')
     .select(['audit_texts.salt', 'audit_texts.text'])
     .select(['audit_head.id as head_id', 'audit_head.installation', 'audit_head.mac'])
     .select(['audit_head.seq as head_seq', 'audit_head.hash as head_hash'])
     .orderBy('audit_events.seq')
-    .limit(limit)
     .execute()
   const [first] = rows
   if (!first) return { head: undefined, events: [] }
@@ -203,22 +204,26 @@ async function addCheckpoint(
   return made as unknown as CheckpointRow
 }
 
-function selectEvents(db: Db) {
+/** The bound is said of both tables: a merge join of PostgreSQL would read every text from the first for each page. */
+function selectEvents(db: Db, [from, seq]: ['>' | '<', number]) {
   return db
     .selectFrom('audit_events')
-    .leftJoin('audit_texts', 'audit_texts.seq', 'audit_events.seq')
+    .leftJoin('audit_texts', (join) =>
+      join.onRef('audit_texts.seq', '=', 'audit_events.seq').on('audit_texts.seq', from, seq),
+    )
     .selectAll('audit_events')
     .select(['audit_texts.salt', 'audit_texts.text'])
+    .where('audit_events.seq', from, seq)
 }
 
 async function search(db: Db, query: AuditQuery) {
   const limit = Math.min(Math.max(query.limit ?? 100, 1), 1000)
-  let select = matches(selectEvents(db), query)
+  const before =
+    query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(readCursor(query.cursor, /^[0-9]{1,15}$/))
+  const rows = await matches(selectEvents(db, ['<', before]), query)
     .orderBy('audit_events.seq', 'desc')
     .limit(limit + 1)
-  if (query.cursor !== undefined)
-    select = select.where('audit_events.seq', '<', Number(readCursor(query.cursor, /^[0-9]{1,15}$/)))
-  const rows = await select.execute()
+    .execute()
   const events = rows.slice(0, limit).map(toRecord)
   return { events, next: rows.length > limit ? String(events.at(-1)?.seq) : null }
 }

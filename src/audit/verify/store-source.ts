@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Db } from '../../store/store.ts'
 import type { AuditStore } from '../audit-store.ts'
 import type { Head } from '../head.ts'
@@ -42,6 +43,6 @@ async function findStrays(db: Db): Promise<Problem[]> {
 }
 
 function strays(db: Db, table: 'audit_texts' | 'audit_subjects'): Promise<{ seq: number }[]> {
-  const known = db.selectFrom('audit_events').select('audit_events.seq')
-  return db.selectFrom(table).select('seq').where('seq', 'not in', known).orderBy('seq').limit(100).execute()
+  const isStray = sql<boolean>`not exists (select 1 from audit_events where audit_events.seq = ${sql.ref(`${table}.seq`)})`
+  return db.selectFrom(table).select('seq').where(isStray).orderBy('seq').limit(100).execute()
 }
