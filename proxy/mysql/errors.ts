@@ -4,7 +4,7 @@ import { printable } from '../printable.ts'
 import type { Words } from '../relay/words.ts'
 import type { BrokerError, EndNotice, EndReason, ErrorCode } from '../session.ts'
 import { type ErrorReply, encodeError } from '../wire/mysql/encode.ts'
-import { encodePacket } from '../wire/mysql/packets.ts'
+import { encodePacket, PacketsOutOfOrder } from '../wire/mysql/packets.ts'
 import { MysqlRefusal } from './mysql-refusal.ts'
 
 type Numbered = Pick<ErrorReply, 'number' | 'state'>
@@ -15,6 +15,7 @@ const shutdown: Numbered = { number: 1053, state: '08S01' } // ER_SERVER_SHUTDOW
 const tooMany: Numbered = { number: 1040, state: '08004' } // ER_CON_COUNT_ERROR
 const locked: Numbered = { number: 3118, state: 'HY000' } // ER_ACCOUNT_HAS_BEEN_LOCKED
 const limit: Numbered = { number: 1226, state: '42000' } // ER_USER_LIMIT_REACHED
+const outOfOrder: Numbered = { number: 1156, state: '08S01' } // ER_NET_PACKETS_OUT_OF_ORDER
 
 /** Pools drop a connection at 1053; at 1045 they give up. Numbers from 2000 on are the clients' own, so none is sent. */
 export const mysqlErrors: Readonly<Record<ErrorCode, Numbered>> = {
@@ -77,9 +78,14 @@ const endErrors: Readonly<Partial<Record<EndReason, Numbered>>> = {
 
 /** MySQL has no place for a hint, so it follows the text, and the name of our code follows both. `cause` never leaves the broker. */
 export function errorReply(error: BrokerError): ErrorReply {
-  const { number, state } = error instanceof MysqlRefusal ? error : mysqlErrors[error.code]
+  const { number, state } = numberOf(error)
   const hint = error.hint === undefined ? '' : `. ${error.hint.replace(/\.$/, '')}`
   return { number, state, message: printable(`${error.message}${hint} (Sallyport error ${error.code})`) }
+}
+
+function numberOf(error: BrokerError): Numbered {
+  if (error instanceof MysqlRefusal) return error
+  return error.cause instanceof PacketsOutOfOrder ? outOfOrder : mysqlErrors[error.code]
 }
 
 /** For a session that is cut: the text of the notice, as a server that shuts down. */

@@ -1,7 +1,5 @@
-import type { BrokerError } from '../../session.ts'
 import type { ClientLine } from '../../streams/client-line.ts'
-import { encodePacket, headerBytes, readHead } from '../../wire/mysql/packets.ts'
-import { MysqlRefusal } from '../mysql-refusal.ts'
+import { encodePacket, headerBytes, PacketsOutOfOrder, readHead } from '../../wire/mysql/packets.ts'
 
 /** The exchange of packets with a client that signs in: both sides count them together. */
 export class PacketLine {
@@ -22,17 +20,12 @@ export class PacketLine {
     this.#sequence = (this.#sequence + 1) & 0xff
   }
 
-  /** @throws WireError for a payload that is longer, BrokerError PROTOCOL_ERROR for a packet out of order */
+  /** @throws WireError for a payload that is longer, or a packet out of order */
   async read(mostBytes: number): Promise<Buffer> {
     const { length, sequence } = readHead(await this.line.read(headerBytes), mostBytes)
     const expected = this.#sequence
     this.#sequence = (sequence + 1) & 0xff
-    if (sequence !== expected) throw outOfOrder()
+    if (sequence !== expected) throw new PacketsOutOfOrder()
     return await this.line.read(length)
   }
-}
-
-/** ER_NET_PACKETS_OUT_OF_ORDER */
-function outOfOrder(): BrokerError {
-  return new MysqlRefusal('PROTOCOL_ERROR', { number: 1156, state: '08S01' }, 'packets out of order')
 }

@@ -15,13 +15,17 @@ const hints: Readonly<Partial<Record<number, string>>> = {
   1698: accountHint,
 }
 
+/** Errors in place of the greeting come without one. */
+const states: Readonly<Partial<Record<number, string>>> = { 1040: '08004', 1053: '08S01', 1203: '42000', 1226: '42000' }
+
 /** Unknown database, or one that the database user may not use. */
 const ofDatabase = new Set([1044, 1049])
 /** These say more to a client than our own: it may try again later. */
 const passing = new Set([1040, 1053, 1129, 1203, 1226])
 
 /** An ERR in answer to our greeting or sign-in. The server's message is shown: it names the user and database, no secret. */
-export function refusedSignIn({ number, state, message }: ErrorReply): BrokerError {
+export function refusedSignIn({ number, state: said, message }: ErrorReply): BrokerError {
+  const state = states[number] ?? said
   const text = message.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 300)
   const detail = `${text} (${number}, ${isState(state) ? state : 'no SQLSTATE'})`
   const options = { hint: hints[number] }

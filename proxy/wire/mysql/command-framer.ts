@@ -4,6 +4,7 @@
  */
 import { WireError } from '../wire-error.ts'
 import { fullPiece } from './framer.ts'
+import { PacketsOutOfOrder } from './packets.ts'
 
 const headerBytes = 4
 const none = Buffer.alloc(0)
@@ -168,7 +169,7 @@ export class CommandFramer {
 
   /** @returns whether the command goes on */
   #decide(bytes: Buffer, at: number, length: number): boolean {
-    if (bytes[at + 3] !== 0) throw new WireError('packets out of order')
+    if (bytes[at + 3] !== 0) throw new PacketsOutOfOrder()
     if (length === 0) throw new WireError('an empty command')
     const from = at + headerBytes
     if (length <= this.#keptBytes) return this.#sink.command(bytes, from, from + length)
@@ -255,7 +256,7 @@ export class CommandFramer {
       at += 1
     }
     if (at === chunk.length) return at
-    if (chunk[at] !== this.#next) throw new WireError('packets out of order')
+    if (chunk[at] !== this.#next) throw new PacketsOutOfOrder()
     this.#next = (this.#next + 1) & 0xff
     this.#headed = 0
     this.#need = this.#header

@@ -7,6 +7,13 @@ import { WireError } from '../wire-error.ts'
 export const headerBytes = 4
 const longestPayload = 0xff_ffff
 
+/** The id of a packet is not the next one: the sides no longer agree on where they are. */
+export class PacketsOutOfOrder extends WireError {
+  constructor() {
+    super('packets out of order')
+  }
+}
+
 export interface PacketHead {
   /** Bytes of the payload. */
   readonly length: number
