@@ -3,6 +3,7 @@ import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { Target, TargetWork } from '../relay/target.ts'
 import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
+import { dropTls } from '../streams/drop-tls.ts'
 import { quit } from '../wire/mysql/encode.ts'
 import { encodePacket } from '../wire/mysql/packets.ts'
 import { wordsFor } from './errors.ts'
@@ -102,10 +103,7 @@ function targetOf(
     end: async (lease, signal) =>
       await killThread(await again(wire, signal), thread, 'connection', { ...ending, lease, signal }),
   }
-  const reset = () => {
-    wire.reset() // first: an orderly end of TLS would deliver what is queued
-    stream.destroy()
-  }
+  const reset = () => dropTls(stream, wire.reset)
   const farewell = encodePacket(0, quit)
   return { stream, ahead: Buffer.alloc(0), farewell, cancel, reset, ...(work ? { work } : {}) }
 }

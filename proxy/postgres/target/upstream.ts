@@ -7,6 +7,7 @@ import { BrokerError, type Lease } from '../../session.ts'
 import { unlessAborted } from '../../streams/abortable.ts'
 import { startClientTls } from '../../streams/client-tls.ts'
 import { toTargetError } from '../../streams/dial-errors.ts'
+import { dropTls } from '../../streams/drop-tls.ts'
 import { overLine, type ServerLine } from '../../streams/server-line.ts'
 import { decodeAuthentication, decodeBackend } from '../../wire/postgres/decode.ts'
 import { encodeCancel, encodePassword, encodeStartup, sslRequest, terminate } from '../../wire/postgres/encode.ts'
@@ -55,10 +56,7 @@ export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstrea
       tls.write(encodeStartup(parameters(user)))
       const opened = await signIn(line, tls, secret)
       const cancel = () => sendCancel(wire, options, opened)
-      const reset = () => {
-        wire.reset() // first: an orderly end of TLS would deliver what is queued
-        tls.destroy()
-      }
+      const reset = () => dropTls(tls, wire.reset)
       return { stream: tls, ahead: line.takeAhead(), farewell: terminate, ...opened, cancel, reset }
     })
   } catch (error) {
