@@ -51,7 +51,7 @@ async function testCases(): Promise<void> {
     for (const length of [64, 255, 256, 1000, 1024, 1600, 8354]) {
       const secret = `${'x'.repeat(length - 1)}y`
       control.route = { secret }
-      await t.rejects(engine.connect(t), { errno: 1105 }, 'the endpoint knows another')
+      await t.rejects(engine.connect(t), { message: /Access denied/ }, 'the endpoint knows another')
       t.equal(rds.logins.at(-1)?.answer.toString(), `${secret}\0`, `${length} to the target`)
       const claims: unknown[] = []
       const port = await openPort(t, {

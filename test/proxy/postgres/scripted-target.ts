@@ -45,7 +45,7 @@ const noProof = Buffer.concat([
   message('Z', Buffer.from('I')),
 ])
 
-export async function startTarget(t: Test, script: Script = {}): Promise<Target> {
+export async function startTarget(t: Pick<Test, 'teardown'>, script: Script = {}): Promise<Target> {
   const authority = createAuthority()
   const serverName = 'scripted.example.internal'
   const own = createSecureContext(authority.issue([serverName]))
