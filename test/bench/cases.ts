@@ -1,46 +1,43 @@
-import { spawnSync } from 'node:child_process'
 import { hasCpuClock } from './cpu.ts'
-import type { Target } from './pgbench.ts'
-import { figure, measureRound } from './rounds.ts'
+import { figure, measureRound, type Target } from './rounds.ts'
 import { type BenchOptions, type Better, gate, median, medianRatio, type Row } from './rows.ts'
-import { type BrokerVariant, startTargets } from './targets.ts'
+import { type BrokerVariant, type Engine, startTargets } from './targets.ts'
+
+/** What `--only` chooses from. */
+interface Chosen {
+  readonly name: string
+  /** Measures the proxy's process: not for the database itself, and for Linux only. */
+  readonly ofProcess?: boolean
+}
 
 /** One figure of each target. */
-export interface Case {
-  readonly name: string
+export interface Case<T extends Target> extends Chosen {
   readonly unit: string
   readonly better: Better
   /** The ratio to one of the peers that the design allows. */
   readonly budget?: { readonly peer: string; readonly ratio: number }
-  /** Measures the proxy's process: not for PostgreSQL itself, and for Linux only. */
-  readonly ofProcess?: boolean
   /** Before the first round; the figure doesn't count. */
-  warmUp?(target: Target): Promise<number>
-  measure(target: Target): Promise<number>
+  warmUp?(target: T): Promise<number>
+  measure(target: T): Promise<number>
 }
 
-/** Rounds of each case in turn, interleaved over the targets. */
-export async function measureCases(
+/** Rounds of each case in turn, interleaved over the targets of one engine. */
+export async function measureCases<T extends Target>(
   bench: string,
-  all: readonly Case[],
+  engine: Engine<T>,
+  all: readonly Case<T>[],
   variants: readonly BrokerVariant[],
   options: BenchOptions,
 ): Promise<Row[]> {
-  if (spawnSync('pgbench', ['--version']).status !== 0)
-    throw new Error('pgbench is not installed: apt-get install postgresql-contrib')
   const cases = chooseCases(all, options)
   if (cases.length === 0) return []
-  const closing = new AsyncDisposableStack()
-  try {
-    options.note('starting PostgreSQL, the broker and its peers')
-    const targets = await startTargets(closing, variants, options.against)
-    return (await measure(cases, targets, options)).map((row) => ({ ...row, bench }))
-  } finally {
-    await closing.disposeAsync()
-  }
+  await using closing = new AsyncDisposableStack()
+  const targets = await startTargets(closing, engine, variants, options)
+  return (await measure(cases, targets, options)).map((row) => ({ ...row, bench }))
 }
 
-function chooseCases(all: readonly Case[], { only = '', warn }: BenchOptions): Case[] {
+/** @throws Error when none has that in its name */
+export function chooseCases<C extends Chosen>(all: readonly C[], { only = '', warn }: BenchOptions): C[] {
   const chosen = all.filter((one) => one.name.includes(only))
   if (chosen.length === 0)
     throw new Error(`no case has "${only}" in its name: ${all.map((one) => one.name).join('; ')}`)
@@ -50,10 +47,12 @@ function chooseCases(all: readonly Case[], { only = '', warn }: BenchOptions): C
   return possible
 }
 
-async function measure(
-  cases: readonly Case[],
-  targets: readonly Target[],
+/** @param toRows what is made of the figures of one case, by target and round */
+export async function measure<T extends Target>(
+  cases: readonly Case<T>[],
+  targets: readonly T[],
   options: BenchOptions,
+  toRows: (one: Case<T>, results: Results) => Omit<Row, 'bench'>[] = rowsOf,
 ): Promise<Omit<Row, 'bench'>[]> {
   const { rounds } = options
   const rows: Omit<Row, 'bench'>[] = []
@@ -67,14 +66,17 @@ async function measure(
       const figures = await measureRound(one, order, `${one.name}: round ${round + 1} of ${rounds}`, options)
       for (const [target, value] of figures) results.get(target)?.push(value)
     }
-    rows.push(...rowsOf(one, results))
+    rows.push(...toRows(one, results))
   }
   return rows
 }
 
-function rowsOf(
-  { name, unit, better, budget }: Case,
-  results: ReadonlyMap<string, readonly number[]>,
+/** Figures of each round, by target. */
+export type Results = ReadonlyMap<string, readonly number[]>
+
+export function rowsOf(
+  { name, unit, better, budget }: Pick<Case<Target>, 'name' | 'unit' | 'better' | 'budget'>,
+  results: Results,
 ): Omit<Row, 'bench'>[] {
   const broker = results.get('broker') ?? []
   return [...results].map(([target, values]) => {

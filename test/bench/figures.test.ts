@@ -3,8 +3,10 @@ import type { AccessRequest } from '../../src/access/requests/request.ts'
 import type { StoredGrant } from '../../src/access/rows/rows.ts'
 import { type Figures as Appends, rowsOf as appendRows } from './audit.ts'
 import { pastEvents, pastGrants } from './filled-store.ts'
+import { residentIn } from './memory.ts'
+import { toRows as cpuRows } from './mysql/beside-postgres.ts'
 import { percentile } from './rows.ts'
-import { residentMegabytes, type Figures as Start, type Subject, rowsOf as startRows } from './start.ts'
+import { type Figures as Start, type Subject, rowsOf as startRows } from './start.ts'
 
 t.test('a percentile is one of the values, and NaN without any', async (t) => {
   const values = Array.from({ length: 200 }, (_, i) => 200 - i)
@@ -16,8 +18,8 @@ t.test('a percentile is one of the values, and NaN without any', async (t) => {
 })
 
 t.test('memory is read from what the kernel says', async (t) => {
-  t.equal(residentMegabytes('Name:\tnode\nVmHWM:\t  409600 kB\nVmRSS:\t  204800 kB\n'), 200)
-  t.ok(Number.isNaN(residentMegabytes('Name:\tnode\n')))
+  t.equal(residentIn('Name:\tnode\nVmHWM:\t  409600 kB\nVmRSS:\t  204800 kB\n'), 200)
+  t.ok(Number.isNaN(residentIn('Name:\tnode\n')))
 })
 
 const appends = (p50: number, p99: number): Appends => ({ perSecond: 1000 / p50, p50, p99, loop: p50 })
@@ -42,6 +44,23 @@ t.test('audit: without a figure of the fsync the budget is not kept', async (t) 
     rows.filter(({ budget }) => budget !== undefined).map(({ ok }) => ok),
     [false],
   )
+})
+
+t.test('mysql: the broker’s ratio to its relay is compared with PostgreSQL’s, round by round', async (t) => {
+  const one = { name: 'CPU', unit: 'µs', better: 'less' as const }
+  const results = new Map([
+    ['bare Node relay', [10, 20, 10]],
+    ['broker', [12, 24, 30]],
+    ['PostgreSQL: bare Node relay', [10, 10, 10]],
+    ['PostgreSQL: broker', [12, 15, 14]],
+  ])
+  const compared = cpuRows(one, results).at(-1)
+  t.match(compared, { case: 'CPU: broker ÷ bare Node relay', value: 1.2, peer: 'PostgreSQL’s', budget: 1, ok: true })
+  t.equal(compared?.ratio, 1)
+  const dearer = new Map([...results, ['broker', [13, 31, 30]]])
+  t.match(cpuRows(one, dearer).at(-1), { ok: false })
+  const without = new Map([...results].filter(([name]) => name !== 'PostgreSQL: broker'))
+  t.match(cpuRows(one, without).at(-1), { ok: false }, 'without a figure of PostgreSQL the budget is not kept')
 })
 
 const start = (ready: number): Start => ({ ready, cpu: ready, memory: 100 * ready, verify: 10 * ready })

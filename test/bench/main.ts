@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   aws: () => import('./aws.ts'),
   busy: () => import('./busy.ts'),
   connect: () => import('./connect.ts'),
+  mysql: () => import('./mysql.ts'),
   postgres: () => import('./postgres.ts'),
   start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),
@@ -26,14 +27,14 @@ const { values, positionals } = parseArgs({
 const load = benches[positionals[0] ?? '']
 const { json, only, against } = values
 const [rounds, seconds, sessions] = [Number(values.rounds), Number(values.seconds), Number(values.sessions)]
-const [name] = positionals
-const takesAll =
-  name === 'postgres' || name === 'connect' || (only === undefined && (against === undefined || name === 'start'))
+const [name = ''] = positionals
+const hasCases = ['postgres', 'mysql', 'connect'].includes(name)
+const takesAll = hasCases || (only === undefined && (against === undefined || name === 'start'))
 if (!load || !(rounds >= 1) || !(seconds >= 1) || !(sessions >= 1) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
-postgres and connect also take: [--only TEXT] [--against DIR]
+postgres, mysql and connect also take: [--only TEXT] [--against DIR]
 start also takes: [--against DIR]
 busy also takes: [--sessions N]
 `,

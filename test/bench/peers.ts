@@ -10,6 +10,7 @@ import { chooseRunner } from '../sandbox/runner.ts'
 
 /** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
 export interface PeerOptions {
+  readonly protocol: 'postgres' | 'mysql'
   readonly upstreamPort: number
   /** Name in the upstream's certificate. */
   readonly upstreamName: string
@@ -42,22 +43,46 @@ export function startPgBouncerPeer({ upstreamPort, files }: PeerOptions): Promis
   )
 }
 
+/** HAProxy in TCP mode: it sees none of the protocol, and TLS is between client and database, so that it is one leg. */
+export async function startHaproxyPeer({ upstreamPort }: PeerOptions): Promise<Peer> {
+  const port = await freePort()
+  const { config = '' } = writeShared('haproxy', {
+    config: `defaults
+  mode tcp
+  maxconn 500
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen database
+  bind 127.0.0.1:${port}
+  server database 127.0.0.1:${upstreamPort}
+`,
+  })
+  const child = await spawnGuarded({ command: 'haproxy', args: ['-db', '-f', config], stopSignal: 'TERM' })
+  await answers(port, child)
+  return { pid: child.pid, port, stop: child.stop }
+}
+
 /** A Node program that only pumps, with the same TLS legs. */
-export async function startBareRelay({ upstreamPort, upstreamName, files }: PeerOptions): Promise<Peer> {
+export async function startBareRelay({ protocol, upstreamPort, upstreamName, files }: PeerOptions): Promise<Peer> {
   const port = await freePort()
   const program = fileURLToPath(new URL('bare-relay.ts', import.meta.url))
-  const args = [program, `${port}`, `${upstreamPort}`, files.cert, files.key, files.ca, upstreamName]
+  const args = [program, protocol, `${port}`, `${upstreamPort}`, files.cert, files.key, files.ca, upstreamName]
   const child = await spawnGuarded({ command: process.execPath, args, stopSignal: 'TERM' })
   await answers(port, child)
   return { pid: child.pid, port, stop: child.stop }
 }
 
 /** Certificates where a peer that runs as another user can read them. */
-export function writeShared(name: string, files: Readonly<Record<string, string>>): Record<string, string> {
+export function writeShared(
+  name: string,
+  files: Readonly<Record<string, string>>,
+  reader: 'postgres' | 'mysql' = 'postgres',
+): Record<string, string> {
   const dir = mkdtempSync(path.join(os.tmpdir(), `sallyport-${name}-`))
   mkdirSync(dir, { recursive: true })
   chmodSync(dir, 0o755)
-  const runner = chooseRunner('postgres')
+  const runner = chooseRunner(reader)
   return Object.fromEntries(
     Object.entries(files).map(([file, text]) => {
       const to = path.join(dir, file)

@@ -1,16 +1,17 @@
 /** The PostgreSQL engine beside its peers, in one interleaved run on one machine: what goes through, and what it costs. */
 import { type Case, measureCases } from './cases.ts'
-import { copyOut, cpuPerTransaction, type Mode, selects, type Target } from './pgbench.ts'
+import { postgres } from './postgres/engine.ts'
+import { copyOut, cpuPerTransaction, type Mode, type PostgresTarget, selects } from './postgres/pgbench.ts'
 import type { BenchOptions, Row } from './rows.ts'
 import { bareRelay } from './targets.ts'
 
 export function run(options: BenchOptions): Promise<Row[]> {
   const cases = [...casesFor(options.seconds), ...cpuCasesFor(options.seconds)]
   const strict = { name: 'broker, recording: strict', level: { recording: 'strict' } }
-  return measureCases('postgres', cases, [strict], options)
+  return measureCases('postgres', postgres, cases, [strict], options)
 }
 
-function casesFor(seconds: number): Case[] {
+function casesFor(seconds: number): Case<PostgresTarget>[] {
   const budgets = new Map([
     [8, 0.7],
     [32, 0.62],
@@ -22,7 +23,7 @@ function casesFor(seconds: number): Case[] {
       unit: 'tps',
       better: 'more' as const,
       ...least(budgets.get(clients)),
-      measure: (target: Target) => selects(target, clients, seconds),
+      measure: (target: PostgresTarget) => selects(target, clients, seconds),
     })),
     {
       name: 'COPY out, 256 MB',
@@ -35,9 +36,9 @@ function casesFor(seconds: number): Case[] {
 }
 
 /** Of the process between client and PostgreSQL, so that *direct* has no part in them. */
-function cpuCasesFor(seconds: number): Case[] {
+function cpuCasesFor(seconds: number): Case<PostgresTarget>[] {
   const most = (ratio: number) => ({ better: 'less' as const, budget: { peer: bareRelay, ratio }, ofProcess: true })
-  const perTransaction = (mode: Mode, ratio: number): Case => ({
+  const perTransaction = (mode: Mode, ratio: number): Case<PostgresTarget> => ({
     name: `CPU per transaction, 8 clients, ${mode}`,
     unit: 'µs',
     ...most(ratio),

@@ -1,19 +1,25 @@
-import type { Target } from './pgbench.ts'
 import type { BenchOptions } from './rows.ts'
+
+/** What is measured. */
+export interface Target {
+  readonly name: string
+  /** Of the proxy; nobody's when it is the database itself. */
+  readonly pid?: number
+}
 
 /** How often a round is measured in which a peer does nothing, until it counts without that peer. */
 const attempts = 3
 
-interface Measured {
-  measure(target: Target): Promise<number>
+interface Measured<T extends Target> {
+  measure(target: T): Promise<number>
 }
 
 type Notes = Pick<BenchOptions, 'note' | 'warn'>
 
 /** @returns a figure for each of them; NaN for who did nothing in any attempt */
-export async function measureRound(
-  one: Measured,
-  order: readonly Target[],
+export async function measureRound<T extends Target>(
+  one: Measured<T>,
+  order: readonly T[],
   label: string,
   options: Notes,
 ): Promise<ReadonlyMap<string, number>> {

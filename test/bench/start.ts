@@ -2,7 +2,7 @@
  * A start on a store as it is after most of a year, beside one on an empty store, and beside that of another checkout if so told:
  * how long until `/readyz` says so, what the work behind it takes, how much memory is in use then, and how long `audit verify` takes.
  */
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { copyStore } from '../../src/daemon/copy-store.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
@@ -14,6 +14,7 @@ import { waitUntil } from '../wait-until.ts'
 import { cpuNanoseconds, hasCpuClock } from './cpu.ts'
 import { fillStore } from './filled-store.ts'
 import { measuredDatabases } from './measured-databases.ts'
+import { residentMegabytes } from './memory.ts'
 import { commitOf } from './peers.ts'
 import { type BenchOptions, gate, median, medianRatio, type Row } from './rows.ts'
 
@@ -177,7 +178,7 @@ async function measure(sandbox: Sandbox, { files, main, place }: Started): Promi
   const ready = (performance.now() - since) / 1000
   try {
     const cpu = await atRest(daemon)
-    const memory = residentMegabytes(readFileSync(`/proc/${daemon.pid}/status`, 'utf8'))
+    const memory = residentMegabytes(daemon.pid)
     return { ready, cpu, memory, verify: await verify(daemon) }
   } finally {
     await daemon.stop()
@@ -200,11 +201,6 @@ async function atRest({ pid }: RunningDaemon): Promise<number> {
     250,
   )
   return used / 1e9
-}
-
-/** @param status of `/proc/PID/status` */
-export function residentMegabytes(status: string): number {
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024
 }
 
 /** @returns seconds */

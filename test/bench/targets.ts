@@ -1,23 +1,19 @@
 /**
- * The broker and its peers, all with TLS on both legs: direct, PgBouncer in session mode (where installed), a bare Node relay, the broker
- * with every statement recorded, and the broker of another checkout if so told.
+ * The broker and its peers, all with TLS on both legs: direct, the proxy that the trade uses (where installed), a bare Node relay, the
+ * broker with every statement recorded, and the broker of another checkout if so told.
  */
 import path from 'node:path'
-import { createAuthority } from '../sandbox/certificates.ts'
+import { type Authority, createAuthority } from '../sandbox/certificates.ts'
 import { type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
-import { instances } from '../sandbox/default-world.ts'
 import { createPerson } from '../sandbox/person.ts'
-import { type Postgres, startPostgres } from '../sandbox/postgres.ts'
 import { isInstalled } from '../sandbox/programs.ts'
-import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import type { ConfigOverrides, Sandbox } from '../sandbox/sandbox.ts'
 import { durable, startStoreDatabases } from '../sandbox/store-databases.ts'
-import { measuredDatabases } from './measured-databases.ts'
-import { commitOf, startBareRelay, startPgBouncerPeer, writeShared } from './peers.ts'
-import { run as runProgram, type Target } from './pgbench.ts'
+import { commitOf, type Peer, type PeerOptions, startBareRelay, writeShared } from './peers.ts'
+import type { Target } from './rounds.ts'
+import type { BenchOptions } from './rows.ts'
 
 export const bareRelay = 'bare Node relay'
-
-const endpoint = instances.orders.endpoint
 
 export interface BrokerVariant {
   readonly name: string
@@ -29,75 +25,93 @@ export interface BrokerVariant {
   readonly main?: string
 }
 
+/** How to sign in; absent: as the database's own user. */
+export interface Login {
+  readonly user: string
+  readonly password: string
+}
+
+/** What one kind of database brings to its benchmark. */
+export interface Engine<T extends Target> {
+  readonly protocol: 'postgres' | 'mysql'
+  /** Name in the database's certificate. */
+  readonly endpoint: string
+  /** The short name of the resource. */
+  readonly resource: string
+  /** A program of its load, and the package that has it. */
+  readonly needs: { readonly program: string; readonly install: string }
+  /** A real server, filled, and the rest of what a broker needs. @param ca file of the authority */
+  start(closing: AsyncDisposableStack, authority: Authority, ca: string): Promise<RunningServer<T>>
+  configuration(port: number, ca: string, level: object | undefined): ConfigOverrides
+  portOf(daemon: RunningDaemon): number
+  /** A proxy of another maker; undefined where it is not installed. */
+  peer(options: PeerOptions): Promise<(Peer & { readonly name: string }) | undefined>
+}
+
+export interface RunningServer<T extends Target> {
+  readonly port: number
+  readonly sandbox: Sandbox
+  /** Of the server itself, or of what stands in front of it. @param ca file */
+  target(name: string, at: { readonly port: number; readonly pid?: number }, ca: string, login?: Login): T
+}
+
 /** @param variants what is measured beside the broker as it comes */
-export async function startTargets(
+export async function startTargets<T extends Target>(
   closing: AsyncDisposableStack,
+  engine: Engine<T>,
   variants: readonly BrokerVariant[],
-  against: string | undefined,
-): Promise<Target[]> {
+  { against, note }: Pick<BenchOptions, 'against' | 'note'>,
+): Promise<T[]> {
+  const { program, install } = engine.needs
+  if (!isInstalled(program)) throw new Error(`${program} is not installed: apt-get install ${install}`)
+  note(`starting the database, the broker and its peers: ${engine.protocol}`)
   const authority = createAuthority()
-  const postgres = await startPostgres({ tcp: { tls: authority.issue([endpoint]) } })
-  closing.defer(() => postgres.close())
-  await fill(postgres)
-  const upstreamPort = postgres.tcpPort ?? 0
   const leaf = authority.issue(['localhost', '127.0.0.1'])
   const { cert = '', key = '', ca = '' } = writeShared('bench', { cert: leaf.cert, key: leaf.key, ca: authority.cert })
-  const peer = { upstreamPort, upstreamName: endpoint, files: { cert, key, ca } }
-  const sandbox = await startSandbox()
-  closing.defer(() => sandbox.close())
+  const { port, sandbox, target } = await engine.start(closing, authority, ca)
+  const peer = {
+    protocol: engine.protocol,
+    upstreamPort: port,
+    upstreamName: engine.endpoint,
+    files: { cert, key, ca },
+  }
+  const stopLater = (one: Peer) => closing.defer(async () => void (await one.stop()))
   const broker = async (variant: BrokerVariant) => {
-    const daemon = await startBroker(sandbox, upstreamPort, ca, variant, await storeOf(closing, variant))
+    const overrides = {
+      ...(await storeOf(closing, variant)),
+      ...engine.configuration(port, ca, variant.level),
+      recordings: { reserve: '50MB', max_per_session: '20GB', max_per_principal: '200GB' },
+      limits: { sessions_per_principal: 500, sessions_per_resource: 500 },
+    }
+    const daemon = await startDaemon(sandbox, { ...(variant.main ? { main: variant.main } : {}), overrides })
     closing.defer(async () => void (await daemon.stop()))
-    return libpq(variant.name, { pid: daemon.pid, port: daemon.postgresPort }, ...(await connectToken(daemon)))
+    const at = { pid: daemon.pid, port: engine.portOf(daemon) }
+    return target(variant.name, at, sandbox.caFile, await connectToken(daemon, engine.resource))
   }
   const relay = await startBareRelay(peer)
-  closing.defer(async () => void (await relay.stop()))
-  const targets = [libpq('direct', { port: upstreamPort }, 'sallyport_ro'), libpq(bareRelay, relay, 'sallyport_ro')]
+  stopLater(relay)
+  const targets = [target('direct', { port }, ca), target(bareRelay, relay, ca)]
   const others = against === undefined ? [] : [beside(against)]
   for (const variant of [{ name: 'broker' }, ...variants, ...others]) targets.push(await broker(variant))
-  if (!isInstalled('pgbouncer')) return targets
-  const bouncer = await startPgBouncerPeer(peer)
-  closing.defer(async () => void (await bouncer.stop()))
-  return [...targets, libpq('PgBouncer', bouncer, 'sallyport_ro')]
+  const other = await engine.peer(peer)
+  if (!other) return targets
+  stopLater(other)
+  return [...targets, target(other.name, other, ca)]
 }
 
 function beside(dir: string): BrokerVariant {
   return { name: `broker at ${commitOf(dir)}`, main: path.resolve(dir, 'src/main.ts') }
 }
 
-async function storeOf(closing: AsyncDisposableStack, { isStoreShared }: BrokerVariant): Promise<object> {
+async function storeOf(closing: AsyncDisposableStack, { isStoreShared }: BrokerVariant): Promise<ConfigOverrides> {
   if (!isStoreShared) return {}
   const databases = await startStoreDatabases(durable)
   closing.defer(() => databases.close())
   return { store: { url: await databases.create() } }
 }
 
-async function fill(postgres: Postgres): Promise<void> {
-  const env = { ...process.env, PGHOST: postgres.socketDir, PGPORT: `${postgres.tcpPort}`, PGUSER: 'postgres' }
-  await runProgram('pgbench', ['-i', '-q', '-s', '10', 'orders'], { env })
-  await postgres.query('orders', 'grant select on all tables in schema public to sallyport_ro')
-}
-
-function startBroker(
-  sandbox: Sandbox,
-  upstreamPort: number,
-  ca: string,
-  { level, main }: BrokerVariant,
-  store: object,
-): Promise<RunningDaemon> {
-  return startDaemon(sandbox, {
-    ...(main === undefined ? {} : { main }),
-    overrides: {
-      ...store,
-      ...measuredDatabases({ names: ['orders'], port: upstreamPort, ca, ...(level ? { level } : {}) }),
-      recordings: { reserve: '50MB', max_per_session: '20GB', max_per_principal: '200GB' },
-      limits: { sessions_per_principal: 500, sessions_per_resource: 500 },
-    },
-  })
-}
-
-/** @returns user and password for the broker's own port */
-async function connectToken(daemon: RunningDaemon): Promise<[user: string, password: string]> {
+/** @returns how to sign in at the broker's own port */
+async function connectToken(daemon: RunningDaemon, resource: string): Promise<Login> {
   const alice = createPerson('alice')
   await alice.signIn(`${daemon.url}/login`)
   const post = async (path: string, body: unknown): Promise<Record<string, unknown>> => {
@@ -106,19 +120,7 @@ async function connectToken(daemon: RunningDaemon): Promise<[user: string, passw
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
     return (await response.json()) as Record<string, unknown>
   }
-  await post('/api/v1/requests', { resource: 'orders', level: 'readonly', durationMs: 3_600_000 })
-  const issued = await post('/api/v1/connect-tokens', { resource: 'orders' })
-  return [`t_${issued.id}`, String(issued.token)]
-}
-
-function libpq(
-  target: string,
-  { pid, port }: { readonly pid?: number; readonly port: number },
-  user: string,
-  password?: string,
-): Target {
-  const env = Object.fromEntries(Object.entries(process.env).filter(([variable]) => !variable.startsWith('PG')))
-  const shared = { PGHOST: '127.0.0.1', PGPORT: `${port}`, PGUSER: user, PGDATABASE: 'orders', PGSSLMODE: 'require' }
-  const variables = { ...env, ...shared, ...(password ? { PGPASSWORD: password } : {}) }
-  return { name: target, env: variables, ...(pid === undefined ? {} : { pid }) }
+  await post('/api/v1/requests', { resource, level: 'readonly', durationMs: 3_600_000 })
+  const issued = await post('/api/v1/connect-tokens', { resource })
+  return { user: `t_${issued.id}`, password: String(issued.token) }
 }

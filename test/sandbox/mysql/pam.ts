@@ -54,22 +54,18 @@ export async function startPamMariaDb(options: {
     response.writeHead(reason === '' ? 204 : 403).end()
   })
   await new Promise<void>((resolve) => judge.listen(0, '127.0.0.1', resolve))
-  const service = `sallyport-sandbox-${process.pid}`
   const folder = mkdtempSync(path.join(os.tmpdir(), 'sallyport-pam-'))
-  const serviceFile = path.join('/etc/pam.d', service)
+  const service = addPamService([`auth required pam_script.so dir=${folder}`, 'account required pam_permit.so'])
   const remove = () => {
     judge.close()
-    rmSync(serviceFile, { force: true })
+    service.remove()
     rmSync(folder, { recursive: true, force: true })
   }
   chmodSync(folder, 0o755) // MariaDB's helper may have given up root by then
   try {
     writeScript(folder, (judge.address() as AddressInfo).port)
-    writeFileSync(serviceFile, `auth required pam_script.so dir=${folder}\naccount required pam_permit.so\n`)
-    const settings = ['plugin-load-add=auth_pam.so', 'pam-use-cleartext-plugin=ON']
-    const mariadb = await startMariaDb({ tcp: { tls: options.certificate }, settings })
-    for (const user of iamUsers)
-      await mariadb.query(`ALTER USER ${user}@'%' IDENTIFIED VIA pam USING '${service}' REQUIRE SSL`)
+    const mariadb = await startMariaDb({ tcp: { tls: options.certificate }, settings: pamSettings })
+    await signInByPam(mariadb, service.name)
     return {
       mariadb,
       port: mariadb.tcpPort ?? 0,
@@ -83,6 +79,24 @@ export async function startPamMariaDb(options: {
     remove()
     throw error
   }
+}
+
+/** For a MariaDB that has users of PAM: they are asked for their password by mysql_clear_password. */
+export const pamSettings: readonly string[] = ['plugin-load-add=auth_pam.so', 'pam-use-cleartext-plugin=ON']
+
+/** Adds a service to the machine's PAM. @throws Error for anyone but root */
+export function addPamService(rules: readonly string[]): { readonly name: string; remove(): void } {
+  if (process.getuid?.() !== 0) throw new Error('only root can add a service to PAM')
+  const name = `sallyport-sandbox-${process.pid}`
+  const file = path.join('/etc/pam.d', name)
+  writeFileSync(file, rules.map((rule) => `${rule}\n`).join(''))
+  return { name, remove: () => rmSync(file, { force: true }) }
+}
+
+/** From now on the users of IAM are that service's to judge. */
+export async function signInByPam(mariadb: MariaDb, service: string): Promise<void> {
+  for (const user of iamUsers)
+    await mariadb.query(`ALTER USER ${user}@'%' IDENTIFIED VIA pam USING '${service}' REQUIRE SSL`)
 }
 
 function reasonOf(check: () => unknown): string {
