@@ -6,6 +6,7 @@ import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '.
 import { dropTls } from '../streams/drop-tls.ts'
 import { quit } from '../wire/mysql/encode.ts'
 import { encodePacket } from '../wire/mysql/packets.ts'
+import { createChangeUser } from './change-user.ts'
 import { wordsFor } from './errors.ts'
 import { killSession } from './kills.ts'
 import type { Learnt } from './learnt.ts'
@@ -15,6 +16,7 @@ import type { MysqlClient } from './sign-in/client.ts'
 import { protocol } from './sign-in/downstream.ts'
 import { SessionText } from './sql/session-text.ts'
 import { endingLogin, upstreamLogin } from './target/login.ts'
+import { resetSession } from './target/reset-session.ts'
 import { killThread, learnThread, type ServerThread } from './target/server-thread.ts'
 import { applySettings, sessionSettings } from './target/session-settings.ts'
 import { threadDetail } from './target/thread-detail.ts'
@@ -55,6 +57,8 @@ interface Opening {
 interface Opened {
   readonly upstream: Upstream
   readonly thread: ServerThread | undefined
+  /** Statements that were sent for the level. */
+  readonly settings: readonly string[]
   readonly target: Target
 }
 
@@ -78,13 +82,14 @@ async function open(
     signal,
   })
   const thread = await learnThread(upstream, permit.sessionId, signal)
-  await applySettings(upstream, rules, signal)
+  const settings = sessionSettings(rules, upstream.greeting)
+  await applySettings(upstream, settings, signal)
   const current = async () => {
     const first = await lease
     return first.expiresAt > now() ? first : await host.lease(permit)
   }
   const ending = { ...trusted, login: endingLogin(permit.sessionId) }
-  return { upstream, thread, target: targetOf(upstream, thread, ending, current) }
+  return { upstream, thread, settings, target: targetOf(upstream, thread, ending, current) }
 }
 
 /** @param current the credential of the session, for another sign-in while it lives */
@@ -122,7 +127,7 @@ function connected(
   { threads }: EngineParts,
   client: MysqlClient,
   permit: SessionPermit,
-  { upstream, thread, target, rules, database }: Connecting,
+  { upstream, thread, settings, target, rules, database }: Connecting,
 ): Connected {
   const { threadId, stream, sequence } = client
   const { principalId, resourceId } = permit
@@ -145,8 +150,13 @@ function connected(
         maxRows: rules.maxRows,
         databases: rules.databases,
         mayLoadLocal: rules.localInfile,
-        mayReset: sessionSettings(rules, greeting).length === 0,
-        user: client.user,
+        ...(settings.length === 0 ? {} : { reset: (stream) => resetSession(stream, { capabilities, settings }) }),
+        changeUser: createChangeUser({
+          doorman: host.doorman,
+          client,
+          rules,
+          target: { capabilities, settings, greeting },
+        }),
         capture: new SessionText(permit.recording.digestKey, greeting.version),
         kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),
       })

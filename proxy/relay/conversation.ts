@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { EntryWriter } from '../recording/entry-writer.ts'
 import type { BrokerError } from '../session.ts'
 import type { Budget } from './budget.ts'
@@ -22,6 +23,17 @@ export interface PartialPass {
   readonly rest?: Buffer
 }
 
+/**
+ * Both sides, lent to a conversation that answers a message: nothing else is under way then. What passes between the broker and
+ * one of them is neither scanned nor recorded.
+ */
+export interface Sides {
+  /** @throws what `use` throws, and the session ends */
+  target<T>(use: (stream: Duplex) => Promise<T>): Promise<T>
+  /** With what it sent after the message; what `use` leaves is read when the message has been answered. @throws as `target` */
+  client<T>(use: (stream: Duplex) => Promise<T>): Promise<T>
+}
+
 /** The messages of client and server, matched by the engine of their protocol; it also writes the recording's entries. */
 export interface Conversation {
   readonly up: Reader
@@ -39,7 +51,7 @@ export interface Conversation {
    * and not before the message is on file where recordings are strict. Empty: the message has no answer.
    * @throws BrokerError RECORDING_FAILED, or whatever ends the session
    */
-  answer?(): Buffer | Promise<Buffer>
+  answer?(sides: Sides): Buffer | Promise<Buffer>
   /** Called before the chunk of either side is scanned. @param now by `performance.now()` */
   tick(now: number): void
   /** Requests that wait for their answer. */

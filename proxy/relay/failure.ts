@@ -1,8 +1,16 @@
-import { BrokerError, type EndReason } from '../session.ts'
+import { BrokerError, type EndReason, type ErrorCode } from '../session.ts'
 import { type Say, toBrokerError } from './words.ts'
 
 /** What a session ends with when that side itself fails. */
 export type FailedSide = Extract<EndReason, 'protocol-error' | 'upstream-failed'>
+
+/** Met by the broker in an exchange of its own. */
+const ofTarget: ReadonlySet<ErrorCode> = new Set([
+  'TARGET_UNREACHABLE',
+  'TARGET_UNTRUSTED',
+  'TARGET_REFUSED',
+  'TARGET_LOST',
+])
 
 /** How a session ends for an error that was thrown while it was relayed, and what the client is told. */
 export function toFailure(
@@ -13,7 +21,7 @@ export function toFailure(
   const say: Say = (words) => words.error(error)
   if (error.code === 'RECORDING_FAILED' || error.code === 'LIMIT_REACHED')
     return { reason: 'recording-failed', error, say }
-  if (error.code === 'INTERNAL') return { reason: side, error, say }
+  if (error.code === 'INTERNAL' || ofTarget.has(error.code)) return { reason: side, error, say }
   // What the ledger refuses is caused by the client, even if it is noticed in the server's bytes.
   if (thrown === error || side === 'protocol-error') return { reason: 'protocol-error', error, say }
   return {

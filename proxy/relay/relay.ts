@@ -11,7 +11,6 @@ import {
   type SessionPermit,
 } from '../session.ts'
 import { endWith } from '../streams/farewell.ts'
-import { readChunks } from '../streams/read-chunks.ts'
 import { Backlog } from './backlog.ts'
 import { Budget } from './budget.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
@@ -19,7 +18,9 @@ import { type FailedSide, toFailure } from './failure.ts'
 import { fairShares } from './fair-shares.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { leaveTarget } from './leave-target.ts'
+import { OwnTurn } from './own-turn.ts'
 import type { KindCounts } from './reports.ts'
+import { Side } from './side.ts'
 import type { Target } from './target.ts'
 import { type Say, toBrokerError, type Words } from './words.ts'
 
@@ -58,6 +59,9 @@ export class Relay {
   readonly #options: RelayOptions
   readonly #conversation: Conversation
   readonly #entries: EntryWriter
+  readonly #client: Side
+  readonly #target: Side
+  readonly #own: OwnTurn
   readonly #up: Reader
   readonly #down: Reader
   readonly #words: Words
@@ -79,19 +83,25 @@ export class Relay {
   #isWaiting = false
   /** Waits until its requests are on file. */
   #held: Buffer | undefined
-  /** What the client sent after a request that the broker answers; waits until that is done. */
-  #rest: Buffer | undefined
-  #isAnswering = false
   /** Requests at the end of the ledger that were not forwarded. */
   #unsent = 0
-  #stopReading: readonly (() => void)[] = []
   #lastActive = performance.now()
   #closing: { reason: EndReason; say: Say; timer: NodeJS.Timeout } | undefined
   #isOver = false
 
   constructor(options: RelayOptions) {
     this.#options = options
-    const { permit, counts, now, converse } = options
+    const { client, target, permit, counts, now, converse } = options
+    this.#client = new Side(client, {
+      onData: (chunk) => this.#onClientData(chunk),
+      onDrain: () => this.#onClientDrain(),
+      onClosed: () => this.#onClientClosed(),
+    })
+    this.#target = new Side(target.stream, {
+      onData: (chunk) => this.#onUpstreamData(chunk),
+      onDrain: () => this.#onUpstreamDrain(),
+      onClosed: () => this.#onUpstreamClosed(),
+    })
     this.#counts = counts
     this.#entries = new EntryWriter(permit.recorder, () => this.#flow())
     this.#isStrict = permit.engine?.isRecordingStrict ?? false
@@ -101,6 +111,7 @@ export class Relay {
     this.#conversation = converse({ entries: this.#entries, budget, now, onStatement })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
+    this.#own = this.#ownTurn()
     this.#words = this.#conversation.words ?? options.words
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
       activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
@@ -115,13 +126,9 @@ export class Relay {
 
   /** Relays until the session ends. Both streams are ended then; the client may still be reading the last bytes. */
   run(): Promise<SessionOutcome> {
-    const { client, target, permit, ahead } = this.#options
-    client.on('drain', this.#onClientDrain)
-    client.on('end', this.#onClientClosed).on('close', this.#onClientClosed)
-    const { stream } = target
-    stream.on('drain', this.#onUpstreamDrain)
-    stream.on('end', this.#onUpstreamClosed).on('close', this.#onUpstreamClosed)
-    this.#stopReading = [readChunks(client, this.#onClientData), readChunks(stream, this.#onUpstreamData)]
+    const { target, permit, ahead } = this.#options
+    this.#client.start()
+    this.#target.start()
     permit.signal.addEventListener('abort', this.#onCut)
     permit.recorder.onFlush(this.#onFlush)
     this.#idle.start()
@@ -129,12 +136,12 @@ export class Relay {
     if (permit.signal.aborted) this.#onCut()
     if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
     if (ahead.length > 0) this.#onClientData(ahead)
-    if (client.destroyed || client.readableEnded) this.#onClientClosed()
-    if (stream.destroyed || stream.readableEnded) this.#onUpstreamClosed()
+    this.#client.checkClosed()
+    this.#target.checkClosed()
     return this.#ended.promise
   }
 
-  readonly #onClientData = (chunk: Buffer): void => {
+  #onClientData(chunk: Buffer): void {
     if (this.#isOver || this.#closing) return
     if (this.#bytesUp + this.#bytesDown + chunk.length > this.#budget.mostBytes) {
       this.#endBudget(this.#budget.bytesUsed)
@@ -165,7 +172,7 @@ export class Relay {
 
   /** What the client sent last has not gone on yet: nothing more is read of it. */
   get #mustWait(): boolean {
-    return this.#held !== undefined || this.#rest !== undefined
+    return this.#held !== undefined || this.#own.isWaiting
   }
 
   #pass(chunk: Buffer, before: number): void {
@@ -175,34 +182,31 @@ export class Relay {
 
   #passPart(chunk: Buffer, before: number): void {
     const { passing, rest } = this.#conversation.takePassing?.(chunk) ?? { passing: chunk }
-    this.#rest = rest
+    if (rest) this.#own.keepBack(rest)
     if (passing.length > 0) this.#pass(passing, before)
     this.#answerIfTurn()
   }
 
   /** Answers the request that was kept back, once it is its turn. */
   #answerIfTurn(): void {
-    if (this.#rest === undefined || this.#isAnswering || this.#held || this.#conversation.waiting > 0) return
-    this.#isAnswering = true
-    if (this.#isStrict) this.#options.permit.recorder.whenWritten(() => void this.#answer())
-    else void this.#answer()
+    if (!this.#held && this.#conversation.waiting === 0) this.#own.begin()
   }
 
-  async #answer(): Promise<void> {
-    if (this.#isOver) return
-    try {
-      const answer = await this.#conversation.answer?.()
-      if (this.#isOver || this.#closing) return
-      if (answer) this.#reply(answer, answer.length)
-    } catch (error) {
-      this.#fail(error, 'upstream-failed')
-      return
-    }
-    const rest = this.#rest
-    this.#rest = undefined
-    this.#isAnswering = false
-    if (rest && rest.length > 0) this.#readRequests(rest)
-    this.#flow()
+  #ownTurn(): OwnTurn {
+    const { recorder } = this.#options.permit
+    return new OwnTurn({
+      conversation: this.#conversation,
+      client: this.#client,
+      target: this.#target,
+      whenOnFile: (done) => (this.#isStrict ? recorder.whenWritten(done) : done()),
+      isOver: () => this.#isOver || this.#closing !== undefined,
+      onAnswer: (answer) => this.#reply(answer, answer.length),
+      onRest: (rest) => {
+        if (rest.length > 0) this.#readRequests(rest)
+        this.#flow()
+      },
+      onFailure: (error) => this.#fail(error, 'upstream-failed'),
+    })
   }
 
   #forward(chunk: Buffer): void {
@@ -228,7 +232,7 @@ export class Relay {
 
   readonly #onFlush = (): boolean => !this.#isOver && this.#conversation.begin(performance.now() - beginMs)
 
-  readonly #onUpstreamData = (chunk: Buffer): void => {
+  #onUpstreamData(chunk: Buffer): void {
     if (this.#isOver) return
     this.#conversation.tick(performance.now())
     let go: number
@@ -240,7 +244,7 @@ export class Relay {
     }
     this.#isDownWhole = this.#down.atBoundary
     this.#reply(chunk, go)
-    if (this.#rest !== undefined) this.#answerIfTurn()
+    if (this.#own.isWaiting) this.#answerIfTurn()
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
     else if (this.#bytesUp + this.#bytesDown > this.#budget.mostBytes) this.#endBudget(this.#budget.bytesUsed)
@@ -269,12 +273,12 @@ export class Relay {
     this.#flow()
   }
 
-  readonly #onClientDrain = (): void => {
+  #onClientDrain(): void {
     this.#isClientFull = false
     this.#flow()
   }
 
-  readonly #onUpstreamDrain = (): void => {
+  #onUpstreamDrain(): void {
     this.#isUpstreamFull = false
     this.#flow()
   }
@@ -290,10 +294,12 @@ export class Relay {
     else target.stream.resume()
   }
 
-  readonly #onClientClosed = (): void => this.#end('client-closed', {})
+  #onClientClosed(): void {
+    this.#end('client-closed', {})
+  }
 
   /** A server that closes has reported why, or answers the client's terminate; otherwise the connection was lost. */
-  readonly #onUpstreamClosed = (): void => {
+  #onUpstreamClosed(): void {
     if (this.#closing) this.#closeIfPossible(true)
     else if (this.#conversation.clientHasLeft) this.#end('client-closed', {})
     else if (this.#conversation.serverHasLeft) this.#end('upstream-closed', {})
@@ -372,14 +378,9 @@ export class Relay {
   }
 
   #detach(): void {
-    const { client, target, permit } = this.#options
-    permit.signal.removeEventListener('abort', this.#onCut)
-    for (const stop of this.#stopReading) stop()
-    client.off('drain', this.#onClientDrain)
-    client.off('end', this.#onClientClosed).off('close', this.#onClientClosed)
-    const { stream } = target
-    stream.off('drain', this.#onUpstreamDrain)
-    stream.off('end', this.#onUpstreamClosed).off('close', this.#onUpstreamClosed)
+    this.#options.permit.signal.removeEventListener('abort', this.#onCut)
+    this.#client.stop()
+    this.#target.stop()
   }
 
   /** @returns why the running statements could not be recorded */

@@ -125,7 +125,7 @@ export class ClientLine {
   }
 
   #watch(stream: Duplex): void {
-    stream.on('error', ignore)
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore)
     stream.on('error', this.#onError)
     stream.on('end', this.#onClosed)
     stream.on('close', this.#onClosed)

@@ -10,7 +10,7 @@ import { skipWithout, skipWithoutPhp } from '../sandbox/programs.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
-import { issueMySqlToken, openMySql, rowsOf } from './mysql-client.ts'
+import { issueMySqlToken, mySqlClientFor, openMySql, rowsOf } from './mysql-client.ts'
 
 const absent = skipWithoutMariaDb()
 if (absent) t.plan(0, absent)
@@ -88,6 +88,25 @@ async function testMySql(): Promise<void> {
       execute('mariadb', [...args, '-e', 'select 1'], { env: { ...env, MYSQL_PWD: 'spt_wrong' } }),
       /ERROR 1045 \(28000\)/,
     )
+  })
+
+  await t.test('COM_CHANGE_USER: with the same token a new session, with another one the end', async (t) => {
+    const token = await issueMySqlToken(company)
+    const { connection, lost } = await mySqlClientFor(company, token)
+    await connection.query("set @mine = 'x'")
+    await connection.changeUser({ user: token.user, password: token.token, database: 'orders' })
+    t.strictSame(await rowsOf(connection, 'select @mine as mine, database() as db'), [{ mine: null, db: 'orders' }])
+    const denied = { code: 'ER_ACCESS_DENIED_ERROR' }
+    await t.rejects(connection.changeUser({ user: 't_another', password: token.token }), denied)
+    t.strictSame(await rowsOf(connection, 'select 1 as one'), [{ one: 1 }], 'it stays whose it is')
+    await t.rejects(connection.changeUser({ user: token.user, password: 'spt_wrong' }), denied)
+    t.match(await lost, { message: /./ })
+    const { events } = await company.api<{ events: unknown[] }>(
+      'carol',
+      'GET',
+      '/api/v1/audit/events?type=session.denied',
+    )
+    t.match(events.slice(0, 2), [{ fields: { code: 'TOKEN_INVALID' } }, { fields: { code: 'GRANT_DENIED' } }])
   })
 
   const ctrlC = 'Ctrl-C ends the statement, and the session goes on'

@@ -4,7 +4,7 @@ import { CopyDigest } from '../../recording/passing-digest.ts'
 import { Queue } from '../../recording/queue.ts'
 import type { Incomplete } from '../../recording/statement-entry.ts'
 import { tooManyRows } from '../../relay/budget.ts'
-import type { Conversation, ConversationParts, PartialPass } from '../../relay/conversation.ts'
+import type { Conversation, PartialPass, Sides } from '../../relay/conversation.ts'
 import type { Words } from '../../relay/words.ts'
 import { BrokerError } from '../../session.ts'
 import { capability, has } from '../../wire/mysql/capabilities.ts'
@@ -14,11 +14,11 @@ import type { Ended, PreparedReply } from '../../wire/mysql/decode.ts'
 import { Framer, type PayloadSink } from '../../wire/mysql/framer.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { wordsFor } from '../errors.ts'
-import type { SessionText } from '../sql/session-text.ts'
 import { Answer, farewells } from './answers.ts'
 import { EntryLog } from './entry-log.ts'
+import type { LedgerParts } from './ledger-parts.ts'
 import { LongCommand } from './long-command.ts'
-import { type KillResult, OwnAnswers } from './own-answers.ts'
+import { OwnAnswers } from './own-answers.ts'
 import { Pending, type Request } from './pending.ts'
 import { LongData, PreparedStatements, toStatement } from './prepared.ts'
 import { type ClientCommand, type OwnWork, readCommand } from './read-command.ts'
@@ -26,24 +26,6 @@ import { roomOf } from './room.ts'
 
 const stop = -1
 const autocommit = 0x2
-
-export interface LedgerParts extends ConversationParts {
-  /** Agreed with the client and with the target: the same ones. */
-  readonly capabilities: number
-  /** 0: none. */
-  readonly maxRows: number
-  readonly capture: SessionText
-  /** That the client may change to; `*` among them: all. */
-  readonly databases: readonly string[]
-  /** LOAD DATA LOCAL INFILE may be used. */
-  readonly mayLoadLocal: boolean
-  /** COM_RESET_CONNECTION may be used: the level has set nothing that it would drop. */
-  readonly mayReset: boolean
-  /** As the client named it when it signed in. */
-  readonly user: string
-  /** Carries out a KILL, of a thread that the client knows by this number. @throws when the target can't be asked */
-  kill(id: number, what: 'connection' | 'query'): Promise<KillResult>
-}
 
 /**
  * What client and server say to each other, put together: commands that wait for their answer, in order. A client may send more
@@ -82,7 +64,8 @@ export class Ledger implements Conversation {
     const { capture, capabilities } = parts
     capture.isSettled = () => this.#waiting.size === 0
     this.#longData = new LongData(capture.digests)
-    this.#own = new OwnAnswers(parts)
+    const isTracking = has(capabilities, capability.sessionTrack)
+    this.#own = new OwnAnswers({ ...parts, isTracking })
     this.#log = new EntryLog(parts)
     this.up = new CommandFramer(this.#commands(), keptBytes)
     this.down = new Framer(this.#payloads())
@@ -95,10 +78,7 @@ export class Ledger implements Conversation {
         file: (name) => this.#beginUpload(name),
         done: () => this.#settle(this.#isSuspended ? 'suspended' : undefined),
       },
-      {
-        deprecatesEof: has(capabilities, capability.deprecateEof),
-        isTracking: has(capabilities, capability.sessionTrack),
-      },
+      { deprecatesEof: has(capabilities, capability.deprecateEof), isTracking },
     )
     this.tick()
   }
@@ -118,8 +98,8 @@ export class Ledger implements Conversation {
 
   /** Id of the packet that the client waits for; while it waits for none, 0. */
   get #nextToClient(): number {
-    const own = this.#own.pending
-    if (own && this.#waiting.size === 0) return own.sequence
+    const own = this.#own.sequence
+    if (own !== undefined && this.#waiting.size === 0) return own
     if (this.#upload) return this.up.nextData
     return Math.max(this.down.nextToSend, 0)
   }
@@ -161,10 +141,14 @@ export class Ledger implements Conversation {
     return this.up.passing
   }
 
-  async answer(): Promise<Buffer> {
-    const { pending, packet } = await this.#own.answer(this.#status)
+  async answer(sides: Sides): Promise<Buffer> {
+    const { pending, packet, reset } = await this.#own.answer(this.#status, sides)
     if (this.#isFinished || this.#own.take() === undefined) return packet
     this.tick()
+    if (reset) {
+      this.#reset()
+      this.#resultEnded(reset, false, false)
+    }
     this.#parts.entries.release(pending.room)
     this.#log.answered(pending, this.#since)
     this.#settledAt = this.#since
@@ -173,7 +157,8 @@ export class Ledger implements Conversation {
 
   #commands(): CommandSink {
     const hasMany = has(this.#parts.capabilities, capability.multiStatements)
-    const reading = { ...this.#parts, hasMany, statements: this.#statements, longData: this.#longData }
+    const keepsReset = this.#parts.reset !== undefined
+    const reading = { ...this.#parts, hasMany, keepsReset, statements: this.#statements, longData: this.#longData }
     const long = new LongCommand(reading)
     let asked = 0
     const ledger = this
@@ -381,6 +366,7 @@ export class Ledger implements Conversation {
 
   /** Drops what the server drops too. */
   #reset(): void {
+    this.#parts.capture.charset(undefined)
     this.#longData.clear()
     for (const statement of this.#statements.takeAll()) this.#log.unrun(statement)
   }

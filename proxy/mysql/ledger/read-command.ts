@@ -1,3 +1,4 @@
+import { type ChangeUser, decodeChangeUser } from '../../wire/mysql/change-user.ts'
 import { command, commandNames } from '../../wire/mysql/commands.ts'
 import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeExecution } from '../../wire/mysql/values.ts'
@@ -7,21 +8,14 @@ import type { SessionText } from '../sql/session-text.ts'
 import { Bound } from './bound.ts'
 import type { Request } from './pending.ts'
 import { type LongData, lastPrepared, type PreparedStatements } from './prepared.ts'
-import {
-  databaseDenied,
-  killAmidOthers,
-  killPrepared,
-  notAllowed,
-  otherUser,
-  type Refusal,
-  resetRefused,
-  sameUser,
-} from './refusals.ts'
+import { databaseDenied, killAmidOthers, killPrepared, notAllowed, type Refusal } from './refusals.ts'
 
 /** What the broker itself does for a command. */
 export type OwnWork =
   | { readonly refusal: Refusal }
   | { readonly kill: { readonly what: 'connection' | 'query'; readonly id: number } }
+  | { readonly reset: true }
+  | { readonly changeUser: ChangeUser }
 
 /** A command, as the ledger needs it. */
 export type ClientCommand =
@@ -39,9 +33,8 @@ export interface ReadingParts {
   readonly statements: PreparedStatements
   readonly longData: LongData
   readonly databases: readonly string[]
-  readonly user: string
-  /** COM_RESET_CONNECTION may go on. */
-  readonly mayReset: boolean
+  /** COM_RESET_CONNECTION is carried out by the broker. */
+  readonly keepsReset: boolean
 }
 
 const ping: ClientCommand = { kind: 'request', request: { kind: 'ping' } }
@@ -97,13 +90,11 @@ function readOther(asked: number, payload: Buffer, parts: ReadingParts): ClientC
     }
     case command.processKill:
       return { kind: 'own', request, work: { kill: { what: 'connection', id: readId(payload) } } }
-    case command.changeUser: {
-      const isSame = new PayloadReader(payload, 1).cstring().toString('utf8') === parts.user
-      return { kind: 'own', request, work: { refusal: isSame ? sameUser : otherUser } }
-    }
+    case command.changeUser:
+      return { kind: 'own', request, work: { changeUser: decodeChangeUser(payload) } }
     case command.resetConnection:
-      if (parts.mayReset) return { kind: 'request', request }
-      return { kind: 'own', request, work: { refusal: resetRefused } }
+      if (!parts.keepsReset) return { kind: 'request', request }
+      return { kind: 'own', request, work: { reset: true } }
     case command.fieldList:
     case command.statistics:
     case command.processInfo:

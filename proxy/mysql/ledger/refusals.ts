@@ -62,21 +62,6 @@ export const otherUser: Refusal = {
   message: 'a session keeps the user that signed in; connect again to be another',
 }
 
-/** ER_NOT_SUPPORTED_YET */
-export const sameUser: Refusal = {
-  number: 1235,
-  state: '42000',
-  message: 'the broker does not pass on COM_CHANGE_USER; use COM_RESET_CONNECTION, or connect again',
-}
-
-/** ER_NOT_SUPPORTED_YET. The server would drop what the level set for the session. */
-export const resetRefused: Refusal = {
-  number: 1235,
-  state: '42000',
-  message:
-    'this access level sets read_only or a statement time limit, which COM_RESET_CONNECTION would drop; connect again',
-}
-
 export function encodeRefusal(sequence: number, refusal: Refusal): Buffer {
   return encodePacket(sequence, encodeError(refusal))
 }

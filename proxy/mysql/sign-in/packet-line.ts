@@ -5,10 +5,11 @@ import { encodePacket, headerBytes, PacketsOutOfOrder, readHead } from '../../wi
 export class PacketLine {
   readonly line: ClientLine
   /** Of the next packet, from either side. */
-  #sequence = 0
+  #sequence: number
 
-  constructor(line: ClientLine) {
+  constructor(line: ClientLine, sequence = 0) {
     this.line = line
+    this.#sequence = sequence
   }
 
   get sequence(): number {

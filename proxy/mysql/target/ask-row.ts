@@ -30,11 +30,32 @@ export async function askRow(
   sql: string,
   signal: AbortSignal,
 ): Promise<Answer> {
+  return await ask(stream, encodeQuery(sql), signal, (packets) => readAnswer(packets, capabilities))
+}
+
+/**
+ * The same for a command that has no result.
+ * @returns the payload with which the server answers, of an OK or an error
+ */
+export async function askPlain(stream: Duplex, command: Buffer, signal: AbortSignal): Promise<Buffer> {
+  return await ask(stream, command, signal, async (packets) => {
+    const payload = await packets.read()
+    if (payload[0] === firstByte.ok || payload[0] === firstByte.error) return payload
+    throw new WireError('an unexpected answer')
+  })
+}
+
+async function ask<T>(
+  stream: Duplex,
+  command: Buffer,
+  signal: AbortSignal,
+  read: (packets: ServerPackets) => Promise<T>,
+): Promise<T> {
   try {
     return await overLine(stream, signal, async (line) => {
       const packets = new ServerPackets(line, stream)
-      packets.write(encodeQuery(sql))
-      const answer = await readAnswer(packets, capabilities)
+      packets.write(command)
+      const answer = await read(packets)
       if (line.hasMore) throw new WireError('the server said more than was asked')
       return answer
     })

@@ -64,7 +64,7 @@ export function endingLogin(sessionId: string): () => LoginParts {
 }
 
 /** MySQL 8's default has a number that MariaDB does not know. */
-function charsetFor(charset: number, { version, capabilities }: Greeting): number {
+export function charsetFor(charset: number, { version, capabilities }: Greeting): number {
   const isMariadb = version.includes('MariaDB') || !has(capabilities, capability.longPassword)
   return isMariadb && charset === charsetUnknownToMariadb ? charsetOfAny : charset
 }

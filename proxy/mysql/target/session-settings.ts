@@ -1,9 +1,10 @@
+import type { Duplex } from 'node:stream'
 import { BrokerError } from '../../session.ts'
 import type { MysqlRules } from '../rules.ts'
 import { askRow } from './ask-row.ts'
 import type { Upstream } from './upstream.ts'
 
-/** Statements that make the level's rules those of the session; a reset would drop them, so it is refused. */
+/** Statements that make the level's rules those of the session. A reset drops them: after one they are sent again. */
 export function sessionSettings(
   { statementTimeoutMs, readOnly }: Pick<MysqlRules, 'statementTimeoutMs' | 'readOnly'>,
   { version }: { readonly version: string },
@@ -15,11 +16,15 @@ export function sessionSettings(
 }
 
 /** @throws BrokerError TARGET_REFUSED when the target does not take one, and what {@link askRow} throws */
-export async function applySettings(upstream: Upstream, rules: MysqlRules, signal: AbortSignal): Promise<void> {
-  for (const statement of sessionSettings(rules, upstream.greeting)) {
-    const { error } = await askRow(upstream, statement, signal)
+export async function applySettings(
+  target: Pick<Upstream, 'capabilities'> & { readonly stream: Duplex },
+  settings: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const statement of settings) {
+    const { error } = await askRow(target, statement, signal)
     if (!error) continue
-    upstream.stream.destroy()
+    target.stream.destroy()
     throw new BrokerError('TARGET_REFUSED', `it does not take a setting of the access level (${error.number})`)
   }
 }

@@ -1,7 +1,7 @@
 /** Payloads of replies and commands; {@link encodePacket} puts them into packets. */
 
 export const firstByte = { ok: 0x00, authMore: 0x01, authNextFactor: 0x02, eof: 0xfe, error: 0xff } as const
-export const command = { quit: 0x01, query: 0x03 } as const
+export const command = { quit: 0x01, initDatabase: 0x02, query: 0x03, resetConnection: 0x1f } as const
 
 /** What caching_sha2_password's server says in an AuthMoreData: the proof was right, or the password itself is asked for. */
 export const fastPath = { done: 0x03, fullAuthentication: 0x04 } as const
@@ -46,7 +46,12 @@ export function encodeQuery(sql: string): Buffer {
   return Buffer.concat([Buffer.from([command.query]), Buffer.from(sql)])
 }
 
+export function initDatabase(name: string): Buffer {
+  return Buffer.concat([Buffer.from([command.initDatabase]), Buffer.from(name)])
+}
+
 export const quit = Buffer.from([command.quit])
+export const resetConnection = Buffer.from([command.resetConnection])
 
 /** A length-encoded integer below 2³². */
 export function encodeLength(value: number): Buffer {

@@ -119,6 +119,8 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
+  /** Of mysql2: without TLS and with any password, as behind the local proxy. */
+  const client = { host: '127.0.0.1', port, user: 'anyone', password: 'local', database: 'orders' }
   return {
     mariadb,
     rds,
@@ -128,10 +130,9 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
     errors,
     port,
     cut,
-    /** By mysql2, without TLS and with any password, as behind the local proxy. */
+    client,
     connect: async (t: Test, more: ConnectionOptions = {}): Promise<Connection> => {
-      const who = { user: 'anyone', password: 'local', database: 'orders' }
-      const connection = await createConnection({ host: '127.0.0.1', port, ...who, ...more })
+      const connection = await createConnection({ ...client, ...more })
       connection.on('error', () => {})
       t.teardown(() => connection.destroy())
       return connection

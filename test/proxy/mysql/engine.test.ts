@@ -1,5 +1,6 @@
 /** Sessions from end to end: a stock client, the engine, an RDS endpoint, and a real MariaDB behind it. */
-import { createConnection, type RowDataPacket } from 'mysql2/promise'
+import { connect } from 'node:net'
+import { createConnection, createPool, type RowDataPacket } from 'mysql2/promise'
 import t from 'tap'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithoutMariaDb } from '../../sandbox/mysql/mariadb.ts'
@@ -7,6 +8,7 @@ import { skipWithout } from '../../sandbox/programs.ts'
 import { waitUntil } from '../../wait-until.ts'
 import { identity } from '../relay/scripted-doorman.ts'
 import { startEngine } from './engine-fixture.ts'
+import { errorOf, login, Packets, packet } from './raw-client.ts'
 
 /** What it gave, or threw. */
 const outcomeOf = (promise: Promise<unknown>) => promise.catch((error: unknown) => error)
@@ -24,7 +26,16 @@ async function testEngine(): Promise<void> {
     control.route = {}
     control.identity = undefined
     await waitUntil(() => rds.open === 0 && seen.ends.length === seen.asks.length, 'no session is left')
-    for (const list of [seen.entries, seen.ends, seen.details, seen.targets, seen.asks, engine.errors]) list.length = 0
+    for (const list of [
+      seen.entries,
+      seen.unidentified,
+      seen.ends,
+      seen.details,
+      seen.targets,
+      seen.asks,
+      engine.errors,
+    ])
+      list.length = 0
     seen.cancels = 0
     await rds.faults.clear()
   })
@@ -165,6 +176,131 @@ async function testEngine(): Promise<void> {
     const connection = await engine.connect(t)
     await t.rejects(connection.query('update customers set name = name'), { message: /READ ONLY/ })
     t.match(await connection.query('select @@max_statement_time as s'), [[{ s: '0.300000' }]])
+  })
+
+  t.test('RESET_CONNECTION keeps read-only and the time limit, also for what is sent behind it', async (t) => {
+    control.route = { readOnly: true, statementTimeoutMs: 300 }
+    const socket = connect({ host: '127.0.0.1', port: engine.port })
+    t.teardown(() => socket.destroy())
+    const packets = new Packets(socket)
+    await packets.next() // greeting
+    socket.write(packet(1, login({ database: 'orders', answer: Buffer.alloc(32, 1) })))
+    t.same((await packets.next()).payload, Buffer.from([1, 3]))
+    t.equal((await packets.next()).payload[0], 0)
+    const query = (sql: string) => packet(0, Buffer.from(`\x03${sql}`))
+    socket.write(
+      Buffer.concat([query('set @mine = 1'), packet(0, Buffer.from([0x1f])), query('select @@max_statement_time')]),
+    )
+    socket.write(query('update customers set name = name'))
+    socket.write(query('select @mine is null'))
+    t.match(await packets.next(), { sequence: 1, payload: { 0: 0 } })
+    t.match(await packets.next(), { sequence: 1, payload: { 0: 0 } }, 'the reset')
+    for (let i = 0; i < 3; i += 1) await packets.next()
+    t.same((await packets.next()).payload, Buffer.from('\x080.300000'))
+    await packets.next()
+    t.match(errorOf((await packets.next()).payload), { number: 1792, state: '25006' })
+    for (let i = 0; i < 3; i += 1) await packets.next()
+    t.same((await packets.next()).payload, Buffer.from('\x011'), 'the session is a new one all the same')
+    socket.end(packet(0, Buffer.from([1])))
+    await engine.ended(1)
+    t.same(
+      seen.entries.map(({ sql, command }) => sql ?? command),
+      [
+        'set @mine = 1',
+        'RESET_CONNECTION',
+        'select @@max_statement_time',
+        'update customers set name = name',
+        'select @mine is null',
+      ],
+      'what the broker asked is not among them',
+    )
+    t.match(seen.ends, [{ reason: 'client-closed' }])
+  })
+
+  t.test('a pool of mysql2 that resets what is released', async (t) => {
+    control.route = { statementTimeoutMs: 5000 }
+    const pool = createPool({ ...engine.client, connectionLimit: 1, resetOnRelease: true })
+    t.teardown(() => pool.end())
+    const [first] = await pool.execute<RowDataPacket[]>('select connection_id() as id, @who as who')
+    await pool.query("set @who = 'the one before'")
+    const [second] = await pool.execute<RowDataPacket[]>('select connection_id() as id, @who as who')
+    t.same(second, first, 'the same connection, without what was set')
+    t.match(await pool.query('select @@max_statement_time as s'), [[{ s: '5.000000' }]])
+  })
+
+  t.test('a reset after which the target does not take the limits again ends the session', async (t) => {
+    control.route = { readOnly: true }
+    const connection = await engine.connect(t)
+    rds.faults.refuseText('TRANSACTION READ ONLY')
+    const reset = outcomeOf(connection.reset())
+    const next = outcomeOf(connection.query('select 1'))
+    t.match(await reset, { errno: 1105, message: /does not take a setting of the access level.*1227/ })
+    t.match(await next, { fatal: true })
+    await engine.ended(1)
+    t.match(seen.ends, [{ reason: 'upstream-failed', error: { code: 'TARGET_REFUSED' } }])
+    t.match(seen.entries, [{ command: 'RESET_CONNECTION', unfinished: true }])
+  })
+
+  t.test('CHANGE_USER to the same user: a new session, with the limits of the level', async (t) => {
+    control.route = { readOnly: true }
+    const connection = await engine.connect(t, { charset: 'utf8mb4_general_ci' })
+    const [own] = await connection.query<RowDataPacket[]>('select connection_id() as id')
+    await connection.query("set @mine = 1, sql_mode = 'NO_BACKSLASH_ESCAPES'")
+    for (const database of ['billing', 'orders']) {
+      await connection.changeUser({ user: 'anyone', password: 'local', database, charset: 'LATIN1_SWEDISH_CI' })
+      const [rows] = await connection.query<RowDataPacket[]>(
+        'select connection_id() as id, @mine as mine, database() as db, @@character_set_client as charset',
+      )
+      t.match(rows, [{ id: own[0]?.id, mine: null, db: database, charset: 'latin1' }])
+      t.match(await outcomeOf(connection.query('update customers set name = name')), { errno: 1792 })
+    }
+    t.match(
+      seen.entries.filter(({ command }) => command === 'CHANGE_USER'),
+      [{ detail: 'anyone', database: 'billing' }, { database: 'orders' }],
+    )
+    t.notOk(
+      seen.entries.some(({ sql }) => /READ ONLY|COLLATIONS|SET NAMES/.test(String(sql))),
+      'what the broker asked is not on record as the client’s',
+    )
+  })
+
+  t.test('CHANGE_USER to another user, and to a database that the level does not cover', async (t) => {
+    control.route = { databases: ['orders'] }
+    const connection = await engine.connect(t)
+    for (let i = 0; i < 3; i += 1)
+      t.match(await outcomeOf(connection.changeUser({ user: 'bob', password: 'local' })), {
+        errno: 1045,
+        sqlState: '28000',
+        message: /connect again/,
+      })
+    t.match(await outcomeOf(connection.changeUser({ user: 'anyone', database: 'billing' })), { errno: 1044 })
+    t.same(seen.unidentified, ['GRANT_DENIED'], 'in the log once')
+    t.match(seen.entries, Array(4).fill({ command: 'CHANGE_USER', refused: true }))
+    const again = outcomeOf(connection.query('select database() as db'))
+    t.match(await again, [[{ db: 'orders' }]], 'the session stays as it was')
+  })
+
+  t.test('a client that leaves amid CHANGE_USER, and a cut there', async (t) => {
+    for (const [i, how] of (['leaves', 'is cut'] as const).entries()) {
+      const socket = connect({ host: '127.0.0.1', port: engine.port })
+      t.teardown(() => socket.destroy())
+      const packets = new Packets(socket)
+      await packets.next()
+      socket.write(packet(1, login({ database: 'orders', answer: Buffer.alloc(32, 1) })))
+      await packets.next()
+      await packets.next()
+      socket.write(packet(0, Buffer.from('\x11anyone\0\0\0')))
+      t.match((await packets.next()).payload.toString('latin1'), /^\xfecaching_sha2_password\0/)
+      if (how === 'leaves') socket.end()
+      else {
+        await engine.cut()
+        const { sequence, payload } = await packets.next()
+        t.match({ sequence, ...errorOf(payload) }, { sequence: 2, number: 1053, text: /incident 42/ })
+      }
+      await engine.ended(i + 1)
+      t.match(seen.ends.at(-1), { reason: how === 'leaves' ? 'client-closed' : 'grant-revoked' })
+      t.match(seen.entries.at(-1), { command: 'CHANGE_USER', unfinished: true })
+    }
   })
 
   t.test('a client that is pinned to a target is greeted as that target greets', async (t) => {

@@ -43,6 +43,8 @@ export interface RdsMySqlFaults {
   dieAfter(bytes: number | null): void
   /** Answers every query with the request to send this file. */
   askForFile(name: string | null): void
+  /** Answers commands that hold this text with 1227 (a privilege is missing). */
+  refuseText(text: string | null): void
   /** What clients sent of files that they were asked for. */
   readonly filesGot: Buffer[]
   /** The server behind becomes a reader, as after a failover: writes are refused with 1290. */
@@ -65,6 +67,7 @@ export interface Wrong {
   switchData: Uint8Array
   dieAfterBytes: number | null
   asksForFile: string | null
+  refusedText: string | null
   behind: MariaDb | null
   readonly filesGot: Buffer[]
 }
@@ -82,6 +85,7 @@ export function createRdsMySqlFaults(own: SecureContext, sessions: ReadonlySet<S
     switchData: Buffer.alloc(0),
     dieAfterBytes: null,
     asksForFile: null,
+    refusedText: null,
     behind: null,
   })
   const wrong: Wrong = { ...right(), filesGot: [] }
@@ -108,6 +112,7 @@ export function createRdsMySqlFaults(own: SecureContext, sessions: ReadonlySet<S
       },
       dieAfter: (dieAfterBytes) => set({ dieAfterBytes }),
       askForFile: (asksForFile) => set({ asksForFile }),
+      refuseText: (refusedText) => set({ refusedText }),
       filesGot: wrong.filesGot,
       readOnly,
       behind: (behind) => set({ behind }),

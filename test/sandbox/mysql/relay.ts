@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Transform } from 'node:stream'
 import type { Reader } from '../rds-startup.ts'
 import type { Wrong } from './faults.ts'
-import { encodePacket, ok, readPacket } from './startup.ts'
+import { encodeError, encodePacket, ok, readPacket } from './startup.ts'
 
 const query = 0x03
 const quit = 0x01
@@ -30,8 +30,18 @@ export function relay(socket: Socket, backend: Socket, of: { sessions: Set<Socke
       socket.write(chunk.subarray(0, left), end)
     },
   })
+  const judge = new Transform({
+    transform: (chunk: Buffer, _encoding, done) => {
+      const { refusedText } = of.wrong
+      if (refusedText === null || !chunk.includes(refusedText)) done(null, chunk)
+      else {
+        socket.write(encodePacket(1, encodeError(1227, '42000', 'Access denied; you need a privilege')))
+        done()
+      }
+    },
+  })
   backend.pipe(meter).pipe(socket) // ends the client's side once the server has said all
-  socket.pipe(backend)
+  socket.pipe(judge).pipe(backend)
   // After the pipes, which pause the client when they let go: its end must still be seen.
   backend.once('close', () => socket.resume())
 }

@@ -87,7 +87,7 @@ for (const deprecatesEof of [true, false])
       t.match(entry('INSERT INTO tmp VALUES (1), (2), (3)'), { tags: ['OK 3'], rows: 0 })
       t.match(
         seen.entries.find(({ command }) => command === 'CHANGE_USER'),
-        { refused: true, error: { number: 1235 } },
+        { refused: true, error: { number: 1045 } },
       )
       t.match(entry('USE billing'), { database: 'billing' })
     })

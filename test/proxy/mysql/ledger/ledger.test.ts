@@ -1,10 +1,14 @@
 /** The ledger by the byte: what servers and clients send in the cases that went wrong elsewhere. */
+import { type Duplex, PassThrough } from 'node:stream'
 import t from 'tap'
-import { Ledger, type LedgerParts } from '../../../../proxy/mysql/ledger/ledger.ts'
+import { Ledger } from '../../../../proxy/mysql/ledger/ledger.ts'
+import type { LedgerParts } from '../../../../proxy/mysql/ledger/ledger-parts.ts'
 import { SessionText } from '../../../../proxy/mysql/sql/session-text.ts'
 import { EntryWriter } from '../../../../proxy/recording/entry-writer.ts'
 import { Budget } from '../../../../proxy/relay/budget.ts'
+import type { Sides } from '../../../../proxy/relay/conversation.ts'
 import { BrokerError } from '../../../../proxy/session.ts'
+import type { ChangeUser } from '../../../../proxy/wire/mysql/change-user.ts'
 import { WireError } from '../../../../proxy/wire/wire-error.ts'
 import { recorderDouble } from '../../relay/recorder-double.ts'
 
@@ -45,8 +49,7 @@ function talk(parts: Partial<LedgerParts> = {}) {
     capture: new SessionText(Buffer.alloc(32, 7), '8.0.40'),
     databases: ['*'],
     mayLoadLocal: false,
-    mayReset: true,
-    user: 'alice',
+    changeUser: () => Promise.reject(new Error('nobody changes')),
     kill: async () => 'done',
     ...parts,
   })
@@ -65,6 +68,10 @@ function talk(parts: Partial<LedgerParts> = {}) {
     endSequence: (): number => ledger.words.error(new BrokerError('INTERNAL')).readUInt8(3),
   }
 }
+
+const nothing = () => Promise.reject(new Error('no side is asked'))
+const noSides: Sides = { target: nothing, client: nothing }
+const aloneWith = (stream: Duplex): Sides => ({ ...noSides, target: (use) => use(stream) })
 
 t.test('M-1: with the old end of rows and with the new one', async (t) => {
   const old = talk()
@@ -118,33 +125,81 @@ t.test('M-5: two prepares in one write, of which the first fails', async (t) => 
   ])
 })
 
-t.test('M-5: CHANGE_USER never changes the person, even to the same user', async (t) => {
-  for (const [name, number] of [
-    ['bob', 1045],
-    ['alice', 1235],
+t.test('CHANGE_USER is kept back; what it comes to is on record, and its answer has the next number', async (t) => {
+  for (const [payload, reset, shown] of [
+    [hex('00 00 00 0200 0000'), hex('00 00 00 0200 0000'), { database: 'billing' }],
+    [hex('ff 1504 23 3238303030 6e6f'), undefined, { error: { number: 1045, code: '28000' } }],
   ] as const) {
-    const { up, entries, ledger } = talk()
-    t.notOk(up(packet(0, Buffer.from(`\x11${name}\0\0\0`))), 'it is kept back')
+    const asked: ChangeUser[] = []
+    const { up, down, entries, ledger } = talk({
+      changeUser: async (wanted, sequence) => {
+        asked.push(wanted)
+        return { payload, sequence: sequence + 3, ...(reset ? { reset } : {}) }
+      },
+    })
+    up(prepare('SELECT 1'))
+    down(packet(1, prepared('01000000', '0100', '0000')), column(2), eof(3))
+    t.notOk(up(packet(0, Buffer.concat([Buffer.from('\x11bob\0\x02xybilling\0'), hex('2d00'), Buffer.from('p\0')]))))
     const { passing, rest } = ledger.takePassing()
     t.same([passing.length, rest?.length], [0, 0])
-    const answer = await ledger.answer()
-    t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, number])
-    t.match(entries, [{ type: 'command', command: 'CHANGE_USER', refused: true, error: { number } }])
+    t.same(await ledger.answer(noSides), packet(4, payload))
+    t.match(asked, [{ user: 'bob', answer: Buffer.from('xy'), database: 'billing', charset: 45, plugin: 'p' }])
+    t.match(
+      entries.find(({ command }) => command === 'CHANGE_USER'),
+      { detail: 'bob', ...shown },
+    )
+    t.equal(
+      entries.some(({ sql }) => sql === 'SELECT 1'),
+      reset !== undefined,
+      'a new session has no statements',
+    )
   }
 })
 
-t.test('a session is reset only where the level has set nothing that this would drop', async (t) => {
-  const reset = packet(0, hex('1f'))
-  const free = talk()
-  t.ok(free.up(reset))
-  free.down(ok(1))
-  t.match(free.entries, [{ type: 'command', command: 'RESET_CONNECTION' }])
-  const kept = talk({ mayReset: false })
-  t.notOk(kept.up(reset), 'it is kept back')
-  kept.ledger.takePassing()
-  const answer = await kept.ledger.answer()
-  t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, 1235])
-  t.match(kept.entries, [{ type: 'command', command: 'RESET_CONNECTION', refused: true, error: { number: 1235 } }])
+t.test(
+  'a reset goes on where the level has set nothing that it would drop; else the broker carries it out',
+  async (t) => {
+    const reset = packet(0, hex('1f'))
+    const free = talk()
+    t.ok(free.up(reset))
+    free.down(ok(1))
+    t.match(free.entries, [{ type: 'command', command: 'RESET_CONNECTION' }])
+    const stream = new PassThrough()
+    const asked: unknown[] = []
+    const kept = talk({
+      reset: async (lent) => {
+        asked.push(lent)
+        return hex('00 00 00 0202 0000') // NO_BACKSLASH_ESCAPES
+      },
+    })
+    kept.up(prepare('SELECT 1'))
+    kept.down(packet(1, prepared('01000000', '0100', '0000')), column(2), eof(3))
+    t.notOk(kept.up(reset, query('SELECT 2')), 'it is kept back')
+    const { passing, rest } = kept.ledger.takePassing()
+    t.same([passing.length, rest?.toString('latin1', 5)], [0, 'SELECT 2'], 'and so is what follows')
+    t.same(await kept.ledger.answer(aloneWith(stream)), packet(1, hex('00 00 00 0202 0000')))
+    t.same(asked, [stream])
+    t.match(kept.entries, [
+      { type: 'command', command: 'RESET_CONNECTION' },
+      { type: 'parse', sql: 'SELECT 1', statement: '1' },
+    ])
+    kept.up(packet(0, hex('17 01000000 00 01000000')))
+    kept.down(error(1))
+    t.notMatch(kept.entries.at(-1), { sql: String }, 'its statements are forgotten')
+  },
+)
+
+t.test('a target that refuses a reset: the client is told, and keeps its statements', async (t) => {
+  const { up, down, ledger, entries } = talk({ reset: async () => hex('ff 1704 23 3038533031 6e6f') })
+  up(prepare('SELECT 1'))
+  down(packet(1, prepared('01000000', '0100', '0000')), column(2), eof(3))
+  up(packet(0, hex('1f')))
+  const answer = await ledger.answer(aloneWith(new PassThrough()))
+  t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, 1047])
+  t.match(entries, [{ command: 'RESET_CONNECTION', refused: true, error: { number: 1047, code: '08S01' } }])
+  up(packet(0, hex('17 01000000 00 01000000')))
+  down(ok(1))
+  t.match(entries.at(-1), { type: 'execute', sql: 'SELECT 1' })
 })
 
 t.test('M-6: MariaDB’s execution of the statement prepared last, in one write with its prepare', async (t) => {
@@ -193,7 +248,7 @@ t.test('commands that are not passed on', async (t) => {
   for (const first of [0x05, 0x06, 0x07, 0x08, 0x0d, 0x12, 0x13, 0x14, 0x15, 0x1d, 0x1e, 0x20, 0xfa, 0xfe]) {
     const { up, ledger, entries } = talk()
     t.notOk(up(packet(0, Buffer.from([first, 1, 0, 0, 0]))), first.toString(16))
-    const answer = await ledger.answer()
+    const answer = await ledger.answer(noSides)
     t.same([answer[3], answer[4], answer.readUInt16LE(5)], [1, 0xff, 1047])
     t.match(entries, [{ type: 'command', refused: true }])
   }
@@ -201,7 +256,7 @@ t.test('commands that are not passed on', async (t) => {
   t.ok(up(packet(0, Buffer.from('\x02orders'))))
   ledger.down.scan(ok(1))
   t.notOk(up(packet(0, Buffer.from('\x02billing'))))
-  t.equal((await ledger.answer()).readUInt16LE(5), 1044)
+  t.equal((await ledger.answer(noSides)).readUInt16LE(5), 1044)
 })
 
 t.test('a cursor: its rows are counted as they are fetched, against one limit', async (t) => {

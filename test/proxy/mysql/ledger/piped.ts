@@ -5,9 +5,12 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { wordsFor } from '../../../../proxy/mysql/errors.ts'
-import { Ledger, type LedgerParts } from '../../../../proxy/mysql/ledger/ledger.ts'
+import { Ledger } from '../../../../proxy/mysql/ledger/ledger.ts'
+import type { LedgerParts } from '../../../../proxy/mysql/ledger/ledger-parts.ts'
+import { otherUser } from '../../../../proxy/mysql/ledger/refusals.ts'
 import { SessionText } from '../../../../proxy/mysql/sql/session-text.ts'
 import { Relay } from '../../../../proxy/relay/relay.ts'
+import { encodeError } from '../../../../proxy/wire/mysql/encode.ts'
 import { type MariaDb, startMariaDb } from '../../../sandbox/mysql/mariadb.ts'
 import { waitUntil } from '../../../wait-until.ts'
 import { digestKey, identity, origin, scriptedDoorman } from '../../relay/scripted-doorman.ts'
@@ -72,8 +75,7 @@ export async function startPiped(t: Pick<Test, 'teardown'>) {
           capture: new SessionText(digestKey, server.version),
           databases: ['*'],
           mayLoadLocal: true,
-          mayReset: true,
-          user,
+          changeUser: async (_asked, sequence) => ({ payload: encodeError(otherUser), sequence }),
           kill: async (id, what) => {
             kills.push([id, what])
             return 'done'
