@@ -82,6 +82,25 @@ export interface CancelAsk {
   readonly origin: ClientOrigin
 }
 
+/** A person asks, from one session, to stop what another one of theirs runs, or to end it. */
+export interface StopAsk {
+  readonly protocol: string
+  /** As the client gave it: of a greeting, or the target's own of a session there. */
+  readonly number: number
+  readonly what: 'statement' | 'session'
+  readonly principalId: string
+  readonly resourceId: string
+  readonly origin: ClientOrigin
+}
+
+/** `denied`: the session is another person's, or may not be stopped from there. */
+export type StopResult = 'done' | 'unknown' | 'denied'
+
+/** Of what several answered. */
+export function firstStop(results: readonly StopResult[]): StopResult {
+  return results.find((one) => one === 'done') ?? results.find((one) => one === 'denied') ?? 'unknown'
+}
+
 /** Durations counted by the buckets of {@link statementBuckets}, the last one for all that took longer. */
 export interface DurationCounts {
   readonly counts: readonly number[]
@@ -145,6 +164,12 @@ export interface Doorman {
   end(sessionId: string, end: SessionEnd): Promise<void>
   /** Passes a cancel to the front that the id names. @returns whether the key was right; wrong ones are counted */
   cancel(ask: CancelAsk): Promise<boolean>
+  /**
+   * Passes it to the front that has the session, here or at another daemon. Nothing is counted: who asks is known, and reaches
+   * their own sessions alone.
+   * @throws BrokerError PEER_UNREACHABLE when nobody has it who answered, and another daemon did not
+   */
+  stop(ask: StopAsk): Promise<StopResult>
   /** Whether a cancel of this session, whose key was right, may come from there. A refusal is audited. */
   mayCancel(sessionId: string, from: ClientOrigin): Promise<boolean>
   /** A person asked to cancel a running statement; audited. */
@@ -174,6 +199,8 @@ export interface SessionControls {
   runsUntil(sessionId: string, endsAt: number): void
   /** @returns whether the key was right. Resolves when the target has received it */
   cancel(ask: CancelAsk): Promise<boolean>
+  /** Resolves when the target has received it. */
+  stop(ask: StopAsk): Promise<StopResult>
   /**
    * Ends what a lost session left running, on proof that it is that. Resolves when it is gone.
    * @returns false: this front does not carry the protocol

@@ -8,7 +8,6 @@ import { quit } from '../wire/mysql/encode.ts'
 import { encodePacket } from '../wire/mysql/packets.ts'
 import { createChangeUser } from './change-user.ts'
 import { wordsFor } from './errors.ts'
-import { killSession } from './kills.ts'
 import type { Learnt } from './learnt.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { MysqlRules } from './rules.ts'
@@ -132,7 +131,6 @@ function connected(
   const { threadId, stream, sequence } = client
   const { principalId, resourceId } = permit
   const { user, capabilities, greeting, wire } = upstream
-  const ask = { principalId, resourceId, origin: client.client }
   return {
     target,
     detail: { database, user, ...threadDetail(wire, thread) },
@@ -158,7 +156,15 @@ function connected(
           target: { capabilities, settings, greeting },
         }),
         capture: new SessionText(permit.recording.digestKey, greeting.version),
-        kill: (number, kind) => killSession({ doorman: host.doorman, threads }, ask, number, kind),
+        kill: (number, kind) =>
+          host.doorman.stop({
+            protocol,
+            number,
+            what: kind === 'query' ? 'statement' : 'session',
+            principalId,
+            resourceId,
+            origin: client.client,
+          }),
       })
     },
   }

@@ -14,7 +14,7 @@ export function createMysql(parts: ProtocolParts): Protocol {
   const { host } = parts
   const threads = new Threads(host.doorman.place, randomInt(1, sessionNumbers + 1))
   const learnt = new Learnt()
-  host.onCancel(protocol, (ask) => threads.use(ask))
+  host.onStop(protocol, (ask) => threads.stop(ask))
   host.onEndLost(protocol, (permit, lost) => endLost(parts, permit, lost))
   const engine = createEngine(parts, { threads, learnt })
   const downstream: DownstreamParts = {

@@ -1,10 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { CancelAsk } from '../doorman.ts'
+import type { StopAsk, StopResult } from '../doorman.ts'
 import { type Place, sessionNumber, sessionNumbers } from '../place.ts'
 import type { ClientOrigin } from '../session.ts'
-
-/** What KILL does: stops the statement that runs, or ends the session too. */
-export type KillKind = 'query' | 'connection'
 
 /** A session as others of the same person may end it. */
 export interface KillableSession {
@@ -15,11 +12,6 @@ export interface KillableSession {
   /** Stops the statement that runs, if one does. @returns false when it may not be asked from there */
   cancel(from: ClientOrigin): Promise<boolean>
   end(): void
-}
-
-/** @returns what `doorman.cancel` carries to the front of that thread: what to do, and for whom. It is no secret. */
-export function killKey(kind: KillKind, principalId: string): Buffer {
-  return Buffer.from(`${kind} ${principalId}`)
 }
 
 /**
@@ -64,38 +56,26 @@ export class Threads {
     if (this.#sessions.has(id)) this.#sessions.set(id, undefined)
   }
 
-  /**
-   * @param number as a client gave it: that of a greeting, or of one of the person's own sessions at the same target
-   * @returns the number of the greeting
-   */
-  numberOf(number: number, { principalId, resourceId }: Pick<KillableSession, 'principalId' | 'resourceId'>): number {
-    if (this.#sessions.has(number)) return number
-    for (const [id, session] of this.#sessions)
+  /** KILL of a session at this front. Numbers of greetings come before those of the target. */
+  async stop({ number, what, principalId, resourceId, origin }: StopAsk): Promise<StopResult> {
+    const greeted = this.#sessions.get(number)
+    const session =
+      greeted?.principalId === principalId ? greeted : this.#atTarget(number, { principalId, resourceId })
+    if (!session) return greeted ? 'denied' : 'unknown'
+    if (!(await session.cancel(origin))) return 'denied'
+    if (what === 'session') session.end()
+    return 'done'
+  }
+
+  /** One of the person's own sessions there: other people's have numbers that mean nothing here. */
+  #atTarget(number: number, of: Pick<KillableSession, 'principalId' | 'resourceId'>): KillableSession | undefined {
+    for (const session of this.#sessions.values())
       if (
         session?.targetThreadId === number &&
-        session.principalId === principalId &&
-        session.resourceId === resourceId
+        session.principalId === of.principalId &&
+        session.resourceId === of.resourceId
       )
-        return id
-    return number
-  }
-
-  hasSession(id: number): boolean {
-    return this.#sessions.get(id) !== undefined
-  }
-
-  isOf(id: number, principalId: string): boolean {
-    return this.#sessions.get(id)?.principalId === principalId
-  }
-
-  /** @returns whether the session is that person's; if so, the kill has been carried out */
-  async use({ id, key, origin }: CancelAsk): Promise<boolean> {
-    const session = this.#sessions.get(id)
-    if (!session) return false
-    const asked = Buffer.from(key)
-    const kind = (['query', 'connection'] as const).find((one) => killKey(one, session.principalId).equals(asked))
-    if (!kind || !(await session.cancel(origin))) return false
-    if (kind === 'connection') session.end()
-    return true
+        return session
+    return undefined
   }
 }

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks'
-import type { CancelAsk, Doorman, LostWork, OpenAsk, SessionControls } from '../doorman.ts'
+import type { CancelAsk, Doorman, LostWork, OpenAsk, SessionControls, StopAsk, StopResult } from '../doorman.ts'
 import { makePermit } from '../permit.ts'
 import {
   BrokerError,
@@ -54,6 +54,7 @@ export class SessionHost implements SessionControls {
   readonly #parts: HostParts
   readonly #hosted = new Map<string, Hosted>()
   readonly #cancels = new Map<string, (ask: CancelAsk) => Promise<boolean>>()
+  readonly #stops = new Map<string, (ask: StopAsk) => Promise<StopResult>>()
   readonly #endings = new Map<string, (permit: SessionPermit, lost: LostWork) => Promise<void>>()
   readonly #onMoved = new Set<(sessionId: string, endsAt: number) => void>()
   /** Cuts of sessions whose facts are still on their way; kept while any are. */
@@ -172,6 +173,15 @@ export class SessionHost implements SessionControls {
   /** @param use resolves when the target has received it; false: no such key */
   onCancel(protocol: string, use: (ask: CancelAsk) => Promise<boolean>): void {
     this.#cancels.set(protocol, use)
+  }
+
+  async stop(ask: StopAsk): Promise<StopResult> {
+    return (await this.#stops.get(ask.protocol)?.(ask)) ?? 'unknown'
+  }
+
+  /** @param use resolves when the target has received it */
+  onStop(protocol: string, use: (ask: StopAsk) => Promise<StopResult>): void {
+    this.#stops.set(protocol, use)
   }
 
   async endLost(lost: LostWork): Promise<boolean> {

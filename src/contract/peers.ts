@@ -25,6 +25,17 @@ export const peerCalls = {
     ask: object({ protocol: text(), id: count(), key: text('Hex'), origin: Origin }),
     answer: object({ isRight: flag() }),
   },
+  stop: {
+    ask: object({
+      protocol: text(),
+      number: count(),
+      what: oneOf(['statement', 'session']),
+      principalId: text(),
+      resourceId: text(),
+      origin: Origin,
+    }),
+    answer: object({ result: oneOf(['done', 'unknown', 'denied']) }),
+  },
   mark: { ask: object({}), answer: Mark },
   recording: {
     ask: object({ session: idOf('ses'), offset: Type.Integer({ minimum: 0 }) }),

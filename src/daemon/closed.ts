@@ -86,6 +86,7 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     end: refuse,
     mayCancel: async () => false,
     cancel: async () => false,
+    stop: refuse,
     cancelled: () => {},
     refused: () => {},
     unidentifiedClientFailed: () => {},

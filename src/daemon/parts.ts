@@ -28,7 +28,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
-import { cancelAt, recordingsElsewhere } from './peer-calls.ts'
+import { cancelAt, recordingsElsewhere, stopElsewhere } from './peer-calls.ts'
 import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
@@ -111,7 +111,7 @@ export async function buildParts(
     recordings,
     kinds,
     store: sessionStore,
-    peers: { cancel: cancelAt(peers, daemons) },
+    peers: { cancel: cancelAt(peers, daemons), stop: stopElsewhere(peers, daemons) },
     live: new LiveSessions(clock),
     limits: config.limits,
   })

@@ -1,4 +1,4 @@
-import type { CancelAsk } from '../../proxy/doorman.ts'
+import { type CancelAsk, firstStop, type StopAsk, type StopResult } from '../../proxy/doorman.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Mark } from '../audit/mark/mark.ts'
@@ -7,19 +7,20 @@ import type { PeerHandlers } from '../peers/peer-answers.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Recordings, RecordingsElsewhere } from '../recordings/recordings.ts'
 import type { SessionStore } from '../sessions/session-store.ts'
-import type { Sessions } from '../sessions/sessions.ts'
+import type { Stops } from '../sessions/stops.ts'
 
 /** What this daemon does for others. */
 export function peerHandlers(parts: {
   readonly mark: Pick<Mark, 'state'>
   readonly recordings: Pick<Recordings, 'piece'>
-  readonly sessions: Pick<Sessions, 'cancelHere'>
+  readonly stops: Pick<Stops, 'cancelHere' | 'stopHere'>
 }): PeerHandlers {
-  const { mark, recordings, sessions } = parts
+  const { mark, recordings, stops } = parts
   return {
     cancel: async ({ key, ...ask }) => ({
-      isRight: await sessions.cancelHere({ ...ask, key: Buffer.from(key, 'hex') }),
+      isRight: await stops.cancelHere({ ...ask, key: Buffer.from(key, 'hex') }),
     }),
+    stop: async (ask) => ({ result: await stops.stopHere(ask) }),
     mark: async () => mark.state,
     recording: async ({ session, offset }) => {
       const piece = await recordings.piece(session, offset)
@@ -34,6 +35,17 @@ export function cancelAt(peers: Peers, daemons: Daemons) {
     const peer = daemons.others.find(({ number }) => number === daemonNumber)
     if (!peer) return false
     return (await peers.call(peer, 'cancel', { ...ask, key: Buffer.from(key).toString('hex') })).isRight
+  }
+}
+
+/** Asks all other daemons at once for the session that a person names: its number may be the target's, which names no daemon. */
+export function stopElsewhere(peers: Pick<Peers, 'call'>, daemons: Pick<Daemons, 'others'>) {
+  return async (ask: StopAsk): Promise<StopResult> => {
+    const asked = await Promise.allSettled(daemons.others.map((peer) => peers.call(peer, 'stop', ask)))
+    const result = firstStop(asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value.result] : [])))
+    const failed = asked.find((one) => one.status === 'rejected')
+    if (result === 'unknown' && failed) throw failed.reason
+    return result
   }
 }
 

@@ -46,7 +46,7 @@ export function allRoutes(
     },
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
-    peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers(parts) },
+    peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
   })
   return [...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
 }

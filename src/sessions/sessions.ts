@@ -1,5 +1,4 @@
 import type {
-  CancelAsk,
   Doorman,
   LostWork,
   OpenAsk,
@@ -8,7 +7,6 @@ import type {
   SessionControls,
   SessionEnd,
 } from '../../proxy/doorman.ts'
-import { placeOf } from '../../proxy/place.ts'
 import {
   BrokerError,
   type ClientOrigin,
@@ -36,7 +34,8 @@ import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
-import { WrongKeys, type WrongKeysDeps } from './wrong-keys.ts'
+import { Stops, type StopsElsewhere } from './stops.ts'
+import type { WrongKeysDeps } from './wrong-keys.ts'
 
 export interface SessionsDeps
   extends Omit<OpenDeps, 'isDraining' | 'startedRows' | 'identity' | 'recordings' | 'audit' | 'daemons' | 'changes'>,
@@ -47,7 +46,7 @@ export interface SessionsDeps
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval' | 'search' | 'spooled'>
   readonly keyring: Macs
   /** The other daemons of the store; undefined: there are none. */
-  readonly peers?: { cancel(daemonNumber: number, ask: CancelAsk): Promise<boolean> }
+  readonly peers?: StopsElsewhere
   readonly changes: Changes
   readonly metrics: Metrics
   readonly logger: Logger
@@ -71,12 +70,14 @@ export class Sessions {
   readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
   readonly #started: StartedRows
-  readonly #wrongKeys: WrongKeys
+  /** What clients ask of other sessions. */
+  readonly stops: Stops
   #draining = false
 
   constructor(deps: SessionsDeps) {
     this.#deps = deps
-    this.#wrongKeys = new WrongKeys(deps)
+    const onWrongKey = () => this.unidentifiedClientFailed('NOT_FOUND')
+    this.stops = new Stops({ ...deps, fronts: this.#fronts, onWrongKey })
     this.#started = new StartedRows(deps.store, deps.logger)
     this.#openSession = openSession({ ...deps, startedRows: this.#started, isDraining: () => this.#draining })
     deps.changes.subscribe((change) => this.#apply(change))
@@ -103,7 +104,8 @@ export class Sessions {
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
-      cancel: (ask) => this.#cancel(ask),
+      cancel: (ask) => this.stops.cancel(ask),
+      stop: (ask) => this.stops.stop(ask),
       mayCancel: (sessionId, from) => this.#mayCancel(sessionId, from),
       cancelled: (sessionId, from) => this.#cancelled(sessionId, from),
       refused: (ask, error) => this.#refused(ask, error),
@@ -208,35 +210,6 @@ export class Sessions {
     } finally {
       this.#ending.delete(sessionId)
     }
-  }
-
-  async #cancel(ask: CancelAsk): Promise<boolean> {
-    const { address } = ask.origin
-    // The client cannot tell wrong keys from right ones.
-    const isRight = this.#wrongKeys.isBlocked(address) ? false : await this.#passCancel(ask)
-    if (isRight !== false) return isRight === true // one that was not passed on says nothing of its key
-    this.#wrongKeys.count(address)
-    this.unidentifiedClientFailed('NOT_FOUND')
-    return false
-  }
-
-  /** To the daemon that the key names. @returns undefined when it was not reached */
-  async #passCancel(ask: CancelAsk): Promise<boolean | undefined> {
-    const { peers, logger, daemons } = this.#deps
-    const { daemon } = placeOf(ask.id)
-    if (daemon === daemons.number) return await this.cancelHere(ask)
-    try {
-      return (await peers?.cancel(daemon, ask)) ?? false
-    } catch (error) {
-      logger.warn({ err: error, daemon }, 'a cancel did not reach the daemon that its key names')
-      return undefined
-    }
-  }
-
-  /** A cancel for a session of this daemon; another daemon may have received it, and counts the wrong keys. */
-  async cancelHere(ask: CancelAsk): Promise<boolean> {
-    const { daemon, front } = placeOf(ask.id)
-    return daemon === this.#deps.daemons.number && ((await this.#fronts[front]?.cancel(ask)) ?? false)
   }
 
   async #mayCancel(sessionId: string, from: ClientOrigin): Promise<boolean> {

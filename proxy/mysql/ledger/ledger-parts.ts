@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
+import type { StopResult } from '../../doorman.ts'
 import type { ConversationParts } from '../../relay/conversation.ts'
 import type { ChangeUserOf } from '../change-user.ts'
 import type { SessionText } from '../sql/session-text.ts'
-import type { KillResult } from './own-answers.ts'
 
 export interface LedgerParts extends ConversationParts {
   /** Agreed with the client and with the target: the same ones. */
@@ -22,5 +22,5 @@ export interface LedgerParts extends ConversationParts {
   /** Carries out COM_CHANGE_USER. */
   readonly changeUser: ChangeUserOf
   /** Carries out a KILL, of a thread that the client knows by this number. @throws when the target can't be asked */
-  kill(id: number, what: 'connection' | 'query'): Promise<KillResult>
+  kill(id: number, what: 'connection' | 'query'): Promise<StopResult>
 }

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { StopResult } from '../../doorman.ts'
 import type { Sides } from '../../relay/conversation.ts'
 import type { ChangeUser } from '../../wire/mysql/change-user.ts'
 import { decodeOk, type Ended } from '../../wire/mysql/decode.ts'
@@ -18,15 +19,13 @@ import {
   unknownThread,
 } from './refusals.ts'
 
-export type KillResult = 'done' | 'unknown' | 'denied'
-
 interface Kept {
   readonly pending: Pending
   readonly work: OwnWork
 }
 
 interface OwnParts {
-  kill(id: number, what: 'connection' | 'query'): Promise<KillResult>
+  kill(id: number, what: 'connection' | 'query'): Promise<StopResult>
   /** See {@link LedgerParts}. */
   reset?(stream: Duplex): Promise<Buffer>
   readonly changeUser: ChangeUserOf

@@ -4,7 +4,6 @@ import type { Wire } from '../../reach/reach.ts'
 import { BrokerError } from '../../session.ts'
 import { quit } from '../../wire/mysql/encode.ts'
 import { encodePacket } from '../../wire/mysql/packets.ts'
-import type { KillKind } from '../threads.ts'
 import { askRow } from './ask-row.ts'
 import { sessionAttribute } from './login.ts'
 import { openUpstream, type SignIn, toUpstreamError, type Upstream } from './upstream.ts'
@@ -18,6 +17,9 @@ export interface ServerThread {
   /** What proves that a thread is the session's: our attribute, or where the server keeps none, address and port of our side. */
   readonly proof: { readonly by: 'attribute' } | { readonly by: 'origin'; readonly origin: string }
 }
+
+/** What KILL does: stops the statement that runs, or ends the thread too. */
+type KillKind = 'query' | 'connection'
 
 const againMs = 50
 const noSuchThread = 1094

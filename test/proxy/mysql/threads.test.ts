@@ -1,14 +1,17 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { killKey, Threads } from '../../../proxy/mysql/threads.ts'
+import type { StopAsk } from '../../../proxy/doorman.ts'
+import { Threads } from '../../../proxy/mysql/threads.ts'
 import { placeOf, sessionNumbers } from '../../../proxy/place.ts'
 
 const place = { daemon: 3, front: 5 }
 const origin = { address: '192.0.2.1', port: 1, via: 'listener' } as const
-const ask = (id: number, kind: 'query' | 'connection', principalId: string) => ({
+const ask = (number: number, what: StopAsk['what'], principalId: string, resourceId = 'a'): StopAsk => ({
   protocol: 'mysql',
-  id,
-  key: Uint8Array.from(killKey(kind, principalId)),
+  number,
+  what,
+  principalId,
+  resourceId,
   origin,
 })
 
@@ -24,16 +27,15 @@ function open(threads: Threads, principalId: string, resourceId = 'a', targetThr
 t.test('a person kills a session of their own, and no other', async (t) => {
   const threads = new Threads(place, 1)
   const alice = open(threads, 'alice')
-  t.equal(await threads.use(ask(alice.id, 'query', 'bob')), false)
-  t.equal(await threads.use(ask(alice.id + 1, 'query', 'alice')), false)
-  t.equal(await threads.use({ ...ask(alice.id, 'query', 'alice'), key: Buffer.from('alice') }), false)
+  t.equal(await threads.stop(ask(alice.id, 'statement', 'bob')), 'denied')
+  t.equal(await threads.stop(ask(alice.id + 1, 'statement', 'alice')), 'unknown')
   t.same(alice.done, [])
-  t.equal(await threads.use(ask(alice.id, 'query', 'alice')), true)
+  t.equal(await threads.stop(ask(alice.id, 'statement', 'alice', 'b')), 'done', 'from a session elsewhere')
   t.same(alice.done, ['cancel'])
-  t.equal(await threads.use(ask(alice.id, 'connection', 'alice')), true)
+  t.equal(await threads.stop(ask(alice.id, 'session', 'alice')), 'done')
   t.same(alice.done, ['cancel', 'cancel', 'end'])
   threads.end(alice.id)
-  t.equal(await threads.use(ask(alice.id, 'query', 'alice')), false, 'not after its end')
+  t.equal(await threads.stop(ask(alice.id, 'statement', 'alice')), 'unknown', 'not after its end')
 })
 
 t.test('a session that may not be cancelled from there is not ended either', async (t) => {
@@ -41,18 +43,19 @@ t.test('a session that may not be cancelled from there is not ended either', asy
   const id = threads.reserve(new PassThrough())
   const end = () => t.fail('ended')
   threads.begin(id, { principalId: 'alice', resourceId: 'a', targetThreadId: 7, cancel: async () => false, end })
-  t.equal(await threads.use(ask(id, 'connection', 'alice')), false)
+  t.equal(await threads.stop(ask(id, 'session', 'alice')), 'denied')
 })
 
 t.test(
   'the number that the target gives a session stands for it, for the same person at the same target',
   async (t) => {
     const threads = new Threads(place, 1)
-    const { id } = open(threads, 'alice', 'a', 4711)
-    t.equal(threads.numberOf(4711, { principalId: 'alice', resourceId: 'a' }), id)
-    t.equal(threads.numberOf(4711, { principalId: 'bob', resourceId: 'a' }), 4711)
-    t.equal(threads.numberOf(4711, { principalId: 'alice', resourceId: 'b' }), 4711)
-    t.equal(threads.numberOf(id, { principalId: 'bob', resourceId: 'b' }), id)
+    const bob = open(threads, 'bob', 'a', 9)
+    const { done } = open(threads, 'alice', 'a', bob.id)
+    t.equal(await threads.stop(ask(9, 'statement', 'alice')), 'unknown')
+    t.equal(await threads.stop(ask(bob.id, 'statement', 'alice', 'b')), 'denied')
+    t.equal(await threads.stop(ask(bob.id, 'statement', 'alice')), 'done', 'though a greeting named it to bob')
+    t.same([done, bob.done], [['cancel'], []])
   },
 )
 
@@ -63,7 +66,7 @@ t.test('numbers say where their session is, and are used again only when all oth
   const stays = open(threads, 'alice')
   first.stream.destroy()
   await new Promise((resolve) => first.stream.once('close', resolve))
-  t.notOk(threads.hasSession(first.id))
+  t.equal(await threads.stop(ask(first.id, 'statement', 'alice')), 'unknown')
   const seen = new Set([first.id, stays.id])
   for (let i = 0; i < sessionNumbers - 2; i += 1) {
     const stream = new PassThrough()

@@ -55,6 +55,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),
     cancel: crossing((ask) => doorman.cancel(ask)),
+    stop: crossing((ask) => doorman.stop(ask)),
     mayCancel: crossing((id, from) => doorman.mayCancel(id, from)),
     cancelled: push((id, from) => doorman.cancelled(id, from)),
     refused: push((ask, error) => doorman.refused(ask, error)),
@@ -70,6 +71,7 @@ export function clonedControls(controls: SessionControls): SessionControls {
     cut: push((id, notice) => controls.cut(id, notice)),
     runsUntil: push((id, endsAt) => controls.runsUntil(id, endsAt)),
     cancel: crossing((ask) => controls.cancel(ask)),
+    stop: crossing((ask) => controls.stop(ask)),
     endLost: crossing((lost) => controls.endLost(lost)),
   }
 }

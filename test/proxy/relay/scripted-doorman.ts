@@ -111,6 +111,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
       if (!isRight) seen.unidentified.push('NOT_FOUND')
       return isRight
     },
+    stop: async (ask) => (await controls?.stop(ask)) ?? 'unknown',
     mayCancel: async () => true,
     cancelled: () => {
       seen.cancels += 1

@@ -47,6 +47,7 @@ async function serve(t: Test, handlers: Partial<PeerHandlers> = {}): Promise<Ser
       asked.push(it)
       return { isRight: true }
     },
+    stop: async () => ({ result: 'unknown' }),
     mark: () => Promise.reject(new Error('a secret of the inside')),
     recording: async ({ offset }) => ({ isThere: true, bytes: offset === 0 ? bytes : '' }),
     ...handlers,

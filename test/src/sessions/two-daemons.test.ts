@@ -1,7 +1,8 @@
 /** Two daemons on one store: a session is ended, counted and cancelled at either, whichever carries it. */
 import t, { type Test } from 'tap'
+import type { CancelAsk, StopAsk, StopResult } from '../../../proxy/doorman.ts'
 import { makeSessionNumber } from '../../../proxy/place.ts'
-import type { SessionPermit } from '../../../proxy/session.ts'
+import { BrokerError, type SessionPermit } from '../../../proxy/session.ts'
 import { postgresPlace } from '../store/both-stores.ts'
 import { allowed, ask, resource, start, startSessions } from './sessions-setup.ts'
 
@@ -93,10 +94,11 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
   const asked: number[] = []
   let isReachable = true
   const peers = {
-    cancel: async (daemon: number, what: Parameters<Daemon['sessions']['cancelHere']>[0]) => {
+    stop: async () => 'unknown' as const,
+    cancel: async (daemon: number, what: CancelAsk) => {
       asked.push(daemon)
       if (!isReachable) throw new Error('no answer')
-      return daemon === 1 && (await a.sessions.cancelHere(what))
+      return daemon === 1 && (await a.sessions.stops.cancelHere(what))
     },
   }
   const { a, b } = await startTwo(t, { peers })
@@ -105,6 +107,7 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
     cut: () => {},
     runsUntil: () => {},
     cancel: async (what: { key: Uint8Array }) => key.equals(what.key),
+    stop: async () => 'unknown' as const,
     endLost: async () => false,
   }
   const here = a.sessions.serve(controls)
@@ -128,7 +131,7 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
   for (let i = 0; i < 10; i++) t.equal(await cancel(there, 1, Buffer.from('wrong'), '192.0.2.7'), false)
   t.equal(await cancel(there, 1, key, '192.0.2.7'), false, 'blocked for a minute')
   t.equal(
-    await a.sessions.cancelHere({
+    await a.sessions.stops.cancelHere({
       protocol: 'postgres',
       id: makeSessionNumber({ daemon: 2, front: 0 }),
       key,
@@ -137,4 +140,45 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
     false,
     'no daemon passes it on twice',
   )
+})
+
+t.test('a person stops a session of theirs at another daemon, by its number; nobody is blocked for asking', async (t) => {
+  const results: Record<string, StopResult> = {}
+  const asked: string[] = []
+  let isReachable = true
+  const stopAt = (name: string) => async (what: StopAsk) => {
+    asked.push(`${name} ${what.number} ${what.principalId}`)
+    return results[name] ?? 'unknown'
+  }
+  const peers = {
+    cancel: async () => false,
+    stop: async (what: StopAsk) => {
+      if (!isReachable) throw new BrokerError('PEER_UNREACHABLE')
+      return await b.sessions.stops.stopHere(what)
+    },
+  }
+  const { a, b } = await startTwo(t, { peers })
+  const controls = { cut: () => {}, runsUntil: () => {}, cancel: async () => false, endLost: async () => false }
+  const here = a.sessions.serve({ ...controls, stop: stopAt('a') })
+  a.sessions.serve({ ...controls, stop: stopAt('a, its other front') })
+  b.sessions.serve({ ...controls, stop: stopAt('b') })
+  const origin = { address: '192.0.2.8', port: 1, via: 'listener' } as const
+  const who = { principalId: 'prn_1', resourceId: resource.id }
+  const stop = (number: number) => here.stop({ protocol: 'mysql', number, what: 'statement', ...who, origin })
+  for (let i = 0; i < 20; i += 1) t.equal(await stop(i), 'unknown')
+  t.same(asked.slice(-3), ['a 19 prn_1', 'a, its other front 19 prn_1', 'b 19 prn_1'])
+  results.b = 'done'
+  t.equal(await stop(7), 'done', 'asking in vain does not block')
+  results.a = 'denied'
+  t.equal(await stop(7), 'done', 'at the target’s number, which is another person’s session here')
+  results.b = 'unknown'
+  t.equal(await stop(7), 'denied')
+  results['a, its other front'] = 'done'
+  asked.length = 0
+  t.equal(await stop(7), 'done')
+  t.equal(asked.length, 2, 'no other daemon is asked')
+  for (const name of Object.keys(results)) delete results[name]
+  isReachable = false
+  await t.rejects(stop(7), { code: 'PEER_UNREACHABLE' })
+  t.equal(a.events.filter(({ type }) => type === 'strangers.failed').length, 0)
 })
