@@ -27,6 +27,8 @@ export interface LocalProtocol {
   /** For clients of a resource that has none; empty: they choose none. */
   readonly usualDatabase: string
   readonly settings: SettingsFormats
+  /** Its clients are told by the broker before their session ends; else the command that opened the port says it. */
+  readonly tellsOfEnd: boolean
   /** File name of a Unix socket, by which clients find it. */
   socketName(port: number): string
   /** @returns serves one client from its first byte on, and never rejects */

@@ -31,7 +31,7 @@ export interface Exchange {
 
 /**
  * @param sequence of the packet that answers the command
- * @param began called with the exchange of packets, for whoever must end it
+ * @param began called with the exchange of packets, so that a cut can be told in its order
  * @throws BrokerError when the session must end: the client did not prove that it is the same, or the target did not take the
  *   level's settings again
  */

@@ -59,8 +59,7 @@ export class Threads {
   /** KILL of a session at this front. Numbers of greetings come before those of the target. */
   async stop({ number, what, principalId, resourceId, origin }: StopAsk): Promise<StopResult> {
     const greeted = this.#sessions.get(number)
-    const session =
-      greeted?.principalId === principalId ? greeted : this.#atTarget(number, { principalId, resourceId })
+    const session = greeted?.principalId === principalId ? greeted : this.#atTarget(number, { principalId, resourceId })
     if (!session) return greeted ? 'denied' : 'unknown'
     if (!(await session.cancel(origin))) return 'denied'
     if (what === 'session') session.end()

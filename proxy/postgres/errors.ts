@@ -3,10 +3,11 @@
  * connection ends.
  */
 
+import { type Ending, endingText, stayHint } from '../ending.ts'
 import { printable } from '../printable.ts'
 import type { Words } from '../relay/words.ts'
 import type { BrokerError, EndNotice, EndReason, ErrorCode } from '../session.ts'
-import { encodeError } from '../wire/postgres/encode.ts'
+import { encodeError, encodeNotice } from '../wire/postgres/encode.ts'
 import { TargetRefusal } from './target-refusal.ts'
 
 /** Pools drop a connection at class 08, 57P01 and 57P03, and then sign in again; at 28 they give up. */
@@ -86,4 +87,16 @@ export function cutResponse(notice: EndNotice): Buffer {
   })
 }
 
-export const words: Words = { error: errorResponse, cut: cutResponse }
+/** NoticeResponse, which clients show and go on. */
+export function endingNotice(ending: Ending): Buffer {
+  return encodeNotice({
+    severity: 'NOTICE',
+    code: '00000', // successful_completion, as notices of the server itself have it
+    message: endingText('this session', ending),
+    hint: `${capitalized(stayHint(ending))}.`,
+  })
+}
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
+
+export const words: Words = { error: errorResponse, cut: cutResponse, ending: endingNotice }

@@ -52,6 +52,8 @@ export interface Conversation {
    * @throws BrokerError RECORDING_FAILED, or whatever ends the session
    */
   answer?(sides: Sides): Buffer | Promise<Buffer>
+  /** A notice between two messages would confuse clients now. Left out: never. */
+  readonly mustBeQuiet?: boolean
   /** Called before the chunk of either side is scanned. @param now by `performance.now()` */
   tick(now: number): void
   /** Requests that wait for their answer. */

@@ -30,3 +30,13 @@ export function toFailure(
     say: (words) => words.error(new BrokerError('TARGET_LOST', 'it violated the protocol')),
   }
 }
+
+/** @returns what it throws, for the log */
+export function thrownBy(run: () => void): BrokerError | undefined {
+  try {
+    run()
+    return undefined
+  } catch (thrown) {
+    return toBrokerError(thrown)
+  }
+}

@@ -14,7 +14,8 @@ import { endWith } from '../streams/farewell.ts'
 import { Backlog } from './backlog.ts'
 import { Budget } from './budget.ts'
 import type { Conversation, ConversationParts, Reader } from './conversation.ts'
-import { type FailedSide, toFailure } from './failure.ts'
+import { EndNotices } from './end-notices.ts'
+import { type FailedSide, thrownBy, toFailure } from './failure.ts'
 import { fairShares } from './fair-shares.ts'
 import { IdleTimer } from './idle-timer.ts'
 import { leaveTarget } from './leave-target.ts'
@@ -22,7 +23,7 @@ import { OwnTurn } from './own-turn.ts'
 import type { KindCounts } from './reports.ts'
 import { Side } from './side.ts'
 import type { Target } from './target.ts'
-import { type Say, toBrokerError, type Words } from './words.ts'
+import type { Say, Words } from './words.ts'
 
 export interface RelayOptions {
   readonly client: Duplex
@@ -37,6 +38,8 @@ export interface RelayOptions {
   converse(parts: ConversationParts): Conversation
   /** A credential for ending what still runs at the target. */
   leaseToEnd(): Promise<Lease>
+  /** Follows the end of the session. @returns it as it is now, epoch milliseconds */
+  watchEnd(onMoved: (endsAt: number) => void): number
 }
 
 /** How long a half-forwarded message may take to complete after a cut, so that the client can be told why. */
@@ -68,6 +71,7 @@ export class Relay {
   readonly #counts: KindCounts
   readonly #idle: IdleTimer
   readonly #budget: Budget
+  readonly #notices: EndNotices
   /** Requests are on file before they are forwarded. */
   readonly #isStrict: boolean
   readonly #ended = Promise.withResolvers<SessionOutcome>()
@@ -91,7 +95,7 @@ export class Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options
-    const { client, target, permit, counts, now, converse } = options
+    const { client, target, permit, counts, now, converse, watchEnd } = options
     this.#client = new Side(client, {
       onData: (chunk) => this.#onClientData(chunk),
       onDrain: () => this.#onClientDrain(),
@@ -107,12 +111,12 @@ export class Relay {
     this.#isStrict = permit.engine?.isRecordingStrict ?? false
     const budget = new Budget(permit.engine?.budget)
     this.#budget = budget
-    const onStatement = (seconds: number) => counts.statement(seconds)
-    this.#conversation = converse({ entries: this.#entries, budget, now, onStatement })
+    this.#conversation = converse({ entries: this.#entries, budget, now, onStatement: (s) => counts.statement(s) })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
     this.#own = this.#ownTurn()
     this.#words = this.#conversation.words ?? options.words
+    this.#notices = new EndNotices({ grantId: permit.grantId, now, watchEnd, onDue: () => this.#sayEnding() })
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
       activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
       onIdle: (text) => this.#end('idle', { say: this.#notice('idle', text), isCut: true }),
@@ -132,6 +136,7 @@ export class Relay {
     permit.signal.addEventListener('abort', this.#onCut)
     permit.recorder.onFlush(this.#onFlush)
     this.#idle.start()
+    this.#notices.start()
     this.#budget.start((error) => this.#endBudget(error))
     if (permit.signal.aborted) this.#onCut()
     if (target.ahead.length > 0) this.#onUpstreamData(target.ahead)
@@ -193,15 +198,15 @@ export class Relay {
   }
 
   #ownTurn(): OwnTurn {
-    const { recorder } = this.#options.permit
     return new OwnTurn({
       conversation: this.#conversation,
       client: this.#client,
       target: this.#target,
-      whenOnFile: (done) => (this.#isStrict ? recorder.whenWritten(done) : done()),
+      whenOnFile: (done) => (this.#isStrict ? this.#options.permit.recorder.whenWritten(done) : done()),
       isOver: () => this.#isOver || this.#closing !== undefined,
       onAnswer: (answer) => this.#reply(answer, answer.length),
       onRest: (rest) => {
+        this.#sayEnding()
         if (rest.length > 0) this.#readRequests(rest)
         this.#flow()
       },
@@ -245,6 +250,7 @@ export class Relay {
     this.#isDownWhole = this.#down.atBoundary
     this.#reply(chunk, go)
     if (this.#own.isWaiting) this.#answerIfTurn()
+    if (this.#notices.isDue) this.#sayEnding()
     if (this.#closing) this.#closeIfPossible(go < chunk.length)
     else if (go < chunk.length) this.#endOverLimit()
     else if (this.#bytesUp + this.#bytesDown > this.#budget.mostBytes) this.#endBudget(this.#budget.bytesUsed)
@@ -309,6 +315,14 @@ export class Relay {
     }
   }
 
+  /** Tells the client of a notice that is due, when that is possible. */
+  #sayEnding(): void {
+    if (!this.#isDownWhole || this.#own.isWaiting || this.#closing || this.#conversation.mustBeQuiet) return
+    const ending = this.#notices.take()
+    const said = ending && this.#words.ending?.(ending)
+    if (said) this.#reply(said, said.length)
+  }
+
   readonly #onCut = (): void => {
     const { reason, text } = this.#options.permit.signal.reason as EndNotice
     this.#cut(reason, this.#notice(reason, text))
@@ -357,6 +371,7 @@ export class Relay {
     this.#isOver = true
     const stoppedAt = this.#options.now()
     this.#idle.stop()
+    this.#notices.stop()
     this.#budget.stop()
     this.#backlog.stop()
     clearTimeout(this.#closing?.timer)
@@ -368,7 +383,7 @@ export class Relay {
       lease: this.#options.leaseToEnd,
     })
     endWith(this.#options.client, this.#isDownWhole ? say?.(this.#words) : undefined)
-    const unrecorded = this.#finishRecords()
+    const unrecorded = thrownBy(() => this.#conversation.finish(this.#unsent))
     const failure = error ?? unrecorded
     const outcome = { reason, bytesUp: this.#bytesUp, bytesDown: this.#bytesDown, ...(isCut ? { stoppedAt } : {}) }
     void left.then(({ unfinished, error: unstopped }) => {
@@ -381,15 +396,5 @@ export class Relay {
     this.#options.permit.signal.removeEventListener('abort', this.#onCut)
     this.#client.stop()
     this.#target.stop()
-  }
-
-  /** @returns why the running statements could not be recorded */
-  #finishRecords(): Error | undefined {
-    try {
-      this.#conversation.finish(this.#unsent)
-      return undefined
-    } catch (unrecorded) {
-      return toBrokerError(unrecorded)
-    }
   }
 }

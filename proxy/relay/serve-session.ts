@@ -129,6 +129,7 @@ async function run<Client extends SignedInClient>(
       now,
       converse: connected.converse,
       leaseToEnd: () => host.leaseToEnd(permit),
+      watchEnd: (onMoved) => host.watchEnd(permit, onMoved),
     })
     begun = connected.begin(cancels(parts, relay, target, permit))
     await host.started(permit, detail)

@@ -42,6 +42,16 @@ export interface HostParts {
 interface Hosted {
   readonly abort: AbortController
   readonly recorder: SessionRecorder
+  /** Epoch milliseconds. */
+  endsAt: number
+  /** Of who relays it. */
+  onMoved?: (endsAt: number) => void
+}
+
+/** What was pushed before the session's facts were here. */
+interface Early {
+  notice?: EndNotice
+  endsAt?: number
 }
 
 /**
@@ -57,8 +67,8 @@ export class SessionHost implements SessionControls {
   readonly #stops = new Map<string, (ask: StopAsk) => Promise<StopResult>>()
   readonly #endings = new Map<string, (permit: SessionPermit, lost: LostWork) => Promise<void>>()
   readonly #onMoved = new Set<(sessionId: string, endsAt: number) => void>()
-  /** Cuts of sessions whose facts are still on their way; kept while any are. */
-  readonly #early = new Map<string, EndNotice>()
+  /** Of sessions whose facts are still on their way; kept while any are. */
+  readonly #early = new Map<string, Early>()
   #opening = 0
 
   constructor(parts: HostParts) {
@@ -95,11 +105,11 @@ export class SessionHost implements SessionControls {
       await this.doorman.end(sessionId, end)
       throw error
     }
-    this.#hosted.set(sessionId, { abort, recorder })
+    const early = this.#early.get(sessionId)
+    this.#hosted.set(sessionId, { abort, recorder, endsAt: early?.endsAt ?? facts.endsAt })
     this.reports.begin(sessionId, recorder)
     recorder.onFailure((error) => this.cut(sessionId, this.#brokenRecording(error)))
-    const early = this.#early.get(sessionId)
-    if (early) this.cut(sessionId, early)
+    if (early?.notice) this.cut(sessionId, early.notice)
     return makePermit({ ...facts, signal: abort.signal, recorder })
   }
 
@@ -154,11 +164,24 @@ export class SessionHost implements SessionControls {
   cut(sessionId: string, notice: EndNotice): void {
     const hosted = this.#hosted.get(sessionId)
     if (hosted) hosted.abort.abort(notice)
-    else if (this.#opening > 0) this.#early.set(sessionId, notice)
+    else if (this.#opening > 0) this.#early.set(sessionId, { ...this.#early.get(sessionId), notice })
   }
 
   runsUntil(sessionId: string, endsAt: number): void {
+    const hosted = this.#hosted.get(sessionId)
+    if (hosted) {
+      hosted.endsAt = endsAt
+      hosted.onMoved?.(endsAt)
+    } else if (this.#opening > 0) this.#early.set(sessionId, { ...this.#early.get(sessionId), endsAt })
     for (const listener of this.#onMoved) listener(sessionId, endsAt)
+  }
+
+  /** Follows the end of one session, for who relays it. @returns it as it is now, epoch milliseconds */
+  watchEnd({ sessionId, endsAt }: SessionPermit, onMoved: (endsAt: number) => void): number {
+    const hosted = this.#hosted.get(sessionId)
+    if (!hosted) return endsAt
+    hosted.onMoved = onMoved
+    return hosted.endsAt
   }
 
   /** Called when the end of a session moves. */

@@ -1,3 +1,4 @@
+import type { Ending } from '../ending.ts'
 import { BrokerError, type EndNotice } from '../session.ts'
 import { WireError } from '../wire/wire-error.ts'
 
@@ -6,6 +7,8 @@ export interface Words {
   /** `cause` never leaves the broker. */
   error(error: BrokerError): Buffer
   cut(notice: EndNotice): Buffer
+  /** That the session is about to end, between two messages. Left out: the protocol has no way to say so. */
+  ending?(ending: Ending): Buffer
 }
 
 /** What a client is told; said once nothing more is forwarded, since it may depend on what was. */

@@ -1,12 +1,4 @@
-import type {
-  Doorman,
-  LostWork,
-  OpenAsk,
-  OpenPhase,
-  Report,
-  SessionControls,
-  SessionEnd,
-} from '../../proxy/doorman.ts'
+import type { Doorman, LostWork, OpenAsk, OpenPhase, Report, SessionControls, SessionEnd } from '../../proxy/doorman.ts'
 import {
   BrokerError,
   type ClientOrigin,

@@ -22,7 +22,7 @@ export interface StopsDeps extends WrongKeysDeps {
   onWrongKey(): void
 }
 
-/** What one connection asks of another session: by a key whoever has it, by its number the person whose session it is. */
+/** What one connection asks of another session: by a key anyone who has it, by its number the person whose session it is. */
 export class Stops {
   readonly #deps: StopsDeps
   readonly #wrongKeys: WrongKeys

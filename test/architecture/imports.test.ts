@@ -48,6 +48,7 @@ const clientSide = [
   'proxy/ports',
   'proxy/session.ts',
   'proxy/duration.ts',
+  'proxy/ending.ts',
   'proxy/printable.ts',
   'proxy/constant-time.ts',
 ]

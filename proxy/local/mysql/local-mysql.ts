@@ -10,6 +10,7 @@ export const localMysql: LocalProtocol = {
   usualPort: 3306,
   usualDatabase: '',
   settings: mysqlSettings,
+  tellsOfEnd: false,
   socketName,
   begin: (options) => {
     const verifier = options.password === null ? null : verifierOf(options.password)

@@ -11,6 +11,7 @@ export const localPostgres: LocalProtocol = {
   usualPort: 5432,
   usualDatabase: 'postgres',
   settings: postgresSettings,
+  tellsOfEnd: true,
   socketName: (port) => `.s.PGSQL.${port}`,
   begin: (options) => {
     const keys = options.password === null ? null : localKeys(options.password)

@@ -10,7 +10,7 @@ export interface RenewParts extends ResetParts {
 }
 
 /** What a client asks for its session when it signs in, and again when it changes its user. */
-export interface Asked {
+export interface Wanted {
   /** Empty: as it is. */
   readonly database: string
   /** Id of the collation; 0: the server's own. */
@@ -31,7 +31,7 @@ const renewMs = 10_000
  * refused there by MariaDB and by RDS Proxy.
  * @throws what {@link resetSession} throws
  */
-export async function renewSession(stream: Duplex, parts: RenewParts, { database, charset }: Asked): Promise<Renewal> {
+export async function renewSession(stream: Duplex, parts: RenewParts, { database, charset }: Wanted): Promise<Renewal> {
   const payload = await resetSession(stream, parts)
   if (payload[0] === firstByte.error) return { payload }
   const signal = AbortSignal.timeout(renewMs)

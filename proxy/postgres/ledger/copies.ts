@@ -25,6 +25,10 @@ export class Copies {
     return this.#out
   }
 
+  get areUnderWay(): boolean {
+    return this.#in !== undefined || this.#out !== undefined
+  }
+
   begin(): void {
     this.#in = new CopyDigest(this.#digests)
   }

@@ -73,8 +73,10 @@ export class Ledger implements Conversation {
   #isClosing = false
   /** Except this one, whose header is partly sent. */
   #mayFinish = false
-  #clientHasLeft = false
-  #serverHasLeft = false
+  /** The client has sent its terminate message. */
+  clientHasLeft = false
+  /** The server has reported why it closes. */
+  serverHasLeft = false
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
@@ -101,14 +103,9 @@ export class Ledger implements Conversation {
     return this.#settledAt
   }
 
-  /** The client has sent its terminate message. */
-  get clientHasLeft(): boolean {
-    return this.#clientHasLeft
-  }
-
-  /** The server has reported why it closes. */
-  get serverHasLeft(): boolean {
-    return this.#serverHasLeft
+  /** Many clients read nothing but data amid a COPY. */
+  get mustBeQuiet(): boolean {
+    return this.#copies.areUnderWay
   }
 
   /** Lets a message finish whose header is partly sent. */
@@ -164,7 +161,7 @@ export class Ledger implements Conversation {
   }
 
   #received(message: ClientMessage): void {
-    if (message.kind === 'terminate') this.#clientHasLeft = true
+    if (message.kind === 'terminate') this.clientHasLeft = true
     else if (message.kind === 'copy-end') this.#copies.endIn(this.#ledger.first, message.isDone)
     else if (this.#copies.in) this.#copies.requested(message)
     else if (this.#isSkipping && message.kind !== 'sync') this.#receivedWhileSkipping(this.#pendingOf(message))
@@ -295,7 +292,7 @@ export class Ledger implements Conversation {
   #failed(first: Pending | undefined, body: Buffer): void {
     const fields = readError(body)
     const error = errorOf(fields)
-    if (isFatal(fields)) this.#serverHasLeft = true
+    if (isFatal(fields)) this.serverHasLeft = true
     this.#copies.end(first, false)
     const isUnsure = this.#copies.takeEarlySync()
     if (!first) return

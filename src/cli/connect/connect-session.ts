@@ -2,7 +2,6 @@ import { localProtocolNamed } from '../../../proxy/local/protocols.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { exitCodes, when } from '../output.ts'
 import type { ConnectOptions } from './connect-options.ts'
-import { GrantWatch } from './grant-watch.ts'
 import {
   type ConnectDeps,
   type Connection,
@@ -16,6 +15,7 @@ import {
 import { checkOptions, connectable } from './protocol-options.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources, type Target } from './target.ts'
+import { watchGrants } from './watch-grants.ts'
 
 /** What a client that is being told that it was cut may still take to read it. */
 const farewellMs = 2000
@@ -28,7 +28,7 @@ export async function connect(
 ): Promise<number> {
   const targets = await chooseTargets(deps, references, options)
   await using cleanup = new AsyncDisposableStack()
-  const watch = new GrantWatch({ load: async () => listResources(await deps.openApi()), now: deps.now, warn })
+  const watch = watchGrants(deps)
   /** Why the last session of a resource was cut, by resource id. */
   const cuts = new Map<string, string>()
   const onCut = (target: Target, reason: string) => {

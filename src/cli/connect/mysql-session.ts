@@ -10,6 +10,7 @@ import { exitCodeOf } from '../output.ts'
 import { type ConnectDeps, type Connection, openConnection } from './open-connections.ts'
 import { runProgram } from './run-program.ts'
 import { chooseTarget, listResources } from './target.ts'
+import { whileWatched } from './watch-grants.ts'
 
 /**
  * `sallyport mysql`: a local port for as long as the client runs.
@@ -28,7 +29,7 @@ export async function mysql(
   const file = await writeOptionFile(deps.env, connection, client.flavour, cleanup)
   const { database } = connection.settings
   const all = [`--defaults-file=${file}`, ...(database === '' ? [] : [`--database=${database}`]), ...args]
-  const code = await runProgram(client.program, all, quiet(deps.env), installHint)
+  const code = await whileWatched(deps, target, () => runProgram(client.program, all, quiet(deps.env), installHint))
   const refused = refusal()
   return code === failed && refused ? exitCodeOf(refused.code) : code
 }

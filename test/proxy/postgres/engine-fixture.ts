@@ -64,7 +64,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
     return { user, secret: await password(), expiresAt: Date.now() + 600_000 }
   }
   const scripted = scriptedDoorman({ kind: 'rds-postgres', engine, lease, ...options })
-  const { seen, host, errors, cut } = scripted
+  const { seen, host, errors, cut, move } = scripted
   const control = Object.assign(scripted.control, way)
   const protocol = createPostgres({
     host,
@@ -100,6 +100,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
     port,
     env,
     cut,
+    move,
     /** Bytes that were relayed so far, also those that are not reported yet. */
     relayed: () => {
       const { bytesUp, bytesDown } = host.reports.of('rds-postgres')

@@ -38,6 +38,7 @@ const newline = 0x0a
 const words: Words = {
   error: ({ code, message }) => Buffer.from(`error ${code} ${message}\n`),
   cut: ({ reason, text }) => Buffer.from(`cut ${reason} ${text}\n`),
+  ending: ({ leftMs, grantId }) => Buffer.from(`ending ${grantId} ${Math.round(leftMs / 1000)}\n`),
 }
 
 export function createEcho(parts: ProtocolParts, lookUp: LookUp): Protocol {
@@ -227,7 +228,11 @@ class Echo implements Conversation {
     this.#lookUp = lookUp
     const numbered = (text: Buffer) => Buffer.concat([Buffer.from(`${this.#answers} `), text])
     if (rules.isNumbered)
-      this.words = { error: (error) => numbered(words.error(error)), cut: (notice) => numbered(words.cut(notice)) }
+      this.words = {
+        ...words,
+        error: (error) => numbered(words.error(error)),
+        cut: (notice) => numbered(words.cut(notice)),
+      }
   }
 
   takePassing(): PartialPass {

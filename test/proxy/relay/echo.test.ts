@@ -388,3 +388,26 @@ t.test('what the client is told at the end may say how far the conversation came
 t.test('nothing else went wrong', async (t) => {
   t.same(errors, [])
 })
+
+t.test('before its end a client is told, between two messages, and again when the end has moved', async (t) => {
+  control.leftMs = 300_150
+  t.teardown(() => {
+    control.leftMs = 3_600_000
+  })
+  const client = await house.open()
+  await client.hears('welcome')
+  client.say('one')
+  await client.hears('ending grt_1 300\n')
+  t.match(client.heard(), 'echo: one\n')
+  client.say('half')
+  await client.hears('echo: ha')
+  await house.move(60_000)
+  t.match(client.heard(), /echo: ha$/, 'not amid a message')
+  for (const socket of target.sockets) socket.write('lf\n')
+  await client.hears('echo: half\nending grt_1 60\n')
+  await house.move(60_150)
+  await waitUntil(() => client.heard().split('ending grt_1 60\n').length === 3, 'it is told anew')
+  client.say('quit')
+  await client.closed
+  t.equal(client.heard().split('ending').length, 4)
+})

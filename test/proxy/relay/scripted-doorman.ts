@@ -65,6 +65,8 @@ export function scriptedDoorman(options: ScriptedOptions) {
     holds: false,
     written: () => {},
     drain: () => {},
+    /** Of sessions that open. */
+    leftMs: 3_600_000,
     /** A cut is pushed before the facts are answered. */
     cutEarly: undefined as EndNotice | undefined,
   }
@@ -78,7 +80,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     resourceId,
     kind: options.kind,
     level: 'readonly',
-    endsAt: Date.now() + 3_600_000,
+    endsAt: Date.now() + control.leftMs,
     limits: { idleTimeoutMs: options.idleTimeoutMs ?? 0 },
     recording: { file: 'x', offset: 0, head: '', digestKey },
     engine: options.engine(),
@@ -181,5 +183,10 @@ export function scriptedDoorman(options: ScriptedOptions) {
     })
     if (isCloned) await crossed()
   }
-  return { seen, control, host, errors, cut }
+  /** The grant ends so much later than now. Resolves when that has arrived. */
+  const move = async (leftMs: number): Promise<void> => {
+    controls?.runsUntil(sessionId, Date.now() + leftMs)
+    if (isCloned) await crossed()
+  }
+  return { seen, control, host, errors, cut, move }
 }

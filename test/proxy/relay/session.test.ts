@@ -376,3 +376,30 @@ t.test('an idle session ends, one that works does not', async (t) => {
   await other.ended(1)
   t.equal(other.seen.ends[0]?.reason, 'idle')
 })
+
+t.test('a NOTICE before the end, whether a statement runs or none does; the next end has its own', async (t) => {
+  control.leftMs = 300_200
+  t.teardown(() => {
+    control.leftMs = 3_600_000
+  })
+  const client = await connect()
+  const notices: unknown[] = []
+  client.on('notice', (notice) => notices.push(notice))
+  const slept = client.query('select pg_sleep(0.5)')
+  await until(() => notices.length === 1, 'it is told while it sleeps')
+  t.match(notices, [
+    {
+      severity: 'NOTICE',
+      code: '00000',
+      message: /^this session ends in 5 minutes, at \d\d:\d\d UTC$/,
+      hint: 'To stay connected, run: sallyport extend grt_1 --for 1h.',
+    },
+  ])
+  await slept
+  await engine.move(60_200)
+  await until(() => notices.length === 3, 'an earlier end at once, and a minute before it, while nothing runs')
+  t.match(notices.slice(1), [{ message: /1 minute/ }, { message: /1 minute/ }])
+  await engine.move(3_600_000)
+  t.match(await client.query('select 1 as one'), { rows: [{ one: 1 }] }, 'the connection goes on')
+  await client.end()
+})

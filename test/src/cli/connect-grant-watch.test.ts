@@ -88,3 +88,43 @@ t.test('the end of the sign-in is an error of its own', async (t) => {
   await t.rejects(watchOf(new BrokerError('LOGIN_REQUIRED')).run([target]), { code: 'LOGIN_REQUIRED' })
   await t.rejects(watchOf(new BrokerError('PRINCIPAL_LOCKED')).run([target]), { code: 'PRINCIPAL_LOCKED' })
 })
+
+t.test('what is about to end is told by what the broker says of it, once for each notice', async (t) => {
+  const minute = 60_000
+  const start = 1_800_000_000_000
+  let now = start
+  const told: [string, number][] = []
+  const stop = new AbortController()
+  const ends = [10, 10, 9, 9, 70, 70, 70].map((minutes) => start + minutes * minute)
+  let loads = 0
+  const watch = new GrantWatch({
+    load: async () => {
+      const at = ends[loads]
+      now += ([0, 5, 0, 1, 0, 60, 3.1][loads] as number) * minute
+      loads += 1
+      if (at === undefined) {
+        stop.abort()
+        return []
+      }
+      return listed([
+        { id: 'grt_0', level: 'readonly', endsAt: at - minute },
+        { id: 'grt_1', level: 'readonly', endsAt: at },
+        { id: 'grt_2', level: 'admin', endsAt: at + minute },
+      ])
+    },
+    now: () => now,
+    warn: () => {},
+    onEnding: (_, { grantId, leftMs }) => void told.push([grantId, leftMs / minute]),
+    pollMs: 1,
+  })
+  await watch.run([{ ...target, endsAt: ends[0] ?? 0 }], stop.signal, () => {})
+  t.same(
+    told.map(([id, left]) => [id, Math.round(left * 10) / 10]),
+    [
+      ['grt_1', 5],
+      ['grt_1', 4],
+      ['grt_1', 4],
+      ['grt_1', 0.9],
+    ],
+  )
+})

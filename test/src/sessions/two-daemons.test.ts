@@ -142,43 +142,46 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
   )
 })
 
-t.test('a person stops a session of theirs at another daemon, by its number; nobody is blocked for asking', async (t) => {
-  const results: Record<string, StopResult> = {}
-  const asked: string[] = []
-  let isReachable = true
-  const stopAt = (name: string) => async (what: StopAsk) => {
-    asked.push(`${name} ${what.number} ${what.principalId}`)
-    return results[name] ?? 'unknown'
-  }
-  const peers = {
-    cancel: async () => false,
-    stop: async (what: StopAsk) => {
-      if (!isReachable) throw new BrokerError('PEER_UNREACHABLE')
-      return await b.sessions.stops.stopHere(what)
-    },
-  }
-  const { a, b } = await startTwo(t, { peers })
-  const controls = { cut: () => {}, runsUntil: () => {}, cancel: async () => false, endLost: async () => false }
-  const here = a.sessions.serve({ ...controls, stop: stopAt('a') })
-  a.sessions.serve({ ...controls, stop: stopAt('a, its other front') })
-  b.sessions.serve({ ...controls, stop: stopAt('b') })
-  const origin = { address: '192.0.2.8', port: 1, via: 'listener' } as const
-  const who = { principalId: 'prn_1', resourceId: resource.id }
-  const stop = (number: number) => here.stop({ protocol: 'mysql', number, what: 'statement', ...who, origin })
-  for (let i = 0; i < 20; i += 1) t.equal(await stop(i), 'unknown')
-  t.same(asked.slice(-3), ['a 19 prn_1', 'a, its other front 19 prn_1', 'b 19 prn_1'])
-  results.b = 'done'
-  t.equal(await stop(7), 'done', 'asking in vain does not block')
-  results.a = 'denied'
-  t.equal(await stop(7), 'done', 'at the target’s number, which is another person’s session here')
-  results.b = 'unknown'
-  t.equal(await stop(7), 'denied')
-  results['a, its other front'] = 'done'
-  asked.length = 0
-  t.equal(await stop(7), 'done')
-  t.equal(asked.length, 2, 'no other daemon is asked')
-  for (const name of Object.keys(results)) delete results[name]
-  isReachable = false
-  await t.rejects(stop(7), { code: 'PEER_UNREACHABLE' })
-  t.equal(a.events.filter(({ type }) => type === 'strangers.failed').length, 0)
-})
+t.test(
+  'a person stops a session of theirs at another daemon, by its number; nobody is blocked for asking',
+  async (t) => {
+    const results: Record<string, StopResult> = {}
+    const asked: string[] = []
+    let isReachable = true
+    const stopAt = (name: string) => async (what: StopAsk) => {
+      asked.push(`${name} ${what.number} ${what.principalId}`)
+      return results[name] ?? 'unknown'
+    }
+    const peers = {
+      cancel: async () => false,
+      stop: async (what: StopAsk) => {
+        if (!isReachable) throw new BrokerError('PEER_UNREACHABLE')
+        return await b.sessions.stops.stopHere(what)
+      },
+    }
+    const { a, b } = await startTwo(t, { peers })
+    const controls = { cut: () => {}, runsUntil: () => {}, cancel: async () => false, endLost: async () => false }
+    const here = a.sessions.serve({ ...controls, stop: stopAt('a') })
+    a.sessions.serve({ ...controls, stop: stopAt('a, its other front') })
+    b.sessions.serve({ ...controls, stop: stopAt('b') })
+    const origin = { address: '192.0.2.8', port: 1, via: 'listener' } as const
+    const who = { principalId: 'prn_1', resourceId: resource.id }
+    const stop = (number: number) => here.stop({ protocol: 'mysql', number, what: 'statement', ...who, origin })
+    for (let i = 0; i < 20; i += 1) t.equal(await stop(i), 'unknown')
+    t.same(asked.slice(-3), ['a 19 prn_1', 'a, its other front 19 prn_1', 'b 19 prn_1'])
+    results.b = 'done'
+    t.equal(await stop(7), 'done', 'asking in vain does not block')
+    results.a = 'denied'
+    t.equal(await stop(7), 'done', 'at the target’s number, which is another person’s session here')
+    results.b = 'unknown'
+    t.equal(await stop(7), 'denied')
+    results['a, its other front'] = 'done'
+    asked.length = 0
+    t.equal(await stop(7), 'done')
+    t.equal(asked.length, 2, 'no other daemon is asked')
+    for (const name of Object.keys(results)) delete results[name]
+    isReachable = false
+    await t.rejects(stop(7), { code: 'PEER_UNREACHABLE' })
+    t.equal(a.events.filter(({ type }) => type === 'strangers.failed').length, 0)
+  },
+)

@@ -180,8 +180,8 @@ t.test(
     t.same(await kept.ledger.answer(aloneWith(stream)), packet(1, hex('00 00 00 0202 0000')))
     t.same(asked, [stream])
     t.match(kept.entries, [
-      { type: 'command', command: 'RESET_CONNECTION' },
       { type: 'parse', sql: 'SELECT 1', statement: '1' },
+      { type: 'command', command: 'RESET_CONNECTION' },
     ])
     kept.up(packet(0, hex('17 01000000 00 01000000')))
     kept.down(error(1))

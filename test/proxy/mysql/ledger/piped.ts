@@ -85,6 +85,7 @@ export async function startPiped(t: Pick<Test, 'teardown'>) {
         return pieces === 0 ? ledger : inPieces(ledger, pieces)
       },
       leaseToEnd: () => Promise.reject(new Error('not asked here')),
+      watchEnd: () => permit.endsAt,
     })
     const ended = relay.run()
     client.resume()

@@ -1,0 +1,64 @@
+import { type Ending, EndSchedule } from '../ending.ts'
+
+/** A timer beyond 2³¹−1 ms would fire at once. */
+const longestMs = 3_600_000
+
+export interface EndNoticesParts {
+  readonly grantId: string
+  /** Epoch milliseconds. */
+  now(): number
+  /** Follows the end of the session. @returns it as it is now, epoch milliseconds */
+  watchEnd(onMoved: (endsAt: number) => void): number
+  /** A notice is due; {@link EndNotices.take} has it. */
+  onDue(): void
+}
+
+/** Notices that a session is about to end: from when one is due until the client can be told. An end that moves moves them. */
+export class EndNotices {
+  readonly #parts: EndNoticesParts
+  #schedule: EndSchedule | undefined
+  #timer: NodeJS.Timeout | undefined
+  isDue = false
+
+  constructor(parts: EndNoticesParts) {
+    this.#parts = parts
+  }
+
+  start(): void {
+    const { now, watchEnd } = this.#parts
+    const endsAt = watchEnd((moved) => {
+      this.isDue = false // it told of another end
+      this.#schedule?.moveTo(moved, now())
+      this.#arm()
+    })
+    this.#schedule = new EndSchedule(endsAt, now())
+    this.#arm()
+  }
+
+  stop(): void {
+    this.#schedule = undefined
+    clearTimeout(this.#timer)
+  }
+
+  /** What to tell the client, as of now. */
+  take(): Ending | undefined {
+    if (!this.isDue || !this.#schedule) return undefined
+    this.isDue = false
+    const { grantId, now } = this.#parts
+    const { endsAt } = this.#schedule
+    const leftMs = endsAt - now()
+    return leftMs > 0 ? { endsAt, leftMs, grantId } : undefined
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const { now, onDue } = this.#parts
+    if (this.#schedule?.take(now()) !== undefined) {
+      this.isDue = true
+      onDue()
+    }
+    const dueAt = this.#schedule?.dueAt
+    if (dueAt === undefined) return
+    this.#timer = setTimeout(() => this.#arm(), Math.min(Math.max(dueAt - now(), 1), longestMs))
+  }
+}
