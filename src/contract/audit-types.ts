@@ -56,6 +56,7 @@ export const auditTypes = [
   'audit.read',
   'audit.exported',
   'recording.read',
+  'recording.searched',
   'recording.sealed',
   'checkpoint.anchored',
   'store.refused',

@@ -64,7 +64,7 @@ export async function buildParts(
     config: config.recordings,
     keyId: keyring.signingKeyId,
     digestKeys: digestKeys(keyring),
-    elsewhere: (session) => elsewhere(session),
+    elsewhere: (...of) => elsewhere(...of),
   })
   closing.defer(() => recordings.close())
   const audit = await createAuditLog({

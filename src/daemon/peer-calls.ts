@@ -61,7 +61,7 @@ export interface ElsewhereDeps {
  * @returns undefined for one that is of no other daemon; throws PEER_UNREACHABLE while its daemon does not answer
  */
 export function recordingsElsewhere({ peers, daemons, audit, sessions }: ElsewhereDeps): RecordingsElsewhere {
-  return async (session) => {
+  return async (session, from) => {
     const daemon = (await sessions.find(session))?.daemon_id
     if (daemon === undefined || daemon === daemons.id) return undefined
     const peer = daemons.others.find(({ id }) => id === daemon)
@@ -79,9 +79,9 @@ export function recordingsElsewhere({ peers, daemons, audit, sessions }: Elsewhe
       if (!isThere) throw new BrokerError('NOT_FOUND', `there is no recording of session ${session} at ${peer.name}`)
       return Buffer.from(bytes, 'base64')
     }
-    const first = await piece(0)
+    const first = await piece(from)
     return (async function* () {
-      let offset = 0
+      let offset = from
       for (let bytes = first; bytes.length > 0; bytes = await piece(offset)) {
         yield bytes
         offset += bytes.length

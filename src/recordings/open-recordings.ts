@@ -12,7 +12,7 @@ import { checkRecording } from './recording-check.ts'
 import { dayOf, findRecording, lookForRecording, noRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
 import { readEntries } from './recording-read.ts'
-import { formatVersion, type RecordingBytes } from './recording-scan.ts'
+import { chunksOf, formatVersion, type RecordingBytes } from './recording-scan.ts'
 import { RecordingWriter } from './recording-writer.ts'
 import type { RecordingHeader, Recordings, RecordingsElsewhere } from './recordings.ts'
 
@@ -73,8 +73,8 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     return writer
   }
 
-  const find = async (id: string): Promise<RecordingBytes> => {
-    const found = (await lookForRecording(dir, id)) ?? (await deps.elsewhere?.(id))
+  const find = async (id: string, offset = 0): Promise<RecordingBytes> => {
+    const found = (await lookForRecording(dir, id)) ?? (await deps.elsewhere?.(id, offset))
     if (found === undefined) throw noRecording(id)
     return found
   }
@@ -90,6 +90,7 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     read: async function* (sessionId) {
       yield* readEntries(await find(sessionId))
     },
+    bytes: async (sessionId, offset) => chunksOf(await find(sessionId, offset), offset),
     verify: async (sessionId, digest, heads) => {
       const { endOffset: _, ...verdict } = await checkRecording(await find(sessionId), {
         session: sessionId,

@@ -44,8 +44,9 @@ export interface ScanRest {
 /** The bytes of a recording: a file here, or what another daemon sends of one. */
 export type RecordingBytes = string | AsyncIterable<Buffer>
 
-export function chunksOf(from: RecordingBytes): AsyncIterable<Buffer> {
-  return typeof from === 'string' ? createReadStream(from, { highWaterMark: 256 * 1024 }) : from
+/** @param start where to begin in a file; what another daemon sends begins where it was asked for */
+export function chunksOf(from: RecordingBytes, start = 0): AsyncIterable<Buffer> {
+  return typeof from === 'string' ? createReadStream(from, { start, highWaterMark: 256 * 1024 }) : from
 }
 
 /** Reads a whole recording. @throws Error when it can't be read, or a line is too long */
@@ -151,8 +152,14 @@ export class RecordingScan {
   }
 }
 
-function readChainLine(line: Buffer): { head: string; stated: number } | undefined {
+/** @param line without its line feed */
+export function isChainLine(line: Buffer): boolean {
+  return readChainLine(line, line.length) !== undefined
+}
+
+/** @param end of the text in it */
+function readChainLine(line: Buffer, end = line.length - 1): { head: string; stated: number } | undefined {
   if (line.length > 100 || line.compare(chainStart, 0, chainStart.length, 0, chainStart.length) !== 0) return undefined
-  const [, head, stated] = chainLine.exec(line.toString('latin1', 0, line.length - 1)) ?? []
+  const [, head, stated] = chainLine.exec(line.toString('latin1', 0, end)) ?? []
   return head === undefined ? undefined : { head, stated: Number(stated) }
 }

@@ -24,6 +24,11 @@ export interface Recordings extends Recorders {
     digest?: string | null,
     heads?: readonly { head: string; entries: number }[],
   ): Promise<{ ok: boolean; entries: number; head: string; problem?: string }>
+  /**
+   * The bytes of one recording from an offset on, as far as they are written.
+   * @throws BrokerError as {@link read}
+   */
+  bytes(sessionId: string, offset: number): Promise<AsyncIterable<Buffer>>
   /** Bytes of a recording that is here, from an offset on, for another daemon; undefined: it is not here. */
   piece(sessionId: string, offset: number): Promise<Buffer | undefined>
   /** Seals a recording that a lost daemon left open, at the last valid head. */
@@ -31,8 +36,8 @@ export interface Recordings extends Recorders {
   close(): Promise<void>
 }
 
-/** The bytes of a recording that is not here; undefined for one that no other daemon keeps. */
-export type RecordingsElsewhere = (sessionId: string) => Promise<AsyncIterable<Buffer> | undefined>
+/** The bytes of a recording that is not here, from an offset on; undefined for one that no other daemon keeps. */
+export type RecordingsElsewhere = (sessionId: string, offset: number) => Promise<AsyncIterable<Buffer> | undefined>
 
 export interface RecordingHeader {
   readonly sessionId: string

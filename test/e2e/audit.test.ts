@@ -1,6 +1,7 @@
 /** What an auditor does on the command line: search, follow, export, prove, and replay. */
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import pg from 'pg'
 import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { waitUntil } from '../wait-until.ts'
@@ -22,6 +23,10 @@ mkdirSync(dir)
 const grant = await company.grant()
 const session = await openDatabase(company)
 await session.client.query('select id, status from orders where id = $1 and total > $2', [17, 0])
+// Bytes are sent in binary; only the first statement says that they are text.
+const types = Object.assign([25], { getTypeParser: pg.types.getTypeParser })
+await session.client.query({ text: 'select $1::text as bound', values: [Buffer.from('Bound-As-Binary')], types })
+await session.client.query('select $1::bytea as bytes', [Buffer.from('Of-No-Type')])
 await session.client.query('select nothing from nowhere').catch(() => {})
 await session.client.end()
 await company.commands.alice.run(['connect', 'billing']) // not hers
@@ -122,6 +127,39 @@ await t.test('recordings: listed, played with values, rows and errors; reading i
   t.match(await carol.run(['recordings', 'play', `ses_${'0'.repeat(26)}`]), { code: 1, stderr: /no session/ })
 })
 
+await t.test('recordings are searched: texts and bound values, and that it was done is written down', async (t) => {
+  const search = async (...args: string[]) => {
+    const { code, stdout, stderr } = await carol.run(['recordings', 'search', ...args, '--json'])
+    t.equal(code, 0, stderr)
+    const lines = stdout.split('\n').filter((line) => line !== '')
+    return lines.map((line) => JSON.parse(line) as { sessionId: string; at: number; found: { member: string }[] })
+  }
+  const by = { sessionId: session.sessionId, principal: 'alice@example.com', resourceId: /orders$/ }
+  t.match(await search('WHERE ID = $1 AND'), [{ ...by, sql: /where id = \$1/, found: [{ member: 'sql' }] }])
+  t.match(await search('relation "NOWHERE"'), [{ ...by, found: [{ member: 'error.message' }] }])
+  t.match(await search('bound-as-binary', '--who', 'alice'), [{ ...by, found: [{ member: /^values\[0\]/ }] }])
+  t.match(await search('Of-No-Type'), [{ ...by, found: [{ member: 'values[0]', text: 'Of-No-Type' }] }])
+  t.strictSame(await search('bound-as-binary', '--who', 'bob'), [])
+  t.strictSame(await search('bound-as-binary', '--until', '2020-01-01'), [])
+  t.strictSame(await search('no such text anywhere'), [])
+  t.match(await search('select', '--limit', '1'), { length: 1 })
+  const events = async (type: string) =>
+    (await carol.json<{ items: Event[] }>(['audit', 'search', '--type', type])).items
+  const searches = await events('recording.searched')
+  t.match(searches.at(-1), { actor: /^prn_/, text: { search: 'select' } })
+  const shown = (await events('recording.read')).filter(({ fields }) => fields.how === 'search')
+  t.equal(shown.length, 5, 'one for each search that showed something of a recording')
+  t.match(shown[0]?.fields, { session: session.sessionId })
+  for (const [args, code, said] of [
+    [['', '--json'], 1, /text/],
+    [['x'.repeat(201)], 1, /text/],
+    [['x', '--who', 'nobody@example.com'], 1, /nobody@example.com/],
+  ] as const)
+    t.match(await carol.run(['recordings', 'search', ...args]), { code, stdout: '', stderr: said })
+  const forged = { text: 'x', cursor: 'ses_1' }
+  t.match(await company.call('carol', 'POST', '/api/v1/recordings/search', forged), { status: 400 })
+})
+
 await t.test('who is no auditor reads nothing, not even of their own sessions', async (t) => {
   for (const command of [
     ['audit', 'search'],
@@ -130,6 +168,7 @@ await t.test('who is no auditor reads nothing, not even of their own sessions', 
     ['audit', 'verify'],
     ['recordings', 'ls'],
     ['recordings', 'play', session.sessionId],
+    ['recordings', 'search', 'select'],
   ])
     t.match(await alice.run(command), { code: 4, stdout: '' }, command.join(' '))
 })

@@ -74,6 +74,24 @@ async function testMySql(): Promise<void> {
     t.match(entries, /marker-é-17/, 'the bound values')
     t.match(entries, /INSERT command denied/)
     t.match(shop.logins.at(-1)?.attributes.get('_sallyport_person'), /alice/)
+
+    const searched = await company.commands.carol.run(['recordings', 'search', 'MARKER-É-17', '--resource', 'shop'])
+    t.match(searched, { code: 0, stderr: /found 1 statement in \d+ recording/ })
+    t.match(searched.stdout, new RegExp(`${sessionId}: alice@example.com on rds-mysql/`))
+    t.match(searched.stdout, /select name from customers where city = \?[\s\S]*\$2: "marker-é-17"/, 'bound as binary')
+  })
+
+  await t.test('a password that a statement set is not found', async (t) => {
+    const { connection, sessionId } = await openMySql(company)
+    await t.rejects(connection.query("create user found_by_name identified by 'Hidden-Horse-9'"), /denied/)
+    await connection.end()
+    await endOf(sessionId)
+    const carol = company.commands.carol
+    t.match(await carol.run(['recordings', 'search', 'found_by_name']), {
+      code: 0,
+      stdout: /create user found_by_name/,
+    })
+    t.match(await carol.run(['recordings', 'search', 'hidden-horse-9']), { code: 0, stdout: '', stderr: /found 0/ })
   })
 
   await t.test('the mariadb client with nothing but its TLS flags', async (t) => {

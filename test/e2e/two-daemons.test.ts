@@ -150,6 +150,10 @@ await t.test('lists, log and recordings are whole at either', async (t) => {
       t.match(played.stdout, /select 42 as answer/)
     }
   for (const door of doors) {
+    const { stdout, stderr } = await door.commands.carol.run(['recordings', 'search', '42 AS answer'])
+    for (const id of ids) t.ok(stdout.includes(id), `${id} is searched, whichever daemon keeps it: ${stderr}`)
+  }
+  for (const door of doors) {
     const report = await door.api<{ ok: boolean; summary: string; notes: string[]; problems: unknown[] }>(
       'carol',
       'GET',
@@ -169,6 +173,12 @@ await t.test('a recording whose daemon is gone is not called damaged', async (t)
   const played = await b.commands.carol.run(['recordings', 'play', recorded])
   t.not(played.code, 0)
   t.match(played.stderr, /kept at/)
+  const searched = await b.commands.carol.run(['recordings', 'search', '42 as answer'])
+  t.match(
+    searched,
+    { code: 0, stdout: /select 42 as answer/, stderr: /could not be read:\n.*kept at/ },
+    'of what is there',
+  )
   await two.start('a')
   const isBack = async () => (await b.commands.carol.run(['recordings', 'play', recorded])).code === 0
   await waitUntil(isBack, 'b has seen its heartbeat and reads the recording from it', 10_000, 200)

@@ -53,6 +53,7 @@ async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readon
     read: () => {
       throw new Error('nothing is read here')
     },
+    bytes: () => Promise.reject(new Error('nothing is read here')),
     verify: async () => ({ ok: true, entries: 0, head: '' }),
   }
   const more = ({ db, access, lists }: AccessAppDeps) => {

@@ -12,9 +12,16 @@ export async function* streamLines<K extends LinesKey>(
   key: K,
   ...[ask]: Ask<K>
 ): AsyncGenerator<string> {
-  const response = await send(new URL(toRequest(key, ask).path, server), {
+  const { method, path, body } = toRequest(key, ask)
+  const response = await send(new URL(path, server), {
+    method,
     redirect: 'error',
-    headers: { accept: 'application/x-ndjson', ...(token ? { authorization: `Bearer ${token}` } : {}) },
+    headers: {
+      accept: 'application/x-ndjson',
+      ...(token ? { authorization: `Bearer ${token}` } : {}),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body }),
   })
   if (!response.ok) throw toError(response.status, await response.json().catch(() => undefined))
   if (!response.body) return

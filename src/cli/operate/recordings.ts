@@ -4,9 +4,10 @@ import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
 import { escapeJson, printLine, printTable, when } from '../output.ts'
+import { registerRecordingSearch } from './recording-search.ts'
 
 export const registerRecordings: Register = (program) => {
-  const recordings = program.command('recordings').description('list and replay recorded sessions')
+  const recordings = program.command('recordings').description('list, replay and search recorded sessions')
   const list = recordings
     .command('ls')
     .description('list recordings, newest first')
@@ -22,6 +23,7 @@ export const registerRecordings: Register = (program) => {
     printList(await readList(api, 'GET /api/v1/recordings', query, options), options, printFound)
   })
   registerPlay(program, recordings)
+  registerRecordingSearch(program, recordings)
 }
 
 function registerPlay(program: Command, recordings: Command): void {

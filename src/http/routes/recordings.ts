@@ -8,18 +8,20 @@ import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/sess
 import { type ListSource, readPage } from '../../store/lists.ts'
 import { type Lists, toAnswer } from '../lists.ts'
 import { sendLines } from '../ndjson.ts'
+import { recordingSearch } from './recording-search.ts'
 
 export interface RecordingRoutesDeps {
-  readonly recordings: Pick<Recordings, 'read' | 'verify'>
+  readonly recordings: Pick<Recordings, 'read' | 'verify' | 'bytes'>
   readonly audit: Pick<AuditLog, 'append'>
   readonly store: SessionStore
-  readonly lists: Pick<Lists, 'read'>
+  readonly lists: Pick<Lists, 'read' | 'who' | 'resource'>
 }
 
 /** Recorded sessions. Reading a recording needs its own permission, and is audited before the first byte is sent. */
 export const recordingRoutes =
   ({ recordings, audit, store, lists }: RecordingRoutesDeps): FastifyPluginAsync =>
   async (app) => {
+    const search = recordingSearch({ recordings, audit, store, lists })
     route(app, 'GET /api/v1/recordings', async ({ login, query: { principal, before, ...query } }) => {
       const asked = {
         ...(principal === undefined ? {} : { who: principal }),
@@ -31,6 +33,9 @@ export const recordingRoutes =
         await lists.read(login, asked, (found) => readPage(recordingsOf(store, found), found)),
       )
     })
+    route(app, 'POST /api/v1/recordings/search', async ({ login, body, reply }) =>
+      sendLines(reply, await search(login, body, reply)),
+    )
     route(app, 'GET /api/v1/recordings/:sessionId', async ({ login, params: { sessionId }, reply }) => {
       const row = await store.find(sessionId)
       if (!row) throw new BrokerError('NOT_FOUND', `no session ${sessionId}`)
