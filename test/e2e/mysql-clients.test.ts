@@ -1,0 +1,130 @@
+/**
+ * Stock MySQL clients through the product as it runs, on the broker's TLS port and on a local port, told only what `sallyport connect`
+ * prints. With `SALLYPORT_CLIENTS=true`, or where it is not CI, since it takes long.
+ */
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { createConnection } from 'mysql2/promise'
+import t, { type Test } from 'tap'
+import { type Running, startCommand } from '../sandbox/commands.ts'
+import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { mysqlOf } from '../sandbox/sandbox.ts'
+import { startCompany } from './company.ts'
+import { issueMySqlToken } from './mysql-client.ts'
+import { type Place, runJdbc, skipJava, stockClients } from './stock-mysql.ts'
+
+const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
+const absent = isLater ? 'clients of every make run in .ci/long' : skipWithoutMariaDb()
+if (absent) t.plan(0, absent)
+else await testClients()
+
+async function testClients(): Promise<void> {
+  t.setTimeout(300_000)
+  const execute = promisify(execFile)
+  const company = await startCompany({ sandbox: { mysql: {} } })
+  t.teardown(() => company.close())
+  const { mariadb } = mysqlOf(company.sandbox)
+  const { alice } = company.commands
+  await company.grant(3_600_000, 'shop', 'admin')
+  const [city] = await mariadb.query("select count(*) as n from orders.customers where city = 'Antwerp'")
+  const counts = `600 ${city?.n}`
+
+  /** `connect` with a local port, until the test has ended. */
+  async function open(t: Test, ...args: string[]): Promise<Running> {
+    const local = alice.start(['connect', 'shop', ...args])
+    t.teardown(async () => {
+      local.child.kill('SIGINT')
+      await local.ended
+    })
+    await local.prints(/Press Ctrl-C to stop/)
+    return local
+  }
+
+  async function localPlace(t: Test): Promise<Place> {
+    const local = await open(t, '--json')
+    const { connections } = JSON.parse(local.stdout) as { connections: Omit<Place, 'ca'>[] }
+    const [first] = connections
+    if (!first) throw new Error(`no connection: ${local.output}`)
+    return { ...first, ca: null }
+  }
+
+  async function tlsPlace(): Promise<Place> {
+    const { host, port, user, token } = await issueMySqlToken(company)
+    return { host, port, user, password: token, ca: company.sandbox.caFile }
+  }
+
+  for (const [where, find] of [
+    ['the TLS port', tlsPlace],
+    ['a local port', localPlace],
+  ] as const)
+    await t.test(`stock clients on ${where}`, async (t) => {
+      const place = await find(t)
+      for (const [name, client, skip] of stockClients)
+        await t.test(`${name}: a query, a prepared statement, a batch`, { skip }, async (t) => {
+          const word = `${name} on ${where}`
+          t.equal(await client(place, word), counts)
+          t.match(await mariadb.query('select count(*) as n from samples.imported where word = ?', [word]), [{ n: 3 }])
+        })
+    })
+
+  await t.test('`sallyport mysql` runs the client', async (t) => {
+    const ran = await alice.run(['mysql', 'shop', '--', '-N', '-e', 'select count(*) from orders'])
+    t.match(ran, { code: 0, stdout: '600\n', stderr: '' })
+  })
+
+  const passwordIn = (text: string) => /^# password: (?:export MYSQL_PWD=)?'?([^'\s]+)'?$/m.exec(text)?.[1] ?? ''
+
+  await t.test('what `connect --print` prints is used as it is', async (t) => {
+    const asked = ['-N', '-e', 'select count(*) from orders']
+    await t.test('mariadb', async (t) => {
+      const { stdout } = await open(t, '--print', 'mariadb')
+      const [command = ''] = stdout.split('\n')
+      const env = { ...process.env, MYSQL_PWD: passwordIn(stdout) }
+      t.equal((await execute('sh', ['-c', `${command} -N -e 'select count(*) from orders'`], { env })).stdout, '600\n')
+    })
+    await t.test('env', async (t) => {
+      const { stdout } = await open(t, '--print', 'env')
+      const script = `${stdout}\nmariadb --no-defaults -u "$MYSQL_USER" "$MYSQL_DATABASE" "$@"`
+      t.equal((await execute('sh', ['-c', script, 'sh', ...asked])).stdout, '600\n')
+    })
+    await t.test('url', async (t) => {
+      const { stdout } = await open(t, '--print', 'url')
+      const url = new URL(stdout.split('\n')[0] ?? '')
+      url.password = passwordIn(stdout)
+      const connection = await createConnection(url.href)
+      t.match(await connection.query('select count(*) as n from orders'), [[{ n: 600 }]])
+      await connection.end()
+    })
+    await t.test('jdbc', { skip: skipJava }, async (t) => {
+      const { stdout } = await open(t, '--print', 'jdbc')
+      const [url = ''] = stdout.split('\n')
+      const place = { host: '', port: 0, user: 'sallyport', password: passwordIn(stdout), ca: null }
+      t.equal(await runJdbc(url, place, 'jdbc'), counts)
+    })
+    await t.test('dbeaver', async (t) => {
+      const { stdout } = await open(t, '--print', 'dbeaver')
+      t.match(
+        stdout,
+        /^dbeaver -con '?driver=mysql8\|name=shop\|host=127\.0\.0\.1\|port=\d+\|database=orders\|user=sallyport\|/,
+      )
+    })
+    await t.test('my.cnf, also for a dump that is restored', async (t) => {
+      const { stdout } = await open(t, '--print', 'my.cnf')
+      const file = path.join(company.sandbox.dir, 'my.cnf')
+      writeFileSync(file, stdout, { mode: 0o600 })
+      const options = [`--defaults-file=${file}`]
+      t.equal((await execute('mariadb', [...options, ...asked])).stdout, '600\n')
+      const from = [...options, '--single-transaction', '--skip-lock-tables', 'orders']
+      const dump = await execute('mariadb-dump', from, { maxBuffer: 1 << 28 })
+      await mariadb.query('CREATE DATABASE restored')
+      await mariadb.query("GRANT ALL ON restored.* TO sallyport_rw@'%'")
+      const restoring = startCommand('mariadb', [...options, 'restored'], process.env, dump.stdout)
+      t.match(await restoring.ended, { code: 0, stderr: '' })
+      const sums = async (name: string) =>
+        await mariadb.query(`SELECT COUNT(*) AS n, SUM(total) AS total FROM ${name}.orders`)
+      t.strictSame(await sums('restored'), await sums('orders'))
+    })
+  })
+}
