@@ -93,6 +93,10 @@ function detailOf({ detail }: SessionRow): Detail {
   }
 }
 
-function processOf({ backend_pid, backend_start }: Detail): Record<string, string> {
-  return backend_pid && backend_start ? { backend_pid, backend_start } : {}
+/** What engines report of who serves a session at its target. */
+const processMembers = ['backend_pid', 'backend_start', 'thread_id', 'server'] as const
+
+function processOf(detail: Detail): Record<string, string> {
+  const known = processMembers.flatMap((name) => (detail[name] ? [[name, detail[name]] as const] : []))
+  return Object.fromEntries(known)
 }

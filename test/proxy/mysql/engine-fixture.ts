@@ -100,7 +100,7 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
     return { user, secret, expiresAt: Date.now() + 600_000 }
   }
   const scripted = scriptedDoorman({ kind: 'rds-mysql', engine, lease, ...options })
-  const { seen, host, errors, cut } = scripted
+  const { seen, host, errors, cut, facts } = scripted
   const control = Object.assign(scripted.control, way)
   const protocol = createMysql({
     host,
@@ -136,6 +136,21 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
       connection.on('error', () => {})
       t.teardown(() => connection.destroy())
       return connection
+    },
+    /** What the next run does for a session of this one. @param more what it knows otherwise */
+    endLost: async (
+      detail: Readonly<Record<string, string>>,
+      more: { sessionId?: string; user?: string } = {},
+    ): Promise<boolean> => {
+      const ask = { identity, resourceId, client: origin, carrier: { protocol: 'mysql' } }
+      const { user, ...known } = more
+      const last = await lease()
+      return await host.endLost({
+        protocol: 'mysql',
+        facts: { ...facts(ask), ...known },
+        detail,
+        lease: { ...last, user: user ?? last.user },
+      })
     },
     /** Resolves once `count` sessions have ended. */
     ended: (count: number) => waitUntil(() => seen.ends.length >= count, `${count} sessions ended`),

@@ -172,6 +172,29 @@ async function testEngine(): Promise<void> {
     t.match(seen.entries.at(-1), { sql: 'select sleep(63)', unfinished: true })
   })
 
+  t.test('what a lost session left running is ended by the next run, on proof that it is that', async (t) => {
+    const connection = await engine.connect(t)
+    const slept = outcomeOf(connection.query('select sleep(65)'))
+    await waitUntil(async () => (await running('sleep(65)')) > 0, 'it sleeps')
+    const [detail = {}] = seen.details
+    t.match(detail, { thread_id: /^\d+$/, server: /./, thread_proof: 'attribute', target_address: /^127\.0\.0\.1:/ })
+    for (const [wrong, more, reason] of [
+      [detail, { sessionId: 'ses_of_somebody_else' }, /another session has the number/],
+      [{ ...detail, server: '1 elsewhere' }, {}, /another server answers/],
+      [{ ...detail, thread_proof: 'origin' }, {}, /no proof of which thread/],
+      [{ ...detail, thread_id: '' }, {}, /no proof of which thread/],
+      [detail, { user: 'sallyport_ro' }, /another database user/],
+    ] as const) {
+      await t.rejects(engine.endLost(wrong, more), { code: 'TARGET_REFUSED', message: reason })
+      t.equal(await running('sleep(65)'), 1, String(reason))
+    }
+    t.equal(await engine.endLost(detail), true)
+    t.equal(await running('sleep(65)'), 0, 'it is gone when that resolves')
+    t.match(await slept, Error)
+    t.equal(await engine.endLost(detail), true, 'one that is gone already is no error')
+    await engine.ended(1)
+  })
+
   t.test('the rules of a level', async (t) => {
     control.route = { readOnly: true, statementTimeoutMs: 300 }
     const connection = await engine.connect(t)

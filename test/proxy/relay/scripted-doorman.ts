@@ -188,5 +188,5 @@ export function scriptedDoorman(options: ScriptedOptions) {
     controls?.runsUntil(sessionId, Date.now() + leftMs)
     if (isCloned) await crossed()
   }
-  return { seen, control, host, errors, cut, move }
+  return { seen, control, host, errors, cut, move, facts }
 }

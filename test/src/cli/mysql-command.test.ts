@@ -64,6 +64,25 @@ t.test('the password is in no process list, and in a file that only its owner ca
   t.same(readdirSync(runtime), [])
 })
 
+t.test('what is about to end is said on stderr, since MySQL has no message for it', withMariadb, async (t) => {
+  const { broker, terminal } = await open(t)
+  let looks = 0
+  let endsAt = 0
+  broker.routes.set('GET /api/v1/resources', () => {
+    looks += 1
+    endsAt ||= Date.now() + 65_000
+    const levels = { levels: ['readonly'], grants: [{ id: 'grt_7', level: 'readonly', endsAt }] }
+    const item = { id: orders, kind: 'rds-mysql', protocol: 'mysql', name: 'orders', database: 'shop', ...levels }
+    return { status: 200, body: { next: null, items: [item] } }
+  })
+  const { child, ended } = terminal.launch(['mysql', 'orders', '--', '-e', 'wait'], { detached: true })
+  await waitUntil(() => looks === 2, 'it looks a minute before the end', 60_000)
+  process.kill(-(child.pid ?? 0), 'SIGINT')
+  const { stderr } = await ended
+  t.match(stderr, /^sallyport: access to orders ends in 1 minute, at \d\d:\d\d UTC; to stay connected, run: sally/m)
+  t.match(stderr, 'sallyport extend grt_7 --for 1h\n')
+})
+
 t.test('a refusal of the session is shown by the client, and the exit code is 4', withMariadb, async (t) => {
   const { broker, terminal } = await open(t)
   broker.deny = { sqlstate: '28000', code: 'GRANT_DENIED', message: 'you hold no grant' }

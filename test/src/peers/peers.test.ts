@@ -47,7 +47,7 @@ async function serve(t: Test, handlers: Partial<PeerHandlers> = {}): Promise<Ser
       asked.push(it)
       return { isRight: true }
     },
-    stop: async () => ({ result: 'unknown' }),
+    stop: async () => ({ result: 'denied' }),
     mark: () => Promise.reject(new Error('a secret of the inside')),
     recording: async ({ offset }) => ({ isThere: true, bytes: offset === 0 ? bytes : '' }),
     ...handlers,
@@ -75,6 +75,8 @@ t.test('a daemon does what another one asks', async (t) => {
   const peers = peersWith()
   t.same(await peers.call(peerAt(url), 'cancel', ask), { isRight: true })
   t.same(asked, [ask])
+  const stop = { protocol: 'mysql', number: 7, what: 'session', principalId: 'prn_1', resourceId: 'a' } as const
+  t.same(await peers.call(peerAt(url), 'stop', { ...stop, origin: ask.origin }), { result: 'denied' })
   t.same(await peers.call(peerAt(`${url}/`), 'recording', { session, offset: 0 }), { isThere: true, bytes })
 })
 
