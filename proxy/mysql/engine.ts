@@ -56,6 +56,8 @@ interface Opening {
 interface Opened {
   readonly upstream: Upstream
   readonly thread: ServerThread | undefined
+  /** Flags that the server answered with last. */
+  readonly status: number | undefined
   /** Statements that were sent for the level. */
   readonly settings: readonly string[]
   readonly target: Target
@@ -80,7 +82,7 @@ async function open(
     lease,
     signal,
   })
-  const thread = await learnThread(upstream, permit.sessionId, signal)
+  const { thread, status } = await learnThread(upstream, permit.sessionId, signal)
   const settings = sessionSettings(rules, upstream.greeting)
   await applySettings(upstream, settings, signal)
   const current = async () => {
@@ -88,7 +90,7 @@ async function open(
     return first.expiresAt > now() ? first : await host.lease(permit)
   }
   const ending = { ...trusted, login: endingLogin(permit.sessionId) }
-  return { upstream, thread, settings, target: targetOf(upstream, thread, ending, current) }
+  return { upstream, thread, status, settings, target: targetOf(upstream, thread, ending, current) }
 }
 
 /** @param current the credential of the session, for another sign-in while it lives */
@@ -126,7 +128,7 @@ function connected(
   { threads }: EngineParts,
   client: MysqlClient,
   permit: SessionPermit,
-  { upstream, thread, settings, target, rules, database }: Connecting,
+  { upstream, thread, status, settings, target, rules, database }: Connecting,
 ): Connected {
   const { threadId, stream, sequence } = client
   const { principalId, resourceId } = permit
@@ -142,6 +144,8 @@ function connected(
     converse: (ledgerParts) => {
       const { entries, now } = ledgerParts
       if (thread) entries.write(JSON.stringify({ at: now(), type: 'target', threadId: thread.id }))
+      const capture = new SessionText(permit.recording.digestKey, greeting.version, thread !== undefined)
+      capture.status(status)
       return new Ledger({
         ...ledgerParts,
         capabilities,
@@ -155,7 +159,7 @@ function connected(
           rules,
           target: { capabilities, settings, greeting },
         }),
-        capture: new SessionText(permit.recording.digestKey, greeting.version),
+        capture,
         kill: (number, kind) =>
           host.doorman.stop({
             protocol,

@@ -56,6 +56,8 @@ export class Ledger implements Conversation {
   #isFinished = false
   /** The result that ended last is fetched later. */
   #isSuspended = false
+  /** A text may hold several statements: by the sign-in, or since the client has asked for it. */
+  #hasMany: boolean
   clientHasLeft = false
   serverHasLeft = false
 
@@ -67,6 +69,7 @@ export class Ledger implements Conversation {
     const isTracking = has(capabilities, capability.sessionTrack)
     this.#own = new OwnAnswers({ ...parts, isTracking })
     this.#log = new EntryLog(parts)
+    this.#hasMany = has(capabilities, capability.multiStatements)
     this.up = new CommandFramer(this.#commands(), keptBytes)
     this.down = new Framer(this.#payloads())
     this.words = wordsFor(() => this.#nextToClient)
@@ -156,8 +159,8 @@ export class Ledger implements Conversation {
   }
 
   #commands(): CommandSink {
-    const hasMany = has(this.#parts.capabilities, capability.multiStatements)
     const keepsReset = this.#parts.reset !== undefined
+    const hasMany = () => this.#hasMany
     const reading = { ...this.#parts, hasMany, keepsReset, statements: this.#statements, longData: this.#longData }
     const long = new LongCommand(reading)
     let asked = 0
@@ -226,6 +229,7 @@ export class Ledger implements Conversation {
   /** One without room is on record too: as not sent. @throws BrokerError LIMIT_REACHED, RECORDING_FAILED */
   #push(pending: Pending): void {
     this.#waiting.push(pending)
+    if (pending.command === command.setOption) this.#hasMany = true
     if (pending.request.kind === 'reset') this.#longData.take(pending.request.id)
     if (this.#waiting.size === 1) this.#expect(pending)
     this.#parts.entries.reserve(pending.room)
@@ -305,6 +309,7 @@ export class Ledger implements Conversation {
     if (farewells.has(number) || this.#waiting.size === 0) this.serverHasLeft = true
     const first = this.#waiting.first
     this.#isSuspended = false
+    this.#parts.capture.status(undefined)
     if (first) first.error = { code: state, number, message: message.slice(0, 2000) }
   }
 

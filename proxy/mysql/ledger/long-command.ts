@@ -72,7 +72,7 @@ class TextReader implements PartReader {
     this.#asked = asked
     this.#text = capture.long()
     this.#ofHead = ofHead
-    this.#finder = hasMany ? capture.longCommands() : undefined
+    this.#finder = hasMany() ? capture.longCommands() : undefined
   }
 
   part(bytes: Buffer, start: number, end: number, offset: number): void {

@@ -29,7 +29,7 @@ export type ClientCommand =
 export interface ReadingParts {
   readonly capture: SessionText
   /** A text may hold several statements. */
-  readonly hasMany: boolean
+  hasMany(): boolean
   readonly statements: PreparedStatements
   readonly longData: LongData
   readonly databases: readonly string[]

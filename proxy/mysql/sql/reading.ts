@@ -2,6 +2,8 @@ import type { SqlMode } from '../../recording/sql-dialect.ts'
 
 /** One way in which a server may read a text. */
 export interface Reading {
+  /** Equal for readings that are. */
+  readonly key: string
   /** Off in the SQL mode NO_BACKSLASH_ESCAPES. */
   readonly backslashes: boolean
   /** On in the SQL mode ANSI_QUOTES: `"x"` is a name. */
@@ -26,9 +28,11 @@ export function readingsOf({ backslashes, ansiQuotes = 'unknown', charset, versi
   const readings: Reading[] = []
   for (const hasBackslashes of eitherOf(backslashes))
     for (const hasAnsiQuotes of eitherOf(ansiQuotes))
-      for (const isLead of leadsOf(charset))
-        for (const runs of runsOf(version))
-          readings.push({ backslashes: hasBackslashes, ansiQuotes: hasAnsiQuotes, isLead, runs })
+      for (const [lead, isLead] of leadsOf(charset))
+        for (const [i, runs] of runsOf(version).entries()) {
+          const key = [hasBackslashes, hasAnsiQuotes, lead, i].join()
+          readings.push({ key, backslashes: hasBackslashes, ansiQuotes: hasAnsiQuotes, isLead, runs })
+        }
   return readings
 }
 
@@ -48,8 +52,15 @@ const leads: Readonly<Record<string, Reading['isLead']>> = {
   cp932: isSjisLead,
 }
 
-function leadsOf(charset: string | undefined): readonly Reading['isLead'][] {
-  return charset === undefined ? [never, isGbkLead] : [leads[charset.toLowerCase()] ?? never]
+type Lead = readonly [name: string, isLead: Reading['isLead']]
+
+const noLead: Lead = ['', never]
+
+function leadsOf(charset: string | undefined): readonly Lead[] {
+  if (charset === undefined) return [noLead, ['gbk', isGbkLead]]
+  const name = charset.toLowerCase()
+  const isLead = leads[name]
+  return isLead ? [[name, isLead]] : [noLead]
 }
 
 function runsOf(version: string | undefined): readonly Reading['runs'][] {

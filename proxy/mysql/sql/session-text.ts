@@ -14,20 +14,25 @@ const nothing: Commands = { all: [] }
 export class SessionText extends TextCapture {
   readonly #version: string
   readonly #tellsQuotes: boolean
+  readonly #isProven: boolean
   #status: number | undefined
   #charset: string | undefined
   /** Nothing runs that could change how the next statement is read. */
   isSettled: () => boolean = () => true
 
-  /** @param version of the target, as it greets */
-  constructor(key: Uint8Array, version: string) {
+  /**
+   * @param version of the target, as it greets
+   * @param isProven no pooler stands between, which would greet with a version of its own
+   */
+  constructor(key: Uint8Array, version: string, isProven = true) {
     super(key, mysqlDialect)
     this.#version = version
+    this.#isProven = isProven
     this.#tellsQuotes = /mariadb/i.test(version)
   }
 
-  /** @param flags of the OK that ended the sign-in, and of whatever ends a result */
-  status(flags: number): void {
+  /** @param flags of what the server answered last; undefined: it did not tell, as in an error */
+  status(flags: number | undefined): void {
     this.#status = flags
   }
 
@@ -47,13 +52,19 @@ export class SessionText extends TextCapture {
     }
   }
 
-  /** Of a whole text, read in every way: it may change by its first statement how the next ones are read. */
+  /** Of a whole text. */
   commands(text: Buffer): Commands {
-    return mayHoldCommand.test(text.toString('latin1')) ? readCommands(text, { backslashes: 'unknown' }) : nothing
+    return mayHoldCommand.test(text.toString('latin1')) ? readCommands(text, this.#commandMode) : nothing
   }
 
   /** For a text that is too long to keep. */
   longCommands(): CommandFinder {
-    return new CommandFinder(this.mode)
+    return new CommandFinder(this.#commandMode)
+  }
+
+  /** Clients can turn off that the server reports its character set. */
+  get #commandMode(): MysqlMode {
+    const { version, ...mode } = this.mode
+    return { ...mode, charset: undefined, version: this.#isProven ? version : undefined }
   }
 }

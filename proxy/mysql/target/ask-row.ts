@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { overLine } from '../../streams/server-line.ts'
 import { capability, has } from '../../wire/mysql/capabilities.ts'
+import { decodeEof, decodeOk } from '../../wire/mysql/decode.ts'
 import { type ErrorReply, encodeQuery, firstByte } from '../../wire/mysql/encode.ts'
 import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeError, decodeTextRow } from '../../wire/mysql/replies.ts'
@@ -13,6 +14,8 @@ export interface Answer {
   readonly row?: readonly (string | null)[]
   /** The server refused. */
   readonly error?: ErrorReply
+  /** Status flags at its end. */
+  readonly status?: number
 }
 
 /** Rows and columns that a statement of ours may return. */
@@ -77,7 +80,10 @@ async function readAnswer(packets: ServerPackets, capabilities: number): Promise
   for (let rows = 0; rows <= most; rows += 1) {
     const payload = await packets.read()
     if (payload[0] === firstByte.error) return { error: decodeError(payload) }
-    if (payload[0] === firstByte.eof && payload.length < longestEnd) return row ? { row } : {}
+    if (payload[0] === firstByte.eof && payload.length < longestEnd) {
+      const { status } = has(capabilities, capability.deprecateEof) ? decodeOk(payload, false) : decodeEof(payload)
+      return { status, ...(row ? { row } : {}) }
+    }
     row = decodeTextRow(payload, columns)
   }
   throw new WireError('the answer of the server has no end')

@@ -30,23 +30,31 @@ const attributeOf = (id: string) =>
   `(SELECT a.ATTR_VALUE FROM performance_schema.session_account_connect_attrs a ` +
   `WHERE a.PROCESSLIST_ID = ${id} AND a.ATTR_NAME = '${sessionAttribute}')`
 
+/** What the server says of a connection. */
+export interface LearntThread {
+  /** Undefined where the answer proves nothing: a pooler's thread is not the one that it uses now. */
+  readonly thread?: ServerThread
+  /** Status flags, as what the server itself runs for each connection has left them. */
+  readonly status?: number | undefined
+}
+
 /**
  * Asks the server who serves this connection, before the client is let in: one round trip.
- * @returns undefined where the answer proves nothing: a pooler's thread is not the one that it uses now
  * @throws what {@link askRow} throws
  */
-export async function learnThread(
-  upstream: Upstream,
-  sessionId: string,
-  signal: AbortSignal,
-): Promise<ServerThread | undefined> {
+export async function learnThread(upstream: Upstream, sessionId: string, signal: AbortSignal): Promise<LearntThread> {
   const own = 'CONNECTION_ID()'
-  const { row } = await askRow(upstream, `SELECT ${own}, ${serverName}, ${originOf(own)}, ${attributeOf(own)}`, signal)
+  const { row, status } = await askRow(
+    upstream,
+    `SELECT ${own}, ${serverName}, ${originOf(own)}, ${attributeOf(own)}`,
+    signal,
+  )
   const [id, server, origin, attribute] = row ?? []
-  if (!id || !server || Number(id) !== upstream.greeting.threadId) return undefined
+  if (!id || !server || Number(id) !== upstream.greeting.threadId) return { status }
   const thread = { id: Number(id), server, sessionId }
-  if (attribute === sessionId) return { ...thread, proof: { by: 'attribute' } }
-  return origin && /:\d{1,5}$/.test(origin) ? { ...thread, proof: { by: 'origin', origin } } : undefined
+  if (attribute === sessionId) return { thread: { ...thread, proof: { by: 'attribute' } }, status }
+  if (!origin || !/:\d{1,5}$/.test(origin)) return { status }
+  return { thread: { ...thread, proof: { by: 'origin', origin } }, status }
 }
 
 /**

@@ -13,6 +13,7 @@ import { WireError } from '../../../../proxy/wire/wire-error.ts'
 import { recorderDouble } from '../../relay/recorder-double.ts'
 
 const protocol41 = 0x200
+const multiStatements = 0x1_0000
 const localFiles = 0x80
 const deprecateEof = 0x100_0000
 
@@ -340,4 +341,36 @@ t.test('random bytes of a server give a result or a WireError, and nothing else'
     }
   }
   t.ok(failed > 0)
+})
+
+t.test('KILL behind the first 64 KB of a text does not reach the target', async (t) => {
+  const long = (sql: string): Buffer => {
+    const payload = Buffer.from(`\x03${sql}`, 'latin1')
+    const { length } = payload
+    return Buffer.concat([Buffer.from([length & 0xff, (length >> 8) & 0xff, length >> 16, 0]), payload])
+  }
+  const filler = `insert into t values ('${'x'.repeat(100_000)}'); `
+  const backslashes = 0x2
+  const withMany = () => {
+    const capture = new SessionText(Buffer.alloc(32, 7), '5.5.5-10.11.19-MariaDB')
+    capture.status(backslashes)
+    return talk({ capabilities: protocol41 | multiStatements, capture })
+  }
+  const refused = { code: 'UNSUPPORTED', message: /KILL within a long text/ }
+  for (const sql of [
+    `${filler}kill 5`,
+    `set sql_mode = 'NO_BACKSLASH_ESCAPES'; ${filler}select '\\'; kill 5; -- '`,
+    `set sql_mode = 'NO_BACKSLASH_ESCAPES'; select '\\'; ${filler}set sql_mode = ''; select '\\''; kill 5; -- '`,
+  ])
+    t.throws(() => withMany().up(long(sql)), refused, sql.slice(0, 40))
+  const free = withMany()
+  t.ok(free.up(long(`${filler}insert into t values ('it\\'s; kill 5; -- ')`)), 'a literal, as the server reads it')
+  free.down(ok(1))
+  t.match(free.entries, [{ type: 'query', sqlCut: { bytes: Number }, tags: ['OK 0'] }])
+  const single = talk()
+  t.ok(single.up(long(`${filler}kill 5`)), 'where a text is one statement, the server refuses the second')
+  single.down(error(1))
+  single.up(packet(0, hex('1b 0000')))
+  single.down(eof(1))
+  t.throws(() => single.up(long(`${filler}kill 5`)), refused, 'SET_OPTION allows several')
 })

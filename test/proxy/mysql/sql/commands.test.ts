@@ -106,6 +106,42 @@ t.test('what a server reads in another way', (t) => {
   t.end()
 })
 
+t.test('a statement may change how those behind it are read', (t) => {
+  const noBackslashes = "set sql_mode = 'NO_BACKSLASH_ESCAPES'; "
+  const found: readonly string[] = [
+    `${noBackslashes}select '\\'; kill 5; -- '`,
+    `/*!40101 ${noBackslashes}*/ select '\\'; kill 5; -- '`,
+    `insert into t values (1); ${noBackslashes}select '\\'; kill 5; -- '`,
+    `${noBackslashes}select '\\'; set sql_mode = ''; select '\\''; kill 5; -- '`,
+    `set sql_mode = 'ANSI_QUOTES'; select "a'b"; kill 5; select "'"`,
+    "set names gbk; select '\xbf\\'; kill 5; -- '",
+    "call p(); select '\\'; kill 5; -- '",
+    "execute s; select '\\'; kill 5; -- '",
+    "(select 1); select '\\'; kill 5; -- '",
+  ]
+  for (const sql of found)
+    t.ok(
+      read(sql).all.some((command) => command.kind === 'kill' && command.id === 5),
+      sql,
+    )
+  const harmless: readonly string[] = [
+    "insert into t values ('it\\'s; kill 5')",
+    "select 1; update t set a = 'it\\'s; kill 5; --'",
+    "begin; insert into t values ('\\'; kill 5; -- '); commit",
+  ]
+  for (const sql of harmless) t.same(read(sql), { all: [] }, `the server reads it in one way: ${sql}`)
+  t.end()
+})
+
+t.test('a text that could be read in more ways than are tried may hold any command', (t) => {
+  const sql = Array.from({ length: 200 }, (_, i) => `set @a = '\\'; set @b = "${"'".repeat(i % 3)}\\"; `).join('')
+  const before = performance.now()
+  t.ok(read(sql, unknown).all.some(({ kind }) => kind === 'kill-other'))
+  t.ok(read(`set @a = 1; ${';a'.repeat(50_000)}`).all.length === 0, 'one that is read alike in each way holds none')
+  t.ok(performance.now() - before < 10_000)
+  t.end()
+})
+
 t.test('a text of commands only is remembered no further than it matters', (t) => {
   t.equal(read('kill 5;'.repeat(1000)).all.length, 1)
   t.equal(read(Array.from({ length: 1000 }, (_, id) => `kill ${id};`).join('')).all.length, 16)

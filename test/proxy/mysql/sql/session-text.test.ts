@@ -72,3 +72,23 @@ t.test('a plain statement is recorded without a closer look', (t) => {
   t.same(session.sql(Buffer.from('select "1"')), { text: 'select "1"' })
   t.end()
 })
+
+t.test('commands are looked for in the way that the server reads, where it is known', (t) => {
+  const sql = Buffer.from("insert into t values ('it\\'s; kill 5; -- ')")
+  const session = new SessionText(key, mariaDb)
+  t.not(session.commands(sql).all.length, 0, 'unknown: in every way')
+  session.status(2)
+  t.same(session.commands(sql), { all: [] })
+  session.status(2 | noBackslashEscapes)
+  t.match(session.commands(sql).all, [{ kind: 'kill', id: 5 }])
+  session.status(2)
+  session.isSettled = () => false
+  t.not(session.commands(sql).all.length, 0, 'what runs may change it')
+  session.isSettled = () => true
+  session.status(undefined)
+  t.not(session.commands(sql).all.length, 0, 'an error does not tell')
+  const hidden = Buffer.from('/*!80036 kill */ 5')
+  t.same(new SessionText(key, '5.7.44').commands(hidden), { all: [] })
+  t.match(new SessionText(key, '5.7.44', false).commands(hidden).all, [{ kind: 'kill', id: 5 }], 'a pooler’s version')
+  t.end()
+})
