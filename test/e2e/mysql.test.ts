@@ -8,7 +8,7 @@ import { startCommand } from '../sandbox/commands.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { skipWithout, skipWithoutPhp } from '../sandbox/programs.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
-import { waitFor, waitUntil } from '../wait-until.ts'
+import { quietFor, waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { issueMySqlToken, mySqlClientFor, openMySql, rowsOf } from './mysql-client.ts'
 
@@ -125,6 +125,30 @@ async function testMySql(): Promise<void> {
       '/api/v1/audit/events?type=session.denied',
     )
     t.match(events.slice(0, 2), [{ fields: { code: 'TOKEN_INVALID' } }, { fields: { code: 'GRANT_DENIED' } }])
+  })
+
+  await t.test('a grant that is extended in time keeps its connections', async (t) => {
+    const { id } = await company.grant(8000, 'shop', 'admin')
+    const { connection, sessionId } = await openMySql(company, { level: 'admin' })
+    const before = await rowsOf(connection, 'select connection_id() as id')
+    const endOfSession = async () => {
+      type Listed = { sessions: { id: string; endsAt: number }[] }
+      const { sessions } = await company.api<Listed>('carol', 'GET', '/api/v1/sessions')
+      return sessions.find((one) => one.id === sessionId)?.endsAt ?? 0
+    }
+    const firstEnd = await endOfSession()
+    const { request } = await company.api<{ request: { id: string; digest: string } }>(
+      'alice',
+      'POST',
+      `/api/v1/grants/${id}/extend`,
+      { durationMs: 3_600_000, reason: 'still at it' },
+    )
+    await company.api('bob', 'POST', `/api/v1/requests/${request.id}/approve`, { digest: request.digest })
+    await waitUntil(async () => (await endOfSession()) > firstEnd + 3_000_000, 'the session ends later')
+    await quietFor(firstEnd + 300 - Date.now(), 'the first end passes, and nothing is cut')
+    t.strictSame(await rowsOf(connection, 'select connection_id() as id'), before, 'the same connection')
+    await connection.end()
+    await company.api('alice', 'POST', `/api/v1/grants/${id}/return`, {})
   })
 
   const ctrlC = 'Ctrl-C ends the statement, and the session goes on'
