@@ -41,3 +41,8 @@ export interface Captured {
 export function sizeOf(sql: Captured | undefined): number {
   return sql ? sql.text.length + (sql.tail?.length ?? 0) + (sql.base64?.length ?? 0) : 0
 }
+
+/** All of a text is known, as it was sent or with something redacted. */
+export function isWhole(sql: Captured | undefined): sql is Captured {
+  return sql !== undefined && !sql.isUnknown && sql.cut === undefined && sql.base64 === undefined
+}

@@ -1,15 +1,18 @@
 /**
- * What reading and recording cost by themselves: a trace of `pgbench -S` goes from memory through framers, ledger and the
+ * What reading and recording cost by themselves: a trace of `pgbench -S`, and one of sysbench's point selects, goes from memory through framers, ledger and the
  * recording's writer, with and without writing ahead. In the daemon the same code takes about five times as long, since caches
  * are cold after each switch.
  */
 import { mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { Ledger as MysqlLedger } from '../../proxy/mysql/ledger/ledger.ts'
+import { SessionText } from '../../proxy/mysql/sql/session-text.ts'
 import { Ledger } from '../../proxy/postgres/ledger/ledger.ts'
 import { SessionCapture } from '../../proxy/postgres/ledger/session-capture.ts'
 import { EntryWriter } from '../../proxy/recording/entry-writer.ts'
 import { Budget } from '../../proxy/relay/budget.ts'
+import type { Conversation, ConversationParts } from '../../proxy/relay/conversation.ts'
 import { RecordingBuffers } from '../../src/recordings/recording-buffers.ts'
 import { RecordingQuota } from '../../src/recordings/recording-quota.ts'
 import { RecordingWriter } from '../../src/recordings/recording-writer.ts'
@@ -18,6 +21,7 @@ import { type BenchOptions, gate, median, medianRatio, type Row } from './rows.t
 
 interface Trace {
   readonly name: string
+  open(parts: ConversationParts): Conversation
   /** What prepares the session: of the client, of the server. */
   readonly first: readonly Buffer[]
   readonly up: readonly Buffer[]
@@ -33,7 +37,7 @@ export async function run({ rounds, note }: BenchOptions): Promise<Row[]> {
   const dir = await mkdtemp(path.join(tmpdir(), 'sallyport-bench-'))
   try {
     const rows: Row[] = []
-    for (const trace of [simple(), prepared()]) {
+    for (const trace of [simple(), prepared(), mysqlText(), mysqlPrepared()]) {
       const results = new Map(variants.map((variant) => [variant, [] as number[]]))
       for (let round = -2; round < rounds; round += 1)
         for (const variant of round % 2 === 0 ? variants : [...variants].reverse()) {
@@ -81,14 +85,7 @@ async function replay(trace: Trace, writesAhead: boolean, name: string): Promise
   })
   const entries = new EntryWriter(writer, () => {})
   if (!writesAhead) Object.assign(entries, { reserve: () => {}, release: () => {} })
-  const ledger = new Ledger({
-    entries,
-    budget: new Budget(),
-    now: () => Date.now(),
-    onStatement: () => {},
-    maxRows: 0,
-    capture: new SessionCapture(Buffer.alloc(32), message('S', cstring('standard_conforming_strings'), cstring('on'))),
-  })
+  const ledger = trace.open({ entries, budget: new Budget(), now: () => Date.now(), onStatement: () => {} })
   if (writesAhead) writer.onFlush(() => ledger.begin(performance.now() - 25))
   const [asked, answered] = trace.first
   if (asked && answered) pass(ledger, asked, answered)
@@ -102,16 +99,24 @@ async function replay(trace: Trace, writesAhead: boolean, name: string): Promise
   return (user + system) / transactions
 }
 
-function pass(ledger: Ledger, asked: Buffer, answered: Buffer): void {
-  ledger.tick()
+function pass(ledger: Conversation, asked: Buffer, answered: Buffer): void {
+  ledger.tick(performance.now())
   ledger.up.scan(asked)
-  ledger.tick()
+  ledger.tick(performance.now())
   ledger.down.scan(answered)
 }
 
 const accounts = Array.from({ length: 64 }, (_, i) => 100_000 + i * 7919)
 const sql = 'SELECT abalance FROM pgbench_accounts WHERE aid ='
 const ready = message('Z', Buffer.from('I'))
+
+function openPostgres(parts: ConversationParts): Conversation {
+  const capture = new SessionCapture(
+    Buffer.alloc(32),
+    message('S', cstring('standard_conforming_strings'), cstring('on')),
+  )
+  return new Ledger({ ...parts, maxRows: 0, capture })
+}
 
 function rows(): Buffer {
   const column = Buffer.concat([cstring('abalance'), int32(1), Buffer.alloc(2), int32(23), Buffer.alloc(8)])
@@ -126,6 +131,7 @@ function rows(): Buffer {
 function simple(): Trace {
   return {
     name: 'simple',
+    open: openPostgres,
     first: [],
     up: accounts.map((aid) => query(`${sql} ${aid};`)),
     down: Buffer.concat([rows(), ready]),
@@ -135,10 +141,65 @@ function simple(): Trace {
 function prepared(): Trace {
   return {
     name: 'prepared',
+    open: openPostgres,
     first: [Buffer.concat([parse('P_0', `${sql} $1;`), sync]), Buffer.concat([message('1'), ready])],
     up: accounts.map((aid) =>
       Buffer.concat([bind('', 'P_0', [Buffer.from(`${aid}`)]), describe('P', ''), execute(''), sync]),
     ),
     down: Buffer.concat([message('2'), rows(), ready]),
+  }
+}
+
+function openMysql(parts: ConversationParts): Conversation {
+  return new MysqlLedger({
+    ...parts,
+    capabilities: 0,
+    maxRows: 0,
+    capture: new SessionText(Buffer.alloc(32), '10.11.6-MariaDB'),
+    databases: ['*'],
+    mayLoadLocal: false,
+    changeUser: () => Promise.reject(new Error('nobody changes')),
+    kill: async () => 'unknown',
+  })
+}
+
+const mysqlSql = 'SELECT c FROM sbtest1 WHERE id='
+const packet = (sequence: number, ...parts: Buffer[]) => {
+  const payload = Buffer.concat(parts)
+  return Buffer.concat([Buffer.from([payload.length, 0, 0, sequence]), payload])
+}
+const eof = (sequence: number) => packet(sequence, Buffer.from([0xfe, 0, 0, 2, 0]))
+const columnDefinition = (sequence: number) => packet(sequence, Buffer.from('\x03def'), Buffer.alloc(40))
+const result = Buffer.concat([
+  packet(1, Buffer.from([1])),
+  columnDefinition(2),
+  eof(3),
+  packet(4, Buffer.from([119]), Buffer.alloc(119, '3')),
+  eof(5),
+])
+
+function mysqlText(): Trace {
+  return {
+    name: 'MySQL, text',
+    open: openMysql,
+    first: [],
+    up: accounts.map((id) => packet(0, Buffer.from(`\x03${mysqlSql}${id}`))),
+    down: result,
+  }
+}
+
+function mysqlPrepared(): Trace {
+  const id = Buffer.from([1, 0, 0, 0])
+  const reply = Buffer.concat([
+    packet(1, Buffer.from([0]), id, Buffer.from([1, 0, 1, 0, 0, 0, 0])),
+    ...[columnDefinition(2), eof(3), columnDefinition(4), eof(5)],
+  ])
+  const execute = (value: Buffer) => packet(0, Buffer.from([0x17]), id, Buffer.from([0, 1, 0, 0, 0, 0, 1, 3, 0]), value)
+  return {
+    name: 'MySQL, prepared',
+    open: openMysql,
+    first: [packet(0, Buffer.from(`\x16${mysqlSql}?`)), reply],
+    up: accounts.map((account) => execute(int32(account).reverse())),
+    down: result,
   }
 }

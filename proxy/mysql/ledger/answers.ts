@@ -69,6 +69,24 @@ export class Answer {
     return first !== errorByte && (first !== eofByte || length >= this.#endBelow)
   }
 
+  /** What most answers are made of, read in place. @returns false: `payload` reads it, or says what is wrong with it */
+  readQuickly(bytes: Buffer, start: number, end: number): boolean {
+    const first = bytes[start] as number
+    switch (this.#phase) {
+      case phase.first:
+        if (end - start !== 1 || first === okByte || first >= fileByte || !hasResults(this.#command)) return false
+        this.#expectColumns(first)
+        return true
+      case phase.columns:
+        if (first === errorByte || (this.#left === 1 && !this.#deprecatesEof)) return false
+        this.#left -= 1
+        if (this.#left === 0) this.#phase = phase.rows
+        return true
+      default:
+        return false
+    }
+  }
+
   /** How much of a payload that is no row is to be collected. */
   wanted(length: number): number {
     return Math.min(length, mostCollected)
@@ -115,9 +133,13 @@ export class Answer {
     } else {
       const columns = new PayloadReader(bytes).length()
       if (columns > 0xffff) throw new WireError('too many columns')
-      this.#phase = phase.columns
-      this.#left = columns + (this.#deprecatesEof ? 0 : 1)
+      this.#expectColumns(columns)
     }
+  }
+
+  #expectColumns(columns: number): void {
+    this.#phase = phase.columns
+    this.#left = columns + (this.#deprecatesEof ? 0 : 1)
   }
 
   /** A longer one than is collected is not looked at for changes of the session. */

@@ -10,6 +10,9 @@ import {
 } from '../../wire/mysql/values.ts'
 import type { Prepared } from './prepared.ts'
 
+const nothing = Buffer.alloc(0)
+const noneSent: ReadonlyMap<number, LongValue> = new Map()
+
 /** An execution: the statement, once it is known, and its values as they came. */
 export class Bound {
   readonly id: number
@@ -18,8 +21,11 @@ export class Bound {
   readonly #sent: ReadonlyMap<number, LongValue>
   readonly #capture: TextCapture
   readonly #isCut: boolean
+  /** Values that were read at once. */
+  #read: readonly RecordedValue[] | undefined
+  #readBytes = 0
   #values: readonly BinaryValue[] | undefined
-  #types: Buffer = Buffer.alloc(0)
+  #types: Buffer = nothing
   #isResolved = false
   statement: Prepared | undefined
   /** Size and digest of values that could not be read. */
@@ -44,8 +50,23 @@ export class Bound {
     this.#capture = capture
   }
 
+  /** An execution whose values are read, and hold no secret. */
+  static read(
+    { id, hasCursor, size }: { readonly id: number; readonly hasCursor: boolean; readonly size: number },
+    statement: Prepared,
+    values: readonly RecordedValue[],
+    capture: TextCapture,
+  ): Bound {
+    const bound = new Bound({ id, hasCursor, parameters: nothing }, noneSent, capture)
+    bound.#isResolved = true
+    bound.statement = statement
+    bound.#read = values
+    bound.#readBytes = size
+    return bound
+  }
+
   get size(): number {
-    let size = this.#bytes.length * 2
+    let size = (this.#bytes.length + this.#readBytes) * 2
     for (const { head } of this.#sent.values()) size += head.length
     return size
   }
@@ -73,6 +94,7 @@ export class Bound {
   }
 
   record(): readonly RecordedValue[] | undefined {
+    if (this.#read) return this.#read.length > 0 ? this.#read : undefined
     const secret = this.statement?.sql.secrets?.parameters
     const values = this.#values?.map((value, i) => this.#recordOne(value, i, secret?.has(i + 1) ?? false))
     return values && values.length > 0 ? values : undefined

@@ -1,4 +1,5 @@
 import type { Incomplete } from '../../recording/statement-entry.ts'
+import type { EntryText } from '../../recording/usual-entry.ts'
 import type { ConversationParts } from '../../relay/conversation.ts'
 import type { Pending } from './pending.ts'
 import type { Prepared } from './prepared.ts'
@@ -22,7 +23,7 @@ export class EntryLog {
     pending.number = this.#numbers
     const { request } = pending
     if (request.kind === 'execute' && request.bound.statement) request.bound.statement.isShown = true
-    this.#write(toBegunEntry(pending))
+    this.#parts.entries.write(toBegunEntry(pending))
   }
 
   /** @param since when it ended, by `performance.now()` */
@@ -48,10 +49,10 @@ export class EntryLog {
   unrun(statement: Prepared | undefined): void {
     if (!statement || statement.isShown) return
     statement.isShown = true
-    this.#write(toUnrunEntry(statement))
+    this.#parts.entries.write(toUnrunEntry(statement))
   }
 
-  #write(entry: string): void {
-    this.#parts.entries.write(entry)
+  #write({ text, isPlain }: EntryText): void {
+    this.#parts.entries.write(text, isPlain)
   }
 }

@@ -21,6 +21,7 @@ import { LongCommand } from './long-command.ts'
 import { OwnAnswers } from './own-answers.ts'
 import { Pending, type Request } from './pending.ts'
 import { LongData, PreparedStatements, toStatement } from './prepared.ts'
+import { readQuickly } from './quick-read.ts'
 import { type ClientCommand, type OwnWork, readCommand } from './read-command.ts'
 import { roomOf } from './room.ts'
 
@@ -170,7 +171,11 @@ export class Ledger implements Conversation {
         return ledger.#upload !== undefined
       },
       command: (bytes, start, end) =>
-        this.#received(bytes[start] as number, readCommand(bytes.subarray(start, end), reading), 1),
+        this.#received(
+          bytes[start] as number,
+          readQuickly(bytes, start, end, reading) ?? readCommand(bytes.subarray(start, end), reading),
+          1,
+        ),
       begin: (bytes, start, end) => {
         asked = bytes[start] as number
         const own = long.begin(bytes.subarray(start, end))
@@ -247,7 +252,8 @@ export class Ledger implements Conversation {
       whole: (bytes, start, end) => {
         if (this.#isClosing) return false
         if (this.#answer.isRow(bytes[start] as number, end - start)) return this.#countRow()
-        this.#payload(bytes.subarray(start, end), true)
+        if (this.#upload || this.#waiting.size === 0 || !this.#answer.readQuickly(bytes, start, end))
+          this.#payload(bytes.subarray(start, end), true)
         return true
       },
       begin: (first, length) => {

@@ -2,6 +2,7 @@ import type { Hmac } from 'node:crypto'
 import { type Captured, sizeOf } from '../../recording/captured.ts'
 import type { Digests } from '../../recording/digests.ts'
 import { type LongValue, longestValue } from '../../recording/recorded-value.ts'
+import type { EntryText } from '../../recording/usual-entry.ts'
 import { BrokerError } from '../../session.ts'
 
 /** A prepared statement: what is recorded of it. */
@@ -16,6 +17,8 @@ export interface Prepared {
   readonly at: number
   /** Fetched so far of the cursor that is open. */
   fetched: number
+  /** Number and text as members of an entry, once one was written. */
+  members?: EntryText
 }
 
 const mostStatements = 20_000
@@ -115,6 +118,10 @@ export class LongData {
     if (take <= 0) return
     sending.head = Buffer.concat([sending.head, bytes.subarray(start, start + take)])
     this.#heads += take
+  }
+
+  has(statement: number): boolean {
+    return this.#sending.has(statement)
   }
 
   /** An execution takes them; a reset or a close drops them. */

@@ -1,14 +1,21 @@
 import { redactError } from '../../recording/redact.ts'
 import { type Incomplete, type StatementError, sqlOf } from '../../recording/statement-entry.ts'
+import type { EntryText } from '../../recording/usual-entry.ts'
 import { mysqlDialect } from '../sql/find-secrets.ts'
 import type { Pending, Request } from './pending.ts'
 import type { Prepared } from './prepared.ts'
+import { toUsualEntry } from './usual-entry.ts'
 
 /**
  * One line of JSON, of the same shape as for other engines. Beside those: `fetch` of a cursor, and `command` with its name and what
  * it names. `statement` is the server's number. `refused`: the broker answered it. `database`: the current one is that from now on.
  */
-export function toEntry(pending: Pending, seconds: number, how?: Incomplete | 'refused'): string {
+export function toEntry(pending: Pending, seconds: number, how?: Incomplete | 'refused'): EntryText {
+  const usual = how === undefined ? toUsualEntry(pending, seconds) : undefined
+  return usual ?? { text: toFullEntry(pending, seconds, how), isPlain: false }
+}
+
+function toFullEntry(pending: Pending, seconds: number, how?: Incomplete | 'refused'): string {
   const { at, number, rows, tags, database, copyIn, error, request } = pending
   return JSON.stringify({
     at,

@@ -1,4 +1,4 @@
-import type { Captured } from '../../recording/captured.ts'
+import { type Captured, isWhole } from '../../recording/captured.ts'
 import { makesPreparing, mayPrepare, type Operation, readOperations } from '../sql/prepared.ts'
 
 /** What a completed statement did to the names of prepared statements and portals. */
@@ -99,9 +99,4 @@ function changeOf(tag: string, sql: Captured | undefined, index: number): Change
 
 function operationAt(sql: Captured | undefined, index: number): Operation | undefined {
   return isWhole(sql) ? readingOf(sql).operations?.[index] : undefined
-}
-
-/** Nothing but secrets is missing. */
-export function isWhole(sql: Captured | undefined): sql is Captured {
-  return sql !== undefined && !sql.isUnknown && sql.cut === undefined && sql.base64 === undefined
 }

@@ -2,10 +2,11 @@ import type { Truncated } from '../../recording/captured.ts'
 import type { Copied } from '../../recording/passing-digest.ts'
 import type { RecordedValue } from '../../recording/recorded-value.ts'
 import { type Incomplete, type SqlMembers, type StatementError, sqlOf } from '../../recording/statement-entry.ts'
+import type { EntryText } from '../../recording/usual-entry.ts'
 import type { Names } from './names.ts'
 import type { ClientRequest, Pending } from './pending.ts'
 import { shownError } from './shown-error.ts'
-import { type EntryText, shownName as shown, toUsualEntry } from './usual-entry.ts'
+import { shownName as shown, toUsualEntry } from './usual-entry.ts'
 
 /**
  * One entry of a recording. Absent members: no error, no values …
