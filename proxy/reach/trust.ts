@@ -23,9 +23,14 @@ export class Trust {
   }
 }
 
+/** @param ca PEM; null: AWS's roots, and public ones */
+export function trustedRoots(ca: string | null): string | string[] {
+  return ca ?? [...awsRoots.ca, ...rootCertificates]
+}
+
 function make(ca: string | null): SecureContext {
   try {
-    return createSecureContext({ ca: ca ?? [...awsRoots.ca, ...rootCertificates], minVersion: 'TLSv1.2' })
+    return createSecureContext({ ca: trustedRoots(ca), minVersion: 'TLSv1.2' })
   } catch (cause) {
     throw new BrokerError('TARGET_UNTRUSTED', 'its trusted roots cannot be read', { cause })
   }

@@ -47,6 +47,7 @@ export const auditTypes = [
   'credentials.outlive',
   'console.opened',
   'account.validated',
+  'resource.validated',
   'strangers.failed',
   'local.no-password',
   // the daemon

@@ -64,6 +64,24 @@ const Preparation = object({
 })
 export type Preparation = Shape<typeof Preparation>
 
+const TargetCheck = object({
+  check: text(),
+  outcome: oneOf(['ok', 'warn', 'fail'], 'fail: sessions of the level do not work, or could do more than it says'),
+  detail: text(),
+  fix: nullable(text('What to do')),
+})
+export type TargetCheck = Shape<typeof TargetCheck>
+
+const TargetReport = object({
+  resource: text('Full id'),
+  level: text('The one that was looked at'),
+  levels: list(text(), 'All levels of the resource'),
+  session: text('Id of the recorded session'),
+  ok: flag('No check failed'),
+  checks: list(TargetCheck),
+})
+export type TargetReport = Shape<typeof TargetReport>
+
 const RoleCredentials = object({
   accessKeyId: text(),
   secretAccessKey: text(),
@@ -111,6 +129,17 @@ export const awsRoutes = {
       resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part' }),
     }),
     answer: { 200: Preparation },
+  },
+  'POST /api/v1/aws/preflight': {
+    summary:
+      'Signs in to a target as one of its levels, in a recorded session, and says what is missing or wider than it',
+    access: 'admin',
+    scope: 'admin',
+    body: object({
+      resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part' }),
+      level: Type.Optional(LevelName),
+    }),
+    answer: { 200: TargetReport },
   },
   'POST /api/v1/aws/credentials': {
     summary: "Credentials of a role, for one of the caller's grants",

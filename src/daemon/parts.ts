@@ -1,3 +1,4 @@
+import { direct } from '../../proxy/reach/direct.ts'
 import { createAccess } from '../access/create-access.ts'
 import type { AuditListener, AuditLog } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
@@ -14,6 +15,7 @@ import { digestKeys } from '../recordings/digest-keys.ts'
 import { openRecordings } from '../recordings/open-recordings.ts'
 import { LiveSessions } from '../sessions/live-sessions.ts'
 import { createLocalSessions } from '../sessions/local-sessions.ts'
+import { createPreflights } from '../sessions/preflights.ts'
 import { createSessionStore } from '../sessions/session-store.ts'
 import { Sessions } from '../sessions/sessions.ts'
 import { createChanges } from '../store/changes.ts'
@@ -176,6 +178,7 @@ export async function buildParts(
     access,
     externalId,
     checkAccounts,
+    preflights: createPreflights({ ...shared, access, identity, sessions, recordings, reach: direct }),
     kinds,
     kindModules,
     sessions,

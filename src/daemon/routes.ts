@@ -12,6 +12,7 @@ import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
 import { createPreparation } from '../inventory/preparation.ts'
+import { createTargetCheck } from '../inventory/target-check.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
 import type { Parts } from './parts.ts'
@@ -42,6 +43,7 @@ export function allRoutes(
     accounts: {
       installation: () => installationOf(parts),
       checkAccounts: parts.checkAccounts,
+      checkTarget: createTargetCheck({ ...parts, validatorOf: (kind) => kinds.validatorOf(kind) }),
       preparationOf: createPreparation({ access, kinds: parts.kindModules }),
     },
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },

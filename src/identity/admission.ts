@@ -55,6 +55,8 @@ const doors = {
   console: { takes: logins, interactive: true, stepUp: 'now' },
   /** Stops a statement of a session that this very credential opened; the key of the protocol is its proof. */
   cancel: { takes: [...callers, 'connect-token'] },
+  /** Signing in to a target without a grant, to see what a level may do there. */
+  preflight: { takes: callers, scope: 'admin' },
 } as const satisfies Record<string, Demands>
 
 export type Door = keyof typeof doors
@@ -74,7 +76,7 @@ export type Entry =
       readonly from: string
       readonly route: RouteDemands
     }
-  | { readonly door: 'token' | 'cancel'; readonly by: Credential; readonly from: string }
+  | { readonly door: 'token' | 'cancel' | 'preflight'; readonly by: Credential; readonly from: string }
   | { readonly door: 'api-token' | 'denial'; readonly by: Credential }
   | ({ readonly door: 'request' | 'approval' | 'connect-token'; readonly by: Credential } & UnderRule)
   | (SessionEntry & UnderRule)

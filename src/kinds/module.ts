@@ -9,9 +9,11 @@ import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
+import type { TargetCheck } from '../contract/aws.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
+import type { Preflight } from '../sessions/preflights.ts'
 import type { KnownSession } from '../sessions/session-kinds.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Keyring } from '../store/keyring.ts'
@@ -69,6 +71,11 @@ export interface RunningKind {
   recover?(): Promise<void>
   /** Rows of its own tables that the broker did not write, or that are gone, for `audit verify`. */
   checkRows?(): AsyncIterable<RowProblem>
+  /**
+   * Signs in to a target as sessions of a level do, and says what is missing there, or wider than the level, by a fixed list of
+   * statements. What the target refuses is a check that failed, not an error.
+   */
+  validate?(preflight: Preflight): Promise<readonly TargetCheck[]>
   /** Resolves when running work is done. */
   settled?(): Promise<void>
   /** Open sessions without traffic of their own, for which a drain need not wait. */

@@ -50,6 +50,11 @@ export class StartedKinds implements SessionKinds {
     return await running.leaseToEnd(session)
   }
 
+  /** Undefined: the kind has nothing to sign in to. */
+  validatorOf(kind: string): RunningKind['validate'] {
+    return this.#running.get(kind)?.validate
+  }
+
   async recover(): Promise<void> {
     for (const { recover } of this.running) await recover?.()
   }

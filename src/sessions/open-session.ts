@@ -45,6 +45,16 @@ export interface OpenDeps {
 }
 
 export type Allowed = Extract<AccessAnswer, { allowed: true }>
+
+/** By what a session opens. */
+export interface Opening {
+  readonly grant: Pick<Allowed['grant'], 'id' | 'requestId' | 'level' | 'endsAt'>
+  readonly held: Allowed['held']
+}
+
+/** Decides whether a session may open. @param grantId this grant and no other. @throws BrokerError with the reason */
+export type Authorize = (ask: OpenAsk, grantId?: string) => Promise<Opening>
+
 type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
 
 /**
@@ -54,9 +64,10 @@ type Carrier = Pick<SessionControls, 'cut' | 'runsUntil'>
  * @throws BrokerError with the reason; a refusal of a known principal is audited
  */
 export function openSession(deps: OpenDeps) {
-  return async (ask: OpenAsk, carrier: Carrier): Promise<KnownSession> => {
+  const byGrant: Authorize = (ask, grantId) => check(deps, ask, { grantId })
+  return async (ask: OpenAsk, carrier: Carrier, authorize = byGrant): Promise<KnownSession> => {
     try {
-      return await open(deps, ask, carrier)
+      return await open(deps, ask, carrier, authorize)
     } catch (error) {
       await deps.audit.appendRemoval(denied(ask, error))
       throw error
@@ -64,13 +75,10 @@ export function openSession(deps: OpenDeps) {
   }
 }
 
-async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<KnownSession> {
+async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier, authorize: Authorize): Promise<KnownSession> {
   const id = deps.daemons.id
   const changesBefore = deps.changes.count
-  const [first, elsewhere] = await Promise.all([
-    check(deps, ask),
-    deps.store.openElsewhere(id, ask.identity.principalId),
-  ])
+  const [first, elsewhere] = await Promise.all([authorize(ask), deps.store.openElsewhere(id, ask.identity.principalId)])
   checkLimits(deps, ask, first, elsewhere)
   const session = liveSession(deps, ask, first, carrier)
   deps.live.add(session)
@@ -78,7 +86,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier): Promise<Kno
   let recording: RecordingStart | undefined
   let isAudited = false
   try {
-    const answer = isUnchanged ? first : await checkAgain(deps, ask, session)
+    const answer = isUnchanged ? first : await checkAgain(deps, ask, session, authorize)
     recording = await deps.recordings.create({
       sessionId: session.id,
       principalId: session.principalId,
@@ -119,8 +127,13 @@ async function appendWithStarts(deps: OpenDeps, event: AuditEvent, row: Compiled
 }
 
 /** Also when the grant ends has perhaps changed. */
-async function checkAgain(deps: OpenDeps, ask: OpenAsk, { grantId }: LiveSession): Promise<Allowed> {
-  const answer = await check(deps, ask, { grantId })
+async function checkAgain(
+  deps: OpenDeps,
+  ask: OpenAsk,
+  { grantId }: LiveSession,
+  authorize: Authorize,
+): Promise<Opening> {
+  const answer = await authorize(ask, grantId)
   deps.live.move(grantId, answer.grant.endsAt)
   return answer
 }
@@ -173,7 +186,7 @@ function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrie
 }
 
 /** In total those of this daemon count, otherwise those of all. */
-function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed, elsewhere: readonly OpenElsewhere[]): void {
+function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Opening, elsewhere: readonly OpenElsewhere[]): void {
   const { live, limits } = deps
   const { principalId } = ask.identity
   const { id: resourceId } = answer.held.resource
@@ -190,7 +203,7 @@ function checkLimits(deps: OpenDeps, ask: OpenAsk, answer: Allowed, elsewhere: r
     throw new BrokerError('TOO_MANY_SESSIONS', `${ofResource} to this resource`)
 }
 
-function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed, carrier: Carrier): LiveSession {
+function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Opening, carrier: Carrier): LiveSession {
   return {
     id: newId('ses'),
     principalId: ask.identity.principalId,
@@ -204,7 +217,7 @@ function liveSession(deps: OpenDeps, ask: OpenAsk, answer: Allowed, carrier: Car
   }
 }
 
-function newRow(deps: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession) {
+function newRow(deps: OpenDeps, ask: OpenAsk, answer: Opening, session: LiveSession) {
   return {
     id: session.id,
     principal_id: session.principalId,
@@ -251,7 +264,7 @@ export function ended(
 function toFacts(
   deps: OpenDeps,
   ask: OpenAsk,
-  answer: Allowed,
+  answer: Opening,
   session: LiveSession,
   recording: RecordingStart,
 ): PermitFacts {
@@ -295,7 +308,7 @@ function openFailed(deps: OpenDeps, sealed?: SealedRecording): StoredEnd {
   }
 }
 
-function started({ daemons }: OpenDeps, ask: OpenAsk, answer: Allowed, session: LiveSession) {
+function started({ daemons }: OpenDeps, ask: OpenAsk, answer: Opening, session: LiveSession) {
   return {
     type: 'session.started' as const,
     actor: session.principalId,

@@ -20,7 +20,7 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type FoundSession, findSession } from './find-session.ts'
-import { type Allowed, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
+import { type Allowed, type Authorize, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
@@ -83,15 +83,15 @@ export class Sessions {
     return this.#opened.size
   }
 
-  /** The doorman of one front: sessions that open through it are cut through its controls. */
-  serve(controls: SessionControls): Doorman {
+  /** The doorman of one front, which cuts the sessions that open through it. @param authorize default: by their grants */
+  serve(controls: SessionControls, authorize?: Authorize): Doorman {
     const front = this.#fronts.push(controls) - 1
     const { identity, daemons } = this.#deps
     return {
       place: { daemon: daemons.number, front },
       tokenKeys: (tokenId) => identity.tokenKeys(tokenId),
       identify: (claim, client) => identity.identify(claim, client),
-      open: (ask) => this.#open(ask, controls),
+      open: (ask) => this.#open(ask, controls, authorize),
       lease: (sessionId) => this.#lease(sessionId),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
@@ -141,8 +141,8 @@ export class Sessions {
     this.#unidentified.set(code, (this.#unidentified.get(code) ?? 0) + 1)
   }
 
-  async #open(ask: OpenAsk, controls: SessionControls): Promise<PermitFacts> {
-    const opened = await this.#openSession(ask, controls)
+  async #open(ask: OpenAsk, controls: SessionControls, authorize?: Authorize): Promise<PermitFacts> {
+    const opened = await this.#openSession(ask, controls, authorize)
     const { facts } = opened
     this.#opened.set(facts.sessionId, {
       ...opened,

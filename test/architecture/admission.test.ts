@@ -81,6 +81,7 @@ t.test('D1: every door of the table is asked at, where it leads in', async (t) =
     credentials: ['src/kinds/iam-role/role-sessions.ts', /sessions\.check\(this\.#toOpenAsk\(ask\), door\)/],
     console: ['src/kinds/iam-role/role-sessions.ts', /sessions\.check\(this\.#toOpenAsk\(ask\), door\)/],
     cancel: ['src/sessions/sessions.ts', /refuseEntry\(\{ door: 'cancel'/],
+    preflight: ['src/sessions/preflights.ts', /admit\(\{ door: 'preflight'/],
   }
   t.same(Object.keys(asked).sort(), [...doors].sort())
   for (const [door, [path, pattern]] of Object.entries(asked))

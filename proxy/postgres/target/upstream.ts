@@ -129,7 +129,8 @@ async function sendCancel(wire: Wire, options: SignIn, { pid, key }: SignedIn): 
   }
 }
 
-async function openTls(
+/** @throws BrokerError TARGET_UNREACHABLE, TARGET_UNTRUSTED, TARGET_LOST; the stream is destroyed then */
+export async function openTls(
   stream: Duplex,
   options: Pick<SignIn, 'serverName' | 'secureContext' | 'signal'>,
 ): Promise<TLSSocket> {

@@ -140,13 +140,19 @@ function registerPrepare(program: Command, aws: Command): void {
 
 function registerValidate(program: Command, aws: Command): void {
   aws
-    .command('validate [account]')
+    .command('validate [account-or-resource]')
     .description(
-      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId',
+      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId; with a database, sign in to it as each of its levels, and say what is missing or wider than the level',
     )
+    .option('--level <level>', 'only this level of the resource')
     .option('--json', 'print JSON')
-    .action(async (account: string | undefined, options: { json?: boolean }) => {
-      const { validate } = await import('./validate.ts')
-      process.exitCode = await validate(program.opts(), account, options)
+    .action(async (named: string | undefined, options: { json?: boolean; level?: string }) => {
+      if (named === undefined || /^[0-9]{12}$/.test(named)) {
+        const { validate } = await import('./validate.ts')
+        process.exitCode = await validate(program.opts(), named, options)
+        return
+      }
+      const { validateTarget } = await import('./validate-target.ts')
+      process.exitCode = await validateTarget(program.opts(), named, options)
     })
 }

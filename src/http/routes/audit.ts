@@ -3,6 +3,7 @@ import type { AuditService } from '../../audit/create-audit.ts'
 import { AuditRecord, type AuditReport } from '../../contract/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
+import { preflightPrincipal } from '../../sessions/preflights.ts'
 import { countUpToCap } from '../../store/lists.ts'
 import { type Lists, nothingOf, toAnswer } from '../lists.ts'
 import { sendLines } from '../ndjson.ts'
@@ -80,7 +81,10 @@ async function resolveNames(deps: AuditRoutesDeps, login: Login, names: Names<st
   }
   const resource: Lists['who'] = async (...ask) => lists.resource(...ask)
   return {
-    actor: names.actor === 'system' ? 'system' : await known(names.actor, lists.who),
+    actor:
+      names.actor === 'system' || names.actor === preflightPrincipal
+        ? names.actor
+        : await known(names.actor, lists.who),
     subject: await known(names.subject, lists.who, resource),
     who: await known(names.who, lists.who),
     resource: await known(names.resource, resource),

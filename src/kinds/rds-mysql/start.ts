@@ -15,5 +15,6 @@ export async function start(parts: KindParts): Promise<RunningKind> {
       localInfile,
       readOnly,
     }),
+    async (preflight) => (await import('./validate.ts')).validateMysql(preflight),
   )
 }

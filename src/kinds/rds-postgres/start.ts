@@ -13,5 +13,6 @@ export async function start(parts: KindParts): Promise<RunningKind> {
       statementTimeoutMs,
       maxRows,
     }),
+    async (preflight) => (await import('./validate.ts')).validatePostgres(preflight),
   )
 }

@@ -15,6 +15,11 @@ export interface UserLevels {
 
 const readerName = /^(ro|read|reader|read[-_]?only)$/
 
+/** Whether a level of this name is for reading. */
+export function isReading(level: string): boolean {
+  return readerName.test(level)
+}
+
 /**
  * Each database user once, in the order of the levels.
  * @param saysReading whether a level is for reading whatever its name is
@@ -34,7 +39,7 @@ export function usersOf<L extends RdsLevel>(
       levels: entries.map(([name]) => name),
       databases: listed.length > 0 || database === '' ? listed : [database],
       coversAll,
-      isReader: entries.every(([name, level]) => readerName.test(name) || saysReading(level)),
+      isReader: entries.every(([name, level]) => isReading(name) || saysReading(level)),
     }
   })
 }

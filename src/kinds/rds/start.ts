@@ -9,11 +9,16 @@ import type { RdsTarget } from './target.ts'
 /** Credentials last an hour and are renewed five minutes ahead. */
 const renewMs = 120_000
 
-/** Databases of RDS and Aurora. @param rulesOf what the engine of their protocol goes by */
+/**
+ * Databases of RDS and Aurora.
+ * @param rulesOf what the engine of their protocol goes by
+ * @param validate by the client library of the engine
+ */
 export function startRds<L extends RdsLevel>(
   parts: KindParts,
   kind: Kind<RdsTarget, L>,
   rulesOf: (level: L, target: RdsTarget) => object,
+  validate: NonNullable<RunningKind['validate']>,
 ): RunningKind {
   const { sessions } = parts
   const leases = new Leases(parts)
@@ -45,6 +50,7 @@ export function startRds<L extends RdsLevel>(
       const { target, level } = heldBy(kind, held)
       return toLease(level, await leases.tokenToEnd(facts, target, level))
     },
+    validate,
     chores: [
       {
         what: 'renew the credentials of open database sessions',
