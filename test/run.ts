@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
+import { bundleProgram } from './bundle.ts'
 
 /** Percent of lines: what the suite without test/e2e reached when this was last set, less one. */
 const coverageFloor = 92
@@ -23,10 +24,12 @@ const isCovered = isShown || process.env.SALLYPORT_COVERAGE === 'true'
 const isWhole = given.every((argument) => argument.startsWith('-'))
 
 const coverage = ['--no-disable-coverage', '--coverage-report=json-summary']
+/** Not where the lines of the sources are counted. */
+const built = isWhole && !isCovered ? { SALLYPORT_PROGRAM: await bundleProgram() } : {}
 const child = spawn(process.execPath, [tap, '--reporter=tap', ...(isCovered ? coverage : []), ...given], {
   stdio: ['ignore', 'pipe', 'inherit'],
   // Most of what a test waits for is a daemon or a command that loads the program.
-  env: { NODE_COMPILE_CACHE: path.join(root, '.tap/compile-cache'), ...process.env },
+  env: { NODE_COMPILE_CACHE: path.join(root, '.tap/compile-cache'), ...built, ...process.env },
 })
 const counts = { pass: 0, fail: 0 }
 const skipped = new Set<string>()

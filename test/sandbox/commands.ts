@@ -2,10 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { program } from '../program.ts'
 import { waitFor } from '../wait-until.ts'
 import type { AccountName } from './oidc/accounts.ts'
 
-const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const browser = fileURLToPath(new URL('browser.ts', import.meta.url))
 
 /** What a command did. */
@@ -50,7 +50,7 @@ export function commandsOf(person: AccountName, options: { dir: string; url: str
     SALLYPORT_BROWSER: `${process.execPath} ${browser} ${person}`,
   }
   const start = (args: readonly string[], more: NodeJS.ProcessEnv = {}) =>
-    startCommand(process.execPath, [main, ...args], { ...env, ...more })
+    startCommand(process.execPath, [program, ...args], { ...env, ...more })
   const run = (args: readonly string[], more?: NodeJS.ProcessEnv) => start(args, more).ended
   return {
     env,

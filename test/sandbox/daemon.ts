@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import { mkdtempSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { program } from '../program.ts'
 import { waitUntil } from '../wait-until.ts'
 import type { DaemonFiles } from './daemon-files.ts'
 import { type GuardedProcess, spawnGuarded } from './guarded-process.ts'
@@ -38,17 +38,15 @@ export interface DaemonOptions {
   readonly closed?: boolean
 }
 
-const ours = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-
 /** Resolves when `/readyz` says so. @throws Error with the daemon's log when it ends, or isn't ready in time */
 export async function startDaemon(sandbox: Sandbox, options: DaemonOptions = {}): Promise<RunningDaemon> {
   const files =
     options.files ?? (await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), options.overrides))
-  const command = [process.execPath, options.main ?? ours, 'serve', '--config', files.configFile]
+  const command = [process.execPath, options.main ?? program, 'serve', '--config', files.configFile]
   const limited = options.openFiles === undefined ? [] : ['prlimit', `--nofile=${options.openFiles}`]
-  const [program = '', ...args] = [...(options.through ?? []), ...limited, ...command]
+  const [file = '', ...args] = [...(options.through ?? []), ...limited, ...command]
   const child = await spawnGuarded({
-    command: program,
+    command: file,
     args,
     stopSignal: 'TERM',
     cwd: files.dir,

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { program } from '../../program.ts'
 
-const program = fileURLToPath(new URL('../../../src/main.ts', import.meta.url))
 const browser = fileURLToPath(new URL('../../sandbox/browser.ts', import.meta.url))
 
 export interface Ran {
