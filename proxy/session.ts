@@ -233,6 +233,10 @@ export interface EngineFacts<Rules extends object = object> {
   readonly connectTimeoutMs?: number
   /** Left out: none. */
   readonly budget?: SessionBudget
+  /** A pooler of the target's own, which carries no cancel and changes the connection behind a session. */
+  readonly isPooled?: boolean
+  /** The endpoint is for writing: a server that answers there and only reads is the wrong one. */
+  readonly isWriter?: boolean
   /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }

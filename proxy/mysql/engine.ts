@@ -2,6 +2,7 @@ import type { Wire } from '../reach/reach.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { Target, TargetWork } from '../relay/target.ts'
+import { carriesNoCancel } from '../relay/target-limits.ts'
 import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
 import { dropTls } from '../streams/drop-tls.ts'
 import { quit } from '../wire/mysql/encode.ts'
@@ -82,7 +83,7 @@ async function open(
     lease,
     signal,
   })
-  const { thread, status } = await learnThread(upstream, permit.sessionId, signal)
+  const { thread, status } = await learnThread(upstream, permit.sessionId, target, signal)
   const settings = sessionSettings(rules, upstream.greeting)
   await applySettings(upstream, settings, signal)
   const current = async () => {
@@ -90,7 +91,14 @@ async function open(
     return first.expiresAt > now() ? first : await host.lease(permit)
   }
   const ending = { ...trusted, login: endingLogin(permit.sessionId) }
-  return { upstream, thread, status, settings, target: targetOf(upstream, thread, ending, current) }
+  const reached = targetOf(upstream, thread, ending, current)
+  return {
+    upstream,
+    thread,
+    status,
+    settings,
+    target: target.isPooled ? { ...reached, cancel: () => Promise.reject(carriesNoCancel()) } : reached,
+  }
 }
 
 /** @param current the credential of the session, for another sign-in while it lives */
@@ -161,14 +169,16 @@ function connected(
         }),
         capture,
         kill: (number, kind) =>
-          host.doorman.stop({
-            protocol,
-            number,
-            what: kind === 'query' ? 'statement' : 'session',
-            principalId,
-            resourceId,
-            origin: client.client,
-          }),
+          permit.engine?.isPooled
+            ? Promise.resolve('pooled')
+            : host.doorman.stop({
+                protocol,
+                number,
+                what: kind === 'query' ? 'statement' : 'session',
+                principalId,
+                resourceId,
+                origin: client.client,
+              }),
       })
     },
   }

@@ -2,6 +2,7 @@ import type { Wire } from '../reach/reach.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
 import type { TargetWork } from '../relay/target.ts'
+import { carriesNoCancel } from '../relay/target-limits.ts'
 import { BrokerError, type EngineFacts, type Lease, type SessionPermit } from '../session.ts'
 import { authenticationOk, encodeBackendKeyData, encodeReadyForQuery } from '../wire/postgres/encode.ts'
 import type { CancelRegistry } from './cancel-registry.ts'
@@ -59,7 +60,11 @@ async function open(
   const trusted = { serverName: target.serverName, secureContext: trust.contextFor(target.ca) }
   const parameters = (user: string) => upstreamParameters(client, permit, { user, database }, rules)
   const signedIn = await openUpstream(wire, { ...trusted, parameters, lease, signal })
-  const { upstream, backend } = await learnBackend(signedIn, signal)
+  const { upstream, backend } = await learnBackend(
+    target.isPooled ? { ...signedIn, cancel: () => Promise.reject(carriesNoCancel()) } : signedIn,
+    target,
+    signal,
+  )
   const work = backend && {
     end: async (last: Promise<Lease>, until: AbortSignal) => {
       const stream = await wire.again(until)

@@ -8,25 +8,32 @@ import { toTargetError } from '../streams/dial-errors.ts'
 import { isForbidden } from './forbidden-addresses.ts'
 import type { Reach } from './reach.ts'
 
+type Find = (host: string) => Promise<{ readonly address: string }>
+
 /** Directly, over the broker's own network. */
-export const direct: Reach = {
-  open: async (permit, signal) => {
-    checkPermit(permit)
-    if (permit.signal.aborted) throw new BrokerError('INTERNAL', (permit.signal.reason as EndNotice).text)
-    if (!permit.engine) throw new BrokerError('INTERNAL', `sessions of ${permit.kind} reach no address`)
-    const { host, port } = permit.engine.address
-    const resolved = await unlessAborted(signal, resolve(host)).catch((error: unknown) => {
-      throw toTargetError(error)
-    })
-    const stream = await open(resolved, port, signal)
-    const address = stream.remoteAddress ?? resolved
-    return {
-      stream,
-      address: { host: address, port },
-      again: (later) => open(address, port, later),
-      reset: () => void stream.resetAndDestroy(),
-    }
-  },
+export const direct = directBy(lookup)
+
+/** @param find asked for each connection, since Aurora's names move */
+export function directBy(find: Find): Reach {
+  return {
+    open: async (permit, signal) => {
+      checkPermit(permit)
+      if (permit.signal.aborted) throw new BrokerError('INTERNAL', (permit.signal.reason as EndNotice).text)
+      if (!permit.engine) throw new BrokerError('INTERNAL', `sessions of ${permit.kind} reach no address`)
+      const { host, port } = permit.engine.address
+      const resolved = await unlessAborted(signal, resolve(host, find)).catch((error: unknown) => {
+        throw toTargetError(error)
+      })
+      const stream = await open(resolved, port, signal)
+      const address = stream.remoteAddress ?? resolved
+      return {
+        stream,
+        address: { host: address, port },
+        again: (later) => open(address, port, later),
+        reset: () => void stream.resetAndDestroy(),
+      }
+    },
+  }
 }
 
 async function open(host: string, port: number, signal: AbortSignal): Promise<Socket> {
@@ -41,11 +48,11 @@ async function open(host: string, port: number, signal: AbortSignal): Promise<So
   }
 }
 
-/** Resolved for each connection, since Aurora's names move; checked, since other people control the names. */
-async function resolve(host: string): Promise<string> {
+/** Checked, since other people control the names. */
+async function resolve(host: string, find: Find): Promise<string> {
   let address: string
   try {
-    address = (await lookup(host)).address
+    address = (await find(host)).address
   } catch (cause) {
     throw new BrokerError('TARGET_UNREACHABLE', 'its host name does not resolve', { cause })
   }

@@ -14,6 +14,7 @@ import { type AccessRequest, refuseDecider } from './requests/request.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
+import { levelsOf } from './rules/rule.ts'
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
 export async function viewResources(
@@ -160,6 +161,7 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
     ticket: request.ticket,
     rule: request.ruleName,
     digest: request.digest,
+    limits: limitsOf(core, request),
     status: request.status,
     statusReason: request.statusReason,
     extendsGrantId: request.extendsGrantId,
@@ -173,6 +175,13 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
     whyNot,
     grantId: request.extendsGrantId ?? grant?.value.id ?? null,
   }
+}
+
+function limitsOf({ inForce, kinds }: Core, { resourceId, level }: AccessRequest): readonly string[] {
+  const entry = inForce.catalog.all.find(({ id }) => id === resourceId)
+  const meaning = entry && levelsOf(inForce.rules, entry).get(level)
+  if (!entry || !meaning?.parsed.has(entry.kind)) return []
+  return kindNamed(kinds, entry.kind)?.limits?.(entry.target, meaning.parsed.get(entry.kind)) ?? []
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {

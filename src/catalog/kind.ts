@@ -50,6 +50,8 @@ export interface Kind<T = unknown, L = unknown> {
   check?(target: T, surroundings: Surroundings): readonly Problem[]
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
+  /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
+  limits?(target: T, level: L): readonly string[]
   /** Roles that the broker assumes for a target. */
   roles?(target: T): readonly RoleToTry[]
   /** What AWS must allow for this kind, by feature. */

@@ -38,6 +38,7 @@ const RequestView = object({
   ticket: nullable(text()),
   rule: text(),
   digest: text('A decision must carry it'),
+  limits: list(text(), 'What an approver should know: what the broker cannot do there'),
   status: oneOf(['pending', 'granted', 'denied', 'cancelled', 'expired', 'refused']),
   statusReason: nullable(text()),
   extendsGrantId: nullable(text('The grant that it extends; null: it is for a new one')),

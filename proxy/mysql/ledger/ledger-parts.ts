@@ -22,5 +22,5 @@ export interface LedgerParts extends ConversationParts {
   /** Carries out COM_CHANGE_USER. */
   readonly changeUser: ChangeUserOf
   /** Carries out a KILL, of a thread that the client knows by this number. @throws when the target can't be asked */
-  kill(id: number, what: 'connection' | 'query'): Promise<StopResult>
+  kill(id: number, what: 'connection' | 'query'): Promise<StopResult | 'pooled'>
 }

@@ -14,6 +14,7 @@ import {
   encodeRefusal,
   killDenied,
   killFailed,
+  killPooled,
   type Refusal,
   toStatementError,
   unknownThread,
@@ -25,7 +26,7 @@ interface Kept {
 }
 
 interface OwnParts {
-  kill(id: number, what: 'connection' | 'query'): Promise<StopResult>
+  kill(id: number, what: 'connection' | 'query'): Promise<StopResult | 'pooled'>
   /** See {@link LedgerParts}. */
   reset?(stream: Duplex): Promise<Buffer>
   readonly changeUser: ChangeUserOf
@@ -116,6 +117,7 @@ export class OwnAnswers {
     try {
       const result = await this.#parts.kill(id, what)
       if (result === 'done') return undefined
+      if (result === 'pooled') return killPooled
       return result === 'denied' ? killDenied(id) : unknownThread(id)
     } catch {
       return killFailed

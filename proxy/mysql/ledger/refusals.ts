@@ -42,6 +42,13 @@ export const killFailed: Refusal = {
 }
 
 /** ER_NOT_SUPPORTED_YET */
+export const killPooled: Refusal = {
+  number: 1235,
+  state: '42000',
+  message: 'RDS Proxy carries no KILL; the statement may be left to finish, or its connection closed',
+}
+
+/** ER_NOT_SUPPORTED_YET */
 export const killAmidOthers: Refusal = {
   number: 1235,
   state: '42000',

@@ -1,9 +1,11 @@
 /** Who serves a session at its target, and how that is ended: by KILL from a second connection, on proof. */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Wire } from '../../reach/reach.ts'
-import { BrokerError } from '../../session.ts'
+import { answeredByReader, readerHint } from '../../relay/target-limits.ts'
+import { BrokerError, type EngineFacts } from '../../session.ts'
 import { quit } from '../../wire/mysql/encode.ts'
 import { encodePacket } from '../../wire/mysql/packets.ts'
+import { MysqlRefusal } from '../mysql-refusal.ts'
 import { askRow } from './ask-row.ts'
 import { sessionAttribute } from './login.ts'
 import { openUpstream, type SignIn, toUpstreamError, type Upstream } from './upstream.ts'
@@ -25,6 +27,9 @@ const againMs = 50
 const noSuchThread = 1094
 const serverName = "CONCAT(@@global.server_id, ' ', @@global.hostname)"
 
+/** Readers of Aurora have the second, replicas the first. */
+const readsOnly = '@@global.read_only + @@global.innodb_read_only'
+
 const originOf = (id: string) => `(SELECT p.HOST FROM information_schema.PROCESSLIST p WHERE p.ID = ${id})`
 const attributeOf = (id: string) =>
   `(SELECT a.ATTR_VALUE FROM performance_schema.session_account_connect_attrs a ` +
@@ -40,21 +45,31 @@ export interface LearntThread {
 
 /**
  * Asks the server who serves this connection, before the client is let in: one round trip.
- * @throws what {@link askRow} throws
+ * @throws BrokerError TARGET_REFUSED by a reader where a writer is due, and what {@link askRow} throws
  */
-export async function learnThread(upstream: Upstream, sessionId: string, signal: AbortSignal): Promise<LearntThread> {
+export async function learnThread(
+  upstream: Upstream,
+  sessionId: string,
+  { isPooled = false, isWriter = false }: Pick<EngineFacts, 'isPooled' | 'isWriter'>,
+  signal: AbortSignal,
+): Promise<LearntThread> {
   const own = 'CONNECTION_ID()'
-  const { row, status } = await askRow(
-    upstream,
-    `SELECT ${own}, ${serverName}, ${originOf(own)}, ${attributeOf(own)}`,
-    signal,
-  )
-  const [id, server, origin, attribute] = row ?? []
-  if (!id || !server || Number(id) !== upstream.greeting.threadId) return { status }
+  const asked = [own, serverName, originOf(own), attributeOf(own), ...(isWriter ? [readsOnly] : [])]
+  const { row, status } = await askRow(upstream, `SELECT ${asked.join(', ')}`, signal)
+  const [id, server, origin, attribute, isReader = '0'] = row ?? []
+  if (isReader !== '0') throw refuseReader(upstream)
+  if (isPooled || !id || !server || Number(id) !== upstream.greeting.threadId) return { status }
   const thread = { id: Number(id), server, sessionId }
   if (attribute === sessionId) return { thread: { ...thread, proof: { by: 'attribute' } }, status }
   if (!origin || !/:\d{1,5}$/.test(origin)) return { status }
   return { thread: { ...thread, proof: { by: 'origin', origin } }, status }
+}
+
+/** ER_OPTION_PREVENTS_STATEMENT: what the first statement that writes would be told. */
+function refuseReader({ stream }: Upstream): MysqlRefusal {
+  stream.destroy()
+  const number = { number: 1290, state: 'HY000' }
+  return new MysqlRefusal('TARGET_REFUSED', number, answeredByReader, { hint: readerHint })
 }
 
 /**

@@ -4,9 +4,11 @@
  */
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Wire } from '../../reach/reach.ts'
-import { BrokerError } from '../../session.ts'
+import { answeredByReader, readerHint } from '../../relay/target-limits.ts'
+import { BrokerError, type EngineFacts } from '../../session.ts'
 import { toTargetError } from '../../streams/dial-errors.ts'
 import { terminate } from '../../wire/postgres/encode.ts'
+import { TargetRefusal } from '../target-refusal.ts'
 import { askRow } from './ask-row.ts'
 import { openUpstream, type SignIn, type Upstream } from './upstream.ts'
 
@@ -22,15 +24,24 @@ const endingAgainMs = 50
 /**
  * Asks the server who serves this connection, before the client is let in: one round trip.
  * @returns undefined where the answer proves nothing: a pooler's pid is not that of the process it uses now
- * @throws what {@link askRow} throws
+ * @throws BrokerError TARGET_REFUSED by a reader where a writer is due, and what {@link askRow} throws
  */
 export async function learnBackend(
   upstream: Upstream,
+  { isPooled = false, isWriter = false }: Pick<EngineFacts, 'isPooled' | 'isWriter'>,
   signal: AbortSignal,
 ): Promise<{ readonly upstream: Upstream; readonly backend: Backend | undefined }> {
+  if (isPooled) return { upstream, backend: undefined }
   const { row, passing, ahead } = await askRow(upstream, ownBackend, signal)
+  if (isWriter && row?.[3] === 't') throw refuseReader(upstream)
   const greeting = Buffer.concat([upstream.greeting, passing])
   return { upstream: { ...upstream, greeting, ahead }, backend: row && toBackend(row, upstream.pid) }
+}
+
+/** cannot_connect_now: pools try again. */
+function refuseReader({ stream }: Upstream): TargetRefusal {
+  stream.destroy()
+  return new TargetRefusal('57P03', answeredByReader, { hint: readerHint })
 }
 
 function toBackend([pid, startedAt, serverStartedAt]: readonly (string | null)[], keyPid: number): Backend | undefined {
@@ -72,7 +83,7 @@ const equals = 'OPERATOR(pg_catalog.=)'
 /** The first statement lifts a client's time-out for the second: both are one transaction. */
 const ownBackend =
   `SELECT pg_catalog.set_config('statement_timeout', '0', true); ` +
-  `SELECT pid, ${instant('backend_start')}, ${serverStart} FROM pg_catalog.pg_stat_activity ` +
+  `SELECT pid, ${instant('backend_start')}, ${serverStart}, pg_catalog.pg_is_in_recovery() FROM pg_catalog.pg_stat_activity ` +
   `WHERE pid ${equals} pg_catalog.pg_backend_pid()`
 
 /** One statement looks and ends, so that the pid cannot be given to another process in between. */

@@ -35,6 +35,7 @@ export function printRequest(request: RequestView): void {
     ['reason', request.reason ?? '-'],
     ['ticket', request.ticket ?? '-'],
     ['rule', request.rule],
+    ...request.limits.map((limit): [string, string] => ['note', limit]),
     ['status', request.statusReason ? `${request.status}: ${request.statusReason}` : request.status],
     ['stage', describeStage(request)],
     ...request.decisions.map(({ by, stage, verdict, comment, counts }): [string, string] => [

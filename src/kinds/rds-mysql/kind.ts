@@ -1,4 +1,5 @@
 import type { Kind } from '../../catalog/kind.ts'
+import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
@@ -11,7 +12,8 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   target: rdsTarget({ port: 3306 }),
   level: mysqlLevel,
   check: checkTrust,
-  shown: ({ database }): Record<string, string> => (database === '' ? {} : { database }),
+  shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
+  limits: rdsLimits,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
   prepare: prepareMysql,

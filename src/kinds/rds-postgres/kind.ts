@@ -1,4 +1,5 @@
 import type { Kind } from '../../catalog/kind.ts'
+import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import type { RdsLevel } from '../rds/level.ts'
 import { rdsPolicies } from '../rds/policies.ts'
 import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
@@ -12,7 +13,8 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   target: rdsTarget({ port: 5432, database: 'postgres' }),
   level: postgresLevel,
   check: checkTrust,
-  shown: ({ database }) => ({ database }),
+  shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
+  limits: rdsLimits,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
   prepare: preparePostgres,

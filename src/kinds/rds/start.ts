@@ -1,6 +1,7 @@
 import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { isRdsProxy, readEndpoint } from './endpoint.ts'
 import { Leases, type Token } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import { RootFiles } from './root-files.ts'
@@ -33,6 +34,8 @@ export function startRds<L extends RdsLevel>(
         isRecordingStrict: level.isRecordingStrict,
         connectTimeoutMs: target.connectTimeoutMs,
         ...(level.budget ? { budget: level.budget } : {}),
+        ...(isRdsProxy(target) ? { isPooled: true } : {}),
+        ...(readEndpoint(target.endpoint)?.role === 'writer' ? { isWriter: true } : {}),
         rules: rulesOf(level, target),
       }
     },

@@ -9,6 +9,7 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
+import { misfit, readEndpoint } from './endpoint.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -46,7 +47,8 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
   Type.Object(
     {
       endpoint: Type.String({
-        description: 'Host name of the target, as AWS gives it',
+        description:
+          'Host name of the target, as AWS gives it: of an instance, of a cluster (its writer, its readers or a custom endpoint), or of an RDS Proxy',
         errorMessage: hostNameExpected,
         examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
       }),
@@ -64,7 +66,8 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
         patternErrorMessage: 'expected db-…, cluster-… or prx-…',
         errorMessage: 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that',
         examples: ['db-ABCDEFGHIJKL01234'],
-        description: 'DbiResourceId or DbClusterResourceId, as in rds-db:connect ARNs',
+        description:
+          'DbiResourceId, DbClusterResourceId (of Aurora, also for endpoints of its instances) or id of the RDS Proxy, as in rds-db:connect ARNs',
       }),
       connect_timeout: Type.Optional({
         ...Duration(
@@ -120,6 +123,11 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   const problems: Problem[] = []
   const report = (path: string, message: string) => problems.push({ path, message })
   if (!isHostName(endpoint)) report('endpoint', hostNameExpected)
+  const placed = readEndpoint(endpoint)?.region
+  if (placed !== undefined && placed !== region)
+    report('endpoint', `the endpoint is in ${placed}, but the resource is in ${region}`)
+  const wrongId = misfit(endpoint, resourceId)
+  if (wrongId !== undefined) report('resource_id', wrongId)
   const roleAccount = role?.split(':')[4]
   if (roleAccount !== undefined && roleAccount !== account)
     report('role', `the role is in account ${roleAccount}, but the resource is in ${account}`)

@@ -67,6 +67,8 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
     route: {} as Partial<Route>,
     budget: undefined as SessionBudget | undefined,
     strict: false,
+    /** Of the endpoint. */
+    traits: {} as Pick<EngineFacts, 'isPooled' | 'isWriter'>,
     identity: undefined as Identity | undefined,
   }
   const route = (): Route => ({
@@ -90,6 +92,7 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
       serverName,
       ca,
       isRecordingStrict: control.strict,
+      ...control.traits,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(control.budget ? { budget: control.budget } : {}),
       rules,

@@ -32,6 +32,8 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
     reach: undefined as Reach | undefined,
     budget: undefined as SessionBudget | undefined,
     strict: false,
+    /** Of the endpoint. */
+    traits: {} as Pick<EngineFacts, 'isPooled' | 'isWriter'>,
   }
   const route = (): Route => ({
     host: '127.0.0.1',
@@ -54,6 +56,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
       serverName,
       ca,
       isRecordingStrict: control.strict,
+      ...control.traits,
       ...(connectTimeoutMs === undefined ? {} : { connectTimeoutMs }),
       ...(control.budget ? { budget: control.budget } : {}),
       rules: { databases, defaultDatabase, statementTimeoutMs, maxRows },

@@ -15,6 +15,8 @@ export interface Script {
   onPassword?(socket: TLSSocket, password: string): void
   /** Whatever comes after the sign-in. */
   onBytes?(socket: TLSSocket, bytes: Buffer): void
+  /** What the broker asks for itself: who serves the session. Left out: refused. */
+  onProof?(socket: TLSSocket): void
   onCancel?(socket: TLSSocket, request: Buffer): void
 }
 
@@ -91,8 +93,10 @@ async function serve(target: Target, socket: Socket, own: ReturnType<typeof crea
   tls.write(message('R', int32(3)))
   const [password] = (await once(tls, 'data')) as [Buffer]
   tls.on('data', (bytes: Buffer) => {
-    if (bytes.includes('pg_backend_pid')) tls.write(noProof)
-    else target.script.onBytes?.(tls, bytes)
+    if (bytes.includes('pg_backend_pid')) {
+      if (target.script.onProof) target.script.onProof(tls)
+      else tls.write(noProof)
+    } else target.script.onBytes?.(tls, bytes)
   })
   if (target.script.onPassword) target.script.onPassword(tls, password.toString('utf8', 5, password.length - 1))
   else tls.write(signedIn)

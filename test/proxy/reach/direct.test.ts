@@ -1,7 +1,8 @@
 /** Names are resolved by the machine's own resolver; none of them leaves the machine. */
+import { type AddressInfo, createServer } from 'node:net'
 import t from 'tap'
 import { makePermit } from '../../../proxy/permit.ts'
-import { direct } from '../../../proxy/reach/direct.ts'
+import { direct, directBy } from '../../../proxy/reach/direct.ts'
 import type { EndNotice, PermitFields, SessionPermit } from '../../../proxy/session.ts'
 
 const never = new AbortController().signal
@@ -47,4 +48,21 @@ t.test('a permit that was cut opens nothing', async (t) => {
   abort.abort(notice)
   const permit = permitFor('127.0.0.1', 80, abort.signal)
   await t.rejects(direct.open(permit, never), { code: 'INTERNAL', message: /access was revoked/ })
+})
+
+t.test('a name is looked up for each connection; a second one of a session stays at its address', async (t) => {
+  const server = createServer((socket) => void socket.on('error', () => {}).resume())
+  await new Promise<void>((resolve) => server.listen(0, resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const moved = ['127.0.0.2', '127.0.0.3']
+  const asked: string[] = []
+  const reach = directBy(async (host) => ({ address: moved[asked.push(host) - 1] ?? '' }))
+  const first = await reach.open(permitFor('orders.example.internal', port), never)
+  const second = await reach.open(permitFor('orders.example.internal', port), never)
+  const again = await first.again(never)
+  for (const stream of [first.stream, second.stream, again]) t.teardown(() => stream.destroy())
+  t.match([first.address.host, second.address.host], [/127\.0\.0\.2/, /127\.0\.0\.3/])
+  t.match(again, { remoteAddress: first.address.host })
+  t.equal(asked.length, 2)
 })

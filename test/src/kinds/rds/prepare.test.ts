@@ -13,7 +13,10 @@ t.test('IAM authentication is turned on for the instance or the cluster that the
   t.match(instance?.text, '--db-instance-identifier "$name" --enable-iam-database-authentication')
   const [cluster] = prepared(levels, { resource_id: 'cluster-ORDERS' })
   t.match(cluster?.text, 'modify-db-cluster --region eu-west-1 --db-cluster-identifier "$name"')
-  const [proxy] = prepared(levels, { resource_id: 'prx-ORDERS' })
+  const [proxy] = prepared(levels, {
+    endpoint: 'orders.proxy-abc123.eu-west-1.rds.amazonaws.com',
+    resource_id: 'prx-ORDERS',
+  })
   t.notMatch(proxy?.text, 'enable-iam')
 })
 

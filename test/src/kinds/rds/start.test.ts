@@ -127,3 +127,18 @@ t.test('a file of roots that cannot be read', async (t) => {
   const { permit } = await start({ connect_address: '127.0.0.1:6000', ca: '/nonexistent/roots.pem' })
   t.throws(permit, { code: 'TARGET_UNTRUSTED', message: /its file of trusted roots cannot be read/ })
 })
+
+t.test('M-9: signed for the endpoint and port of RDS, whatever name or address they lead to', async (t) => {
+  const writer = 'orders.cluster-abc123.eu-west-1.rds.amazonaws.com'
+  const { lease, permit } = await start({ endpoint: writer, port: 5433, resource_id: 'cluster-ORDERS' })
+  t.equal(new URL(`https://${(await lease()).secret}`).host, `${writer}:5433`)
+  t.match(permit(), { serverName: writer, address: { host: writer, port: 5433 }, isWriter: true })
+})
+
+t.test('what the engine must know of an endpoint', async (t) => {
+  const region = 'eu-west-1.rds.amazonaws.com'
+  const reader = await start({ endpoint: `orders.cluster-ro-abc123.${region}`, resource_id: 'cluster-ORDERS' })
+  t.notMatch(reader.permit(), { isWriter: true })
+  const proxy = await start({ endpoint: `orders.proxy-abc123.${region}`, resource_id: 'prx-ORDERS' })
+  t.match(proxy.permit(), { isPooled: true })
+})

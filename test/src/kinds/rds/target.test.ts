@@ -84,3 +84,12 @@ t.test('link-local addresses and metadata services are never reached, however th
   for (const host of ['10.0.0.1', '127.0.0.1', '::1', 'fd00::1', '::ffff:10.0.0.1', endpoint])
     t.notOk(isForbidden(host), host)
 })
+
+t.test('what the name of an AWS endpoint says must fit the rest', async (t) => {
+  const cluster = 'orders.cluster-abc123.eu-west-1.rds.amazonaws.com'
+  t.same(problems({ endpoint: cluster, resource_id: 'cluster-ORDERS' }), [])
+  t.match(problems({ endpoint: cluster, resource_id: 'db-ORDERS' }), [/^resource_id: the endpoint is one of a cluster/])
+  t.match(problems({ ...good, endpoint: 'orders.abc123.eu-west-2.rds.amazonaws.com' }), [
+    'endpoint: the endpoint is in eu-west-2, but the resource is in eu-west-1',
+  ])
+})
