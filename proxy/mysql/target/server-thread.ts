@@ -96,16 +96,30 @@ export async function killThread(wire: Wire, thread: ServerThread, kind: KillKin
   }
 }
 
-/** @throws BrokerError TARGET_REFUSED when another server answers, or another session has the number */
+/**
+ * A thread that is ending has no attributes any more while it is still listed, as one of a stranger has none: such a one is looked at
+ * again.
+ * @throws BrokerError TARGET_REFUSED when another server answers, or another session has the number
+ */
 async function isThere(upstream: Upstream, thread: ServerThread, signal: AbortSignal): Promise<boolean> {
+  for (let looksLeft = 20; ; looksLeft -= 1) {
+    const found = await lookFor(upstream, thread, signal)
+    if (found !== 'unknown') return found === 'ours'
+    if (looksLeft === 0) throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')
+    await wait(againMs, undefined, { signal })
+  }
+}
+
+/** @throws BrokerError TARGET_REFUSED */
+async function lookFor(upstream: Upstream, thread: ServerThread, signal: AbortSignal) {
   const id = String(thread.id)
   const { row } = await askRow(upstream, `SELECT ${serverName}, ${originOf(id)}, ${attributeOf(id)}`, signal)
   if (!row) throw new BrokerError('TARGET_REFUSED', 'it does not say which threads it has')
   const [server, origin, attribute] = row
   if (server !== thread.server) throw new BrokerError('TARGET_REFUSED', 'another server answers at its address')
-  if (origin === null) return false
+  if (origin === null) return 'gone'
   const { proof } = thread
-  const isOurs = proof.by === 'attribute' ? attribute === thread.sessionId : origin === proof.origin
-  if (!isOurs) throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')
-  return true
+  if (proof.by === 'attribute' ? attribute === thread.sessionId : origin === proof.origin) return 'ours'
+  if (proof.by === 'attribute' && attribute === null) return 'unknown'
+  throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')
 }
