@@ -231,6 +231,8 @@ export interface EngineFacts<Rules extends object = object> {
   readonly isRecordingStrict?: boolean
   /** For connecting, TLS and sign-in together; left out: {@link defaultConnectMs}. */
   readonly connectTimeoutMs?: number
+  /** New connections that the target bears; left out: any number. */
+  readonly signInsPerSecond?: number
   /** Left out: none. */
   readonly budget?: SessionBudget
   /** A pooler of the target's own, which carries no cancel and changes the connection behind a session. */

@@ -164,6 +164,10 @@ async function connect<Client extends SignedInClient>(
     attempt.abort()
   }, timeoutMs)
   try {
+    const perSecond = permit.engine?.signInsPerSecond
+    const { resourceId } = permit
+    if (perSecond !== undefined)
+      await host.pace.turn({ resourceId, perSecond, mostMs: timeoutMs / 2, signal: attempt.signal })
     const connected = await engine.connect(client, permit, lease, attempt.signal)
     host.doorman.phase(permit.kind, 'upstream', (performance.now() - since) / 1000)
     return connected

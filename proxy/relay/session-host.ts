@@ -13,6 +13,7 @@ import {
   toErrorFacts,
 } from '../session.ts'
 import { Reports } from './reports.ts'
+import { SignInPace } from './sign-in-pace.ts'
 
 /** A recording while it is written. */
 export interface SessionRecorder extends Recorder {
@@ -61,6 +62,7 @@ interface Early {
 export class SessionHost implements SessionControls {
   readonly doorman: Doorman
   readonly reports: Reports
+  readonly pace = new SignInPace(() => performance.now())
   readonly #parts: HostParts
   readonly #hosted = new Map<string, Hosted>()
   readonly #cancels = new Map<string, (ask: CancelAsk) => Promise<boolean>>()

@@ -97,8 +97,7 @@ export async function killThread(wire: Wire, thread: ServerThread, kind: KillKin
 }
 
 /**
- * A thread that is ending has no attributes any more while it is still listed, as one of a stranger has none: such a one is looked at
- * again.
+ * A thread that is ending is listed for a moment without its attributes, as one of another client would be: it is looked at again.
  * @throws BrokerError TARGET_REFUSED when another server answers, or another session has the number
  */
 async function isThere(upstream: Upstream, thread: ServerThread, signal: AbortSignal): Promise<boolean> {

@@ -33,6 +33,7 @@ export function startRds<L extends RdsLevel>(
         ca: target.ca === null ? null : roots.read(target.ca),
         isRecordingStrict: level.isRecordingStrict,
         connectTimeoutMs: target.connectTimeoutMs,
+        signInsPerSecond: target.signInsPerSecond,
         ...(level.budget ? { budget: level.budget } : {}),
         ...(isRdsProxy(target) ? { isPooled: true } : {}),
         ...(readEndpoint(target.endpoint)?.role === 'writer' ? { isWriter: true } : {}),

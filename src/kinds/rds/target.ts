@@ -30,6 +30,8 @@ export interface RdsTarget {
   /** PEM file of roots to trust instead of AWS's. */
   readonly ca: string | null
   readonly connectTimeoutMs: number
+  /** Of each daemon. */
+  readonly signInsPerSecond: number
 }
 
 /** Defaults of one engine. */
@@ -38,6 +40,9 @@ export interface RdsDefaults {
   /** Left out: clients that name none choose none. */
   readonly database?: string
 }
+
+/** Of two daemons, what AWS advises to stay below. */
+const defaultSignIns = 100
 
 const hostNameExpected = 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com'
 
@@ -77,6 +82,15 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
         ),
         patternErrorMessage: connectTimeoutExpected,
       }),
+      sign_ins_per_second: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 10_000,
+          default: defaultSignIns,
+          description:
+            'New connections a second that each daemon makes to it at most; others wait for half of connect_timeout. RDS bears fewer than 200 with IAM, small instances far fewer',
+        }),
+      ),
       role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
       database: Type.Optional(
         Type.String({
@@ -116,6 +130,7 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   const { partition, account, region } = resource
   const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
   const { connect_address: address, database = defaults.database ?? '', connect_timeout: timeout } = attributes
+  const { sign_ins_per_second: signInsPerSecond = defaultSignIns } = attributes
   const connectTimeoutMs = timeout === undefined ? defaultConnectMs : (parseDuration(timeout) ?? 0)
   if (account === null || region === null)
     return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }
@@ -136,7 +151,7 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
     report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
   if (problems.length > 0) return { ok: false, problems }
   const place = { partition, account, region, endpoint, port, connect }
-  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs } }
+  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, signInsPerSecond } }
 }
 
 /** Tokens are signed with a session from the hub's chain of roles, which such an account does not trust. */

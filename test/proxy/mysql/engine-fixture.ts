@@ -68,7 +68,7 @@ export async function startEngine(options: { idleTimeoutMs?: number } = {}) {
     budget: undefined as SessionBudget | undefined,
     strict: false,
     /** Of the endpoint. */
-    traits: {} as Pick<EngineFacts, 'isPooled' | 'isWriter'>,
+    traits: {} as Pick<EngineFacts, 'isPooled' | 'isWriter' | 'signInsPerSecond' | 'connectTimeoutMs'>,
     identity: undefined as Identity | undefined,
   }
   const route = (): Route => ({

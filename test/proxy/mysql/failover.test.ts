@@ -86,4 +86,19 @@ async function testFailover(): Promise<void> {
       t.ok(seen.details.at(-1) && !('thread_id' in (seen.details.at(-1) ?? {})))
     },
   )
+
+  t.test('a storm of connections: some wait for their turn, the others are told so at once', async (t) => {
+    control.traits = { signInsPerSecond: 1, connectTimeoutMs: 4000 }
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, async () => (await (await openRaw(t, port)).answer()).payload),
+    )
+    const refused = answers.filter((payload) => payload[0] === 0xff).map(errorOf)
+    t.ok(refused.length >= 10 && refused.length <= 20, `${refused.length} of 30`)
+    for (const error of refused)
+      t.match(error, {
+        number: 1040,
+        state: '08004',
+        text: /connections? waits? to sign in.*at most 1 new ones a second/,
+      })
+  })
 }

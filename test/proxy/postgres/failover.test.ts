@@ -74,3 +74,12 @@ t.test('behind RDS Proxy nothing is taken for the session’s process, and a cut
     error: { code: 'UNSUPPORTED', detail: /RDS Proxy carries no cancel, so a statement that is running may finish/ },
   })
 })
+
+t.test('a storm of connections: some wait for their turn, the others are told so at once', async (t) => {
+  control.traits = { signInsPerSecond: 1, connectTimeoutMs: 4000 }
+  const outcomes = await Promise.all(Array.from({ length: 30 }, () => outcomeOf(connect(t))))
+  const refused = outcomes.filter((one) => one instanceof Error)
+  t.ok(refused.length >= 10 && refused.length <= 20, `${refused.length} of 30`)
+  for (const error of refused)
+    t.match(error, { code: '53300', message: /connections? waits? to sign in/, hint: /at most 1 new ones a second/ })
+})

@@ -77,6 +77,7 @@ t.test('connected to the address; certificate and token are for the endpoint', a
     isRecordingStrict: false,
     ca: null,
     connectTimeoutMs: 60_000,
+    signInsPerSecond: 100,
     rules: { databases: ['shop'], defaultDatabase: 'shop', statementTimeoutMs: 30_000, maxRows: 10 },
   })
   const { user, secret } = await lease()
