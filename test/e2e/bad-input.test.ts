@@ -94,7 +94,7 @@ await testOf('a name that two resources have', async (t) => {
   const good = readFileSync(configFile, 'utf8')
   const config = parse(good)
   const [orders] = config.resources
-  config.resources.push({ ...structuredClone(orders), id: orders.id.replace('eu-west-1', 'us-east-1') })
+  config.resources.push(JSON.parse(JSON.stringify(orders).replaceAll('eu-west-1', 'us-east-1')))
   writeFileSync(configFile, stringify(config))
   company.daemon.signal('SIGHUP')
   const count = async () =>

@@ -93,7 +93,7 @@ async function testBadInput(): Promise<void> {
         peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)
       }
       t.ok(sent < 150 * mb, `${Math.round(sent / mb)} MB`)
-      t.ok(peak < 48 * mb, `${Math.round(peak / mb)} MB at most`)
+      t.ok(peak < 96 * mb, `${Math.round(peak / mb)} MB at most, what is not collected yet included`)
       // What the server says is lost where its reset overtakes it.
       const said = errorOf((await session.packets.next()).payload)
       t.match(said, { state: '08S01' })
