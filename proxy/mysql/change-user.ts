@@ -1,3 +1,4 @@
+import { coversDatabase } from '../allowed-databases.ts'
 import type { Doorman } from '../doorman.ts'
 import type { Sides } from '../relay/conversation.ts'
 import { BrokerError, toErrorFacts } from '../session.ts'
@@ -62,9 +63,8 @@ export function createChangeUser({ doorman, client, rules, target }: ChangeUserP
       return refused(otherUser, sequence)
     }
     const database = asked.database === '' ? rules.defaultDatabase : asked.database
-    const { databases } = rules
-    if (database !== '' && !databases.includes('*') && !databases.includes(database))
-      return refused(databaseDenied(database, databases), sequence)
+    if (database !== '' && !coversDatabase(rules.databases, database))
+      return refused(databaseDenied(database, rules.databases), sequence)
     const next = await sides.client(async (stream) => {
       const line = new ClientLine(stream, signInMs)
       const packets = new PacketLine(line, sequence)

@@ -1,3 +1,4 @@
+import { checkDatabase } from '../allowed-databases.ts'
 import type { Wire } from '../reach/reach.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
@@ -39,7 +40,7 @@ export function createEngine(parts: ProtocolParts, own: EngineParts): Engine<Mys
       if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} names no target`)
       const rules = engine.rules as MysqlRules // as the kind made them: kinds and engines agree on the protocol's name
       const database = client.database ?? rules.defaultDatabase
-      checkDatabase(rules, database)
+      if (database !== '') checkDatabase(rules.databases, database)
       const opened = await open(parts, own, client, permit, { target: engine, rules, database, lease, signal })
       return connected(parts, own, client, permit, { ...opened, rules, database })
     },
@@ -182,12 +183,4 @@ function connected(
       })
     },
   }
-}
-
-/** @throws BrokerError DATABASE_DENIED */
-function checkDatabase({ databases }: MysqlRules, database: string): void {
-  if (database === '' || databases.includes('*') || databases.includes(database)) return
-  throw new BrokerError('DATABASE_DENIED', database, {
-    hint: `This access level covers ${databases.slice(0, 20).join(', ')}.`,
-  })
 }

@@ -1,3 +1,4 @@
+import { checkDatabase } from '../allowed-databases.ts'
 import type { Wire } from '../reach/reach.ts'
 import type { ProtocolParts } from '../relay/protocol.ts'
 import type { Connected, Engine } from '../relay/serve-session.ts'
@@ -26,7 +27,7 @@ export function createEngine(parts: ProtocolParts, cancels: CancelRegistry): Eng
       if (!engine) throw new BrokerError('INTERNAL', `the permit of ${permit.sessionId} names no target`)
       const rules = engine.rules as PostgresRules // as the kind made them: kinds and engines agree on the protocol's name
       const database = client.database ?? rules.defaultDatabase
-      checkDatabase(rules, database)
+      checkDatabase(rules.databases, database)
       const opened = await open(parts, client, permit, { target: engine, rules, database, lease, signal })
       const { digestKey } = permit.recording
       return connected(client, cancels, { ...opened, rules, database, user: (await lease).user, digestKey })
@@ -110,12 +111,4 @@ function connected(
       return new Ledger({ ...ledgerParts, maxRows: rules.maxRows, capture })
     },
   }
-}
-
-/** @throws BrokerError DATABASE_DENIED */
-function checkDatabase({ databases }: PostgresRules, database: string): void {
-  if (databases.includes('*') || databases.includes(database)) return
-  throw new BrokerError('DATABASE_DENIED', database, {
-    hint: `This access level covers ${databases.slice(0, 20).join(', ')}.`,
-  })
 }

@@ -1,3 +1,4 @@
+import { coversDatabase } from '../../allowed-databases.ts'
 import { type ChangeUser, decodeChangeUser } from '../../wire/mysql/change-user.ts'
 import { command, commandNames } from '../../wire/mysql/commands.ts'
 import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
@@ -85,7 +86,7 @@ function readOther(asked: number, payload: Buffer, parts: ReadingParts): ClientC
     case command.initDatabase: {
       const database = payload.toString('utf8', 1)
       const { databases } = parts
-      if (databases.includes('*') || databases.includes(database)) return { kind: 'request', request }
+      if (coversDatabase(databases, database)) return { kind: 'request', request }
       return { kind: 'own', request, work: { refusal: databaseDenied(database, databases) } }
     }
     case command.processKill:

@@ -1,5 +1,7 @@
 /** Preflight: signs in with `pg`, and asks the catalogs of PostgreSQL what the database user may do. Every name is qualified. */
+
 import pg from 'pg'
+import { coversDatabase } from '../../../proxy/allowed-databases.ts'
 import { openTls } from '../../../proxy/postgres/target/upstream.ts'
 import { Trust } from '../../../proxy/reach/trust.ts'
 import { heldBy } from '../../catalog/kind.ts'
@@ -53,7 +55,7 @@ export async function validatePostgres(preflight: Preflight): Promise<TargetChec
   const { target, level } = heldBy(rdsPostgres, preflight.held)
   const isReader = isReading(preflight.level)
   const named = level.databases.filter((name) => name !== '*')
-  const isDefaultCovered = level.databases.includes('*') || named.includes(target.database)
+  const isDefaultCovered = coversDatabase(level.databases, target.database)
   const [first = target.database, ...others] = isDefaultCovered
     ? [target.database, ...named.filter((name) => name !== target.database)]
     : named
