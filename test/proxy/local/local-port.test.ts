@@ -70,7 +70,7 @@ t.test(
     )
     await waitUntil(() => ends.length === 1, 'the session has ended')
     t.equal(ends[0]?.code, 1000)
-    t.equal(broker.sockets.size, 0, 'nothing is left behind')
+    await waitUntil(() => broker.sockets.size === 0, 'nothing is left behind')
   },
 )
 
