@@ -126,6 +126,7 @@ export type EndReason =
   | 'login-ended'
   | 'token-revoked'
   | 'resource-gone'
+  | 'resource-replaced'
   | 'killed'
   | 'limit-reached'
   | 'budget-used'

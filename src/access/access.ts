@@ -59,6 +59,8 @@ export interface AccessService {
   resource(id: string): CatalogEntry | undefined
   /** What a level means on a resource now; undefined: the rules know one of them no longer. */
   held(resourceId: string, level: string): Held | undefined
+  /** The same for what a grant was given for, also when it is over; undefined as well when the resource is another one now. */
+  heldBy(of: { grantId: string; resourceId: string; level: string }): Promise<Held | undefined>
   /** What the levels of a resource mean to its kind now, by name. */
   levelsOf(resource: CatalogEntry): ReadonlyMap<string, unknown>
   /** All of them, without a check of who may see them. */

@@ -27,6 +27,7 @@ import { auditRefusal } from './requests/refused-requests.ts'
 import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
+import { refuseReplaced } from './rules/decide.ts'
 import { formatSelector, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
@@ -101,6 +102,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
     },
     resource: (id) => core.inForce.catalog.get(id),
     held: (id, level) => heldNow(core, id, level),
+    heldBy: (of) => heldBy(core, of),
     levelsOf: (resource) => meaningsNow(core, resource),
     resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
@@ -172,6 +174,17 @@ function heldNow({ inForce }: Core, id: string, level: string): Held | undefined
   return parsed?.has(resource.kind)
     ? { resource, target: resource.target, level: parsed.get(resource.kind) }
     : undefined
+}
+
+/** A preflight has no grant. */
+async function heldBy(
+  core: Core,
+  of: { grantId: string; resourceId: string; level: string },
+): Promise<Held | undefined> {
+  const reading = await core.grants.read(of.grantId)
+  const resource = core.inForce.catalog.get(of.resourceId)
+  const isOther = !resource || reading?.problem || (reading && refuseReplaced(resource, reading.grant))
+  return isOther ? undefined : heldNow(core, of.resourceId, of.level)
 }
 
 /** Each part on its own: one that fails must not stop the others. */

@@ -39,6 +39,11 @@ export interface Kind<T = unknown, L = unknown> {
     /** Reports every problem at once. */
     read(resource: Resource): Parsed<T>
   }
+  /**
+   * What a target is whatever it is called and wherever it is reached: its immutable id within the account and region of the resource.
+   * Access is given to this one; what later has its name is another resource.
+   */
+  targetId(target: T): string
   readonly level: {
     readonly schema: TObject
     /** What a level of the configuration means on this kind; reports every problem at once. */

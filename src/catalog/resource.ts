@@ -18,6 +18,8 @@ export interface Resource {
 /** A resource in the catalog, with the attributes as its kind parsed them. */
 export interface CatalogEntry extends Resource {
   readonly target: unknown
+  /** {@link import('./kind.ts').Kind.targetId} of it. */
+  readonly targetId: string
 }
 
 /** A resource as written in the configuration; every other member is an attribute of its kind. */

@@ -16,6 +16,9 @@ export const GrantView = object({
   principal: Named,
   resourceId: text(),
   kind: text(),
+  targetId: nullable(
+    text('What the target is, by its kind; another one under the name of the resource ends the grant'),
+  ),
   level: text(),
   rule: text(),
   startsAt: instant(),

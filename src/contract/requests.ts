@@ -32,6 +32,7 @@ const RequestView = object({
   beneficiary: Named,
   resourceId: text(),
   kind: text(),
+  targetId: nullable(text('What the target is, by its kind; null: asked for before that was kept')),
   level: text(),
   durationMs: count(),
   reason: nullable(text()),

@@ -2,7 +2,7 @@ import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
 import type { DaemonRow } from '../daemons/daemon-tables.ts'
 import { returnsRow } from '../daemons/daemons.ts'
-import { endLostWork } from '../sessions/lost-work.ts'
+import { endLostWork, type LostWorkDeps } from '../sessions/lost-work.ts'
 import type { LostSession } from '../sessions/recover-sessions.ts'
 import type { Parts } from './parts.ts'
 
@@ -38,5 +38,7 @@ async function giveUp(
 export function endWorkOf(parts: Parts, lost: readonly LostSession[]): Promise<void> {
   const { access, sessions } = parts
   const rows = lost.flatMap(({ row, isOver }) => (isOver ? [] : [row]))
-  return endLostWork({ ...parts, held: access.held, endLost: (work) => sessions.endLost(work) }, rows)
+  const heldBy: LostWorkDeps['heldBy'] = ({ grant_id: grantId, resource_id: resourceId, level }) =>
+    access.heldBy({ grantId, resourceId, level })
+  return endLostWork({ ...parts, heldBy, endLost: (work) => sessions.endLost(work) }, rows)
 }

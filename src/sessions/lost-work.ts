@@ -8,8 +8,8 @@ import type { SessionRow } from './session-store.ts'
 
 export interface LostWorkDeps {
   readonly kinds: SessionKinds
-  /** What the rules in force say of a resource and a level; undefined: they know one of them no longer. */
-  held(resourceId: string, level: string): Held | undefined
+  /** What a session was held by; undefined: the rules in force know resource or level no longer, or mean others by them. */
+  heldBy(row: Pick<SessionRow, 'grant_id' | 'resource_id' | 'level'>): Promise<Held | undefined>
   /** By the front that carries the protocol. */
   endLost(lost: LostWork): Promise<void>
   readonly audit: Pick<AuditLog, 'appendRemoval'>
@@ -48,13 +48,13 @@ async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
   }
 }
 
-async function lostWork({ kinds, held: heldOf }: LostWorkDeps, row: SessionRow, detail: Detail): Promise<LostWork> {
-  const held = heldOf(row.resource_id, row.level)
+async function lostWork({ kinds, heldBy }: LostWorkDeps, row: SessionRow, detail: Detail): Promise<LostWork> {
+  const held = await heldBy(row)
   const engine = held && kinds.engineOf(held)
   const address = readAddress(detail.target_address)
   if (!address) throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of what served the session')
   if (!held || !engine)
-    throw new BrokerError('RESOURCE_UNKNOWN', 'resource or level are no longer in the configuration')
+    throw new BrokerError('RESOURCE_UNKNOWN', 'resource or level are no longer in the configuration, or are others now')
   const facts: PermitFacts = {
     sessionId: row.id,
     principalId: row.principal_id,

@@ -14,6 +14,7 @@ const iamRole: KindFixture = {
   },
   prepare: async (company) => () => iamRole.open(company),
   connections: () => 0, // AWS carries its bytes
+  replaced: { role: 'arn:aws:iam::111122223333:role/another/ReportsReader' },
   entries: [{ type: 'issued', role: arns.reports, source_identity: 'alice@example.com' }, { type: 'handed-out' }],
   broken: {
     resource: { id: 'iam-role/111122223333/ReportsReader', role: 'ReportsReader', max_session: '13h' },
@@ -43,6 +44,7 @@ const rdsPostgres: KindFixture = {
     }
   },
   connections: ({ sandbox }) => sandbox.databases.orders.connections,
+  replaced: { resource_id: 'db-ANOTHER' },
   entries: [{ type: 'target' }, { type: 'query', sql: /application_name/, rows: 1 }],
   broken: {
     resource: {
@@ -74,6 +76,7 @@ const rdsMysql: KindFixture = {
     }
   },
   connections: ({ sandbox }) => mysqlOf(sandbox).shop.connections,
+  replaced: { resource_id: 'db-ANOTHER' },
   entries: [{ type: 'target' }, { type: 'query', sql: 'select 1 as one', rows: 1 }],
   broken: {
     resource: { id: 'rds-mysql/111122223333/eu-west-1/shop', resource_id: 'shop', port: 0 },

@@ -67,6 +67,18 @@ const promises: Readonly<Record<string, Promised>> = {
     await isEnded(t, fixture, session, 'rule-changed', /rule/)
     await reload(fixture, good, true)
   },
+  'another target under the name of the resource ends the session; another tag does not': async (t, fixture) => {
+    await company.grant(3_600_000, fixture.resource)
+    const session = await fixture.open(company)
+    const { configFile } = company.daemon
+    const good = readFileSync(configFile, 'utf8')
+    await put(entryWith(fixture, good, { tags: { env: 'prod', team: 'shop', tier: '1' } }))
+    t.same(await events('session.ended', session.id), [])
+    await put(entryWith(fixture, good, fixture.replaced))
+    await isEnded(t, fixture, session, 'resource-replaced', /another resource now/)
+    await put(good)
+    await t.rejects(fixture.open(company), 'nor does the old one bring it back')
+  },
   'the lease is taken once for two sessions of a grant': async (t, fixture) => {
     const { id } = await company.grant(3_600_000, fixture.resource)
     const before = assumed(fixture).length
@@ -153,6 +165,22 @@ async function reload({ resource }: KindFixture, text: string, mayAsk: boolean):
     )
     return (resources.find(({ name }) => name === resource)?.levels.includes('readonly') ?? false) === mayAsk
   }, 'the rules are in force')
+}
+
+/** The configuration with these attributes in the entry of the fixture. */
+function entryWith({ resource }: KindFixture, text: string, attributes: object): string {
+  const config: ConfigFile = parse(text)
+  const resources = config.resources?.map((one) => (one.id.endsWith(`/${resource}`) ? { ...one, ...attributes } : one))
+  return stringify({ ...config, resources })
+}
+
+/** Puts a configuration into force. */
+async function put(text: string): Promise<void> {
+  const loaded = async () => (await company.api<{ loadedAt: number }>('carol', 'GET', '/api/v1/rules')).loadedAt
+  const before = await loaded()
+  writeFileSync(company.daemon.configFile, text)
+  company.daemon.signal('SIGHUP')
+  await waitUntil(async () => (await loaded()) !== before, 'the rules are in force')
 }
 
 async function events(type: string, subject: string): Promise<readonly Event[]> {

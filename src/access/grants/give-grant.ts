@@ -60,6 +60,7 @@ function newGrant(core: Core, request: AccessRequest): StoredGrant {
     requestId: request.id,
     principalId: request.beneficiaryId,
     resourceId: request.resourceId,
+    targetId: request.targetId,
     kind: request.kind,
     level: request.level,
     startsAt,
@@ -87,6 +88,7 @@ async function standingGrant(core: Core, id: string): Promise<StoredGrant> {
 function longer(grant: StoredGrant, request: AccessRequest): StoredGrant {
   return {
     ...grant,
+    targetId: request.targetId,
     endsAt: grant.endsAt + request.durationMs,
     ruleName: request.ruleName,
     ruleDigest: request.ruleDigest,

@@ -58,6 +58,7 @@ export function grantEvent(
       request: grant.requestId,
       principal: grant.principalId,
       resource: grant.resourceId,
+      target: grant.targetId,
       level: grant.level,
       rule: grant.ruleName,
       rule_digest: grant.ruleDigest,
@@ -94,6 +95,7 @@ const reasons = [
   'grant-expired',
   'principal-inactive',
   'resource-gone',
+  'resource-replaced',
   'rule-changed',
 ] as const satisfies readonly EndReason[]
 

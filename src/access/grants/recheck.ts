@@ -2,7 +2,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { type Core, principalReader, type ReadPrincipal } from '../core.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { checkConditions, checkStanding, decideGrant, findRule } from '../rules/decide.ts'
+import { checkConditions, checkStanding, decideGrant, findRule, refuseReplaced } from '../rules/decide.ts'
 
 /** Whom it is about; everyone by default. */
 type Concerns = (principalId: string) => boolean
@@ -59,7 +59,7 @@ export async function recheckGrant(
   grant: StoredGrant,
   read: ReadPrincipal = principalReader(core),
 ): Promise<void> {
-  const end = (reason: 'principal-inactive' | 'resource-gone' | 'rule-changed', text: string) =>
+  const end = (reason: 'principal-inactive' | 'resource-gone' | 'resource-replaced' | 'rule-changed', text: string) =>
     core.grants.end(grant.id, {
       state: 'revoked',
       reason,
@@ -82,7 +82,7 @@ export async function recheckGrant(
   }
   const decision = decideGrant(rules, principal, resource, grant)
   if (!decision.allowed) {
-    await end('rule-changed', decision.reason)
+    await end(decision.condition === 'target' ? 'resource-replaced' : 'rule-changed', decision.reason)
     return
   }
   const latest = core.clock.now() + decision.rule.maxDurationMs
@@ -174,6 +174,8 @@ async function currentTerms(
   const beneficiary = await read(request.beneficiaryId)
   const resource = catalog.get(request.resourceId)
   if (!beneficiary || !resource) return { refused: `${request.resourceId} is no longer in the catalog` }
+  const replaced = refuseReplaced(resource, request)
+  if (replaced) return { refused: replaced.reason }
   const found = findRule(rules, beneficiary, resource, request.level, `${beneficiary.name} is`)
   if (!found.allowed) return { refused: found.reason }
   const durationMs = await totalMs(core, request)

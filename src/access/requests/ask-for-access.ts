@@ -1,12 +1,12 @@
 import { BrokerError } from '../../../proxy/session.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../../catalog/resource.ts'
 import type { Login, Principal } from '../../identity/principal.ts'
 import { newId } from '../../store/ids.ts'
 import { type Core, currentPrincipal, isOfCaller, isOverseer, isVisible, mayKnowOf, refusal } from '../core.ts'
 import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { type Ask, decide, levelsToAskFor } from '../rules/decide.ts'
+import { type Ask, decide, levelsToAskFor, refuseReplaced } from '../rules/decide.ts'
 import type { Rule } from '../rules/rule.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from './request.ts'
 import { requestEvent } from './request-keeper.ts'
@@ -115,6 +115,8 @@ export async function askForExtension(
   if (!core.grants.isLive(grant)) throw new BrokerError('GRANT_EXPIRED')
   const resource = core.inForce.catalog.get(grant.resourceId)
   if (!resource) throw new BrokerError('RESOURCE_UNKNOWN', grant.resourceId)
+  const replaced = refuseReplaced(resource, grant)
+  if (replaced) throw refusal(replaced)
   await checkFlood(core, requester)
   const first = await core.requests.read(grant.requestId).catch(() => undefined) // only for its ticket; the rule tells if one is missing
   return await submit(core, login, requester, holder, resource, {
@@ -142,7 +144,7 @@ async function submit(
   login: Login,
   requester: Principal,
   beneficiary: Principal,
-  resource: Resource,
+  resource: CatalogEntry,
   wanted: Wanted,
 ): Promise<AccessOutcome> {
   const { rules } = core.inForce
@@ -165,6 +167,7 @@ async function submit(
     beneficiaryId: beneficiary.id,
     resourceId: resource.id,
     kind: resource.kind,
+    targetId: resource.targetId,
     level: wanted.level,
     durationMs: wanted.durationMs ?? Math.min(defaultDurationMs, rule.maxDurationMs),
     reason: wanted.reason,

@@ -207,6 +207,7 @@ export function requestEvent(
       requester: request.requesterId,
       beneficiary: request.beneficiaryId,
       resource: request.resourceId,
+      target: request.targetId,
       level: request.level,
       duration_ms: request.durationMs,
       rule: request.ruleName,

@@ -15,6 +15,8 @@ export interface AccessRequest {
   readonly beneficiaryId: string
   readonly resourceId: string
   readonly kind: string
+  /** What its target is, by its kind; null: asked for before that was kept. */
+  readonly targetId: string | null
   readonly level: string
   readonly durationMs: number
   readonly reason: string | null
@@ -65,6 +67,7 @@ export function requestDigest(
     | 'id'
     | 'beneficiaryId'
     | 'resourceId'
+    | 'targetId'
     | 'level'
     | 'durationMs'
     | 'reason'
@@ -76,6 +79,7 @@ export function requestDigest(
 ): string {
   const { id, beneficiaryId, resourceId, level, durationMs, reason, ticket, ruleDigest, extendsGrantId, round } =
     request
+  const { targetId } = request
   return digestOf({
     id,
     beneficiaryId,
@@ -87,6 +91,7 @@ export function requestDigest(
     ruleDigest,
     extendsGrantId,
     round,
+    ...(targetId === null ? {} : { targetId }), // as it was before that was kept
   })
 }
 

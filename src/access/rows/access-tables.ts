@@ -1,4 +1,4 @@
-/** Tables of src/access; made in src/store/migrations/0002-access.ts. Every `mac` covers everything that gives authority. */
+/** Tables of src/access; made in src/store/migrations/0002-access.ts, target_id in 0012-target-ids.ts. Every `mac` covers everything that gives authority. */
 export interface AccessTables {
   rule_revisions: {
     id: string
@@ -14,6 +14,7 @@ export interface AccessTables {
     requester_login: string
     beneficiary_id: string
     resource_id: string
+    target_id: string | null
     kind: string
     level: string
     duration_ms: number
@@ -51,6 +52,7 @@ export interface AccessTables {
     request_id: string
     principal_id: string
     resource_id: string
+    target_id: string | null
     kind: string
     level: string
     starts_at: number

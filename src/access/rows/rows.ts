@@ -7,6 +7,8 @@ import type { AccessTables } from './access-tables.ts'
 
 /** A stored grant, with what is needed to check that it still holds and is the newest version. */
 export interface StoredGrant extends Grant {
+  /** What its target was when the grant was asked for; null: before that was kept. */
+  readonly targetId: string | null
   /** What the level meant when the grant was given. */
   readonly levelDigest: string
   /** 1, 2 … with every change. */
@@ -28,6 +30,7 @@ export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
     request_id: grant.requestId,
     principal_id: grant.principalId,
     resource_id: grant.resourceId,
+    target_id: grant.targetId,
     kind: grant.kind,
     level: grant.level,
     starts_at: grant.startsAt,
@@ -49,6 +52,7 @@ export function rowToGrant(row: Unsigned<'grants'>): StoredGrant {
     requestId: row.request_id,
     principalId: row.principal_id,
     resourceId: row.resource_id,
+    targetId: row.target_id,
     kind: row.kind,
     level: row.level,
     startsAt: row.starts_at,
@@ -71,6 +75,7 @@ export function requestToRow(request: AccessRequest): Unsigned<'requests'> {
     requester_login: request.requesterLogin,
     beneficiary_id: request.beneficiaryId,
     resource_id: request.resourceId,
+    target_id: request.targetId,
     kind: request.kind,
     level: request.level,
     duration_ms: request.durationMs,
@@ -99,6 +104,7 @@ export function rowToRequest(row: Unsigned<'requests'>): AccessRequest {
     requesterLogin: row.requester_login,
     beneficiaryId: row.beneficiary_id,
     resourceId: row.resource_id,
+    targetId: row.target_id,
     kind: row.kind,
     level: row.level,
     durationMs: row.duration_ms,

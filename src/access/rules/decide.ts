@@ -1,5 +1,5 @@
 import { formatDuration } from '../../../proxy/duration.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../../catalog/resource.ts'
 import type { ExplainedRule } from '../../contract/policy.ts'
 import { type Credential, type EntryCode, refuseEntry } from '../../identity/admission.ts'
 import type { Principal } from '../../identity/principal.ts'
@@ -25,7 +25,17 @@ export interface Ask {
   readonly login: Credential
 }
 
-export type Condition = 'principal' | 'rule' | 'level' | 'duration' | 'reason' | 'ticket' | 'login' | 'acr' | 'meaning'
+export type Condition =
+  | 'principal'
+  | 'rule'
+  | 'level'
+  | 'duration'
+  | 'reason'
+  | 'ticket'
+  | 'login'
+  | 'acr'
+  | 'meaning'
+  | 'target'
 
 export interface Allowed {
   readonly allowed: true
@@ -103,17 +113,39 @@ export function checkStanding(principal: Principal, address: Address = 'you are'
   return null
 }
 
+/** What a request or a grant is for. */
+export interface Bound {
+  readonly resourceId: string
+  /** Null: before that was kept. */
+  readonly targetId: string | null
+}
+
+/** Another target under the name of the one that was asked for is another resource. */
+export function refuseReplaced({ targetId }: Pick<CatalogEntry, 'targetId'>, bound: Bound): Denied | null {
+  if (bound.targetId === null || bound.targetId === targetId) return null
+  return {
+    allowed: false,
+    code: 'GRANT_DENIED',
+    rule: null,
+    condition: 'target',
+    reason: `${bound.resourceId} is another resource now: this was for ${bound.targetId}, and the configuration has ${targetId}`,
+    hint: 'request it anew',
+  }
+}
+
 /**
- * Does a grant that was given still stand? Its own rule must be in force and match, and the level must mean what it meant;
- * changed conditions of asking don't matter.
+ * Does a grant that was given still stand? Its target must be the one it was given for, its own rule be in force and match, and the
+ * level mean what it meant; changed conditions of asking don't matter.
  * @param levelDigest what the level meant when the grant was given
  */
 export function decideGrant(
   rules: RuleSet,
   principal: Principal,
-  resource: Resource,
-  grant: Pick<Grant, 'level' | 'ruleName'> & { readonly levelDigest: string },
+  resource: Resource & Pick<CatalogEntry, 'targetId'>,
+  grant: Bound & Pick<Grant, 'level' | 'ruleName'> & { readonly levelDigest: string },
 ): Decision {
+  const replaced = refuseReplaced(resource, grant)
+  if (replaced) return replaced
   const rule = rules.rules.find((candidate) => candidate.name === grant.ruleName)
   const denied = { allowed: false, code: 'GRANT_DENIED', rule: grant.ruleName } as const
   if (!rule) {

@@ -17,7 +17,8 @@ export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: F
     const target = found.kind.target.read(resource)
     const problems = target.ok ? (found.kind.check?.(target.value, config) ?? []) : target.problems
     findings.problems.push(...problems.map((problem) => within(path, problem)))
-    return [{ ...resource, target: target.ok ? target.value : undefined }]
+    if (!target.ok) return [{ ...resource, target: undefined, targetId: '' }]
+    return [{ ...resource, target: target.value, targetId: found.kind.targetId(target.value) }]
   })
 }
 

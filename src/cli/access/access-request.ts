@@ -21,6 +21,7 @@ export function printRequest(request: RequestView): void {
   const lines: [string, string][] = [
     ['request', request.id],
     ['resource', request.resourceId],
+    ...(request.targetId === null ? [] : [['target', request.targetId] as [string, string]]),
     ['level', request.level],
     [
       'for',

@@ -17,6 +17,7 @@ const endings: Record<EndReason, string> = {
   'login-ended': 'your sign-in ended',
   'token-revoked': 'the token was revoked',
   'resource-gone': 'the resource was removed',
+  'resource-replaced': 'the resource is another one now',
   killed: 'an administrator ended the session',
   'limit-reached': 'it reached a limit of its access level',
   'budget-used': 'it used up the budget of its access level',
@@ -38,6 +39,7 @@ const grantEndings: readonly string[] = [
   'principal-locked',
   'principal-inactive',
   'resource-gone',
+  'resource-replaced',
 ] satisfies EndReason[]
 
 /** True when the reason for the cut was the grant's end, not this session's. */

@@ -7,6 +7,7 @@ export const iamRole: Kind<RoleTarget, RoleLevel> = {
   name: 'iam-role',
   id: 'account',
   target: roleTarget,
+  targetId: ({ roleArn }) => roleArn,
   level: roleLevel,
   check: ({ account, isRevocable }, { aws }) =>
     isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],

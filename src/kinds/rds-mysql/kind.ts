@@ -10,6 +10,7 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   id: 'regional',
   protocol: 'mysql',
   target: rdsTarget({ port: 3306 }),
+  targetId: ({ resourceId }) => resourceId,
   level: mysqlLevel,
   check: checkTrust,
   shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),

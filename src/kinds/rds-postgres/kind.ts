@@ -11,6 +11,7 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   id: 'regional',
   protocol: 'postgres',
   target: rdsTarget({ port: 5432, database: 'postgres' }),
+  targetId: ({ resourceId }) => resourceId,
   level: postgresLevel,
   check: checkTrust,
   shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),

@@ -11,6 +11,7 @@ import * as owners from './0008-owners.ts'
 import * as sharedSignIns from './0009-shared-sign-ins.ts'
 import * as daemons from './0010-daemons.ts'
 import * as sharedCounts from './0011-shared-counts.ts'
+import * as targetIds from './0012-target-ids.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -26,4 +27,5 @@ export const migrations: Record<string, Migration> = {
   '0009-shared-sign-ins': sharedSignIns,
   '0010-daemons': daemons,
   '0011-shared-counts': sharedCounts,
+  '0012-target-ids': targetIds,
 }

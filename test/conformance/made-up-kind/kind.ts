@@ -50,6 +50,7 @@ export const madeUpThing: Kind<ThingTarget, ThingLevel> = {
             problems: memberProblems(target, attributes, { noun: 'a thing', mapping: 'expected a mapping' }),
           },
   },
+  targetId: ({ server_name: name }) => name,
   level: {
     schema: level,
     read: (raw) =>

@@ -70,6 +70,7 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
         ? { ok: false, problems: [{ path: 'endpoint', message: 'expected a host name' }] }
         : { ok: true, value: { endpoint: attributes.endpoint, database: String(attributes.database ?? 'postgres') } },
   },
+  targetId: ({ endpoint }) => String(endpoint),
   shown: ({ database }) => ({ database }),
   level: {
     schema: Type.Object({}),

@@ -213,7 +213,7 @@ test('the features that an installation needs are those of its targets', (t) => 
     const [kind = ''] = id.split('/')
     const found = resource(id, { attributes })
     const parsed = kindNamed(kinds, kind)?.target.read(found)
-    return { ...found, target: parsed?.ok ? parsed.value : undefined }
+    return { ...found, target: parsed?.ok ? parsed.value : undefined, targetId: '' }
   }
   const role = (more = {}): CatalogEntry => ({ ...entry('iam-role/111122223333/Deployer', more), region: null })
   const database = entry('rds-postgres/111122223333/eu-west-1/orders', {

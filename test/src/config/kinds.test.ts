@@ -46,6 +46,7 @@ const sandboxDb: Kind<SandboxTarget, SandboxLevel> = {
         ? { ok: true, value: { socket, account: account ?? '' } }
         : wrong('socket', 'expected an absolute path'),
   },
+  targetId: ({ socket }) => socket,
   level: {
     schema: Type.Object(
       { user: Type.String({ description: 'Who signs in', examples: ['ro'] }) },

@@ -11,7 +11,7 @@ function preparationOf(id: string, levels: Record<string, object>) {
   const bare = resource(id, { attributes })
   const kind = kinds.find(({ name }) => name === bare.kind)
   const read = kind?.target.read(bare)
-  const entry: CatalogEntry = { ...bare, target: read?.ok ? read.value : undefined }
+  const entry: CatalogEntry = { ...bare, target: read?.ok ? read.value : undefined, targetId: '' }
   const meant = Object.entries(levels).map(([name, raw]): [string, unknown] => {
     const level = kind?.level.read(raw)
     return [name, level?.ok ? level.value : undefined]

@@ -34,7 +34,7 @@ for (const detail of ['x', 'null', '7', '"text"', '[]', '{}', '{"target_address"
     await endLostWork(
       {
         kinds: { protocolOf: () => 'postgres', engineOf: () => null } as never,
-        held: () => undefined,
+        heldBy: async () => undefined,
         endLost: async () => {
           throw new Error('nothing says which process it was')
         },
@@ -60,7 +60,7 @@ for (const [protocol, process] of [
         engineOf: () => ({ address: { host: 'x', port: 1 } }),
         leaseToEnd: async () => ({ user: 'sallyport_ro', secret: 'x', expiresAt: start }),
       } as never,
-      held: () => ({}) as never,
+      heldBy: async () => ({}) as never,
       endLost: async (lost: { readonly protocol: string; readonly detail: object }) => {
         t.match(lost, { protocol, detail })
         if (!isThere) throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')

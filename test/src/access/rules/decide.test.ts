@@ -265,16 +265,21 @@ t.test('what is offered to be asked for is what would be found', async () => {
   )
 })
 
-t.test('a grant stands only under its own rule, unchanged in who, what, level and meaning', async () => {
+/** Null in grants from before it was kept. */
+const anyTargetId = fc.constantFrom('db-1', 'db-1', null, 'db-2')
+
+t.test('a grant stands only under its own rule, unchanged in who, what, level, meaning and target', async () => {
   fc.assert(
-    fc.property(...question, fc.nat(6), fc.constantFrom('a', 'b'), (rules, who, what, { level }, n, levelDigest) => {
+    fc.property(...question, fc.nat(6), fc.constantFrom('a', 'b'), anyTargetId, (...given) => {
+      const [rules, who, what, { level }, n, levelDigest, targetId] = given
       const ruleName = `rule-${n}`
-      const decision = decideGrant(rules, who, what, { level, ruleName, levelDigest })
+      const bound = { resourceId: what.id, targetId, level, ruleName, levelDigest }
+      const decision = decideGrant(rules, who, { ...what, targetId: 'db-1' }, bound)
       const rule = rules.rules.find(({ name }) => name === ruleName)
       const standing = { ...who, active: true, lockedAt: null } // a grant outlives a lock; the check before it does not
       const alone = rule && expectedRule({ ...rules, rules: [rule] }, standing, what, level)
       const meaning = rules.levelSets.find((set) => selectedBy(set.for, what))?.levels.get(level)
-      const holds = alone !== undefined && meaning?.digest === levelDigest
+      const holds = alone !== undefined && meaning?.digest === levelDigest && targetId !== 'db-2'
       return decision.allowed === holds && (decision.allowed || decision.reason.length > 10)
     }),
     many,
