@@ -1,6 +1,6 @@
 import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise'
 import { mysqlOf } from '../sandbox/sandbox.ts'
-import type { Company } from './company.ts'
+import type { Door } from './company.ts'
 import { type ConnectToken, issueToken } from './database-client.ts'
 
 /** A mysql2 connection on the broker's own TLS port. */
@@ -13,13 +13,13 @@ export interface MySqlClient {
 }
 
 /** @param level where the person has more than one grant */
-export function issueMySqlToken(company: Company, level?: string): Promise<ConnectToken> {
+export function issueMySqlToken(company: Door, level?: string): Promise<ConnectToken> {
   return issueToken(company, 'alice', { resource: 'shop', ...(level === undefined ? {} : { level }) })
 }
 
 /** Connects with a connect token of alice's. @throws Error of the API, or the server's */
 export async function openMySql(
-  company: Company,
+  company: Door,
   { level, ...options }: ConnectionOptions & { level?: string } = {},
 ): Promise<MySqlClient> {
   return await mySqlClientFor(company, await issueMySqlToken(company, level), options)
@@ -27,7 +27,7 @@ export async function openMySql(
 
 /** @throws Error of the server */
 export async function mySqlClientFor(
-  company: Company,
+  company: Door,
   { host, port, user, token }: ConnectToken,
   more: ConnectionOptions = {},
 ): Promise<MySqlClient> {

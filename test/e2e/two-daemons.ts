@@ -3,7 +3,7 @@ import path from 'node:path'
 import { type DaemonOptions, type RunningDaemon, startDaemon } from '../sandbox/daemon.ts'
 import type { DaemonFiles } from '../sandbox/daemon-files.ts'
 import { type AccountName, accountNames } from '../sandbox/oidc/accounts.ts'
-import { type ConfigOverrides, type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { type ConfigOverrides, type Sandbox, type SandboxOptions, startSandbox } from '../sandbox/sandbox.ts'
 import { type Balancer, startBalancer } from './balancer.ts'
 import { type Door, doorOf, newPeople } from './company.ts'
 
@@ -19,6 +19,7 @@ export interface TwoDaemons {
   readonly balancer: Balancer<DaemonName>
   /** Of the balancer, for clients of databases. */
   readonly postgresPort: number
+  readonly mysqlPort: number
   /** The same people at each daemon itself, and at the balancer. */
   readonly at: Readonly<Record<DaemonName | 'balancer', Door>>
   /** What runs, or ran last. */
@@ -31,6 +32,7 @@ export interface TwoDaemons {
 }
 
 export interface TwoDaemonsOptions {
+  readonly sandbox?: SandboxOptions
   readonly overrides?: ConfigOverrides
   /** Who signs in; everyone by default. */
   readonly people?: readonly AccountName[]
@@ -43,7 +45,7 @@ export interface TwoDaemonsOptions {
 export async function startTwoDaemons(options: TwoDaemonsOptions = {}): Promise<TwoDaemons> {
   const closing = new AsyncDisposableStack()
   try {
-    const sandbox = await startSandbox({ stores: true })
+    const sandbox = await startSandbox({ ...options.sandbox, stores: true })
     closing.defer(() => sandbox.close())
     return await twoDaemonsIn(sandbox, options, closing)
   } catch (error) {
@@ -57,9 +59,9 @@ async function twoDaemonsIn(
   { overrides = {}, people = accountNames, to = daemonNames, storeOf }: TwoDaemonsOptions,
   closing: AsyncDisposableStack,
 ): Promise<TwoDaemons> {
-  const balancer = await startBalancer<DaemonName>(2, (name, index) => portsOf(files[name])[index] ?? 0)
+  const balancer = await startBalancer<DaemonName>(3, (name, index) => portsOf(files[name])[index] ?? 0)
   closing.defer(() => balancer.close())
-  const [httpPort = 0, postgresPort = 0] = balancer.ports
+  const [httpPort = 0, postgresPort = 0, mysqlPort = 0] = balancer.ports
   const publicUrl = `http://127.0.0.1:${httpPort}`
   sandbox.oidc.allow({ redirectUri: `${publicUrl}/callback/oidc` })
   const files = await filesOf(sandbox, publicUrl, overrides, storeOf)
@@ -83,10 +85,14 @@ async function twoDaemonsIn(
   balancer.to('a')
   await signIn(people)
   balancer.to(...to)
-  return { sandbox, balancer, postgresPort, at, daemons, start, signIn, close: () => closing.disposeAsync() }
+  return { sandbox, balancer, postgresPort, mysqlPort, at, daemons, start, signIn, close: () => closing.disposeAsync() }
 }
 
-const portsOf = ({ url, postgresPort }: DaemonFiles): readonly number[] => [Number(new URL(url).port), postgresPort]
+const portsOf = ({ url, postgresPort, mysqlPort }: DaemonFiles): readonly number[] => [
+  Number(new URL(url).port),
+  postgresPort,
+  mysqlPort,
+]
 
 /** Two configurations that differ in what is each daemon's own. */
 async function filesOf(
