@@ -1,11 +1,14 @@
 import { BrokerError } from '../session.ts'
+import { WireError } from '../wire/wire-error.ts'
 
 /**
  * Why a target could not be reached or trusted, as shown to the client: without addresses and certificate details, which are in
- * `cause`, for the log.
+ * `cause`, for the log. Bytes that are not the protocol's are the target's fault here, and not a refusal: connecting again may help.
  */
 export function toTargetError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error
+  if (error instanceof WireError)
+    return new BrokerError('TARGET_LOST', `it violated the protocol: ${error.message}`, { cause: error })
   const code = codeOf(error)
   if (isCertificateError(code)) {
     const hint =

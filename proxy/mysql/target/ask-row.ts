@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { toTargetError } from '../../streams/dial-errors.ts'
 import { overLine } from '../../streams/server-line.ts'
 import { capability, has } from '../../wire/mysql/capabilities.ts'
 import { decodeEof, decodeOk } from '../../wire/mysql/decode.ts'
@@ -7,7 +8,7 @@ import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeError, decodeTextRow } from '../../wire/mysql/replies.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { ServerPackets } from './server-packets.ts'
-import { toUpstreamError, type Upstream } from './upstream.ts'
+import type { Upstream } from './upstream.ts'
 
 export interface Answer {
   /** The last row, its values as text; undefined: there is none. */
@@ -26,7 +27,7 @@ const longestEnd = 0xff_ffff
 /**
  * Asks the server something over an idle connection that is not relayed (yet): one statement with at most one result. The
  * connection is destroyed when it fails.
- * @throws BrokerError TARGET_LOST, TARGET_REFUSED …
+ * @throws BrokerError TARGET_LOST …
  */
 export async function askRow(
   { stream, capabilities }: Pick<Upstream, 'capabilities'> & { readonly stream: Duplex },
@@ -64,7 +65,7 @@ async function ask<T>(
     })
   } catch (error) {
     stream.destroy()
-    throw toUpstreamError(error)
+    throw toTargetError(error)
   }
 }
 

@@ -3,12 +3,13 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Wire } from '../../reach/reach.ts'
 import { answeredByReader, readerHint } from '../../relay/target-limits.ts'
 import { BrokerError, type EngineFacts } from '../../session.ts'
+import { toTargetError } from '../../streams/dial-errors.ts'
 import { quit } from '../../wire/mysql/encode.ts'
 import { encodePacket } from '../../wire/mysql/packets.ts'
 import { MysqlRefusal } from '../mysql-refusal.ts'
 import { askRow } from './ask-row.ts'
 import { sessionAttribute } from './login.ts'
-import { openUpstream, type SignIn, toUpstreamError, type Upstream } from './upstream.ts'
+import { openUpstream, type SignIn, type Upstream } from './upstream.ts'
 
 /** What tells one thread from every other. Servers number theirs from 1 at each start. */
 export interface ServerThread {
@@ -89,7 +90,7 @@ export async function killThread(wire: Wire, thread: ServerThread, kind: KillKin
     while (kind === 'connection' && (await isThere(upstream, thread, signal)))
       await wait(againMs, undefined, { signal })
   } catch (error) {
-    throw toUpstreamError(error) // a wait that was aborted
+    throw toTargetError(error) // a wait that was aborted
   } finally {
     upstream.stream.end(encodePacket(0, quit))
     upstream.stream.resume().setTimeout(1000, () => upstream.stream.destroy())

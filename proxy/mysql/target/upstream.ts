@@ -60,7 +60,7 @@ export async function openUpstream(wire: Wire, options: SignIn): Promise<Upstrea
     })
   } catch (error) {
     tls.destroy()
-    throw toUpstreamError(error)
+    throw toTargetError(error)
   }
 }
 
@@ -91,7 +91,7 @@ async function askForTls(stream: Duplex, { login, signal }: SignIn): Promise<Tls
     })
   } catch (error) {
     stream.destroy()
-    throw toUpstreamError(error)
+    throw toTargetError(error)
   }
 }
 
@@ -128,11 +128,4 @@ function howAsked(reply: LoginReply): string {
   if (reply.kind !== 'switch') return 'asked for a password'
   const name = reply.plugin.replace(/[^A-Za-z0-9_-]/g, '?').slice(0, 64)
   return `asked for ${name}`
-}
-
-/** Bytes that are not MySQL's are the target's fault here, not the client's. */
-export function toUpstreamError(error: unknown): BrokerError {
-  if (error instanceof WireError)
-    return new BrokerError('TARGET_REFUSED', `it violated the protocol: ${error.message}`, { cause: error })
-  return toTargetError(error)
 }

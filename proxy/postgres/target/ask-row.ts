@@ -2,6 +2,7 @@ import { toTargetError } from '../../streams/dial-errors.ts'
 import { overLine, type ServerLine } from '../../streams/server-line.ts'
 import { decodeDataRow } from '../../wire/postgres/decode.ts'
 import { encodeQuery } from '../../wire/postgres/encode.ts'
+import { WireError } from '../../wire/wire-error.ts'
 import { mostGreetingBytes, readMessage, type Upstream } from './upstream.ts'
 
 export interface Answer {
@@ -40,5 +41,5 @@ async function readAnswer(line: ServerLine): Promise<Answer> {
     if (type === 'D') row = decodeDataRow(body)
     else if (type === 'S' || type === 'N' || type === 'A') passing.push(head, body)
   }
-  throw new Error('the answer of the server has no end')
+  throw new WireError('the answer of the server has no end')
 }

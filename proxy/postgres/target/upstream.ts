@@ -80,10 +80,7 @@ async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise
       greeting.push(head, body)
       greeted += head.length + body.length
       if (greeted > mostGreetingBytes)
-        throw new BrokerError(
-          'TARGET_REFUSED',
-          `it sent more than ${mostGreetingBytes} bytes before the sign-in completed`,
-        )
+        throw new WireError(`more than ${mostGreetingBytes} bytes before the sign-in completed`)
     } else {
       const message = decodeBackend(type.charCodeAt(0), body)
       if (message.kind === 'backend-key-data') {
@@ -91,7 +88,7 @@ async function signIn(line: ServerLine, tls: TLSSocket, secret: string): Promise
         key = Buffer.from(message.key)
       } else if (message.kind === 'ready-for-query') {
         return { greeting: Buffer.concat(greeting), pid, key, status: message.status }
-      } else throw new BrokerError('TARGET_REFUSED', `it sent an unexpected message during sign-in (${type})`)
+      } else throw new WireError(`an unexpected message during sign-in (${type})`)
     }
   }
 }

@@ -157,12 +157,23 @@ t.test('what is wrong is said by its code, and the token is in nothing', async (
       'TARGET_REFUSED',
       /no SQLSTATE/,
     ],
-    ['garbage', { onPassword: (tls) => void tls.end('HTTP/1.1 400 Bad Request\r\n\r\n') }, 'TARGET_LOST', /lost/],
+    [
+      'garbage',
+      { onPassword: (tls) => void tls.end('HTTP/1.1 400 Bad Request\r\n\r\n') },
+      'TARGET_LOST',
+      /violated the protocol/,
+    ],
     [
       'a length beyond all',
       { onPassword: (tls) => void tls.write(Buffer.from([0x53, 0x7f, 0xff, 0xff, 0xff])) },
       'TARGET_LOST',
-      /lost/,
+      /violated the protocol: invalid length/,
+    ],
+    [
+      'an unexpected message',
+      { onPassword: (tls) => void tls.write(message('D', Buffer.alloc(2))) },
+      'TARGET_LOST',
+      /violated the protocol: an unexpected/,
     ],
     ['lost while signing in', { onPassword: (tls) => void tls.destroy() }, 'TARGET_', /./],
     [
@@ -176,8 +187,8 @@ t.test('what is wrong is said by its code, and the token is in nothing', async (
           more()
         },
       },
-      'TARGET_REFUSED',
-      /before the sign-in completed/,
+      'TARGET_LOST',
+      /violated the protocol: .* before the sign-in completed/,
     ],
   ]
   const target = await startTarget(t)
