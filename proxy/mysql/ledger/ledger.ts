@@ -302,7 +302,6 @@ export class Ledger implements Conversation {
     this.#status = status
     const { capture } = this.#parts
     capture.status(status)
-    if (changes?.charset !== undefined) capture.charset(changes.charset)
     this.#isSuspended = isSuspended
     const first = this.#waiting.first
     if (!first) return
@@ -377,7 +376,6 @@ export class Ledger implements Conversation {
 
   /** Drops what the server drops too. */
   #reset(): void {
-    this.#parts.capture.charset(undefined)
     this.#longData.clear()
     for (const statement of this.#statements.takeAll()) this.#log.unrun(statement)
   }

@@ -1,6 +1,8 @@
 import type { TokenSink } from '../../recording/sql/tokens.ts'
+import { EveryReading, type OneReading } from './every-reading.ts'
 import { Lexer } from './lexer.ts'
-import { type MysqlMode, type Reading, readingsOf } from './reading.ts'
+import type { MysqlMode, Reading, TextCounter } from './reading.ts'
+import { StatementEnds } from './statement-ends.ts'
 import { openings } from './vocabulary.ts'
 
 /** A statement that the broker answers, checks or refuses by itself. */
@@ -25,67 +27,42 @@ export interface Commands {
 /** Matches every text that may hold a command; one search over each statement. */
 export const mayHoldCommand = /kill|infile|binlog|relaylog|slave|repli|purge|prepare|immediate|\bchange\b|\breset\b/i
 
-/** At once. A text for which they do not suffice may hold any command. */
-const mostReaders = 64
-/** Bounds what is noted of a piece. */
-const sliceBytes = 4096
+/** At once. */
+const mostReaders = 96
+/** Of a text that may be read in other ways than it was, the rest may hold a command where it holds such a word. */
+const uncertainWord = /(?<![a-z0-9_$])(?:kill|execute|prepare)(?![a-z0-9_$])/i
+const longestWord = 'execute'.length
 const uncertain: Command = { kind: 'kill-other' }
 
-/**
- * Reads one text from its first byte to its last, in pieces of any size, in each way that its server may read it. Behind a statement
- * that may change how texts are read, such as `SET sql_mode`, that is every way. Its cost is linear, and it keeps none of the text.
- */
+/** Reads one text in every way that is left open, in pieces of any size. */
 export class CommandFinder {
-  readonly #readers: CommandReader[]
-  readonly #everyWay: readonly Reading[]
-  #length = 0
-  #isUncertain = false
+  readonly #every: EveryReading<CommandReader>
+  /** The end of what was looked at for a word. */
+  #end = ''
+  #hasWord = false
 
   constructor(mode: MysqlMode) {
-    this.#readers = readingsOf(mode).map((reading) => new CommandReader(reading, 0))
-    this.#everyWay = readingsOf({ backslashes: 'unknown', version: mode.version })
+    this.#every = new EveryReading(mode, mostReaders, (reading) => new CommandReader(reading))
   }
 
   feed(bytes: Buffer, start: number, end: number): void {
-    for (let at = start; at < end; at += sliceBytes) this.#feed(bytes, at, Math.min(end, at + sliceBytes))
-  }
-
-  #feed(bytes: Buffer, start: number, end: number): void {
-    const from = this.#length
-    this.#length += end - start
-    for (const reader of this.#readers) reader.feed(bytes, start, end, from)
-    for (let at = this.#changeFrom(from); at < Number.POSITIVE_INFINITY; at = this.#changeFrom(at + 1))
-      this.#widen(bytes, start + at - from, end, at)
+    this.#every.feed(bytes, start, end)
+    const from = this.#every.uncertainFrom
+    if (from === undefined || this.#hasWord) return
+    const first = Math.max(start, end - (this.#every.length - from))
+    const text = this.#end + bytes.toString('latin1', first, end)
+    this.#hasWord = uncertainWord.test(text)
+    this.#end = text.slice(-longestWord - 1)
   }
 
   finish(): Commands {
-    const found = this.#readers.map((reader) => reader.finish())
+    const { readers, uncertainFrom } = this.#every.finish()
+    const found = readers.map((reader) => reader.finish())
     const all = new Map(found.flatMap((commands) => commands.all).map((command) => [JSON.stringify(command), command]))
-    if (this.#isUncertain) all.set('', uncertain)
+    if (uncertainFrom !== undefined && this.#hasWord) all.set('', uncertain)
     const [first] = found
     const isSure = all.size === 1 && found.every(({ only }) => JSON.stringify(only) === JSON.stringify(first?.only))
     return isSure && first?.only ? { only: first.only, all: [...all.values()] } : { all: [...all.values()] }
-  }
-
-  /** The first place in what was fed last, not before `least`, behind a statement that may change how texts are read. */
-  #changeFrom(least: number): number {
-    let first = Number.POSITIVE_INFINITY
-    for (const reader of this.#readers) first = Math.min(first, reader.changeFrom(least))
-    return first
-  }
-
-  /** From there on the text is also read in the ways in which no reader is between two statements there. */
-  #widen(bytes: Buffer, start: number, end: number, from: number): void {
-    for (const reading of this.#everyWay) {
-      if (this.#readers.some((one) => one.reading.key === reading.key && one.ends.has(from))) continue
-      if (this.#readers.length >= mostReaders) {
-        this.#isUncertain = true
-        return
-      }
-      const reader = new CommandReader(reading, 0)
-      reader.feed(bytes, start, end, from)
-      this.#readers.push(reader)
-    }
   }
 }
 
@@ -111,23 +88,12 @@ const replication: Readonly<Record<string, ReadonlySet<string>>> = {
   show: new Set(['binlog', 'relaylog']),
 }
 
-/** Statements that leave it as it is how texts are read. */
-const steady = new Set(
-  'select insert update delete replace values table with show use explain describe desc begin end start commit rollback savepoint release truncate lock unlock analyze optimize check create drop alter grant revoke load kill'.split(
-    ' ',
-  ),
-)
-
-class CommandReader implements TokenSink {
+class CommandReader implements TokenSink, OneReading {
   readonly lexer: Lexer
   readonly reading: Reading
-  /** Where statements of what was fed last end. */
-  readonly ends = new Set<number>()
-  /** Those behind which the text may be read in another way, in order. */
-  #changes: number[] = []
-  #next = 0
+  readonly counter: TextCounter
+  readonly ends = new StatementEnds()
   readonly #level: number
-  #isSteady = true
   readonly #all: Command[] = []
   #child: CommandReader | undefined
   #statements = 0
@@ -144,24 +110,15 @@ class CommandReader implements TokenSink {
   /** Literals here are code. */
   #runs = false
 
-  constructor(reading: Reading, level: number) {
+  constructor(reading: Reading, level = 0, counter: TextCounter = { steps: 0 }) {
     this.reading = reading
+    this.counter = counter
     this.#level = level
-    this.lexer = new Lexer(this, { steps: 0 }, reading)
+    this.lexer = new Lexer(this, counter, reading)
   }
 
-  /** @param from offset of `bytes[start]` */
   feed(bytes: Buffer, start: number, end: number, from: number): void {
-    if (this.ends.size > 0) this.ends.clear()
-    if (this.#changes.length > 0) this.#changes = []
-    this.#next = 0
     this.lexer.feed(bytes, start, end, from)
-  }
-
-  /** @param least not below that of the call before */
-  changeFrom(least: number): number {
-    while ((this.#changes[this.#next] ?? least) < least) this.#next += 1
-    return this.#changes[this.#next] ?? Number.POSITIVE_INFINITY
   }
 
   finish(): Commands {
@@ -176,7 +133,7 @@ class CommandReader implements TokenSink {
     const word = isQuoted ? '`' : keyword
     const isMember = this.#hasSymbol
     this.#hasSymbol = false
-    if (this.#isStart) this.#begin(word, isQuoted ? '' : this.lexer.nameOf())
+    if (this.#isStart) this.#begin(word, isQuoted ? undefined : this.lexer.nameOf())
     else this.#within(word, isMember)
     if (openings.has(word)) {
       this.#isStart = true
@@ -187,8 +144,7 @@ class CommandReader implements TokenSink {
 
   symbol(byte: number, _from: number, to: number): void {
     if (byte === semicolon) {
-      this.ends.add(to)
-      if (!this.#isSteady) this.#changes.push(to)
+      this.ends.end(to)
       this.#endStatement()
       return
     }
@@ -208,7 +164,8 @@ class CommandReader implements TokenSink {
     this.#killed('?')
     this.#hasSymbol = false
     this.#load = this.#load === 'infile' ? 'file' : this.#load
-    if (this.#runs && this.#level < deepest) this.#child ??= new CommandReader(this.reading, this.#level + 1)
+    if (this.#runs && this.#level < deepest)
+      this.#child ??= new CommandReader(this.reading, this.#level + 1, this.counter)
   }
 
   content(bytes: Buffer, start: number, end: number, from: number): void {
@@ -235,9 +192,9 @@ class CommandReader implements TokenSink {
   }
 
   /** @param name as it is written, in lower case */
-  #begin(word: string, name = ''): void {
+  #begin(word: string, name?: string): void {
     this.#isStart = false
-    if (!steady.has(name)) this.#isSteady = false
+    this.ends.begin(name)
     this.#statements += 1
     this.#first = word
     this.#load = word === 'load' ? 'load' : ''
@@ -264,7 +221,6 @@ class CommandReader implements TokenSink {
     this.#child = undefined
     this.#kill = undefined
     this.#isStart = true
-    this.#isSteady = true
     this.#first = ''
     this.#previous = ''
     this.#hasSymbol = false

@@ -4,10 +4,10 @@
  * each byte once and keeps none of it. Left out: MySQL 9's `$$` around code of other languages; numbers and operators as such.
  */
 import { Scanner } from '../../recording/sql/scanner.ts'
-import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
+import type { TokenSink } from '../../recording/sql/tokens.ts'
 import { isNameByte, isSpace, Word } from '../../recording/sql/word.ts'
 import { BlockComment } from './block-comment.ts'
-import type { Reading } from './reading.ts'
+import type { Reading, TextCounter } from './reading.ts'
 import { keywords } from './vocabulary.ts'
 
 type State =
@@ -30,10 +30,9 @@ type State =
 
 const [quote, doubleQuote, backtick, backslash, dollar] = [39, 34, 96, 92, 36] as const
 const [dash, slash, star, hash, question, lineFeed, letterX] = [45, 47, 42, 35, 63, 10, 120] as const
-/** The space of latin1 that does not break. In UTF-8 it is the end of a letter, and no rule's word has such letters. */
-const hardSpace = 0xa0
 const escapes: Readonly<Record<number, number>> = { 48: 0, 98: 8, 110: lineFeed, 114: 13, 116: 9, 90: 26 }
-const isBlank = (byte: number) => isSpace(byte) || byte === hardSpace
+/** Blanks of some character sets, where they do not break a line. */
+const mayBeBlank = (byte: number) => byte === 0xa0 || byte === 0xff
 const isTrail = (byte: number) => byte >= 0x40 && byte !== 0x7f && byte !== 0xff
 const isDigit = (byte: number) => byte >= 48 && byte <= 57
 const endless: ReadonlySet<State> = new Set(['name', 'string', 'string-escape', 'hex-quoted'])
@@ -41,6 +40,7 @@ const endless: ReadonlySet<State> = new Set(['name', 'string', 'string-escape', 
 export class Lexer extends Scanner {
   readonly #sink: TokenSink
   readonly #reading: Reading
+  readonly #counter: TextCounter
   readonly #word = new Word(keywords)
   #state: State = 'code'
   /** Where the current token began. */
@@ -48,8 +48,10 @@ export class Lexer extends Scanner {
   /** What ends the literal or name. */
   #delimiter = 0
   #quoteAt = 0
-  /** The first byte of a character of two was read. */
+  /** The first byte of a character of two was read; where readings may differ, what some take for one. */
   #isInCharacter = false
+  /** In some character sets the backslash that was read last is the end of a letter. */
+  #mayBeLetter = false
   /** Within a comment whose content is code. */
   #isInCode = false
   readonly #comment: BlockComment
@@ -57,8 +59,9 @@ export class Lexer extends Scanner {
   #nibbleAt = 0
   #parameters = 0
 
-  constructor(sink: TokenSink, counter: Counter, reading: Reading) {
+  constructor(sink: TokenSink, counter: TextCounter, reading: Reading) {
     super(counter)
+    this.#counter = counter
     this.#sink = sink
     this.#reading = reading
     this.#comment = new BlockComment(reading)
@@ -112,14 +115,15 @@ export class Lexer extends Scanner {
   }
 
   #skipCharacters(bytes: Buffer, at: number, end: number): number {
-    const { backslashes, isLead } = this.#reading
+    const { backslashes, isLead, mayDiffer } = this.#reading
     for (let i = at; i < end; i += 1) {
       const byte = bytes[i] as number
-      if (this.#isInCharacter) {
+      if (this.#isInCharacter && !mayDiffer) {
         this.#isInCharacter = false
         if (isTrail(byte)) continue
       }
       if (byte === this.#delimiter || (backslashes && byte === backslash)) return i
+      this.#isInCharacter = false
       if (byte >= 0x80 && isLead(byte)) this.#isInCharacter = true
     }
     return end
@@ -133,7 +137,7 @@ export class Lexer extends Scanner {
         return this.#inWord(byte, at)
       case 'name':
       case 'name-quote':
-        return this.#inName(byte)
+        return this.#inName(byte, at)
       case 'string':
       case 'string-quote':
       case 'string-escape':
@@ -148,7 +152,8 @@ export class Lexer extends Scanner {
   }
 
   #code(byte: number, at: number): boolean {
-    if (isBlank(byte)) return true
+    if (isSpace(byte) || byte === this.#reading.highBlank) return true
+    if (mayBeBlank(byte)) this.#differs(at)
     this.#from = at
     this.#isInCharacter = byte >= 0x80 && this.#reading.isLead(byte)
     if (byte === quote || (byte === doubleQuote && !this.#reading.ansiQuotes)) this.#beginString(byte)
@@ -171,8 +176,9 @@ export class Lexer extends Scanner {
   }
 
   #inWord(byte: number, at: number): boolean {
-    const isSecond = this.#isSecond(byte)
-    if (isSecond || ((isNameByte(byte) || byte === dollar) && byte !== hardSpace)) {
+    const isSecond = this.#isSecond(byte, at)
+    if (isSecond || ((isNameByte(byte) || byte === dollar) && byte !== this.#reading.highBlank)) {
+      if (mayBeBlank(byte)) this.#differs(at)
       if (byte === letterX && this.#word.isOne('0')) {
         this.#quoteAt = at
         this.#state = 'zero-x'
@@ -186,8 +192,8 @@ export class Lexer extends Scanner {
     return true
   }
 
-  #inName(byte: number): boolean {
-    const isSecond = this.#isSecond(byte)
+  #inName(byte: number, at: number): boolean {
+    const isSecond = this.#isSecond(byte, at)
     if (this.#state === 'name-quote') {
       if (byte !== this.#delimiter) return this.#endWord(true)
       this.#word.add(byte)
@@ -201,10 +207,16 @@ export class Lexer extends Scanner {
   }
 
   /** The second byte of a character, whatever it looks like. */
-  #isSecond(byte: number): boolean {
+  #isSecond(byte: number, at: number): boolean {
     const isSecond = this.#isInCharacter && isTrail(byte)
     this.#isInCharacter = false
-    return isSecond
+    if (!this.#reading.mayDiffer) return isSecond
+    if (isSecond && !isNameByte(byte)) this.#differs(at)
+    return false
+  }
+
+  #differs(at: number): void {
+    if (this.#reading.mayDiffer) this.#counter.differsFrom ??= at
   }
 
   /** @returns false: the byte after it is not consumed */
@@ -224,10 +236,14 @@ export class Lexer extends Scanner {
   #inString(byte: number, at: number): boolean {
     if (this.#state === 'string-escape') {
       this.#state = 'string'
+      if (this.#mayBeLetter && (byte === this.#delimiter || byte === backslash)) this.#differs(this.#quoteAt)
+      this.#isInCharacter = this.#reading.mayDiffer && this.#reading.isLead(byte)
       this.#sink.escaped(escapes[byte] ?? byte, this.#quoteAt, at + this.width)
     } else if (this.#state === 'string') {
       this.#state = byte === this.#delimiter ? 'string-quote' : 'string-escape'
       this.#quoteAt = at
+      this.#mayBeLetter = this.#isInCharacter
+      this.#isInCharacter = false
     } else if (byte === this.#delimiter) {
       this.#sink.escaped(byte, this.#quoteAt, at + this.width)
       this.#state = 'string'
@@ -277,7 +293,8 @@ export class Lexer extends Scanner {
         this.#state = 'dashes'
         return true
       case 'dashes':
-        if (byte > 32 && byte !== hardSpace && byte !== 127) return this.#settle()
+        if (mayBeBlank(byte)) this.#differs(this.end)
+        if (byte > 32 && byte !== this.#reading.highBlank && byte !== 127) return this.#settle()
         this.#state = 'line-comment'
         return false
       case 'line-comment':

@@ -1,18 +1,20 @@
 import { Assignments } from '../../recording/sql/assignments.ts'
 import { Chain } from '../../recording/sql/chain.ts'
 import type { Found } from '../../recording/sql/finder.ts'
-import type { Counter, TokenSink } from '../../recording/sql/tokens.ts'
+import type { TokenSink } from '../../recording/sql/tokens.ts'
 import { Calls } from './calls.ts'
 import { Credentials } from './credentials.ts'
 import { Executions, type SecretParameters } from './executions.ts'
 import { Lexer } from './lexer.ts'
 import { Pairs } from './pairs.ts'
-import type { Reading } from './reading.ts'
+import type { Reading, TextCounter } from './reading.ts'
+import type { StatementEnds } from './statement-ends.ts'
 import { connectionOptions, mayRun, openings, passwordNames } from './vocabulary.ts'
 
 /** What all levels of one text share. */
-export interface Root extends Counter, Found {
+export interface Root extends TextCounter, Found {
   readonly reading: Reading
+  readonly ends: StatementEnds
   readonly secretParameters: SecretParameters
 }
 
@@ -78,6 +80,7 @@ export class SecretRules implements TokenSink {
     if (!isQuoted && keyword === '' && this.lexer.isIntroducer) return
     this.#chain.operand()
     const unquoted = isQuoted ? '' : keyword
+    if (this.#isStart) this.#begin(isQuoted ? undefined : this.lexer.nameOf())
     const place = this.#credentials.word(unquoted, isQuoted, this.#isStart, this.#previous)
     if (place === 'secret') this.#root.emit(from, to)
     else if (place === 'garbage') this.#garbage(from)
@@ -87,9 +90,10 @@ export class SecretRules implements TokenSink {
     this.#push(keyword || '?')
   }
 
-  symbol(byte: number, from: number): void {
+  symbol(byte: number, from: number, to: number): void {
     if (this.#garbageFrom >= 0) return
     const symbol = String.fromCharCode(byte)
+    if (this.#isStart && symbol !== ';') this.#begin()
     this.#chain.symbol(symbol, this.#calls.depth, this.#calls.isConcat)
     if (symbol === ')') this.#close()
     if (this.#credentials.symbol(symbol, this.#previous, this.#calls.depth) === 'garbage') this.#garbage(from)
@@ -97,8 +101,10 @@ export class SecretRules implements TokenSink {
     else if (symbol === ',') this.#comma()
     else if (symbol === '=') this.#equals()
     this.#executions.symbol(symbol, this.#calls.depth)
-    if (symbol === ';') this.#endStatement()
-    else {
+    if (symbol === ';') {
+      if (this.#level === 0) this.#root.ends.end(to)
+      this.#endStatement()
+    } else {
       this.#isStart = false
       this.#push(symbol)
     }
@@ -118,6 +124,7 @@ export class SecretRules implements TokenSink {
 
   literalStart(from: number): void {
     if (this.#garbageFrom >= 0) return
+    if (this.#isStart) this.#begin()
     this.#isLiteral = true
     this.#pieceFrom = from
     const continues = this.#previous === 'literal'
@@ -187,6 +194,11 @@ export class SecretRules implements TokenSink {
   /** A literal behind this text would be a secret. */
   get awaitsSecret(): boolean {
     return !this.#isLiteral && this.#isAwaited
+  }
+
+  /** @param name of its first word, as it is written; undefined: it is no word */
+  #begin(name?: string): void {
+    if (this.#level === 0) this.#root.ends.begin(name)
   }
 
   #endStatement(): void {

@@ -12,11 +12,9 @@ const nothing: Commands = { all: [] }
 
 /** The texts of one MySQL session, read as its server reads them. */
 export class SessionText extends TextCapture {
-  readonly #version: string
+  readonly #version: string | undefined
   readonly #tellsQuotes: boolean
-  readonly #isProven: boolean
   #status: number | undefined
-  #charset: string | undefined
   /** Nothing runs that could change how the next statement is read. */
   isSettled: () => boolean = () => true
 
@@ -26,8 +24,7 @@ export class SessionText extends TextCapture {
    */
   constructor(key: Uint8Array, version: string, isProven = true) {
     super(key, mysqlDialect)
-    this.#version = version
-    this.#isProven = isProven
+    this.#version = isProven ? version : undefined
     this.#tellsQuotes = /mariadb/i.test(version)
   }
 
@@ -36,35 +33,23 @@ export class SessionText extends TextCapture {
     this.#status = flags
   }
 
-  /** @param name that `character_set_client` has now; undefined: unknown */
-  charset(name: string | undefined): void {
-    this.#charset = name
-  }
-
   protected override get mode(): MysqlMode {
     const status = this.isSettled() ? this.#status : undefined
     if (status === undefined) return { backslashes: 'unknown', version: this.#version }
     return {
       backslashes: (status & noBackslashEscapes) === 0,
       ansiQuotes: this.#tellsQuotes ? (status & ansiQuotes) !== 0 : 'unknown',
-      charset: this.#charset,
       version: this.#version,
     }
   }
 
   /** Of a whole text. */
   commands(text: Buffer): Commands {
-    return mayHoldCommand.test(text.toString('latin1')) ? readCommands(text, this.#commandMode) : nothing
+    return mayHoldCommand.test(text.toString('latin1')) ? readCommands(text, this.mode) : nothing
   }
 
   /** For a text that is too long to keep. */
   longCommands(): CommandFinder {
-    return new CommandFinder(this.#commandMode)
-  }
-
-  /** Clients can turn off that the server reports its character set. */
-  get #commandMode(): MysqlMode {
-    const { version, ...mode } = this.mode
-    return { ...mode, charset: undefined, version: this.#isProven ? version : undefined }
+    return new CommandFinder(this.mode)
   }
 }

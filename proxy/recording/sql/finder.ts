@@ -37,9 +37,11 @@ export class Finder implements SecretFinder {
   readonly #parameters = new Set<number>()
   readonly #reader: SqlReader
   readonly #uris = new Uris((from, to) => this.#spans.push([from, to]))
-  #length = 0
+  #length: number
 
-  constructor(read: (found: Found) => SqlReader) {
+  /** @param from offset of the text's first byte */
+  constructor(read: (found: Found) => SqlReader, from = 0) {
+    this.#length = from
     this.#reader = read({
       emit: (from, to) => void this.#spans.push([from, to]),
       parameter: (number) => {
@@ -106,12 +108,16 @@ export class EveryWay implements SecretFinder {
   }
 
   finish(): Secrets {
-    const all = this.#finders.map((finder) => finder.finish())
-    return {
-      spans: merge(all.flatMap(({ spans }) => spans.map(([from, to]): Span => [from, to]))),
-      parameters: new Set(all.flatMap(({ parameters }) => [...parameters])),
-      isUnterminated: all.every(({ isUnterminated }) => isUnterminated),
-    }
+    return united(this.#finders.map((finder) => finder.finish()))
+  }
+}
+
+/** What is a secret in any of these. */
+export function united(all: readonly Secrets[]): Secrets {
+  return {
+    spans: merge(all.flatMap(({ spans }) => spans.map(([from, to]): Span => [from, to]))),
+    parameters: new Set(all.flatMap(({ parameters }) => [...parameters])),
+    isUnterminated: all.every(({ isUnterminated }) => isUnterminated),
   }
 }
 

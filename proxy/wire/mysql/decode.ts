@@ -20,11 +20,8 @@ export interface Ended {
 export interface SessionChanges {
   /** The current one. */
   readonly database?: string
-  /** `character_set_client`, as far as the server tracks it. */
-  readonly charset?: string
 }
 
-const variableChange = 0
 const schemaChange = 1
 
 /** EOF_Packet: 0xFE, int<2> warnings, int<2> status. */
@@ -58,8 +55,6 @@ function decodeChanges(bytes: Buffer): SessionChanges {
     const type = reader.byte()
     const data = new PayloadReader(reader.string())
     if (type === schemaChange) changes = { ...changes, database: data.string().toString('utf8') }
-    else if (type === variableChange && data.string().toString('latin1') === 'character_set_client')
-      changes = { ...changes, charset: data.string().toString('latin1') }
   }
   return changes
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { type Command, mayHoldCommand, readCommands } from '../../../../proxy/mysql/sql/commands.ts'
+import { type Command, CommandFinder, mayHoldCommand, readCommands } from '../../../../proxy/mysql/sql/commands.ts'
 import type { MysqlMode } from '../../../../proxy/mysql/sql/reading.ts'
 import { mariaDb, mysql8, unknown } from './redacted.ts'
 
@@ -21,7 +21,6 @@ const alone: readonly (readonly [string, Command])[] = [
   ['kill/**/5', kill(5)],
   ['/*!kill*/ 5', kill(5)],
   ['/*!50000 kill query */ 5', killQuery(5)],
-  ['kill\xa05', kill(5)],
   ['kill query id 9', { kind: 'kill-query-id', id: 9 }],
   ['kill connection id 9', other],
   ['kill user a', other],
@@ -100,8 +99,13 @@ t.test('what a server reads in another way', (t) => {
   t.same(read('/*!50700 kill */ 5', mysql8), { only: kill(5), all: [kill(5)] })
   t.same(read('/*!50700 kill */ 5', unknown), { all: [kill(5)] })
   t.same(read("load data local infile 'a\\'b' into table t", unknown), { all: [file("a'b"), file('a\\')] })
-  t.same(read("select '\xbf\\'; kill 5; -- '", { ...mariaDb, charset: 'gbk' }), { all: [kill(5)] })
-  t.same(read("select '\xbf\\'; kill 5; -- '"), { all: [] })
+  t.same(read("select '\xbf\\'; kill 5; -- '"), { all: [kill(5)] }, 'in GBK a letter, and the end of the literal')
+  t.same(read("select '\x81\\' ' \xb1\\' \x81\\'; kill 5; -- '"), { all: [kill(5)] }, 'in Shift-JIS alone')
+  t.same(read("select '\xe9\\n; kill 5; -- '"), { all: [] }, 'no matter in which')
+  for (const blank of ['\xa0', '\xff']) {
+    t.same(read(`kill${blank}5`), { all: [kill(5)] }, 'a blank somewhere')
+    t.same(read(`select 1--${blank}x from t; kill 5`), { all: [kill(5)] }, 'a letter elsewhere')
+  }
   t.same(read('select "a\'b"; kill 5', { ...mariaDb, ansiQuotes: true }), { all: [kill(5)] })
   t.end()
 })
@@ -133,10 +137,22 @@ t.test('a statement may change how those behind it are read', (t) => {
   t.end()
 })
 
+t.test('behind a place of a long text that the character set decides on there may be any command', (t) => {
+  const insert = `insert into t values ${"('x'), ".repeat(2000)}('\xe9\\')`
+  t.same(read(insert), { all: [] })
+  t.same(read(`${insert}; skill 5; killer 6`), { all: [] })
+  for (const rest of ['kill 5', "execute immediate 'x'", "PREPARE s from 'x'"])
+    t.same(read(`${insert}; ${rest}; -- '`), { all: [other] }, rest)
+  const finder = new CommandFinder(mariaDb)
+  for (const byte of Buffer.from(`${insert}; kill 5; -- '`, 'latin1')) finder.feed(Buffer.from([byte]), 0, 1)
+  t.same(finder.finish(), { all: [other] }, 'byte by byte')
+  t.end()
+})
+
 t.test('a text that could be read in more ways than are tried may hold any command', (t) => {
   const sql = Array.from({ length: 200 }, (_, i) => `set @a = '\\'; set @b = "${"'".repeat(i % 3)}\\"; `).join('')
   const before = performance.now()
-  t.ok(read(sql, unknown).all.some(({ kind }) => kind === 'kill-other'))
+  t.ok(read(`${sql}execute s`, unknown).all.some(({ kind }) => kind === 'kill-other'))
   t.ok(read(`set @a = 1; ${';a'.repeat(50_000)}`).all.length === 0, 'one that is read alike in each way holds none')
   t.ok(performance.now() - before < 10_000)
   t.end()

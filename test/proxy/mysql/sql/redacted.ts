@@ -3,7 +3,7 @@ import type { MysqlMode } from '../../../../proxy/mysql/sql/reading.ts'
 import { redactSpans } from '../../../../proxy/recording/redact.ts'
 
 export const mariaDb: MysqlMode = {
-  ...{ backslashes: true, ansiQuotes: false, charset: 'utf8mb4' },
+  ...{ backslashes: true, ansiQuotes: false },
   version: '5.5.5-10.11.19-MariaDB',
 }
 export const mysql8: MysqlMode = { ...mariaDb, version: '8.0.36' }
