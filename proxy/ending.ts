@@ -9,7 +9,8 @@ export interface Ending {
   /** Epoch milliseconds. */
   readonly endsAt: number
   readonly leftMs: number
-  readonly grantId: string
+  /** Null: it is one session that ends, by the time that its level allows. */
+  readonly grantId: string | null
 }
 
 /** When to tell of one end that may move. Times are epoch milliseconds. */
@@ -61,5 +62,6 @@ export function endingText(what: string, { endsAt, leftMs }: Pick<Ending, 'endsA
 
 /** What to do about it. */
 export function stayHint({ grantId }: Pick<Ending, 'grantId'>): string {
+  if (grantId === null) return 'its access level allows no more time to one session; to go on, connect again'
   return `to stay connected, run: sallyport extend ${grantId} --for 1h`
 }

@@ -12,6 +12,8 @@ export interface BrokerEnd {
 }
 
 export interface RelayListener {
+  /** The session of this client is relayed from now on. Left out: nobody asks. */
+  onBegin?(client: Socket): void
   /** The session's websocket has closed. */
   onEnd(end: BrokerEnd): void
   /** The client was refused, here or by the broker; it is told the same. */
@@ -43,6 +45,7 @@ export function relay(client: Socket, broker: BrokerSocket, words: RefusalWords,
   const { socket, stream } = broker
   watchAnswer(client, stream, words, listener)
   const pings = pingRegularly(socket)
+  listener.onBegin?.(client)
   let flushing: NodeJS.Timeout | undefined
   socket.once('close', (code, reason) => {
     clearInterval(pings)

@@ -116,7 +116,7 @@ export class Relay {
     this.#down = this.#conversation.down
     this.#own = this.#ownTurn()
     this.#words = this.#conversation.words ?? options.words
-    this.#notices = new EndNotices({ grantId: permit.grantId, now, watchEnd, onDue: () => this.#sayEnding() })
+    this.#notices = new EndNotices({ permit, now, watchEnd, onDue: () => this.#sayEnding() })
     this.#idle = new IdleTimer(permit.limits.idleTimeoutMs, {
       activeAt: () => (this.isBusy ? performance.now() : Math.max(this.#lastActive, this.#conversation.settledAt)),
       onIdle: (text) => this.#end('idle', { say: this.#notice('idle', text), isCut: true }),

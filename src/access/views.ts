@@ -40,7 +40,12 @@ function viewResource(core: Core, principal: Principal, entry: CatalogEntry): Re
   const shown = kind?.shown?.(target) ?? {}
   const grants = core.grants.live
     .filter((grant) => grant.principalId === principal.id && grant.resourceId === id && core.grants.isLive(grant))
-    .map((grant) => ({ id: grant.id, level: grant.level, endsAt: grant.endsAt }))
+    .map(({ id: grantId, level, endsAt }) => ({
+      id: grantId,
+      level,
+      endsAt,
+      sessionMs: sessionMsOf(core, entry, level),
+    }))
   return {
     id,
     kind: entry.kind,
@@ -179,11 +184,21 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
   }
 }
 
-function limitsOf({ inForce, kinds }: Core, { resourceId, level }: AccessRequest): readonly string[] {
-  const entry = inForce.catalog.all.find(({ id }) => id === resourceId)
-  const meaning = entry && levelsOf(inForce.rules, entry).get(level)
-  if (!entry || !meaning?.parsed.has(entry.kind)) return []
-  return kindNamed(kinds, entry.kind)?.limits?.(entry.target, meaning.parsed.get(entry.kind)) ?? []
+function limitsOf(core: Core, { resourceId, level }: AccessRequest): readonly string[] {
+  const entry = core.inForce.catalog.all.find(({ id }) => id === resourceId)
+  const meant = entry && meaningOf(core, entry, level)
+  return (meant && kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level)) ?? []
+}
+
+function sessionMsOf(core: Core, entry: CatalogEntry, level: string): number | null {
+  const meant = meaningOf(core, entry, level)
+  return (meant && kindNamed(core.kinds, entry.kind)?.sessionMs?.(meant.level)) ?? null
+}
+
+/** What the kind read of the level; undefined: it has none of this name. */
+function meaningOf({ inForce }: Core, entry: CatalogEntry, level: string): { readonly level: unknown } | undefined {
+  const parsed = levelsOf(inForce.rules, entry).get(level)?.parsed
+  return parsed?.has(entry.kind) ? { level: parsed.get(entry.kind) } : undefined
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {

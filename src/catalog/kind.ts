@@ -57,6 +57,8 @@ export interface Kind<T = unknown, L = unknown> {
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
   limits?(target: T, level: L): readonly string[]
+  /** How long one session may last at most; null: as long as its grant. Left out: every session does. */
+  sessionMs?(level: L): number | null
   /** Roles that the broker assumes for a target. */
   roles?(target: T): readonly RoleToTry[]
   /** What AWS must allow for this kind, by feature. */

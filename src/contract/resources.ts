@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { listOf, paging, resourceFilter } from './lists.ts'
 import type { RouteContract } from './route-contract.ts'
-import { instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
+import { count, instant, list, mapOf, nullable, object, type Shape, text } from './schema.ts'
 
 const ResourceView = object(
   {
@@ -15,7 +15,15 @@ const ResourceView = object(
     shown: mapOf(text(), 'Details of the target that its kind shows'),
     database: nullable(text('Database for clients that name none; also in `shown`')),
     levels: list(text(), 'Levels that the caller may request'),
-    grants: list(object({ id: text(), level: text(), endsAt: instant() }), "The caller's live grants"),
+    grants: list(
+      object({
+        id: text(),
+        level: text(),
+        endsAt: instant(),
+        sessionMs: nullable(count('How long one session may last at most; null: as long as the grant')),
+      }),
+      "The caller's live grants",
+    ),
   },
   'What people may know of a resource: never its endpoint',
 )

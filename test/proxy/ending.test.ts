@@ -45,5 +45,6 @@ t.test('texts', async (t) => {
   t.equal(endingText('this session', { endsAt, leftMs: 299_990 }), 'this session ends in 5 minutes, at 08:12 UTC')
   t.equal(endingText('access to shop', { endsAt, leftMs: minute }), 'access to shop ends in 1 minute, at 08:12 UTC')
   t.match(endingText('x', { endsAt, leftMs: 20_000 }), /ends in less than a minute/)
+  t.match(stayHint({ grantId: null }), /allows no more time to one session; to go on, connect again$/)
   t.equal(stayHint({ grantId: 'grt_1' }), 'to stay connected, run: sallyport extend grt_1 --for 1h')
 })

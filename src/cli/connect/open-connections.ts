@@ -7,6 +7,7 @@ import { printable } from '../../../proxy/printable.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { describeEnd } from './session-end.ts'
+import { watchSession } from './session-notices.ts'
 import type { Target } from './target.ts'
 
 /** What the connecting commands need of the world. */
@@ -64,6 +65,7 @@ export async function openConnections(
       level: target.level,
       openPort: password === null && !directory,
       password,
+      onBegin: (client) => watchSession({ now: deps.now, warn }, target, client),
       onEnd: (end) => tellEnd(target, end, options),
       onRefusal: (error) => options.onRefusal(target, error),
     }).catch((error: NodeJS.ErrnoException) => {

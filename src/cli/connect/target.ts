@@ -4,7 +4,13 @@ import type { ApiClient } from '../api/api-client.ts'
 import { readList } from '../api/read-list.ts'
 
 /** As far as the connecting commands read it. */
-export type ListedResource = Pick<ResourceView, 'id' | 'name' | 'protocol' | 'database' | 'grants'>
+export type ListedResource = Pick<ResourceView, 'id' | 'name' | 'protocol' | 'database'> & {
+  readonly grants: readonly ListedGrant[]
+}
+
+type GrantOf = ResourceView['grants'][number]
+/** A broker of an earlier version does not say how long one session may last. */
+type ListedGrant = Omit<GrantOf, 'sessionMs'> & Partial<Pick<GrantOf, 'sessionMs'>>
 
 /** What a command connects to, and until when. */
 export interface Target {
@@ -17,6 +23,8 @@ export interface Target {
   readonly database: string | null
   /** End of the last live grant, epoch milliseconds. Null: none is known here; the broker decides, as it always does. */
   readonly endsAt: number | null
+  /** Of one session at most; null: as long as the grant, or not known here. */
+  readonly sessionMs: number | null
 }
 
 export async function listResources(api: ApiClient): Promise<readonly ListedResource[]> {
@@ -47,9 +55,11 @@ export function chooseTarget(
       level,
       database: null,
       endsAt: null,
+      sessionMs: null,
     }
   const chosen = level ?? levelHeld(resource)
-  const ends = resource.grants.filter((grant) => grant.level === chosen).map((grant) => grant.endsAt)
+  const held = resource.grants.filter((grant) => grant.level === chosen)
+  const ends = held.map((grant) => grant.endsAt)
   return {
     id: resource.id,
     name: resource.name,
@@ -57,6 +67,7 @@ export function chooseTarget(
     level: chosen,
     database: resource.database || null,
     endsAt: ends.length > 0 ? Math.max(...ends) : null,
+    sessionMs: held[0]?.sessionMs ?? null,
   }
 }
 

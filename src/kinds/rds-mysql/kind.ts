@@ -15,6 +15,7 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   check: checkTrust,
   shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
   limits: rdsLimits,
+  sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
   prepare: prepareMysql,

@@ -16,6 +16,7 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   check: checkTrust,
   shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
   limits: rdsLimits,
+  sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
   prepare: preparePostgres,

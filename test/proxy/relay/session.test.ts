@@ -378,14 +378,14 @@ t.test('an idle session ends, one that works does not', async (t) => {
 })
 
 t.test('a NOTICE before the end, whether a statement runs or none does; the next end has its own', async (t) => {
-  control.leftMs = 300_200
+  control.leftMs = 302_000
   t.teardown(() => {
     control.leftMs = 3_600_000
   })
   const client = await connect()
   const notices: unknown[] = []
   client.on('notice', (notice) => notices.push(notice))
-  const slept = client.query('select pg_sleep(0.5)')
+  const slept = client.query('select pg_sleep(2.5)')
   await until(() => notices.length === 1, 'it is told while it sleeps')
   t.match(notices, [
     {
@@ -403,3 +403,29 @@ t.test('a NOTICE before the end, whether a statement runs or none does; the next
   t.match(await client.query('select 1 as one'), { rows: [{ one: 1 }] }, 'the connection goes on')
   await client.end()
 })
+
+t.test(
+  'a NOTICE before a session has used the time that its level allows, unless its grant ends earlier',
+  async (t) => {
+    control.budget = { rows: 0, bytes: 0, ms: 300_200 }
+    t.teardown(() => {
+      control.budget = undefined
+    })
+    const client = await connect()
+    const notices: unknown[] = []
+    client.on('notice', (notice) => notices.push(notice))
+    await until(() => notices.length === 1, 'it is told')
+    t.match(notices, [{ message: /^this session ends in 5 minutes/, hint: /^Its access level .* connect again\.$/ }])
+    await engine.move(7_200_000)
+    await engine.move(60_200)
+    await until(() => notices.length === 3, 'the grant ends first now')
+    t.match(notices.slice(1), [
+      { message: /1 minute/, hint: /extend grt_1/ },
+      { message: /1 minute/, hint: /extend/ },
+    ])
+    await engine.move(7_200_000)
+    t.match(await client.query('select 1 as one'), { rows: [{ one: 1 }] }, 'and then no more')
+    t.equal(notices.length, 3)
+    await client.end()
+  },
+)

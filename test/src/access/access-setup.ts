@@ -72,6 +72,9 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
   },
   targetId: ({ endpoint }) => String(endpoint),
   shown: ({ database }) => ({ database }),
+  limits: ({ database }, { user }) =>
+    user === 'rw' ? [`In ${database} everyone is ${user}.`, 'A statement may outlast the access.'] : [],
+  sessionMs: ({ user }) => (user === 'ro' ? minute : null),
   level: {
     schema: Type.Object({}),
     read: (raw) => {

@@ -23,6 +23,25 @@ t.test('a resource is shown with its protocol and what its kind shows, never wit
   t.match(ledger, { id: ledgerId, shown: { database: 'postgres' } })
 })
 
+t.test('a grant is shown with how long one session of its level may last', async (t) => {
+  const setup = await openAccess(t)
+  const login = setup.login('alice')
+  await setup.access.request(login, read)
+  const [orders] = (await setup.access.resources(login, {})).items
+  t.match(orders?.grants, [{ level: 'readonly', sessionMs: minute }])
+})
+
+t.test('who decides is told what the broker cannot do there, and so is who asks', async (t) => {
+  const { access, login } = await openAccess(t)
+  const limits = ['In shop everyone is rw.', 'A statement may outlast the access.']
+  const { request } = await access.request(login('alice'), write)
+  t.same(request.limits, limits)
+  for (const who of ['alice', 'bob', 'carol'])
+    t.same((await access.requestById(login(who), request.id)).limits, limits, who)
+  t.same((await access.requests(login('bob'), { all: false })).items[0]?.limits, limits, 'in lists too')
+  t.same((await access.request(login('alice'), read)).request.limits, [], 'by level')
+})
+
 t.test('a rule without stages gives a grant at once, audited before it exists', async (t) => {
   const { access, login, audit, clock } = await openAccess(t)
   const { request, grant } = await access.request(login('alice'), read)

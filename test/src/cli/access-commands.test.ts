@@ -70,6 +70,7 @@ t.test('a request is approved stage by stage, by people who see it first', async
   const first = await as('bob', 'approve', id, '--yes', '--comment', 'fine')
   t.match(first, { code: 0 })
   t.match(first.stdout, /^who +alice@example.com$/m, 'what is approved is shown')
+  t.match(first.stdout, /^note +In shop everyone is rw\.\nnote +A statement may outlast the access\.$/m)
   t.match(first.stdout, /is waiting for approval, stage 2 of 2: manager/)
   const last = await as('meg', 'approve', id, '--yes')
   t.match(last.stdout, /^decision +approve by bob@example.com at stage 1: fine$/m)

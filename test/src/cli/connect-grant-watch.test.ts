@@ -93,7 +93,7 @@ t.test('what is about to end is told by what the broker says of it, once for eac
   const minute = 60_000
   const start = 1_800_000_000_000
   let now = start
-  const told: [string, number][] = []
+  const told: [string | null, number][] = []
   const stop = new AbortController()
   const ends = [10, 10, 9, 9, 70, 70, 70].map((minutes) => start + minutes * minute)
   let loads = 0

@@ -21,6 +21,7 @@ t.test('a unique last part or the full id finds the resource, its database and t
     level: 'readonly',
     database: 'shop',
     endsAt: 3000,
+    sessionMs: null,
   }
   t.same(chooseTarget([orders], 'orders', undefined, protocols), expected)
   t.same(chooseTarget([orders], orders.id, 'readonly', protocols), expected)
@@ -42,7 +43,7 @@ t.test('an ambiguous name lists the full ids; one without a protocol does not co
 t.test(
   'what is unknown, or held at no level, is left to the broker, which refuses it and writes it down',
   async (t) => {
-    const left = { level: undefined, endsAt: null }
+    const left = { level: undefined, endsAt: null, sessionMs: null }
     t.same(chooseTarget([orders], 'order', undefined, protocols), {
       ...left,
       id: 'order',

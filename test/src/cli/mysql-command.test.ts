@@ -83,6 +83,17 @@ t.test('what is about to end is said on stderr, since MySQL has no message for i
   t.match(stderr, 'sallyport extend grt_7 --for 1h\n')
 })
 
+t.test('so is that a session has used the time that its level allows', withMariadb, async (t) => {
+  const { broker, terminal } = await open(t)
+  const held = { ...grant, sessionMs: 300_800 }
+  const item = { id: orders, kind: 'rds-mysql', protocol: 'mysql', name: 'orders', database: 'shop', grants: [held] }
+  broker.routes.set('GET /api/v1/resources', () => ({ status: 200, body: { next: null, items: [item] } }))
+  const told = /^sallyport: a session on orders ends in 5 minutes, at \d\d:\d\d UTC; .* to go on, connect again$/m
+  const { child, ended } = await terminal.start(['mysql', 'orders', '--', '-e', 'wait'], told)
+  child.kill('SIGKILL')
+  await ended
+})
+
 t.test('a refusal of the session is shown by the client, and the exit code is 4', withMariadb, async (t) => {
   const { broker, terminal } = await open(t)
   broker.deny = { sqlstate: '28000', code: 'GRANT_DENIED', message: 'you hold no grant' }
