@@ -105,13 +105,13 @@ class PostgresDriver implements Driver {
   async transact(...[first, rest]: Parameters<Transact>): Promise<void> {
     const connection = await this.acquireConnection()
     // The answer to each is not waited for, which over a slow way would hold the head of the log for as long: behind a statement that
-    // fails PostgreSQL refuses the others, and a commit rolls back. Without a transaction it would not.
+    // fails PostgreSQL refuses the others, and a commit rolls back. Without a transaction it would not, but beginning one fails only
+    // with the connection.
     const send = (queries: readonly CompiledQuery[]) =>
       Promise.all(queries.map(async (query): Promise<Rows> => (await connection.executeQuery(query)).rows))
     try {
-      await connection.run(this.#beginShort)
-      const found = await send(first)
-      await Promise.all([send(rest(found)), this.commitTransaction(connection)])
+      const [, found] = await connection.together(() => Promise.all([connection.run(this.#beginShort), send(first)]))
+      await connection.together(() => Promise.all([send(rest(found)), this.commitTransaction(connection)]))
     } catch (error) {
       await this.rollbackTransaction(connection).catch(() => undefined) // the first failure is the one to report
       throw error
@@ -145,6 +145,17 @@ class PostgresConnection implements DatabaseConnection {
     await this.#ask(() => this.#client.query(text))
   }
 
+  /** What `work` asks for before it waits goes to the server in one write. */
+  together<T>(work: () => T): T {
+    const stream = streamOf(this.#client)
+    stream.cork()
+    try {
+      return work()
+    } finally {
+      stream.uncork()
+    }
+  }
+
   // biome-ignore lint/correctness/useYield: the interface demands a generator; no query of ours streams
   async *streamQuery<R>(): AsyncIterableIterator<QueryResult<R>> {
     throw new Error('streaming is not supported; page by a cursor instead')
@@ -174,11 +185,15 @@ const answerBytes = new WeakMap<pg.ClientBase, number>()
 
 /** Ends a connection by which more comes than may: pg itself keeps whatever it is sent. */
 function boundAnswers(client: pg.PoolClient): void {
-  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection
+  const stream = streamOf(client)
   stream.on('data', (chunk: Buffer) => {
     answerBytes.set(client, (answerBytes.get(client) ?? 0) + chunk.length)
     if (isTooLong(client)) stream.destroy()
   })
+}
+
+function streamOf(client: pg.ClientBase): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream
 }
 
 function isTooLong(client: pg.ClientBase): boolean {

@@ -1,10 +1,11 @@
 import type { CompiledQuery } from 'kysely'
 import { inLane, type Lane, laneNow } from '../lanes.ts'
-import type { SqliteFailure, SqliteResult } from './sqlite-worker.ts'
+import type { NamedResult } from './named-rows.ts'
+import type { SqliteFailure } from './sqlite-worker.ts'
 
 interface Waiting {
   readonly query: CompiledQuery
-  resolve(result: SqliteResult): void
+  resolve(result: NamedResult): void
   reject(error: Error): void
 }
 
@@ -12,7 +13,7 @@ interface ReaderDeps {
   /** Resolves when it is the turn of the caller's lane. */
   acquire(): Promise<void>
   release(): void
-  run(queries: readonly CompiledQuery[]): Promise<readonly (SqliteResult | SqliteFailure)[]>
+  run(queries: readonly CompiledQuery[]): Promise<readonly (NamedResult | SqliteFailure)[]>
 }
 
 /** Of the books it is one at a time, so that a decision never waits for many of them. */
@@ -27,8 +28,8 @@ export class Gathered {
     this.#deps = deps
   }
 
-  read(query: CompiledQuery): Promise<SqliteResult> {
-    const { promise, resolve, reject } = Promise.withResolvers<SqliteResult>()
+  read(query: CompiledQuery): Promise<NamedResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<NamedResult>()
     const lane = laneNow()
     this.#waiting[lane].push({ query, resolve, reject })
     if (this.#waiting[lane].length === 1) void this.#next(lane) // never rejects
@@ -54,7 +55,7 @@ export class Gathered {
   }
 }
 
-function settle({ resolve, reject }: Waiting, result: SqliteResult | SqliteFailure | undefined): void {
+function settle({ resolve, reject }: Waiting, result: NamedResult | SqliteFailure | undefined): void {
   if (result === undefined) reject(new Error('the store gave no answer'))
   else if ('error' in result) reject(Object.assign(new Error(result.error.message), { code: result.error.code }))
   else resolve(result)

@@ -12,7 +12,8 @@ import {
 import { LaneQueue } from '../lanes.ts'
 import type { Read, Rows, Transact, TransactAtOnce } from '../transact.ts'
 import { Gathered } from './gathered.ts'
-import type { SqliteAnswer, SqliteCall, SqliteFailure, SqliteResult, SqliteStatement } from './sqlite-worker.ts'
+import { type NamedResult, nameRows } from './named-rows.ts'
+import type { SqliteAnswer, SqliteCall, SqliteFailure, SqliteStatement } from './sqlite-worker.ts'
 
 /**
  * Kysely on `node:sqlite`: one connection, in a worker thread, used by one transaction at a time.
@@ -156,7 +157,7 @@ function closed(): Error {
   return new Error('the store is closed')
 }
 
-type SqliteResults = readonly (SqliteResult | SqliteFailure)[]
+type SqliteResults = readonly (NamedResult | SqliteFailure)[]
 
 class WorkerConnection implements DatabaseConnection {
   readonly #worker: Worker
@@ -197,13 +198,13 @@ class WorkerConnection implements DatabaseConnection {
    * One after another, until one fails.
    * @param claims how many after the first must each return a row, or the transaction is rolled back and the rest is not run
    */
-  run(queries: readonly CompiledQuery[], claims = 0): Promise<readonly SqliteResult[]> {
+  run(queries: readonly CompiledQuery[], claims = 0): Promise<readonly NamedResult[]> {
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
-    return this.#call(statements as readonly SqliteStatement[], { claims }) as Promise<readonly SqliteResult[]>
+    return this.#call(statements as readonly SqliteStatement[], { claims }) as Promise<readonly NamedResult[]>
   }
 
   /** Each, whatever became of the others. */
-  runApart(queries: readonly CompiledQuery[]): Promise<readonly (SqliteResult | SqliteFailure)[]> {
+  runApart(queries: readonly CompiledQuery[]): Promise<readonly (NamedResult | SqliteFailure)[]> {
     const statements = queries.map(({ sql, parameters }) => ({ sql, parameters }))
     return this.#call(statements as readonly SqliteStatement[], { apart: true })
   }
@@ -241,7 +242,7 @@ class WorkerConnection implements DatabaseConnection {
     this.#worker.ref()
     const answer = await new Promise<SqliteAnswer>((resolve, reject) => this.#waiting.set(id, { resolve, reject }))
     if ('error' in answer) throw Object.assign(new Error(answer.error.message), { code: answer.error.code })
-    return answer.results
+    return answer.results.map(nameRows)
   }
 
   #fail(error: Error): void {
