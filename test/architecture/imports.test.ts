@@ -13,6 +13,7 @@ const rooms = [
   'proxy/streams',
   'proxy/recording',
   'proxy/ports',
+  'proxy/ssm',
   'proxy/reach',
   'proxy/relay',
   'proxy/postgres',

@@ -136,6 +136,7 @@ const helpers: readonly Helper[] = [
     what: 'new ids',
     home: 'src/store/ids.ts',
     pattern: /from 'uuid'|randomUUID\(/,
+    besides: { 'proxy/ssm/uuid.ts': 'ids that AWS’s protocol has, and says are random' },
     again: ['const id = randomUUID()'],
   },
 ]

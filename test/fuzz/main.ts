@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- postgres|mysql [--seconds N]`: looks for bytes on which a codec, or one of the listeners, breaks what
+ * `npm run fuzz -- postgres|mysql|ssm [--seconds N]`: looks for bytes on which a codec, or one of the listeners, breaks what
  * `test/fuzz` promises. What is found is a line for the corpus.
  */
 import { parseArgs } from 'node:util'
@@ -8,13 +8,15 @@ import { openListeners, type SpeakerName } from './listeners/properties.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
 import { runProperty } from './run-property.ts'
+import { loadSsmCodec, ssmProperties } from './ssm-properties.ts'
 
 type Properties = Readonly<Record<string, fc.IRawProperty<unknown>>>
 
-const codecs: Readonly<Record<SpeakerName, () => Promise<Properties>>> = {
+const codecs = {
   postgres: async () => postgresProperties(await loadPostgresCodec(import.meta.resolve('../../proxy/wire/postgres/'))),
   mysql: async () => mysqlProperties(await loadMysqlCodec(import.meta.resolve('../../proxy/wire/mysql/'))),
-}
+  ssm: async () => ssmProperties(await loadSsmCodec(import.meta.resolve('../../proxy/wire/ssm/'))),
+} satisfies Readonly<Record<SpeakerName | 'ssm', () => Promise<Properties>>>
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -22,24 +24,25 @@ const { positionals, values } = parseArgs({
 })
 const [name = ''] = positionals
 const seconds = Number(values.seconds)
-if (!isSpeaker(name) || !(seconds > 0)) {
-  console.error('usage: npm run fuzz -- postgres|mysql [--seconds N]')
+if (!isCodec(name) || !(seconds > 0)) {
+  console.error('usage: npm run fuzz -- postgres|mysql|ssm [--seconds N]')
   process.exit(2)
 }
 
-const { house, properties: ofListeners } = await openListeners(name)
-const ofCodec = await codecs[name]()
+// The broker listens to no client in the language of Session Manager.
+const listeners = name === 'ssm' ? null : await openListeners(name)
+const ofCodec: Properties = await codecs[name]()
 // Listeners are slow beside codecs: half of the time is theirs.
-for (const properties of [ofCodec, ofListeners]) {
+for (const properties of [ofCodec, listeners?.properties ?? {}]) {
   const entries = Object.entries(properties)
-  const shareMs = (seconds * 1000) / 2 / entries.length
+  const shareMs = (seconds * 1000) / (listeners ? 2 : 1) / entries.length
   for (const [promise, property] of entries) {
     const runs = await runProperty(property, Date.now() + shareMs)
     console.log(`${String(runs).padStart(9)} runs: ${promise}`)
   }
 }
-house.close()
+listeners?.house.close()
 
-function isSpeaker(name: string): name is SpeakerName {
+function isCodec(name: string): name is keyof typeof codecs {
   return Object.hasOwn(codecs, name)
 }

@@ -8,6 +8,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
+import { loadSsmCodec, ssmProperties } from './ssm-properties.ts'
 
 const withinMs = 60_000
 const wire = fileURLToPath(import.meta.resolve('../../proxy/wire/'))
@@ -15,6 +16,7 @@ const wire = fileURLToPath(import.meta.resolve('../../proxy/wire/'))
 const codecs = {
   postgres: async (folder: string) => postgresProperties(await loadPostgresCodec(folder)),
   mysql: async (folder: string) => mysqlProperties(await loadMysqlCodec(folder)),
+  ssm: async (folder: string) => ssmProperties(await loadSsmCodec(folder)),
 } as const
 
 interface Fault {
@@ -89,6 +91,34 @@ const faults: readonly Fault[] = [
     file: 'command-framer.ts',
     code: 'if (chunk[at] !== this.#next)',
     faulty: 'if (false)',
+  },
+  {
+    name: 'the length of a message’s header is not checked',
+    codec: 'ssm',
+    file: 'message.ts',
+    code: 'length < headerLength || length > bytes.length - 4',
+    faulty: 'length < headerLength',
+  },
+  {
+    name: 'the last byte of a message’s digest is not compared',
+    codec: 'ssm',
+    file: 'message.ts',
+    code: '0, 32, at.digest, at.payloadType)',
+    faulty: '0, 31, at.digest, at.payloadType - 1)',
+  },
+  {
+    name: 'JSON of any length is read',
+    codec: 'ssm',
+    file: 'json.ts',
+    code: 'payload.length > maxJsonBytes',
+    faulty: 'payload.length < 0',
+  },
+  {
+    name: 'smux takes a header that lacks its last byte',
+    codec: 'ssm',
+    file: 'smux.ts',
+    code: 'if (this.#headed === smuxHeaderBytes)',
+    faulty: 'if (this.#headed >= smuxHeaderBytes - 1)',
   },
 ]
 

@@ -1,0 +1,96 @@
+import { Duplex } from 'node:stream'
+import { payloadType } from '../wire/ssm/message.ts'
+import { WireError } from '../wire/wire-error.ts'
+import type { ChannelEnd, ChannelListener, ChannelOptions, SessionStart } from './channel.ts'
+import { DataChannel } from './data-channel.ts'
+
+/** For an agent that is slow to take what was written. */
+const flushMs = 60_000
+
+type Done = (error?: Error | null) => void
+
+/** What besides its bytes happens in a session that is one stream. */
+export interface StreamEvents {
+  /** The agent has begun. @throws BrokerError, WireError: it is not the session that was asked for */
+  ready?(start: SessionStart): void
+  /** A payload that is not output. @returns as of `ChannelListener.data`; undefined: this session has none of its type */
+  other?(type: number, payload: Buffer): boolean | undefined
+  /** Whether nothing more is to be read, although this stream has room. */
+  isFull?(): boolean
+  away?(isAway: boolean): void
+  ended?(end: ChannelEnd): void
+}
+
+/**
+ * A session that is one stream of bytes: a shell, a command, or SSH to one port. There is no half-close: `end()` waits until the
+ * agent has all that was written, then ends the session. The session's end ends the readable side, or destroys it with the error.
+ */
+export class ChannelStream extends Duplex {
+  readonly channel: DataChannel
+  readonly #events: StreamEvents
+  #chunk: Buffer | undefined
+  #written = 0
+  #done: Done | undefined
+  #isEnded = false
+
+  constructor(options: ChannelOptions, events: StreamEvents = {}) {
+    super({ allowHalfOpen: false })
+    this.on('error', () => {}) // for who reads; before that it must not go unhandled
+    this.#events = events
+    const listener: ChannelListener = {
+      ready: (start) => events.ready?.(start),
+      data: (type, payload) => {
+        if (type === payloadType.output) return this.push(payload)
+        const hasRoom = events.other?.(type, payload)
+        if (hasRoom === undefined) throw new WireError(`an unexpected payload of type ${type}`)
+        return hasRoom
+      },
+      room: () => this.#pump(),
+      away: (isAway) => events.away?.(isAway),
+      ended: (end) => {
+        this.#isEnded = true
+        events.ended?.(end)
+        if (end.reason === 'failed') this.destroy(end.error)
+        else this.push(null)
+        this.#pump()
+      },
+    }
+    this.channel = new DataChannel(options, listener)
+  }
+
+  override _read(): void {
+    if (!this.#events.isFull?.()) this.channel.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#chunk = chunk
+    this.#written = 0
+    this.#done = done
+    this.#pump()
+  }
+
+  #pump(): void {
+    const { channel } = this
+    const chunk = this.#chunk
+    while (chunk && this.#written < chunk.length) {
+      if (this.#isEnded) break // as with TCP: what is written then goes nowhere
+      if (!channel.hasRoom) return
+      const end = Math.min(chunk.length, this.#written + channel.payloadBytes)
+      channel.send(payloadType.output, chunk.subarray(this.#written, end))
+      this.#written = end
+    }
+    this.#chunk = undefined
+    const done = this.#done
+    this.#done = undefined
+    done?.()
+  }
+
+  override _final(done: Done): void {
+    this.channel.close(flushMs).then(() => done(), done)
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    this.channel.destroy()
+    done(error)
+  }
+}

@@ -1,0 +1,119 @@
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+import { unlessAborted } from '../streams/abortable.ts'
+import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
+import type { ChannelTicket } from './channel.ts'
+import { makeUuid } from './uuid.ts'
+
+/** Agents end sessions of older clients, which would send keepalives inside port sessions. */
+export const clientVersion = '1.2.650.0'
+
+const handshakeMs = 20_000
+/** Agents send 1,024 bytes of data; the most that the service's other channel takes is 142,000. */
+const maxMessageBytes = 160 * 1024
+/** For the peer's answer to our closing. */
+const closeMs = 1000
+const binary = { binary: true } as const
+
+export interface ConnectionListener {
+  message(bytes: Buffer): void
+  /** Once, unless we closed it. */
+  lost(why: Error): void
+}
+
+/** One websocket of a session, opened with its token. */
+export class Connection {
+  readonly #socket: WebSocket
+  readonly #ping: NodeJS.Timeout
+  #isHeard = true
+  /** Its owner has it. */
+  #isOpen = false
+  #isLeft = false
+
+  private constructor(socket: WebSocket, listener: ConnectionListener, pingMs: number) {
+    this.#socket = socket
+    this.#ping = setInterval(() => this.#checkAlive(), pingMs).unref()
+    socket.on('message', (data) => {
+      this.#isHeard = true
+      if (!this.#isLeft) listener.message(data as Buffer)
+    })
+    socket.on('pong', () => {
+      this.#isHeard = true
+    })
+    socket.on('error', () => {}) // followed by `close`
+    socket.once('close', (code, reason) => {
+      clearInterval(this.#ping)
+      if (this.#isOpen && !this.#isLeft) listener.lost(closedWith(code, reason))
+    })
+  }
+
+  /** @throws Error when it cannot be opened, ABORT_ERR */
+  static async open(
+    { url, token, headers }: ChannelTicket,
+    clientId: string,
+    listener: ConnectionListener,
+    pingMs: number,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const options = { headers, handshakeTimeout: handshakeMs, maxPayload: maxMessageBytes, perMessageDeflate: false }
+    const socket = new WebSocket(url, options)
+    const connection = new Connection(socket, listener, pingMs)
+    try {
+      await unlessAborted(signal, once(socket, 'open'))
+      if (socket.readyState !== WebSocket.OPEN) throw new Error('the data channel was closed at once')
+    } catch (error) {
+      connection.terminate()
+      throw error
+    }
+    connection.#isOpen = true
+    socket.send(encodeOpenDataChannel({ requestId: makeUuid(), token, clientId, clientVersion }))
+    socket.ping('keepalive')
+    return connection
+  }
+
+  send(bytes: Buffer): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(bytes, binary)
+  }
+
+  /** Stops reading, so that the service and the agent behind it stop sending. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#isHeard = true
+    this.#socket.resume()
+  }
+
+  close(): void {
+    this.#leave()
+    this.#socket.close(1000)
+    const timer = setTimeout(() => this.#socket.terminate(), closeMs)
+    this.#socket.once('close', () => clearTimeout(timer))
+    if (this.#socket.isPaused) this.#socket.resume()
+  }
+
+  terminate(): void {
+    this.#leave()
+    this.#socket.terminate()
+  }
+
+  #leave(): void {
+    this.#isLeft = true
+    clearInterval(this.#ping)
+  }
+
+  /** A peer that is gone answers no ping. While we don't read, no answer can be seen. */
+  #checkAlive(): void {
+    if (!this.#isHeard && !this.#socket.isPaused) {
+      this.#socket.terminate()
+      return
+    }
+    this.#isHeard = false
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping()
+  }
+}
+
+function closedWith(code: number, reason: Buffer): Error {
+  return new Error(`the data channel was closed with ${code} ${reason.toString()}`.trimEnd())
+}

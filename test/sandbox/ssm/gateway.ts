@@ -1,0 +1,131 @@
+/**
+ * The message gateway, between the client's websocket and the agent (AWS publishes no specification: the sources of agent and plugin
+ * are the reference). Relays messages, queues those for an end that is not there, and can do all that goes wrong on the way. Left out:
+ * the agent's own websockets; the double of the agent sits inside.
+ */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { WebSocketServer } from 'ws'
+import { AwsFault } from '../aws/aws-fault.ts'
+import { checkScope, checkSignature, readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
+import { AgentDouble } from './agent.ts'
+import { GatewaySession } from './gateway-session.ts'
+import type { AgentOptions, SessionSpec } from './work.ts'
+
+export interface AccessKey {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  readonly sessionToken: string
+  /** Epoch milliseconds; Infinity: never. */
+  expiresAt: number
+}
+
+/** The fields that StartSession and ResumeSession answer with. */
+export interface StartedSession {
+  readonly SessionId: string
+  readonly StreamUrl: string
+  /** Undefined: the session is over. */
+  readonly TokenValue: string | undefined
+}
+
+export interface Gateway {
+  readonly region: string
+  /** What upgrades must be signed with. */
+  readonly keys: AccessKey[]
+  /** Upgrades that were refused, with the reason. */
+  readonly refused: string[]
+  start(spec: SessionSpec, agent?: Partial<AgentOptions>): StartedSession
+  resume(sessionId: string): StartedSession
+  session(sessionId: string): GatewaySession
+  close(): Promise<void>
+}
+
+const maxMessageBytes = 142_000
+const region = 'eu-west-1'
+
+export async function startGateway(): Promise<Gateway> {
+  const sessions = new Map<string, GatewaySession>()
+  const keys: AccessKey[] = []
+  const refused: string[] = []
+  const server = createServer((_request, response) => void response.writeHead(404).end())
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false })
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => {})
+    try {
+      const session = sessions.get(readPath(request))
+      if (!session) throw new AwsFault('ResourceNotFound', 404, 'there is no such session')
+      authenticate(request, keys)
+      sockets.handleUpgrade(request, socket, head, (opened) => session.attach(opened))
+    } catch (error) {
+      if (!(error instanceof AwsFault)) throw error
+      refused.push(`${error.code}: ${error.message}`)
+      socket.end(`HTTP/1.1 ${error.status} ${error.code}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const tokens = (sessionId: string): StartedSession => ({
+    SessionId: sessionId,
+    // The cell number is base64 and must come back as it went out.
+    StreamUrl: `ws://127.0.0.1:${port}/v1/data-channel/${sessionId}?role=publish_subscribe&cell-number=AAEAAc%2B%2Fz%3D`,
+    TokenValue: sessions.get(sessionId)?.issueToken(),
+  })
+  return {
+    region,
+    keys,
+    refused,
+    start: (spec, agent = {}) => {
+      const sessionId = `sp-${randomBytes(9).toString('hex').slice(0, 17)}`
+      const session = new GatewaySession(sessionId, spec, (send) => new AgentDouble(sessionId, spec, send, agent))
+      sessions.set(sessionId, session)
+      return tokens(sessionId)
+    },
+    resume: tokens,
+    session: (sessionId) => {
+      const session = sessions.get(sessionId)
+      if (!session) throw new Error(`there is no session ${sessionId}`)
+      return session
+    },
+    close: async () => {
+      for (const session of sessions.values()) session.stop()
+      server.closeAllConnections()
+      await once(server.close(), 'close')
+    },
+  }
+}
+
+/** @returns the session id @throws AwsFault */
+function readPath({ url = '' }: IncomingMessage): string {
+  const { pathname, searchParams, search } = new URL(url, 'http://localhost')
+  const sessionId = /^\/v1\/data-channel\/([\w-]+)$/.exec(pathname)?.[1]
+  if (sessionId === undefined) throw new AwsFault('BadRequest', 404, `no such path ${pathname}`)
+  if (searchParams.get('role') !== 'publish_subscribe' || !search.includes('cell-number=AAEAAc%2B%2Fz%3D'))
+    throw new AwsFault('BadRequest', 400, 'the query is not that of the StreamUrl')
+  return sessionId
+}
+
+/** @throws AwsFault unless the upgrade is signed, for this service, by a key that is valid now */
+function authenticate(request: IncomingMessage, keys: readonly AccessKey[]): void {
+  const headers: [string, string][] = []
+  const { rawHeaders } = request
+  for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.push([rawHeaders[at] ?? '', rawHeaders[at + 1] ?? ''])
+  const signed: SignedRequest = { method: 'GET', target: request.url ?? '', headers, body: new Uint8Array(0) }
+  const signature = readHeaderSignature(signed)
+  const now = Date.now()
+  checkScope(signature, { service: 'ssmmessages', regions: [region] }, now)
+  const key = keys.find(({ accessKeyId }) => accessKeyId === signature.accessKeyId)
+  if (!key || signature.token !== key.sessionToken)
+    throw new AwsFault('UnrecognizedClientException', 403, 'The security token included in the request is invalid.')
+  checkSignature(signed, signature, key.secretAccessKey)
+  if (now >= key.expiresAt) throw new AwsFault('ExpiredTokenException', 403, 'the security token has expired')
+}
+
+/** A key pair as STS gives them. */
+export function makeKey(): AccessKey {
+  const [accessKeyId, secretAccessKey] = [`ASIA${randomBytes(8).toString('hex').toUpperCase()}`, randomUUID()]
+  return { accessKeyId, secretAccessKey, sessionToken: randomUUID(), expiresAt: Number.POSITIVE_INFINITY }
+}
