@@ -1,6 +1,6 @@
 import { BrokerError, errors } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
-import type { Kinds } from '../catalog/kind.ts'
+import type { Kinds, Surroundings } from '../catalog/kind.ts'
 import type { Resource } from '../catalog/resource.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { IdentityService } from '../identity/identity.ts'
@@ -30,6 +30,7 @@ export interface Core {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly kinds: Kinds
+  readonly config: Surroundings
   readonly inForce: RulesInForce
   readonly grants: GrantKeeper
   readonly requests: RequestKeeper

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
-import type { Held, Kinds } from '../catalog/kind.ts'
+import type { Held, Kinds, Surroundings } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { RuleView } from '../contract/policy.ts'
 import type { Leadership } from '../daemons/leadership.ts'
@@ -43,6 +43,7 @@ export interface AccessDeps {
   readonly changes: Changes
   readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
   readonly kinds: Kinds
+  readonly config: Surroundings
   readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
   /** By which all ends. */
   readonly steadyClock: Clock

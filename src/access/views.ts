@@ -187,7 +187,7 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
 function limitsOf(core: Core, { resourceId, level }: AccessRequest): readonly string[] {
   const entry = core.inForce.catalog.all.find(({ id }) => id === resourceId)
   const meant = entry && meaningOf(core, entry, level)
-  return (meant && kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level)) ?? []
+  return (meant && kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level, core.config)) ?? []
 }
 
 function sessionMsOf(core: Core, entry: CatalogEntry, level: string): number | null {

@@ -14,7 +14,10 @@ export interface AwsCredentials extends Expiring {
   readonly sourceIdentity?: string
 }
 
-/** One tagged session of a role, for one grant. */
+/**
+ * One session of a role, for one grant. Through the hub it carries tags and SourceIdentity; with the person's own ID token only
+ * those that the provider put into the token.
+ */
 export interface SessionAsk {
   readonly partition: string
   readonly account: string
@@ -35,27 +38,21 @@ export interface SessionAsk {
   readonly hasSourceIdentity?: boolean
   /** Epoch milliseconds; STS gives at least 15 minutes and, to chained roles, at most an hour. */
   readonly until: number
-  /** Shorter than the hour that chained roles have. */
+  /** Default: an hour, which is also the most that chained roles have. */
   readonly longestMs?: number
-}
-
-/** A session by the person's own ID token, without any credentials of the broker. */
-export interface WebIdentityAsk
-  extends Pick<SessionAsk, 'partition' | 'person' | 'policy' | 'policyArns' | 'until' | 'longestMs'> {
-  readonly role: string
-  /** The ID token, fresh from the provider. */
-  readonly token: string
+  /** The person's own, fresh from the provider; called where the account trusts nothing else. @throws BrokerError LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
+  idToken(): Promise<string>
 }
 
 /** Built by `createAws` (create-aws.ts). */
 export interface Aws {
   /**
-   * Hub, spoke, last hop: each with what its trust policy requires.
-   * @throws BrokerError AWS_DENIED (which role, which step, what to fix), AWS_UNAVAILABLE
+   * Hub, spoke, last hop: each with what its trust policy requires. In an account that trusts web_identity the person's own ID token
+   * alone, without any credentials of the broker.
+   * @throws BrokerError AWS_DENIED (which role, which step, what to fix), AWS_UNAVAILABLE; with an ID token LOGIN_REQUIRED,
+   *   PROVIDER_UNAVAILABLE
    */
   session(ask: SessionAsk): Promise<AwsCredentials>
-  /** @throws BrokerError AWS_DENIED, LOGIN_REQUIRED (the token is no longer valid), AWS_UNAVAILABLE */
-  webIdentitySession(ask: WebIdentityAsk): Promise<AwsCredentials>
   /**
    * Checks what an account allows the broker, and that it allows no more. The assumed sessions are discarded.
    * @param idToken of the caller, for accounts that accept nothing else

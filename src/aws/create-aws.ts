@@ -39,6 +39,14 @@ export function createAws(deps: AwsDeps): Aws {
   }
   const session: Aws['session'] = async (ask) => {
     const spoke = spokeArn(deps.config, ask)
+    if (deps.config.accounts[ask.account]?.trust === 'web_identity')
+      return await sts.assumeRoleWithWebIdentity({
+        RoleArn: ask.role ?? spoke,
+        RoleSessionName: toSessionName(ask.person),
+        WebIdentityToken: await ask.idToken(),
+        DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? chainedMs),
+        ...policies(ask),
+      })
     const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
     if (ask.role === null) {
       const input = { ...withExternalId(deps, spoke, toSessionName(ask.person)), ...decoration(deps, ask) }
@@ -50,14 +58,6 @@ export function createAws(deps: AwsDeps): Aws {
   }
   return {
     session,
-    webIdentitySession: async (ask) =>
-      await sts.assumeRoleWithWebIdentity({
-        RoleArn: ask.role,
-        RoleSessionName: toSessionName(ask.person),
-        WebIdentityToken: ask.token,
-        DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? chainedMs),
-        ...policies(ask),
-      }),
     checkAccount: (account, roles, idToken) => checkAccount({ ...deps, sts, hub, session, idToken }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }

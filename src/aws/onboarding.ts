@@ -55,10 +55,11 @@ export async function checkAccount(
 ): Promise<Omit<AccountReport, 'features'>> {
   const known = deps.config.accounts[account]
   const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
+  const spoke = `arn:${partition}:iam::${account}:role/${connectRole}`
   const findings =
     trust === 'hub'
-      ? await checkSpoke(deps, { partition, account }, `arn:${partition}:iam::${account}:role/${connectRole}`, roles)
-      : await checkWebIdentity(deps, roles, known?.idToken)
+      ? await checkSpoke(deps, { partition, account }, spoke, roles)
+      : await checkWebIdentity(deps, new Set(roles.map(({ arn }) => arn ?? spoke)), known?.idToken)
   return { account, trust, ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
 }
 
@@ -88,7 +89,8 @@ function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<F
   const { arn, hasSourceIdentity, hasTransitiveTags: isTransitive } = role
   const check = `${arn === null ? 'spoke role' : `role ${arn}`} with tags and SourceIdentity`
   const grant = { grantId: 'grt_onboarding', requestId: 'onboarding', sessionId: 'onboarding', until: 0 }
-  const ask = { ...place, ...grant, role: arn, person: common.RoleSessionName, policy: nothing }
+  const { idToken } = deps
+  const ask = { ...place, ...grant, role: arn, person: common.RoleSessionName, policy: nothing, idToken }
   return mayPass(check, () => deps.session({ ...ask, isTransitive, hasSourceIdentity }))
 }
 
@@ -138,7 +140,7 @@ const skipped = (check: string): Finding => ({
 /** With the caller's token: what it carries, and whether the roles accept it. */
 async function checkWebIdentity(
   deps: OnboardingDeps,
-  roles: readonly RoleToTry[],
+  roles: ReadonlySet<string>,
   demands: TokenDemands | undefined,
 ): Promise<Finding[]> {
   let token: string
@@ -148,7 +150,7 @@ async function checkWebIdentity(
     return [toFailure('your ID token', error)]
   }
   const findings = [...carried(token), remaining(demands)]
-  for (const { arn } of roles) if (arn !== null) findings.push(await tryToken(deps, arn, token))
+  for (const arn of roles) findings.push(await tryToken(deps, arn, token))
   return findings
 }
 

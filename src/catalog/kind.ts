@@ -56,7 +56,7 @@ export interface Kind<T = unknown, L = unknown> {
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
-  limits?(target: T, level: L): readonly string[]
+  limits?(target: T, level: L, surroundings: Surroundings): readonly string[]
   /** How long one session may last at most; null: as long as its grant. Left out: every session does. */
   sessionMs?(level: L): number | null
   /** Roles that the broker assumes for a target. */

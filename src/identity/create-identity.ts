@@ -36,6 +36,8 @@ export interface Identity extends IdentityService {
   readonly logins: Logins
   /** An ID token that the provider gave just now for this login. @throws BrokerError LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
   idToken(loginId: string): Promise<string>
+  /** The login, or API token, behind a credential: of a connect token, that which issued it. @throws BrokerError LOGIN_REQUIRED once it is erased */
+  loginOf(credential: Identified['credential']): Promise<string>
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
   /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
@@ -110,6 +112,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     principal: (id) => core.directory.principal(id),
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
+    loginOf: async ({ kind, id }) => (kind === 'connect-token' ? await connectTokens.issuer(id) : id),
     credential: (reference, read = (id) => core.directory.standing(id)) =>
       credentialOf(reference, { logins, apiTokens, connectTokens }, read),
     tokenKeys: (id) => connectTokens.tokenKeys(id),

@@ -32,7 +32,7 @@ export interface KindParts {
   readonly clock: Clock
   readonly config: Config
   readonly db: Db
-  readonly identity: Pick<Identity, 'idToken'>
+  readonly identity: Pick<Identity, 'idToken' | 'loginOf'>
   readonly keyring: Keyring
   /** For what is done once, however many daemons share the store. */
   readonly leader: Leadership

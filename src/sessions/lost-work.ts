@@ -70,7 +70,8 @@ async function lostWork({ kinds, heldBy }: LostWorkDeps, row: SessionRow, detail
     engine: { ...engine, address }, // the name may lead elsewhere by now
     lease: null,
   }
-  const lease = await kinds.leaseToEnd({ facts, held })
+  const credential = { kind: row.credential_kind, id: row.credential_id }
+  const lease = await kinds.leaseToEnd({ facts, held, credential })
   return { protocol: kinds.protocolOf(row.kind) ?? '', facts, detail, lease }
 }
 

@@ -100,8 +100,10 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier, authorize: A
     isAudited = true
     await storeMove(deps, session)
     const { held } = answer
+    const { credential } = session
     const facts = toFacts(deps, ask, answer, session, recording)
-    const opened = { facts: { ...facts, lease: deps.kinds.leaseAtHand({ facts, held }) }, held }
+    const lease = deps.kinds.leaseAtHand({ facts, held, credential })
+    const opened = { facts: { ...facts, lease }, held, credential }
     throwIfCut(deps, session)
     return opened
   } catch (error) {

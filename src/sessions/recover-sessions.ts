@@ -171,7 +171,7 @@ function rowOf(id: string, { at, actor, fields, text }: AuditRecord, daemonId: s
   }
 }
 
-function kindOfCredential(id: string): string {
+function kindOfCredential(id: string): SessionRow['credential_kind'] {
   if (id.startsWith('lgn_')) return 'login'
   return id.startsWith('api_') ? 'api-token' : 'connect-token'
 }

@@ -1,3 +1,4 @@
+import type { Identity } from '../../proxy/doorman.ts'
 import type { EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
@@ -6,6 +7,8 @@ export interface KnownSession {
   readonly facts: PermitFacts
   /** What the catalog read of resource and level. */
   readonly held: Held
+  /** By which it was opened. */
+  readonly credential: Identity['credential']
 }
 
 /** What sessions need from kinds; implemented by src/kinds/started-kinds.ts. */
@@ -18,6 +21,6 @@ export interface SessionKinds {
   leaseAtHand(session: KnownSession): Lease | null
   /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; INTERNAL for a kind without one */
   lease(kind: string, sessionId: string): Promise<Lease>
-  /** For nothing but ending what a session left running. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; INTERNAL likewise */
+  /** For nothing but ending what a session left running. @throws BrokerError what {@link SessionKinds.lease} throws */
   leaseToEnd(session: KnownSession): Promise<Lease>
 }

@@ -1,3 +1,5 @@
+import type { Identity } from '../../proxy/doorman.ts'
+
 /** Tables of src/sessions; made in src/store/migrations/0003-sessions.ts, changed in 0007. */
 export interface SessionTables {
   sessions: {
@@ -9,7 +11,7 @@ export interface SessionTables {
     resource_id: string
     kind: string
     level: string
-    credential_kind: string
+    credential_kind: Identity['credential']['kind']
     credential_id: string
     daemon_id: string
     client_address: string

@@ -122,9 +122,9 @@ export class Sessions {
 
   /** The facts that the permit of an open session was made from. @throws BrokerError INTERNAL when it has ended */
   known(sessionId: string): KnownSession {
-    const { facts, held } = this.#known(sessionId)
+    const { facts, held, credential } = this.#known(sessionId)
     const endsAt = this.#deps.live.get(sessionId)?.endsAt ?? facts.endsAt
-    return { facts: { ...facts, endsAt }, held }
+    return { facts: { ...facts, endsAt }, held, credential }
   }
 
   isOpen(sessionId: string): boolean {

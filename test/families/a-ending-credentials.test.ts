@@ -1,13 +1,15 @@
 /** A7: the credential that ends what a session left running outlives the grant, and serves for nothing else. */
 import { pino } from 'pino'
 import t from 'tap'
-import type { SessionPermit } from '../../proxy/session.ts'
+import { BrokerError, type SessionPermit } from '../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../src/aws/aws.ts'
+import type { Config } from '../../src/config/config.ts'
 import { Leases } from '../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../src/kinds/rds/level.ts'
 import { rdsPostgres } from '../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../src/store/changes.ts'
 import { hour, minute, ordersId, resource, startedAt } from '../src/access/access-setup.ts'
+import { waitUntil } from '../wait-until.ts'
 
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const parsed = rdsPostgres.target.read(resource(ordersId, { attributes: { endpoint, resource_id: 'db-ORDERS' } }))
@@ -17,17 +19,21 @@ const read = rdsPostgres.level.read({ db_user: 'sallyport_ro' })
 if (!read.ok) throw new Error('the level is broken')
 const level: RdsLevel = read.value
 
-function permit(sessionId: string, endsAt = startedAt + 8 * hour): SessionPermit {
+function permit(sessionId: string, endsAt = startedAt + 8 * hour) {
   const names = { grantId: 'grt_1', requestId: 'req_1', principalName: 'alice@example.com', level: 'readonly' }
-  return { sessionId, resourceId: ordersId, endsAt, ...names } as SessionPermit
+  return { ...({ sessionId, resourceId: ordersId, endsAt, ...names } as SessionPermit), credential: login }
 }
 
-/** AWS gives credentials of at most an hour, numbered. */
-function start() {
+const login = { kind: 'login', id: 'lgn_1' } as const
+const personal = { [target.account]: { trust: 'web_identity' } } as unknown as Config['aws']['accounts']
+
+/** AWS gives credentials of at most an hour, numbered; with `personal`, for an ID token alone. */
+function start(accounts: Config['aws']['accounts'] = {}) {
   const state = {
     now: startedAt,
     asks: [] as SessionAsk[],
     isDown: false,
+    hasLeft: false,
     brokenRole: '' as string | null,
     onAsk: (_: SessionAsk): void | Promise<void> => {},
   }
@@ -36,6 +42,7 @@ function start() {
   const session = async (ask: SessionAsk): Promise<AwsCredentials> => {
     if (state.isDown) throw new Error('AWS is down')
     if (ask.role === state.brokenRole) throw new Error('AWS denied it')
+    if (accounts === personal) await ask.idToken()
     const n = state.asks.push(ask)
     await state.onAsk(ask)
     const expiresAt = Math.min(state.now + hour, Math.max(ask.until, state.now + 15 * minute))
@@ -45,6 +52,14 @@ function start() {
     aws: { session },
     changes,
     clock: { now: () => state.now },
+    config: { aws: { accounts } },
+    identity: {
+      loginOf: async ({ id }) => id,
+      idToken: async () => {
+        if (state.hasLeft) throw new BrokerError('LOGIN_REQUIRED', 'the sign-in has ended')
+        return 'token'
+      },
+    },
     logger: pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) }),
   })
   const remove = () =>
@@ -136,4 +151,35 @@ t.test('A7: nothing is there, as after a restart: AWS is asked for the shortest 
   t.equal(signedBy(text), 'ASIA1')
   t.match(state.asks, [{ until: startedAt, grantId: 'grt_1' }])
   t.match(state.asks[0]?.policy, /"rds-db:connect"/)
+})
+
+t.test('A7: by the person’s own ID token: what was kept ready signs the end, though the person has left', async (t) => {
+  const { state, leases, remove, logged } = start(personal)
+  await leases.token(permit('ses_1'), target, level)
+  for (let passed = 0; passed < 3 * hour; passed += 2 * minute) {
+    state.now += 2 * minute
+    await leases.renew(() => true)
+  }
+  const renewed = state.asks.length
+  t.ok(renewed >= 3, `AWS was asked ${renewed} times`)
+  state.hasLeft = true
+  remove()
+  t.equal(signedBy((await leases.tokenToEnd(permit('ses_1'), target, level)).text), `ASIA${renewed}`)
+  await t.rejects(leases.token(permit('ses_1'), target, level), { code: 'LOGIN_REQUIRED' })
+  t.same(logged, [])
+})
+
+t.test('A7: it can be renewed no more: that is logged, and once it is over nothing ends what runs', async (t) => {
+  const { state, leases, logged } = start(personal)
+  await leases.token(permit('ses_1'), target, level)
+  state.hasLeft = true
+  state.now += 52 * minute
+  await leases.renew(() => true)
+  await waitUntil(() => logged.length > 0, 'it is logged')
+  t.match(
+    logged.map((line) => JSON.parse(line)),
+    [{ msg: 'a lease could not be renewed ahead', err: { code: 'LOGIN_REQUIRED' } }],
+  )
+  state.now += 9 * minute
+  await t.rejects(leases.tokenToEnd(permit('ses_1'), target, level), { code: 'LOGIN_REQUIRED' })
 })

@@ -94,9 +94,10 @@ async function isVouchedFor(core: Core, logins: LoginKeeper, prober: Prober, { i
  */
 export async function freshIdToken(core: Core, logins: LoginKeeper, loginId: string): Promise<string> {
   const required = (why: string, hint = 'run: sallyport login --fresh') =>
-    new BrokerError('LOGIN_REQUIRED', `this role needs your own ID token, but ${why}`, { hint })
+    new BrokerError('LOGIN_REQUIRED', `the account takes only a person’s own ID token, but ${why}`, { hint })
+  if (loginId.startsWith('api_')) throw required('API tokens have none', 'sign in as a person: sallyport login')
   const row = await logins.store.byId(loginId)
-  if (!row) throw required('API tokens have none', 'sign in as a person: sallyport login')
+  if (!row) throw required('the sign-in has ended', 'run: sallyport login, and issue connect tokens anew')
   if (!core.prober || row.refresh_token === null)
     throw required(
       'the identity provider issued no refresh token to obtain one',

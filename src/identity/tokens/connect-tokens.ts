@@ -175,6 +175,13 @@ export class ConnectTokens {
     return isUsable ? toCredential(row) : undefined
   }
 
+  /** The login or API token through which it was issued, also when it has expired. @throws BrokerError LOGIN_REQUIRED once it is erased */
+  async issuer(id: string): Promise<string> {
+    const row = await this.#store.connectToken(id)
+    if (row) return row.issued_by
+    throw new BrokerError('LOGIN_REQUIRED', 'the connect token has been erased', { hint: 'issue a new one' })
+  }
+
   /** Erases expired tokens and ends their sessions; those of a token that ended with its grant go on when that was extended. */
   async expire(): Promise<void> {
     const deps = { ...this.#core, store: this.#store }

@@ -5,7 +5,7 @@ import type { MintAsk } from './role-session.ts'
 import type { RoleTarget } from './target.ts'
 
 export interface MintDeps {
-  readonly aws: Pick<Aws, 'session' | 'webIdentitySession'>
+  readonly aws: Pick<Aws, 'session'>
   readonly config: Pick<Config['aws'], 'accounts'>
   readonly metrics: Pick<Metrics, 'sessionOpenSeconds'>
   /**
@@ -20,18 +20,21 @@ export function createMint({ aws, config, idToken, metrics }: MintDeps) {
   const trustOf = (target: RoleTarget) => config.accounts[target.account]?.trust ?? 'hub'
   const ask = async ({ permit, credentialId, target, level, policy, until, longestMs }: MintAsk) => {
     const { partition, account, roleArn: role } = target
-    const common = { partition, person: permit.principalName, policy, policyArns: level.policyArns, until, longestMs }
-    if (trustOf(target) === 'web_identity')
-      return await aws.webIdentitySession({ ...common, role, token: await idToken(credentialId) })
     return await aws.session({
-      ...common,
+      partition,
       account,
       role,
+      person: permit.principalName,
+      policy,
+      policyArns: level.policyArns,
+      until,
+      longestMs,
       grantId: permit.grantId,
       requestId: permit.requestId,
       sessionId: permit.sessionId,
       isTransitive: target.hasTransitiveTags,
       hasSourceIdentity: target.hasSourceIdentity,
+      idToken: () => idToken(credentialId),
     })
   }
   return {

@@ -1,7 +1,7 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { rdsPolicies } from '../rds/policies.ts'
-import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
+import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
 
@@ -12,7 +12,6 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   target: rdsTarget({ port: 3306 }),
   targetId: ({ resourceId }) => resourceId,
   level: mysqlLevel,
-  check: checkTrust,
   shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,

@@ -2,7 +2,7 @@ import type { Kind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import type { RdsLevel } from '../rds/level.ts'
 import { rdsPolicies } from '../rds/policies.ts'
-import { checkTrust, type RdsTarget, rdsTarget } from '../rds/target.ts'
+import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
 
@@ -13,7 +13,6 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   target: rdsTarget({ port: 5432, database: 'postgres' }),
   targetId: ({ resourceId }) => resourceId,
   level: postgresLevel,
-  check: checkTrust,
   shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,

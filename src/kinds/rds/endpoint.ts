@@ -1,3 +1,5 @@
+import type { Surroundings } from '../../catalog/kind.ts'
+
 /**
  * What the name of an endpoint says, as AWS forms it (Amazon RDS and Aurora user guides, "Endpoint connections", "RDS Proxy
  * endpoints"). Names of one's own say nothing, and neither do those of Aurora Limitless.
@@ -51,11 +53,20 @@ export function misfit(endpoint: string, resourceId: string): string | undefined
 }
 
 /** What an approver should know. @returns sentences */
-export function rdsLimits(target: { readonly resourceId: string }, { dbUser }: { readonly dbUser: string }): string[] {
+export function rdsLimits(
+  { account, resourceId }: { readonly account: string; readonly resourceId: string },
+  { dbUser }: { readonly dbUser: string },
+  { aws }: Surroundings,
+): string[] {
   const shared = `Everyone with this level signs in as ${dbUser}: in the database they can see, and end, each other’s statements.`
   const proxy =
     'RDS Proxy carries no cancel: when the access ends the connection is closed, but a statement that is running may finish.'
-  return [...(dbUser.includes('{') ? [] : [shared]), ...(isRdsProxy(target) ? [proxy] : [])]
+  const personal = `Account ${account} takes ID tokens: a person who gets hold of their own can sign in to the database without the broker, where its network lets them, with no grant and no recording.`
+  return [
+    ...(dbUser.includes('{') ? [] : [shared]),
+    ...(isRdsProxy({ resourceId }) ? [proxy] : []),
+    ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
+  ]
 }
 
 /** For lists: which of a cluster's endpoints it is. */

@@ -1,6 +1,9 @@
 import type { PermitFacts } from '../../../proxy/session.ts'
-import type { Aws, AwsCredentials } from '../../aws/aws.ts'
+import type { Aws, AwsCredentials, SessionAsk } from '../../aws/aws.ts'
 import { Renewing } from '../../aws/renewing.ts'
+import type { Config } from '../../config/config.ts'
+import type { Identity } from '../../identity/create-identity.ts'
+import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Changes } from '../../store/changes.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -11,6 +14,8 @@ export interface LeaseDeps {
   readonly aws: Pick<Aws, 'session'>
   readonly changes: Changes
   readonly clock: Clock
+  readonly config: { readonly aws: Pick<Config['aws'], 'accounts'> }
+  readonly identity: Pick<Identity, 'idToken' | 'loginOf'>
   readonly logger: Logger
 }
 
@@ -18,7 +23,8 @@ export interface LeaseDeps {
 type LeaseSession = Pick<
   PermitFacts,
   'sessionId' | 'principalName' | 'grantId' | 'requestId' | 'resourceId' | 'level' | 'endsAt'
->
+> &
+  Pick<KnownSession, 'credential'>
 
 export interface Token {
   readonly text: string
@@ -35,13 +41,17 @@ const endingMs = 120_000
 interface Held {
   readonly grantId: string
   readonly endsAt: number
+  readonly idToken: SessionAsk['idToken']
   readonly credentials: Renewing<AwsCredentials>
   readonly token: Renewing<Token>
   /** That opened with it. */
   readonly sessions: Set<string>
 }
 
-/** Upstream credentials, one for each (grant, target, level): shared by that grant's sessions, renewed ahead, in memory only. */
+/**
+ * Upstream credentials, one for each (grant, target, level): shared by that grant's sessions, renewed ahead, in memory only. Where
+ * the account takes only the person's own ID token there is one for each login or token too, so that none serves another's sessions.
+ */
 export class Leases {
   readonly #deps: LeaseDeps
   readonly #byKey = new Map<string, Held>()
@@ -58,14 +68,14 @@ export class Leases {
     })
   }
 
-  /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
   async token(session: LeaseSession, target: RdsTarget, level: RdsLevel): Promise<Token> {
     const known = this.#known(session, target, level)
     if (known) return await known.get()
     const { clock } = this.#deps
     if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
     const held = this.#hold(session, target, level)
-    this.#byKey.set(keyOf(session, target, level), held)
+    this.#byKey.set(this.#keyOf(session, target, level), held)
     return await held.token.get()
   }
 
@@ -76,7 +86,7 @@ export class Leases {
 
   /** An extended grant gets a lease of its own length. */
   #known(session: LeaseSession, target: RdsTarget, level: RdsLevel): Renewing<Token> | undefined {
-    const known = this.#byKey.get(keyOf(session, target, level))
+    const known = this.#byKey.get(this.#keyOf(session, target, level))
     if (!known || known.endsAt < session.endsAt) return undefined
     known.sessions.add(session.sessionId)
     return known.token
@@ -84,14 +94,17 @@ export class Leases {
 
   /**
    * The password of one last sign-in, which ends what a session left running: signed by credentials that were there before its
-   * grant ended, if they still work. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   * grant ended, if they still work. @throws BrokerError what {@link Leases.token} throws
    */
   async tokenToEnd(session: LeaseSession, target: RdsTarget, level: RdsLevel): Promise<Token> {
     const { aws, clock } = this.#deps
-    const kept = this.#ending.get(session.sessionId) ?? this.#byKey.get(keyOf(session, target, level))?.credentials.last
+    const held = this.#byKey.get(this.#keyOf(session, target, level))
+    const kept = this.#ending.get(session.sessionId) ?? held?.credentials.last
     this.#ending.delete(session.sessionId)
     const works = kept && kept.expiresAt > clock.now()
-    const credentials = works ? kept : await aws.session({ ...askFor(session, target, level), until: clock.now() })
+    const idToken = held?.idToken ?? this.#idTokens(session)
+    const ask = { ...askFor(session, target, level), until: clock.now(), idToken }
+    const credentials = works ? kept : await aws.session(ask)
     return { text: await sign(target, level.dbUser, credentials), expiresAt: clock.now() + endingMs }
   }
 
@@ -119,10 +132,11 @@ export class Leases {
 
   #hold(session: LeaseSession, target: RdsTarget, level: RdsLevel): Held {
     const { aws, clock } = this.#deps
+    const idToken = this.#idTokens(session)
     const credentials = new Renewing({
-      make: () => aws.session(askFor(session, target, level)),
+      make: () => aws.session({ ...askFor(session, target, level), idToken }),
       clock,
-      aheadMs: 300_000,
+      aheadMs: 600_000, // so that AWS and the identity provider may fail for ten minutes
       marginMs: 60_000,
       onLateRenewal: this.#onLateRenewal,
     })
@@ -138,7 +152,22 @@ export class Leases {
       onLateRenewal: this.#onLateRenewal,
     })
     const { grantId, endsAt, sessionId } = session
-    return { grantId, endsAt, credentials, token, sessions: new Set([sessionId]) }
+    return { grantId, endsAt, idToken, credentials, token, sessions: new Set([sessionId]) }
+  }
+
+  /** Of one login from the first on: a connect token is erased once it expires, and its sessions go on. */
+  #idTokens({ credential }: LeaseSession): SessionAsk['idToken'] {
+    const { identity } = this.#deps
+    let login: string | undefined
+    return async () => {
+      login ??= await identity.loginOf(credential)
+      return await identity.idToken(login)
+    }
+  }
+
+  #keyOf({ grantId, resourceId, level: name, credential }: LeaseSession, target: RdsTarget, level: RdsLevel): string {
+    const isPersonal = this.#deps.config.aws.accounts[target.account]?.trust === 'web_identity'
+    return JSON.stringify([grantId, resourceId, name, target, level.dbUser, isPersonal ? credential.id : null])
   }
 }
 
@@ -170,8 +199,4 @@ export async function sign(
   const { endpoint: hostname, port, region } = target
   const credentials = { accessKeyId, secretAccessKey, ...(sessionToken === '' ? {} : { sessionToken }) }
   return await new Signer({ hostname, port, username, region, credentials }).getAuthToken()
-}
-
-function keyOf({ grantId, resourceId, level: name }: LeaseSession, target: RdsTarget, level: RdsLevel): string {
-  return JSON.stringify([grantId, resourceId, name, target, level.dbUser])
 }

@@ -33,7 +33,7 @@ const databases: PolicyPart = {
       name: 'roleDatabases',
       title: 'permissions of a role that signs in to databases',
       where: 'each brokered role',
-      trust: ['hub'],
+      trust: ['hub', 'web_identity'],
       optional: { resource: 'SignIn', when: 'the role signs in to databases' },
       statements: [
         {

@@ -1,13 +1,15 @@
 import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
+import type { TargetCheck } from '../../contract/aws.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { ok } from './checks.ts'
 import { isRdsProxy, readEndpoint } from './endpoint.ts'
 import { Leases, type Token } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import { RootFiles } from './root-files.ts'
 import type { RdsTarget } from './target.ts'
 
-/** Credentials last an hour and are renewed five minutes ahead. */
+/** Credentials last an hour and are renewed ten minutes ahead. */
 const renewMs = 120_000
 
 /**
@@ -21,7 +23,7 @@ export function startRds<L extends RdsLevel>(
   rulesOf: (level: L, target: RdsTarget) => object,
   validate: NonNullable<RunningKind['validate']>,
 ): RunningKind {
-  const { sessions } = parts
+  const { config, sessions } = parts
   const leases = new Leases(parts)
   const roots = new RootFiles()
   return {
@@ -40,21 +42,25 @@ export function startRds<L extends RdsLevel>(
         rules: rulesOf(level, target),
       }
     },
-    leaseAtHand: ({ facts, held }) => {
+    leaseAtHand: ({ facts, held, credential }) => {
       const { target, level } = heldBy(kind, held)
-      const token = leases.atHand(facts, target, level)
+      const token = leases.atHand({ ...facts, credential }, target, level)
       return token ? toLease(level, token) : null
     },
     lease: async (sessionId) => {
-      const { facts, held } = sessions.known(sessionId)
+      const { facts, held, credential } = sessions.known(sessionId)
       const { target, level } = heldBy(kind, held)
-      return toLease(level, await leases.token(facts, target, level))
+      return toLease(level, await leases.token({ ...facts, credential }, target, level))
     },
-    leaseToEnd: async ({ facts, held }) => {
+    leaseToEnd: async ({ facts, held, credential }) => {
       const { target, level } = heldBy(kind, held)
-      return toLease(level, await leases.tokenToEnd(facts, target, level))
+      return toLease(level, await leases.tokenToEnd({ ...facts, credential }, target, level))
     },
-    validate,
+    validate: async (preflight) => {
+      const { account } = heldBy(kind, preflight.held).target
+      const isPersonal = config.aws.accounts[account]?.trust === 'web_identity'
+      return [...(isPersonal ? [byOwnToken(account)] : []), ...(await validate(preflight))]
+    },
     chores: [
       {
         what: 'renew the credentials of open database sessions',
@@ -64,6 +70,12 @@ export function startRds<L extends RdsLevel>(
       },
     ],
   }
+}
+
+/** A preflight is no person's session, and has no other credentials there. */
+function byOwnToken(account: string): TargetCheck {
+  const who = 'system:preflight is no person and has no ID token, so your own is used'
+  return ok('trust', `account ${account} trusts web_identity; ${who}`)
 }
 
 function toLease(level: RdsLevel, token: Token): Lease {

@@ -4,7 +4,7 @@ import { Value } from 'typebox/value'
 import { formatDuration } from '../../../proxy/duration.ts'
 import { isForbidden } from '../../../proxy/reach/forbidden-addresses.ts'
 import { defaultConnectMs, longestConnectMs } from '../../../proxy/session.ts'
-import type { Kind, Parsed, Problem, Surroundings } from '../../catalog/kind.ts'
+import type { Kind, Parsed, Problem } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
@@ -152,18 +152,6 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   if (problems.length > 0) return { ok: false, problems }
   const place = { partition, account, region, endpoint, port, connect }
   return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, signInsPerSecond } }
-}
-
-/** Tokens are signed with a session from the hub's chain of roles, which such an account does not trust. */
-export function checkTrust({ account }: RdsTarget, { aws }: Surroundings): Problem[] {
-  if (aws.accounts[account]?.trust !== 'web_identity') return []
-  return [
-    {
-      path: 'id',
-      message: `account ${account} trusts web_identity, but databases can only be reached through the hub`,
-      fix: `remove trust: web_identity from aws.accounts.${account}, or remove this resource`,
-    },
-  ]
 }
 
 /** A name, not an address: certificates and tokens are for names. */

@@ -291,6 +291,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       changes,
       identity,
       kinds,
+      config: config(),
       leader: soleLeader(db),
     })
     t.teardown(() => access.close())

@@ -45,6 +45,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
         findPrincipal: async (id) => people.get(id) ?? principal(id),
       },
       kinds,
+      config: config(),
       leader: leaders.of(name, db),
     })
     t.teardown(() => access.close())

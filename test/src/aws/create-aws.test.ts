@@ -28,6 +28,7 @@ const ask: SessionAsk = {
     ],
   }),
   until: Date.now() + 3_600_000,
+  idToken: () => Promise.reject(new Error('the hub needs none')),
 }
 
 // The default provider chain looks here first.

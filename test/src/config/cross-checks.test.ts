@@ -171,29 +171,6 @@ t.test('sessions that carry no tags of ours cannot be revoked by one', async (t)
   t.match(await of('web_identity'), [/^resources\[0\]\.revocable: account 444455556666 trusts web_identity/])
 })
 
-// A database in an account that trusts only people's own tokens was accepted, and every session to it failed.
-t.test('a database is refused where the hub is not trusted, with the place and what to do', async (t) => {
-  const of = async (trust: string) => {
-    const text = JSON.stringify({
-      version: 1,
-      server: { public_url: 'http://localhost:8443' },
-      oidc: { issuer: 'https://login.example.com', client_id: 'a', client_secret: '${env:X}' },
-      aws: { accounts: { 444455556666: { trust } } },
-      resources: [{ id: 'rds-postgres/444455556666/eu-west-1/orders', ...database }],
-    })
-    const loaded = await load(t, text, { env: { X: 'x' }, checks: [rulesCheck(kinds)] })
-    return loaded.ok ? [] : loaded.problems
-  }
-  t.same(await of('hub'), [])
-  t.match(await of('web_identity'), [
-    {
-      path: 'resources[0].id',
-      message: /^account 444455556666 trusts web_identity, but databases can only be reached through the hub$/,
-      fix: /^remove trust: web_identity from aws\.accounts\.444455556666/,
-    },
-  ])
-})
-
 t.test('an anchor is a file or standard output, one an item', async (t) => {
   const of = (one: object) => told({ audit: { anchors: [one] } })
   t.same(await of({ file: 'a' }), [])

@@ -55,6 +55,7 @@ async function start(dir: string) {
     ...deps,
     identity,
     kinds,
+    config: config(),
     leader: soleLeader(deps.db),
     steadyClock: steadyClock(clock, () => time.now),
     requireClock: () => {},

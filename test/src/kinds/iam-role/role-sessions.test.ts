@@ -73,7 +73,8 @@ function start() {
       isOpen: () => true,
       known: (sessionId) => {
         state.known()
-        return { facts: { sessionId, ...facts, ...more, ...rest }, held: held() }
+        const credential = { kind: 'login', id: 'lgn_1' } as const
+        return { facts: { sessionId, ...facts, ...more, ...rest }, held: held(), credential }
       },
     },
     kind: iamRole,

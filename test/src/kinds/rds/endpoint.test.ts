@@ -44,9 +44,10 @@ t.test('what lists and approvers are told', async (t) => {
     { endpoint: 'RDS Proxy' },
   ])
   t.ok(isRdsProxy({ resourceId: 'prx-1' }))
-  t.match(rdsLimits({ resourceId: 'db-1' }, { dbUser: 'app_ro' }), [/signs in as app_ro.*each other’s statements/])
-  t.match(rdsLimits({ resourceId: 'prx-1' }, { dbUser: 'app_ro' }), [
-    /app_ro/,
-    /RDS Proxy carries no cancel.*may finish/,
-  ])
+  const said = (resourceId: string, trust: 'hub' | 'web_identity' = 'hub') =>
+    rdsLimits({ account: '1', resourceId }, { dbUser: 'app_ro' }, { aws: { accounts: { 1: { trust } } } })
+  t.match(said('db-1'), [/signs in as app_ro.*each other’s statements/])
+  t.equal(said('db-1').length, 1)
+  t.match(said('prx-1'), [/app_ro/, /RDS Proxy carries no cancel.*may finish/])
+  t.match(said('db-1', 'web_identity'), [/app_ro/, /Account 1 takes ID tokens.*without the broker/])
 })

@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import { pino } from 'pino'
 import t from 'tap'
-import type { SessionPermit } from '../../../../proxy/session.ts'
+import type { Identity } from '../../../../proxy/doorman.ts'
+import { BrokerError, type SessionPermit } from '../../../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
+import type { Config } from '../../../../src/config/config.ts'
 import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
+import { waitUntil } from '../../../wait-until.ts'
 import { hour, minute, ordersId, resource, startedAt } from '../../access/access-setup.ts'
 
 interface Vector {
@@ -67,7 +70,9 @@ const level: RdsLevel = {
   budget: null,
 }
 
-function permit(more: Partial<SessionPermit> = {}): SessionPermit {
+type Session = SessionPermit & { readonly credential: Identity['credential'] }
+
+function permit(more: Partial<Session> = {}): Session {
   const base = {
     grantId: 'grt_1',
     requestId: 'req_1',
@@ -75,32 +80,54 @@ function permit(more: Partial<SessionPermit> = {}): SessionPermit {
     resourceId: ordersId,
     level: 'readonly',
     endsAt: startedAt + 8 * hour,
+    credential: { kind: 'login', id: 'lgn_1' },
   }
-  return { ...base, ...more } as SessionPermit
+  return { ...base, ...more } as Session
 }
 
-/** Credentials last an hour, and are given once the test says so. */
-function start() {
-  const state = { now: startedAt, asks: [] as SessionAsk[], fails: false }
+const personal = { [target.account]: { trust: 'web_identity' } } as unknown as Config['aws']['accounts']
+
+/** Credentials last an hour, and are given once the test says so; with `personal`, for an ID token alone. */
+function start(accounts: Config['aws']['accounts'] = {}) {
+  const state = { now: startedAt, asks: [] as SessionAsk[], fails: false, idTokens: [] as string[], erased: false }
   const changes = createChanges()
   const aws = {
     session: async (ask: SessionAsk): Promise<AwsCredentials> => {
       state.asks.push(ask)
       await new Promise((resolve) => setImmediate(resolve))
       if (state.fails) throw new Error('AWS is down')
+      if (accounts === personal) await ask.idToken()
       const n = state.asks.length
       const expiresAt = state.now + hour
       return { accessKeyId: `ASIA${n}`, secretAccessKey: 'secret', sessionToken: `token-${n}`, expiresAt }
     },
   }
-  const leases = new Leases({ aws, changes, clock: { now: () => state.now }, logger: pino({ level: 'silent' }) })
+  const identity = {
+    loginOf: async ({ kind, id }: Identity['credential']) => {
+      if (state.erased) throw new BrokerError('LOGIN_REQUIRED', 'the connect token has been erased')
+      return kind === 'connect-token' ? `lgn_of_${id}` : id
+    },
+    idToken: async (login: string) => {
+      if (login.startsWith('api_')) throw new BrokerError('LOGIN_REQUIRED', 'API tokens have none')
+      state.idTokens.push(login)
+      return `ID token of ${login}`
+    },
+  }
+  const leases = new Leases({
+    aws,
+    changes,
+    clock: { now: () => state.now },
+    config: { aws: { accounts } },
+    identity,
+    logger: pino({ level: 'silent' }),
+  })
   const revoke = (id: string) =>
     changes.publish({ what: 'grant', id, reason: 'grant-revoked', text: '', decidedAt: state.now })
   return {
     state,
     leases,
     revoke,
-    token: async (more?: Partial<SessionPermit>) => (await leases.token(permit(more), target, level)).text,
+    token: async (more?: Partial<Session>) => (await leases.token(permit(more), target, level)).text,
   }
 }
 
@@ -183,4 +210,42 @@ t.test('a failure is not kept', async (t) => {
   await t.rejects(token(), /AWS is down/)
   state.fails = false
   t.ok(await token())
+})
+
+const connectToken = { kind: 'connect-token', id: 'abc' } as const
+const robot = { kind: 'api-token', id: 'api_1' } as const
+
+t.test('through the hub every sign-in of the person shares one lease, and no ID token is asked for', async (t) => {
+  const { state, token } = start()
+  for (const credential of [connectToken, robot, undefined]) await token(credential ? { credential } : {})
+  t.equal(state.asks.length, 1)
+  t.same(state.idTokens, [])
+})
+
+t.test('D8: with the person’s own ID token, that of the login behind the credential', async (t) => {
+  const { state, token } = start(personal)
+  await Promise.all([token({ credential: connectToken }), token({ credential: connectToken })])
+  await token()
+  t.same(state.idTokens, ['lgn_of_abc', 'lgn_1'])
+})
+
+t.test('D8: what a person signed in for serves no robot, though both hold the same grant', async (t) => {
+  const { leases, token } = start(personal)
+  await token()
+  t.equal(leases.atHand(permit({ credential: robot }), target, level), undefined)
+  await t.rejects(token({ credential: robot }), { code: 'LOGIN_REQUIRED', message: /API tokens have none/ })
+  t.ok(leases.atHand(permit(), target, level))
+})
+
+t.test('D8: a connect token may be erased while its session goes on: its login is known by then', async (t) => {
+  const { state, leases, token } = start(personal)
+  await token({ credential: connectToken })
+  state.erased = true
+  state.now += 55 * minute
+  await leases.renew(() => true)
+  await waitUntil(() => state.idTokens.length === 2, 'it is renewed')
+  await new Promise((resolve) => setImmediate(resolve))
+  state.now += 10 * minute
+  t.ok(await leases.tokenToEnd(permit({ credential: connectToken }), target, level))
+  t.same(state.idTokens, ['lgn_of_abc', 'lgn_of_abc'])
 })

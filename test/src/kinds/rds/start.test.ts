@@ -28,6 +28,8 @@ const facts = {
   endsAt: startedAt + hour,
 } as PermitFacts
 
+const credential = { kind: 'login', id: 'lgn_1' } as const
+
 const entry = (attributes: Record<string, unknown>) =>
   resource(ordersId, { attributes: { endpoint, resource_id: 'db-ORDERS', ...attributes } })
 
@@ -54,8 +56,9 @@ async function start(attributes: Record<string, unknown>) {
     aws,
     changes: createChanges(),
     clock: { now: () => startedAt },
+    config: { aws: { accounts: {} } },
     logger: pino({ level: 'silent' }),
-    sessions: { known: () => ({ facts, held }) },
+    sessions: { known: () => ({ facts, held, credential }) },
   }
   const running = await rdsPostgres.start?.(parts as unknown as KindParts)
   const release = () => {
@@ -65,7 +68,7 @@ async function start(attributes: Record<string, unknown>) {
     if (!running?.lease) throw new Error('it has no lease')
     return await running.lease('ses_1')
   }
-  const atHand = () => running?.leaseAtHand?.({ facts, held })
+  const atHand = () => running?.leaseAtHand?.({ facts, held, credential })
   return { state, release, lease, atHand, permit: () => running?.permit?.(held) }
 }
 
