@@ -8,6 +8,10 @@ import { createProgram } from '../../src/cli/cli.ts'
 import { registers } from '../../src/cli/registers.ts'
 import { startCommand } from '../sandbox/commands.ts'
 import { freePort } from '../sandbox/ports.ts'
+import { waitUntil } from '../wait-until.ts'
+
+// Each command is a process of its own, which takes long on a busy machine.
+t.setTimeout(120_000)
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const read = (file: string) => readFileSync(path.join(root, file), 'utf8')
@@ -69,7 +73,11 @@ t.test('config check and serve, with the minimal configuration', async (t) => {
   const here = read('config/minimal.yaml').replaceAll('8443', String(port))
   writeFileSync(file, here.replace(/(public_url: .*\n)/, `$1${more}`)) // free ports, and data beside it
   const daemon = startCommand(process.execPath, [main, 'serve', '--config', file])
-  await daemon.prints(/"ready"/)
+  await waitUntil(
+    () => daemon.output.includes('"ready"'),
+    () => daemon.output,
+    60_000,
+  )
   t.equal((await fetch(`http://127.0.0.1:${port}/readyz`)).status, 200)
   daemon.child.kill('SIGTERM')
   t.equal((await daemon.ended).code, 0, daemon.output)
