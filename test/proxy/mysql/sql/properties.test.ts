@@ -68,7 +68,13 @@ const pieces = [
 ]
 const texts = fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 40 }).map((units) => units.join(''))
 const bytesOf = (text: string) => Buffer.from(text, 'latin1')
-const modes = fc.constantFrom(mariaDb, mysql8, unknown, { ...mariaDb, isEachCharset: true }, { ...mysql8, ansiQuotes: true })
+const modes = fc.constantFrom(
+  mariaDb,
+  mysql8,
+  unknown,
+  { ...mariaDb, isEachCharset: true },
+  { ...mysql8, ansiQuotes: true },
+)
 
 t.test('pieces of any size give the same secrets and commands as the whole', (t) => {
   fc.assert(
@@ -95,9 +101,7 @@ t.test('the cost is linear, in every way of reading', (t) => {
       fc.integer({ min: 1, max: 60 }),
       (units, times) => {
         const bytes = bytesOf(units.join('').repeat(times))
-        return (
-          [mariaDb, unknown].every((mode) => find(bytes, mode).steps <= ways * perByte * bytes.length + 100)
-        )
+        return [mariaDb, unknown].every((mode) => find(bytes, mode).steps <= ways * perByte * bytes.length + 100)
       },
     ),
     { numRuns: 1000 },
