@@ -52,6 +52,8 @@ export interface OpenAsk {
   readonly resourceId: string
   /** Omitted: the one level that the principal holds a grant for; with several, an error names them. */
   readonly level?: string
+  /** Of a preflight, for a level that holds `{login}`; any other session has the one of its grant. */
+  readonly loginName?: string
   readonly client: ClientOrigin
   /** What carries the session: the engine of a protocol, or a kind that carries its own. */
   readonly carrier: { readonly protocol: string } | { readonly kind: string }

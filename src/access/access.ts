@@ -57,12 +57,20 @@ export interface AccessService {
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
   resource(id: string): CatalogEntry | undefined
-  /** What a level means on a resource now; undefined: the rules know one of them no longer. */
-  held(resourceId: string, level: string): Held | undefined
+  /**
+   * What a level means on a resource now; undefined: the rules know one of them no longer.
+   * @param loginName for a level that holds `{login}`
+   * @throws BrokerError LOGIN_NAME_UNUSABLE
+   */
+  held(resourceId: string, level: string, loginName?: string): Held | undefined
   /** The same for what a grant was given for, also when it is over; undefined as well when the resource is another one now. */
   heldBy(of: { grantId: string; resourceId: string; level: string }): Promise<Held | undefined>
-  /** What the levels of a resource mean to its kind now, by name. */
-  levelsOf(resource: CatalogEntry): ReadonlyMap<string, unknown>
+  /**
+   * What the levels of a resource mean to its kind now, by name.
+   * @param loginName given: those that hold `{login}` alone, for this one
+   * @throws BrokerError LOGIN_NAME_UNUSABLE
+   */
+  levelsOf(resource: CatalogEntry, loginName?: string): ReadonlyMap<string, unknown>
   /** All of them, without a check of who may see them. */
   resourcesKnown(): readonly CatalogEntry[]
   /**

@@ -15,7 +15,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
-import { type Core, mayKnowOf, principalReader } from './core.ts'
+import { type Core, mayKnowOf, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
@@ -28,7 +28,8 @@ import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
 import { refuseReplaced } from './rules/decide.ts'
-import { formatSelector, levelsOf, type Rule } from './rules/rule.ts'
+import { isPersonal, meansFor } from './rules/personal.ts'
+import { formatSelector, type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
 import { viewGrant, viewGrants, viewRequest, viewRequests, viewResources } from './views.ts'
@@ -41,7 +42,7 @@ export interface AccessDeps {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly changes: Changes
-  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal'>
+  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal' | 'loginName'>
   readonly kinds: Kinds
   readonly config: Surroundings
   readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
@@ -102,9 +103,9 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       return reading && !reading.problem ? reading.grant : undefined
     },
     resource: (id) => core.inForce.catalog.get(id),
-    held: (id, level) => heldNow(core, id, level),
+    held: (id, level, loginName) => heldNow(core, id, level, loginName),
     heldBy: (of) => heldBy(core, of),
-    levelsOf: (resource) => meaningsNow(core, resource),
+    levelsOf: (resource, loginName) => meaningsNow(core, resource, loginName),
     resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
     reload: async (config) => {
@@ -163,18 +164,26 @@ function shownGrant(core: Core, grant: Parameters<typeof viewGrant>[1]['grant'])
   return viewGrant(core, { grant, problem: null })
 }
 
-function meaningsNow({ inForce }: Core, resource: CatalogEntry): ReadonlyMap<string, unknown> {
-  const known = [...levelsOf(inForce.rules, resource)].filter(([, { parsed }]) => parsed.has(resource.kind))
-  return new Map(known.map(([name, { parsed }]) => [name, parsed.get(resource.kind)]))
+function meaningsNow(core: Core, resource: CatalogEntry, loginName?: string): ReadonlyMap<string, unknown> {
+  const { kind } = resource
+  const known = [...levelsOf(core.inForce.rules, resource)].filter(([, { parsed }]) => parsed.has(kind))
+  if (loginName === undefined) return new Map(known.map(([name, { parsed }]) => [name, parsed.get(kind)]))
+  const personal = known.filter(([, meaning]) => isPersonal(core, resource, meaning))
+  return new Map(personal.map(([name, meaning]) => [name, levelFor(core, resource, meaning, loginName)]))
 }
 
-function heldNow({ inForce }: Core, id: string, level: string): Held | undefined {
-  const resource = inForce.catalog.get(id)
-  if (!resource) return undefined
-  const parsed = levelsOf(inForce.rules, resource).get(level)?.parsed
-  return parsed?.has(resource.kind)
-    ? { resource, target: resource.target, level: parsed.get(resource.kind) }
-    : undefined
+/** @throws BrokerError LOGIN_NAME_UNUSABLE */
+function levelFor(core: Core, resource: CatalogEntry, meaning: LevelMeaning, loginName: string | null): unknown {
+  const meant = meansFor(core, resource, meaning, loginName)
+  if (!meant.allowed) throw refusal(meant)
+  return meant.level
+}
+
+function heldNow(core: Core, id: string, level: string, loginName: string | null = null): Held | undefined {
+  const resource = core.inForce.catalog.get(id)
+  const meaning = resource && levelsOf(core.inForce.rules, resource).get(level)
+  if (!resource || !meaning?.parsed.has(resource.kind)) return undefined
+  return { resource, target: resource.target, level: levelFor(core, resource, meaning, loginName) }
 }
 
 /** A preflight has no grant. */
@@ -185,7 +194,7 @@ async function heldBy(
   const reading = await core.grants.read(of.grantId)
   const resource = core.inForce.catalog.get(of.resourceId)
   const isOther = !resource || reading?.problem || (reading && refuseReplaced(resource, reading.grant))
-  return isOther ? undefined : heldNow(core, of.resourceId, of.level)
+  return isOther ? undefined : heldNow(core, of.resourceId, of.level, reading?.grant.loginName)
 }
 
 /** Each part on its own: one that fails must not stop the others. */

@@ -14,6 +14,7 @@ import { type AccessRequest, refuseDecider } from './requests/request.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
+import { meansFor } from './rules/personal.ts'
 import { levelsOf } from './rules/rule.ts'
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
@@ -40,11 +41,11 @@ function viewResource(core: Core, principal: Principal, entry: CatalogEntry): Re
   const shown = kind?.shown?.(target) ?? {}
   const grants = core.grants.live
     .filter((grant) => grant.principalId === principal.id && grant.resourceId === id && core.grants.isLive(grant))
-    .map(({ id: grantId, level, endsAt }) => ({
-      id: grantId,
-      level,
-      endsAt,
-      sessionMs: sessionMsOf(core, entry, level),
+    .map((grant) => ({
+      id: grant.id,
+      level: grant.level,
+      endsAt: grant.endsAt,
+      sessionMs: sessionMsOf(core, entry, grant),
     }))
   return {
     id,
@@ -96,6 +97,7 @@ export async function viewGrant(
     kind: grant.kind,
     targetId: grant.targetId,
     level: grant.level,
+    loginName: grant.loginName,
     rule: grant.ruleName,
     startsAt: grant.startsAt,
     endsAt: grant.endsAt,
@@ -163,6 +165,7 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
     kind: request.kind,
     targetId: request.targetId,
     level: request.level,
+    loginName: request.loginName,
     durationMs: request.durationMs,
     reason: request.reason,
     ticket: request.ticket,
@@ -184,21 +187,24 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
   }
 }
 
-function limitsOf(core: Core, { resourceId, level }: AccessRequest): readonly string[] {
-  const entry = core.inForce.catalog.all.find(({ id }) => id === resourceId)
-  const meant = entry && meaningOf(core, entry, level)
-  return (meant && kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level, core.config)) ?? []
+function limitsOf(core: Core, { resourceId, level, loginName }: AccessRequest): readonly string[] {
+  const entry = core.inForce.catalog.get(resourceId)
+  const meant = entry && meaningOf(core, entry, level, loginName)
+  if (!entry || !meant) return []
+  return meant.allowed
+    ? (kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level, core.config) ?? [])
+    : [meant.reason]
 }
 
-function sessionMsOf(core: Core, entry: CatalogEntry, level: string): number | null {
-  const meant = meaningOf(core, entry, level)
-  return (meant && kindNamed(core.kinds, entry.kind)?.sessionMs?.(meant.level)) ?? null
+function sessionMsOf(core: Core, entry: CatalogEntry, { level, loginName }: StoredGrant): number | null {
+  const meant = meaningOf(core, entry, level, loginName)
+  return (meant?.allowed && kindNamed(core.kinds, entry.kind)?.sessionMs?.(meant.level)) || null
 }
 
-/** What the kind read of the level; undefined: it has none of this name. */
-function meaningOf({ inForce }: Core, entry: CatalogEntry, level: string): { readonly level: unknown } | undefined {
-  const parsed = levelsOf(inForce.rules, entry).get(level)?.parsed
-  return parsed?.has(entry.kind) ? { level: parsed.get(entry.kind) } : undefined
+/** What the level means to its kind for whom it is given to; undefined: it has none of this name. */
+function meaningOf(core: Core, entry: CatalogEntry, level: string, loginName: string | null) {
+  const meaning = levelsOf(core.inForce.rules, entry).get(level)
+  return meaning?.parsed.has(entry.kind) ? meansFor(core, entry, meaning, loginName) : undefined
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {

@@ -22,6 +22,17 @@ export interface Surroundings {
   readonly aws: { readonly accounts: Readonly<Record<string, { readonly trust: 'hub' | 'web_identity' }>> }
 }
 
+export interface PersonalLevels<L> {
+  /** The member of a level that holds `{login}`; null: it means the same for everyone. */
+  memberOf(level: L): string | null
+  /**
+   * What a level with it means for one person.
+   * @param loginName 1–32 of a–z, 0–9, _ and .
+   * @param all levels of this kind, whose users the person must not become
+   */
+  read(level: L, loginName: string, all: readonly L[]): Parsed<L>
+}
+
 /**
  * A kind of resource: data and rules, without I/O. The configuration's schema and reference, the forms of ids, the listeners and
  * the AWS policies are derived from a list of these; a module (src/kinds) adds what runs.
@@ -49,6 +60,8 @@ export interface Kind<T = unknown, L = unknown> {
     /** What a level of the configuration means on this kind; reports every problem at once. */
     read(raw: unknown): Parsed<L>
   }
+  /** For levels that hold `{login}`, which stands for the login name of whom they are given to. */
+  readonly personal?: PersonalLevels<L>
   /** Why a level does not work on one target. */
   fits?(level: L, target: T): readonly Problem[]
   /** Why the broker cannot reach a target as configured. */
@@ -63,6 +76,8 @@ export interface Kind<T = unknown, L = unknown> {
   roles?(target: T): readonly RoleToTry[]
   /** What AWS must allow for this kind, by feature. */
   readonly policies?: readonly PolicyPart[]
+  /** What a level needs of the values that policies have, with wildcards as IAM has them, by name. */
+  policyValues?(level: L): Readonly<Record<string, string>>
   /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
   prepare?(target: T, levels: ReadonlyMap<string, L>): readonly PreparationStep[]
   /** Those of the features that a target needs. */
@@ -93,6 +108,20 @@ export function fileMembers({ target }: Kind): Readonly<Record<string, string>> 
 export function featuresFor(kinds: Kinds, entries: readonly CatalogEntry[]): string[] {
   const needed = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.features?.(target) ?? [])
   return [...new Set(needed)].sort()
+}
+
+/** What the levels of these resources need of the values of policies, each once and sorted, by name. */
+export function policyValuesFor(
+  kinds: Kinds,
+  entries: readonly CatalogEntry[],
+  levelsOf: (entry: CatalogEntry) => Iterable<unknown>,
+): Record<string, string[]> {
+  const values: Record<string, string[]> = {}
+  for (const entry of entries)
+    for (const level of levelsOf(entry))
+      for (const [name, value] of Object.entries(kindNamed(kinds, entry.kind)?.policyValues?.(level) ?? {}))
+        values[name] = [...new Set([...(values[name] ?? []), value])].sort()
+  return values
 }
 
 /** A resource on which a level is held, with what its kind read of both when the configuration was loaded. */

@@ -69,6 +69,8 @@ export interface Config {
     /** The `prompt` of a sign-in that must be fresh; null: none. */
     readonly freshPrompt: string | null
     readonly managerClaim: string
+    /** Of the ID token; null: nobody has a login name. */
+    readonly loginClaim: string | null
     readonly adminGroups: readonly string[]
     readonly auditorGroups: readonly string[]
     readonly sessionIdleMs: number

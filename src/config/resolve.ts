@@ -103,6 +103,7 @@ function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {
     groupsSource: sourceOf(oidc.groups_source),
     freshPrompt: freshPromptOf(oidc),
     managerClaim: filled(oidc.manager_claim),
+    loginClaim: oidc.login_claim ?? null,
     adminGroups: oidc.admin_groups ?? [],
     auditorGroups: oidc.auditor_groups ?? [],
     sessionIdleMs: ms(oidc.session_idle),

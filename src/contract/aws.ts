@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { LevelName } from './references.ts'
+import { LevelName, LoginName } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -30,6 +30,7 @@ const Installation = object({
   issuer: text(),
   clientId: text(),
   features: list(text(), 'What the known resources need; empty: there are none yet'),
+  values: mapOf(list(text()), 'What the levels in force need of the values of policies, with wildcards, by name'),
 })
 /** Values that the policy documents of this installation need. */
 export type Installation = Shape<typeof Installation>
@@ -76,7 +77,7 @@ const TargetReport = object({
   resource: text('Full id'),
   level: text('The one that was looked at'),
   levels: list(text(), 'All levels of the resource'),
-  session: text('Id of the recorded session'),
+  session: text('Id of the recorded session; empty: none was opened'),
   ok: flag('No check failed'),
   checks: list(TargetCheck),
 })
@@ -127,6 +128,7 @@ export const awsRoutes = {
     scope: 'admin',
     query: object({
       resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part' }),
+      login: Type.Optional(LoginName),
     }),
     answer: { 200: Preparation },
   },
@@ -138,6 +140,7 @@ export const awsRoutes = {
     body: object({
       resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id, or its last part' }),
       level: Type.Optional(LevelName),
+      login: Type.Optional(LoginName),
     }),
     answer: { 200: TargetReport },
   },

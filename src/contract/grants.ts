@@ -20,6 +20,7 @@ export const GrantView = object({
     text('What the target is, by its kind; another one under the name of the resource ends the grant'),
   ),
   level: text(),
+  loginName: nullable(text('What stands for `{login}` in the level; it never changes')),
   rule: text(),
   startsAt: instant(),
   endsAt: instant(),

@@ -21,4 +21,11 @@ export const ResourceReference = Type.String({
   description: 'Full id, or its last part when unique',
 })
 
+export const loginNamePattern = '^[a-z0-9_.]{1,32}$'
+
+export const LoginName = Type.String({
+  pattern: loginNamePattern,
+  description: 'Login name of one person, for levels that hold `{login}`',
+})
+
 export const LevelName = Type.String({ minLength: 1, maxLength: 64 })

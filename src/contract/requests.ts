@@ -34,6 +34,7 @@ const RequestView = object({
   kind: text(),
   targetId: nullable(text('What the target is, by its kind; null: asked for before that was kept')),
   level: text(),
+  loginName: nullable(text('What stands for `{login}` in the level')),
   durationMs: count(),
   reason: nullable(text()),
   ticket: nullable(text()),

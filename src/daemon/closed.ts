@@ -66,6 +66,7 @@ function refusingIdentity(refusal: BrokerError): IdentityService {
     authenticate: refuse,
     principal: refuse,
     findPrincipal: refuse,
+    loginName: refuse,
     credential: refuse,
     tokenKeys: refuse,
     identify: refuse,

@@ -5,7 +5,7 @@ import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
 import type { RecordingEnd } from '../audit/recording-ledger.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
-import { featuresFor } from '../catalog/kind.ts'
+import { featuresFor, policyValuesFor } from '../catalog/kind.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
@@ -55,8 +55,10 @@ export function allRoutes(
 
 function installationOf({ access, config, externalId, kindModules }: Parts): Installation {
   const { aws, oidc } = config
-  const features = featuresFor(kindModules, access.resourcesKnown())
-  return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features }
+  const resources = access.resourcesKnown()
+  const features = featuresFor(kindModules, resources)
+  const values = policyValuesFor(kindModules, resources, (resource) => access.levelsOf(resource).values())
+  return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features, values }
 }
 
 function protocolOf({ access, kinds }: Parts, resourceId: string): string | undefined {

@@ -9,6 +9,7 @@ import { applyEvent } from './apply.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
+import { loginNameOf } from './directory/login-name.ts'
 import { rolesOf } from './directory/roles.ts'
 import {
   acceptServiceAccount,
@@ -110,6 +111,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
         : await logins.authenticate(bearer, 'cli')
     },
     principal: (id) => core.directory.principal(id),
+    loginName: (id) => loginNameOf(core, id),
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
     loginOf: async ({ kind, id }) => (kind === 'connect-token' ? await connectTokens.issuer(id) : id),

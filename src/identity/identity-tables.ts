@@ -19,6 +19,9 @@ export interface IdentityTables {
     /** JSON list, sorted. */
     groups: string
     manager: string | null
+    /** What signs in to targets, and the claim that said so: of another claim than the configured one it does not count. */
+    login_name: string | null
+    login_claim: string | null
     active: number
     locked_at: number | null
     owner_id: string | null

@@ -3,6 +3,9 @@ import type { ClientOrigin } from '../../proxy/session.ts'
 import type { Credential } from './admission.ts'
 import type { Login, Principal, ReadStanding } from './principal.ts'
 
+/** @param problem why there is none that can be used, in words that its owner may read */
+export type LoginName = { readonly name: string } | { readonly problem: string; readonly hint: string }
+
 /** The interface of identity for the other parts. Built by `createIdentity` (create-identity.ts). */
 export interface IdentityService {
   /**
@@ -17,6 +20,8 @@ export interface IdentityService {
   }): Promise<Login | null>
   /** Fresh from the store; undefined when unknown. */
   principal(id: string): Promise<Principal | undefined>
+  /** What a person signs in to targets as, where a level has a database user or the like for each. */
+  loginName(id: string): Promise<LoginName>
   /** By id, verified e-mail, or name; an ambiguous name throws RESOURCE_AMBIGUOUS, an unknown one NOT_FOUND. */
   findPrincipal(reference: string): Promise<Principal>
   /**

@@ -11,7 +11,7 @@ export interface AccountRoutesDeps {
   readonly checkAccounts: AccountCheck
   readonly checkTarget: TargetCheckService
   /** @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, UNSUPPORTED */
-  preparationOf(login: Login, reference: string): Preparation
+  preparationOf(login: Login, reference: string, loginName?: string): Preparation
 }
 
 /** Each signs in to a database, which throttles new sign-ins by token. */
@@ -22,7 +22,7 @@ export const accountRoutes =
   ({ installation, checkAccounts, checkTarget, preparationOf }: AccountRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     route(app, 'GET /api/v1/aws/installation', installation)
-    route(app, 'GET /api/v1/aws/preparation', ({ login, query }) => preparationOf(login, query.resource))
+    route(app, 'GET /api/v1/aws/preparation', ({ login, query }) => preparationOf(login, query.resource, query.login))
     route(app, 'POST /api/v1/aws/validate', async ({ login, body }) => ({
       accounts: await checkAccounts(login, body.account),
     }))

@@ -17,6 +17,8 @@ export interface TargetCheckAsk {
   readonly resource: string
   /** Left out: the first one. */
   readonly level?: string | undefined
+  /** For a level that holds `{login}`. */
+  readonly login?: string | undefined
 }
 
 /**
@@ -24,6 +26,17 @@ export interface TargetCheckAsk {
  * @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, LEVEL_UNKNOWN, UNSUPPORTED, RATE_LIMITED, AUDIT_UNAVAILABLE …
  */
 export type TargetCheckService = (login: Login, client: ClientOrigin, ask: TargetCheckAsk) => Promise<TargetReport>
+
+/** Of several levels that are looked at one after the other, one without a login name must not hide the others. */
+function failedAt(error: unknown): TargetCheck {
+  if (!(error instanceof BrokerError) || error.code !== 'LOGIN_NAME_UNUSABLE') throw error
+  return {
+    check: 'login name',
+    outcome: 'fail',
+    detail: error.message,
+    fix: error.hint ?? 'give another one: --login NAME',
+  }
+}
 
 export function createTargetCheck({ access, audit, preflights, validatorOf }: TargetCheckDeps): TargetCheckService {
   return async (login, client, ask) => {
@@ -38,7 +51,10 @@ export function createTargetCheck({ access, audit, preflights, validatorOf }: Ta
     const level = ask.level ?? levels[0]
     if (level === undefined) throw new BrokerError('LEVEL_UNKNOWN', `no entry of levels is for ${id}`)
     if (!levels.includes(level)) throw new BrokerError('LEVEL_UNKNOWN', `${id} has ${levels.join(', ')}, not ${level}`)
-    const { sessionId, result } = await preflights.run({ resourceId: id, kind, level, login, client }, validate)
+    const personal = ask.login === undefined ? {} : { loginName: ask.login }
+    const { sessionId, result } = await preflights
+      .run({ resourceId: id, kind, level, login, client, ...personal }, validate)
+      .catch((error: unknown) => ({ sessionId: '', result: [failedAt(error)] }))
     const failed = result.filter(({ outcome }) => outcome === 'fail').map(({ check }) => check)
     await audit.append({
       type: 'resource.validated',

@@ -53,6 +53,8 @@ export interface PreflightAsk {
   readonly resourceId: string
   readonly kind: string
   readonly level: string
+  /** For a level that holds `{login}`. */
+  readonly loginName?: string
   /** Who asks for it. */
   readonly login: Login
   readonly client: ClientOrigin
@@ -102,12 +104,12 @@ export function createPreflights(deps: PreflightsDeps): Preflights {
 async function runOne<T>(
   { sessions, reach, clock }: PreflightsDeps,
   host: SessionHost,
-  { resourceId, kind, level, login, client }: PreflightAsk,
+  { kind, login, ...asked }: PreflightAsk,
   use: (preflight: Preflight) => Promise<T>,
 ): Promise<{ sessionId: string; result: T }> {
   const { credential } = toIdentity(login)
   const identity = { principalId: preflightPrincipal, name: preflightPrincipal, credential }
-  const permit = await host.open({ identity, resourceId, level, client, carrier: { kind }, tool: 'aws validate' })
+  const permit = await host.open({ identity, ...asked, carrier: { kind }, tool: 'aws validate' })
   const { sessionId } = permit
   const signal = AbortSignal.any([permit.signal, AbortSignal.timeout(preflightMs)])
   let outcome: Omit<SessionOutcome, 'bytesUp' | 'bytesDown'> = { reason: 'open-failed' }
@@ -115,7 +117,7 @@ async function runOne<T>(
   try {
     const result = await use({
       held: sessions.known(sessionId).held,
-      level,
+      level: asked.level,
       permit,
       signal,
       lease: () => host.lease(permit),
@@ -175,15 +177,15 @@ class RecordedStatements {
 
 /**
  * May a preflight open now? It holds no grant: who asked must still be let in, and the rules must know resource and level.
- * @throws BrokerError TOKEN_INVALID, SCOPE_REQUIRED, ADDRESS_REFUSED, LEVEL_UNKNOWN, CLOCK_WRONG
+ * @throws BrokerError TOKEN_INVALID, SCOPE_REQUIRED, ADDRESS_REFUSED, LEVEL_UNKNOWN, LOGIN_NAME_UNUSABLE, CLOCK_WRONG
  */
 function authorizePreflight({ access, clock, daemons, identity }: PreflightsDeps): Authorize {
-  return async ({ identity: asking, resourceId, level = '', client }) => {
+  return async ({ identity: asking, resourceId, level = '', loginName, client }) => {
     daemons.requireClock()
     const credential = await identity.credential(asking.credential)
     if (!credential) throw new BrokerError('TOKEN_INVALID')
     admit({ door: 'preflight', by: credential, from: client.address })
-    const held = access.held(resourceId, level)
+    const held = access.held(resourceId, level, loginName)
     if (!held) throw new BrokerError('LEVEL_UNKNOWN', `${resourceId} has no level ${level}`)
     const endsAt = clock.now() + preflightMs
     return { grant: { ...preflightGrant, level, endsAt }, held }

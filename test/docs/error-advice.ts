@@ -25,6 +25,8 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   RESOURCE_UNKNOWN: '`sallyport ls` shows what you may request.',
   RESOURCE_AMBIGUOUS: 'Write the full id, as `sallyport ls` shows it.',
   LEVEL_UNKNOWN: '`sallyport ls` shows the levels of each resource.',
+  LOGIN_NAME_UNUSABLE:
+    'The message says what is wrong with it. It comes from the claim `oidc.login_claim` of your sign-in; nothing else takes its place.',
   DATABASE_DENIED: 'Connect to a database of the level (`databases` in the configuration), or request another level.',
   SESSION_KILLED: 'The message says who ended it. The grant may still be live: connect again.',
   LIMIT_REACHED: 'Fetch less at a time (`max_rows`, `statement_timeout` of the level).',

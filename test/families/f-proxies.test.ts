@@ -26,6 +26,7 @@ async function startApp(t: Test, trustedProxies: readonly string[] = ['127.0.0.1
       },
       principal: unused,
       findPrincipal: unused,
+      loginName: unused,
       credential: unused,
       tokenKeys: unused,
       identify: unused,

@@ -26,7 +26,7 @@ export interface Postgres {
   readonly version: string
   readonly pid: number
   /** Whether RDS would ask this user for a token: membership in `rds_iam`. */
-  isIamUser(user: string): boolean
+  isIamUser(user: string): Promise<boolean>
   /** A copy of it as it is now, which follows its log from then on until `select pg_promote()`. For settings of replication. */
   standby(options: PostgresOptions): Promise<Postgres>
   /** Runs statements as the superuser. */
@@ -91,7 +91,17 @@ async function run(
     tcpPort,
     version: binaries.version,
     pid: server.pid,
-    isIamUser: (user: string) => (iamUsers as readonly string[]).includes(user),
+    isIamUser: async (user: string) => {
+      if ((iamUsers as readonly string[]).includes(user)) return true
+      const client = await connect('postgres')
+      const isMember =
+        "select from pg_roles where rolname = $1 and pg_has_role(oid, 'rds_iam', 'usage') and not rolsuper"
+      try {
+        return (await client.query(isMember, [user])).rowCount === 1
+      } finally {
+        await client.end()
+      }
+    },
     query: async (database: string, sql: string, values: unknown[] = []) => {
       const client = await connect(database)
       try {

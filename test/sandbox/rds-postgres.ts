@@ -196,7 +196,7 @@ async function signIn(
   const { options } = state
   try {
     if (state.md5) throw new AwsFault('AccessDenied', 403, 'password', 'asked for MD5 by a fault knob')
-    if (!options.postgres.isIamUser(user))
+    if (!(await options.postgres.isIamUser(user)))
       throw new AwsFault('AccessDenied', 403, 'password', 'the user is not in rds_iam')
     const caller = options.tokens.check(password, user, options.endpoint)
     if (state.refuse) throw new AwsFault('AccessDenied', 403, 'PAM', 'refused by a fault knob')

@@ -5,7 +5,8 @@ import type { Principal } from '../../identity/principal.ts'
 import type { AccessAnswer } from '../access.ts'
 import { type Core, isVisible, type ReadPrincipal } from '../core.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { checkStanding, decideGrant, findRule, levelsToAskFor } from '../rules/decide.ts'
+import { checkStanding, findRule, levelsToAskFor } from '../rules/decide.ts'
+import { decideHeld } from '../rules/personal.ts'
 import { type Rule, stepUpOf } from '../rules/rule.ts'
 import type { GrantReading } from './grant-keeper.ts'
 
@@ -103,10 +104,10 @@ function judge(core: Core, principal: Principal, { grant, problem }: GrantReadin
   const resource = core.inForce.catalog.get(grant.resourceId)
   if (!resource) return refuse('RESOURCE_UNKNOWN', `${grant.resourceId} is no longer in the catalog`)
   if (!core.grants.isLive(grant)) return refuseEnded(core, principal, resource, grant)
-  const decision = decideGrant(core.inForce.rules, principal, resource, grant)
+  const decision = decideHeld(core, principal, resource, grant)
   if (!decision.allowed)
     return refuse('GRANT_DENIED', decision.reason, howToAsk(core, principal, resource, grant.level))
-  const level = decision.meaning.parsed.get(resource.kind)
+  const { level } = decision
   return { allowed: true, grant, held: { resource, target: resource.target, level }, rule: toTokenRule(decision.rule) }
 }
 

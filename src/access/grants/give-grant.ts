@@ -63,6 +63,7 @@ function newGrant(core: Core, request: AccessRequest): StoredGrant {
     targetId: request.targetId,
     kind: request.kind,
     level: request.level,
+    loginName: request.loginName,
     startsAt,
     endsAt: startsAt + request.durationMs,
     ruleName: request.ruleName,

@@ -60,6 +60,7 @@ export function grantEvent(
       resource: grant.resourceId,
       target: grant.targetId,
       level: grant.level,
+      ...(grant.loginName === null ? {} : { login_name: grant.loginName }),
       rule: grant.ruleName,
       rule_digest: grant.ruleDigest,
       starts_at: grant.startsAt,

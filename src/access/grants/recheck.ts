@@ -2,7 +2,8 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { type Core, principalReader, type ReadPrincipal } from '../core.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
-import { checkConditions, checkStanding, decideGrant, findRule, refuseReplaced } from '../rules/decide.ts'
+import { checkConditions, checkStanding, findRule, refuseReplaced } from '../rules/decide.ts'
+import { decideHeld, loginNameFor } from '../rules/personal.ts'
 
 /** Whom it is about; everyone by default. */
 type Concerns = (principalId: string) => boolean
@@ -73,14 +74,14 @@ export async function recheckGrant(
     await end('principal-inactive', 'the identity is no longer active')
     return
   }
-  const { rules, catalog, isNewest } = core.inForce
+  const { catalog, isNewest } = core.inForce
   if (!isNewest) return
   const resource = catalog.get(grant.resourceId)
   if (!resource) {
     await end('resource-gone', `${grant.resourceId} is no longer in the catalog`)
     return
   }
-  const decision = decideGrant(rules, principal, resource, grant)
+  const decision = decideHeld(core, principal, resource, grant)
   if (!decision.allowed) {
     await end(decision.condition === 'target' ? 'resource-replaced' : 'rule-changed', decision.reason)
     return
@@ -163,7 +164,7 @@ async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<s
   return null
 }
 
-type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages'>
+type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages' | 'loginName'>
 
 async function currentTerms(
   core: Core,
@@ -186,8 +187,15 @@ async function currentTerms(
   if (rule.stages.length === 0) return { refused: `rule ${rule.name} no longer needs approval; request it again` }
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) return { refused: dead }
+  const named = await loginNameFor(core, resource, meaning, beneficiary)
+  if (!named.allowed) return { refused: named.reason }
+  const { loginName } = named
+  if (request.loginName !== null && loginName !== null && request.loginName !== loginName)
+    return {
+      refused: `the login name of ${beneficiary.name} is ${loginName} now, not ${request.loginName}; request it again`,
+    }
   const ruleDigest = termsDigest(rule, meaning)
-  return { ruleName: rule.name, ruleDigest, levelDigest: meaning.digest, stages: rule.stages }
+  return { loginName, ruleName: rule.name, ruleDigest, levelDigest: meaning.digest, stages: rule.stages }
 }
 
 /** How long the access would last from now on; null when the grant to be lengthened is over. */

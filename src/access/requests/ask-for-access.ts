@@ -7,6 +7,7 @@ import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Ask, decide, levelsToAskFor, refuseReplaced } from '../rules/decide.ts'
+import { loginNameFor } from '../rules/personal.ts'
 import type { Rule } from '../rules/rule.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from './request.ts'
 import { requestEvent } from './request-keeper.ts'
@@ -65,6 +66,7 @@ export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Pr
       reason: wanted.reason?.trim() || null,
       ticket: wanted.ticket?.trim() || null,
       extendsGrantId: null,
+      loginName: null,
     })
   } catch (error) {
     throw mayKnow ? error : discreet(error, resource)
@@ -126,6 +128,7 @@ export async function askForExtension(
     reason: more.reason?.trim() || null,
     ticket: more.ticket?.trim() || first?.ticket || null,
     extendsGrantId: grant.id,
+    loginName: grant.loginName,
   })
 }
 
@@ -137,6 +140,8 @@ interface Wanted {
   readonly reason: string | null
   readonly ticket: string | null
   readonly extendsGrantId: string | null
+  /** Of the grant to be extended. */
+  readonly loginName: string | null
 }
 
 async function submit(
@@ -160,6 +165,17 @@ async function submit(
   checkSubstitute(requester, beneficiary, rule)
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) throw new BrokerError('GRANT_DENIED', `rule ${rule.name}: ${dead}`)
+  const named = await loginNameFor(core, resource, meaning, beneficiary)
+  if (!named.allowed) throw refusal(named)
+  const { loginName } = named
+  if (wanted.extendsGrantId !== null && loginName !== wanted.loginName)
+    throw new BrokerError(
+      'LOGIN_NAME_UNUSABLE',
+      `the grant is for ${wanted.loginName}, and the login name is ${loginName} now`,
+      {
+        hint: 'return the grant and request a new one',
+      },
+    )
   const draft = {
     id: newId('req'),
     requesterId: requester.id,
@@ -169,6 +185,7 @@ async function submit(
     kind: resource.kind,
     targetId: resource.targetId,
     level: wanted.level,
+    loginName,
     durationMs: wanted.durationMs ?? Math.min(defaultDurationMs, rule.maxDurationMs),
     reason: wanted.reason,
     ticket: wanted.ticket,

@@ -209,6 +209,7 @@ export function requestEvent(
       resource: request.resourceId,
       target: request.targetId,
       level: request.level,
+      ...(request.loginName === null ? {} : { login_name: request.loginName }),
       duration_ms: request.durationMs,
       rule: request.ruleName,
       rule_digest: request.ruleDigest,

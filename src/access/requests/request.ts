@@ -18,6 +18,8 @@ export interface AccessRequest {
   /** What its target is, by its kind; null: asked for before that was kept. */
   readonly targetId: string | null
   readonly level: string
+  /** What stands for `{login}` in the level; null: it holds none. */
+  readonly loginName: string | null
   readonly durationMs: number
   readonly reason: string | null
   readonly ticket: string | null
@@ -69,6 +71,7 @@ export function requestDigest(
     | 'resourceId'
     | 'targetId'
     | 'level'
+    | 'loginName'
     | 'durationMs'
     | 'reason'
     | 'ticket'
@@ -79,7 +82,7 @@ export function requestDigest(
 ): string {
   const { id, beneficiaryId, resourceId, level, durationMs, reason, ticket, ruleDigest, extendsGrantId, round } =
     request
-  const { targetId } = request
+  const { targetId, loginName } = request
   return digestOf({
     id,
     beneficiaryId,
@@ -91,7 +94,9 @@ export function requestDigest(
     ruleDigest,
     extendsGrantId,
     round,
-    ...(targetId === null ? {} : { targetId }), // as it was before that was kept
+    // as it was before that was kept
+    ...(targetId === null ? {} : { targetId }),
+    ...(loginName === null ? {} : { loginName }),
   })
 }
 

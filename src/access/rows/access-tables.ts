@@ -1,4 +1,4 @@
-/** Tables of src/access; made in src/store/migrations/0002-access.ts, target_id in 0012-target-ids.ts. Every `mac` covers everything that gives authority. */
+/** Tables of src/access; made in src/store/migrations/0002-access.ts, target_id in 0012-target-ids.ts, login_name in 0013-login-names.ts. Every `mac` covers everything that gives authority. */
 export interface AccessTables {
   rule_revisions: {
     id: string
@@ -17,6 +17,7 @@ export interface AccessTables {
     target_id: string | null
     kind: string
     level: string
+    login_name: string | null
     duration_ms: number
     reason: string | null
     ticket: string | null
@@ -55,6 +56,7 @@ export interface AccessTables {
     target_id: string | null
     kind: string
     level: string
+    login_name: string | null
     starts_at: number
     ends_at: number
     rule_name: string

@@ -9,6 +9,8 @@ import type { AccessTables } from './access-tables.ts'
 export interface StoredGrant extends Grant {
   /** What its target was when the grant was asked for; null: before that was kept. */
   readonly targetId: string | null
+  /** What stands for `{login}` in its level: whatever the directory says later. */
+  readonly loginName: string | null
   /** What the level meant when the grant was given. */
   readonly levelDigest: string
   /** 1, 2 … with every change. */
@@ -33,6 +35,7 @@ export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
     target_id: grant.targetId,
     kind: grant.kind,
     level: grant.level,
+    login_name: grant.loginName,
     starts_at: grant.startsAt,
     ends_at: grant.endsAt,
     rule_name: grant.ruleName,
@@ -55,6 +58,7 @@ export function rowToGrant(row: Unsigned<'grants'>): StoredGrant {
     targetId: row.target_id,
     kind: row.kind,
     level: row.level,
+    loginName: row.login_name,
     startsAt: row.starts_at,
     endsAt: row.ends_at,
     ruleName: row.rule_name,
@@ -78,6 +82,7 @@ export function requestToRow(request: AccessRequest): Unsigned<'requests'> {
     target_id: request.targetId,
     kind: request.kind,
     level: request.level,
+    login_name: request.loginName,
     duration_ms: request.durationMs,
     reason: request.reason,
     ticket: request.ticket,
@@ -107,6 +112,7 @@ export function rowToRequest(row: Unsigned<'requests'>): AccessRequest {
     targetId: row.target_id,
     kind: row.kind,
     level: row.level,
+    loginName: row.login_name,
     durationMs: row.duration_ms,
     reason: row.reason,
     ticket: row.ticket,

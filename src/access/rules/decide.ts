@@ -36,6 +36,7 @@ export type Condition =
   | 'acr'
   | 'meaning'
   | 'target'
+  | 'login-name'
 
 export interface Allowed {
   readonly allowed: true
@@ -46,7 +47,13 @@ export interface Allowed {
 
 export interface Denied {
   readonly allowed: false
-  readonly code: 'GRANT_DENIED' | 'LEVEL_UNKNOWN' | EntryCode | 'PRINCIPAL_LOCKED' | 'PRINCIPAL_INACTIVE'
+  readonly code:
+    | 'GRANT_DENIED'
+    | 'LEVEL_UNKNOWN'
+    | 'LOGIN_NAME_UNUSABLE'
+    | EntryCode
+    | 'PRINCIPAL_LOCKED'
+    | 'PRINCIPAL_INACTIVE'
   /** The rule that failed; null when none applied. */
   readonly rule: string | null
   readonly condition: Condition

@@ -55,6 +55,21 @@ function readLevel(raw: unknown, path: string, kinds: Kinds, findings: Findings)
   return parsed
 }
 
+/** Where nobody has a login name, a level that holds one could be given to no one. */
+export function checkNoLogins(sets: readonly LevelSet[], kinds: Kinds, findings: Findings): void {
+  sets.forEach(({ levels }, i) => {
+    for (const [name, { parsed }] of levels) {
+      const [member] = [...parsed].flatMap(([kind, level]) => kindNamed(kinds, kind)?.personal?.memberOf(level) ?? [])
+      if (member === undefined) continue
+      findings.problems.push({
+        path: `levels[${i}].${name}.${member}`,
+        message: '{login} needs a claim to take the login name of a person from, and oidc.login_claim is not set',
+        fix: 'set oidc.login_claim to a claim of the ID token that is unique and that people cannot change',
+      })
+    }
+  })
+}
+
 /** A level that its kind understands may still not work on one of the resources it is for. */
 export function checkFit(rules: RuleSet, entries: readonly CatalogEntry[], kinds: Kinds, findings: Findings): void {
   for (const entry of entries) {

@@ -6,7 +6,7 @@ import type { Config, ConfigCheck } from '../../config/config.ts'
 import type { RuleFile } from '../../config/schema.ts'
 import { checkSelector } from './check-selector.ts'
 import type { Findings, RuleProblem } from './findings.ts'
-import { checkFit, loadLevelSet } from './load-levels.ts'
+import { checkFit, checkNoLogins, loadLevelSet } from './load-levels.ts'
 import { loadResources, type ResourcesConfig } from './load-resources.ts'
 import { isSlowPattern } from './pattern-probe.ts'
 import {
@@ -24,7 +24,9 @@ export type LoadedRules =
   | { readonly ok: true; readonly rules: RuleSet; readonly catalog: Catalog; readonly warnings: readonly RuleProblem[] }
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
-type RulesConfig = Pick<Config, 'levels' | 'access'> & ResourcesConfig
+type RulesConfig = Pick<Config, 'levels' | 'access'> & {
+  readonly oidc: Pick<Config['oidc'], 'loginClaim'>
+} & ResourcesConfig
 
 /** Longest grant that a rule may allow: recovery reads the audit log back that far. */
 export const longestGrantMs = 365 * 86_400_000
@@ -37,6 +39,7 @@ export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   const rules = config.access.flatMap((file, i) => loadRule(file, `access[${i}]`, kinds, findings) ?? [])
   const digest = digestOf({ levels: config.levels, access: config.access, resources: config.resources })
   const ruleSet: RuleSet = { digest, rules, levelSets }
+  if (config.oidc.loginClaim === null) checkNoLogins(levelSets, kinds, findings)
   checkNames(config.access, findings)
   checkRuleLevels(config.access, ruleSet, entries, findings)
   const { problems, warnings } = findings

@@ -4,6 +4,7 @@ import { isReferenceTo } from '../../identity/names.ts'
 import type { Login } from '../../identity/principal.ts'
 import { type Core, currentPrincipal, isOverseer, mayKnowOf } from '../core.ts'
 import { explain, findRule } from './decide.ts'
+import { loginNameFor } from './personal.ts'
 import { levelsOf } from './rule.ts'
 
 /**
@@ -28,16 +29,20 @@ export async function why(
   return {
     principal: { id: principal.id, name: principal.name, groups: principal.groups },
     resource: resource.id,
-    levels: levels.map((level) => {
-      const decision = findRule(rules, principal, resource, level, address)
-      return {
-        level,
-        allowed: decision.allowed,
-        rule: typeof decision.rule === 'object' ? (decision.rule?.name ?? null) : decision.rule,
-        reason: decision.allowed ? `rule ${decision.rule.name} allows it` : decision.reason,
-        rules: explain(rules, principal, resource, level, address),
-      }
-    }),
+    levels: await Promise.all(
+      levels.map(async (level) => {
+        const found = findRule(rules, principal, resource, level, address)
+        const named = found.allowed ? await loginNameFor(core, resource, found.meaning, principal) : found
+        const decision = named.allowed ? found : named
+        return {
+          level,
+          allowed: decision.allowed,
+          rule: typeof decision.rule === 'object' ? (decision.rule?.name ?? null) : decision.rule,
+          reason: decision.allowed ? `rule ${decision.rule.name} allows it` : decision.reason,
+          rules: explain(rules, principal, resource, level, address),
+        }
+      }),
+    ),
   }
 }
 

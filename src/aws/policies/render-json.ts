@@ -1,6 +1,6 @@
 import type { Kinds } from '../../catalog/kind.ts'
 import { fill, reasonsOf, toDocument } from './document.ts'
-import { type Choice, choosePolicies, policiesOf, type Values } from './table.ts'
+import { type Choice, choosePolicies, type PolicyEntry, policiesOf, type Values } from './table.ts'
 
 export interface RenderedPolicy {
   readonly name: string
@@ -11,8 +11,11 @@ export interface RenderedPolicy {
   readonly reasons: Readonly<Record<string, string>>
 }
 
-/** The documents an installation needs, as they are pasted into AWS. */
-export function renderJson(kinds: Kinds, choice: Choice, values: Values): RenderedPolicy[] {
+/** Values of which there may be several: by name. */
+type Lists = Readonly<Record<string, readonly string[]>>
+
+/** The documents an installation needs, as they are pasted into AWS. @param lists instead of single values of these names, in resources */
+export function renderJson(kinds: Kinds, choice: Choice, values: Values, lists: Lists = {}): RenderedPolicy[] {
   const quoted = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, JSON.stringify(value).slice(1, -1)]),
   )
@@ -20,7 +23,21 @@ export function renderJson(kinds: Kinds, choice: Choice, values: Values): Render
     name: entry.id,
     title: entry.title,
     where: entry.where,
-    document: JSON.parse(fill(JSON.stringify(toDocument(entry)), quoted)),
+    document: JSON.parse(fill(JSON.stringify(toDocument(spread(entry, lists))), quoted)),
     reasons: reasonsOf(entry),
   }))
+}
+
+/** A resource once for each value of a list that it holds. */
+function spread(entry: PolicyEntry, lists: Lists): PolicyEntry {
+  const each = (resource: string): string[] => {
+    const held = Object.entries(lists).find(([name]) => resource.includes(`{{${name}}}`))
+    return held ? held[1].map((value) => resource.replaceAll(`{{${held[0]}}}`, value)) : [resource]
+  }
+  return {
+    ...entry,
+    statements: entry.statements.map((one) =>
+      one.resources ? { ...one, resources: one.resources.flatMap(each) } : one,
+    ),
+  }
 }

@@ -22,7 +22,7 @@ export function printRequest(request: RequestView): void {
     ['request', request.id],
     ['resource', request.resourceId],
     ...(request.targetId === null ? [] : [['target', request.targetId] as [string, string]]),
-    ['level', request.level],
+    ['level', request.loginName === null ? request.level : `${request.level} as ${request.loginName}`],
     [
       'for',
       `${formatRemaining(request.durationMs)}${request.extendsGrantId ? ` more on ${request.extendsGrantId}` : ''}`,

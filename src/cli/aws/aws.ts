@@ -117,7 +117,10 @@ function registerPolicies(program: Command, aws: Command): void {
     .option('--account <id>', "account the policies are for (default: the broker's first account)")
     .option('--compute-arn <arn>', 'identity that the daemon runs as')
     .option('--organization <id>', 'AWS organization, o-…')
-    .option('--database-users <pattern>', 'names of the database users; wildcards allowed', 'sallyport_*')
+    .option(
+      '--database-users <pattern...>',
+      'names of the database users; wildcards allowed (default: sallyport_* and what the levels of the broker need besides)',
+    )
     .option('--offline', 'use placeholders instead of the settings of a broker')
     .option('--write <folder>', 'write files to this folder instead of standard output')
     .option('--json', 'print JSON, with reasons')
@@ -131,8 +134,9 @@ function registerPrepare(program: Command, aws: Command): void {
   aws
     .command('prepare <resource>')
     .description('print what to run once on a database so that it takes the sign-ins of its levels; nothing is run')
+    .option('--login <name>', 'what one person needs, for levels whose db_user holds {login}')
     .option('--json', 'print JSON')
-    .action(async (resource: string, options: { json?: boolean }) => {
+    .action(async (resource: string, options: { json?: boolean; login?: string }) => {
       const { prepare } = await import('./prepare.ts')
       process.exitCode = await prepare(program.opts(), resource, options)
     })
@@ -145,8 +149,9 @@ function registerValidate(program: Command, aws: Command): void {
       'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId; with a database, sign in to it as each of its levels, and say what is missing or wider than the level',
     )
     .option('--level <level>', 'only this level of the resource')
+    .option('--login <name>', 'sign in as this person, for levels whose db_user holds {login}')
     .option('--json', 'print JSON')
-    .action(async (named: string | undefined, options: { json?: boolean; level?: string }) => {
+    .action(async (named: string | undefined, options: { json?: boolean; level?: string; login?: string }) => {
       if (named === undefined || /^[0-9]{12}$/.test(named)) {
         const { validate } = await import('./validate.ts')
         process.exitCode = await validate(program.opts(), named, options)

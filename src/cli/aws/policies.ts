@@ -15,7 +15,7 @@ export interface PoliciesOptions {
   readonly account?: string
   readonly computeArn?: string
   readonly organization?: string
-  readonly databaseUsers: string
+  readonly databaseUsers?: readonly string[]
   readonly offline?: boolean
   readonly write?: string
   readonly json?: boolean
@@ -30,6 +30,7 @@ const example: Installation = {
   accounts: {},
   issuer: 'https://login.example.com',
   features: [],
+  values: {},
   clientId: 'sallyport',
 }
 
@@ -44,7 +45,9 @@ export async function printPolicies(server: { server?: string }, options: Polici
     const files = options.format === 'terraform' ? renderTerraform(kinds, choice) : renderCloudFormation(kinds, choice)
     return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
   }
-  const documents = renderJson(kinds, choice, valuesOf(installation, options))
+  const databaseUsers = options.databaseUsers ?? usersOf(installation)
+  if (databaseUsers.includes('*')) process.stderr.write(anyUser)
+  const documents = renderJson(kinds, choice, valuesOf(installation, options), { databaseUsers })
   if (options.write !== undefined)
     return await writeFiles(
       options.write,
@@ -73,6 +76,17 @@ function choiceOf(installation: Installation, options: PoliciesOptions): Choice 
   }
 }
 
+const anyUser =
+  'sallyport: these policies allow every database user, because a level has db_user {login} alone; with a prefix, such as app_{login}, they allow app_* only\n'
+
+/** What the levels in force sign in as, and the names that are usual unless there are others alone. */
+function usersOf({ values }: Installation): string[] {
+  const { databaseUsers: needed = [] } = values
+  const usual = policiesOf(kinds).values.databaseUsers?.default ?? ''
+  const others = needed.filter((user) => !user.startsWith(usual.slice(0, -1)))
+  return others.length > 0 && others.length === needed.length ? others : [usual, ...others]
+}
+
 /** The one that was asked for, else the first of that trust. */
 function accountOf({ accounts }: Installation, { account, trust }: PoliciesOptions): string {
   const ids = Object.keys(accounts)
@@ -95,7 +109,6 @@ function valuesOf(installation: Installation, options: PoliciesOptions): Values 
     issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
     compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',
     organization: options.organization ?? 'o-exampleorgid',
-    databaseUsers: options.databaseUsers,
   }
 }
 

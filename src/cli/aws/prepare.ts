@@ -10,10 +10,10 @@ const comments = { sh: '#', sql: '--' } as const
 export async function prepare(
   server: { server?: string },
   resource: string,
-  options: { readonly json?: boolean },
+  options: { readonly json?: boolean; readonly login?: string },
 ): Promise<number> {
   const api = await openApiClient(server)
-  const preparation = await api.call('GET /api/v1/aws/preparation', { query: { resource } })
+  const preparation = await api.call('GET /api/v1/aws/preparation', { query: { resource, login: options.login } })
   if (options.json) printJson(preparation)
   else process.stdout.write(toText(preparation))
   return exitCodes.done

@@ -9,16 +9,17 @@ const marks = { ok: 'ok     ', warn: 'WARNING', fail: 'FAILED ' } as const
 export async function validateTarget(
   server: { server?: string },
   resource: string,
-  options: { readonly json?: boolean; readonly level?: string },
+  options: { readonly json?: boolean; readonly level?: string; readonly login?: string },
 ): Promise<number> {
   const api = await openApiClient(server)
+  const { login } = options
   const reports: TargetReport[] = []
   const waiting: (string | undefined)[] = [options.level]
   while (waiting.length > 0) {
     // One at a time, so that each is seen as it is done, and no call takes long.
     const level = waiting.shift()
     const report = await api.call('POST /api/v1/aws/preflight', {
-      body: { resource, ...(level === undefined ? {} : { level }) },
+      body: { resource, ...(level === undefined ? {} : { level }), ...(login === undefined ? {} : { login }) },
     })
     if (level === undefined) waiting.push(...report.levels.filter((name) => name !== report.level))
     reports.push(report)
@@ -36,7 +37,9 @@ function summary(reports: readonly TargetReport[]): string {
 }
 
 function print({ resource, level, session, checks }: TargetReport): void {
-  process.stdout.write(`${printable(resource)} at level ${printable(level)}, session ${printable(session)}\n`)
+  process.stdout.write(
+    `${printable(resource)} at level ${printable(level)}${session === '' ? '' : `, session ${printable(session)}`}\n`,
+  )
   for (const { check, outcome, detail, fix } of checks) {
     process.stdout.write(`  ${marks[outcome]} ${printable(check)}: ${printable(detail)}\n`)
     if (fix !== null) process.stdout.write(`          ${printable(fix)}\n`)

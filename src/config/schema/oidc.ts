@@ -39,6 +39,15 @@ export const Oidc = Type.Object(
     manager_claim: Type.Optional(
       Type.String({ description: 'Claim that names the manager by e-mail or subject', default: 'manager' }),
     ),
+    login_claim: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description:
+          'Claim of the ID token that stands for `{login}` in levels: unique to each person at the provider, never given to another, and not theirs to change. 1–32 of a–z, 0–9, _ and ., taken as it is. Which claims are so: docs/security.md, login names',
+        examples: ['preferred_username'],
+      }),
+    ),
     admin_groups: Type.Optional(Names('Groups whose members have the role admin', ['platform'])),
     auditor_groups: Type.Optional(Names('Groups whose members have the role auditor', ['security'])),
     session_idle: Type.Optional(Duration('A browser or CLI login ends after this long without use', '12h')),

@@ -8,7 +8,15 @@ import type { Row, Unsigned } from '../signed-rows.ts'
 /** A provider's claims about a person, in the form of the directory. */
 export type Claims = Pick<
   Row<'principals'>,
-  'username' | 'display_name' | 'email' | 'email_key' | 'email_verified' | 'groups' | 'manager'
+  | 'username'
+  | 'display_name'
+  | 'email'
+  | 'email_key'
+  | 'email_verified'
+  | 'groups'
+  | 'manager'
+  | 'login_name'
+  | 'login_claim'
 >
 
 type PrincipalRow = Unsigned<'principals'>
@@ -44,6 +52,8 @@ export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
     email_verified: email !== null && claims.emailVerified === true ? 1 : 0,
     groups: JSON.stringify(readGroups(claims.groups)),
     manager: readLabel(claims.manager, longestEmail),
+    login_name: claims.loginName?.name ?? null,
+    login_claim: claims.loginName?.claim ?? null,
   }
 }
 
@@ -71,7 +81,7 @@ function isPrintable(text: string): boolean {
 }
 
 /** Columns that rules look at. */
-const telling = ['email_key', 'email_verified', 'groups', 'manager', 'active'] as const
+const telling = ['email_key', 'email_verified', 'groups', 'manager', 'login_name', 'login_claim', 'active'] as const
 
 export function isSameToRules(a: PrincipalRow, b: PrincipalRow): boolean {
   return telling.every((column) => a[column] === b[column])
@@ -85,9 +95,16 @@ export function narrowTo(row: PrincipalRow, claims: Claims): PrincipalRow {
     ...row,
     groups: JSON.stringify(parseGroups(row.groups).filter((group) => kept.has(group))),
     manager: row.manager === claims.manager ? row.manager : null,
+    ...(isSameLoginName(row, claims) ? {} : { login_name: null, login_claim: null }),
     ...(isSameEmail ? {} : { email: null, email_key: null, email_verified: 0 }),
   }
 }
+
+export function isSameLoginName(a: LoginNameRow, b: LoginNameRow): boolean {
+  return a.login_name === b.login_name && a.login_claim === b.login_claim
+}
+
+type LoginNameRow = Pick<PrincipalRow, 'login_name' | 'login_claim'>
 
 export function parseGroups(json: string): string[] {
   return JSON.parse(json) as string[]

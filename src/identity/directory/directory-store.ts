@@ -62,6 +62,8 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
     /** Of the principal in whose name this connect token is. */
     labelledOwner: (tokenId: string) => labelled(db, byToken(tokenId)),
     withEmail: (key: string) => all().where('email_key', '=', key).where('email_verified', '=', 1).limit(100).execute(),
+    /** Active ones. */
+    withLoginName: (name: string) => all().where('login_name', '=', name).where('active', '=', 1).limit(100).execute(),
     named: (name: string) =>
       all()
         .where((e) => e.or([e('username', '=', name), e('display_name', '=', name), e('subject', '=', name)]))

@@ -7,7 +7,7 @@ import { emailKey, looksLikeEmail, shownName } from '../names.ts'
 import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
-import { type Claims, isSameToRules, narrowTo, parseGroups } from './claims.ts'
+import { type Claims, isSameLoginName, isSameToRules, narrowTo, parseGroups } from './claims.ts'
 import {
   createDirectoryStore,
   type DirectoryQuery,
@@ -69,6 +69,12 @@ export class Directory {
       : ((await this.#byId(reference)) ?? (await this.#byName(reference)))
     if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
     return found
+  }
+
+  /** Ids of other active principals to whom a provider gives this login name, now or by another claim. */
+  async othersWithLoginName(name: string, id: string): Promise<string[]> {
+    const others = await this.#store.withLoginName(name)
+    return others.flatMap((other) => (other.id === id ? [] : [other.id]))
   }
 
   /** In the order of ids. */
@@ -194,10 +200,14 @@ export class Directory {
       changes.publish({ what: 'principal', id: owned, text: `of its owner: ${text}`, ...rest })
   }
 
-  /** An e-mail that two principals share belongs to neither: rules that name it must be applied to the others again. */
-  async publishSharers(row: Pick<PrincipalRow, 'id' | 'email_key' | 'email_verified'>): Promise<void> {
-    if (row.email_key === null || row.email_verified !== 1) return
-    for (const other of await this.#store.withEmail(row.email_key)) if (other.id !== row.id) this.#publish(other.id)
+  /** An e-mail or login name that two principals share belongs to neither: the others must be judged again. */
+  async publishSharers(row: Pick<PrincipalRow, 'id' | 'email_key' | 'email_verified' | 'login_name'>): Promise<void> {
+    const { email_key: key, login_name: name } = row
+    const others = [
+      ...(key === null || row.email_verified !== 1 ? [] : await this.#store.withEmail(key)),
+      ...(name === null ? [] : await this.#store.withLoginName(name)),
+    ]
+    for (const id of new Set(others.map((other) => other.id))) if (id !== row.id) this.#publish(id)
   }
 
   /** @param before undefined: there is none, or none that the broker wrote */
@@ -364,6 +374,7 @@ function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>) {
       groups_removed: [...had].filter((group) => !has.has(group)),
       email_changed: row.email_key !== before.email_key || row.email_verified !== before.email_verified,
       manager_changed: row.manager !== before.manager,
+      login_name_changed: !isSameLoginName(row, before),
       version: row.version,
     },
   }

@@ -46,6 +46,8 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
     email_verified: 0,
     groups: JSON.stringify(groups),
     manager: null,
+    login_name: null,
+    login_claim: null,
     active: owner.id === login.principal.id ? 1 : 0, // until its owner accepts it
     locked_at: null,
     owner_id: owner.id,

@@ -9,6 +9,8 @@ export interface Vouched {
     readonly emailVerified: boolean
     readonly name: string | null
     readonly username: string | null
+    /** What signs in to targets, as the ID token has it in the claim of `oidc.login_claim`; null: nothing usable. */
+    readonly loginName: { readonly claim: string; readonly name: string } | null
     readonly groups: readonly string[]
     /** E-mail or subject, as the provider gave it. */
     readonly manager: string | null
@@ -60,4 +62,6 @@ export interface Refreshed extends Vouched {
   readonly idToken?: string
   /** The answer said nothing of groups, which is not the same as none. */
   readonly groupsAbsent?: boolean
+  /** There was no ID token, or none with the claim of login names. */
+  readonly loginNameAbsent?: boolean
 }

@@ -204,8 +204,12 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
     retried(async () => {
       const principal = await core.directory.row(row.principal_id)
       if (!principal) return
-      const claims = readClaims(answer)
-      await core.directory.update(principal, answer.groupsAbsent ? { ...claims, groups: principal.groups } : claims)
+      const { groups, login_name, login_claim } = principal
+      await core.directory.update(principal, {
+        ...readClaims(answer),
+        ...(answer.groupsAbsent ? { groups } : {}),
+        ...(answer.loginNameAbsent ? { login_name, login_claim } : {}),
+      })
     }),
   )
   return answer

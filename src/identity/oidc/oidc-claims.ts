@@ -1,10 +1,11 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import { isLoginName } from '../../catalog/login-name.ts'
 import type { Config } from '../../config/config.ts'
 import { isUsableGroup, mostGroups } from '../directory/claims.ts'
 import type { Vouched } from '../logins/logins.ts'
 
-/** What differs between providers; `oidc.groups_claim`, `oidc.groups_source` and `oidc.manager_claim`. */
-export type ClaimSettings = Pick<Config['oidc'], 'groupsClaim' | 'groupsSource' | 'managerClaim'>
+/** What differs between providers; `oidc.groups_claim`, `oidc.groups_source`, `oidc.manager_claim` and `oidc.login_claim`. */
+export type ClaimSettings = Pick<Config['oidc'], 'groupsClaim' | 'groupsSource' | 'managerClaim' | 'loginClaim'>
 
 /** Claims of an ID token or of the userinfo endpoint, whose signature or transport has been checked. */
 export type ProviderClaims = Readonly<Record<string, unknown>>
@@ -26,21 +27,24 @@ export function readClaims(
   idToken: ProviderClaims,
   userinfo: ProviderClaims,
   settings: ClaimSettings,
-): Pick<Vouched, 'subject' | 'claims'> & { readonly groups: GroupsRead } {
+): Pick<Vouched, 'subject' | 'claims'> & { readonly groups: GroupsRead; readonly loginName: LoginNameRead } {
   const pick = (name: string) => idToken[name] ?? userinfo[name]
   const emailSource = idToken.email === undefined ? userinfo : idToken
   const subject = text(pick('sub'), longest.subject)
   if (subject === null) throw new BrokerError('LOGIN_FAILED', 'the identity provider sent no usable subject')
   const email = text(emailSource.email, longest.text)
   const groups = readGroups(idToken, userinfo, settings)
+  const loginName = readLoginName(idToken, settings)
   return {
     subject,
     groups,
+    loginName,
     claims: {
       email,
       emailVerified: email !== null && isTrue(emailSource.email_verified),
       name: text(pick('name'), longest.text),
       username: text(pick('preferred_username'), longest.text),
+      loginName: loginName.state === 'given' ? loginName.is : null,
       groups: groups.names,
       manager: text(pick(settings.managerClaim), longest.text),
     },
@@ -54,6 +58,20 @@ export interface GroupsRead {
   readonly state: 'listed' | 'absent' | 'overage' | 'too-many'
   /** Unusable ones, as far as they can be shown. */
   readonly dropped: readonly string[]
+}
+
+/** `unasked`: no claim is configured. */
+export type LoginNameRead =
+  | { readonly state: 'given'; readonly is: NonNullable<Vouched['claims']['loginName']> }
+  | { readonly state: 'unasked' | 'absent' }
+  | { readonly state: 'unusable'; readonly shown: string }
+
+/** Of the ID token alone, which the provider signed; taken as it is, or not at all. */
+function readLoginName(idToken: ProviderClaims, { loginClaim: claim }: ClaimSettings): LoginNameRead {
+  if (claim === null) return { state: 'unasked' }
+  const name = Object.hasOwn(idToken, claim) ? idToken[claim] : undefined
+  if (isAbsent(name)) return { state: 'absent' }
+  return isLoginName(name) ? { state: 'given', is: { claim, name } } : { state: 'unusable', shown: shown(name) }
 }
 
 /** A list of names, or one name. What can't be a name is dropped: a group less, and never more access. */

@@ -16,7 +16,7 @@ import { mostGroups } from '../directory/claims.ts'
 import type { Prober, Vouched } from '../logins/logins.ts'
 import { type PendingSignIn, type SignInPurpose, type Strength, signInWithinMs } from '../sign-in/sign-in.ts'
 import { createLogoutReader, type EndedAtProvider } from './logout-token.ts'
-import { type GroupsRead, needsUserinfo, type ProviderClaims, readClaims } from './oidc-claims.ts'
+import { type GroupsRead, type LoginNameRead, needsUserinfo, type ProviderClaims, readClaims } from './oidc-claims.ts'
 import { providerFailure } from './oidc-errors.ts'
 import { createDiscovery, type ProviderDeps } from './oidc-provider.ts'
 import { refresh } from './refresh.ts'
@@ -89,10 +89,11 @@ export function createOidc(deps: OidcDeps): Oidc {
           pkceCodeVerifier: pending.codeVerifier,
           idTokenExpected: true,
         })
-        const { groups, ...vouched } = await vouch(deps, found, tokens)
+        const { groups, loginName, ...vouched } = await vouch(deps, found, tokens)
         const problem = reportGroups(deps, vouched.subject, groups)
         if (problem !== null && groups.state !== 'absent')
           throw new BrokerError('LOGIN_FAILED', problem, { hint: hintOf[groups.state] })
+        reportLoginName(deps, vouched.subject, loginName)
         checkStrength(deps, pending, vouched)
         return vouched
       } catch (error) {
@@ -105,10 +106,11 @@ export function createOidc(deps: OidcDeps): Oidc {
         const tokens = await refresh(found, refreshToken, keep)
         if (tokens === 'gone' || tokens === 'lost') return tokens
         const { id_token: idToken } = tokens
-        const { groups, ...vouched } = await vouch(deps, found, tokens, refreshToken)
+        const { groups, loginName, ...vouched } = await vouch(deps, found, tokens, refreshToken)
         reportGroups(deps, vouched.subject, groups)
         const groupsAbsent = groups.state === 'absent' || groups.state === 'overage'
-        return { ...vouched, groupsAbsent, ...(idToken === undefined ? {} : { idToken }) }
+        const loginNameAbsent = loginName.state === 'absent'
+        return { ...vouched, groupsAbsent, loginNameAbsent, ...(idToken === undefined ? {} : { idToken }) }
       } catch (error) {
         deps.logger.warn({ err: providerFailure(error, 'its tokens') }, 'could not probe a sign-in')
         return 'unavailable'
@@ -159,6 +161,14 @@ function reportGroups({ config, logger }: OidcDeps, subject: string, { state, dr
   }[state]
   logger.warn({ subject, claim, hint: hintOf[state] }, problem)
   return problem
+}
+
+/** A person without one signs in all the same: only levels with `{login}` are closed to them. */
+function reportLoginName({ config, logger }: OidcDeps, subject: string, read: LoginNameRead): void {
+  const claim = config.loginClaim
+  if (read.state === 'absent') logger.warn({ subject, claim }, 'the ID token has no claim of login names')
+  if (read.state === 'unusable')
+    logger.warn({ subject, claim, value: read.shown }, 'the ID token has a login name that cannot be used')
 }
 
 /** `session_max` bounds how old a sign-in at the provider may be, else single sign-on would extend every login without end. */

@@ -1,6 +1,8 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
-import { rdsPolicies } from '../rds/policies.ts'
+import { mysqlUsers } from '../rds/engine-users.ts'
+import { personalUsers } from '../rds/personal-users.ts'
+import { rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
@@ -12,11 +14,13 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   target: rdsTarget({ port: 3306 }),
   targetId: ({ resourceId }) => resourceId,
   level: mysqlLevel,
+  personal: personalUsers(mysqlUsers),
   shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
+  policyValues: rdsPolicyValues,
   prepare: prepareMysql,
   features: () => ['databases'],
 }

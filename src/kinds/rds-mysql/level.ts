@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import type { Kind } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
+import { mysqlUsers } from '../rds/engine-users.ts'
 import { levelMembers, levelProblemWords, type RdsLevel, readLevel } from '../rds/level.ts'
 
 /** What an access level means on a MySQL or MariaDB database. */
@@ -14,7 +15,7 @@ export interface MysqlLevel extends RdsLevel {
 const schema = Type.Object(
   {
     ...levelMembers({
-      longestUser: 32,
+      longestUser: mysqlUsers.longestUser,
       longestDatabase: 64,
       signsIn: 'is identified with AWSAuthenticationPlugin',
       databases:

@@ -1,5 +1,5 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
-import { stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
+import { forEachPerson, stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
 import type { RdsTarget } from '../rds/target.ts'
 import type { MysqlLevel } from './level.ts'
 
@@ -16,6 +16,7 @@ export function prepareMysql(target: RdsTarget, levels: ReadonlyMap<string, Mysq
         text: statements(one),
       }
     }),
+    ...forEachPerson(levels),
   ]
 }
 

@@ -1,7 +1,9 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
+import { postgresUsers } from '../rds/engine-users.ts'
 import type { RdsLevel } from '../rds/level.ts'
-import { rdsPolicies } from '../rds/policies.ts'
+import { personalUsers } from '../rds/personal-users.ts'
+import { rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
@@ -13,11 +15,13 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   target: rdsTarget({ port: 5432, database: 'postgres' }),
   targetId: ({ resourceId }) => resourceId,
   level: postgresLevel,
+  personal: personalUsers(postgresUsers),
   shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: rdsPolicies,
+  policyValues: rdsPolicyValues,
   prepare: preparePostgres,
   features: () => ['databases'],
 }

@@ -3,11 +3,12 @@ import { Value } from 'typebox/value'
 import type { Kind } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
+import { postgresUsers } from '../rds/engine-users.ts'
 import { levelMembers, levelProblemWords, type RdsLevel, readLevel } from '../rds/level.ts'
 
 const schema = Type.Object(
   levelMembers({
-    longestUser: 63,
+    longestUser: postgresUsers.longestUser,
     longestDatabase: 63,
     signsIn: 'has the role rds_iam',
     databases: 'Databases that may be connected to; *: all of them',

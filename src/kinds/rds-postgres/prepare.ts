@@ -1,6 +1,6 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
 import type { RdsLevel } from '../rds/level.ts'
-import { stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
+import { forEachPerson, stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
 import type { RdsTarget } from '../rds/target.ts'
 
 /** IAM authentication, and for each database user its role and what the level is for. */
@@ -16,6 +16,7 @@ export function preparePostgres(target: RdsTarget, levels: ReadonlyMap<string, R
         text: statements(one),
       }
     }),
+    ...forEachPerson(levels),
   ]
 }
 

@@ -55,15 +55,16 @@ export function misfit(endpoint: string, resourceId: string): string | undefined
 /** What an approver should know. @returns sentences */
 export function rdsLimits(
   { account, resourceId }: { readonly account: string; readonly resourceId: string },
-  { dbUser }: { readonly dbUser: string },
+  { dbUser, isPersonal }: { readonly dbUser: string; readonly isPersonal: boolean },
   { aws }: Surroundings,
 ): string[] {
+  const own = `Signs in as ${dbUser}, a database user for this person alone.`
   const shared = `Everyone with this level signs in as ${dbUser}: in the database they can see, and end, each other’s statements.`
   const proxy =
     'RDS Proxy carries no cancel: when the access ends the connection is closed, but a statement that is running may finish.'
   const personal = `Account ${account} takes ID tokens: a person who gets hold of their own can sign in to the database without the broker, where its network lets them, with no grant and no recording.`
   return [
-    ...(dbUser.includes('{') ? [] : [shared]),
+    isPersonal ? own : shared,
     ...(isRdsProxy({ resourceId }) ? [proxy] : []),
     ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
   ]

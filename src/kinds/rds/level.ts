@@ -1,10 +1,14 @@
 import { Type } from 'typebox'
 import type { SessionBudget } from '../../../proxy/session.ts'
 import { parseDuration, parseSize } from '../../config/units.ts'
+import { placeholder } from './engine-users.ts'
 
 /** What an access level means on a database. */
 export interface RdsLevel {
+  /** May hold `{login}`, unless the level has been read for one person. */
   readonly dbUser: string
+  /** It has been: no one else signs in as this user. */
+  readonly isPersonal: boolean
   /** `*`: all. */
   readonly databases: readonly string[]
   /** 0: none. */
@@ -21,7 +25,6 @@ const longestMinutes = 10_080
 
 /** What differs between the engines. */
 export interface LevelWords {
-  /** Longer names would be cut, and would mean another user. */
   readonly longestUser: number
   /** Of a database's name. */
   readonly longestDatabase: number
@@ -31,14 +34,20 @@ export interface LevelWords {
   readonly statementTimeout: string
 }
 
+/** A name, or one with {@link placeholder} that leaves at least one character for it. */
+function userPattern(longest: number): string {
+  const template = `(?=.{${placeholder.length},${longest - 1 + placeholder.length}}$)(?:[A-Za-z_][A-Za-z0-9_$-]*)?\\{login\\}[A-Za-z0-9_$-]*`
+  return `^(?:[A-Za-z_][A-Za-z0-9_$-]{0,${longest - 1}}|${template})$`
+}
+
 /** Members of the levels of every engine. */
 export const levelMembers = ({ longestUser, longestDatabase, signsIn, databases, statementTimeout }: LevelWords) => ({
   db_user: Type.String({
     minLength: 1,
-    maxLength: longestUser,
-    pattern: '^[A-Za-z_][A-Za-z0-9_$-]*$',
-    errorMessage: `expected the name of a database user that ${signsIn}, 1–${longestUser} letters, digits, _, $ and -`,
-    description: `Database user that signs in to the target: one that ${signsIn}. Its privileges are what the level allows`,
+    maxLength: longestUser - 1 + placeholder.length,
+    pattern: userPattern(longestUser),
+    errorMessage: `expected the name of a database user that ${signsIn}, 1–${longestUser} letters, digits, _, $ and -, with {login} at most once`,
+    description: `Database user that signs in to the target: one that ${signsIn}. Its privileges are what the level allows. {login} in it stands for the login name of the person, who then has a user of their own, as in app_{login}: needs oidc.login_claim`,
     examples: ['sallyport_ro'],
   }),
   databases: Type.Optional(
@@ -121,6 +130,7 @@ export function readLevel(raw: LevelFile): RdsLevel {
   const { db_user: dbUser, databases = ['*'], statement_timeout: timeout, max_rows: maxRows = 0, recording } = raw
   return {
     dbUser,
+    isPersonal: false,
     databases,
     statementTimeoutMs: parseDuration(timeout ?? '') ?? 0,
     maxRows,

@@ -1,5 +1,7 @@
 import { decorate } from '../../aws/policies/base.ts'
 import type { PolicyPart } from '../../catalog/policy-part.ts'
+import type { RdsLevel } from './level.ts'
+import { usersPattern } from './personal-users.ts'
 
 const users = ['arn:{{partition}}:rds-db:*:{{account}}:dbuser:*/{{databaseUsers}}']
 
@@ -47,3 +49,7 @@ const databases: PolicyPart = {
 }
 
 export const rdsPolicies = [databases]
+
+export function rdsPolicyValues(level: RdsLevel): Record<string, string> {
+  return { databaseUsers: usersPattern(level) }
+}

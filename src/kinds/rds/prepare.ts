@@ -1,5 +1,7 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
+import { placeholder } from './engine-users.ts'
 import type { RdsLevel } from './level.ts'
+import { isTemplate } from './personal-users.ts'
 import type { RdsTarget } from './target.ts'
 
 /** What a database user is for: levels by name, all of which sign in as it. */
@@ -21,7 +23,7 @@ export function isReading(level: string): boolean {
 }
 
 /**
- * Each database user once, in the order of the levels.
+ * Each database user once, in the order of the levels; those of single persons are left out.
  * @param saysReading whether a level is for reading whatever its name is
  */
 export function usersOf<L extends RdsLevel>(
@@ -29,7 +31,8 @@ export function usersOf<L extends RdsLevel>(
   levels: ReadonlyMap<string, L>,
   saysReading: (level: L) => boolean = () => false,
 ): UserLevels[] {
-  const byUser = Map.groupBy(levels, ([, { dbUser }]) => dbUser)
+  const shared = [...levels].filter(([, level]) => !isTemplate(level))
+  const byUser = Map.groupBy(shared, ([, { dbUser }]) => dbUser)
   return [...byUser].map(([user, entries]) => {
     const named = [...new Set(entries.flatMap(([, level]) => level.databases))]
     const coversAll = named.includes('*')
@@ -42,6 +45,21 @@ export function usersOf<L extends RdsLevel>(
       isReader: entries.every(([name, level]) => isReading(name) || saysReading(level)),
     }
   })
+}
+
+/** What is left to do for each person. */
+export function forEachPerson(levels: ReadonlyMap<string, RdsLevel>): PreparationStep[] {
+  const personal = [...levels].filter(([, level]) => isTemplate(level))
+  if (personal.length === 0) return []
+  const users = personal.map(([, { dbUser }]) => dbUser.replace(placeholder, 'alice'))
+  return [
+    {
+      what: 'make a database user for each person who may get the level',
+      levels: personal.map(([name]) => name),
+      language: 'sql',
+      text: `-- For alice, who signs in as ${[...new Set(users)].join(', ')}:\n-- sallyport aws prepare RESOURCE --login alice`,
+    },
+  ]
 }
 
 /** Signing in by IAM is off until it is turned on for the instance or the cluster, which needs no restart. */

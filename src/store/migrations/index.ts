@@ -12,6 +12,7 @@ import * as sharedSignIns from './0009-shared-sign-ins.ts'
 import * as daemons from './0010-daemons.ts'
 import * as sharedCounts from './0011-shared-counts.ts'
 import * as targetIds from './0012-target-ids.ts'
+import * as loginNames from './0013-login-names.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -28,4 +29,5 @@ export const migrations: Record<string, Migration> = {
   '0010-daemons': daemons,
   '0011-shared-counts': sharedCounts,
   '0012-target-ids': targetIds,
+  '0013-login-names': loginNames,
 }

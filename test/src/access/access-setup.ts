@@ -12,6 +12,7 @@ import type { Resource } from '../../../src/catalog/resource.ts'
 import type { Config } from '../../../src/config/config.ts'
 import type { LevelFile, SelectorFile } from '../../../src/config/schema.ts'
 import { soleLeader } from '../../../src/daemons/leadership.ts'
+import type { LoginName } from '../../../src/identity/identity.ts'
 import type { Login, Principal } from '../../../src/identity/principal.ts'
 import { type Change, createChanges } from '../../../src/store/changes.ts'
 import type { Keyring } from '../../../src/store/keyring.ts'
@@ -71,6 +72,15 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
         : { ok: true, value: { endpoint: attributes.endpoint, database: String(attributes.database ?? 'postgres') } },
   },
   targetId: ({ endpoint }) => String(endpoint),
+  personal: {
+    memberOf: ({ user }) => (user.includes('{login}') ? 'user' : null),
+    read: ({ user: written }, loginName, all) => {
+      const user = written.replace('{login}', loginName)
+      const problem = (message: string) => ({ ok: false, problems: [{ path: 'user', message }] }) as const
+      if (loginName === 'root') return problem('root is reserved')
+      return all.some((other) => other.user === user) ? problem(`${user} is taken`) : { ok: true, value: { user } }
+    },
+  },
   shown: ({ database }) => ({ database }),
   limits: ({ database }, { user }) =>
     user === 'rw' ? [`In ${database} everyone is ${user}.`, 'A statement may outlast the access.'] : [],
@@ -159,7 +169,7 @@ export function config(rules: Partial<Rules> = {}): Config {
     store: { url: 'sqlite::memory:', graceMs: 0 },
     keysDir: '',
     stateDir: '',
-    oidc: oidcConfig,
+    oidc: { ...oidcConfig, loginClaim: 'login' },
     aws: {
       hubRoleArn: null,
       connectRole: '',
@@ -260,6 +270,8 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
   const store = { failing: false }
   const audit = createTestAudit(now, { db, failing: store })
   const people = new Map((options.people ?? examplePeople).map((one) => [one.id, one]))
+  /** Of the directory, by principal. */
+  const loginNames = new Map<string, LoginName>()
   const changes = createChanges()
   const published: Change[] = []
   changes.subscribe((change) => published.push(change))
@@ -272,6 +284,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
       return found
     },
+    loginName: async (id: string) => loginNames.get(id) ?? { problem: 'the provider sent none', hint: 'ask an admin' },
   }
   const wall = { aheadMs: 0, isWrong: false }
   const wallClock = { now: () => now() + wall.aheadMs }
@@ -316,6 +329,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
     identity,
     keyring: testKeys,
     people,
+    loginNames,
     /** The same store and log, in a new daemon. */
     restart: async () => {
       access.close()

@@ -5,7 +5,7 @@ import { renderCloudFormation } from '../../../src/aws/policies/render-cloudform
 import { renderJson } from '../../../src/aws/policies/render-json.ts'
 import { renderTerraform } from '../../../src/aws/policies/render-terraform.ts'
 import { type PolicyEntry, policiesOf, type Trust, type Values } from '../../../src/aws/policies/table.ts'
-import { featuresFor, type Kind, kindNamed } from '../../../src/catalog/kind.ts'
+import { featuresFor, type Kind, kindNamed, policyValuesFor } from '../../../src/catalog/kind.ts'
 import type { PolicyPart } from '../../../src/catalog/policy-part.ts'
 import type { CatalogEntry } from '../../../src/catalog/resource.ts'
 import { rdsPostgres } from '../../../src/kinds/rds-postgres/kind.ts'
@@ -205,6 +205,30 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
     Conditions: { IsForPageSets: {} },
     Resources: { Pages: { Condition: 'IsForPageSets', Properties: { PolicyName: 'sallyport-page-sets' } } },
   })
+  t.end()
+})
+
+test('several patterns of database users make a resource each', (t) => {
+  const choice = { features: ['databases'], trusts: ['hub'] } as const
+  const rendered = renderJson(kinds, choice, values, { databaseUsers: ['sallyport_*', 'app_*'] })
+  const named = (name: string) => rendered.find((one) => one.name === name)?.document
+  for (const name of ['spokePermissions', 'roleDatabases']) {
+    t.match(JSON.stringify(named(name)), `:dbuser:*/sallyport_*","arn:aws:rds-db:*:${accounts.data}:dbuser:*/app_*"]`)
+    t.doesNotThrow(() => parsePolicy(named(name), 'identity'))
+  }
+  t.end()
+})
+
+test('the values that levels need, each once', (t) => {
+  const entry = { ...resource('rds-postgres/111122223333/eu-west-1/orders'), target: null, targetId: '' }
+  const levels = ['ro', 'app_{login}', 'app_{login}'].map((db_user) => {
+    const read = rdsPostgres.level.read({ db_user })
+    return read.ok ? read.value : undefined
+  })
+  t.same(
+    policyValuesFor(kinds, [entry, entry], () => levels),
+    { databaseUsers: ['app_*', 'ro'] },
+  )
   t.end()
 })
 

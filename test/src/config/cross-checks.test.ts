@@ -171,6 +171,37 @@ t.test('sessions that carry no tags of ours cannot be revoked by one', async (t)
   t.match(await of('web_identity'), [/^resources\[0\]\.revocable: account 444455556666 trusts web_identity/])
 })
 
+t.test('a level with {login} needs the claim that it is taken from', async (t) => {
+  const of = async (oidc: object, kind: string, db_user: string) => {
+    const text = JSON.stringify(
+      {
+        version: 1,
+        server: { public_url: 'http://localhost:8443' },
+        oidc: { issuer: 'https://login.example.com', client_id: 'a', client_secret: '${env:X}', ...oidc },
+        levels: [{ for: { kinds: [kind] }, readonly: { db_user: 'ro' }, own: { db_user } }],
+      },
+      null,
+      2,
+    )
+    const loaded = await load(t, text, { env: { X: 'x' }, checks: [rulesCheck(kinds)] })
+    return { problems: loaded.ok ? [] : loaded.problems, text }
+  }
+  for (const kind of ['rds-postgres', 'rds-mysql']) {
+    const { problems, text } = await of({}, kind, 'app_{login}')
+    t.match(problems, [
+      {
+        path: 'levels[0].own.db_user',
+        line: text.split('\n').findIndex((line) => line.includes('app_{login}')) + 1,
+        message: /oidc\.login_claim is not set$/,
+        fix: /^set oidc\.login_claim to a claim of the ID token that is unique/,
+      },
+    ])
+    t.equal(problems.length, 1)
+    t.same((await of({ login_claim: 'preferred_username' }, kind, 'app_{login}')).problems, [])
+    t.same((await of({}, kind, 'app')).problems, [])
+  }
+})
+
 t.test('an anchor is a file or standard output, one an item', async (t) => {
   const of = (one: object) => told({ audit: { anchors: [one] } })
   t.same(await of({ file: 'a' }), [])

@@ -32,6 +32,7 @@ t.test('the shortest file gives every default', async (t) => {
     groupsSource: 'any',
     freshPrompt: 'login consent',
     managerClaim: 'manager',
+    loginClaim: null,
     adminGroups: [],
     auditorGroups: [],
     sessionIdleMs: 43_200_000,

@@ -39,6 +39,7 @@ export function vouched(
       emailVerified: true,
       name: null,
       username: name,
+      loginName: null,
       groups: [],
       manager: null,
       ...claims,
@@ -59,6 +60,7 @@ export const oidcConfig: IdentityDeps['config'] = {
   groupsSource: 'any',
   freshPrompt: 'login consent',
   managerClaim: 'manager',
+  loginClaim: null,
   adminGroups: ['platform'],
   auditorGroups: ['security'],
   sessionIdleMs: hour,
@@ -133,6 +135,8 @@ export async function startIdentity(
     wrapDb?: (db: Db) => Db
     logger?: Logger
     place?: StorePlace
+    /** `oidc.login_claim` */
+    loginClaim?: string
     /** A second daemon on the store and the log of this one. */
     beside?: Awaited<ReturnType<typeof openShared>>
   } = {},
@@ -166,7 +170,7 @@ export async function startIdentity(
       logger: more.logger ?? pino({ level: 'silent' }),
       metrics,
       changes,
-      config: oidcConfig,
+      config: { ...oidcConfig, loginClaim: more.loginClaim ?? null },
       access: () => fakeAccess(grants),
       ...(more.prober ? { prober: more.prober } : {}),
     })

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { readClaims } from '../../../../src/identity/oidc/oidc-claims.ts'
 
-const names = { groupsClaim: 'groups', groupsSource: 'any', managerClaim: 'manager' } as const
+const names = { groupsClaim: 'groups', groupsSource: 'any', managerClaim: 'manager', loginClaim: 'login' } as const
 const read = (claims: Record<string, unknown>) => readClaims({ sub: 's', ...claims }, {}, names)
 
 t.test('groups are a list of names, or one name; anything else is dropped', async (t) => {
@@ -34,6 +34,7 @@ t.test('claims have the names that the configuration gives', async (t) => {
       groupsClaim: 'https://corp.example/roles',
       groupsSource: 'any',
       managerClaim: 'boss',
+      loginClaim: null,
     },
   ).claims
   t.same([groups, manager], [['sre'], 'm@example.com'])
@@ -44,4 +45,35 @@ t.test('an e-mail is verified only when the provider says so', async (t) => {
   for (const said of [false, 'false', 1, 'yes', null, undefined])
     t.notOk(read({ email: 'a@b', email_verified: said }).claims.emailVerified)
   t.notOk(read({ email_verified: true }).claims.emailVerified, 'of no e-mail')
+})
+
+t.test('a login name is the claim of the ID token as it is, or none', async (t) => {
+  for (const name of ['alice', 'a', '0', 'a.b_c', '_', 'x'.repeat(32), '000123'])
+    t.same(read({ login: name }).claims.loginName, { claim: 'login', name }, name)
+  const bad = [
+    '',
+    'Alice',
+    'alice ',
+    ' alice',
+    'a-b',
+    'alice@example.com',
+    'álice',
+    'x'.repeat(33),
+    'a\n',
+    'a"b',
+    "a'b",
+    'a*',
+  ]
+  for (const name of [...bad, 7, true, ['alice'], { name: 'alice' }]) {
+    t.equal(read({ login: name }).claims.loginName, null, JSON.stringify(name))
+    t.match(read({ login: name }).loginName, { state: 'unusable' })
+  }
+  for (const claims of [{}, { login: null }, { preferred_username: 'alice' }])
+    t.match(read(claims), { claims: { loginName: null }, loginName: { state: 'absent' } })
+})
+
+t.test('userinfo, which is not signed for us, gives no login name, and neither does another claim', async (t) => {
+  t.equal(readClaims({ sub: 's' }, { login: 'alice' }, names).claims.loginName, null)
+  t.match(readClaims({ sub: 's', login: 'alice' }, {}, { ...names, loginClaim: null }).loginName, { state: 'unasked' })
+  t.equal(readClaims({ sub: 's' }, {}, { ...names, loginClaim: 'constructor' }).claims.loginName, null)
 })

@@ -45,7 +45,11 @@ t.test('what lists and approvers are told', async (t) => {
   ])
   t.ok(isRdsProxy({ resourceId: 'prx-1' }))
   const said = (resourceId: string, trust: 'hub' | 'web_identity' = 'hub') =>
-    rdsLimits({ account: '1', resourceId }, { dbUser: 'app_ro' }, { aws: { accounts: { 1: { trust } } } })
+    rdsLimits(
+      { account: '1', resourceId },
+      { dbUser: 'app_ro', isPersonal: false },
+      { aws: { accounts: { 1: { trust } } } },
+    )
   t.match(said('db-1'), [/signs in as app_ro.*each other’s statements/])
   t.equal(said('db-1').length, 1)
   t.match(said('prx-1'), [/app_ro/, /RDS Proxy carries no cancel.*may finish/])

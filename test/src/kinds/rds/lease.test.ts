@@ -63,6 +63,7 @@ if (!parsed.ok) throw new Error('the target is broken')
 const target = parsed.value
 const level: RdsLevel = {
   dbUser: 'sallyport_ro',
+  isPersonal: false,
   databases: ['*'],
   statementTimeoutMs: 0,
   maxRows: 0,

@@ -6,6 +6,7 @@ t.test('a database user is enough', async (t) => {
     ok: true,
     value: {
       dbUser: 'ro',
+      isPersonal: false,
       databases: ['*'],
       statementTimeoutMs: 0,
       maxRows: 0,
@@ -17,6 +18,7 @@ t.test('a database user is enough', async (t) => {
     ok: true,
     value: {
       dbUser: 'ro',
+      isPersonal: false,
       databases: ['a'],
       statementTimeoutMs: 30_000,
       maxRows: 10,

@@ -4,7 +4,15 @@ import { mysqlLevel } from '../../../../src/kinds/rds-mysql/level.ts'
 t.test('a database user is enough: nothing else is allowed or limited', async (t) => {
   t.match(mysqlLevel.read({ db_user: 'ro' }), {
     ok: true,
-    value: { dbUser: 'ro', databases: ['*'], statementTimeoutMs: 0, maxRows: 0, localInfile: false, readOnly: false },
+    value: {
+      dbUser: 'ro',
+      isPersonal: false,
+      databases: ['*'],
+      statementTimeoutMs: 0,
+      maxRows: 0,
+      localInfile: false,
+      readOnly: false,
+    },
   })
   t.match(mysqlLevel.read({ db_user: 'rw', local_infile: true, read_only: true, databases: ['shop'] }), {
     ok: true,

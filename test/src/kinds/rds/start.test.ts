@@ -13,6 +13,7 @@ import { hour, ordersId, resource, startedAt } from '../../access/access-setup.t
 const endpoint = 'orders.abc123.eu-west-1.rds.amazonaws.com'
 const level: RdsLevel = {
   dbUser: 'sallyport_ro',
+  isPersonal: false,
   databases: ['shop'],
   statementTimeoutMs: 30_000,
   maxRows: 10,

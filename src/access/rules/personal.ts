@@ -26,12 +26,18 @@ export function isPersonal({ kinds }: Pick<Core, 'kinds'>, { kind }: Resource, m
 }
 
 /** What a level means on a resource for whom it is given to. @param loginName as it was frozen; null: there was none to freeze */
-export function meansFor(rules: Rules, resource: Resource, meaning: LevelMeaning, loginName: string | null): Meant | Denied {
+export function meansFor(
+  rules: Rules,
+  resource: Resource,
+  meaning: LevelMeaning,
+  loginName: string | null,
+): Meant | Denied {
   const { kind } = resource
   const level = meaning.parsed.get(kind)
   const personal = kindNamed(rules.kinds, kind)?.personal
   if (!personal || !isPersonal(rules, resource, meaning)) return { allowed: true, level }
-  if (loginName === null) return unusable('the level is for one person, and there is no login name', 'give one: --login NAME')
+  if (loginName === null)
+    return unusable('the level is for one person, and there is no login name', 'give one: --login NAME')
   const all = rules.inForce.rules.levelSets.flatMap(({ levels }) =>
     [...levels.values()].flatMap(({ parsed }) => (parsed.has(kind) ? [parsed.get(kind)] : [])),
   )
