@@ -182,7 +182,11 @@ t.test('of a long text nothing is shown behind a place that the character set de
 
 t.test('a statement may change how those behind it are read', (t) => {
   check(t, ["set sql_mode = 'NO_BACKSLASH_ESCAPES'; set @a = 'kept\\', @password = «'S3cret'»"], mariaDb)
-  check(t, ["set sql_mode = 'ANSI_QUOTES'; insert into \"t\" (\"a'b\", \"password\") values ('kept', «'S3cret'»)"], mariaDb)
+  check(
+    t,
+    ["set sql_mode = 'ANSI_QUOTES'; insert into \"t\" (\"a'b\", \"password\") values ('kept', «'S3cret'»)"],
+    mariaDb,
+  )
   check(t, ["select 1; set @a = 'kept\\', @password = ', @b = 'kept'"], mariaDb)
   t.end()
 })
