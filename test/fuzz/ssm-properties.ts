@@ -139,11 +139,11 @@ export function ssmProperties(codec: SsmCodec): Readonly<Record<string, fc.IRawP
       (sent, length) => {
         const bytes = message.encodeMessage(sent)
         bytes.writeUInt32BE(length, 0)
-        if (length < 116 || length + 4 > bytes.length) return refuses(() => read(bytes))
         createHash('sha256')
           .update(bytes.subarray(length + 4))
           .digest()
           .copy(bytes, 80)
+        if (length < 116 || length + 4 > bytes.length) return refuses(() => read(bytes))
         return read(bytes).payload.equals(bytes.subarray(length + 4))
       },
     ),

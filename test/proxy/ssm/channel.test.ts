@@ -40,11 +40,9 @@ t.test(
     const portNumber = String((server.address() as AddressInfo).port)
     const spec: Spec = { sessionType: 'Port', properties: { portNumber } }
     const { stream, session, starts, ended } = await open(t, spec, {}, { pauseMs: 0 })
+    /** 0: an acknowledgement. */
     const types: number[] = []
-    session.up.script = (bytes) => {
-      if (bytes.toString('latin1', 4, 9) === 'input') types.push(bytes.readUInt32BE(112))
-      return 1
-    }
+    session.up.script = (bytes) => types.push(bytes.readUInt32BE(112)) && 1
     const sent = randomBytes(50_000)
     stream.write(sent)
     let received = 0
@@ -52,7 +50,8 @@ t.test(
       received += chunk.length
       if (received === sent.length) break
     }
-    t.equal(types[0], 6)
+    t.equal(types[0], 0, 'acknowledged')
+    t.same([...new Set(types)], [0, 6, 1], 'answered, and then data')
     t.match(starts, [{ sessionType: 'Port', properties: { portNumber } }])
     stream.destroy()
     t.same(await ended, { reason: 'left' })
@@ -111,6 +110,17 @@ for (const hasChallenge of [true, false])
     t.match(contexts, [{ 'aws:ssm:SessionId': session.sessionId, 'aws:ssm:TargetId': target }])
     t.same(session.faults, [])
   })
+
+t.test('what is typed in an encrypted session is encrypted too', async (t) => {
+  const plaintext = randomBytes(64)
+  const kms = { keyId: 'key', decrypt: () => plaintext }
+  const dataKey = async () => ({ plaintext, ciphertext: Buffer.from('x') })
+  const { stream, session, ended } = await open(t, { ...command('echo begun; sleep 99'), kms }, { dataKey })
+  await once(stream, 'data')
+  stream.write('\x03')
+  t.same(await ended, { reason: 'closed', text: '' }, 'the agent could read it')
+  t.same(session.faults, [])
+})
 
 t.test('a key that is not the agent’s: what it says cannot be read, and that ends the session', async (t) => {
   const kms = { keyId: 'key', decrypt: () => Buffer.alloc(64, 1) }
@@ -237,9 +247,12 @@ t.test('a connection that stays lost ends the channel after a while', async (t) 
 })
 
 t.test('output that is not read stops the agent, and nothing piles up', async (t) => {
-  const { stream, session } = await open(t, command('head -c 40000000 /dev/zero'), {}, { pauseMs: 0 })
+  const { stream, session } = await open(t, command('head -c 40000000 /dev/zero'), { pingMs: 100 }, { pauseMs: 0 })
   stream.pause()
   await waitUntil(() => session.agent.isBlocked(), 'the agent waits', 60_000)
+  session.cut()
+  await waitUntil(() => session.opened === 2, 'the loss is noticed')
+  await waitUntil(() => session.agent.isBlocked(), 'the agent waits again', 60_000)
   t.ok(stream.readableLength < 1024 * 1024, `${stream.readableLength} bytes are kept`)
 })
 

@@ -31,7 +31,7 @@ async function openTerminal(t: Test, spec: Partial<SessionSpec>, size?: Terminal
   return { ...opened, terminal, away, notices, shows, shown: () => shown, errors: () => errors }
 }
 
-const pty = { skip: noPty ?? false }
+const pty = { skip: noPty }
 
 t.test('a shell begins without a handshake, and echoes what is typed', pty, async (t) => {
   const { terminal, shows, session } = await openTerminal(t, {})

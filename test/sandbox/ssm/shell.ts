@@ -33,13 +33,15 @@ while True:
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, cols, 0, 0))
 `
 
-/** Why a shell cannot be had on this machine, or null. */
-export const noPty: string | null =
-  spawnSync('python3', ['-c', 'import pty']).status === 0 ? null : 'python3 is missing'
+/** The machine's own comes first: a version manager's takes seconds to start. */
+const python = ['/usr/bin/python3', 'python3'].find((one) => spawnSync(one, ['-c', 'import pty']).status === 0)
+
+/** Why a shell cannot be had on this machine, or false. */
+export const noPty: string | false = python === undefined && 'python3 is not installed'
 
 /** `sh` under a pty. */
 export const startShell: StartWork = (_spec, { output, end }) => {
-  const child = spawn('python3', ['-c', ptyScript, 'sh'], { stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
+  const child = spawn(python ?? 'python3', ['-c', ptyScript, 'sh'], { stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
   child.on('error', (error) => end(`----------ERROR-------\n${error.message}`))
   const [stdin, stdout, , sizes] = child.stdio as unknown as [Writable, Readable, null, Writable]
   for (const stream of [stdin, sizes]) stream.on('error', () => {}) // it has ended
