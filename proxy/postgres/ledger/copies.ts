@@ -20,17 +20,18 @@ export class Copies {
     return this.#in
   }
 
-  get out(): CopyDigest {
-    this.#out ??= new CopyDigest(this.#digests)
-    return this.#out
-  }
-
   get areUnderWay(): boolean {
     return this.#in !== undefined || this.#out !== undefined
   }
 
   begin(): void {
     this.#in = new CopyDigest(this.#digests)
+  }
+
+  /** @returns the one under way, which begins here if none is */
+  beginOut(): CopyDigest {
+    this.#out ??= new CopyDigest(this.#digests)
+    return this.#out
   }
 
   /** During COPY the server ignores a Sync and closes the connection at any other request. @throws BrokerError PROTOCOL_ERROR */

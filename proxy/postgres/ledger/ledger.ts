@@ -15,6 +15,7 @@ import {
   commandComplete,
   copyData,
   copyInResponse,
+  copyOutResponse,
   dataRow,
   emptyQuery,
   errorResponse,
@@ -196,13 +197,13 @@ export class Ledger implements Conversation {
         return collected.has(type) ? Math.min(length, longestError) : 0
       },
       part: (type, bytes, start, end) => {
-        if (type === copyData) this.#copies.out.add(bytes, start, end)
+        if (type === copyData) this.#copies.beginOut().add(bytes, start, end)
       },
       message: (type, bytes, start, end) => {
         if (isWhole(start) && !this.#mayBegin(type)) return false
         if (type === dataRow) this.#countRow()
         else if (type === copyData) {
-          const copy = this.#copies.out
+          const copy = this.#copies.beginOut()
           if (isWhole(start)) copy.add(bytes, start, end)
           copy.count()
           this.#countRow()
@@ -246,6 +247,7 @@ export class Ledger implements Conversation {
     else if (type === errorResponse) this.#failed(first, bytes.subarray(start, end))
     else if (type === parameterDescription) this.#typed(first, bytes.subarray(start, end))
     else if (type === copyInResponse) this.#beginCopyIn(first)
+    else if (type === copyOutResponse) this.#copies.beginOut()
     else if (type === parameterStatus) this.#parts.capture.parameter(bytes.subarray(start, end))
     else if (first) this.#otherAnswer(first, type)
   }
