@@ -9,11 +9,13 @@ import { promisify } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import t, { type Test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
+import { shopId } from '../sandbox/daemon-files.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import { startCompany } from './company.ts'
 import { issueMySqlToken } from './mysql-client.ts'
 import { type Place, runJdbc, skipJava, stockClients } from './stock-mysql.ts'
+import { expected, resettingClients } from './stock-mysql-resets.ts'
 
 const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
 const absent = isLater ? 'clients of every make run in .ci/long' : skipWithoutMariaDb()
@@ -23,17 +25,41 @@ else await testClients()
 async function testClients(): Promise<void> {
   t.setTimeout(300_000)
   const execute = promisify(execFile)
-  const company = await startCompany({ sandbox: { mysql: {} } })
+  const user = () => ({ db_user: 'sallyport_rw', databases: ['*'] }) // a configuration may hold no YAML aliases
+  const company = await startCompany({
+    sandbox: { mysql: {} },
+    overrides: {
+      levels: [
+        {
+          for: { kinds: ['rds-mysql'] },
+          admin: user(),
+          guarded: { ...user(), read_only: true, statement_timeout: '3s' },
+        },
+      ],
+      access: [
+        {
+          name: 'engineers-change-the-shop',
+          who: { groups: ['engineering'] },
+          what: { ids: [shopId] },
+          levels: ['admin', 'guarded'],
+          max_duration: '8h',
+          require: { reason: true },
+          approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+        },
+      ],
+    },
+  })
   t.teardown(() => company.close())
   const { mariadb } = mysqlOf(company.sandbox)
   const { alice } = company.commands
   await company.grant(3_600_000, 'shop', 'admin')
+  await company.grant(3_600_000, 'shop', 'guarded')
   const [city] = await mariadb.query("select count(*) as n from orders.customers where city = 'Antwerp'")
   const counts = `600 ${city?.n}`
 
   /** `connect` with a local port, until the test has ended. */
-  async function open(t: Test, ...args: string[]): Promise<Running> {
-    const local = alice.start(['connect', 'shop', ...args])
+  async function open(t: Test, level: string, ...args: string[]): Promise<Running> {
+    const local = alice.start(['connect', 'shop', '--level', level, ...args])
     t.teardown(async () => {
       local.child.kill('SIGINT')
       await local.ended
@@ -42,25 +68,26 @@ async function testClients(): Promise<void> {
     return local
   }
 
-  async function localPlace(t: Test): Promise<Place> {
-    const local = await open(t, '--json')
+  async function localPlace(t: Test, level: string): Promise<Place> {
+    const local = await open(t, level, '--json')
     const { connections } = JSON.parse(local.stdout) as { connections: Omit<Place, 'ca'>[] }
     const [first] = connections
     if (!first) throw new Error(`no connection: ${local.output}`)
     return { ...first, ca: null }
   }
 
-  async function tlsPlace(): Promise<Place> {
-    const { host, port, user, token } = await issueMySqlToken(company)
+  async function tlsPlace(_: Test, level: string): Promise<Place> {
+    const { host, port, user, token } = await issueMySqlToken(company, level)
     return { host, port, user, password: token, ca: company.sandbox.caFile }
   }
 
-  for (const [where, find] of [
+  const ways = [
     ['the TLS port', tlsPlace],
     ['a local port', localPlace],
-  ] as const)
+  ] as const
+  for (const [where, find] of ways)
     await t.test(`stock clients on ${where}`, async (t) => {
-      const place = await find(t)
+      const place = await find(t, 'admin')
       for (const [name, client, skip] of stockClients)
         await t.test(`${name}: a query, a prepared statement, a batch`, { skip }, async (t) => {
           const word = `${name} on ${where}`
@@ -69,8 +96,18 @@ async function testClients(): Promise<void> {
         })
     })
 
+  for (const [where, find] of ways)
+    await t.test(`a connection made new on ${where} has nothing of before, and the limits of its level`, async (t) => {
+      const place = await find(t, 'guarded')
+      for (const [name, client, skip, skipShared = false] of resettingClients)
+        await t.test(name, { skip: skip || (place.ca !== null && skipShared) }, async (t) =>
+          t.equal(await client(place, name), expected),
+        )
+      t.strictSame(await mariadb.query("select 1 from samples.imported where word = 'written'"), [])
+    })
+
   await t.test('`sallyport mysql` runs the client', async (t) => {
-    const ran = await alice.run(['mysql', 'shop', '--', '-N', '-e', 'select count(*) from orders'])
+    const ran = await alice.run(['mysql', 'shop', '--level', 'admin', '--', '-N', '-e', 'select count(*) from orders'])
     t.match(ran, { code: 0, stdout: '600\n', stderr: '' })
   })
 
@@ -79,18 +116,18 @@ async function testClients(): Promise<void> {
   await t.test('what `connect --print` prints is used as it is', async (t) => {
     const asked = ['-N', '-e', 'select count(*) from orders']
     await t.test('mariadb', async (t) => {
-      const { stdout } = await open(t, '--print', 'mariadb')
+      const { stdout } = await open(t, 'admin', '--print', 'mariadb')
       const [command = ''] = stdout.split('\n')
       const env = { ...process.env, MYSQL_PWD: passwordIn(stdout) }
       t.equal((await execute('sh', ['-c', `${command} -N -e 'select count(*) from orders'`], { env })).stdout, '600\n')
     })
     await t.test('env', async (t) => {
-      const { stdout } = await open(t, '--print', 'env')
+      const { stdout } = await open(t, 'admin', '--print', 'env')
       const script = `${stdout}\nmariadb --no-defaults -u "$MYSQL_USER" "$MYSQL_DATABASE" "$@"`
       t.equal((await execute('sh', ['-c', script, 'sh', ...asked])).stdout, '600\n')
     })
     await t.test('url', async (t) => {
-      const { stdout } = await open(t, '--print', 'url')
+      const { stdout } = await open(t, 'admin', '--print', 'url')
       const url = new URL(stdout.split('\n')[0] ?? '')
       url.password = passwordIn(stdout)
       const connection = await createConnection(url.href)
@@ -98,20 +135,20 @@ async function testClients(): Promise<void> {
       await connection.end()
     })
     await t.test('jdbc', { skip: skipJava }, async (t) => {
-      const { stdout } = await open(t, '--print', 'jdbc')
+      const { stdout } = await open(t, 'admin', '--print', 'jdbc')
       const [url = ''] = stdout.split('\n')
       const place = { host: '', port: 0, user: 'sallyport', password: passwordIn(stdout), ca: null }
       t.equal(await runJdbc(url, place, 'jdbc'), counts)
     })
     await t.test('dbeaver', async (t) => {
-      const { stdout } = await open(t, '--print', 'dbeaver')
+      const { stdout } = await open(t, 'admin', '--print', 'dbeaver')
       t.match(
         stdout,
         /^dbeaver -con '?driver=mysql8\|name=shop\|host=127\.0\.0\.1\|port=\d+\|database=orders\|user=sallyport\|/,
       )
     })
     await t.test('my.cnf, also for a dump that is restored', async (t) => {
-      const { stdout } = await open(t, '--print', 'my.cnf')
+      const { stdout } = await open(t, 'admin', '--print', 'my.cnf')
       const file = path.join(company.sandbox.dir, 'my.cnf')
       writeFileSync(file, stdout, { mode: 0o600 })
       const options = [`--defaults-file=${file}`]

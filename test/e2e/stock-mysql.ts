@@ -18,7 +18,7 @@ export interface Place {
 }
 
 /** Runs a client. @param word of the rows that it inserts @returns the two counts that it was given @throws Error what it said */
-type StockClient = (place: Place, word: string) => Promise<string>
+export type StockClient = (place: Place, word: string) => Promise<string>
 
 const plain = 'select count(*) from orders.orders'
 const prepared = 'select count(*) from orders.customers where city = ?'
@@ -80,13 +80,26 @@ print "$plain $n\\n"`,
 const jar = '/usr/share/java/mariadb-java-client.jar'
 
 const connectorJ: StockClient = async (place, word) => {
-  const { host, port, ca } = place
-  const tls = ca === null ? 'sslMode=disable' : `useSsl=true&serverSslCert=${ca}`
-  return await runJdbc(`jdbc:mariadb://${host}:${port}/?${tls}&useServerPrepStmts=true`, place, word)
+  return await runJdbc(jdbcUrl(place, 'useServerPrepStmts=true'), place, word)
 }
 
-/** @param url as a snippet has it */
-export async function runJdbc(url: string, place: Place, word: string): Promise<string> {
+/** @param more options */
+export function jdbcUrl({ host, port, ca }: Place, more: string): string {
+  const tls = ca === null ? 'sslMode=disable' : `useSsl=true&serverSslCert=${ca}`
+  return `jdbc:mariadb://${host}:${port}/?${tls}&${more}`
+}
+
+const jdbc = `try (var c = DriverManager.getConnection(e.get("URL"), p)) {
+      var plain = c.createStatement().executeQuery("${plain}"); plain.next();
+      var s = c.prepareStatement("${prepared}"); s.setString(1, "Antwerp"); var n = s.executeQuery(); n.next();
+      var b = c.prepareStatement("${batch}");
+      for (int i = 1; i <= 3; i++) { b.setInt(1, i); b.setString(2, e.get("WORD")); b.addBatch(); }
+      b.executeBatch();
+      System.out.println(plain.getString(1) + " " + n.getString(1));
+    }`
+
+/** @param url as a snippet has it @param body that prints; `e` is the environment, `p` who signs in */
+export async function runJdbc(url: string, place: Place, word: string, body = jdbc): Promise<string> {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'sallyport-java-'))
   const source = path.join(dir, 'SallyportClient.java')
   writeFileSync(
@@ -97,14 +110,7 @@ class SallyportClient {
     var e = System.getenv();
     var p = new java.util.Properties();
     p.setProperty("user", e.get("WHO")); p.setProperty("password", e.get("SECRET"));
-    try (var c = DriverManager.getConnection(e.get("URL"), p)) {
-      var plain = c.createStatement().executeQuery("${plain}"); plain.next();
-      var s = c.prepareStatement("${prepared}"); s.setString(1, "Antwerp"); var n = s.executeQuery(); n.next();
-      var b = c.prepareStatement("${batch}");
-      for (int i = 1; i <= 3; i++) { b.setInt(1, i); b.setString(2, e.get("WORD")); b.addBatch(); }
-      b.executeBatch();
-      System.out.println(plain.getString(1) + " " + n.getString(1));
-    }
+    ${body}
   }
 }`,
   )
@@ -115,7 +121,7 @@ class SallyportClient {
   }
 }
 
-function run(program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): StockClient {
+export function run(program: string, args: readonly string[], more: NodeJS.ProcessEnv = {}): StockClient {
   return async ({ host, port, user, password, ca }, word) => {
     const place = { HOST: host, PORT: String(port), WHO: user, SECRET: password, CA: ca ?? '', WORD: word }
     const { code, stdout, stderr } = await startCommand(program, args, { ...process.env, ...place, ...more }).ended
