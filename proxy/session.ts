@@ -222,6 +222,14 @@ export interface SessionBudget {
   readonly ms: number
 }
 
+/** EC2 instances from whose network a target is reached, over Session Manager. */
+export interface ViaInstances {
+  /** Sessions with the same key may share what leads there. */
+  readonly key: string
+  /** Ids, the preferred one first. */
+  readonly instances: readonly string[]
+}
+
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */
 export interface EngineFacts<Rules extends object = object> {
   readonly address: { readonly host: string; readonly port: number }
@@ -241,6 +249,8 @@ export interface EngineFacts<Rules extends object = object> {
   readonly isPooled?: boolean
   /** The endpoint is for writing: a server that answers there and only reads is the wrong one. */
   readonly isWriter?: boolean
+  /** Left out: it is reached over the broker's own network. */
+  readonly via?: ViaInstances
   /** Read by the engine of the kind's protocol only. */
   readonly rules: Rules
 }

@@ -33,7 +33,7 @@ export async function startEngine(options: { route?: Partial<Route>; idleTimeout
     budget: undefined as SessionBudget | undefined,
     strict: false,
     /** Of the endpoint. */
-    traits: {} as Pick<EngineFacts, 'isPooled' | 'isWriter' | 'signInsPerSecond' | 'connectTimeoutMs'>,
+    traits: {} as Pick<EngineFacts, 'via' | 'isPooled' | 'isWriter' | 'signInsPerSecond' | 'connectTimeoutMs'>,
   }
   const route = (): Route => ({
     host: '127.0.0.1',

@@ -1,0 +1,118 @@
+/** Targets behind instances: through the sandbox's gateway and agents, which dial real ports. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { makePermit } from '../../../proxy/permit.ts'
+import { type TunnelAsk, viaSsm } from '../../../proxy/reach/via-ssm.ts'
+import { BrokerError, type EndNotice, type PermitFields, type SessionPermit } from '../../../proxy/session.ts'
+import { waitUntil } from '../../wait-until.ts'
+import { openSession } from '../ssm/session-fixture.ts'
+
+const never = new AbortController().signal
+
+async function listen(t: Test): Promise<number> {
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => void sockets.add(socket.on('error', () => {}).pipe(socket) as Socket))
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+const via = { key: 'hub', instances: ['i-1', 'i-2'] }
+
+function permitFor(port: number, more: Partial<PermitFields> = {}, host = 'localhost', by = via): SessionPermit {
+  const engine = { address: { host, port }, serverName: 'x', ca: null, via: by, rules: {} }
+  return makePermit({ kind: 'rds-postgres', sessionId: 'ses-1', signal: never, engine, ...more } as PermitFields)
+}
+
+/** @param broken instances through which no session can be opened */
+async function openReach(t: Test, port: number, broken: readonly string[] = [], idleMs = 60_000) {
+  const asked: TunnelAsk[] = []
+  const properties = { host: 'localhost', portNumber: String(port), type: 'LocalPortForwarding' }
+  const sessions: Awaited<ReturnType<typeof openSession>>[] = []
+  const spare = await Promise.all(Array.from({ length: 3 }, () => openSession(t, { sessionType: 'Port', properties })))
+  const reach = viaSsm({
+    idleMs,
+    tickets: (ask) => {
+      asked.push(ask)
+      if (broken.includes(ask.instance))
+        return () => Promise.reject(new BrokerError('AWS_DENIED', 'TargetNotConnected'))
+      const session = spare.shift()
+      if (!session) throw new Error('more tunnels than the test expects')
+      sessions.push(session)
+      return session.options.ticket
+    },
+  })
+  return { reach, asked, sessions }
+}
+
+async function echoes(stream: NodeJS.ReadWriteStream, text: string): Promise<boolean> {
+  stream.write(text)
+  const [data] = await once(stream, 'data')
+  return String(data) === text
+}
+
+t.test('sessions with the same key share one tunnel, opened once', async (t) => {
+  const port = await listen(t)
+  const { reach, asked } = await openReach(t, port)
+  const wires = await Promise.all([1, 2, 3].map(() => reach.open(permitFor(port), never)))
+  const second = await wires[0]?.again(never)
+  for (const stream of [...wires.map(({ stream }) => stream), second]) t.ok(stream && (await echoes(stream, 'hello')))
+  t.same(asked, [{ sessionId: 'ses-1', instance: 'i-1', host: 'localhost', port }])
+  t.match(wires[0]?.address, { host: 'localhost', port })
+  const other = await reach.open(permitFor(port, {}, 'localhost', { ...via, key: 'alice’s grant' }), never)
+  t.ok(await echoes(other.stream, 'hello'))
+  t.equal(asked.length, 2, 'another key, another tunnel')
+})
+
+t.test('an instance that cannot be used: the next one is', async (t) => {
+  const port = await listen(t)
+  const { reach, asked } = await openReach(t, port, ['i-1'])
+  const { stream } = await reach.open(permitFor(port), never)
+  t.ok(await echoes(stream, 'hello'))
+  t.same(
+    asked.map(({ instance }) => instance),
+    ['i-1', 'i-2'],
+  )
+  const none = await openReach(t, port, ['i-1', 'i-2'])
+  await t.rejects(none.reach.open(permitFor(port), never), { code: 'AWS_DENIED', message: /TargetNotConnected/ })
+})
+
+t.test('a tunnel that ended is opened anew, and so is one that nothing used for a while', async (t) => {
+  const port = await listen(t)
+  const { reach, asked, sessions } = await openReach(t, port, [], 100)
+  const first = await reach.open(permitFor(port), never)
+  const closed = new Promise((resolve) => void first.stream.once('close', resolve))
+  sessions[0]?.session.terminate('the instance is gone')
+  await closed
+  const second = await reach.open(permitFor(port), never)
+  t.ok(await echoes(second.stream, 'hello'))
+  t.equal(asked.length, 2)
+  second.reset()
+  await waitUntil(() => sessions[1]?.session.issueToken() === undefined, 'the idle session was ended')
+  t.ok(await echoes((await reach.open(permitFor(port), never)).stream, 'hello'))
+  t.equal(asked.length, 3)
+})
+
+t.test('a port that refuses is a target that cannot be reached', async (t) => {
+  const { reach } = await openReach(t, 1)
+  const { stream } = await reach.open(permitFor(1), never)
+  t.match(await once(stream, 'error'), [{ code: 'ECONNREFUSED' }])
+})
+
+t.test('nothing is opened without a genuine permit, after a cut, to a link-local address, or in no time', async (t) => {
+  const { reach, asked } = await openReach(t, 80)
+  const genuine = permitFor(80)
+  await t.rejects(reach.open({ ...genuine }, never), { code: 'INTERNAL', message: /no permit/ })
+  const notice: EndNotice = { reason: 'grant-revoked', text: 'access was revoked', decidedAt: 0 }
+  const cut = permitFor(80, { signal: AbortSignal.abort(notice) })
+  await t.rejects(reach.open(cut, never), { code: 'INTERNAL', message: /access was revoked/ })
+  for (const host of ['169.254.169.254', 'fd00:ec2::23', 'fe80::1'])
+    await t.rejects(reach.open(permitFor(80, {}, host), never), { code: 'TARGET_UNREACHABLE', message: /link-local/ })
+  t.same(asked, [])
+  await t.rejects(reach.open(genuine, AbortSignal.abort()), { code: 'TARGET_UNREACHABLE', message: /in time/ })
+})
