@@ -3,16 +3,23 @@ import pg from 'pg'
 import t from 'tap'
 import { sign } from '../../src/kinds/rds/lease.ts'
 import { instances, region } from '../sandbox/default-world.ts'
+import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { mysqlOf } from '../sandbox/sandbox.ts'
 import { waitFor } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { clientFor, issueToken, openDatabase, refusal } from './database-client.ts'
+import { mySqlClientFor, rowsOf } from './mysql-client.ts'
 
 /** Written anew each time: a configuration may not hold YAML aliases. */
 const level = () => ({ db_user: 'sallyport_{login}', databases: ['orders'] })
+const withoutMariaDb = skipWithoutMariaDb()
+const databases = ['rds-postgres', ...(withoutMariaDb ? [] : ['rds-mysql'])]
 const company = await startCompany({
+  ...(withoutMariaDb ? {} : { sandbox: { mysql: {} } }),
   overrides: {
     oidc: { login_claim: 'preferred_username' },
     levels: [
+      ...(withoutMariaDb ? [] : [{ for: { kinds: ['rds-mysql'] }, own: level() }]),
       { for: { kinds: ['rds-postgres'] }, own: level(), reviewed: level(), readonly: { db_user: 'sallyport_ro' } },
       { for: { kinds: ['iam-role'] }, readonly: {}, full: {} },
     ],
@@ -20,7 +27,7 @@ const company = await startCompany({
       {
         name: 'own-users',
         who: { groups: ['engineering'] },
-        what: { kinds: ['rds-postgres'] },
+        what: { kinds: databases },
         levels: ['own'],
         max_duration: '8h',
       },
@@ -78,6 +85,19 @@ t.test('two people, each with their own user, by a token for it alone', async (t
     t.equal(await waitFor(user, 'the row of the session says who signed in'), `sallyport_${who}`)
   }
   for (const id of grants) await revoke(id)
+})
+
+t.test('the same in MySQL', { skip: withoutMariaDb }, async (t) => {
+  const { mariadb, shop } = mysqlOf(sandbox)
+  for (const who of ['alice', 'bob'] as const) {
+    await mariadb.addIamUser(`sallyport_${who}`)
+    const { grant } = await request(who, { resource: 'shop' })
+    const { connection } = await mySqlClientFor(company, await issueToken(company, who, { resource: 'shop' }))
+    t.match(await rowsOf(connection, 'select current_user() as who'), [{ who: `sallyport_${who}@%` }])
+    await connection.end()
+    t.match(shop.logins.at(-1), { user: `sallyport_${who}`, accepted: true })
+    await revoke(grant.id)
+  }
 })
 
 t.test('the keys of one person’s session sign nobody else in', async (t) => {

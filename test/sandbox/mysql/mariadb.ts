@@ -28,6 +28,8 @@ export interface MariaDb {
   readonly password: string
   /** Whether RDS would ask this user for a token: `IDENTIFIED WITH AWSAuthenticationPlugin`. */
   isIamUser(user: string): boolean
+  /** Makes one more, who can read `orders`. */
+  addIamUser(user: string): Promise<void>
   /** Runs one statement as the administrator. @returns its rows; none for a statement without a result */
   query(sql: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>
   close(): Promise<void>
@@ -101,6 +103,7 @@ async function run(runner: Runner, home: string, options: MariaDbOptions): Promi
       await connection.end()
     }
   }
+  const known = new Set<string>(iamUsers)
   const [row] = await query('SELECT VERSION() AS version')
   return {
     socketPath,
@@ -108,7 +111,12 @@ async function run(runner: Runner, home: string, options: MariaDbOptions): Promi
     version: String(row?.version),
     pid: server.pid,
     password: backendPassword,
-    isIamUser: (user) => (iamUsers as readonly string[]).includes(user),
+    isIamUser: (user) => known.has(user),
+    addIamUser: async (user) => {
+      await query(`CREATE USER ${user}@'%' IDENTIFIED BY '${backendPassword}'`)
+      await query(`GRANT SELECT, SHOW VIEW ON orders.* TO ${user}@'%'`)
+      known.add(user)
+    },
     query,
     close: async () => {
       await server.stop()
