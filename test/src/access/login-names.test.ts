@@ -77,7 +77,6 @@ t.test('a pending request lapses with the name that approvers saw', async (t) =>
     statusReason: /the login name of alice@example.com is carla now, not alice; request it again/,
   })
   const again = (await access.request(login('alice'), reviewed)).request
-  t.not(again.digest, request.digest)
   const { grant } = await access.decide(login('olga'), again.id, { verdict: 'approve', digest: again.digest })
   t.match(grant, { loginName: 'carla' })
 })

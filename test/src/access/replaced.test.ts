@@ -1,5 +1,7 @@
 /** Access is given to a target, not to its name: another one under that name is another resource. */
 import t from 'tap'
+import { requestDigest } from '../../../src/access/requests/request.ts'
+import { digestOf } from '../../../src/audit/digest.ts'
 import type { ResourceFile } from '../../../src/catalog/resource.ts'
 import { config, exampleRules, hour, openAccess, ordersId, type SetupOptions } from './access-setup.ts'
 import { startTwo } from './two-daemons.ts'
@@ -55,13 +57,14 @@ t.test('a request that waits for approval lapses: nobody approved the other', as
   t.match(again.request, { status: 'pending', targetId: 'new.example' })
 })
 
-t.test('the digest that an approver confirms covers it', async (t) => {
-  const digests = []
-  for (const rules of [{}, replaced]) {
-    const { access, login } = await openAccess(t, { rules })
-    digests.push((await access.request(login('alice'), write)).request.digest)
-  }
-  t.not(digests[0], digests[1])
+t.test('the digest that an approver confirms covers it, and is as it was without', async (t) => {
+  const asked = { id: 'req_1', beneficiaryId: 'alice', resourceId: ordersId, level: 'own', durationMs: hour }
+  const terms = { reason: null, ticket: null, ruleDigest: 'd', extendsGrantId: null, round: 0 }
+  const digest = (targetId: string | null, loginName: string | null) =>
+    requestDigest({ ...asked, ...terms, targetId, loginName })
+  t.equal(digest(null, null), digestOf({ ...asked, ...terms }))
+  const all = [digest(null, null), digest('db-1', null), digest('db-2', null), digest('db-1', 'alice')]
+  t.equal(new Set([...all, digest('db-1', 'bob')]).size, 5)
 })
 
 t.test('a daemon that starts with another one ends what it finds', async (t) => {
