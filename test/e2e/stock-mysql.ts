@@ -77,7 +77,7 @@ my $s = $c->prepare('${batch}'); $s->execute($_, $ENV{WORD}) for 1 .. 3;
 print "$plain $n\\n"`,
   ])(place, word)
 
-const jar = '/usr/share/java/mariadb-java-client.jar'
+export const jar = '/usr/share/java/mariadb-java-client.jar'
 
 const connectorJ: StockClient = async (place, word) => {
   return await runJdbc(jdbcUrl(place, 'useServerPrepStmts=true'), place, word)
