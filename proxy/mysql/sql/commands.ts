@@ -3,7 +3,7 @@ import { EveryReading, type OneReading } from './every-reading.ts'
 import { Lexer } from './lexer.ts'
 import type { MysqlMode, Reading, TextCounter } from './reading.ts'
 import { StatementEnds } from './statement-ends.ts'
-import { openings } from './vocabulary.ts'
+import { openings, routines } from './vocabulary.ts'
 
 /** A statement that the broker answers, checks or refuses by itself. */
 export type Command =
@@ -29,17 +29,27 @@ export const mayHoldCommand = /kill|infile|binlog|relaylog|slave|repli|purge|pre
 
 /** At once. */
 const mostReaders = 96
-/** Of a text that may be read in other ways than it was, the rest may hold a command where it holds such a word. */
-const uncertainWord = /(?<![a-z0-9_$])(?:kill|execute|prepare)(?![a-z0-9_$])/i
-const longestWord = 'execute'.length
+/** Of a text that may be read in other ways than it was, the rest may hold a command where a statement may begin with such a word. */
+const words = '(?<![a-z0-9_$])(?:kill|execute|prepare)(?![a-z0-9_$])'
+const beginning = new RegExp(`(?:[;\\n]|\\*/|/\\*m?!\\d*|(?<![a-z0-9_$])(?:for|${[...openings].join('|')})) ?${words}`, 'i')
+/** The body of a routine may begin anywhere. */
+const anywhere = new RegExp(words, 'i')
+const [creation, routine] = [/create/i, new RegExp([...routines].join('|'), 'i')]
+/** Blanks, and what is one in some character set. */
+const blanks = /[\s\x80-\xff]+/g
+/** Of what was looked at: the beginning and the word may come in two pieces. */
+const keptChars = 64
 const uncertain: Command = { kind: 'kill-other' }
 
 /** Reads one text in every way that is left open, in pieces of any size. */
 export class CommandFinder {
   readonly #every: EveryReading<CommandReader>
-  /** The end of what was looked at for a word. */
+  /** The end of what came, with one blank for many. */
   #end = ''
+  #hasBeginning = false
   #hasWord = false
+  #hasCreation = false
+  #hasRoutine = false
 
   constructor(mode: MysqlMode) {
     this.#every = new EveryReading(mode, mostReaders, (reading) => new CommandReader(reading))
@@ -47,23 +57,42 @@ export class CommandFinder {
 
   feed(bytes: Buffer, start: number, end: number): void {
     this.#every.feed(bytes, start, end)
-    const from = this.#every.uncertainFrom
-    if (from === undefined || this.#hasWord) return
-    const first = Math.max(start, end - (this.#every.length - from))
-    const text = this.#end + bytes.toString('latin1', first, end)
-    this.#hasWord = uncertainWord.test(text)
-    this.#end = text.slice(-longestWord - 1)
+    const isUncertain = this.#every.uncertainFrom !== undefined
+    const text = this.#end + bytes.toString('latin1', isUncertain ? start : Math.max(start, end - keptChars), end)
+    const narrow = text.replace(blanks, (run) => (run.includes('\n') ? '\n' : ' '))
+    if (isUncertain) this.#look(narrow.slice(0, wholeWords(narrow)))
+    this.#end = narrow.slice(-keptChars)
+  }
+
+  #look(text: string): void {
+    this.#hasBeginning ||= beginning.test(text)
+    this.#hasWord ||= anywhere.test(text)
+    this.#hasCreation ||= creation.test(text)
+    this.#hasRoutine ||= routine.test(text)
+  }
+
+  #mayHold(readers: readonly CommandReader[]): boolean {
+    const isOfRoutine = (this.#hasCreation && this.#hasRoutine) || readers.some(({ hasRoutine }) => hasRoutine)
+    return this.#hasBeginning || (this.#hasWord && isOfRoutine)
   }
 
   finish(): Commands {
     const { readers, uncertainFrom } = this.#every.finish()
+    if (uncertainFrom !== undefined) this.#look(this.#end)
     const found = readers.map((reader) => reader.finish())
     const all = new Map(found.flatMap((commands) => commands.all).map((command) => [JSON.stringify(command), command]))
-    if (uncertainFrom !== undefined && this.#hasWord) all.set('', uncertain)
+    if (uncertainFrom !== undefined && this.#mayHold(readers)) all.set('', uncertain)
     const [first] = found
     const isSure = all.size === 1 && found.every(({ only }) => JSON.stringify(only) === JSON.stringify(first?.only))
     return isSure && first?.only ? { only: first.only, all: [...all.values()] } : { all: [...all.values()] }
   }
+}
+
+/** The length of a text without its last word, which may go on. */
+function wholeWords(text: string): number {
+  let at = text.length
+  while (at > 0 && text.length - at < keptChars / 2 && /[a-z0-9_$]/i.test(text.charAt(at - 1))) at -= 1
+  return at
 }
 
 /** @param text of one COM_QUERY or COM_STMT_PREPARE */
@@ -109,6 +138,8 @@ class CommandReader implements TokenSink, OneReading {
   #file: number[] = []
   /** Literals here are code. */
   #runs = false
+  /** It makes one, whose body may begin anywhere. */
+  hasRoutine = false
 
   constructor(reading: Reading, level = 0, counter: TextCounter = { steps: 0 }) {
     this.reading = reading
@@ -206,6 +237,7 @@ class CommandReader implements TokenSink, OneReading {
   /** @param isMember the word stands behind a dot or an @, and is a name then */
   #within(word: string, isMember: boolean): void {
     const isSecond = this.#previous === this.#first
+    if (this.#first === 'create' && routines.has(word)) this.hasRoutine = true
     if (this.#kill) this.#killed(word === '`' ? word : (this.lexer.nameOf() ?? '?'))
     else if (word === 'kill' && !isMember) this.#add({ kind: 'kill-other' }) // KILL is reserved: no name is written so
     if (this.#load === 'load' && word === 'local') this.#load = 'local'

@@ -47,14 +47,12 @@ class EverySecret implements SecretFinder {
     for (const { finder } of this.#every.readers) finder.forget(from, to)
   }
 
+  /** Behind a place where the text can be read in more ways than were tried it is on record as those have it: what runs is not hidden. */
   finish(): Secrets {
     const literal = this.#literal
-    const { readers, uncertainFrom, length } = this.#every.finish(literal && ((every) => feedLiteral(every, literal)))
+    const { readers } = this.#every.finish(literal && ((every) => feedLiteral(every, literal)))
     if (readers !== this.#every.readers) this.#again = readers
-    const found = readers.map(({ finder }) => finder.finish())
-    if (uncertainFrom === undefined) return united(found)
-    const end = literal?.length ?? length
-    return united([...found, { spans: [[uncertainFrom, end]], parameters: new Set(), isUnterminated: true }])
+    return united(readers.map(({ finder }) => finder.finish()))
   }
 }
 

@@ -137,17 +137,43 @@ t.test('a statement may change how those behind it are read', (t) => {
   t.end()
 })
 
-t.test('behind a place of a long text that the character set decides on there may be any command', (t) => {
-  const insert = `insert into t values ${"('x'), ".repeat(2000)}('\xe9\\')`
-  t.same(read(insert), { all: [] })
-  t.same(read(`${insert}; skill 5; killer 6`), { all: [] })
-  for (const rest of ['kill 5', "execute immediate 'x'", "PREPARE s from 'x'"])
-    t.same(read(`${insert}; ${rest}; -- '`), { all: [other] }, rest)
-  const finder = new CommandFinder(mariaDb)
-  for (const byte of Buffer.from(`${insert}; kill 5; -- '`, 'latin1')) finder.feed(Buffer.from([byte]), 0, 1)
-  t.same(finder.finish(), { all: [other] }, 'byte by byte')
-  t.end()
-})
+t.test(
+  'behind a place of a long text that the character set decides on a statement may begin with any command',
+  (t) => {
+    const long = ', '.repeat(5000)
+    const insert = `insert into t values ${long}('\xe9\\'`
+    const held = [
+      '; kill 5',
+      ";\n \xa0execute immediate 'x'",
+      "; PREPARE s from 'x'",
+      `;${' '.repeat(9000)}kill 5`,
+      '; -- so\nkill 5',
+      '; /*!50000 kill 5 */',
+      '/**/kill 5',
+      '; begin not atomic kill 5; end',
+      '; set statement max_statement_time = 1 for kill 5',
+      '; create procedure p() kill 5',
+      '; create trigger x before insert on t for each row kill 5',
+    ]
+    const finds = (sql: string) => {
+      const all = [read(sql)]
+      for (const size of [1, 4096]) {
+        const finder = new CommandFinder(mariaDb)
+        const bytes = Buffer.from(sql, 'latin1')
+        for (let at = 0; at < bytes.length; at += size) finder.feed(bytes, at, Math.min(at + size, bytes.length))
+        all.push(finder.finish())
+      }
+      return all
+    }
+    for (const rest of held) t.same(finds(`${insert}${rest}; -- '`), Array(3).fill({ all: [other] }), rest)
+    t.same(finds(`select 1 ${long}; kill\xa05`), Array(3).fill({ all: [other] }), 'a blank after it')
+    t.same(finds(`create procedure p() select 1 ${long}'\xe9\\'; kill 5 -- '`)[0], { all: [other] })
+    const article =
+      ') how to kill a process, and "Kill Bill"; \'prepare\' a plan, then you execute it; overkill, skill; killer 6'
+    t.same(finds(`${insert}s${article}')`), Array(3).fill({ all: [] }), 'words of an article')
+    t.end()
+  },
+)
 
 t.test('a text that could be read in more ways than are tried may hold any command', (t) => {
   const sql = Array.from({ length: 200 }, (_, i) => `set @a = '\\'; set @b = "${"'".repeat(i % 3)}\\"; `).join('')
