@@ -10,6 +10,8 @@ export interface RenewingOptions<T extends Expiring> {
   readonly clock: Clock
   /** How long before its end a value is renewed, while it is still handed out; up to a fifth more, at random. */
   readonly aheadMs: number
+  /** Epoch milliseconds: a value that lasts until then is not renewed. */
+  readonly until?: number
   /** In this last stretch it is no longer handed out. */
   readonly marginMs: number
   /** A renewal ahead failed; callers after the end get the error. */
@@ -51,9 +53,10 @@ export class Renewing<T extends Expiring> {
     this.#making ??= this.#options
       .make()
       .then((value) => {
-        const { aheadMs, random = Math.random } = this.#options
+        const { aheadMs, until = Number.POSITIVE_INFINITY, random = Math.random } = this.#options
+        const isEnough = value.expiresAt >= until
         this.#value = value
-        this.#renewAt = value.expiresAt - aheadMs * (1 + random() / 5)
+        this.#renewAt = isEnough ? Number.POSITIVE_INFINITY : value.expiresAt - aheadMs * (1 + random() / 5)
         return value
       })
       .finally(() => {

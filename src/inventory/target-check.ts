@@ -59,7 +59,13 @@ export function createTargetCheck({ access, audit, preflights, validatorOf }: Ta
     await audit.append({
       type: 'resource.validated',
       actor: login.principal.id,
-      fields: { resource: id, level, session: sessionId, failed },
+      fields: {
+        resource: id,
+        level,
+        session: sessionId,
+        failed,
+        ...(ask.login === undefined ? {} : { login_name: ask.login }),
+      },
     })
     return { resource: id, level, levels, session: sessionId, ok: failed.length === 0, checks: [...result] }
   }

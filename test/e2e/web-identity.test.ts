@@ -105,13 +105,13 @@ const eventOf = async (type: string, sessionId: string) => {
 }
 
 const runs = async (marker: string): Promise<boolean> => {
-  const sql = `select pid from pg_stat_activity where state = 'active' and query like 'select pg_sleep(60) -- ${marker}'`
+  const sql = `select pid from pg_stat_activity where state = 'active' and query like 'select pg_sleep(600) -- ${marker}'`
   return (await postgres.query('orders', sql)).rows.length > 0
 }
 
 /** Begins a statement, and waits until it runs at the target. */
 async function begin({ client }: { client: pg.Client }, marker: string): Promise<{ failed: Promise<Error> }> {
-  const failed = client.query(`select pg_sleep(60) -- ${marker}`).then(
+  const failed = client.query(`select pg_sleep(600) -- ${marker}`).then(
     () => new Error('it was not ended'),
     (error: Error) => error,
   )

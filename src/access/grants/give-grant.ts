@@ -89,7 +89,7 @@ async function standingGrant(core: Core, id: string): Promise<StoredGrant> {
 function longer(grant: StoredGrant, request: AccessRequest): StoredGrant {
   return {
     ...grant,
-    targetId: request.targetId,
+    targetId: request.targetId ?? grant.targetId, // null: asked for before it was kept
     endsAt: grant.endsAt + request.durationMs,
     ruleName: request.ruleName,
     ruleDigest: request.ruleDigest,

@@ -137,6 +137,7 @@ export class Leases {
       make: () => aws.session({ ...askFor(session, target, level), idToken }),
       clock,
       aheadMs: 600_000, // so that AWS and the identity provider may fail for ten minutes
+      until: session.endsAt + endingMs,
       marginMs: 60_000,
       onLateRenewal: this.#onLateRenewal,
     })

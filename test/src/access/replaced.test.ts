@@ -3,7 +3,15 @@ import t from 'tap'
 import { requestDigest } from '../../../src/access/requests/request.ts'
 import { digestOf } from '../../../src/audit/digest.ts'
 import type { ResourceFile } from '../../../src/catalog/resource.ts'
-import { config, exampleRules, hour, openAccess, ordersId, type SetupOptions } from './access-setup.ts'
+import {
+  type AccessSetup,
+  config,
+  exampleRules,
+  hour,
+  openAccess,
+  ordersId,
+  type SetupOptions,
+} from './access-setup.ts'
 import { startTwo } from './two-daemons.ts'
 
 t.setTimeout(300_000)
@@ -79,17 +87,9 @@ t.test('a daemon that starts with another one ends what it finds', async (t) => 
 
 t.test('what was given before this was kept stays, and is bound when it is extended', async (t) => {
   const setup = await openAccess(t)
-  const { access, db, keyring, login } = setup
+  const { access, login } = setup
   const { grant } = await access.request(login('alice'), read)
-  const { mac: _, target_id: _id, ...old } = await db.selectFrom('grants').selectAll().executeTakeFirstOrThrow()
-  const members = Object.fromEntries(
-    Object.entries(old).filter(([name, value]) => value !== null && name !== 'end_text'),
-  )
-  const sorted = Object.fromEntries(Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1)))
-  await db
-    .updateTable('grants')
-    .set({ target_id: null, mac: keyring.mac('row:grants', JSON.stringify(sorted)) })
-    .execute()
+  await unbind(setup, 'grants', grant?.id ?? '')
   const later = await setup.restart()
   const may = () => later.check({ principalId: 'alice', resource: 'orders' })
   await later.reload(config(replaced))
@@ -100,6 +100,40 @@ t.test('what was given before this was kept stays, and is bound when it is exten
   await later.reload(config())
   t.match(await may(), { allowed: false, reason: /another resource now/ })
 })
+
+t.test('an extension that was asked for before this was kept does not unbind it', async (t) => {
+  const setup = await openAccess(t)
+  const { login } = setup
+  const approve = async (access: typeof setup.access, id: string) => {
+    for (const who of ['olga', 'meg']) {
+      const { digest } = await access.requestById(login(who), id)
+      const { grant } = await access.decide(login(who), id, { verdict: 'approve', digest })
+      if (grant) return grant
+    }
+    return undefined
+  }
+  const asked = await setup.access.request(login('alice'), write)
+  const grant = await approve(setup.access, asked.request.id)
+  const more = await setup.access.extend(login('alice'), grant?.id ?? '', { durationMs: hour, reason: 'still at it' })
+  await unbind(setup, 'requests', more.request.id)
+  const later = await setup.restart()
+  t.match((await later.requestById(login('olga'), more.request.id)).targetId, null)
+  t.match(await approve(later, more.request.id), { id: grant?.id, targetId: 'orders.example' })
+})
+
+/** As the row was before it had a target, signed by the broker of then. */
+async function unbind({ db, keyring }: AccessSetup, table: 'grants' | 'requests', id: string): Promise<void> {
+  const {
+    mac: _,
+    target_id: _id,
+    ...row
+  } = await db.selectFrom(table).selectAll().where('id', '=', id).executeTakeFirstOrThrow()
+  const free = ['end_text', 'status_reason']
+  const members = Object.entries(row).filter(([name, value]) => value !== null && !free.includes(name))
+  const sorted = Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)))
+  const mac = keyring.mac(`row:${table}`, JSON.stringify(sorted))
+  await db.updateTable(table).set({ target_id: null, mac }).where('id', '=', id).execute()
+}
 
 t.test('of two daemons, the one with another target refuses, and neither extends it', async (t) => {
   const two = await startTwo(t)

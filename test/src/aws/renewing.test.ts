@@ -2,7 +2,7 @@ import t from 'tap'
 import { Renewing } from '../../../src/aws/renewing.ts'
 
 /** A value that lasts 1000 ms, renewed from 400 ms before its end, not handed out in its last 100 ms. */
-function start(random = 0) {
+function start({ random = 0, until }: { random?: number; until?: number } = {}) {
   const state = { now: 0, made: 0, fails: false, late: [] as unknown[] }
   const pending: (() => void)[] = []
   const cell = new Renewing({
@@ -14,6 +14,7 @@ function start(random = 0) {
     },
     clock: { now: () => state.now },
     aheadMs: 400,
+    ...(until === undefined ? {} : { until }),
     marginMs: 100,
     onLateRenewal: (error) => state.late.push(error),
     random: () => random,
@@ -51,7 +52,7 @@ t.test('renewed ahead, by one of those that ask, while the old one is still hand
 })
 
 t.test('the time of renewal is spread, so that many don’t come together', async (t) => {
-  const { state, cell, get } = start(1)
+  const { state, cell, get } = start({ random: 1 })
   await get()
   state.now = 519
   await cell.get()
@@ -59,6 +60,14 @@ t.test('the time of renewal is spread, so that many don’t come together', asyn
   state.now = 520
   await cell.get()
   t.equal(state.made, 2)
+})
+
+t.test('a value that lasts long enough is not renewed', async (t) => {
+  const { state, cell, get } = start({ until: 1000 })
+  await get()
+  state.now = 899
+  t.match(await cell.get(), { n: 1 })
+  t.equal(state.made, 1)
 })
 
 t.test('nothing is handed out in the last stretch', async (t) => {
