@@ -1,10 +1,11 @@
 import { Duplex } from 'node:stream'
+import { BrokerError } from '../session.ts'
 import { payloadType } from '../wire/ssm/message.ts'
 import { WireError } from '../wire/wire-error.ts'
 import type { ChannelEnd, ChannelListener, ChannelOptions, SessionStart } from './channel.ts'
 import { DataChannel } from './data-channel.ts'
 
-/** For an agent that is slow to take what was written. */
+/** For an agent that is slow to take what was written, or away. */
 const flushMs = 60_000
 
 type Done = (error?: Error | null) => void
@@ -23,7 +24,8 @@ export interface StreamEvents {
 
 /**
  * A session that is one stream of bytes: a shell, a command, or SSH to one port. There is no half-close: `end()` waits until the
- * agent has all that was written, then ends the session. The session's end ends the readable side, or destroys it with the error.
+ * agent has all that was written, then ends the session; where that fails, the stream is destroyed with an error, and the session goes
+ * on until TerminateSession is called. The session's end ends the readable side, or destroys it with the error.
  */
 export class ChannelStream extends Duplex {
   readonly channel: DataChannel
@@ -86,7 +88,9 @@ export class ChannelStream extends Duplex {
   }
 
   override _final(done: Done): void {
-    this.channel.close(flushMs).then(() => done(), done)
+    this.channel.close(flushMs).then((isAcknowledged) => {
+      done(isAcknowledged ? null : new BrokerError('TARGET_LOST', 'the agent did not take all that was written'))
+    }, done)
   }
 
   override _destroy(error: Error | null, done: Done): void {

@@ -44,7 +44,7 @@ export type ChannelEnd =
   | { readonly reason: 'left' }
   | { readonly reason: 'failed'; readonly error: BrokerError }
 
-/** Gets what happens in a channel, in order. What it throws ends the channel. */
+/** Gets what happens in a channel, in order. What it throws ends the channel; `ended` must not. */
 export interface ChannelListener {
   /** Once, before any data. */
   ready(start: SessionStart): void
@@ -62,7 +62,7 @@ export interface ChannelOptions {
   /**
    * Asked for each websocket: the first, and those after one was lost, always with fresh credentials.
    * @returns null: the session is over
-   * @throws BrokerError AWS_UNAVAILABLE, after which it is asked again; anything else ends the channel
+   * @throws BrokerError AWS_UNAVAILABLE, PROVIDER_UNAVAILABLE: it is asked again after a while; anything else ends the channel
    */
   ticket(signal: AbortSignal): Promise<ChannelTicket | null>
   /** Left out: sessions that must be encrypted are refused. */
@@ -77,5 +77,7 @@ export interface ChannelOptions {
   readonly readyMs?: number
   /** For how long a lost connection is retried. */
   readonly resumeMs?: number
+  /** For how long a connection must have stood for its loss to be a new one, retried at once and for {@link resumeMs} again. */
+  readonly stableMs?: number
   readonly pingMs?: number
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { unlessAborted } from '../streams/abortable.ts'
 import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
+import { WireError } from '../wire/wire-error.ts'
 import type { ChannelTicket } from './channel.ts'
 import { makeUuid } from './uuid.ts'
 
@@ -17,8 +18,18 @@ const binary = { binary: true } as const
 
 export interface ConnectionListener {
   message(bytes: Buffer): void
-  /** Once, unless we closed it. */
-  lost(why: Error): void
+  /**
+   * Once, unless we closed it.
+   * @param why WireError: the peer violated the websocket protocol, or sent more than a message may be
+   * @param wasStable it had stood for `stableMs`, and the peer had answered
+   */
+  lost(why: Error, wasStable: boolean): void
+}
+
+export interface ConnectionTimes {
+  /** Between pings; a peer that does not answer until the next is gone. */
+  readonly pingMs: number
+  readonly stableMs: number
 }
 
 /** One websocket of a session, opened with its token. */
@@ -26,24 +37,34 @@ export class Connection {
   readonly #socket: WebSocket
   readonly #ping: NodeJS.Timeout
   #isHeard = true
+  #openedAt = Number.POSITIVE_INFINITY
+  /** It has answered a ping. */
+  #hasAnswered = false
+  #violation: WireError | undefined
   /** Its owner has it. */
   #isOpen = false
   #isLeft = false
 
-  private constructor(socket: WebSocket, listener: ConnectionListener, pingMs: number) {
+  private constructor(socket: WebSocket, listener: ConnectionListener, times: ConnectionTimes) {
     this.#socket = socket
-    this.#ping = setInterval(() => this.#checkAlive(), pingMs).unref()
+    this.#ping = setInterval(() => this.#checkAlive(), times.pingMs).unref()
     socket.on('message', (data) => {
       this.#isHeard = true
       if (!this.#isLeft) listener.message(data as Buffer)
     })
     socket.on('pong', () => {
       this.#isHeard = true
+      this.#hasAnswered = true
     })
-    socket.on('error', () => {}) // followed by `close`
+    socket.on('error', (error) => {
+      // followed by `close`, whose code is that of the peer
+      if (isViolation(error)) this.#violation = new WireError(`the websocket: ${error.message}`)
+    })
     socket.once('close', (code, reason) => {
       clearInterval(this.#ping)
-      if (this.#isOpen && !this.#isLeft) listener.lost(closedWith(code, reason))
+      if (!this.#isOpen || this.#isLeft) return
+      const wasStable = this.#hasAnswered && performance.now() - this.#openedAt >= times.stableMs
+      listener.lost(this.#violation ?? closedWith(code, reason), wasStable)
     })
   }
 
@@ -52,12 +73,12 @@ export class Connection {
     { url, token, headers }: ChannelTicket,
     clientId: string,
     listener: ConnectionListener,
-    pingMs: number,
+    times: ConnectionTimes,
     signal: AbortSignal,
   ): Promise<Connection> {
     const options = { headers, handshakeTimeout: handshakeMs, maxPayload: maxMessageBytes, perMessageDeflate: false }
     const socket = new WebSocket(url, options)
-    const connection = new Connection(socket, listener, pingMs)
+    const connection = new Connection(socket, listener, times)
     try {
       await unlessAborted(signal, once(socket, 'open'))
       if (socket.readyState !== WebSocket.OPEN) throw new Error('the data channel was closed at once')
@@ -66,6 +87,7 @@ export class Connection {
       throw error
     }
     connection.#isOpen = true
+    connection.#openedAt = performance.now()
     socket.send(encodeOpenDataChannel({ requestId: makeUuid(), token, clientId, clientVersion }))
     socket.ping('keepalive')
     return connection
@@ -112,6 +134,11 @@ export class Connection {
     this.#isHeard = false
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping()
   }
+}
+
+/** What `ws` finds wrong in what it receives. */
+function isViolation(error: Error): boolean {
+  return 'code' in error && String(error.code).startsWith('WS_ERR_')
 }
 
 function closedWith(code: number, reason: Buffer): Error {

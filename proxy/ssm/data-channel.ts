@@ -6,7 +6,7 @@ import { featuresOf } from '../wire/ssm/agent-version.ts'
 import { acknowledgeFlags, encodeMessage, MessageReader, messageType, payloadType } from '../wire/ssm/message.ts'
 import { decodeChannelClosed, encodeFlag, flag } from '../wire/ssm/payloads.ts'
 import { WireError } from '../wire/wire-error.ts'
-import type { ChannelEnd, ChannelListener, ChannelOptions, SessionStart } from './channel.ts'
+import type { ChannelEnd, ChannelListener, ChannelOptions, ChannelTicket, SessionStart } from './channel.ts'
 import { Connection } from './connection.ts'
 import { Handshake } from './handshake.ts'
 import { Incoming } from './incoming.ts'
@@ -21,6 +21,7 @@ const defaults: Tuning = {
   earlyBytes: 1024 * 1024,
   readyMs: 30_000,
   resumeMs: 300_000,
+  stableMs: 5000,
   pingMs: 30_000,
 }
 
@@ -51,8 +52,11 @@ export class DataChannel {
   #isPaused = false
   #isAway = false
   #isEnded = false
+  /** The service said that the session is. */
+  #isOver = false
+  #closing: Promise<boolean> | undefined
   #onAcknowledged: (() => void) | undefined
-  /** Since when there is no connection that works, and how often one was tried. */
+  /** Since when there is no connection that is stable, and how often one was tried. */
   #lostAt = performance.now()
   #tries = 0
   #lastError: unknown
@@ -90,22 +94,18 @@ export class DataChannel {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
+    this.#outgoing.restart(performance.now())
     this.#connection?.resume()
   }
 
   /**
    * Tells the agent that the session is over, waits until it has heard, and leaves. Never rejects.
-   * @param waitMs at most, for it to acknowledge that and all that was sent before
+   * @param waitMs at most, for it to acknowledge that and all that was sent before, also while the connection is lost
+   * @returns false: the agent may not have got all, and the session goes on until TerminateSession is called
    */
-  async close(waitMs = leaveMs): Promise<void> {
-    if (this.#isEnded) return
-    const { agentVersion } = this.#start ?? {}
-    if (this.#connection && this.#start && (!agentVersion || featuresOf(agentVersion).terminateFlag)) {
-      this.#add(payloadType.flag, encodeFlag(flag.terminateSession))
-      this.resume() // else the acknowledgement would not be seen
-      await this.#flushed(waitMs)
-    }
-    this.#end({ reason: 'left' })
+  close(waitMs = leaveMs): Promise<boolean> {
+    this.#closing ??= this.#leave(waitMs)
+    return this.#closing
   }
 
   /** Leaves at once; the session itself goes on until it is terminated. */
@@ -113,7 +113,21 @@ export class DataChannel {
     this.#end({ reason: 'left' })
   }
 
+  async #leave(waitMs: number): Promise<boolean> {
+    if (this.#start && !this.#isEnded) {
+      const { agentVersion } = this.#start
+      if (!agentVersion || featuresOf(agentVersion).terminateFlag)
+        this.#add(payloadType.flag, encodeFlag(flag.terminateSession))
+      this.resume() // else the acknowledgement would not be seen
+      await this.#flushed(waitMs)
+    }
+    const isAcknowledged = this.#start !== undefined && this.#outgoing.isEmpty
+    this.#end({ reason: 'left' })
+    return this.#isOver || isAcknowledged
+  }
+
   async #flushed(waitMs: number): Promise<void> {
+    if (this.#outgoing.isEmpty) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, waitMs)
     this.#onAcknowledged = () => {
@@ -124,47 +138,79 @@ export class DataChannel {
   }
 
   async #connect(): Promise<void> {
-    const { signal } = this.#abort
     while (!this.#isEnded) {
-      try {
-        if (this.#tries > 0) await delay(retryMs(this.#tries), undefined, { signal })
-        this.#tries += 1
-        const ticket = await unlessAborted(signal, this.#options.ticket(signal))
-        if (!ticket) return this.#end({ reason: 'closed', text: '' })
-        const listener = {
-          message: (bytes: Buffer) => this.#receive(bytes),
-          lost: (why: Error) => this.#lost(why),
-        }
-        this.#connection = await Connection.open(ticket, this.#clientId, listener, this.#options.pingMs, signal)
-        if (this.#isPaused) this.#connection.pause()
-        if (this.#isAway) this.#setAway(false)
-        else this.#outgoing.release(performance.now())
-        return
-      } catch (error) {
-        this.#lastError = error
-        if (isFinal(error) || performance.now() - this.#lostAt > this.#options.resumeMs) return this.#fail(error)
-      }
+      if (performance.now() - this.#lostAt > this.#options.resumeMs) return this.#fail(this.#lastError)
+      const connection = await this.#tryToOpen(this.#abort.signal)
+      if (connection) return this.#attach(connection)
     }
   }
 
-  #lost(why: Error): void {
+  /** @returns undefined: not this time @throws what no later attempt would mend */
+  async #tryToOpen(signal: AbortSignal): Promise<Connection | undefined> {
+    if (this.#tries > 0) await delay(retryMs(this.#tries), undefined, { signal })
+    this.#tries += 1
+    let ticket: ChannelTicket | null
+    try {
+      ticket = await unlessAborted(signal, this.#options.ticket(signal))
+    } catch (error) {
+      if (!isTransient(error)) throw error
+      this.#lastError = error
+      return undefined
+    }
+    if (!ticket) {
+      this.#end({ reason: 'closed', text: '' })
+      return undefined
+    }
+    const listener = {
+      message: (bytes: Buffer) => this.#receive(bytes),
+      lost: (why: Error, wasStable: boolean) => this.#guard(() => this.#lost(why, wasStable)),
+    }
+    try {
+      return await Connection.open(ticket, this.#clientId, listener, this.#options, signal)
+    } catch (error) {
+      this.#lastError = error
+      return undefined
+    }
+  }
+
+  #attach(connection: Connection): void {
+    this.#connection = connection
+    if (this.#isPaused) connection.pause()
+    if (this.#isAway) this.#setAway(false)
+    else {
+      this.#outgoing.release(performance.now())
+      this.#announceRoom() // the agent may have begun before this
+    }
+  }
+
+  #lost(why: Error, wasStable: boolean): void {
     this.#connection = undefined
+    if (why instanceof WireError) throw why // it would come again on the next connection
     this.#lastError = why
-    if (this.#tries === 0) this.#lostAt = performance.now()
+    if (wasStable) {
+      this.#tries = 0
+      this.#lostAt = performance.now()
+    }
     this.#outgoing.hold(true)
     this.#setAway(true)
     this.#connect().catch((error: unknown) => this.#fail(error))
   }
 
-  #receive(bytes: Buffer): void {
+  /** Whatever a listener throws ends the channel, and nothing else. */
+  #guard(act: () => void): void {
     if (this.#isEnded) return
     try {
-      this.#reader.read(bytes)
-      this.#tries = 0
-      this.#dispatch(this.#reader)
+      act()
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#guard(() => {
+      this.#reader.read(bytes)
+      this.#dispatch(this.#reader)
+    })
   }
 
   #dispatch(message: MessageReader): void {
@@ -231,6 +277,7 @@ export class DataChannel {
   }
 
   #add(type: number, payload: Buffer): void {
+    if (this.#isEnded) return
     const bytes = encodeMessage({
       type: messageType.input,
       createdAt: Date.now(),
@@ -245,6 +292,7 @@ export class DataChannel {
   }
 
   #resend(): void {
+    if (this.#isPaused) return // no acknowledgement is read
     if (this.#outgoing.isEmpty) {
       clearInterval(this.#resendTimer)
       this.#resendTimer = undefined
@@ -277,6 +325,7 @@ export class DataChannel {
   #end(end: ChannelEnd): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    this.#isOver = end.reason === 'closed'
     this.#abort.abort()
     clearTimeout(this.#readyTimer)
     clearInterval(this.#resendTimer)
@@ -292,8 +341,8 @@ function retryMs(tries: number): number {
   return Math.min(longestRetryMs, firstRetryMs * 2 ** (tries - 1)) * (1 + Math.random())
 }
 
-function isFinal(error: unknown): boolean {
-  return error instanceof BrokerError && error.code !== 'AWS_UNAVAILABLE'
+function isTransient(error: unknown): boolean {
+  return error instanceof BrokerError && (error.code === 'AWS_UNAVAILABLE' || error.code === 'PROVIDER_UNAVAILABLE')
 }
 
 function toChannelError(error: unknown): BrokerError {

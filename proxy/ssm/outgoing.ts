@@ -96,10 +96,15 @@ export class Outgoing {
     for (const sent of this.#sent) sent.sentAt = -1
   }
 
+  /** The oldest waits from now on: no acknowledgement could be read until now. */
+  restart(now: number): void {
+    this.#waitingSince = now
+  }
+
   /** Sends what was held, in order. */
   release(now: number): void {
     this.#isHeld = false
-    this.#waitingSince = now
+    this.restart(now)
     for (const sent of this.#sent) if (sent.sentAt < 0) this.#send(sent, now)
   }
 

@@ -90,9 +90,9 @@ export class PortSession {
     return stream
   }
 
-  /** Ends every connection, and the session. */
-  async close(): Promise<void> {
-    await this.#channel.close()
+  /** Ends every connection, and the session. @returns as `DataChannel.close` */
+  close(): Promise<boolean> {
+    return this.#channel.close()
   }
 
   #begin(start: SessionStart): void {
