@@ -31,7 +31,10 @@ export const mayHoldCommand = /kill|infile|binlog|relaylog|slave|repli|purge|pre
 const mostReaders = 96
 /** Of a text that may be read in other ways than it was, the rest may hold a command where a statement may begin with such a word. */
 const words = '(?<![a-z0-9_$])(?:kill|execute|prepare)(?![a-z0-9_$])'
-const beginning = new RegExp(`(?:[;\\n]|\\*/|/\\*m?!\\d*|(?<![a-z0-9_$])(?:for|${[...openings].join('|')})) ?${words}`, 'i')
+const beginning = new RegExp(
+  `(?:[;\\n]|\\*/|/\\*m?!\\d*|(?<![a-z0-9_$])(?:for|${[...openings].join('|')})) ?${words}`,
+  'i',
+)
 /** The body of a routine may begin anywhere. */
 const anywhere = new RegExp(words, 'i')
 const [creation, routine] = [/create/i, new RegExp([...routines].join('|'), 'i')]

@@ -89,7 +89,7 @@ async function testBadInput(): Promise<void> {
         if (piece === 0) socket.write(Buffer.from([3]))
         const isFree = socket.write(piece === 0 ? rest : body)
         sent += largestPiece
-        if (!isFree) await waitUntil(() => socket.writableLength === 0 || socket.closed, 'it is on its way')
+        if (!isFree) await waitUntil(() => socket.writableLength === 0 || socket.closed, 'it is on its way', 60_000)
         peak = Math.max(peak, process.memoryUsage().arrayBuffers - before)
       }
       t.ok(sent < 150 * mb, `${Math.round(sent / mb)} MB`)
