@@ -27,7 +27,7 @@ export class Demo {
   }
 
   static async start(): Promise<Demo> {
-    const sandbox = await startSandbox(hasMariaDb() ? { mysql: {} } : {})
+    const sandbox = await startSandbox({ mysql: hasMariaDb() ? {} : 'stand-in' })
     try {
       const demo = new Demo(sandbox, await startDaemon(sandbox))
       demo.#writeLaunchers()
@@ -40,11 +40,6 @@ export class Demo {
 
   get url(): string {
     return this.daemon.url
-  }
-
-  /** Whether there is a MySQL database too, `shop`: where MariaDB's server is installed. */
-  get hasMysql(): boolean {
-    return this.sandbox.mysql !== null
   }
 
   get caFile(): string {
@@ -99,7 +94,7 @@ export class Demo {
     await waitUntil(isRunning, `a query like ${pattern} runs`, 15_000, 20)
   }
 
-  /** The same of MariaDB. */
+  /** The same of MariaDB, or what stands in for it. */
   async waitForMysqlQuery(text: string): Promise<void> {
     const { mariadb } = mysqlOf(this.sandbox)
     const sql = "select 1 from information_schema.processlist where info like ? and info not like '%processlist%'"

@@ -5,7 +5,8 @@
  */
 import { parseArgs } from 'node:util'
 import { Demo, people } from './demo-house.ts'
-import { runTour, withoutMysql } from './tour.ts'
+import { hasMariaDb } from './mysql/mariadb.ts'
+import { runTour, standsIn } from './tour.ts'
 
 const { values: flags } = parseArgs({
   options: { tour: { type: 'boolean', default: false }, 'allow-missing': { type: 'boolean', default: false } },
@@ -37,13 +38,7 @@ async function tour(): Promise<number> {
 }
 
 async function show(): Promise<void> {
-  const mysql = demo.hasMysql
-    ? `
-  ./.demo/alice request shop --level readonly --for 1h --reason 'which lamps sell'
-  ./.demo/bob approve REQUEST
-  ./.demo/alice mysql shop                            # the same on MariaDB`
-    : ''
-  const leftOut = demo.hasMysql ? '' : `\n${withoutMysql}\n`
+  const standIn = hasMariaDb() ? '' : `\n${standsIn}\n`
   const accounts = Object.entries(people).map(([name, what]) => `  ${name.padEnd(6)} ${what}`)
   process.stdout.write(`
 Accounts of the sandbox (password: sandbox), each with a launcher of sallyport under .demo:
@@ -58,7 +53,10 @@ In another terminal, in this folder:
   ./.demo/bob requests
   ./.demo/bob approve REQUEST
   ./.demo/alice psql orders                           # or: connect orders --port 6432, and any client
-  ./.demo/bob revoke GRANT                            # cuts the open psql${mysql}
+  ./.demo/bob revoke GRANT                            # cuts the open psql
+  ./.demo/alice request shop --level readonly --for 1h --reason 'which lamps sell'
+  ./.demo/bob approve REQUEST
+  ./.demo/alice mysql shop                            # the same on MySQL
   ./.demo/alice request ReportsReader --level readonly --for 1h --reason 'monthly report'
   ./.demo/bob approve REQUEST
   ./.demo/alice aws ReportsReader exec -- aws s3 ls
@@ -66,7 +64,7 @@ In another terminal, in this folder:
   ./.demo/carol audit tail
   ./.demo/carol recordings ls
   ./.demo/carol audit verify
-${leftOut}
+${standIn}
 Metrics: ${demo.daemon.metricsUrl}/metrics. Ctrl-C ends everything.
 `)
   await new Promise<void>((resolve) => {

@@ -9,6 +9,7 @@ import { type DaemonFiles, writeDaemonFiles } from './daemon-files.ts'
 import { accounts, createWorld, instances, mysqlInstances, region } from './default-world.ts'
 import { type MariaDb, type MariaDbOptions, startMariaDb } from './mysql/mariadb.ts'
 import { type RdsMySql, startRdsMySql } from './mysql/rds-mysql.ts'
+import { startStandIn } from './mysql/stand-in.ts'
 import { type Oidc, type OidcOptions, startOidc } from './oidc.ts'
 import { type Postgres, type PostgresOptions, startPostgres } from './postgres.ts'
 import { type RdsPostgres, startRdsPostgres } from './rds-postgres.ts'
@@ -56,8 +57,8 @@ export type ConfigOverrides = { readonly [K in keyof ConfigFile]?: Partial<Confi
 export interface SandboxOptions {
   readonly oidc?: OidcOptions
   readonly postgres?: PostgresOptions
-  /** Also a MySQL database: needs `mariadbd` (`skipWithoutMariaDb`). */
-  readonly mysql?: MariaDbOptions
+  /** Also a MySQL database: needs `mariadbd` (`skipWithoutMariaDb`), or what stands in for it. */
+  readonly mysql?: MariaDbOptions | 'stand-in'
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
   readonly stores?: boolean
 }
@@ -82,7 +83,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
     startPostgres(options.postgres).then(keep),
     (options.stores ?? process.env.SALLYPORT_TEST_STORE === 'postgres') ? startStoreDatabases().then(keep) : null,
-    options.mysql ? startMariaDb(options.mysql).then(keep) : null,
+    options.mysql === 'stand-in'
+      ? startStandIn().then(keep)
+      : options.mysql
+        ? startMariaDb(options.mysql).then(keep)
+        : null,
   ])
   try {
     const [oidc, aws, postgres] = [settled(started[0]), settled(started[1]), settled(started[2])]
