@@ -3,7 +3,9 @@ import { test } from 'tap'
 import { statements as mysqlStatements } from '../../src/kinds/rds-mysql/validate.ts'
 import { statements as postgresStatements } from '../../src/kinds/rds-postgres/validate.ts'
 import { createAuthority } from '../sandbox/certificates.ts'
+import { startCommand } from '../sandbox/commands.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { skipWithout } from '../sandbox/programs.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import { type Company, startCompany } from './company.ts'
 
@@ -196,6 +198,40 @@ test('aws validate RESOURCE', async (t) => {
     t.match(problems(await look(resource, 'readonly')), [{ check: 'connection', fix: /security group/ }])
     await faults.down(false)
   }
+
+  const psql = skipWithout('psql')
+  await t.test(
+    'what aws prepare prints makes a reader that passes, and may be run again',
+    { skip: psql },
+    async (t) => {
+      const { postgres } = company.sandbox
+      for (const database of ['orders', 'billing']) await postgres.query(database, 'DROP OWNED BY sallyport_ro')
+      await postgres.query('postgres', 'DROP ROLE sallyport_ro')
+      t.equal((await look('orders', 'readonly')).ok, false)
+      const { steps } = await company.api<{ steps: { levels: string[]; text: string }[] }>(
+        'dave',
+        'GET',
+        '/api/v1/aws/preparation?resource=orders',
+      )
+      const text = steps.find((step) => step.levels.includes('readonly'))?.text ?? ''
+      const [port = ''] = /[0-9]+$/.exec(postgres.socketPath) ?? []
+      const asAdministrator = [
+        '-X',
+        '-v',
+        'ON_ERROR_STOP=1',
+        '-h',
+        postgres.socketDir,
+        '-p',
+        port,
+        '-U',
+        'postgres',
+        'postgres',
+      ]
+      for (const _ of ['once', 'again'])
+        t.match(await startCommand('psql', asAdministrator, process.env, text).ended, { code: 0 })
+      t.same(problems(await look('orders', 'readonly')), [])
+    },
+  )
 
   await t.test('the command: each level, and exit code 1 when one fails', async (t) => {
     const { code, stdout, stderr } = await company.commands.dave.run(['aws', 'validate', 'orders'])

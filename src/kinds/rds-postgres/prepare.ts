@@ -3,7 +3,7 @@ import type { RdsLevel } from '../rds/level.ts'
 import { forEachPerson, stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
 import type { RdsTarget } from '../rds/target.ts'
 
-/** IAM authentication, and for each database user its role and what the level is for. */
+/** IAM authentication, and for each database user its role and what the level is for. Running it again changes nothing. */
 export function preparePostgres(target: RdsTarget, levels: ReadonlyMap<string, RdsLevel>): PreparationStep[] {
   const users = usersOf(target, levels)
   return [
@@ -25,8 +25,14 @@ function statements({ user, databases, isReader }: UserLevels): string {
   const tables = isReader ? 'SELECT' : 'SELECT, INSERT, UPDATE, DELETE'
   const sequences = isReader ? 'SELECT' : 'USAGE, SELECT'
   return [
-    `CREATE ROLE ${role} LOGIN;`,
+    `DO ${quoteText(`BEGIN CREATE ROLE ${role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END`)};`,
     `GRANT rds_iam TO ${role};`,
+    ...(isReader
+      ? [
+          '-- A guard against mistakes, which SQL can change; what keeps writes out are the privileges.',
+          `ALTER ROLE ${role} SET default_transaction_read_only = on;`,
+        ]
+      : []),
     ...databases.flatMap((database) => [
       '',
       `\\connect ${quoteName(database)}`,
@@ -43,4 +49,9 @@ function statements({ user, databases, isReader }: UserLevels): string {
 
 function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Names of users have no backslash, which not every server takes literally. */
+function quoteText(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
 }

@@ -29,7 +29,10 @@ t.test('each database user is made once, for the levels that share it', async (t
   t.match(users, [{ levels: ['readonly', 'read'] }, { levels: ['admin'] }])
   t.equal(users.length, 2)
   const [reader = '', writer = ''] = users.map(({ text }) => text)
-  t.match(reader, 'CREATE ROLE "app_ro" LOGIN;\nGRANT rds_iam TO "app_ro";')
+  t.match(reader, 'CREATE ROLE "app_ro" LOGIN;')
+  t.match(reader, 'GRANT rds_iam TO "app_ro";')
+  t.match(reader, 'ALTER ROLE "app_ro" SET default_transaction_read_only = on;')
+  t.notMatch(writer, 'default_transaction_read_only')
   t.match(reader, 'GRANT CONNECT ON DATABASE "a""b" TO "app_ro";')
   t.notMatch(reader, /INSERT|DELETE/)
   t.match(writer, 'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES')
@@ -41,13 +44,16 @@ t.test('a user that is also of a level for writing may write', async (t) => {
   t.match(shared?.text, 'UPDATE')
 })
 
-t.test('PostgreSQL takes the statements, and the reader can read alone', async (t) => {
+t.test('PostgreSQL takes the statements, twice, and the reader can read alone', async (t) => {
   const server = await startPostgres()
   t.teardown(() => server.close())
   await server.query('postgres', 'CREATE TABLE prepared (id int)')
   const [, step] = prepared({ readonly: { db_user: 'app_ro' } }, { database: 'postgres' })
   const statements = step?.text.split('\n').filter((line) => !line.startsWith('\\') && !line.startsWith('--')) ?? []
-  await server.query('postgres', statements.join('\n'))
+  for (const _ of ['once', 'again']) await server.query('postgres', statements.join('\n'))
+  const [, odd] = prepared({ readonly: { db_user: 'a$$b$role$' } }, { database: 'postgres' })
+  await server.query('postgres', odd?.text.split('\n')[0] ?? '')
+  t.equal((await server.query('postgres', "SELECT FROM pg_roles WHERE rolname = 'a$$b$role$'")).rowCount, 1)
   const may = async (sql: string) => (await server.query('postgres', sql)).rows[0]?.ok
   t.equal(await may("SELECT has_table_privilege('app_ro', 'prepared', 'SELECT') AS ok"), true)
   t.equal(await may("SELECT has_table_privilege('app_ro', 'prepared', 'INSERT') AS ok"), false)
