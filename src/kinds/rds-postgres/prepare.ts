@@ -25,7 +25,8 @@ function statements({ user, databases, isReader }: UserLevels): string {
   const tables = isReader ? 'SELECT' : 'SELECT, INSERT, UPDATE, DELETE'
   const sequences = isReader ? 'SELECT' : 'USAGE, SELECT'
   return [
-    `DO ${quoteText(`BEGIN CREATE ROLE ${role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END`)};`,
+    // Names of users have neither a quote nor a backslash.
+    `DO 'BEGIN CREATE ROLE ${role} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END';`,
     `GRANT rds_iam TO ${role};`,
     ...(isReader
       ? [
@@ -49,9 +50,4 @@ function statements({ user, databases, isReader }: UserLevels): string {
 
 function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
-}
-
-/** Names of users have no backslash, which not every server takes literally. */
-function quoteText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

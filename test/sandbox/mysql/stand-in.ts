@@ -54,6 +54,7 @@ export async function startStandIn(): Promise<MariaDb> {
     pid: process.pid,
     password: backendPassword,
     isIamUser: (user) => (iamUsers as readonly string[]).includes(user),
+    addIamUser: () => Promise.reject(new Error('the stand-in makes no users')),
     query: async (sql, [pattern] = []) => {
       if (!sql.includes('processlist')) throw new Error(`the stand-in knows ${known}`)
       const wanted = String(pattern).replaceAll('%', '')
