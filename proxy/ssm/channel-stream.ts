@@ -4,9 +4,13 @@ import { payloadType } from '../wire/ssm/message.ts'
 import { WireError } from '../wire/wire-error.ts'
 import type { ChannelEnd, ChannelListener, ChannelOptions, SessionStart } from './channel.ts'
 import { DataChannel } from './data-channel.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
 
 /** For an agent that is slow to take what was written, or away. */
 const flushMs = 60_000
+
+/** Received and not read, of each kind of output, before the agent is held back. */
+export const mostUnreadBytes = 64 * 1024
 
 type Done = (error?: Error | null) => void
 
@@ -30,19 +34,24 @@ export interface StreamEvents {
 export class ChannelStream extends Duplex {
   readonly channel: DataChannel
   readonly #events: StreamEvents
+  readonly #received: ReceiveBuffer
   #chunk: Buffer | undefined
   #written = 0
   #done: Done | undefined
   #isEnded = false
 
   constructor(options: ChannelOptions, events: StreamEvents = {}) {
-    super({ allowHalfOpen: false })
+    super({ allowHalfOpen: false, readableHighWaterMark: 0 })
     this.on('error', () => {}) // for who reads; before that it must not go unhandled
     this.#events = events
+    this.#received = new ReceiveBuffer(this, mostUnreadBytes)
     const listener: ChannelListener = {
       ready: (start) => events.ready?.(start),
       data: (type, payload) => {
-        if (type === payloadType.output) return this.push(payload)
+        if (type === payloadType.output) {
+          this.#received.add(payload)
+          return !this.isFull
+        }
         const hasRoom = events.other?.(type, payload)
         if (hasRoom === undefined) throw new WireError(`an unexpected payload of type ${type}`)
         return hasRoom
@@ -53,15 +62,21 @@ export class ChannelStream extends Duplex {
         this.#isEnded = true
         events.ended?.(end)
         if (end.reason === 'failed') this.destroy(end.error)
-        else this.push(null)
+        else this.#received.end()
         this.#pump()
       },
     }
     this.channel = new DataChannel(options, listener)
   }
 
+  /** As much as may be is received and not read. */
+  get isFull(): boolean {
+    return this.#received.isFull
+  }
+
   override _read(): void {
-    if (!this.#events.isFull?.()) this.channel.resume()
+    this.#received.wanted()
+    if (!this.isFull && !this.#events.isFull?.()) this.channel.resume()
   }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {

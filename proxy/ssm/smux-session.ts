@@ -9,7 +9,12 @@ import type { ChannelEnd, ChannelOptions, SessionStart } from './channel.ts'
 import { DataChannel } from './data-channel.ts'
 import { SmuxStream, type SmuxStreamOptions } from './smux-stream.ts'
 
-const defaults = { unreadBytes: 1024 * 1024, halfClosedMs: 60_000, keepaliveMs: 10_000 }
+const defaults = {
+  unreadBytes: 1024 * 1024,
+  sessionUnreadBytes: 16 * 1024 * 1024,
+  halfClosedMs: 60_000,
+  keepaliveMs: 10_000,
+}
 /** Of keepalives: a side that hears nothing for so long is gone. */
 const mostMissed = 3
 /** Ids are stepped before they are used. */
@@ -21,6 +26,8 @@ const mostStreams = 1024
 export interface PortOptions extends ChannelOptions, Partial<SmuxStreamOptions> {
   /** What the document's properties must be once the agent has put the parameters in place. */
   readonly expected: Readonly<Record<string, string>>
+  /** As `unreadBytes`, over all streams; above it the one that holds the most is reset. */
+  readonly sessionUnreadBytes?: number
   /** Sent to agents that send them too. */
   readonly keepaliveMs?: number
 }
@@ -33,6 +40,9 @@ export class PortSession {
   readonly #streams = new Map<number, SmuxStream>()
   /** Those that have something to write, in turn. */
   readonly #waiting = new Set<SmuxStream>()
+  /** Bytes that are received and not read. */
+  readonly #held = new Map<SmuxStream, number>()
+  #heldBytes = 0
   readonly #ready = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<ChannelEnd>()
   #nextId = firstId
@@ -81,6 +91,7 @@ export class PortSession {
     const { unreadBytes, halfClosedMs } = this.#options
     const carrier = {
       wants: (stream: SmuxStream) => this.#enqueue(stream),
+      holds: (stream: SmuxStream, bytes: number) => this.#hold(stream, bytes),
       finish: (stream: SmuxStream) => this.#close(stream),
     }
     const stream = new SmuxStream(this.#nextId, carrier, { unreadBytes, halfClosedMs })
@@ -133,6 +144,16 @@ export class PortSession {
   #enqueue(stream: SmuxStream): void {
     this.#waiting.add(stream)
     this.#pump()
+  }
+
+  #hold(stream: SmuxStream, bytes: number): void {
+    this.#heldBytes += bytes - (this.#held.get(stream) ?? 0)
+    if (bytes > 0) this.#held.set(stream, bytes)
+    else this.#held.delete(stream)
+    if (this.#heldBytes <= this.#options.sessionUnreadBytes) return
+    let largest = stream
+    for (const [other, held] of this.#held) if (held > (this.#held.get(largest) ?? 0)) largest = other
+    largest.destroyUnread()
   }
 
   /** One message of each in turn, so that none waits for the whole of what another writes. */

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { ReceiveBuffer } from './receive-buffer.ts'
 
 type Done = (error?: Error | null) => void
 
@@ -6,12 +7,14 @@ type Done = (error?: Error | null) => void
 export interface SmuxCarrier {
   /** It has something to write: it is asked for it by {@link SmuxStream.peek} when there is room. */
   wants(stream: SmuxStream): void
+  /** It holds so many bytes that were received and are not read. */
+  holds(stream: SmuxStream, bytes: number): void
   /** Nothing more is sent or received. */
   finish(stream: SmuxStream): void
 }
 
 export interface SmuxStreamOptions {
-  /** Received and unread at most; a stream above it is reset, since one that is not read would stop all others. */
+  /** Received and unread at most, with what each part costs; a stream above it is reset, since one that is not read would stop all others. */
   readonly unreadBytes: number
   /** How long a stream that we have ended stays open for the rest of what the other side sends. */
   readonly halfClosedMs: number
@@ -25,6 +28,7 @@ export class SmuxStream extends Duplex {
   readonly id: number
   readonly #carrier: SmuxCarrier
   readonly #options: SmuxStreamOptions
+  readonly #received: ReceiveBuffer
   #chunk: Buffer | undefined
   #written = 0
   #done: Done | undefined
@@ -34,10 +38,11 @@ export class SmuxStream extends Duplex {
   isSilent = true
 
   constructor(id: number, carrier: SmuxCarrier, options: SmuxStreamOptions) {
-    super({ allowHalfOpen: true })
+    super({ allowHalfOpen: true, readableHighWaterMark: 0 })
     this.id = id
     this.#carrier = carrier
     this.#options = options
+    this.#received = new ReceiveBuffer(this, options.unreadBytes)
     this.on('error', () => {}) // for who reads; before that it must not go unhandled
   }
 
@@ -46,15 +51,25 @@ export class SmuxStream extends Duplex {
     if (this.destroyed || this.readableEnded) return
     this.isSilent = false
     this.#finalTimer?.refresh()
-    this.push(part)
-    if (this.readableLength > this.#options.unreadBytes) this.destroy(new Error('too much was left unread'))
+    this.#received.add(part)
+    if (this.#received.isFull) this.destroyUnread()
+    else this.#tellHeld()
+  }
+
+  /** Since it is not read. */
+  destroyUnread(): void {
+    this.destroy(new Error('too much was left unread'))
+  }
+
+  #tellHeld(): void {
+    this.#carrier.holds(this, this.destroyed ? 0 : this.#received.heldBytes)
   }
 
   /** The other side has ended, and drops what it still receives. */
   receiveEnd(): void {
     if (this.destroyed) return
     this.#finish()
-    this.push(null)
+    this.#received.end()
     this.#settle()
     this.end()
   }
@@ -74,7 +89,11 @@ export class SmuxStream extends Duplex {
     if (this.#chunk && this.#written >= this.#chunk.length) this.#settle()
   }
 
-  override _read(): void {} // the session is always read
+  /** The session is read whether this is or not. */
+  override _read(): void {
+    this.#received.wanted()
+    this.#tellHeld()
+  }
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
     if (this.#isFinished || chunk.length === 0) {
@@ -101,6 +120,8 @@ export class SmuxStream extends Duplex {
 
   override _destroy(error: Error | null, done: Done): void {
     this.#finish()
+    this.#received.clear()
+    this.#tellHeld()
     this.#settle()
     done(error)
   }

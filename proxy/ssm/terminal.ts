@@ -3,7 +3,8 @@ import { BrokerError } from '../session.ts'
 import { payloadType } from '../wire/ssm/message.ts'
 import { decodeExitCode, encodeSize } from '../wire/ssm/payloads.ts'
 import type { ChannelEnd, ChannelOptions, SessionStart } from './channel.ts'
-import { ChannelStream } from './channel-stream.ts'
+import { ChannelStream, mostUnreadBytes } from './channel-stream.ts'
+import { ReceiveBuffer } from './receive-buffer.ts'
 
 export interface TerminalSize {
   readonly cols: number
@@ -27,6 +28,7 @@ export class Terminal {
   readonly ended: Promise<ChannelEnd>
   /** Of a command; null: it has not ended, or the session's document does not say so. */
   exitCode: number | null = null
+  readonly #errors: ReceiveBuffer
   #size: TerminalSize | undefined
   #isReady = false
 
@@ -35,14 +37,15 @@ export class Terminal {
     const { promise, resolve } = Promise.withResolvers<ChannelEnd>()
     this.ended = promise
     this.#size = size
-    this.stderr = new Readable({ read: () => this.#resume() })
+    this.stderr = new Readable({ highWaterMark: 0, read: () => this.#readErrors() })
+    this.#errors = new ReceiveBuffer(this.stderr, mostUnreadBytes)
     this.stream = new ChannelStream(options, {
       ready: (start) => this.#begin(start, events),
       other: (type, payload) => this.#receive(type, payload),
-      isFull: () => isFull(this.stderr),
+      isFull: () => this.#errors.isFull,
       away: (isAway) => events.away?.(isAway),
       ended: (end) => {
-        this.stderr.push(null)
+        this.#errors.end()
         resolve(end)
       },
     })
@@ -67,17 +70,17 @@ export class Terminal {
   }
 
   #receive(type: number, payload: Buffer): boolean | undefined {
-    if (type === payloadType.stderr) return this.stderr.push(payload)
+    if (type === payloadType.stderr) {
+      this.#errors.add(payload)
+      return !this.#errors.isFull
+    }
     if (type !== payloadType.exitCode) return undefined
     this.exitCode = decodeExitCode(payload)
     return true
   }
 
-  #resume(): void {
-    if (!isFull(this.stream)) this.stream.channel.resume()
+  #readErrors(): void {
+    this.#errors.wanted()
+    if (!this.stream.isFull && !this.#errors.isFull) this.stream.channel.resume()
   }
-}
-
-function isFull(stream: Readable): boolean {
-  return stream.readableLength >= stream.readableHighWaterMark
 }

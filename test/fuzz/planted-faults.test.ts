@@ -93,11 +93,11 @@ const faults: readonly Fault[] = [
     faulty: 'if (false)',
   },
   {
-    name: 'the length of a message’s header is not checked',
+    name: 'a message may end within its header',
     codec: 'ssm',
     file: 'message.ts',
-    code: 'length < headerLength || length > bytes.length - 4',
-    faulty: 'length < headerLength',
+    code: 'if (bytes.length < at.payload)',
+    faulty: 'if (bytes.length < at.payload - 4)',
   },
   {
     name: 'the last byte of a message’s digest is not compared',

@@ -90,7 +90,8 @@ export function encodeMessage(message: Message): Buffer {
 
 /**
  * One received message at a time, read in place: `payload` is a view, valid as long as the bytes are. As both references do, takes
- * the payload from behind the header to the end of the bytes, whatever length it declares.
+ * the payload from behind the header to the end of the bytes, whatever length it declares. Stricter than they are: the header has one
+ * length, which all senders give it, and no declared length lets a payload pass without its digest.
  */
 export class MessageReader implements Message {
   type = ''
@@ -111,14 +112,13 @@ export class MessageReader implements Message {
   /** @throws WireError unless it is a message whose digest is that of its payload */
   read(bytes: Buffer): void {
     if (bytes.length < at.payload) throw new WireError('the message is shorter than its header')
-    const length = bytes.readUInt32BE(at.headerLength)
-    if (length < headerLength || length > bytes.length - 4) throw new WireError('invalid header length')
+    if (bytes.readUInt32BE(at.headerLength) !== headerLength) throw new WireError('invalid header length')
     const type = readType(bytes)
     this.#bytes = bytes
     this.type = type
     this.createdAt = readUInt64(bytes, at.createdAt)
     this.payloadType = bytes.readUInt32BE(at.payloadType)
-    this.payload = bytes.subarray(length + 4)
+    this.payload = bytes.subarray(at.payload)
     this.sequence = 0
     this.flags = 0
     // The service sends these with nothing else that could be relied on.
@@ -127,7 +127,7 @@ export class MessageReader implements Message {
     this.sequence = readUInt64(bytes, at.sequence)
     this.flags = readUInt64(bytes, at.flags)
     if (!Number.isSafeInteger(this.sequence)) throw new WireError('invalid sequence number')
-    if (bytes.readUInt32BE(at.payloadLength) === 0) return
+    if (this.payload.length === 0) return
     if (bytes.compare(digestOf(this.payload), 0, 32, at.digest, at.payloadType) !== 0)
       throw new WireError('the digest of the message does not match its payload')
   }

@@ -53,3 +53,13 @@ export function acknowledgementOf(sequence: number): Buffer {
 }
 
 export const ignoring: ChannelListener = { ready() {}, data: () => true, room() {}, away() {}, ended() {} }
+
+/** As of an agent that carries connections; sequence numbers 0 and 1. */
+export function portHandshake(socket: WebSocket): void {
+  const session = { ActionType: 'SessionType', ActionParameters: { SessionType: 'Port', Properties: {} } }
+  socket.send(dataMessage(0, 5, JSON.stringify({ AgentVersion: '3.3.987.0', RequestedClientActions: [session] })))
+  const isResponse = (bytes: Buffer) => bytes.toString('latin1', 4, 9) === 'input' && bytes.readUInt32BE(112) === 6
+  socket.on('message', (bytes: Buffer) => {
+    if (isResponse(bytes)) socket.send(dataMessage(1, 7, '{"HandshakeTimeToComplete":1}'))
+  })
+}

@@ -1,0 +1,85 @@
+import type { Readable } from 'node:stream'
+
+/** What one part costs besides its bytes: objects, and its place in a list. */
+const overheadBytes = 256
+/** Of one chunk for the reader. */
+const mostChunkBytes = 64 * 1024
+
+/**
+ * What was received and is not read yet, in front of a readable stream whose `readableHighWaterMark` is 0. Counts what is held, not
+ * only what is shown: parts are copied, since a view keeps all that came with it, and those that wait become one chunk.
+ */
+export class ReceiveBuffer {
+  readonly #stream: Readable
+  readonly #mostBytes: number
+  #parts: Buffer[] = []
+  #bytes = 0
+  #isWanted = false
+  #isEnded = false
+
+  /** @param mostBytes held before it is full; what comes nevertheless is taken */
+  constructor(stream: Readable, mostBytes: number) {
+    this.#stream = stream
+    this.#mostBytes = mostBytes
+  }
+
+  /** Held in memory, with what each part costs. */
+  get heldBytes(): number {
+    return this.#bytes + this.#stream.readableLength
+  }
+
+  get isFull(): boolean {
+    return this.heldBytes >= this.#mostBytes
+  }
+
+  add(part: Buffer): void {
+    if (this.#isEnded || part.length === 0) return
+    const copy = concat([part], part.length)
+    this.#parts.push(copy)
+    this.#bytes += copy.length + overheadBytes
+    if (this.#isWanted) this.wanted()
+  }
+
+  /** Nothing more comes: the stream ends after what is there. */
+  end(): void {
+    this.#isEnded = true
+    if (this.#isWanted || this.#parts.length === 0) this.wanted()
+  }
+
+  /** For `_read`. */
+  wanted(): void {
+    this.#isWanted = this.#parts.length === 0
+    if (this.#parts.length > 0) this.#stream.push(this.#takeChunk())
+    else if (this.#isEnded) this.#stream.push(null)
+  }
+
+  clear(): void {
+    this.#parts = []
+    this.#bytes = 0
+  }
+
+  #takeChunk(): Buffer {
+    let length = 0
+    let count = 0
+    for (const part of this.#parts) {
+      if (count > 0 && length + part.length > mostChunkBytes) break
+      length += part.length
+      count += 1
+    }
+    const taken = this.#parts.splice(0, count)
+    this.#bytes -= length + count * overheadBytes
+    const [first] = taken
+    return first && taken.length === 1 ? first : concat(taken, length)
+  }
+}
+
+/** Not of Node's pool, of which a small buffer keeps the whole. */
+function concat(parts: readonly Buffer[], length: number): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  let at = 0
+  for (const part of parts) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  return bytes
+}
