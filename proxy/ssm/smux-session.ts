@@ -47,7 +47,10 @@ export class PortSession {
   readonly #ended = Promise.withResolvers<ChannelEnd>()
   #nextId = firstId
   #isEnded = false
-  /** The agent could not connect; which stream it was, the next end says. */
+  #isAway = false
+  /** Openings that wait for room. */
+  #opening: (() => void)[] = []
+  /** The agent could not connect; which stream it was, the next end of one that is silent says. */
   #isRefused = false
   #keepalive: NodeJS.Timeout | undefined
   #heardAt = 0
@@ -63,8 +66,11 @@ export class PortSession {
     this.#channel = new DataChannel(options, {
       ready: (start) => this.#begin(start),
       data: (type, payload) => this.#receive(type, payload),
-      room: () => this.#pump(),
-      away: () => {},
+      room: () => {
+        for (const resolve of this.#opening.splice(0)) resolve()
+        this.#pump()
+      },
+      away: (isAway) => this.#setAway(isAway),
       ended: (end) => this.#end(end),
     })
   }
@@ -85,9 +91,10 @@ export class PortSession {
    */
   async open(): Promise<Duplex> {
     await this.#ready.promise
-    if (this.#isEnded) throw new BrokerError('TARGET_LOST', 'the session at the instance is over')
-    if (this.#streams.size >= mostStreams || this.#nextId > lastId)
+    if (this.#streams.size + this.#opening.length >= mostStreams || this.#nextId > lastId)
       throw new BrokerError('TARGET_UNREACHABLE', 'too many connections through one session')
+    if (!this.#channel.hasRoom && !this.#isEnded) await new Promise<void>((resolve) => void this.#opening.push(resolve))
+    if (this.#isEnded) throw new BrokerError('TARGET_LOST', 'the session at the instance is over')
     const { unreadBytes, halfClosedMs } = this.#options
     const carrier = {
       wants: (stream: SmuxStream) => this.#enqueue(stream),
@@ -134,11 +141,11 @@ export class PortSession {
 
   #finished(id: number): void {
     const stream = this.#streams.get(id)
-    const isRefused = this.#isRefused && stream?.isSilent === true
-    this.#isRefused = false
     if (!stream) return
-    if (isRefused) stream.destroy(Object.assign(new Error('the port refused the connection'), { code: 'ECONNREFUSED' }))
-    else stream.receiveEnd()
+    if (this.#isRefused && stream.isSilent) {
+      this.#isRefused = false
+      stream.destroy(Object.assign(new Error('the port refused the connection'), { code: 'ECONNREFUSED' }))
+    } else stream.receiveEnd()
   }
 
   #enqueue(stream: SmuxStream): void {
@@ -171,6 +178,13 @@ export class PortSession {
     }
   }
 
+  /** While the agent is away nobody can be told, or heard: no time runs. */
+  #setAway(isAway: boolean): void {
+    this.#isAway = isAway
+    this.#heardAt = performance.now()
+    for (const stream of this.#streams.values()) stream.setAway(isAway)
+  }
+
   #close(stream: SmuxStream): void {
     if (this.#streams.delete(stream.id)) this.#send(smuxCommand.finish, stream.id)
   }
@@ -180,6 +194,7 @@ export class PortSession {
   }
 
   #keepAlive(): void {
+    if (this.#isAway) return
     if (performance.now() - this.#heardAt > mostMissed * this.#options.keepaliveMs) this.#channel.destroy()
     else this.#send(smuxCommand.keepalive, 0)
   }
@@ -194,6 +209,7 @@ export class PortSession {
     this.#ready.reject(error)
     const streams = [...this.#streams.values()]
     this.#streams.clear()
+    for (const resolve of this.#opening.splice(0)) resolve()
     for (const stream of streams) stream.destroy(error)
     this.#ended.resolve(end)
   }

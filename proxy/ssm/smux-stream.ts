@@ -33,6 +33,8 @@ export class SmuxStream extends Duplex {
   #written = 0
   #done: Done | undefined
   #finalTimer: NodeJS.Timeout | undefined
+  #isHalfClosed = false
+  #isAway = false
   #isFinished = false
   /** Nothing has come yet. */
   isSilent = true
@@ -114,8 +116,22 @@ export class SmuxStream extends Duplex {
   }
 
   override _final(done: Done): void {
-    if (!this.#isFinished) this.#finalTimer = setTimeout(() => this.receiveEnd(), this.#options.halfClosedMs).unref()
+    this.#isHalfClosed = true
+    this.#awaitEnd()
     done()
+  }
+
+  /** While the agent is away nothing can come from it, and no time runs. */
+  setAway(isAway: boolean): void {
+    this.#isAway = isAway
+    this.#awaitEnd()
+  }
+
+  #awaitEnd(): void {
+    clearTimeout(this.#finalTimer)
+    this.#finalTimer = undefined
+    if (this.#isFinished || this.#isAway || !this.#isHalfClosed) return
+    this.#finalTimer = setTimeout(() => this.receiveEnd(), this.#options.halfClosedMs).unref()
   }
 
   override _destroy(error: Error | null, done: Done): void {

@@ -219,7 +219,7 @@ t.test(
     const { ended, gateway } = await (async () => {
       const opened = await openSession(t, command('true'))
       for (const key of opened.gateway.keys) key.expiresAt = 0
-      return { ...opened, ...openStream(t, { ...opened.options, readyMs: 500 }) }
+      return { ...opened, ...openStream(t, { ...opened.options, readyMs: 3000 }) }
     })()
     t.match(await ended, { reason: 'failed', error: { code: 'TARGET_UNREACHABLE', message: /in time/ } })
     t.ok(gateway.refused.length >= 2, 'it was tried again with a fresh signature')
