@@ -127,7 +127,7 @@ export class MessageReader implements Message {
     this.sequence = readUInt64(bytes, at.sequence)
     this.flags = readUInt64(bytes, at.flags)
     if (!Number.isSafeInteger(this.sequence)) throw new WireError('invalid sequence number')
-    if (this.payload.length === 0) return
+    if (this.payload.length === 0 && bytes.readUInt32BE(at.payloadLength) === 0) return
     if (bytes.compare(digestOf(this.payload), 0, 32, at.digest, at.payloadType) !== 0)
       throw new WireError('the digest of the message does not match its payload')
   }
