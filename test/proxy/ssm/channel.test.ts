@@ -9,7 +9,7 @@ import type { ChannelEnd, ChannelOptions, DataKeyAsk, SessionStart } from '../..
 import { ChannelStream } from '../../../proxy/ssm/channel-stream.ts'
 import type { AgentOptions, SessionSpec } from '../../sandbox/ssm/work.ts'
 import { waitUntil } from '../../wait-until.ts'
-import { openSession, target } from './session-fixture.ts'
+import { openSession, target, untilInterrupted } from './session-fixture.ts'
 
 type Spec = Partial<SessionSpec> & Pick<SessionSpec, 'sessionType'>
 
@@ -115,7 +115,7 @@ t.test('what is typed in an encrypted session is encrypted too', async (t) => {
   const plaintext = randomBytes(64)
   const kms = { keyId: 'key', decrypt: () => plaintext }
   const dataKey = async () => ({ plaintext, ciphertext: Buffer.from('x') })
-  const { stream, session, ended } = await open(t, { ...command('echo begun; sleep 99'), kms }, { dataKey })
+  const { stream, session, ended } = await open(t, { ...command(untilInterrupted), kms }, { dataKey })
   await once(stream, 'data')
   stream.write('\x03')
   t.same(await ended, { reason: 'closed', text: '' }, 'the agent could read it')

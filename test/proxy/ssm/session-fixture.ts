@@ -6,6 +6,9 @@ import type { AgentOptions, SessionSpec } from '../../sandbox/ssm/work.ts'
 
 export const target = 'i-0123456789abcdef0'
 
+/** A command that any ^C ends once it has said so: a shell that only sleeps may miss one between two of its steps. */
+export const untilInterrupted = 'trap exit INT; echo begun; while :; do sleep 0.1; done'
+
 /** Options that open a session at a gateway of the test's own, and what that saw. */
 export async function openSession(
   t: Test,

@@ -4,7 +4,7 @@ import { Terminal, type TerminalSize } from '../../../proxy/ssm/terminal.ts'
 import { noPty } from '../../sandbox/ssm/shell.ts'
 import type { SessionSpec } from '../../sandbox/ssm/work.ts'
 import { quietFor, waitUntil } from '../../wait-until.ts'
-import { openSession } from './session-fixture.ts'
+import { openSession, untilInterrupted } from './session-fixture.ts'
 
 async function openTerminal(t: Test, spec: Partial<SessionSpec>, size?: TerminalSize) {
   const opened = await openSession(t, { sessionType: 'Standard_Stream', ...spec })
@@ -108,8 +108,10 @@ t.test('a command: its exit code, and what it writes to stderr apart', async (t)
 })
 
 t.test('^C interrupts a command', async (t) => {
-  const command = 'echo begun; sleep 99'
-  const { terminal, shows } = await openTerminal(t, { sessionType: 'NonInteractiveCommands', command })
+  const { terminal, shows } = await openTerminal(t, {
+    sessionType: 'NonInteractiveCommands',
+    command: untilInterrupted,
+  })
   await shows('begun')
   terminal.stream.write('\x03')
   t.match(await terminal.ended, { reason: 'closed' })
