@@ -22,6 +22,8 @@ export interface StreamEvents {
   other?(type: number, payload: Buffer): boolean | undefined
   /** Whether nothing more is to be read, although this stream has room. */
   isFull?(): boolean
+  /** Something can be sent again. */
+  room?(): void
   away?(isAway: boolean): void
   ended?(end: ChannelEnd): void
 }
@@ -56,7 +58,10 @@ export class ChannelStream extends Duplex {
         if (hasRoom === undefined) throw new WireError(`an unexpected payload of type ${type}`)
         return hasRoom
       },
-      room: () => this.#pump(),
+      room: () => {
+        events.room?.()
+        this.#pump()
+      },
       away: (isAway) => events.away?.(isAway),
       ended: (end) => {
         this.#isEnded = true

@@ -12,6 +12,8 @@ export const clientVersion = '1.2.650.0'
 const handshakeMs = 20_000
 /** Agents send 1,024 bytes of data; the most that the service's other channel takes is 142,000. */
 const maxMessageBytes = 160 * 1024
+/** Of what a peer does not take, before nothing more is read from it: each of its messages is acknowledged. */
+const mostUnsentBytes = 1024 * 1024
 /** For the peer's answer to our closing. */
 const closeMs = 1000
 const binary = { binary: true } as const
@@ -37,6 +39,11 @@ export class Connection {
   readonly #socket: WebSocket
   readonly #ping: NodeJS.Timeout
   #isHeard = true
+  #isPaused = false
+  /** As much as may be is unsent; how often in a row that was found so. */
+  #isClogged = false
+  #clogs = 0
+  readonly #flushed = (): void => this.#unclog()
   #openedAt = Number.POSITIVE_INFINITY
   /** It has answered a ping. */
   #hasAnswered = false
@@ -94,15 +101,28 @@ export class Connection {
   }
 
   send(bytes: Buffer): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(bytes, binary)
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    this.#socket.send(bytes, binary, this.#flushed)
+    if (this.#isClogged || this.#socket.bufferedAmount <= mostUnsentBytes) return
+    this.#isClogged = true
+    this.#socket.pause()
+  }
+
+  #unclog(): void {
+    if (!this.#isClogged || this.#socket.bufferedAmount > mostUnsentBytes / 2) return
+    this.#isClogged = false
+    if (!this.#isPaused) this.resume()
   }
 
   /** Stops reading, so that the service and the agent behind it stop sending. */
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
+    if (this.#isClogged) return
     this.#isHeard = true
     this.#socket.resume()
   }
@@ -125,9 +145,10 @@ export class Connection {
     clearInterval(this.#ping)
   }
 
-  /** A peer that is gone answers no ping. While we don't read, no answer can be seen. */
+  /** A peer that is gone answers no ping, and takes nothing. While we don't read, no answer can be seen. */
   #checkAlive(): void {
-    if (!this.#isHeard && !this.#socket.isPaused) {
+    this.#clogs = this.#isClogged ? this.#clogs + 1 : 0
+    if (this.#clogs > 1 || (!this.#isHeard && !this.#socket.isPaused)) {
       this.#socket.terminate()
       return
     }

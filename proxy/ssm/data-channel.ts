@@ -48,6 +48,7 @@ export class DataChannel {
   readonly #readyTimer: NodeJS.Timeout
   #connection: Connection | undefined
   #resendTimer: NodeJS.Timeout | undefined
+  #publicationTimer: NodeJS.Timeout | undefined
   #start: SessionStart | undefined
   #isPaused = false
   #isAway = false
@@ -231,6 +232,11 @@ export class DataChannel {
       case messageType.pausePublication:
         this.#outgoing.hold(false)
         this.#setAway(true)
+        // What would end it may be lost: then sending tells, as the service pauses again if it must.
+        this.#publicationTimer ??= setTimeout(
+          () => this.#guard(() => this.#setAway(false)),
+          this.#options.resumeMs,
+        ).unref()
         break
       case messageType.startPublication:
         this.#setAway(false)
@@ -304,6 +310,8 @@ export class DataChannel {
   #setAway(isAway: boolean): void {
     if (isAway === this.#isAway) return
     this.#isAway = isAway
+    clearTimeout(this.#publicationTimer)
+    this.#publicationTimer = undefined
     if (!isAway) this.#outgoing.release(performance.now())
     this.#listener.away(isAway)
     if (!isAway) this.#announceRoom()
@@ -328,6 +336,7 @@ export class DataChannel {
     this.#isOver = end.reason === 'closed'
     this.#abort.abort()
     clearTimeout(this.#readyTimer)
+    clearTimeout(this.#publicationTimer)
     clearInterval(this.#resendTimer)
     this.#connection?.close()
     this.#connection = undefined

@@ -31,6 +31,8 @@ export class Terminal {
   readonly #errors: ReceiveBuffer
   #size: TerminalSize | undefined
   #isReady = false
+  /** The agent does not know it yet; of many, it is told the last. */
+  #isSizeDue = true
 
   /** @param size left out: there is no terminal */
   constructor(options: ChannelOptions, size?: TerminalSize, events: TerminalEvents = {}) {
@@ -43,6 +45,7 @@ export class Terminal {
       ready: (start) => this.#begin(start, events),
       other: (type, payload) => this.#receive(type, payload),
       isFull: () => this.#errors.isFull,
+      room: () => this.#sendSize(),
       away: (isAway) => events.away?.(isAway),
       ended: (end) => {
         this.#errors.end()
@@ -55,6 +58,7 @@ export class Terminal {
   resize(size: TerminalSize): void {
     if (size.cols === this.#size?.cols && size.rows === this.#size.rows) return
     this.#size = size
+    this.#isSizeDue = true
     this.#sendSize()
   }
 
@@ -66,7 +70,10 @@ export class Terminal {
   }
 
   #sendSize(): void {
-    if (this.#isReady && this.#size) this.stream.channel.send(payloadType.size, encodeSize(this.#size))
+    const { channel } = this.stream
+    if (!this.#isReady || !this.#isSizeDue || !this.#size || !channel.hasRoom) return
+    this.#isSizeDue = false
+    channel.send(payloadType.size, encodeSize(this.#size))
   }
 
   #receive(type: number, payload: Buffer): boolean | undefined {

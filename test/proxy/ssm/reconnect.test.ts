@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import type { WebSocket } from 'ws'
 import { BrokerError } from '../../../proxy/session.ts'
@@ -117,4 +117,44 @@ t.test('what waits to be written is sent although the agent began together with 
   t.teardown(() => stream.destroy())
   stream.write(Buffer.alloc(100_000))
   await waitUntil(() => received > 100_000, 'all has arrived')
+})
+
+t.test('a gateway that sends and takes nothing is not read on, and is left', async (t) => {
+  const { ticket, counts } = await startHostileGateway(t, (socket, count) => {
+    if (count > 1) return
+    ;(socket as unknown as { _socket: Socket })._socket.pause()
+    let sequence = 0
+    const flood = () => {
+      if (socket.readyState !== socket.OPEN) return
+      for (let i = 0; i < 500; i += 1, sequence += 1) socket.send(dataMessage(sequence, 1, 'x'))
+      if (sequence < 100_000) setImmediate(flood)
+    }
+    flood()
+  })
+  const received = { count: 0 }
+  const data = () => {
+    received.count += 1
+    return true
+  }
+  openChannel(t, { ticket, pingMs: 200 }, { data })
+  await waitUntil(() => counts.opened === 2, 'another connection was opened', 60_000)
+  t.ok(received.count < 60_000, `${received.count} messages were read`)
+})
+
+t.test('a start_publication that is lost: after a while what waits is sent all the same', async (t) => {
+  let received = ''
+  const { ticket } = await startHostileGateway(t, (socket) => {
+    socket.on('message', (bytes: Buffer) => {
+      received += bytes.toString('latin1')
+    })
+    socket.send(dataMessage(0, 1, '$'))
+    socket.send(serviceMessage('pause_publication'))
+  })
+  const away: boolean[] = []
+  const { channel } = openChannel(t, { ticket, resumeMs: 300 }, { away: (isAway) => away.push(isAway) })
+  await waitUntil(() => away.length === 1, 'it is away')
+  channel.send(1, Buffer.from('typed'))
+  t.notMatch(received, /typed/)
+  await waitUntil(() => received.includes('typed'), 'it was sent')
+  t.same(away, [true, false])
 })

@@ -1,9 +1,11 @@
 /** Shells and commands against the sandbox's agent, which runs a real `sh` under a real pty. */
 import t, { type Test } from 'tap'
+import type { WebSocket } from 'ws'
 import { Terminal, type TerminalSize } from '../../../proxy/ssm/terminal.ts'
 import { noPty } from '../../sandbox/ssm/shell.ts'
 import type { SessionSpec } from '../../sandbox/ssm/work.ts'
 import { quietFor, waitUntil } from '../../wait-until.ts'
+import { dataMessage, serviceMessage, startHostileGateway } from './hostile-gateway.ts'
 import { openSession, untilInterrupted } from './session-fixture.ts'
 
 async function openTerminal(t: Test, spec: Partial<SessionSpec>, size?: TerminalSize) {
@@ -50,6 +52,30 @@ t.test('S-6: the size at the start, without any resize', pty, async (t) => {
   terminal.stream.write('stty size\r')
   await shows('30 100')
   t.same(session.faults, [])
+})
+
+t.test('of many sizes the agent is told the last, once it is there again', async (t) => {
+  const sizes: string[] = []
+  let gateway: WebSocket | undefined
+  const { ticket } = await startHostileGateway(t, (socket) => {
+    gateway = socket
+    socket.on('message', (bytes: Buffer) => {
+      const text = bytes.toString('latin1')
+      const [size] = /\{"cols":.*?\}/.exec(text) ?? []
+      if (size !== undefined) sizes.push(size)
+    })
+    socket.send(dataMessage(0, 1, '$'))
+  })
+  const away: boolean[] = []
+  const terminal = new Terminal({ ticket }, { cols: 80, rows: 24 }, { away: (isAway) => away.push(isAway) })
+  t.teardown(() => terminal.stream.destroy())
+  await waitUntil(() => sizes.length === 1, 'the first is told')
+  gateway?.send(serviceMessage('pause_publication'))
+  await waitUntil(() => away.length === 1, 'it is away')
+  for (let cols = 81; cols <= 300; cols += 1) terminal.resize({ cols, rows: 24 })
+  gateway?.send(serviceMessage('start_publication'))
+  await waitUntil(() => sizes.includes('{"cols":300,"rows":24}'), 'the last is told')
+  t.same([...new Set(sizes)], ['{"cols":80,"rows":24}', '{"cols":300,"rows":24}'])
 })
 
 t.test('S-7: ^C reaches the remote pty only, and the session lives', pty, async (t) => {
