@@ -110,5 +110,7 @@ t.test('E4: no hint says to run again what changed nothing', async (t) => {
     code: 'LOGIN_REQUIRED',
     hint: /let the provider return an ID token with a refresh/,
   })
-  t.match(await house.identity.idToken('lgn_x').catch((error: unknown) => error), { hint: /sign in as a person/ })
+  const hintFor = (id: string) => house.identity.idToken(id).catch(({ hint }: { hint: string }) => hint)
+  t.match(await hintFor('api_x'), /sign in as a person/)
+  t.match(await hintFor('lgn_x'), /run: sallyport login, and/)
 })
