@@ -88,7 +88,7 @@ export async function startEcho(t: Pick<Test, 'teardown'>, options: { idleTimeou
     onError: (error: unknown) => errors.push(error),
     onRefused: (error: BrokerError) => refused.push(error),
     now: () => Date.now(),
-    signInMs: 500,
+    signInMs: 2000,
   }
   const protocol = createEcho(parts, (word) => own.lookUp(word))
   const sockets = new Set<Socket>()

@@ -285,7 +285,7 @@ t.test('a CancelRequest is taken before and inside TLS, and never counted as a f
 })
 
 t.test('who takes too long is told so, at every step', async (t) => {
-  const port = await openPort(t, { options: { signInMs: 250 } })
+  const port = await openPort(t, { options: { signInMs: 1000 } })
   const steps: ((tls: TLSSocket) => void)[] = [
     () => {},
     (tls) => tls.write(startup().subarray(0, 9)),
