@@ -41,7 +41,6 @@ t.test('ID tokens', async (t) => {
 
   await t.test('one that is right', async (t) => {
     t.match(await assume(await sign()), { Credentials: { AccessKeyId: /^ASIA/ } })
-    t.match(await assume(await sign({ aud: ['sallyport', 'another'] })), { Credentials: { AccessKeyId: /^ASIA/ } })
   })
   const [head, body] = (await sign()).split('.')
   const none = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.`
