@@ -60,7 +60,7 @@ export class CommandFinder {
 
   feed(bytes: Buffer, start: number, end: number): void {
     this.#every.feed(bytes, start, end)
-    const isUncertain = this.#every.uncertainFrom !== undefined
+    const { isUncertain } = this.#every
     const text = this.#end + bytes.toString('latin1', isUncertain ? start : Math.max(start, end - keptChars), end)
     const narrow = text.replace(blanks, (run) => (run.includes('\n') ? '\n' : ' '))
     if (isUncertain) this.#look(narrow.slice(0, wholeWords(narrow)))
@@ -80,11 +80,11 @@ export class CommandFinder {
   }
 
   finish(): Commands {
-    const { readers, uncertainFrom } = this.#every.finish()
-    if (uncertainFrom !== undefined) this.#look(this.#end)
+    const { readers, isUncertain } = this.#every.finish()
+    if (isUncertain) this.#look(this.#end)
     const found = readers.map((reader) => reader.finish())
     const all = new Map(found.flatMap((commands) => commands.all).map((command) => [JSON.stringify(command), command]))
-    if (uncertainFrom !== undefined && this.#mayHold(readers)) all.set('', uncertain)
+    if (isUncertain && this.#mayHold(readers)) all.set('', uncertain)
     const [first] = found
     const isSure = all.size === 1 && found.every(({ only }) => JSON.stringify(only) === JSON.stringify(first?.only))
     return isSure && first?.only ? { only: first.only, all: [...all.values()] } : { all: [...all.values()] }

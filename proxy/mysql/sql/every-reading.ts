@@ -17,10 +17,8 @@ const keptBytes = 8192
 
 export interface Everything<R> {
   readonly readers: readonly R[]
-  /** Of the text. */
-  readonly length: number
-  /** From there on the text can be read in more ways than these readers have; undefined: in none. */
-  readonly uncertainFrom: number | undefined
+  /** From some place on the text can be read in more ways than these readers have. */
+  readonly isUncertain: boolean
 }
 
 /**
@@ -35,7 +33,7 @@ export class EveryReading<R extends OneReading> {
   readonly #readers: R[]
   #length = 0
   #kept: Buffer | undefined
-  #tooManyFrom: number | undefined
+  #areTooMany = false
 
   /**
    * @param most readers at once
@@ -49,18 +47,12 @@ export class EveryReading<R extends OneReading> {
     this.#everyWay = readingsOf({ ...mode, backslashes: 'unknown', ansiQuotes: 'unknown' })
   }
 
-  get length(): number {
-    return this.#length
-  }
-
   get readers(): readonly R[] {
     return this.#readers
   }
 
-  get uncertainFrom(): number | undefined {
-    const from = [this.#tooManyFrom, ...this.#readers.map(({ counter }) => counter.differsFrom)]
-    const known = from.filter((at) => at !== undefined)
-    return known.length === 0 ? undefined : Math.min(...known)
+  get isUncertain(): boolean {
+    return this.#areTooMany || this.#readers.some(({ counter }) => counter.differs)
   }
 
   feed(bytes: Buffer, start: number, end: number): void {
@@ -70,7 +62,7 @@ export class EveryReading<R extends OneReading> {
 
   /** What came of it: a short text is read anew where that is of use. @param again reads it, instead of {@link feed} */
   finish(again = (every: EveryReading<R>, text: Buffer) => every.feed(text, 0, text.length)): Everything<R> {
-    if (this.#mode.isEachCharset || this.#length > keptBytes || this.uncertainFrom === undefined) return this
+    if (this.#mode.isEachCharset || this.#length > keptBytes || !this.isUncertain) return this
     const every = new EveryReading({ ...this.#mode, isEachCharset: true }, this.#most, this.#make)
     again(every, this.#kept?.subarray(0, this.#length) ?? Buffer.alloc(0))
     return every
@@ -102,7 +94,7 @@ export class EveryReading<R extends OneReading> {
     for (const reading of this.#everyWay) {
       if (this.#readers.some((one) => one.reading.key === reading.key && one.ends.all.has(from))) continue
       if (this.#readers.length >= this.#most) {
-        this.#tooManyFrom ??= from
+        this.#areTooMany = true
         return
       }
       const reader = this.#make(reading, from)

@@ -137,7 +137,7 @@ export class Lexer extends Scanner {
         return this.#inWord(byte, at)
       case 'name':
       case 'name-quote':
-        return this.#inName(byte, at)
+        return this.#inName(byte)
       case 'string':
       case 'string-quote':
       case 'string-escape':
@@ -153,7 +153,7 @@ export class Lexer extends Scanner {
 
   #code(byte: number, at: number): boolean {
     if (isSpace(byte) || byte === this.#reading.highBlank) return true
-    if (mayBeBlank(byte)) this.#differs(at)
+    if (mayBeBlank(byte)) this.#differs()
     this.#from = at
     this.#isInCharacter = byte >= 0x80 && this.#reading.isLead(byte)
     if (byte === quote || (byte === doubleQuote && !this.#reading.ansiQuotes)) this.#beginString(byte)
@@ -176,9 +176,9 @@ export class Lexer extends Scanner {
   }
 
   #inWord(byte: number, at: number): boolean {
-    const isSecond = this.#isSecond(byte, at)
+    const isSecond = this.#isSecond(byte)
     if (isSecond || ((isNameByte(byte) || byte === dollar) && byte !== this.#reading.highBlank)) {
-      if (mayBeBlank(byte)) this.#differs(at)
+      if (mayBeBlank(byte)) this.#differs()
       if (byte === letterX && this.#word.isOne('0')) {
         this.#quoteAt = at
         this.#state = 'zero-x'
@@ -192,8 +192,8 @@ export class Lexer extends Scanner {
     return true
   }
 
-  #inName(byte: number, at: number): boolean {
-    const isSecond = this.#isSecond(byte, at)
+  #inName(byte: number): boolean {
+    const isSecond = this.#isSecond(byte)
     if (this.#state === 'name-quote') {
       if (byte !== this.#delimiter) return this.#endWord(true)
       this.#word.add(byte)
@@ -207,16 +207,16 @@ export class Lexer extends Scanner {
   }
 
   /** The second byte of a character, whatever it looks like. */
-  #isSecond(byte: number, at: number): boolean {
+  #isSecond(byte: number): boolean {
     const isSecond = this.#isInCharacter && isTrail(byte)
     this.#isInCharacter = false
     if (!this.#reading.mayDiffer) return isSecond
-    if (isSecond && !isNameByte(byte)) this.#differs(at)
+    if (isSecond && !isNameByte(byte)) this.#differs()
     return false
   }
 
-  #differs(at: number): void {
-    if (this.#reading.mayDiffer) this.#counter.differsFrom ??= at
+  #differs(): void {
+    if (this.#reading.mayDiffer) this.#counter.differs = true
   }
 
   /** @returns false: the byte after it is not consumed */
@@ -236,7 +236,7 @@ export class Lexer extends Scanner {
   #inString(byte: number, at: number): boolean {
     if (this.#state === 'string-escape') {
       this.#state = 'string'
-      if (this.#mayBeLetter && (byte === this.#delimiter || byte === backslash)) this.#differs(this.#quoteAt)
+      if (this.#mayBeLetter && (byte === this.#delimiter || byte === backslash)) this.#differs()
       this.#isInCharacter = this.#reading.mayDiffer && this.#reading.isLead(byte)
       this.#sink.escaped(escapes[byte] ?? byte, this.#quoteAt, at + this.width)
     } else if (this.#state === 'string') {
@@ -293,7 +293,7 @@ export class Lexer extends Scanner {
         this.#state = 'dashes'
         return true
       case 'dashes':
-        if (mayBeBlank(byte)) this.#differs(this.end)
+        if (mayBeBlank(byte)) this.#differs()
         if (byte > 32 && byte !== this.#reading.highBlank && byte !== 127) return this.#settle()
         this.#state = 'line-comment'
         return false

@@ -20,8 +20,8 @@ export interface Reading {
 }
 
 export interface TextCounter extends Counter {
-  /** Offset from which on the text would be read in another way in other character sets; undefined: it makes no difference. */
-  differsFrom?: number
+  /** In other character sets the text would be read in another way. */
+  differs?: boolean
 }
 
 /** What is known of how the server reads this session's texts. */
