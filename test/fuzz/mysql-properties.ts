@@ -7,6 +7,7 @@ import type * as Handshake from '../../proxy/wire/mysql/handshake.ts'
 import type * as Replies from '../../proxy/wire/mysql/replies.ts'
 import type * as Values from '../../proxy/wire/mysql/values.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import { loadCodec } from './load-codec.ts'
 import { framingProperties } from './mysql-framing.ts'
 
 /** The codec of `proxy/wire/mysql`, or a copy of it with a fault. */
@@ -21,19 +22,18 @@ export interface MysqlCodec {
   readonly errors: typeof WireErrors
 }
 
-/** The same modules from a folder. @param folder URL that ends in a slash */
-export async function loadMysqlCodec(folder: string): Promise<MysqlCodec> {
-  const load = (name: string): Promise<unknown> => import(new URL(`${name}.ts`, folder).href)
-  return {
-    auth: (await load('auth')) as typeof Auth,
-    commandFramer: (await load('command-framer')) as typeof CommandFraming,
-    decode: (await load('decode')) as typeof Decode,
-    framer: (await load('framer')) as typeof Framing,
-    handshake: (await load('handshake')) as typeof Handshake,
-    replies: (await load('replies')) as typeof Replies,
-    values: (await load('values')) as typeof Values,
-    errors: (await load('../wire-error')) as typeof WireErrors,
-  }
+/** @param folder URL that ends in a slash */
+export function loadMysqlCodec(folder: string): Promise<MysqlCodec> {
+  return loadCodec<MysqlCodec>(folder, {
+    auth: 'auth',
+    commandFramer: 'command-framer',
+    decode: 'decode',
+    framer: 'framer',
+    handshake: 'handshake',
+    replies: 'replies',
+    values: 'values',
+    errors: '../wire-error',
+  })
 }
 
 const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))

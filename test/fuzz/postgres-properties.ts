@@ -4,6 +4,7 @@ import type * as Framing from '../../proxy/wire/postgres/framer.ts'
 import type * as Scram from '../../proxy/wire/postgres/scram.ts'
 import type * as StartupOptions from '../../proxy/wire/postgres/startup-options.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import { loadCodec } from './load-codec.ts'
 
 /** The codec of `proxy/wire/postgres`, or a copy of it with a fault. */
 export interface PostgresCodec {
@@ -14,16 +15,15 @@ export interface PostgresCodec {
   readonly errors: typeof WireErrors
 }
 
-/** The same modules from a folder. @param folder URL that ends in a slash */
-export async function loadPostgresCodec(folder: string): Promise<PostgresCodec> {
-  const load = (name: string): Promise<unknown> => import(new URL(`${name}.ts`, folder).href)
-  return {
-    decode: (await load('decode')) as typeof Decode,
-    framer: (await load('framer')) as typeof Framing,
-    scram: (await load('scram')) as typeof Scram,
-    startupOptions: (await load('startup-options')) as typeof StartupOptions,
-    errors: (await load('../wire-error')) as typeof WireErrors,
-  }
+/** @param folder URL that ends in a slash */
+export function loadPostgresCodec(folder: string): Promise<PostgresCodec> {
+  return loadCodec<PostgresCodec>(folder, {
+    decode: 'decode',
+    framer: 'framer',
+    scram: 'scram',
+    startupOptions: 'startup-options',
+    errors: '../wire-error',
+  })
 }
 
 const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))

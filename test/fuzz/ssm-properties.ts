@@ -7,6 +7,7 @@ import type * as Payloads from '../../proxy/wire/ssm/payloads.ts'
 import type * as SessionCipher from '../../proxy/wire/ssm/session-cipher.ts'
 import type * as Smux from '../../proxy/wire/ssm/smux.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import { loadCodec } from './load-codec.ts'
 
 /** The codec of `proxy/wire/ssm`, or a copy of it with a fault. */
 export interface SsmCodec {
@@ -20,19 +21,18 @@ export interface SsmCodec {
   readonly errors: typeof WireErrors
 }
 
-/** The same modules from a folder. @param folder URL that ends in a slash */
-export async function loadSsmCodec(folder: string): Promise<SsmCodec> {
-  const load = (name: string): Promise<unknown> => import(new URL(`${name}.ts`, folder).href)
-  return {
-    acknowledgement: (await load('acknowledgement')) as typeof Acknowledgement,
-    agentVersion: (await load('agent-version')) as typeof AgentVersion,
-    handshake: (await load('handshake')) as typeof Handshake,
-    message: (await load('message')) as typeof Message,
-    payloads: (await load('payloads')) as typeof Payloads,
-    cipher: (await load('session-cipher')) as typeof SessionCipher,
-    smux: (await load('smux')) as typeof Smux,
-    errors: (await load('../wire-error')) as typeof WireErrors,
-  }
+/** @param folder URL that ends in a slash */
+export function loadSsmCodec(folder: string): Promise<SsmCodec> {
+  return loadCodec<SsmCodec>(folder, {
+    acknowledgement: 'acknowledgement',
+    agentVersion: 'agent-version',
+    handshake: 'handshake',
+    message: 'message',
+    payloads: 'payloads',
+    cipher: 'session-cipher',
+    smux: 'smux',
+    errors: '../wire-error',
+  })
 }
 
 const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
