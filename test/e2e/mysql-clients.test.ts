@@ -10,15 +10,14 @@ import { createConnection } from 'mysql2/promise'
 import t, { type Test } from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { shopId } from '../sandbox/daemon-files.ts'
-import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { skipUnlessLong } from '../sandbox/mysql/mariadb.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import { startCompany } from './company.ts'
 import { issueMySqlToken } from './mysql-client.ts'
 import { type Place, runJdbc, skipJava, stockClients } from './stock-mysql.ts'
 import { expected, resettingClients } from './stock-mysql-resets.ts'
 
-const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
-const absent = isLater ? 'clients of every make run in .ci/long' : skipWithoutMariaDb()
+const absent = skipUnlessLong()
 if (absent) t.plan(0, absent)
 else await testClients()
 

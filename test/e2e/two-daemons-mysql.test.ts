@@ -3,7 +3,7 @@ import type { Connection } from 'mysql2/promise'
 import t, { type Test } from 'tap'
 import { startCommand } from '../sandbox/commands.ts'
 import { shopId } from '../sandbox/daemon-files.ts'
-import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { skipUnlessLong } from '../sandbox/mysql/mariadb.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
@@ -12,8 +12,7 @@ import { issueToken } from './database-client.ts'
 import { mySqlClientFor, rowsOf } from './mysql-client.ts'
 import { startTwoDaemons } from './two-daemons.ts'
 
-const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
-const absent = isLater ? 'runs in .ci/long' : skipWithoutMariaDb()
+const absent = skipUnlessLong()
 if (absent) t.plan(0, absent)
 else await testTwoDaemons()
 

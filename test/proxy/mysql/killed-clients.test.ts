@@ -6,7 +6,7 @@ import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { jar, skipJava } from '../../e2e/stock-mysql.ts'
 import { type Running, startCommand } from '../../sandbox/commands.ts'
-import { skipWithoutMariaDb } from '../../sandbox/mysql/mariadb.ts'
+import { skipUnlessLong } from '../../sandbox/mysql/mariadb.ts'
 import { pythonWith, skipWithoutPython } from '../../sandbox/programs.ts'
 import { waitUntil } from '../../wait-until.ts'
 import { startEngine } from './engine-fixture.ts'
@@ -76,8 +76,7 @@ const clients: readonly (readonly [name: string, client: Client, skip: string | 
   ['MariaDB Connector/J', connectorJ, skipJava],
 ]
 
-const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
-const absent = isLater ? 'runs in .ci/long' : skipWithoutMariaDb()
+const absent = skipUnlessLong()
 if (absent) t.plan(0, absent)
 else await testKilled()
 

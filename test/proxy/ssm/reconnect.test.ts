@@ -23,7 +23,7 @@ for (const [name, serve] of [
   ['closed after one message', (socket: WebSocket) => socket.send(serviceMessage('start_publication'))],
   ['closed at once', () => {}],
 ] as const)
-  t.test(`websockets that are ${name} are tried ever less often, and not for ever`, async (t) => {
+  t.test(`websockets that are ${name}: the channel retries ever less often, then gives up`, async (t) => {
     const { ticket, counts } = await startHostileGateway(t, (socket) => {
       serve(socket)
       socket.close(1000)

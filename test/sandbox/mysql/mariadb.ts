@@ -50,6 +50,12 @@ export const hasMariaDb = (): boolean => isInstalled(program)
 /** For `{ skip }` of what needs this server. @throws Error in CI, which has it */
 export const skipWithoutMariaDb = (): string | false => skipWithout(program)
 
+/** The same for a test that takes long: of CI it runs in `.ci/long` alone, with its stock clients. */
+export function skipUnlessLong(): string | false {
+  const isLater = process.env.CI === 'true' && process.env.SALLYPORT_CLIENTS !== 'true'
+  return isLater ? 'it runs in .ci/long' : skipWithoutMariaDb()
+}
+
 /** Nothing here must survive a crash, and little is done at a time. */
 const small = [
   'innodb-flush-log-at-trx-commit=0',
