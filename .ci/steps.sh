@@ -5,6 +5,7 @@ export CI=true
 passed=0
 failed=0
 failures=()
+not_ok=()
 
 step() {
   local name=$1
@@ -26,6 +27,7 @@ finish() {
   local minutes=$(((SECONDS + 59) / 60))
   printf '\n'
   [ "$minutes" -le "$1" ] || printf 'took %s minutes; at most %s are wanted\n' "$minutes" "$1"
+  [ "${#not_ok[@]}" -eq 0 ] || printf '%s\n' "${not_ok[@]}"
   [ "$failed" -eq 0 ] || printf 'failed: %s\n' "$(printf '%s; ' "${failures[@]}")"
   printf '%s passed, %s failed\n' "$passed" "$failed"
   [ "$failed" -eq 0 ]
@@ -73,7 +75,10 @@ install_packages() {
 # The README's test command, or some of its files; its own count of assertions is shown, and its exit code decides.
 tests() {
   npm test "$@" 2>&1 | tail -n 300
-  return "${PIPESTATUS[0]}"
+  local code=${PIPESTATUS[0]}
+  # The end of a long log is what people see first, so the assertions that failed are told there again.
+  [ "$code" -eq 0 ] || mapfile -t -O "${#not_ok[@]}" not_ok < <(grep -rae '^ *not ok' .tap/test-results | cut -c 1-300 | head -n 40)
+  return "$code"
 }
 
 # What a user installs: the packed tarball, in an empty folder.
