@@ -12,7 +12,12 @@ export interface AwsStep {
 }
 
 const throttles = new Set(['Throttling', 'Throttled', 'RequestLimitExceeded', 'TooManyRequests'])
-const badCredentials = new Set(['InvalidClientTokenId', 'UnrecognizedClient', 'SignatureDoesNotMatch'])
+const badCredentials = new Set([
+  'InvalidClientTokenId',
+  'UnrecognizedClient',
+  'SignatureDoesNotMatch',
+  'InvalidSignature',
+])
 const expired = new Set(['ExpiredToken', 'RequestExpired'])
 const badInput = new Set(['PackedPolicyTooLarge', 'MalformedPolicyDocument', 'ValidationError'])
 
@@ -135,6 +140,48 @@ export function toIamError(error: unknown, operation: string, arn: string): Brok
   if (name === 'LimitExceeded' || name === 'MalformedPolicyDocument')
     return new BrokerError('AWS_DENIED', `${arn}: ${(error as Error).message.slice(0, 300)}`, { cause: error })
   return new BrokerError('AWS_UNAVAILABLE', `IAM did not answer (${codeOf(error)})`, { cause: error })
+}
+
+const badParameters = new Set(['InvalidParameters', 'ValidationError', 'Validation', 'BadRequest'])
+const noDocument = new Set(['InvalidDocument', 'InvalidDocumentVersion'])
+
+/** Translates an error of Session Manager. @param on what the operation was done to */
+export function toSsmError(error: unknown, operation: string, on: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const { message } = error as Error
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (name === 'TargetNotConnected')
+    return new BrokerError('TARGET_UNREACHABLE', `the SSM agent of ${on} is not connected`, {
+      cause: error,
+      hint: 'Check that the instance runs, that its SSM agent does, and that its instance profile and network let it reach Session Manager.',
+    })
+  if (name.startsWith('AccessDenied')) {
+    const action = /not authorized to perform: ([\w-]+:\w+)/.exec(message)?.[1] ?? `ssm:${operation}`
+    return denied(
+      `${action} is not allowed on ${on}`,
+      '`sallyport aws policies` prints the permissions that are needed.',
+    )
+  }
+  if (noDocument.has(name))
+    return denied(
+      `there is no such session document: ${on}`,
+      'It must be in the account and region of the instance; `sallyport aws policies` prints it.',
+    )
+  if (badParameters.has(name))
+    return denied(
+      `${operation} for ${on}: ${message.slice(0, 300)}`,
+      'The session document may allow only some parameters.',
+    )
+  if (expired.has(name) || badCredentials.has(name))
+    return denied('Session Manager does not accept the credentials', 'Check the clock of the machine.')
+  const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
+  return new BrokerError('AWS_UNAVAILABLE', `Session Manager ${what}`, { cause: error })
+}
+
+/** AWS no longer knows what was asked for. */
+export function isGone(error: unknown): boolean {
+  return error instanceof BrokerError && error.cause instanceof Error && codeOfAws(error.cause) === 'DoesNotExist'
 }
 
 function codeOf(error: unknown): string {

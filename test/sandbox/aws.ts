@@ -9,16 +9,18 @@ import { listBuckets } from './aws/buckets.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
+import { jsonErrorAnswer, readJsonCall } from './aws/json-call.ts'
 import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
 import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
 import type { World } from './aws/world.ts'
 import type { SandboxClock } from './clock.ts'
 import { type ArmedFaults, type AwsFaults, createFaults } from './faults.ts'
+import { type SsmDouble, startSsm } from './ssm/api.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * buckets, Session Manager's part of SSM, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -33,6 +35,7 @@ export interface AwsDouble {
   readonly rdsTokens: RdsTokenJudge
   /** Sign-ins to the console. */
   readonly federation: Federation
+  readonly ssm: SsmDouble
   close(): Promise<void>
 }
 
@@ -56,8 +59,10 @@ interface Deps extends AssumeRoleDeps {
   readonly faults: ArmedFaults
   readonly clock: SandboxClock
   readonly federation: Federation
+  readonly ssm: SsmDouble
 }
 
+type Service = 'sts' | 'iam' | 's3' | 'ssm'
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
 const maxBodyBytes = 64 * 1024
@@ -67,7 +72,8 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
   const faults = createFaults()
   const callers = createCallers(world)
   const federation = createFederation(callers)
-  const deps: Deps = { world, callers, faults, clock, federation, isDenied: faults.isDenied }
+  const ssm = await startSsm({ world, callers, isDenied: faults.isDenied, now: clock.now })
+  const deps: Deps = { world, callers, faults, clock, federation, ssm, isDenied: faults.isDenied }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {
     serve(deps, calls, request, response).catch((error: unknown) => {
@@ -83,12 +89,15 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
     calls,
     faults,
     federation,
+    ssm,
     rdsTokens: createRdsTokenJudge({ world, callers, isDenied: faults.isDenied, now: clock.now }),
-    close: () =>
-      new Promise((resolve) => {
+    close: async () => {
+      await ssm.close()
+      await new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
-      }),
+      })
+    },
   }
 }
 
@@ -106,31 +115,39 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     packedPolicySize: null,
   }
   if (request.url?.split('?')[0] === '/federation') return answerFederation(deps, call, calls, request, body, response)
-  let [status, xml] = [200, '']
+  let [status, text] = [200, '']
   const service = serviceOf(request)
   try {
-    xml = await answerCall(deps, call, service, request, body)
+    text = await answerCall(deps, call, service, request, body)
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error
     call.outcome = error.code
     call.reason = error.reason
-    ;[status, xml] = [error.status, errorAnswer(error, service === 's3' ? 's3' : 'query')]
+    ;[status, text] = service === 'ssm' ? jsonErrorAnswer(error) : [error.status, errorAnswer(error, forms[service])]
   }
   calls.push(call)
-  const type = service === 's3' ? 'application/xml' : 'text/xml'
-  response.writeHead(status, { 'content-type': type, date: new Date(deps.clock.now()).toUTCString() }).end(xml)
+  const headers = { 'content-type': contentTypes[service], date: new Date(deps.clock.now()).toUTCString() }
+  response.writeHead(status, headers).end(text)
 }
 
+const forms = { sts: 'query', iam: 'query', s3: 's3' } as const
+const contentTypes = {
+  sts: 'text/xml',
+  iam: 'text/xml',
+  s3: 'application/xml',
+  ssm: 'application/x-amz-json-1.1',
+} as const
+
 /** By the scope that it was signed for; unsigned calls are STS's. */
-function serviceOf(request: IncomingMessage): 'sts' | 'iam' | 's3' {
+function serviceOf(request: IncomingMessage): Service {
   const service = /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '')?.[1]
-  return service === 'iam' || service === 's3' ? service : 'sts'
+  return service === 'iam' || service === 's3' || service === 'ssm' ? service : 'sts'
 }
 
 async function answerCall(
   deps: Deps,
   call: Draft,
-  service: 'sts' | 'iam' | 's3',
+  service: Service,
   request: IncomingMessage,
   body: Buffer,
 ): Promise<string> {
@@ -143,19 +160,37 @@ async function answerCall(
     call.caller = caller.arn
     return listBuckets(deps, caller, now)
   }
+  if (service === 'ssm') return await answerSsm(deps, call, request, body)
   const parameters = readParameters(request, body)
   call.parameters = Object.fromEntries(parameters)
   call.action = parameters.get('Action') ?? ''
-  const failure = deps.faults.failureOf(call.action)
-  if (failure) throw new AwsFault(failure, 403, `${failure} by a fault knob`)
-  await deps.faults.passHold(call.action)
-  if (deps.faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
+  await passFaults(deps, call.action)
   if (call.action === 'AssumeRoleWithWebIdentity') return await answerWebIdentity(deps, call, parameters)
   const caller = callerOf(deps, service, request, body)
   call.caller = caller.arn
   return service === 'iam'
     ? answerIam(deps, caller, call.action, parameters, now)
     : answerSts(deps, call, caller, parameters)
+}
+
+/** @throws AwsFault */
+async function passFaults({ faults }: Deps, action: string): Promise<void> {
+  const failure = faults.failureOf(action)
+  if (failure) throw new AwsFault(failure, 403, `${failure} by a fault knob`)
+  await faults.passHold(action)
+  if (faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
+}
+
+async function answerSsm(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): Promise<string> {
+  const { operation, input, region } = readJsonCall(request, body)
+  call.action = operation
+  call.parameters = Object.fromEntries(
+    Object.entries(input).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
+  )
+  await passFaults(deps, operation)
+  const caller = callerOf(deps, 'ssm', request, body)
+  call.caller = caller.arn
+  return JSON.stringify(deps.ssm.answer(caller, region, operation, input))
 }
 
 function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {

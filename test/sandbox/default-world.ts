@@ -1,4 +1,4 @@
-import type { PolicyDocument, Role, World } from './aws/world.ts'
+import type { Instance, PolicyDocument, Role, SessionDocument, World } from './aws/world.ts'
 
 /**
  * The sandbox's AWS: account 111111111111 holds the daemon's own identity and the hub, account 111122223333 databases and roles,
@@ -21,6 +21,7 @@ export const arns = {
   reports: `arn:aws:iam::${accounts.data}:role/ReportsReader`,
   deploy: `arn:aws:iam::${accounts.data}:role/teams/shop/Deployer`,
   personal: `arn:aws:iam::${accounts.web}:role/Personal`,
+  reach: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportReach`,
   revocations: `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`,
 } as const
 
@@ -34,6 +35,9 @@ export const instances = {
 export const mysqlInstances = {
   shop: { resourceId: 'db-SHOPSANDBOX00000000000001', endpoint: `shop.abc123.${region}.rds.amazonaws.com` },
 } as const
+
+/** Instances whose network leads to databases that nothing else reaches. */
+export const bastions = { first: 'i-0b45710a000000001', second: 'i-0b45710a000000002' } as const
 
 /** @param oidc the company's OpenID provider, as the account with `web_identity` knows it */
 export function createWorld(oidc = { issuer: 'https://login.example.com', clientId: 'sallyport' }): World {
@@ -49,7 +53,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
         tags: {},
       },
     ],
-    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc)],
+    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc), reach()],
     managedPolicies: [
       {
         arn: arns.revocations,
@@ -66,6 +70,8 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     ],
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
+    instances: Object.values(bastions).map(bastion),
+    sessionDocuments: [databasePorts()],
   }
 }
 
@@ -190,6 +196,48 @@ function personal({ issuer, clientId }: { issuer: string; clientId: string }): R
     maxSessionSeconds: 43_200,
     tags: {},
   }
+}
+
+/** Opens tunnels to databases through instances, and nothing else. */
+function reach(): Role {
+  return {
+    arn: arns.reach,
+    roleId: 'AROASANDBOXREACH0001',
+    trust: trust(arns.connect, { StringLike: { 'sts:SourceIdentity': '?*', 'aws:RequestTag/sallyport:grant': '?*' } }),
+    policies: [
+      policy(
+        {
+          Effect: 'Allow',
+          Action: 'ssm:StartSession',
+          Resource: [`arn:aws:ec2:*:${accounts.data}:instance/*`, `arn:aws:ssm:*:*:document/${databasePorts().name}`],
+        },
+        {
+          Effect: 'Allow',
+          Action: ['ssm:ResumeSession', 'ssm:TerminateSession'],
+          Resource: 'arn:aws:ssm:*:*:session/sp-*',
+        },
+        { Effect: 'Allow', Action: ['ssmmessages:OpenDataChannel', 'ssm:DescribeSessions'], Resource: '*' },
+      ),
+    ],
+    maxSessionSeconds: 3600,
+    tags: { 'sallyport:managed': 'true' },
+  }
+}
+
+function bastion(id: string): Instance {
+  const place = { account: accounts.data, region }
+  return { id, ...place, agentVersion: '3.3.987.0', isOnline: true, tags: { Name: 'bastion' }, reaches: {} }
+}
+
+/** Session document for ports of databases in this region. */
+function databasePorts(): SessionDocument {
+  const parameters = {
+    host: { type: 'String', allowedPattern: '^[a-z0-9.-]+\\.eu-west-1\\.rds\\.amazonaws\\.com$' },
+    portNumber: { type: 'String', allowedPattern: '^[1-9][0-9]{3,4}$' },
+  }
+  const properties = { host: '{{ host }}', portNumber: '{{ portNumber }}', type: 'LocalPortForwarding' }
+  const content = { schemaVersion: '1.0', sessionType: 'Port', parameters, properties } as const
+  return { name: 'Sallyport-PortDatabase', account: accounts.data, region, versions: [content] }
 }
 
 function providerArn(issuer: string): string {

@@ -11,6 +11,50 @@ export interface World {
   oidcProviders: OidcProvider[]
   /** What `s3:ListBuckets` shows, by account. */
   buckets: Record<string, string[]>
+  instances: Instance[]
+  sessionDocuments: SessionDocument[]
+}
+
+/** An EC2 instance with an SSM agent. */
+export interface Instance {
+  /** `i-` and 17 hexadecimal digits. */
+  id: string
+  account: string
+  region: string
+  agentVersion: string
+  /** Its agent is connected. */
+  isOnline: boolean
+  tags: Record<string, string>
+  /** What its network leads to, by `host:port`: other names are resolved as this machine does. */
+  reaches: Record<string, { host: string; port: number }>
+}
+
+/** An SSM document of the type Session. */
+export interface SessionDocument {
+  name: string
+  /** Empty: AWS's own. */
+  account: string
+  region: string
+  /** The last is the default. */
+  versions: SessionDocumentContent[]
+}
+
+/** Schema 1.0 of session documents. */
+export interface SessionDocumentContent {
+  readonly schemaVersion: '1.0'
+  readonly description?: string
+  readonly sessionType: string
+  readonly inputs?: Readonly<Record<string, unknown>>
+  readonly parameters?: Readonly<Record<string, SessionDocumentParameter>>
+  readonly properties?: Readonly<Record<string, unknown>>
+}
+
+export interface SessionDocumentParameter {
+  readonly type: string
+  readonly description?: string
+  readonly default?: string
+  readonly allowedPattern?: string
+  readonly allowedValues?: readonly string[]
 }
 
 export interface ManagedPolicy {

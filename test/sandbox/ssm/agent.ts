@@ -17,6 +17,7 @@ const defaults: AgentOptions = {
   hasChallenge: true,
   customerMessage: '',
   extraActions: [],
+  reaches: {},
 }
 const encrypted = [1, 11, 12]
 

@@ -21,7 +21,8 @@ export class GatewaySession {
   #clientId: string | undefined
   /** For a client that is not there. */
   #queue: Buffer[] = []
-  #isOver = false
+  /** Epoch milliseconds; null: it goes on. */
+  overAt: number | null = null
   /** What the client did that gateway or agent would refuse. */
   readonly faults: string[] = []
   /** Websockets that opened with a valid token. */
@@ -42,7 +43,7 @@ export class GatewaySession {
   }
 
   issueToken(): string | undefined {
-    if (this.#isOver) return undefined
+    if (this.overAt !== null) return undefined
     const token = randomUUID()
     this.#tokens.set(token, Date.now() + tokenMs)
     return token
@@ -129,8 +130,8 @@ export class GatewaySession {
 
   /** The session is over. @param output what the person is told */
   terminate(output = ''): void {
-    if (this.#isOver) return
-    this.#isOver = true
+    if (this.overAt !== null) return
+    this.overAt = Date.now()
     this.agent.stop()
     const closed = {
       MessageId: randomUUID(),
@@ -154,7 +155,7 @@ export class GatewaySession {
   }
 
   stop(): void {
-    this.#isOver = true
+    this.overAt ??= Date.now()
     this.agent.stop()
     this.up.stop()
     this.down.stop()

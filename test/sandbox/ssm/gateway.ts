@@ -31,13 +31,19 @@ export interface StartedSession {
   readonly TokenValue: string | undefined
 }
 
+export interface GatewayOptions {
+  /** Whether a signed upgrade may open a session; else by {@link Gateway.keys}. @throws AwsFault */
+  readonly authorize: (request: SignedRequest, sessionId: string) => void
+}
+
 export interface Gateway {
   readonly region: string
   /** What upgrades must be signed with. */
   readonly keys: AccessKey[]
   /** Upgrades that were refused, with the reason. */
   readonly refused: string[]
-  start(spec: SessionSpec, agent?: Partial<AgentOptions>): StartedSession
+  /** @param owner with whose name the session's id begins */
+  start(spec: SessionSpec, agent?: Partial<AgentOptions>, owner?: string): StartedSession
   resume(sessionId: string): StartedSession
   session(sessionId: string): GatewaySession
   close(): Promise<void>
@@ -46,7 +52,7 @@ export interface Gateway {
 const maxMessageBytes = 142_000
 const region = 'eu-west-1'
 
-export async function startGateway(): Promise<Gateway> {
+export async function startGateway(options?: GatewayOptions): Promise<Gateway> {
   const sessions = new Map<string, GatewaySession>()
   const keys: AccessKey[] = []
   const refused: string[] = []
@@ -55,9 +61,12 @@ export async function startGateway(): Promise<Gateway> {
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {})
     try {
-      const session = sessions.get(readPath(request))
+      const sessionId = readPath(request)
+      const session = sessions.get(sessionId)
       if (!session) throw new AwsFault('ResourceNotFound', 404, 'there is no such session')
-      authenticate(request, keys)
+      const signed = signedRequest(request)
+      if (options) options.authorize(signed, sessionId)
+      else authenticate(signed, keys)
       sockets.handleUpgrade(request, socket, head, (opened) => session.attach(opened))
     } catch (error) {
       if (!(error instanceof AwsFault)) throw error
@@ -78,8 +87,8 @@ export async function startGateway(): Promise<Gateway> {
     region,
     keys,
     refused,
-    start: (spec, agent = {}) => {
-      const sessionId = `sp-${randomBytes(9).toString('hex').slice(0, 17)}`
+    start: (spec, agent = {}, owner = 'sp') => {
+      const sessionId = `${owner}-${randomBytes(9).toString('hex').slice(0, 17)}`
       const session = new GatewaySession(sessionId, spec, (send) => new AgentDouble(sessionId, spec, send, agent))
       sessions.set(sessionId, session)
       return tokens(sessionId)
@@ -101,19 +110,21 @@ export async function startGateway(): Promise<Gateway> {
 /** @returns the session id @throws AwsFault */
 function readPath({ url = '' }: IncomingMessage): string {
   const { pathname, searchParams, search } = new URL(url, 'http://localhost')
-  const sessionId = /^\/v1\/data-channel\/([\w-]+)$/.exec(pathname)?.[1]
+  const sessionId = /^\/v1\/data-channel\/([\w+=,.@-]+)$/.exec(decodeURIComponent(pathname))?.[1]
   if (sessionId === undefined) throw new AwsFault('BadRequest', 404, `no such path ${pathname}`)
   if (searchParams.get('role') !== 'publish_subscribe' || !search.includes('cell-number=AAEAAc%2B%2Fz%3D'))
     throw new AwsFault('BadRequest', 400, 'the query is not that of the StreamUrl')
   return sessionId
 }
 
-/** @throws AwsFault unless the upgrade is signed, for this service, by a key that is valid now */
-function authenticate(request: IncomingMessage, keys: readonly AccessKey[]): void {
+function signedRequest({ url = '', rawHeaders }: IncomingMessage): SignedRequest {
   const headers: [string, string][] = []
-  const { rawHeaders } = request
   for (let at = 0; at + 1 < rawHeaders.length; at += 2) headers.push([rawHeaders[at] ?? '', rawHeaders[at + 1] ?? ''])
-  const signed: SignedRequest = { method: 'GET', target: request.url ?? '', headers, body: new Uint8Array(0) }
+  return { method: 'GET', target: url, headers, body: new Uint8Array(0) }
+}
+
+/** @throws AwsFault unless the upgrade is signed, for this service, by a key that is valid now */
+function authenticate(signed: SignedRequest, keys: readonly AccessKey[]): void {
   const signature = readHeaderSignature(signed)
   const now = Date.now()
   checkScope(signature, { service: 'ssmmessages', regions: [region] }, now)

@@ -9,7 +9,7 @@ const cmd = { syn: 0, fin: 1, psh: 2, nop: 3 } as const
 /** A port session: smux where the document says `LocalPortForwarding`, else one raw stream. */
 export const startPort: StartWork = (spec, parts) => {
   const { host = 'localhost', portNumber = '', type } = spec.properties ?? {}
-  const address = { host, port: Number(portNumber) }
+  const address = parts.options.reaches[`${host}:${portNumber}`] ?? { host, port: Number(portNumber) }
   return type === 'LocalPortForwarding' ? new MuxServer(address, parts) : startRaw(address, parts)
 }
 

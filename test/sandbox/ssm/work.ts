@@ -28,6 +28,8 @@ export interface AgentOptions {
   readonly customerMessage: string
   /** Asked for besides the usual. */
   readonly extraActions: readonly string[]
+  /** What the instance's network leads to instead, by `host:port`. */
+  readonly reaches: Readonly<Record<string, { readonly host: string; readonly port: number }>>
 }
 
 /** What a type of session does with the client's data. */

@@ -1,0 +1,43 @@
+import type { IncomingMessage } from 'node:http'
+import { AwsFault } from './aws-fault.ts'
+
+/** A call of the JSON 1.1 protocol; not yet believed. */
+export interface JsonCall {
+  readonly operation: string
+  readonly input: Readonly<Record<string, unknown>>
+  /** That it was signed for. */
+  readonly region: string
+}
+
+/** @throws AwsFault for anything but one JSON object in the body of a POST to `/` */
+export function readJsonCall(request: IncomingMessage, body: Buffer): JsonCall {
+  const { method, url, headers } = request
+  if (method !== 'POST' || url !== '/') throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
+  if (headers['content-type'] !== 'application/x-amz-json-1.1')
+    throw new AwsFault('UnknownOperationException', 404, 'the content type is not application/x-amz-json-1.1')
+  const operation = /^AmazonSSM\.(\w+)$/.exec(String(headers['x-amz-target']))?.[1]
+  if (operation === undefined) throw new AwsFault('UnknownOperationException', 400, 'X-Amz-Target names no operation')
+  const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
+  try {
+    const input: unknown = JSON.parse(body.toString('utf8'))
+    if (typeof input === 'object' && input !== null && !Array.isArray(input))
+      return { operation, input: input as JsonCall['input'], region }
+  } catch {
+    // the same as another value
+  }
+  throw new AwsFault('SerializationException', 400, 'the body is no JSON object')
+}
+
+/** What the query protocol calls otherwise. */
+const names: Readonly<Record<string, string>> = {
+  InvalidClientTokenId: 'UnrecognizedClientException',
+  SignatureDoesNotMatch: 'InvalidSignatureException',
+  IncompleteSignature: 'IncompleteSignatureException',
+  ExpiredToken: 'ExpiredTokenException',
+  Throttling: 'ThrottlingException',
+}
+
+/** Status and body: all errors of the caller's have the same status. */
+export function jsonErrorAnswer({ code, status, message }: AwsFault): [number, string] {
+  return [status < 500 ? 400 : status, JSON.stringify({ __type: names[code] ?? code, Message: message })]
+}
