@@ -1,10 +1,10 @@
 /**
- * `npm test [-- FILES AND TAP_ARGUMENTS]`: runs the suite, and closes with a line that counts assertions: `N passed, N failed`.
+ * `npm test [-- FILES, FOLDERS AND TAP_ARGUMENTS]`: runs the suite, and closes with a line that counts assertions: `N passed, N failed`.
  * Before it: what could not run for want of a program, files that take long, and, with `--coverage` or in `.ci/long`, the
  * lines of `src/` and `proxy/` that ran; when the whole suite ran, fewer than the floor is a failure.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -17,7 +17,7 @@ const root = path.resolve(import.meta.dirname, '..')
 const require = createRequire(import.meta.url)
 const tap = require.resolve('tap').replace(/\/dist\/.*$/, '/dist/esm/run.mjs')
 
-const given = process.argv.slice(2).filter((argument) => argument !== '--coverage')
+const given = process.argv.slice(2).flatMap((argument) => (argument === '--coverage' ? [] : filesOf(argument)))
 const isShown = process.argv.includes('--coverage')
 /** Measuring costs a quarter more CPU, and everything is compiled anew in each process, so that it is not always on. */
 const isCovered = isShown || process.env.SALLYPORT_COVERAGE === 'true'
@@ -65,6 +65,12 @@ const isCoveredEnough = !isCovered || reportCoverage()
 if (isCovered && isWhole) counts[isCoveredEnough ? 'pass' : 'fail'] += 1
 process.stdout.write(`\n${counts.pass} passed, ${counts.fail} failed\n`)
 process.exitCode = code === 0 && isWhole && !isCoveredEnough ? 1 : code
+
+/** Of a folder its test files, which tap does not look for by itself. */
+function filesOf(argument: string): string[] {
+  if (!statSync(argument, { throwIfNoEntry: false })?.isDirectory()) return [argument]
+  return globSync(path.join(argument, '**/*.test.ts')).sort()
+}
 
 /** Of a test file: what it sets itself, else what `.taprc` says. */
 function limitMs(name: string): number {
