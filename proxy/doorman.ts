@@ -5,6 +5,7 @@
  */
 import type { Place } from './place.ts'
 import type {
+  ChannelTicket,
   ClientOrigin,
   EndNotice,
   EndReason,
@@ -103,6 +104,19 @@ export function firstStop(results: readonly StopResult[]): StopResult {
   return results.find((one) => one === 'done') ?? results.find((one) => one === 'denied') ?? 'unknown'
 }
 
+/** An instance that is to lead to the target of a session. */
+export interface TunnelAsk {
+  readonly sessionId: string
+  /** Id of one of those that the session's permit names. */
+  readonly instance: string
+}
+
+export interface OpenedTunnel {
+  readonly tunnelId: string
+  /** Opens its first websocket. */
+  readonly ticket: ChannelTicket
+}
+
 /** Durations counted by the buckets of {@link statementBuckets}, the last one for all that took longer. */
 export interface DurationCounts {
   readonly counts: readonly number[]
@@ -160,6 +174,15 @@ export interface Doorman {
    * @throws BrokerError AWS_UNAVAILABLE; INTERNAL when it was given before
    */
   leaseToEnd(sessionId: string): Promise<Lease>
+  /**
+   * Opens a Session Manager session through which an instance leads to the target of a session, for as long as anything uses it.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, TARGET_UNREACHABLE …; GRANT_DENIED once the session was cut
+   */
+  openTunnel(ask: TunnelAsk): Promise<OpenedTunnel>
+  /** What opens the next websocket of it. @returns null: it is over @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE … */
+  tunnelTicket(tunnelId: string): Promise<ChannelTicket | null>
+  /** Nothing uses it any more, or it was lost. What AWS does not end now, it ends once it has been idle. Never rejects for that. */
+  endTunnel(tunnelId: string): Promise<void>
   /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per session that opened, also when its target could not be reached: audits the end and closes the row. */

@@ -224,10 +224,13 @@ export interface SessionBudget {
 
 /** EC2 instances from whose network a target is reached, over Session Manager. */
 export interface ViaInstances {
-  /** Sessions with the same key may share what leads there. */
-  readonly key: string
+  /** Sessions with the same key may share what leads there; null: only those of one grant. */
+  readonly key: string | null
   /** Ids, the preferred one first. */
   readonly instances: readonly string[]
+  readonly place: { readonly partition: string; readonly account: string; readonly region: string }
+  /** Session document, by whose patterns AWS refuses to lead anywhere else. */
+  readonly document: string
 }
 
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */
@@ -261,6 +264,16 @@ export interface Lease {
   readonly secret: string
   /** Epoch milliseconds. */
   readonly expiresAt: number
+}
+
+/** What opens one websocket of a Session Manager session. Plain data. */
+export interface ChannelTicket {
+  /** `StreamUrl`, verbatim. */
+  readonly url: string
+  /** `TokenValue`; good for one opening. */
+  readonly token: string
+  /** The signature of the upgrade. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** The doorman's answer for a session that may open. Plain data. */

@@ -1,27 +1,20 @@
 import type { Duplex } from 'node:stream'
+import type { Doorman, TunnelAsk } from '../doorman.ts'
 import { checkPermit } from '../permit.ts'
-import { BrokerError, type EndNotice, type SessionPermit } from '../session.ts'
-import type { ChannelOptions } from '../ssm/channel.ts'
+import { BrokerError, type ChannelTicket, type EndNotice, type SessionPermit } from '../session.ts'
 import { PortSession } from '../ssm/smux-session.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { toTargetError } from '../streams/dial-errors.ts'
 import { isForbidden } from './forbidden-addresses.ts'
 import type { Reach } from './reach.ts'
 
-/** What one tunnel leads through, and to. */
-export interface TunnelAsk {
-  /** Of the session that needs it first. */
-  readonly sessionId: string
-  /** Id of the EC2 instance whose agent dials. */
-  readonly instance: string
-  /** Resolved at the instance. */
-  readonly host: string
-  readonly port: number
-}
+/** The doorman's calls about tunnels. */
+export type TunnelCalls = Pick<Doorman, 'openTunnel' | 'tunnelTicket' | 'endTunnel'>
 
 export interface ViaSsmParts {
-  /** Called for each tunnel: opens a session of the document for port forwarding, then resumes it. */
-  tickets(ask: TunnelAsk): ChannelOptions['ticket']
+  readonly tunnels: TunnelCalls
+  /** For the log: a tunnel whose end could not be told. */
+  onError(error: unknown, sessionId: string): void
   /** A tunnel without connections is closed after it. */
   readonly idleMs?: number
 }
@@ -43,7 +36,7 @@ export function viaSsm(parts: ViaSsmParts): Reach {
       if (isForbidden(address.host)) throw new BrokerError('TARGET_UNREACHABLE', 'its address is link-local')
       let failure: unknown = new BrokerError('TARGET_UNREACHABLE', 'no instance leads to it')
       for (const instance of via.instances) {
-        const tunnel = tunnelTo(permit, via.key, instance, address)
+        const tunnel = tunnelTo(permit, via.key ?? permit.grantId, instance, address)
         try {
           const stream = await tunnel.open(signal)
           return { stream, address, again: (later) => tunnel.open(later), reset: () => void stream.destroy() }
@@ -60,8 +53,7 @@ export function viaSsm(parts: ViaSsmParts): Reach {
     const id = JSON.stringify([key, instance, address.host, address.port])
     const known = tunnels.get(id)
     if (known) return known
-    const ask = { sessionId, instance, ...address }
-    const tunnel = new Tunnel(parts.tickets(ask), address, parts.idleMs ?? defaultIdleMs, () => {
+    const tunnel = new Tunnel(parts, { sessionId, instance }, address, () => {
       if (tunnels.get(id) === tunnel) tunnels.delete(id)
     })
     tunnels.set(id, tunnel)
@@ -76,18 +68,32 @@ interface Address {
 
 /** One port session, until it ends or nothing has used it for a while. */
 class Tunnel {
-  readonly #session: PortSession
-  readonly #idleMs: number
+  readonly #parts: ViaSsmParts
+  /** By the session that needs it first. */
+  readonly #ask: TunnelAsk
   readonly #onEnd: () => void
+  readonly #session: PortSession
+  #id: string | undefined
+  #isOver = false
   #users = 0
   #idle: NodeJS.Timeout | undefined
 
-  constructor(ticket: ChannelOptions['ticket'], { host, port }: Address, idleMs: number, onEnd: () => void) {
-    this.#idleMs = idleMs
+  constructor(parts: ViaSsmParts, ask: TunnelAsk, { host, port }: Address, onEnd: () => void) {
+    this.#parts = parts
+    this.#ask = ask
     this.#onEnd = onEnd
     const expected = { host, portNumber: String(port), type: 'LocalPortForwarding' }
-    this.#session = new PortSession({ ticket, expected })
-    this.#session.ended.then(() => this.#end(), onEnd)
+    this.#session = new PortSession({ ticket: () => this.#ticket(), expected })
+    void this.#session.ended.then(() => this.#over())
+  }
+
+  async #ticket(): Promise<ChannelTicket | null> {
+    const { tunnels } = this.#parts
+    if (this.#id !== undefined) return await tunnels.tunnelTicket(this.#id)
+    const { tunnelId, ticket } = await tunnels.openTunnel(this.#ask)
+    this.#id = tunnelId
+    if (this.#isOver) this.#terminate() // it was given up meanwhile
+    return ticket
   }
 
   /** @throws BrokerError, Error with code ABORT_ERR */
@@ -108,15 +114,24 @@ class Tunnel {
 
   #left(): void {
     this.#users -= 1
-    if (this.#users > 0) return
+    if (this.#users > 0 || this.#isOver) return
     this.#idle = setTimeout(() => {
-      this.#end()
+      this.#onEnd()
       void this.#session.close()
-    }, this.#idleMs).unref()
+    }, this.#parts.idleMs ?? defaultIdleMs).unref()
   }
 
-  #end(): void {
+  #over(): void {
     clearTimeout(this.#idle)
+    this.#isOver = true
     this.#onEnd()
+    this.#terminate()
+  }
+
+  /** Also where the agent was told: it may not have heard, and AWS's books go by this. */
+  #terminate(): void {
+    if (this.#id === undefined) return
+    const { tunnels, onError } = this.#parts
+    tunnels.endTunnel(this.#id).catch((error: unknown) => onError(error, this.#ask.sessionId))
   }
 }

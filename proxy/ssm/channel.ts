@@ -1,14 +1,4 @@
-import type { BrokerError } from '../session.ts'
-
-/** What opens one websocket of a session. Plain data. */
-export interface ChannelTicket {
-  /** `StreamUrl`, verbatim. */
-  readonly url: string
-  /** `TokenValue`; good for one opening. */
-  readonly token: string
-  /** The signature of the upgrade. */
-  readonly headers: Readonly<Record<string, string>>
-}
+import type { BrokerError, ChannelTicket } from '../session.ts'
 
 /** What the agent asks to encrypt a session with. */
 export interface DataKeyAsk {

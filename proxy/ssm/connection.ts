@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import type { ChannelTicket } from '../session.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
 import { WireError } from '../wire/wire-error.ts'
-import type { ChannelTicket } from './channel.ts'
 import { makeUuid } from './uuid.ts'
 
 /** Agents end sessions of older clients, which would send keepalives inside port sessions. */

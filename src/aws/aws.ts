@@ -24,6 +24,8 @@ export interface SessionAsk {
   /** ARN of the role; null: the spoke role itself. */
   readonly role: string | null
   readonly person: string
+  /** Before the person's name in the name of the session. */
+  readonly namePrefix?: string
   readonly grantId: string
   readonly requestId: string
   /** Left out where sessions of one grant share the credentials. */

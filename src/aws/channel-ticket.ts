@@ -1,4 +1,4 @@
-import type { ChannelTicket } from '../../proxy/ssm/channel.ts'
+import type { ChannelTicket } from '../../proxy/session.ts'
 import type { AwsCredentials } from './aws.ts'
 import { toIdentity } from './client-options.ts'
 

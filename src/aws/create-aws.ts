@@ -42,17 +42,17 @@ export function createAws(deps: AwsDeps): Aws {
     if (deps.config.accounts[ask.account]?.trust === 'web_identity')
       return await sts.assumeRoleWithWebIdentity({
         RoleArn: ask.role ?? spoke,
-        RoleSessionName: toSessionName(ask.person),
+        RoleSessionName: sessionNameOf(ask),
         WebIdentityToken: await ask.idToken(),
         DurationSeconds: durationSeconds(deps, ask, ask.longestMs ?? chainedMs),
         ...policies(ask),
       })
     const needs = 'sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity by the broker'
     if (ask.role === null) {
-      const input = { ...withExternalId(deps, spoke, toSessionName(ask.person)), ...decoration(deps, ask) }
+      const input = { ...withExternalId(deps, spoke, sessionNameOf(ask)), ...decoration(deps, ask) }
       return await sts.assumeRole(hub, input, { what: 'the spoke role', arn: spoke, needs, wantsExternalId: true })
     }
-    const input = { RoleArn: ask.role, RoleSessionName: toSessionName(ask.person), ...decoration(deps, ask) }
+    const input = { RoleArn: ask.role, RoleSessionName: sessionNameOf(ask), ...decoration(deps, ask) }
     const step = { what: 'the role of the target', arn: ask.role, needs, wantsExternalId: false }
     return await sts.assumeRole(spokeOf(spoke), input, step)
   }
@@ -80,6 +80,10 @@ function renewing(deps: AwsDeps, make: () => Promise<AwsCredentials>): () => Pro
 
 function withExternalId({ externalId }: AwsDeps, arn: string, name: string): AssumeRoleCommandInput {
   return { RoleArn: arn, RoleSessionName: name, ExternalId: externalId }
+}
+
+function sessionNameOf({ namePrefix = '', person }: Pick<SessionAsk, 'namePrefix' | 'person'>): string {
+  return toSessionName(`${namePrefix}${person}`)
 }
 
 /** Person and reason, on the last hop only: a transitively inherited key must not be set again. */

@@ -30,6 +30,14 @@ export interface PolicyDocument {
   readonly statements: readonly Statement[]
 }
 
+/** A session document of SSM, which AWS keeps for each account and region. */
+export interface SessionDocumentPart {
+  /** In AWS. */
+  readonly name: string
+  readonly title: string
+  readonly content: object
+}
+
 /** A value that differs between installations, as templates ask for it. */
 export interface PolicyValue {
   readonly description: string
@@ -45,6 +53,7 @@ export interface PolicyPart {
   /** Statements for documents of every installation. */
   readonly statements?: readonly { readonly document: BaseDocument; readonly statement: Statement }[]
   readonly documents?: readonly PolicyDocument[]
+  readonly sessionDocuments?: readonly SessionDocumentPart[]
   /** Values beside those that every installation has, by name. */
   readonly values?: Readonly<Record<string, PolicyValue>>
 }

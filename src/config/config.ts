@@ -83,6 +83,8 @@ export interface Config {
     readonly externalId: string | null
     readonly regions: readonly string[]
     readonly accounts: Readonly<Record<string, AwsAccount>>
+    /** Name, with its path, of the role that opens tunnels through instances. */
+    readonly reachRole: string
     /** Name, with its path, of the managed policy that bounds revocable roles. */
     readonly revocationPolicy: string
     /** By lower-case service id (`sts`), or `*`. */

@@ -119,6 +119,7 @@ function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
     hubRoleArn: aws.hub_role_arn ?? null,
     connectRole,
     externalId: aws.external_id ?? null,
+    reachRole: filled(aws.reach_role),
     revocationPolicy: filled(aws.revocation_policy),
     regions: aws.regions ?? [],
     accounts: Object.fromEntries(

@@ -1,5 +1,5 @@
 import { protocols } from '../../proxy/protocols.ts'
-import { direct } from '../../proxy/reach/direct.ts'
+import { reachTargets } from '../../proxy/reach/reach-targets.ts'
 import { Trust } from '../../proxy/reach/trust.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
 import { type HostParts, SessionHost } from '../../proxy/relay/session-host.ts'
@@ -27,7 +27,8 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
     logger.error({ err: error, session }, 'a session could not be ended cleanly')
   const now = () => clock.now()
   const host = new SessionHost({ doormanFor, recorders, onError, now })
-  const parts = { host, reach: direct, trust: new Trust(), onError, onRefused: onRefused(logger), now }
+  const reach = reachTargets({ tunnels: host.doorman, onError })
+  const parts = { host, reach, trust: new Trust(), onError, onRefused: onRefused(logger), now }
   const started: Protocol[] = []
   for (const name of protocolNames) {
     const start = protocols[name]

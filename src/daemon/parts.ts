@@ -1,8 +1,9 @@
-import { direct } from '../../proxy/reach/direct.ts'
 import { createAccess } from '../access/create-access.ts'
 import type { AuditListener, AuditLog } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
+import { createSessionManagers } from '../aws/session-manager.ts'
+import { Tunnels } from '../aws/tunnels.ts'
 import type { Config } from '../config/config.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { createOidc } from '../identity/oidc/oidc.ts'
@@ -102,6 +103,10 @@ export async function buildParts(
   closing.defer(() => access.close())
 
   const kinds = new StartedKinds(kindModules)
+  const aws = createAws({ ...shared, config: config.aws, externalId })
+  const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
+  const tunnels = new Tunnels({ ...shared, config: config.aws, aws, sessionManagers, identity })
+  closing.defer(() => tunnels.close())
   const sessionStore = createSessionStore(db, keyring)
   const peers = new Peers({ keyring, clock, publicUrl: config.server.publicUrl })
   const elsewhere = recordingsElsewhere({ peers, daemons, audit, sessions: sessionStore })
@@ -113,11 +118,11 @@ export async function buildParts(
     recordings,
     kinds,
     store: sessionStore,
+    tunnels,
     peers: { cancel: cancelAt(peers, daemons), stop: stopElsewhere(peers, daemons) },
     live: new LiveSessions(clock),
     limits: config.limits,
   })
-  const aws = createAws({ ...shared, config: config.aws, externalId })
   const checkAccounts = createAccountCheck({
     audit,
     aws,
@@ -178,7 +183,7 @@ export async function buildParts(
     access,
     externalId,
     checkAccounts,
-    preflights: createPreflights({ ...shared, access, identity, sessions, recordings, reach: direct }),
+    preflights: createPreflights({ ...shared, access, identity, sessions, recordings }),
     kinds,
     kindModules,
     sessions,

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Reach, Wire } from '../../proxy/reach/reach.ts'
+import { reachTargets } from '../../proxy/reach/reach-targets.ts'
 import { SessionHost } from '../../proxy/relay/session-host.ts'
 import {
   BrokerError,
@@ -74,26 +75,28 @@ export interface PreflightsDeps {
   readonly identity: Pick<IdentityService, 'credential'>
   readonly daemons: Pick<Daemons, 'requireClock'>
   readonly recordings: Pick<Recordings, 'resume'>
-  readonly reach: Reach
   readonly clock: Clock
   readonly logger: Logger
 }
 
 export function createPreflights(deps: PreflightsDeps): Preflights {
   const { sessions, recordings, clock, logger } = deps
+  const onError = (error: unknown, session: string) =>
+    logger.error({ err: error, session }, 'a preflight could not be ended cleanly')
   const host = new SessionHost({
     doormanFor: (controls) => sessions.serve(controls, authorizePreflight(deps)),
     recorders: recordings,
-    onError: (error, session) => logger.error({ err: error, session }, 'a preflight could not be ended cleanly'),
+    onError,
     now: () => clock.now(),
   })
+  const reach = reachTargets({ tunnels: host.doorman, onError })
   let running = 0
   return {
     run: async (ask, use) => {
       if (running >= mostAtOnce) throw new BrokerError('RATE_LIMITED', `${running} preflights are running`)
       running += 1
       try {
-        return await runOne(deps, host, ask, use)
+        return await runOne({ ...deps, host, reach }, ask, use)
       } finally {
         running -= 1
       }
@@ -102,8 +105,7 @@ export function createPreflights(deps: PreflightsDeps): Preflights {
 }
 
 async function runOne<T>(
-  { sessions, reach, clock }: PreflightsDeps,
-  host: SessionHost,
+  { sessions, reach, clock, host }: PreflightsDeps & { readonly host: SessionHost; readonly reach: Reach },
   { kind, login, ...asked }: PreflightAsk,
   use: (preflight: Preflight) => Promise<T>,
 ): Promise<{ sessionId: string; result: T }> {

@@ -27,6 +27,7 @@ import { isOpenByLog } from './session-macs.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { Stops, type StopsElsewhere } from './stops.ts'
+import { type SessionTunnels, type TunnelSession, tunnelCalls } from './tunnels.ts'
 import type { WrongKeysDeps } from './wrong-keys.ts'
 
 export interface SessionsDeps
@@ -39,6 +40,7 @@ export interface SessionsDeps
   readonly keyring: Macs
   /** The other daemons of the store; undefined: there are none. */
   readonly peers?: StopsElsewhere
+  readonly tunnels: SessionTunnels
   readonly changes: Changes
   readonly metrics: Metrics
   readonly logger: Logger
@@ -62,6 +64,8 @@ export class Sessions {
   readonly #unidentified = new Map<ErrorCode, number>()
   readonly #fronts: SessionControls[] = []
   readonly #started: StartedRows
+  /** Of previous runs, while what they left running is ended. */
+  readonly #lost = new Map<string, TunnelSession>()
   /** What clients ask of other sessions. */
   readonly stops: Stops
   #draining = false
@@ -94,6 +98,7 @@ export class Sessions {
       open: (ask) => this.#open(ask, controls, authorize),
       lease: (sessionId) => this.#lease(sessionId),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
+      ...tunnelCalls(this.#deps.tunnels, (sessionId) => this.#lost.get(sessionId) ?? this.#uncut(sessionId)),
       started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
       cancel: (ask) => this.stops.cancel(ask),
@@ -155,10 +160,15 @@ export class Sessions {
   }
 
   async #lease(sessionId: string): Promise<Lease> {
-    const { facts } = this.#known(sessionId)
+    return await this.#deps.kinds.lease(this.#uncut(sessionId).facts.kind, sessionId)
+  }
+
+  /** @throws BrokerError GRANT_DENIED */
+  #uncut(sessionId: string): KnownSession {
+    const opened = this.#known(sessionId)
     const notice = this.#deps.live.noticeOf(sessionId)
     if (notice) throw new BrokerError('GRANT_DENIED', notice.text)
-    return await this.#deps.kinds.lease(facts.kind, sessionId)
+    return opened
   }
 
   async #leaseToEnd(sessionId: string): Promise<Lease> {
@@ -170,8 +180,14 @@ export class Sessions {
 
   /** Ends what a session of a previous run left running. @throws BrokerError what {@link SessionControls.endLost} throws */
   async endLost(lost: LostWork): Promise<void> {
-    for (const front of this.#fronts) if (await front.endLost(lost)) return
-    throw new BrokerError('INTERNAL', `no front carries the protocol ${lost.protocol}`)
+    const { facts, protocol } = lost
+    this.#lost.set(facts.sessionId, { facts, credential: null })
+    try {
+      for (const front of this.#fronts) if (await front.endLost(lost)) return
+    } finally {
+      this.#lost.delete(facts.sessionId)
+    }
+    throw new BrokerError('INTERNAL', `no front carries the protocol ${protocol}`)
   }
 
   async #hasStarted(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void> {

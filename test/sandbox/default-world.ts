@@ -21,7 +21,7 @@ export const arns = {
   reports: `arn:aws:iam::${accounts.data}:role/ReportsReader`,
   deploy: `arn:aws:iam::${accounts.data}:role/teams/shop/Deployer`,
   personal: `arn:aws:iam::${accounts.web}:role/Personal`,
-  reach: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportReach`,
+  reach: `arn:aws:iam::${accounts.data}:role/sallyport-reach`,
   revocations: `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`,
 } as const
 

@@ -65,6 +65,12 @@ variable "databases" {
   default     = false
 }
 
+variable "reach" {
+  description = "the role opens tunnels through instances: aws.reach_role"
+  type        = bool
+  default     = false
+}
+
 variable "trust" {
   description = "hub, or web_identity: only the person's own ID token"
   type        = string
@@ -204,6 +210,54 @@ resource "aws_iam_role_policy" "databases" {
           "Effect": "Allow",
           "Action": "rds-db:connect",
           "Resource": "arn:${data.aws_partition.current.partition}:rds-db:*:${data.aws_caller_identity.current.account_id}:dbuser:*/${var.database_users}"
+        }
+      ]
+    }
+  JSON
+}
+
+# permissions of the role that opens tunnels through instances (aws.reach_role)
+#   ssm:StartSession: tunnels to databases; each session is restricted to one instance
+#   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
+#   ssm:TerminateSession: ends a tunnel that nothing uses any more
+#   ssmmessages:OpenDataChannel: carries the bytes
+resource "aws_iam_role_policy" "reach" {
+  count = var.reach ? 1 : 0
+  name  = "sallyport-reach"
+  role  = aws_iam_role.brokered.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "StartTunnels",
+          "Effect": "Allow",
+          "Action": "ssm:StartSession",
+          "Resource": [
+            "arn:${data.aws_partition.current.partition}:ec2:*:${data.aws_caller_identity.current.account_id}:instance/*",
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase"
+          ],
+          "Condition": {
+            "BoolIfExists": {
+              "ssm:SessionDocumentAccessCheck": "true"
+            }
+          }
+        },
+        {
+          "Sid": "EndTunnels",
+          "Effect": "Allow",
+          "Action": [
+            "ssm:ResumeSession",
+            "ssm:TerminateSession"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:session/sp-*"
+        },
+        {
+          "Sid": "CarryTunnels",
+          "Effect": "Allow",
+          "Action": "ssmmessages:OpenDataChannel",
+          "Resource": "*"
         }
       ]
     }

@@ -4,6 +4,7 @@ import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
   type BaseValues,
   type Choice,
+  chooseSessionDocuments,
   everything,
   needsOf,
   type PolicyEntry,
@@ -86,6 +87,7 @@ export function renderCloudFormation(kinds: Kinds, choice?: Choice): Readonly<Re
     'account.yaml': accountTemplate,
     'stackset.yaml': stackSet(parts, accountTemplate),
     'role.yaml': role(parts),
+    ...sessionDocuments(parts),
   }
 }
 
@@ -198,6 +200,22 @@ function account(parts: Parts): string {
       conditions: { HasIssuer: { 'Fn::Not': [{ 'Fn::Equals': [{ Ref: 'Issuer' }, 'none'] }] } },
     }),
   })
+}
+
+/** For each account and region. */
+function sessionDocuments(parts: Parts): Record<string, string> {
+  const documents = chooseSessionDocuments(parts.table, parts.choice)
+  if (documents.length === 0) return {}
+  const resources = documents.map(({ name, content }) => [
+    pascal(name),
+    {
+      Type: 'AWS::SSM::Document',
+      Properties: { Name: name, DocumentType: 'Session', UpdateMethod: 'NewVersion', Content: content },
+    },
+  ])
+  const description = 'Sallyport: session documents, in each account and region with instances that sessions go through'
+  const text = template(parts, { description, names: [], resources: Object.fromEntries(resources) })
+  return { 'session-documents.yaml': text }
 }
 
 function revocations(boundary: PolicyEntry, values: Parts['values']): object {
@@ -321,7 +339,9 @@ function template({ parameters: known }: Parts, parts: Template): string {
   const content = {
     AWSTemplateFormatVersion: '2010-09-09',
     Description: description,
-    Parameters: Object.fromEntries(names.map((name) => [name, { ...known[name], ...defaults[name] }])),
+    ...(names.length === 0
+      ? {}
+      : { Parameters: Object.fromEntries(names.map((name) => [name, { ...known[name], ...defaults[name] }])) }),
     ...(conditions ? { Conditions: conditions } : {}),
     Resources: resources,
     ...(outputs ? { Outputs: outputs } : {}),

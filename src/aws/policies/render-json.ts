@@ -1,6 +1,13 @@
 import type { Kinds } from '../../catalog/kind.ts'
 import { fill, reasonsOf, toDocument } from './document.ts'
-import { type Choice, choosePolicies, type PolicyEntry, policiesOf, type Values } from './table.ts'
+import {
+  type Choice,
+  choosePolicies,
+  chooseSessionDocuments,
+  type PolicyEntry,
+  policiesOf,
+  type Values,
+} from './table.ts'
 
 export interface RenderedPolicy {
   readonly name: string
@@ -19,13 +26,22 @@ export function renderJson(kinds: Kinds, choice: Choice, values: Values, lists: 
   const quoted = Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, JSON.stringify(value).slice(1, -1)]),
   )
-  return choosePolicies(policiesOf(kinds, choice.idToken), choice).map((entry) => ({
+  const table = policiesOf(kinds, choice.idToken)
+  const policies = choosePolicies(table, choice).map((entry) => ({
     name: entry.id,
     title: entry.title,
     where: entry.where,
     document: JSON.parse(fill(JSON.stringify(toDocument(spread(entry, lists))), quoted)),
     reasons: reasonsOf(entry),
   }))
+  const documents = chooseSessionDocuments(table, choice).map(({ name, title, content }) => ({
+    name,
+    title,
+    where: 'each account, in each region with such instances',
+    document: content,
+    reasons: {},
+  }))
+  return [...policies, ...documents]
 }
 
 /** A resource once for each value of a list that it holds. */

@@ -4,6 +4,7 @@ import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
   type BaseValues,
   type Choice,
+  chooseSessionDocuments,
   everything,
   needsOf,
   type PolicyEntry,
@@ -57,6 +58,7 @@ export function renderTerraform(kinds: Kinds, choice?: Choice): Readonly<Record<
     ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts) } : {}),
     'account/main.tf': account(parts),
     'role/main.tf': role(parts),
+    ...sessionDocuments(parts),
   }
 }
 
@@ -140,6 +142,26 @@ resource "aws_iam_openid_connect_provider" "people" {
 `,
     ]),
   ])
+}
+
+/** For each account and region. */
+function sessionDocuments({ table, choice }: Parts): Record<string, string> {
+  const documents = chooseSessionDocuments(table, choice)
+  if (documents.length === 0) return {}
+  const blocks = documents.map(
+    ({ name, title, content }) => `# ${title}
+resource "aws_ssm_document" "${snake(name.replace(/^Sallyport-/, 'sallyport'))}" {
+  name            = "${name}"
+  document_type   = "Session"
+  document_format = "JSON"
+
+  content = <<-JSON
+${JSON.stringify(content, null, 2).replaceAll(/^/gm, '    ')}
+  JSON
+}
+`,
+  )
+  return { 'session-documents/main.tf': file(blocks) }
 }
 
 function revocations(boundary: PolicyEntry, values: Parts['values']): string[] {

@@ -1,5 +1,12 @@
 import type { Kinds } from '../../catalog/kind.ts'
-import type { BaseDocument, PolicyDocument, PolicyPart, PolicyValue, Statement } from '../../catalog/policy-part.ts'
+import type {
+  BaseDocument,
+  PolicyDocument,
+  PolicyPart,
+  PolicyValue,
+  SessionDocumentPart,
+  Statement,
+} from '../../catalog/policy-part.ts'
 import type { TokenDemands } from '../../config/config.ts'
 import { baseDocuments } from './base.ts'
 
@@ -14,6 +21,7 @@ export interface PolicyTable {
   readonly base: Readonly<Record<BaseDocument, PolicyEntry>>
   /** Documents that kinds bring. */
   readonly own: Readonly<Record<string, PolicyEntry>>
+  readonly sessionDocuments: readonly (SessionDocumentPart & { readonly feature: string })[]
   /** Values that only the statements of kinds have. */
   readonly values: Readonly<Record<string, PolicyValue>>
 }
@@ -84,6 +92,9 @@ export function policiesOf(kinds: Kinds, demands?: TokenDemands): PolicyTable {
       roleWebIdentityTrust: demanding(complete('roleWebIdentityTrust'), demands),
     },
     own: Object.fromEntries(own),
+    sessionDocuments: parts.flatMap(({ feature, sessionDocuments = [] }) =>
+      sessionDocuments.map((document) => ({ ...document, feature })),
+    ),
     values: Object.fromEntries(parts.flatMap(({ values = {} }) => Object.entries(values))),
   }
 }
@@ -128,6 +139,10 @@ export function choosePolicies({ base, own }: PolicyTable, choice: Choice): (Pol
   return Object.entries<PolicyEntry>({ ...base, ...own })
     .filter(([, { trust, feature }]) => trust.some((one) => choice.trusts.includes(one)) && isChosen(choice, feature))
     .map(([id, entry]) => ({ ...narrow(choice, entry), id }))
+}
+
+export function chooseSessionDocuments({ sessionDocuments }: PolicyTable, choice: Choice): SessionDocumentPart[] {
+  return sessionDocuments.filter(({ feature }) => isChosen(choice, feature))
 }
 
 /** Features of the choice that no document for its trusts serves, so that what is printed would leave them out without a word. */

@@ -17,6 +17,12 @@ export const Aws = Type.Object(
         examples: ['sallyport-1a2b3c'],
       }),
     ),
+    reach_role: Type.Optional(
+      RoleName(
+        'Name (with path) of the role, in each account, that opens tunnels through the instances of `via`, and does nothing else',
+        'sallyport-reach',
+      ),
+    ),
     revocation_policy: Type.Optional(
       RoleName(
         'Name (with path) of the managed policy that is the permissions boundary of revocable roles; the broker writes its versions',

@@ -2,7 +2,7 @@ import type { Kind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { mysqlUsers } from '../rds/engine-users.ts'
 import { personalUsers } from '../rds/personal-users.ts'
-import { rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
@@ -22,5 +22,5 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   policies: rdsPolicies,
   policyValues: rdsPolicyValues,
   prepare: prepareMysql,
-  features: () => ['databases'],
+  features: rdsFeatures,
 }

@@ -3,7 +3,7 @@ import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { postgresUsers } from '../rds/engine-users.ts'
 import type { RdsLevel } from '../rds/level.ts'
 import { personalUsers } from '../rds/personal-users.ts'
-import { rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
@@ -23,5 +23,5 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   policies: rdsPolicies,
   policyValues: rdsPolicyValues,
   prepare: preparePostgres,
-  features: () => ['databases'],
+  features: rdsFeatures,
 }

@@ -54,7 +54,11 @@ export function misfit(endpoint: string, resourceId: string): string | undefined
 
 /** What an approver should know. @returns sentences */
 export function rdsLimits(
-  { account, resourceId }: { readonly account: string; readonly resourceId: string },
+  {
+    account,
+    resourceId,
+    via,
+  }: { readonly account: string; readonly resourceId: string; readonly via: readonly string[] },
   { dbUser, isPersonal }: { readonly dbUser: string; readonly isPersonal: boolean },
   { aws }: Surroundings,
 ): string[] {
@@ -63,8 +67,10 @@ export function rdsLimits(
   const proxy =
     'RDS Proxy carries no cancel: when the access ends the connection is closed, but a statement that is running may finish.'
   const personal = `Account ${account} takes ID tokens: a person who gets hold of their own can sign in to the database without the broker, where its network lets them, with no grant and no recording.`
+  const tunnel = `It is reached through ${via.join(' or ')}, over Session Manager: the instance passes on what is encrypted from the broker to the database.`
   return [
     isPersonal ? own : shared,
+    ...(via.length > 0 ? [tunnel] : []),
     ...(isRdsProxy({ resourceId }) ? [proxy] : []),
     ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
   ]

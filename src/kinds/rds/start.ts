@@ -8,6 +8,7 @@ import { Leases, type Token } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import { RootFiles } from './root-files.ts'
 import type { RdsTarget } from './target.ts'
+import { viaOf } from './via.ts'
 
 /** Credentials last an hour and are renewed ten minutes ahead. */
 const renewMs = 120_000
@@ -29,7 +30,9 @@ export function startRds<L extends RdsLevel>(
   return {
     permit: (held): EngineFacts => {
       const { target, level } = heldBy(kind, held)
+      const via = viaOf(target, config.aws)
       return {
+        ...(via ? { via } : {}),
         address: target.connect,
         serverName: target.endpoint,
         ca: target.ca === null ? null : roots.read(target.ca),

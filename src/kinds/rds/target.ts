@@ -10,6 +10,7 @@ import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { misfit, readEndpoint } from './endpoint.ts'
+import { readVia, Via } from './via.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -30,6 +31,8 @@ export interface RdsTarget {
   /** PEM file of roots to trust instead of AWS's. */
   readonly ca: string | null
   readonly connectTimeoutMs: number
+  /** Ids of the EC2 instances through which it is reached, the preferred one first; empty: over the broker's own network. */
+  readonly via: readonly string[]
   /** Of each daemon. */
   readonly signInsPerSecond: number
 }
@@ -91,6 +94,7 @@ const schemaFor = ({ port, database }: RdsDefaults) =>
             'New connections a second that each daemon makes to it at most; others wait for half of connect_timeout. RDS bears fewer than 200 with IAM, small instances far fewer',
         }),
       ),
+      via: Type.Optional(Via),
       role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
       database: Type.Optional(
         Type.String({
@@ -149,9 +153,14 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   if (connectTimeoutMs < 1000 || connectTimeoutMs > longestConnectMs) report('connect_timeout', connectTimeoutExpected)
   if (isForbidden(connect.host))
     report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
+  const { instances: via, problems: viaProblems } = readVia(attributes.via, {
+    ...{ account, region, endpoint, port },
+    hasAddress: address !== undefined,
+  })
+  problems.push(...viaProblems)
   if (problems.length > 0) return { ok: false, problems }
   const place = { partition, account, region, endpoint, port, connect }
-  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, signInsPerSecond } }
+  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, via, signInsPerSecond } }
 }
 
 /** A name, not an address: certificates and tokens are for names. */

@@ -3,6 +3,7 @@ import t from 'tap'
 import { viaSsm } from '../../../proxy/reach/via-ssm.ts'
 import { startCommand } from '../../sandbox/commands.ts'
 import { skipWithout } from '../../sandbox/programs.ts'
+import { tunnelCalls, via } from '../reach/tunnel-calls.ts'
 import { openSession } from '../ssm/session-fixture.ts'
 import { startEngine, until } from './engine-fixture.ts'
 
@@ -13,13 +14,12 @@ const portNumber = String(postgres.tcpPort)
 const properties = { host: '127.0.0.1', portNumber, type: 'LocalPortForwarding' }
 const { options, session } = await openSession(t, { sessionType: 'Port', properties }, { pauseMs: 0 })
 let tunnels = 0
-control.reach = viaSsm({
-  tickets: () => {
-    tunnels += 1
-    return options.ticket
-  },
+const { calls, ended } = tunnelCalls(() => {
+  tunnels += 1
+  return options.ticket
 })
-control.traits = { via: { key: 'hub', instances: ['i-0123456789abcdef0'] } }
+control.reach = viaSsm({ tunnels: calls, onError: (error) => t.fail('no error', { error }) })
+control.traits = { via }
 const skip = skipWithout('psql')
 
 const psql = (sql: string) => startCommand('psql', ['-X', '-A', '-t', '-f', '-'], env, sql)
@@ -56,6 +56,7 @@ t.test('a cut ends what runs, by a second connection through the tunnel', { skip
   await engine.ended(1)
   t.match(seen.ends[0], { reason: 'grant-revoked', unfinished: 'ended' })
   t.same(session.faults, [])
+  t.same(ended, [], 'others may still use the tunnel')
 })
 
 async function sleeping(like: string): Promise<number> {

@@ -2,11 +2,19 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
+import type { TunnelAsk } from '../../../proxy/doorman.ts'
 import { makePermit } from '../../../proxy/permit.ts'
-import { type TunnelAsk, viaSsm } from '../../../proxy/reach/via-ssm.ts'
-import { BrokerError, type EndNotice, type PermitFields, type SessionPermit } from '../../../proxy/session.ts'
+import { viaSsm } from '../../../proxy/reach/via-ssm.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type PermitFields,
+  type SessionPermit,
+  type ViaInstances,
+} from '../../../proxy/session.ts'
 import { waitUntil } from '../../wait-until.ts'
 import { openSession } from '../ssm/session-fixture.ts'
+import { tunnelCalls, via } from './tunnel-calls.ts'
 
 const never = new AbortController().signal
 
@@ -22,9 +30,12 @@ async function listen(t: Test): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-const via = { key: 'hub', instances: ['i-1', 'i-2'] }
-
-function permitFor(port: number, more: Partial<PermitFields> = {}, host = 'localhost', by = via): SessionPermit {
+function permitFor(
+  port: number,
+  more: Partial<PermitFields> = {},
+  host = 'localhost',
+  by: ViaInstances = via,
+): SessionPermit {
   const engine = { address: { host, port }, serverName: 'x', ca: null, via: by, rules: {} }
   return makePermit({ kind: 'rds-postgres', sessionId: 'ses-1', signal: never, engine, ...more } as PermitFields)
 }
@@ -35,19 +46,16 @@ async function openReach(t: Test, port: number, broken: readonly string[] = [], 
   const properties = { host: 'localhost', portNumber: String(port), type: 'LocalPortForwarding' }
   const sessions: Awaited<ReturnType<typeof openSession>>[] = []
   const spare = await Promise.all(Array.from({ length: 3 }, () => openSession(t, { sessionType: 'Port', properties })))
-  const reach = viaSsm({
-    idleMs,
-    tickets: (ask) => {
-      asked.push(ask)
-      if (broken.includes(ask.instance))
-        return () => Promise.reject(new BrokerError('AWS_DENIED', 'TargetNotConnected'))
-      const session = spare.shift()
-      if (!session) throw new Error('more tunnels than the test expects')
-      sessions.push(session)
-      return session.options.ticket
-    },
+  const { calls, ended } = tunnelCalls((ask) => {
+    asked.push(ask)
+    if (broken.includes(ask.instance)) return () => Promise.reject(new BrokerError('AWS_DENIED', 'TargetNotConnected'))
+    const session = spare.shift()
+    if (!session) throw new Error('more tunnels than the test expects')
+    sessions.push(session)
+    return session.options.ticket
   })
-  return { reach, asked, sessions }
+  const reach = viaSsm({ idleMs, tunnels: calls, onError: (error) => t.fail('no error', { error }) })
+  return { reach, asked, sessions, ended }
 }
 
 async function echoes(stream: NodeJS.ReadWriteStream, text: string): Promise<boolean> {
@@ -62,11 +70,19 @@ t.test('sessions with the same key share one tunnel, opened once', async (t) => 
   const wires = await Promise.all([1, 2, 3].map(() => reach.open(permitFor(port), never)))
   const second = await wires[0]?.again(never)
   for (const stream of [...wires.map(({ stream }) => stream), second]) t.ok(stream && (await echoes(stream, 'hello')))
-  t.same(asked, [{ sessionId: 'ses-1', instance: 'i-1', host: 'localhost', port }])
+  t.same(asked, [{ sessionId: 'ses-1', instance: 'i-1' }])
   t.match(wires[0]?.address, { host: 'localhost', port })
   const other = await reach.open(permitFor(port, {}, 'localhost', { ...via, key: 'alice’s grant' }), never)
   t.ok(await echoes(other.stream, 'hello'))
   t.equal(asked.length, 2, 'another key, another tunnel')
+})
+
+t.test('without a key, sessions of one grant share a tunnel, and of two grants none', async (t) => {
+  const port = await listen(t)
+  const { reach, asked } = await openReach(t, port)
+  const open = (grantId: string) => reach.open(permitFor(port, { grantId }, 'localhost', { ...via, key: null }), never)
+  for (const grantId of ['grt_1', 'grt_1', 'grt_2']) t.ok(await echoes((await open(grantId)).stream, 'hello'))
+  t.equal(asked.length, 2)
 })
 
 t.test('an instance that cannot be used: the next one is', async (t) => {
@@ -84,7 +100,7 @@ t.test('an instance that cannot be used: the next one is', async (t) => {
 
 t.test('a tunnel that ended is opened anew, and so is one that nothing used for a while', async (t) => {
   const port = await listen(t)
-  const { reach, asked, sessions } = await openReach(t, port, [], 100)
+  const { reach, asked, sessions, ended } = await openReach(t, port, [], 100)
   const first = await reach.open(permitFor(port), never)
   const closed = new Promise((resolve) => void first.stream.once('close', resolve))
   sessions[0]?.session.terminate('the instance is gone')
@@ -96,6 +112,27 @@ t.test('a tunnel that ended is opened anew, and so is one that nothing used for 
   await waitUntil(() => sessions[1]?.session.issueToken() === undefined, 'the idle session was ended')
   t.ok(await echoes((await reach.open(permitFor(port), never)).stream, 'hello'))
   t.equal(asked.length, 3)
+  await waitUntil(() => ended.length === 2, 'AWS is told of both')
+  t.same(ended, ['sp-1', 'sp-2'])
+})
+
+t.test('a tunnel that was given up while it opened is ended', async (t) => {
+  const port = await listen(t)
+  const { promise: opened, resolve: letOpen } = Promise.withResolvers<void>()
+  const ended: string[] = []
+  const openTunnel = async () => {
+    await opened
+    return { tunnelId: 'sp-1', ticket: { url: 'ws://127.0.0.1:1', token: 'x', headers: {} } }
+  }
+  const endTunnel = async (tunnelId: string) => void ended.push(tunnelId)
+  const tunnels = { openTunnel, endTunnel, tunnelTicket: async () => null }
+  const reach = viaSsm({ idleMs: 1, tunnels, onError: (error) => t.fail('no error', { error }) })
+  const once = { ...via, instances: ['i-1'] }
+  const signal = AbortSignal.timeout(100)
+  await t.rejects(reach.open(permitFor(port, {}, 'localhost', once), signal), { code: 'TARGET_UNREACHABLE' })
+  await waitUntil(() => signal.aborted, 'it was given up')
+  letOpen()
+  await waitUntil(() => ended.length === 1, 'AWS is told')
 })
 
 t.test('a port that refuses is a target that cannot be reached', async (t) => {

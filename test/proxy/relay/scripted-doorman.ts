@@ -102,6 +102,9 @@ export function scriptedDoorman(options: ScriptedOptions) {
       if (control.noLeaseToEnd) throw control.noLeaseToEnd
       return await options.lease()
     },
+    openTunnel: () => Promise.reject(new Error('not asked here')),
+    tunnelTicket: () => Promise.reject(new Error('not asked here')),
+    endTunnel: () => Promise.reject(new Error('not asked here')),
     started: async (_id, detail) => {
       seen.details.push(detail)
     },

@@ -174,6 +174,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       hubRoleArn: null,
       connectRole: '',
       externalId: null,
+      reachRole: 'sallyport-reach',
       revocationPolicy: '',
       regions: [],
       accounts: {},

@@ -26,6 +26,7 @@ async function start(t: Test, change: Partial<Config['aws']> = {}) {
     hubRoleArn: arns.hub,
     connectRole: 'sallyport/SallyportConnect',
     externalId: null,
+    reachRole: 'sallyport-reach',
     revocationPolicy: 'sallyport/SallyportRevocations',
     regions: [region],
     accounts: {},

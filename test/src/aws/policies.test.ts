@@ -11,8 +11,9 @@ import type { CatalogEntry } from '../../../src/catalog/resource.ts'
 import { rdsPostgres } from '../../../src/kinds/rds-postgres/kind.ts'
 import { kinds } from '../../../src/kinds/registry.ts'
 import { parsePolicy } from '../../sandbox/aws/policy.ts'
-import type { PolicyDocument } from '../../sandbox/aws/world.ts'
+import type { PolicyDocument, SessionDocumentContent } from '../../sandbox/aws/world.ts'
 import { accounts, arns, createWorld, externalId } from '../../sandbox/default-world.ts'
+import { specOf } from '../../sandbox/ssm/documents.ts'
 import { resource } from '../access/access-setup.ts'
 
 const { features, base, own } = policiesOf(kinds)
@@ -33,14 +34,47 @@ const values: Values = {
   subject: '?*',
 }
 
+const isSessionDocument = (document: unknown) => (document as { sessionType?: string }).sessionType !== undefined
+
 function documentsFor(chosen: readonly string[], trust: Trust = 'hub'): Record<string, PolicyDocument> {
   return Object.fromEntries(
-    renderJson(kinds, { features: chosen, trusts: [trust] }, values).map(({ name, document }) => [
-      name,
-      document as PolicyDocument,
-    ]),
+    renderJson(kinds, { features: chosen, trusts: [trust] }, values)
+      .filter(({ document }) => !isSessionDocument(document))
+      .map(({ name, document }) => [name, document as PolicyDocument]),
   )
 }
+
+test('the session document of tunnels leads to endpoints of RDS, and nowhere else', async (t) => {
+  const printed = renderJson(kinds, { features: ['reach'], trusts: ['hub'] }, values)
+  const found = printed.filter(({ document }) => isSessionDocument(document))
+  t.match(found, [{ name: 'Sallyport-PortDatabase', where: /each region/ }])
+  const content = found[0]?.document as SessionDocumentContent
+  const document = { name: 'Sallyport-PortDatabase', account: '1', region: 'eu-west-1', versions: [content] }
+  const specFor = (host: string, portNumber = '5432') =>
+    specOf(document, 'i-1', { host: [host], portNumber: [portNumber] }).spec
+  for (const host of [
+    'orders.abc123.eu-west-1.rds.amazonaws.com',
+    'orders.cluster-ro-abc123.us-gov-west-1.rds.amazonaws.com',
+    'orders.abc123.rds.cn-north-1.amazonaws.com.cn',
+  ])
+    t.same(specFor(host), {
+      target: 'i-1',
+      sessionType: 'Port',
+      properties: { host, portNumber: '5432', type: 'LocalPortForwarding' },
+    })
+  for (const host of [
+    '169.254.169.254',
+    'localhost',
+    'rds.amazonaws.com',
+    'x.rds.amazonaws.com.example.com',
+    'a b.rds.amazonaws.com',
+  ])
+    t.throws(() => specFor(host), { code: 'InvalidParameters' }, host)
+  for (const port of ['80', '0', '05432', '-5432', '123456'])
+    t.throws(() => specFor('orders.abc123.eu-west-1.rds.amazonaws.com', port), { code: 'InvalidParameters' }, port)
+  const without = renderJson(kinds, { features: ['databases'], trusts: ['hub'] }, values)
+  t.notOk(without.some(({ document: one }) => isSessionDocument(one)))
+})
 
 test('every action is one that AWS knows, and has a reason', async (t) => {
   for (const [id, entry] of Object.entries(policies))
@@ -183,7 +217,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
   }
   const sandbox = (name: string): Kind => ({ ...rdsPostgres, name, policies: [pages] })
   const registry = [...kinds, sandbox('sandbox-a'), sandbox('sandbox-b')]
-  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'revocation', 'roles'])
+  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'reach', 'revocation', 'roles'])
   const sids = policiesOf(registry).base.spokePermissions.statements.map(({ sid }) => sid)
   t.same(
     sids,
@@ -246,6 +280,12 @@ test('the features that an installation needs are those of its targets', (t) => 
   })
   t.same(featuresFor(kinds, []), [])
   t.same(featuresFor(kinds, [database, database]), ['databases'])
+  const behind = entry('rds-postgres/111122223333/eu-west-1/orders', {
+    endpoint: 'orders.abc123.eu-west-1.rds.amazonaws.com',
+    resource_id: 'db-ORDERS',
+    via: 'ec2-instance/111122223333/eu-west-1/i-0123456789abcdef0',
+  })
+  t.same(featuresFor(kinds, [behind]), ['databases', 'reach'])
   t.same(featuresFor(kinds, [role()]), ['roles'])
   t.same(featuresFor(kinds, [role({ revocable: true }), database]), ['databases', 'revocation', 'roles'])
   t.end()

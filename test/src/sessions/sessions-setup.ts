@@ -180,6 +180,11 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     keyring,
     ...(options.peers ? { peers: options.peers } : {}),
     live,
+    tunnels: {
+      open: () => Promise.reject(new Error('unused')),
+      ticket: () => Promise.reject(new Error('unused')),
+      end: () => Promise.reject(new Error('unused')),
+    },
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
       engineOf: () => null,

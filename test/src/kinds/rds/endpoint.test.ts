@@ -44,14 +44,15 @@ t.test('what lists and approvers are told', async (t) => {
     { endpoint: 'RDS Proxy' },
   ])
   t.ok(isRdsProxy({ resourceId: 'prx-1' }))
-  const said = (resourceId: string, trust: 'hub' | 'web_identity' = 'hub') =>
+  const said = (resourceId: string, trust: 'hub' | 'web_identity' = 'hub', via: string[] = []) =>
     rdsLimits(
-      { account: '1', resourceId },
+      { account: '1', resourceId, via },
       { dbUser: 'app_ro', isPersonal: false },
       { aws: { accounts: { 1: { trust } } } },
     )
   t.match(said('db-1'), [/signs in as app_ro.*each other’s statements/])
   t.equal(said('db-1').length, 1)
   t.match(said('prx-1'), [/app_ro/, /RDS Proxy carries no cancel.*may finish/])
+  t.match(said('db-1', 'hub', ['i-1', 'i-2']), [/app_ro/, /reached through i-1 or i-2.*encrypted/])
   t.match(said('db-1', 'web_identity'), [/app_ro/, /Account 1 takes ID tokens.*without the broker/])
 })

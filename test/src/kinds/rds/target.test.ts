@@ -59,7 +59,7 @@ t.test('every problem at once, and what to write instead', async (t) => {
 
 t.test('attributes of another kind and of the wrong type are named', async (t) => {
   t.same(problems({ ...good, revocable: true }), [
-    'revocable: unknown; a database has endpoint, port, connect_address, resource_id, connect_timeout, sign_ins_per_second, role, database, ca',
+    'revocable: unknown; a database has endpoint, port, connect_address, resource_id, connect_timeout, sign_ins_per_second, via, role, database, ca',
   ])
   t.same(problems({ ...good, connect_address: 'nowhere' }), [
     'connect_address: expected HOST:PORT with a port of 0–65535',

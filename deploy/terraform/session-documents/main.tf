@@ -1,0 +1,33 @@
+# Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.
+
+# session document of tunnels to databases; only its owners may change it
+resource "aws_ssm_document" "sallyport_port_database" {
+  name            = "Sallyport-PortDatabase"
+  document_type   = "Session"
+  document_format = "JSON"
+
+  content = <<-JSON
+    {
+      "schemaVersion": "1.0",
+      "description": "Sallyport: ports of databases of RDS, and no others",
+      "sessionType": "Port",
+      "parameters": {
+        "host": {
+          "type": "String",
+          "description": "Endpoint of the database",
+          "allowedPattern": "^[A-Za-z0-9.-]+\\.(rds\\.amazonaws\\.com|rds\\.[a-z0-9-]+\\.amazonaws\\.com\\.cn)$"
+        },
+        "portNumber": {
+          "type": "String",
+          "description": "Its port",
+          "allowedPattern": "^[1-9][0-9]{3,4}$"
+        }
+      },
+      "properties": {
+        "host": "{{ host }}",
+        "portNumber": "{{ portNumber }}",
+        "type": "LocalPortForwarding"
+      }
+    }
+  JSON
+}

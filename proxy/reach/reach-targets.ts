@@ -1,0 +1,11 @@
+import { direct } from './direct.ts'
+import type { Reach } from './reach.ts'
+import { type ViaSsmParts, viaSsm } from './via-ssm.ts'
+
+/** Each target the way that its permit says: over the broker's own network, or through an instance. */
+export function reachTargets(parts: ViaSsmParts): Reach {
+  const throughInstances = viaSsm(parts)
+  return {
+    open: (permit, signal) => (permit.engine?.via ? throughInstances : direct).open(permit, signal),
+  }
+}
