@@ -21,7 +21,8 @@ const movableClock = import.meta.resolve('../sandbox/movable-clock.ts')
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 const stepMs = 50 * 60_000
 /** How often time moves: credentials live for an hour. */
-const steps = Number(process.env.SALLYPORT_RENEWALS ?? 2)
+const renewals = process.env.SALLYPORT_RENEWALS
+const steps = Number(renewals ?? 2)
 const expected = `arn:aws:sts::${accounts.data}:assumed-role/ReportsReader/alice@example.com`
 
 interface Tool {
@@ -60,7 +61,9 @@ test('tools go on for longer than their credentials live', { skip }, async (t) =
   t.ok(minted.length >= steps && minted.length <= steps + 2, `STS was called once for each period: ${minted.length}`)
 })
 
-test('the same against moto', { skip: skip || motoMissing() }, async (t) => {
+const later = process.env.CI === 'true' && renewals === undefined && 'it runs in .ci/long'
+
+test('the same against moto', { skip: skip || later || motoMissing() }, async (t) => {
   const folder = mkdtempSync(path.join(tmpdir(), 'sallyport-tools-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   const aheadFile = path.join(folder, 'ahead')

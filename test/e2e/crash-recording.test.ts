@@ -9,7 +9,7 @@ import { startCompany } from './company.ts'
 import { clientFor, issueToken } from './database-client.ts'
 import { random, seed } from './random.ts'
 
-const kills = Number(process.env.SALLYPORT_KILLS ?? 3)
+const kills = Number(process.env.SALLYPORT_KILLS ?? 2)
 t.setTimeout(120_000 + kills * 60_000)
 t.comment(`${kills} kills, SALLYPORT_SEED=${seed}`)
 

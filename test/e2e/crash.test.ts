@@ -6,7 +6,7 @@ import { checkBooks, listAll, revokeTokens, subjects } from './books.ts'
 import { startCompany } from './company.ts'
 import { type DatabaseClient, issueToken, openDatabase } from './database-client.ts'
 
-const kills = Number(process.env.SALLYPORT_KILLS ?? 3)
+const kills = Number(process.env.SALLYPORT_KILLS ?? 2)
 t.setTimeout(120_000 + kills * 60_000)
 
 const company = await startCompany()
