@@ -1,7 +1,8 @@
 import type { CompiledQuery } from 'kysely'
 import { compiledOnce, insertCompiledOnce } from '../../store/compiled-once.ts'
 import type { Keyring } from '../../store/keyring.ts'
-import { type Db, transactAtOnceOn, transactOn } from '../../store/store.ts'
+import { asOneStatement } from '../../store/one-statement.ts'
+import { type Db, isShared, transactAtOnceOn, transactOn } from '../../store/store.ts'
 import type { AuditRecord } from '../audit.ts'
 import type { AuditTables } from '../audit-tables.ts'
 import { type ChainRow, link, type Place } from '../chain.ts'
@@ -126,9 +127,9 @@ async function commitLocked(
     watch?.onLinked(records)
     const added = events.filter((_, i) => records[i] !== null)
     const end = linked.rows.at(-1)
+    const appends = [...rowsOf(linked), ...(end ? [moveHead(head, end, keyring)] : [])]
     return [
-      ...rowsOf(linked),
-      ...(end ? [moveHead(head, end, keyring)] : []),
+      ...(isShared(db) ? asOneStatement(appends) : appends),
       ...added.flatMap(({ beside }) => beside?.writes ?? []),
     ]
   })
