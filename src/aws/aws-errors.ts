@@ -158,14 +158,15 @@ export function toSsmError(error: unknown, operation: string, on: string): Broke
     })
   if (name.startsWith('AccessDenied')) {
     const action = /not authorized to perform: ([\w-]+:\w+)/.exec(message)?.[1] ?? `ssm:${operation}`
+    const resource = /on resource: (\S+)/.exec(message)?.[1] ?? on
     return denied(
-      `${action} is not allowed on ${on}`,
+      `${action} is not allowed on ${resource}`,
       '`sallyport aws policies` prints the permissions that are needed.',
     )
   }
   if (noDocument.has(name))
     return denied(
-      `there is no such session document: ${on}`,
+      `there is no such session document for ${on}: ${message.slice(0, 300)}`,
       'It must be in the account and region of the instance; `sallyport aws policies` prints it.',
     )
   if (badParameters.has(name))

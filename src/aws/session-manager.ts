@@ -107,7 +107,7 @@ function sessionManager(call: Call): SessionManager {
         Parameters: Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, [value]])),
         ...(reason ? { Reason: reason.slice(0, longestReason) } : {}),
       }
-      return call('StartSession', `${target} with ${document}`, async (client, { StartSessionCommand }) => {
+      return call('StartSession', target, async (client, { StartSessionCommand }) => {
         const { SessionId: sessionId, StreamUrl, TokenValue } = await client.send(new StartSessionCommand(input))
         const stream = toStream(StreamUrl, TokenValue)
         if (!sessionId || !stream)

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { OpenedTunnel } from '../../proxy/doorman.ts'
 import { BrokerError, type ChannelTicket, type ViaInstances } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
@@ -40,6 +41,8 @@ const shared = { person: 'sallyport-tunnels', grantId: 'grt_tunnels', requestId:
 /** Each is a process on the instance. */
 const mostPerInstance = 20
 const defaultEndingMs = 10_000
+/** When the daemon stops. */
+const closeMs = 5000
 /** How much longer than the grant its credentials last. */
 const creditMs = 120_000
 
@@ -108,9 +111,10 @@ export class Tunnels implements SessionTunnels {
     }
   }
 
-  /** Ends all that are open. */
+  /** Ends all that are open, as far as AWS answers. */
   async close(): Promise<void> {
-    await Promise.all([...this.#open.keys()].map((tunnelId) => this.end(tunnelId)))
+    const ended = Promise.all([...this.#open.keys()].map((tunnelId) => this.end(tunnelId)))
+    await Promise.race([ended, delay(closeMs, undefined, { ref: false })])
   }
 
   async #endThoseOf(grantId: string): Promise<void> {

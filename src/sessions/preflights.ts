@@ -31,6 +31,8 @@ const preflightGrant = { id: 'grt_preflight', requestId: 'preflight' }
 /** For everything: connecting, signing in, and the statements. A caller waits for it. */
 const preflightMs = 25_000
 const mostAtOnce = 4
+/** Their tunnels are not kept for others. */
+const tunnelIdleMs = 100
 
 /** One preflight: a recorded session of {@link preflightPrincipal} on one resource, as one of its levels. */
 export interface Preflight {
@@ -89,7 +91,7 @@ export function createPreflights(deps: PreflightsDeps): Preflights {
     onError,
     now: () => clock.now(),
   })
-  const reach = reachTargets({ tunnels: host.doorman, onError })
+  const reach = reachTargets({ tunnels: host.doorman, onError, idleMs: tunnelIdleMs })
   let running = 0
   return {
     run: async (ask, use) => {

@@ -1,4 +1,8 @@
 /** Tunnels through instances, against an AWS that refuses what AWS refuses. */
+import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { exportJWK, SignJWT } from 'jose'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { PermitFacts, ViaInstances } from '../../../proxy/session.ts'
@@ -10,7 +14,16 @@ import { createChanges } from '../../../src/store/changes.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { startAws } from '../../sandbox/aws.ts'
 import { createClock } from '../../sandbox/clock.ts'
-import { accounts, arns, bastions, computeKeys, createWorld, externalId, region } from '../../sandbox/default-world.ts'
+import {
+  accounts,
+  allow,
+  arns,
+  bastions,
+  computeKeys,
+  createWorld,
+  externalId,
+  region,
+} from '../../sandbox/default-world.ts'
 import { waitUntil } from '../../wait-until.ts'
 
 // The default provider chain looks here first.
@@ -32,9 +45,15 @@ function factsOf(by: ViaInstances, host = `orders.abc123.${region}.rds.amazonaws
   return { ...ids, principalName: 'alice@example.com', endsAt: Date.now() + 3_600_000, engine } as PermitFacts
 }
 
-async function start(t: Test) {
+interface Differences {
+  readonly oidc?: { readonly issuer: string; readonly clientId: string }
+  readonly accounts?: object
+  readonly idToken?: (login: string) => Promise<string>
+}
+
+async function start(t: Test, { oidc, accounts: trusts = {}, idToken }: Differences = {}) {
   const clock = createClock()
-  const world = createWorld()
+  const world = createWorld(oidc)
   const double = await startAws({ world, clock })
   t.teardown(() => double.close())
   const config = {
@@ -42,12 +61,15 @@ async function start(t: Test) {
     connectRole: 'sallyport/SallyportConnect',
     reachRole: 'sallyport-reach',
     regions: [region],
-    accounts: {},
+    accounts: trusts,
     endpoints: { '*': double.url },
   } as unknown as Config['aws']
   const changes = createChanges()
   const shared = { config, clock, changes, metrics: createMetrics(), logger: pino({ level: 'silent' }) }
-  const identity = { loginOf: async () => 'log_1', idToken: () => Promise.reject(new Error('no token is needed here')) }
+  const identity = {
+    loginOf: async () => 'log_1',
+    idToken: idToken ?? (() => Promise.reject(new Error('no token is needed here'))),
+  }
   const sessionManagers = createSessionManagers(shared)
   const aws = createAws({ ...shared, externalId })
   const tunnels = new Tunnels({ ...shared, aws, sessionManagers, identity: identity as never, endingMs: 10 })
@@ -114,6 +136,48 @@ t.test('a tunnel of one grant ends with it, and one that is shared does not', as
   changes.publish({ what: 'grant', id: 'grt_1', reason: 'grant-revoked', text: 'x', decidedAt: 0 } as never)
   await waitUntil(() => !double.ssm.isActive(personal.tunnelId), 'it is ended')
   t.ok(double.ssm.isActive(shared.tunnelId))
+})
+
+t.test('where an account takes ID tokens only, the person’s own opens the tunnel', async (t) => {
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k1', use: 'sig', alg: 'RS256' }
+  const server = createServer((request, response) => {
+    const isKeys = request.url === '/keys'
+    response.end(JSON.stringify(isKeys ? { keys: [jwk] } : { jwks_uri: `http://${request.headers.host}/keys` }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const tokens: string[] = []
+  const { world, double, tunnels } = await start(t, {
+    oidc: { issuer, clientId: 'sallyport' },
+    accounts: { [accounts.web]: { trust: 'web_identity' } },
+    idToken: async (login) => {
+      tokens.push(login)
+      const now = Math.floor(Date.now() / 1000)
+      const claims = { iss: issuer, aud: 'sallyport', sub: 'alice', iat: now, exp: now + 60 }
+      return await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: 'k1' }).sign(keys.privateKey)
+    },
+  })
+  const role = world.roles.find(({ arn }) => arn === arns.personal)
+  const [instance] = world.instances
+  const [document] = world.sessionDocuments
+  if (!role || !instance || !document) throw new Error('the world has no such things')
+  const reachArn = `arn:aws:iam::${accounts.web}:role/sallyport-reach`
+  const policies = [allow(['ssm:StartSession', 'ssm:TerminateSession', 'ssmmessages:OpenDataChannel'], '*')]
+  world.roles.push({ ...role, arn: reachArn, roleId: 'AROASANDBOXREACHWEB1', policies })
+  world.instances.push({ ...instance, id: 'i-0b45710a000000003', account: accounts.web })
+  world.sessionDocuments.push({ ...document, account: accounts.web })
+  const place = { ...via.place, account: accounts.web }
+  const facts = factsOf({ ...via, key: null, place, instances: ['i-0b45710a000000003'] })
+  const { tunnelId } = await tunnels.open({ facts, credential }, 'i-0b45710a000000003')
+  t.match(tunnelId, /^sp-alice@example.com-/)
+  t.same(tokens, ['log_1'], 'of the login by which the session was opened')
+  t.equal(double.calls.filter(({ action }) => action === 'AssumeRole').length, 0, 'the hub takes no part')
+  await tunnels.end(tunnelId)
+  t.ok(double.ssm.sessions[0]?.isTerminated)
+  const over = tunnels.open({ facts, credential: null }, 'i-0b45710a000000003')
+  await t.rejects(over, { code: 'LOGIN_REQUIRED' }, 'not for what a killed daemon left')
 })
 
 t.test('all that are open are ended when the daemon stops; one that AWS does not end holds nothing up', async (t) => {
