@@ -34,8 +34,11 @@ export function queryMembers(sql: Captured): EntryText | undefined {
 
 /** @param statement of {@link statementMembers} */
 export function executeMembers({ text, isPlain }: EntryText, values: readonly RecordedValue[]): EntryText {
-  if (values.length === 0) return { text: `execute",${text}`, isPlain }
-  const written = inJson(values)
+  const [only] = values
+  if (only === undefined) return { text: `execute",${text}`, isPlain }
+  if (values.length === 1 && typeof only === 'string' && plain.test(only))
+    return { text: `execute",${text},"values":["${only}"]`, isPlain }
+  const written = JSON.stringify(values)
   return { text: `execute",${text},"values":${written}`, isPlain: isPlain && ascii.test(written) }
 }
 
@@ -66,11 +69,6 @@ export function statementMembers<S extends Prepared>(
 
 function isAsSent(sql: Captured): boolean {
   return isWhole(sql) && sql.hmac === undefined
-}
-
-function inJson(values: readonly RecordedValue[]): string {
-  const [only] = values
-  return values.length === 1 && typeof only === 'string' && plain.test(only) ? `["${only}"]` : JSON.stringify(values)
 }
 
 /** Needs no escape in JSON. */

@@ -1,5 +1,14 @@
 import { command } from '../../wire/mysql/commands.ts'
-import { decodeEof, decodeOk, decodePrepared, type Ended, type PreparedReply, status } from '../../wire/mysql/decode.ts'
+import {
+  decodeEof,
+  decodeOk,
+  decodePrepared,
+  type Ended,
+  type PreparedReply,
+  readEof,
+  readOk,
+  status,
+} from '../../wire/mysql/decode.ts'
 import { PayloadReader } from '../../wire/mysql/payload-reader.ts'
 import { decodeError } from '../../wire/mysql/replies.ts'
 import { WireError } from '../../wire/wire-error.ts'
@@ -74,17 +83,32 @@ export class Answer {
     const first = bytes[start] as number
     switch (this.#phase) {
       case phase.first:
-        if (end - start !== 1 || first === okByte || first >= fileByte || !hasResults(this.#command)) return false
+        if (first === okByte) return this.#command !== command.prepare && this.#endQuickly(bytes, start, end, false)
+        if (end - start !== 1 || first >= fileByte || !hasResults(this.#command)) return false
         this.#expectColumns(first)
         return true
       case phase.columns:
-        if (first === errorByte || (this.#left === 1 && !this.#deprecatesEof)) return false
+        if (first === errorByte) return false
+        if (this.#left === 1 && !this.#deprecatesEof) {
+          const flags = readEof(bytes, start, end)
+          if (flags < 0 || (flags & status.cursorExists) !== 0) return false
+        }
         this.#left -= 1
         if (this.#left === 0) this.#phase = phase.rows
         return true
+      case phase.rows:
+        return first === eofByte && this.#endQuickly(bytes, start, end, true)
       default:
         return false
     }
+  }
+
+  #endQuickly(bytes: Buffer, start: number, end: number, isResultSet: boolean): boolean {
+    const isEof = isResultSet && !this.#deprecatesEof
+    const flags = isEof ? readEof(bytes, start, end) : readOk(bytes, start, end)
+    if (flags < 0 || (!isEof && this.#isTracking && (flags & status.sessionChanged) !== 0)) return false
+    this.#end({ status: flags, affected: isEof ? 0 : (bytes[start + 1] as number) }, isResultSet)
+    return true
   }
 
   /** How much of a payload that is no row is to be collected. */

@@ -31,6 +31,31 @@ export function decodeEof(payload: Buffer): Ended {
   return { status: reader.uint16(), affected: 0 }
 }
 
+const eofByte = 0xfe
+const [eofBytes, leastOkBytes] = [5, 7] as const
+/** A length-encoded integer below is one byte. */
+const longerNumbers = 0xfb
+
+/** The same of `bytes[start, end)`, without a view. @returns its status; −1: it is none, or has another length than the usual one */
+export function readEof(bytes: Buffer, start: number, end: number): number {
+  if (end - start !== eofBytes || bytes[start] !== eofByte) return -1
+  return uint16(bytes, start + 3)
+}
+
+/**
+ * An OK_Packet at `bytes[start, end)`, without a view.
+ * @returns its status; −1: it is too short, or one of its numbers does not fit into a byte. The rows that it changed are the second byte
+ */
+export function readOk(bytes: Buffer, start: number, end: number): number {
+  if (end - start < leastOkBytes) return -1
+  if ((bytes[start + 1] as number) >= longerNumbers || (bytes[start + 2] as number) >= longerNumbers) return -1
+  return uint16(bytes, start + 3)
+}
+
+function uint16(bytes: Buffer, at: number): number {
+  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8)
+}
+
 /**
  * OK_Packet: 0x00 or 0xFE, affected rows and last id (length-encoded), int<2> status, int<2> warnings, then a text to the end, or,
  * where session changes are tracked, a length-encoded one and those changes.

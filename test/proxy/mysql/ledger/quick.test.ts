@@ -1,6 +1,8 @@
 /** What is read in place and written out says the same as what is decoded and written by JSON.stringify. */
+import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
+import { Answer } from '../../../../proxy/mysql/ledger/answers.ts'
 import { Bound } from '../../../../proxy/mysql/ledger/bound.ts'
 import { Pending, type Request } from '../../../../proxy/mysql/ledger/pending.ts'
 import { type Prepared, toStatement } from '../../../../proxy/mysql/ledger/prepared.ts'
@@ -122,4 +124,79 @@ t.test('a usual entry is written as JSON.stringify writes it', async () => {
     }),
     { numRuns: 500 },
   )
+})
+
+/** OK, EOF, errors, columns and rows as they are usual, cut short, or with a byte changed. */
+const payload = fc
+  .tuple(
+    fc.constantFrom(
+      '00010002000000',
+      '0000000a000000',
+      '00fc0001000200000000',
+      '000000024000000009010706706172746e',
+      '00000002400000000a0107056f7264657273',
+      'fe00000200',
+      'fe00000a00',
+      'fe00004200',
+      'fe0000c200',
+      'fe000002000000',
+      'fe00000240000000',
+      'ff2804233432303030776f7264',
+      '01',
+      '02',
+      '0364656600000000',
+      '000000000000000000000000',
+      'fb66',
+    ),
+    fc.option(fc.tuple(fc.nat(9), fc.integer({ min: 0, max: 255 }))),
+    fc.nat(20),
+  )
+  .map(([hex, edit, length]) => {
+    const bytes = Buffer.from(hex, 'hex')
+    if (edit && edit[0] < bytes.length) bytes[edit[0]] = edit[1]
+    return length > 0 && length < 3 ? bytes.subarray(0, bytes.length - length) : bytes
+  })
+  .filter((bytes) => bytes.length > 0)
+
+t.test('answers read in place are those that the decoder reads', async (t) => {
+  let quickly = 0
+  const commands = fc.constantFrom(0x03, 0x04, 0x09, 0x16, 0x17, 0x1b, 0x1c, 0x0e)
+  const traits = fc.record({ deprecatesEof: fc.boolean(), isTracking: fc.boolean() })
+  fc.assert(
+    fc.property(commands, traits, fc.array(payload, { maxLength: 12 }), (command, traits, payloads) => {
+      const read = (take: (answer: Answer, bytes: Buffer) => void) => {
+        const said: unknown[] = []
+        const answer = new Answer(
+          {
+            ended: (...how) => said.push(how),
+            failed: (error) => said.push(error),
+            prepared: (reply) => said.push(reply),
+            file: (name) => said.push(name.toString('hex')),
+            done: () => said.push('done'),
+          },
+          traits,
+        )
+        answer.begin(command)
+        try {
+          for (const bytes of payloads) {
+            if (said.includes('done')) break
+            if (answer.isRow(bytes[0] as number, bytes.length)) said.push('row')
+            else take(answer, bytes)
+          }
+        } catch (error) {
+          said.push((error as Error).message)
+        }
+        return said
+      }
+      const quick = read((answer, bytes) => {
+        const around = Buffer.concat([Buffer.alloc(3, 0xfe), bytes, Buffer.alloc(3, 0xfe)])
+        if (answer.readQuickly(around, 3, 3 + bytes.length)) quickly += 1
+        else answer.payload(bytes, true)
+      })
+      const whole = read((answer, bytes) => answer.payload(bytes, true))
+      return isDeepStrictEqual(quick, whole)
+    }),
+    { numRuns: 3000 },
+  )
+  t.ok(quickly > 300, `${quickly} were read in place`)
 })
