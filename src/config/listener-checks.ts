@@ -47,13 +47,30 @@ function collide(a: HostPort, b: HostPort): boolean {
   return a.host === b.host || isWildcard(a.host) || isWildcard(b.host)
 }
 
+/** Ids of the resources that a port's `resource` names, by its id or by its last part, and of those what the protocol reaches. */
+function namedBy(resource: string, protocol: string, { resources = [] }: Pick<ConfigFile, 'resources'>, kinds: Kinds) {
+  const named = resources.map(({ id }) => id).filter((id) => id === resource || id.split('/').at(-1) === resource)
+  return { named, reached: named.filter((id) => kindOf(kinds, id)?.protocol === protocol) }
+}
+
+/** The id of the resource that a port is pinned to; what names none or several is refused by {@link pinnedResources}. */
+export function pinnedTo(
+  resource: string,
+  protocol: string,
+  file: Pick<ConfigFile, 'resources'>,
+  kinds: Kinds,
+): string {
+  const { reached } = namedBy(resource, protocol, file, kinds)
+  const [only] = reached
+  return reached.length === 1 && only !== undefined ? only : resource
+}
+
 /** A pinned port must name one resource that its protocol can reach. */
 export function pinnedResources(file: ConfigFile, kinds: Kinds): Finding[] {
-  const ids = (file.resources ?? []).map((one) => one.id)
   return portsOf(file).flatMap(({ port: { resource }, protocol, path }) => {
-    const named = ids.filter((id) => id === resource || id.split('/').at(-1) === resource)
-    const reached = named.filter((id) => kindOf(kinds, id)?.protocol === protocol)
-    if (resource === undefined || reached.length === 1 || reached.includes(resource)) return []
+    if (resource === undefined) return []
+    const { named, reached } = namedBy(resource, protocol, file, kinds)
+    if (reached.length === 1 || reached.includes(resource)) return []
     const message =
       reached.length > 1
         ? `"${resource}" matches several resources`

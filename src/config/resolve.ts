@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import { fileMembers, type Kinds, kindOf } from '../catalog/kind.ts'
 import type { ResourceFile } from '../catalog/resource.ts'
 import type { Config, ListenerConfig, TlsFiles } from './config.ts'
+import { pinnedTo } from './listener-checks.ts'
 import { protocolsOf } from './schema/listeners.ts'
 import { type ConfigFile, configSchema } from './schema.ts'
 import { readPostgresUrl, sqlitePath } from './store-url.ts'
@@ -147,7 +148,7 @@ function resolveListeners(file: ConfigFile, under: Under, kinds: Kinds): Config[
       listen: hostPort(one.listen),
       // a port without a certificate is refused by listener-checks.ts, so that the empty names are never opened
       tls: tlsFiles(one.tls ?? file.server.tls ?? { cert: '', key: '' }, under),
-      resource: one.resource ?? null,
+      resource: one.resource === undefined ? null : pinnedTo(one.resource, protocol, file, kinds),
       proxyProtocol: one.proxy_protocol ?? [],
     }))
   return Object.fromEntries(protocolsOf(kinds).map((protocol) => [protocol, ports(protocol)]))

@@ -149,7 +149,7 @@ t.test('listeners follow from the protocols of the kinds, and may be pinned to w
   const { cert, key } = createAuthority().issue(['localhost'])
   const pinned = { postgres: [{ listen: '127.0.0.1:1', tls, resource: 'box' }] }
   const loaded = await loadWith({ listeners: pinned, resources: [good] }, { cert, key })
-  t.match(loaded, { ok: true, config: { listeners: { postgres: [{ resource: 'box' }] } } })
+  t.match(loaded, { ok: true, config: { listeners: { postgres: [{ resource: id }] } } })
   t.match(await of({ smoke: [] }), [/^listeners\.smoke: unknown key "smoke"; /])
   const smoke = [{ ...sandboxDb, protocol: 'smoke' }]
   t.same(await of({ smoke: [] }, smoke), [])
