@@ -1,18 +1,21 @@
 /**
- * Stock MySQL clients through the product as it runs, on the broker's TLS port and on a local port, told only what `sallyport connect`
+ * Stock MySQL clients through the product as it runs, on the broker's TLS ports and on a local port, told only what `sallyport connect`
  * prints. With `SALLYPORT_CLIENTS=true`, or where it is not CI, since it takes long.
  */
 import { execFile } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { createConnection } from 'mysql2/promise'
 import t, { type Test } from 'tap'
+import { parse, stringify } from 'yaml'
+import type { ConfigFile } from '../../src/config/schema.ts'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { shopId } from '../sandbox/daemon-files.ts'
 import { skipUnlessLong } from '../sandbox/mysql/mariadb.ts'
-import { mysqlOf } from '../sandbox/sandbox.ts'
-import { startCompany } from './company.ts'
+import { freePort } from '../sandbox/ports.ts'
+import { mysqlOf, startSandbox } from '../sandbox/sandbox.ts'
+import { companyIn } from './company.ts'
 import { issueMySqlToken } from './mysql-client.ts'
 import { type Place, runJdbc, skipJava, stockClients } from './stock-mysql.ts'
 import { expected, resettingClients } from './stock-mysql-resets.ts'
@@ -25,29 +28,29 @@ async function testClients(): Promise<void> {
   t.setTimeout(300_000)
   const execute = promisify(execFile)
   const user = () => ({ db_user: 'sallyport_rw', databases: ['*'] }) // a configuration may hold no YAML aliases
-  const company = await startCompany({
-    sandbox: { mysql: {} },
-    overrides: {
-      levels: [
-        {
-          for: { kinds: ['rds-mysql'] },
-          admin: user(),
-          guarded: { ...user(), read_only: true, statement_timeout: '3s' },
-        },
-      ],
-      access: [
-        {
-          name: 'engineers-change-the-shop',
-          who: { groups: ['engineering'] },
-          what: { ids: [shopId] },
-          levels: ['admin', 'guarded'],
-          max_duration: '8h',
-          require: { reason: true },
-          approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
-        },
-      ],
-    },
+  const sandbox = await startSandbox({ mysql: {} })
+  const files = await sandbox.writeConfig(mkdtempSync(path.join(sandbox.dir, 'daemon-')), {
+    levels: [
+      {
+        for: { kinds: ['rds-mysql'] },
+        admin: user(),
+        guarded: { ...user(), read_only: true, statement_timeout: '3s' },
+      },
+    ],
+    access: [
+      {
+        name: 'engineers-change-the-shop',
+        who: { groups: ['engineering'] },
+        what: { ids: [shopId] },
+        levels: ['admin', 'guarded'],
+        max_duration: '8h',
+        require: { reason: true },
+        approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+      },
+    ],
   })
+  pinPort(files.configFile, await freePort())
+  const company = await companyIn(sandbox, { files })
   t.teardown(() => company.close())
   const { mariadb } = mysqlOf(company.sandbox)
   const { alice } = company.commands
@@ -75,13 +78,26 @@ async function testClients(): Promise<void> {
     return { ...first, ca: null }
   }
 
-  async function tlsPlace(_: Test, level: string): Promise<Place> {
+  /** The port that `connect` names: the resource has one of its own. */
+  async function ownPlace(_: Test, level: string): Promise<Place> {
     const { host, port, user, token } = await issueMySqlToken(company, level)
     return { host, port, user, password: token, ca: company.sandbox.caFile }
   }
 
+  const sharedPlace = async (t: Test, level: string): Promise<Place> => ({
+    ...(await ownPlace(t, level)),
+    port: files.mysqlPort,
+  })
+
+  await t.test('a pool of Connector/J is let in on a port of the resource, before anyone else was', async (t) => {
+    const place = await ownPlace(t, 'guarded')
+    t.not(place.port, files.mysqlPort)
+    for (const [name, client, skip, skipShared] of resettingClients)
+      if (skipShared) await t.test(name, { skip }, async (t) => t.equal(await client(place, name), expected))
+  })
+
   const ways = [
-    ['the TLS port', tlsPlace],
+    ['the shared TLS port', sharedPlace],
     ['a local port', localPlace],
   ] as const
   for (const [where, find] of ways)
@@ -163,4 +179,13 @@ async function testClients(): Promise<void> {
       t.strictSame(await sums('restored'), await sums('orders'))
     })
   })
+}
+
+/** Another port, for the resource alone, by the short name that the configuration's example has. */
+function pinPort(configFile: string, port: number): void {
+  const config = parse(readFileSync(configFile, 'utf8')) as ConfigFile
+  const [shared] = config.listeners?.mysql ?? []
+  if (!shared) throw new Error('the sandbox has no port for MySQL')
+  const pinned = { ...structuredClone(shared), listen: `127.0.0.1:${port}`, resource: 'shop' }
+  writeFileSync(configFile, stringify({ ...config, listeners: { ...config.listeners, mysql: [shared, pinned] } }))
 }
