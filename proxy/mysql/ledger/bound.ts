@@ -8,7 +8,7 @@ import {
   decodeValues,
   type Execution,
 } from '../../wire/mysql/values.ts'
-import type { Prepared } from './prepared.ts'
+import { keepTypes, type Prepared } from './prepared.ts'
 
 const nothing = Buffer.alloc(0)
 const noneSent: ReadonlyMap<number, LongValue> = new Map()
@@ -79,8 +79,8 @@ export class Bound {
     const { parameters: count } = statement
     try {
       const types = decodeTypes(this.#bytes, count)
-      if (types) statement.types = types
-      this.#types = statement.types
+      if (types) keepTypes(statement, types)
+      this.#types = types ?? statement.types
       const decode = this.#isCut ? decodeFirstValues : decodeValues
       this.#values = decode(this.#bytes, count, this.#types, (i) => this.#sent.has(i))
     } catch {

@@ -24,6 +24,8 @@ export interface Prepared {
 const mostStatements = 20_000
 /** Of their texts together, in characters. */
 const mostText = 8 * 1024 * 1024
+/** Of the types of a statement whose text is not remembered, in bytes: as many of those may be open as of others. */
+const mostTypes = 512
 /** MariaDB: the statement that was prepared last. */
 export const lastPrepared = 0xffff_ffff
 
@@ -139,6 +141,14 @@ export class LongData {
     this.#count = 0
     this.#heads = 0
   }
+}
+
+/** Remembers the types for later executions: by a copy of their size, since a view would hold all values of this one. */
+export function keepTypes(statement: Prepared, types: Buffer): void {
+  if (statement.sql.isUnknown && types.length > mostTypes) return
+  const kept = Buffer.allocUnsafeSlow(types.length)
+  types.copy(kept)
+  statement.types = kept
 }
 
 export function toStatement(id: number, sql: Prepared['sql'], at: number, parameters: number): Prepared {

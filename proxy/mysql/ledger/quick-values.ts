@@ -1,5 +1,5 @@
 import type { TextCapture } from '../../recording/text-capture.ts'
-import type { Prepared } from './prepared.ts'
+import { keepTypes, type Prepared } from './prepared.ts'
 
 const [tiny, short, long, longlong, int24, varchar, varString, string] = [1, 2, 3, 8, 9, 15, 253, 254] as const
 const unsigned = 0x80
@@ -26,7 +26,7 @@ export function readQuickly(
   let at = start + ((count + 7) >>> 3) + 1
   if (at > end) return undefined
   if (bytes[at - 1] === 1) {
-    if (!keepTypes(bytes, at, end, statement)) return undefined
+    if (!readTypes(bytes, at, end, statement)) return undefined
     at += count * 2
   }
   const { types } = statement
@@ -54,13 +54,13 @@ export function readQuickly(
 const none: readonly never[] = []
 
 /** Most drivers send the same types each time. @returns false: they are not all here */
-function keepTypes(bytes: Buffer, at: number, end: number, statement: Prepared): boolean {
+function readTypes(bytes: Buffer, at: number, end: number, statement: Prepared): boolean {
   const to = at + statement.parameters * 2
   if (to > end) return false
   const { types } = statement
   let isSame = types.length === to - at
   for (let i = 0; isSame && i < types.length; i += 1) isSame = types[i] === bytes[at + i]
-  if (!isSame) statement.types = Buffer.from(bytes.subarray(at, to))
+  if (!isSame) keepTypes(statement, bytes.subarray(at, to))
   return true
 }
 
