@@ -51,10 +51,12 @@ const nothing = JSON.stringify({
 export async function checkAccount(
   deps: OnboardingDeps,
   account: string,
-  roles: readonly RoleToTry[],
+  tried: readonly RoleToTry[],
 ): Promise<Omit<AccountReport, 'features'>> {
   const known = deps.config.accounts[account]
   const { connectRole = deps.config.connectRole, partition = 'aws', trust = 'hub' } = known ?? {}
+  const reach = `arn:${partition}:iam::${account}:role/${deps.config.reachRole}`
+  const roles = tried.map((role) => (role.isReach ? { ...role, arn: reach } : role))
   const spoke = `arn:${partition}:iam::${account}:role/${connectRole}`
   const findings =
     trust === 'hub'

@@ -2,6 +2,8 @@
 export interface RoleToTry {
   /** Null: the spoke role itself. */
   readonly arn: string | null
+  /** The one of `aws.reach_role`, whatever {@link arn} says. */
+  readonly isReach?: boolean
   readonly hasSourceIdentity: boolean
   readonly hasTransitiveTags: boolean
 }

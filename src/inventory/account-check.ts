@@ -45,5 +45,5 @@ export function createAccountCheck({ audit, aws, config, kinds, resources, idTok
 /** Each role once, however many resources use it. */
 function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds): RoleToTry[] {
   const roles = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.roles?.(target) ?? [])
-  return [...new Map(roles.map((role) => [role.arn, role])).values()]
+  return [...new Map(roles.map((role) => [JSON.stringify([role.arn, role.isReach]), role])).values()]
 }

@@ -113,6 +113,20 @@ await t.test('a preflight goes the same way', async (t) => {
   t.ok(report.checks.some(({ check, outcome }) => check === 'sign-in' && outcome === 'ok'))
 })
 
+await t.test('the check of the account tries the role of the tunnels', async (t) => {
+  const { accounts: reports } = await company.api<{
+    accounts: { account: string; features: string[]; findings: { check: string; outcome: string }[] }[]
+  }>('dave', 'POST', '/api/v1/aws/validate', {})
+  const report = reports.find(({ account }) => account === accounts.data)
+  const check = 'role arn:aws:iam::111122223333:role/sallyport-reach with tags and SourceIdentity'
+  t.match(
+    report?.findings.find((one) => one.check === check),
+    { outcome: 'ok' },
+    JSON.stringify(report),
+  )
+  t.ok(report?.features.includes('reach'))
+})
+
 await t.test('an instance that is gone: its sessions are lost, and the next go through the other', async (t) => {
   await company.grant()
   const session = await openDatabase(company)

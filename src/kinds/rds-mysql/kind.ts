@@ -3,6 +3,7 @@ import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { mysqlUsers } from '../rds/engine-users.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { rdsRoles } from '../rds/roles.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
@@ -18,7 +19,7 @@ export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
   shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
-  roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
+  roles: rdsRoles,
   policies: rdsPolicies,
   policyValues: rdsPolicyValues,
   prepare: prepareMysql,

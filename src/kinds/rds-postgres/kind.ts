@@ -4,6 +4,7 @@ import { postgresUsers } from '../rds/engine-users.ts'
 import type { RdsLevel } from '../rds/level.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { rdsRoles } from '../rds/roles.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
@@ -19,7 +20,7 @@ export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
   shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
-  roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
+  roles: rdsRoles,
   policies: rdsPolicies,
   policyValues: rdsPolicyValues,
   prepare: preparePostgres,

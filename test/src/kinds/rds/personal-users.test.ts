@@ -76,7 +76,7 @@ t.test('neither is the user of another level, shared or another person’s', asy
 })
 
 t.test('approvers are told which it is', async (t) => {
-  const target = { account: '1', resourceId: 'db-1' } as RdsTarget
+  const target = { account: '1', resourceId: 'db-1', via: [] as readonly string[] } as RdsTarget
   const level = levelOf(rdsPostgres, 'app_{login}')
   const read = rdsPostgres.personal?.read(level, 'alice', [level])
   t.match(read?.ok && rdsPostgres.limits?.(target, read.value, { aws: { accounts: {} } }), [
