@@ -183,6 +183,18 @@ export interface Doorman {
   tunnelTicket(tunnelId: string): Promise<ChannelTicket | null>
   /** Nothing uses it any more, or it was lost. What AWS does not end now, it ends once it has been idle. Never rejects for that. */
   endTunnel(tunnelId: string): Promise<void>
+  /**
+   * What opens the next websocket of a session at an instance: first a new Session Manager session, once its document has been
+   * checked; then that same one.
+   * @returns null: it is over
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, TARGET_UNREACHABLE, TARGET_REFUSED …; GRANT_DENIED once the session was cut
+   */
+  channelTicket(sessionId: string): Promise<ChannelTicket | null>
+  /**
+   * Ends the Session Manager session of one that is over; resolves also if there is none. One that cannot be ended now is tried again.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   */
+  endChannel(sessionId: string): Promise<void>
   /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per session that opened, also when its target could not be reached: audits the end and closes the row. */

@@ -1,4 +1,4 @@
-import type { Protocol, ProtocolParts } from './relay/protocol.ts'
+import type { Protocol, ProtocolParts, TerminalProtocol } from './relay/protocol.ts'
 
 /** Starts the engine of one protocol; what a daemon does not carry is never loaded. */
 export type StartProtocol = (parts: ProtocolParts) => Promise<Protocol>
@@ -7,4 +7,9 @@ export type StartProtocol = (parts: ProtocolParts) => Promise<Protocol>
 export const protocols: Readonly<Record<string, StartProtocol>> = {
   mysql: async (parts) => (await import('./mysql/protocol.ts')).createMysql(parts),
   postgres: async (parts) => (await import('./postgres/protocol.ts')).createPostgres(parts),
+}
+
+/** The same of terminals, which have no listeners. */
+export const terminals: Readonly<Record<string, (parts: ProtocolParts) => Promise<TerminalProtocol>>> = {
+  shell: async (parts) => (await import('./shell/protocol.ts')).createShell(parts),
 }

@@ -16,17 +16,12 @@ interface OwnTurnParts {
 }
 
 const none = Buffer.alloc(0)
-/** Of what is sent after the message, in bytes and in pieces: enough to notice that a client has left which waits for the answer. */
-const mostBytes = 64 * 1024
-const mostPieces = 64
 
 /** A message that the broker answers, from when it is kept back until the client has its answer. What was sent after it waits. */
 export class OwnTurn {
   readonly #parts: OwnTurnParts
   readonly #sides: Sides
-  /** In order. Undefined: no message is kept back. */
-  #rest: Buffer[] | undefined
-  #restBytes = 0
+  #rest: Buffer | undefined
   #isAnswering = false
 
   constructor(parts: OwnTurnParts) {
@@ -35,8 +30,8 @@ export class OwnTurn {
     this.#sides = {
       target: (use) => target.lend(use),
       client: (use) => {
-        const rest = this.#takeRest()
-        this.#rest = []
+        const rest = this.#rest
+        this.#rest = none
         return client.lend(use, rest)
       },
     }
@@ -46,22 +41,9 @@ export class OwnTurn {
     return this.#rest !== undefined
   }
 
-  /** Nothing more is read of the client until the answer is there. */
-  get isFull(): boolean {
-    return this.#restBytes >= mostBytes || (this.#rest?.length ?? 0) >= mostPieces
-  }
-
-  /** @param rest sent after it, so far */
+  /** @param rest sent after it */
   keepBack(rest: Buffer): void {
-    this.#rest = []
-    this.add(rest)
-  }
-
-  /** What the client sends meanwhile. @returns see {@link isFull} */
-  add(rest: Buffer): boolean {
-    if (rest.length > 0) this.#rest?.push(rest)
-    this.#restBytes += rest.length
-    return this.isFull
+    this.#rest = rest
   }
 
   /** Nothing else is under way. */
@@ -83,16 +65,9 @@ export class OwnTurn {
       onFailure(error)
       return
     }
-    const rest = this.#takeRest()
+    const rest = this.#rest ?? none
+    this.#rest = undefined
     this.#isAnswering = false
     onRest(rest)
-  }
-
-  #takeRest(): Buffer {
-    const rest = this.#rest ?? []
-    this.#rest = undefined
-    this.#restBytes = 0
-    const [only = none] = rest
-    return rest.length > 1 ? Buffer.concat(rest) : only
   }
 }

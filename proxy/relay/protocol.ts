@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
+import type { WebSocket } from 'ws'
 import type { Identity } from '../doorman.ts'
 import type { Reach } from '../reach/reach.ts'
 import type { Trust } from '../reach/trust.ts'
 import type { BrokerError, ClientOrigin, EndReason } from '../session.ts'
+import type { TerminalSize } from '../ssm/terminal.ts'
 import type { SessionHost } from './session-host.ts'
 
 /** Dependencies of every protocol's engine. */
@@ -51,4 +53,14 @@ export interface Protocol {
    * @returns why its session ended; undefined: it never had one. Never rejects
    */
   serveStream(stream: Duplex, known: KnownClient): Promise<EndReason | undefined>
+}
+
+/** What serves terminals, whose clients come by websocket alone: it has no port. */
+export interface TerminalProtocol {
+  readonly name: string
+  /**
+   * Serves one terminal that has signed in already, and closes its websocket.
+   * @returns why its session ended; undefined: it never had one. Never rejects
+   */
+  serveTerminal(socket: WebSocket, known: KnownClient, size: TerminalSize): Promise<EndReason | undefined>
 }

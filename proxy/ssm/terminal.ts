@@ -12,6 +12,8 @@ export interface TerminalSize {
 }
 
 export interface TerminalEvents {
+  /** The session has begun. */
+  ready?(start: SessionStart): void
   /** A message of the account's for the person. */
   notice?(text: string): void
   /** The agent, or the connection to it, is away or back; what is typed meanwhile waits. */
@@ -62,11 +64,13 @@ export class Terminal {
     this.#sendSize()
   }
 
-  #begin({ sessionType, message }: SessionStart, events: TerminalEvents): void {
+  #begin(start: SessionStart, events: TerminalEvents): void {
+    const { sessionType, message } = start
     if (sessionType === 'Port') throw new BrokerError('TARGET_REFUSED', 'the instance opened a session of another type')
     this.#isReady = true
     if (message !== '') events.notice?.(message)
     this.#sendSize()
+    events.ready?.(start)
   }
 
   #sendSize(): void {

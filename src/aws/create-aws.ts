@@ -88,7 +88,7 @@ function sessionNameOf({ namePrefix = '', person }: Pick<SessionAsk, 'namePrefix
 
 /** Person and reason, on the last hop only: a transitively inherited key must not be set again. */
 function decoration(deps: AwsDeps, ask: SessionAsk) {
-  const { sessionId, isTransitive = false, hasSourceIdentity = true } = ask
+  const { sessionId, isTransitive = false, hasSourceIdentity = true, runAs } = ask
   const tags = {
     user: ask.person,
     grant: ask.grantId,
@@ -98,7 +98,10 @@ function decoration(deps: AwsDeps, ask: SessionAsk) {
   const revocable = Object.keys(tags).filter((key) => revocationTags.includes(key))
   return {
     DurationSeconds: durationSeconds(deps, ask, Math.min(chainedMs, ask.longestMs ?? chainedMs)),
-    Tags: Object.entries(tags).map(([key, value]) => ({ Key: `sallyport:${key}`, Value: toTagValue(value) })),
+    Tags: [
+      ...Object.entries(tags).map(([key, value]) => ({ Key: `sallyport:${key}`, Value: toTagValue(value) })),
+      ...(runAs === undefined ? [] : [{ Key: 'SSMSessionRunAs', Value: runAs }]),
+    ],
     ...(isTransitive ? { TransitiveTagKeys: revocable.map((key) => `sallyport:${key}`) } : {}),
     ...(hasSourceIdentity ? { SourceIdentity: toSessionName(ask.person) } : {}),
     ...policies(ask),

@@ -42,7 +42,7 @@ export interface Kind<T = unknown, L = unknown> {
   readonly name: string
   /** What comes after the name in an id: ACCOUNT/REGION/NAME, ACCOUNT/NAME, or an id alone. */
   readonly id: 'regional' | 'account' | 'global'
-  /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no port serves it. */
+  /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no client of it comes through the broker. */
   readonly protocol?: string
   readonly target: {
     /** The attributes of a catalog entry. A member marked `x-file` names a file, and arrives absolute. */

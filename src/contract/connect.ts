@@ -5,6 +5,23 @@ import { object } from './schema.ts'
 
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes = {
+  'GET /api/v1/connect/shell': {
+    summary:
+      'A terminal on an instance: binary messages are its bytes, text messages JSON: resize and ack from the client; notice, exit and error to it',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    query: object({
+      resource: ResourceReference,
+      level: Type.Optional(Type.String({ maxLength: 64 })),
+      cols: Type.Integer({ minimum: 1, maximum: 65_535, default: 80 }),
+      rows: Type.Integer({ minimum: 1, maximum: 65_535, default: 24 }),
+      tool: Type.Optional(
+        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
+      ),
+    }),
+    answer: { 101: 'websocket' },
+  },
   'GET /api/v1/connect/:protocol': {
     summary: 'The byte stream of one client of a wire protocol',
     access: 'user',

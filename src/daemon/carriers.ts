@@ -1,7 +1,7 @@
-import { protocols } from '../../proxy/protocols.ts'
+import { protocols, terminals } from '../../proxy/protocols.ts'
 import { reachTargets } from '../../proxy/reach/reach-targets.ts'
 import { Trust } from '../../proxy/reach/trust.ts'
-import type { Protocol } from '../../proxy/relay/protocol.ts'
+import type { Protocol, TerminalProtocol } from '../../proxy/relay/protocol.ts'
 import { type HostParts, SessionHost } from '../../proxy/relay/session-host.ts'
 import { BrokerError, type ClientOrigin, type ErrorCode } from '../../proxy/session.ts'
 import type { Carrier, KindModules } from '../kinds/module.ts'
@@ -11,6 +11,7 @@ import type { Logger } from '../telemetry/logger.ts'
 /** The carrying side: the engines of the protocols, and what kinds carry themselves. */
 export interface Carriers {
   readonly protocols: readonly Protocol[]
+  readonly terminals: readonly TerminalProtocol[]
   readonly own: readonly Carrier[]
 }
 
@@ -29,15 +30,16 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
   const host = new SessionHost({ doormanFor, recorders, onError, now })
   const reach = reachTargets({ tunnels: host.doorman, onError })
   const parts = { host, reach, trust: new Trust(), onError, onRefused: onRefused(logger), now }
-  const started: Protocol[] = []
+  const started = { protocols: [] as Protocol[], terminals: [] as TerminalProtocol[] }
   for (const name of protocolNames) {
-    const start = protocols[name]
-    if (!start) throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
-    started.push(await start(parts))
+    const [start, startTerminal] = [protocols[name], terminals[name]]
+    if (start) started.protocols.push(await start(parts))
+    else if (startTerminal) started.terminals.push(await startTerminal(parts))
+    else throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
   }
   const own: Carrier[] = []
   for (const kind of kindModules) if (kind.carry) own.push(await kind.carry(parts))
-  return { protocols: started, own }
+  return { ...started, own }
 }
 
 /** A client that fails before it is identified is logged at debug level only, so that it cannot fill the log. */

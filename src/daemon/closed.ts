@@ -86,6 +86,8 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     openTunnel: refuse,
     tunnelTicket: refuse,
     endTunnel: refuse,
+    channelTicket: refuse,
+    endChannel: refuse,
     started: refuse,
     end: refuse,
     mayCancel: async () => false,

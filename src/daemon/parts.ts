@@ -136,6 +136,7 @@ export async function buildParts(
     access,
     audit,
     aws,
+    sessionManagers,
     identity,
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })

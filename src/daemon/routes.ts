@@ -1,5 +1,4 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { Protocol } from '../../proxy/relay/protocol.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
@@ -15,16 +14,13 @@ import { createPreparation } from '../inventory/preparation.ts'
 import { createTargetCheck } from '../inventory/target-check.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
+import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { peerHandlers } from './peer-calls.ts'
 import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
-export function allRoutes(
-  parts: Parts,
-  protocols: readonly Protocol[],
-  life: Pick<Life, 'isStopping'>,
-): FastifyPluginAsync[] {
+export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'isStopping'>): FastifyPluginAsync[] {
   const { access, config, identity, kinds, sessions, sessionStore } = parts
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
@@ -39,7 +35,7 @@ export function allRoutes(
     },
     access: { access, lists },
     sessions: { sessions, store: sessionStore, lists, mayEnd: access.mayEnd },
-    connect: { ...parts, toStream: websocketDuplex, protocols },
+    connect: { ...parts, ...carriers, toStream: websocketDuplex },
     accounts: {
       installation: () => installationOf(parts),
       checkAccounts: parts.checkAccounts,

@@ -7,6 +7,7 @@ import type { EngineFacts, Lease } from '../../proxy/session.ts'
 import type { AccessService } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
+import type { SessionManagerAt } from '../aws/session-manager.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
 import type { TargetCheck } from '../contract/aws.ts'
@@ -14,7 +15,7 @@ import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
 import type { Preflight } from '../sessions/preflights.ts'
-import type { KnownSession } from '../sessions/session-kinds.ts'
+import type { KnownSession, SessionChannels } from '../sessions/session-kinds.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Keyring } from '../store/keyring.ts'
 import type { RowProblem } from '../store/signed-rows.ts'
@@ -39,6 +40,7 @@ export interface KindParts {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly sessions: LocalSessions
+  readonly sessionManagers: SessionManagerAt
 }
 
 /** Something a kind does periodically; must be safe to repeat. */
@@ -67,6 +69,8 @@ export interface RunningKind {
    * the grant is not any more. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
    */
   leaseToEnd?(session: KnownSession): Promise<Lease>
+  /** The Session Manager sessions that carry its sessions. */
+  readonly channels?: SessionChannels
   /** At start: handles access that was taken away while no daemon ran. */
   recover?(): Promise<void>
   /** Rows of its own tables that the broker did not write, or that are gone, for `audit verify`. */

@@ -1,6 +1,6 @@
 import { BrokerError, type EngineFacts, type Lease } from '../../proxy/session.ts'
 import { type Held, kindNamed } from '../catalog/kind.ts'
-import type { KnownSession, SessionKinds } from '../sessions/session-kinds.ts'
+import type { KnownSession, SessionChannels, SessionKinds } from '../sessions/session-kinds.ts'
 import type { KindModules, KindParts, RunningKind } from './module.ts'
 
 /** The kinds of this daemon. Sessions get it before the kinds have started, since starting a kind needs sessions. */
@@ -48,6 +48,10 @@ export class StartedKinds implements SessionKinds {
     const running = this.#running.get(kind)
     if (!running?.leaseToEnd) throw new BrokerError('INTERNAL', `the kind ${kind} has no credential of its own`)
     return await running.leaseToEnd(session)
+  }
+
+  channelsOf(kind: string): SessionChannels | undefined {
+    return this.#running.get(kind)?.channels
   }
 
   /** Undefined: the kind has nothing to sign in to. */

@@ -3,7 +3,7 @@ import { BrokerError, type EngineFacts, type PermitFacts } from '../../proxy/ses
 import type { AuditLog } from '../audit/audit.ts'
 import type { Held } from '../catalog/kind.ts'
 import type { Logger } from '../telemetry/logger.ts'
-import type { SessionKinds } from './session-kinds.ts'
+import type { KnownSession, SessionKinds } from './session-kinds.ts'
 import type { SessionRow } from './session-store.ts'
 
 export interface LostWorkDeps {
@@ -38,7 +38,7 @@ async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
   const detail = detailOf(row)
   const fields = { session, grant, resource, ...processOf(detail) }
   try {
-    await deps.endLost(await lostWork(deps, row, detail))
+    await endWhatRuns(deps, row, detail)
     await deps.audit.appendRemoval({ type: 'session.work-ended', actor: 'system', fields })
   } catch (error) {
     const { code, message } = error instanceof BrokerError ? error : new BrokerError('INTERNAL')
@@ -48,13 +48,25 @@ async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
   }
 }
 
-async function lostWork({ kinds, heldBy }: LostWorkDeps, row: SessionRow, detail: Detail): Promise<LostWork> {
+async function endWhatRuns(deps: LostWorkDeps, row: SessionRow, detail: Detail): Promise<void> {
+  const { kinds, heldBy, endLost } = deps
   const held = await heldBy(row)
   const engine = held && kinds.engineOf(held)
-  const address = readAddress(detail.target_address)
-  if (!address) throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of what served the session')
-  if (!held || !engine)
+  const channels = kinds.channelsOf(row.kind)
+  const address = channels ? engine?.address : readAddress(detail.target_address)
+  if (!channels && !address)
+    throw new BrokerError('TARGET_REFUSED', 'the target gave no proof of what served the session')
+  if (!held || !engine || !address)
     throw new BrokerError('RESOURCE_UNKNOWN', 'resource or level are no longer in the configuration, or are others now')
+  const session = lostSession(row, held, { ...engine, address }) // its name may lead elsewhere by now
+  if (channels) await channels.endLost(session)
+  else {
+    const lease = await kinds.leaseToEnd(session)
+    await endLost({ protocol: kinds.protocolOf(row.kind) ?? '', facts: session.facts, detail, lease })
+  }
+}
+
+function lostSession(row: SessionRow, held: Held, engine: EngineFacts): KnownSession {
   const facts: PermitFacts = {
     sessionId: row.id,
     principalId: row.principal_id,
@@ -67,12 +79,10 @@ async function lostWork({ kinds, heldBy }: LostWorkDeps, row: SessionRow, detail
     endsAt: row.ends_at,
     limits: { idleTimeoutMs: 0 },
     recording: { file: '', offset: 0, head: '', digestKey: new Uint8Array() }, // sealed already
-    engine: { ...engine, address }, // the name may lead elsewhere by now
+    engine,
     lease: null,
   }
-  const credential = { kind: row.credential_kind, id: row.credential_id }
-  const lease = await kinds.leaseToEnd({ facts, held, credential })
-  return { protocol: kinds.protocolOf(row.kind) ?? '', facts, detail, lease }
+  return { facts, held, credential: { kind: row.credential_kind, id: row.credential_id } }
 }
 
 /** @param text HOST:PORT, as the engine reported it */

@@ -1,5 +1,5 @@
 import type { Identity } from '../../proxy/doorman.ts'
-import type { EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
+import type { ChannelTicket, EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
 /** An open session as its kind sees it. */
@@ -9,6 +9,20 @@ export interface KnownSession {
   readonly held: Held
   /** By which it was opened. */
   readonly credential: Identity['credential']
+}
+
+/** The Session Manager sessions that carry those of a kind. All throw BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED. */
+export interface SessionChannels {
+  /**
+   * What opens the next websocket of a session.
+   * @returns null: it is over
+   * @throws BrokerError TARGET_UNREACHABLE, TARGET_REFUSED too
+   */
+  ticket(session: KnownSession): Promise<ChannelTicket | null>
+  /** Ends that of a session which is over. */
+  end(session: KnownSession): Promise<void>
+  /** The same of one of a previous run, which is found by the session's id. */
+  endLost(session: KnownSession): Promise<void>
 }
 
 /** What sessions need from kinds; implemented by src/kinds/started-kinds.ts. */
@@ -23,4 +37,6 @@ export interface SessionKinds {
   lease(kind: string, sessionId: string): Promise<Lease>
   /** For nothing but ending what a session left running. @throws BrokerError what {@link SessionKinds.lease} throws */
   leaseToEnd(session: KnownSession): Promise<Lease>
+  /** Undefined: nothing of the kind goes over Session Manager. */
+  channelsOf(kind: string): SessionChannels | undefined
 }

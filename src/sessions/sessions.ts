@@ -19,6 +19,7 @@ import type { Change, Changes } from '../store/changes.ts'
 import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { channelCalls } from './channel-calls.ts'
 import { type FoundSession, findSession } from './find-session.ts'
 import { type Allowed, type Authorize, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
@@ -99,6 +100,7 @@ export class Sessions {
       lease: (sessionId) => this.#lease(sessionId),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       ...tunnelCalls(this.#deps.tunnels, (sessionId) => this.#lost.get(sessionId) ?? this.#uncut(sessionId)),
+      ...channelCalls(this.#deps.kinds, { uncut: (id) => this.#uncut(id), known: (id) => this.known(id) }),
       started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
       cancel: (ask) => this.stops.cancel(ask),

@@ -18,6 +18,7 @@ const rooms = [
   'proxy/relay',
   'proxy/postgres',
   'proxy/mysql',
+  'proxy/shell',
   'proxy/local',
   'proxy/protocols.ts', // the list of engines
   'src/contract',

@@ -21,8 +21,8 @@ export interface KindFixture {
   prepare(company: Company): Promise<() => Promise<OpenSession>>
   /** Connections that targets of this kind saw so far. */
   connections(company: Company): number
-  /** Attributes by which its entry of `resources` means another target under the same name. */
-  readonly replaced: Readonly<Record<string, unknown>>
+  /** Attributes by which its entry of `resources` means another target under the same name. Null: its name is its immutable id. */
+  readonly replaced: Readonly<Record<string, unknown>> | null
   /** What the recording of a session that was only opened has. */
   readonly entries: readonly object[]
   /** Attributes of an entry of `resources` that are wrong, and a level that is; each with the paths to be named. */

@@ -1,6 +1,7 @@
 import { clientFor, issueToken } from '../e2e/database-client.ts'
 import { issueMySqlToken, mySqlClientFor } from '../e2e/mysql-client.ts'
-import { arns } from '../sandbox/default-world.ts'
+import { openShell } from '../e2e/shell-client.ts'
+import { arns, shellInstance } from '../sandbox/default-world.ts'
 import { mysqlOf } from '../sandbox/sandbox.ts'
 import type { KindFixture } from './kind-fixture.ts'
 
@@ -85,8 +86,51 @@ const rdsMysql: KindFixture = {
   },
 }
 
+const ec2Instance: KindFixture = {
+  resource: shellInstance,
+  roleArn: arns.shells,
+  open: async (company) => {
+    const shell = await openShell(company)
+    await shell.shows(/\$ /)
+    const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>(
+      'carol',
+      'GET',
+      '/api/v1/sessions',
+    )
+    const [newest] = sessions.sort((a, b) => b.openedAt - a.openedAt)
+    return { id: newest?.id ?? '', leave: () => shell.leave(), told: async () => (await shell.closes()).screen }
+  },
+  prepare: async (company) => () => ec2Instance.open(company),
+  connections: ({ sandbox }) => sandbox.aws.ssm.sessions.length,
+  replaced: null,
+  entries: [
+    { type: 'terminal', os_user: 'deploy' },
+    { type: 'notice' },
+    { type: 'output' },
+    { type: 'notice' },
+    { type: 'end' },
+  ],
+  broken: {
+    resource: {
+      id: `ec2-instance/111122223333/eu-west-1/${shellInstance}`,
+      platform: 'windows',
+      role: 'arn:aws:iam::444455556666:role/Shells',
+    },
+    level: { document: 'AWS-StartInteractiveCommand', document_digest: 'abc', os_user: 'a user', record_input: 'no' },
+    paths: [
+      'resources[0].platform',
+      'resources[0].role',
+      'levels[0].readonly.document',
+      'levels[0].readonly.document_digest',
+      'levels[0].readonly.os_user',
+      'levels[0].readonly.record_input',
+    ],
+  },
+}
+
 /** By the name of the kind. A kind of the registry that is missing here fails the test. */
 export const fixtures: Readonly<Record<string, KindFixture>> = {
+  'ec2-instance': ec2Instance,
   'iam-role': iamRole,
   'rds-mysql': rdsMysql,
   'rds-postgres': rdsPostgres,

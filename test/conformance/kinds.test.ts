@@ -8,13 +8,17 @@ import type { ConfigFile } from '../../src/config/schema.ts'
 import { kinds } from '../../src/kinds/registry.ts'
 import { startCompany } from '../e2e/company.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
+import { noPty } from '../sandbox/ssm/shell.ts'
 import { load, minimal, problemsIn } from '../src/config/load-text.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import type { KindFixture, OpenSession } from './kind-fixture.ts'
 import { fixtures } from './kind-fixtures.ts'
 
-const missing: Readonly<Record<string, string | false>> = { 'rds-mysql': skipWithoutMariaDb() }
-const company = await startCompany(missing['rds-mysql'] ? {} : { sandbox: { mysql: {} } })
+const missing: Readonly<Record<string, string | false>> = {
+  'rds-mysql': skipWithoutMariaDb(),
+  'ec2-instance': noPty,
+}
+const company = await startCompany({ sandbox: { shells: !noPty, ...(missing['rds-mysql'] ? {} : { mysql: {} }) } })
 t.teardown(() => company.close())
 const { aws } = company.sandbox
 
@@ -68,12 +72,16 @@ const promises: Readonly<Record<string, Promised>> = {
     await reload(fixture, good, true)
   },
   'another target under the name of the resource ends the session; another tag does not': async (t, fixture) => {
-    await company.grant(3_600_000, fixture.resource)
+    const { id: grantId } = await company.grant(3_600_000, fixture.resource)
     const session = await fixture.open(company)
     const { configFile } = company.daemon
     const good = readFileSync(configFile, 'utf8')
     await put(entryWith(fixture, good, { tags: { env: 'prod', team: 'shop', tier: '1' } }))
     t.same(await events('session.ended', session.id), [])
+    if (fixture.replaced === null) {
+      await put(good)
+      return await revoke(grantId)
+    }
     await put(entryWith(fixture, good, fixture.replaced))
     await isEnded(t, fixture, session, 'resource-replaced', /another resource now/)
     await put(good)

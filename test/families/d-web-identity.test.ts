@@ -60,6 +60,7 @@ const values = {
   connectRole: '',
   revocationPolicy: '',
   databaseUsers: '',
+  sessionDocuments: '',
   issuer: 'login.example.com',
   clientId: 'sallyport',
 }

@@ -3,9 +3,19 @@ import path from 'node:path'
 import { stringify } from 'yaml'
 import type { ConfigFile } from '../../src/config/schema.ts'
 import { writeLeaf } from './certificates.ts'
-import { accounts, arns, computeKeys, externalId, type instances, region } from './default-world.ts'
+import {
+  accounts,
+  arns,
+  computeKeys,
+  externalId,
+  type instances,
+  region,
+  shellDocument,
+  shellInstance,
+} from './default-world.ts'
 import { freePort } from './ports.ts'
 import type { ConfigOverrides, MySqlSide, Sandbox } from './sandbox.ts'
+import { documentDigest } from './ssm/documents.ts'
 
 /** What one daemon is started with, and where it will be. */
 export interface DaemonFiles {
@@ -116,6 +126,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       ...(sandbox.mysql
         ? [{ ...shop(sandbox, sandbox.mysql), role: arns.databases, tags: { env: 'prod', team: 'shop' } }]
         : []),
+      ...(sandbox.hasShells ? [{ id: shellId, role: arns.shells, tags: { env: 'prod', team: 'shop' } }] : []),
       { id: roleId('ReportsReader'), revocable: true, tags: { team: 'shop' } },
       { id: roleId('Deployer'), role: arns.deploy, tags: { team: 'shop' } },
       { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
@@ -123,6 +134,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
     levels: [
       { for: { kinds: ['rds-postgres'] }, ...databaseLevels() },
       ...(sandbox.mysql ? [{ for: { kinds: ['rds-mysql'] }, ...databaseLevels({ local_infile: true }) }] : []),
+      ...(sandbox.hasShells ? [{ for: { kinds: ['ec2-instance'] }, ...shellLevels() }] : []),
       { for: { kinds: ['iam-role'] }, ...roleLevels },
     ],
     access: [
@@ -145,6 +157,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
         approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
       },
       ...(sandbox.mysql ? [shopRule] : []),
+      ...(sandbox.hasShells ? [shellRule] : []),
       {
         name: 'database-owners-read-billing',
         who: { groups: ['database-owners'] },
@@ -187,6 +200,25 @@ const shopRule = {
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+}
+
+export const shellId = `ec2-instance/${accounts.data}/${region}/${shellInstance}`
+
+const shellRule = {
+  name: 'engineers-get-shells',
+  who: { groups: ['engineering'] },
+  what: { ids: [shellId] },
+  levels: ['readonly', 'watched'],
+  max_duration: '8h',
+  require: { reason: true },
+  approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+}
+
+/** `watched` records what is typed, too. */
+const shellLevels = (): object => {
+  const { name: document, versions } = shellDocument()
+  const level = { document, document_digest: documentDigest(versions.at(-1)), os_user: 'deploy' }
+  return { readonly: level, watched: { ...level, record_input: true } }
 }
 
 /** The MySQL database; its default database is the same `orders`. */

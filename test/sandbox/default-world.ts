@@ -22,6 +22,7 @@ export const arns = {
   deploy: `arn:aws:iam::${accounts.data}:role/teams/shop/Deployer`,
   personal: `arn:aws:iam::${accounts.web}:role/Personal`,
   reach: `arn:aws:iam::${accounts.data}:role/sallyport-reach`,
+  shells: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportShells`,
   revocations: `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`,
 } as const
 
@@ -39,6 +40,9 @@ export const mysqlInstances = {
 /** Instances whose network leads to databases that nothing else reaches. */
 export const bastions = { first: 'i-0b45710a000000001', second: 'i-0b45710a000000002' } as const
 
+/** An instance that people get shells on. */
+export const shellInstance = 'i-0a1b2c3d4e5f60718'
+
 /** @param oidc the company's OpenID provider, as the account with `web_identity` knows it */
 export function createWorld(oidc = { issuer: 'https://login.example.com', clientId: 'sallyport' }): World {
   return {
@@ -53,7 +57,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
         tags: {},
       },
     ],
-    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc), reach()],
+    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc), reach(), shells()],
     managedPolicies: [
       {
         arn: arns.revocations,
@@ -70,8 +74,8 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     ],
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
-    instances: Object.values(bastions).map(bastion),
-    sessionDocuments: [databasePorts()],
+    instances: [...Object.values(bastions).map(bastion), web()],
+    sessionDocuments: [databasePorts(), shellDocument()],
   }
 }
 
@@ -135,6 +139,7 @@ function connect(): Role {
         },
       ),
       databaseAccess(),
+      shellAccess(),
     ],
     maxSessionSeconds: 3600,
     tags: {},
@@ -222,6 +227,48 @@ function reach(): Role {
     maxSessionSeconds: 3600,
     tags: { 'sallyport:managed': 'true' },
   }
+}
+
+/** Opens shells on instances, and nothing else. */
+function shells(): Role {
+  return {
+    ...reach(),
+    arn: arns.shells,
+    roleId: 'AROASANDBOXSHELLS001',
+    policies: [shellAccess()],
+  }
+}
+
+function shellAccess(): PolicyDocument {
+  return policy(
+    {
+      Effect: 'Allow',
+      Action: 'ssm:StartSession',
+      Resource: [`arn:aws:ec2:*:${accounts.data}:instance/*`, `arn:aws:ssm:*:${accounts.data}:document/Sallyport-*`],
+      Condition: { BoolIfExists: { 'ssm:SessionDocumentAccessCheck': 'true' } },
+    },
+    { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: `arn:aws:ssm:*:${accounts.data}:document/Sallyport-*` },
+    {
+      Effect: 'Allow',
+      Action: ['ssm:ResumeSession', 'ssm:TerminateSession'],
+      Resource: `arn:aws:ssm:*:${accounts.data}:session/sp-*`,
+    },
+    { Effect: 'Allow', Action: ['ssm:DescribeSessions', 'ssmmessages:OpenDataChannel'], Resource: '*' },
+  )
+}
+
+function web(): Instance {
+  return { ...bastion(shellInstance), tags: { Name: 'web' } }
+}
+
+/** Session document for shells as a user without sudo. */
+export function shellDocument(): SessionDocument {
+  const content = {
+    schemaVersion: '1.0',
+    sessionType: 'Standard_Stream',
+    inputs: { runAsEnabled: true, runAsDefaultUser: 'deploy', idleSessionTimeout: '20', maxSessionDuration: '60' },
+  } as const
+  return { name: 'Sallyport-Shell', account: accounts.data, region, versions: [content] }
 }
 
 function bastion(id: string): Instance {

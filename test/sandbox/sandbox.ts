@@ -34,6 +34,8 @@ export interface Sandbox {
   readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
   /** The RDS for MySQL endpoint `shop`, and the server behind it, when asked for. */
   readonly mysql: MySqlSide | null
+  /** Daemons are configured with an instance that people get shells on. */
+  readonly hasShells: boolean
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
   writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
   /** Ends everything it started, and deletes `dir`. */
@@ -59,6 +61,8 @@ export interface SandboxOptions {
   readonly postgres?: PostgresOptions
   /** Also a MySQL database: needs `mariadbd` (`skipWithoutMariaDb`), or what stands in for it. */
   readonly mysql?: MariaDbOptions | 'stand-in'
+  /** An instance that people get shells on: needs a pty (`noPty`). */
+  readonly shells?: boolean
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
   readonly stores?: boolean
 }
@@ -107,7 +111,8 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     }
     const databases = { orders: await database('orders'), billing: await database('billing') }
     const mysql = mariadb && { mariadb, shop: await shop(mariadb) }
-    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, mysql, close }
+    const hasShells = options.shells ?? false
+    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, mysql, hasShells, close }
     return {
       ...sandbox,
       writeConfig: (folder, overrides = {}) => {

@@ -40,6 +40,12 @@ variable "database_users" {
   default     = "sallyport_*"
 }
 
+variable "session_documents" {
+  description = "names of session documents, with wildcards"
+  type        = string
+  default     = "Sallyport-*"
+}
+
 variable "issuer" {
   description = "issuer of the OpenID provider without https://"
   type        = string
@@ -96,6 +102,17 @@ resource "aws_iam_role" "connect" {
             "sts:TagSession",
             "sts:SetSourceIdentity"
           ]
+        },
+        {
+          "Sid": "HubMayTagShells",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "${var.hub_role_arn}"
+          },
+          "Action": [
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ]
         }
       ]
     }
@@ -112,6 +129,12 @@ resource "aws_iam_role" "connect" {
 #   iam:ListPolicyVersions: finds the oldest version: IAM keeps five
 #   iam:CreatePolicyVersion: adds a revoked grant to the deny list
 #   iam:DeletePolicyVersion: makes room for the next
+#   ssm:StartSession: shells on instances, by the session documents made for the broker alone
+#   ssm:GetDocument: a document that was changed is found before it is used
+#   ssm:TerminateSession: ends a shell with its access
+#   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
+#   ssm:DescribeSessions: finds what a daemon that died has left open
+#   ssmmessages:OpenDataChannel: carries what is typed and shown
 resource "aws_iam_role_policy" "connect" {
   name = "sallyport"
   role = aws_iam_role.connect.id
@@ -157,6 +180,44 @@ resource "aws_iam_role_policy" "connect" {
             "iam:DeletePolicyVersion"
           ],
           "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${local.revocation_policy}"
+        },
+        {
+          "Sid": "StartShells",
+          "Effect": "Allow",
+          "Action": "ssm:StartSession",
+          "Resource": [
+            "arn:${data.aws_partition.current.partition}:ec2:*:${data.aws_caller_identity.current.account_id}:instance/*",
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/${var.session_documents}"
+          ],
+          "Condition": {
+            "BoolIfExists": {
+              "ssm:SessionDocumentAccessCheck": "true"
+            }
+          }
+        },
+        {
+          "Sid": "ReadSessionDocuments",
+          "Effect": "Allow",
+          "Action": "ssm:GetDocument",
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/${var.session_documents}"
+        },
+        {
+          "Sid": "EndShells",
+          "Effect": "Allow",
+          "Action": [
+            "ssm:TerminateSession",
+            "ssm:ResumeSession"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:session/sp-*"
+        },
+        {
+          "Sid": "CarryShells",
+          "Effect": "Allow",
+          "Action": [
+            "ssm:DescribeSessions",
+            "ssmmessages:OpenDataChannel"
+          ],
+          "Resource": "*"
         }
       ]
     }

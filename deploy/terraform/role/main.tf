@@ -59,6 +59,12 @@ variable "database_users" {
   default     = "sallyport_*"
 }
 
+variable "session_documents" {
+  description = "names of session documents, with wildcards"
+  type        = string
+  default     = "Sallyport-*"
+}
+
 variable "databases" {
   description = "the role signs in to databases"
   type        = bool
@@ -67,6 +73,12 @@ variable "databases" {
 
 variable "reach" {
   description = "the role opens tunnels through instances: aws.reach_role"
+  type        = bool
+  default     = false
+}
+
+variable "shells" {
+  description = "the role opens shells on instances"
   type        = bool
   default     = false
 }
@@ -257,6 +269,65 @@ resource "aws_iam_role_policy" "reach" {
           "Sid": "CarryTunnels",
           "Effect": "Allow",
           "Action": "ssmmessages:OpenDataChannel",
+          "Resource": "*"
+        }
+      ]
+    }
+  JSON
+}
+
+# permissions of a role that opens shells on instances
+#   ssm:StartSession: shells on instances, by the session documents made for the broker alone
+#   ssm:GetDocument: a document that was changed is found before it is used
+#   ssm:TerminateSession: ends a shell with its access
+#   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
+#   ssm:DescribeSessions: finds what a daemon that died has left open
+#   ssmmessages:OpenDataChannel: carries what is typed and shown
+resource "aws_iam_role_policy" "shells" {
+  count = var.shells ? 1 : 0
+  name  = "sallyport-shells"
+  role  = aws_iam_role.brokered.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "StartShells",
+          "Effect": "Allow",
+          "Action": "ssm:StartSession",
+          "Resource": [
+            "arn:${data.aws_partition.current.partition}:ec2:*:${data.aws_caller_identity.current.account_id}:instance/*",
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/${var.session_documents}"
+          ],
+          "Condition": {
+            "BoolIfExists": {
+              "ssm:SessionDocumentAccessCheck": "true"
+            }
+          }
+        },
+        {
+          "Sid": "ReadSessionDocuments",
+          "Effect": "Allow",
+          "Action": "ssm:GetDocument",
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/${var.session_documents}"
+        },
+        {
+          "Sid": "EndShells",
+          "Effect": "Allow",
+          "Action": [
+            "ssm:TerminateSession",
+            "ssm:ResumeSession"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:session/sp-*"
+        },
+        {
+          "Sid": "CarryShells",
+          "Effect": "Allow",
+          "Action": [
+            "ssm:DescribeSessions",
+            "ssmmessages:OpenDataChannel"
+          ],
           "Resource": "*"
         }
       ]

@@ -1,4 +1,5 @@
 import { type Static, type TArray, type TOptional, Type } from 'typebox'
+import { terminals } from '../../../proxy/protocols.ts'
 import type { Kinds } from '../../catalog/kind.ts'
 import { Address, List, ProxyProtocol, strict, Tls } from './members.ts'
 
@@ -16,7 +17,7 @@ export type ListenerFile = Static<typeof Listener>
 
 /** Each protocol that a kind speaks, once. */
 export function protocolsOf(kinds: Kinds): string[] {
-  return [...new Set(kinds.flatMap(({ protocol }) => protocol ?? []))]
+  return [...new Set(kinds.flatMap(({ protocol }) => protocol ?? []).filter((name) => !(name in terminals)))]
 }
 
 /** A list of ports for each protocol. */

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
-import type { KnownClient, Protocol } from '../../../proxy/relay/protocol.ts'
+import type { KnownClient, Protocol, TerminalProtocol } from '../../../proxy/relay/protocol.ts'
 import { BrokerError, isCut } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
@@ -13,6 +13,7 @@ export interface ConnectRoutesDeps {
   /** From proxy/streams/websocket-stream.ts. */
   toStream(socket: WebSocket): Duplex
   readonly protocols: readonly Protocol[]
+  readonly terminals: readonly TerminalProtocol[]
 }
 
 /** Close code of a websocket whose session was cut; the reason text is the {@link EndReason}. */
@@ -22,12 +23,14 @@ export const sessionCutCode = 4001
 const unavailableCode = 1011
 
 const connect = 'GET /api/v1/connect/:protocol'
+const shell = 'GET /api/v1/connect/shell'
 
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes =
   (deps: ConnectRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     websocketRoute(app, connect, (socket, call) => serveSocket(deps, socket, call))
+    websocketRoute(app, shell, (socket, call) => serveShell(deps, socket, call))
   }
 
 async function serveSocket(
@@ -40,16 +43,35 @@ async function serveSocket(
   const stream = deps.toStream(socket)
   if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
     return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
-  const known: KnownClient = {
-    identity: toIdentity(login),
-    resourceId: query.resource,
-    ...(query.level === undefined ? {} : { level: query.level }),
-    ...(query.tool === undefined ? {} : { tool: query.tool }),
-    client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
-  }
-  const reason = await protocol.serveStream(stream, known)
+  const reason = await protocol.serveStream(stream, knownClient({ query, login, request }))
   if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
   else socket.close(1000)
+}
+
+/** A terminal: its engine closes the websocket. */
+async function serveShell(
+  { terminals }: ConnectRoutesDeps,
+  socket: WebSocket,
+  call: Omit<Call<typeof shell>, 'reply'>,
+): Promise<void> {
+  const terminal = terminals.find(({ name }) => name === 'shell')
+  if (!terminal) return socket.close(unavailableCode, 'UNSUPPORTED')
+  const { cols, rows } = call.query
+  await terminal.serveTerminal(socket, knownClient(call), { cols, rows })
+}
+
+function knownClient({
+  query: { resource: resourceId, level, tool },
+  login,
+  request,
+}: Pick<Call<typeof connect> | Call<typeof shell>, 'query' | 'login' | 'request'>): KnownClient {
+  return {
+    identity: toIdentity(login),
+    resourceId,
+    ...(level === undefined ? {} : { level }),
+    ...(tool === undefined ? {} : { tool }),
+    client: { address: request.ip, port: request.socket.remotePort ?? 0, via: 'websocket' },
+  }
 }
 
 /** @returns false when it could not be audited: then the port must not work */

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { SessionBudget } from '../../../proxy/session.ts'
-import { parseDuration, parseSize } from '../../config/units.ts'
+import { parseDuration } from '../../config/units.ts'
+import { type BudgetFile, budgetMembers, readBudget } from '../session-members.ts'
 import { placeholder } from './engine-users.ts'
 
 /** What an access level means on a database. */
@@ -19,9 +20,6 @@ export interface RdsLevel {
   /** Of one session; null: none. */
   readonly budget: SessionBudget | null
 }
-
-/** A week. */
-const longestMinutes = 10_080
 
 /** What differs between the engines. */
 export interface LevelWords {
@@ -84,23 +82,7 @@ export const levelMembers = ({ longestUser, longestDatabase, signsIn, databases,
       examples: [1_000_000],
     }),
   ),
-  max_session_bytes: Type.Optional(
-    Type.String({
-      pattern: '^[1-9][0-9]{0,5}(KB|MB|GB)$',
-      patternErrorMessage: 'expected a size such as 500KB, 100MB or 1GB',
-      description: 'Budget of one session: it is ended when more bytes have passed, in both directions together',
-      examples: ['1GB'],
-    }),
-  ),
-  max_session_minutes: Type.Optional(
-    Type.Integer({
-      minimum: 1,
-      maximum: longestMinutes,
-      errorMessage: `expected a whole number of minutes, 1–${longestMinutes}`,
-      description: 'Budget of one session: it is ended after so many minutes, even if the grant lasts longer',
-      examples: [60],
-    }),
-  ),
+  ...budgetMembers,
   recording: Type.Optional(
     Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
       errorMessage: 'expected prompt or strict',
@@ -115,14 +97,12 @@ export const levelMembers = ({ longestUser, longestDatabase, signsIn, databases,
 export const levelProblemWords = { noun: 'a database level', mapping: 'expected a mapping with db_user' }
 
 /** As {@link levelMembers} has them. */
-interface LevelFile {
+interface LevelFile extends BudgetFile {
   readonly db_user: string
   readonly databases?: readonly string[]
   readonly statement_timeout?: string
   readonly max_rows?: number
   readonly max_session_rows?: number
-  readonly max_session_bytes?: string
-  readonly max_session_minutes?: number
   readonly recording?: 'prompt' | 'strict'
 }
 
@@ -135,12 +115,6 @@ export function readLevel(raw: LevelFile): RdsLevel {
     statementTimeoutMs: parseDuration(timeout ?? '') ?? 0,
     maxRows,
     isRecordingStrict: recording === 'strict',
-    budget: readBudget(raw),
+    budget: readBudget(raw, raw.max_session_rows),
   }
-}
-
-function readBudget(raw: LevelFile): SessionBudget | null {
-  const { max_session_rows: rows = 0, max_session_bytes: size = '', max_session_minutes: minutes = 0 } = raw
-  const bytes = parseSize(size) ?? 0
-  return rows + bytes + minutes === 0 ? null : { rows, bytes, ms: minutes * 60_000 }
 }

@@ -3,6 +3,7 @@ import type { Claim, Doorman, Identity, OpenAsk, SessionControls, SessionEnd } f
 import { SessionHost, type SessionRecorder } from '../../../proxy/relay/session-host.ts'
 import {
   BrokerError,
+  type ChannelTicket,
   type ClientOrigin,
   type EndNotice,
   type EngineFacts,
@@ -31,6 +32,9 @@ export interface ScriptedOptions {
   /** What the permit says of the target now. */
   engine(): EngineFacts
   lease(): Promise<Lease>
+  /** Of sessions at instances. */
+  channelTicket?(): Promise<ChannelTicket | null>
+  endChannel?(): Promise<void>
   /** Left out: no client may come in by a claim. */
   identify?(claim: Claim): Promise<Identity>
 }
@@ -43,6 +47,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     cancels: 0,
     /** Asked for a credential to end what still runs. */
     endings: 0,
+    channelsEnded: 0,
     /** Entries that say who serves the session. */
     targets: [] as Record<string, unknown>[],
     unidentified: [] as string[],
@@ -105,6 +110,11 @@ export function scriptedDoorman(options: ScriptedOptions) {
     openTunnel: () => Promise.reject(new Error('not asked here')),
     tunnelTicket: () => Promise.reject(new Error('not asked here')),
     endTunnel: () => Promise.reject(new Error('not asked here')),
+    channelTicket: options.channelTicket ?? (() => Promise.reject(new Error('not asked here'))),
+    endChannel: async () => {
+      seen.channelsEnded += 1
+      await options.endChannel?.()
+    },
     started: async (_id, detail) => {
       seen.details.push(detail)
     },

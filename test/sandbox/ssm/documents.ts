@@ -1,4 +1,5 @@
 /** Session documents: which parameters they take, and what the agent reads once those are in place. */
+import { createHash } from 'node:crypto'
 import { AwsFault } from '../aws/aws-fault.ts'
 import type { SessionDocument, World } from '../aws/world.ts'
 import type { SessionSpec } from './work.ts'
@@ -68,4 +69,18 @@ function asTexts(properties: Readonly<Record<string, unknown>>): Record<string, 
 
 function invalid(message: string): AwsFault {
   return new AwsFault('InvalidParameters', 400, message)
+}
+
+/** SHA-256 of a document, as JSON with sorted members. */
+export function documentDigest(content: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(content)))
+    .digest('hex')
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(members.map(([name, member]) => [name, sorted(member)]))
 }

@@ -29,6 +29,7 @@ const values: Values = {
   connectRole: 'sallyport/SallyportConnect',
   revocationPolicy: 'sallyport/SallyportRevocations',
   databaseUsers: 'sallyport_*',
+  sessionDocuments: 'Sallyport-*',
   issuer: 'login.example.com',
   clientId: 'sallyport',
   subject: '?*',
@@ -217,11 +218,18 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
   }
   const sandbox = (name: string): Kind => ({ ...rdsPostgres, name, policies: [pages] })
   const registry = [...kinds, sandbox('sandbox-a'), sandbox('sandbox-b')]
-  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'reach', 'revocation', 'roles'])
+  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'reach', 'revocation', 'roles', 'shells'])
   const sids = policiesOf(registry).base.spokePermissions.statements.map(({ sid }) => sid)
   t.same(
     sids,
-    ['MintSessionsForManagedRoles', 'DecorateSessions', 'SignInToDatabases', 'ReadPages', 'RevocationBoundaryOnly'],
+    [
+      'MintSessionsForManagedRoles',
+      'DecorateSessions',
+      'SignInToDatabases',
+      'ReadPages',
+      'RevocationBoundaryOnly',
+      ...['StartShells', 'ReadSessionDocuments', 'EndShells', 'CarryShells'],
+    ],
     'once, though two kinds share it',
   )
   const choice = { features: ['page-sets'], trusts: ['hub'] } as const

@@ -33,7 +33,7 @@ for (const detail of ['x', 'null', '7', '"text"', '[]', '{}', '{"target_address"
     const events: AuditEvent[] = []
     await endLostWork(
       {
-        kinds: { protocolOf: () => 'postgres', engineOf: () => null } as never,
+        kinds: { protocolOf: () => 'postgres', channelsOf: () => undefined, engineOf: () => null } as never,
         heldBy: async () => undefined,
         endLost: async () => {
           throw new Error('nothing says which process it was')
@@ -57,6 +57,7 @@ for (const [protocol, process] of [
     const deps = {
       kinds: {
         protocolOf: () => protocol,
+        channelsOf: () => undefined,
         engineOf: () => ({ address: { host: 'x', port: 1 } }),
         leaseToEnd: async () => ({ user: 'sallyport_ro', secret: 'x', expiresAt: start }),
       } as never,

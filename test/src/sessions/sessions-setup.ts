@@ -190,6 +190,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
       engineOf: () => null,
       leaseAtHand: () => null,
       lease: async () => Promise.reject(new Error('unused')),
+      channelsOf: () => undefined,
       leaseToEnd: async ({ facts }) => ({ user: 'ro', secret: facts.sessionId, expiresAt: facts.endsAt }),
     },
     changes,

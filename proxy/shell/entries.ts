@@ -1,0 +1,73 @@
+import { isUtf8 } from 'node:buffer'
+import { StringDecoder } from 'node:string_decoder'
+import type { EntryWriter } from '../recording/entry-writer.ts'
+import type { TerminalSize } from '../ssm/terminal.ts'
+import { LineText } from './line-text.ts'
+
+/** Besides the text of an entry, which JSON may double. */
+const entryBytes = 128
+
+/**
+ * The entries of a terminal. `output` and `input` have the text; bytes that are no UTF-8 are there too, as `base64`. `lines` are the
+ * lines that an output completes, where they do not stand in its text as they are shown: what was echoed one character at a time.
+ */
+export class TerminalEntries {
+  readonly #entries: EntryWriter
+  readonly #now: () => number
+  readonly #output = new StringDecoder()
+  readonly #errors = new StringDecoder()
+  readonly #input = new StringDecoder()
+  readonly #lines = new LineText()
+
+  constructor(entries: EntryWriter, now: () => number) {
+    this.#entries = entries
+    this.#now = now
+  }
+
+  begin(size: TerminalSize, detail: Readonly<Record<string, string>>): void {
+    this.#write('terminal', { ...size, ...detail })
+  }
+
+  /** @throws BrokerError RECORDING_FAILED, LIMIT_REACHED: it must not be shown */
+  output(bytes: Buffer, isError = false): void {
+    const text = (isError ? this.#errors : this.#output).write(bytes)
+    const lines = this.#lines.push(text)
+    const more = { ...(isError ? { stream: 'stderr' } : {}), ...(lines.length > 0 ? { lines } : {}) }
+    this.#write('output', { text, ...more, ...asBytes(bytes) }, bytes.length)
+  }
+
+  /** @throws BrokerError RECORDING_FAILED, LIMIT_REACHED: it must not be passed on */
+  input(bytes: Buffer): void {
+    this.#write('input', { text: this.#input.write(bytes), ...asBytes(bytes) }, bytes.length)
+  }
+
+  resize(size: TerminalSize): void {
+    this.#write('resize', size)
+  }
+
+  /** What the broker or the account told the person. */
+  notice(text: string): void {
+    this.#write('notice', { text })
+  }
+
+  /** @param exitCode null: not known */
+  end(exitCode: number | null): void {
+    const lines = this.#lines.end()
+    if (lines.length > 0 || exitCode !== null)
+      this.#write('end', { ...(exitCode === null ? {} : { exitCode }), ...(lines.length > 0 ? { lines } : {}) })
+  }
+
+  #write(type: string, members: object, bytes = 0): void {
+    const room = entryBytes + 2 * bytes
+    this.#entries.reserve(room)
+    try {
+      this.#entries.write(JSON.stringify({ at: this.#now(), type, ...members }))
+    } finally {
+      this.#entries.release(room)
+    }
+  }
+}
+
+function asBytes(bytes: Buffer): { base64?: string } {
+  return isUtf8(bytes) ? {} : { base64: bytes.toString('base64') }
+}

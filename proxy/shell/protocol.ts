@@ -1,0 +1,184 @@
+import { performance } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
+import type { WebSocket } from 'ws'
+import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
+import { toBrokerError } from '../relay/words.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type EndReason,
+  isCut,
+  type SessionOutcome,
+  type SessionPermit,
+} from '../session.ts'
+import { Terminal, type TerminalSize } from '../ssm/terminal.ts'
+import { ClientLeft } from '../streams/client-line.ts'
+import { ShellClient } from './client.ts'
+import { ShellRelay } from './relay.ts'
+import type { ShellRules } from './rules.ts'
+import { errorText, onScreen } from './words.ts'
+
+const protocol = 'shell'
+/** For the service to say that a session is over. */
+const endMs = 5000
+
+/** Shells on instances, over Session Manager. They have no port: their clients come by websocket. */
+export function createShell(parts: ProtocolParts): TerminalProtocol {
+  return { name: protocol, serveTerminal: (socket, known, size) => serveTerminal(parts, socket, known, size) }
+}
+
+async function serveTerminal(
+  parts: ProtocolParts,
+  socket: WebSocket,
+  known: KnownClient,
+  size: TerminalSize,
+): Promise<EndReason | undefined> {
+  const client = new ShellClient(socket)
+  const permit = await admit(parts, client, known)
+  if (!permit) return undefined
+  const { outcome, terminal } = await run(parts, client, permit, size)
+  await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome, terminal)) })
+  return outcome.reason
+}
+
+async function admit(
+  { host, onError }: ProtocolParts,
+  client: ShellClient,
+  { identity, resourceId, level, tool, client: origin }: KnownClient,
+): Promise<SessionPermit | undefined> {
+  const since = performance.now()
+  try {
+    const permit = await host.open({
+      identity,
+      resourceId,
+      client: origin,
+      carrier: { protocol },
+      ...(level === undefined ? {} : { level }),
+      ...(tool === undefined ? {} : { tool }),
+    })
+    host.doorman.phase(permit.kind, 'authorize', (performance.now() - since) / 1000)
+    return permit
+  } catch (error) {
+    if (!(error instanceof BrokerError)) onError(error, '')
+    client.refuse(toBrokerError(error))
+    return undefined
+  }
+}
+
+interface Ran {
+  readonly outcome: SessionOutcome
+  /** Undefined: nothing was asked of AWS. */
+  readonly terminal?: Terminal
+}
+
+/** Never rejects. */
+async function run(
+  { host, now }: ProtocolParts,
+  client: ShellClient,
+  permit: SessionPermit,
+  size: TerminalSize,
+): Promise<Ran> {
+  const { sessionId, engine, kind } = permit
+  let terminal: Terminal | undefined
+  try {
+    if (!engine) throw new BrokerError('INTERNAL', 'there is no instance to reach')
+    permit.signal.throwIfAborted()
+    const since = performance.now()
+    const rules = engine.rules as ShellRules
+    const begun = Promise.withResolvers<void>()
+    const notices: string[] = []
+    const told: { notice(text: string): void } = { notice: (text) => void notices.push(text) }
+    const ticket = () => host.doorman.channelTicket(sessionId)
+    terminal = new Terminal({ ticket }, size, {
+      ready: () => begun.resolve(),
+      notice: (text) => told.notice(text),
+      away: (isAway) => told.notice(isAway ? 'the instance does not answer; what you type waits' : 'it answers again'),
+    })
+    await unlessOver(begun.promise, terminal, client, permit)
+    host.doorman.phase(kind, 'upstream', (performance.now() - since) / 1000)
+    await host.started(permit, rules.detail)
+    const relay = new ShellRelay({
+      client,
+      terminal,
+      size,
+      permit,
+      rules,
+      counts: host.reports.of(kind),
+      now,
+      watchEnd: (onMoved) => host.watchEnd(permit, onMoved),
+    })
+    const outcome = relay.run()
+    told.notice = (text) => relay.tell(text)
+    for (const text of notices) relay.tell(text)
+    return { outcome: await outcome, terminal }
+  } catch (thrown) {
+    return { outcome: failedToOpen(now, client, permit, thrown), ...(terminal ? { terminal } : {}) }
+  }
+}
+
+/** @throws BrokerError why it has not begun; ClientLeft */
+async function unlessOver(
+  begun: Promise<void>,
+  terminal: Terminal,
+  client: ShellClient,
+  { signal }: SessionPermit,
+): Promise<void> {
+  const cut = Promise.withResolvers<never>()
+  const onCut = () => cut.reject(signal.reason)
+  signal.addEventListener('abort', onCut)
+  if (signal.aborted) onCut()
+  const ended = terminal.ended.then((end): never => {
+    if (end.reason === 'failed') throw end.error
+    throw new BrokerError('TARGET_REFUSED', end.reason === 'closed' && end.text !== '' ? end.text : 'it ended at once')
+  })
+  const left = client.left.then((): never => {
+    throw new ClientLeft()
+  })
+  try {
+    await Promise.race([begun, ended, left, cut.promise])
+  } finally {
+    signal.removeEventListener('abort', onCut)
+    for (const one of [ended, left, cut.promise]) one.catch(() => {}) // the first one counts
+  }
+}
+
+function failedToOpen(now: () => number, client: ShellClient, permit: SessionPermit, thrown: unknown): SessionOutcome {
+  const nothing = { bytesUp: 0, bytesDown: 0 }
+  if (permit.signal.aborted) {
+    const { reason, text } = permit.signal.reason as EndNotice
+    client.send(onScreen(text))
+    client.cut(reason)
+    return { ...nothing, reason, stoppedAt: now() }
+  }
+  if (thrown instanceof ClientLeft) return { ...nothing, reason: 'client-closed' }
+  const error = toBrokerError(thrown)
+  client.send(onScreen(errorText(error)))
+  client.refuse(error)
+  return { ...nothing, reason: 'open-failed', error }
+}
+
+/**
+ * Ends the session at the instance, on both ways: the agent is told, and AWS. What a person has started to run on without a terminal is
+ * not ended by that.
+ */
+async function leave(
+  { host, onError }: ProtocolParts,
+  { sessionId }: SessionPermit,
+  { reason }: SessionOutcome,
+  terminal: Terminal | undefined,
+): Promise<Pick<SessionOutcome, 'unfinished'>> {
+  if (!terminal) return {}
+  const told = terminal.stream.channel.close()
+  terminal.stream.resume() // what still arrives is dropped
+  terminal.stderr.resume()
+  const ended = host.doorman.endChannel(sessionId).then(
+    () => true,
+    (error: unknown) => {
+      onError(error, sessionId)
+      return false
+    },
+  )
+  const isEnded = (await Promise.race([ended, wait(endMs, false, { ref: false })])) || (await told)
+  terminal.stream.destroy()
+  return isCut(reason) ? { unfinished: isEnded ? 'ended' : 'closed' } : {}
+}

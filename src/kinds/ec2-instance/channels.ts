@@ -1,0 +1,140 @@
+import { BrokerError, type ChannelTicket } from '../../../proxy/session.ts'
+import { channelTicket, type SessionStream } from '../../aws/channel-ticket.ts'
+import type { SessionManager, SessionManagerAt, StartedSession } from '../../aws/session-manager.ts'
+import { heldBy } from '../../catalog/kind.ts'
+import type { KnownSession, SessionChannels } from '../../sessions/session-kinds.ts'
+import { type CredentialsDeps, type InstanceSession, ShellCredentials } from './credentials.ts'
+import { checkDocument } from './document.ts'
+import { ec2Instance } from './kind.ts'
+
+export interface ChannelsDeps extends CredentialsDeps {
+  readonly sessionManagers: SessionManagerAt
+}
+
+/** One session of ours, and the Session Manager session behind it. */
+interface Open {
+  readonly session: InstanceSession
+  readonly manager: SessionManager
+  readonly started: Promise<StartedSession>
+}
+
+/** Starts, resumes and ends the Session Manager sessions of shells. */
+export class ShellChannels implements SessionChannels {
+  readonly #deps: ChannelsDeps
+  readonly #credentials: ShellCredentials
+  readonly #open = new Map<string, Open>()
+  /** Of sessions that are over: AWS could not be asked to end them, or did not say whether one was started. */
+  readonly #left = new Map<string, InstanceSession>()
+
+  constructor(deps: ChannelsDeps) {
+    this.#deps = deps
+    this.#credentials = new ShellCredentials(deps)
+  }
+
+  async ticket(known: KnownSession): Promise<ChannelTicket | null> {
+    const session = toInstanceSession(known)
+    const { sessionId } = session.facts
+    const open = this.#open.get(sessionId)
+    if (!open) return await this.#sign(session, await this.#start(session))
+    const stream = await open.manager.resume((await open.started).sessionId)
+    return stream && (await this.#sign(session, stream))
+  }
+
+  async #start(session: InstanceSession): Promise<StartedSession> {
+    const { sessionId } = session.facts
+    const credentials = this.#credentials.of(session)
+    const manager = this.#deps.sessionManagers(session.target.region, () => credentials.get())
+    const started = this.#startChecked(session, manager)
+    this.#open.set(sessionId, { session, manager, started })
+    try {
+      return await started
+    } catch (error) {
+      this.#open.delete(sessionId)
+      throw error
+    }
+  }
+
+  /** The document is read each time: StartSession takes no version, and no digest. */
+  async #startChecked(session: InstanceSession, manager: SessionManager): Promise<StartedSession> {
+    const { facts, target, level } = session
+    checkDocument(level, await manager.document(level.document))
+    try {
+      return await manager.start({
+        target: target.instanceId,
+        document: level.document,
+        reason: reasonOf(facts.sessionId),
+      })
+    } catch (error) {
+      // It may have been started all the same, and only the answer is missing.
+      if (error instanceof BrokerError && error.code === 'AWS_UNAVAILABLE') this.#left.set(facts.sessionId, session)
+      throw error
+    }
+  }
+
+  async #sign(session: InstanceSession, stream: SessionStream): Promise<ChannelTicket> {
+    return await channelTicket(stream, session.target.region, await this.#credentials.of(session).get())
+  }
+
+  async end(known: KnownSession): Promise<void> {
+    const { sessionId } = known.facts
+    const session = toInstanceSession(known)
+    const open = this.#open.get(sessionId)
+    this.#open.delete(sessionId)
+    const isUnsure = this.#left.has(sessionId)
+    if (!open && !isUnsure) return
+    this.#left.set(sessionId, session)
+    if (open) await this.#terminate(open)
+    if (isUnsure) await this.endLost(known)
+    this.#left.delete(sessionId)
+  }
+
+  async #terminate({ session, started }: Open): Promise<void> {
+    const name = await started.then(
+      ({ sessionId }) => sessionId,
+      () => undefined, // told to who asked for it
+    )
+    if (name !== undefined) await this.#asEnding(session, (ending) => ending.terminate(name))
+  }
+
+  /** Found by the reason that it was started with. */
+  async endLost(known: KnownSession): Promise<void> {
+    const session = toInstanceSession(known)
+    await this.#endByReason(session)
+  }
+
+  async #endByReason(session: InstanceSession): Promise<void> {
+    const reason = reasonOf(session.facts.sessionId)
+    await this.#asEnding(session, async (manager) => {
+      const active = await manager.active(this.#credentials.ownerOf(session))
+      for (const one of active) if (one.reason === reason) await manager.terminate(one.sessionId)
+    })
+  }
+
+  /** Tries again what could not be ended. A failure affects no other. */
+  async endLeft(isOpen: (sessionId: string) => boolean): Promise<void> {
+    for (const [sessionId, session] of this.#left) {
+      if (isOpen(sessionId)) continue
+      try {
+        await this.#endByReason(session)
+        this.#left.delete(sessionId)
+      } catch (error) {
+        this.#deps.logger.warn({ err: error, session: sessionId }, 'a shell that is over could not be ended at AWS')
+      }
+    }
+  }
+
+  async #asEnding(session: InstanceSession, use: (manager: SessionManager) => Promise<void>): Promise<void> {
+    const manager = this.#deps.sessionManagers(session.target.region, () => this.#credentials.toEnd(session))
+    await use(manager)
+  }
+}
+
+/** Shown by AWS, and how a session is found again. */
+function reasonOf(sessionId: string): string {
+  return `sallyport ${sessionId}`
+}
+
+function toInstanceSession({ facts, held, credential }: KnownSession): InstanceSession {
+  const { target, level } = heldBy(ec2Instance, held)
+  return { facts, credential, target, level }
+}

@@ -1,0 +1,94 @@
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import type { SessionBudget } from '../../../proxy/session.ts'
+import type { Kind } from '../../catalog/kind.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
+import { Duration, strict } from '../../config/schema/members.ts'
+import { parseDuration } from '../../config/units.ts'
+import { budgetMembers, readBudget } from '../session-members.ts'
+
+/** What an access level means on an instance. */
+export interface InstanceLevel {
+  /** Name of a session document of one's own. */
+  readonly document: string
+  /** Hex SHA-256 of its content. */
+  readonly documentDigest: string
+  /** As whom the document runs the shell. */
+  readonly osUser: string
+  readonly recordsInput: boolean
+  /** 0: that of the broker alone. */
+  readonly idleTimeoutMs: number
+  readonly isRecordingStrict: boolean
+  /** Of one session; null: none. */
+  readonly budget: SessionBudget | null
+}
+
+const schema = Type.Object(
+  {
+    document: Type.String({
+      pattern: '^Sallyport-[A-Za-z0-9_.-]{1,118}$',
+      errorMessage: 'expected the name of a session document of your own, Sallyport-…',
+      description:
+        'Session document, made for the broker in account and region of the instance: it decides as whom a shell runs, so that only its owners may change it',
+      examples: ['Sallyport-Shell'],
+    }),
+    document_digest: Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      errorMessage: 'expected the SHA-256 of the document, 64 hex digits',
+      description:
+        'SHA-256 of the content of the document, as JSON with sorted members and no white space. A document with another is refused, and the refusal says the digest it has',
+      examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
+    }),
+    os_user: Type.String({
+      pattern: '^[a-z_][a-z0-9_-]{0,31}$',
+      errorMessage: 'expected the name of a user of the operating system',
+      description:
+        'User of the operating system that the document runs shells as, by runAsEnabled and runAsDefaultUser; shown to approvers',
+      examples: ['deploy'],
+    }),
+    record_input: Type.Optional(
+      Type.Boolean({
+        errorMessage: 'expected true or false',
+        description: 'Whether what is typed is recorded as well, passwords included; the person is told so',
+        default: false,
+        examples: [true],
+      }),
+    ),
+    idle_timeout: Type.Optional(
+      Duration('A session in which nothing is typed or shown for so long is ended', undefined, { most: '1d' }),
+    ),
+    ...budgetMembers,
+    recording: Type.Optional(
+      Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
+        errorMessage: 'expected prompt or strict',
+        description:
+          'strict: what the terminal shows is in the recording before it is shown, which makes it slower; prompt: within 100 ms',
+        default: 'prompt',
+        examples: ['strict'],
+      }),
+    ),
+  },
+  strict,
+)
+
+const words = { noun: 'an instance level', mapping: 'expected a mapping with document, document_digest and os_user' }
+
+export const instanceLevel: Kind<unknown, InstanceLevel>['level'] = {
+  schema,
+  read: (raw) =>
+    Value.Check(schema, raw)
+      ? { ok: true, value: readLevel(raw) }
+      : { ok: false, problems: memberProblems(schema, raw, words) },
+}
+
+function readLevel(raw: Static<typeof schema>): InstanceLevel {
+  return {
+    document: raw.document,
+    documentDigest: raw.document_digest,
+    osUser: raw.os_user,
+    recordsInput: raw.record_input ?? false,
+    idleTimeoutMs: parseDuration(raw.idle_timeout ?? '') ?? 0,
+    isRecordingStrict: raw.recording === 'strict',
+    budget: readBudget(raw),
+  }
+}

@@ -1,0 +1,39 @@
+import type { ShellRules } from '../../../proxy/shell/rules.ts'
+import { heldBy } from '../../catalog/kind.ts'
+import type { KindParts, RunningKind } from '../module.ts'
+import { ShellChannels } from './channels.ts'
+import { ec2Instance } from './kind.ts'
+
+const endLeftMs = 60_000
+
+export async function start(parts: KindParts): Promise<RunningKind> {
+  const { sessions } = parts
+  const channels = new ShellChannels(parts)
+  return {
+    channels,
+    permit: (held) => {
+      const { target, level } = heldBy(ec2Instance, held)
+      const rules: ShellRules = {
+        recordsInput: level.recordsInput,
+        idleTimeoutMs: level.idleTimeoutMs,
+        detail: { os_user: level.osUser, document: level.document },
+      }
+      return {
+        address: { host: target.instanceId, port: 0 }, // never dialled: it is reached by websockets of AWS
+        serverName: target.instanceId,
+        ca: null,
+        isRecordingStrict: level.isRecordingStrict,
+        ...(level.budget ? { budget: level.budget } : {}),
+        rules,
+      }
+    },
+    chores: [
+      {
+        what: 'end shells at AWS that could not be ended',
+        everyMs: endLeftMs,
+        per: 'daemon',
+        run: () => channels.endLeft((sessionId) => sessions.isOpen(sessionId)),
+      },
+    ],
+  }
+}

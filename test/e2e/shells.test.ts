@@ -1,0 +1,161 @@
+/** Shells from a terminal's websocket through the real daemon to a real `sh` under a pty, behind the sandbox's Session Manager. */
+import t from 'tap'
+import { startDaemon } from '../sandbox/daemon.ts'
+import { accounts, arns, shellInstance } from '../sandbox/default-world.ts'
+import { noPty } from '../sandbox/ssm/shell.ts'
+import { waitFor, waitUntil } from '../wait-until.ts'
+import { startCompany } from './company.ts'
+import { openShell } from './shell-client.ts'
+
+const pty = { skip: noPty }
+const company = await startCompany({ sandbox: { shells: true } })
+t.teardown(() => company.close())
+const { ssm, world } = company.sandbox.aws
+const endOf = async (session: string) =>
+  await waitFor(
+    async () => {
+      const path = `/api/v1/audit/events?type=session.ended&subject=${session}`
+      return (await company.api<{ events: { fields: Record<string, unknown> }[] }>('carol', 'GET', path)).events[0]
+    },
+    () => `the end of ${session} is in the log\n${company.daemon.log()}`,
+    20_000,
+  )
+const sessionOf = (awsSession = ssm.sessions.at(-1)) => /ses_[0-9a-z]{26}/.exec(awsSession?.reason ?? '')?.[0] ?? ''
+const isOver = (awsSession = ssm.sessions.at(-1)) =>
+  waitUntil(() => !ssm.isActive(awsSession?.sessionId ?? ''), 'it is over at AWS', 20_000)
+const openedWith = () => company.sandbox.aws.calls.filter(({ action }) => action === 'StartSession')
+const revoke = (id: string) => company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'incident 42' })
+const document = () => {
+  const found = world.sessionDocuments.find(({ name }) => name === 'Sallyport-Shell')
+  if (!found) throw new Error('there is no document for shells')
+  return found
+}
+
+t.test('what approvers see of it, and a shell as it was approved', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const shell = await openShell(company)
+  await shell.shows(/\$ /)
+  shell.type('echo $((6*7))x; stty size\r')
+  await shell.shows(/42x\r\n30 100/)
+  const awsSession = ssm.sessions.at(-1)
+  t.match(awsSession, { target: shellInstance, document: 'Sallyport-Shell', reason: /^sallyport ses_/ })
+  t.match(awsSession?.owner, `arn:aws:sts::${accounts.data}:assumed-role/SallyportShells/sp-alice@example.com`)
+  t.match(awsSession?.sessionId, /^sp-alice@example.com-/)
+  const assumed = company.sandbox.aws.calls.findLast(({ parameters }) => parameters.RoleArn === arns.shells)
+  t.match(assumed?.assumeRole?.tags, { SSMSessionRunAs: 'deploy' })
+  t.match(JSON.parse(assumed?.assumeRole?.policy ?? '{}'), {
+    Statement: [
+      {
+        Action: 'ssm:StartSession',
+        Resource: [new RegExp(`instance/${shellInstance}$`), /document\/Sallyport-Shell$/],
+      },
+    ],
+  })
+  shell.type('exit\r')
+  t.match(await shell.closes(), { code: 1000 })
+  const { fields } = await endOf(sessionOf())
+  t.match(fields, { reason: 'upstream-closed', os_user: 'deploy', document: 'Sallyport-Shell' })
+  await isOver()
+  const found = await company.commands.carol.run(['recordings', 'search', '42x', '--json'])
+  t.match(found.stdout, sessionOf())
+  await revoke(id)
+})
+
+t.test('two shells of one person, and a revocation in the middle of output', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const [first, second] = [await openShell(company), await openShell(company)]
+  for (const shell of [first, second]) await shell.shows(/\$ /)
+  const [one, two] = ssm.sessions.slice(-2)
+  first.type('yes flood\r')
+  await first.shows(/flood\r\nflood/)
+  await revoke(id)
+  const since = performance.now()
+  for (const shell of [first, second]) {
+    const closed = await shell.closes()
+    t.match(closed, { code: 4001, reason: 'grant-revoked', screen: /bob.*incident 42\r\n$/ })
+  }
+  t.ok(performance.now() - since < 1000, `${performance.now() - since} ms`)
+  for (const awsSession of [one, two]) {
+    const { fields } = await endOf(sessionOf(awsSession))
+    t.match(fields, { reason: 'grant-revoked', unfinished: 'ended' })
+    await isOver(awsSession)
+  }
+})
+
+t.test('the service hangs up: the same shell goes on', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const shell = await openShell(company)
+  await shell.shows(/\$ /)
+  ssm.gateway.session(ssm.sessions.at(-1)?.sessionId ?? '').bye()
+  shell.type('echo still$((1+1))here\r')
+  await shell.shows('still2here')
+  await shell.leave()
+  t.match((await endOf(sessionOf())).fields, { reason: 'client-closed' })
+  await isOver()
+  await revoke(id)
+})
+
+t.test('an instance that is not connected, and a document that was changed', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const web = world.instances.find((one) => one.id === shellInstance)
+  if (!web) throw new Error('there is no instance for shells')
+  const before = ssm.sessions.length
+  web.isOnline = false
+  const offline = await openShell(company)
+  await offline.closes()
+  t.match(offline.seen.messages, [{ error: { code: 'TARGET_UNREACHABLE', message: /not connected/ } }])
+  web.isOnline = true
+
+  const { versions } = document()
+  const [good] = versions
+  const asked = openedWith().length
+  versions.push({ sessionType: 'Standard_Stream', schemaVersion: '1.0', inputs: { runAsEnabled: false } })
+  const changed = await openShell(company)
+  await changed.closes()
+  t.match(changed.seen.messages, [{ error: { code: 'TARGET_UNTRUSTED', message: /its digest is [0-9a-f]{64}/ } }])
+  t.equal(openedWith().length, asked, 'no session was started')
+  t.equal(ssm.sessions.length, before)
+  versions.splice(0, versions.length, ...(good ? [good] : []))
+  await revoke(id)
+})
+
+t.test('what is typed is on record where the level says so', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance, 'watched')
+  const shell = await openShell(company, { level: 'watched' })
+  await shell.shows(/\$ /)
+  t.match(shell.seen.messages, [{ notice: /everything that you type/ }])
+  shell.type('stty -echo; read secret\r')
+  await shell.shows('read secret')
+  shell.type('swordfish\r')
+  await shell.shows(/\$ $/)
+  await shell.leave()
+  await endOf(sessionOf())
+  const text = await (await company.call('carol', 'GET', `/api/v1/recordings/${sessionOf()}`)).text()
+  t.match(text, /"type":"input","text":"swordfish/)
+  await revoke(id)
+})
+
+t.test('another origin, and no sign-in', pty, async (t) => {
+  await t.rejects(openShell(company, { origin: 'https://evil.example' }), /403/)
+  await t.rejects(openShell(company, { cookie: '' }), /401/)
+})
+
+t.test('a daemon that was killed: the next one ends its shells', pty, async (t) => {
+  await company.grant(3_600_000, shellInstance)
+  const shell = await openShell(company)
+  await shell.shows(/\$ /)
+  const awsSession = ssm.sessions.at(-1)
+  company.daemon.signal('SIGKILL')
+  await company.daemon.exited
+  await shell.closes()
+  t.ok(ssm.isActive(awsSession?.sessionId ?? ''), 'it goes on at AWS')
+  company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
+  await isOver(awsSession)
+  t.match(awsSession, { isTerminated: true })
+  t.match((await endOf(sessionOf(awsSession))).fields, { reason: 'daemon-lost' })
+  const path = `/api/v1/audit/events?type=session.work-ended&subject=${sessionOf(awsSession)}`
+  await waitUntil(
+    async () => (await company.api<{ events: unknown[] }>('carol', 'GET', path)).events.length === 1,
+    'it is in the log',
+  )
+})

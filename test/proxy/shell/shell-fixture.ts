@@ -1,0 +1,102 @@
+/** The engine of shells before the sandbox's gateway and agent, with a doorman that lets every client in. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { WebSocket, WebSocketServer } from 'ws'
+import { direct } from '../../../proxy/reach/direct.ts'
+import { Trust } from '../../../proxy/reach/trust.ts'
+import type { EngineFacts } from '../../../proxy/session.ts'
+import { createShell } from '../../../proxy/shell/protocol.ts'
+import type { ShellRules } from '../../../proxy/shell/rules.ts'
+import type { SessionSpec } from '../../sandbox/ssm/work.ts'
+import { waitUntil } from '../../wait-until.ts'
+import { identity, origin, scriptedDoorman } from '../relay/scripted-doorman.ts'
+import { openSession, target } from '../ssm/session-fixture.ts'
+
+export interface ShellOptions {
+  readonly spec?: Partial<SessionSpec>
+  readonly rules?: Partial<ShellRules>
+  readonly engine?: Partial<EngineFacts>
+  readonly idleTimeoutMs?: number
+  /** Of the broker's call of TerminateSession. */
+  endChannel?(): Promise<void>
+}
+
+export async function startShell(t: Test, options: ShellOptions = {}) {
+  const opened = await openSession(t, { sessionType: 'Standard_Stream', ...options.spec })
+  const rules: ShellRules = { recordsInput: false, idleTimeoutMs: 0, detail: { os_user: 'deploy' }, ...options.rules }
+  const scripted = scriptedDoorman({
+    kind: 'ec2-instance',
+    idleTimeoutMs: options.idleTimeoutMs ?? 0,
+    engine: () => ({
+      address: { host: target, port: 0 },
+      serverName: target,
+      ca: null,
+      ...options.engine,
+      rules,
+    }),
+    lease: () => Promise.reject(new Error('not asked here')),
+    channelTicket: () => opened.options.ticket(new AbortController().signal),
+    endChannel: options.endChannel ?? (async () => opened.session.terminate()),
+  })
+  const { host, errors } = scripted
+  const shell = createShell({
+    host,
+    reach: direct,
+    trust: new Trust(),
+    onError: (error) => errors.push(error),
+    onRefused: (error) => errors.push(error),
+    now: () => Date.now(),
+  })
+  const server = createServer()
+  const sockets = new WebSocketServer({ server, maxPayload: 1024 * 1024 })
+  sockets.on('connection', (socket) => {
+    const known = { identity, resourceId: `ec2-instance/111122223333/eu-west-1/${target}`, client: origin }
+    void shell.serveTerminal(socket, known, { cols: 80, rows: 24 })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  return { ...opened, ...scripted, connect: (acks = true) => connect(t, port, acks) }
+}
+
+/** A client as a terminal is one. @param acks false: it never says that it has shown something */
+async function connect(t: Test, port: number, acks: boolean) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+  t.teardown(() => socket.terminate())
+  const seen = {
+    screen: '',
+    bytes: 0,
+    messages: [] as Record<string, unknown>[],
+    closed: undefined as { code: number; reason: string } | undefined,
+  }
+  socket.on('message', (data: Buffer, isBinary: boolean) => {
+    if (!isBinary) return void seen.messages.push(JSON.parse(data.toString()))
+    seen.screen += data
+    seen.bytes += data.length
+    if (acks && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: seen.bytes }))
+  })
+  socket.on('close', (code, reason) => {
+    seen.closed = { code, reason: String(reason) }
+  })
+  await new Promise((resolve) => socket.once('open', resolve))
+  return {
+    socket,
+    seen,
+    type: (text: string) => socket.send(Buffer.from(text)),
+    say: (message: unknown) => socket.send(JSON.stringify(message)),
+    shows: (text: string | RegExp) =>
+      waitUntil(
+        () => seen.screen.search(text) >= 0,
+        () => `${text} in ${JSON.stringify(seen)}`,
+      ),
+    notices: () => seen.messages.flatMap(({ notice }) => (notice === undefined ? [] : [String(notice)])),
+    closes: async () => {
+      await waitUntil(() => seen.closed !== undefined, 'its websocket is closed')
+      return seen.closed
+    },
+  }
+}
