@@ -1,5 +1,6 @@
 /** Databases that only an instance reaches: real psql to a real PostgreSQL, through the sandbox's Session Manager and its agents. */
 import t from 'tap'
+import { startDaemon } from '../sandbox/daemon.ts'
 import { resourceId } from '../sandbox/daemon-files.ts'
 import { accounts, bastions, region } from '../sandbox/default-world.ts'
 import { skipWithout } from '../sandbox/programs.ts'
@@ -141,6 +142,22 @@ await t.test('an instance that is gone: its sessions are lost, and the next go t
   t.match(open(), [{ target: bastions.second }])
   await next.client.end()
   if (first) first.isOnline = true
+})
+
+await t.test('what a killed daemon left running is ended through a tunnel of the next one', async (t) => {
+  const { client, sessionId } = await openDatabase(company)
+  const lost = client.query('select pg_sleep(500)').catch(() => {})
+  await waitUntil(async () => (await running('select pg_sleep(500)')) === 1, 'it runs')
+  company.daemon.signal('SIGKILL')
+  await company.daemon.exited
+  await lost
+  company.daemon = await startDaemon(sandbox, { files: company.daemon })
+  await waitUntil(async () => (await running('select pg_sleep(500)')) === 0, 'it no longer runs', 20_000)
+  const path = `/api/v1/audit/events?type=session.work-ended&subject=${sessionId}`
+  const found = async () => (await company.api<{ events: unknown[] }>('carol', 'GET', path)).events[0]
+  t.ok(await waitFor(found, 'the log says so', 10_000, 50))
+  // What the killed one had open, nothing ends but the service.
+  for (const tunnel of open().slice(0, -1)) aws.ssm.gateway.session(tunnel.sessionId).terminate()
 })
 
 await t.test('when the daemon stops, no tunnel is left at AWS, and no agent found a fault', async (t) => {
