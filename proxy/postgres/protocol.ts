@@ -18,6 +18,7 @@ export function createPostgres(parts: ProtocolParts): Protocol {
   const serve = async (received: Received | undefined): Promise<EndReason | undefined> => {
     if (received?.kind === 'client') return await serveSession(parts, engine, received.client)
     if (received?.kind !== 'cancel') return undefined
+    received.stream.resume() // here, where nobody waits for bytes any more: before that it would not flow
     await host.doorman.cancel(received.ask).catch((error: unknown) => parts.onError(error, ''))
     endWith(received.stream) // libpq waits for this close
     return undefined

@@ -16,12 +16,17 @@ interface OwnTurnParts {
 }
 
 const none = Buffer.alloc(0)
+/** Of what is sent after the message, in bytes and in pieces: enough to notice that a client has left which waits for the answer. */
+const mostBytes = 64 * 1024
+const mostPieces = 64
 
 /** A message that the broker answers, from when it is kept back until the client has its answer. What was sent after it waits. */
 export class OwnTurn {
   readonly #parts: OwnTurnParts
   readonly #sides: Sides
-  #rest: Buffer | undefined
+  /** In order. Undefined: no message is kept back. */
+  #rest: Buffer[] | undefined
+  #restBytes = 0
   #isAnswering = false
 
   constructor(parts: OwnTurnParts) {
@@ -30,8 +35,8 @@ export class OwnTurn {
     this.#sides = {
       target: (use) => target.lend(use),
       client: (use) => {
-        const rest = this.#rest
-        this.#rest = none
+        const rest = this.#takeRest()
+        this.#rest = []
         return client.lend(use, rest)
       },
     }
@@ -41,9 +46,22 @@ export class OwnTurn {
     return this.#rest !== undefined
   }
 
-  /** @param rest sent after it */
+  /** Nothing more is read of the client until the answer is there. */
+  get isFull(): boolean {
+    return this.#restBytes >= mostBytes || (this.#rest?.length ?? 0) >= mostPieces
+  }
+
+  /** @param rest sent after it, so far */
   keepBack(rest: Buffer): void {
-    this.#rest = rest
+    this.#rest = []
+    this.add(rest)
+  }
+
+  /** What the client sends meanwhile. @returns see {@link isFull} */
+  add(rest: Buffer): boolean {
+    if (rest.length > 0) this.#rest?.push(rest)
+    this.#restBytes += rest.length
+    return this.isFull
   }
 
   /** Nothing else is under way. */
@@ -65,9 +83,16 @@ export class OwnTurn {
       onFailure(error)
       return
     }
-    const rest = this.#rest ?? none
-    this.#rest = undefined
+    const rest = this.#takeRest()
     this.#isAnswering = false
     onRest(rest)
+  }
+
+  #takeRest(): Buffer {
+    const rest = this.#rest ?? []
+    this.#rest = undefined
+    this.#restBytes = 0
+    const [only = none] = rest
+    return rest.length > 1 ? Buffer.concat(rest) : only
   }
 }

@@ -109,9 +109,9 @@ export class Relay {
     this.#counts = counts
     this.#entries = new EntryWriter(permit.recorder, () => this.#flow())
     this.#isStrict = permit.engine?.isRecordingStrict ?? false
-    const budget = new Budget(permit.engine?.budget)
-    this.#budget = budget
-    this.#conversation = converse({ entries: this.#entries, budget, now, onStatement: (s) => counts.statement(s) })
+    this.#budget = new Budget(permit.engine?.budget)
+    const own = { entries: this.#entries, budget: this.#budget }
+    this.#conversation = converse({ ...own, now, onStatement: (seconds) => counts.statement(seconds) })
     this.#up = this.#conversation.up
     this.#down = this.#conversation.down
     this.#own = this.#ownTurn()
@@ -154,7 +154,8 @@ export class Relay {
     }
     this.#lastActive = performance.now()
     this.#conversation.tick(this.#lastActive)
-    this.#readRequests(chunk)
+    if (!this.#own.isWaiting) this.#readRequests(chunk)
+    else if (this.#own.add(chunk)) this.#flow()
   }
 
   #readRequests(chunk: Buffer): void {
@@ -177,7 +178,7 @@ export class Relay {
 
   /** What the client sent last has not gone on yet: nothing more is read of it. */
   get #mustWait(): boolean {
-    return this.#held !== undefined || this.#own.isWaiting
+    return this.#held !== undefined || this.#own.isFull
   }
 
   #pass(chunk: Buffer, before: number): void {
@@ -347,8 +348,7 @@ export class Relay {
   /** @param isStopped the rest of the message being forwarded will not arrive */
   #closeIfPossible(isStopped: boolean): void {
     if (!this.#closing || !(isStopped || this.#isDownWhole)) return
-    const { reason, say } = this.#closing
-    this.#end(reason, { say, isCut: true })
+    this.#end(this.#closing.reason, { say: this.#closing.say, isCut: true })
   }
 
   #notice(reason: EndReason, text: string): Say {

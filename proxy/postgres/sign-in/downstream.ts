@@ -24,7 +24,7 @@ import { readStartup, type Startup } from './startup.ts'
 /**
  * A client that was accepted. From here the caller owns the stream, which may have ended. A cancel is answered by closing the
  * stream, for right and wrong keys alike, and not before the target has received it: libpq waits for that. Bytes after a
- * cancel are dropped.
+ * cancel are to be dropped.
  */
 export type Received =
   | { readonly kind: 'client'; readonly client: PostgresClient }
@@ -87,7 +87,6 @@ export function receiveFromWebsocket(
 }
 
 function cancel(line: ClientLine, { pid: id, key }: { pid: number; key: Buffer }, origin: ClientOrigin): Received {
-  line.stream.resume()
   return { kind: 'cancel', ask: { protocol, id, key, origin }, stream: line.stream }
 }
 

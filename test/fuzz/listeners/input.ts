@@ -25,9 +25,10 @@ export function readCorpus(text: string): Corpus {
   return corpus
 }
 
-/** As a line of the corpus, so that what was found can be kept. */
-export function toLine({ stage, bytes }: Input, name = 'found'): string {
-  return `${stage} ${name} ${bytes.toString('hex')}`
+/** As a line of the corpus, so that what was found can be kept, and a remark on the pieces that it came in. */
+export function toLine({ stage, bytes, cuts }: Input, name = 'found'): string {
+  const remark = cuts.length === 0 ? '' : `\n# in pieces of ${cuts.join(', ')}`
+  return `${stage} ${name} ${bytes.toString('hex')}${remark}`
 }
 
 export function piecesOf({ bytes, cuts }: Input): Buffer[] {

@@ -9,6 +9,7 @@ import { waitUntil } from '../../wait-until.ts'
 import { identity } from '../relay/scripted-doorman.ts'
 import { startEngine } from './engine-fixture.ts'
 import { errorOf, login, Packets, packet } from './raw-client.ts'
+import { command, openSession, query, readRows } from './raw-session.ts'
 
 /** What it gave, or threw. */
 const outcomeOf = (promise: Promise<unknown>) => promise.catch((error: unknown) => error)
@@ -326,6 +327,26 @@ async function testEngine(): Promise<void> {
       t.match(seen.ends.at(-1), { reason: how === 'leaves' ? 'client-closed' : 'grant-revoked' })
       t.match(seen.entries.at(-1), { command: 'CHANGE_USER', unfinished: true })
     }
+  })
+
+  t.test('what is sent behind the proof of CHANGE_USER waits for the limits of the level', async (t) => {
+    control.route = { readOnly: true, statementTimeoutMs: 300 }
+    const session = await openSession(t, engine.port)
+    session.send(command(0x11, Buffer.from('anyone\0\0\0')))
+    t.equal((await session.packets.next()).payload[0], 0xfe)
+    session.send(
+      packet(2, Buffer.alloc(32, 1)),
+      query('update customers set name = name'),
+      query('select @@max_statement_time'),
+    )
+    t.same((await session.packets.next()).payload, Buffer.from([1, 3]))
+    const renewed = await session.packets.next()
+    t.same([renewed.sequence, renewed.payload[0]], [4, 0], renewed.payload.toString('latin1'))
+    t.match(errorOf((await session.packets.next()).payload), { number: 1792, state: '25006' })
+    t.same((await readRows(session))[3], Buffer.from('\x080.300000'))
+    session.socket.destroy()
+    await engine.ended(1)
+    t.match(seen.entries, [{ command: 'CHANGE_USER' }, { sql: /^update/ }, { sql: /^select/ }])
   })
 
   t.test('a client that is pinned to a target is greeted as that target greets', async (t) => {

@@ -32,6 +32,17 @@ export interface ScriptedTarget {
 const serverName = 'scripted.example.internal'
 const scramble = Buffer.alloc(20, 0x41)
 const mysql = 'mysql_clear_password'
+const quit = 0x01
+/** COM_STMT_SEND_LONG_DATA, COM_STMT_CLOSE */
+const unanswered: ReadonlySet<number> = new Set([0x18, 0x19])
+/** EOF: int<2> warnings, int<2> status. */
+const eof = Buffer.from('fe00000200', 'hex')
+/** Of COM_FIELD_LIST and COM_STMT_FETCH; COM_STMT_PREPARE: int<4> id, int<2> columns, int<2> parameters, 0, int<2> warnings. */
+const endings: ReadonlyMap<number, Buffer> = new Map([
+  [0x04, eof],
+  [0x1c, eof],
+  [0x16, Buffer.from('000100000000000000000000', 'hex')],
+])
 const ownQuestions = /server_id|CONNECTION_ID\(\)|^.SET SESSION/
 
 export async function startScriptedTarget(script: TargetScript = {}): Promise<ScriptedTarget> {
@@ -88,8 +99,15 @@ async function serve(
     if (ownQuestions.test(payload.toString('latin1', 0, 200)))
       tls.write(encodePacket(1, encodeError(1142, '42000', 'SELECT command denied')))
     else if (script.onCommand) script.onCommand(tls, payload)
-    else tls.write(encodePacket(1, ok))
+    else if (payload[0] === quit) return void tls.end()
+    else answer(tls, payload[0])
   }
+}
+
+/** As a server without tables: each command in a way that ends its answer. */
+function answer(tls: TLSSocket, command: number | undefined): void {
+  if (command === undefined || unanswered.has(command)) return
+  tls.write(encodePacket(1, endings.get(command) ?? ok))
 }
 
 function tell(reader: Reader, tls: TLSSocket, say: () => void): void {
