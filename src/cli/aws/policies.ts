@@ -45,9 +45,9 @@ export async function printPolicies(server: { server?: string }, options: Polici
     const files = options.format === 'terraform' ? renderTerraform(kinds, choice) : renderCloudFormation(kinds, choice)
     return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
   }
-  const databaseUsers = options.databaseUsers ?? usersOf(installation)
-  if (databaseUsers.includes('*')) process.stderr.write(anyUser)
-  const documents = renderJson(kinds, choice, valuesOf(installation, options), { databaseUsers })
+  const lists = listsOf(installation, options)
+  if (lists.databaseUsers?.includes('*')) process.stderr.write(anyUser)
+  const documents = renderJson(kinds, choice, valuesOf(installation, options), lists)
   if (options.write !== undefined)
     return await writeFiles(
       options.write,
@@ -79,12 +79,14 @@ function choiceOf(installation: Installation, options: PoliciesOptions): Choice 
 const anyUser =
   'sallyport: these policies allow every database user, because a level has db_user {login} alone; with a prefix, such as app_{login}, they allow app_* only\n'
 
-/** What the levels in force sign in as, and the names that are usual unless there are others alone. */
-function usersOf({ values }: Installation): string[] {
-  const { databaseUsers: needed = [] } = values
-  const usual = policiesOf(kinds).values.databaseUsers?.default ?? ''
-  const others = needed.filter((user) => !user.startsWith(usual.slice(0, -1)))
-  return others.length > 0 && others.length === needed.length ? others : [usual, ...others]
+/** What the levels in force need of each value, and the names that are usual unless there are others alone. */
+function listsOf({ values }: Installation, { databaseUsers }: PoliciesOptions): Record<string, readonly string[]> {
+  const lists = Object.entries(policiesOf(kinds).values).map(([name, { default: usual }]) => {
+    const needed = values[name] ?? []
+    const others = needed.filter((one) => !one.startsWith(usual.slice(0, -1)))
+    return [name, others.length > 0 && others.length === needed.length ? others : [usual, ...others]]
+  })
+  return { ...Object.fromEntries(lists), ...(databaseUsers ? { databaseUsers } : {}) }
 }
 
 /** The one that was asked for, else the first of that trust. */
