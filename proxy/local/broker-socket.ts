@@ -8,22 +8,32 @@ import { proxyEnvironment } from '../proxy-environment.ts'
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
 import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
 
-/** The session to open at the broker. */
-export interface BrokerAsk {
+/** What every session is asked with. */
+interface SessionAsk {
   /** e.g. `https://access.example.com` */
   readonly server: string
   /** Goes into a header, never into the URL. */
   readonly bearer: string
-  /** Of the resource, e.g. `postgres`. */
-  readonly protocol: string
   /** Full id, or its last part where that is unique. */
   readonly resourceId: string
   /** Undefined: the only one that the user holds. */
   readonly level: string | undefined
   /** Names the client's program for the audit log; cut to 128 characters. */
   readonly tool: string
+}
+
+/** The session to open at the broker. */
+export interface BrokerAsk extends SessionAsk {
+  /** Of the resource, e.g. `postgres`. */
+  readonly protocol: string
   /** The local port requires no password; the broker records that. */
   readonly openPort: boolean
+}
+
+/** A shell to open at the broker. */
+export interface TerminalAsk extends SessionAsk {
+  readonly cols: number
+  readonly rows: number
 }
 
 export interface BrokerSocket {
@@ -40,8 +50,31 @@ const maxRefusalBytes = 16 * 1024
  * @throws BrokerError with the code of the broker's refusal; STORE_UNAVAILABLE when there was no answer
  */
 export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Promise<BrokerSocket> {
+  const query = ask.openPort ? { no_password: '1' } : {}
+  return await open(ask, ask.protocol, query, signal, (socket) => ({ socket, stream: websocketDuplex(socket) }))
+}
+
+/**
+ * The same for a terminal, whose messages are of two kinds.
+ * @param adopt gets the websocket before its first message
+ */
+export async function openTerminalSocket<T>(
+  ask: TerminalAsk,
+  signal: AbortSignal,
+  adopt: (socket: WebSocket) => T,
+): Promise<T> {
+  return await open(ask, 'shell', { cols: String(ask.cols), rows: String(ask.rows) }, signal, adopt)
+}
+
+async function open<T>(
+  ask: SessionAsk,
+  what: string,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+  adopt: (socket: WebSocket) => T,
+): Promise<T> {
   signal.throwIfAborted()
-  const socket = new WebSocket(toUrl(ask), {
+  const socket = new WebSocket(toUrl(ask, what, query), {
     headers: { authorization: `Bearer ${ask.bearer}` },
     followRedirects: false, // a redirect must not carry the token elsewhere
     perMessageDeflate: false,
@@ -52,8 +85,8 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
   const abort = () => socket.terminate()
   signal.addEventListener('abort', abort, { once: true })
   try {
-    return await new Promise<BrokerSocket>((resolve, reject) => {
-      socket.once('open', () => resolve({ socket, stream: websocketDuplex(socket) })) // in this tick: no message is missed
+    return await new Promise<T>((resolve, reject) => {
+      socket.once('open', () => resolve(adopt(socket))) // in this tick: no message is missed
       socket.on('error', (error) => reject(unreachable(ask.server, error)))
       socket.once('unexpected-response', (request, response) => {
         readRefusal(response)
@@ -67,18 +100,18 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
 }
 
 /** The default agents go by the proxy environment; left out, `ws` would use none. */
-function agentOf({ server }: BrokerAsk) {
+function agentOf({ server }: SessionAsk) {
   return new URL(server).protocol === 'https:' ? https.globalAgent : http.globalAgent
 }
 
-function toUrl(ask: BrokerAsk): URL {
-  const url = new URL(`/api/v1/connect/${encodeURIComponent(ask.protocol)}`, ask.server)
+function toUrl(ask: SessionAsk, what: string, query: Readonly<Record<string, string>>): URL {
+  const url = new URL(`/api/v1/connect/${encodeURIComponent(what)}`, ask.server)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   url.search = new URLSearchParams({
     resource: ask.resourceId,
     ...(ask.level === undefined ? {} : { level: ask.level }),
     tool: ask.tool.slice(0, 128),
-    ...(ask.openPort ? { no_password: '1' } : {}),
+    ...query,
   }).toString()
   return url
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { printable } from '../../proxy/printable.ts'
 import { BrokerError, type ErrorCode, errors } from '../../proxy/session.ts'
 import type { Named } from '../contract/references.ts'
@@ -60,6 +61,11 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
         .join('  ')
         .trimEnd()}\n`,
     )
+}
+
+/** Resolves once more may be written: what is long must not wait in memory for a slow reader. */
+export async function writeOut(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
 }
 
 /** UTC to the minute for people; `--json` carries epoch milliseconds. */

@@ -8,6 +8,7 @@ import type { Register } from './cli.ts'
 import { registerConnect } from './connect/connect.ts'
 import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
+import { registerShell } from './connect/shell.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
 import { registerBackup } from './operate/backup.ts'
@@ -31,6 +32,7 @@ export const registers: readonly Register[] = [
   registerConnect,
   registerPsql,
   registerMysql,
+  registerShell,
   registerAws,
   registerSessions,
   registerTokens,

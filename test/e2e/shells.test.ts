@@ -1,5 +1,7 @@
 /** Shells from a terminal's websocket through the real daemon to a real `sh` under a pty, behind the sandbox's Session Manager. */
 import t from 'tap'
+import { program } from '../program.ts'
+import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, arns, shellInstance } from '../sandbox/default-world.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
@@ -8,6 +10,8 @@ import { startCompany } from './company.ts'
 import { openShell } from './shell-client.ts'
 
 const pty = { skip: noPty }
+/** Its own terminal for a command: what is written to its standard input is typed there. */
+const underPty = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
 const company = await startCompany({ sandbox: { shells: true } })
 t.teardown(() => company.close())
 const { ssm, world } = company.sandbox.aws
@@ -133,6 +137,44 @@ t.test('what is typed is on record where the level says so', pty, async (t) => {
   const text = await (await company.call('carol', 'GET', `/api/v1/recordings/${sessionOf()}`)).text()
   t.match(text, /"type":"input","text":"swordfish/)
   await revoke(id)
+})
+
+t.test('sallyport shell: with a terminal, and without one', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const { env } = company.commands.alice
+  const command = [process.execPath, program, 'shell', shellInstance]
+  const ran = await startCommand(command[0] ?? '', command.slice(1), env, 'echo $((6*7))x\n').ended
+  t.match(ran, { code: 0, stdout: /42x/, stderr: 'sallyport: this session is recorded\n' })
+
+  const typed = startCommand('python3', ['-c', underPty, ...command], env, null)
+  const type = (text: string) => typed.child.stdin?.write(text)
+  await typed.prints(/\$ /)
+  type('cat\r')
+  await typed.prints(/cat\r\n/)
+  type('\u0003')
+  type('echo one$((1+1))three\r')
+  await typed.prints(/one2three/)
+  type('\r~.')
+  t.equal((await typed.ended).code, 0)
+  const session = sessionOf()
+  t.match((await endOf(session)).fields, { reason: 'client-closed' })
+
+  const cut = startCommand('python3', ['-c', underPty, ...command], env, null)
+  await cut.prints(/\$ /)
+  await revoke(id)
+  t.match(await cut.ended, { code: 4, stdout: /bob.*incident 42/ })
+  const denied = await company.commands.alice.run(['shell', shellInstance])
+  t.match(denied, { code: 4, stderr: /access was not granted/ })
+
+  const { run } = company.commands.carol
+  const played = await run(['recordings', 'play', session])
+  t.match(played, { code: 0, stdout: /recording verified/ })
+  t.match(played.stdout, /\[this session is recorded\]/)
+  t.match(played.stdout, /one2three/)
+  const [header = '', ...events] = (await run(['recordings', 'export', session, '--cast'])).stdout.trim().split('\n')
+  t.match(JSON.parse(header), { version: 2, width: 80, height: 24, title: /^alice@example.com on ec2-instance/ })
+  const shown = events.map((line) => JSON.parse(line) as [number, string, string]).filter(([, code]) => code === 'o')
+  t.match(shown.map(([, , text]) => text).join(''), /one2three/)
 })
 
 t.test('another origin, and no sign-in', pty, async (t) => {

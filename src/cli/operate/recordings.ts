@@ -1,9 +1,11 @@
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
+import { printable } from '../../../proxy/printable.ts'
 import type { RecordedEntry, RecordingHeader, RecordingView } from '../../contract/recordings.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
-import { escapeJson, printLine, printTable, when } from '../output.ts'
+import { escapeJson, exitCodes, printLine, printTable, when, writeOut } from '../output.ts'
+import type { TerminalPlayer } from './recorded-terminal.ts'
 import { registerRecordingSearch } from './recording-search.ts'
 
 export const registerRecordings: Register = (program) => {
@@ -23,30 +25,111 @@ export const registerRecordings: Register = (program) => {
     printList(await readList(api, 'GET /api/v1/recordings', query, options), options, printFound)
   })
   registerPlay(program, recordings)
+  registerExport(program, recordings)
   registerRecordingSearch(program, recordings)
+}
+
+interface PlayOptions {
+  readonly json?: boolean
+  readonly speed: number
+  readonly idle: number
 }
 
 function registerPlay(program: Command, recordings: Command): void {
   recordings
     .command('play <session>')
-    .description('print the statements of a session with values, duration, rows and errors')
+    .description('print the statements of a session with values, duration, rows and errors; show a terminal as it was')
+    .option('--speed <factor>', 'of a terminal: how much faster it is shown', positive, 1)
+    .option('--idle <seconds>', 'of a terminal: the longest pause that is kept', positive, 2)
     .option('--json', 'print JSON lines')
-    .action(async (id: string, options: { json?: boolean }) => {
-      const [{ openApiClient }, { streamLines }] = await Promise.all([
-        import('../login/login-store.ts'),
-        import('../api/api-stream.ts'),
-      ])
-      const api = await openApiClient(program.opts())
-      let isFirst = true
-      const running = new Map<number, Entry>()
-      for await (const line of streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId: id } })) {
-        if (options.json) process.stdout.write(`${escapeJson(line)}\n`)
-        else if (isFirst) printHeader(JSON.parse(line))
-        else play(JSON.parse(line), running)
-        isFirst = false
-      }
-      for (const entry of running.values()) printEntry(entry)
+    .action(async (id: string, options: PlayOptions) => {
+      const lines = await linesOf(program, id)
+      if (options.json) for await (const line of lines) await writeOut(`${escapeJson(line)}\n`)
+      else await playLines(lines, options)
     })
+}
+
+function registerExport(program: Command, recordings: Command): void {
+  recordings
+    .command('export <session>')
+    .description('write the recording of a terminal for other players')
+    .requiredOption('--cast', 'as an asciicast (version 2), which asciinema and other players show')
+    .option('--out <file>', 'write to this file instead of standard output')
+    .action(async (id: string, { out }: { out?: string }) => {
+      const [{ toAsciicast }, { pipeline }, fs] = await Promise.all([
+        import('./recorded-terminal.ts'),
+        import('node:stream/promises'),
+        import('node:fs'),
+      ])
+      const cast = toAsciicast(await linesOf(program, id), warnUnlessVerified)
+      if (out === undefined) await pipeline(cast, process.stdout, { end: false })
+      else await pipeline(cast, fs.createWriteStream(out, { mode: 0o600 }))
+      if (out !== undefined) process.stdout.write(`wrote ${out}\n`)
+    })
+}
+
+/** Of a program that Ctrl-C ended. */
+const interrupted = 130
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value < 1e6)) throw new InvalidArgumentError('expected a number above 0')
+  return value
+}
+
+/** The header, then each entry. */
+async function linesOf(program: Command, sessionId: string): Promise<AsyncGenerator<string>> {
+  const [{ openApiClient }, { streamLines }] = await Promise.all([
+    import('../login/login-store.ts'),
+    import('../api/api-stream.ts'),
+  ])
+  const api = await openApiClient(program.opts())
+  return streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId } })
+}
+
+async function playLines(lines: AsyncIterable<string>, { speed, idle }: PlayOptions): Promise<void> {
+  const running = new Map<number, Entry>()
+  let isFirst = true
+  let terminal: TerminalPlayer | undefined
+  const stop = () => {
+    terminal?.end()
+    process.exit(interrupted)
+  }
+  process.once('SIGINT', stop)
+  try {
+    for await (const line of lines) {
+      const entry = JSON.parse(line)
+      if (isFirst) printHeader(entry)
+      else if (entry.type === 'terminal') terminal = await openPlayer(speed, idle)
+      else if (terminal) await terminal.play(entry)
+      else play(entry, running)
+      isFirst = false
+    }
+  } finally {
+    process.off('SIGINT', stop)
+    terminal?.end()
+  }
+  for (const entry of running.values()) printEntry(entry)
+}
+
+/** Output that is no terminal gets it all at once. */
+async function openPlayer(speed: number, idle: number): Promise<TerminalPlayer> {
+  const [{ TerminalPlayer }, { setTimeout: wait }] = await Promise.all([
+    import('./recorded-terminal.ts'),
+    import('node:timers/promises'),
+  ])
+  return new TerminalPlayer({
+    write: writeOut,
+    speed,
+    idleMs: idle * 1000,
+    ...(process.stdout.isTTY ? { wait: (ms) => wait(ms) } : {}),
+  })
+}
+
+function warnUnlessVerified({ verified }: RecordingHeader): void {
+  if (verified.ok) return
+  process.stderr.write(`sallyport: ${printable(verificationText(verified))}\n`)
+  process.exitCode = exitCodes.failed
 }
 
 function printFound(found: readonly RecordingView[]): void {
@@ -70,9 +153,11 @@ function printHeader({ session, verified }: RecordingHeader): void {
   printLine(`${session.id}: ${session.principal} on ${session.resourceId} at level ${session.level}`)
   const ended = session.endedAt === null ? 'still open' : `${when(session.endedAt)} (${session.endReason})`
   printLine(`${when(session.openedAt)} – ${ended}; ${verified.entries} entries`)
-  printLine(
-    verified.ok ? 'recording verified' : `VERIFICATION FAILED: ${verified.problem ?? 'the recording does not match'}`,
-  )
+  printLine(verificationText(verified))
+}
+
+function verificationText({ ok, problem }: RecordingHeader['verified']): string {
+  return ok ? 'recording verified' : `VERIFICATION FAILED: ${problem ?? 'the recording does not match'}`
 }
 
 /** Prints an entry, unless a later one may say how it ended. @param running those, by the number of their request */
