@@ -12,7 +12,7 @@ import { Journeys } from './journeys.ts'
 import { oneOf, random, seed } from './random.ts'
 import { type DaemonName, daemonNames, startTwoDaemons } from './two-daemons.ts'
 
-const kills = Number(process.env.SALLYPORT_KILLS ?? 2)
+const kills = Number(process.env.SALLYPORT_KILLS ?? 1)
 t.setTimeout(120_000 + kills * 60_000)
 t.comment(`${kills} rounds, SALLYPORT_SEED=${seed}`)
 

@@ -267,7 +267,7 @@ async function testMySql(): Promise<void> {
       t.ok(cutMs < 1000, `cut within ${cutMs.toFixed(0)} ms`)
       // mysql2 has the number of an error that answers nothing as its code.
       t.match({ number: said?.errno ?? said?.code, text: said?.message }, { number: 1053, text: /incident 42/ })
-      await waitUntil(() => shop.open === 0, 'nothing is left at the target', 2000)
+      await waitUntil(() => shop.open === 0, 'nothing is left at the target', 10_000)
       t.match(await endOf(session.sessionId), { fields: { reason: 'grant-revoked' } })
       const left = await mariadb.query("SELECT 1 FROM samples.files WHERE name = 'never committed'")
       t.strictSame(left, [])
