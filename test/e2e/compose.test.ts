@@ -77,7 +77,10 @@ t.test('it runs', { skip: skipWithout('haproxy', '-v') || skipWithout('psql') },
       const both = async () => (await composed.metricsOf(name)).includes('sallyport_daemons{state="live"} 2')
       await waitUntil(both, `${name} sees two`)
     }
-    for (let i = 0; i < 2; i++) t.equal((await (await psql('select 1;')).ended).code, 0)
+    const held = await psql('select pg_sleep(2);') // the next connection goes to the one that has fewer
+    await waitUntil(async () => (await openSessions()).length === 1, 'it is open')
+    t.equal((await (await psql('select 1;')).ended).code, 0)
+    t.equal((await held.ended).code, 0)
     await waitUntil(async () => (await eventsOf('session.ended')).length === 3, 'they have ended')
     const homes = new Set((await eventsOf('session.started')).map(({ fields }) => fields.daemon))
     t.equal(homes.size, 2, 'connections go to both')
