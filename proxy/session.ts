@@ -329,6 +329,9 @@ export interface SessionOutcome {
   readonly error?: Error
 }
 
+/** Close code of a websocket whose session was cut; its reason is the {@link EndReason}. */
+export const sessionCutCode = 4001
+
 /** Where the client's bytes come from. */
 export interface ClientOrigin {
   readonly address: string

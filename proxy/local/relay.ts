@@ -5,7 +5,7 @@ import { BrokerError } from '../session.ts'
 import type { BrokerSocket } from './broker-socket.ts'
 
 export interface BrokerEnd {
-  /** Close code of the websocket: 1000 after an ordinary end, {@link sessionCutCode} when the session was cut. */
+  /** Close code of the websocket: 1000 after an ordinary end, 4001 when the session was cut. */
   readonly code: number
   /** When it was cut, the end reason. */
   readonly reason: string
@@ -26,9 +26,6 @@ export interface RefusalWords {
   readRefusal(chunk: Buffer): BrokerError | 'later' | undefined
   toWords(error: BrokerError): Buffer
 }
-
-/** Close code with which the broker says that it cut the session. */
-export const sessionCutCode = 4001
 
 /** Reported when a websocket ends without a closing frame; also when we dropped it because the client had disconnected. */
 const lostCode = 1006

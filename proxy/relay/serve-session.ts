@@ -15,6 +15,7 @@ import { whenClientLeaves } from '../streams/client-leaves.ts'
 import { ClientLeft } from '../streams/client-line.ts'
 import { endWith } from '../streams/farewell.ts'
 import type { Conversation, ConversationParts } from './conversation.ts'
+import { openPermit } from './open-permit.ts'
 import type { KnownClient, ProtocolParts } from './protocol.ts'
 import { Relay } from './relay.ts'
 import type { Target } from './target.ts'
@@ -80,20 +81,11 @@ export async function serveSession<Client extends SignedInClient>(
 async function admit<Client extends SignedInClient>(
   { host, onError }: Parts,
   engine: Engine<Client>,
-  { identity, resourceId, level, client, tool, stream, words = engine.words }: Client,
+  client: Client,
 ): Promise<SessionPermit | undefined> {
-  const since = performance.now()
+  const { stream, words = engine.words } = client
   try {
-    const permit = await host.open({
-      identity,
-      resourceId,
-      client,
-      carrier: { protocol: engine.protocol },
-      ...(level === undefined ? {} : { level }),
-      ...(tool === undefined ? {} : { tool }),
-    })
-    host.doorman.phase(permit.kind, 'authorize', (performance.now() - since) / 1000)
-    return permit
+    return await openPermit(host, engine.protocol, client)
   } catch (error) {
     if (!(error instanceof BrokerError)) onError(error, '')
     endWith(stream, words.error(toBrokerError(error)))

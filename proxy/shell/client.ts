@@ -1,10 +1,8 @@
 import type { WebSocket } from 'ws'
-import { BrokerError, type EndReason } from '../session.ts'
+import { BrokerError, type EndReason, sessionCutCode } from '../session.ts'
 import type { TerminalSize } from '../ssm/terminal.ts'
 import { isTerminalSize } from './rules.ts'
 
-/** Close code of a websocket whose session was cut; its reason is the {@link EndReason}. */
-const sessionCutCode = 4001
 const normalCode = 1000
 /** Sent and not shown yet, at most. */
 export const windowBytes = 256 * 1024

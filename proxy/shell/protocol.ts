@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import { openPermit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
 import {
@@ -44,20 +45,10 @@ async function serveTerminal(
 async function admit(
   { host, onError }: ProtocolParts,
   client: ShellClient,
-  { identity, resourceId, level, tool, client: origin }: KnownClient,
+  known: KnownClient,
 ): Promise<SessionPermit | undefined> {
-  const since = performance.now()
   try {
-    const permit = await host.open({
-      identity,
-      resourceId,
-      client: origin,
-      carrier: { protocol },
-      ...(level === undefined ? {} : { level }),
-      ...(tool === undefined ? {} : { tool }),
-    })
-    host.doorman.phase(permit.kind, 'authorize', (performance.now() - since) / 1000)
-    return permit
+    return await openPermit(host, protocol, known)
   } catch (error) {
     if (!(error instanceof BrokerError)) onError(error, '')
     client.refuse(toBrokerError(error))

@@ -20,7 +20,10 @@ export function channelCalls(
     return channels
   }
   return {
-    channelTicket: async (sessionId) => await channelsOf(uncut(sessionId)).ticket(known(sessionId)),
+    channelTicket: async (sessionId) => {
+      const session = uncut(sessionId)
+      return await channelsOf(session).ticket(session)
+    },
     endChannel: async (sessionId) => {
       const session = known(sessionId)
       await channelsOf(session).end(session)

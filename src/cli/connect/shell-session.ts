@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
 import { openTerminalSocket } from '../../../proxy/local/broker-socket.ts'
 import { printable } from '../../../proxy/printable.ts'
-import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
+import { BrokerError, type ErrorCode, errors, sessionCutCode } from '../../../proxy/session.ts'
 import { exitCodeOf, exitCodes } from '../output.ts'
 import { untilStopped } from './connect-deps.ts'
 import { LocalEscape } from './local-escape.ts'
@@ -9,8 +9,6 @@ import { type ConnectDeps, readBearer } from './open-connections.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
 
-/** Close code of a websocket whose session was cut; its reason is an end reason. */
-const sessionCutCode = 4001
 const normalCode = 1000
 /** The broker sends four times as much before it waits for us. */
 const ackEveryBytes = 64 * 1024

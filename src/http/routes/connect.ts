@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
 import type { KnownClient, Protocol, TerminalProtocol } from '../../../proxy/relay/protocol.ts'
-import { BrokerError, isCut } from '../../../proxy/session.ts'
+import { BrokerError, isCut, sessionCutCode } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { toIdentity } from '../../identity/require-login.ts'
@@ -15,9 +15,6 @@ export interface ConnectRoutesDeps {
   readonly protocols: readonly Protocol[]
   readonly terminals: readonly TerminalProtocol[]
 }
-
-/** Close code of a websocket whose session was cut; the reason text is the {@link EndReason}. */
-export const sessionCutCode = 4001
 
 /** Close code of RFC 6455 for "this server cannot". */
 const unavailableCode = 1011

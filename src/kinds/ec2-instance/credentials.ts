@@ -1,8 +1,9 @@
-import type { Aws, AwsCredentials, SessionAsk } from '../../aws/aws.ts'
+import type { Aws, AwsCredentials } from '../../aws/aws.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import { toSessionName } from '../../aws/session-names.ts'
 import type { Config } from '../../config/config.ts'
 import type { Identity } from '../../identity/create-identity.ts'
+import { idTokensOf } from '../../identity/id-tokens.ts'
 import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
@@ -55,7 +56,7 @@ export class ShellCredentials {
     if (known && known.endsAt >= endsAt) return known.credentials
     if (this.#byKey.size >= most)
       for (const [old, held] of this.#byKey) if (held.endsAt + endingMs <= clock.now()) this.#byKey.delete(old)
-    const ask = { ...askFor(session), idToken: this.#idTokens(session) }
+    const ask = { ...askFor(session), idToken: idTokensOf(this.#deps.identity, session.credential) }
     const credentials = new Renewing({
       make: () => aws.session(ask),
       clock,
@@ -76,7 +77,11 @@ export class ShellCredentials {
     const { aws, clock } = this.#deps
     const kept = this.#byKey.get(this.#keyOf(session))?.credentials.last
     if (kept && kept.expiresAt > clock.now()) return kept
-    return await aws.session({ ...askFor(session), until: clock.now(), idToken: this.#idTokens(session) })
+    return await aws.session({
+      ...askFor(session),
+      until: clock.now(),
+      idToken: idTokensOf(this.#deps.identity, session.credential),
+    })
   }
 
   /** ARN by which AWS knows who started the sessions of this one's person. */
@@ -85,16 +90,6 @@ export class ShellCredentials {
     const spoke = accounts[account]?.connectRole ?? connectRole
     const name = (role ?? spoke).split('/').at(-1)
     return `arn:${partition}:sts::${account}:assumed-role/${name}/${sessionName(facts)}`
-  }
-
-  /** Of one login from the first on: a connect token is erased once it expires, and its sessions go on. */
-  #idTokens({ credential }: InstanceSession): SessionAsk['idToken'] {
-    const { identity } = this.#deps
-    let login: string | undefined
-    return async () => {
-      login ??= await identity.loginOf(credential)
-      return await identity.idToken(login)
-    }
   }
 
   #keyOf({ facts: { grantId, resourceId, level: name }, credential, target, level }: InstanceSession): string {

@@ -3,6 +3,7 @@ import type { Aws, AwsCredentials, SessionAsk } from '../../aws/aws.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import type { Config } from '../../config/config.ts'
 import type { Identity } from '../../identity/create-identity.ts'
+import { idTokensOf } from '../../identity/id-tokens.ts'
 import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Changes } from '../../store/changes.ts'
 import type { Clock } from '../../telemetry/clock.ts'
@@ -102,7 +103,7 @@ export class Leases {
     const kept = this.#ending.get(session.sessionId) ?? held?.credentials.last
     this.#ending.delete(session.sessionId)
     const works = kept && kept.expiresAt > clock.now()
-    const idToken = held?.idToken ?? this.#idTokens(session)
+    const idToken = held?.idToken ?? idTokensOf(this.#deps.identity, session.credential)
     const ask = { ...askFor(session, target, level), until: clock.now(), idToken }
     const credentials = works ? kept : await aws.session(ask)
     return { text: await sign(target, level.dbUser, credentials), expiresAt: clock.now() + endingMs }
@@ -132,7 +133,7 @@ export class Leases {
 
   #hold(session: LeaseSession, target: RdsTarget, level: RdsLevel): Held {
     const { aws, clock } = this.#deps
-    const idToken = this.#idTokens(session)
+    const idToken = idTokensOf(this.#deps.identity, session.credential)
     const credentials = new Renewing({
       make: () => aws.session({ ...askFor(session, target, level), idToken }),
       clock,
@@ -154,16 +155,6 @@ export class Leases {
     })
     const { grantId, endsAt, sessionId } = session
     return { grantId, endsAt, idToken, credentials, token, sessions: new Set([sessionId]) }
-  }
-
-  /** Of one login from the first on: a connect token is erased once it expires, and its sessions go on. */
-  #idTokens({ credential }: LeaseSession): SessionAsk['idToken'] {
-    const { identity } = this.#deps
-    let login: string | undefined
-    return async () => {
-      login ??= await identity.loginOf(credential)
-      return await identity.idToken(login)
-    }
   }
 
   #keyOf({ grantId, resourceId, level: name, credential }: LeaseSession, target: RdsTarget, level: RdsLevel): string {
