@@ -1,6 +1,7 @@
 /** Whoever asks for access says what they want and why; all the rest of a request is the broker's to set. */
-import fc from 'fast-check'
+
 import t from 'tap'
+import fc from '../fast-check.ts'
 import { startCompany } from './company.ts'
 
 interface Answer {

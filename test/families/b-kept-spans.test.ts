@@ -1,11 +1,12 @@
 /** What is remembered of a long text's secrets has a bound, and the record of the text is the same as without one. */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { addSlot, Calls } from '../../proxy/postgres/sql/calls.ts'
 import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
 import { headBytes, tailBytes } from '../../proxy/recording/captured.ts'
 import { LongText } from '../../proxy/recording/long-text.ts'
 import type { SecretFinder, Secrets } from '../../proxy/recording/sql-dialect.ts'
+import fc from '../fast-check.ts'
 
 /** Of a secret: `a://b:c@ ` has nine. */
 const shortest = 9

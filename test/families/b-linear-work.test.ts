@@ -1,8 +1,9 @@
 /** No bytes of a session cost more than their share: what a text makes the lexer look at is counted, not timed. */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
 import { keptBytes } from '../../proxy/recording/captured.ts'
+import fc from '../fast-check.ts'
 
 /** A text, its literals to the third depth, their reading as connection strings, and URIs; twice where backslashes are in doubt. */
 const stepsPerByte = 20

@@ -1,5 +1,5 @@
 /** What regular expressions cost on bytes of strangers: what they try is counted, not timed. */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { readStartup } from '../../proxy/postgres/sign-in/startup.ts'
 import { postgresDialect } from '../../proxy/postgres/sql/find-secrets.ts'
@@ -10,6 +10,7 @@ import { parseMilliseconds } from '../../proxy/wire/postgres/setting-values.ts'
 import { parseOptions } from '../../proxy/wire/postgres/startup-options.ts'
 import { routes } from '../../src/contract/routes.ts'
 import { toAddress } from '../../src/http/plugins/forwarded-for.ts'
+import fc from '../fast-check.ts'
 import { countSteps, stepsOf } from './b-regexp-steps.ts'
 
 const stepsPerCharacter = 16

@@ -1,6 +1,6 @@
 /** Texts that a person can write, for the fuzzers of this family. */
 import { randomInt } from 'node:crypto'
-import fc from 'fast-check'
+import fc from '../fast-check.ts'
 
 export const seconds = Number(process.env.SALLYPORT_FUZZ_SECONDS ?? 0)
 export const seed = Number(process.env.SALLYPORT_FUZZ_SEED ?? randomInt(2 ** 31))

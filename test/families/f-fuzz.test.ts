@@ -2,13 +2,14 @@
  * Any text that a person can write, through what stores it and what shows it: nothing breaks, nothing is lost, and no control
  * character reaches a terminal. `SALLYPORT_FUZZ_SEED` repeats a run, `SALLYPORT_FUZZ_SECONDS` lengthens it.
  */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { errorResponse } from '../../proxy/postgres/errors.ts'
 import { applicationName } from '../../proxy/postgres/target/upstream-parameters.ts'
 import { printable } from '../../proxy/printable.ts'
 import { BrokerError } from '../../proxy/session.ts'
 import { escapeJson } from '../../src/cli/output.ts'
+import fc from '../fast-check.ts'
 import { ordersId } from '../src/access/access-setup.ts'
 import { openAudit, revoked } from '../src/audit/start-audit.ts'
 import { startAccessApp } from '../src/http/access-app.ts'

@@ -1,6 +1,7 @@
 /** Whole listeners against what hostile sides have said so far, and a little of what they may say. */
-import fc from 'fast-check'
+
 import t from 'tap'
+import fc from '../fast-check.ts'
 import { openListeners } from './listeners/properties.ts'
 
 for (const name of ['mysql', 'postgres'] as const)

@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import type * as CommandFraming from '../../proxy/wire/mysql/command-framer.ts'
 import type * as Framing from '../../proxy/wire/mysql/framer.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import fc from '../fast-check.ts'
 
 interface FramingCodec {
   readonly commandFramer: typeof CommandFraming

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import type * as Auth from '../../proxy/wire/mysql/auth.ts'
 import type * as CommandFraming from '../../proxy/wire/mysql/command-framer.ts'
 import type * as Decode from '../../proxy/wire/mysql/decode.ts'
@@ -7,6 +6,7 @@ import type * as Handshake from '../../proxy/wire/mysql/handshake.ts'
 import type * as Replies from '../../proxy/wire/mysql/replies.ts'
 import type * as Values from '../../proxy/wire/mysql/values.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import fc from '../fast-check.ts'
 import { loadCodec } from './load-codec.ts'
 import { framingProperties } from './mysql-framing.ts'
 

@@ -4,8 +4,8 @@
  */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import fc from 'fast-check'
 import t from 'tap'
+import fc from '../fast-check.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
 import { loadSsmCodec, ssmProperties } from './ssm-properties.ts'

@@ -1,9 +1,9 @@
-import fc from 'fast-check'
 import type * as Decode from '../../proxy/wire/postgres/decode.ts'
 import type * as Framing from '../../proxy/wire/postgres/framer.ts'
 import type * as Scram from '../../proxy/wire/postgres/scram.ts'
 import type * as StartupOptions from '../../proxy/wire/postgres/startup-options.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import fc from '../fast-check.ts'
 import { loadCodec } from './load-codec.ts'
 
 /** The codec of `proxy/wire/postgres`, or a copy of it with a fault. */

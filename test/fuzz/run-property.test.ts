@@ -1,6 +1,7 @@
 /** How the fuzzer spends its time: what a property needs of it is not cut off. */
-import fc from 'fast-check'
+
 import t from 'tap'
+import fc from '../fast-check.ts'
 import { waitUntil } from '../wait-until.ts'
 import { runProperty } from './run-property.ts'
 

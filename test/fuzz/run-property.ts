@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import fc from 'fast-check'
+import fc from '../fast-check.ts'
 
 const usualSliceMs = 500
 
@@ -15,8 +15,12 @@ export async function runProperty<T>(
   sliceMs = usualSliceMs,
 ): Promise<number> {
   let runs = 0
-  while (Date.now() < untilMs) {
-    const result = await fc.check(forAbout(sliceMs, property), { numRuns: 1_000_000 })
+  const { seed } = fc.readConfigureGlobal()
+  for (let slice = 0; Date.now() < untilMs; slice += 1) {
+    const result = await fc.check(forAbout(sliceMs, property), {
+      numRuns: 1_000_000,
+      ...(seed !== undefined && { seed: seed + slice }),
+    })
     if (result.failed) throw new Error(fc.defaultReportMessage(result))
     runs += result.numRuns
     await setImmediate() // the runner hears from this process between the slices

@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import type * as Acknowledgement from '../../proxy/wire/ssm/acknowledgement.ts'
 import type * as AgentVersion from '../../proxy/wire/ssm/agent-version.ts'
 import type * as Handshake from '../../proxy/wire/ssm/handshake.ts'
@@ -7,6 +6,7 @@ import type * as Payloads from '../../proxy/wire/ssm/payloads.ts'
 import type * as SessionCipher from '../../proxy/wire/ssm/session-cipher.ts'
 import type * as Smux from '../../proxy/wire/ssm/smux.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
+import fc from '../fast-check.ts'
 import { loadCodec } from './load-codec.ts'
 
 /** The codec of `proxy/wire/ssm`, or a copy of it with a fault. */

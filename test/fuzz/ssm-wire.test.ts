@@ -1,5 +1,5 @@
-import fc from 'fast-check'
 import t from 'tap'
+import fc from '../fast-check.ts'
 import { loadSsmCodec, ssmProperties } from './ssm-properties.ts'
 
 t.setTimeout(240_000)

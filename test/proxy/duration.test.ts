@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { formatDuration, parseDuration, parseDurationSum } from '../../proxy/duration.ts'
+import fc from '../fast-check.ts'
 
 t.test('a duration of the configuration is one count and one unit', async (t) => {
   t.equal(parseDuration('250ms'), 250)

@@ -156,6 +156,7 @@ export class Answer {
       this.#sink.file(bytes.subarray(1))
     } else {
       const columns = new PayloadReader(bytes).length()
+      if (columns === 0) throw new WireError('a result without columns')
       if (columns > 0xffff) throw new WireError('too many columns')
       this.#expectColumns(columns)
     }

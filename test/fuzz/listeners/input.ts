@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import fc from '../../fast-check.ts'
 
 /** What a hostile side says, and from where on. */
 export interface Input {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import fc from 'fast-check'
+import fc from '../../fast-check.ts'
 import { type House, openHouse } from './house.ts'
 import { type Corpus, inputs, readCorpus } from './input.ts'
 import { mysqlSpeaker } from './mysql.ts'

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { includesAddress, isWithinRange, parseAddressRange } from '../../../proxy/ports/address-range.ts'
+import fc from '../../fast-check.ts'
 
 t.test('addresses and ranges are normalised; anything else is refused', (t) => {
   t.equal(parseAddressRange('10.0.0.0/8'), '10.0.0.0/8')

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { listenTcp } from '../../../proxy/ports/listener.ts'
 import { ProxyHeaders } from '../../../proxy/ports/proxy-header.ts'
+import fc from '../../fast-check.ts'
 import { waitUntil } from '../../wait-until.ts'
 
 const signature = '0d0a0d0a000d0a515549540a'

@@ -1,9 +1,9 @@
 import { duplexPair } from 'node:stream'
-import fc from 'fast-check'
 import t from 'tap'
 import type { Doorman, Identity } from '../../../proxy/doorman.ts'
 import { receiveFromWebsocket } from '../../../proxy/postgres/sign-in/downstream.ts'
 import type { BrokerError, ClientOrigin } from '../../../proxy/session.ts'
+import fc from '../../fast-check.ts'
 import { scriptedDoorman } from '../relay/scripted-doorman.ts'
 import { readAll, readError } from './port.ts'
 

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
-import fc from 'fast-check'
 import t from 'tap'
 import { Digests } from '../../../proxy/recording/digests.ts'
 import { CopyDigest } from '../../../proxy/recording/passing-digest.ts'
+import fc from '../../fast-check.ts'
 
 const key = Buffer.alloc(32, 7)
 const digests = new Digests(key)

@@ -1,10 +1,11 @@
 /** Sequence numbers, acknowledgements and resends without a network: by a clock of the test's own. */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { Incoming } from '../../../proxy/ssm/incoming.ts'
 import { Outgoing } from '../../../proxy/ssm/outgoing.ts'
 import { RoundTrip } from '../../../proxy/ssm/round-trip.ts'
 import { MessageReader } from '../../../proxy/wire/ssm/message.ts'
+import fc from '../../fast-check.ts'
 import { vectors } from '../wire/ssm/vectors.ts'
 
 t.test('the timeout after each round trip is that of the references', async (t) => {

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { maxMessageBytes, websocketDuplex } from '../../../proxy/streams/websocket-stream.ts'
+import fc from '../../fast-check.ts'
 import { quietFor, waitUntil } from '../../wait-until.ts'
 
 /** Two ends of one websocket on loopback. */

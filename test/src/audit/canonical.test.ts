@@ -1,7 +1,7 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { type CanonicalValue, canonicalJson, isCanonical, sortedJson } from '../../../src/audit/canonical.ts'
 import { digestOf } from '../../../src/audit/digest.ts'
+import fc from '../../fast-check.ts'
 
 t.test('what is sorted only takes any value; what is canonical is written the same', async (t) => {
   t.equal(sortedJson({ b: 0.5, a: undefined, c: [undefined, -0, Number.NaN] }), '{"b":0.5,"c":[null,0,null]}')

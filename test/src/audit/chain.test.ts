@@ -1,8 +1,8 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { canonicalJson, isCanonical } from '../../../src/audit/canonical.ts'
 import { type ChainRow, eventHash, genesis, link, verifyChain } from '../../../src/audit/chain.ts'
 import { isIndexed, subjectsOf } from '../../../src/audit/subjects.ts'
+import fc from '../../fast-check.ts'
 
 const installation = 'ins_test'
 

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { toSessionName, toTagValue } from '../../../src/aws/session-names.ts'
+import fc from '../../fast-check.ts'
 
 /** Constraints of RoleSessionName, SourceIdentity and tag values in the STS API reference. */
 const sessionName = /^[A-Za-z0-9_+=,.@-]{2,64}$/

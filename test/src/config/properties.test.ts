@@ -1,10 +1,10 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { parse, stringify } from 'yaml'
 import { formatPath, type Path, parsePath } from '../../../src/config/path.ts'
 import { configSchema } from '../../../src/config/schema.ts'
 import { validate } from '../../../src/config/validate.ts'
 import { kinds } from '../../../src/kinds/registry.ts'
+import fc from '../../fast-check.ts'
 import { load, minimal, problemsIn } from './load-text.ts'
 
 const schema = configSchema(kinds)

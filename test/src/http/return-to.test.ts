@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { ownPath } from '../../../src/http/routes/return-to.ts'
+import fc from '../../fast-check.ts'
 
 const origin = 'https://access.example.com'
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import t from 'tap'
 import { finishScram, startScram } from '../../../proxy/wire/postgres/scram.ts'
 import {
@@ -8,6 +7,7 @@ import {
   parseApiToken,
   parseConnectToken,
 } from '../../../src/identity/tokens/token-format.ts'
+import fc from '../../fast-check.ts'
 import {
   from,
   hour,

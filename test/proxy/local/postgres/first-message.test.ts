@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type FirstMessage, readFirstMessage } from '../../../../proxy/local/postgres/first-message.ts'
 import { BrokerError } from '../../../../proxy/session.ts'
 import { ClientLeft, ClientLine } from '../../../../proxy/streams/client-line.ts'
 import { WireError } from '../../../../proxy/wire/wire-error.ts'
+import fc from '../../../fast-check.ts'
 import { quietFor } from '../../../wait-until.ts'
 
 const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f])

@@ -1,8 +1,8 @@
 import { lstat, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import t from 'tap'
 import { addToPgpass, pgpassLine, pgpassPath } from '../../../../proxy/local/postgres/pgpass.ts'
+import fc from '../../../fast-check.ts'
 
 const entry = { host: '127.0.0.1', port: 6432, user: 'sallyport', password: 'secret' }
 const line = '127.0.0.1:6432:*:sallyport:secret'

@@ -1,6 +1,6 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { readRefusal } from '../../../../proxy/local/postgres/refusal.ts'
+import fc from '../../../fast-check.ts'
 
 /** 'E', length, (field, text)*, end: as proxy/postgres/errors.ts documents it, written by hand. */
 function errorResponse(fields: Record<string, string>): Buffer {

@@ -1,6 +1,5 @@
 /** What is read in place and written out says the same as what is decoded and written by JSON.stringify. */
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import t from 'tap'
 import { Answer } from '../../../../proxy/mysql/ledger/answers.ts'
 import { Bound } from '../../../../proxy/mysql/ledger/bound.ts'
@@ -9,6 +8,7 @@ import { type Prepared, toStatement } from '../../../../proxy/mysql/ledger/prepa
 import { readQuickly } from '../../../../proxy/mysql/ledger/quick-values.ts'
 import { toEntry } from '../../../../proxy/mysql/ledger/statement-record.ts'
 import { SessionText } from '../../../../proxy/mysql/sql/session-text.ts'
+import fc from '../../../fast-check.ts'
 
 const capture = new SessionText(Buffer.alloc(32, 7), '8.0.40')
 const statement = (parameters: number, sql = 'SELECT ?'): Prepared => toStatement(3, { text: sql }, 0, parameters)
@@ -147,6 +147,8 @@ const payload = fc
       '0364656600000000',
       '000000000000000000000000',
       'fb66',
+      'fc0000',
+      'fc0100',
     ),
     fc.option(fc.tuple(fc.nat(9), fc.integer({ min: 0, max: 255 }))),
     fc.nat(20),

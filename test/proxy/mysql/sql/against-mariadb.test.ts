@@ -2,9 +2,9 @@
  * Texts that MariaDB itself runs, oddly written and often broken: what has run is on record, and a password that was set is not.
  */
 import { createHash } from 'node:crypto'
-import fc from 'fast-check'
 import { createConnection } from 'mysql2/promise'
 import t from 'tap'
+import fc from '../../../fast-check.ts'
 import { skipWithoutMariaDb, startMariaDb } from '../../../sandbox/mysql/mariadb.ts'
 import { find } from './redacted.ts'
 

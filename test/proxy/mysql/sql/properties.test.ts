@@ -1,8 +1,9 @@
 /** What holds for any text: pieces, cost, and the quick look. What ordinary SQL says stays on record. */
-import fc from 'fast-check'
+
 import t from 'tap'
 import { CommandFinder, mayHoldCommand, readCommands } from '../../../../proxy/mysql/sql/commands.ts'
 import { mysqlDialect } from '../../../../proxy/mysql/sql/find-secrets.ts'
+import fc from '../../../fast-check.ts'
 import { find, mariaDb, mysql8, unknown } from './redacted.ts'
 
 const pieces = [

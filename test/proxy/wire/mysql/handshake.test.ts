@@ -1,4 +1,3 @@
-import fc from 'fast-check'
 import t from 'tap'
 import { decodeClearPassword, makeScramble, provesPassword } from '../../../../proxy/wire/mysql/auth.ts'
 import { encodeLength } from '../../../../proxy/wire/mysql/encode.ts'
@@ -13,6 +12,7 @@ import { encodePacket, readHead } from '../../../../proxy/wire/mysql/packets.ts'
 import { PayloadReader } from '../../../../proxy/wire/mysql/payload-reader.ts'
 import { decodeError, decodeLoginReply, decodeTextRow } from '../../../../proxy/wire/mysql/replies.ts'
 import { WireError } from '../../../../proxy/wire/wire-error.ts'
+import fc from '../../../fast-check.ts'
 
 const bytes = (text: string) => Buffer.from(text.replaceAll(/\s|\/\*.*?\*\//g, ''), 'hex')
 const hex = (text: string) => Buffer.from(text).toString('hex')

@@ -1,6 +1,5 @@
 /** The pure core of access: denies unless a rule says otherwise, and always says why. */
 import { isDeepStrictEqual } from 'node:util'
-import fc from 'fast-check'
 import t from 'tap'
 import {
   type Ask,
@@ -14,6 +13,7 @@ import { type LevelSet, parseRule, type Rule, type RuleSet, type Selector } from
 import type { Resource } from '../../../../src/catalog/resource.ts'
 import type { RuleFile, SelectorFile } from '../../../../src/config/schema.ts'
 import type { Principal } from '../../../../src/identity/principal.ts'
+import fc from '../../../fast-check.ts'
 import { hour, ledgerId, minute, ordersId, principal, resource, startedAt } from '../access-setup.ts'
 
 const accounts = ['111122223333', '444455556666']
@@ -188,7 +188,7 @@ t.test('allows exactly what the first matching rule allows, and nothing without 
     }),
     many,
   )
-  t.ok(allowed > 50, `${allowed} of the questions were answered with yes: the property is not empty`)
+  t.ok(allowed > 20, `${allowed} of the questions were answered with yes: the property is not empty`)
 })
 
 t.test('a denial always has a code, a condition and words', async () => {

@@ -2,12 +2,12 @@ import { hash } from 'node:crypto'
 import { appendFileSync, copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type CanonicalValue, canonicalJson } from '../../../../src/audit/canonical.ts'
 import { eventHash, genesis } from '../../../../src/audit/chain.ts'
 import { checkpointBytes, checkpointLine } from '../../../../src/audit/checkpoint.ts'
 import { verifyOffline } from '../../../../src/audit/verify/offline-verify.ts'
+import fc from '../../../fast-check.ts'
 import { created, newDir, openAudit, revoked } from '../start-audit.ts'
 
 /** A log of five events, with checkpoints at 0 (start), 3 and 5 (stop), closed and copied. */
