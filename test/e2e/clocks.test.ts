@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { skipInShortRun } from '../long.ts'
 import { createPerson } from '../sandbox/person.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
@@ -15,7 +16,7 @@ t.setTimeout(300_000)
 /** How far the clocks of two daemons may be apart. */
 const boundMs = 2000
 
-await t.test('clocks that differ, and that jump', { skip: skipWithout('faketime') }, async (t) => {
+await t.test('clocks that differ, and that jump', { skip: skipInShortRun || skipWithout('faketime') }, async (t) => {
   const two = await startTwoDaemons()
   t.teardown(() => two.close())
   const { a, b } = two.at

@@ -1,3 +1,5 @@
 /** The same suite with a doorman of another process. */
+import { isShortRun } from '../../long.ts'
+
 process.env.SALLYPORT_TEST_DOORMAN = 'cloned'
-await import('./ledger.test.ts')
+if (!isShortRun) await import('./ledger.test.ts')
