@@ -186,10 +186,11 @@ export interface Doorman {
   /**
    * What opens the next websocket of a session at an instance: first a new Session Manager session, once its document has been
    * checked; then that same one.
+   * @param command what the session runs instead of a shell, for `sh -c`; counts with the first
    * @returns null: it is over
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, TARGET_UNREACHABLE, TARGET_REFUSED …; GRANT_DENIED once the session was cut
    */
-  channelTicket(sessionId: string): Promise<ChannelTicket | null>
+  channelTicket(sessionId: string, command?: string): Promise<ChannelTicket | null>
   /**
    * Ends the Session Manager session of one that is over; resolves also if there is none. One that cannot be ended now is tried again.
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE

@@ -30,10 +30,10 @@ export interface BrokerAsk extends SessionAsk {
   readonly openPort: boolean
 }
 
-/** A shell to open at the broker. */
+/** A shell to open at the broker, or a command. */
 export interface TerminalAsk extends SessionAsk {
-  readonly cols: number
-  readonly rows: number
+  /** Undefined: there is no terminal, and the first message says the command. */
+  readonly size: { readonly cols: number; readonly rows: number } | undefined
 }
 
 export interface BrokerSocket {
@@ -55,7 +55,7 @@ export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Pro
 }
 
 /**
- * The same for a terminal, whose messages are of two kinds.
+ * The same for a terminal or a command, whose messages are of two kinds.
  * @param adopt gets the websocket before its first message
  */
 export async function openTerminalSocket<T>(
@@ -63,7 +63,9 @@ export async function openTerminalSocket<T>(
   signal: AbortSignal,
   adopt: (socket: WebSocket) => T,
 ): Promise<T> {
-  return await open(ask, 'shell', { cols: String(ask.cols), rows: String(ask.rows) }, signal, adopt)
+  const { size } = ask
+  const query: Record<string, string> = size ? { cols: `${size.cols}`, rows: `${size.rows}` } : { command: '1' }
+  return await open(ask, 'shell', query, signal, adopt)
 }
 
 async function open<T>(

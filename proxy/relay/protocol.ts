@@ -63,4 +63,6 @@ export interface TerminalProtocol {
    * @returns why its session ended; undefined: it never had one. Never rejects
    */
   serveTerminal(socket: WebSocket, known: KnownClient, size: TerminalSize): Promise<EndReason | undefined>
+  /** The same of one command without a terminal, which is the client's first message. */
+  serveCommand(socket: WebSocket, known: KnownClient): Promise<EndReason | undefined>
 }

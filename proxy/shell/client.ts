@@ -1,7 +1,10 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { BrokerError, type EndReason, sessionCutCode } from '../session.ts'
 import type { TerminalSize } from '../ssm/terminal.ts'
-import { isTerminalSize } from './rules.ts'
+import { ClientLeft } from '../streams/client-line.ts'
+import { isTerminalSize, longestCommand } from './rules.ts'
+import { errorText, onScreen } from './words.ts'
 
 const normalCode = 1000
 /** Sent and not shown yet, at most. */
@@ -9,6 +12,10 @@ export const windowBytes = 256 * 1024
 /** Typed before the session has begun, at most. */
 const mostEarlyBytes = 64 * 1024
 const longestText = 1024
+/** In JSON a character may take six bytes. */
+const longestCommandText = 6 * longestCommand + longestText
+/** For the first message. */
+const commandMs = 30_000
 /** For the last bytes, and the client's answer to our closing. */
 const lingerMs = 2000
 const binary = { binary: true } as const
@@ -21,12 +28,25 @@ export interface ShellClientListener {
   violated(error: BrokerError): void
 }
 
+type Told =
+  | { readonly notice: string }
+  | { readonly exit: number | null }
+  | { readonly error: object }
+  | { readonly stream: 'stdout' | 'stderr' }
+
 /**
  * The websocket of a terminal. Binary messages are bytes, of the terminal or for it. Text messages are JSON: `{"resize":{"cols","rows"}}`
  * and `{"ack":N}`, the count of bytes shown so far, from the client; `{"notice"}`, `{"exit"}` and `{"error"}` towards it.
+ * That of a command begins with the client's `{"command"}`; `{"stream"}` says of which output the binary messages are that follow it,
+ * first stdout.
  */
 export class ShellClient {
   readonly #socket: WebSocket
+  readonly #isCommand: boolean
+  /** Of a command: its text, once it is there. */
+  readonly #command = Promise.withResolvers<string>()
+  #isCommandDue: boolean
+  #isStderr = false
   #listener: ShellClientListener | undefined
   /** What arrived before there was a listener. */
   readonly #early: [data: Buffer, isBinary: boolean][] = []
@@ -37,7 +57,10 @@ export class ShellClient {
   /** Resolves once it has disconnected. */
   readonly left: Promise<void>
 
-  constructor(socket: WebSocket) {
+  /** @param isCommand it has no terminal, and says first which command it runs */
+  constructor(socket: WebSocket, isCommand = false) {
+    this.#isCommand = isCommand
+    this.#isCommandDue = isCommand
     const { promise, resolve } = Promise.withResolvers<void>()
     this.left = promise
     this.#socket = socket
@@ -51,6 +74,23 @@ export class ShellClient {
     return this.#sent - this.#shown >= windowBytes
   }
 
+  /** @returns what it runs @throws BrokerError PROTOCOL_ERROR, HANDSHAKE_TIMEOUT; ClientLeft */
+  async command(): Promise<string> {
+    const inTime = new AbortController()
+    const late = wait(commandMs, undefined, { signal: inTime.signal, ref: false }).then((): never => {
+      throw new BrokerError('HANDSHAKE_TIMEOUT', 'no command came')
+    })
+    const left = this.left.then((): never => {
+      throw new ClientLeft()
+    })
+    for (const one of [late, left, this.#command.promise]) one.catch(() => {}) // the first one counts
+    try {
+      return await Promise.race([this.#command.promise, late, left])
+    } finally {
+      inTime.abort()
+    }
+  }
+
   /** Gets what has arrived before, too. */
   attach(listener: ShellClientListener): void {
     this.#listener = listener
@@ -58,12 +98,23 @@ export class ShellClient {
     this.resume()
   }
 
-  send(bytes: Buffer): void {
+  /** @param isStderr of a command: what it wrote there */
+  send(bytes: Buffer, isStderr = false): void {
+    if (this.#isCommand && isStderr !== this.#isStderr) {
+      this.#isStderr = isStderr
+      this.tell({ stream: isStderr ? 'stderr' : 'stdout' })
+    }
     this.#sent += bytes.length
     if (this.#isOpen) this.#socket.send(bytes, binary)
   }
 
-  tell(message: { readonly notice: string } | { readonly exit: number | null } | { readonly error: object }): void {
+  /** Why it is over, for the person: on the screen, if there is one. */
+  sayEnd(text: string): void {
+    if (this.#isCommand) this.tell({ notice: text })
+    else this.send(onScreen(text))
+  }
+
+  tell(message: Told): void {
     if (this.#isOpen) this.#socket.send(JSON.stringify(message))
   }
 
@@ -80,6 +131,12 @@ export class ShellClient {
     const { code, message, hint } = error
     this.tell({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })
     this.#close(normalCode, '')
+  }
+
+  /** It has opened, but its target cannot be reached, or refuses it. */
+  sayError(error: BrokerError): void {
+    if (!this.#isCommand) this.sayEnd(errorText(error)) // else what follows says it
+    this.refuse(error)
   }
 
   /** The session is over, by one of its sides. */
@@ -107,6 +164,13 @@ export class ShellClient {
 
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#isEnded) return
+    if (this.#isCommandDue) {
+      this.#isCommandDue = false
+      const command = isBinary ? undefined : readCommand(data)
+      if (command !== undefined) this.#command.resolve(command)
+      else this.#command.reject(new BrokerError('PROTOCOL_ERROR', 'the first message is no command'))
+      return
+    }
     const listener = this.#listener
     if (!listener) {
       this.#early.push([data, isBinary])
@@ -124,6 +188,14 @@ export class ShellClient {
       if (!this.isFull) listener.room()
     } else listener.violated(new BrokerError('PROTOCOL_ERROR', 'a text message that no terminal sends'))
   }
+}
+
+/** @returns undefined: it is none, or too long */
+function readCommand(data: Buffer): string | undefined {
+  if (data.length > longestCommandText) return undefined
+  const { command, ...more } = parseObject(data.toString())
+  if (typeof command !== 'string' || Object.keys(more).length > 0 || command.includes('\0')) return undefined
+  return command.trim() === '' || command.length > longestCommand ? undefined : command
 }
 
 interface ClientMessage {

@@ -3,12 +3,15 @@ import { StringDecoder } from 'node:string_decoder'
 import type { EntryWriter } from '../recording/entry-writer.ts'
 import type { TerminalSize } from '../ssm/terminal.ts'
 import { LineText } from './line-text.ts'
+import type { ShellWork } from './rules.ts'
 
+/** For players: a command has no terminal. */
+const usualSize: TerminalSize = { cols: 80, rows: 24 }
 /** Besides the text of an entry, which JSON may double. */
 const entryBytes = 128
 
 /**
- * The entries of a terminal. `output` and `input` have the text; bytes that are no UTF-8 are there too, as `base64`. `lines` are the
+ * The entries of a terminal, or of a command, whose text is in the first one. `output` and `input` have the text; bytes that are no UTF-8 are there too, as `base64`. `lines` are the
  * lines that an output completes, where they do not stand in its text as they are shown: what was echoed one character at a time.
  */
 export class TerminalEntries {
@@ -24,8 +27,9 @@ export class TerminalEntries {
     this.#now = now
   }
 
-  begin(size: TerminalSize, detail: Readonly<Record<string, string>>): void {
-    this.#write('terminal', { ...size, ...detail })
+  begin({ size = usualSize, command }: ShellWork, detail: Readonly<Record<string, string>>): void {
+    const more = command === undefined ? {} : { command }
+    this.#write('terminal', { ...size, ...detail, ...more }, Buffer.byteLength(command ?? ''))
   }
 
   /** @throws BrokerError RECORDING_FAILED, LIMIT_REACHED: it must not be shown */

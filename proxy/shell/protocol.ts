@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
+import { EntryWriter } from '../recording/entry-writer.ts'
 import { openPermit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
@@ -12,32 +13,52 @@ import {
   type SessionOutcome,
   type SessionPermit,
 } from '../session.ts'
-import { Terminal, type TerminalSize } from '../ssm/terminal.ts'
+import { Terminal } from '../ssm/terminal.ts'
+import { unlessAborted } from '../streams/abortable.ts'
 import { ClientLeft } from '../streams/client-line.ts'
 import { ShellClient } from './client.ts'
+import { TerminalEntries } from './entries.ts'
 import { ShellRelay } from './relay.ts'
-import type { ShellRules } from './rules.ts'
-import { errorText, onScreen } from './words.ts'
+import type { ShellRules, ShellWork } from './rules.ts'
 
 const protocol = 'shell'
 /** For the service to say that a session is over. */
 const endMs = 5000
 
-/** Shells on instances, over Session Manager. They have no port: their clients come by websocket. */
+/** Shells and commands on instances, over Session Manager. They have no port: their clients come by websocket. */
 export function createShell(parts: ProtocolParts): TerminalProtocol {
-  return { name: protocol, serveTerminal: (socket, known, size) => serveTerminal(parts, socket, known, size) }
+  return {
+    name: protocol,
+    serveTerminal: (socket, known, size) => serve(parts, new ShellClient(socket), known, { size }),
+    serveCommand: (socket, known) => serveCommand(parts, socket, known),
+  }
 }
 
-async function serveTerminal(
+async function serveCommand(
   parts: ProtocolParts,
   socket: WebSocket,
   known: KnownClient,
-  size: TerminalSize,
 ): Promise<EndReason | undefined> {
-  const client = new ShellClient(socket)
+  const client = new ShellClient(socket, true)
+  let command: string
+  try {
+    command = await client.command()
+  } catch (error) {
+    if (!(error instanceof ClientLeft)) client.refuse(toBrokerError(error))
+    return undefined
+  }
+  return await serve(parts, client, known, { command })
+}
+
+async function serve(
+  parts: ProtocolParts,
+  client: ShellClient,
+  known: KnownClient,
+  work: ShellWork,
+): Promise<EndReason | undefined> {
   const permit = await admit(parts, client, known)
   if (!permit) return undefined
-  const { outcome, terminal } = await run(parts, client, permit, size)
+  const { outcome, terminal } = await run(parts, client, permit, work)
   await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome, terminal)) })
   return outcome.reason
 }
@@ -67,7 +88,7 @@ async function run(
   { host, now }: ProtocolParts,
   client: ShellClient,
   permit: SessionPermit,
-  size: TerminalSize,
+  work: ShellWork,
 ): Promise<Ran> {
   const { sessionId, engine, kind } = permit
   let terminal: Terminal | undefined
@@ -76,22 +97,25 @@ async function run(
     permit.signal.throwIfAborted()
     const since = performance.now()
     const rules = engine.rules as ShellRules
+    const detail = work.command === undefined ? rules.detail : rules.commandDetail
+    if (!detail) throw new BrokerError('GRANT_DENIED', `the access level ${permit.level} does not run single commands`)
+    if (work.command !== undefined) await recordFirst(permit, work, detail, now)
     const begun = Promise.withResolvers<void>()
     const notices: string[] = []
     const told: { notice(text: string): void } = { notice: (text) => void notices.push(text) }
-    const ticket = () => host.doorman.channelTicket(sessionId)
-    terminal = new Terminal({ ticket }, size, {
+    const ticket = () => host.doorman.channelTicket(sessionId, work.command)
+    terminal = new Terminal({ ticket }, work.size, {
       ready: () => begun.resolve(),
       notice: (text) => told.notice(text),
       away: (isAway) => told.notice(isAway ? 'the instance does not answer; what you type waits' : 'it answers again'),
     })
     await unlessOver(begun.promise, terminal, client, permit)
     host.doorman.phase(kind, 'upstream', (performance.now() - since) / 1000)
-    await host.started(permit, rules.detail)
+    await host.started(permit, detail)
     const relay = new ShellRelay({
       client,
       terminal,
-      size,
+      work,
       permit,
       rules,
       counts: host.reports.of(kind),
@@ -105,6 +129,19 @@ async function run(
   } catch (thrown) {
     return { outcome: failedToOpen(now, client, permit, thrown), ...(terminal ? { terminal } : {}) }
   }
+}
+
+/** A command is on record before AWS is asked to run it. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED; ABORT_ERR */
+async function recordFirst(
+  { recorder, signal, engine }: SessionPermit,
+  work: ShellWork,
+  detail: Readonly<Record<string, string>>,
+  now: () => number,
+): Promise<void> {
+  const entries = new TerminalEntries(new EntryWriter(recorder, () => {}), now)
+  entries.begin(work, detail)
+  if (engine?.isRecordingStrict)
+    await unlessAborted(signal, new Promise<void>((resolve) => recorder.whenWritten(resolve)))
 }
 
 /** @throws BrokerError why it has not begun; ClientLeft */
@@ -137,14 +174,13 @@ function failedToOpen(now: () => number, client: ShellClient, permit: SessionPer
   const nothing = { bytesUp: 0, bytesDown: 0 }
   if (permit.signal.aborted) {
     const { reason, text } = permit.signal.reason as EndNotice
-    client.send(onScreen(text))
+    client.sayEnd(text)
     client.cut(reason)
     return { ...nothing, reason, stoppedAt: now() }
   }
   if (thrown instanceof ClientLeft) return { ...nothing, reason: 'client-closed' }
   const error = toBrokerError(thrown)
-  client.send(onScreen(errorText(error)))
-  client.refuse(error)
+  client.sayError(error)
   return { ...nothing, reason: 'open-failed', error }
 }
 

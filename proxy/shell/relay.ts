@@ -9,13 +9,13 @@ import type { ChannelEnd } from '../ssm/channel.ts'
 import type { Terminal, TerminalSize } from '../ssm/terminal.ts'
 import type { ShellClient } from './client.ts'
 import { TerminalEntries } from './entries.ts'
-import type { ShellRules } from './rules.ts'
-import { endingNotice, errorText, onScreen, recordingNotice } from './words.ts'
+import type { ShellRules, ShellWork } from './rules.ts'
+import { endingNotice, errorText, noExitCode, noInput, recordingNotice } from './words.ts'
 
 export interface ShellRelayOptions {
   readonly client: ShellClient
   readonly terminal: Terminal
-  readonly size: TerminalSize
+  readonly work: ShellWork
   readonly permit: SessionPermit
   readonly rules: ShellRules
   readonly counts: KindCounts
@@ -65,27 +65,28 @@ export class ShellRelay {
 
   /** Relays until the session ends. The client has been told then; the terminal is for the caller to end. */
   run(): Promise<SessionOutcome> {
-    const { client, terminal, permit, rules, size } = this.#options
+    const { client, terminal, permit, rules, work } = this.#options
     const { stream, stderr } = terminal
-    this.#guard(() => this.#entries.begin(size, rules.detail))
-    this.tell(recordingNotice(rules.recordsInput))
+    if (work.size) this.#guard(() => this.#entries.begin(work, rules.detail))
+    this.tell(recordingNotice(rules.recordsInput && work.command === undefined))
     stream.on('data', (bytes: Buffer) => this.#show(bytes, false))
     stderr.on('data', (bytes: Buffer) => this.#show(bytes, true))
     stream.on('drain', this.#onDrain)
     for (const one of [stream, stderr]) one.once('end', () => this.#finishWhenShown())
     void terminal.ended.then((end) => this.#onEnded(end))
-    client.attach({
-      input: (bytes) => this.#type(bytes),
-      resize: (to) => this.#resize(to),
-      room: () => this.#flow(),
-      violated: (error) => this.#fail(error, 'protocol-error'),
-    })
     void client.left.then(() => this.#finish('client-closed'))
     permit.signal.addEventListener('abort', this.#onCut)
     this.#idle.start()
     this.#notices.start()
     this.#budget.start((error) => this.#finish('budget-used', errorText(error)))
     if (permit.signal.aborted) this.#onCut()
+    // Last: what it has sent before may end the session at once.
+    client.attach({
+      input: (bytes) => this.#type(bytes),
+      resize: (to) => this.#resize(to),
+      room: () => this.#flow(),
+      violated: (error) => this.#fail(error, 'protocol-error'),
+    })
     return this.#ended.promise
   }
 
@@ -104,19 +105,19 @@ export class ShellRelay {
     this.#guard(() => {
       this.#entries.output(bytes, isError)
       if (this.#isOverBudget(0, bytes.length)) return
-      if (!this.#isStrict) this.#options.client.send(bytes)
+      if (!this.#isStrict) this.#options.client.send(bytes, isError)
       else {
         this.#unwritten += 1
-        this.#options.permit.recorder.whenWritten(() => this.#written(bytes))
+        this.#options.permit.recorder.whenWritten(() => this.#written(bytes, isError))
       }
     })
     this.#flow()
   }
 
-  #written(bytes: Buffer): void {
+  #written(bytes: Buffer, isError: boolean): void {
     this.#unwritten -= 1
     if (this.#isOver) return
-    this.#options.client.send(bytes)
+    this.#options.client.send(bytes, isError)
     this.#flow()
     this.#finishWhenShown()
   }
@@ -124,7 +125,11 @@ export class ShellRelay {
   #type(bytes: Buffer): void {
     if (this.#isOver) return
     this.#lastActive = performance.now()
-    const { rules, terminal, permit } = this.#options
+    const { rules, terminal, permit, work } = this.#options
+    if (work.command !== undefined && !isSignal(bytes)) {
+      this.#refuseInput()
+      return
+    }
     this.#guard(() => {
       if (rules.recordsInput) this.#entries.input(bytes)
       if (this.#isOverBudget(bytes.length, 0)) return
@@ -134,6 +139,12 @@ export class ShellRelay {
     if (!terminal.stream.writableNeedDrain) return
     this.#isInputFull = true
     this.#flow()
+  }
+
+  /** Agents drop it, so that a command would run without what it was meant to read. */
+  #refuseInput(): void {
+    this.#options.client.refuse(noInput)
+    this.#finish('client-closed', errorText(noInput))
   }
 
   #pass(bytes: Buffer): void {
@@ -192,7 +203,9 @@ export class ShellRelay {
   #finishWhenShown(): void {
     const { stream, stderr } = this.#options.terminal
     if (this.#lastWords === undefined || this.#unwritten > 0 || !stream.readableEnded || !stderr.readableEnded) return
+    const { terminal, work } = this.#options
     if (this.#lastWords !== '') this.tell(this.#lastWords)
+    else if (work.command !== undefined && terminal.exitCode === null) this.tell(noExitCode)
     this.#finish('upstream-closed')
   }
 
@@ -228,7 +241,7 @@ export class ShellRelay {
     this.#idle.stop()
     this.#notices.stop()
     this.#budget.stop()
-    if (text !== undefined) client.send(onScreen(text))
+    if (text !== undefined) client.sayEnd(text)
     if (isCut(reason)) client.cut(reason)
     else {
       client.tell({ exit: terminal.exitCode })
@@ -243,6 +256,11 @@ export class ShellRelay {
       ...(known === undefined ? {} : { error: known }),
     })
   }
+}
+
+/** Ctrl-C or Ctrl-\, which agents turn into signals. */
+function isSignal(bytes: Buffer): boolean {
+  return bytes.length === 1 && (bytes[0] === 0x03 || bytes[0] === 0x1c)
 }
 
 /** 0: none. */

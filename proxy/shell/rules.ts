@@ -8,7 +8,17 @@ export interface ShellRules {
   readonly idleTimeoutMs: number
   /** For the session's row and its end event: OS user, document … */
   readonly detail: Readonly<Record<string, string>>
+  /** The same of a single command; null: the level runs none. */
+  readonly commandDetail: Readonly<Record<string, string>> | null
 }
+
+/** What a session runs: a shell in a terminal of that size, or one command without one, a text for `sh -c`. */
+export type ShellWork =
+  | { readonly size: TerminalSize; readonly command?: undefined }
+  | { readonly command: string; readonly size?: undefined }
+
+/** Of the text of a command; Session Manager takes parameters of up to 65,535 characters. */
+export const longestCommand = 32_768
 
 /** Agents take sixteen bits. */
 const mostCells = 65_535

@@ -1,6 +1,6 @@
 import { type Ending, endingText, stayHint } from '../ending.ts'
 import { printable } from '../printable.ts'
-import type { BrokerError } from '../session.ts'
+import { BrokerError } from '../session.ts'
 
 /** On a screen that may be in any state: its colours and the alternate screen are left first. */
 export function onScreen(text: string): Buffer {
@@ -16,6 +16,13 @@ export function recordingNotice(recordsInput: boolean): string {
     ? 'this session is recorded, with everything that you type, passwords too'
     : 'this session is recorded'
 }
+
+export const noExitCode =
+  'the instance gave no exit code: the command was ended from outside, or the agent is older than 3.1.1511'
+
+export const noInput = new BrokerError('UNSUPPORTED', 'the agents of instances give commands no input', {
+  hint: 'let standard input come from /dev/null, or open a shell',
+})
 
 /** For the person: what happened, and what to do about it. */
 export function errorText({ message, hint }: BrokerError): string {

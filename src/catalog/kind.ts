@@ -77,7 +77,7 @@ export interface Kind<T = unknown, L = unknown> {
   /** What AWS must allow for this kind, by feature. */
   readonly policies?: readonly PolicyPart[]
   /** What a level needs of the values that policies have, with wildcards as IAM has them, by name. */
-  policyValues?(level: L): Readonly<Record<string, string>>
+  policyValues?(level: L): Readonly<Record<string, string | readonly string[]>>
   /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
   prepare?(target: T, levels: ReadonlyMap<string, L>): readonly PreparationStep[]
   /** Those of the features that a target needs. */
@@ -120,7 +120,7 @@ export function policyValuesFor(
   for (const entry of entries)
     for (const level of levelsOf(entry))
       for (const [name, value] of Object.entries(kindNamed(kinds, entry.kind)?.policyValues?.(level) ?? {}))
-        values[name] = [...new Set([...(values[name] ?? []), value])].sort()
+        values[name] = [...new Set([...(values[name] ?? []), value].flat())].sort()
   return values
 }
 

@@ -7,7 +7,7 @@ import { object } from './schema.ts'
 export const connectRoutes = {
   'GET /api/v1/connect/shell': {
     summary:
-      'A terminal on an instance: binary messages are its bytes, text messages JSON: resize and ack from the client; notice, exit and error to it',
+      'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resize and ack from the client; stream, notice, exit and error to it',
     access: 'user',
     scope: 'connect',
     hidden: true,
@@ -16,6 +16,12 @@ export const connectRoutes = {
       level: Type.Optional(Type.String({ maxLength: 64 })),
       cols: Type.Integer({ minimum: 1, maximum: 65_535, default: 80 }),
       rows: Type.Integer({ minimum: 1, maximum: 65_535, default: 24 }),
+      command: Type.Optional(
+        Type.String({
+          maxLength: 1,
+          description: '1: the first message is {"command"}, which is run without a terminal',
+        }),
+      ),
       tool: Type.Optional(
         Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
       ),

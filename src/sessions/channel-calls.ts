@@ -20,9 +20,9 @@ export function channelCalls(
     return channels
   }
   return {
-    channelTicket: async (sessionId) => {
+    channelTicket: async (sessionId, command) => {
       const session = uncut(sessionId)
-      return await channelsOf(session).ticket(session)
+      return await channelsOf(session).ticket(session, command)
     },
     endChannel: async (sessionId) => {
       const session = known(sessionId)

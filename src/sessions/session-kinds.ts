@@ -15,10 +15,11 @@ export interface KnownSession {
 export interface SessionChannels {
   /**
    * What opens the next websocket of a session.
+   * @param command what it runs instead of a shell; counts with the first
    * @returns null: it is over
    * @throws BrokerError TARGET_UNREACHABLE, TARGET_REFUSED too
    */
-  ticket(session: KnownSession): Promise<ChannelTicket | null>
+  ticket(session: KnownSession, command?: string): Promise<ChannelTicket | null>
   /** Ends that of a session which is over. */
   end(session: KnownSession): Promise<void>
   /** The same of one of a previous run, which is found by the session's id. */

@@ -1,4 +1,5 @@
 /** Shells from a terminal's websocket through the real daemon to a real `sh` under a pty, behind the sandbox's Session Manager. */
+import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { program } from '../program.ts'
 import { startCommand } from '../sandbox/commands.ts'
@@ -176,6 +177,54 @@ t.test('sallyport shell: with a terminal, and without one', pty, async (t) => {
   t.match(JSON.parse(header), { version: 2, width: 80, height: 24, title: /^alice@example.com on ec2-instance/ })
   const shown = events.map((line) => JSON.parse(line) as [number, string, string]).filter(([, code]) => code === 'o')
   t.match(shown.map(([, , text]) => text).join(''), /one2three/)
+})
+
+t.test('sallyport shell RESOURCE -- COMMAND: outputs, exit code and pipeline, and a cut', async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const { env, run } = company.commands.alice
+  const out = await run([
+    'shell',
+    shellInstance,
+    '--',
+    'sh',
+    '-c',
+    'echo "$1"; echo err >&2; exit 3',
+    'sh',
+    "it's  $HOME",
+  ])
+  t.match(out, { code: 3, stdout: "it's  $HOME\n", stderr: 'sallyport: this session is recorded\nerr\n' })
+  const awsSession = ssm.sessions.at(-1)
+  t.match(awsSession, { document: 'Sallyport-Command', parameters: { command: /^sh -c 'echo "\$1"/ } })
+  const session = sessionOf(awsSession)
+  t.match((await endOf(session)).fields, {
+    reason: 'upstream-closed',
+    document: 'Sallyport-Command',
+    os_user: 'deploy',
+  })
+  const played = await company.commands.carol.run(['recordings', 'play', session])
+  t.match(played.stdout, /recording verified[\s\S]*\[sh -c [\s\S]*it's {2}\$HOME\r?\n[\s\S]*\[exit code 3\]/)
+
+  const pipeline = '"$0" "$1" shell "$2" -- cat /etc/hosts | wc -l'
+  const counted = await startCommand('sh', ['-c', pipeline, process.execPath, program, shellInstance], env).ended
+  t.equal(Number(counted.stdout), readFileSync('/etc/hosts', 'utf8').split('\n').length - 1)
+
+  const fed = await startCommand(process.execPath, [program, 'shell', shellInstance, '--', 'cat'], env, 'data').ended
+  t.match(fed, { code: 1, stdout: '', stderr: /commands no input/ })
+  const denied = await startCommand(
+    process.execPath,
+    [program, 'shell', shellInstance, '--level', 'watched', '--', 'id'],
+    env,
+  ).ended
+  t.match(denied, { code: 4 })
+
+  const cut = startCommand(
+    process.execPath,
+    [program, 'shell', shellInstance, '--', 'sh', '-c', 'echo begun; sleep 60'],
+    env,
+  )
+  await cut.prints(/begun/)
+  await revoke(id)
+  t.match(await cut.ended, { code: 4, stdout: 'begun\n', stderr: /bob.*incident 42/ })
 })
 
 t.test('another origin, and no sign-in', pty, async (t) => {

@@ -6,6 +6,7 @@ import { writeLeaf } from './certificates.ts'
 import {
   accounts,
   arns,
+  commandDocument,
   computeKeys,
   externalId,
   type instances,
@@ -217,8 +218,13 @@ const shellRule = {
 /** `watched` records what is typed, too. */
 const shellLevels = (): object => {
   const { name: document, versions } = shellDocument()
+  const commands = commandDocument()
   const level = { document, document_digest: documentDigest(versions.at(-1)), os_user: 'deploy' }
-  return { readonly: level, watched: { ...level, record_input: true } }
+  const forCommands = {
+    command_document: commands.name,
+    command_document_digest: documentDigest(commands.versions.at(-1)),
+  }
+  return { readonly: { ...level, ...forCommands }, watched: { ...level, record_input: true } }
 }
 
 /** The MySQL database; its default database is the same `orders`. */

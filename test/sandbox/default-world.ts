@@ -75,7 +75,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
     instances: [...Object.values(bastions).map(bastion), web()],
-    sessionDocuments: [databasePorts(), shellDocument()],
+    sessionDocuments: [databasePorts(), shellDocument(), commandDocument()],
   }
 }
 
@@ -269,6 +269,18 @@ export function shellDocument(): SessionDocument {
     inputs: { runAsEnabled: true, runAsDefaultUser: 'deploy', idleSessionTimeout: '20', maxSessionDuration: '60' },
   } as const
   return { name: 'Sallyport-Shell', account: accounts.data, region, versions: [content] }
+}
+
+/** Session document for single commands as the same user. */
+export function commandDocument(): SessionDocument {
+  const content = {
+    schemaVersion: '1.0',
+    sessionType: 'NonInteractiveCommands',
+    inputs: { runAsEnabled: true, runAsDefaultUser: 'deploy' },
+    parameters: { command: { type: 'String' } },
+    properties: { linux: { commands: '{{ command }}', separateOutputStream: 'true' } },
+  } as const
+  return { name: 'Sallyport-Command', account: accounts.data, region, versions: [content] }
 }
 
 function bastion(id: string): Instance {

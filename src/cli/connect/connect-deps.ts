@@ -13,10 +13,12 @@ export async function withDeps(
 }
 
 /** Aborts on the first of the signals that ask a program to end. */
-export async function untilStopped<T>(run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function untilStopped<T>(
+  run: (signal: AbortSignal) => Promise<T>,
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'],
+): Promise<T> {
   const stop = new AbortController()
   const onSignal = () => stop.abort()
-  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const signal of signals) process.once(signal, onSignal)
   using _stop = onBrokenPipe(onSignal)
   try {

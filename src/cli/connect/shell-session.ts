@@ -1,5 +1,6 @@
 import { WebSocket } from 'ws'
 import { openTerminalSocket } from '../../../proxy/local/broker-socket.ts'
+import { commandLine } from '../../../proxy/local/shell-quote.ts'
 import { printable } from '../../../proxy/printable.ts'
 import { BrokerError, type ErrorCode, errors, sessionCutCode } from '../../../proxy/session.ts'
 import { exitCodeOf, exitCodes } from '../output.ts'
@@ -17,18 +18,23 @@ const usualSize = { cols: 80, rows: 24 }
 /** What a program that was cut off may have left: bracketed paste, the mouse, application keys. */
 const resetModes = '\u001b[?2004l\u001b[?1000l\u001b[?1002l\u001b[?1003l\u001b[?1006l\u001b[?1l\u001b>'
 const endOfTransmission = Buffer.from([4])
+/** Typed at a terminal they are signals, and so they are for a command that has none. */
+const signals = { SIGINT: Buffer.from([3]), SIGQUIT: Buffer.from([0x1c]) } as const
+const stopSignals = ['SIGTERM', 'SIGHUP'] as const
 
 /**
  * `sallyport shell`: this terminal is that of the instance until one of them ends it. Input that is no terminal is typed, and an end of
- * file behind it.
+ * file behind it. With words it is the command that they are, without a terminal: its outputs are ours, and so is its exit code.
  * @returns the exit code of the session, or the code of why it ended
  * @throws BrokerError when the broker refused it, or was lost
  */
 export async function shell(
   deps: ConnectDeps,
   reference: string,
+  words: readonly string[],
   options: { readonly level?: string },
 ): Promise<number> {
+  const command = words.length === 0 ? undefined : commandLine(words)
   const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, ['shell'])
   const ask = {
     server: deps.server,
@@ -36,12 +42,15 @@ export async function shell(
     resourceId: target.id,
     level: target.level,
     tool: 'sallyport shell',
-    ...sizeNow(),
+    size: command === undefined ? sizeNow() : undefined,
   }
-  return await untilStopped(async (signal) => {
-    const session = await openTerminalSocket(ask, signal, (socket) => new ShellSession(socket))
-    return await session.run(signal)
-  })
+  return await untilStopped(
+    async (signal) => {
+      const session = await openTerminalSocket(ask, signal, (socket) => new ShellSession(socket, command))
+      return await session.run(signal)
+    },
+    command === undefined ? undefined : stopSignals,
+  )
 }
 
 function sizeNow(): { cols: number; rows: number } {
@@ -59,20 +68,55 @@ class ShellSession {
   #exitCode: number | null = null
   #refusal: BrokerError | undefined
   #isLeaving = false
+  readonly #isCommand: boolean
+  #isStderr = false
+  #interrupts = 0
 
-  constructor(socket: WebSocket) {
+  /** @param command undefined: a shell */
+  constructor(socket: WebSocket, command: string | undefined) {
     this.#socket = socket
+    this.#isCommand = command !== undefined
     socket.on('message', (data: Buffer, isBinary: boolean) => (isBinary ? this.#show(data) : this.#hear(data)))
     socket.on('error', () => {}) // followed by `close`
     socket.once('close', (code, reason) => this.#closed(code, String(reason)))
+    if (command !== undefined) this.#send(JSON.stringify({ command }))
   }
 
-  /** Takes the terminal until the session ends. */
+  /** Until the session ends. */
   async run(signal: AbortSignal): Promise<number> {
-    const { stdin, stdout } = process
     const leave = () => this.#leave()
     signal.addEventListener('abort', leave)
     if (signal.aborted) leave()
+    try {
+      return await (this.#isCommand ? this.#runCommand() : this.#runTerminal())
+    } finally {
+      signal.removeEventListener('abort', leave)
+      process.stdin.off('data', this.#type)
+      process.stdin.pause()
+    }
+  }
+
+  /** What comes on standard input is sent, so that the broker refuses it: no command would get it. A terminal is left alone. */
+  async #runCommand(): Promise<number> {
+    const names = Object.keys(signals) as (keyof typeof signals)[]
+    if (!process.stdin.isTTY) process.stdin.on('data', this.#type)
+    for (const name of names) process.on(name, this.#interrupt)
+    try {
+      return await this.#ended.promise
+    } finally {
+      for (const name of names) process.off(name, this.#interrupt)
+    }
+  }
+
+  /** A second one does not wait for what the instance makes of the first. */
+  readonly #interrupt = (name: NodeJS.Signals): void => {
+    this.#interrupts += 1
+    if (this.#interrupts > 1) this.#leave()
+    else this.#send(signals[name as keyof typeof signals])
+  }
+
+  async #runTerminal(): Promise<number> {
+    const { stdin, stdout } = process
     if (stdin.isTTY) stdin.setRawMode(true)
     stdin.on('data', this.#type)
     stdin.once('end', this.#endInput)
@@ -80,10 +124,7 @@ class ShellSession {
     try {
       return await this.#ended.promise
     } finally {
-      signal.removeEventListener('abort', leave)
-      stdin.off('data', this.#type)
       stdin.off('end', this.#endInput)
-      stdin.pause()
       stdout.off('resize', this.#resize)
       if (stdin.isTTY) stdin.setRawMode(false)
     }
@@ -110,7 +151,8 @@ class ShellSession {
 
   #show(bytes: Buffer): void {
     this.#received += bytes.length
-    process.stdout.write(bytes, () => {
+    const output = this.#isStderr ? process.stderr : process.stdout
+    output.write(bytes, () => {
       this.#shown += bytes.length
       if (this.#shown - this.#acknowledged < ackEveryBytes) return
       this.#acknowledged = this.#shown
@@ -119,19 +161,25 @@ class ShellSession {
   }
 
   #hear(data: Buffer): void {
-    const { notice, exit, error } = readMessage(data)
+    const { notice, exit, error, stream } = readMessage(data)
+    if (stream !== undefined) this.#isStderr = stream === 'stderr'
     if (typeof notice === 'string') this.#tell(notice)
     if (typeof exit === 'number') this.#exitCode = exit
     if (error !== undefined) this.#refusal = toRefusal(error)
   }
 
   #tell(text: string): void {
-    const end = process.stdin.isTTY ? '\r\n' : '\n'
+    const end = process.stdin.isRaw ? '\r\n' : '\n'
     process.stderr.write(`sallyport: ${printable(text)}${end}`)
   }
 
+  /** When the instance gave none: of a command it is not known whether it succeeded. */
+  get #usualCode(): number {
+    return this.#isCommand ? exitCodes.failed : exitCodes.done
+  }
+
   #closed(code: number, reason: string): void {
-    const { isTTY } = process.stdout
+    const isTTY = process.stdout.isTTY && !this.#isCommand
     const isOver = code === normalCode && this.#refusal === undefined && !this.#isLeaving
     if (isTTY && !isOver && this.#received > 0) process.stdout.write(resetModes)
     if (this.#refusal) {
@@ -139,15 +187,15 @@ class ShellSession {
       if (this.#received > 0 && isTTY) this.#ended.resolve(exitCodeOf(this.#refusal.code))
       else this.#ended.reject(this.#refusal)
     } else if (code === sessionCutCode) {
-      if (!isTTY) this.#tell(`the session was cut: ${describeEnd(reason)}`)
+      if (!isTTY && !this.#isCommand) this.#tell(`the session was cut: ${describeEnd(reason)}`)
       this.#ended.resolve(endsGrant(reason) ? exitCodes.denied : exitCodes.failed)
-    } else if (this.#isLeaving) this.#ended.resolve(exitCodes.done)
-    else if (code === normalCode) this.#ended.resolve(this.#exitCode ?? exitCodes.done)
+    } else if (this.#isLeaving || code === normalCode) this.#ended.resolve(this.#exitCode ?? this.#usualCode)
     else this.#ended.reject(lost())
   }
 }
 
 interface Message {
+  readonly stream?: unknown
   readonly notice?: unknown
   readonly exit?: unknown
   readonly error?: unknown

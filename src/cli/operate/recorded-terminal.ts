@@ -12,6 +12,8 @@ export interface TerminalEntry {
   readonly cols?: number
   readonly rows?: number
   readonly exitCode?: number
+  /** Of the first entry: what was run, without a terminal. */
+  readonly command?: string
 }
 
 /** Colours, alternate screen, wrapping and cursor as they were; the scrolling region, too. */
@@ -32,18 +34,22 @@ export interface Playback {
 export class TerminalPlayer {
   readonly #playback: Playback
   readonly #safe = new SafeTerminalText()
+  readonly #lines = new TerminalLines()
   #at: number | undefined
 
   constructor(playback: Playback) {
     this.#playback = playback
   }
 
-  async play({ at, type, text = '', exitCode }: TerminalEntry): Promise<void> {
+  async play(entry: TerminalEntry): Promise<void> {
+    const { at, type, text = '', exitCode, command } = entry
     const { write, wait, speed, idleMs } = this.#playback
     const pause = Math.min(at - (this.#at ?? at), idleMs) / speed
     this.#at = at
     if (pause > 0) await wait?.(pause)
-    if (type === 'output') await write(this.#safe.push(text))
+    this.#lines.begin(entry)
+    if (command !== undefined) await write(`[${printable(command)}]\r\n`)
+    if (type === 'output') await write(this.#safe.push(this.#lines.push(text)))
     else if (type === 'notice') await write(`\r\n[${printable(text)}]\r\n`)
     else if (type === 'end' && exitCode !== undefined) await write(`\r\n[exit code ${exitCode}]\r\n`)
   }
@@ -51,6 +57,24 @@ export class TerminalPlayer {
   /** The screen is the viewer's again. */
   end(): void {
     if (this.#playback.wait) void this.#playback.write(resetScreen)
+  }
+}
+
+/** What a command wrote has line feeds alone, which a terminal would show as a staircase. */
+class TerminalLines {
+  #isCommand = false
+  #endsWithReturn = false
+
+  begin({ type, command }: TerminalEntry): void {
+    if (type === 'terminal') this.#isCommand = command !== undefined
+  }
+
+  push(text: string): string {
+    if (!this.#isCommand) return text
+    const whole = this.#endsWithReturn ? `\r${text}` : text
+    this.#endsWithReturn = text.endsWith('\r')
+    const lines = whole.replaceAll(/\r?\n/g, '\r\n')
+    return whole === text ? lines : lines.slice(1)
   }
 }
 
@@ -68,6 +92,7 @@ export async function* toAsciicast(
 ): AsyncGenerator<string> {
   let header: RecordingHeader | undefined
   let beganAt: number | undefined
+  const shown = new TerminalLines()
   for await (const line of lines) {
     if (!header) {
       header = JSON.parse(line) as RecordingHeader
@@ -77,9 +102,10 @@ export async function* toAsciicast(
     const entry = JSON.parse(line) as TerminalEntry
     if (beganAt === undefined) {
       beganAt = requireTerminal(entry, header).at
+      shown.begin(entry)
       yield `${JSON.stringify(castHeader(entry, header))}\n`
     }
-    const [code, data] = eventOf(entry) ?? []
+    const [code, data] = eventOf(entry, shown) ?? []
     if (code !== undefined) yield `${JSON.stringify([(entry.at - beganAt) / 1000, code, data])}\n`
   }
   if (beganAt === undefined) throw notOfTerminal(header)
@@ -102,13 +128,11 @@ function castHeader({ at, cols: width = 80, rows: height = 24 }: TerminalEntry, 
   return { version: 2, width, height, timestamp: Math.floor(at / 1000), title }
 }
 
-function eventOf({
-  type,
-  text = '',
-  cols,
-  rows,
-}: TerminalEntry): [code: 'o' | 'i' | 'r' | 'm', data: string] | undefined {
-  if (type === 'output' && text !== '') return ['o', text]
+function eventOf(
+  { type, text = '', cols, rows }: TerminalEntry,
+  shown: TerminalLines,
+): [code: 'o' | 'i' | 'r' | 'm', data: string] | undefined {
+  if (type === 'output' && text !== '') return ['o', shown.push(text)]
   if (type === 'input' && text !== '') return ['i', text]
   if (type === 'resize') return ['r', `${cols}x${rows}`]
   if (type === 'notice') return ['m', printable(text)]

@@ -100,8 +100,10 @@ async function playLines(lines: AsyncIterable<string>, { speed, idle }: PlayOpti
     for await (const line of lines) {
       const entry = JSON.parse(line)
       if (isFirst) printHeader(entry)
-      else if (entry.type === 'terminal') terminal = await openPlayer(speed, idle)
-      else if (terminal) await terminal.play(entry)
+      else if (entry.type === 'terminal') {
+        terminal = await openPlayer(speed, idle)
+        await terminal.play(entry)
+      } else if (terminal) await terminal.play(entry)
       else play(entry, running)
       isFirst = false
     }

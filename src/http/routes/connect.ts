@@ -45,7 +45,7 @@ async function serveSocket(
   else socket.close(1000)
 }
 
-/** A terminal: its engine closes the websocket. */
+/** A terminal or a command: its engine closes the websocket. */
 async function serveShell(
   { terminals }: ConnectRoutesDeps,
   socket: WebSocket,
@@ -53,8 +53,9 @@ async function serveShell(
 ): Promise<void> {
   const terminal = terminals.find(({ name }) => name === 'shell')
   if (!terminal) return socket.close(unavailableCode, 'UNSUPPORTED')
-  const { cols, rows } = call.query
-  await terminal.serveTerminal(socket, knownClient(call), { cols, rows })
+  const { cols, rows, command } = call.query
+  if (command === '1') await terminal.serveCommand(socket, knownClient(call))
+  else await terminal.serveTerminal(socket, knownClient(call), { cols, rows })
 }
 
 function knownClient({

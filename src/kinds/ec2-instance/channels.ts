@@ -4,7 +4,7 @@ import type { SessionManager, SessionManagerAt, StartedSession } from '../../aws
 import { heldBy } from '../../catalog/kind.ts'
 import type { KnownSession, SessionChannels } from '../../sessions/session-kinds.ts'
 import { type CredentialsDeps, type InstanceSession, ShellCredentials } from './credentials.ts'
-import { checkDocument } from './document.ts'
+import { checkDocument, commandParameter } from './document.ts'
 import { ec2Instance } from './kind.ts'
 
 export interface ChannelsDeps extends CredentialsDeps {
@@ -31,20 +31,20 @@ export class ShellChannels implements SessionChannels {
     this.#credentials = new ShellCredentials(deps)
   }
 
-  async ticket(known: KnownSession): Promise<ChannelTicket | null> {
+  async ticket(known: KnownSession, command?: string): Promise<ChannelTicket | null> {
     const session = toInstanceSession(known)
     const { sessionId } = session.facts
     const open = this.#open.get(sessionId)
-    if (!open) return await this.#sign(session, await this.#start(session))
+    if (!open) return await this.#sign(session, await this.#start(session, command))
     const stream = await open.manager.resume((await open.started).sessionId)
     return stream && (await this.#sign(session, stream))
   }
 
-  async #start(session: InstanceSession): Promise<StartedSession> {
+  async #start(session: InstanceSession, command: string | undefined): Promise<StartedSession> {
     const { sessionId } = session.facts
     const credentials = this.#credentials.of(session)
     const manager = this.#deps.sessionManagers(session.target.region, () => credentials.get())
-    const started = this.#startChecked(session, manager)
+    const started = this.#startChecked(session, manager, command)
     this.#open.set(sessionId, { session, manager, started })
     try {
       return await started
@@ -55,14 +55,23 @@ export class ShellChannels implements SessionChannels {
   }
 
   /** The document is read each time: StartSession takes no version, and no digest. */
-  async #startChecked(session: InstanceSession, manager: SessionManager): Promise<StartedSession> {
+  async #startChecked(
+    session: InstanceSession,
+    manager: SessionManager,
+    command: string | undefined,
+  ): Promise<StartedSession> {
     const { facts, target, level } = session
-    checkDocument(level, await manager.document(level.document))
+    const pinned = command === undefined ? level : level.commands
+    if (!pinned) throw new BrokerError('GRANT_DENIED', `the access level ${facts.level} does not run single commands`)
+    const { document } = pinned
+    const use = command === undefined ? 'shell' : 'command'
+    checkDocument({ ...pinned, osUser: level.osUser }, await manager.document(document), use)
     try {
       return await manager.start({
         target: target.instanceId,
-        document: level.document,
+        document,
         reason: reasonOf(facts.sessionId),
+        ...(command === undefined ? {} : { parameters: { [commandParameter]: command } }),
       })
     } catch (error) {
       // It may have been started all the same, and only the answer is missing.

@@ -7,7 +7,7 @@ import { idTokensOf } from '../../identity/id-tokens.ts'
 import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
-import type { InstanceLevel } from './level.ts'
+import { documentsOf, type InstanceLevel } from './level.ts'
 import type { InstanceTarget } from './target.ts'
 
 export interface CredentialsDeps {
@@ -94,8 +94,9 @@ export class ShellCredentials {
 
   #keyOf({ facts: { grantId, resourceId, level: name }, credential, target, level }: InstanceSession): string {
     const isPersonal = this.#deps.config.aws.accounts[target.account]?.trust === 'web_identity'
-    const { document, osUser } = level
-    return JSON.stringify([grantId, resourceId, name, target, document, osUser, isPersonal ? credential.id : null])
+    const { osUser } = level
+    const documents = documentsOf(level)
+    return JSON.stringify([grantId, resourceId, name, target, documents, osUser, isPersonal ? credential.id : null])
   }
 }
 
@@ -103,7 +104,7 @@ function sessionName({ principalName }: InstanceSession['facts']): string {
   return toSessionName(`${namePrefix}${principalName}`)
 }
 
-/** The narrowest that AWS allows: this document on this instance, and the sessions of this person. */
+/** The narrowest that AWS allows: the level's documents on this instance, and the sessions of this person. */
 function askFor({ facts, target, level }: InstanceSession) {
   const { partition, account, role } = target
   return {
@@ -123,18 +124,18 @@ function askFor({ facts, target, level }: InstanceSession) {
 function statements(
   facts: InstanceSession['facts'],
   { partition, account, region, instanceId }: InstanceTarget,
-  { document: name }: InstanceLevel,
+  level: InstanceLevel,
 ) {
-  const document = `arn:${partition}:ssm:${region}:${account}:document/${name}`
+  const documents = documentsOf(level).map((name) => `arn:${partition}:ssm:${region}:${account}:document/${name}`)
   const sessions = `arn:${partition}:ssm:${region}:${account}:session/${sessionName(facts)}-*`
   return [
     {
       Effect: 'Allow',
       Action: 'ssm:StartSession',
-      Resource: [`arn:${partition}:ec2:${region}:${account}:instance/${instanceId}`, document],
+      Resource: [`arn:${partition}:ec2:${region}:${account}:instance/${instanceId}`, ...documents],
       Condition: { BoolIfExists: { 'ssm:SessionDocumentAccessCheck': 'true' } },
     },
-    { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: document },
+    { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: documents },
     { Effect: 'Allow', Action: ['ssm:TerminateSession', 'ssm:ResumeSession'], Resource: sessions },
     { Effect: 'Allow', Action: ['ssm:DescribeSessions', 'ssmmessages:OpenDataChannel'], Resource: '*' },
   ]

@@ -1,19 +1,24 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { SessionBudget } from '../../../proxy/session.ts'
-import type { Kind } from '../../catalog/kind.ts'
+import type { Kind, Parsed } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { Duration, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { budgetMembers, readBudget } from '../session-members.ts'
 
-/** What an access level means on an instance. */
-export interface InstanceLevel {
-  /** Name of a session document of one's own. */
+/** A session document of one's own. */
+export interface PinnedDocument {
   readonly document: string
   /** Hex SHA-256 of its content. */
   readonly documentDigest: string
-  /** As whom the document runs the shell. */
+}
+
+/** What an access level means on an instance; the document is that of shells. */
+export interface InstanceLevel extends PinnedDocument {
+  /** By which single commands are run; null: none are. */
+  readonly commands: PinnedDocument | null
+  /** As whom the documents run shells and commands. */
   readonly osUser: string
   readonly recordsInput: boolean
   /** 0: that of the broker alone. */
@@ -23,27 +28,48 @@ export interface InstanceLevel {
   readonly budget: SessionBudget | null
 }
 
+/** Names of the documents of a level. */
+export function documentsOf({ document, commands }: Pick<InstanceLevel, 'document' | 'commands'>): string[] {
+  return commands ? [document, commands.document] : [document]
+}
+
+const Document = (description: string, example: string) =>
+  Type.String({
+    pattern: '^Sallyport-[A-Za-z0-9_.-]{1,118}$',
+    errorMessage: 'expected the name of a session document of your own, Sallyport-…',
+    description,
+    examples: [example],
+  })
+
+const Digest = (description: string) =>
+  Type.String({
+    pattern: '^[0-9a-f]{64}$',
+    errorMessage: 'expected the SHA-256 of the document, 64 hex digits',
+    description,
+    examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
+  })
+
 const schema = Type.Object(
   {
-    document: Type.String({
-      pattern: '^Sallyport-[A-Za-z0-9_.-]{1,118}$',
-      errorMessage: 'expected the name of a session document of your own, Sallyport-…',
-      description:
-        'Session document, made for the broker in account and region of the instance: it decides as whom a shell runs, so that only its owners may change it',
-      examples: ['Sallyport-Shell'],
-    }),
-    document_digest: Type.String({
-      pattern: '^[0-9a-f]{64}$',
-      errorMessage: 'expected the SHA-256 of the document, 64 hex digits',
-      description:
-        'SHA-256 of the content of the document, as JSON with sorted members and no white space. A document with another is refused, and the refusal says the digest it has',
-      examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'],
-    }),
+    document: Document(
+      'Session document, made for the broker in account and region of the instance: it decides as whom a shell runs, so that only its owners may change it',
+      'Sallyport-Shell',
+    ),
+    document_digest: Digest(
+      'SHA-256 of the content of the document, as JSON with sorted members and no white space. A document with another is refused, and the refusal says the digest it has',
+    ),
+    command_document: Type.Optional(
+      Document(
+        'Session document of the type NonInteractiveCommands, by which single commands are run (sallyport shell RESOURCE -- COMMAND); left out: none are',
+        'Sallyport-Command',
+      ),
+    ),
+    command_document_digest: Type.Optional(Digest('SHA-256 of the content of that document, likewise')),
     os_user: Type.String({
       pattern: '^[a-z_][a-z0-9_-]{0,31}$',
       errorMessage: 'expected the name of a user of the operating system',
       description:
-        'User of the operating system that the document runs shells as, by runAsEnabled and runAsDefaultUser; shown to approvers',
+        'User of the operating system that the documents run shells and commands as, by runAsEnabled and runAsDefaultUser; shown to approvers',
       examples: ['deploy'],
     }),
     record_input: Type.Optional(
@@ -76,15 +102,24 @@ const words = { noun: 'an instance level', mapping: 'expected a mapping with doc
 export const instanceLevel: Kind<unknown, InstanceLevel>['level'] = {
   schema,
   read: (raw) =>
-    Value.Check(schema, raw)
-      ? { ok: true, value: readLevel(raw) }
-      : { ok: false, problems: memberProblems(schema, raw, words) },
+    Value.Check(schema, raw) ? readLevel(raw) : { ok: false, problems: memberProblems(schema, raw, words) },
 }
 
-function readLevel(raw: Static<typeof schema>): InstanceLevel {
+function readLevel(raw: Static<typeof schema>): Parsed<InstanceLevel> {
+  const { command_document: document, command_document_digest: documentDigest } = raw
+  if ((document === undefined) !== (documentDigest === undefined)) {
+    const path = document === undefined ? 'command_document' : 'command_document_digest'
+    return { ok: false, problems: [{ path, message: 'expected both the document of commands and its digest' }] }
+  }
+  const commands = document === undefined || documentDigest === undefined ? null : { document, documentDigest }
+  return { ok: true, value: toLevel(raw, commands) }
+}
+
+function toLevel(raw: Static<typeof schema>, commands: PinnedDocument | null): InstanceLevel {
   return {
     document: raw.document,
     documentDigest: raw.document_digest,
+    commands,
     osUser: raw.os_user,
     recordsInput: raw.record_input ?? false,
     idleTimeoutMs: parseDuration(raw.idle_timeout ?? '') ?? 0,

@@ -5,7 +5,7 @@ import type { InstanceTarget } from './target.ts'
 /** What an approver should know. @returns sentences */
 export function instanceLimits(
   { account, instanceId }: Pick<InstanceTarget, 'account' | 'instanceId'>,
-  { osUser, recordsInput }: Pick<InstanceLevel, 'osUser' | 'recordsInput'>,
+  { osUser, recordsInput, commands }: Pick<InstanceLevel, 'osUser' | 'recordsInput' | 'commands'>,
   { aws }: Surroundings,
 ): string[] {
   const typed = recordsInput
@@ -14,6 +14,9 @@ export function instanceLimits(
   const personal = `Account ${account} takes ID tokens: a person who gets hold of their own can open a shell without the broker, with no grant and no recording; and the broker cannot end there what a daemon that died has left open, before maxSessionDuration of the document does.`
   return [
     `Opens a shell on ${instanceId} as ${osUser}, which can do there all that ${osUser} can, with sudo if the instance allows it.`,
+    ...(commands
+      ? ['Single commands are run there, too; AWS keeps their text in CloudTrail as a parameter of StartSession.']
+      : []),
     'From there it reaches every host that the instance reaches, and AWS with the role of the instance.',
     'When the access ends the shell is ended; programs that were started to run on without it, and what they changed, remain.',
     typed,

@@ -1,6 +1,6 @@
 import { decorate } from '../../aws/policies/base.ts'
 import type { PolicyPart, Statement } from '../../catalog/policy-part.ts'
-import type { InstanceLevel } from './level.ts'
+import { documentsOf, type InstanceLevel } from './level.ts'
 
 const document = 'arn:{{partition}}:ssm:*:{{account}}:document/{{sessionDocuments}}'
 
@@ -63,6 +63,6 @@ const part: PolicyPart = {
 
 export const instancePolicies = [part]
 
-export function instancePolicyValues({ document: name }: Pick<InstanceLevel, 'document'>): Record<string, string> {
-  return { sessionDocuments: name }
+export function instancePolicyValues(level: Pick<InstanceLevel, 'document' | 'commands'>): Record<string, string[]> {
+  return { sessionDocuments: documentsOf(level) }
 }

@@ -17,6 +17,7 @@ export async function start(parts: KindParts): Promise<RunningKind> {
         recordsInput: level.recordsInput,
         idleTimeoutMs: level.idleTimeoutMs,
         detail: { os_user: level.osUser, document: level.document },
+        commandDetail: level.commands && { os_user: level.osUser, document: level.commands.document },
       }
       return {
         address: { host: target.instanceId, port: 0 }, // never dialled: it is reached by websockets of AWS

@@ -55,7 +55,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     openTunnel: crossing((ask) => doorman.openTunnel(ask)),
     tunnelTicket: crossing((id) => doorman.tunnelTicket(id)),
     endTunnel: crossing((id) => doorman.endTunnel(id)),
-    channelTicket: crossing((id) => doorman.channelTicket(id)),
+    channelTicket: crossing((id, command) => doorman.channelTicket(id, command)),
     endChannel: crossing((id) => doorman.endChannel(id)),
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),

@@ -33,7 +33,7 @@ export interface ScriptedOptions {
   engine(): EngineFacts
   lease(): Promise<Lease>
   /** Of sessions at instances. */
-  channelTicket?(): Promise<ChannelTicket | null>
+  channelTicket?(sessionId: string, command?: string): Promise<ChannelTicket | null>
   endChannel?(): Promise<void>
   /** Left out: no client may come in by a claim. */
   identify?(claim: Claim): Promise<Identity>

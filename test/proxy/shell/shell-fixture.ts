@@ -8,13 +8,14 @@ import { Trust } from '../../../proxy/reach/trust.ts'
 import type { EngineFacts } from '../../../proxy/session.ts'
 import { createShell } from '../../../proxy/shell/protocol.ts'
 import type { ShellRules } from '../../../proxy/shell/rules.ts'
-import type { SessionSpec } from '../../sandbox/ssm/work.ts'
+import type { AgentOptions, SessionSpec } from '../../sandbox/ssm/work.ts'
 import { waitUntil } from '../../wait-until.ts'
 import { identity, origin, scriptedDoorman } from '../relay/scripted-doorman.ts'
 import { openSession, target } from '../ssm/session-fixture.ts'
 
 export interface ShellOptions {
   readonly spec?: Partial<SessionSpec>
+  readonly agent?: Partial<AgentOptions>
   readonly rules?: Partial<ShellRules>
   readonly engine?: Partial<EngineFacts>
   readonly idleTimeoutMs?: number
@@ -23,8 +24,15 @@ export interface ShellOptions {
 }
 
 export async function startShell(t: Test, options: ShellOptions = {}) {
-  const opened = await openSession(t, { sessionType: 'Standard_Stream', ...options.spec })
-  const rules: ShellRules = { recordsInput: false, idleTimeoutMs: 0, detail: { os_user: 'deploy' }, ...options.rules }
+  const opened = await openSession(t, { sessionType: 'Standard_Stream', ...options.spec }, options.agent)
+  const asked: (string | undefined)[] = []
+  const rules: ShellRules = {
+    recordsInput: false,
+    idleTimeoutMs: 0,
+    detail: { os_user: 'deploy' },
+    commandDetail: { os_user: 'deploy', document: 'Sallyport-Command' },
+    ...options.rules,
+  }
   const scripted = scriptedDoorman({
     kind: 'ec2-instance',
     idleTimeoutMs: options.idleTimeoutMs ?? 0,
@@ -36,7 +44,10 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
       rules,
     }),
     lease: () => Promise.reject(new Error('not asked here')),
-    channelTicket: () => opened.options.ticket(new AbortController().signal),
+    channelTicket: (_sessionId, command) => {
+      asked.push(command)
+      return opened.options.ticket(new AbortController().signal)
+    },
     endChannel: options.endChannel ?? (async () => opened.session.terminate()),
   })
   const { host, errors } = scripted
@@ -50,9 +61,10 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
   })
   const server = createServer()
   const sockets = new WebSocketServer({ server, maxPayload: 1024 * 1024 })
-  sockets.on('connection', (socket) => {
+  sockets.on('connection', (socket, { url }) => {
     const known = { identity, resourceId: `ec2-instance/111122223333/eu-west-1/${target}`, client: origin }
-    void shell.serveTerminal(socket, known, { cols: 80, rows: 24 })
+    if (url === '/command') void shell.serveCommand(socket, known)
+    else void shell.serveTerminal(socket, known, { cols: 80, rows: 24 })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
@@ -60,21 +72,39 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { ...opened, ...scripted, connect: (acks = true) => connect(t, port, acks) }
+  return {
+    ...opened,
+    ...scripted,
+    /** Commands that Session Manager was asked for, one for each websocket. */
+    asked,
+    connect: (acks = true) => connect(t, port, acks),
+    /** @param first its first message */
+    run: (first: unknown, acks = true) => connect(t, port, acks, first),
+  }
 }
 
 /** A client as a terminal is one. @param acks false: it never says that it has shown something */
-async function connect(t: Test, port: number, acks: boolean) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}`)
+async function connect(t: Test, port: number, acks: boolean, first?: unknown) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${first === undefined ? '' : '/command'}`)
   t.teardown(() => socket.terminate())
   const seen = {
     screen: '',
     bytes: 0,
+    /** Of a command, in their order. */
+    stdout: [] as Buffer[],
+    stderr: [] as Buffer[],
     messages: [] as Record<string, unknown>[],
     closed: undefined as { code: number; reason: string } | undefined,
   }
+  let output = seen.stdout
   socket.on('message', (data: Buffer, isBinary: boolean) => {
-    if (!isBinary) return void seen.messages.push(JSON.parse(data.toString()))
+    if (!isBinary) {
+      const message = JSON.parse(data.toString())
+      seen.messages.push(message)
+      if (message.stream !== undefined) output = message.stream === 'stderr' ? seen.stderr : seen.stdout
+      return
+    }
+    output.push(data)
     seen.screen += data
     seen.bytes += data.length
     if (acks && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ ack: seen.bytes }))
@@ -83,6 +113,7 @@ async function connect(t: Test, port: number, acks: boolean) {
     seen.closed = { code, reason: String(reason) }
   })
   await new Promise((resolve) => socket.once('open', resolve))
+  if (first !== undefined) socket.send(JSON.stringify(first))
   return {
     socket,
     seen,

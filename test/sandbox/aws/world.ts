@@ -27,6 +27,8 @@ export interface Instance {
   tags: Record<string, string>
   /** What its network leads to, by `host:port`: other names are resolved as this machine does. */
   reaches: Record<string, { host: string; port: number }>
+  /** Of its agent, after each message; 1 by default. */
+  pauseMs?: number
 }
 
 /** An SSM document of the type Session. */

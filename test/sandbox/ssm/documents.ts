@@ -39,8 +39,10 @@ export function specOf(
   const properties = replaceIn(content.properties ?? {}, parameters) as Readonly<Record<string, unknown>>
   const spec: SessionSpec = { target, sessionType }
   if (sessionType === 'Port') return { spec: { ...spec, properties: asTexts(properties) }, parameters }
-  const { commands } = (properties.linux ?? {}) as { commands?: unknown }
-  return { spec: { ...spec, ...(typeof commands === 'string' ? { command: commands } : {}) }, parameters }
+  const { commands, separateOutputStream } = (properties.linux ?? {}) as Readonly<Record<string, unknown>>
+  if (typeof commands !== 'string') return { spec, parameters }
+  const isMixed = separateOutputStream !== true && separateOutputStream !== 'true'
+  return { spec: { ...spec, command: commands, isMixed }, parameters }
 }
 
 /** A map of lists of strings. */

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import type { AgentWork, Output, StartWork } from './work.ts'
+import { type AgentWork, isAbove, type Output, type StartWork } from './work.ts'
 
 /** Unread in the mux: above it the agent's websocket reader blocks, and nothing is acknowledged. */
 const mostUnread = 4 * 1024 * 1024
@@ -199,10 +199,4 @@ class Stream {
     this.#onClosed = listener
     if (this.#isClosed) listener()
   }
-}
-
-function isAbove(version: string, than: readonly number[]): boolean {
-  const parts = version.split('.').map(Number)
-  const at = than.findIndex((part, i) => part !== parts[i])
-  return at >= 0 && (parts[at] ?? 0) > (than[at] ?? 0)
 }

@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { spawn, spawnSync } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { type AgentWork, parseSize, type StartWork } from './work.ts'
+import { type AgentWork, isAbove, parseSize, type StartWork } from './work.ts'
 
 /** A child under a pty, whose size comes on descriptor 3: Node has none of its own. */
 const ptyScript = `
@@ -63,14 +64,46 @@ export const startShell: StartWork = (_spec, { output, end }) => {
   }
 }
 
-/** `sh -c` with the two outputs apart; of the input only the bytes that are signals. */
-export const startCommand: StartWork = ({ command = 'true' }, { output, end }): AgentWork => {
-  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
-  child.stdout.on('data', (data: Buffer) => void output(1, data))
-  child.stderr.on('data', (data: Buffer) => void output(11, data))
-  child.once('close', (code) => {
-    void output(12, Buffer.from(`EXIT_CODE: ${code ?? 1}`)).then(() => end())
+/** As it is read. What the last bytes would begin is kept for what follows, and lost where nothing does: so do agents. */
+function sendWhole(stream: Readable, send: (data: Buffer) => Promise<void>): void {
+  let rest: Buffer = Buffer.alloc(0)
+  stream.on('data', (data: Buffer) => {
+    const bytes = Buffer.concat([rest, data])
+    const end = wholeCharacters(bytes)
+    rest = bytes.subarray(end)
+    stream.pause()
+    void send(bytes.subarray(0, end)).then(() => stream.resume())
   })
+}
+
+/** Where the first of the last three bytes is that is no character. */
+function wholeCharacters(bytes: Buffer): number {
+  let at = Math.max(0, bytes.length - 6)
+  while (at < bytes.length) {
+    const length = [1, 2, 3, 4].find((n) => at + n <= bytes.length && isUtf8(bytes.subarray(at, at + n)))
+    if (length === undefined && bytes.length - at < 4) return at
+    at += length ?? 1
+  }
+  return bytes.length
+}
+
+/**
+ * `sh -c`; of the input only the bytes that are signals. The two outputs are apart and the exit code is told where the document says so
+ * and the agent knows it; else both are one file, which is sent when the command has ended.
+ */
+export const startCommand: StartWork = ({ command = 'true', isMixed }, { output, end, options }): AgentWork => {
+  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  if (isMixed || !isAbove(options.agentVersion, [3, 1, 1510, 0])) {
+    const file: Buffer[] = []
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => file.push(data))
+    child.once('close', () => void output(1, Buffer.concat(file)).then(() => end()))
+  } else {
+    sendWhole(child.stdout, (data) => output(1, data))
+    sendWhole(child.stderr, (data) => output(11, data))
+    child.once('close', (code) => {
+      void output(12, Buffer.from(`EXIT_CODE: ${code ?? -1}`)).then(() => end())
+    })
+  }
   const signal = (name: NodeJS.Signals) => {
     if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name)
   }

@@ -7,6 +7,8 @@ export interface SessionSpec {
   readonly properties?: Readonly<Record<string, string>>
   /** Of `NonInteractiveCommands`. */
   readonly command?: string
+  /** Its document does not say `separateOutputStream`. */
+  readonly isMixed?: boolean
   /** Encrypts the session. */
   readonly kms?: SandboxKey
 }
@@ -58,4 +60,11 @@ export function parseSize(payload: Buffer): { cols: number; rows: number } {
   const { cols, rows } = parseObject(payload.toString(), 'a size')
   if (!Number.isInteger(cols) || !Number.isInteger(rows)) throw new ProtocolFault('a size without cols and rows')
   return { cols: Number(cols) & 0xffff, rows: Number(rows) & 0xffff }
+}
+
+/** Of versions with numbers between dots. */
+export function isAbove(version: string, than: readonly number[]): boolean {
+  const parts = version.split('.').map(Number)
+  const at = than.findIndex((part, i) => part !== parts[i])
+  return at >= 0 && (parts[at] ?? 0) > (than[at] ?? 0)
 }

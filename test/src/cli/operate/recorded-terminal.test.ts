@@ -46,6 +46,16 @@ t.test('an asciicast of version 2 has what was shown, typed and resized, as it w
   ])
 })
 
+t.test('what a command wrote has line feeds alone, which a terminal needs returns for', async (t) => {
+  const [terminal] = entries
+  const parts = ['a\nb\r', '\nc\r\n', '\nd\r', 'e']
+  const cast = await castOf(
+    linesOf(header, [{ ...terminal, command: 'make' }, ...parts.map((text) => ({ at: 1, type: 'output', text }))]),
+  )
+  const shown = cast.slice(1).map((event) => (event as string[])[2])
+  t.same(shown, ['a\r\nb\r', '\nc\r\n', '\r\nd\r', 'e'])
+})
+
 t.test('the recording of a database, and one without an entry, is none of a terminal', async (t) => {
   const wrong = { code: 'INVALID_INPUT', message: /ses_1 is not the recording of a terminal/ }
   await t.rejects(castOf(linesOf(header, [{ at: 1, type: 'query', sql: 'select 1' }])), wrong)

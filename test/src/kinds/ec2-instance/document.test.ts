@@ -33,6 +33,38 @@ for (const [what, content, message] of refused)
     t.throws(() => checkDocument(pinned, found(content)), { code: 'TARGET_UNTRUSTED', message, hint: /\S/ })
   })
 
+const command = {
+  ...good,
+  sessionType: 'NonInteractiveCommands',
+  parameters: { command: { type: 'String' } },
+  properties: { linux: { commands: '{{ command }}', separateOutputStream: 'true' } },
+}
+const withLinux = (linux: object) => ({ ...command, properties: { linux: { ...command.properties.linux, ...linux } } })
+
+t.test('a document of commands, which tells outputs and exit code apart', async (t) => {
+  checkDocument(pinned, found(command), 'command')
+  checkDocument(pinned, found(withLinux({ separateOutputStream: true, runAsElevated: false })), 'command')
+  t.pass('is taken')
+})
+
+const refusedCommands: readonly (readonly [what: string, content: unknown, message: RegExp])[] = [
+  ['a document of shells', good, /has the type Standard_Stream/],
+  ['one with a terminal', { ...command, sessionType: 'InteractiveCommands' }, /has the type InteractiveCommands/],
+  ['run-as off', { ...command, inputs: {} }, /commands would have sudo/],
+  ['as root', withLinux({ runAsElevated: true }), /commands would run as root/],
+  ['as root, as a text', withLinux({ runAsElevated: 'true' }), /commands would run as root/],
+  ['outputs in one', withLinux({ separateOutputStream: 'false' }), /does not say separateOutputStream/],
+  ['no properties', { ...command, properties: null }, /does not say separateOutputStream/],
+  ['a prefix', withLinux({ stdErrSeparatorPrefix: 'ERR: ' }), /puts a prefix/],
+  ['a command of its own', withLinux({ commands: 'id' }), /does not run the command/],
+]
+
+for (const [what, content, message] of refusedCommands)
+  t.test(`commands, ${what}: refused, with what to do`, async (t) => {
+    const refusal = { code: 'TARGET_UNTRUSTED', message, hint: /\S/ }
+    t.throws(() => checkDocument(pinned, found(content), 'command'), refusal)
+  })
+
 t.test('another digest is told, and nothing in the document counts then', async (t) => {
   const digest = 'e'.repeat(64)
   const refusal = { code: 'TARGET_UNTRUSTED', message: new RegExp(digest), hint: /document_digest/ }

@@ -51,6 +51,7 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
     value: {
       document: 'Sallyport-Shell',
       documentDigest: level.document_digest,
+      commands: null,
       osUser: 'deploy',
       recordsInput: false,
       idleTimeoutMs: 0,
@@ -76,6 +77,25 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
     },
   })
   if (read.ok) t.equal(ec2Instance.sessionMs?.(read.value), 3_600_000)
+})
+
+t.test('commands are run by a document of their own, with its digest', async (t) => {
+  const commands = { command_document: 'Sallyport-Command', command_document_digest: 'e'.repeat(64) }
+  const read = ec2Instance.level.read({ ...level, ...commands })
+  t.match(read, {
+    ok: true,
+    value: { commands: { document: 'Sallyport-Command', documentDigest: 'e'.repeat(64) } },
+  })
+  if (read.ok)
+    t.same(ec2Instance.policyValues?.(read.value), { sessionDocuments: ['Sallyport-Shell', 'Sallyport-Command'] })
+  for (const [given, missing] of [
+    ['command_document', 'command_document_digest'],
+    ['command_document_digest', 'command_document'],
+  ] as const)
+    t.match(ec2Instance.level.read({ ...level, [given]: commands[given] }), {
+      ok: false,
+      problems: [{ path: missing }],
+    })
 })
 
 t.test('documents of AWS, users that are none, and members of other kinds are refused', async (t) => {
