@@ -235,6 +235,8 @@ export interface SessionControls {
   cut(sessionId: string, notice: EndNotice): void
   /** Its grant ends later or earlier than before. @param endsAt epoch milliseconds */
   runsUntil(sessionId: string, endsAt: number): void
+  /** For the person in front of a terminal. @returns false: the session has no terminal that runs */
+  tell(sessionId: string, text: string): Promise<boolean>
   /** @returns whether the key was right. Resolves when the target has received it */
   cancel(ask: CancelAsk): Promise<boolean>
   /** Resolves when the target has received it. */

@@ -8,12 +8,16 @@ import { proxyEnvironment } from '../proxy-environment.ts'
 import { BrokerError, type ErrorCode, errors } from '../session.ts'
 import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
 
-/** What every session is asked with. */
-interface SessionAsk {
+/** Whom to ask, and as whom. */
+interface Caller {
   /** e.g. `https://access.example.com` */
   readonly server: string
   /** Goes into a header, never into the URL. */
   readonly bearer: string
+}
+
+/** What every session is asked with. */
+interface SessionAsk extends Caller {
   /** Full id, or its last part where that is unique. */
   readonly resourceId: string
   /** Undefined: the only one that the user holds. */
@@ -51,7 +55,8 @@ const maxRefusalBytes = 16 * 1024
  */
 export async function openBrokerSocket(ask: BrokerAsk, signal: AbortSignal): Promise<BrokerSocket> {
   const query = ask.openPort ? { no_password: '1' } : {}
-  return await open(ask, ask.protocol, query, signal, (socket) => ({ socket, stream: websocketDuplex(socket) }))
+  const url = toUrl(ask, ask.protocol, query)
+  return await open(ask, url, signal, (socket) => ({ socket, stream: websocketDuplex(socket) }))
 }
 
 /**
@@ -65,23 +70,29 @@ export async function openTerminalSocket<T>(
 ): Promise<T> {
   const { size } = ask
   const query: Record<string, string> = size ? { cols: `${size.cols}`, rows: `${size.rows}` } : { command: '1' }
-  return await open(ask, 'shell', query, signal, adopt)
+  return await open(ask, toUrl(ask, 'shell', query), signal, adopt)
 }
 
-async function open<T>(
-  ask: SessionAsk,
-  what: string,
-  query: Readonly<Record<string, string>>,
+/** The same for a terminal of another session, which is only watched. */
+export async function openWatchSocket<T>(
+  caller: Caller,
+  sessionId: string,
   signal: AbortSignal,
   adopt: (socket: WebSocket) => T,
 ): Promise<T> {
+  const url = new URL(`/api/v1/sessions/${encodeURIComponent(sessionId)}/watch`, caller.server)
+  return await open(caller, url, signal, adopt)
+}
+
+async function open<T>(caller: Caller, url: URL, signal: AbortSignal, adopt: (socket: WebSocket) => T): Promise<T> {
   signal.throwIfAborted()
-  const socket = new WebSocket(toUrl(ask, what, query), {
-    headers: { authorization: `Bearer ${ask.bearer}` },
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
+  const socket = new WebSocket(url, {
+    headers: { authorization: `Bearer ${caller.bearer}` },
     followRedirects: false, // a redirect must not carry the token elsewhere
     perMessageDeflate: false,
     handshakeTimeout: handshakeTimeoutMs,
-    ...(proxyEnvironment(process.env) ? { agent: agentOf(ask) } : {}),
+    ...(proxyEnvironment(process.env) ? { agent: agentOf(caller) } : {}),
     maxPayload: maxMessageBytes,
   })
   const abort = () => socket.terminate()
@@ -89,10 +100,10 @@ async function open<T>(
   try {
     return await new Promise<T>((resolve, reject) => {
       socket.once('open', () => resolve(adopt(socket))) // in this tick: no message is missed
-      socket.on('error', (error) => reject(unreachable(ask.server, error)))
+      socket.on('error', (error) => reject(unreachable(caller.server, error)))
       socket.once('unexpected-response', (request, response) => {
         readRefusal(response)
-          .then(reject, (error) => reject(unreachable(ask.server, error)))
+          .then(reject, (error) => reject(unreachable(caller.server, error)))
           .finally(() => request.destroy())
       })
     })
@@ -102,13 +113,12 @@ async function open<T>(
 }
 
 /** The default agents go by the proxy environment; left out, `ws` would use none. */
-function agentOf({ server }: SessionAsk) {
+function agentOf({ server }: Caller) {
   return new URL(server).protocol === 'https:' ? https.globalAgent : http.globalAgent
 }
 
 function toUrl(ask: SessionAsk, what: string, query: Readonly<Record<string, string>>): URL {
   const url = new URL(`/api/v1/connect/${encodeURIComponent(what)}`, ask.server)
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   url.search = new URLSearchParams({
     resource: ask.resourceId,
     ...(ask.level === undefined ? {} : { level: ask.level }),

@@ -47,6 +47,7 @@ interface Hosted {
   endsAt: number
   /** Of who relays it. */
   onMoved?: (endsAt: number) => void
+  onTold?: (text: string) => boolean
 }
 
 /** What was pushed before the session's facts were here. */
@@ -184,6 +185,16 @@ export class SessionHost implements SessionControls {
     if (!hosted) return endsAt
     hosted.onMoved = onMoved
     return hosted.endsAt
+  }
+
+  async tell(sessionId: string, text: string): Promise<boolean> {
+    return this.#hosted.get(sessionId)?.onTold?.(text) ?? false
+  }
+
+  /** @param listener shows it to the person; returns false when it no longer can */
+  onTold({ sessionId }: SessionPermit, listener: (text: string) => boolean): void {
+    const hosted = this.#hosted.get(sessionId)
+    if (hosted) hosted.onTold = listener
   }
 
   /** Called when the end of a session moves. */

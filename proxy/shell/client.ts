@@ -28,11 +28,14 @@ export interface ShellClientListener {
   violated(error: BrokerError): void
 }
 
-type Told =
+/** What the text messages of the broker say; `resize` and `skipped` (bytes) are for who watches. */
+export type Told =
   | { readonly notice: string }
   | { readonly exit: number | null }
   | { readonly error: object }
   | { readonly stream: 'stdout' | 'stderr' }
+  | { readonly resize: TerminalSize }
+  | { readonly skipped: number }
 
 /**
  * The websocket of a terminal. Binary messages are bytes, of the terminal or for it. Text messages are JSON: `{"resize":{"cols","rows"}}`

@@ -124,6 +124,7 @@ async function run(
     })
     const outcome = relay.run()
     told.notice = (text) => relay.tell(text)
+    host.onTold(permit, (text) => relay.announce(text))
     for (const text of notices) relay.tell(text)
     return { outcome: await outcome, terminal }
   } catch (thrown) {

@@ -45,13 +45,16 @@ export class ShellRelay {
   #unwritten = 0
   /** Of the service, once the session at the instance is over. */
   #lastWords: string | undefined
+  /** Of the terminal, if there is one. */
+  #size: TerminalSize | undefined
   /** The agent has not taken what was typed. */
   #isInputFull = false
   #isOver = false
 
   constructor(options: ShellRelayOptions) {
     this.#options = options
-    const { permit, now, rules, watchEnd } = options
+    const { permit, now, rules, work, watchEnd } = options
+    this.#size = work.size
     this.#writer = new EntryWriter(permit.recorder, () => this.#flow())
     this.#entries = new TerminalEntries(this.#writer, now)
     this.#budget = new Budget(permit.engine?.budget)
@@ -97,6 +100,14 @@ export class ShellRelay {
       this.#entries.notice(text)
       this.#options.client.tell({ notice: text })
     })
+  }
+
+  /** For who begins to watch the recording now, its size is on record behind it. @returns false: the session is over */
+  announce(text: string): boolean {
+    this.tell(text)
+    const size = this.#size
+    if (size && !this.#isOver) this.#guard(() => this.#entries.resize(size))
+    return !this.#isOver
   }
 
   #show(bytes: Buffer, isError: boolean): void {
@@ -153,6 +164,7 @@ export class ShellRelay {
 
   #resize(size: TerminalSize): void {
     if (this.#isOver) return
+    this.#size = size
     this.#guard(() => {
       this.#entries.resize(size)
       this.#options.terminal.resize(size)

@@ -90,6 +90,8 @@ export interface Access extends AccessService {
   reload(config: Config): Promise<Reloaded>
   /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
+  /** Whether this person may watch sessions of a grant while they run: auditors, and the approvers of its rule. */
+  mayWatch(login: Login, grantId: string): Promise<boolean>
 
   /** Some resource that this person may know of, by id or last part. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
   findResource(login: Login, reference: string): CatalogEntry

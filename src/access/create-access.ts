@@ -17,7 +17,7 @@ import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
 import { type Core, mayKnowOf, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
-import { endGrant, mayEndGrant } from './grants/end-grant.ts'
+import { endGrant, mayEndGrant, mayWatchGrant } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { createRecheckOf, recheck, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
@@ -122,6 +122,10 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
         const reading = await core.grants.read(grantId)
         return reading !== undefined && (await mayEndGrant(core, login, reading.grant, read))
       }
+    },
+    mayWatch: async (login, grantId) => {
+      const reading = await core.grants.read(grantId)
+      return reading !== undefined && (await mayWatchGrant(core, login, reading.grant))
     },
     findResource: (login, reference) =>
       core.inForce.catalog.find(reference, (resource) => mayKnowOf(core, login, resource)),

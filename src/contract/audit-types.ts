@@ -58,6 +58,8 @@ export const auditTypes = [
   'audit.exported',
   'recording.read',
   'recording.searched',
+  'recording.watched',
+  'recording.watch-ended',
   'recording.sealed',
   'checkpoint.anchored',
   'store.refused',

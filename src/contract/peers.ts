@@ -44,6 +44,13 @@ export const peerCalls = {
       bytes: text('From the offset on, at most 512 KiB, in base64; nothing: it ends there'),
     }),
   },
+  tell: {
+    ask: object({ session: idOf('ses'), text: text('For the person in front of its terminal') }),
+    answer: object({
+      isShown: flag('False: it has no terminal that runs'),
+      size: count('Bytes of its recording then'),
+    }),
+  },
 } as const
 
 export type PeerCall = keyof typeof peerCalls

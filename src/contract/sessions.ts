@@ -51,4 +51,13 @@ export const sessionRoutes = {
     body: object({ reason: Type.Optional(Type.String({ maxLength: 500 })) }),
     answer: { 204: 'nothing' },
   },
+  'GET /api/v1/sessions/:id/watch': {
+    summary:
+      'A terminal as it is recorded, for auditors and the approvers of its grant: binary messages are its bytes, text messages JSON: ack from who watches; resize, notice, skipped, exit and error to them',
+    access: 'user',
+    scope: 'audit',
+    hidden: true,
+    params: object({ id: idOf('ses') }),
+    answer: { 101: 'websocket' },
+  },
 } as const satisfies Record<string, RouteContract>

@@ -19,6 +19,7 @@ import { createLocalSessions } from '../sessions/local-sessions.ts'
 import { createPreflights } from '../sessions/preflights.ts'
 import { createSessionStore } from '../sessions/session-store.ts'
 import { Sessions } from '../sessions/sessions.ts'
+import { WatchedSessions } from '../sessions/watched-session.ts'
 import { createChanges } from '../store/changes.ts'
 import { SharedCounts } from '../store/counts/shared-counts.ts'
 import { newTokenId } from '../store/ids.ts'
@@ -31,7 +32,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
-import { cancelAt, recordingsElsewhere, stopElsewhere } from './peer-calls.ts'
+import { cancelAt, recordingsElsewhere, stopElsewhere, tellElsewhere } from './peer-calls.ts'
 import { takeSpool } from './take-spool.ts'
 
 export type Parts = Awaited<ReturnType<typeof buildParts>>
@@ -123,6 +124,12 @@ export async function buildParts(
     live: new LiveSessions(clock),
     limits: config.limits,
   })
+  const watched = new WatchedSessions({
+    ...shared,
+    ...{ sessions, recordings, audit, identity, access },
+    store: sessionStore,
+    tellElsewhere: tellElsewhere(peers, daemons),
+  })
   const checkAccounts = createAccountCheck({
     audit,
     aws,
@@ -189,6 +196,7 @@ export async function buildParts(
     kindModules,
     sessions,
     sessionStore,
+    watched,
     storeWatch,
   }
 }

@@ -7,15 +7,18 @@ import type { PeerHandlers } from '../peers/peer-answers.ts'
 import type { Peers } from '../peers/peers.ts'
 import type { Recordings, RecordingsElsewhere } from '../recordings/recordings.ts'
 import type { SessionStore } from '../sessions/session-store.ts'
+import type { Sessions } from '../sessions/sessions.ts'
 import type { Stops } from '../sessions/stops.ts'
+import type { Told } from '../sessions/watched-session.ts'
 
 /** What this daemon does for others. */
 export function peerHandlers(parts: {
   readonly mark: Pick<Mark, 'state'>
-  readonly recordings: Pick<Recordings, 'piece'>
+  readonly recordings: Pick<Recordings, 'piece' | 'size'>
+  readonly sessions: Pick<Sessions, 'tell'>
   readonly stops: Pick<Stops, 'cancelHere' | 'stopHere'>
 }): PeerHandlers {
-  const { mark, recordings, stops } = parts
+  const { mark, recordings, sessions, stops } = parts
   return {
     cancel: async ({ key, ...ask }) => ({
       isRight: await stops.cancelHere({ ...ask, key: Buffer.from(key, 'hex') }),
@@ -25,6 +28,10 @@ export function peerHandlers(parts: {
     recording: async ({ session, offset }) => {
       const piece = await recordings.piece(session, offset)
       return { isThere: piece !== undefined, bytes: piece?.toString('base64') ?? '' }
+    },
+    tell: async ({ session, text }) => {
+      const isShown = await sessions.tell(session, text)
+      return { isShown, size: (await recordings.size(session)) ?? 0 }
     },
   }
 }
@@ -46,6 +53,15 @@ export function stopElsewhere(peers: Pick<Peers, 'call'>, daemons: Pick<Daemons,
     const failed = asked.find((one) => one.status === 'rejected')
     if (result === 'unknown' && failed) throw failed.reason
     return result
+  }
+}
+
+/** Tells the person in front of a terminal that another daemon carries. */
+export function tellElsewhere(peers: Pick<Peers, 'call'>, daemons: Pick<Daemons, 'others'>) {
+  return async (daemonId: string, session: string, text: string): Promise<Told> => {
+    const peer = daemons.others.find(({ id }) => id === daemonId)
+    if (!peer) throw new BrokerError('PEER_UNREACHABLE', `the session runs at ${daemonId}`)
+    return await peers.call(peer, 'tell', { session, text })
   }
 }
 

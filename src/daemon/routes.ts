@@ -21,7 +21,7 @@ import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
 export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'isStopping'>): FastifyPluginAsync[] {
-  const { access, config, identity, kinds, sessions, sessionStore } = parts
+  const { access, config, identity, kinds, sessionStore } = parts
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
   const features = featureRoutes({
@@ -34,7 +34,7 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
     },
     access: { access, lists },
-    sessions: { sessions, store: sessionStore, lists, mayEnd: access.mayEnd },
+    sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },
     connect: { ...parts, ...carriers, toStream: websocketDuplex },
     accounts: {
       installation: () => installationOf(parts),

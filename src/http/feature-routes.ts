@@ -12,6 +12,7 @@ import { peerRoutes } from './routes/peers.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
 import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
+import { type WatchRoutesDeps, watchRoutes } from './routes/session-watch.ts'
 import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
 
 export interface RoutesDeps {
@@ -19,7 +20,7 @@ export interface RoutesDeps {
   readonly login: LoginRoutesDeps
   readonly identity: IdentityRoutesDeps
   readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
-  readonly sessions: SessionRoutesDeps
+  readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly connect: ConnectRoutesDeps
   readonly accounts: AccountRoutesDeps
   readonly audit: AuditRoutesDeps
@@ -37,6 +38,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     accessRoutes(deps.access),
     policyRoutes(deps.access),
     sessionRoutes(deps.sessions),
+    watchRoutes(deps.sessions),
     connectRoutes(deps.connect),
     accountRoutes(deps.accounts),
     auditRoutes(deps.audit),

@@ -10,7 +10,7 @@ import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
 import { loginNameOf } from './directory/login-name.ts'
-import { rolesOf } from './directory/roles.ts'
+import { rolesOf, rolesWithin } from './directory/roles.ts'
 import {
   acceptServiceAccount,
   createServiceAccount,
@@ -39,6 +39,8 @@ export interface Identity extends IdentityService {
   idToken(loginId: string): Promise<string>
   /** The login, or API token, behind a credential: of a connect token, that which issued it. @throws BrokerError LOGIN_REQUIRED once it is erased */
   loginOf(credential: Identified['credential']): Promise<string>
+  /** A login or API token as it is now, with the roles of its principal; undefined when it may no longer be used. Does not count as use. */
+  loginNow(login: Login): Promise<Login | undefined>
   readonly apiTokens: Pick<ApiTokens, 'create' | 'list' | 'revoke'>
   readonly connectTokens: Pick<ConnectTokens, 'issue' | 'list' | 'revoke'>
   /** For every daemon: what it decided and could not store, and what it alone remembers. Called by its timer. */
@@ -115,6 +117,14 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
     loginOf: async ({ kind, id }) => (kind === 'connect-token' ? await connectTokens.issuer(id) : id),
+    loginNow: async (login) => {
+      const { id, via, scopes } = login
+      const credential = await (via === 'api-token' ? apiTokens : logins).credential(id)
+      const principal = credential && (await core.directory.principal(login.principal.id))
+      if (!credential || !principal) return undefined
+      const roles = rolesOf(principal, deps.config)
+      return { ...login, ...credential, via, principal, roles: scopes ? rolesWithin(roles, scopes) : roles }
+    },
     credential: (reference, read = (id) => core.directory.standing(id)) =>
       credentialOf(reference, { logins, apiTokens, connectTokens }, read),
     tokenKeys: (id) => connectTokens.tokenKeys(id),

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdir, open, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, open, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BrokerError, type RecordingStart } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
@@ -83,6 +83,10 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     piece: async (sessionId, offset) => {
       const path = await lookForRecording(dir, sessionId)
       return path === undefined ? undefined : await readPiece(path, offset)
+    },
+    size: async (sessionId) => {
+      const path = await lookForRecording(dir, sessionId)
+      return path === undefined ? undefined : (await stat(path)).size
     },
     problem: () => quota.diskProblem(),
     create: (header) => create(header).catch(rethrow),

@@ -31,6 +31,8 @@ export interface Recordings extends Recorders {
   bytes(sessionId: string, offset: number): Promise<AsyncIterable<Buffer>>
   /** Bytes of a recording that is here, from an offset on, for another daemon; undefined: it is not here. */
   piece(sessionId: string, offset: number): Promise<Buffer | undefined>
+  /** Bytes of a recording that is here, as far as they are written; undefined: it is not here. */
+  size(sessionId: string): Promise<number | undefined>
   /** Seals a recording that a lost daemon left open, at the last valid head. */
   recover(sessionId: string): Promise<SealedRecording>
   close(): Promise<void>

@@ -301,6 +301,12 @@ export class Sessions {
     await audit.appendRemoval(event) // its row was changed outside the broker
   }
 
+  /** For the person in front of a terminal of this daemon. @returns false: the session has none that runs */
+  async tell(sessionId: string, text: string): Promise<boolean> {
+    const told = await Promise.all(this.#fronts.map((front) => front.tell(sessionId, text)))
+    return told.includes(true)
+  }
+
   /** What another daemon of the store did, by its event: a kill takes effect here. */
   apply({ type, at, fields: { session }, text }: AuditRecord): void {
     if (type !== 'session.killed' || typeof session !== 'string') return

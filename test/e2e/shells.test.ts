@@ -1,14 +1,17 @@
 /** Shells from a terminal's websocket through the real daemon to a real `sh` under a pty, behind the sandbox's Session Manager. */
+import { hash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { residentMegabytes } from '../bench/memory.ts'
 import { program } from '../program.ts'
 import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, arns, shellInstance } from '../sandbox/default-world.ts'
+import type { AccountName } from '../sandbox/oidc/accounts.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
-import { openShell } from './shell-client.ts'
+import { openShell, openWatch } from './shell-client.ts'
 
 const pty = { skip: noPty }
 /** Its own terminal for a command: what is written to its standard input is typed there. */
@@ -100,15 +103,66 @@ t.test('the service hangs up: the same shell goes on', pty, async (t) => {
   await revoke(id)
 })
 
-t.test('an instance that is not connected, and a document that was changed', pty, async (t) => {
+t.test('messages lost, doubled and late, and hung up in the middle: the same bytes', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const shell = await openShell(company)
+  await shell.shows(/\$ /)
+  const gateway = ssm.gateway.session(ssm.sessions.at(-1)?.sessionId ?? '')
+  for (const way of [gateway.up, gateway.down]) Object.assign(way, { drop: 0.3, duplicate: 0.3, reorder: 0.3 })
+  const typed = randomBytes(900).toString('hex')
+  shell.type(`stty -echo; PS1=\r`)
+  shell.type(`x=${typed}; printf %s $x | sha256sum; seq 1 1500; echo all of$((1+1))it\r`)
+  await waitUntil(() => gateway.down.counts.passed > 4, 'it is on its way', 20_000)
+  gateway.bye()
+  await shell.shows(/all of2it/)
+  t.ok(shell.seen.screen.includes(hash('sha256', typed)), 'what was typed')
+  const numbers = Array.from({ length: 1500 }, (_, i) => `${i + 1}\r\n`).join('')
+  t.ok(shell.seen.screen.includes(`\r\n${numbers}all of2it`), 'what was shown')
+  t.ok(gateway.up.counts.dropped > 0 && gateway.down.counts.dropped > 0, JSON.stringify([gateway.up, gateway.down]))
+  t.equal(gateway.opened, 2)
+  t.same(gateway.faults, [])
+  await shell.leave()
+  await isOver()
+  await revoke(id)
+})
+
+t.test('a tab that sleeps, and output without end: neither is kept in memory', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const web = world.instances.find((one) => one.id === shellInstance)
+  if (web) web.pauseMs = 0
+  const [asleep, awake] = [await openShell(company, { acks: false }), await openShell(company)]
+  for (const shell of [asleep, awake]) await shell.shows(/\$ /)
+  asleep.type('yes asleep\r')
+  awake.type('head -c 1000000 /dev/zero | tr "\\0" x; echo its end\r')
+  await awake.shows(/xits end/)
+  const before = residentMegabytes(company.daemon.pid)
+  const megabytes = process.env.SALLYPORT_CLIENTS === 'true' ? 100 : 6
+  awake.type(`head -c ${megabytes}000000 /dev/zero | tr "\\0" y; echo its end\r`)
+  await waitUntil(() => awake.seen.bytes > megabytes * 1e6, 'all of it is shown', 60_000)
+  const grown = residentMegabytes(company.daemon.pid) - before
+  t.comment(`${megabytes} MB of output: ${grown.toFixed(1)} MB more in memory`)
+  t.ok(grown < megabytes / 2, `${grown} MB`)
+  t.ok(asleep.seen.bytes < 400_000, `${asleep.seen.bytes} bytes to a tab that shows nothing`)
+  asleep.ack()
+  await waitUntil(() => asleep.seen.bytes > 400_000, 'it goes on once it is awake')
+  asleep.type('\u0003')
+  await asleep.leave()
+  await awake.leave()
+  if (web) web.pauseMs = 1
+  await revoke(id)
+})
+
+t.test('an instance that is gone, also when another has its name, and a document that was changed', pty, async (t) => {
   const { id } = await company.grant(3_600_000, shellInstance)
   const web = world.instances.find((one) => one.id === shellInstance)
   if (!web) throw new Error('there is no instance for shells')
   const before = ssm.sessions.length
   web.isOnline = false
+  world.instances.push({ ...web, id: 'i-0a1b2c3d4e5f60719', isOnline: true }) // what took its place, by the same name
   const offline = await openShell(company)
   await offline.closes()
   t.match(offline.seen.messages, [{ error: { code: 'TARGET_UNREACHABLE', message: /not connected/ } }])
+  world.instances.pop()
   web.isOnline = true
 
   const { versions } = document()
@@ -225,6 +279,70 @@ t.test('sallyport shell RESOURCE -- COMMAND: outputs, exit code and pipeline, an
   await cut.prints(/begun/)
   await revoke(id)
   t.match(await cut.ended, { code: 4, stdout: 'begun\n', stderr: /bob.*incident 42/ })
+t.test('a shell is watched: announced, read-only, and no longer than one may', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const shell = await openShell(company)
+  await shell.shows(/\$ /)
+  const session = sessionOf()
+  const watch = (who: AccountName, acks = true) =>
+    openWatch({ door: company, who, session, url: company.daemon.url, acks })
+  shell.type('echo before$((1+1))\r')
+  await shell.shows('before2\r\n')
+  for (const who of ['alice', 'dave'] as const) {
+    const refused = await watch(who)
+    await refused.closes()
+    t.match(refused.seen, { bytes: 0, messages: [{ error: { code: 'ROLE_REQUIRED' } }] }, who)
+  }
+  t.notMatch(JSON.stringify(shell.seen.messages), /watches/)
+
+  const [bob, carol] = [await watch('bob'), await watch('carol')]
+  await shell.hears('bob@example.com watches this session')
+  await bob.shows('before2')
+  shell.type('echo after$((1+1))\r')
+  for (const one of [bob, carol]) await one.shows('after2')
+  shell.resize(120, 40)
+  await carol.hears('{"resize":{"cols":120,"rows":40}}')
+  bob.type('rm -rf /\r')
+  await bob.closes()
+  t.match(bob.seen.messages.at(-1), { error: { code: 'PROTOCOL_ERROR' } })
+  await shell.hears('bob@example.com no longer watches this session')
+  t.notMatch(shell.seen.screen, /rm -rf/)
+
+  const lazy = await watch('carol', false)
+  shell.type('yes | head -c 900000; echo its end\r')
+  await shell.shows(/\nits end/)
+  t.ok(lazy.seen.bytes <= 256 * 1024 + 64 * 1024, `${lazy.seen.bytes} bytes to one who shows nothing`)
+  await carol.shows(/\nits end/)
+  lazy.ack()
+  await lazy.hears('skipped')
+  await company.commands.dave.run(['lock', 'carol@example.com', '--reason', 'left'])
+  for (const one of [carol, lazy]) {
+    await one.closes()
+    t.match(one.seen.messages.at(-1), { error: { code: 'LOGIN_REQUIRED', message: /left/ } })
+  }
+  await shell.hears('carol@example.com no longer watches this session')
+  await company.commands.dave.run(['unlock', 'carol@example.com'])
+  await company.signIn(['carol'])
+
+  const typed = startCommand(process.execPath, [program, 'recordings', 'watch', session], company.commands.carol.env)
+  await typed.prints(/its end/)
+  shell.type('printf "\\033]0;title\\007\\033[31mred"\r')
+  await typed.prints(/\[31mred/)
+  await revoke(id)
+  const ran = await typed.ended
+  t.match(ran, { code: 0, stdout: /\[.*bob.*incident 42\]/ })
+  t.notOk(ran.stdout.includes('\u001b]'), 'no title')
+  const over = await company.commands.carol.run(['recordings', 'watch', session])
+  t.match(over, { code: 1, stderr: /is over/ })
+  const { events } = await company.api<{ events: { type: string; actor: string }[] }>(
+    'carol',
+    'GET',
+    `/api/v1/audit/events?type=recording.watched&type=recording.watch-ended&subject=${session}`,
+  )
+  t.same(events.map(({ type }) => type).sort(), [
+    ...Array(4).fill('recording.watch-ended'),
+    ...Array(4).fill('recording.watched'),
+  ])
 })
 
 t.test('another origin, and no sign-in', pty, async (t) => {

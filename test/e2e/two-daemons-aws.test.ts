@@ -1,13 +1,15 @@
 /** Credentials of a role from two daemons: what is taken away at one is dead whichever issued it, and the one that leads says so once. */
 import t from 'tap'
-import { arns } from '../sandbox/default-world.ts'
+import { arns, shellInstance } from '../sandbox/default-world.ts'
+import { noPty } from '../sandbox/ssm/shell.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type AwsKeys, listBuckets } from './aws-tool.ts'
 import type { Door } from './company.ts'
+import { openShell, openWatch } from './shell-client.ts'
 import { startTwoDaemons } from './two-daemons.ts'
 
 t.setTimeout(300_000)
-const two = await startTwoDaemons()
+const two = await startTwoDaemons({ sandbox: { shells: noPty === false } })
 t.teardown(() => two.close())
 const { a, b } = two.at
 const endpoint = two.sandbox.aws.url
@@ -49,6 +51,20 @@ const killedAll = (...sessions: string[]) =>
 const areDead = async (keys: readonly Issued[]) => {
   for (const one of keys) await t.rejects(listBuckets(endpoint, one), { name: 'AccessDenied' }, one.session)
 }
+
+await t.test('a shell at one is watched at the other', { skip: noPty }, async (t) => {
+  await a.grant(3_600_000, shellInstance)
+  const origin = `http://127.0.0.1:${two.balancer.ports[0]}`
+  const shell = await openShell({ ...a, daemon: two.daemons.a }, { origin })
+  await shell.shows(/\$ /)
+  const session = /ses_[0-9a-z]{26}/.exec(two.sandbox.aws.ssm.sessions.at(-1)?.reason ?? '')?.[0] ?? ''
+  const carol = await openWatch({ door: b, who: 'carol', session, url: two.daemons.b.url, origin })
+  await shell.hears('carol@example.com watches this session')
+  shell.type('echo across$((1+1))\r')
+  await carol.shows('across2')
+  await shell.leave()
+  t.match(await carol.closes(), { code: 1000 })
+})
 
 await t.test('a grant that is revoked at one: nothing new at either, and what both have issued is dead', async (t) => {
   const { id } = await a.grant(3_600_000, 'ReportsReader')

@@ -33,6 +33,13 @@ export async function mayEndGrant(
   )
 }
 
+/** Whether a person may watch its sessions: auditors, and the approvers of its rule. */
+export async function mayWatchGrant(core: Core, login: Login, grant: StoredGrant): Promise<boolean> {
+  if (login.roles.includes('auditor')) return true
+  const isOwn = grant.principalId === login.principal.id
+  return !isOwn && (await approvesGrant(core, login.principal, grant, principalReader(core)))
+}
+
 /**
  * Revokes a grant, or returns one's own. Takes effect before it is stored or audited.
  * @returns the grant as it ended

@@ -199,10 +199,13 @@ interface Message {
   readonly notice?: unknown
   readonly exit?: unknown
   readonly error?: unknown
+  /** For who watches. */
+  readonly resize?: unknown
+  readonly skipped?: unknown
 }
 
 /** What is no message of a broker says nothing. */
-function readMessage(data: Buffer): Message {
+export function readMessage(data: Buffer): Message {
   try {
     const message: unknown = JSON.parse(data.toString())
     return typeof message === 'object' && message !== null ? message : {}
@@ -211,7 +214,7 @@ function readMessage(data: Buffer): Message {
   }
 }
 
-function toRefusal(told: unknown): BrokerError {
+export function toRefusal(told: unknown): BrokerError {
   const { code, message, hint } = told as { code?: unknown; message?: unknown; hint?: unknown }
   const known = typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : 'INTERNAL'
   const error = new BrokerError(known, undefined, typeof hint === 'string' ? { hint } : {})
@@ -219,7 +222,7 @@ function toRefusal(told: unknown): BrokerError {
   return error
 }
 
-function lost(): BrokerError {
+export function lost(): BrokerError {
   const error = new BrokerError('STORE_UNAVAILABLE', undefined, { hint: 'the broker ends the session at the instance' })
   error.message = 'the connection to the broker was lost'
   return error

@@ -17,7 +17,7 @@ export interface TerminalEntry {
 }
 
 /** Colours, alternate screen, wrapping and cursor as they were; the scrolling region, too. */
-const resetScreen = '\u001b[0m\u001b[?1049l\u001b[?7h\u001b[?25h\u001b[r'
+export const resetScreen = '\u001b[0m\u001b[?1049l\u001b[?7h\u001b[?25h\u001b[r'
 
 export interface Playback {
   /** Waited for, so that a slow reader holds the playback up. */

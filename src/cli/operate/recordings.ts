@@ -26,6 +26,13 @@ export const registerRecordings: Register = (program) => {
   })
   registerPlay(program, recordings)
   registerExport(program, recordings)
+  recordings
+    .command('watch <session>')
+    .description('show the terminal of a session that runs, read-only; the person is told. Ctrl-C leaves')
+    .action(async (id: string) => {
+      const { watchTerminal } = await import('./recording-watch.ts')
+      await watchTerminal(program, id)
+    })
   registerRecordingSearch(program, recordings)
 }
 

@@ -50,6 +50,7 @@ async function serve(t: Test, handlers: Partial<PeerHandlers> = {}): Promise<Ser
     stop: async () => ({ result: 'denied' }),
     mark: () => Promise.reject(new Error('a secret of the inside')),
     recording: async ({ offset }) => ({ isThere: true, bytes: offset === 0 ? bytes : '' }),
+    tell: async () => ({ isShown: false, size: 0 }),
     ...handlers,
   }
   const deps = { keyring, clock, logger, daemonId: 'dmn_b' }

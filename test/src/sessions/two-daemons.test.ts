@@ -108,6 +108,7 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
     runsUntil: () => {},
     cancel: async (what: { key: Uint8Array }) => key.equals(what.key),
     stop: async () => 'unknown' as const,
+    tell: async () => false,
     endLost: async () => false,
   }
   const here = a.sessions.serve(controls)
@@ -160,7 +161,8 @@ t.test(
       },
     }
     const { a, b } = await startTwo(t, { peers })
-    const controls = { cut: () => {}, runsUntil: () => {}, cancel: async () => false, endLost: async () => false }
+    const no = async () => false
+    const controls = { cut: () => {}, runsUntil: () => {}, cancel: no, tell: no, endLost: no }
     const here = a.sessions.serve({ ...controls, stop: stopAt('a') })
     a.sessions.serve({ ...controls, stop: stopAt('a, its other front') })
     b.sessions.serve({ ...controls, stop: stopAt('b') })
