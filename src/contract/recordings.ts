@@ -98,4 +98,12 @@ export const recordingRoutes = {
     params: object({ sessionId: idOf('ses') }),
     answer: { 200: lines(RecordingHeader, RecordedEntry) },
   },
+  'GET /api/v1/recordings/:sessionId/cast': {
+    summary:
+      'The recording of a terminal as an asciicast of version 2, control sequences and all; the header Recording-Verified is true or false',
+    access: 'auditor',
+    scope: 'audit',
+    params: object({ sessionId: idOf('ses') }),
+    answer: { 200: 'asciicast' },
+  },
 } as const satisfies Record<string, RouteContract>

@@ -29,7 +29,16 @@ export interface RouteContract {
 export type Body = Schema | Unstructured | Lines
 
 /** What is no JSON: the handler sends it itself. */
-export type Unstructured = 'html' | 'css' | 'pem' | 'openapi' | 'sealed' | 'redirect' | 'websocket' | 'nothing'
+export type Unstructured =
+  | 'asciicast'
+  | 'html'
+  | 'css'
+  | 'pem'
+  | 'openapi'
+  | 'sealed'
+  | 'redirect'
+  | 'websocket'
+  | 'nothing'
 
 /** JSON lines, one document each, as they come. */
 export interface Lines {

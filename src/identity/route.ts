@@ -163,6 +163,7 @@ function mediaType(body: Body): string | readonly string[] {
 }
 
 const mediaTypes: Partial<Record<Unstructured, string>> = {
+  asciicast: 'application/x-asciicast',
   html: 'text/html',
   css: 'text/css',
   pem: 'application/x-pem-file',

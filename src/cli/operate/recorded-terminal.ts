@@ -1,6 +1,6 @@
 import { printable } from '../../../proxy/printable.ts'
-import { BrokerError } from '../../../proxy/session.ts'
-import type { RecordingHeader } from '../../contract/recordings.ts'
+import { TerminalLines } from '../../telemetry/terminal-lines.ts'
+import type { Moment } from './moment.ts'
 import { SafeTerminalText } from './safe-terminal-text.ts'
 
 /** An entry of a terminal's recording. */
@@ -28,6 +28,10 @@ export interface Playback {
   readonly speed: number
   /** No pause is longer. */
   readonly idleMs: number
+  /** What comes before is shown at once; by default the beginning. */
+  readonly from?: Moment
+  /** What the viewer should know of the size of the terminal. */
+  sizeNotice?(size: unknown): string | undefined
 }
 
 /** Shows a recorded terminal on this one, as it was shown then. */
@@ -36,17 +40,24 @@ export class TerminalPlayer {
   readonly #safe = new SafeTerminalText()
   readonly #lines = new TerminalLines()
   #at: number | undefined
+  /** Where the playback begins, epoch milliseconds. */
+  #from: number | undefined
+  /** Not told yet. */
+  #size: unknown
 
   constructor(playback: Playback) {
     this.#playback = playback
   }
 
   async play(entry: TerminalEntry): Promise<void> {
-    const { at, type, text = '', exitCode, command } = entry
-    const { write, wait, speed, idleMs } = this.#playback
-    const pause = Math.min(at - (this.#at ?? at), idleMs) / speed
-    this.#at = at
-    if (pause > 0) await wait?.(pause)
+    const { at, type, text = '', cols, rows, exitCode, command } = entry
+    this.#from ??= this.#fromOf(at)
+    if (type === 'terminal' || type === 'resize') this.#size = { cols, rows }
+    if (at >= this.#from) {
+      await this.#pause(at)
+      await this.#noteSize()
+    }
+    const { write } = this.#playback
     this.#lines.begin(entry)
     if (command !== undefined) await write(`[${printable(command)}]\r\n`)
     if (type === 'output') await write(this.#safe.push(this.#lines.push(text)))
@@ -54,87 +65,28 @@ export class TerminalPlayer {
     else if (type === 'end' && exitCode !== undefined) await write(`\r\n[exit code ${exitCode}]\r\n`)
   }
 
+  #fromOf(beganAt: number): number {
+    const { from } = this.#playback
+    if (from === undefined) return beganAt
+    return 'at' in from ? from.at : beganAt + from.afterMs
+  }
+
+  async #pause(at: number): Promise<void> {
+    const { wait, speed, idleMs } = this.#playback
+    const before = this.#at ?? this.#from ?? at
+    this.#at = at
+    const pause = Math.min(at - before, idleMs) / speed
+    if (pause > 0) await wait?.(pause)
+  }
+
+  async #noteSize(): Promise<void> {
+    const note = this.#size === undefined ? undefined : this.#playback.sizeNotice?.(this.#size)
+    this.#size = undefined
+    if (note !== undefined) await this.#playback.write(`\r\n[${note}]\r\n`)
+  }
+
   /** The screen is the viewer's again. */
   end(): void {
     if (this.#playback.wait) void this.#playback.write(resetScreen)
   }
-}
-
-/** What a command wrote has line feeds alone, which a terminal would show as a staircase. */
-class TerminalLines {
-  #isCommand = false
-  #endsWithReturn = false
-
-  begin({ type, command }: TerminalEntry): void {
-    if (type === 'terminal') this.#isCommand = command !== undefined
-  }
-
-  push(text: string): string {
-    if (!this.#isCommand) return text
-    const whole = this.#endsWithReturn ? `\r${text}` : text
-    this.#endsWithReturn = text.endsWith('\r')
-    const lines = whole.replaceAll(/\r?\n/g, '\r\n')
-    return whole === text ? lines : lines.slice(1)
-  }
-}
-
-/**
- * A recording as an asciicast of version 2, which asciinema and other players show. Output is as it was recorded; players decide what
- * of it a screen may do.
- * @param lines of `GET /api/v1/recordings/:sessionId`
- * @param onHeader gets what was found when the recording was verified
- * @throws BrokerError INVALID_INPUT when it is not of a terminal
- * @see https://docs.asciinema.org/manual/asciicast/v2/
- */
-export async function* toAsciicast(
-  lines: AsyncIterable<string>,
-  onHeader: (header: RecordingHeader) => void,
-): AsyncGenerator<string> {
-  let header: RecordingHeader | undefined
-  let beganAt: number | undefined
-  const shown = new TerminalLines()
-  for await (const line of lines) {
-    if (!header) {
-      header = JSON.parse(line) as RecordingHeader
-      onHeader(header)
-      continue
-    }
-    const entry = JSON.parse(line) as TerminalEntry
-    if (beganAt === undefined) {
-      beganAt = requireTerminal(entry, header).at
-      shown.begin(entry)
-      yield `${JSON.stringify(castHeader(entry, header))}\n`
-    }
-    const [code, data] = eventOf(entry, shown) ?? []
-    if (code !== undefined) yield `${JSON.stringify([(entry.at - beganAt) / 1000, code, data])}\n`
-  }
-  if (beganAt === undefined) throw notOfTerminal(header)
-}
-
-function requireTerminal(entry: TerminalEntry, header: RecordingHeader): TerminalEntry {
-  if (entry.type !== 'terminal') throw notOfTerminal(header)
-  return entry
-}
-
-function notOfTerminal(header: RecordingHeader | undefined): BrokerError {
-  const hint = 'sallyport recordings play --json prints any recording'
-  return new BrokerError('INVALID_INPUT', `${header?.session.id ?? 'this'} is not the recording of a terminal`, {
-    hint,
-  })
-}
-
-function castHeader({ at, cols: width = 80, rows: height = 24 }: TerminalEntry, { session }: RecordingHeader) {
-  const title = printable(`${session.principal} on ${session.resourceId}`)
-  return { version: 2, width, height, timestamp: Math.floor(at / 1000), title }
-}
-
-function eventOf(
-  { type, text = '', cols, rows }: TerminalEntry,
-  shown: TerminalLines,
-): [code: 'o' | 'i' | 'r' | 'm', data: string] | undefined {
-  if (type === 'output' && text !== '') return ['o', shown.push(text)]
-  if (type === 'input' && text !== '') return ['i', text]
-  if (type === 'resize') return ['r', `${cols}x${rows}`]
-  if (type === 'notice') return ['m', printable(text)]
-  return undefined
 }

@@ -67,12 +67,22 @@ function printMatch(match: RecordingMatch, isSameSession: boolean): void {
   if (!isSameSession) {
     printLine('')
     printLine(`${match.sessionId}: ${match.principal} on ${match.resourceId} at level ${match.level}`)
+    if (match.at !== null && ofTerminals.has(match.type))
+      printLine(`  to see it: sallyport recordings play ${match.sessionId} --from ${momentBefore(match.at)}`)
   }
   const time = match.at === null ? '' : `${new Date(match.at).toISOString().replace('T', ' ').slice(0, 19)} UTC`
   printLine(`  ${time}  ${match.type}${match.isRunning ? '  no end is on record so far' : ''}`)
   for (const line of (match.sql ?? '').split('\n')) if (line !== '') printLine(`      ${line}`)
   for (const { member, text } of match.found)
     if (member !== 'sql') printLine(`      ${shownMember(member)}: ${JSON.stringify(text)}`)
+}
+
+/** Entries that are played. */
+const ofTerminals = new Set(['output', 'input', 'notice', 'end'])
+
+/** A second before, so that it is seen to come. */
+function momentBefore(at: number): string {
+  return `${new Date(at - 1000).toISOString().slice(0, 19)}Z`
 }
 
 /** Values are shown by their numbers, as `recordings play` shows them. */

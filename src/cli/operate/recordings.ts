@@ -1,10 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander'
-import { printable } from '../../../proxy/printable.ts'
 import type { RecordedEntry, RecordingHeader, RecordingView } from '../../contract/recordings.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
 import { escapeJson, exitCodes, printLine, printTable, when, writeOut } from '../output.ts'
+import { type Moment, readMoment } from './moment.ts'
 import type { TerminalPlayer } from './recorded-terminal.ts'
 import { registerRecordingSearch } from './recording-search.ts'
 
@@ -40,6 +40,7 @@ interface PlayOptions {
   readonly json?: boolean
   readonly speed: number
   readonly idle: number
+  readonly from?: Moment
 }
 
 function registerPlay(program: Command, recordings: Command): void {
@@ -48,6 +49,11 @@ function registerPlay(program: Command, recordings: Command): void {
     .description('print the statements of a session with values, duration, rows and errors; show a terminal as it was')
     .option('--speed <factor>', 'of a terminal: how much faster it is shown', positive, 1)
     .option('--idle <seconds>', 'of a terminal: the longest pause that is kept', positive, 2)
+    .option(
+      '--from <moment>',
+      'of a terminal: begin there, with the screen as it was then: 12:34 or 90s after its beginning, or 2026-11-28T17:05:00Z',
+      moment,
+    )
     .option('--json', 'print JSON lines')
     .action(async (id: string, options: PlayOptions) => {
       const lines = await linesOf(program, id)
@@ -63,14 +69,19 @@ function registerExport(program: Command, recordings: Command): void {
     .requiredOption('--cast', 'as an asciicast (version 2), which asciinema and other players show')
     .option('--out <file>', 'write to this file instead of standard output')
     .action(async (id: string, { out }: { out?: string }) => {
-      const [{ toAsciicast }, { pipeline }, fs] = await Promise.all([
-        import('./recorded-terminal.ts'),
+      const [{ openApiClient }, { openStream }, { pipeline }, fs] = await Promise.all([
+        import('../login/login-store.ts'),
+        import('../api/api-stream.ts'),
         import('node:stream/promises'),
         import('node:fs'),
       ])
-      const cast = toAsciicast(await linesOf(program, id), warnUnlessVerified)
-      if (out === undefined) await pipeline(cast, process.stdout, { end: false })
-      else await pipeline(cast, fs.createWriteStream(out, { mode: 0o600 }))
+      const api = await openApiClient(program.opts())
+      const params = { sessionId: id }
+      const key = 'GET /api/v1/recordings/:sessionId/cast'
+      const { body, headers } = await openStream(api, key, 'application/x-asciicast', { params })
+      if (headers.get('recording-verified') !== 'true') warnOfDamage(id)
+      if (out === undefined) await pipeline(body ?? [], process.stdout, { end: false })
+      else await pipeline(body ?? [], fs.createWriteStream(out, { mode: 0o600 }))
       if (out !== undefined) process.stdout.write(`wrote ${out}\n`)
     })
 }
@@ -84,6 +95,12 @@ function positive(text: string): number {
   return value
 }
 
+function moment(text: string): Moment {
+  const read = readMoment(text)
+  if (!read) throw new InvalidArgumentError('expected 12:34, 1:02:03, 90s or 2026-11-28T17:05:00Z')
+  return read
+}
+
 /** The header, then each entry. */
 async function linesOf(program: Command, sessionId: string): Promise<AsyncGenerator<string>> {
   const [{ openApiClient }, { streamLines }] = await Promise.all([
@@ -94,7 +111,7 @@ async function linesOf(program: Command, sessionId: string): Promise<AsyncGenera
   return streamLines(api, 'GET /api/v1/recordings/:sessionId', { params: { sessionId } })
 }
 
-async function playLines(lines: AsyncIterable<string>, { speed, idle }: PlayOptions): Promise<void> {
+async function playLines(lines: AsyncIterable<string>, { speed, idle, from }: PlayOptions): Promise<void> {
   const running = new Map<number, Entry>()
   let isFirst = true
   let terminal: TerminalPlayer | undefined
@@ -108,7 +125,7 @@ async function playLines(lines: AsyncIterable<string>, { speed, idle }: PlayOpti
       const entry = JSON.parse(line)
       if (isFirst) printHeader(entry)
       else if (entry.type === 'terminal') {
-        terminal = await openPlayer(speed, idle)
+        terminal = await openPlayer(speed, idle, from)
         await terminal.play(entry)
       } else if (terminal) await terminal.play(entry)
       else play(entry, running)
@@ -122,22 +139,24 @@ async function playLines(lines: AsyncIterable<string>, { speed, idle }: PlayOpti
 }
 
 /** Output that is no terminal gets it all at once. */
-async function openPlayer(speed: number, idle: number): Promise<TerminalPlayer> {
-  const [{ TerminalPlayer }, { setTimeout: wait }] = await Promise.all([
+async function openPlayer(speed: number, idle: number, from?: Moment): Promise<TerminalPlayer> {
+  const [{ TerminalPlayer }, { sizeNotice }, { setTimeout: wait }] = await Promise.all([
     import('./recorded-terminal.ts'),
+    import('./terminal-size.ts'),
     import('node:timers/promises'),
   ])
   return new TerminalPlayer({
     write: writeOut,
     speed,
     idleMs: idle * 1000,
+    sizeNotice,
+    ...(from ? { from } : {}),
     ...(process.stdout.isTTY ? { wait: (ms) => wait(ms) } : {}),
   })
 }
 
-function warnUnlessVerified({ verified }: RecordingHeader): void {
-  if (verified.ok) return
-  process.stderr.write(`sallyport: ${printable(verificationText(verified))}\n`)
+function warnOfDamage(id: string): void {
+  process.stderr.write(`sallyport: VERIFICATION FAILED; sallyport recordings play ${id} says where\n`)
   process.exitCode = exitCodes.failed
 }
 

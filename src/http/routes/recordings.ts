@@ -1,8 +1,11 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import { RecordingHeader, type RecordingView } from '../../contract/recordings.ts'
+import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
+import { toAsciicast } from '../../recordings/asciicast.ts'
 import type { Recordings } from '../../recordings/recordings.ts'
 import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import { type ListSource, readPage } from '../../store/lists.ts'
@@ -36,14 +39,28 @@ export const recordingRoutes =
     route(app, 'POST /api/v1/recordings/search', async ({ login, body, reply }) =>
       sendLines(reply, await search(login, body, reply)),
     )
-    route(app, 'GET /api/v1/recordings/:sessionId', async ({ login, params: { sessionId }, reply }) => {
+    const noteRead = async (login: Login, sessionId: string, how = {}): Promise<SessionRow> => {
       const row = await store.find(sessionId)
       if (!row) throw new BrokerError('NOT_FOUND', `no session ${sessionId}`)
-      await audit.append({
-        type: 'recording.read',
-        actor: login.principal.id,
-        fields: { session: sessionId, grant: row.grant_id, login: login.id },
-      })
+      const fields = { session: sessionId, grant: row.grant_id, login: login.id, ...how }
+      await audit.append({ type: 'recording.read', actor: login.principal.id, fields })
+      return row
+    }
+    route(app, 'GET /api/v1/recordings/:sessionId/cast', async ({ login, params: { sessionId }, reply }) => {
+      const row = await noteRead(login, sessionId, { how: 'cast' })
+      const title = `${row.principal_name} on ${row.resource_id}`
+      const cast = toAsciicast(recordings.read(sessionId), { id: sessionId, title })
+      const first = await cast.next() // a recording that is none of a terminal is refused before anything is sent
+      const { ok } = await recordings.verify(sessionId, row.recording_digest)
+      return reply
+        .type('application/x-asciicast')
+        .header('cache-control', 'no-store')
+        .header('content-disposition', `attachment; filename="${sessionId}.cast"`)
+        .header('recording-verified', String(ok))
+        .send(Readable.from(resumed(first, cast)))
+    })
+    route(app, 'GET /api/v1/recordings/:sessionId', async ({ login, params: { sessionId }, reply }) => {
+      const row = await noteRead(login, sessionId)
       const { ok, problem, entries } = await recordings.verify(sessionId, row.recording_digest)
       const verified = { ok, entries, ...(problem === undefined ? {} : { problem }) }
       const toText = reply.compileSerializationSchema({ ...RecordingHeader })
@@ -59,6 +76,11 @@ function recordingsOf(store: SessionStore, query: SessionQuery): ListSource<Sess
     choose: async (row) => () => present(row),
     count: (most) => store.count(query, most),
   }
+}
+
+async function* resumed({ value, done }: IteratorResult<string, void>, rest: AsyncGenerator<string>) {
+  if (done !== true) yield value
+  yield* rest
 }
 
 /** First the session with the result of the verification, then each entry. */

@@ -1,11 +1,8 @@
 import t, { type Test } from 'tap'
-import { TerminalPlayer, toAsciicast } from '../../../../src/cli/operate/recorded-terminal.ts'
+import { readMoment } from '../../../../src/cli/operate/moment.ts'
+import { TerminalPlayer } from '../../../../src/cli/operate/recorded-terminal.ts'
 import { SafeTerminalText } from '../../../../src/cli/operate/safe-terminal-text.ts'
 
-const header = {
-  session: { id: 'ses_1', principal: 'alice\u202e@example.com', resourceId: 'ec2-instance/1/eu-west-1/i-1' },
-  verified: { ok: true, entries: 4 },
-}
 const entries = [
   { at: 1_700_000_000_500, type: 'terminal', cols: 100, rows: 30, os_user: 'deploy' },
   { at: 1_700_000_000_600, type: 'notice', text: 'this session is recorded' },
@@ -15,52 +12,6 @@ const entries = [
   { at: 1_700_000_009_000, type: 'output', text: 'a  b\r\n' },
   { at: 1_700_000_009_000, type: 'end', exitCode: 3 },
 ]
-
-async function* linesOf(first: unknown, more: readonly object[]): AsyncGenerator<string> {
-  for (const line of [first, ...more]) yield JSON.stringify(line)
-}
-
-async function castOf(lines: AsyncIterable<string>): Promise<unknown[]> {
-  const cast: unknown[] = []
-  for await (const line of toAsciicast(lines, () => {})) {
-    if (!line.endsWith('\n')) throw new Error('a line has no end')
-    cast.push(JSON.parse(line))
-  }
-  return cast
-}
-
-t.test('an asciicast of version 2 has what was shown, typed and resized, as it was', async (t) => {
-  t.same(await castOf(linesOf(header, entries)), [
-    {
-      version: 2,
-      width: 100,
-      height: 30,
-      timestamp: 1_700_000_000,
-      title: 'alice\\u{202e}@example.com on ec2-instance/1/eu-west-1/i-1',
-    },
-    [0.1, 'm', 'this session is recorded'],
-    [0.5, 'o', '\u001b]0;title\u0007$ '],
-    [0.75, 'r', '80x24'],
-    [1.5, 'i', 'ls\r'],
-    [8.5, 'o', 'a  b\r\n'],
-  ])
-})
-
-t.test('what a command wrote has line feeds alone, which a terminal needs returns for', async (t) => {
-  const [terminal] = entries
-  const parts = ['a\nb\r', '\nc\r\n', '\nd\r', 'e']
-  const cast = await castOf(
-    linesOf(header, [{ ...terminal, command: 'make' }, ...parts.map((text) => ({ at: 1, type: 'output', text }))]),
-  )
-  const shown = cast.slice(1).map((event) => (event as string[])[2])
-  t.same(shown, ['a\r\nb\r', '\nc\r\n', '\r\nd\r', 'e'])
-})
-
-t.test('the recording of a database, and one without an entry, is none of a terminal', async (t) => {
-  const wrong = { code: 'INVALID_INPUT', message: /ses_1 is not the recording of a terminal/ }
-  await t.rejects(castOf(linesOf(header, [{ at: 1, type: 'query', sql: 'select 1' }])), wrong)
-  await t.rejects(castOf(linesOf(header, [])), wrong)
-})
 
 t.test('it is played as fast as it was, or faster, and long pauses are cut', async (t) => {
   let shown = ''
@@ -74,6 +25,40 @@ t.test('it is played as fast as it was, or faster, and long pauses are cut', asy
     shown.startsWith('\r\n[this session is recorded]\r\n$ a  b\r\n\r\n[exit code 3]\r\n\u001b[0m'),
     JSON.stringify(shown),
   )
+})
+
+t.test('it begins anywhere, with the screen as it was, in the size that it had', async (t) => {
+  let shown = ''
+  const waits: number[] = []
+  const player = new TerminalPlayer({
+    write: (text) => (shown += text),
+    wait: async (ms) => void waits.push(ms),
+    speed: 1,
+    idleMs: 2000,
+    from: { afterMs: 1000 },
+    sizeNotice: (size) => JSON.stringify(size),
+  })
+  for (const entry of entries) await player.play(entry as never)
+  t.same(waits, [500, 2000])
+  t.equal(shown.replaceAll('\r\n', ' '), ' [this session is recorded] $  [{"cols":80,"rows":24}] a  b  [exit code 3] ')
+})
+
+t.test('moments', (t) => {
+  const moments: [string, unknown][] = [
+    ['0:05', { afterMs: 5000 }],
+    ['90:00', { afterMs: 5_400_000 }],
+    ['1:02:03', { afterMs: 3_723_000 }],
+    ['1h30m', { afterMs: 5_400_000 }],
+    ['2023-11-14T22:13:21.250Z', { at: 1_700_000_001_250 }],
+    ['5', undefined],
+    ['1:2', undefined],
+    ['-5s', undefined],
+    ['2023-11-14', undefined],
+    ['2023-99-99T00:00:00Z', undefined],
+    ['', undefined],
+  ]
+  for (const [text, moment] of moments) t.same(readMoment(text), moment, text)
+  t.end()
 })
 
 const safe = (t: Test, text: string, expected: string) => {
