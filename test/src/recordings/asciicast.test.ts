@@ -44,7 +44,10 @@ t.test('an asciicast of version 2 has what was shown, typed and resized, as it w
 t.test('what a command wrote has line feeds alone, which a terminal needs returns for', async (t) => {
   const [terminal] = entries
   const parts = ['a\nb\r', '\nc\r\n', '\nd\r', 'e']
-  const cast = await castOf([{ ...terminal, command: 'make' }, ...parts.map((text) => ({ at: 1, type: 'output', text }))])
+  const cast = await castOf([
+    { ...terminal, command: 'make' },
+    ...parts.map((text) => ({ at: 1, type: 'output', text })),
+  ])
   const shown = cast.slice(1).map((event) => (event as string[])[2])
   t.same(shown, ['a\r\nb\r', '\nc\r\n', '\r\nd\r', 'e'])
 })
