@@ -41,6 +41,7 @@ system_packages() {
   command -v openssl >/dev/null || wanted+=(openssl)
   command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || wanted+=(haproxy)
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || wanted+=(pgbouncer)
+  command -v chromium >/dev/null || wanted+=(chromium)
   command -v faketime >/dev/null || wanted+=(faketime)
   command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || wanted+=(mariadb-server)
   command -v mariadb >/dev/null || wanted+=(mariadb-client)
@@ -93,6 +94,7 @@ package_smoke() {
     local node
     node=$OLDPWD/node_modules/node/bin/node
     "$node" node_modules/sallyport/dist/src/main.js --version || exit 1
+    [ -s node_modules/sallyport/dist/ui/index.html ] || exit 1
     "$node" node_modules/sallyport/dist/src/main.js config check node_modules/sallyport/config/minimal.yaml
   )
   local code=$?

@@ -28,9 +28,14 @@ export interface ShellClientListener {
   violated(error: BrokerError): void
 }
 
-/** What the text messages of the broker say; `resize` and `skipped` (bytes) are for who watches. */
+/**
+ * What the text messages of the broker say. `recordsInput`: the notice says what is recorded, and whether what is typed is. `end`: why the
+ * session is over, for people; the bytes behind it say the same on a screen that has no other place. `resize` and `skipped` (bytes)
+ * are for who watches.
+ */
 export type Told =
-  | { readonly notice: string }
+  | { readonly notice: string; readonly recordsInput?: boolean }
+  | { readonly end: string }
   | { readonly exit: number | null }
   | { readonly error: object }
   | { readonly stream: 'stdout' | 'stderr' }
@@ -39,7 +44,7 @@ export type Told =
 
 /**
  * The websocket of a terminal. Binary messages are bytes, of the terminal or for it. Text messages are JSON: `{"resize":{"cols","rows"}}`
- * and `{"ack":N}`, the count of bytes shown so far, from the client; `{"notice"}`, `{"exit"}` and `{"error"}` towards it.
+ * and `{"ack":N}`, the count of bytes shown so far, from the client; a {@link Told} towards it.
  * That of a command begins with the client's `{"command"}`; `{"stream"}` says of which output the binary messages are that follow it,
  * first stdout.
  */
@@ -114,7 +119,10 @@ export class ShellClient {
   /** Why it is over, for the person: on the screen, if there is one. */
   sayEnd(text: string): void {
     if (this.#isCommand) this.tell({ notice: text })
-    else this.send(onScreen(text))
+    else {
+      this.tell({ end: text })
+      this.send(onScreen(text))
+    }
   }
 
   tell(message: Told): void {

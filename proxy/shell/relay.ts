@@ -71,7 +71,8 @@ export class ShellRelay {
     const { client, terminal, permit, rules, work } = this.#options
     const { stream, stderr } = terminal
     if (work.size) this.#guard(() => this.#entries.begin(work, rules.detail))
-    this.tell(recordingNotice(rules.recordsInput && work.command === undefined))
+    const recordsInput = rules.recordsInput && work.command === undefined
+    this.tell(recordingNotice(recordsInput), recordsInput)
     stream.on('data', (bytes: Buffer) => this.#show(bytes, false))
     stderr.on('data', (bytes: Buffer) => this.#show(bytes, true))
     stream.on('drain', this.#onDrain)
@@ -93,12 +94,12 @@ export class ShellRelay {
     return this.#ended.promise
   }
 
-  /** Shown beside the terminal's own text, and recorded. */
-  tell(text: string): void {
+  /** Shown beside the terminal's own text, and recorded. @param recordsInput of the notice that says what is recorded */
+  tell(text: string, recordsInput?: boolean): void {
     if (this.#isOver) return
     this.#guard(() => {
       this.#entries.notice(text)
-      this.#options.client.tell({ notice: text })
+      this.#options.client.tell({ notice: text, ...(recordsInput === undefined ? {} : { recordsInput }) })
     })
   }
 

@@ -7,7 +7,7 @@ import { object } from './schema.ts'
 export const connectRoutes = {
   'GET /api/v1/connect/shell': {
     summary:
-      'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resize and ack from the client; stream, notice, exit and error to it',
+      'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resize and ack from the client; stream, notice, end, exit and error to it',
     access: 'user',
     scope: 'connect',
     hidden: true,

@@ -33,6 +33,7 @@ export type Unstructured =
   | 'asciicast'
   | 'html'
   | 'css'
+  | 'asset'
   | 'pem'
   | 'openapi'
   | 'sealed'

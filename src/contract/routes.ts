@@ -15,6 +15,7 @@ import type { Lines, Unstructured } from './route-contract.ts'
 import type { Schema, Shape } from './schema.ts'
 import { sessionRoutes } from './sessions.ts'
 import { tokenRoutes } from './tokens.ts'
+import { uiRoutes } from './ui.ts'
 
 /**
  * Every route and websocket of the daemon, by method and path. Handlers, the CLI and the documents get from here what a route
@@ -37,6 +38,7 @@ export const routes = {
   ...auditRoutes,
   ...awsRoutes,
   ...peerRoutes,
+  ...uiRoutes,
 } as const
 
 export type Routes = typeof routes

@@ -14,6 +14,7 @@ import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.t
 import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
 import { type WatchRoutesDeps, watchRoutes } from './routes/session-watch.ts'
 import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
+import { uiRoutes } from './routes/ui.ts'
 
 export interface RoutesDeps {
   readonly health: HealthDeps
@@ -44,5 +45,6 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),
+    uiRoutes,
   ]
 }

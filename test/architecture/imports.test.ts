@@ -40,11 +40,13 @@ const rooms = [
   'src/daemon',
   'src/cli',
   'src/main.ts',
+  'src/ui',
 ]
 
 /** What commands may use: they talk to the daemon as every other client does. */
 const clientSide = [
   'src/cli',
+  'src/contract/ask.ts',
   'src/telemetry',
   'proxy/local',
   'proxy/ports',
@@ -73,7 +75,7 @@ const files = readSources(['src', 'proxy'])
 t.test('every import leads to a file of src or proxy, or to a package', async (t) => {
   const paths = new Set(files.map(({ path }) => path))
   t.same(
-    edges(files).filter(({ to }) => !paths.has(to) && !to.endsWith('.json')),
+    edges(files).filter(({ to }) => !paths.has(to) && !/\.(?:json|css)$/.test(to)),
     [],
   )
 })
@@ -116,6 +118,21 @@ t.test('commands import the contract and what runs on the engineer’s machine',
       to !== 'package.json',
   )
   t.same(beyond, [])
+})
+
+t.test('the page imports the contract and pure functions, and xterm in one folder', async (t) => {
+  const pure = ['src/ui', 'src/contract/ask.ts', 'proxy/local/shell-quote.ts']
+  const beyond = edges(files).filter(
+    ({ from, to, isTypeOnly }) =>
+      isIn(from, ['src/ui']) && !isIn(to, pure) && !(isTypeOnly && isIn(to, ['src/contract'])) && !to.endsWith('.css'),
+  )
+  t.same(beyond, [])
+  const emulators = files.filter(({ imports }) => imports.some(({ specifier }) => specifier.startsWith('@xterm/')))
+  t.ok(emulators.length > 0)
+  t.same(
+    emulators.map(({ path }) => dirname(path)).filter((folder) => folder !== 'src/ui/terminal'),
+    [],
+  )
 })
 
 t.test(`no file is longer than ${longestFile} lines`, async (t) => {

@@ -9,7 +9,7 @@ import t from 'tap'
 const root = resolve(import.meta.dirname, '../..')
 const code = ['src', 'proxy']
 const texts = ['docs', 'config', 'deploy']
-const extensions = ['.ts', '.md', '.yaml', '.json', '.tf', '.service']
+const extensions = ['.ts', '.tsx', '.md', '.yaml', '.json', '.tf', '.service']
 
 interface Ban {
   readonly what: string

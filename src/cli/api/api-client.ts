@@ -1,6 +1,6 @@
 import { BrokerError, type ErrorCode, errors } from '../../../proxy/session.ts'
+import { type Ask, toRequest } from '../../contract/ask.ts'
 import type { Answer, JsonKey } from '../../contract/routes.ts'
-import { type Ask, toRequest } from './ask.ts'
 
 /** The broker's API, as the signed-in person. */
 export interface ApiClient {

@@ -1,7 +1,7 @@
+import { type Ask, toRequest } from '../../contract/ask.ts'
 import type { LinesKey, RouteKey } from '../../contract/routes.ts'
 import { splitLines } from '../../telemetry/lines.ts'
 import { type ApiClient, send, toError } from './api-client.ts'
-import { type Ask, toRequest } from './ask.ts'
 
 /**
  * JSON lines of the API, one at a time, as they come.

@@ -1,6 +1,6 @@
+import { type Ask, toRequest } from '../../contract/ask.ts'
 import type { Answer, JsonKey } from '../../contract/routes.ts'
 import { toError, unreachable } from './api-client.ts'
-import { type Ask, toRequest } from './ask.ts'
 
 const answerWithinMs = 30_000
 const longestAnswer = 1_000_000

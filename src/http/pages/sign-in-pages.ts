@@ -19,7 +19,8 @@ ${login.probed === false ? html`<p>${unprobed(login.expiresAt)}</p>` : html``}
 sallyport ls
 sallyport request NAME --level LEVEL --for 1h --reason "why"
 sallyport psql NAME    # PostgreSQL
-sallyport mysql NAME   # MySQL and MariaDB</pre>
+sallyport mysql NAME   # MySQL and MariaDB
+sallyport shell NAME   # EC2; in this browser: ${publicUrl}/terminal/GRANT</pre>
 <p><a href="/logout">Sign out</a></p>`
 }
 

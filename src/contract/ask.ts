@@ -1,4 +1,4 @@
-import type { Input, RouteKey } from '../../contract/routes.ts'
+import type { Input, RouteKey } from './routes.ts'
 
 /**
  * The input of a route: `params`, `query` and `body`, as far as the contract has them. Optional members may be undefined.

@@ -1,0 +1,93 @@
+/** Every text of the page. */
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+
+const plural = new Intl.PluralRules('en')
+
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${plural.select(count) === 'one' ? one : many}`
+}
+
+/** Other people's text: no character may reverse what stands around it, or be invisible. */
+export function visible(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
+}
+
+/** A text of the broker, which begins small and has no full stop, as a sentence. */
+export function sentence(text: string): string {
+  const shown = visible(text)
+  return `${shown.charAt(0).toUpperCase()}${shown.slice(1)}${/[.!?)]$/.test(shown) ? '' : '.'}`
+}
+
+export function timeLeft(ms: number): string {
+  if (ms <= 0) return 'no time left'
+  if (ms < 2 * minuteMs) return `${Math.ceil(ms / 1000)} s left`
+  if (ms < 2 * hourMs) return `${Math.floor(ms / minuteMs)} min left`
+  return `${Math.floor(ms / hourMs)} h ${Math.floor((ms % hourMs) / minuteMs)} min left`
+}
+
+export const words = {
+  noSuchPage: 'There is no such page',
+  newVersion: 'A new version is here',
+  reload: 'Reload',
+  tryAgain: 'Try again',
+  cancel: 'Cancel',
+  close: 'Close',
+  copy: 'Copy',
+  notVerified: 'not verified',
+  signInAgain: 'Sign in again',
+  signedOut: 'Your sign-in has ended.',
+  unreachable: 'The broker does not answer',
+  requestId: (id: string) => `Request ${id}`,
+  terminal: {
+    title: (name: string) => `${name} · Terminal · Sallyport`,
+    noGrant: 'You have no such grant',
+    noGrantHint: 'It may be another person’s. A terminal opens for the one who holds the grant.',
+    noTerminal: 'This grant is not for a shell',
+    noTerminalHint: 'Terminals are for resources of the kind ec2-instance.',
+    over: 'This access has ended',
+    label: (name: string) => `Terminal on ${name}`,
+    osUser: (user: string) => `as ${user}`,
+    recorded: 'REC',
+    recordedHint: 'What the terminal shows is recorded',
+    inputRecorded: 'Everything that you type is recorded as well, passwords included.',
+    caption: (title: string) => `“${visible(title).slice(0, 80)}”`,
+    captionHint: 'The title that the program gave this window',
+    size: ({ cols, rows }: { cols: number; rows: number }) => `${cols} × ${rows}`,
+    copied: (lines: number) => `Copied ${counted(lines, 'line', 'lines')}`,
+    notCopied: 'The browser did not allow copying',
+    copySelection: 'Copy',
+    copySelectionHint: 'Copy what is selected (Ctrl+Shift+C)',
+    copyAll: 'Copy all',
+    smaller: 'Smaller text',
+    larger: 'Larger text',
+    keys: 'Keys',
+    askAgain: 'Ask again',
+    askHint: 'Run this in a terminal of your own; an approver is told.',
+    newShell: 'New shell',
+    tryNow: 'Try now',
+    dismiss: 'Dismiss',
+    phase: { connecting: 'Connecting', live: 'Live', waiting: 'Waiting', over: 'Ended' },
+    waiting: (seconds: number) =>
+      `The broker does not answer. Trying again in ${counted(seconds, 'second', 'seconds')}.`,
+    lost: 'The connection to the broker was lost, and the shell with it.',
+    exited: (code: number | null) =>
+      code === null ? 'The shell has ended.' : `The shell has ended with code ${code}.`,
+    cut: 'The broker ended the session.',
+    pasteTitle: (lines: number) => `Paste ${counted(lines, 'line', 'lines')}?`,
+    pasteHint: 'The program does not tell pasted text from typed text: each line runs as soon as it arrives.',
+    paste: 'Paste',
+    linkTitle: 'Open this address?',
+    linkHint: 'A program in the terminal shows it. It opens in another tab.',
+    open: 'Open',
+    keysTitle: 'Keys',
+    keyList: [
+      ['Ctrl+Shift+C', 'copy what is selected'],
+      ['Ctrl+Shift+V', 'paste'],
+      ['Ctrl+Shift+F6', 'leave the terminal for the buttons above it'],
+      ['Ctrl+click', 'open a link'],
+    ],
+    keysHint: 'Every other key goes to the shell.',
+  },
+} as const

@@ -1,0 +1,209 @@
+/** The browser terminal in Chromium: through the sign-in to a real `sh`, cut by a revocation, under the page's own policy all the time. */
+import type { Page } from 'playwright-core'
+import t from 'tap'
+import {
+  collectComplaints,
+  noChromium,
+  screenOf,
+  showsOn,
+  signInOn,
+  startChromium,
+  takeShot,
+} from '../sandbox/chromium.ts'
+import { shellInstance } from '../sandbox/default-world.ts'
+import { noPty } from '../sandbox/ssm/shell.ts'
+import { waitUntil } from '../wait-until.ts'
+import { startCompany } from './company.ts'
+
+const skip = noChromium || noPty
+
+t.test('a shell in the browser', { skip }, async (t) => {
+  const company = await startCompany({ sandbox: { shells: true } })
+  t.teardown(() => company.close())
+  const browser = await startChromium()
+  t.teardown(() => browser.close())
+  const { url } = company.daemon
+  const { ssm } = company.sandbox.aws
+  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, colorScheme: 'light' })
+  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url })
+  const complaints = collectComplaints(context, url)
+  const open = async (grant: string): Promise<Page> => {
+    const page = await context.newPage()
+    page.on('dialog', (dialog) => void dialog.accept()) // leaving while a shell is open
+    await page.goto(`${url}/terminal/${grant}`)
+    return page
+  }
+  const run = async (page: Page, line: string) => {
+    await page.keyboard.press('Shift') // xterm takes text without keys only after a key has come up
+    await page.keyboard.insertText(line)
+    await page.keyboard.press('Enter')
+  }
+  const paste = async (page: Page, text: string) => {
+    await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`)
+    await page.keyboard.press('Control+Shift+V')
+  }
+  const revoke = (id: string) => company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'incident 42' })
+
+  const watched = await company.grant(3_600_000, shellInstance, 'watched')
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const page = await open(id)
+
+  await t.test('a visit without a sign-in comes back after it; a command runs', async (t) => {
+    await signInOn(page, 'alice')
+    await page.waitForURL(`${url}/terminal/${id}`)
+    await showsOn(page, /\$/)
+    await run(page, 'echo $((6*7))x')
+    await showsOn(page, /^42x$/m)
+    await page.getByText('as deploy').waitFor()
+    const top = await page.locator('header').textContent()
+    t.match(top, new RegExp(`${shellInstance}prodreadonlyas deployREC(?:59|60) min leftalice@example.com`))
+    t.equal(await page.locator('.state').textContent(), 'Live')
+    t.match(await page.title(), `${shellInstance} · Terminal · Sallyport`)
+  })
+
+  await t.test('the shell knows the size of the window, also after it has changed, and with larger text', async () => {
+    const size = async () => ((await page.locator('.size').textContent()) ?? '').split(' × ').map(Number)
+    const isKnown = async () => {
+      const [cols, rows] = await size()
+      await run(page, 'stty size')
+      await showsOn(page, new RegExp(`^${rows} ${cols}$`, 'm'))
+    }
+    await isKnown()
+    const [before = 0] = await size()
+    await page.setViewportSize({ width: 1000, height: 640 })
+    await waitUntil(async () => ((await size())[0] ?? 0) < before, 'it is narrower')
+    await isKnown()
+    await page.getByRole('button', { name: 'Larger text' }).click()
+    await page.locator('.emulator').click()
+    await isKnown()
+    await page.setViewportSize({ width: 1280, height: 720 })
+  })
+
+  await t.test('colours need no style that the policy forbids; a title stays a caption', async (t) => {
+    await run(
+      page,
+      "clear; printf '\\033]0;Sign in again\\007'; printf '\\033[1;32m%s\\033[0m \\033[38;2;200;80;20m%s\\033[0m\\n' green true; ls -l --color=always / | head -12",
+    )
+    await showsOn(page, 'green true')
+    await page.getByText('“Sign in again”').waitFor()
+    t.match(await page.title(), shellInstance)
+    await takeShot(page, 'terminal-light')
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await takeShot(page, 'terminal-dark')
+  })
+
+  await t.test('pasted lines are shown first; pasted brackets do not end the brackets', async (t) => {
+    await paste(page, 'echo pasted$((1+1))\n')
+    const dialog = page.getByRole('dialog', { name: 'Paste 1 line?' })
+    await dialog.waitFor()
+    await takeShot(page, 'terminal-paste')
+    await page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    t.notMatch(await screenOf(page), 'pasted')
+    await paste(page, 'echo pasted$((1+1))\n')
+    await dialog.getByRole('button', { name: 'Paste' }).click()
+    await showsOn(page, /^pasted2$/m)
+
+    await run(page, "printf '\\033[?2004hbracketed\\n'; cat >/dev/null")
+    await showsOn(page, /^bracketed$/m)
+    await paste(page, 'a\u001b[201~\rid')
+    await showsOn(page, /\^\[\[200~a\[201~\n *id\^\[\[201~/)
+    await page.keyboard.press('Control+C')
+    await run(page, "printf '\\033[?2004l'; clear")
+  })
+
+  await t.test('what is selected is copied', async (t) => {
+    await run(page, 'echo copy$((1+1))me')
+    await showsOn(page, /^copy2me$/m)
+    const box = await page.locator('.xterm-rows > div', { hasText: /^copy2me/ }).boundingBox()
+    await page.mouse.dblclick((box?.x ?? 0) + 20, (box?.y ?? 0) + 8)
+    await page.keyboard.press('Control+Shift+C')
+    await page.getByText('Copied 1 line').waitFor()
+    t.equal(await page.evaluate('navigator.clipboard.readText()'), 'copy2me')
+  })
+
+  await t.test('the toolbar is reached by keyboard', async (t) => {
+    await page.keyboard.press('Control+Shift+F6')
+    t.equal(await page.locator(':focus').getAttribute('aria-label'), 'Smaller text')
+    for (const _ of [1, 2, 3]) await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
+    await page.keyboard.press('Escape')
+    await run(page, 'echo back$((1+1))')
+    await showsOn(page, /^back2$/m)
+  })
+
+  await t.test('recorded input is announced as long as it lasts', async () => {
+    const other = await open(watched.id)
+    await showsOn(other, /\$/)
+    await other.getByText('Everything that you type is recorded as well, passwords included.').waitFor()
+    await takeShot(other, 'terminal-input-recorded')
+    await other.close()
+  })
+
+  await t.test('a page of another origin opens no shell, though the browser sends the cookie', async (t) => {
+    const before = ssm.sessions.length
+    const elsewhere = await context.newPage()
+    const { origin } = new URL('http://127.0.0.1:45999') // cookies know no ports
+    await elsewhere.route(`${origin}/**`, (route) => route.fulfill({ contentType: 'text/html', body: '<p>hello' }))
+    await elsewhere.goto(`${origin}/`)
+    const opened = await elsewhere.evaluate(
+      (address) =>
+        new Promise<string>((resolve) => {
+          const socket = new WebSocket(address)
+          socket.onopen = () => resolve('open')
+          socket.onclose = ({ code }) => resolve(`closed ${code}`)
+        }),
+      `${url.replace('http', 'ws')}/api/v1/connect/shell?resource=${shellInstance}&level=readonly`,
+    )
+    t.equal(opened, 'closed 1006')
+    t.equal(ssm.sessions.length, before)
+    await elsewhere.close()
+  })
+
+  await t.test('the grant of another person is none', async (t) => {
+    const before = ssm.sessions.length
+    const bobs = await browser.newContext()
+    const [, name = '', value = ''] = /(?:^|; )(sallyport)=([^;]+)/.exec(company.cookie('bob')) ?? []
+    await bobs.addCookies([{ name, value, url }])
+    const page = await bobs.newPage()
+    await page.goto(`${url}/terminal/${id}`)
+    await page.getByRole('heading', { name: 'You have no such grant' }).waitFor()
+    t.equal(ssm.sessions.length, before)
+    await bobs.close()
+  })
+
+  await t.test('two tabs, both cut with the reason, and frozen', async (t) => {
+    const second = await open(id)
+    await showsOn(second, /\$/)
+    await run(second, 'echo tab$((1+1))')
+    await showsOn(second, /^tab2$/m)
+    await run(second, 'yes flood')
+    await showsOn(second, /flood\nflood/)
+    await revoke(id)
+    const reason = 'Access was revoked by bob@example.com: incident 42.'
+    for (const one of [second, page]) await one.getByRole('alert').getByText(reason).waitFor({ timeout: 5000 })
+    await page.bringToFront()
+    const shown = async () => (await screenOf(page)).trimEnd() // the rows below it are fewer now
+    const frozen = await shown()
+    await page.locator('.emulator').click()
+    await run(page, 'echo never')
+    t.equal(await shown(), frozen)
+    t.notMatch(frozen, 'incident 42', 'the reason stands outside the screen')
+    await page.getByRole('button', { name: 'Ask again' }).click()
+    t.match(
+      await page.locator('.snippet code').textContent(),
+      /^sallyport request ec2-instance\/\S+ --level readonly --for 1h --reason 'why'$/,
+    )
+    await takeShot(page, 'terminal-cut-dark')
+    await page.emulateMedia({ colorScheme: 'light' })
+    await takeShot(page, 'terminal-cut-light')
+    await page.setViewportSize({ width: 390, height: 760 })
+    await takeShot(page, 'terminal-cut-390')
+    await page.reload()
+    await page.getByRole('heading', { name: 'This access has ended' }).waitFor()
+    await page.getByText(reason).waitFor()
+  })
+
+  t.same(complaints, [], 'no violation of the policy, no error on the console')
+})
