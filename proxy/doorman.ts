@@ -5,6 +5,8 @@
  */
 import type { Place } from './place.ts'
 import type {
+  ChannelKey,
+  ChannelKeyAsk,
   ChannelTicket,
   ClientOrigin,
   EndNotice,
@@ -191,6 +193,11 @@ export interface Doorman {
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, TARGET_UNREACHABLE, TARGET_REFUSED …; GRANT_DENIED once the session was cut
    */
   channelTicket(sessionId: string, command?: string): Promise<ChannelTicket | null>
+  /**
+   * The data key of a session at an instance whose document encrypts sessions with the key of KMS that the level names.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; TARGET_UNTRUSTED: the agent asks for another; GRANT_DENIED once it was cut
+   */
+  channelKey(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
   /**
    * Ends the Session Manager session of one that is over; resolves also if there is none. One that cannot be ended now is tried again.
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE

@@ -276,6 +276,19 @@ export interface ChannelTicket {
   readonly headers: Readonly<Record<string, string>>
 }
 
+/** What the agent of an instance asks to encrypt a session with. Plain data. */
+export interface ChannelKeyAsk {
+  readonly keyId: string
+  /** Belongs into the encryption context as `aws:ssm:RandomChallenge`. */
+  readonly challenge?: string
+}
+
+/** A data key of KMS, kept in memory only: 64 bytes, and the same encrypted. */
+export interface ChannelKey {
+  readonly plaintext: Uint8Array
+  readonly ciphertext: Uint8Array
+}
+
 /** The doorman's answer for a session that may open. Plain data. */
 export interface PermitFacts {
   readonly sessionId: string

@@ -7,6 +7,7 @@ import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/prot
 import { toBrokerError } from '../relay/words.ts'
 import {
   BrokerError,
+  type ChannelKeyAsk,
   type EndNotice,
   type EndReason,
   isCut,
@@ -104,7 +105,9 @@ async function run(
     const notices: string[] = []
     const told: { notice(text: string): void } = { notice: (text) => void notices.push(text) }
     const ticket = () => host.doorman.channelTicket(sessionId, work.command)
-    terminal = new Terminal({ ticket }, work.size, {
+    const key = (ask: ChannelKeyAsk) => host.doorman.channelKey(sessionId, ask)
+    const channel = rules.isEncrypted ? { ticket, dataKey: key, isEncrypted: true } : { ticket }
+    terminal = new Terminal(channel, work.size, {
       ready: () => begun.resolve(),
       notice: (text) => told.notice(text),
       away: (isAway) => told.notice(isAway ? 'the instance does not answer; what you type waits' : 'it answers again'),

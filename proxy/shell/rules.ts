@@ -2,6 +2,8 @@ import type { TerminalSize } from '../ssm/terminal.ts'
 
 /** What the engine of shells goes by; made by the kind. */
 export interface ShellRules {
+  /** By a key of KMS, beyond TLS; a session that is not is refused. */
+  readonly isEncrypted: boolean
   /** What is typed is recorded as well, which the person is told. */
   readonly recordsInput: boolean
   /** 0: that of the broker alone. */

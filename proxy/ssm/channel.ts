@@ -1,17 +1,4 @@
-import type { BrokerError, ChannelTicket } from '../session.ts'
-
-/** What the agent asks to encrypt a session with. */
-export interface DataKeyAsk {
-  readonly keyId: string
-  /** Belongs into the encryption context as `aws:ssm:RandomChallenge`. */
-  readonly challenge?: string
-}
-
-/** 64 bytes, and the same encrypted under the key. */
-export interface DataKey {
-  readonly plaintext: Uint8Array
-  readonly ciphertext: Uint8Array
-}
+import type { BrokerError, ChannelKey, ChannelKeyAsk, ChannelTicket } from '../session.ts'
 
 /** What the agent said of the session when it began. */
 export interface SessionStart {
@@ -56,7 +43,9 @@ export interface ChannelOptions {
    */
   ticket(signal: AbortSignal): Promise<ChannelTicket | null>
   /** Left out: sessions that must be encrypted are refused. */
-  dataKey?(ask: DataKeyAsk): Promise<DataKey>
+  dataKey?(ask: ChannelKeyAsk): Promise<ChannelKey>
+  /** Sessions that are not encrypted are refused. */
+  readonly isEncrypted?: boolean
   /** Bytes of data in one message; agents send 1,024, and what the service takes is not known. */
   readonly payloadBytes?: number
   /** Unacknowledged at most. */

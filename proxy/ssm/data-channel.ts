@@ -13,7 +13,7 @@ import { Incoming } from './incoming.ts'
 import { Outgoing, resendEveryMs } from './outgoing.ts'
 import { makeUuid } from './uuid.ts'
 
-type Tuning = Required<Omit<ChannelOptions, 'ticket' | 'dataKey'>>
+type Tuning = Required<Omit<ChannelOptions, 'ticket' | 'dataKey' | 'isEncrypted'>>
 
 const defaults: Tuning = {
   payloadBytes: 1024,
@@ -70,6 +70,7 @@ export class DataChannel {
     this.#incoming = new Incoming(this.#options.earlyBytes, (type, payload) => this.#deliver(type, payload))
     this.#handshake = new Handshake({
       ...(options.dataKey ? { dataKey: options.dataKey } : {}),
+      isEncrypted: options.isEncrypted ?? false,
       send: (type, payload) => this.#add(type, payload),
       ready: (start) => this.#begin(start),
       fail: (error) => this.#fail(error),

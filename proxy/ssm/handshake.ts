@@ -19,7 +19,7 @@ import { clientVersion } from './connection.ts'
 
 type State = 'undecided' | 'requested' | 'responded' | 'complete'
 
-export interface HandshakeParts extends Pick<ChannelOptions, 'dataKey'> {
+export interface HandshakeParts extends Pick<ChannelOptions, 'dataKey' | 'isEncrypted'> {
   send(payloadType: number, payload: Buffer): void
   ready(start: SessionStart): void
   fail(error: unknown): void
@@ -57,12 +57,14 @@ export class Handshake {
         return true
       case payloadType.handshakeComplete:
         this.#step('responded', 'complete')
+        this.#requireCipher()
         this.#parts.ready(startOf(this.#request, decodeHandshakeComplete(payload)))
         return true
       default:
         if (this.isComplete) return false
         if (type === payloadType.flag) throw new WireError('a flag before the session has begun')
         this.#step('undecided', 'complete')
+        this.#requireCipher()
         this.#parts.ready(startOf(undefined, ''))
         return false
     }
@@ -76,6 +78,15 @@ export class Handshake {
   /** @throws WireError when it cannot be decrypted */
   incoming(type: number, payload: Buffer): Buffer {
     return this.#cipher && isEncrypted(type) ? this.#cipher.decrypt(payload) : payload
+  }
+
+  /** Before anything is shown or sent. */
+  #requireCipher(): void {
+    if (this.#parts.isEncrypted && !this.#cipher)
+      throw new BrokerError(
+        'TARGET_UNTRUSTED',
+        'the instance began the session without the encryption that was agreed on',
+      )
   }
 
   #step(from: State, to: State): void {

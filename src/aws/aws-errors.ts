@@ -180,6 +180,26 @@ export function toSsmError(error: unknown, operation: string, on: string): Broke
   return new BrokerError('AWS_UNAVAILABLE', `Session Manager ${what}`, { cause: error })
 }
 
+const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])
+
+/** Translates an error of KMS. @param key its ARN */
+export function toKmsError(error: unknown, operation: string, key: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (name.startsWith('AccessDenied'))
+    return denied(
+      `kms:${operation} is not allowed on ${key}`,
+      'The role needs it, as `sallyport aws policies` prints, and the policy of the key must let its account’s roles use it.',
+    )
+  if (unusableKeys.has(name))
+    return denied(`${key} cannot be used (${name})`, 'Check that the key exists, is enabled and symmetric.')
+  if (expired.has(name) || badCredentials.has(name))
+    return denied('KMS does not accept the credentials', 'Check the clock of the machine.')
+  const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
+  return new BrokerError('AWS_UNAVAILABLE', `KMS ${what}`, { cause: error })
+}
+
 /** AWS no longer knows what was asked for. */
 export function isGone(error: unknown): boolean {
   return error instanceof BrokerError && error.cause instanceof Error && codeOfAws(error.cause) === 'DoesNotExist'

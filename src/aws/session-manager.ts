@@ -46,6 +46,15 @@ export interface SessionDocument {
   readonly digest: string
 }
 
+/** What the SSM agent of an instance says of itself. */
+export interface AgentInfo {
+  readonly isOnline: boolean
+  /** e.g. `3.3.987.0` */
+  readonly version: string
+  /** e.g. `Linux` */
+  readonly platform: string
+}
+
 /**
  * Session Manager in one region, with the credentials of one session. All throw BrokerError AWS_DENIED, AWS_UNAVAILABLE, and what
  * getting the credentials throws.
@@ -61,6 +70,8 @@ export interface SessionManager {
   active(owner: string): Promise<readonly ActiveSession[]>
   /** Session documents may be changed at any time, and sessions use the default version. */
   document(name: string): Promise<SessionDocument>
+  /** @param instance id @returns null: it is unknown to Systems Manager */
+  agent(instance: string): Promise<AgentInfo | null>
 }
 
 /** @param credentials called for each request, to get the newest */
@@ -145,6 +156,17 @@ function sessionManager(call: Call): SessionManager {
         const { Content: content } = await client.send(new GetDocumentCommand(input))
         if (content === undefined) throw new BrokerError('AWS_UNAVAILABLE', `SSM answered without the document ${name}`)
         return { content, digest: digestOf(content) }
+      })
+    },
+    agent: async (instance) => {
+      const input = { Filters: [{ Key: 'InstanceIds', Values: [instance] }] }
+      return await call('DescribeInstanceInformation', instance, async (client, sdk) => {
+        const { InstanceInformationList: [found] = [] } = await client.send(
+          new sdk.DescribeInstanceInformationCommand(input),
+        )
+        if (found?.InstanceId !== instance) return null
+        const { PingStatus, AgentVersion: version = '', PlatformType: platform = '' } = found
+        return { isOnline: PingStatus === 'Online', version, platform }
       })
     },
   }

@@ -87,6 +87,7 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     tunnelTicket: refuse,
     endTunnel: refuse,
     channelTicket: refuse,
+    channelKey: refuse,
     endChannel: refuse,
     started: refuse,
     end: refuse,

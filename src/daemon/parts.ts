@@ -2,6 +2,7 @@ import { createAccess } from '../access/create-access.ts'
 import type { AuditListener, AuditLog } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
+import { createDataKeys } from '../aws/data-keys.ts'
 import { createSessionManagers } from '../aws/session-manager.ts'
 import { Tunnels } from '../aws/tunnels.ts'
 import type { Config } from '../config/config.ts'
@@ -106,6 +107,7 @@ export async function buildParts(
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
   const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
+  const dataKeys = createDataKeys({ ...shared, config: config.aws })
   const tunnels = new Tunnels({ ...shared, config: config.aws, aws, sessionManagers, identity })
   closing.defer(() => tunnels.close())
   const sessionStore = createSessionStore(db, keyring)
@@ -143,6 +145,7 @@ export async function buildParts(
     access,
     audit,
     aws,
+    dataKeys,
     sessionManagers,
     identity,
     sessions: createLocalSessions({ ...shared, sessions, recordings }),

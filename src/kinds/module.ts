@@ -7,6 +7,7 @@ import type { EngineFacts, Lease } from '../../proxy/session.ts'
 import type { AccessService } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
+import type { DataKeys } from '../aws/data-keys.ts'
 import type { SessionManagerAt } from '../aws/session-manager.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
@@ -32,6 +33,7 @@ export interface KindParts {
   readonly changes: Changes
   readonly clock: Clock
   readonly config: Config
+  readonly dataKeys: DataKeys
   readonly db: Db
   readonly identity: Pick<Identity, 'idToken' | 'loginOf'>
   readonly keyring: Keyring

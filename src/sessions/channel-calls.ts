@@ -13,7 +13,7 @@ interface OpenSessions {
 export function channelCalls(
   kinds: Pick<SessionKinds, 'channelsOf'>,
   { uncut, known }: OpenSessions,
-): Pick<Doorman, 'channelTicket' | 'endChannel'> {
+): Pick<Doorman, 'channelTicket' | 'channelKey' | 'endChannel'> {
   const channelsOf = ({ facts: { kind } }: KnownSession): SessionChannels => {
     const channels = kinds.channelsOf(kind)
     if (!channels) throw new BrokerError('INTERNAL', `nothing of the kind ${kind} goes over Session Manager`)
@@ -23,6 +23,10 @@ export function channelCalls(
     channelTicket: async (sessionId, command) => {
       const session = uncut(sessionId)
       return await channelsOf(session).ticket(session, command)
+    },
+    channelKey: async (sessionId, ask) => {
+      const session = uncut(sessionId)
+      return await channelsOf(session).key(session, ask)
     },
     endChannel: async (sessionId) => {
       const session = known(sessionId)

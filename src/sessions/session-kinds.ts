@@ -1,5 +1,5 @@
 import type { Identity } from '../../proxy/doorman.ts'
-import type { ChannelTicket, EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
+import type { ChannelKey, ChannelKeyAsk, ChannelTicket, EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
 /** An open session as its kind sees it. */
@@ -20,6 +20,8 @@ export interface SessionChannels {
    * @throws BrokerError TARGET_UNREACHABLE, TARGET_REFUSED too
    */
   ticket(session: KnownSession, command?: string): Promise<ChannelTicket | null>
+  /** What it is encrypted with. @throws BrokerError TARGET_UNTRUSTED: not with what the level names */
+  key(session: KnownSession, ask: ChannelKeyAsk): Promise<ChannelKey>
   /** Ends that of a session which is over. */
   end(session: KnownSession): Promise<void>
   /** The same of one of a previous run, which is found by the session's id. */

@@ -1,22 +1,26 @@
 /** Shells from a terminal's websocket through the real daemon to a real `sh` under a pty, behind the sandbox's Session Manager. */
-import { hash, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { createHash, hash, randomBytes } from 'node:crypto'
+import { appendFileSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { residentMegabytes } from '../bench/memory.ts'
 import { program } from '../program.ts'
 import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
-import { accounts, arns, shellInstance } from '../sandbox/default-world.ts'
+import { accounts, arns, shellInstance, shellKey } from '../sandbox/default-world.ts'
 import type { AccountName } from '../sandbox/oidc/accounts.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
+import { openDatabase } from './database-client.ts'
 import { openShell, openWatch } from './shell-client.ts'
 
 const pty = { skip: noPty }
 /** Its own terminal for a command: what is written to its standard input is typed there. */
 const underPty = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
-const company = await startCompany({ sandbox: { shells: true } })
+const company = await startCompany({
+  sandbox: { shells: true },
+  overrides: { limits: { sessions_per_principal: 4, sessions_per_resource: 3 } },
+})
 t.teardown(() => company.close())
 const { ssm, world } = company.sandbox.aws
 const endOf = async (session: string) =>
@@ -89,6 +93,37 @@ t.test('two shells of one person, and a revocation in the middle of output', pty
     await isOver(awsSession)
   }
 })
+
+t.test(
+  'the limits of an instance and of a person hold for shells and commands, and are free again with their end',
+  pty,
+  async (t) => {
+    const { id } = await company.grant(3_600_000, shellInstance)
+    await company.grant()
+    const shells = [await openShell(company), await openShell(company), await openShell(company)]
+    for (const shell of shells) await shell.shows(/\$ /)
+    const asked = openedWith().length
+    const fourth = await openShell(company)
+    await fourth.closes()
+    t.match(fourth.seen.messages, [{ error: { code: 'TOO_MANY_SESSIONS', message: /3 to this resource/ } }])
+    const command = await company.commands.alice.run(['shell', shellInstance, '--', 'true'])
+    t.match(command, { code: 1, stderr: /too many sessions are open: 3 to this resource/ })
+    t.equal(openedWith().length, asked, 'nothing was started for them')
+
+    const { client } = await openDatabase(company)
+    const more = await company.commands.alice.run(['shell', shellInstance, '--', 'true'])
+    t.match(more, { code: 1, stderr: /too many sessions are open: 4 of them are yours/ }, 'of all kinds together')
+    await client.end()
+    const [first, ...others] = shells
+    await first?.leave()
+    await waitUntil(async () => {
+      const ran = await company.commands.alice.run(['shell', shellInstance, '--', 'true'])
+      return ran.code === 0
+    }, 'there is room again')
+    for (const shell of others) await shell.leave()
+    await revoke(id)
+  },
+)
 
 t.test('the service hangs up: the same shell goes on', pty, async (t) => {
   const { id } = await company.grant(3_600_000, shellInstance)
@@ -188,6 +223,61 @@ t.test('an instance that is gone, also when another has its name, and a document
   t.equal(openedWith().length, asked, 'no session was started')
   t.equal(ssm.sessions.length, before)
   versions.splice(0, versions.length, ...(good ? [good] : []))
+  await revoke(id)
+})
+
+t.test('aws validate and aws prepare: what would be missing, each with its fix', async (t) => {
+  const web = world.instances.find((one) => one.id === shellInstance)
+  if (!web) throw new Error('there is no instance for shells')
+  const look = async () =>
+    await company.api<{
+      ok: boolean
+      checks: { check: string; outcome: string; detail: string; fix: string | null }[]
+    }>('dave', 'POST', '/api/v1/aws/preflight', { resource: shellInstance, level: 'readonly' })
+  const problems = async () => (await look()).checks.filter(({ outcome }) => outcome !== 'ok')
+  const before = ssm.sessions.length
+  const good = await look()
+  t.match(good, { ok: true })
+  t.same(
+    good.checks.map(({ check, outcome }) => `${outcome} ${check}`),
+    ['ok AWS', `ok instance ${shellInstance}`, 'ok document Sallyport-Shell', 'ok document Sallyport-Command'],
+  )
+  t.equal(ssm.sessions.length, before, 'no session is started')
+  web.isOnline = false
+  t.match(await problems(), [{ outcome: 'fail', detail: /not connected/, fix: /\S/ }])
+  Object.assign(web, { isOnline: true, agentVersion: '3.1.1374.0' })
+  t.match(await problems(), [{ outcome: 'warn', detail: /3\.1\.1374\.0 is too old for exit codes/, fix: /3\.1\.1511/ }])
+  web.agentVersion = '3.3.987.0'
+  const { versions } = document()
+  const kept = [...versions]
+  versions.splice(0)
+  t.match(await problems(), [{ check: 'document Sallyport-Shell', outcome: 'fail', fix: /\S/ }])
+  versions.push(...kept)
+  const prepared = await company.commands.dave.run(['aws', 'prepare', shellInstance])
+  t.match(prepared, { code: 0, stdout: /Sallyport-Shell.json[\s\S]*NonInteractiveCommands[\s\S]*useradd/ })
+})
+
+t.test('a shell that a key of KMS encrypts, and one whose document names another', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance, 'sealed')
+  const shell = await openShell(company, { level: 'sealed' })
+  await shell.shows(/\$ /)
+  shell.type('echo $((6*7))sealed\r')
+  await shell.shows('42sealed')
+  const awsSession = ssm.sessions.at(-1)
+  const made = company.sandbox.aws.calls.findLast(({ action }) => action === 'GenerateDataKey')
+  t.match(made, { outcome: 'ok', parameters: { KeyId: shellKey } })
+  t.match(JSON.parse(made?.parameters.EncryptionContext ?? '{}'), {
+    'aws:ssm:SessionId': awsSession?.sessionId,
+    'aws:ssm:TargetId': shellInstance,
+    'aws:ssm:RandomChallenge': /\S/,
+  })
+  await shell.leave()
+  t.same(ssm.gateway.session(awsSession?.sessionId ?? '').faults, [])
+  company.sandbox.aws.faults.deny('kms:GenerateDataKey')
+  const denied = await openShell(company, { level: 'sealed' })
+  await denied.closes()
+  t.match(denied.seen.messages, [{ error: { code: 'AWS_DENIED', message: /kms:GenerateDataKey/ } }])
+  company.sandbox.aws.faults.clear()
   await revoke(id)
 })
 
@@ -367,6 +457,32 @@ t.test('a shell is watched: announced, read-only, and no longer than one may', p
     ...Array(4).fill('recording.watched'),
   ])
 })
+t.test(
+  '100 MB of binary output through a pipeline',
+  { skip: process.env.SALLYPORT_LONG !== 'true' && 'it runs in .ci/long' },
+  async (t) => {
+    const { id } = await company.grant(3_600_000, shellInstance)
+    const web = world.instances.find((one) => one.id === shellInstance)
+    if (!web) throw new Error('there is no instance for shells')
+    web.pauseMs = 0
+    const file = `${t.testdir({})}/bytes`
+    const seed = randomBytes(1_000_000)
+    const hash = createHash('sha256')
+    for (let i = 0; i < 100; i += 1) {
+      const part = i < 99 ? seed : Buffer.from('end\n')
+      seed.writeUInt32BE(i)
+      appendFileSync(file, part)
+      hash.update(part)
+    }
+    const { env } = company.commands.alice
+    const pipeline = '"$0" "$1" shell "$2" -- cat "$3" | sha256sum'
+    const args = ['-c', pipeline, process.execPath, program, shellInstance, file]
+    const { stdout, stderr } = await startCommand('sh', args, env).ended
+    t.equal(stdout.split(' ')[0], hash.digest('hex'), stderr)
+    web.pauseMs = 1
+    await revoke(id)
+  },
+)
 
 t.test('another origin, and no sign-in', pty, async (t) => {
   await t.rejects(openShell(company, { origin: 'https://evil.example' }), /403/)

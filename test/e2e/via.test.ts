@@ -114,6 +114,13 @@ await t.test('a preflight goes the same way', async (t) => {
   )
   t.ok(report.ok, JSON.stringify(report))
   t.ok(report.checks.some(({ check, outcome }) => check === 'sign-in' && outcome === 'ok'))
+  const way = report.checks.slice(0, 4).map(({ check, outcome }) => `${outcome} ${check}`)
+  t.same(way, [
+    'ok tunnel role',
+    `ok instance ${bastions.first}`,
+    `ok instance ${bastions.second}`,
+    'warn document Sallyport-PortDatabase', // the sandbox's names its region
+  ])
 })
 
 await t.test('the check of the account tries the role of the tunnels', async (t) => {

@@ -61,6 +61,7 @@ const values = {
   revocationPolicy: '',
   databaseUsers: '',
   sessionDocuments: '',
+  sessionKeys: '',
   issuer: 'login.example.com',
   clientId: 'sallyport',
 }

@@ -10,6 +10,7 @@ import { type Caller, type Callers, createCallers } from './aws/callers.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
 import { jsonErrorAnswer, readJsonCall } from './aws/json-call.ts'
+import { createKms, type KmsDouble } from './aws/kms.ts'
 import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
 import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
@@ -20,7 +21,7 @@ import { type SsmDouble, startSsm } from './ssm/api.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, Session Manager's part of SSM, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * buckets, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -36,6 +37,7 @@ export interface AwsDouble {
   /** Sign-ins to the console. */
   readonly federation: Federation
   readonly ssm: SsmDouble
+  readonly kms: KmsDouble
   close(): Promise<void>
 }
 
@@ -60,9 +62,12 @@ interface Deps extends AssumeRoleDeps {
   readonly clock: SandboxClock
   readonly federation: Federation
   readonly ssm: SsmDouble
+  readonly kms: KmsDouble
 }
 
-type Service = 'sts' | 'iam' | 's3' | 'ssm'
+type Service = 'sts' | 'iam' | 's3' | JsonService
+/** Those of the JSON 1.1 protocol. */
+type JsonService = 'ssm' | 'kms'
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
 const maxBodyBytes = 64 * 1024
@@ -72,8 +77,9 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
   const faults = createFaults()
   const callers = createCallers(world)
   const federation = createFederation(callers)
-  const ssm = await startSsm({ world, callers, isDenied: faults.isDenied, now: clock.now })
-  const deps: Deps = { world, callers, faults, clock, federation, ssm, isDenied: faults.isDenied }
+  const kms = createKms({ world, isDenied: faults.isDenied, now: clock.now })
+  const ssm = await startSsm({ world, callers, kms, isDenied: faults.isDenied, now: clock.now })
+  const deps: Deps = { world, callers, faults, clock, federation, ssm, kms, isDenied: faults.isDenied }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {
     serve(deps, calls, request, response).catch((error: unknown) => {
@@ -90,6 +96,7 @@ export async function startAws(options: { world: World; clock: SandboxClock }): 
     faults,
     federation,
     ssm,
+    kms,
     rdsTokens: createRdsTokenJudge({ world, callers, isDenied: faults.isDenied, now: clock.now }),
     close: async () => {
       await ssm.close()
@@ -123,7 +130,7 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     if (!(error instanceof AwsFault)) throw error
     call.outcome = error.code
     call.reason = error.reason
-    ;[status, text] = service === 'ssm' ? jsonErrorAnswer(error) : [error.status, errorAnswer(error, forms[service])]
+    ;[status, text] = isJson(service) ? jsonErrorAnswer(error) : [error.status, errorAnswer(error, forms[service])]
   }
   calls.push(call)
   const headers = { 'content-type': contentTypes[service], date: new Date(deps.clock.now()).toUTCString() }
@@ -136,12 +143,17 @@ const contentTypes = {
   iam: 'text/xml',
   s3: 'application/xml',
   ssm: 'application/x-amz-json-1.1',
+  kms: 'application/x-amz-json-1.1',
 } as const
 
 /** By the scope that it was signed for; unsigned calls are STS's. */
 function serviceOf(request: IncomingMessage): Service {
   const service = /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '')?.[1]
-  return service === 'iam' || service === 's3' || service === 'ssm' ? service : 'sts'
+  return service === 'iam' || service === 's3' || service === 'ssm' || service === 'kms' ? service : 'sts'
+}
+
+function isJson(service: Service): service is JsonService {
+  return service === 'ssm' || service === 'kms'
 }
 
 async function answerCall(
@@ -160,7 +172,7 @@ async function answerCall(
     call.caller = caller.arn
     return listBuckets(deps, caller, now)
   }
-  if (service === 'ssm') return await answerSsm(deps, call, request, body)
+  if (isJson(service)) return await answerJson(deps, call, service, request, body)
   const parameters = readParameters(request, body)
   call.parameters = Object.fromEntries(parameters)
   call.action = parameters.get('Action') ?? ''
@@ -181,16 +193,22 @@ async function passFaults({ faults }: Deps, action: string): Promise<void> {
   if (faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
 }
 
-async function answerSsm(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): Promise<string> {
-  const { operation, input, region } = readJsonCall(request, body)
+async function answerJson(
+  deps: Deps,
+  call: Draft,
+  service: JsonService,
+  request: IncomingMessage,
+  body: Buffer,
+): Promise<string> {
+  const { operation, input, region } = readJsonCall(service, request, body)
   call.action = operation
   call.parameters = Object.fromEntries(
     Object.entries(input).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
   )
   await passFaults(deps, operation)
-  const caller = callerOf(deps, 'ssm', request, body)
+  const caller = callerOf(deps, service, request, body)
   call.caller = caller.arn
-  return JSON.stringify(deps.ssm.answer(caller, region, operation, input))
+  return JSON.stringify(deps[service].answer(caller, region, operation, input))
 }
 
 function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {

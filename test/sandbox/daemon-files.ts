@@ -11,8 +11,10 @@ import {
   externalId,
   type instances,
   region,
+  sealedDocument,
   shellDocument,
   shellInstance,
+  shellKey,
 } from './default-world.ts'
 import { freePort } from './ports.ts'
 import type { ConfigOverrides, MySqlSide, Sandbox } from './sandbox.ts'
@@ -209,13 +211,13 @@ const shellRule = {
   name: 'engineers-get-shells',
   who: { groups: ['engineering'] },
   what: { ids: [shellId] },
-  levels: ['readonly', 'watched'],
+  levels: ['readonly', 'watched', 'sealed'],
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
 }
 
-/** `watched` records what is typed, too. */
+/** `watched` records what is typed, too; `sealed` is encrypted by KMS. */
 const shellLevels = (): object => {
   const { name: document, versions } = shellDocument()
   const commands = commandDocument()
@@ -224,7 +226,14 @@ const shellLevels = (): object => {
     command_document: commands.name,
     command_document_digest: documentDigest(commands.versions.at(-1)),
   }
-  return { readonly: { ...level, ...forCommands }, watched: { ...level, record_input: true } }
+  const sealedOne = sealedDocument()
+  const sealed = {
+    ...level,
+    document: sealedOne.name,
+    document_digest: documentDigest(sealedOne.versions.at(-1)),
+    kms_key: shellKey,
+  }
+  return { readonly: { ...level, ...forCommands }, watched: { ...level, record_input: true }, sealed }
 }
 
 /** The MySQL database; its default database is the same `orders`. */

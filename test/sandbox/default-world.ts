@@ -42,6 +42,8 @@ export const bastions = { first: 'i-0b45710a000000001', second: 'i-0b45710a00000
 
 /** An instance that people get shells on. */
 export const shellInstance = 'i-0a1b2c3d4e5f60718'
+/** That encrypts sessions. */
+export const shellKey = `arn:aws:kms:${region}:${accounts.data}:key/1234abcd-12ab-34cd-56ef-1234567890ab`
 
 /** @param oidc the company's OpenID provider, as the account with `web_identity` knows it */
 export function createWorld(oidc = { issuer: 'https://login.example.com', clientId: 'sallyport' }): World {
@@ -75,7 +77,8 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
     instances: [...Object.values(bastions).map(bastion), web()],
-    sessionDocuments: [databasePorts(), shellDocument(), commandDocument()],
+    sessionDocuments: [databasePorts(), shellDocument(), commandDocument(), sealedDocument()],
+    keys: [shellKey],
   }
 }
 
@@ -221,7 +224,12 @@ function reach(): Role {
           Action: ['ssm:ResumeSession', 'ssm:TerminateSession'],
           Resource: 'arn:aws:ssm:*:*:session/sp-*',
         },
-        { Effect: 'Allow', Action: ['ssmmessages:OpenDataChannel', 'ssm:DescribeSessions'], Resource: '*' },
+        {
+          Effect: 'Allow',
+          Action: ['ssmmessages:OpenDataChannel', 'ssm:DescribeSessions', 'ssm:DescribeInstanceInformation'],
+          Resource: '*',
+        },
+        { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: `arn:aws:ssm:*:*:document/${databasePorts().name}` },
       ),
     ],
     maxSessionSeconds: 3600,
@@ -253,7 +261,17 @@ function shellAccess(): PolicyDocument {
       Action: ['ssm:ResumeSession', 'ssm:TerminateSession'],
       Resource: `arn:aws:ssm:*:${accounts.data}:session/sp-*`,
     },
-    { Effect: 'Allow', Action: ['ssm:DescribeSessions', 'ssmmessages:OpenDataChannel'], Resource: '*' },
+    {
+      Effect: 'Allow',
+      Action: ['ssm:DescribeSessions', 'ssm:DescribeInstanceInformation', 'ssmmessages:OpenDataChannel'],
+      Resource: '*',
+    },
+    {
+      Effect: 'Allow',
+      Action: 'kms:GenerateDataKey',
+      Resource: shellKey,
+      Condition: { StringLike: { 'kms:EncryptionContext:aws:ssm:SessionId': 'sp-*' } },
+    },
   )
 }
 
@@ -269,6 +287,13 @@ export function shellDocument(): SessionDocument {
     inputs: { runAsEnabled: true, runAsDefaultUser: 'deploy', idleSessionTimeout: '20', maxSessionDuration: '60' },
   } as const
   return { name: 'Sallyport-Shell', account: accounts.data, region, versions: [content] }
+}
+
+/** Session document for shells that a key of KMS encrypts. */
+export function sealedDocument(): SessionDocument {
+  const shell = shellDocument()
+  const versions = shell.versions.map((content) => ({ ...content, inputs: { ...content.inputs, kmsKeyId: shellKey } }))
+  return { ...shell, name: 'Sallyport-Sealed', versions }
 }
 
 /** Session document for single commands as the same user. */

@@ -40,6 +40,12 @@ variable "database_users" {
   default     = "sallyport_*"
 }
 
+variable "session_keys" {
+  description = "ids of keys of KMS that encrypt sessions, with wildcards"
+  type        = string
+  default     = "*"
+}
+
 variable "session_documents" {
   description = "names of session documents, with wildcards"
   type        = string
@@ -134,7 +140,9 @@ resource "aws_iam_role" "connect" {
 #   ssm:TerminateSession: ends a shell with its access
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:DescribeSessions: finds what a daemon that died has left open
+#   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
 #   ssmmessages:OpenDataChannel: carries what is typed and shown
+#   kms:GenerateDataKey: sessions by documents that name a key of KMS
 resource "aws_iam_role_policy" "connect" {
   name = "sallyport"
   role = aws_iam_role.connect.id
@@ -215,9 +223,21 @@ resource "aws_iam_role_policy" "connect" {
           "Effect": "Allow",
           "Action": [
             "ssm:DescribeSessions",
+            "ssm:DescribeInstanceInformation",
             "ssmmessages:OpenDataChannel"
           ],
           "Resource": "*"
+        },
+        {
+          "Sid": "EncryptShells",
+          "Effect": "Allow",
+          "Action": "kms:GenerateDataKey",
+          "Resource": "arn:${data.aws_partition.current.partition}:kms:*:*:key/${var.session_keys}",
+          "Condition": {
+            "StringLike": {
+              "kms:EncryptionContext:aws:ssm:SessionId": "sp-*"
+            }
+          }
         }
       ]
     }

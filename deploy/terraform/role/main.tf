@@ -59,6 +59,12 @@ variable "database_users" {
   default     = "sallyport_*"
 }
 
+variable "session_keys" {
+  description = "ids of keys of KMS that encrypt sessions, with wildcards"
+  type        = string
+  default     = "*"
+}
+
 variable "session_documents" {
   description = "names of session documents, with wildcards"
   type        = string
@@ -233,6 +239,8 @@ resource "aws_iam_role_policy" "databases" {
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:TerminateSession: ends a tunnel that nothing uses any more
 #   ssmmessages:OpenDataChannel: carries the bytes
+#   ssm:DescribeInstanceInformation: aws validate says whether the agents are connected and new enough
+#   ssm:GetDocument: aws validate says whether the document leads to databases alone
 resource "aws_iam_role_policy" "reach" {
   count = var.reach ? 1 : 0
   name  = "sallyport-reach"
@@ -268,8 +276,17 @@ resource "aws_iam_role_policy" "reach" {
         {
           "Sid": "CarryTunnels",
           "Effect": "Allow",
-          "Action": "ssmmessages:OpenDataChannel",
+          "Action": [
+            "ssmmessages:OpenDataChannel",
+            "ssm:DescribeInstanceInformation"
+          ],
           "Resource": "*"
+        },
+        {
+          "Sid": "ReadTunnelDocument",
+          "Effect": "Allow",
+          "Action": "ssm:GetDocument",
+          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase"
         }
       ]
     }
@@ -282,7 +299,9 @@ resource "aws_iam_role_policy" "reach" {
 #   ssm:TerminateSession: ends a shell with its access
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:DescribeSessions: finds what a daemon that died has left open
+#   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
 #   ssmmessages:OpenDataChannel: carries what is typed and shown
+#   kms:GenerateDataKey: sessions by documents that name a key of KMS
 resource "aws_iam_role_policy" "shells" {
   count = var.shells ? 1 : 0
   name  = "sallyport-shells"
@@ -326,9 +345,21 @@ resource "aws_iam_role_policy" "shells" {
           "Effect": "Allow",
           "Action": [
             "ssm:DescribeSessions",
+            "ssm:DescribeInstanceInformation",
             "ssmmessages:OpenDataChannel"
           ],
           "Resource": "*"
+        },
+        {
+          "Sid": "EncryptShells",
+          "Effect": "Allow",
+          "Action": "kms:GenerateDataKey",
+          "Resource": "arn:${data.aws_partition.current.partition}:kms:*:*:key/${var.session_keys}",
+          "Condition": {
+            "StringLike": {
+              "kms:EncryptionContext:aws:ssm:SessionId": "sp-*"
+            }
+          }
         }
       ]
     }

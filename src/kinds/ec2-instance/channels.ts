@@ -1,13 +1,15 @@
-import { BrokerError, type ChannelTicket } from '../../../proxy/session.ts'
+import { BrokerError, type ChannelKey, type ChannelKeyAsk, type ChannelTicket } from '../../../proxy/session.ts'
 import { channelTicket, type SessionStream } from '../../aws/channel-ticket.ts'
+import type { DataKeys } from '../../aws/data-keys.ts'
 import type { SessionManager, SessionManagerAt, StartedSession } from '../../aws/session-manager.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KnownSession, SessionChannels } from '../../sessions/session-kinds.ts'
-import { type CredentialsDeps, type InstanceSession, ShellCredentials } from './credentials.ts'
-import { checkDocument, commandParameter } from './document.ts'
+import { type CredentialsDeps, type InstanceSession, keyContext, ShellCredentials } from './credentials.ts'
+import { checkDocument, commandParameter, pinnedOf } from './document.ts'
 import { ec2Instance } from './kind.ts'
 
 export interface ChannelsDeps extends CredentialsDeps {
+  readonly dataKeys: DataKeys
   readonly sessionManagers: SessionManagerAt
 }
 
@@ -40,6 +42,32 @@ export class ShellChannels implements SessionChannels {
     return stream && (await this.#sign(session, stream))
   }
 
+  /** For the context that the agent decrypts it with: its own session, and the instance as the session was started at it. */
+  async key(known: KnownSession, { keyId, challenge }: ChannelKeyAsk): Promise<ChannelKey> {
+    const session = toInstanceSession(known)
+    const { facts, target, level } = session
+    const open = this.#open.get(facts.sessionId)
+    if (!open) throw new BrokerError('INTERNAL', `no session was started for ${facts.sessionId}`)
+    if (level.kmsKey === null || keyId !== level.kmsKey)
+      throw new BrokerError(
+        'TARGET_UNTRUSTED',
+        `the instance asks for another key of KMS than the level names: ${keyId}`,
+      )
+    const context = {
+      ...keyContext((await open.started).sessionId, target.instanceId),
+      ...(challenge === undefined ? {} : { 'aws:ssm:RandomChallenge': challenge }),
+    }
+    return await this.#deps.dataKeys(await this.#credentials.of(session).get(), { key: level.kmsKey, context })
+  }
+
+  /** For a session that only looks at what others would be started with. */
+  look(known: KnownSession) {
+    const session = toInstanceSession(known)
+    const credentials = () => this.#credentials.of(session).get()
+    const manager = this.#deps.sessionManagers(session.target.region, credentials)
+    return { session, credentials, manager, dataKeys: this.#deps.dataKeys }
+  }
+
   async #start(session: InstanceSession, command: string | undefined): Promise<StartedSession> {
     const { sessionId } = session.facts
     const credentials = this.#credentials.of(session)
@@ -65,7 +93,7 @@ export class ShellChannels implements SessionChannels {
     if (!pinned) throw new BrokerError('GRANT_DENIED', `the access level ${facts.level} does not run single commands`)
     const { document } = pinned
     const use = command === undefined ? 'shell' : 'command'
-    checkDocument({ ...pinned, osUser: level.osUser }, await manager.document(document), use)
+    checkDocument(pinnedOf(level, pinned), await manager.document(document), use)
     try {
       return await manager.start({
         target: target.instanceId,

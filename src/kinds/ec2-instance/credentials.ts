@@ -94,13 +94,19 @@ export class ShellCredentials {
 
   #keyOf({ facts: { grantId, resourceId, level: name }, credential, target, level }: InstanceSession): string {
     const isPersonal = this.#deps.config.aws.accounts[target.account]?.trust === 'web_identity'
-    const { osUser } = level
-    const documents = documentsOf(level)
-    return JSON.stringify([grantId, resourceId, name, target, documents, osUser, isPersonal ? credential.id : null])
+    const { osUser, kmsKey } = level
+    const what = [target, documentsOf(level), osUser, kmsKey]
+    return JSON.stringify([grantId, resourceId, name, what, isPersonal ? credential.id : null])
   }
 }
 
-function sessionName({ principalName }: InstanceSession['facts']): string {
+/** Agents decrypt data keys with it. */
+export function keyContext(awsSessionId: string, instanceId: string) {
+  return { 'aws:ssm:SessionId': awsSessionId, 'aws:ssm:TargetId': instanceId }
+}
+
+/** With it the ids of this person's Session Manager sessions begin. */
+export function sessionName({ principalName }: InstanceSession['facts']): string {
   return toSessionName(`${namePrefix}${principalName}`)
 }
 
@@ -137,6 +143,23 @@ function statements(
     },
     { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: documents },
     { Effect: 'Allow', Action: ['ssm:TerminateSession', 'ssm:ResumeSession'], Resource: sessions },
-    { Effect: 'Allow', Action: ['ssm:DescribeSessions', 'ssmmessages:OpenDataChannel'], Resource: '*' },
+    {
+      Effect: 'Allow',
+      Action: ['ssm:DescribeSessions', 'ssm:DescribeInstanceInformation', 'ssmmessages:OpenDataChannel'],
+      Resource: '*',
+    },
+    ...(level.kmsKey === null ? [] : [dataKeyStatement(level.kmsKey, sessionName(facts), instanceId)]),
   ]
+}
+
+function dataKeyStatement(key: string, name: string, instanceId: string) {
+  return {
+    Effect: 'Allow',
+    Action: 'kms:GenerateDataKey',
+    Resource: key,
+    Condition: {
+      StringEquals: { 'kms:EncryptionContext:aws:ssm:TargetId': instanceId },
+      StringLike: { 'kms:EncryptionContext:aws:ssm:SessionId': `${name}-*` },
+    },
+  }
 }

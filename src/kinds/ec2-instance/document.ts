@@ -5,7 +5,13 @@ import type { InstanceLevel, PinnedDocument } from './level.ts'
 /** What a document is for: a terminal, or one command without one. */
 export type DocumentUse = 'shell' | 'command'
 
-type Pinned = PinnedDocument & Pick<InstanceLevel, 'osUser'>
+/** A document, and what it must say. */
+export type Pinned = PinnedDocument & Pick<InstanceLevel, 'osUser' | 'kmsKey'>
+/** One of the documents of a level. */
+export function pinnedOf({ osUser, kmsKey }: InstanceLevel, { document, documentDigest }: PinnedDocument): Pinned {
+  return { document, documentDigest, osUser, kmsKey }
+}
+
 type Members = Readonly<Record<string, unknown>>
 
 /** The parameter of a document that runs commands. */
@@ -19,7 +25,7 @@ const sessionTypes = { shell: 'Standard_Stream', command: 'NonInteractiveCommand
  * @throws BrokerError TARGET_UNTRUSTED
  */
 export function checkDocument(pinned: Pinned, found: SessionDocument, use: DocumentUse = 'shell'): void {
-  const { document, documentDigest, osUser } = pinned
+  const { document, documentDigest, osUser, kmsKey } = pinned
   const refuse = (why: string, hint: string) =>
     new BrokerError('TARGET_UNTRUSTED', `the session document ${document} ${why}`, { hint })
   if (found.digest !== documentDigest)
@@ -38,8 +44,12 @@ export function checkDocument(pinned: Pinned, found: SessionDocument, use: Docum
       `runs ${use}s as ${String(inputs.runAsDefaultUser)}, not as ${osUser}`,
       'Let runAsDefaultUser of the document and os_user of the level name the same user.',
     )
-  if (inputs.kmsKeyId !== undefined && inputs.kmsKeyId !== '')
-    throw refuse('encrypts sessions by KMS, which is not supported yet', 'Remove kmsKeyId from it.')
+  const { kmsKeyId = '' } = inputs
+  if (kmsKeyId !== (kmsKey ?? ''))
+    throw refuse(
+      kmsKeyId === '' ? 'encrypts sessions with no key of KMS' : `encrypts sessions with ${String(kmsKeyId)}`,
+      `Let kmsKeyId of the document and kms_key of the level be the same ARN${kmsKey ? `, ${kmsKey}` : ', or neither be there'}.`,
+    )
   const problem = use === 'command' ? commandProblem(linux) : undefined
   if (problem) throw refuse(...problem)
 }

@@ -1,7 +1,8 @@
-import type { Kind } from '../../catalog/kind.ts'
+import type { Kind, Problem } from '../../catalog/kind.ts'
 import { type InstanceLevel, instanceLevel } from './level.ts'
 import { instanceLimits } from './limits.ts'
 import { instancePolicies, instancePolicyValues } from './policies.ts'
+import { prepareInstance } from './prepare.ts'
 import { type InstanceTarget, instanceTarget } from './target.ts'
 
 export const ec2Instance: Kind<InstanceTarget, InstanceLevel> = {
@@ -11,10 +12,25 @@ export const ec2Instance: Kind<InstanceTarget, InstanceLevel> = {
   target: instanceTarget,
   targetId: ({ instanceId }) => instanceId,
   level: instanceLevel,
+  fits: ({ kmsKey }, target) => fitsKey(kmsKey, target),
   limits: instanceLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],
   policies: instancePolicies,
   policyValues: instancePolicyValues,
+  prepare: prepareInstance,
   features: () => ['shells'],
+}
+
+/** KMS has keys in one region. */
+function fitsKey(kmsKey: string | null, { region }: InstanceTarget): Problem[] {
+  const keyRegion = kmsKey?.split(':')[3] ?? region
+  if (keyRegion === region) return []
+  return [
+    {
+      path: 'kms_key',
+      message: `the key is in ${keyRegion}, but the instance is in ${region}`,
+      fix: `use a key of ${region}, in a level of its own`,
+    },
+  ]
 }

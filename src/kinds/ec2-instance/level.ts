@@ -20,6 +20,8 @@ export interface InstanceLevel extends PinnedDocument {
   readonly commands: PinnedDocument | null
   /** As whom the documents run shells and commands. */
   readonly osUser: string
+  /** ARN of the key of KMS that encrypts sessions beyond TLS; null: none does. */
+  readonly kmsKey: string | null
   readonly recordsInput: boolean
   /** 0: that of the broker alone. */
   readonly idleTimeoutMs: number
@@ -72,6 +74,15 @@ const schema = Type.Object(
         'User of the operating system that the documents run shells and commands as, by runAsEnabled and runAsDefaultUser; shown to approvers',
       examples: ['deploy'],
     }),
+    kms_key: Type.Optional(
+      Type.String({
+        pattern: '^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,128}$',
+        errorMessage: 'expected the ARN of a key of KMS, not of an alias',
+        description:
+          'Key of KMS, in the region of the instance, by which its documents encrypt sessions (kmsKeyId, the same ARN); a document with another, or none, is refused, and so is a session that is not encrypted',
+        examples: ['arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'],
+      }),
+    ),
     record_input: Type.Optional(
       Type.Boolean({
         errorMessage: 'expected true or false',
@@ -121,6 +132,7 @@ function toLevel(raw: Static<typeof schema>, commands: PinnedDocument | null): I
     documentDigest: raw.document_digest,
     commands,
     osUser: raw.os_user,
+    kmsKey: raw.kms_key ?? null,
     recordsInput: raw.record_input ?? false,
     idleTimeoutMs: parseDuration(raw.idle_timeout ?? '') ?? 0,
     isRecordingStrict: raw.recording === 'strict',

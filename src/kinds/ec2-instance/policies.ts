@@ -27,19 +27,29 @@ const shells: readonly Statement[] = [
     resources: ['arn:{{partition}}:ssm:*:{{account}}:session/sp-*'],
   },
   {
-    // Neither knows a resource to be restricted to.
+    // None of them knows a resource to be restricted to.
     sid: 'CarryShells',
     actions: {
       'ssm:DescribeSessions': 'finds what a daemon that died has left open',
+      'ssm:DescribeInstanceInformation': 'aws validate says whether the agent is connected and new enough',
       'ssmmessages:OpenDataChannel': 'carries what is typed and shown',
     },
     resources: ['*'],
   },
 ]
 
+/** Elsewhere in the account none of these contexts is used. */
+const keys: Statement = {
+  sid: 'EncryptShells',
+  actions: { 'kms:GenerateDataKey': 'sessions by documents that name a key of KMS' },
+  resources: ['arn:{{partition}}:kms:*:*:key/{{sessionKeys}}'],
+  conditions: { StringLike: { 'kms:EncryptionContext:aws:ssm:SessionId': 'sp-*' } },
+}
+
 const part: PolicyPart = {
   feature: 'shells',
   values: {
+    sessionKeys: { description: 'ids of keys of KMS that encrypt sessions, with wildcards', default: '*' },
     sessionDocuments: { description: 'names of session documents, with wildcards', default: 'Sallyport-*' },
   },
   statements: [
@@ -47,7 +57,7 @@ const part: PolicyPart = {
       document: 'spokeTrust',
       statement: { sid: 'HubMayTagShells', principal: { AWS: '{{hubRole}}' }, actions: decorate },
     },
-    ...shells.map((statement) => ({ document: 'spokePermissions' as const, statement })),
+    ...[...shells, keys].map((statement) => ({ document: 'spokePermissions' as const, statement })),
   ],
   documents: [
     {
@@ -56,13 +66,17 @@ const part: PolicyPart = {
       where: 'each brokered role',
       trust: ['hub', 'web_identity'],
       optional: { resource: 'Shells', when: 'the role opens shells on instances' },
-      statements: shells,
+      statements: [...shells, keys],
     },
   ],
 }
 
 export const instancePolicies = [part]
 
-export function instancePolicyValues(level: Pick<InstanceLevel, 'document' | 'commands'>): Record<string, string[]> {
-  return { sessionDocuments: documentsOf(level) }
+export function instancePolicyValues(
+  level: Pick<InstanceLevel, 'document' | 'commands' | 'kmsKey'>,
+): Record<string, string[]> {
+  const { kmsKey } = level
+  const key = kmsKey === null ? {} : { sessionKeys: [kmsKey.slice(kmsKey.indexOf('/') + 1)] }
+  return { sessionDocuments: documentsOf(level), ...key }
 }

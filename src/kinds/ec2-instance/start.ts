@@ -14,6 +14,7 @@ export async function start(parts: KindParts): Promise<RunningKind> {
     permit: (held) => {
       const { target, level } = heldBy(ec2Instance, held)
       const rules: ShellRules = {
+        isEncrypted: level.kmsKey !== null,
         recordsInput: level.recordsInput,
         idleTimeoutMs: level.idleTimeoutMs,
         detail: { os_user: level.osUser, document: level.document },
@@ -27,6 +28,10 @@ export async function start(parts: KindParts): Promise<RunningKind> {
         ...(level.budget ? { budget: level.budget } : {}),
         rules,
       }
+    },
+    validate: async (preflight) => {
+      const { validateInstance } = await import('./validate.ts')
+      return await validateInstance(preflight, channels.look(sessions.known(preflight.permit.sessionId)))
     },
     chores: [
       {

@@ -1,5 +1,5 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
-import { forEachPerson, stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
+import { forEachPerson, stepsInAws, stepTitle, type UserLevels, usersOf } from '../rds/prepare.ts'
 import type { RdsTarget } from '../rds/target.ts'
 import type { MysqlLevel } from './level.ts'
 
@@ -7,7 +7,7 @@ import type { MysqlLevel } from './level.ts'
 export function prepareMysql(target: RdsTarget, levels: ReadonlyMap<string, MysqlLevel>): PreparationStep[] {
   const users = usersOf(target, levels, ({ readOnly }) => readOnly)
   return [
-    turnOnIam(target),
+    ...stepsInAws(target),
     ...users.map((one): PreparationStep => {
       return {
         what: `${stepTitle(one)}, with mysql as an administrator`,

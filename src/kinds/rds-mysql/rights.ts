@@ -1,6 +1,6 @@
 /** What a database user of MySQL or MariaDB may do, and what of it goes beyond its level. Judgement alone. */
 import type { TargetCheck } from '../../contract/aws.ts'
-import { fail, ok, someOf, warn } from '../rds/checks.ts'
+import { fail, ok, someOf, warn } from '../checks.ts'
 import { type HeldGrant, type HeldGrants, isPatternOf, namedBy } from './grants.ts'
 
 export interface LevelFor {

@@ -1,13 +1,13 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
 import type { RdsLevel } from '../rds/level.ts'
-import { forEachPerson, stepTitle, turnOnIam, type UserLevels, usersOf } from '../rds/prepare.ts'
+import { forEachPerson, stepsInAws, stepTitle, type UserLevels, usersOf } from '../rds/prepare.ts'
 import type { RdsTarget } from '../rds/target.ts'
 
 /** IAM authentication, and for each database user its role and what the level is for. Running it again changes nothing. */
 export function preparePostgres(target: RdsTarget, levels: ReadonlyMap<string, RdsLevel>): PreparationStep[] {
   const users = usersOf(target, levels)
   return [
-    turnOnIam(target),
+    ...stepsInAws(target),
     ...users.map((one): PreparationStep => {
       return {
         what: `${stepTitle(one)}, with psql as an administrator`,

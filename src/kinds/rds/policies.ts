@@ -98,9 +98,17 @@ const reach: PolicyPart = {
           resources: ['arn:{{partition}}:ssm:*:{{account}}:session/sp-*'],
         },
         {
-          sid: 'CarryTunnels', // it knows no resource to be restricted to
-          actions: { 'ssmmessages:OpenDataChannel': 'carries the bytes' },
+          sid: 'CarryTunnels', // neither knows a resource to be restricted to
+          actions: {
+            'ssmmessages:OpenDataChannel': 'carries the bytes',
+            'ssm:DescribeInstanceInformation': 'aws validate says whether the agents are connected and new enough',
+          },
           resources: ['*'],
+        },
+        {
+          sid: 'ReadTunnelDocument',
+          actions: { 'ssm:GetDocument': 'aws validate says whether the document leads to databases alone' },
+          resources: [`arn:{{partition}}:ssm:*:{{account}}:document/${databasePorts.name}`],
         },
       ],
     },

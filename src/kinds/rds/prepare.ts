@@ -1,7 +1,9 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
+import { sessionDocumentStep } from '../session-document-step.ts'
 import { placeholder } from './engine-users.ts'
 import type { RdsLevel } from './level.ts'
 import { isTemplate } from './personal-users.ts'
+import { databasePorts } from './policies.ts'
 import type { RdsTarget } from './target.ts'
 
 /** What a database user is for: levels by name, all of which sign in as it. */
@@ -62,8 +64,14 @@ export function forEachPerson(levels: ReadonlyMap<string, RdsLevel>): Preparatio
   ]
 }
 
+/** What is done with the AWS CLI: IAM authentication, and what instances lead to the target by. */
+export function stepsInAws(target: RdsTarget): PreparationStep[] {
+  const { region, via } = target
+  return [turnOnIam(target), ...(via.length === 0 ? [] : [sessionDocumentStep(databasePorts, { region, levels: [] })])]
+}
+
 /** Signing in by IAM is off until it is turned on for the instance or the cluster, which needs no restart. */
-export function turnOnIam({ region, resourceId }: RdsTarget): PreparationStep {
+function turnOnIam({ region, resourceId }: RdsTarget): PreparationStep {
   return {
     what: 'turn on IAM authentication, with the AWS CLI',
     levels: [],

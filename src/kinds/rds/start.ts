@@ -1,8 +1,8 @@
 import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { TargetCheck } from '../../contract/aws.ts'
+import { ok } from '../checks.ts'
 import type { KindParts, RunningKind } from '../module.ts'
-import { ok } from './checks.ts'
 import { isRdsProxy, readEndpoint } from './endpoint.ts'
 import { Leases, type Token } from './lease.ts'
 import type { RdsLevel } from './level.ts'
@@ -60,9 +60,13 @@ export function startRds<L extends RdsLevel>(
       return toLease(level, await leases.tokenToEnd({ ...facts, credential }, target, level))
     },
     validate: async (preflight) => {
-      const { account } = heldBy(kind, preflight.held).target
-      const isPersonal = config.aws.accounts[account]?.trust === 'web_identity'
-      return [...(isPersonal ? [byOwnToken(account)] : []), ...(await validate(preflight))]
+      const { target } = heldBy(kind, preflight.held)
+      const isPersonal = config.aws.accounts[target.account]?.trust === 'web_identity'
+      const trust = isPersonal ? [byOwnToken(target.account)] : []
+      if (target.via.length === 0) return [...trust, ...(await validate(preflight))]
+      const { validateVia } = await import('./validate-via.ts')
+      const way = await validateVia(parts, sessions.known(preflight.permit.sessionId), target)
+      return [...trust, ...way, ...(await validate(preflight))]
     },
     chores: [
       {

@@ -4,7 +4,7 @@ import { BrokerError, type Lease } from '../../../proxy/session.ts'
 import { toTargetError } from '../../../proxy/streams/dial-errors.ts'
 import type { TargetCheck } from '../../contract/aws.ts'
 import type { Preflight } from '../../sessions/preflights.ts'
-import { failedAt, ok } from './checks.ts'
+import { failedAt, ok } from '../checks.ts'
 
 export type Row = Readonly<Record<string, unknown>>
 

@@ -56,6 +56,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     tunnelTicket: crossing((id) => doorman.tunnelTicket(id)),
     endTunnel: crossing((id) => doorman.endTunnel(id)),
     channelTicket: crossing((id, command) => doorman.channelTicket(id, command)),
+    channelKey: crossing((id, ask) => doorman.channelKey(id, ask)),
     endChannel: crossing((id) => doorman.endChannel(id)),
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),

@@ -3,6 +3,8 @@ import type { Claim, Doorman, Identity, OpenAsk, SessionControls, SessionEnd } f
 import { SessionHost, type SessionRecorder } from '../../../proxy/relay/session-host.ts'
 import {
   BrokerError,
+  type ChannelKey,
+  type ChannelKeyAsk,
   type ChannelTicket,
   type ClientOrigin,
   type EndNotice,
@@ -34,6 +36,7 @@ export interface ScriptedOptions {
   lease(): Promise<Lease>
   /** Of sessions at instances. */
   channelTicket?(sessionId: string, command?: string): Promise<ChannelTicket | null>
+  channelKey?(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
   endChannel?(): Promise<void>
   /** Left out: no client may come in by a claim. */
   identify?(claim: Claim): Promise<Identity>
@@ -111,6 +114,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     tunnelTicket: () => Promise.reject(new Error('not asked here')),
     endTunnel: () => Promise.reject(new Error('not asked here')),
     channelTicket: options.channelTicket ?? (() => Promise.reject(new Error('not asked here'))),
+    channelKey: options.channelKey ?? (() => Promise.reject(new Error('not asked here'))),
     endChannel: async () => {
       seen.channelsEnded += 1
       await options.endChannel?.()

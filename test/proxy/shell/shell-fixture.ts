@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { direct } from '../../../proxy/reach/direct.ts'
 import { Trust } from '../../../proxy/reach/trust.ts'
-import type { EngineFacts } from '../../../proxy/session.ts'
+import type { ChannelKey, ChannelKeyAsk, EngineFacts } from '../../../proxy/session.ts'
 import { createShell } from '../../../proxy/shell/protocol.ts'
 import type { ShellRules } from '../../../proxy/shell/rules.ts'
 import type { AgentOptions, SessionSpec } from '../../sandbox/ssm/work.ts'
@@ -19,6 +19,8 @@ export interface ShellOptions {
   readonly rules?: Partial<ShellRules>
   readonly engine?: Partial<EngineFacts>
   readonly idleTimeoutMs?: number
+  /** Of KMS. */
+  channelKey?(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
   /** Of the broker's call of TerminateSession. */
   endChannel?(): Promise<void>
 }
@@ -27,6 +29,7 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
   const opened = await openSession(t, { sessionType: 'Standard_Stream', ...options.spec }, options.agent)
   const asked: (string | undefined)[] = []
   const rules: ShellRules = {
+    isEncrypted: false,
     recordsInput: false,
     idleTimeoutMs: 0,
     detail: { os_user: 'deploy' },
@@ -48,6 +51,7 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
       asked.push(command)
       return opened.options.ticket(new AbortController().signal)
     },
+    ...(options.channelKey ? { channelKey: options.channelKey } : {}),
     endChannel: options.endChannel ?? (async () => opened.session.terminate()),
   })
   const { host, errors } = scripted

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { BrokerError } from '../../../proxy/session.ts'
-import type { ChannelEnd, ChannelOptions, DataKeyAsk, SessionStart } from '../../../proxy/ssm/channel.ts'
+import { BrokerError, type ChannelKeyAsk } from '../../../proxy/session.ts'
+import type { ChannelEnd, ChannelOptions, SessionStart } from '../../../proxy/ssm/channel.ts'
 import { ChannelStream } from '../../../proxy/ssm/channel-stream.ts'
 import type { AgentOptions, SessionSpec } from '../../sandbox/ssm/work.ts'
 import { waitUntil } from '../../wait-until.ts'
@@ -77,7 +77,7 @@ t.test('the end of what is written ends the session, once the agent has it all',
 for (const hasChallenge of [true, false])
   t.test(`a session encrypted with a KMS key, ${hasChallenge ? 'with' : 'without'} a challenge`, async (t) => {
     const plaintext = randomBytes(64)
-    const asked: DataKeyAsk[] = []
+    const asked: ChannelKeyAsk[] = []
     const contexts: Readonly<Record<string, string>>[] = []
     const kms = {
       keyId: 'arn:aws:kms:eu-west-1:111122223333:key/1234',
@@ -86,7 +86,7 @@ for (const hasChallenge of [true, false])
         return ciphertext.toString() === 'sealed' ? plaintext : null
       },
     }
-    const dataKey = async (ask: DataKeyAsk) => {
+    const dataKey = async (ask: ChannelKeyAsk) => {
       asked.push(ask)
       return { plaintext, ciphertext: Buffer.from('sealed') }
     }
@@ -109,6 +109,14 @@ for (const hasChallenge of [true, false])
     t.equal(asked[0]?.challenge !== undefined, hasChallenge)
     t.match(contexts, [{ 'aws:ssm:SessionId': session.sessionId, 'aws:ssm:TargetId': target }])
     t.same(session.faults, [])
+  })
+
+for (const sessionType of ['Standard_Stream', 'NonInteractiveCommands'] as const)
+  t.test(`${sessionType}: a session that must be encrypted, and is not, shows nothing`, async (t) => {
+    const { stream, ended, starts } = await open(t, { sessionType, command: 'echo clear' }, { isEncrypted: true })
+    t.match(await ended, { reason: 'failed', error: { code: 'TARGET_UNTRUSTED', message: /without the encryption/ } })
+    t.equal(stream.readableLength, 0)
+    t.same(starts, [])
   })
 
 t.test('what is typed in an encrypted session is encrypted too', async (t) => {

@@ -9,13 +9,15 @@ export interface JsonCall {
   readonly region: string
 }
 
+const targets = { ssm: /^AmazonSSM\.(\w+)$/, kms: /^TrentService\.(\w+)$/ } as const
+
 /** @throws AwsFault for anything but one JSON object in the body of a POST to `/` */
-export function readJsonCall(request: IncomingMessage, body: Buffer): JsonCall {
+export function readJsonCall(service: keyof typeof targets, request: IncomingMessage, body: Buffer): JsonCall {
   const { method, url, headers } = request
   if (method !== 'POST' || url !== '/') throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
   if (headers['content-type'] !== 'application/x-amz-json-1.1')
     throw new AwsFault('UnknownOperationException', 404, 'the content type is not application/x-amz-json-1.1')
-  const operation = /^AmazonSSM\.(\w+)$/.exec(String(headers['x-amz-target']))?.[1]
+  const operation = targets[service].exec(String(headers['x-amz-target']))?.[1]
   if (operation === undefined) throw new AwsFault('UnknownOperationException', 400, 'X-Amz-Target names no operation')
   const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
   try {

@@ -13,6 +13,8 @@ export interface World {
   buckets: Record<string, string[]>
   instances: Instance[]
   sessionDocuments: SessionDocument[]
+  /** ARNs of keys of KMS. */
+  keys: string[]
 }
 
 /** An EC2 instance with an SSM agent. */

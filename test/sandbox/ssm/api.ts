@@ -7,6 +7,7 @@ import { authenticate } from '../aws/authenticate.ts'
 import { callerContext, refusal } from '../aws/authorize.ts'
 import { AwsFault } from '../aws/aws-fault.ts'
 import type { Caller, Callers } from '../aws/callers.ts'
+import type { KmsDouble } from '../aws/kms.ts'
 import { readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
 import type { Instance, World } from '../aws/world.ts'
 import { findDocument, specOf } from './documents.ts'
@@ -16,6 +17,7 @@ import { fieldsOf, filtersOf, list, numberOf, textOf } from './input.ts'
 export interface SsmDeps {
   readonly world: World
   readonly callers: Callers
+  readonly kms: Pick<KmsDouble, 'key'>
   isDenied(action: string): boolean
   now(): number
 }
@@ -99,7 +101,7 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       allow('ssm:StartSession', `arn:aws:ec2:${region}:${account}:instance/${target}`, context)
       allow('ssm:StartSession', `arn:aws:ssm:${region}:${document?.account ?? account}:document/${name}`, context)
       if (!document) throw new AwsFault('InvalidDocument', 400, `Document with name ${name} does not exist.`)
-      const { spec, parameters } = specOf(document, target, input.Parameters)
+      const { spec, parameters } = specOf(document, target, input.Parameters, deps.kms)
       if (instance?.region !== region || !instance.isOnline)
         throw new AwsFault('TargetNotConnected', 400, `${target} is not connected.`)
       const { agentVersion, reaches, pauseMs = 1 } = instance

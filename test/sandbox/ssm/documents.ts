@@ -1,6 +1,7 @@
 /** Session documents: which parameters they take, and what the agent reads once those are in place. */
 import { createHash } from 'node:crypto'
 import { AwsFault } from '../aws/aws-fault.ts'
+import type { KmsDouble } from '../aws/kms.ts'
 import type { SessionDocument, World } from '../aws/world.ts'
 import type { SessionSpec } from './work.ts'
 
@@ -18,6 +19,7 @@ export function specOf(
   document: SessionDocument,
   target: string,
   given: unknown,
+  kms?: Pick<KmsDouble, 'key'>,
 ): { spec: SessionSpec; parameters: Record<string, string> } {
   const content = document.versions.at(-1)
   const sessionType = sessionTypes.find((one) => one === content?.sessionType)
@@ -37,8 +39,13 @@ export function specOf(
     parameters[name] = value
   }
   const properties = replaceIn(content.properties ?? {}, parameters) as Readonly<Record<string, unknown>>
-  const spec: SessionSpec = { target, sessionType }
-  if (sessionType === 'Port') return { spec: { ...spec, properties: asTexts(properties) }, parameters }
+  const { kmsKeyId = '' } = content.inputs ?? {}
+  const spec: SessionSpec = {
+    target,
+    sessionType,
+    ...(kmsKeyId !== '' && kms ? { kms: kms.key(String(kmsKeyId)) } : {}),
+  }
+  if (sessionType === 'Port') return { spec: { target, sessionType, properties: asTexts(properties) }, parameters }
   const { commands, separateOutputStream } = (properties.linux ?? {}) as Readonly<Record<string, unknown>>
   if (typeof commands !== 'string') return { spec, parameters }
   const isMixed = separateOutputStream !== true && separateOutputStream !== 'true'

@@ -30,6 +30,7 @@ const values: Values = {
   revocationPolicy: 'sallyport/SallyportRevocations',
   databaseUsers: 'sallyport_*',
   sessionDocuments: 'Sallyport-*',
+  sessionKeys: '*',
   issuer: 'login.example.com',
   clientId: 'sallyport',
   subject: '?*',
@@ -90,8 +91,9 @@ test('every action is one that AWS knows, and has a reason', async (t) => {
 test('every condition key is one that AWS knows', async (t) => {
   for (const entry of Object.values(policies))
     for (const { conditions = {} } of entry.statements)
-      for (const key of Object.values(conditions).flatMap((block) => Object.keys(block))) {
-        if (key.startsWith('{{issuer}}')) continue // the provider's own
+      for (const named of Object.values(conditions).flatMap((block) => Object.keys(block))) {
+        if (named.startsWith('{{issuer}}')) continue // the provider's own
+        const key = named.replace(/^(kms:EncryptionContext:).*/, `$1\${EncryptionContextKey}`)
         const service = key.split(':')[0] ?? ''
         const known = key.startsWith('aws:')
           ? (await getGlobalConditionKeyByPrefix(key.split('/')[0] ?? '')) !== undefined || globals.includes(key)
@@ -228,7 +230,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'SignInToDatabases',
       'ReadPages',
       'RevocationBoundaryOnly',
-      ...['StartShells', 'ReadSessionDocuments', 'EndShells', 'CarryShells'],
+      ...['StartShells', 'ReadSessionDocuments', 'EndShells', 'CarryShells', 'EncryptShells'],
     ],
     'once, though two kinds share it',
   )

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { checkDocument } from '../../../../src/kinds/ec2-instance/document.ts'
 
-const pinned = { document: 'Sallyport-Shell', documentDigest: 'd'.repeat(64), osUser: 'deploy' }
+const pinned = { document: 'Sallyport-Shell', documentDigest: 'd'.repeat(64), osUser: 'deploy', kmsKey: null }
 const good = {
   schemaVersion: '1.0',
   sessionType: 'Standard_Stream',
@@ -24,7 +24,7 @@ const refused: readonly (readonly [what: string, content: unknown, message: RegE
   ['no inputs', { ...good, inputs: null }, /does not say runAsEnabled/],
   ['another user', { ...good, inputs: { ...good.inputs, runAsDefaultUser: 'root' } }, /as root, not as deploy/],
   ['no user', { ...good, inputs: { runAsEnabled: true } }, /as undefined, not as deploy/],
-  ['a key of KMS', { ...good, inputs: { ...good.inputs, kmsKeyId: 'alias/x' } }, /by KMS, which is not supported yet/],
+  ['a key of KMS', { ...good, inputs: { ...good.inputs, kmsKeyId: 'alias/x' } }, /encrypts sessions with alias\/x/],
   ['no object', [], /has the type undefined/],
 ]
 
@@ -32,6 +32,18 @@ for (const [what, content, message] of refused)
   t.test(`${what}: refused, with what to do`, async (t) => {
     t.throws(() => checkDocument(pinned, found(content)), { code: 'TARGET_UNTRUSTED', message, hint: /\S/ })
   })
+
+t.test('the key of KMS that the level names, and no other', async (t) => {
+  const kmsKey = 'arn:aws:kms:eu-west-1:111122223333:key/1234'
+  const withKey = (kmsKeyId: unknown) => found({ ...good, inputs: { ...good.inputs, kmsKeyId } })
+  checkDocument({ ...pinned, kmsKey }, withKey(kmsKey))
+  for (const other of ['', undefined, 'alias/x', `${kmsKey}5`, 7])
+    t.throws(() => checkDocument({ ...pinned, kmsKey }, withKey(other)), {
+      code: 'TARGET_UNTRUSTED',
+      message: /encrypts sessions with/,
+      hint: new RegExp(kmsKey),
+    })
+})
 
 const command = {
   ...good,

@@ -53,6 +53,7 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
       documentDigest: level.document_digest,
       commands: null,
       osUser: 'deploy',
+      kmsKey: null,
       recordsInput: false,
       idleTimeoutMs: 0,
       isRecordingStrict: false,
@@ -77,6 +78,22 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
     },
   })
   if (read.ok) t.equal(ec2Instance.sessionMs?.(read.value), 3_600_000)
+})
+
+t.test('a key of KMS is named by its ARN, and is in the region of the instance', async (t) => {
+  const kms_key = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd'
+  const read = ec2Instance.level.read({ ...level, kms_key })
+  t.match(read, { ok: true, value: { kmsKey: kms_key } })
+  const target = ec2Instance.target.read(resource)
+  if (!read.ok || !target.ok) throw new Error('not read')
+  t.match(ec2Instance.fits?.(read.value, target.value), [
+    { path: 'kms_key', message: /us-east-1.*eu-west-1/, fix: /\S/ },
+  ])
+  t.match(ec2Instance.policyValues?.(read.value), { sessionKeys: ['1234abcd'] })
+  const here = ec2Instance.level.read({ ...level, kms_key: kms_key.replace('us-east-1', 'eu-west-1') })
+  if (here.ok) t.same(ec2Instance.fits?.(here.value, target.value), [])
+  for (const wrong of ['1234abcd', 'alias/x', kms_key.replace('key/', 'alias/')])
+    t.match(ec2Instance.level.read({ ...level, kms_key: wrong }), { ok: false, problems: [{ path: 'kms_key' }] })
 })
 
 t.test('commands are run by a document of their own, with its digest', async (t) => {

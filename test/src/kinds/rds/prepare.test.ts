@@ -20,6 +20,13 @@ t.test('IAM authentication is turned on for the instance or the cluster that the
   t.notMatch(proxy?.text, 'enable-iam')
 })
 
+t.test('with via, the session document of the tunnels is made, too', async (t) => {
+  const via = 'ec2-instance/111122223333/eu-west-1/i-0123456789abcdef0'
+  const [, document] = prepared({ readonly: { db_user: 'ro' } }, { via })
+  t.match(document, { language: 'sh', levels: [], what: /Sallyport-PortDatabase/ })
+  t.match(document?.text, 'create-document --region eu-west-1 --name Sallyport-PortDatabase')
+})
+
 t.test('each database user is made once, for the levels that share it', async (t) => {
   const [, ...users] = prepared({
     readonly: { db_user: 'app_ro', databases: ['orders', 'a"b'] },

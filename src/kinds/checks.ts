@@ -1,5 +1,5 @@
-import { BrokerError } from '../../../proxy/session.ts'
-import type { TargetCheck } from '../../contract/aws.ts'
+import { BrokerError } from '../../proxy/session.ts'
+import type { TargetCheck } from '../contract/aws.ts'
 
 export function ok(check: string, detail: string): TargetCheck {
   return { check, outcome: 'ok', detail, fix: null }
