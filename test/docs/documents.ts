@@ -7,6 +7,7 @@ import { renderContract } from './contract-snapshot.ts'
 import { renderErrors } from './errors-page.ts'
 import { renderHttp } from './http-page.ts'
 import { renderMetrics } from './metrics-page.ts'
+import { renderTerminal } from './terminal-picture.ts'
 
 /** Every generated file, by its path in the repository. */
 export const documents: Readonly<Record<string, () => string | Promise<string>>> = {
@@ -16,6 +17,7 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
   'docs/http.md': renderHttp,
+  'docs/shell.svg': () => renderTerminal('docs/shell.cast'),
   'test/fixtures/contract.json': renderContract,
   ...under('deploy/terraform', renderTerraform(kinds)),
   ...under('deploy/cloudformation', renderCloudFormation(kinds)),

@@ -25,7 +25,7 @@ t.test('what the README types as somebody of the demo, the tour types too, with 
   t.ok(typed.length >= 8)
   for (const line of typed) {
     const [, person = '', command = ''] = /^\.\/\.demo\/(\w+) (.*)$/.exec(line) ?? []
-    const text = quote(command).replace(/REQUEST|GRANT/g, '\\$\\{[^}]+\\}( --yes)?')
+    const text = quote(command).replace(/REQUEST|GRANT|SESSION/g, '\\$\\{[^}]+\\}( --yes)?')
     t.match(tour, new RegExp(`'${person}',\\s+['\`]${text}['\`]`), line)
   }
   t.end()

@@ -6,6 +6,7 @@ import { writeLeaf } from './certificates.ts'
 import {
   accounts,
   arns,
+  bastions,
   commandDocument,
   computeKeys,
   externalId,
@@ -125,7 +126,10 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
     resources: [
       // Through a brokered role of the account, and through the spoke role itself: both ways that the product has.
       { ...database(sandbox, 'orders'), role: arns.databases, tags: { env: 'prod', team: 'shop' } },
-      { ...database(sandbox, 'billing'), tags: { env: 'staging', team: 'finance' } },
+      {
+        ...(sandbox.hasShells ? privateBilling(sandbox) : database(sandbox, 'billing')),
+        tags: { env: 'staging', team: 'finance' },
+      },
       ...(sandbox.mysql
         ? [{ ...shop(sandbox, sandbox.mysql), role: arns.databases, tags: { env: 'prod', team: 'shop' } }]
         : []),
@@ -189,6 +193,13 @@ function database(sandbox: Surroundings, name: keyof typeof instances) {
     database: name,
     ca: sandbox.caFile,
   }
+}
+
+/** Reached through an instance alone. */
+function privateBilling(sandbox: Surroundings) {
+  const { connect_address: _, ...billing } = database(sandbox, 'billing')
+  const via = Object.values(bastions).map((id) => `ec2-instance/${accounts.data}/${region}/${id}`)
+  return { ...billing, via }
 }
 
 const databaseKinds = ({ mysql }: Surroundings) => (mysql ? ['rds-postgres', 'rds-mysql'] : ['rds-postgres'])

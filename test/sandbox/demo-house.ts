@@ -7,6 +7,7 @@ import { region } from './default-world.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
 import { mysqlOf, type Sandbox, startSandbox } from './sandbox.ts'
+import { noPty } from './ssm/shell.ts'
 
 export const people = {
   alice: 'engineer',
@@ -27,7 +28,7 @@ export class Demo {
   }
 
   static async start(): Promise<Demo> {
-    const sandbox = await startSandbox({ mysql: hasMariaDb() ? {} : 'stand-in' })
+    const sandbox = await startSandbox({ mysql: hasMariaDb() ? {} : 'stand-in', shells: noPty === false })
     try {
       const demo = new Demo(sandbox, await startDaemon(sandbox))
       demo.#writeLaunchers()

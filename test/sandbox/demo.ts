@@ -57,6 +57,12 @@ In another terminal, in this folder:
   ./.demo/alice request shop --level readonly --for 1h --reason 'which lamps sell'
   ./.demo/bob approve REQUEST
   ./.demo/alice mysql shop                            # the same on MySQL
+  ./.demo/alice request i-0a1b2c3d4e5f60718 --level readonly --for 1h --reason 'the shop is slow'
+  ./.demo/bob approve REQUEST
+  ./.demo/alice shell i-0a1b2c3d4e5f60718             # a shell on an EC2 instance
+  ./.demo/carol recordings watch SESSION              # which alice is told
+  ./.demo/bob request billing --level readonly --for 1h
+  ./.demo/bob psql billing                            # a database that only an instance reaches
   ./.demo/alice request ReportsReader --level readonly --for 1h --reason 'monthly report'
   ./.demo/bob approve REQUEST
   ./.demo/alice aws ReportsReader exec -- aws s3 ls

@@ -34,7 +34,7 @@ export interface Sandbox {
   readonly databases: { readonly orders: RdsPostgres; readonly billing: RdsPostgres }
   /** The RDS for MySQL endpoint `shop`, and the server behind it, when asked for. */
   readonly mysql: MySqlSide | null
-  /** Daemons are configured with an instance that people get shells on. */
+  /** Daemons are configured with an instance that people get shells on, and with one through which `billing` is reached, if at all. */
   readonly hasShells: boolean
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
   writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
@@ -61,7 +61,7 @@ export interface SandboxOptions {
   readonly postgres?: PostgresOptions
   /** Also a MySQL database: needs `mariadbd` (`skipWithoutMariaDb`), or what stands in for it. */
   readonly mysql?: MariaDbOptions | 'stand-in'
-  /** An instance that people get shells on: needs a pty (`noPty`). */
+  /** An instance that people get shells on, which needs a pty (`noPty`), and `billing` through others alone. */
   readonly shells?: boolean
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
   readonly stores?: boolean
@@ -112,6 +112,9 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const databases = { orders: await database('orders'), billing: await database('billing') }
     const mysql = mariadb && { mariadb, shop: await shop(mariadb) }
     const hasShells = options.shells ?? false
+    // Its endpoint's name does not resolve here: agents alone know where it leads.
+    for (const { reaches } of hasShells ? aws.world.instances : [])
+      reaches[`${instances.billing.endpoint}:5432`] = { host: '127.0.0.1', port: databases.billing.listenPort }
     const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, mysql, hasShells, close }
     return {
       ...sandbox,

@@ -7,6 +7,7 @@ import type { Demo } from './demo-house.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import type { AccountName } from './oidc/accounts.ts'
 import { isInstalled, readsEndpointVariable, skipWithout } from './programs.ts'
+import { noPty } from './ssm/shell.ts'
 import { type RunOptions, Transcript } from './transcript.ts'
 
 export const standsIn =
@@ -25,6 +26,8 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.cutByRevoke()
   await tour.cutByExpiry()
   await tour.mysql()
+  await tour.shell()
+  await tour.privateDatabase()
   await tour.role()
   await tour.killAndLock()
   await tour.auditLog()
@@ -49,9 +52,9 @@ class Tour {
   }
 
   /** The same, and goes on while the tour does something else. */
-  start(person: AccountName, command: string): Running {
-    const env = this.#demo.personEnv(person)
-    return this.print.background(`./.demo/${person} ${command}`, this.#demo.launcher(person), words(command), env)
+  start(person: AccountName, command: string, isTypedInto = false): Running {
+    const options = { env: this.#demo.personEnv(person), isTypedInto }
+    return this.print.background(`./.demo/${person} ${command}`, this.#demo.launcher(person), words(command), options)
   }
 
   async signIn(): Promise<void> {
@@ -133,8 +136,7 @@ class Tour {
     local.child.kill('SIGINT')
     const { code } = await local.ended
     this.print.check(code === 0, 'Ctrl-C ends `connect`')
-    const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
-    this.#lastSession = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
+    this.#lastSession = await this.#lastRecording()
     await this.as('carol', `recordings play ${this.#lastSession}`, { shows: [/where id = \$1/, /17/] })
     await this.as('alice', `recordings play ${this.#lastSession}`, { exit: 4 })
   }
@@ -179,8 +181,7 @@ class Tour {
     await this.as('alice', 'mysql shop -- -t -e "select id, status from orders order by id limit 3"', {
       shows: [/\| +1 \| delivered/],
     })
-    const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
-    const session = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
+    const session = await this.#lastRecording()
     await this.as('carol', `recordings play ${session}`, { shows: [/select id, status from orders/, /ROWS 3/] })
     await this.as('alice', 'mysql shop -- -e "delete from orders"', { exit: 1, shows: [/DELETE command denied/] })
     const client = this.start('alice', 'mysql shop -- -e "select sleep(600)"')
@@ -194,14 +195,62 @@ class Tour {
     this.print.check(cutMs < 1000, `the broker stopped forwarding at most ${cutMs} ms after the decision`)
   }
 
+  async shell(): Promise<void> {
+    this.print.heading('A shell on an EC2 instance, over Session Manager: watched, recorded and cut')
+    if (noPty) return this.print.miss(`\`sallyport shell\`: ${noPty}`)
+    await this.as('alice', 'request i-0a1b2c3d4e5f60718 --level readonly --for 1h --reason "the shop is slow"')
+    const id = await this.#approved()
+    const shell = this.start('alice', 'shell i-0a1b2c3d4e5f60718', true)
+    await this.#type(shell, /\$ /, 'stty -a | head -n 1')
+    await this.#type(shell, /rows 24.*\$ /s, 'ls --color=always /etc/ssl')
+    await shell.prints(/openssl\.cnf.*\$ /s)
+    const session = await this.#lastRecording()
+    const watcher = this.start('carol', `recordings watch ${session}`)
+    await watcher.prints(/openssl\.cnf/)
+    await shell.prints(/carol@example\.com watches this session/)
+    await this.#type(shell, /./, 'for n in 16 17 18; do echo "order $n: waiting for the bank"; done')
+    await watcher.prints(/order 18/)
+    await this.as('bob', `revoke ${id} --reason "incident 44"`)
+    const { code } = await shell.ended
+    this.print.show(shell.output)
+    this.print.check(code === 4 && /incident 44/.test(shell.output), 'the shell was cut, with the reason on the screen')
+    const cutMs = await this.#demo.slowestCutMs('grant-revoked')
+    this.print.check(cutMs < 1000, `the broker stopped forwarding at most ${cutMs} ms after the decision`)
+    const { code: left } = await watcher.ended
+    this.print.check(left === 0 && /incident 44/.test(watcher.output), 'who watched saw it too')
+    await this.as('carol', `recordings play ${session}`, { shows: [/order 17/, /incident 44/, /recording verified/] })
+    await this.as('carol', 'recordings search "waiting for the bank"', { shows: [/--from \d{4}-/] })
+    await this.as('carol', `recordings export ${session} --cast --out .demo/shell.cast`)
+    this.print.note('any asciinema player shows it')
+  }
+
+  async privateDatabase(): Promise<void> {
+    this.print.heading('A database in a network that only an instance reaches: the same psql')
+    if (noPty) return this.print.miss(`a database through an instance: ${noPty}`)
+    await this.as('bob', 'request billing --level readonly --for 1h')
+    await this.as('bob', 'psql billing -- -c "select number, amount from invoices order by id limit 3"', {
+      shows: [/INV-2025-00001/, /3 rows/],
+    })
+    const [tunnel] = this.#demo.sandbox.aws.ssm.sessions.filter(({ document }) => document === 'Sallyport-PortDatabase')
+    this.print.check(tunnel !== undefined, `it went through ${tunnel?.target}, by a role of the broker for tunnels`)
+  }
+
+  /** Once the screen has it, types a line. */
+  async #type(shell: Running, after: RegExp, line: string): Promise<void> {
+    await shell.prints(after)
+    shell.child.stdin?.write(`${line}\n`)
+  }
+
+  async #lastRecording(): Promise<string> {
+    const listed = await this.as('carol', 'recordings ls --json', { lines: 0 })
+    return (JSON.parse(listed.stdout) as { items: { id: string }[] }).items[0]?.id ?? ''
+  }
+
   async role(): Promise<void> {
     this.print.heading('A role for the AWS CLI: renewed by itself, and what was handed out dies with the grant')
     await this.as('alice', 'aws ReportsReader credential-process', { exit: 4, shows: [/not granted/] })
     await this.as('alice', 'request ReportsReader --level readonly --for 1h --reason "monthly report"')
-    const listed = await this.as('alice', 'requests --json', { lines: 0 })
-    const [asked] = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items
-    const approved = await this.as('bob', `approve ${asked?.id} --yes --json`, { lines: 0 })
-    const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
+    const grant = { id: await this.#approved() }
     const printed = await this.as('alice', 'aws ReportsReader credential-process', { lines: 0, shows: [/"Version":1/] })
     const keys = JSON.parse(printed.stdout) as { AccessKeyId: string; Expiration: string }
     this.print.note(`credentials for a credential_process, until ${keys.Expiration}; the secret is not shown here`)
@@ -294,6 +343,14 @@ class Tour {
     const psql = this.start('alice', command)
     await this.#demo.waitForQuery(/pg_sleep/)
     return { id, psql }
+  }
+
+  /** What alice asked for last, approved by bob. @returns the grant's id */
+  async #approved(): Promise<string> {
+    const listed = await this.as('alice', 'requests --json', { lines: 0 })
+    const [asked] = (JSON.parse(listed.stdout) as { items: { id: string }[] }).items
+    const approved = await this.as('bob', `approve ${asked?.id} --yes --json`, { lines: 0 })
+    return (JSON.parse(approved.stdout) as { grant: { id: string } }).grant.id
   }
 
   /** Asked for by alice, approved by bob. @returns its id */

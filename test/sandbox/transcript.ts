@@ -10,6 +10,12 @@ export interface RunOptions {
   readonly lines?: number
 }
 
+export interface BackgroundOptions {
+  readonly env?: NodeJS.ProcessEnv
+  /** Its standard input stays open. */
+  readonly isTypedInto?: boolean
+}
+
 /** The printed journey: each step says what is done, shows it, and must do what it says. */
 export class Transcript {
   #steps = 0
@@ -53,9 +59,9 @@ export class Transcript {
   }
 
   /** Starts a program that goes on while the tour does something else. */
-  background(shown: string, file: string, args: readonly string[], env?: NodeJS.ProcessEnv): Running {
-    process.stdout.write(`   ${dim('$')} ${shown} ${dim('&')}\n`)
-    return startCommand(file, args, env)
+  background(shown: string, file: string, args: readonly string[], options: BackgroundOptions = {}): Running {
+    process.stdout.write(`   ${dim('$')} ${shown}${options.isTypedInto ? '' : ` ${dim('&')}`}\n`)
+    return startCommand(file, args, options.env, options.isTypedInto ? null : '')
   }
 
   show(text: string, limit = 14): void {
