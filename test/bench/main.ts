@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   connect: () => import('./connect.ts'),
   mysql: () => import('./mysql.ts'),
   postgres: () => import('./postgres.ts'),
+  ssm: () => import('./ssm.ts'),
   start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),
 }

@@ -1,0 +1,152 @@
+/**
+ * One Session Manager session as a tunnel, at the speed of the sandbox's agents: 1,024 bytes in a message and a pause of a millisecond after
+ * each. The peer is a client that pauses as the plugin does, on the same link.
+ */
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { PortSession } from '../../../proxy/ssm/smux-session.ts'
+import { channelTicket } from '../../../src/aws/channel-ticket.ts'
+import { type Gateway, makeKey, startGateway } from '../../sandbox/ssm/gateway.ts'
+import { quietFor } from '../../wait-until.ts'
+import { type BenchOptions, gate, median, medianRatio, type Row } from '../rows.ts'
+
+const messageBytes = 1024
+const connections = 8
+const loss = { drop: 0.3, duplicate: 0.3, reorder: 0.3 } as const
+const target = 'i-0123456789abcdef0'
+
+type Figures = Record<'paced' | 'upload' | 'one' | 'many' | 'lossyUpload' | 'lossyDownload', number[]>
+
+export async function measureLink({ rounds, seconds, note }: BenchOptions): Promise<Omit<Row, 'bench'>[]> {
+  await using closing = new AsyncDisposableStack()
+  const gateway = await startGateway()
+  closing.defer(() => gateway.close())
+  const link = new Link(gateway, closing)
+  const figures: Figures = {
+    paced: [],
+    upload: [],
+
+    one: [],
+    many: [],
+    lossyUpload: [],
+    lossyDownload: [],
+  }
+  for (let round = 1; round <= rounds; round += 1) {
+    note(`tunnels: round ${round} of ${rounds}`)
+    figures.paced.push(await link.upload(seconds, { isPaced: true }))
+    figures.upload.push(await link.upload(seconds))
+    figures.one.push(await link.download(seconds, 1))
+    figures.many.push(await link.download(seconds, connections))
+    figures.lossyUpload.push(await link.upload(seconds, { isLossy: true }))
+    figures.lossyDownload.push(await link.download(seconds, 1, true))
+  }
+  return rowsOf(figures)
+}
+
+function rowsOf({ paced, upload, one, many, lossyUpload, lossyDownload }: Figures): Omit<Row, 'bench'>[] {
+  const unit = 'KiB/s'
+  const row = (what: string, values: readonly number[], peer?: string, peers: readonly number[] = []) => ({
+    case: what,
+    unit,
+    value: median(values),
+    ...(peer === undefined ? {} : { peer, ratio: medianRatio(values, peers) }),
+  })
+  const uploaded = row('upload', upload, 'with the pauses of the plugin', paced)
+  const downloaded = row(`download by ${connections} connections`, many, 'by one', one)
+  return [
+    row('upload with the pauses of the plugin', paced),
+    { ...uploaded, ...gate(uploaded.ratio ?? Number.NaN, 10, 'more') },
+    row('download by one connection', one),
+    { ...downloaded, ...gate(downloaded.ratio ?? Number.NaN, 4, 'more') },
+    row('upload, 30 % dropped, doubled and late', lossyUpload, 'nothing lost', upload),
+    row('download, 30 % dropped, doubled and late', lossyDownload, 'nothing lost', one),
+  ]
+}
+
+interface UploadOptions {
+  readonly isPaced?: boolean
+  readonly isLossy?: boolean
+}
+
+class Link {
+  readonly #gateway: Gateway
+  readonly #closing: AsyncDisposableStack
+  readonly #key = makeKey()
+  #received = 0
+
+  constructor(gateway: Gateway, closing: AsyncDisposableStack) {
+    this.#gateway = gateway
+    this.#closing = closing
+    gateway.keys.push(this.#key)
+  }
+
+  async upload(seconds: number, { isPaced = false, isLossy = false }: UploadOptions = {}) {
+    const sink = await this.#listen((socket) => socket.on('data', ({ length }) => (this.#received += length)))
+    const port = this.#open(sink, isLossy)
+    const stream = await port.open()
+    this.#received = 0
+    const chunk = Buffer.alloc(isPaced ? messageBytes : 64 * messageBytes)
+    const until = performance.now() + seconds * 1000
+    while (performance.now() < until) {
+      if (!stream.write(chunk))
+        await Promise.race([once(stream, 'drain'), quietFor(seconds * 1000, 'the end of the round')])
+      if (isPaced) await quietFor(1, 'the plugin pauses after each message')
+    }
+    const kibPerSecond = this.#received / 1024 / seconds
+    stream.destroy()
+    void port.close()
+    return kibPerSecond
+  }
+
+  /** Each connection by a session of its own. */
+  async download(seconds: number, count: number, isLossy = false): Promise<number> {
+    const source = await this.#listen(flood)
+    const opened = Array.from({ length: count }, () => this.#open(source, isLossy))
+    let received = 0
+    const streams = await Promise.all(opened.map((port) => port.open()))
+    for (const stream of streams) stream.on('data', ({ length }: Buffer) => (received += length))
+    await quietFor(seconds * 1000, 'they download')
+    const total = received
+    for (const stream of streams) stream.destroy()
+    for (const port of opened) void port.close()
+    return total / 1024 / seconds
+  }
+
+  #open(portNumber: string, isLossy: boolean): PortSession {
+    const properties = { portNumber, localPortNumber: '0', type: 'LocalPortForwarding' }
+    const started = this.#gateway.start({ target, sessionType: 'Port', properties })
+    const session = this.#gateway.session(started.SessionId)
+    if (isLossy) for (const way of [session.up, session.down]) Object.assign(way, loss)
+    let isFirst = true
+    const credentials = { ...this.#key, expiresAt: Date.now() + 3_600_000 }
+    const ticket = async () => {
+      const { StreamUrl, TokenValue } = isFirst ? started : this.#gateway.resume(started.SessionId)
+      isFirst = false
+      if (TokenValue === undefined) return null
+      return channelTicket({ streamUrl: StreamUrl, token: TokenValue }, this.#gateway.region, credentials)
+    }
+    return new PortSession({ ticket, expected: { portNumber, type: 'LocalPortForwarding' } })
+  }
+
+  /** @returns the port of a TCP server that agents alone dial */
+  async #listen(serve: (socket: Socket) => void): Promise<string> {
+    const server = createServer((socket) => {
+      socket.on('error', () => {})
+      serve(socket)
+    })
+    server.listen(0, 'localhost')
+    await once(server, 'listening')
+    this.#closing.defer(() => void server.close())
+    return String((server.address() as AddressInfo).port)
+  }
+}
+
+function flood(socket: Duplex): void {
+  const chunk = Buffer.alloc(16 * 1024, 'x')
+  const more = () => {
+    while (socket.writable && socket.write(chunk));
+  }
+  socket.on('drain', more)
+  more()
+}
