@@ -3,6 +3,7 @@ import type { OpenedTunnel } from '../../proxy/doorman.ts'
 import { BrokerError, type ChannelTicket, type ViaInstances } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
 import type { Identity } from '../identity/create-identity.ts'
+import { idTokensOf } from '../identity/id-tokens.ts'
 import type { SessionTunnels, TunnelSession } from '../sessions/tunnels.ts'
 import type { Changes } from '../store/changes.ts'
 import type { Clock } from '../telemetry/clock.ts'
@@ -136,10 +137,7 @@ export class Tunnels implements SessionTunnels {
       ...who,
       namePrefix,
       policy: JSON.stringify(policyFor(via, instance, who.person)),
-      idToken: async () => {
-        if (!credential) throw new BrokerError('LOGIN_REQUIRED', 'the session is over')
-        return await identity.idToken(await identity.loginOf(credential))
-      },
+      idToken: credential ? idTokensOf(identity, credential) : sessionIsOver,
     }
     const endsAt = isPersonal ? facts.endsAt + creditMs : Number.POSITIVE_INFINITY
     return new Renewing({
@@ -151,6 +149,10 @@ export class Tunnels implements SessionTunnels {
       onLateRenewal: (error) => logger.warn({ err: error }, 'credentials of a tunnel could not be renewed ahead'),
     })
   }
+}
+
+async function sessionIsOver(): Promise<never> {
+  throw new BrokerError('LOGIN_REQUIRED', 'the session is over')
 }
 
 async function sign({ region, credentials }: Open, stream: SessionStream): Promise<ChannelTicket> {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { exportJWK, SignJWT } from 'jose'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import type { PermitFacts, ViaInstances } from '../../../proxy/session.ts'
+import { BrokerError, type PermitFacts, type ViaInstances } from '../../../proxy/session.ts'
 import { createAws } from '../../../src/aws/create-aws.ts'
 import { createSessionManagers } from '../../../src/aws/session-manager.ts'
 import { Tunnels } from '../../../src/aws/tunnels.ts'
@@ -49,12 +49,13 @@ interface Differences {
   readonly oidc?: { readonly issuer: string; readonly clientId: string }
   readonly accounts?: object
   readonly idToken?: (login: string) => Promise<string>
+  readonly loginOf?: () => Promise<string>
 }
 
-async function start(t: Test, { oidc, accounts: trusts = {}, idToken }: Differences = {}) {
+async function start(t: Test, { oidc, accounts: trusts = {}, idToken, loginOf }: Differences = {}) {
   const clock = createClock()
   const world = createWorld(oidc)
-  const double = await startAws({ world, clock })
+  const double = await startAws({ world, clock: createClock() })
   t.teardown(() => double.close())
   const config = {
     hubRoleArn: arns.hub,
@@ -67,7 +68,7 @@ async function start(t: Test, { oidc, accounts: trusts = {}, idToken }: Differen
   const changes = createChanges()
   const shared = { config, clock, changes, metrics: createMetrics(), logger: pino({ level: 'silent' }) }
   const identity = {
-    loginOf: async () => 'log_1',
+    loginOf: loginOf ?? (async () => 'log_1'),
     idToken: idToken ?? (() => Promise.reject(new Error('no token is needed here'))),
   }
   const sessionManagers = createSessionManagers(shared)
@@ -75,7 +76,7 @@ async function start(t: Test, { oidc, accounts: trusts = {}, idToken }: Differen
   const tunnels = new Tunnels({ ...shared, aws, sessionManagers, identity: identity as never, endingMs: 10 })
   const open = (by = via, instance: string = bastions.first) =>
     tunnels.open({ facts: factsOf(by), credential }, instance)
-  return { double, world, tunnels, open, changes }
+  return { double, world, tunnels, open, changes, clock }
 }
 
 t.test('opened by a role of their own, resumed, ended at AWS', async (t) => {
@@ -149,7 +150,12 @@ t.test('where an account takes ID tokens only, the person’s own opens the tunn
   t.teardown(() => server.close())
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const tokens: string[] = []
-  const { world, double, tunnels } = await start(t, {
+  const found = { isErased: false }
+  const { world, double, tunnels, clock } = await start(t, {
+    loginOf: async () => {
+      if (found.isErased) throw new BrokerError('LOGIN_REQUIRED', 'there is no such token any more')
+      return 'log_1'
+    },
     oidc: { issuer, clientId: 'sallyport' },
     accounts: { [accounts.web]: { trust: 'web_identity' } },
     idToken: async (login) => {
@@ -164,7 +170,8 @@ t.test('where an account takes ID tokens only, the person’s own opens the tunn
   const [document] = world.sessionDocuments
   if (!role || !instance || !document) throw new Error('the world has no such things')
   const reachArn = `arn:aws:iam::${accounts.web}:role/sallyport-reach`
-  const policies = [allow(['ssm:StartSession', 'ssm:TerminateSession', 'ssmmessages:OpenDataChannel'], '*')]
+  const actions = ['ssm:StartSession', 'ssm:ResumeSession', 'ssm:TerminateSession', 'ssmmessages:OpenDataChannel']
+  const policies = [allow(actions, '*')]
   world.roles.push({ ...role, arn: reachArn, roleId: 'AROASANDBOXREACHWEB1', policies })
   world.instances.push({ ...instance, id: 'i-0b45710a000000003', account: accounts.web })
   world.sessionDocuments.push({ ...document, account: accounts.web })
@@ -174,6 +181,10 @@ t.test('where an account takes ID tokens only, the person’s own opens the tunn
   t.match(tunnelId, /^sp-alice@example.com-/)
   t.same(tokens, ['log_1'], 'of the login by which the session was opened')
   t.equal(double.calls.filter(({ action }) => action === 'AssumeRole').length, 0, 'the hub takes no part')
+  found.isErased = true
+  clock.advance(3_590_000)
+  t.ok(await tunnels.ticket(tunnelId), 'renewed although the connect token by which it was opened is erased')
+  t.same(tokens, ['log_1', 'log_1'])
   await tunnels.end(tunnelId)
   t.ok(double.ssm.sessions[0]?.isTerminated)
   const over = tunnels.open({ facts, credential: null }, 'i-0b45710a000000003')
