@@ -45,6 +45,9 @@ system_packages() {
   command -v faketime >/dev/null || wanted+=(faketime)
   command -v mariadbd >/dev/null || [ -x /usr/sbin/mariadbd ] || wanted+=(mariadb-server)
   command -v mariadb >/dev/null || wanted+=(mariadb-client)
+  [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
+  command -v ssh >/dev/null || wanted+=(openssh-client)
+  command -v rsync >/dev/null || wanted+=(rsync)
   python3 -c 'import pymysql' 2>/dev/null || /usr/bin/python3 -c 'import pymysql' 2>/dev/null || wanted+=(python3-pymysql)
   install_packages "${wanted[@]}"
 }

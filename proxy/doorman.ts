@@ -50,6 +50,12 @@ export interface Identity {
   readonly bound?: { readonly grantId: string; readonly resourceId: string; readonly level: string }
 }
 
+/** Where a stream through an instance leads: to a port, as the instance reaches it, or to its SSH server for one key. */
+export type StreamTo =
+  | { readonly host: string; readonly port: number }
+  /** Of the client, for this session alone: base64 of an Ed25519 key, as authorized_keys has it. */
+  | { readonly sshKey: string }
+
 export interface OpenAsk {
   readonly identity: Identity
   readonly resourceId: string
@@ -58,6 +64,8 @@ export interface OpenAsk {
   /** Of a preflight, for a level that holds `{login}`; any other session has the one of its grant. */
   readonly loginName?: string
   readonly client: ClientOrigin
+  /** Of a stream; a level says where its streams may lead. */
+  readonly to?: StreamTo
   /** What carries the session: the engine of a protocol, or a kind that carries its own. */
   readonly carrier: { readonly protocol: string } | { readonly kind: string }
   /** Names the client's tool for the audit log, e.g. `application_name`; untrusted text, at most 128 characters. */

@@ -1,4 +1,4 @@
-import type { Protocol, ProtocolParts, TerminalProtocol } from './relay/protocol.ts'
+import type { Protocol, ProtocolParts, StreamProtocol, TerminalProtocol } from './relay/protocol.ts'
 
 /** Starts the engine of one protocol; what a daemon does not carry is never loaded. */
 export type StartProtocol = (parts: ProtocolParts) => Promise<Protocol>
@@ -12,4 +12,9 @@ export const protocols: Readonly<Record<string, StartProtocol>> = {
 /** The same of terminals, which have no listeners. */
 export const terminals: Readonly<Record<string, (parts: ProtocolParts) => Promise<TerminalProtocol>>> = {
   shell: async (parts) => (await import('./shell/protocol.ts')).createShell(parts),
+}
+
+/** The same of streams through instances. */
+export const streams: Readonly<Record<string, (parts: ProtocolParts) => Promise<StreamProtocol>>> = {
+  tcp: async (parts) => (await import('./tcp/protocol.ts')).createTcp(parts),
 }

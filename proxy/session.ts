@@ -231,6 +231,8 @@ export interface ViaInstances {
   readonly place: { readonly partition: string; readonly account: string; readonly region: string }
   /** Session document, by whose patterns AWS refuses to lead anywhere else. */
   readonly document: string
+  /** ARN of the role that opens what leads there; null: the spoke role. Left out: the one for tunnels to databases. */
+  readonly role?: string | null
 }
 
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */

@@ -40,6 +40,12 @@ export interface TerminalAsk extends SessionAsk {
   readonly size: { readonly cols: number; readonly rows: number } | undefined
 }
 
+/** A stream through an instance to open at the broker. */
+export interface StreamAsk extends SessionAsk {
+  /** `key`: base64 of an Ed25519 key, for which the SSH server of the instance is reached. */
+  readonly to: { readonly host: string; readonly port: number } | { readonly key: string }
+}
+
 export interface BrokerSocket {
   readonly socket: WebSocket
   readonly stream: Duplex
@@ -71,6 +77,16 @@ export async function openTerminalSocket<T>(
   const { size } = ask
   const query: Record<string, string> = size ? { cols: `${size.cols}`, rows: `${size.rows}` } : { command: '1' }
   return await open(ask, toUrl(ask, 'shell', query), signal, adopt)
+}
+
+/** The same for a stream through an instance, beside whose bytes the broker says how it fares. */
+export async function openStreamSocket<T>(
+  { to, ...ask }: StreamAsk,
+  signal: AbortSignal,
+  adopt: (socket: WebSocket) => T,
+): Promise<T> {
+  const url = 'key' in to ? toUrl(ask, 'ssh', to) : toUrl(ask, 'tcp', { host: to.host, port: String(to.port) })
+  return await open(ask, url, signal, adopt)
 }
 
 /** The same for a terminal of another session, which is only watched. */

@@ -34,6 +34,11 @@ export class IdleTimer {
   }
 }
 
+/** Of two limits; 0: none. */
+export function shorterLimit(a: number, b: number): number {
+  return a === 0 || b === 0 ? a + b : Math.min(a, b)
+}
+
 function spoken(ms: number): string {
   return ms < 120_000 ? `${Math.round(ms / 1000)} seconds` : `${Math.round(ms / 60_000)} minutes`
 }

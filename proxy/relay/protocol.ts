@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { SecureContext } from 'node:tls'
 import type { WebSocket } from 'ws'
-import type { Identity } from '../doorman.ts'
+import type { Identity, StreamTo } from '../doorman.ts'
 import type { Reach } from '../reach/reach.ts'
 import type { Trust } from '../reach/trust.ts'
 import type { BrokerError, ClientOrigin, EndReason } from '../session.ts'
@@ -41,6 +41,8 @@ export interface KnownClient {
   readonly client: ClientOrigin
   /** Used when the client does not name its tool. */
   readonly tool?: string
+  /** Of a stream through an instance. */
+  readonly to?: StreamTo
 }
 
 /** One wire protocol: serves every kind that names it. */
@@ -65,4 +67,14 @@ export interface TerminalProtocol {
   serveTerminal(socket: WebSocket, known: KnownClient, size: TerminalSize): Promise<EndReason | undefined>
   /** The same of one command without a terminal, which is the client's first message. */
   serveCommand(socket: WebSocket, known: KnownClient): Promise<EndReason | undefined>
+}
+
+/** What serves streams of bytes through instances, which nothing here reads. Their clients come by websocket alone, too. */
+export interface StreamProtocol {
+  readonly name: string
+  /**
+   * Serves one client that has signed in already, and closes its websocket.
+   * @returns why its session ended; undefined: it never had one. Never rejects
+   */
+  serveSocket(socket: WebSocket, known: KnownClient): Promise<EndReason | undefined>
 }

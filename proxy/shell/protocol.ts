@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import { EntryWriter } from '../recording/entry-writer.ts'
-import { openPermit } from '../relay/open-permit.ts'
+import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
 import {
@@ -57,25 +57,11 @@ async function serve(
   known: KnownClient,
   work: ShellWork,
 ): Promise<EndReason | undefined> {
-  const permit = await admit(parts, client, known)
+  const permit = await admit(parts, protocol, known, (error) => client.refuse(error))
   if (!permit) return undefined
   const { outcome, terminal } = await run(parts, client, permit, work)
   await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome, terminal)) })
   return outcome.reason
-}
-
-async function admit(
-  { host, onError }: ProtocolParts,
-  client: ShellClient,
-  known: KnownClient,
-): Promise<SessionPermit | undefined> {
-  try {
-    return await openPermit(host, protocol, known)
-  } catch (error) {
-    if (!(error instanceof BrokerError)) onError(error, '')
-    client.refuse(toBrokerError(error))
-    return undefined
-  }
 }
 
 interface Ran {

@@ -2,7 +2,7 @@ import { EntryWriter } from '../recording/entry-writer.ts'
 import { Budget } from '../relay/budget.ts'
 import { EndNotices } from '../relay/end-notices.ts'
 import { thrownBy, toFailure } from '../relay/failure.ts'
-import { IdleTimer } from '../relay/idle-timer.ts'
+import { IdleTimer, shorterLimit } from '../relay/idle-timer.ts'
 import type { KindCounts } from '../relay/reports.ts'
 import { type EndNotice, type EndReason, isCut, type SessionOutcome, type SessionPermit } from '../session.ts'
 import type { ChannelEnd } from '../ssm/channel.ts'
@@ -60,7 +60,7 @@ export class ShellRelay {
     this.#budget = new Budget(permit.engine?.budget)
     this.#isStrict = permit.engine?.isRecordingStrict ?? false
     this.#notices = new EndNotices({ permit, now, watchEnd, onDue: () => this.#sayEnding() })
-    this.#idle = new IdleTimer(shorter(permit.limits.idleTimeoutMs, rules.idleTimeoutMs), {
+    this.#idle = new IdleTimer(shorterLimit(permit.limits.idleTimeoutMs, rules.idleTimeoutMs), {
       activeAt: () => this.#lastActive,
       onIdle: (text) => this.#finish('idle', text),
     })
@@ -274,9 +274,4 @@ export class ShellRelay {
 /** Ctrl-C or Ctrl-\, which agents turn into signals. */
 function isSignal(bytes: Buffer): boolean {
   return bytes.length === 1 && (bytes[0] === 0x03 || bytes[0] === 0x1c)
-}
-
-/** 0: none. */
-function shorter(a: number, b: number): number {
-  return a === 0 || b === 0 ? a + b : Math.min(a, b)
 }

@@ -27,21 +27,28 @@ type Done = (error?: Error | null) => void
  * - A text message destroys the stream with an error and closes the websocket with 1003.
  * - Errors are for the reader to handle; before it listens they are only kept from going unhandled.
  */
-export function websocketDuplex(socket: WebSocket, options: DuplexOptions = {}): Duplex {
+export function websocketDuplex(socket: WebSocket, options: WebsocketOptions = {}): Duplex {
   return new WebsocketStream(socket, options)
+}
+
+export interface WebsocketOptions extends DuplexOptions {
+  /** Gets text messages, which are then allowed. */
+  text?(message: Buffer): void
 }
 
 class WebsocketStream extends Duplex {
   readonly #socket: WebSocket
   readonly #onMessage: (data: RawData, isBinary: boolean) => void
+  readonly #text: WebsocketOptions['text']
   /** Of the one write in progress; kept here so that no closure is made per write. */
   #done: Done | undefined
   readonly #flushed = (): void => this.#done?.()
 
-  constructor(socket: WebSocket, options: DuplexOptions) {
+  constructor(socket: WebSocket, { text, ...options }: WebsocketOptions) {
     super({ ...options, objectMode: false, allowHalfOpen: false })
     this.on('error', () => {}) // an owner may have to wait for something before it reads
     this.#socket = socket
+    this.#text = text
     this.#onMessage = (data, isBinary) => this.#receive(data, isBinary)
     socket.binaryType = 'nodebuffer'
     socket.on('message', this.#onMessage)
@@ -51,7 +58,8 @@ class WebsocketStream extends Duplex {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    if (!isBinary || !Buffer.isBuffer(data)) {
+    if (!isBinary && this.#text && Buffer.isBuffer(data)) this.#text(data)
+    else if (!isBinary || !Buffer.isBuffer(data)) {
       this.#socket.close(unsupportedData, 'binary messages only')
       this.destroy(new Error('the peer sent a text message where only binary ones are allowed'))
     } else if (data.length > 0 && !this.push(data)) this.#socket.pause()

@@ -133,7 +133,7 @@ export class Tunnels implements SessionTunnels {
     const ask: Omit<SessionAsk, 'until'> = {
       partition,
       account,
-      role: `arn:${partition}:iam::${account}:role/${config.reachRole}`,
+      role: via.role === undefined ? `arn:${partition}:iam::${account}:role/${config.reachRole}` : via.role,
       ...who,
       namePrefix,
       policy: JSON.stringify(policyFor(via, instance, who.person)),

@@ -44,6 +44,8 @@ export interface Kind<T = unknown, L = unknown> {
   readonly id: 'regional' | 'account' | 'global'
   /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no client of it comes through the broker. */
   readonly protocol?: string
+  /** Those that clients may come by besides, by websocket alone. */
+  readonly besides?: readonly string[]
   readonly target: {
     /** The attributes of a catalog entry. A member marked `x-file` names a file, and arrives absolute. */
     readonly schema: TObject

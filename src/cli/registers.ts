@@ -6,6 +6,7 @@ import { registerRequests } from './access/requests.ts'
 import { registerAws } from './aws/aws.ts'
 import type { Register } from './cli.ts'
 import { registerConnect } from './connect/connect.ts'
+import { registerForward } from './connect/forward.ts'
 import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerShell } from './connect/shell.ts'
@@ -21,6 +22,7 @@ import { registerServiceAccounts } from './operate/service-accounts.ts'
 import { registerSessions } from './operate/sessions.ts'
 import { registerStore } from './operate/store.ts'
 import { registerTokens } from './operate/tokens.ts'
+import { registerSsh } from './ssh/ssh.ts'
 
 /** Every command of `sallyport`, in the order of its help. */
 export const registers: readonly Register[] = [
@@ -33,6 +35,8 @@ export const registers: readonly Register[] = [
   registerPsql,
   registerMysql,
   registerShell,
+  registerForward,
+  registerSsh,
   registerAws,
   registerSessions,
   registerTokens,

@@ -28,6 +28,45 @@ export const connectRoutes = {
     }),
     answer: { 101: 'websocket' },
   },
+  'GET /api/v1/connect/ssh': {
+    summary:
+      'A stream of bytes to the SSH server of an instance, for a key that is put in for this session; ready has its host keys',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    query: object({
+      resource: ResourceReference,
+      level: Type.Optional(Type.String({ maxLength: 64 })),
+      key: Type.String({
+        pattern: '^AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}$',
+        description: 'Public key of type ssh-ed25519, in base64',
+      }),
+      tool: Type.Optional(
+        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
+      ),
+    }),
+    answer: { 101: 'websocket' },
+  },
+  'GET /api/v1/connect/tcp': {
+    summary:
+      'A stream of bytes through an instance to a port that it reaches: binary messages are the bytes, text messages to the client JSON: ready, notice and error',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    query: object({
+      resource: ResourceReference,
+      level: Type.Optional(Type.String({ maxLength: 64 })),
+      host: Type.String({
+        maxLength: 253,
+        description: 'As the instance reaches it; an IPv6 address without brackets',
+      }),
+      port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+      tool: Type.Optional(
+        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
+      ),
+    }),
+    answer: { 101: 'websocket' },
+  },
   'GET /api/v1/connect/:protocol': {
     summary: 'The byte stream of one client of a wire protocol',
     access: 'user',

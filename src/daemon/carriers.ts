@@ -1,7 +1,7 @@
-import { protocols, terminals } from '../../proxy/protocols.ts'
+import { protocols, streams, terminals } from '../../proxy/protocols.ts'
 import { reachTargets } from '../../proxy/reach/reach-targets.ts'
 import { Trust } from '../../proxy/reach/trust.ts'
-import type { Protocol, TerminalProtocol } from '../../proxy/relay/protocol.ts'
+import type { Protocol, StreamProtocol, TerminalProtocol } from '../../proxy/relay/protocol.ts'
 import { type HostParts, SessionHost } from '../../proxy/relay/session-host.ts'
 import { BrokerError, type ClientOrigin, type ErrorCode } from '../../proxy/session.ts'
 import type { Carrier, KindModules } from '../kinds/module.ts'
@@ -12,6 +12,7 @@ import type { Logger } from '../telemetry/logger.ts'
 export interface Carriers {
   readonly protocols: readonly Protocol[]
   readonly terminals: readonly TerminalProtocol[]
+  readonly streams: readonly StreamProtocol[]
   readonly own: readonly Carrier[]
 }
 
@@ -30,11 +31,16 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
   const host = new SessionHost({ doormanFor, recorders, onError, now })
   const reach = reachTargets({ tunnels: host.doorman, onError })
   const parts = { host, reach, trust: new Trust(), onError, onRefused: onRefused(logger), now }
-  const started = { protocols: [] as Protocol[], terminals: [] as TerminalProtocol[] }
+  const started = {
+    protocols: [] as Protocol[],
+    terminals: [] as TerminalProtocol[],
+    streams: [] as StreamProtocol[],
+  }
   for (const name of protocolNames) {
-    const [start, startTerminal] = [protocols[name], terminals[name]]
+    const [start, startTerminal, startStreams] = [protocols[name], terminals[name], streams[name]]
     if (start) started.protocols.push(await start(parts))
     else if (startTerminal) started.terminals.push(await startTerminal(parts))
+    else if (startStreams) started.streams.push(await startStreams(parts))
     else throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
   }
   const own: Carrier[] = []

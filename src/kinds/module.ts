@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
+import type { StreamTo } from '../../proxy/doorman.ts'
 import type { Reach } from '../../proxy/reach/reach.ts'
 import type { SessionHost } from '../../proxy/relay/session-host.ts'
 import type { EngineFacts, Lease } from '../../proxy/session.ts'
@@ -60,8 +61,11 @@ export interface RunningKind {
   /** Its own routes. */
   readonly api?: FastifyPluginAsync
   readonly chores?: readonly Chore[]
-  /** Where a session of it reaches its target. Left out by kinds that carry no bytes. */
-  permit?(held: Held): EngineFacts
+  /**
+   * Where a session of it reaches its target. Left out by kinds that carry no bytes.
+   * @param to of a stream @throws BrokerError GRANT_DENIED when the level does not let it lead there
+   */
+  permit?(held: Held, to?: StreamTo): EngineFacts
   /** The credential of an open session, fetched while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   lease?(sessionId: string): Promise<Lease>
   /** The same if it is there without waiting. */

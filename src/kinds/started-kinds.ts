@@ -1,3 +1,4 @@
+import type { StreamTo } from '../../proxy/doorman.ts'
 import { BrokerError, type EngineFacts, type Lease } from '../../proxy/session.ts'
 import { type Held, kindNamed } from '../catalog/kind.ts'
 import type { KnownSession, SessionChannels, SessionKinds } from '../sessions/session-kinds.ts'
@@ -22,15 +23,20 @@ export class StartedKinds implements SessionKinds {
 
   /** The protocols that kinds name, each once. */
   get protocols(): string[] {
-    return [...new Set(this.#kinds.flatMap(({ protocol }) => protocol ?? []))]
+    return [...new Set(this.#kinds.flatMap(({ name }) => this.protocolsOf(name)))]
   }
 
   protocolOf(kind: string): string | undefined {
     return kindNamed(this.#kinds, kind)?.protocol
   }
 
-  engineOf(held: Held): EngineFacts | null {
-    return this.#running.get(held.resource.kind)?.permit?.(held) ?? null
+  protocolsOf(kind: string): readonly string[] {
+    const { protocol, besides = [] } = kindNamed(this.#kinds, kind) ?? {}
+    return protocol === undefined ? besides : [protocol, ...besides]
+  }
+
+  engineOf(held: Held, to?: StreamTo): EngineFacts | null {
+    return this.#running.get(held.resource.kind)?.permit?.(held, to) ?? null
   }
 
   leaseAtHand(session: KnownSession): Lease | null {

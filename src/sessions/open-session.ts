@@ -80,6 +80,7 @@ async function open(deps: OpenDeps, ask: OpenAsk, carrier: Carrier, authorize: A
   const changesBefore = deps.changes.count
   const [first, elsewhere] = await Promise.all([authorize(ask), deps.store.openElsewhere(id, ask.identity.principalId)])
   checkLimits(deps, ask, first, elsewhere)
+  if (ask.to) deps.kinds.engineOf(first.held, ask.to) // where it may not lead is refused before anything begins
   const session = liveSession(deps, ask, first, carrier)
   deps.live.add(session)
   const isUnchanged = deps.changes.count === changesBefore
@@ -184,7 +185,7 @@ function doorOf({ client }: CheckAsk): SessionDoor {
 }
 
 function isCarriedBy(kinds: SessionKinds, kind: string, carrier: OpenAsk['carrier']): boolean {
-  return 'protocol' in carrier ? kinds.protocolOf(kind) === carrier.protocol : kind === carrier.kind
+  return 'protocol' in carrier ? kinds.protocolsOf(kind).includes(carrier.protocol) : kind === carrier.kind
 }
 
 /** In total those of this daemon count, otherwise those of all. */
@@ -282,7 +283,7 @@ function toFacts(
     endsAt: deps.live.get(session.id)?.endsAt ?? session.endsAt,
     limits: { idleTimeoutMs: deps.limits.sessionIdleMs },
     recording,
-    engine: deps.kinds.engineOf(answer.held),
+    engine: deps.kinds.engineOf(answer.held, ask.to),
     lease: null,
   }
 }

@@ -1,4 +1,4 @@
-import type { Identity } from '../../proxy/doorman.ts'
+import type { Identity, StreamTo } from '../../proxy/doorman.ts'
 import type { ChannelKey, ChannelKeyAsk, ChannelTicket, EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
@@ -32,8 +32,10 @@ export interface SessionChannels {
 export interface SessionKinds {
   /** Undefined: the kind carries its own sessions. */
   protocolOf(kind: string): string | undefined
-  /** Null for kinds that carry no bytes. */
-  engineOf(held: Held): EngineFacts | null
+  /** All by which clients may come. */
+  protocolsOf(kind: string): readonly string[]
+  /** Null for kinds that carry no bytes. @throws BrokerError GRANT_DENIED when the level does not let a stream lead there */
+  engineOf(held: Held, to?: StreamTo): EngineFacts | null
   /** Null: it takes waiting for. */
   leaseAtHand(session: KnownSession): Lease | null
   /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; INTERNAL for a kind without one */

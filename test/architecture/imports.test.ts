@@ -19,6 +19,7 @@ const rooms = [
   'proxy/postgres',
   'proxy/mysql',
   'proxy/shell',
+  'proxy/tcp',
   'proxy/local',
   'proxy/protocols.ts', // the list of engines
   'src/contract',

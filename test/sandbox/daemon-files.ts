@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import path from 'node:path'
 import { stringify } from 'yaml'
 import type { ConfigFile } from '../../src/config/schema.ts'
@@ -222,13 +223,16 @@ const shellRule = {
   name: 'engineers-get-shells',
   who: { groups: ['engineering'] },
   what: { ids: [shellId] },
-  levels: ['readonly', 'watched', 'sealed'],
+  levels: ['readonly', 'watched', 'sealed', 'ports', 'ssh', 'ssh-full'],
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
 }
 
-/** `watched` records what is typed, too; `sealed` is encrypted by KMS. */
+/**
+ * `watched` records what is typed, too; `sealed` is encrypted by KMS; `ports` forwards; by `ssh` and `ssh-full` one signs in as whoever
+ * runs this.
+ */
 const shellLevels = (): object => {
   const { name: document, versions } = shellDocument()
   const commands = commandDocument()
@@ -244,7 +248,16 @@ const shellLevels = (): object => {
     document_digest: documentDigest(sealedOne.versions.at(-1)),
     kms_key: shellKey,
   }
-  return { readonly: { ...level, ...forCommands }, watched: { ...level, record_input: true }, sealed }
+  const forward = ['localhost:8080', 'web.internal:80', 'other.internal:80']
+  const own = { ...level, os_user: userInfo().username }
+  return {
+    readonly: { ...level, ...forCommands },
+    watched: { ...level, record_input: true },
+    sealed,
+    ports: { ...level, forward },
+    ssh: { ...own, ssh: 'restricted' },
+    'ssh-full': { ...own, ssh: 'full' },
+  }
 }
 
 /** The MySQL database; its default database is the same `orders`. */

@@ -77,7 +77,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
     instances: [...Object.values(bastions).map(bastion), web()],
-    sessionDocuments: [databasePorts(), shellDocument(), commandDocument(), sealedDocument()],
+    sessionDocuments: [databasePorts(), shellDocument(), commandDocument(), sealedDocument(), forwardedPorts()],
     keys: [shellKey],
   }
 }
@@ -322,6 +322,17 @@ function databasePorts(): SessionDocument {
   const properties = { host: '{{ host }}', portNumber: '{{ portNumber }}', type: 'LocalPortForwarding' }
   const content = { schemaVersion: '1.0', sessionType: 'Port', parameters, properties } as const
   return { name: 'Sallyport-PortDatabase', account: accounts.data, region, versions: [content] }
+}
+
+/** Session document for ports of instances, and of the hosts behind them that its pattern names. */
+function forwardedPorts(): SessionDocument {
+  const parameters = {
+    host: { type: 'String', allowedPattern: '^(localhost|web[.]internal|silent[.]internal)$' },
+    portNumber: { type: 'String', allowedPattern: '^[1-9][0-9]{0,4}$' },
+  }
+  const properties = { host: '{{ host }}', portNumber: '{{ portNumber }}', type: 'LocalPortForwarding' }
+  const content = { schemaVersion: '1.0', sessionType: 'Port', parameters, properties } as const
+  return { name: 'Sallyport-PortForward', account: accounts.data, region, versions: [content] }
 }
 
 function providerArn(issuer: string): string {

@@ -141,7 +141,7 @@ resource "aws_iam_role" "connect" {
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:DescribeSessions: finds what a daemon that died has left open
 #   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
-#   ssmmessages:OpenDataChannel: carries what is typed and shown
+#   ssmmessages:OpenDataChannel: carries what is typed and shown, and what is forwarded
 #   kms:GenerateDataKey: sessions by documents that name a key of KMS
 resource "aws_iam_role_policy" "connect" {
   name = "sallyport"

@@ -31,3 +31,35 @@ resource "aws_ssm_document" "sallyport_port_database" {
     }
   JSON
 }
+
+# session document of forwarded ports; add to the pattern of host the hosts that levels forward to
+resource "aws_ssm_document" "sallyport_port_forward" {
+  name            = "Sallyport-PortForward"
+  document_type   = "Session"
+  document_format = "JSON"
+
+  content = <<-JSON
+    {
+      "schemaVersion": "1.0",
+      "description": "Sallyport: ports of the instance, and of the hosts behind it that are named here",
+      "sessionType": "Port",
+      "parameters": {
+        "host": {
+          "type": "String",
+          "description": "As the instance reaches it",
+          "allowedPattern": "^(localhost)$"
+        },
+        "portNumber": {
+          "type": "String",
+          "description": "Its port",
+          "allowedPattern": "^[1-9][0-9]{0,4}$"
+        }
+      },
+      "properties": {
+        "host": "{{ host }}",
+        "portNumber": "{{ portNumber }}",
+        "type": "LocalPortForwarding"
+      }
+    }
+  JSON
+}

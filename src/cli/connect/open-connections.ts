@@ -117,8 +117,11 @@ export function databaseOf({ database, protocol }: Target): string {
   return database ?? localProtocolNamed(protocol).usualDatabase
 }
 
-function portInUse(port: number, cause: Error): Error {
-  const hint = 'choose another with --port, or omit --port to use a free one'
+export function portInUse(
+  port: number,
+  cause: Error,
+  hint = 'choose another with --port, or omit --port to use a free one',
+): Error {
   return Object.assign(new Error(`port ${port} on 127.0.0.1 is in use`, { cause }), { hint })
 }
 

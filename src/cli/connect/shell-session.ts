@@ -1,8 +1,9 @@
 import { WebSocket } from 'ws'
+import { lostBroker, readBrokerMessage, toRefusal } from '../../../proxy/local/broker-messages.ts'
 import { openTerminalSocket } from '../../../proxy/local/broker-socket.ts'
 import { commandLine } from '../../../proxy/local/shell-quote.ts'
 import { printable } from '../../../proxy/printable.ts'
-import { BrokerError, type ErrorCode, errors, sessionCutCode } from '../../../proxy/session.ts'
+import { type BrokerError, sessionCutCode } from '../../../proxy/session.ts'
 import { exitCodeOf, exitCodes } from '../output.ts'
 import { untilStopped } from './connect-deps.ts'
 import { LocalEscape } from './local-escape.ts'
@@ -161,7 +162,7 @@ class ShellSession {
   }
 
   #hear(data: Buffer): void {
-    const { notice, exit, error, stream } = readMessage(data)
+    const { notice, exit, error, stream } = readBrokerMessage(data)
     if (stream !== undefined) this.#isStderr = stream === 'stderr'
     if (typeof notice === 'string') this.#tell(notice)
     if (typeof exit === 'number') this.#exitCode = exit
@@ -190,40 +191,6 @@ class ShellSession {
       if (!isTTY && !this.#isCommand) this.#tell(`the session was cut: ${describeEnd(reason)}`)
       this.#ended.resolve(endsGrant(reason) ? exitCodes.denied : exitCodes.failed)
     } else if (this.#isLeaving || code === normalCode) this.#ended.resolve(this.#exitCode ?? this.#usualCode)
-    else this.#ended.reject(lost())
+    else this.#ended.reject(lostBroker())
   }
-}
-
-interface Message {
-  readonly stream?: unknown
-  readonly notice?: unknown
-  readonly exit?: unknown
-  readonly error?: unknown
-  /** For who watches. */
-  readonly resize?: unknown
-  readonly skipped?: unknown
-}
-
-/** What is no message of a broker says nothing. */
-export function readMessage(data: Buffer): Message {
-  try {
-    const message: unknown = JSON.parse(data.toString())
-    return typeof message === 'object' && message !== null ? message : {}
-  } catch {
-    return {}
-  }
-}
-
-export function toRefusal(told: unknown): BrokerError {
-  const { code, message, hint } = told as { code?: unknown; message?: unknown; hint?: unknown }
-  const known = typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : 'INTERNAL'
-  const error = new BrokerError(known, undefined, typeof hint === 'string' ? { hint } : {})
-  if (typeof message === 'string') error.message = message
-  return error
-}
-
-export function lost(): BrokerError {
-  const error = new BrokerError('STORE_UNAVAILABLE', undefined, { hint: 'the broker ends the session at the instance' })
-  error.message = 'the connection to the broker was lost'
-  return error
 }

@@ -1,11 +1,11 @@
 import { StringDecoder } from 'node:string_decoder'
 import type { Command } from 'commander'
 import type { WebSocket } from 'ws'
+import { lostBroker, readBrokerMessage, toRefusal } from '../../../proxy/local/broker-messages.ts'
 import { openWatchSocket } from '../../../proxy/local/broker-socket.ts'
 import { printable } from '../../../proxy/printable.ts'
 import type { BrokerError } from '../../../proxy/session.ts'
 import { untilStopped } from '../connect/connect-deps.ts'
-import { lost, readMessage, toRefusal } from '../connect/shell-session.ts'
 import { openLogin } from '../login/login-store.ts'
 import { resetScreen } from './recorded-terminal.ts'
 import { SafeTerminalText } from './safe-terminal-text.ts'
@@ -86,7 +86,7 @@ class Viewer {
   }
 
   #hear(data: Buffer): void {
-    const { notice, exit, error, skipped, resize } = readMessage(data)
+    const { notice, exit, error, skipped, resize } = readBrokerMessage(data)
     if (typeof notice === 'string') this.#tell(notice)
     if (typeof exit === 'number') this.#tell(`exit code ${exit}`)
     if (typeof skipped === 'number') this.#tell(`${skipped.toLocaleString('en-US')} bytes were skipped`)
@@ -102,6 +102,6 @@ class Viewer {
   #closed(code: number): void {
     if (this.#refusal) this.#ended.reject(this.#refusal)
     else if (code === normalCode || this.#isLeaving) this.#ended.resolve()
-    else this.#ended.reject(lost())
+    else this.#ended.reject(lostBroker())
   }
 }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
-import type { KnownClient, Protocol, TerminalProtocol } from '../../../proxy/relay/protocol.ts'
+import type { StreamTo } from '../../../proxy/doorman.ts'
+import type { KnownClient, Protocol, StreamProtocol, TerminalProtocol } from '../../../proxy/relay/protocol.ts'
 import { BrokerError, isCut, sessionCutCode } from '../../../proxy/session.ts'
 import type { AuditLog } from '../../audit/audit.ts'
 import type { Login } from '../../identity/principal.ts'
@@ -14,6 +15,7 @@ export interface ConnectRoutesDeps {
   toStream(socket: WebSocket): Duplex
   readonly protocols: readonly Protocol[]
   readonly terminals: readonly TerminalProtocol[]
+  readonly streams: readonly StreamProtocol[]
 }
 
 /** Close code of RFC 6455 for "this server cannot". */
@@ -21,6 +23,10 @@ const unavailableCode = 1011
 
 const connect = 'GET /api/v1/connect/:protocol'
 const shell = 'GET /api/v1/connect/shell'
+const tcp = 'GET /api/v1/connect/tcp'
+const ssh = 'GET /api/v1/connect/ssh'
+
+type AnyCall = Call<typeof connect> | Call<typeof shell> | Call<typeof tcp> | Call<typeof ssh>
 
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes =
@@ -28,6 +34,11 @@ export const connectRoutes =
   async (app) => {
     websocketRoute(app, connect, (socket, call) => serveSocket(deps, socket, call))
     websocketRoute(app, shell, (socket, call) => serveShell(deps, socket, call))
+    websocketRoute(app, tcp, (socket, call) => {
+      const { host, port } = call.query
+      return serveStream(deps, socket, knownClient(call), { host, port })
+    })
+    websocketRoute(app, ssh, (socket, call) => serveStream(deps, socket, knownClient(call), { sshKey: call.query.key }))
   }
 
 async function serveSocket(
@@ -58,11 +69,23 @@ async function serveShell(
   else await terminal.serveTerminal(socket, knownClient(call), { cols, rows })
 }
 
+/** Its engine closes the websocket, too. */
+async function serveStream(
+  { streams }: ConnectRoutesDeps,
+  socket: WebSocket,
+  known: KnownClient,
+  to: StreamTo,
+): Promise<void> {
+  const engine = streams.find(({ name }) => name === 'tcp')
+  if (!engine) return socket.close(unavailableCode, 'UNSUPPORTED')
+  await engine.serveSocket(socket, { ...known, to })
+}
+
 function knownClient({
   query: { resource: resourceId, level, tool },
   login,
   request,
-}: Pick<Call<typeof connect> | Call<typeof shell>, 'query' | 'login' | 'request'>): KnownClient {
+}: Pick<AnyCall, 'query' | 'login' | 'request'>): KnownClient {
   return {
     identity: toIdentity(login),
     resourceId,

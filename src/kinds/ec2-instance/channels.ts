@@ -7,6 +7,7 @@ import type { KnownSession, SessionChannels } from '../../sessions/session-kinds
 import { type CredentialsDeps, type InstanceSession, keyContext, ShellCredentials } from './credentials.ts'
 import { checkDocument, commandParameter, pinnedOf } from './document.ts'
 import { ec2Instance } from './kind.ts'
+import { type ChannelStart, sshKeyStart } from './ssh-key.ts'
 
 export interface ChannelsDeps extends CredentialsDeps {
   readonly dataKeys: DataKeys
@@ -88,18 +89,15 @@ export class ShellChannels implements SessionChannels {
     manager: SessionManager,
     command: string | undefined,
   ): Promise<StartedSession> {
-    const { facts, target, level } = session
-    const pinned = command === undefined ? level : level.commands
-    if (!pinned) throw new BrokerError('GRANT_DENIED', `the access level ${facts.level} does not run single commands`)
-    const { document } = pinned
-    const use = command === undefined ? 'shell' : 'command'
-    checkDocument(pinnedOf(level, pinned), await manager.document(document), use)
+    const { facts, target } = session
+    const { document, parameters, check } = sshKeyStart(facts) ?? startOf(session, command)
+    check(await manager.document(document))
     try {
       return await manager.start({
         target: target.instanceId,
         document,
+        ...(parameters ? { parameters } : {}),
         reason: reasonOf(facts.sessionId),
-        ...(command === undefined ? {} : { parameters: { [commandParameter]: command } }),
       })
     } catch (error) {
       // It may have been started all the same, and only the answer is missing.
@@ -163,6 +161,18 @@ export class ShellChannels implements SessionChannels {
   async #asEnding(session: InstanceSession, use: (manager: SessionManager) => Promise<void>): Promise<void> {
     const manager = this.#deps.sessionManagers(session.target.region, () => this.#credentials.toEnd(session))
     await use(manager)
+  }
+}
+
+/** @param command undefined: a shell @throws BrokerError GRANT_DENIED */
+function startOf({ facts, level }: InstanceSession, command: string | undefined): ChannelStart {
+  const pinned = command === undefined ? level : level.commands
+  if (!pinned) throw new BrokerError('GRANT_DENIED', `the access level ${facts.level} does not run single commands`)
+  const use = command === undefined ? 'shell' : 'command'
+  return {
+    document: pinned.document,
+    check: (found) => checkDocument(pinnedOf(level, pinned), found, use),
+    ...(command === undefined ? {} : { parameters: { [commandParameter]: command } }),
   }
 }
 

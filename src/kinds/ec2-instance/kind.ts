@@ -9,6 +9,7 @@ export const ec2Instance: Kind<InstanceTarget, InstanceLevel> = {
   name: 'ec2-instance',
   id: 'regional',
   protocol: 'shell',
+  besides: ['tcp'],
   target: instanceTarget,
   targetId: ({ instanceId }) => instanceId,
   level: instanceLevel,

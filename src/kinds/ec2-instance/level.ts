@@ -6,6 +6,8 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import { Duration, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { budgetMembers, readBudget } from '../session-members.ts'
+import { type ForwardTarget, forwardMembers, readForward } from './forward.ts'
+import { type SshMode, sshDocumentName, sshMembers } from './ssh-level.ts'
 
 /** A session document of one's own. */
 export interface PinnedDocument {
@@ -28,11 +30,16 @@ export interface InstanceLevel extends PinnedDocument {
   readonly isRecordingStrict: boolean
   /** Of one session; null: none. */
   readonly budget: SessionBudget | null
+  /** Ports that streams may lead to; empty: none. */
+  readonly forward: readonly ForwardTarget[]
+  readonly ssh: SshMode
 }
 
+type Documents = Pick<InstanceLevel, 'document' | 'commands' | 'osUser' | 'ssh'>
+
 /** Names of the documents of a level. */
-export function documentsOf({ document, commands }: Pick<InstanceLevel, 'document' | 'commands'>): string[] {
-  return commands ? [document, commands.document] : [document]
+export function documentsOf({ document, commands, osUser, ssh }: Documents): string[] {
+  return [document, ...(commands ? [commands.document] : []), ...(ssh === 'none' ? [] : [sshDocumentName(osUser)])]
 }
 
 const Document = (description: string, example: string) =>
@@ -95,6 +102,8 @@ const schema = Type.Object(
       Duration('A session in which nothing is typed or shown for so long is ended', undefined, { most: '1d' }),
     ),
     ...budgetMembers,
+    ...forwardMembers,
+    ...sshMembers,
     recording: Type.Optional(
       Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
         errorMessage: 'expected prompt or strict',
@@ -123,10 +132,12 @@ function readLevel(raw: Static<typeof schema>): Parsed<InstanceLevel> {
     return { ok: false, problems: [{ path, message: 'expected both the document of commands and its digest' }] }
   }
   const commands = document === undefined || documentDigest === undefined ? null : { document, documentDigest }
-  return { ok: true, value: toLevel(raw, commands) }
+  const { targets: forward, problems } = readForward(raw.forward)
+  if (problems.length > 0) return { ok: false, problems }
+  return { ok: true, value: { ...toLevel(raw, commands), forward, ssh: raw.ssh ?? 'none' } }
 }
 
-function toLevel(raw: Static<typeof schema>, commands: PinnedDocument | null): InstanceLevel {
+function toLevel(raw: Static<typeof schema>, commands: PinnedDocument | null): Omit<InstanceLevel, 'forward' | 'ssh'> {
   return {
     document: raw.document,
     documentDigest: raw.document_digest,

@@ -1,13 +1,15 @@
 import type { Surroundings } from '../../catalog/kind.ts'
 import type { InstanceLevel } from './level.ts'
+import { streamLimits } from './stream-limits.ts'
 import type { InstanceTarget } from './target.ts'
 
 /** What an approver should know. @returns sentences */
 export function instanceLimits(
   { account, instanceId }: Pick<InstanceTarget, 'account' | 'instanceId'>,
-  { osUser, recordsInput, commands }: Pick<InstanceLevel, 'osUser' | 'recordsInput' | 'commands'>,
+  level: Pick<InstanceLevel, 'osUser' | 'recordsInput' | 'commands' | 'forward' | 'ssh'>,
   { aws }: Surroundings,
 ): string[] {
+  const { osUser, recordsInput, commands } = level
   const typed = recordsInput
     ? 'What is typed is recorded, passwords included.'
     : 'What the terminal shows is recorded; what is typed without being shown, such as a password, is not.'
@@ -20,6 +22,7 @@ export function instanceLimits(
     'From there it reaches every host that the instance reaches, and AWS with the role of the instance.',
     'When the access ends the shell is ended; programs that were started to run on without it, and what they changed, remain.',
     typed,
+    ...streamLimits(level),
     ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
   ]
 }

@@ -1,5 +1,5 @@
 import { decorate } from '../../aws/policies/base.ts'
-import type { PolicyPart, Statement } from '../../catalog/policy-part.ts'
+import type { PolicyPart, SessionDocumentPart, Statement } from '../../catalog/policy-part.ts'
 import { documentsOf, type InstanceLevel } from './level.ts'
 
 const document = 'arn:{{partition}}:ssm:*:{{account}}:document/{{sessionDocuments}}'
@@ -32,7 +32,7 @@ const shells: readonly Statement[] = [
     actions: {
       'ssm:DescribeSessions': 'finds what a daemon that died has left open',
       'ssm:DescribeInstanceInformation': 'aws validate says whether the agent is connected and new enough',
-      'ssmmessages:OpenDataChannel': 'carries what is typed and shown',
+      'ssmmessages:OpenDataChannel': 'carries what is typed and shown, and what is forwarded',
     },
     resources: ['*'],
   },
@@ -46,8 +46,28 @@ const keys: Statement = {
   conditions: { StringLike: { 'kms:EncryptionContext:aws:ssm:SessionId': 'sp-*' } },
 }
 
+/**
+ * Ports that streams lead to. Names are resolved at the instance, so that those which one leads to are listed here, by their owner: AWS
+ * refuses others by the pattern.
+ */
+export const portForward: SessionDocumentPart = {
+  name: 'Sallyport-PortForward',
+  title: 'session document of forwarded ports; add to the pattern of host the hosts that levels forward to',
+  content: {
+    schemaVersion: '1.0',
+    description: 'Sallyport: ports of the instance, and of the hosts behind it that are named here',
+    sessionType: 'Port',
+    parameters: {
+      host: { type: 'String', description: 'As the instance reaches it', allowedPattern: '^(localhost)$' },
+      portNumber: { type: 'String', description: 'Its port', allowedPattern: '^[1-9][0-9]{0,4}$' },
+    },
+    properties: { host: '{{ host }}', portNumber: '{{ portNumber }}', type: 'LocalPortForwarding' },
+  },
+}
+
 const part: PolicyPart = {
   feature: 'shells',
+  sessionDocuments: [portForward],
   values: {
     sessionKeys: { description: 'ids of keys of KMS that encrypt sessions, with wildcards', default: '*' },
     sessionDocuments: { description: 'names of session documents, with wildcards', default: 'Sallyport-*' },
@@ -74,9 +94,10 @@ const part: PolicyPart = {
 export const instancePolicies = [part]
 
 export function instancePolicyValues(
-  level: Pick<InstanceLevel, 'document' | 'commands' | 'kmsKey'>,
+  level: Pick<InstanceLevel, 'document' | 'commands' | 'kmsKey' | 'osUser' | 'ssh' | 'forward'>,
 ): Record<string, string[]> {
-  const { kmsKey } = level
+  const { kmsKey, ssh, forward } = level
   const key = kmsKey === null ? {} : { sessionKeys: [kmsKey.slice(kmsKey.indexOf('/') + 1)] }
-  return { sessionDocuments: documentsOf(level), ...key }
+  const hasStreams = ssh !== 'none' || forward.length > 0
+  return { sessionDocuments: [...documentsOf(level), ...(hasStreams ? [portForward.name] : [])], ...key }
 }

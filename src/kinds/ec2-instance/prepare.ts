@@ -3,6 +3,7 @@ import type { PreparationStep } from '../../catalog/preparation.ts'
 import { sessionDocumentStep } from '../session-document-step.ts'
 import type { DocumentUse } from './document.ts'
 import type { InstanceLevel, PinnedDocument } from './level.ts'
+import { sshDocumentSteps } from './ssh-prepare.ts'
 import type { InstanceTarget } from './target.ts'
 
 interface Wanted extends PinnedDocument {
@@ -26,6 +27,7 @@ export function prepareInstance(
   const users = Map.groupBy([...levels], ([, { osUser }]) => osUser)
   return [
     ...[...documents.values()].flatMap((same) => documentStep(region, same)),
+    ...sshDocumentSteps(region, levels),
     ...[...users].map(
       ([user, entries]): PreparationStep => ({
         what: `make the user ${user}, on ${instanceId} as root`,

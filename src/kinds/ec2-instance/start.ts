@@ -3,6 +3,7 @@ import { heldBy } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { ShellChannels } from './channels.ts'
 import { ec2Instance } from './kind.ts'
+import { streamFacts } from './streams.ts'
 
 const endLeftMs = 60_000
 
@@ -11,8 +12,9 @@ export async function start(parts: KindParts): Promise<RunningKind> {
   const channels = new ShellChannels(parts)
   return {
     channels,
-    permit: (held) => {
+    permit: (held, to) => {
       const { target, level } = heldBy(ec2Instance, held)
+      if (to) return streamFacts(target, level, to)
       const rules: ShellRules = {
         isEncrypted: level.kmsKey !== null,
         recordsInput: level.recordsInput,

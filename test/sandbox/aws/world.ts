@@ -31,6 +31,8 @@ export interface Instance {
   reaches: Record<string, { host: string; port: number }>
   /** Of its agent, after each message; 1 by default. */
   pauseMs?: number
+  /** Folder with its `bin` and `etc`, where commands use those; else this machine's. */
+  root?: string
 }
 
 /** An SSM document of the type Session. */

@@ -18,6 +18,7 @@ const defaults: AgentOptions = {
   customerMessage: '',
   extraActions: [],
   reaches: {},
+  root: '',
 }
 const encrypted = [1, 11, 12]
 

@@ -104,8 +104,8 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       const { spec, parameters } = specOf(document, target, input.Parameters, deps.kms)
       if (instance?.region !== region || !instance.isOnline)
         throw new AwsFault('TargetNotConnected', 400, `${target} is not connected.`)
-      const { agentVersion, reaches, pauseMs = 1 } = instance
-      const started = gateway.start(spec, { agentVersion, reaches, pauseMs }, nameOf(caller))
+      const { agentVersion, reaches, pauseMs = 1, root = '' } = instance
+      const started = gateway.start(spec, { agentVersion, reaches, pauseMs, root }, nameOf(caller))
       sessions.push({
         ...{ sessionId: started.SessionId, target, document: name, account, region, reason, parameters },
         ...{ owner: caller.arn, ownerId: caller.userId, startedAt: deps.now(), isTerminated: false },

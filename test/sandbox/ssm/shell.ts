@@ -92,7 +92,10 @@ function wholeCharacters(bytes: Buffer): number {
  * and the agent knows it; else both are one file, which is sent when the command has ended.
  */
 export const startCommand: StartWork = ({ command = 'true', isMixed }, { output, end, options }): AgentWork => {
-  const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const { root } = options
+  const own = root === '' ? command : command.replaceAll(' /etc/', ` ${root}/etc/`)
+  const env = root === '' ? process.env : { ...process.env, PATH: `${root}/bin:${process.env.PATH}` }
+  const child = spawn('sh', ['-c', own], { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env })
   if (isMixed || !isAbove(options.agentVersion, [3, 1, 1510, 0])) {
     const file: Buffer[] = []
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => file.push(data))

@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly extraActions: readonly string[]
   /** What the instance's network leads to instead, by `host:port`. */
   readonly reaches: Readonly<Record<string, { readonly host: string; readonly port: number }>>
+  /** Folder with the `bin` and `etc` of the instance; empty: those of this machine. */
+  readonly root: string
 }
 
 /** What a type of session does with the client's data. */

@@ -187,6 +187,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
     },
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
+      protocolsOf: (kind) => (kind === state.kind ? [] : ['postgres']),
       engineOf: () => null,
       leaseAtHand: () => null,
       lease: async () => Promise.reject(new Error('unused')),

@@ -18,6 +18,8 @@ const level: InstanceLevel = {
   idleTimeoutMs: 0,
   isRecordingStrict: false,
   budget: null,
+  forward: [],
+  ssh: 'none',
 }
 const target = { partition: 'aws', account: '111122223333', region: 'eu-west-1', instanceId: 'i-1', role: null }
 

@@ -58,6 +58,8 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
       idleTimeoutMs: 0,
       isRecordingStrict: false,
       budget: null,
+      forward: [],
+      ssh: 'none',
     },
   })
   const all = {

@@ -18,6 +18,8 @@ const level: InstanceLevel = {
   idleTimeoutMs: 0,
   isRecordingStrict: false,
   budget: null,
+  forward: [],
+  ssh: 'none',
 }
 
 t.test('the documents that it prints are those that a level may name', async (t) => {
