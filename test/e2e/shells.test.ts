@@ -209,7 +209,7 @@ t.test('an instance that is gone, also when another has its name, and a document
   world.instances.push({ ...web, id: 'i-0a1b2c3d4e5f60719', isOnline: true }) // what took its place, by the same name
   const offline = await openShell(company)
   await offline.closes()
-  t.match(offline.seen.messages, [{ error: { code: 'TARGET_UNREACHABLE', message: /not connected/ } }])
+  t.match(offline.seen.messages.at(-1), { error: { code: 'TARGET_UNREACHABLE', message: /not connected/ } })
   world.instances.pop()
   web.isOnline = true
 
@@ -219,7 +219,7 @@ t.test('an instance that is gone, also when another has its name, and a document
   versions.push({ sessionType: 'Standard_Stream', schemaVersion: '1.0', inputs: { runAsEnabled: false } })
   const changed = await openShell(company)
   await changed.closes()
-  t.match(changed.seen.messages, [{ error: { code: 'TARGET_UNTRUSTED', message: /its digest is [0-9a-f]{64}/ } }])
+  t.match(changed.seen.messages.at(-1), { error: { code: 'TARGET_UNTRUSTED', message: /its digest is [0-9a-f]{64}/ } })
   t.equal(openedWith().length, asked, 'no session was started')
   t.equal(ssm.sessions.length, before)
   versions.splice(0, versions.length, ...(good ? [good] : []))
@@ -276,7 +276,7 @@ t.test('a shell that a key of KMS encrypts, and one whose document names another
   company.sandbox.aws.faults.deny('kms:GenerateDataKey')
   const denied = await openShell(company, { level: 'sealed' })
   await denied.closes()
-  t.match(denied.seen.messages, [{ error: { code: 'AWS_DENIED', message: /kms:GenerateDataKey/ } }])
+  t.match(denied.seen.messages.at(-1), { error: { code: 'AWS_DENIED', message: /kms:GenerateDataKey/ } })
   company.sandbox.aws.faults.clear()
   await revoke(id)
 })
