@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import fp from 'fastify-plugin'
 import { BrokerError } from '../../proxy/session.ts'
 import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
@@ -46,7 +47,16 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
     recordings: { ...parts, store: sessionStore, lists },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
   })
-  return [...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
+  return [leaveWhileStopping(life), ...features, ...kinds.running.flatMap(({ api }) => api ?? [])]
+}
+
+/** Clients that keep a connection come back through the balancer, to a daemon that stays. */
+function leaveWhileStopping(life: Pick<Life, 'isStopping'>): FastifyPluginAsync {
+  return fp(async (app) => {
+    app.addHook('onSend', async (_request, reply) => {
+      if (life.isStopping) reply.header('connection', 'close')
+    })
+  })
 }
 
 function installationOf({ access, config, externalId, kindModules }: Parts): Installation {

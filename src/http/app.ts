@@ -79,6 +79,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     bodyLimit: 256 * 1024,
     requestTimeout: deadlines.requestTimeout,
     keepAliveTimeout: deadlines.keepAliveTimeout,
+    return503OnClosing: false, // what comes by a connection that is open is answered; the store closes after this server
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
     ...(options.https ? { https: { ...options.https, ...served } } : { http: served }),
   } as object) as unknown as FastifyInstance

@@ -154,6 +154,11 @@ await t.test(
     const since = performance.now()
     await until('it is not ready any more', async () => (await fetch(`${company.daemon.url}/readyz`)).status === 503)
     t.ok(performance.now() - since < 3000, 'at once')
+    t.equal(
+      (await fetch(`${company.daemon.url}/healthz`)).headers.get('connection'),
+      'close',
+      'who keeps it goes elsewhere',
+    )
     t.equal((await refusal(clientFor(company, token))).message, 'it opened')
     await until('nothing opens', async () => (await refusal(clientFor(company, token))).code === '57P03')
     t.ok(performance.now() - since >= 2900, 'after the delay')

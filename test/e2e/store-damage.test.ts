@@ -100,7 +100,8 @@ for (const [what, sql] of Object.entries(damages))
       await server.query(new URL(url).pathname.slice(1), sql)
       t.match(await running.lost, { code: '57P01' })
       await waitUntil(
-        async () => /event \d+ of the log/.test(await problems(company.daemon).catch(() => '')),
+        // the second is what it says once it has begun anew, closed
+        async () => /event \d+ of the log|the log names event \d+/.test(await problems(company.daemon).catch(() => '')),
         () => `readyz says which\n${company.daemon.log()}`,
         20_000,
       )

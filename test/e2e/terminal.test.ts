@@ -110,6 +110,7 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await showsOn(page, /\^\[\[200~a\[201~\n *id\^\[\[201~/)
     await page.keyboard.press('Control+C')
     await run(page, "printf '\\033[?2004l'; clear")
+    await showsOn(page, /^\s*\$\s*$/) // what is typed before the prompt would stand before it
   })
 
   await t.test('what is selected is copied', async (t) => {

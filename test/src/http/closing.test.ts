@@ -11,6 +11,9 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { waitUntil } from '../../wait-until.ts'
 
+/** When `/held` is answered. */
+const held = Promise.withResolvers<string>()
+
 async function start({ isTls = false, isBehindBalancer = false } = {}) {
   const app = await buildApp({
     identity: {} as IdentityService,
@@ -27,6 +30,7 @@ async function start({ isTls = false, isBehindBalancer = false } = {}) {
       async (part) => {
         const config = { access: 'public' } as const
         part.get('/api/v1/connect/x', { config, websocket: true }, () => {})
+        part.get('/held', { config }, () => held.promise)
         part.get('/endless', { config }, (_request, reply) => {
           const lines = new Readable({ read: () => {} })
           lines.push('\n')
@@ -62,6 +66,26 @@ const clients = {
     return () => socket.destroy()
   },
 }
+t.test('what comes by an open connection while the server closes is answered', async (t) => {
+  const { app, port } = await start()
+  const socket = connect({ host: '127.0.0.1', port }).on('error', () => {})
+  t.teardown(() => socket.destroy())
+  let answers = ''
+  socket.on('data', (bytes) => {
+    answers += bytes.toString()
+  })
+  const arrived = () => app.server.listening === false
+  socket.write('GET /held HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(app.server, 'request')
+  const closed = app.close()
+  await waitUntil(arrived, 'it closes')
+  socket.write('GET /held HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  await once(app.server, 'request')
+  held.resolve('here')
+  await Promise.all([closed, once(socket, 'close')])
+  t.same(answers.match(/HTTP\/1.1 \d+/g), ['HTTP/1.1 200', 'HTTP/1.1 200'])
+})
+
 for (const how of [{ isTls: true }, { isBehindBalancer: true }])
   t.test(`the server closes within seconds of a client that says nothing: ${JSON.stringify(how)}`, async (t) => {
     const { app, port } = await start(how)

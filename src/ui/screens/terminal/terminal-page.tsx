@@ -12,6 +12,7 @@ import { TopBar } from './top-bar.tsx'
 import { useFontSize, useShell } from './use-shell.ts'
 
 const texts = words.terminal
+const askAgainMs = 2000
 
 interface TerminalPageProps {
   readonly held: HeldGrant
@@ -96,7 +97,20 @@ function useOpenSession({ grant }: HeldGrant, state: ShellState | undefined) {
   useEffect(() => {
     if (!isLive) return
     setBegunAt(serverNow())
-    findOsUser(grant).then(setOsUser, () => {}) // it is only shown
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let isLeft = false
+    // It may not be on file yet, and it is only shown.
+    const ask = async () => {
+      const found = await findOsUser(grant).catch(() => undefined)
+      if (isLeft) return
+      if (found === undefined) timer = setTimeout(ask, askAgainMs)
+      else setOsUser(found)
+    }
+    void ask()
+    return () => {
+      isLeft = true
+      clearTimeout(timer)
+    }
     // A grant that is extended is the same one.
   }, [isLive, grant.id])
   return { osUser, begunAt }
