@@ -15,18 +15,27 @@ export interface BrokerMessage {
 
 /** What is no message of a broker says nothing. */
 export function readBrokerMessage(data: Buffer): BrokerMessage {
+  return parseObject(data.toString())
+}
+
+/** The object that a JSON text is; an empty one for anything else. */
+export function parseObject(json: string): Readonly<Record<string, unknown>> {
   try {
-    const message: unknown = JSON.parse(data.toString())
-    return typeof message === 'object' && message !== null ? message : {}
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
   } catch {
     return {}
   }
 }
 
+/** A code of this version; undefined for anything else. */
+export function knownCode(code: unknown): ErrorCode | undefined {
+  return typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined
+}
+
 export function toRefusal(told: unknown): BrokerError {
   const { code, message, hint } = Object(told) as { code?: unknown; message?: unknown; hint?: unknown }
-  const known = typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : 'INTERNAL'
-  const error = new BrokerError(known, undefined, typeof hint === 'string' ? { hint } : {})
+  const error = new BrokerError(knownCode(code) ?? 'INTERNAL', undefined, typeof hint === 'string' ? { hint } : {})
   if (typeof message === 'string') error.message = message
   return error
 }

@@ -5,8 +5,9 @@ import type { Duplex } from 'node:stream'
 import { addAbortSignal } from 'node:stream'
 import { WebSocket } from 'ws'
 import { proxyEnvironment } from '../proxy-environment.ts'
-import { BrokerError, type ErrorCode, errors } from '../session.ts'
+import { BrokerError, type ErrorCode } from '../session.ts'
 import { maxMessageBytes, websocketDuplex } from '../streams/websocket-stream.ts'
+import { knownCode, parseObject } from './broker-messages.ts'
 
 /** Whom to ask, and as whom. */
 interface Caller {
@@ -176,18 +177,9 @@ interface Problem {
 function parseProblem(body: string): Problem {
   const { code, detail, hint } = parseObject(body)
   return {
-    code: typeof code === 'string' && Object.hasOwn(errors, code) ? (code as ErrorCode) : undefined,
+    code: knownCode(code),
     detail: typeof detail === 'string' ? detail : undefined,
     hint: typeof hint === 'string' ? hint : undefined,
-  }
-}
-
-function parseObject(body: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(body)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-  } catch {
-    return {}
   }
 }
 

@@ -35,6 +35,16 @@ export class EntryWriter {
     this.#reserved -= bytes
   }
 
+  /** An entry that waits for no answer. @param room bytes that it takes at most. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED */
+  add(entry: object, room: number): void {
+    this.reserve(room)
+    try {
+      this.write(JSON.stringify(entry))
+    } finally {
+      this.release(room)
+    }
+  }
+
   /** As {@link Recorder.write}. */
   write(entry: string, isPlain = false): void {
     if (!this.#recorder.write(entry, isPlain)) this.#isFull = true

@@ -62,13 +62,7 @@ export class TerminalEntries {
   }
 
   #write(type: string, members: object, bytes = 0): void {
-    const room = entryBytes + 2 * bytes
-    this.#entries.reserve(room)
-    try {
-      this.#entries.write(JSON.stringify({ at: this.#now(), type, ...members }))
-    } finally {
-      this.#entries.release(room)
-    }
+    this.#entries.add({ at: this.#now(), type, ...members }, entryBytes + 2 * bytes)
   }
 }
 

@@ -32,12 +32,6 @@ export class TcpEntries {
   }
 
   #write(type: string, members: object, bytes = 0): void {
-    const room = entryBytes + bytes
-    this.#entries.reserve(room)
-    try {
-      this.#entries.write(JSON.stringify({ at: this.#now(), type, ...members }))
-    } finally {
-      this.#entries.release(room)
-    }
+    this.#entries.add({ at: this.#now(), type, ...members }, entryBytes + bytes)
   }
 }

@@ -3,6 +3,11 @@ import { ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { object } from './schema.ts'
 
+const level = Type.Optional(Type.String({ maxLength: 64 }))
+const tool = Type.Optional(
+  Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
+)
+
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes = {
   'GET /api/v1/connect/shell': {
@@ -13,7 +18,7 @@ export const connectRoutes = {
     hidden: true,
     query: object({
       resource: ResourceReference,
-      level: Type.Optional(Type.String({ maxLength: 64 })),
+      level,
       cols: Type.Integer({ minimum: 1, maximum: 65_535, default: 80 }),
       rows: Type.Integer({ minimum: 1, maximum: 65_535, default: 24 }),
       command: Type.Optional(
@@ -22,9 +27,7 @@ export const connectRoutes = {
           description: '1: the first message is {"command"}, which is run without a terminal',
         }),
       ),
-      tool: Type.Optional(
-        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
-      ),
+      tool,
     }),
     answer: { 101: 'websocket' },
   },
@@ -36,14 +39,12 @@ export const connectRoutes = {
     hidden: true,
     query: object({
       resource: ResourceReference,
-      level: Type.Optional(Type.String({ maxLength: 64 })),
+      level,
       key: Type.String({
         pattern: '^AAAAC3NzaC1lZDI1NTE5AAAAI[A-Za-z0-9+/]{43}$',
         description: 'Public key of type ssh-ed25519, in base64',
       }),
-      tool: Type.Optional(
-        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
-      ),
+      tool,
     }),
     answer: { 101: 'websocket' },
   },
@@ -55,15 +56,13 @@ export const connectRoutes = {
     hidden: true,
     query: object({
       resource: ResourceReference,
-      level: Type.Optional(Type.String({ maxLength: 64 })),
+      level,
       host: Type.String({
         maxLength: 253,
         description: 'As the instance reaches it; an IPv6 address without brackets',
       }),
       port: Type.Integer({ minimum: 1, maximum: 65_535 }),
-      tool: Type.Optional(
-        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
-      ),
+      tool,
     }),
     answer: { 101: 'websocket' },
   },
@@ -75,10 +74,8 @@ export const connectRoutes = {
     params: object({ protocol: Type.String({ maxLength: 32, description: 'Of the resource, e.g. postgres' }) }),
     query: object({
       resource: ResourceReference,
-      level: Type.Optional(Type.String({ maxLength: 64 })),
-      tool: Type.Optional(
-        Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
-      ),
+      level,
+      tool,
       no_password: Type.Optional(Type.String({ maxLength: 1, description: '1: the local port requires no password' })),
     }),
     answer: { 101: 'websocket' },
