@@ -4,67 +4,67 @@
  * lines of `src/` and `proxy/` that ran; when the whole suite ran, fewer than the floor is a failure.
  */
 import { spawn } from 'node:child_process'
-import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { bundleProgram } from './bundle.ts'
+import { type FileResult, runFiles } from './run-files.ts'
 
 /** Percent of lines: what the suite without test/e2e reached when this was last set, less one. */
 const coverageFloor = 92
 
 const root = path.resolve(import.meta.dirname, '..')
-const require = createRequire(import.meta.url)
-const tap = require.resolve('tap').replace(/\/dist\/.*$/, '/dist/esm/run.mjs')
-
-const given = process.argv.slice(2).flatMap((argument) => (argument === '--coverage' ? [] : filesOf(argument)))
 const isShown = process.argv.includes('--coverage')
 /** Measuring costs a quarter more CPU, and everything is compiled anew in each process, so that it is not always on. */
 const isCovered = isShown || process.env.SALLYPORT_COVERAGE === 'true'
-const isWhole = given.every((argument) => argument.startsWith('-'))
+const given = process.argv.slice(2).filter((argument) => argument !== '--coverage')
+const options = given.filter((argument) => argument.startsWith('-'))
+const named = given.filter((argument) => !argument.startsWith('-')).flatMap(filesOf)
+const isWhole = named.length === 0
+/** What takes longest comes first, so that nothing waits for it at the end. */
+const files = isWhole ? [...new Set([...filesOf('test/e2e'), ...filesOf('test')])] : named
 
-const coverage = ['--no-disable-coverage', '--coverage-report=json-summary']
 /** Not where the lines of the sources are counted. */
 const built = isWhole && !isCovered ? { SALLYPORT_PROGRAM: await bundleProgram() } : {}
-const child = spawn(process.execPath, [tap, '--reporter=tap', ...(isCovered ? coverage : []), ...given], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-  // Most of what a test waits for is a daemon or a command that loads the program.
-  env: { NODE_COMPILE_CACHE: path.join(root, '.tap/compile-cache'), ...built, ...process.env },
-})
-const counts = { pass: 0, fail: 0 }
-const skipped = new Set<string>()
-const slow: string[] = []
-let file = ''
-/** Lines of a failure: its diagnosis is in YAML, deeper than the line itself. */
-let failure = -1
+// Most of what a test waits for is a daemon or a command that loads the program.
+const env = { NODE_COMPILE_CACHE: path.join(root, '.tap/compile-cache'), ...built, ...process.env }
+process.exitCode = isCovered || options.length > 0 ? await runByTap() : await run()
 
-for await (const line of createInterface({ input: child.stdout })) {
-  const [, indent = '', not, name = ''] = /^( *)(not )?ok \d+ - (.*)$/.exec(line) ?? []
-  const subtest = /^# Subtest: (.*)$/.exec(line)?.[1]
-  if (subtest !== undefined) file = subtest
-  const total = /^# \{ total: \d+(?:, pass: (\d+))?(?:, fail: (\d+))?/.exec(line)
-  if (total) {
-    counts.pass = Number(total[1] ?? 0)
-    counts.fail = Number(total[2] ?? 0)
-  } else if (not) {
-    failure = indent.length
-    process.stdout.write(`${indent === '' ? '' : `${file}: `}${line.trim()}\n`)
-  } else if (failure >= 0 && /^ *(not ok|ok|# )/.test(line)) failure = -1
-  else if (failure >= 0) process.stdout.write(`  ${line.slice(failure)}\n`)
-  const reason = /# SKIP (.*)$/.exec(name)?.[1]
-  if (reason) skipped.add(reason)
-  const [, ran, ms] = (indent === '' && /^(\S+) # time=([\d.]+)ms$/.exec(name)) || []
-  if (ran === undefined) continue
-  if (!not) process.stdout.write(`${line}\n`)
-  if (Number(ms) > limitMs(ran) / 3) slow.push(`${ran}: ${seconds(Number(ms))} of ${seconds(limitMs(ran))}`)
+async function run(): Promise<number> {
+  const results = path.join(root, '.tap/test-results')
+  rmSync(results, { recursive: true, force: true })
+  const counts = { pass: 0, fail: 0 }
+  const skipped = new Set<string>()
+  const slow: string[] = []
+  const onResult = ({ file, isOk, ms, pass, fail, ...found }: FileResult) => {
+    counts.pass += pass
+    counts.fail += fail
+    for (const reason of found.skipped) skipped.add(reason)
+    process.stdout.write(`${isOk ? 'ok' : 'not ok'} - ${file} # time=${Math.round(ms)}ms\n`)
+    for (const line of found.failures) process.stdout.write(`  ${line}\n`)
+    if (ms > limitMs(file) / 3) slow.push(`${file}: ${seconds(ms)} of ${seconds(limitMs(file))}`)
+  }
+  await runFiles(files, { jobs: setting('jobs'), env, results, limitMs, onResult })
+  for (const reason of skipped) process.stdout.write(`skipped: ${reason}\n`)
+  for (const one of slow) process.stdout.write(`slow, above a third of its time limit: ${one}\n`)
+  process.stdout.write(`\n${counts.pass} passed, ${counts.fail} failed\n`)
+  return counts.fail === 0 ? 0 : 1
 }
-const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)))
-for (const reason of skipped) process.stdout.write(`skipped: ${reason}\n`)
-for (const one of slow) process.stdout.write(`slow, above a third of its time limit: ${one}\n`)
-const isCoveredEnough = !isCovered || reportCoverage()
-if (isCovered && isWhole) counts[isCoveredEnough ? 'pass' : 'fail'] += 1
-process.stdout.write(`\n${counts.pass} passed, ${counts.fail} failed\n`)
-process.exitCode = code === 0 && isWhole && !isCoveredEnough ? 1 : code
+
+/** With coverage, or an option of tap's own. */
+async function runByTap(): Promise<number> {
+  const tap = createRequire(import.meta.url)
+    .resolve('tap')
+    .replace(/\/dist\/.*$/, '/dist/esm/run.mjs')
+  const coverage = isCovered ? ['--no-disable-coverage', '--coverage-report=json-summary'] : []
+  const child = spawn(process.execPath, [tap, '--reporter=terse', ...coverage, ...options, ...files], {
+    stdio: 'inherit',
+    env,
+  })
+  const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)))
+  if (!isCovered || reportCoverage()) return code
+  return isWhole ? 1 : code
+}
 
 /** Of a folder its test files, which tap does not look for by itself. */
 function filesOf(argument: string): string[] {
@@ -76,7 +76,12 @@ function filesOf(argument: string): string[] {
 function limitMs(name: string): number {
   const own = /^t\.setTimeout\(([\d_]+)\)/m.exec(read(name))?.[1]
   if (own !== undefined) return Number(own.replaceAll('_', ''))
-  return Number(/^timeout: (\d+)/m.exec(read('.taprc'))?.[1]) * 1000
+  return setting('timeout') * 1000
+}
+
+/** A number of .taprc, which tap reads as well. */
+function setting(name: 'jobs' | 'timeout'): number {
+  return Number(new RegExp(`^${name}: (\\d+)`, 'm').exec(read('.taprc'))?.[1])
 }
 
 function reportCoverage(): boolean {
