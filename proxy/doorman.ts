@@ -114,6 +114,21 @@ export function firstStop(results: readonly StopResult[]): StopResult {
   return results.find((one) => one === 'done') ?? results.find((one) => one === 'denied') ?? 'unknown'
 }
 
+/** A client that was lost wants to go on with its session. */
+export interface ResumeAsk {
+  /** As {@link Doorman.resumeKey} gave it. */
+  readonly key: string
+  readonly identity: Identity
+  readonly client: ClientOrigin
+  readonly carrier: OpenAsk['carrier']
+}
+
+export interface Resumed {
+  readonly sessionId: string
+  /** For the next time. */
+  readonly key: string
+}
+
 /** An instance that is to lead to the target of a session. */
 export interface TunnelAsk {
   readonly sessionId: string
@@ -211,6 +226,17 @@ export interface Doorman {
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
    */
   endChannel(sessionId: string): Promise<void>
+  /**
+   * A key by which the client of a session may go on with it on another connection, once; takes the place of the one before.
+   * @throws BrokerError GRANT_DENIED once the session was cut
+   */
+  resumeKey(sessionId: string): Promise<string>
+  /**
+   * Checks everything again as for a new session, and that the session is this person's, by this sign-in, and carried by this front. Audited, also a
+   * refusal. The key is used up then.
+   * @throws BrokerError RESUME_REFUSED, SESSION_ELSEWHERE; what {@link open} throws of grant and credential
+   */
+  resume(ask: ResumeAsk): Promise<Resumed>
   /** Upstream is signed in and the client may send. `detail` (database, database user …) goes to the session's row and its end event. */
   started(sessionId: string, detail: Readonly<Record<string, string>>): Promise<void>
   /** Exactly once per session that opened, also when its target could not be reached: audits the end and closes the row. */

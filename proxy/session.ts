@@ -33,6 +33,8 @@ export const errors = {
   SESSION_KILLED: { status: 403, text: 'the session was ended by an administrator' },
   LIMIT_REACHED: { status: 429, text: 'a limit of this access level was reached' },
   TOO_MANY_SESSIONS: { status: 429, text: 'too many sessions are open' },
+  RESUME_REFUSED: { status: 403, text: 'the session cannot be resumed' },
+  SESSION_ELSEWHERE: { status: 409, text: 'the session is at another daemon of this installation' },
   IDLE: { status: 408, text: 'the session was idle for too long' },
   DRAINING: { status: 503, text: 'the broker is shutting down; connect again' },
   PROTOCOL_ERROR: { status: 400, text: 'the client violated the protocol' },

@@ -11,6 +11,11 @@ export interface BrokerMessage {
   readonly resize?: unknown
   readonly skipped?: unknown
   readonly error?: unknown
+  /** Of a terminal whose client may be lost, and come back. */
+  readonly resume?: unknown
+  readonly resumed?: unknown
+  readonly pong?: unknown
+  readonly typed?: unknown
 }
 
 /** What is no message of a broker says nothing. */

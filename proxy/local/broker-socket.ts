@@ -39,6 +39,8 @@ export interface BrokerAsk extends SessionAsk {
 export interface TerminalAsk extends SessionAsk {
   /** Undefined: there is no terminal, and the first message says the command. */
   readonly size: { readonly cols: number; readonly rows: number } | undefined
+  /** It goes on with a session whose connection was lost; the key of it is the first message. */
+  readonly isResumed?: boolean
 }
 
 /** A stream through an instance to open at the broker. */
@@ -75,8 +77,9 @@ export async function openTerminalSocket<T>(
   signal: AbortSignal,
   adopt: (socket: WebSocket) => T,
 ): Promise<T> {
-  const { size } = ask
-  const query: Record<string, string> = size ? { cols: `${size.cols}`, rows: `${size.rows}` } : { command: '1' }
+  const { size, isResumed } = ask
+  const how: Record<string, string> = isResumed ? { resumed: '1' } : { resumable: '1' }
+  const query = size ? { cols: `${size.cols}`, rows: `${size.rows}`, ...how } : { command: '1' }
   return await open(ask, toUrl(ask, 'shell', query), signal, adopt)
 }
 

@@ -44,6 +44,8 @@ export const mysqlErrors: Readonly<Record<ErrorCode, Numbered>> = {
   SESSION_KILLED: shutdown,
   LIMIT_REACHED: limit,
   TOO_MANY_SESSIONS: tooMany,
+  RESUME_REFUSED: accessDenied,
+  SESSION_ELSEWHERE: unknownError,
   IDLE: { number: 4031, state: 'HY000' }, // ER_CLIENT_INTERACTION_TIMEOUT
   DRAINING: shutdown,
   PROTOCOL_ERROR: { number: 1835, state: 'HY000' }, // ER_MALFORMED_PACKET

@@ -37,6 +37,8 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   SESSION_KILLED: '57P01', // admin_shutdown
   LIMIT_REACHED: '53400', // configuration_limit_exceeded
   TOO_MANY_SESSIONS: '53300', // too_many_connections
+  RESUME_REFUSED: '28000',
+  SESSION_ELSEWHERE: '55000',
   IDLE: '57P05', // idle_session_timeout
   DRAINING: '57P03', // cannot_connect_now
   PROTOCOL_ERROR: '08P01', // protocol_violation

@@ -22,6 +22,8 @@ export interface ProtocolParts {
   readonly now: () => number
   /** For a client's whole sign-in, milliseconds; 30 s by default. */
   readonly signInMs?: number
+  /** How long a terminal waits for a client that was lost, milliseconds; 60 s by default. */
+  readonly resumeMs?: number
 }
 
 export interface PortOptions {
@@ -62,9 +64,17 @@ export interface TerminalProtocol {
   readonly name: string
   /**
    * Serves one terminal that has signed in already, and closes its websocket.
+   * @param isResumable a client that is lost may come back, by a key that it is told
    * @returns why its session ended; undefined: it never had one. Never rejects
    */
-  serveTerminal(socket: WebSocket, known: KnownClient, size: TerminalSize): Promise<EndReason | undefined>
+  serveTerminal(
+    socket: WebSocket,
+    known: KnownClient,
+    size: TerminalSize,
+    isResumable?: boolean,
+  ): Promise<EndReason | undefined>
+  /** A client that was lost is back; its first message has the key. Never rejects. */
+  resumeTerminal(socket: WebSocket, known: KnownClient): Promise<void>
   /** The same of one command without a terminal, which is the client's first message. */
   serveCommand(socket: WebSocket, known: KnownClient): Promise<EndReason | undefined>
 }

@@ -1,24 +1,18 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import type { WebSocket } from 'ws'
+import { performance } from 'node:perf_hooks'
 import { BrokerError, type EndReason, sessionCutCode } from '../session.ts'
 import type { TerminalSize } from '../ssm/terminal.ts'
-import { ClientLeft } from '../streams/client-line.ts'
-import { isTerminalSize, longestCommand } from './rules.ts'
-import { errorText, onScreen } from './words.ts'
+import type { ClientSocket } from './client-socket.ts'
+import { KeptOutput } from './kept-output.ts'
+import { isTerminalSize, parseObject } from './rules.ts'
+import { errorText, goesOnElsewhere, onScreen } from './words.ts'
 
-const normalCode = 1000
 /** Sent and not shown yet, at most. */
 export const windowBytes = 256 * 1024
-/** Typed before the session has begun, at most. */
-const mostEarlyBytes = 64 * 1024
+/** Kept for a client that is away, at most: its newest output. */
+const mostKeptBytes = 256 * 1024
+/** What it is told while it is away. */
+const mostMissed = 16
 const longestText = 1024
-/** In JSON a character may take six bytes. */
-const longestCommandText = 6 * longestCommand + longestText
-/** For the first message. */
-const commandMs = 30_000
-/** For the last bytes, and the client's answer to our closing. */
-const lingerMs = 2000
-const binary = { binary: true } as const
 
 export interface ShellClientListener {
   input(bytes: Buffer): void
@@ -26,12 +20,17 @@ export interface ShellClientListener {
   /** It has shown enough for more to be sent. */
   room(): void
   violated(error: BrokerError): void
+  /** It was lost, and may come back. */
+  away?(forMs: number): void
+  /** @param skipped bytes that it will not get */
+  back?(awayMs: number, skipped: number): void
 }
 
 /**
  * What the text messages of the broker say. `recordsInput`: the notice says what is recorded, and whether what is typed is. `end`: why the
  * session is over, for people; the bytes behind it say the same on a screen that has no other place. `resize` and `skipped` (bytes)
- * are for who watches.
+ * are for who watches. `resume`: the key by which another websocket goes on with the session, once, when this one is lost. `resumed`: it
+ * does; so many bytes are left out before those that follow, and so many typed ones had arrived. `pong` has the latter, too.
  */
 export type Told =
   | { readonly notice: string; readonly recordsInput?: boolean }
@@ -41,69 +40,94 @@ export type Told =
   | { readonly stream: 'stdout' | 'stderr' }
   | { readonly resize: TerminalSize }
   | { readonly skipped: number }
+  | { readonly resume: ResumeOffer }
+  | { readonly resumed: { readonly skipped: number; readonly typed: number } }
+  | { readonly pong: number; readonly typed: number }
+
+export interface ResumeOffer {
+  readonly key: string
+  /** How long the session waits for a client that was lost. */
+  readonly forMs: number
+}
+
+interface Resumable {
+  readonly forMs: number
+  readonly kept: KeptOutput
+}
 
 /**
- * The websocket of a terminal. Binary messages are bytes, of the terminal or for it. Text messages are JSON: `{"resize":{"cols","rows"}}`
- * and `{"ack":N}`, the count of bytes shown so far, from the client; a {@link Told} towards it.
- * That of a command begins with the client's `{"command"}`; `{"stream"}` says of which output the binary messages are that follow it,
- * first stdout.
+ * The client of a terminal: one websocket, or several one after the other when one is lost. Binary messages are bytes, of the terminal or
+ * for it. Text messages are JSON: `{"resize":{"cols","rows"}}`, `{"ack":N}`, the count of bytes shown so far, and `{"ping":N}` from the client; a
+ * {@link Told} towards it. That of a command begins with the client's `{"command"}`; `{"stream"}` says of which output the binary messages
+ * are that follow it, first stdout.
  */
 export class ShellClient {
-  readonly #socket: WebSocket
+  #socket: ClientSocket
   readonly #isCommand: boolean
-  /** Of a command: its text, once it is there. */
-  readonly #command = Promise.withResolvers<string>()
-  #isCommandDue: boolean
   #isStderr = false
   #listener: ShellClientListener | undefined
-  /** What arrived before there was a listener. */
-  readonly #early: [data: Buffer, isBinary: boolean][] = []
-  #earlyBytes = 0
   #sent = 0
   #shown = 0
+  #typed = 0
   #isEnded = false
-  /** Resolves once it has disconnected. */
-  readonly left: Promise<void>
+  /** Of one that may come back. */
+  #resumable: Resumable | undefined
+  #away: { readonly since: number; readonly timer: NodeJS.Timeout } | undefined
+  readonly #missed: Told[] = []
+  readonly #left = Promise.withResolvers<void>()
+  /** Resolves once it has disconnected, and does not come back. */
+  readonly left: Promise<void> = this.#left.promise
 
-  /** @param isCommand it has no terminal, and says first which command it runs */
-  constructor(socket: WebSocket, isCommand = false) {
+  /** @param isCommand it has no terminal */
+  constructor(socket: ClientSocket, isCommand = false) {
     this.#isCommand = isCommand
-    this.#isCommandDue = isCommand
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.left = promise
     this.#socket = socket
-    socket.on('message', (data: Buffer, isBinary: boolean) => this.#receive(data, isBinary))
-    socket.on('error', () => {}) // followed by `close`
-    socket.once('close', () => resolve())
+    this.#follow(socket)
   }
 
-  /** Nothing more is to be sent until `room`. */
+  /** Nothing more is to be sent until `room`. What runs does not wait for a client that is away. */
   get isFull(): boolean {
-    return this.#sent - this.#shown >= windowBytes
-  }
-
-  /** @returns what it runs @throws BrokerError PROTOCOL_ERROR, HANDSHAKE_TIMEOUT; ClientLeft */
-  async command(): Promise<string> {
-    const inTime = new AbortController()
-    const late = wait(commandMs, undefined, { signal: inTime.signal, ref: false }).then((): never => {
-      throw new BrokerError('HANDSHAKE_TIMEOUT', 'no command came')
-    })
-    const left = this.left.then((): never => {
-      throw new ClientLeft()
-    })
-    for (const one of [late, left, this.#command.promise]) one.catch(() => {}) // the first one counts
-    try {
-      return await Promise.race([this.#command.promise, late, left])
-    } finally {
-      inTime.abort()
-    }
+    return !this.#away && this.#sent - this.#shown >= windowBytes
   }
 
   /** Gets what has arrived before, too. */
   attach(listener: ShellClientListener): void {
     this.#listener = listener
-    for (const [data, isBinary] of this.#early.splice(0)) this.#receive(data, isBinary)
-    this.resume()
+    if (this.#away) listener.away?.(this.#resumable?.forMs ?? 0)
+    else this.#socket.attach((data, isBinary) => this.#receive(data, isBinary))
+  }
+
+  /** From now on it may be lost, and come back with this key. */
+  offer(offer: ResumeOffer): void {
+    if (this.#isEnded) return
+    this.#resumable = { forMs: offer.forMs, kept: new KeptOutput(this.#sent) }
+    this.#socket.watch()
+    this.tell({ resume: offer })
+  }
+
+  /**
+   * It is back, on another websocket; the one that it had is closed.
+   * @param received bytes of the terminal that it has
+   * @returns false: the session is over, or was never to be resumed
+   */
+  goOn(socket: ClientSocket, received: number, offer: ResumeOffer): boolean {
+    if (this.#isEnded || !this.#resumable || received > this.#sent) return false
+    const { kept } = this.#resumable
+    const awayMs = this.#away ? performance.now() - this.#away.since : 0
+    this.#leaveSocket()
+    this.#socket = socket
+    this.#follow(socket)
+    const skipped = Math.max(0, kept.from - received)
+    kept.release(received)
+    this.#shown = Math.max(received, kept.from)
+    socket.watch()
+    socket.tell({ resumed: { skipped, typed: this.#typed } })
+    socket.tell({ resume: offer })
+    for (const message of this.#missed.splice(0)) socket.tell(message)
+    if (kept.bytes > 0) socket.send(kept.all())
+    this.#listener?.back?.(awayMs, skipped)
+    socket.attach((data, isBinary) => this.#receive(data, isBinary))
+    return true
   }
 
   /** @param isStderr of a command: what it wrote there */
@@ -113,7 +137,9 @@ export class ShellClient {
       this.tell({ stream: isStderr ? 'stderr' : 'stdout' })
     }
     this.#sent += bytes.length
-    if (this.#isOpen) this.#socket.send(bytes, binary)
+    this.#resumable?.kept.push(bytes)
+    if (this.#away) this.#resumable?.kept.trim(mostKeptBytes)
+    else this.#socket.send(bytes)
   }
 
   /** Why it is over, for the person: on the screen, if there is one. */
@@ -126,22 +152,21 @@ export class ShellClient {
   }
 
   tell(message: Told): void {
-    if (this.#isOpen) this.#socket.send(JSON.stringify(message))
+    if (!this.#away) this.#socket.tell(message)
+    else if (this.#missed.push(message) > mostMissed) this.#missed.shift()
   }
 
   pause(): void {
-    if (this.#isOpen) this.#socket.pause()
+    this.#socket.pause()
   }
 
   resume(): void {
-    if (this.#socket.isPaused) this.#socket.resume()
+    this.#socket.resume()
   }
 
   /** The session has not opened. */
   refuse(error: BrokerError): void {
-    const { code, message, hint } = error
-    this.tell({ error: { code, message, ...(hint === undefined ? {} : { hint }) } })
-    this.#close(normalCode, '')
+    this.#close(() => this.#socket.refuse(error))
   }
 
   /** It has opened, but its target cannot be reached, or refuses it. */
@@ -152,86 +177,84 @@ export class ShellClient {
 
   /** The session is over, by one of its sides. */
   end(): void {
-    this.#close(normalCode, '')
+    this.#close(() => this.#socket.close())
   }
 
   cut(reason: EndReason): void {
-    this.#close(sessionCutCode, reason)
+    this.#close(() => this.#socket.close(sessionCutCode, reason))
   }
 
-  get #isOpen(): boolean {
-    return !this.#isEnded && this.#socket.readyState === this.#socket.OPEN
-  }
-
-  #close(code: number, reason: string): void {
-    if (this.#isEnded) return
+  #close(close: () => void): void {
     this.#isEnded = true
-    if (this.#socket.readyState !== this.#socket.OPEN) return
-    this.#socket.close(code, reason)
-    const timer = setTimeout(() => this.#socket.terminate(), lingerMs)
-    this.#socket.once('close', () => clearTimeout(timer))
-    this.resume() // a paused websocket would never read the closing frame
+    clearTimeout(this.#away?.timer)
+    close()
+  }
+
+  #follow(socket: ClientSocket): void {
+    void socket.closed.then((how) => {
+      if (this.#socket !== socket) return
+      if (how === 'lost' && this.#resumable && !this.#isEnded) this.#goAway(this.#resumable)
+      else this.#left.resolve()
+    })
+  }
+
+  #goAway({ forMs, kept }: Resumable): void {
+    this.#away = { since: performance.now(), timer: setTimeout(() => this.#left.resolve(), forMs) }
+    kept.trim(mostKeptBytes)
+    this.#listener?.away?.(forMs)
+  }
+
+  /** Of a client that has another one now. */
+  #leaveSocket(): void {
+    clearTimeout(this.#away?.timer)
+    if (!this.#away) this.#socket.tell({ end: goesOnElsewhere })
+    this.#away = undefined
+    this.#socket.close()
   }
 
   #receive(data: Buffer, isBinary: boolean): void {
-    if (this.#isEnded) return
-    if (this.#isCommandDue) {
-      this.#isCommandDue = false
-      const command = isBinary ? undefined : readCommand(data)
-      if (command !== undefined) this.#command.resolve(command)
-      else this.#command.reject(new BrokerError('PROTOCOL_ERROR', 'the first message is no command'))
-      return
-    }
     const listener = this.#listener
-    if (!listener) {
-      this.#early.push([data, isBinary])
-      this.#earlyBytes += data.length
-      if (this.#earlyBytes >= mostEarlyBytes || this.#early.length >= longestText) this.pause()
-    } else if (!isBinary) this.#receiveText(data, listener)
-    else if (data.length > 0) listener.input(data)
+    if (this.#isEnded || !listener) return
+    if (!isBinary) this.#receiveText(data, listener)
+    else if (data.length > 0) {
+      this.#typed += data.length
+      listener.input(data)
+    }
   }
 
   #receiveText(data: Buffer, listener: ShellClientListener): void {
     const message = readMessage(data)
     if (message?.resize) listener.resize(message.resize)
+    else if (message?.ping !== undefined) this.#answer(message.ping)
     else if (message?.ack !== undefined && message.ack >= this.#shown && message.ack <= this.#sent) {
       this.#shown = message.ack
+      this.#resumable?.kept.release(message.ack)
       if (!this.isFull) listener.room()
     } else listener.violated(new BrokerError('PROTOCOL_ERROR', 'a text message that no terminal sends'))
   }
-}
 
-/** @returns undefined: it is none, or too long */
-function readCommand(data: Buffer): string | undefined {
-  if (data.length > longestCommandText) return undefined
-  const { command, ...more } = parseObject(data.toString())
-  if (typeof command !== 'string' || Object.keys(more).length > 0 || command.includes('\0')) return undefined
-  return command.trim() === '' || command.length > longestCommand ? undefined : command
+  /** One that reads no answers gets none. */
+  #answer(ping: number): void {
+    if (this.#socket.waitingBytes < windowBytes) this.tell({ pong: ping, typed: this.#typed })
+  }
 }
 
 interface ClientMessage {
   readonly resize?: TerminalSize
   readonly ack?: number
+  readonly ping?: number
 }
 
 /** @returns undefined for anything but one of the client's messages */
 function readMessage(data: Buffer): ClientMessage | undefined {
   if (data.length > longestText) return undefined
-  const message = parseObject(data.toString())
+  const message = parseObject(data)
   const [name, ...more] = Object.keys(message)
   if (more.length > 0) return undefined
   if (name === 'ack' && Number.isSafeInteger(message.ack)) return { ack: Number(message.ack) }
+  if (name === 'ping' && Number.isSafeInteger(message.ping)) return { ping: Number(message.ping) }
   if (name !== 'resize' || typeof message.resize !== 'object' || message.resize === null) return undefined
   const { cols, rows } = message.resize as Record<string, unknown>
   const size = { cols: Number(cols), rows: Number(rows) }
   return isTerminalSize(size) ? { resize: size } : undefined
-}
-
-function parseObject(text: string): Record<string, unknown> {
-  try {
-    const read: unknown = JSON.parse(text)
-    return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {}
-  } catch {
-    return {}
-  }
 }

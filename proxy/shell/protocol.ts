@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { WebSocket } from 'ws'
 import { EntryWriter } from '../recording/entry-writer.ts'
 import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
@@ -18,8 +17,11 @@ import { Terminal } from '../ssm/terminal.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { ClientLeft } from '../streams/client-line.ts'
 import { ShellClient } from './client.ts'
+import { ClientSocket } from './client-socket.ts'
 import { TerminalEntries } from './entries.ts'
+import { readCommand } from './first-message.ts'
 import { ShellRelay } from './relay.ts'
+import { TerminalResumes } from './resumes.ts'
 import type { ShellRules, ShellWork } from './rules.ts'
 
 const protocol = 'shell'
@@ -28,27 +30,29 @@ const endMs = 5000
 
 /** Shells and commands on instances, over Session Manager. They have no port: their clients come by websocket. */
 export function createShell(parts: ProtocolParts): TerminalProtocol {
+  const resumes = new TerminalResumes(parts, protocol)
   return {
     name: protocol,
-    serveTerminal: (socket, known, size) => serve(parts, new ShellClient(socket), known, { size }),
-    serveCommand: (socket, known) => serveCommand(parts, socket, known),
+    serveTerminal: (socket, known, size, isResumable = false) =>
+      serve(parts, new ShellClient(new ClientSocket(socket)), known, { size }, isResumable ? resumes : undefined),
+    resumeTerminal: (socket, known) => resumes.serve(new ClientSocket(socket), known),
+    serveCommand: (socket, known) => serveCommand(parts, new ClientSocket(socket), known),
   }
 }
 
 async function serveCommand(
   parts: ProtocolParts,
-  socket: WebSocket,
+  socket: ClientSocket,
   known: KnownClient,
 ): Promise<EndReason | undefined> {
-  const client = new ShellClient(socket, true)
   let command: string
   try {
-    command = await client.command()
+    command = await socket.first('command', readCommand)
   } catch (error) {
-    if (!(error instanceof ClientLeft)) client.refuse(toBrokerError(error))
+    if (!(error instanceof ClientLeft)) socket.refuse(toBrokerError(error))
     return undefined
   }
-  return await serve(parts, client, known, { command })
+  return await serve(parts, new ShellClient(socket, true), known, { command })
 }
 
 async function serve(
@@ -56,10 +60,12 @@ async function serve(
   client: ShellClient,
   known: KnownClient,
   work: ShellWork,
+  resumes?: TerminalResumes,
 ): Promise<EndReason | undefined> {
   const permit = await admit(parts, protocol, known, (error) => client.refuse(error))
   if (!permit) return undefined
-  const { outcome, terminal } = await run(parts, client, permit, work)
+  const { outcome, terminal } = await run(parts, client, permit, work, resumes)
+  resumes?.forget(permit)
   await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome, terminal)) })
   return outcome.reason
 }
@@ -76,6 +82,7 @@ async function run(
   client: ShellClient,
   permit: SessionPermit,
   work: ShellWork,
+  resumes: TerminalResumes | undefined,
 ): Promise<Ran> {
   const { sessionId, engine, kind } = permit
   let terminal: Terminal | undefined
@@ -115,6 +122,7 @@ async function run(
     told.notice = (text) => relay.tell(text)
     host.onTold(permit, (text) => relay.announce(text))
     for (const text of notices) relay.tell(text)
+    void resumes?.offer(client, permit)
     return { outcome: await outcome, terminal }
   } catch (thrown) {
     return { outcome: failedToOpen(now, client, permit, thrown), ...(terminal ? { terminal } : {}) }

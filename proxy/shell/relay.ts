@@ -10,7 +10,7 @@ import type { Terminal, TerminalSize } from '../ssm/terminal.ts'
 import type { ShellClient } from './client.ts'
 import { TerminalEntries } from './entries.ts'
 import type { ShellRules, ShellWork } from './rules.ts'
-import { endingNotice, errorText, noExitCode, noInput, recordingNotice } from './words.ts'
+import { awayNotice, backNotice, endingNotice, errorText, noExitCode, noInput, recordingNotice } from './words.ts'
 
 export interface ShellRelayOptions {
   readonly client: ShellClient
@@ -90,6 +90,8 @@ export class ShellRelay {
       resize: (to) => this.#resize(to),
       room: () => this.#flow(),
       violated: (error) => this.#fail(error, 'protocol-error'),
+      away: (forMs) => this.#note(awayNotice(forMs)),
+      back: (awayMs, skipped) => this.#note(backNotice(awayMs, skipped)),
     })
     return this.#ended.promise
   }
@@ -101,6 +103,13 @@ export class ShellRelay {
       this.#entries.notice(text)
       this.#options.client.tell({ notice: text, ...(recordsInput === undefined ? {} : { recordsInput }) })
     })
+  }
+
+  /** The time without a client is on record. */
+  #note(text: string): void {
+    if (this.#isOver) return
+    this.#guard(() => this.#entries.notice(text))
+    this.#flow()
   }
 
   /** For who begins to watch the recording now, its size is on record behind it. @returns false: the session is over */

@@ -28,3 +28,13 @@ const mostCells = 65_535
 export function isTerminalSize({ cols, rows }: TerminalSize): boolean {
   return [cols, rows].every((count) => Number.isInteger(count) && count > 0 && count <= mostCells)
 }
+
+/** The object that a client's JSON text is; an empty one for anything else. */
+export function parseObject(text: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const read: unknown = JSON.parse(text.toString())
+    return typeof read === 'object' && read !== null ? (read as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}

@@ -17,6 +17,18 @@ export function recordingNotice(recordsInput: boolean): string {
     : 'this session is recorded'
 }
 
+export const goesOnElsewhere = 'this session goes on in another connection'
+
+export function awayNotice(forMs: number): string {
+  return `the connection to the client was lost; the session waits ${Math.round(forMs / 1000)} s for it`
+}
+
+/** @param skipped bytes that it does not get */
+export function backNotice(awayMs: number, skipped: number): string {
+  const missed = skipped === 0 ? '' : `; ${skipped} bytes of output were not kept for it`
+  return `the client is back after ${Math.round(awayMs / 1000)} s${missed}`
+}
+
 export const noExitCode =
   'the instance gave no exit code: the command was ended from outside, or the agent is older than 3.1.1511'
 

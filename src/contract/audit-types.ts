@@ -36,6 +36,7 @@ export const auditTypes = [
   // sessions
   'session.denied',
   'session.started',
+  'session.resumed',
   'session.cancelled',
   'session.ended',
   'session.killed',

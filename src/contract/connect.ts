@@ -12,7 +12,7 @@ const tool = Type.Optional(
 export const connectRoutes = {
   'GET /api/v1/connect/shell': {
     summary:
-      'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resize and ack from the client; stream, notice, end, exit and error to it',
+      'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resume, resize, ack and ping from the client; stream, notice, resume, resumed, pong, end, exit and error to it',
     access: 'user',
     scope: 'connect',
     hidden: true,
@@ -25,6 +25,20 @@ export const connectRoutes = {
         Type.String({
           maxLength: 1,
           description: '1: the first message is {"command"}, which is run without a terminal',
+        }),
+      ),
+      resumable: Type.Optional(
+        Type.String({
+          maxLength: 1,
+          description:
+            '1: a terminal whose websocket is lost waits for another one, by the key that the broker tells: {"resume":{"key","forMs"}}',
+        }),
+      ),
+      resumed: Type.Optional(
+        Type.String({
+          maxLength: 1,
+          description:
+            '1: the first message is {"resume":{"key","received"}}, and a terminal goes on behind the bytes that were received',
         }),
       ),
       tool,

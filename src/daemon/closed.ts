@@ -89,6 +89,8 @@ function refusingDoorman(refusal: BrokerError): Doorman {
     channelTicket: refuse,
     channelKey: refuse,
     endChannel: refuse,
+    resumeKey: refuse,
+    resume: refuse,
     started: refuse,
     end: refuse,
     mayCancel: async () => false,

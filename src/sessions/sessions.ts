@@ -23,6 +23,7 @@ import { channelCalls } from './channel-calls.ts'
 import { type FoundSession, findSession } from './find-session.ts'
 import { type Allowed, type Authorize, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
+import { Resumes } from './resumes.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
 import type { SessionEnd as StoredEnd } from './session-store.ts'
@@ -67,6 +68,7 @@ export class Sessions {
   readonly #started: StartedRows
   /** Of previous runs, while what they left running is ended. */
   readonly #lost = new Map<string, TunnelSession>()
+  readonly #resumes: Resumes
   /** What clients ask of other sessions. */
   readonly stops: Stops
   #draining = false
@@ -77,6 +79,11 @@ export class Sessions {
     this.stops = new Stops({ ...deps, fronts: this.#fronts, onWrongKey })
     this.#started = new StartedRows(deps.store, deps.logger)
     this.#openSession = openSession({ ...deps, startedRows: this.#started, isDraining: () => this.#draining })
+    this.#resumes = new Resumes({
+      audit: deps.audit,
+      check: (ask, grantId) => check(deps, ask, { grantId }),
+      uncut: (sessionId) => this.#uncut(sessionId),
+    })
     deps.changes.subscribe((change) => this.#apply(change))
   }
 
@@ -92,14 +99,16 @@ export class Sessions {
   serve(controls: SessionControls, authorize?: Authorize): Doorman {
     const front = this.#fronts.push(controls) - 1
     const { identity, daemons } = this.#deps
+    const place = { daemon: daemons.number, front }
     return {
-      place: { daemon: daemons.number, front },
+      place,
       tokenKeys: (tokenId) => identity.tokenKeys(tokenId),
       identify: (claim, client) => identity.identify(claim, client),
       open: (ask) => this.#open(ask, controls, authorize),
       lease: (sessionId) => this.#lease(sessionId),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       ...tunnelCalls(this.#deps.tunnels, (sessionId) => this.#lost.get(sessionId) ?? this.#uncut(sessionId)),
+      ...this.#resumes.calls(place),
       ...channelCalls(this.#deps.kinds, { uncut: (id) => this.#uncut(id), known: (id) => this.known(id) }),
       started: (sessionId, detail) => this.#hasStarted(sessionId, detail),
       end: (sessionId, end) => this.#end(sessionId, end),
@@ -202,6 +211,7 @@ export class Sessions {
     this.#opened.delete(sessionId)
     this.#ending.add(sessionId)
     const { metrics, live, audit, logger } = this.#deps
+    this.#resumes.end(sessionId, live.noticeOf(sessionId)?.text ?? `it has ended: ${end.reason}`)
     live.remove(sessionId)
     metrics.sessionsActive.dec({ kind: facts.kind })
     metrics.sessionsTotal.inc({ kind: facts.kind, outcome: end.reason })

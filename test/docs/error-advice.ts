@@ -32,6 +32,10 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   LIMIT_REACHED: 'Fetch less at a time (`max_rows`, `statement_timeout` of the level).',
   TOO_MANY_SESSIONS:
     'Close sessions you no longer use, or reduce the pool size; operators: `limits` in the configuration.',
+  RESUME_REFUSED:
+    'Open another session: this one has ended, or its key was used or belongs to another sign-in. The message says which.',
+  SESSION_ELSEWHERE:
+    'Try again: the load balancer may lead to the daemon that has the session. Page and command do so by themselves.',
   IDLE: 'Connect again.',
   DRAINING: 'Connect again in a moment: the daemon is restarting.',
   PROTOCOL_ERROR: 'Check that the client speaks PostgreSQL to this port; otherwise report it, with the session id.',

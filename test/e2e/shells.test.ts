@@ -2,6 +2,7 @@
 import { createHash, hash, randomBytes } from 'node:crypto'
 import { appendFileSync, readFileSync } from 'node:fs'
 import t from 'tap'
+import { currentLogin } from '../../src/cli/login/login-store.ts'
 import { residentMegabytes } from '../bench/memory.ts'
 import { program } from '../program.ts'
 import { startCommand } from '../sandbox/commands.ts'
@@ -9,6 +10,7 @@ import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, arns, shellInstance, shellKey } from '../sandbox/default-world.ts'
 import type { AccountName } from '../sandbox/oidc/accounts.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
+import { startTcpProxy } from '../sandbox/tcp-proxy.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
@@ -342,6 +344,48 @@ t.test('sallyport shell: with a terminal, and without one', pty, async (t) => {
   t.match(JSON.parse(header), { version: 2, width: 80, height: 24, title: /^alice@example.com on ec2-instance/ })
   const shown = events.map((line) => JSON.parse(line) as [number, string, string]).filter(([, code]) => code === 'o')
   t.match(shown.map(([, , text]) => text).join(''), /one2three/)
+})
+
+t.test('sallyport shell: a lost connection, and the same shell goes on', pty, async (t) => {
+  const { id } = await company.grant(3_600_000, shellInstance)
+  const proxy = await startTcpProxy(Number(new URL(company.daemon.url).port))
+  t.teardown(() => proxy.close())
+  const { env } = company.commands.alice
+  const { login } = await currentLogin({ server: company.daemon.url }, env)
+  const through = { SALLYPORT_SERVER: `http://127.0.0.1:${proxy.port}`, SALLYPORT_TOKEN: login?.token }
+  const command = ['-c', underPty, process.execPath, program, 'shell', shellInstance]
+  const shell = startCommand('python3', command, { ...env, ...through }, null)
+  const type = (text: string) => shell.child.stdin?.write(text)
+  await shell.prints(/\$ /)
+  const awsSession = ssm.sessions.at(-1)
+  type('mine=kept; sleep 1; echo missed$((1+1))\r')
+  await shell.prints(/sleep 1/)
+  proxy.refuse()
+  await shell.prints(/the connection was lost; trying for 60 s/)
+  type('never\r')
+  proxy.pass()
+  await shell.prints(/the session goes on\r/)
+  await shell.prints(/\nmissed2/)
+  type('echo $mine$((1+1))\r')
+  await shell.prints(/\nkept2/)
+  t.notMatch(shell.output, /never/)
+  t.equal(ssm.sessions.at(-1), awsSession, 'no other session was started')
+  const session = sessionOf(awsSession)
+  const path = `/api/v1/audit/events?type=session.resumed&subject=${session}`
+  t.match(await company.api('carol', 'GET', path), { events: [{ actor: /^prn_/, fields: { session, grant: id } }] })
+
+  proxy.refuse()
+  await shell.prints(/the connection was lost[\s\S]*the connection was lost/)
+  await revoke(id)
+  t.match((await endOf(session)).fields, { reason: 'grant-revoked' })
+  proxy.pass()
+  t.match(await shell.ended, {
+    code: 4,
+    stdout: /the session cannot be resumed: access was revoked by bob.*incident 42/,
+  })
+  const text = await (await company.call('carol', 'GET', `/api/v1/recordings/${session}`)).text()
+  t.match(text, /connection to the client was lost[\s\S]*the client is back after/)
+  await isOver(awsSession)
 })
 
 t.test('sallyport shell RESOURCE -- COMMAND: outputs, exit code and pipeline, and a cut', async (t) => {

@@ -123,6 +123,28 @@ t.test('a shell in the browser', { skip }, async (t) => {
     t.equal(await page.evaluate('navigator.clipboard.readText()'), 'copy2me')
   })
 
+  await t.test('a lost network: the same shell goes on, with what it showed meanwhile', async (t) => {
+    const state = (name: string) => page.locator('.state', { hasText: name }).waitFor()
+    const sessions = ssm.sessions.length
+    await run(page, 'mine=kept; sleep 1; echo missed$((1+1))')
+    await context.setOffline(true)
+    await state('Reconnecting')
+    await page.getByRole('status').getByText('The connection was lost. Reconnecting…').waitFor()
+    await takeShot(page, 'terminal-away')
+    await page.keyboard.insertText('never')
+    await context.setOffline(false)
+    await state('Live')
+    await page.getByText(/^Reconnected after \d+ seconds?$/).waitFor()
+    await showsOn(page, /^missed2$/m)
+    await run(page, 'echo $mine$((1+1))')
+    await showsOn(page, /^kept2$/m)
+    t.notMatch(await screenOf(page), 'never')
+    t.equal(ssm.sessions.length, sessions)
+    const isOffline = (text: string) => text.includes('ERR_INTERNET_DISCONNECTED')
+    complaints.splice(0, complaints.length, ...complaints.filter((text) => !isOffline(text)))
+    await page.locator('.trip', { hasText: /^(< 1|\d+) ms$/ }).waitFor()
+  })
+
   await t.test('the toolbar is reached by keyboard', async (t) => {
     await page.keyboard.press('Control+Shift+F6')
     t.equal(await page.locator(':focus').getAttribute('aria-label'), 'Smaller text')

@@ -1,19 +1,14 @@
-import { WebSocket } from 'ws'
-import { lostBroker, readBrokerMessage, toRefusal } from '../../../proxy/local/broker-messages.ts'
 import { openTerminalSocket } from '../../../proxy/local/broker-socket.ts'
 import { commandLine } from '../../../proxy/local/shell-quote.ts'
 import { printable } from '../../../proxy/printable.ts'
-import { type BrokerError, sessionCutCode } from '../../../proxy/session.ts'
 import { exitCodeOf, exitCodes } from '../output.ts'
 import { untilStopped } from './connect-deps.ts'
 import { LocalEscape } from './local-escape.ts'
 import { type ConnectDeps, readBearer } from './open-connections.ts'
 import { describeEnd, endsGrant } from './session-end.ts'
 import { chooseTarget, listResources } from './target.ts'
+import { type Reopen, TerminalConnection, type TerminalEnd } from './terminal-connection.ts'
 
-const normalCode = 1000
-/** The broker sends four times as much before it waits for us. */
-const ackEveryBytes = 64 * 1024
 /** Of a terminal that does not know its own. */
 const usualSize = { cols: 80, rows: 24 }
 /** What a program that was cut off may have left: bracketed paste, the mouse, application keys. */
@@ -37,20 +32,21 @@ export async function shell(
 ): Promise<number> {
   const command = words.length === 0 ? undefined : commandLine(words)
   const target = chooseTarget(await listResources(await deps.openApi()), reference, options.level, ['shell'])
-  const ask = {
-    server: deps.server,
-    bearer: await readBearer(deps),
-    resourceId: target.id,
-    level: target.level,
-    tool: 'sallyport shell',
-    size: command === undefined ? sizeNow() : undefined,
-  }
+  const ask = { server: deps.server, resourceId: target.id, level: target.level, tool: 'sallyport shell' }
+  const isTerminal = command === undefined
   return await untilStopped(
     async (signal) => {
-      const session = await openTerminalSocket(ask, signal, (socket) => new ShellSession(socket, command))
+      const reopen: Reopen = async (within, adopt) => {
+        const bearer = await readBearer(deps)
+        await openTerminalSocket({ ...ask, bearer, size: sizeNow(), isResumed: true }, within, adopt)
+      }
+      const session = new ShellSession(command, isTerminal ? reopen : undefined)
+      const bearer = await readBearer(deps)
+      const size = isTerminal ? sizeNow() : undefined
+      await openTerminalSocket({ ...ask, bearer, size }, signal, (socket) => session.connection.adopt(socket))
       return await session.run(signal)
     },
-    command === undefined ? undefined : stopSignals,
+    isTerminal ? undefined : stopSignals,
   )
 }
 
@@ -60,36 +56,45 @@ function sizeNow(): { cols: number; rows: number } {
 }
 
 class ShellSession {
-  readonly #socket: WebSocket
+  readonly connection: TerminalConnection
+  readonly #command: string | undefined
   readonly #ended = Promise.withResolvers<number>()
   readonly #escape = new LocalEscape()
-  #received = 0
-  #shown = 0
-  #acknowledged = 0
+  #hasShown = false
   #exitCode: number | null = null
-  #refusal: BrokerError | undefined
-  #isLeaving = false
-  readonly #isCommand: boolean
   #isStderr = false
   #interrupts = 0
 
-  /** @param command undefined: a shell */
-  constructor(socket: WebSocket, command: string | undefined) {
-    this.#socket = socket
-    this.#isCommand = command !== undefined
-    socket.on('message', (data: Buffer, isBinary: boolean) => (isBinary ? this.#show(data) : this.#hear(data)))
-    socket.on('error', () => {}) // followed by `close`
-    socket.once('close', (code, reason) => this.#closed(code, String(reason)))
-    if (command !== undefined) this.#send(JSON.stringify({ command }))
+  /** @param command undefined: a shell @param reopen of a terminal that goes on when its connection is lost */
+  constructor(command: string | undefined, reopen: Reopen | undefined) {
+    this.#command = command
+    this.connection = new TerminalConnection(
+      {
+        output: (bytes, shown) => this.#show(bytes, shown),
+        notice: (text) => this.#tell(text),
+        stream: (name) => {
+          this.#isStderr = name === 'stderr'
+        },
+        exit: (code) => {
+          this.#exitCode = code
+        },
+        away: (forMs) =>
+          this.#tell(`the connection was lost; trying for ${Math.round(forMs / 1000)} s to go on (~. leaves)`),
+        back: (skipped, isTypedLost) => this.#tellBack(skipped, isTypedLost),
+        ended: (end) => this.#onEnd(end),
+      },
+      reopen,
+    )
   }
 
   /** Until the session ends. */
   async run(signal: AbortSignal): Promise<number> {
-    const leave = () => this.#leave()
+    const leave = () => this.connection.leave()
+    if (this.#command !== undefined) this.connection.say({ command: this.#command })
     signal.addEventListener('abort', leave)
     if (signal.aborted) leave()
     try {
-      return await (this.#isCommand ? this.#runCommand() : this.#runTerminal())
+      return await (this.#command !== undefined ? this.#runCommand() : this.#runTerminal())
     } finally {
       signal.removeEventListener('abort', leave)
       process.stdin.off('data', this.#type)
@@ -112,8 +117,8 @@ class ShellSession {
   /** A second one does not wait for what the instance makes of the first. */
   readonly #interrupt = (name: NodeJS.Signals): void => {
     this.#interrupts += 1
-    if (this.#interrupts > 1) this.#leave()
-    else this.#send(signals[name as keyof typeof signals])
+    if (this.#interrupts > 1) this.connection.leave()
+    else this.connection.type(signals[name as keyof typeof signals])
   }
 
   async #runTerminal(): Promise<number> {
@@ -133,40 +138,24 @@ class ShellSession {
 
   readonly #type = (typed: Buffer): void => {
     const { bytes, leaves } = process.stdin.isTTY ? this.#escape.pass(typed) : { bytes: typed, leaves: false }
-    if (bytes.length > 0) this.#send(bytes)
-    if (leaves) this.#leave()
+    if (bytes.length > 0) this.connection.type(bytes)
+    if (leaves) this.connection.leave()
   }
 
-  readonly #endInput = (): void => this.#send(endOfTransmission)
+  readonly #endInput = (): void => this.connection.type(endOfTransmission)
 
-  readonly #resize = (): void => this.#send(JSON.stringify({ resize: sizeNow() }))
+  readonly #resize = (): void => this.connection.say({ resize: sizeNow() })
 
-  #leave(): void {
-    this.#isLeaving = true
-    this.#socket.close(normalCode)
-  }
-
-  #send(message: Buffer | string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(message)
-  }
-
-  #show(bytes: Buffer): void {
-    this.#received += bytes.length
+  #show(bytes: Buffer, shown: () => void): void {
+    this.#hasShown = true
     const output = this.#isStderr ? process.stderr : process.stdout
-    output.write(bytes, () => {
-      this.#shown += bytes.length
-      if (this.#shown - this.#acknowledged < ackEveryBytes) return
-      this.#acknowledged = this.#shown
-      this.#send(JSON.stringify({ ack: this.#shown }))
-    })
+    output.write(bytes, shown)
   }
 
-  #hear(data: Buffer): void {
-    const { notice, exit, error, stream } = readBrokerMessage(data)
-    if (stream !== undefined) this.#isStderr = stream === 'stderr'
-    if (typeof notice === 'string') this.#tell(notice)
-    if (typeof exit === 'number') this.#exitCode = exit
-    if (error !== undefined) this.#refusal = toRefusal(error)
+  #tellBack(skipped: number, isTypedLost: boolean): void {
+    this.#resize()
+    this.#tell(skipped === 0 ? 'the session goes on' : `the session goes on; ${skipped} bytes of output were not kept`)
+    if (isTypedLost) this.#tell('what was typed last did not arrive')
   }
 
   #tell(text: string): void {
@@ -174,23 +163,17 @@ class ShellSession {
     process.stderr.write(`sallyport: ${printable(text)}${end}`)
   }
 
-  /** When the instance gave none: of a command it is not known whether it succeeded. */
-  get #usualCode(): number {
-    return this.#isCommand ? exitCodes.failed : exitCodes.done
-  }
-
-  #closed(code: number, reason: string): void {
-    const isTTY = process.stdout.isTTY && !this.#isCommand
-    const isOver = code === normalCode && this.#refusal === undefined && !this.#isLeaving
-    if (isTTY && !isOver && this.#received > 0) process.stdout.write(resetModes)
-    if (this.#refusal) {
-      // Once the terminal was there, the broker has said it on the screen.
-      if (this.#received > 0 && isTTY) this.#ended.resolve(exitCodeOf(this.#refusal.code))
-      else this.#ended.reject(this.#refusal)
-    } else if (code === sessionCutCode) {
-      if (!isTTY && !this.#isCommand) this.#tell(`the session was cut: ${describeEnd(reason)}`)
-      this.#ended.resolve(endsGrant(reason) ? exitCodes.denied : exitCodes.failed)
-    } else if (this.#isLeaving || code === normalCode) this.#ended.resolve(this.#exitCode ?? this.#usualCode)
-    else this.#ended.reject(lostBroker())
+  #onEnd(end: TerminalEnd): void {
+    const isCommand = this.#command !== undefined
+    const isTTY = process.stdout.isTTY && !isCommand
+    const isOver = end.how === 'closed' && !this.connection.isLeaving
+    if (isTTY && !isOver && this.#hasShown) process.stdout.write(resetModes)
+    if (end.how === 'failed') {
+      if (this.#hasShown && isTTY && end.isOnScreen) this.#ended.resolve(exitCodeOf(end.error.code))
+      else this.#ended.reject(end.error)
+    } else if (end.how === 'cut') {
+      if (!isTTY && !isCommand) this.#tell(`the session was cut: ${describeEnd(end.reason)}`)
+      this.#ended.resolve(endsGrant(end.reason) ? exitCodes.denied : exitCodes.failed)
+    } else this.#ended.resolve(this.#exitCode ?? (isCommand ? exitCodes.failed : exitCodes.done))
   }
 }

@@ -56,7 +56,7 @@ async function serveSocket(
   else socket.close(1000)
 }
 
-/** A terminal or a command: its engine closes the websocket. */
+/** A terminal, one whose client was lost, or a command: its engine closes the websocket. */
 async function serveShell(
   { terminals }: ConnectRoutesDeps,
   socket: WebSocket,
@@ -64,9 +64,10 @@ async function serveShell(
 ): Promise<void> {
   const terminal = terminals.find(({ name }) => name === 'shell')
   if (!terminal) return socket.close(unavailableCode, 'UNSUPPORTED')
-  const { cols, rows, command } = call.query
+  const { cols, rows, command, resumable, resumed } = call.query
   if (command === '1') await terminal.serveCommand(socket, knownClient(call))
-  else await terminal.serveTerminal(socket, knownClient(call), { cols, rows })
+  else if (resumed === '1') await terminal.resumeTerminal(socket, knownClient(call))
+  else await terminal.serveTerminal(socket, knownClient(call), { cols, rows }, resumable === '1')
 }
 
 /** Its engine closes the websocket, too. */

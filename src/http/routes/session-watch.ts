@@ -3,6 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { toBrokerError } from '../../../proxy/relay/words.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import { ShellClient } from '../../../proxy/shell/client.ts'
+import { ClientSocket } from '../../../proxy/shell/client-socket.ts'
 import { websocketRoute } from '../../identity/route.ts'
 import { type FollowParts, followRecording } from '../../recordings/follow-recording.ts'
 import { LiveView } from '../../recordings/live-view.ts'
@@ -19,7 +20,7 @@ export const watchRoutes =
   ({ watched, recordings }: WatchRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     websocketRoute(app, path, async (socket: WebSocket, { login, params: { id }, request }) => {
-      const client = new ShellClient(socket)
+      const client = new ShellClient(new ClientSocket(socket))
       let session: Watched | undefined
       try {
         session = await watched.watch(login, id)

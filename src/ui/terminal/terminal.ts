@@ -75,6 +75,15 @@ export class Screen {
     this.#terminal.write(hideCursor)
   }
 
+  /** While the connection is away: what is typed would not arrive. */
+  lock(): void {
+    this.#terminal.options.disableStdin = true
+  }
+
+  unlock(): void {
+    this.#terminal.options.disableStdin = false
+  }
+
   /** For another shell, below what the last one has left. */
   thaw(): void {
     this.#terminal.write(`${resetModes}\r\n`)

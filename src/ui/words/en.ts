@@ -3,6 +3,7 @@
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 
+const number = new Intl.NumberFormat('en')
 const plural = new Intl.PluralRules('en')
 
 function counted(count: number, one: string, many: string): string {
@@ -68,7 +69,17 @@ export const words = {
     newShell: 'New shell',
     tryNow: 'Try now',
     dismiss: 'Dismiss',
-    phase: { connecting: 'Connecting', live: 'Live', waiting: 'Waiting', over: 'Ended' },
+    phase: { connecting: 'Connecting', live: 'Live', away: 'Reconnecting', waiting: 'Waiting', over: 'Ended' },
+    away: 'The connection was lost. Reconnecting…',
+    awayHint: (seconds: number) =>
+      seconds > 0
+        ? `The shell goes on, and waits ${counted(seconds, 'second', 'seconds')} for you. Typing is off until then.`
+        : 'The shell may have ended by now. Typing is off.',
+    back: (seconds: number) => `Reconnected after ${counted(seconds, 'second', 'seconds')}`,
+    skipped: (bytes: number) => `${number.format(bytes)} bytes of output were not kept; the recording has them.`,
+    typedLost: 'What you typed last did not arrive.',
+    roundTrip: (ms: number) => `${ms < 1 ? '< 1' : Math.round(ms)} ms`,
+    roundTripHint: 'Time for a message to the broker and back',
     waiting: (seconds: number) =>
       `The broker does not answer. Trying again in ${counted(seconds, 'second', 'seconds')}.`,
     lost: 'The connection to the broker was lost, and the shell with it.',

@@ -58,6 +58,8 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     channelTicket: crossing((id, command) => doorman.channelTicket(id, command)),
     channelKey: crossing((id, ask) => doorman.channelKey(id, ask)),
     endChannel: crossing((id) => doorman.endChannel(id)),
+    resumeKey: crossing((id) => doorman.resumeKey(id)),
+    resume: crossing((ask) => doorman.resume(ask)),
     started: crossing((id, detail) => doorman.started(id, detail)),
     end: crossing((id, end) => doorman.end(id, end)),
     cancel: crossing((ask) => doorman.cancel(ask)),

@@ -1,5 +1,13 @@
 /** A doorman that lets every client in and records what happens, with the recorder and the host of one carrying side. */
-import type { Claim, Doorman, Identity, OpenAsk, SessionControls, SessionEnd } from '../../../proxy/doorman.ts'
+import type {
+  Claim,
+  Doorman,
+  Identity,
+  OpenAsk,
+  ResumeAsk,
+  SessionControls,
+  SessionEnd,
+} from '../../../proxy/doorman.ts'
 import { SessionHost, type SessionRecorder } from '../../../proxy/relay/session-host.ts'
 import {
   BrokerError,
@@ -45,6 +53,7 @@ export interface ScriptedOptions {
 export function scriptedDoorman(options: ScriptedOptions) {
   const seen = {
     asks: [] as OpenAsk[],
+    resumes: [] as ResumeAsk[],
     ends: [] as SessionEnd[],
     details: [] as Readonly<Record<string, string>>[],
     cancels: 0,
@@ -79,6 +88,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
     cutEarly: undefined as EndNotice | undefined,
   }
   let controls: SessionControls | undefined
+  let keys = 0
   const facts = ({ resourceId, identity }: OpenAsk): PermitFacts => ({
     sessionId,
     principalId: identity.principalId,
@@ -118,6 +128,17 @@ export function scriptedDoorman(options: ScriptedOptions) {
     endChannel: async () => {
       seen.channelsEnded += 1
       await options.endChannel?.()
+    },
+    resumeKey: async () => {
+      keys += 1
+      return `key-${keys}`
+    },
+    resume: async (ask) => {
+      seen.resumes.push(ask)
+      if (control.refusal) throw control.refusal
+      if (ask.key !== `key-${keys}`) throw new BrokerError('RESUME_REFUSED')
+      keys += 1
+      return { sessionId, key: `key-${keys}` }
     },
     started: async (_id, detail) => {
       seen.details.push(detail)

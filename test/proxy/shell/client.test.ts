@@ -3,11 +3,13 @@ import { EventEmitter } from 'node:events'
 import t from 'tap'
 import type { WebSocket } from 'ws'
 import { ShellClient } from '../../../proxy/shell/client.ts'
+import { ClientSocket } from '../../../proxy/shell/client-socket.ts'
 
 class SocketDouble extends EventEmitter {
   readonly OPEN = 1
   readyState = 1
   isPaused = false
+  bufferedAmount = 0
   readonly sent: unknown[] = []
   send(data: unknown): void {
     this.sent.push(data)
@@ -21,7 +23,7 @@ class SocketDouble extends EventEmitter {
 }
 
 function listening(socket: SocketDouble) {
-  const client = new ShellClient(socket as unknown as WebSocket)
+  const client = new ShellClient(new ClientSocket(socket as unknown as WebSocket))
   const heard: unknown[] = []
   const listen = () =>
     client.attach({
@@ -57,6 +59,8 @@ t.test('anything else is a violation', async (t) => {
     '{"ack":"4"}',
     '{"ack":4,"resize":{"cols":80,"rows":24}}',
     '{"exit":0}',
+    '{"ping":"1"}',
+    '{"resume":{"key":"x","received":0}}',
     '{}',
     '[]',
     'null',
@@ -73,6 +77,18 @@ t.test('anything else is a violation', async (t) => {
     text(socket, message)
     t.same(heard, [['PROTOCOL_ERROR']], message.slice(0, 60))
   }
+})
+
+t.test('a ping is answered with what was typed, unless the answers are not read', async (t) => {
+  const socket = new SocketDouble()
+  const { listen, heard } = listening(socket)
+  listen()
+  socket.emit('message', Buffer.from('ls\r'), true)
+  text(socket, '{"ping":7}')
+  socket.bufferedAmount = 1024 * 1024
+  text(socket, '{"ping":8}')
+  t.same(socket.sent, ['{"pong":7,"typed":3}'])
+  t.same(heard, [['input', 'ls\r']])
 })
 
 t.test('an acknowledgement cannot be withdrawn', async (t) => {

@@ -19,6 +19,7 @@ export interface ShellOptions {
   readonly rules?: Partial<ShellRules>
   readonly engine?: Partial<EngineFacts>
   readonly idleTimeoutMs?: number
+  readonly resumeMs?: number
   /** Of KMS. */
   channelKey?(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
   /** Of the broker's call of TerminateSession. */
@@ -62,13 +63,15 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
     onError: (error) => errors.push(error),
     onRefused: (error) => errors.push(error),
     now: () => Date.now(),
+    ...(options.resumeMs === undefined ? {} : { resumeMs: options.resumeMs }),
   })
   const server = createServer()
   const sockets = new WebSocketServer({ server, maxPayload: 1024 * 1024 })
   sockets.on('connection', (socket, { url }) => {
     const known = { identity, resourceId: `ec2-instance/111122223333/eu-west-1/${target}`, client: origin }
     if (url === '/command') void shell.serveCommand(socket, known)
-    else void shell.serveTerminal(socket, known, { cols: 80, rows: 24 })
+    else if (url === '/resumed') void shell.resumeTerminal(socket, known)
+    else void shell.serveTerminal(socket, known, { cols: 80, rows: 24 }, url === '/resumable')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
@@ -81,15 +84,25 @@ export async function startShell(t: Test, options: ShellOptions = {}) {
     ...scripted,
     /** Commands that Session Manager was asked for, one for each websocket. */
     asked,
-    connect: (acks = true) => connect(t, port, acks),
+    connect: ({ acks = true, isResumable = false } = {}) =>
+      connect(t, port, { acks, path: isResumable ? 'resumable' : '' }),
     /** @param first its first message */
-    run: (first: unknown, acks = true) => connect(t, port, acks, first),
+    run: (first: unknown, acks = true) => connect(t, port, { acks, path: 'command', first }),
+    resume: (first: unknown) => connect(t, port, { acks: false, path: 'resumed', first }),
   }
 }
 
-/** A client as a terminal is one. @param acks false: it never says that it has shown something */
-async function connect(t: Test, port: number, acks: boolean, first?: unknown) {
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${first === undefined ? '' : '/command'}`)
+interface ClientOptions {
+  /** False: it never says that it has shown something. */
+  readonly acks: boolean
+  readonly path: string
+  /** Its first message. */
+  readonly first?: unknown
+}
+
+/** A client as a terminal is one. */
+async function connect(t: Test, port: number, { acks, path, first }: ClientOptions) {
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/${path}`)
   t.teardown(() => socket.terminate())
   const seen = {
     screen: '',
@@ -128,6 +141,12 @@ async function connect(t: Test, port: number, acks: boolean, first?: unknown) {
         () => seen.screen.search(text) >= 0,
         () => `${text} in ${JSON.stringify(seen)}`,
       ),
+    /** By which another one goes on. */
+    key: async () => {
+      const offered = () => seen.messages.findLast(({ resume }) => resume !== undefined)?.resume
+      await waitUntil(() => offered() !== undefined, 'it may be resumed')
+      return (offered() as { key: string }).key
+    },
     notices: () => seen.messages.flatMap(({ notice }) => (notice === undefined ? [] : [String(notice)])),
     closes: async () => {
       await waitUntil(() => seen.closed !== undefined, 'its websocket is closed')

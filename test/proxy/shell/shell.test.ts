@@ -130,7 +130,7 @@ t.test('the service hangs up in the middle of output: the same session goes on',
 
 t.test('a client that shows nothing holds the terminal back', pty, async (t) => {
   const { connect } = await startShell(t)
-  const client = await connect(false)
+  const client = await connect({ acks: false })
   await client.shows(/\$ /)
   client.type('yes flood\r')
   await waitUntil(() => client.seen.bytes >= 256 * 1024, 'the window is used up', 30_000)

@@ -19,8 +19,9 @@ interface EndBarProps {
 }
 
 /** Why the shell is over, or not there yet, and how to go on. */
-export function EndBar({ held: { grant }, state: { phase, end, retryAt }, shell, problem }: EndBarProps) {
+export function EndBar({ held: { grant }, state: { phase, end, retryAt, awayUntil }, shell, problem }: EndBarProps) {
   const [isAsking, setAsking] = useState(false)
+  if (phase === 'away' && problem?.code !== 'LOGIN_REQUIRED') return <AwayBar until={awayUntil ?? 0} shell={shell} />
   if (phase === 'connecting' || phase === 'live' || !end) return null
   const isHeld = grant.state === 'active'
   const isSignedOut = problem?.code === 'LOGIN_REQUIRED'
@@ -63,6 +64,24 @@ export function EndBar({ held: { grant }, state: { phase, end, retryAt }, shell,
   )
 }
 
+/** What counts down is no part of what screen readers say. */
+function AwayBar({ until, shell }: { readonly until: number; readonly shell: Shell }) {
+  useTick()
+  return (
+    <section className="end wait">
+      <div className="why">
+        <p role="status">{texts.away}</p>
+        <p className="muted">{texts.awayHint(Math.max(0, Math.ceil((until - Date.now()) / 1000)))}</p>
+      </div>
+      <div className="actions">
+        <button type="button" onClick={() => again(shell)}>
+          {texts.tryNow}
+        </button>
+      </div>
+    </section>
+  )
+}
+
 function Why({
   end,
   retryAt,
@@ -75,7 +94,9 @@ function Why({
   useTick()
   if (retryAt !== undefined) return texts.waiting(Math.max(0, Math.ceil((retryAt - Date.now()) / 1000)))
   if (end.how === 'lost') return texts.lost
-  const told = end.text ?? (end.how === 'cut' ? grantText : undefined)
+  // A session that ended while its connection was away has the grant's reason, if that is why.
+  const isUnseen = end.how === 'refused' && end.code === 'RESUME_REFUSED' && grantText !== null
+  const told = isUnseen ? grantText : (end.text ?? (end.how === 'cut' ? grantText : undefined))
   if (told) return sentence(told)
   return end.how === 'exit' ? texts.exited(end.exitCode) : texts.cut
 }

@@ -34,9 +34,9 @@ export function TerminalPage({ held, problem, reload }: TerminalPageProps) {
     document.title = texts.title(name)
   }, [name])
   useEffect(() => {
-    if (phase === 'over' || phase === 'waiting') void reload()
+    if (phase === 'over' || phase === 'waiting' || phase === 'away') void reload()
   }, [phase, reload])
-  useAskBeforeLeaving(phase === 'live')
+  useAskBeforeLeaving(phase === 'live' || phase === 'away')
   const isCovered = showsKeys || state?.pasteAsked !== undefined || state?.linkAsked !== undefined
   useEffect(() => {
     // Not before: what a dialog covers takes no focus.
@@ -74,6 +74,7 @@ export function TerminalPage({ held, problem, reload }: TerminalPageProps) {
 }
 
 function Notices({ state, shell }: { readonly state: ShellState | undefined; readonly shell: Shell | undefined }) {
+  const { gap } = state ?? {}
   return (
     <div className="notices" aria-live="assertive">
       {state?.recordsInput && <p className="notice">{texts.inputRecorded}</p>}
@@ -81,6 +82,16 @@ function Notices({ state, shell }: { readonly state: ShellState | undefined; rea
         <p className="notice">
           <span>{sentence(state.notice)}</span>
           <button type="button" className="quiet" onClick={shell?.putNoticeAway}>
+            {texts.dismiss}
+          </button>
+        </p>
+      )}
+      {gap && (gap.skipped > 0 || gap.isTypedLost) && state?.phase === 'live' && (
+        <p className="notice">
+          <span>
+            {gap.skipped > 0 && texts.skipped(gap.skipped)} {gap.isTypedLost && texts.typedLost}
+          </span>
+          <button type="button" className="quiet" onClick={shell?.putGapAway}>
             {texts.dismiss}
           </button>
         </p>
