@@ -1,9 +1,10 @@
 /**
- * `npm run fuzz -- postgres|mysql|ssm [--seconds N]`: looks for bytes on which a codec, or one of the listeners, breaks what
+ * `npm run fuzz -- postgres|mysql|ssm|kubernetes [--seconds N]`: looks for bytes on which a codec, or one of the listeners, breaks what
  * `test/fuzz` promises. What is found is a line for the corpus.
  */
 import { parseArgs } from 'node:util'
 import type fc from 'fast-check'
+import { kubernetesProperties, loadKubernetesCodec } from './kubernetes-properties.ts'
 import { openListeners, type SpeakerName } from './listeners/properties.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
@@ -16,7 +17,9 @@ const codecs = {
   postgres: async () => postgresProperties(await loadPostgresCodec(import.meta.resolve('../../proxy/wire/postgres/'))),
   mysql: async () => mysqlProperties(await loadMysqlCodec(import.meta.resolve('../../proxy/wire/mysql/'))),
   ssm: async () => ssmProperties(await loadSsmCodec(import.meta.resolve('../../proxy/wire/ssm/'))),
-} satisfies Readonly<Record<SpeakerName | 'ssm', () => Promise<Properties>>>
+  kubernetes: async () =>
+    kubernetesProperties(await loadKubernetesCodec(import.meta.resolve('../../proxy/wire/kubernetes/'))) as Properties,
+} satisfies Readonly<Record<SpeakerName | 'ssm' | 'kubernetes', () => Promise<Properties>>>
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -25,12 +28,12 @@ const { positionals, values } = parseArgs({
 const [name = ''] = positionals
 const seconds = Number(values.seconds)
 if (!isCodec(name) || !(seconds > 0)) {
-  console.error('usage: npm run fuzz -- postgres|mysql|ssm [--seconds N]')
+  console.error('usage: npm run fuzz -- postgres|mysql|ssm|kubernetes [--seconds N]')
   process.exit(2)
 }
 
-// The broker listens to no client in the language of Session Manager.
-const listeners = name === 'ssm' ? null : await openListeners(name)
+// The broker listens to no client in the language of Session Manager, and to those of Kubernetes by HTTP.
+const listeners = name === 'ssm' || name === 'kubernetes' ? null : await openListeners(name)
 const ofCodec: Properties = await codecs[name]()
 // Listeners are slow beside codecs: half of the time is theirs.
 for (const properties of [ofCodec, listeners?.properties ?? {}]) {

@@ -6,6 +6,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import t from 'tap'
 import fc from '../fast-check.ts'
+import { kubernetesProperties, loadKubernetesCodec } from './kubernetes-properties.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
 import { loadSsmCodec, ssmProperties } from './ssm-properties.ts'
@@ -17,6 +18,7 @@ const codecs = {
   postgres: async (folder: string) => postgresProperties(await loadPostgresCodec(folder)),
   mysql: async (folder: string) => mysqlProperties(await loadMysqlCodec(folder)),
   ssm: async (folder: string) => ssmProperties(await loadSsmCodec(folder)),
+  kubernetes: async (folder: string) => kubernetesProperties(await loadKubernetesCodec(folder)),
 } as const
 
 interface Fault {
@@ -119,6 +121,62 @@ const faults: readonly Fault[] = [
     file: 'smux.ts',
     code: 'if (this.#headed === smuxHeaderBytes)',
     faulty: 'if (this.#headed >= smuxHeaderBytes - 1)',
+  },
+  {
+    name: 'a doubled escape is a name',
+    codec: 'kubernetes',
+    file: 'path.ts',
+    code: '/[/\\\\%\\p{Cc}]/u',
+    faulty: '/[/\\\\\\p{Cc}]/u',
+  },
+  {
+    name: 'websocket lengths beyond 2^53 are taken',
+    codec: 'kubernetes',
+    file: '../websocket/frames.ts',
+    code: 'length > Number.MAX_SAFE_INTEGER',
+    faulty: 'length > 2 ** 64',
+  },
+  {
+    name: 'the mask of a websocket frame begins anew with each chunk',
+    codec: 'kubernetes',
+    file: '../websocket/frames.ts',
+    code: 'this.#masked = (end + phase) & 3',
+    faulty: 'this.#masked = 0',
+  },
+  {
+    name: 'control frames of websockets may have any length',
+    codec: 'kubernetes',
+    file: '../websocket/frames.ts',
+    code: 'this.#need > longestControlBytes',
+    faulty: 'this.#need > 65_536',
+  },
+  {
+    name: 'SPDY control frames of any length are gathered',
+    codec: 'kubernetes',
+    file: '../spdy/frames.ts',
+    code: 'length > mostControlBytes',
+    faulty: 'length < 0',
+  },
+  {
+    name: 'SPDY takes a header that lacks its last byte',
+    codec: 'kubernetes',
+    file: '../spdy/frames.ts',
+    code: 'if (this.#headed === headerBytes)',
+    faulty: 'if (this.#headed >= headerBytes - 1)',
+  },
+  {
+    name: 'a header block may have an end of its own',
+    codec: 'kubernetes',
+    file: '../spdy/header-block.ts',
+    code: 'readBytes !== input.length',
+    faulty: 'readBytes > input.length',
+  },
+  {
+    name: 'a header block may have more than its headers',
+    codec: 'kubernetes',
+    file: '../spdy/header-block.ts',
+    code: 'if (at !== inflated.length)',
+    faulty: 'if (at > inflated.length)',
   },
 ]
 

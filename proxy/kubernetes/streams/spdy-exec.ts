@@ -1,0 +1,125 @@
+import { type ExitStatus, encodeFailure } from '../../wire/kubernetes/status.ts'
+import { encodeData, encodeGoAway, encodeReply } from '../../wire/spdy/encode.ts'
+import { SpdyFrames, type SpdySink } from '../../wire/spdy/frames.ts'
+import { WireError } from '../../wire/wire-error.ts'
+import { ResizeReader } from './resize-reader.ts'
+import { StatusReader } from './status-reader.ts'
+import type { ExecEvents, ExecTap } from './tap.ts'
+
+const streamTypes = ['error', 'stdin', 'stdout', 'stderr', 'resize'] as const
+type StreamType = (typeof streamTypes)[number]
+
+interface ExecStream {
+  readonly id: number
+  readonly type: StreamType
+  isReplied: boolean
+  /** By the server. */
+  isFinished: boolean
+}
+
+/** Exec and attach on SPDY: the client opens a stream for each of its types. */
+export class SpdyExecTap implements ExecTap {
+  readonly #events: ExecEvents
+  readonly #up: SpdyFrames
+  readonly #down: SpdyFrames
+  readonly #sizes = new ResizeReader()
+  readonly #status = new StatusReader()
+  readonly #streams: ExecStream[] = []
+
+  constructor(events: ExecEvents) {
+    this.#events = events
+    this.#up = new SpdyFrames(this.#clientSink())
+    this.#down = new SpdyFrames(this.#serverSink())
+  }
+
+  up(chunk: Buffer): void {
+    this.#up.scan(chunk)
+  }
+
+  down(chunk: Buffer): void {
+    this.#down.scan(chunk)
+  }
+
+  complete(chunk: Buffer): number {
+    return this.#down.isAtBoundary ? 0 : this.#down.scanFrame(chunk)
+  }
+
+  /** Without a status kubectl would take any end for success. */
+  farewell(text: string): Buffer | null {
+    const error = this.#streams.find(({ type }) => type === 'error')
+    if (!this.#down.isAtBoundary || !error) return null
+    const unreplied = this.#streams.filter(({ isReplied }) => !isReplied)
+    const unfinished = this.#streams.filter(({ type, isFinished }) => !isFinished && /^std(out|err)$/.test(type))
+    const status = Buffer.from(encodeFailure(403, text))
+    const isSaid = error.isFinished || this.#status.hasBegun
+    return Buffer.concat([
+      ...unreplied.map(({ id }, i) => encodeReply(id, i === 0 && !this.#down.hasHeaders)),
+      ...(isSaid ? [] : [encodeData(error.id, status, true)]),
+      ...unfinished.map(({ id }) => encodeData(id, new Uint8Array(0), true)),
+      encodeGoAway(this.#streams.at(-1)?.id ?? 0),
+    ])
+  }
+
+  exitStatus(): ExitStatus | null {
+    return this.#status.read()
+  }
+
+  #clientSink(): SpdySink {
+    return {
+      open: (id, headers) => this.#open(id, headers.get('streamtype') ?? ''),
+      reply: () => {
+        throw new WireError('the client replies to a stream that was not opened')
+      },
+      data: (id, part) => {
+        const { type } = this.#find(id)
+        if (type === 'stdin') this.#events.input(part)
+        else if (type === 'resize') for (const size of this.#sizes.push(part)) this.#events.resize(size)
+        else throw new WireError('the client sends on a stream that is not its own')
+      },
+      finish: (id) => {
+        if (this.#find(id).type === 'stdin') this.#events.inputEnded()
+      },
+      reset: (id) => void this.#find(id),
+    }
+  }
+
+  #serverSink(): SpdySink {
+    return {
+      open: () => {
+        throw new WireError('the server opens a stream')
+      },
+      reply: (id) => {
+        this.#find(id).isReplied = true
+      },
+      data: (id, part) => {
+        const { type } = this.#find(id)
+        if (type === 'stdout' || type === 'stderr') this.#events.output(part, type === 'stderr')
+        else if (type === 'error') this.#status.push(part)
+        else throw new WireError('the server sends on a stream that is not its own')
+      },
+      finish: (id) => this.#finish(id),
+      reset: (id) => this.#finish(id),
+    }
+  }
+
+  #open(id: number, named: string): void {
+    const type = streamTypes.find((type) => type === named)
+    if (!type) throw new WireError('the client opens a stream of an unknown type')
+    if (this.#streams.some((stream) => stream.type === type)) throw new WireError(`the client opens ${type} twice`)
+    if (id % 2 === 0 || id <= (this.#streams.at(-1)?.id ?? 0))
+      throw new WireError('the client opens a stream out of turn')
+    this.#streams.push({ id, type, isReplied: false, isFinished: false })
+  }
+
+  #finish(id: number): void {
+    const stream = this.#find(id)
+    stream.isFinished = true
+    stream.isReplied = true
+  }
+
+  #find(id: number): ExecStream {
+    const stream = this.#streams.find((stream) => stream.id === id)
+    if (!stream) throw new WireError('a stream is used that is not open')
+    return stream
+  }
+}
