@@ -140,7 +140,7 @@ const faults: readonly Fault[] = [
     name: 'the mask of a websocket frame begins anew with each chunk',
     codec: 'kubernetes',
     file: '../websocket/frames.ts',
-    code: 'this.#masked = (end + phase) & 3',
+    code: 'this.#masked = (this.#masked + length) & 3',
     faulty: 'this.#masked = 0',
   },
   {
