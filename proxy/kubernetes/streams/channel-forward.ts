@@ -24,6 +24,7 @@ export class ChannelForwardTap implements ForwardTap {
   readonly #up: WebsocketFrames
   readonly #down: WebsocketFrames
   #connections: Channels[]
+  carried = 0
 
   /** @param ports of the query; @throws what `opened` throws */
   constructor(events: ForwardEvents, protocol: ChannelProtocol, ports: readonly number[]) {
@@ -71,12 +72,14 @@ export class ChannelForwardTap implements ForwardTap {
 
   #sent(at: number, part: Buffer): void {
     const connection = this.#find(at)
+    this.carried += part.length
     if (at % 2 === 1 && part.length > 0) throw new WireError('the client sends on a channel for errors')
     connection.bytesUp += part.length
   }
 
   #received(at: number, part: Buffer): void {
     const connection = this.#find(at)
+    this.carried += part.length
     const isError = at % 2 === 1 ? 1 : 0
     const skipped = Math.min(part.length, connection.portBytes[isError])
     connection.portBytes[isError] -= skipped

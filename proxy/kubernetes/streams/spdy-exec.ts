@@ -25,6 +25,7 @@ export class SpdyExecTap implements ExecTap {
   readonly #sizes = new ResizeReader()
   readonly #status = new StatusReader()
   readonly #streams: ExecStream[] = []
+  carried = 0
 
   constructor(events: ExecEvents) {
     this.#events = events
@@ -72,6 +73,7 @@ export class SpdyExecTap implements ExecTap {
       },
       data: (id, part) => {
         const { type } = this.#find(id)
+        this.carried += part.length
         if (type === 'stdin') this.#events.input(part)
         else if (type === 'resize') for (const size of this.#sizes.push(part)) this.#events.resize(size)
         else throw new WireError('the client sends on a stream that is not its own')
@@ -93,6 +95,7 @@ export class SpdyExecTap implements ExecTap {
       },
       data: (id, part) => {
         const { type } = this.#find(id)
+        this.carried += part.length
         if (type === 'stdout' || type === 'stderr') this.#events.output(part, type === 'stderr')
         else if (type === 'error') this.#status.push(part)
         else throw new WireError('the server sends on a stream that is not its own')

@@ -38,6 +38,7 @@ export class SpdyForwardTap implements ForwardTap {
   /** By request id: the stream for data has not been opened. */
   readonly #halfOpen = new Map<string, Connection>()
   #lastId = 0
+  carried = 0
 
   constructor(events: ForwardEvents) {
     this.#events = events
@@ -90,6 +91,7 @@ export class SpdyForwardTap implements ForwardTap {
       data: (id, part) => {
         const stream = this.#find(id)
         if (stream?.isError) throw new WireError('the client sends on a stream for errors')
+        this.carried += part.length
         if (stream) stream.connection.bytesUp += part.length
       },
       finish: (id) => this.#finish(id, 'isFinishedUp'),
@@ -108,6 +110,7 @@ export class SpdyForwardTap implements ForwardTap {
       },
       data: (id, part) => {
         const stream = this.#find(id)
+        this.carried += part.length
         if (stream?.isError) addError(stream.connection, part)
         else if (stream) stream.connection.bytesDown += part.length
       },

@@ -5,6 +5,8 @@ import type { ExitStatus } from '../../wire/kubernetes/status.ts'
  * Reads along an upgraded connection, whose bytes pass as they are. Each chunk is shown to it first, and is passed on unless that throws.
  */
 export interface StreamTap {
+  /** Bytes of content so far, in both directions: neither frames nor the pings that clients send when nothing happens. */
+  readonly carried: number
   /** Bytes of the client. @throws WireError, or what an event threw */
   up(chunk: Buffer): void
   /** Bytes of the server, likewise. */

@@ -24,6 +24,10 @@ export class TunnelledForwardTap implements ForwardTap {
     )
   }
 
+  get carried(): number {
+    return this.#inner.carried
+  }
+
   up(chunk: Buffer): void {
     this.#up.scan(chunk)
   }

@@ -22,11 +22,12 @@ export class WebsocketExecTap implements ExecTap {
   readonly #up: WebsocketFrames
   readonly #down: WebsocketFrames
   readonly #status = new StatusReader()
+  carried = 0
 
   constructor(events: ExecEvents, protocol: ChannelProtocol) {
     this.#protocol = protocol
-    this.#up = new WebsocketFrames(framesOf(clientSink(events), protocol), true)
-    this.#down = new WebsocketFrames(framesOf(serverSink(events, this.#status), protocol), false)
+    this.#up = new WebsocketFrames(framesOf(this.#counted(clientSink(events)), protocol), true)
+    this.#down = new WebsocketFrames(framesOf(this.#counted(serverSink(events, this.#status)), protocol), false)
   }
 
   up(chunk: Buffer): void {
@@ -54,6 +55,16 @@ export class WebsocketExecTap implements ExecTap {
 
   exitStatus(): ExitStatus | null {
     return this.#status.read()
+  }
+
+  #counted({ data, closed }: ChannelSink): ChannelSink {
+    return {
+      closed,
+      data: (at, part) => {
+        this.carried += part.length
+        data(at, part)
+      },
+    }
   }
 }
 

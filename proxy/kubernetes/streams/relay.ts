@@ -1,0 +1,246 @@
+import { performance } from 'node:perf_hooks'
+import type { Duplex } from 'node:stream'
+import type { EntryWriter } from '../../recording/entry-writer.ts'
+import { Budget } from '../../relay/budget.ts'
+import { thrownBy, toFailure } from '../../relay/failure.ts'
+import { IdleTimer, shorterLimit } from '../../relay/idle-timer.ts'
+import type { KindCounts } from '../../relay/reports.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type EndReason,
+  isCut,
+  type SessionOutcome,
+  type SessionPermit,
+} from '../../session.ts'
+import { endWith } from '../../streams/farewell.ts'
+import type { StreamTap } from './tap.ts'
+
+export interface StreamRelayOptions {
+  /** Both after their 101. Nothing has been read of them but `ahead`; the relay ends both. */
+  readonly client: Duplex
+  readonly server: Duplex
+  /** What came with the two upgrades. */
+  readonly ahead: { readonly up: Buffer; readonly down: Buffer }
+  readonly tap: StreamTap
+  readonly permit: Pick<SessionPermit, 'signal' | 'recorder' | 'engine' | 'limits'>
+  /** What the tap's events write to. */
+  readonly writer: EntryWriter
+  readonly counts: Pick<KindCounts, 'bytesUp' | 'bytesDown'>
+  /** Of the level; 0: that of the broker alone. */
+  readonly idleTimeoutMs: number
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** What the client is told at the end, for the recording. */
+  notice(text: string): void
+}
+
+/** How long a frame that is under way may take to pass, so that the client can be told why it ends. */
+const completeMs = 700
+const lost = 'the cluster closed the connection'
+
+/**
+ * Relays an upgraded connection both ways, byte for byte. What passes is shown to the tap first. Every end that is not the client's own is told in the
+ * client's protocol, also that of a cluster which says nothing: kubectl takes silence for success.
+ */
+export class StreamRelay {
+  readonly #options: StreamRelayOptions
+  readonly #budget: Budget
+  readonly #idle: IdleTimer
+  readonly #isStrict: boolean
+  readonly #ended = Promise.withResolvers<SessionOutcome>()
+  #bytesUp = 0
+  #bytesDown = 0
+  #lastActive = performance.now()
+  #carried = 0
+  /** Chunks that are sent once their entries are on file. */
+  #unwritten = 0
+  /** Set at the end: what remains to be said. */
+  #ending: { outcome: SessionOutcome; readonly text: string; readonly timer: NodeJS.Timeout } | undefined
+  #hasServerEnded = false
+  #isOver = false
+
+  constructor(options: StreamRelayOptions) {
+    this.#options = options
+    const { permit, idleTimeoutMs } = options
+    this.#budget = new Budget(permit.engine?.budget)
+    this.#isStrict = permit.engine?.isRecordingStrict ?? false
+    this.#idle = new IdleTimer(shorterLimit(permit.limits.idleTimeoutMs, idleTimeoutMs), {
+      activeAt: () => this.#lastActive,
+      onIdle: (text) => this.#finish('idle', text),
+    })
+  }
+
+  /** Relays until the session ends; never rejects. */
+  run(): Promise<SessionOutcome> {
+    const { client, server, permit, ahead } = this.#options
+    permit.signal.addEventListener('abort', this.#onCut)
+    this.#idle.start()
+    this.#budget.start((error) => this.#finish('budget-used', error.message))
+    for (const one of [client, server]) one.on('drain', () => this.flow())
+    client.on('error', () => this.#leave()).once('close', () => this.#leave())
+    client.once('end', () => this.#leave())
+    server.on('error', (cause) => this.#fail(new BrokerError('TARGET_LOST', undefined, { cause }), 'upstream-failed'))
+    server.once('end', () => this.#serverEnded()).once('close', () => this.#serverEnded())
+    if (permit.signal.aborted) this.#onCut()
+    if (ahead.up.length > 0) this.#up(ahead.up)
+    if (ahead.down.length > 0) this.#down(ahead.down)
+    client.on('data', (chunk: Buffer) => this.#up(chunk))
+    server.on('data', (chunk: Buffer) => this.#down(chunk))
+    this.flow()
+    return this.#ended.promise
+  }
+
+  /** Each side is read while the other can take it, and the recorder both. */
+  flow(): void {
+    if (this.#ending || this.#isOver) return
+    const { client, server, writer } = this.#options
+    if (writer.isFull || server.writableNeedDrain) client.pause()
+    else client.resume()
+    if (writer.isFull || client.writableNeedDrain || this.#unwritten > 0) server.pause()
+    else server.resume()
+  }
+
+  #up(chunk: Buffer): void {
+    const { tap, server } = this.#options
+    if (this.#isOver) return
+    try {
+      tap.up(chunk)
+    } catch (thrown) {
+      this.#fail(thrown, 'protocol-error')
+      return
+    }
+    // The client may have opened the stream on which it can be told.
+    if (this.#ending) this.#say()
+    else if (this.#count(chunk.length, 0)) {
+      server.write(chunk)
+      this.flow()
+    }
+  }
+
+  #down(chunk: Buffer): void {
+    const { tap } = this.#options
+    if (this.#isOver) return
+    try {
+      if (this.#ending) this.#send(chunk.subarray(0, tap.complete(chunk)))
+      else tap.down(chunk)
+    } catch (thrown) {
+      // The tap may be further than what the client has got, so that nothing can be put behind it.
+      this.#fail(thrown, 'upstream-failed', false)
+      return
+    }
+    if (this.#ending) this.#say()
+    else if (this.#count(0, chunk.length)) {
+      this.#send(chunk)
+      this.flow()
+    }
+  }
+
+  #send(chunk: Buffer): void {
+    const { client, permit } = this.#options
+    if (chunk.length === 0) return
+    if (!this.#isStrict) {
+      client.write(chunk)
+      return
+    }
+    this.#unwritten += 1
+    permit.recorder.whenWritten(() => {
+      this.#unwritten -= 1
+      if (this.#isOver) return
+      client.write(chunk)
+      if (this.#ending) this.#say()
+      else if (this.#hasServerEnded) this.#drain()
+      else this.flow()
+    })
+  }
+
+  #serverEnded(): void {
+    if (this.#hasServerEnded) return
+    this.#hasServerEnded = true
+    if (this.#ending) this.#say()
+    else this.#drain()
+  }
+
+  /** All that the server sent is to arrive, however slowly; the session goes on until then, so that it can be cut. */
+  #drain(): void {
+    const { client, tap } = this.#options
+    if (this.#unwritten > 0 || client.writableEnded) return
+    client.once('finish', () => {
+      this.#finish('upstream-closed', lost)
+      this.#close()
+    })
+    client.end(tap.farewell(lost) ?? undefined)
+    client.resume()
+  }
+
+  #count(up: number, down: number): boolean {
+    const { tap, counts } = this.#options
+    if (tap.carried !== this.#carried) this.#lastActive = performance.now()
+    this.#carried = tap.carried
+    this.#bytesUp += up
+    this.#bytesDown += down
+    counts.bytesUp += up
+    counts.bytesDown += down
+    if (this.#bytesUp + this.#bytesDown <= this.#budget.mostBytes) return true
+    this.#finish('budget-used', this.#budget.bytesUsed.message)
+    return false
+  }
+
+  readonly #onCut = (): void => {
+    const { reason, text } = this.#options.permit.signal.reason as EndNotice
+    this.#finish(reason, text)
+  }
+
+  #fail(thrown: unknown, side: 'protocol-error' | 'upstream-failed', canSay = true): void {
+    const { reason, error } = toFailure(thrown, side)
+    this.#finish(reason, error.message, error, canSay)
+    if (!canSay) this.#close()
+  }
+
+  #leave(): void {
+    this.#finish('client-closed', '')
+    this.#close()
+  }
+
+  #finish(reason: EndReason, text: string, error?: BrokerError, canSay = true): void {
+    if (this.#ending || this.#isOver) return
+    const { permit, now, notice } = this.#options
+    permit.signal.removeEventListener('abort', this.#onCut)
+    this.#idle.stop()
+    this.#budget.stop()
+    const outcome: SessionOutcome = {
+      reason,
+      bytesUp: this.#bytesUp,
+      bytesDown: this.#bytesDown,
+      ...(isCut(reason) ? { stoppedAt: now() } : {}),
+      ...(error === undefined ? {} : { error }),
+    }
+    this.#ending = { outcome, text, timer: setTimeout(() => this.#close(), completeMs) }
+    if (reason === 'client-closed' || reason === 'upstream-closed') return
+    const failure = thrownBy(() => notice(text))
+    if (failure && !error) this.#ending.outcome = { ...outcome, error: failure }
+    this.#options.server.resume()
+    this.#options.client.resume()
+    if (canSay) this.#say()
+  }
+
+  /** As soon as it can be said. */
+  #say(): void {
+    const { tap, server, client } = this.#options
+    if (!this.#ending || this.#isOver || this.#unwritten > 0) return
+    const words = tap.farewell(this.#ending.text)
+    if (words) this.#close(words)
+    else if (this.#hasServerEnded || server.destroyed || client.destroyed) this.#close()
+  }
+
+  #close(words?: Buffer): void {
+    if (!this.#ending || this.#isOver) return
+    const { client, server } = this.#options
+    this.#isOver = true
+    clearTimeout(this.#ending.timer)
+    server.destroy()
+    if (words && !client.writableEnded) endWith(client, words)
+    else client.destroy()
+    this.#ended.resolve(this.#ending.outcome)
+  }
+}

@@ -1,0 +1,227 @@
+import { duplexPair } from 'node:stream'
+import t, { type Test } from 'tap'
+import { StreamRelay, type StreamRelayOptions } from '../../../../proxy/kubernetes/streams/relay.ts'
+import { SpdyExecTap } from '../../../../proxy/kubernetes/streams/spdy-exec.ts'
+import type { ExecEvents } from '../../../../proxy/kubernetes/streams/tap.ts'
+import { WebsocketExecTap } from '../../../../proxy/kubernetes/streams/websocket-exec.ts'
+import { EntryWriter } from '../../../../proxy/recording/entry-writer.ts'
+import { BrokerError, type EndNotice, type EngineFacts, type Recorder } from '../../../../proxy/session.ts'
+import { waitUntil } from '../../../wait-until.ts'
+import { recorderDouble } from '../../relay/recorder-double.ts'
+import { masked, onChannel, spdyData, synReply, synStream, unmasked } from './frames.ts'
+
+const v5 = { isBase64: false, hasClose: true }
+const revoked: EndNotice = { reason: 'grant-revoked', text: 'access was revoked', decidedAt: 1 }
+
+interface Options extends Partial<Pick<StreamRelayOptions, 'ahead' | 'idleTimeoutMs'>> {
+  readonly isSpdy?: boolean
+  readonly recorder?: Recorder
+  readonly engine?: Partial<EngineFacts>
+  readonly events?: Partial<ExecEvents>
+}
+
+/** A client and a server, with the relay between them. */
+function start(t: Test, options: Options = {}) {
+  const [client, relayClient] = duplexPair()
+  const [server, relayServer] = duplexPair()
+  const cut = new AbortController()
+  const notices: string[] = []
+  const recorder = options.recorder ?? recorderDouble()
+  const events = { input: () => {}, inputEnded: () => {}, output: () => {}, resize: () => {}, ...options.events }
+  const counts = { bytesUp: 0, bytesDown: 0 }
+  const relay: StreamRelay = new StreamRelay({
+    client: relayClient,
+    server: relayServer,
+    ahead: { up: Buffer.alloc(0), down: Buffer.alloc(0) },
+    idleTimeoutMs: 0,
+    ...options,
+    tap: options.isSpdy ? new SpdyExecTap(events) : new WebsocketExecTap(events, v5),
+    permit: {
+      signal: cut.signal,
+      recorder,
+      limits: { idleTimeoutMs: 0 },
+      engine: (options.engine ?? null) as EngineFacts | null,
+    },
+    writer: new EntryWriter(recorder, () => relay.flow()),
+    counts,
+    now: () => 42,
+    notice: (text) => void notices.push(text),
+  })
+  const got = { client: [] as Buffer[], server: [] as Buffer[] }
+  client.on('data', (chunk: Buffer) => void got.client.push(chunk)).on('error', () => {})
+  server.on('data', (chunk: Buffer) => void got.server.push(chunk)).on('error', () => {})
+  t.teardown(() => [client, server, relayClient, relayServer].forEach((one) => void one.destroy()))
+  const atClient = () => Buffer.concat(got.client).toString('latin1')
+  return {
+    client,
+    server,
+    relayClient,
+    relayServer,
+    cut: () => cut.abort(revoked),
+    notices,
+    counts,
+    atClient,
+    atServer: () => Buffer.concat(got.server).toString('latin1'),
+    clientGets: (text: string) =>
+      waitUntil(
+        () => atClient().includes(text),
+        () => `${text} in ${atClient()}`,
+      ),
+    run: relay.run(),
+  }
+}
+
+const out = (text: string) => unmasked(onChannel(1, text))
+const text = (frame: Buffer) => frame.toString('latin1')
+
+t.test('both ways byte for byte, also what came with the upgrades', async (t) => {
+  const up = masked(onChannel(0, 'typed'))
+  const { client, server, atServer, clientGets, counts, run } = start(t, { ahead: { up, down: out('hello') } })
+  client.write(up)
+  server.write(out('world'))
+  await clientGets(text(Buffer.concat([out('hello'), out('world')])))
+  await waitUntil(() => atServer() === text(Buffer.concat([up, up])), 'all is at the server')
+  client.end()
+  t.match(await run, { reason: 'client-closed', bytesUp: 2 * up.length, bytesDown: 14 + 2 })
+  t.same(counts, { bytesUp: 2 * up.length, bytesDown: 16 })
+  await waitUntil(() => server.destroyed || server.readableEnded, 'the server sees the end')
+})
+
+t.test('a cut is told behind what has passed, and the server sees the end', async (t) => {
+  const { server, relayServer, cut, clientGets, atClient, notices, run } = start(t)
+  server.write(out('hello'))
+  await clientGets('hello')
+  cut()
+  t.match(await run, { reason: 'grant-revoked', stoppedAt: 42, bytesDown: 8 })
+  await clientGets('"message":"access was revoked"')
+  t.ok(atClient().endsWith('\x88\x02\x03\xe8'))
+  t.ok(relayServer.destroyed)
+  t.same(notices, ['access was revoked'])
+})
+
+t.test('a cut within a frame waits for its rest, and passes nothing else', async (t) => {
+  const { client, server, cut, clientGets, atClient, atServer, run } = start(t)
+  const frame = out('some output')
+  server.write(frame.subarray(0, 5))
+  await clientGets(text(frame.subarray(0, 5)))
+  cut()
+  client.write(masked(onChannel(0, 'too late')))
+  server.write(Buffer.concat([frame.subarray(5), out('too late as well')]))
+  t.match(await run, { reason: 'grant-revoked' })
+  await clientGets('access was revoked')
+  t.ok(atClient().startsWith(text(frame)))
+  t.notMatch(atClient(), 'too late')
+  t.equal(atServer(), '')
+})
+
+t.test('a cut within a frame whose rest does not come drops the client within a second', async (t) => {
+  const { client, server, cut, clientGets, run } = start(t)
+  server.write(out('some output').subarray(0, 5))
+  await clientGets('so')
+  cut()
+  t.match(await run, { reason: 'grant-revoked' })
+  await waitUntil(() => client.destroyed || client.readableEnded, 'the client is dropped')
+})
+
+const opened = Buffer.concat(['error', 'stdout'].map((streamtype, i) => synStream(2 * i + 1, { streamtype }, i === 0)))
+
+t.test('SPDY: a cut before the client has opened its streams waits for them', async (t) => {
+  const { client, cut, clientGets, atServer, run } = start(t, { isSpdy: true })
+  cut()
+  client.write(opened)
+  await clientGets('access was revoked')
+  t.match(await run, { reason: 'grant-revoked' })
+  t.equal(atServer(), '')
+})
+
+t.test('SPDY: a cluster that is lost without a word is told, which would look like success', async (t) => {
+  const { client, server, clientGets, run } = start(t, { isSpdy: true })
+  client.write(opened)
+  server.write(Buffer.concat([synReply(1, true), synReply(3, false), spdyData(3, 'half of it')]))
+  await clientGets('half of it')
+  server.end()
+  await clientGets('"message":"the cluster closed the connection"')
+  t.match(await run, { reason: 'upstream-closed' })
+})
+
+t.test('a server that has said how it ended, and closes, adds nothing', async (t) => {
+  const { server, atClient, run } = start(t)
+  const last = Buffer.concat([unmasked(onChannel(3, '{"status":"Success"}')), unmasked(Buffer.from([3, 0xe8]), 8)])
+  server.end(last)
+  t.match(await run, { reason: 'upstream-closed' })
+  t.equal(atClient(), text(last))
+})
+
+t.test('a server that fails is told', async (t) => {
+  const { relayServer, clientGets, run } = start(t)
+  relayServer.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+  await clientGets('"status":"Failure"')
+  t.match(await run, { reason: 'upstream-failed', error: { code: 'TARGET_LOST' } })
+})
+
+t.test('K-3: of a program that ends early nothing is missing, and little waits in memory', async (t) => {
+  const { client, server, relayClient, run } = start(t)
+  client.removeAllListeners('data').pause()
+  let [read, most] = [0, 0]
+  const frame = out('x'.repeat(32_000))
+  const frames = 100
+  for (let i = 0; i < frames; i += 1) server.write(frame)
+  server.end(unmasked(Buffer.from([3, 0xe8]), 8))
+  const take = async () => {
+    while (read < frames * frame.length + 4) {
+      most = Math.max(most, relayClient.writableLength)
+      read += client.read()?.length ?? 0
+      await new Promise((done) => setImmediate(done))
+    }
+  }
+  await take()
+  t.match(await run, { reason: 'upstream-closed', bytesDown: frames * frame.length + 4 })
+  t.ok(most < 300_000, `${most} bytes waited`)
+})
+
+t.test('strict: nothing is shown before it is on file, and a cut is told behind it', async (t) => {
+  const written: (() => void)[] = []
+  const recorder = { ...recorderDouble(), whenWritten: (done: () => void) => void written.push(done) }
+  const { server, cut, clientGets, atClient, run } = start(t, { recorder, engine: { isRecordingStrict: true } })
+  server.write(out('hello'))
+  await waitUntil(() => written.length === 1, 'it waits for the file')
+  cut()
+  t.equal(atClient(), '')
+  for (const done of written) done()
+  t.match(await run, { reason: 'grant-revoked' })
+  await clientGets('access was revoked')
+  t.ok(atClient().startsWith(text(out('hello'))))
+})
+
+t.test('what cannot be recorded is not shown', async (t) => {
+  const output = () => {
+    throw new BrokerError('RECORDING_FAILED')
+  }
+  const { server, atClient, client, run } = start(t, { events: { output } })
+  server.write(out('secret'))
+  t.match(await run, { reason: 'recording-failed', error: { code: 'RECORDING_FAILED' } })
+  await waitUntil(() => client.destroyed || client.readableEnded, 'the client is dropped')
+  t.equal(atClient(), '')
+})
+
+t.test('a client that violates the protocol is told, and nothing of it goes on', async (t) => {
+  const { client, atServer, clientGets, run } = start(t)
+  client.write(masked(onChannel(1, 'not its channel')))
+  t.match(await run, { reason: 'protocol-error' })
+  await clientGets('"status":"Failure"')
+  t.equal(atServer(), '')
+})
+
+t.test('pings do not keep an idle session open', async (t) => {
+  const { client, run } = start(t, { idleTimeoutMs: 150 })
+  const pings = setInterval(() => client.write(masked(Buffer.alloc(0), 9)), 20)
+  t.teardown(() => clearInterval(pings))
+  t.match(await run, { reason: 'idle' })
+})
+
+t.test('a budget of bytes', async (t) => {
+  const { server, clientGets, run } = start(t, { engine: { budget: { rows: 0, bytes: 10, ms: 0 } } })
+  server.write(out('0123456789'))
+  await clientGets('budget of 10 bytes is used up')
+  t.match(await run, { reason: 'budget-used' })
+})
