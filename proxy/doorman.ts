@@ -18,6 +18,7 @@ import type {
   SealedRecording,
   UnfinishedWork,
 } from './session.ts'
+import type { CopyDirection } from './wire/copy/messages.ts'
 
 /** RFC 5803 keys of one connect token, in the form a SCRAM server needs. */
 export interface ScramKeys {
@@ -50,11 +51,12 @@ export interface Identity {
   readonly bound?: { readonly grantId: string; readonly resourceId: string; readonly level: string }
 }
 
-/** Where a stream through an instance leads: to a port, as the instance reaches it, or to its SSH server for one key. */
+/** Where a stream at an instance leads: to a port, as the instance reaches it, to its SSH server for one key, or to its files. */
 export type StreamTo =
   | { readonly host: string; readonly port: number }
   /** Of the client, for this session alone: base64 of an Ed25519 key, as authorized_keys has it. */
   | { readonly sshKey: string }
+  | { readonly copy: CopyDirection }
 
 export interface OpenAsk {
   readonly identity: Identity

@@ -14,7 +14,8 @@ export const terminals: Readonly<Record<string, (parts: ProtocolParts) => Promis
   shell: async (parts) => (await import('./shell/protocol.ts')).createShell(parts),
 }
 
-/** The same of streams through instances. */
+/** The same of streams and files at instances. */
 export const streams: Readonly<Record<string, (parts: ProtocolParts) => Promise<StreamProtocol>>> = {
+  copy: async (parts) => (await import('./copy/protocol.ts')).createCopy(parts),
   tcp: async (parts) => (await import('./tcp/protocol.ts')).createTcp(parts),
 }

@@ -49,6 +49,11 @@ export interface StreamAsk extends SessionAsk {
   readonly to: { readonly host: string; readonly port: number } | { readonly key: string }
 }
 
+/** Files to copy to or from an instance. */
+export interface CopySocketAsk extends SessionAsk {
+  readonly direction: 'up' | 'down'
+}
+
 export interface BrokerSocket {
   readonly socket: WebSocket
   readonly stream: Duplex
@@ -91,6 +96,15 @@ export async function openStreamSocket<T>(
 ): Promise<T> {
   const url = 'key' in to ? toUrl(ask, 'ssh', to) : toUrl(ask, 'tcp', { host: to.host, port: String(to.port) })
   return await open(ask, url, signal, adopt)
+}
+
+/** The same for files, of which the first message says which. */
+export async function openCopySocket<T>(
+  ask: CopySocketAsk,
+  signal: AbortSignal,
+  adopt: (socket: WebSocket) => T,
+): Promise<T> {
+  return await open(ask, toUrl(ask, 'copy', { direction: ask.direction }), signal, adopt)
 }
 
 /** The same for a terminal of another session, which is only watched. */

@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks'
-import { setTimeout as wait } from 'node:timers/promises'
 import { EntryWriter } from '../recording/entry-writer.ts'
 import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
@@ -9,7 +8,6 @@ import {
   type ChannelKeyAsk,
   type EndNotice,
   type EndReason,
-  isCut,
   type SessionOutcome,
   type SessionPermit,
 } from '../session.ts'
@@ -20,13 +18,12 @@ import { ShellClient } from './client.ts'
 import { ClientSocket } from './client-socket.ts'
 import { TerminalEntries } from './entries.ts'
 import { readCommand } from './first-message.ts'
+import { leave } from './leave.ts'
 import { ShellRelay } from './relay.ts'
 import { TerminalResumes } from './resumes.ts'
 import type { ShellRules, ShellWork } from './rules.ts'
 
 const protocol = 'shell'
-/** For the service to say that a session is over. */
-const endMs = 5000
 
 /** Shells and commands on instances, over Session Manager. They have no port: their clients come by websocket. */
 export function createShell(parts: ProtocolParts): TerminalProtocol {
@@ -66,7 +63,7 @@ async function serve(
   if (!permit) return undefined
   const { outcome, terminal } = await run(parts, client, permit, work, resumes)
   resumes?.forget(permit)
-  await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome, terminal)) })
+  await parts.host.end(permit, { ...outcome, ...(await leave(parts, permit, outcome.reason, terminal)) })
   return outcome.reason
 }
 
@@ -180,30 +177,4 @@ function failedToOpen(now: () => number, client: ShellClient, permit: SessionPer
   const error = toBrokerError(thrown)
   client.sayError(error)
   return { ...nothing, reason: 'open-failed', error }
-}
-
-/**
- * Ends the session at the instance, on both ways: the agent is told, and AWS. What a person has started to run on without a terminal is
- * not ended by that.
- */
-async function leave(
-  { host, onError }: ProtocolParts,
-  { sessionId }: SessionPermit,
-  { reason }: SessionOutcome,
-  terminal: Terminal | undefined,
-): Promise<Pick<SessionOutcome, 'unfinished'>> {
-  if (!terminal) return {}
-  const told = terminal.stream.channel.close()
-  terminal.stream.resume() // what still arrives is dropped
-  terminal.stderr.resume()
-  const ended = host.doorman.endChannel(sessionId).then(
-    () => true,
-    (error: unknown) => {
-      onError(error, sessionId)
-      return false
-    },
-  )
-  const isEnded = (await Promise.race([ended, wait(endMs, false, { ref: false })])) || (await told)
-  terminal.stream.destroy()
-  return isCut(reason) ? { unfinished: isEnded ? 'ended' : 'closed' } : {}
 }

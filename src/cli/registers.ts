@@ -10,6 +10,7 @@ import { registerForward } from './connect/forward.ts'
 import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerShell } from './connect/shell.ts'
+import { registerCopy } from './copy/copy.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
 import { registerBackup } from './operate/backup.ts'
@@ -36,6 +37,7 @@ export const registers: readonly Register[] = [
   registerMysql,
   registerShell,
   registerForward,
+  registerCopy,
   registerSsh,
   registerAws,
   registerSessions,

@@ -45,6 +45,22 @@ export const connectRoutes = {
     }),
     answer: { 101: 'websocket' },
   },
+  'GET /api/v1/connect/copy': {
+    summary:
+      'Files to or from an instance: text messages are JSON, first copy from the client with path, recursive and name; then folder, file and end, binary messages are the bytes of the file that was announced, and ack counts those that were taken; done, failed, skipped, notice and error to the client',
+    access: 'user',
+    scope: 'connect',
+    hidden: true,
+    query: object({
+      resource: ResourceReference,
+      level,
+      direction: Type.Union([Type.Literal('up'), Type.Literal('down')], {
+        description: 'up: to the instance; down: from it',
+      }),
+      tool,
+    }),
+    answer: { 101: 'websocket' },
+  },
   'GET /api/v1/connect/ssh': {
     summary:
       'A stream of bytes to the SSH server of an instance, for a key that is put in for this session; ready has its host keys',

@@ -20,6 +20,7 @@ const rooms = [
   'proxy/mysql',
   'proxy/shell',
   'proxy/tcp',
+  'proxy/copy',
   'proxy/kubernetes',
   'proxy/local',
   'proxy/protocols.ts', // the list of engines

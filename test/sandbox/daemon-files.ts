@@ -223,7 +223,7 @@ const shellRule = {
   name: 'engineers-get-shells',
   who: { groups: ['engineering'] },
   what: { ids: [shellId] },
-  levels: ['readonly', 'watched', 'sealed', 'ports', 'ssh', 'ssh-full'],
+  levels: ['readonly', 'watched', 'sealed', 'ports', 'ssh', 'ssh-full', 'copy', 'fetch'],
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
@@ -231,7 +231,7 @@ const shellRule = {
 
 /**
  * `watched` records what is typed, too; `sealed` is encrypted by KMS; `ports` forwards; by `ssh` and `ssh-full` one signs in as whoever
- * runs this.
+ * runs this; `copy` copies files both ways, `fetch` from the instance alone, encrypted by KMS.
  */
 const shellLevels = (): object => {
   const { name: document, versions } = shellDocument()
@@ -257,6 +257,8 @@ const shellLevels = (): object => {
     ports: { ...level, forward },
     ssh: { ...own, ssh: 'restricted' },
     'ssh-full': { ...own, ssh: 'full' },
+    copy: { ...level, copy: ['up', 'down'] },
+    fetch: { ...sealed, copy: ['down'] },
   }
 }
 

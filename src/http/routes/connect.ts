@@ -25,8 +25,9 @@ const connect = 'GET /api/v1/connect/:protocol'
 const shell = 'GET /api/v1/connect/shell'
 const tcp = 'GET /api/v1/connect/tcp'
 const ssh = 'GET /api/v1/connect/ssh'
+const copy = 'GET /api/v1/connect/copy'
 
-type AnyCall = Call<typeof connect> | Call<typeof shell> | Call<typeof tcp> | Call<typeof ssh>
+type AnyCall = Call<typeof connect> | Call<typeof shell> | Call<typeof tcp> | Call<typeof ssh> | Call<typeof copy>
 
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes =
@@ -39,6 +40,10 @@ export const connectRoutes =
       return serveStream(deps, socket, knownClient(call), { host, port })
     })
     websocketRoute(app, ssh, (socket, call) => serveStream(deps, socket, knownClient(call), { sshKey: call.query.key }))
+    websocketRoute(app, copy, (socket, call) => {
+      const { direction } = call.query
+      return serveStream(deps, socket, knownClient(call), { copy: direction })
+    })
   }
 
 async function serveSocket(
@@ -77,7 +82,7 @@ async function serveStream(
   known: KnownClient,
   to: StreamTo,
 ): Promise<void> {
-  const engine = streams.find(({ name }) => name === 'tcp')
+  const engine = streams.find(({ name }) => name === ('copy' in to ? 'copy' : 'tcp'))
   if (!engine) return socket.close(unavailableCode, 'UNSUPPORTED')
   await engine.serveSocket(socket, { ...known, to })
 }

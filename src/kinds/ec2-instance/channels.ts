@@ -4,6 +4,7 @@ import type { DataKeys } from '../../aws/data-keys.ts'
 import type { SessionManager, SessionManagerAt, StartedSession } from '../../aws/session-manager.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KnownSession, SessionChannels } from '../../sessions/session-kinds.ts'
+import { copyStart } from './copy.ts'
 import { type CredentialsDeps, type InstanceSession, keyContext, ShellCredentials } from './credentials.ts'
 import { checkDocument, commandParameter, pinnedOf } from './document.ts'
 import { ec2Instance } from './kind.ts'
@@ -89,8 +90,8 @@ export class ShellChannels implements SessionChannels {
     manager: SessionManager,
     command: string | undefined,
   ): Promise<StartedSession> {
-    const { facts, target } = session
-    const { document, parameters, check } = sshKeyStart(facts) ?? startOf(session, command)
+    const { facts, target, level } = session
+    const { document, parameters, check } = sshKeyStart(facts) ?? copyStart(facts, level) ?? startOf(session, command)
     check(await manager.document(document))
     try {
       return await manager.start({

@@ -9,7 +9,7 @@ export const ec2Instance: Kind<InstanceTarget, InstanceLevel> = {
   name: 'ec2-instance',
   id: 'regional',
   protocol: 'shell',
-  besides: ['tcp'],
+  besides: ['tcp', 'copy'],
   target: instanceTarget,
   targetId: ({ instanceId }) => instanceId,
   level: instanceLevel,

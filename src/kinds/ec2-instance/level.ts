@@ -1,11 +1,13 @@
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { SessionBudget } from '../../../proxy/session.ts'
+import type { CopyDirection } from '../../../proxy/wire/copy/messages.ts'
 import type { Kind, Parsed } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { Duration, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { budgetMembers, readBudget } from '../session-members.ts'
+import { copyDocumentName, copyMembers } from './copy-level.ts'
 import { type ForwardTarget, forwardMembers, readForward } from './forward.ts'
 import { type SshMode, sshDocumentName, sshMembers } from './ssh-level.ts'
 
@@ -33,13 +35,20 @@ export interface InstanceLevel extends PinnedDocument {
   /** Ports that streams may lead to; empty: none. */
   readonly forward: readonly ForwardTarget[]
   readonly ssh: SshMode
+  /** Ways that files may be copied; empty: none. */
+  readonly copy: readonly CopyDirection[]
 }
 
-type Documents = Pick<InstanceLevel, 'document' | 'commands' | 'osUser' | 'ssh'>
+type Documents = Pick<InstanceLevel, 'document' | 'commands' | 'osUser' | 'kmsKey' | 'ssh' | 'copy'>
 
 /** Names of the documents of a level. */
-export function documentsOf({ document, commands, osUser, ssh }: Documents): string[] {
-  return [document, ...(commands ? [commands.document] : []), ...(ssh === 'none' ? [] : [sshDocumentName(osUser)])]
+export function documentsOf({ document, commands, osUser, kmsKey, ssh, copy }: Documents): string[] {
+  return [
+    document,
+    ...(commands ? [commands.document] : []),
+    ...(ssh === 'none' ? [] : [sshDocumentName(osUser)]),
+    ...(copy.length === 0 ? [] : [copyDocumentName({ osUser, kmsKey })]),
+  ]
 }
 
 const Document = (description: string, example: string) =>
@@ -104,6 +113,7 @@ const schema = Type.Object(
     ...budgetMembers,
     ...forwardMembers,
     ...sshMembers,
+    ...copyMembers,
     recording: Type.Optional(
       Type.Union([Type.Literal('prompt'), Type.Literal('strict')], {
         errorMessage: 'expected prompt or strict',
@@ -134,10 +144,13 @@ function readLevel(raw: Static<typeof schema>): Parsed<InstanceLevel> {
   const commands = document === undefined || documentDigest === undefined ? null : { document, documentDigest }
   const { targets: forward, problems } = readForward(raw.forward)
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { ...toLevel(raw, commands), forward, ssh: raw.ssh ?? 'none' } }
+  return { ok: true, value: { ...toLevel(raw, commands), forward, ssh: raw.ssh ?? 'none', copy: raw.copy ?? [] } }
 }
 
-function toLevel(raw: Static<typeof schema>, commands: PinnedDocument | null): Omit<InstanceLevel, 'forward' | 'ssh'> {
+function toLevel(
+  raw: Static<typeof schema>,
+  commands: PinnedDocument | null,
+): Omit<InstanceLevel, 'forward' | 'ssh' | 'copy'> {
   return {
     document: raw.document,
     documentDigest: raw.document_digest,

@@ -6,7 +6,7 @@ import type { InstanceTarget } from './target.ts'
 /** What an approver should know. @returns sentences */
 export function instanceLimits(
   { account, instanceId }: Pick<InstanceTarget, 'account' | 'instanceId'>,
-  level: Pick<InstanceLevel, 'osUser' | 'recordsInput' | 'commands' | 'forward' | 'ssh'>,
+  level: Pick<InstanceLevel, 'osUser' | 'recordsInput' | 'commands' | 'forward' | 'ssh' | 'copy'>,
   { aws }: Surroundings,
 ): string[] {
   const { osUser, recordsInput, commands } = level

@@ -94,7 +94,7 @@ const part: PolicyPart = {
 export const instancePolicies = [part]
 
 export function instancePolicyValues(
-  level: Pick<InstanceLevel, 'document' | 'commands' | 'kmsKey' | 'osUser' | 'ssh' | 'forward'>,
+  level: Pick<InstanceLevel, 'document' | 'commands' | 'kmsKey' | 'osUser' | 'ssh' | 'forward' | 'copy'>,
 ): Record<string, string[]> {
   const { kmsKey, ssh, forward } = level
   const key = kmsKey === null ? {} : { sessionKeys: [kmsKey.slice(kmsKey.indexOf('/') + 1)] }

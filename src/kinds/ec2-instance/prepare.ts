@@ -1,6 +1,7 @@
 import { digestOf } from '../../audit/digest.ts'
 import type { PreparationStep } from '../../catalog/preparation.ts'
 import { sessionDocumentStep } from '../session-document-step.ts'
+import { copyDocumentSteps } from './copy.ts'
 import type { DocumentUse } from './document.ts'
 import type { InstanceLevel, PinnedDocument } from './level.ts'
 import { sshDocumentSteps } from './ssh-prepare.ts'
@@ -28,6 +29,7 @@ export function prepareInstance(
   return [
     ...[...documents.values()].flatMap((same) => documentStep(region, same)),
     ...sshDocumentSteps(region, levels),
+    ...copyDocumentSteps(region, levels),
     ...[...users].map(
       ([user, entries]): PreparationStep => ({
         what: `make the user ${user}, on ${instanceId} as root`,

@@ -3,11 +3,11 @@ import { isLoopback } from '../../../proxy/ports/loopback.ts'
 import { forwardText } from './forward.ts'
 import type { InstanceLevel } from './level.ts'
 
-type Level = Pick<InstanceLevel, 'osUser' | 'forward' | 'ssh'>
+type Level = Pick<InstanceLevel, 'osUser' | 'forward' | 'ssh' | 'copy'>
 
 /** What an approver should know of streams: what the broker cannot see or do of them. @returns sentences */
 export function streamLimits(level: Level): string[] {
-  return [...sshLimits(level), ...forwardLimits(level)]
+  return [...sshLimits(level), ...copyLimits(level), ...forwardLimits(level)]
 }
 
 function sshLimits({ osUser, ssh }: Level): string[] {
@@ -20,6 +20,14 @@ function sshLimits({ osUser, ssh }: Level): string[] {
     `Signs in by SSH as ${osUser}, with a key for each session: commands, and copies of any file in both directions. ${reach}`,
     'SSH is encrypted from end to end: the recording says when, and how many bytes, but nothing of what was typed, shown or copied. Processes may outlive it.',
   ]
+}
+
+function copyLimits({ osUser, copy }: Level): string[] {
+  const down = `from the instance, any that ${osUser} may read`
+  const up = `to it, wherever ${osUser} may write: programs and keys too, which remain when the access ends`
+  const ways = [...(copy.includes('down') ? [down] : []), ...(copy.includes('up') ? [up] : [])]
+  if (ways.length === 0) return []
+  return [`Copies files ${ways.join('; ')}. Each is on record with its path, size and SHA-256, its content is not.`]
 }
 
 function forwardLimits({ forward }: Level): string[] {

@@ -1,6 +1,7 @@
 import type { StreamTo } from '../../../proxy/doorman.ts'
 import { BrokerError, type EngineFacts } from '../../../proxy/session.ts'
 import type { TcpRules } from '../../../proxy/tcp/rules.ts'
+import { copyFacts } from './copy.ts'
 import { type ForwardTarget, forwardText, isNeverReached, readHost } from './forward.ts'
 import type { InstanceLevel } from './level.ts'
 import { portForward } from './policies.ts'
@@ -11,6 +12,7 @@ const sshServer: ForwardTarget = { host: 'localhost', port: 22 }
 
 /** Where a stream leads, and by which rules. @throws BrokerError GRANT_DENIED when the level does not let it */
 export function streamFacts(target: InstanceTarget, level: InstanceLevel, to: StreamTo): EngineFacts {
+  if ('copy' in to) return copyFacts(target, level, to.copy)
   const { address, ...rules } = 'sshKey' in to ? sshRules(level, to.sshKey) : forwardRules(level, to)
   const { partition, account, region, instanceId, role } = target
   return {

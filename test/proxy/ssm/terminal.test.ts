@@ -84,6 +84,7 @@ t.test('S-7: ^C reaches the remote pty only, and the session lives', pty, async 
   terminal.stream.write('sleep 99; echo "end $?"\r')
   await shows('sleep 99')
   terminal.stream.write('\x03')
+  await shows(/\^C[\s\S]*\$ /) // else what is typed may be thrown away with the line that it interrupts
   terminal.stream.write('echo al""ive\r')
   await shows(/alive\r/)
   t.notOk(terminal.stream.destroyed)

@@ -40,16 +40,14 @@ const python = ['/usr/bin/python3', 'python3'].find((one) => spawnSync(one, ['-c
 /** Why a shell cannot be had on this machine, or false. */
 export const noPty: string | false = python === undefined && 'python3 is not installed'
 
-/** `sh` under a pty. */
-export const startShell: StartWork = (_spec, { output, end }) => {
-  const child = spawn(python ?? 'python3', ['-c', ptyScript, 'sh'], { stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
+/** `sh` under a pty, or `sh -c` of a document that has a command. */
+export const startShell: StartWork = ({ command }, { output, end }) => {
+  const run = command === undefined ? ['sh'] : ['sh', '-c', command]
+  const child = spawn(python ?? 'python3', ['-c', ptyScript, ...run], { stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
   child.on('error', (error) => end(`----------ERROR-------\n${error.message}`))
   const [stdin, stdout, , sizes] = child.stdio as unknown as [Writable, Readable, null, Writable]
   for (const stream of [stdin, sizes]) stream.on('error', () => {}) // it has ended
-  stdout.on('data', (data: Buffer) => {
-    stdout.pause()
-    void output(1, data).then(() => stdout.resume())
-  })
+  sendWhole(stdout, (data) => output(1, data))
   stdout.once('end', () => end())
   return {
     take: (type, payload) => {
@@ -64,6 +62,20 @@ export const startShell: StartWork = (_spec, { output, end }) => {
   }
 }
 
+/** The replacement character, U+FFFD. */
+const replacement = Buffer.from([0xef, 0xbf, 0xbd])
+
+/** As agents send it: they take a U+FFFD for a broken character and send one byte of it for all three. */
+function asSent(bytes: Buffer): Buffer {
+  const parts: Buffer[] = []
+  let at = 0
+  for (let found = bytes.indexOf(replacement); found >= 0; found = bytes.indexOf(replacement, at)) {
+    parts.push(bytes.subarray(at, found + 1))
+    at = found + replacement.length
+  }
+  return at === 0 ? bytes : Buffer.concat([...parts, bytes.subarray(at)])
+}
+
 /** As it is read. What the last bytes would begin is kept for what follows, and lost where nothing does: so do agents. */
 function sendWhole(stream: Readable, send: (data: Buffer) => Promise<void>): void {
   let rest: Buffer = Buffer.alloc(0)
@@ -72,7 +84,7 @@ function sendWhole(stream: Readable, send: (data: Buffer) => Promise<void>): voi
     const end = wholeCharacters(bytes)
     rest = bytes.subarray(end)
     stream.pause()
-    void send(bytes.subarray(0, end)).then(() => stream.resume())
+    void send(asSent(bytes.subarray(0, end))).then(() => stream.resume())
   })
 }
 

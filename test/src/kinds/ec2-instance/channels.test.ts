@@ -20,6 +20,7 @@ const level: InstanceLevel = {
   budget: null,
   forward: [],
   ssh: 'none',
+  copy: [],
 }
 const target = { partition: 'aws', account: '111122223333', region: 'eu-west-1', instanceId: 'i-1', role: null }
 

@@ -60,6 +60,7 @@ t.test('a level with its defaults, and with all that it may have', async (t) => 
       budget: null,
       forward: [],
       ssh: 'none',
+      copy: [],
     },
   })
   const all = {

@@ -20,6 +20,7 @@ const level: InstanceLevel = {
   budget: null,
   forward: [],
   ssh: 'none',
+  copy: [],
 }
 
 t.test('the documents that it prints are those that a level may name', async (t) => {

@@ -121,6 +121,44 @@ t.test('SSH leads to port 22 of the instance, for the key that was given', async
   })
 })
 
+t.test(
+  'files are copied the ways that a level names, by a document of its own, and nothing else is allowed by that',
+  async (t) => {
+    const level = levelOf({ copy: ['down'], idle_timeout: '5m' })
+    t.match(streamFacts(target, level, { copy: 'down' }), {
+      address: { host: 'i-1', port: 0 },
+      rules: { copy: 'down', isEncrypted: false, detail: { copy: 'down', document: 'Sallyport-Copy-deploy' } },
+    })
+    t.throws(() => streamFacts(target, level, { copy: 'up' }), {
+      code: 'GRANT_DENIED',
+      message: /no files to the instance/,
+    })
+    t.throws(() => streamFacts(target, levelOf({ ssh: 'full' }), { copy: 'down' }), { message: /copies no files$/ })
+    t.throws(() => streamFacts(target, level, { sshKey: key }), { code: 'GRANT_DENIED' })
+    for (const copy of [['sideways'], ['up', 'up'], 'up'])
+      t.match(ec2Instance.level.read({ ...members, copy }), { ok: false, problems: [{ path: /^copy/ }] })
+    t.same(ec2Instance.policyValues?.(level), { sessionDocuments: ['Sallyport-Shell', 'Sallyport-Copy-deploy'] })
+    const kms_key = 'arn:aws:kms:eu-west-1:111122223333:key/1'
+    const sealed = levelOf({ copy: ['up', 'down'], kms_key })
+    t.match(streamFacts(target, sealed, { copy: 'up' }), { rules: { isEncrypted: true } })
+    const steps =
+      ec2Instance.prepare?.(
+        target,
+        new Map([
+          ['fetch', level],
+          ['sealed', sealed],
+        ]),
+      ) ?? []
+    const copying = steps.filter(({ what }) => what.includes('Sallyport-Copy-deploy'))
+    t.match(copying, [
+      { levels: ['fetch'] },
+      { levels: ['sealed'], what: /Sallyport-Copy-deploy-[0-9a-f]{8}/, text: new RegExp(kms_key) },
+    ])
+    const told = ec2Instance.limits?.(target, sealed, around)?.join(' ') ?? ''
+    t.match(told, /Copies files from the instance, any that deploy may read; to it, wherever deploy may write/)
+  },
+)
+
 t.test('what approvers are told, and what AWS must allow', async (t) => {
   const plain = ec2Instance.limits?.(target, levelOf({}), around) ?? []
   t.notMatch(plain.join(' '), /SSH|Forwards/)
