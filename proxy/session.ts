@@ -235,6 +235,8 @@ export interface ViaInstances {
   readonly document: string
   /** ARN of the role that opens what leads there; null: the spoke role. Left out: the one for tunnels to databases. */
   readonly role?: string | null
+  /** Each connection is to have a tunnel to itself, as far as there may be so many; else only beside one that is busy. */
+  readonly isSpread?: boolean
 }
 
 /** How to reach the target of a session, and the rules for its engine; made by the kind. Plain data. */

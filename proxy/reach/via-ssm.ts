@@ -1,32 +1,24 @@
-import type { Duplex } from 'node:stream'
-import type { Doorman, TunnelAsk } from '../doorman.ts'
 import { checkPermit } from '../permit.ts'
-import { BrokerError, type ChannelTicket, type EndNotice, type SessionPermit } from '../session.ts'
-import { PortSession } from '../ssm/smux-session.ts'
-import { unlessAborted } from '../streams/abortable.ts'
+import { BrokerError, type EndNotice, type SessionPermit, type ViaInstances } from '../session.ts'
 import { toTargetError } from '../streams/dial-errors.ts'
 import { isForbidden } from './forbidden-addresses.ts'
 import type { Reach } from './reach.ts'
+import { Tunnel, type TunnelParts } from './tunnel.ts'
 
-/** The doorman's calls about tunnels. */
-export type TunnelCalls = Pick<Doorman, 'openTunnel' | 'tunnelTicket' | 'endTunnel'>
-
-export interface ViaSsmParts {
-  readonly tunnels: TunnelCalls
-  /** For the log: a tunnel whose end could not be told. */
-  onError(error: unknown, sessionId: string): void
-  /** A tunnel without connections is closed after it. */
-  readonly idleMs?: number
-}
-
-const defaultIdleMs = 60_000
+/** Of one instance, over which none is opened beside another: each is a process there. */
+const mostBeside = 8
+/** For a connection by one of several; then it goes by another. */
+const defaultBesideMs = 5000
+/** After one could not be opened beside others. */
+const pauseMs = 30_000
 
 /**
  * Through instances over Session Manager, for targets that the broker has no network path to. The instances are tried in their order.
- * Sessions with the same key share a tunnel to the same address; it is opened once, however many ask for it.
+ * Sessions with the same key share the tunnels to the same address. Agents pace each tunnel, so another one is opened where those there
+ * are would slow a connection down. Otherwise it goes by the one that carries the fewest.
  */
-export function viaSsm(parts: ViaSsmParts): Reach {
-  const tunnels = new Map<string, Tunnel>()
+export function viaSsm(parts: TunnelParts): Reach {
+  const ways = new Map<string, Way>()
   return {
     open: async (permit, signal) => {
       checkPermit(permit)
@@ -36,9 +28,8 @@ export function viaSsm(parts: ViaSsmParts): Reach {
       if (isForbidden(address.host)) throw new BrokerError('TARGET_UNREACHABLE', 'its address is link-local')
       let failure: unknown = new BrokerError('TARGET_UNREACHABLE', 'no instance leads to it')
       for (const instance of via.instances) {
-        const tunnel = tunnelTo(permit, via.key ?? permit.grantId, instance, address)
         try {
-          const stream = await tunnel.open(signal)
+          const { tunnel, stream } = await wayThrough(instance).open(permit, via, address, signal)
           return { stream, address, again: (later) => tunnel.open(later), reset: () => void stream.destroy() }
         } catch (error) {
           failure = error
@@ -49,15 +40,12 @@ export function viaSsm(parts: ViaSsmParts): Reach {
     },
   }
 
-  function tunnelTo({ sessionId }: SessionPermit, key: string, instance: string, address: Address): Tunnel {
-    const id = JSON.stringify([key, instance, address.host, address.port])
-    const known = tunnels.get(id)
+  function wayThrough(instance: string): Way {
+    const known = ways.get(instance)
     if (known) return known
-    const tunnel = new Tunnel(parts, { sessionId, instance }, address, () => {
-      if (tunnels.get(id) === tunnel) tunnels.delete(id)
-    })
-    tunnels.set(id, tunnel)
-    return tunnel
+    const way = new Way(parts, instance, () => ways.delete(instance))
+    ways.set(instance, way)
+    return way
   }
 }
 
@@ -66,72 +54,63 @@ interface Address {
   readonly port: number
 }
 
-/** One port session, until it ends or nothing has used it for a while. */
-class Tunnel {
-  readonly #parts: ViaSsmParts
-  /** By the session that needs it first. */
-  readonly #ask: TunnelAsk
-  readonly #onEnd: () => void
-  readonly #session: PortSession
-  #id: string | undefined
-  #isOver = false
-  #users = 0
-  #idle: NodeJS.Timeout | undefined
+/** The tunnels through one instance, by what their sessions must have in common. */
+class Way {
+  readonly #parts: TunnelParts
+  readonly #instance: string
+  readonly #onEmpty: () => void
+  readonly #tunnels = new Map<Tunnel, string>()
+  /** None is opened beside others until then. */
+  #pausedUntil = Number.NEGATIVE_INFINITY
 
-  constructor(parts: ViaSsmParts, ask: TunnelAsk, { host, port }: Address, onEnd: () => void) {
+  constructor(parts: TunnelParts, instance: string, onEmpty: () => void) {
     this.#parts = parts
-    this.#ask = ask
-    this.#onEnd = onEnd
-    const expected = { host, portNumber: String(port), type: 'LocalPortForwarding' }
-    this.#session = new PortSession({ ticket: () => this.#ticket(), expected })
-    void this.#session.ended.then(() => this.#over())
-  }
-
-  async #ticket(): Promise<ChannelTicket | null> {
-    const { tunnels } = this.#parts
-    if (this.#id !== undefined) return await tunnels.tunnelTicket(this.#id)
-    const { tunnelId, ticket } = await tunnels.openTunnel(this.#ask)
-    this.#id = tunnelId
-    if (this.#isOver) this.#terminate() // it was given up meanwhile
-    return ticket
+    this.#instance = instance
+    this.#onEmpty = onEmpty
   }
 
   /** @throws BrokerError, Error with code ABORT_ERR */
-  async open(signal: AbortSignal): Promise<Duplex> {
-    clearTimeout(this.#idle)
-    this.#users += 1
-    const opening = this.#session.open()
+  async open({ sessionId, grantId }: SessionPermit, via: ViaInstances, address: Address, signal: AbortSignal) {
+    const group = JSON.stringify([via.key ?? grantId, address.host, address.port])
+    const least = this.#leastOf(group)
+    const first = least && !this.#mayAddBeside(least, via) ? least : this.#add(sessionId, group, address)
+    const other = () =>
+      this.#leastOf(group, (one) => one !== first && one.isReady) ?? this.#leastOf(group, (one) => one !== first)
+    const { besideMs = defaultBesideMs } = this.#parts
+    const inTime = other()?.isReady ? AbortSignal.any([signal, AbortSignal.timeout(besideMs)]) : signal
     try {
-      const stream = await unlessAborted(signal, opening)
-      stream.once('close', () => this.#left())
-      return stream
+      return await use(first, inTime)
     } catch (error) {
-      this.#left()
-      opening.then((late) => void late.destroy()).catch(() => {}) // it was given up, or failed with this very error
-      throw error
+      if (signal.aborted) throw error
+      if (!first.isReady) {
+        this.#pausedUntil = performance.now() + pauseMs
+        first.close()
+      }
+      const instead = other()
+      if (!instead) throw error
+      return await use(instead, signal)
     }
   }
 
-  #left(): void {
-    this.#users -= 1
-    if (this.#users > 0 || this.#isOver) return
-    this.#idle = setTimeout(() => {
-      this.#onEnd()
-      void this.#session.close()
-    }, this.#parts.idleMs ?? defaultIdleMs).unref()
+  #mayAddBeside(least: Tunnel, { isSpread = false }: ViaInstances): boolean {
+    const isWorthIt = isSpread ? least.users > 0 : least.isBusy
+    return isWorthIt && this.#tunnels.size < mostBeside && performance.now() >= this.#pausedUntil
   }
 
-  #over(): void {
-    clearTimeout(this.#idle)
-    this.#isOver = true
-    this.#onEnd()
-    this.#terminate()
+  #leastOf(group: string, isIt = (_: Tunnel) => true): Tunnel | undefined {
+    const theirs = [...this.#tunnels].flatMap(([tunnel, its]) => (its === group && isIt(tunnel) ? [tunnel] : []))
+    return theirs.sort((a, b) => Number(a.isBusy) - Number(b.isBusy) || a.users - b.users)[0]
   }
 
-  /** Also where the agent was told: it may not have heard, and AWS's books go by this. */
-  #terminate(): void {
-    if (this.#id === undefined) return
-    const { tunnels, onError } = this.#parts
-    tunnels.endTunnel(this.#id).catch((error: unknown) => onError(error, this.#ask.sessionId))
+  #add(sessionId: string, group: string, address: Address): Tunnel {
+    const tunnel = new Tunnel(this.#parts, { sessionId, instance: this.#instance }, address, () => {
+      if (this.#tunnels.delete(tunnel) && this.#tunnels.size === 0) this.#onEmpty()
+    })
+    this.#tunnels.set(tunnel, group)
+    return tunnel
   }
+}
+
+async function use(tunnel: Tunnel, signal: AbortSignal) {
+  return { tunnel, stream: await tunnel.open(signal) }
 }

@@ -8,6 +8,7 @@ import { WireError } from '../wire/wire-error.ts'
 import type { ChannelEnd, ChannelOptions, SessionStart } from './channel.ts'
 import { DataChannel } from './data-channel.ts'
 import { SmuxStream, type SmuxStreamOptions } from './smux-stream.ts'
+import { Traffic } from './traffic.ts'
 
 const defaults = {
   unreadBytes: 1024 * 1024,
@@ -43,6 +44,7 @@ export class PortSession {
   /** Bytes that are received and not read. */
   readonly #held = new Map<SmuxStream, number>()
   #heldBytes = 0
+  readonly #traffic = new Traffic()
   readonly #ready = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<ChannelEnd>()
   #nextId = firstId
@@ -83,6 +85,11 @@ export class PortSession {
   /** Connections that are open. */
   get size(): number {
     return this.#streams.size
+  }
+
+  /** Of all connections, both ways, in the last second. */
+  get recentBytes(): number {
+    return this.#traffic.recentBytes(performance.now())
   }
 
   /**
@@ -133,6 +140,7 @@ export class PortSession {
   #receive(type: number, payload: Buffer): boolean {
     if (type === payloadType.output) {
       this.#heardAt = performance.now()
+      this.#traffic.add(payload.length, this.#heardAt)
       this.#framer.scan(payload)
     } else if (type === payloadType.flag) this.#isRefused = decodeFlag(payload) === flag.connectToPortError
     else throw new WireError(`an unexpected payload of type ${type}`)
@@ -173,6 +181,7 @@ export class PortSession {
       const part = stream.peek(mostBytes)
       if (!part) continue
       this.#send(smuxCommand.data, stream.id, part)
+      this.#traffic.add(part.length, performance.now())
       stream.took(part.length) // may write more at once
       if (stream.isWaiting) this.#waiting.add(stream)
     }

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { OpenedTunnel } from '../../proxy/doorman.ts'
 import { BrokerError, type ChannelTicket, type ViaInstances } from '../../proxy/session.ts'
 import type { Config } from '../config/config.ts'
+import type { Daemons } from '../daemons/daemons.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import { idTokensOf } from '../identity/id-tokens.ts'
 import type { SessionTunnels, TunnelSession } from '../sessions/tunnels.ts'
@@ -19,6 +21,7 @@ export interface TunnelsDeps {
   readonly changes: Pick<Changes, 'subscribe'>
   readonly clock: Clock
   readonly config: Pick<Config['aws'], 'reachRole' | 'accounts'>
+  readonly daemons: Pick<Daemons, 'id'>
   readonly identity: Pick<Identity, 'idToken' | 'loginOf'>
   readonly logger: Logger
   readonly sessionManagers: SessionManagerAt
@@ -54,6 +57,10 @@ const creditMs = 120_000
 export class Tunnels implements SessionTunnels {
   readonly #deps: TunnelsDeps
   readonly #open = new Map<string, Open>()
+  /** Instances, once for each that is being opened. */
+  readonly #opening = new Set<{ readonly instance: string }>()
+  /** Of this process: a daemon that starts again has the same id. */
+  readonly #run = randomBytes(6).toString('hex')
 
   constructor(deps: TunnelsDeps) {
     this.#deps = deps
@@ -64,12 +71,23 @@ export class Tunnels implements SessionTunnels {
   }
 
   async open(session: TunnelSession, instance: string): Promise<OpenedTunnel> {
+    const known = [...this.#open.values(), ...this.#opening]
+    if (known.filter((one) => one.instance === instance).length >= mostPerInstance)
+      throw new BrokerError('TARGET_UNREACHABLE', `${mostPerInstance} tunnels lead through ${instance} already`)
+    const opening = { instance }
+    this.#opening.add(opening)
+    try {
+      return await this.#start(session, instance)
+    } finally {
+      this.#opening.delete(opening)
+    }
+  }
+
+  async #start(session: TunnelSession, instance: string): Promise<OpenedTunnel> {
     const { sessionManagers, logger } = this.#deps
     const { facts } = session
     const { via, address } = facts.engine ?? {}
     if (!via || !address) throw new BrokerError('INTERNAL', `session ${facts.sessionId} goes through no instance`)
-    if ([...this.#open.values()].filter((one) => one.instance === instance).length >= mostPerInstance)
-      throw new BrokerError('TARGET_UNREACHABLE', `${mostPerInstance} tunnels lead through ${instance} already`)
     const { region } = via.place
     const credentials = this.#credentials(session, via, instance)
     const manager = sessionManagers(region, () => credentials.get())
@@ -77,7 +95,7 @@ export class Tunnels implements SessionTunnels {
       target: instance,
       document: via.document,
       parameters: { host: address.host, portNumber: String(address.port) },
-      reason: `Sallyport: ${facts.resourceId}`,
+      reason: `${this.#mark} ${facts.resourceId}`,
     })
     const grantId = via.key === null ? facts.grantId : null
     const open: Open = { manager, credentials, region, instance, grantId }
@@ -110,6 +128,15 @@ export class Tunnels implements SessionTunnels {
       // Nothing uses it, so that the service ends it by its document's idle time.
       logger.warn({ err: error, tunnel: tunnelId }, 'a tunnel could not be ended')
     }
+  }
+
+  /** With it begin the reasons that AWS is given. */
+  get #mark(): string {
+    return `${markOf(this.#deps.daemons.id)}${this.#run}:`
+  }
+
+  isLeftBy(daemonId: string, reason: string): boolean {
+    return reason.startsWith(markOf(daemonId)) && !reason.startsWith(this.#mark)
   }
 
   /** Ends all that are open, as far as AWS answers. */
@@ -149,6 +176,10 @@ export class Tunnels implements SessionTunnels {
       onLateRenewal: (error) => logger.warn({ err: error }, 'credentials of a tunnel could not be renewed ahead'),
     })
   }
+}
+
+function markOf(daemonId: string): string {
+  return `sallyport tunnel ${daemonId}/`
 }
 
 async function sessionIsOver(): Promise<never> {

@@ -199,6 +199,7 @@ export async function buildParts(
     kindModules,
     sessions,
     sessionStore,
+    tunnels,
     watched,
     storeWatch,
   }

@@ -5,6 +5,7 @@ import type { Held } from '../catalog/kind.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { KnownSession, SessionKinds } from './session-kinds.ts'
 import type { SessionRow } from './session-store.ts'
+import type { SessionTunnels } from './tunnels.ts'
 
 export interface LostWorkDeps {
   readonly kinds: SessionKinds
@@ -12,6 +13,7 @@ export interface LostWorkDeps {
   heldBy(row: Pick<SessionRow, 'grant_id' | 'resource_id' | 'level'>): Promise<Held | undefined>
   /** By the front that carries the protocol. */
   endLost(lost: LostWork): Promise<void>
+  readonly tunnels: Pick<SessionTunnels, 'isLeftBy'>
   readonly audit: Pick<AuditLog, 'appendRemoval'>
   readonly logger: Logger
 }
@@ -49,7 +51,7 @@ async function endOne(deps: LostWorkDeps, row: SessionRow): Promise<void> {
 }
 
 async function endWhatRuns(deps: LostWorkDeps, row: SessionRow, detail: Detail): Promise<void> {
-  const { kinds, heldBy, endLost } = deps
+  const { kinds, heldBy, endLost, tunnels } = deps
   const held = await heldBy(row)
   const engine = held && kinds.engineOf(held)
   const channels = kinds.channelsOf(row.kind)
@@ -59,7 +61,7 @@ async function endWhatRuns(deps: LostWorkDeps, row: SessionRow, detail: Detail):
   if (!held || !engine || !address)
     throw new BrokerError('RESOURCE_UNKNOWN', 'resource or level are no longer in the configuration, or are others now')
   const session = lostSession(row, held, { ...engine, address }) // its name may lead elsewhere by now
-  if (channels) await channels.endLost(session)
+  if (channels) await channels.endLost(session, (reason) => tunnels.isLeftBy(row.daemon_id, reason))
   else {
     const lease = await kinds.leaseToEnd(session)
     await endLost({ protocol: kinds.protocolOf(row.kind) ?? '', facts: session.facts, detail, lease })

@@ -24,8 +24,11 @@ export interface SessionChannels {
   key(session: KnownSession, ask: ChannelKeyAsk): Promise<ChannelKey>
   /** Ends that of a session which is over. */
   end(session: KnownSession): Promise<void>
-  /** The same of one of a previous run, which is found by the session's id. */
-  endLost(session: KnownSession): Promise<void>
+  /**
+   * The same of one of a previous run, which is found by the session's id, and what else that left to the same person.
+   * @param isLeft whether a Session Manager session was left by that run, by the reason that it was started with
+   */
+  endLost(session: KnownSession, isLeft: (reason: string) => boolean): Promise<void>
 }
 
 /** What sessions need from kinds; implemented by src/kinds/started-kinds.ts. */

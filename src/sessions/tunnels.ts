@@ -15,6 +15,8 @@ export interface SessionTunnels {
   /** @returns null: it is over */
   ticket(tunnelId: string): Promise<ChannelTicket | null>
   end(tunnelId: string): Promise<void>
+  /** @param reason of a Session Manager session @returns whether it is a tunnel of a process of that daemon which is gone */
+  isLeftBy(daemonId: string, reason: string): boolean
 }
 
 /** @param sessionOf one that may reach its target now @throws BrokerError GRANT_DENIED, INTERNAL */

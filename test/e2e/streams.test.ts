@@ -8,6 +8,7 @@ import t from 'tap'
 import { sshDocument } from '../../src/kinds/ec2-instance/ssh-document.ts'
 import { sshDocumentName } from '../../src/kinds/ec2-instance/ssh-level.ts'
 import { type Running, startCommand } from '../sandbox/commands.ts'
+import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, region, shellInstance } from '../sandbox/default-world.ts'
 import { skipWithoutSshd, startSshd } from '../sandbox/ssm/sshd.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
@@ -61,17 +62,18 @@ t.test('forward: many connections to a web server behind the instance', async (t
     answers,
     answers.map((_, i) => `/${i} ${body}`),
   )
-  t.match(
-    active(),
-    [
+  const tunnels = active()
+  t.ok(tunnels.length > 1 && tunnels.length <= 6, `several tunnels: ${tunnels.length}`)
+  for (const tunnel of tunnels)
+    t.match(
+      tunnel,
       {
         document: 'Sallyport-PortForward',
         owner: `arn:aws:sts::${accounts.data}:assumed-role/SallyportShells/sp-alice@example.com`,
         parameters: { host: 'web.internal', portNumber: '80' },
       },
-    ],
-    'one tunnel, in the name of the person',
-  )
+      'in the name of the person',
+    )
   const fields = await ending(({ forward }) => forward === 'web.internal:80')
   t.match(fields, { reason: /^(client|upstream)-closed$/, bytes_down: Number })
   const recording = await recordingOf(fields.session)
@@ -215,6 +217,40 @@ t.test('ssh, scp, sftp and rsync', withSsh, async (t) => {
     t.equal(ssm.sessions.length, before, 'no session was started')
     await revoke(id)
   })
+})
+
+t.test('a daemon that was killed: the next one ends the tunnels of its streams, and the rows are closed', async (t) => {
+  const server = createServer((_request, response) => void response.write('begun'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  instance.reaches['web.internal:80'] = { host: '127.0.0.1', port: (server.address() as AddressInfo).port }
+  await company.grant(3_600_000, shellInstance, 'ports')
+  const forward = company.commands.alice.start(['forward', shellInstance, 'web.internal:80'])
+  const url = await urlOf(forward)
+  const answers = await Promise.all([fetch(url), fetch(url)])
+  const left = answers.map((answer) => answer.text().catch(() => 'lost'))
+  const sessions = async () => {
+    const path = `/api/v1/sessions?mine=true&resource=${shellInstance}`
+    const found = await company.api<{ sessions: { id: string; endedAt: number | null }[] }>('alice', 'GET', path)
+    return found.sessions.filter(({ endedAt }) => endedAt === null)
+  }
+  await waitUntil(async () => (await sessions()).length === 2, 'both have opened', 20_000)
+  const ids = (await sessions()).map(({ id }) => id)
+  const tunnels = () => active().filter(({ parameters }) => parameters.host === 'web.internal')
+  t.equal(tunnels().length, 2)
+  company.daemon.signal('SIGKILL')
+  await company.daemon.exited
+  t.same(await Promise.all(left), ['lost', 'lost'])
+  t.equal(tunnels().length, 2, 'they go on at AWS')
+  company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
+  await waitUntil(() => tunnels().length === 0, 'they are ended', 20_000)
+  t.same(await sessions(), [])
+  for (const id of ids) t.match(await recordingOf(id), /"type":"stream","forward":"web.internal:80"/)
+  t.match(await company.api('carol', 'GET', '/api/v1/audit/verify'), { ok: true }, 'with the recordings')
+  forward.child.kill('SIGTERM')
 })
 
 async function urlOf(forward: Running): Promise<string> {

@@ -120,7 +120,7 @@ export class ShellChannels implements SessionChannels {
     if (!open && !isUnsure) return
     this.#left.set(sessionId, session)
     if (open) await this.#terminate(open)
-    if (isUnsure) await this.endLost(known)
+    if (isUnsure) await this.#endByReason(session)
     this.#left.delete(sessionId)
   }
 
@@ -132,17 +132,18 @@ export class ShellChannels implements SessionChannels {
     if (name !== undefined) await this.#asEnding(session, (ending) => ending.terminate(name))
   }
 
-  /** Found by the reason that it was started with. */
-  async endLost(known: KnownSession): Promise<void> {
-    const session = toInstanceSession(known)
-    await this.#endByReason(session)
+  /** Its streams go by tunnels, which bear the mark of their daemon: many sessions may share one. */
+  async endLost(known: KnownSession, isLeft: (reason: string) => boolean): Promise<void> {
+    await this.#endByReason(toInstanceSession(known), isLeft)
   }
 
-  async #endByReason(session: InstanceSession): Promise<void> {
-    const reason = reasonOf(session.facts.sessionId)
+  /** Found by the reasons that they were started with. */
+  async #endByReason(session: InstanceSession, isLeft = (_: string) => false): Promise<void> {
+    const own = reasonOf(session.facts.sessionId)
     await this.#asEnding(session, async (manager) => {
       const active = await manager.active(this.#credentials.ownerOf(session))
-      for (const one of active) if (one.reason === reason) await manager.terminate(one.sessionId)
+      for (const { sessionId, reason } of active)
+        if (reason === own || (reason !== null && isLeft(reason))) await manager.terminate(sessionId)
     })
   }
 

@@ -28,6 +28,7 @@ export function streamFacts(target: InstanceTarget, level: InstanceLevel, to: St
       place: { partition, account, region },
       document: portForward.name,
       role,
+      isSpread: true,
     },
     rules: { ...rules, idleTimeoutMs: level.idleTimeoutMs } satisfies TcpRules,
   }

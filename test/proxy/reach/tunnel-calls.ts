@@ -1,5 +1,5 @@
 import type { TunnelAsk } from '../../../proxy/doorman.ts'
-import type { TunnelCalls } from '../../../proxy/reach/via-ssm.ts'
+import type { TunnelCalls } from '../../../proxy/reach/tunnel.ts'
 import type { ViaInstances } from '../../../proxy/session.ts'
 import type { ChannelOptions } from '../../../proxy/ssm/channel.ts'
 

@@ -1,68 +1,11 @@
 /** Targets behind instances: through the sandbox's gateway and agents, which dial real ports. */
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
-import t, { type Test } from 'tap'
-import type { TunnelAsk } from '../../../proxy/doorman.ts'
-import { makePermit } from '../../../proxy/permit.ts'
+import t from 'tap'
 import { viaSsm } from '../../../proxy/reach/via-ssm.ts'
-import {
-  BrokerError,
-  type EndNotice,
-  type PermitFields,
-  type SessionPermit,
-  type ViaInstances,
-} from '../../../proxy/session.ts'
+import type { EndNotice } from '../../../proxy/session.ts'
 import { waitUntil } from '../../wait-until.ts'
-import { openSession } from '../ssm/session-fixture.ts'
-import { tunnelCalls, via } from './tunnel-calls.ts'
-
-const never = new AbortController().signal
-
-async function listen(t: Test): Promise<number> {
-  const sockets = new Set<Socket>()
-  const server = createServer((socket) => void sockets.add(socket.on('error', () => {}).pipe(socket) as Socket))
-  server.listen(0, 'localhost')
-  await once(server, 'listening')
-  t.teardown(() => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  })
-  return (server.address() as AddressInfo).port
-}
-
-function permitFor(
-  port: number,
-  more: Partial<PermitFields> = {},
-  host = 'localhost',
-  by: ViaInstances = via,
-): SessionPermit {
-  const engine = { address: { host, port }, serverName: 'x', ca: null, via: by, rules: {} }
-  return makePermit({ kind: 'rds-postgres', sessionId: 'ses-1', signal: never, engine, ...more } as PermitFields)
-}
-
-/** @param broken instances through which no session can be opened */
-async function openReach(t: Test, port: number, broken: readonly string[] = [], idleMs = 60_000) {
-  const asked: TunnelAsk[] = []
-  const properties = { host: 'localhost', portNumber: String(port), type: 'LocalPortForwarding' }
-  const sessions: Awaited<ReturnType<typeof openSession>>[] = []
-  const spare = await Promise.all(Array.from({ length: 3 }, () => openSession(t, { sessionType: 'Port', properties })))
-  const { calls, ended } = tunnelCalls((ask) => {
-    asked.push(ask)
-    if (broken.includes(ask.instance)) return () => Promise.reject(new BrokerError('AWS_DENIED', 'TargetNotConnected'))
-    const session = spare.shift()
-    if (!session) throw new Error('more tunnels than the test expects')
-    sessions.push(session)
-    return session.options.ticket
-  })
-  const reach = viaSsm({ idleMs, tunnels: calls, onError: (error) => t.fail('no error', { error }) })
-  return { reach, asked, sessions, ended }
-}
-
-async function echoes(stream: NodeJS.ReadWriteStream, text: string): Promise<boolean> {
-  stream.write(text)
-  const [data] = await once(stream, 'data')
-  return String(data) === text
-}
+import { echoes, listen, never, openReach, permitFor } from './reach-fixture.ts'
+import { via } from './tunnel-calls.ts'
 
 t.test('sessions with the same key share one tunnel, opened once', async (t) => {
   const port = await listen(t)
@@ -100,7 +43,7 @@ t.test('an instance that cannot be used: the next one is', async (t) => {
 
 t.test('a tunnel that ended is opened anew, and so is one that nothing used for a while', async (t) => {
   const port = await listen(t)
-  const { reach, asked, sessions, ended } = await openReach(t, port, [], 100)
+  const { reach, asked, sessions, ended } = await openReach(t, port, [], { idleMs: 100 })
   const first = await reach.open(permitFor(port), never)
   const closed = new Promise((resolve) => void first.stream.once('close', resolve))
   sessions[0]?.session.terminate('the instance is gone')

@@ -73,10 +73,15 @@ async function start(t: Test, { oidc, accounts: trusts = {}, idToken, loginOf }:
   }
   const sessionManagers = createSessionManagers(shared)
   const aws = createAws({ ...shared, externalId })
-  const tunnels = new Tunnels({ ...shared, aws, sessionManagers, identity: identity as never, endingMs: 10 })
+  const newTunnels = (daemon = 'dmn_1') =>
+    new Tunnels({
+      ...{ ...shared, aws, sessionManagers, identity: identity as never },
+      ...{ daemons: { id: daemon }, endingMs: 10 },
+    })
+  const tunnels = newTunnels()
   const open = (by = via, instance: string = bastions.first) =>
     tunnels.open({ facts: factsOf(by), credential }, instance)
-  return { double, world, tunnels, open, changes, clock }
+  return { double, world, tunnels, newTunnels, open, changes, clock }
 }
 
 t.test('opened by a role of their own, resumed, ended at AWS', async (t) => {
@@ -88,7 +93,7 @@ t.test('opened by a role of their own, resumed, ended at AWS', async (t) => {
   t.match(session, {
     target: bastions.first,
     owner: `arn:aws:sts::${accounts.data}:assumed-role/sallyport-reach/sp-sallyport-tunnels`,
-    reason: 'Sallyport: rds-postgres/1/2/orders',
+    reason: /^sallyport tunnel dmn_1\/[0-9a-f]{12}: rds-postgres\/1\/2\/orders$/,
     parameters: { host: `orders.abc123.${region}.rds.amazonaws.com`, portNumber: '5432' },
   })
   const again = await tunnels.ticket(tunnelId)
@@ -204,9 +209,26 @@ t.test('all that are open are ended when the daemon stops; one that AWS does not
   await t.resolves(tunnels.close())
 })
 
-t.test('an instance bears so many, then it is passed over', async (t) => {
-  const { open } = await start(t)
-  for (let count = 0; count < 20; count += 1) await open()
-  await t.rejects(open(), { code: 'TARGET_UNREACHABLE', message: /20 tunnels/ })
+t.test('an instance bears so many, then it is passed over, also when all are asked for at once', async (t) => {
+  const { open, double } = await start(t)
+  const opened = await Promise.allSettled(Array.from({ length: 22 }, () => open()))
+  const refused = opened.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
+  t.match(
+    refused,
+    [1, 2].map(() => ({ code: 'TARGET_UNREACHABLE', message: /20 tunnels/ })),
+  )
+  t.equal(double.ssm.sessions.length, 20)
   await t.resolves(open(via, bastions.second))
+})
+
+t.test('what a process has left is known by the reason; what this one has open is not', async (t) => {
+  const { open, double, tunnels, newTunnels } = await start(t)
+  await open()
+  const reason = double.ssm.sessions[0]?.reason ?? ''
+  t.notOk(tunnels.isLeftBy('dmn_1', reason), 'its own')
+  const next = newTunnels()
+  t.ok(next.isLeftBy('dmn_1', reason), 'of the process before')
+  t.notOk(next.isLeftBy('dmn_', reason), 'of another daemon')
+  t.ok(newTunnels('dmn_2').isLeftBy('dmn_1', reason), 'at another daemon')
+  t.notOk(next.isLeftBy('dmn_1', 'sallyport ses_1'), 'a shell')
 })

@@ -35,6 +35,7 @@ for (const detail of ['x', 'null', '7', '"text"', '[]', '{}', '{"target_address"
       {
         kinds: { protocolOf: () => 'postgres', channelsOf: () => undefined, engineOf: () => null } as never,
         heldBy: async () => undefined,
+        tunnels: { isLeftBy: () => false },
         endLost: async () => {
           throw new Error('nothing says which process it was')
         },
@@ -62,6 +63,7 @@ for (const [protocol, process] of [
         leaseToEnd: async () => ({ user: 'sallyport_ro', secret: 'x', expiresAt: start }),
       } as never,
       heldBy: async () => ({}) as never,
+      tunnels: { isLeftBy: () => false },
       endLost: async (lost: { readonly protocol: string; readonly detail: object }) => {
         t.match(lost, { protocol, detail })
         if (!isThere) throw new BrokerError('TARGET_REFUSED', 'another session has the number of its thread now')

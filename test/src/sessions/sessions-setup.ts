@@ -184,6 +184,7 @@ export async function startSessions(t: Test, options: SessionsOptions = {}) {
       open: () => Promise.reject(new Error('unused')),
       ticket: () => Promise.reject(new Error('unused')),
       end: () => Promise.reject(new Error('unused')),
+      isLeftBy: () => false,
     },
     kinds: {
       protocolOf: (kind) => (kind === state.kind ? undefined : 'postgres'),
