@@ -1,5 +1,6 @@
 /** A line longer than this is told in parts. */
 const longestLine = 2000
+const [tab, lineFeed, carriageReturn, space, del, lastControl] = [0x09, 0x0a, 0x0d, 0x20, 0x7f, 0x9f]
 
 type State = 'text' | 'escape' | 'sequence' | 'string' | 'string-escape'
 
@@ -19,7 +20,8 @@ export class LineText {
   push(text: string): string[] {
     const lines: string[] = []
     if (this.#line.length > 0) this.#isLiteral = false
-    for (const character of text) {
+    const isFresh = this.#line.length === 0 && this.#isLiteral && this.#state === 'text'
+    for (const character of isFresh ? text.slice(endOfPlainLines(text)) : text) {
       if (this.#state !== 'text') this.#skip(character)
       else if (character === '\n') lines.push(...this.#end())
       else this.#write(character)
@@ -67,6 +69,18 @@ export class LineText {
     else if (character === '\u001b') this.#state = 'string-escape'
     else if (character === '\u0007' || character === '\u009c') this.#state = 'text'
   }
+}
+
+/** Where whole lines end that stand in the text as they are shown: they need no look at each character. */
+function endOfPlainLines(text: string): number {
+  let end = 0
+  for (let at = 0; at < text.length && at - end < longestLine; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === lineFeed) end = at + 1
+    else if (code === carriageReturn && text.charCodeAt(at + 1) === lineFeed) continue
+    else if ((code < space && code !== tab) || (code >= del && code <= lastControl)) break
+  }
+  return end
 }
 
 function isControl(character: string): boolean {

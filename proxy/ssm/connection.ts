@@ -83,8 +83,13 @@ export class Connection {
     times: ConnectionTimes,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const options = { headers, handshakeTimeout: handshakeMs, maxPayload: maxMessageBytes, perMessageDeflate: false }
-    const socket = new WebSocket(url, options)
+    const socket = new WebSocket(url, {
+      headers,
+      handshakeTimeout: handshakeMs,
+      maxPayload: maxMessageBytes,
+      perMessageDeflate: false,
+      allowSynchronousEvents: false, // one message of each in turn: a chunk may hold hundreds, and the others would wait
+    })
     const connection = new Connection(socket, listener, times)
     try {
       await unlessAborted(signal, once(socket, 'open'))
