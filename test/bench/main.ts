@@ -22,22 +22,23 @@ const { values, positionals } = parseArgs({
     only: { type: 'string' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
-    sessions: { type: 'string', default: '500' },
+    sessions: { type: 'string' },
   },
 })
 const load = benches[positionals[0] ?? '']
 const { json, only, against } = values
-const [rounds, seconds, sessions] = [Number(values.rounds), Number(values.seconds), Number(values.sessions)]
+const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
+const sessions = values.sessions === undefined ? undefined : Number(values.sessions)
 const [name = ''] = positionals
 const hasCases = ['postgres', 'mysql', 'connect'].includes(name)
 const takesAll = hasCases || (only === undefined && (against === undefined || name === 'start'))
-if (!load || !(rounds >= 1) || !(seconds >= 1) || !(sessions >= 1) || !takesAll) {
+if (!load || !(rounds >= 1) || !(seconds >= 1) || (sessions !== undefined && !(sessions >= 1)) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
 postgres, mysql and connect also take: [--only TEXT] [--against DIR]
 start also takes: [--against DIR]
-busy also takes: [--sessions N]
+busy and ssm also take: [--sessions N]
 `,
   )
   process.exitCode = 2
@@ -46,8 +47,12 @@ busy also takes: [--sessions N]
   const { isTTY } = process.stderr
   const note = (text: string) => void process.stderr.write(isTTY ? `\r\u001b[K${text}` : `${text}\n`)
   const warn = (text: string) => void process.stderr.write(`${isTTY ? '\r\u001b[K' : ''}${text}\n`)
-  const compared = { ...(only === undefined ? {} : { only }), ...(against === undefined ? {} : { against }) }
-  const rows = await run({ rounds, seconds, sessions, ...compared, note, warn })
+  const asked = {
+    ...(only === undefined ? {} : { only }),
+    ...(against === undefined ? {} : { against }),
+    ...(sessions === undefined ? {} : { sessions }),
+  }
+  const rows = await run({ rounds, seconds, ...asked, note, warn })
   if (isTTY) process.stderr.write('\r\u001b[K')
   printRows(rows, json)
   if (rows.some((row) => row.ok === false || Number.isNaN(row.value))) process.exitCode = 1

@@ -15,6 +15,7 @@ import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
 import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
 import type { World } from './aws/world.ts'
+import type { Leaf } from './certificates.ts'
 import type { SandboxClock } from './clock.ts'
 import { type ArmedFaults, type AwsFaults, createFaults } from './faults.ts'
 import { type SsmDouble, startSsm } from './ssm/api.ts'
@@ -72,13 +73,20 @@ type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
 const maxBodyBytes = 64 * 1024
 
-export async function startAws(options: { world: World; clock: SandboxClock }): Promise<AwsDouble> {
-  const { world, clock } = options
+export interface AwsOptions {
+  readonly world: World
+  readonly clock: SandboxClock
+  /** Of Session Manager's message gateway; left out: it speaks no TLS. */
+  readonly certificate?: Leaf
+}
+
+export async function startAws({ world, clock, certificate }: AwsOptions): Promise<AwsDouble> {
   const faults = createFaults()
   const callers = createCallers(world)
   const federation = createFederation(callers)
   const kms = createKms({ world, isDenied: faults.isDenied, now: clock.now })
-  const ssm = await startSsm({ world, callers, kms, isDenied: faults.isDenied, now: clock.now })
+  const parts = { world, callers, kms, isDenied: faults.isDenied, now: clock.now }
+  const ssm = await startSsm({ ...parts, ...(certificate ? { certificate } : {}) })
   const deps: Deps = { world, callers, faults, clock, federation, ssm, kms, isDenied: faults.isDenied }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {

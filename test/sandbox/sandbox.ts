@@ -63,6 +63,8 @@ export interface SandboxOptions {
   readonly mysql?: MariaDbOptions | 'stand-in'
   /** An instance that people get shells on, which needs a pty (`noPty`), and `billing` through others alone. */
   readonly shells?: boolean
+  /** Session Manager's message gateway speaks TLS, by the sandbox's own authority. */
+  readonly gatewayTls?: boolean
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
   readonly stores?: boolean
 }
@@ -81,10 +83,11 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     closers.push(() => part.close())
     return part
   }
+  const gatewayTls = options.gatewayTls ? { certificate: authority.issue(['127.0.0.1']) } : {}
   const provider = startOidc(options.oidc).then(keep)
   const started = await Promise.allSettled([
     provider,
-    provider.then((oidc) => startAws({ world: createWorld(oidc), clock })).then(keep),
+    provider.then((oidc) => startAws({ world: createWorld(oidc), clock, ...gatewayTls })).then(keep),
     startPostgres(options.postgres).then(keep),
     (options.stores ?? process.env.SALLYPORT_TEST_STORE === 'postgres') ? startStoreDatabases().then(keep) : null,
     options.mysql === 'stand-in'

@@ -1,10 +1,14 @@
 /**
- * One Session Manager session as a tunnel, at the speed of the sandbox's agents: 1,024 bytes in a message and a pause of a millisecond after
- * each. The peer is a client that pauses as the plugin does, on the same link.
+ * Tunnels at the speed of the sandbox's agents: 1,024 bytes in a message and a pause of a millisecond after each. The peer of uploads is a
+ * client that pauses as the plugin does, on the same link.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { makePermit } from '../../../proxy/permit.ts'
+import { viaSsm } from '../../../proxy/reach/via-ssm.ts'
+import type { PermitFields } from '../../../proxy/session.ts'
+import type { ChannelOptions } from '../../../proxy/ssm/channel.ts'
 import { PortSession } from '../../../proxy/ssm/smux-session.ts'
 import { channelTicket } from '../../../src/aws/channel-ticket.ts'
 import { type Gateway, makeKey, startGateway } from '../../sandbox/ssm/gateway.ts'
@@ -12,11 +16,17 @@ import { quietFor } from '../../wait-until.ts'
 import { type BenchOptions, gate, median, medianRatio, type Row } from '../rows.ts'
 
 const messageBytes = 1024
+/** Unacknowledged at most, by the channel's own bound. */
+const windowKib = 256
+/** Of a message: the lower half of its sequence number, and its payload. */
+const [sequenceAt, headerBytes] = [52, 120]
 const connections = 8
 const loss = { drop: 0.3, duplicate: 0.3, reorder: 0.3 } as const
 const target = 'i-0123456789abcdef0'
+const host = 'localhost'
+const never = new AbortController().signal
 
-type Figures = Record<'paced' | 'upload' | 'one' | 'many' | 'lossyUpload' | 'lossyDownload', number[]>
+type Figures = Record<'paced' | 'upload' | 'window' | 'one' | 'many' | 'lossyUpload' | 'lossyDownload', number[]>
 
 export async function measureLink({ rounds, seconds, note }: BenchOptions): Promise<Omit<Row, 'bench'>[]> {
   await using closing = new AsyncDisposableStack()
@@ -26,7 +36,7 @@ export async function measureLink({ rounds, seconds, note }: BenchOptions): Prom
   const figures: Figures = {
     paced: [],
     upload: [],
-
+    window: [],
     one: [],
     many: [],
     lossyUpload: [],
@@ -36,6 +46,7 @@ export async function measureLink({ rounds, seconds, note }: BenchOptions): Prom
     note(`tunnels: round ${round} of ${rounds}`)
     figures.paced.push(await link.upload(seconds, { isPaced: true }))
     figures.upload.push(await link.upload(seconds))
+    figures.window.push(await link.unacknowledged())
     figures.one.push(await link.download(seconds, 1))
     figures.many.push(await link.download(seconds, connections))
     figures.lossyUpload.push(await link.upload(seconds, { isLossy: true }))
@@ -44,7 +55,7 @@ export async function measureLink({ rounds, seconds, note }: BenchOptions): Prom
   return rowsOf(figures)
 }
 
-function rowsOf({ paced, upload, one, many, lossyUpload, lossyDownload }: Figures): Omit<Row, 'bench'>[] {
+function rowsOf({ paced, upload, window, one, many, lossyUpload, lossyDownload }: Figures): Omit<Row, 'bench'>[] {
   const unit = 'KiB/s'
   const row = (what: string, values: readonly number[], peer?: string, peers: readonly number[] = []) => ({
     case: what,
@@ -53,10 +64,15 @@ function rowsOf({ paced, upload, one, many, lossyUpload, lossyDownload }: Figure
     ...(peer === undefined ? {} : { peer, ratio: medianRatio(values, peers) }),
   })
   const uploaded = row('upload', upload, 'with the pauses of the plugin', paced)
+  const most = Math.max(...window)
   const downloaded = row(`download by ${connections} connections`, many, 'by one', one)
   return [
     row('upload with the pauses of the plugin', paced),
     { ...uploaded, ...gate(uploaded.ratio ?? Number.NaN, 10, 'more') },
+    {
+      ...{ case: 'sent to an agent that acknowledges nothing', unit: 'KiB', value: most },
+      ...gate(most, windowKib, 'less'),
+    },
     row('download by one connection', one),
     { ...downloaded, ...gate(downloaded.ratio ?? Number.NaN, 4, 'more') },
     row('upload, 30 % dropped, doubled and late', lossyUpload, 'nothing lost', upload),
@@ -83,7 +99,7 @@ class Link {
 
   async upload(seconds: number, { isPaced = false, isLossy = false }: UploadOptions = {}) {
     const sink = await this.#listen((socket) => socket.on('data', ({ length }) => (this.#received += length)))
-    const port = this.#open(sink, isLossy)
+    const { port } = this.#openPort(sink, isLossy)
     const stream = await port.open()
     this.#received = 0
     const chunk = Buffer.alloc(isPaced ? messageBytes : 64 * messageBytes)
@@ -99,34 +115,75 @@ class Link {
     return kibPerSecond
   }
 
-  /** Each connection by a session of its own. */
+  /** What is sent once the agent's acknowledgements are lost, KiB. */
+  async unacknowledged(): Promise<number> {
+    const sink = await this.#listen((socket) => void socket.resume())
+    const { port, session } = this.#openPort(sink, false)
+    const stream = await port.open()
+    const sent = new Map<number, number>()
+    session.down.script = (bytes) => (typeOf(bytes) === 'acknowledge' ? 0 : 1)
+    session.up.script = (bytes) => {
+      if (typeOf(bytes) === 'input_stream_data') sent.set(bytes.readUInt32BE(sequenceAt), bytes.length - headerBytes)
+      return 1
+    }
+    stream.write(Buffer.alloc(8 * windowKib * 1024))
+    let before = -1
+    while (sent.size > before) {
+      before = sent.size
+      await quietFor(300, 'it sends no more')
+    }
+    stream.destroy()
+    void port.close()
+    return [...sent.values()].reduce((sum, length) => sum + length, 0) / 1024
+  }
+
+  #openPort(portNumber: string, isLossy: boolean) {
+    const { ticket, session } = this.#start(portNumber, isLossy)
+    return { port: new PortSession({ ticket, expected: { portNumber, type: 'LocalPortForwarding' } }), session }
+  }
+
+  /** As `sallyport forward` goes: one grant, one port, any number of connections at once. */
   async download(seconds: number, count: number, isLossy = false): Promise<number> {
     const source = await this.#listen(flood)
-    const opened = Array.from({ length: count }, () => this.#open(source, isLossy))
+    const tickets = new Map<string, ChannelOptions['ticket']>()
+    const reach = viaSsm({
+      tunnels: {
+        openTunnel: async () => {
+          const { ticket, session } = this.#start(source, isLossy)
+          tickets.set(session.sessionId, ticket)
+          const first = await ticket(never)
+          if (!first) throw new Error('a new session is over already')
+          return { tunnelId: session.sessionId, ticket: first }
+        },
+        tunnelTicket: async (id) => (await tickets.get(id)?.(never)) ?? null,
+        endTunnel: async (id) => this.#gateway.session(id).terminate(),
+      },
+      onError: () => {},
+      idleMs: 1,
+    })
+    const wires = await Promise.all(Array.from({ length: count }, () => reach.open(permitTo(source), never)))
     let received = 0
-    const streams = await Promise.all(opened.map((port) => port.open()))
-    for (const stream of streams) stream.on('data', ({ length }: Buffer) => (received += length))
+    for (const { stream } of wires) stream.on('data', ({ length }: Buffer) => (received += length))
     await quietFor(seconds * 1000, 'they download')
     const total = received
-    for (const stream of streams) stream.destroy()
-    for (const port of opened) void port.close()
+    for (const { reset } of wires) reset()
     return total / 1024 / seconds
   }
 
-  #open(portNumber: string, isLossy: boolean): PortSession {
-    const properties = { portNumber, localPortNumber: '0', type: 'LocalPortForwarding' }
+  #start(portNumber: string, isLossy: boolean) {
+    const properties = { host, portNumber, localPortNumber: '0', type: 'LocalPortForwarding' }
     const started = this.#gateway.start({ target, sessionType: 'Port', properties })
     const session = this.#gateway.session(started.SessionId)
     if (isLossy) for (const way of [session.up, session.down]) Object.assign(way, loss)
     let isFirst = true
     const credentials = { ...this.#key, expiresAt: Date.now() + 3_600_000 }
-    const ticket = async () => {
+    const ticket: ChannelOptions['ticket'] = async () => {
       const { StreamUrl, TokenValue } = isFirst ? started : this.#gateway.resume(started.SessionId)
       isFirst = false
       if (TokenValue === undefined) return null
       return channelTicket({ streamUrl: StreamUrl, token: TokenValue }, this.#gateway.region, credentials)
     }
-    return new PortSession({ ticket, expected: { portNumber, type: 'LocalPortForwarding' } })
+    return { ticket, session }
   }
 
   /** @returns the port of a TCP server that agents alone dial */
@@ -135,7 +192,7 @@ class Link {
       socket.on('error', () => {})
       serve(socket)
     })
-    server.listen(0, 'localhost')
+    server.listen(0, host)
     await once(server, 'listening')
     this.#closing.defer(() => void server.close())
     return String((server.address() as AddressInfo).port)
@@ -149,4 +206,16 @@ function flood(socket: Duplex): void {
   }
   socket.on('drain', more)
   more()
+}
+
+function permitTo(port: string) {
+  const place = { partition: 'aws', account: '111122223333', region: 'eu-west-1' }
+  const via = { key: null, instances: [target], place, document: '', isSpread: true }
+  const engine = { address: { host, port: Number(port) }, serverName: host, ca: null, via, rules: {} }
+  const fields: Partial<PermitFields> = { kind: 'ec2-instance', grantId: 'grt_1', signal: never, engine }
+  return makePermit(fields as PermitFields)
+}
+
+function typeOf(bytes: Buffer): string {
+  return bytes.toString('latin1', 4, 36).trimEnd()
 }

@@ -169,8 +169,8 @@ export class AgentDouble {
     clearInterval(this.#handshakeTimer)
     this.#state = 'working'
     const { sessionType } = this.#spec
-    const start =
-      sessionType === 'Port' ? startPort : sessionType === 'NonInteractiveCommands' ? startCommand : startShell
+    const { shell = startShell } = this.#options
+    const start = sessionType === 'Port' ? startPort : sessionType === 'NonInteractiveCommands' ? startCommand : shell
     this.#work = start(this.#spec, {
       output: (type, bytes) => this.#output(type, bytes),
       options: this.#options,

@@ -10,6 +10,7 @@ import type { Caller, Callers } from '../aws/callers.ts'
 import type { KmsDouble } from '../aws/kms.ts'
 import { readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
 import type { Instance, World } from '../aws/world.ts'
+import type { Leaf } from '../certificates.ts'
 import { findDocument, specOf } from './documents.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { fieldsOf, filtersOf, list, numberOf, textOf } from './input.ts'
@@ -20,6 +21,8 @@ export interface SsmDeps {
   readonly kms: Pick<KmsDouble, 'key'>
   isDenied(action: string): boolean
   now(): number
+  /** Of the message gateway; left out: it speaks no TLS. */
+  readonly certificate?: Leaf
 }
 
 /** One session as the API knows it. */
@@ -62,9 +65,12 @@ interface Ask {
 const pageSize = 2
 
 export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
-  const { world } = deps
+  const { world, certificate } = deps
   const sessions: SessionRecord[] = []
-  const gateway = await startGateway({ authorize: (request, id) => authorizeOpening(deps, find(id), request) })
+  const gateway = await startGateway({
+    authorize: (request, id) => authorizeOpening(deps, find(id), request),
+    ...(certificate ? { certificate } : {}),
+  })
   const find = (sessionId: string, account?: string, region?: string): SessionRecord => {
     const found = sessions.find((one) => one.sessionId === sessionId)
     if (!found || (account && (found.account !== account || found.region !== region)))
@@ -104,8 +110,9 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       const { spec, parameters } = specOf(document, target, input.Parameters, deps.kms)
       if (instance?.region !== region || !instance.isOnline)
         throw new AwsFault('TargetNotConnected', 400, `${target} is not connected.`)
-      const { agentVersion, reaches, pauseMs = 1, root = '' } = instance
-      const started = gateway.start(spec, { agentVersion, reaches, pauseMs, root }, nameOf(caller))
+      const { agentVersion, reaches, pauseMs = 1, root = '', shell } = instance
+      const agent = { agentVersion, reaches, pauseMs, root, ...(shell ? { shell } : {}) }
+      const started = gateway.start(spec, agent, nameOf(caller))
       sessions.push({
         ...{ sessionId: started.SessionId, target, document: name, account, region, reason, parameters },
         ...{ owner: caller.arn, ownerId: caller.userId, startedAt: deps.now(), isTerminated: false },

@@ -5,12 +5,14 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { AwsFault } from '../aws/aws-fault.ts'
 import { checkScope, checkSignature, readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
+import type { Leaf } from '../certificates.ts'
 import { AgentDouble } from './agent.ts'
 import { GatewaySession } from './gateway-session.ts'
 import type { AgentOptions, SessionSpec } from './work.ts'
@@ -33,7 +35,9 @@ export interface StartedSession {
 
 export interface GatewayOptions {
   /** Whether a signed upgrade may open a session; else by {@link Gateway.keys}. @throws AwsFault */
-  readonly authorize: (request: SignedRequest, sessionId: string) => void
+  readonly authorize?: (request: SignedRequest, sessionId: string) => void
+  /** Left out: it speaks no TLS. */
+  readonly certificate?: Leaf
 }
 
 export interface Gateway {
@@ -52,11 +56,12 @@ export interface Gateway {
 const maxMessageBytes = 142_000
 const region = 'eu-west-1'
 
-export async function startGateway(options?: GatewayOptions): Promise<Gateway> {
+export async function startGateway({ authorize, certificate }: GatewayOptions = {}): Promise<Gateway> {
   const sessions = new Map<string, GatewaySession>()
   const keys: AccessKey[] = []
   const refused: string[] = []
-  const server = createServer((_request, response) => void response.writeHead(404).end())
+  const refuse: RequestListener = (_request, response) => void response.writeHead(404).end()
+  const server = certificate ? createTlsServer({ ...certificate }, refuse) : createServer(refuse)
   const sockets = new WebSocketServer({ noServer: true, maxPayload: maxMessageBytes, perMessageDeflate: false })
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => {})
@@ -65,7 +70,7 @@ export async function startGateway(options?: GatewayOptions): Promise<Gateway> {
       const session = sessions.get(sessionId)
       if (!session) throw new AwsFault('ResourceNotFound', 404, 'there is no such session')
       const signed = signedRequest(request)
-      if (options) options.authorize(signed, sessionId)
+      if (authorize) authorize(signed, sessionId)
       else authenticate(signed, keys)
       sockets.handleUpgrade(request, socket, head, (opened) => session.attach(opened))
     } catch (error) {
@@ -77,10 +82,11 @@ export async function startGateway(options?: GatewayOptions): Promise<Gateway> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
+  const origin = `${certificate ? 'wss' : 'ws'}://127.0.0.1:${port}`
   const tokens = (sessionId: string): StartedSession => ({
     SessionId: sessionId,
     // The cell number is base64 and must come back as it went out.
-    StreamUrl: `ws://127.0.0.1:${port}/v1/data-channel/${sessionId}?role=publish_subscribe&cell-number=AAEAAc%2B%2Fz%3D`,
+    StreamUrl: `${origin}/v1/data-channel/${sessionId}?role=publish_subscribe&cell-number=AAEAAc%2B%2Fz%3D`,
     TokenValue: sessions.get(sessionId)?.issueToken(),
   })
   return {

@@ -34,6 +34,8 @@ export interface AgentOptions {
   readonly reaches: Readonly<Record<string, { readonly host: string; readonly port: number }>>
   /** Folder with the `bin` and `etc` of the instance; empty: those of this machine. */
   readonly root: string
+  /** What shells are; left out: `sh` under a pty. */
+  readonly shell?: StartWork
 }
 
 /** What a type of session does with the client's data. */
