@@ -9,6 +9,8 @@ const lostCodes = [1006, 4000]
 /** Typed before the session has begun, at most. */
 const mostEarlyBytes = 64 * 1024
 const mostEarlyMessages = 1024
+/** That the network has not taken, at most: messages of one byte cost a thousand times what they say. */
+const mostUnsent = 1024
 /** For the first message. */
 const firstMs = 30_000
 /** For the last bytes, and the client's answer to our closing. */
@@ -26,6 +28,10 @@ export class ClientSocket {
   readonly #early: [data: Buffer, isBinary: boolean][] = []
   #earlyBytes = 0
   #isEnded = false
+  #unsent = 0
+  readonly #onTaken = (): void => this.#taken()
+  /** More can be sent again. */
+  onRoom: () => void = () => {}
   /** Resolves once it is closed: whether the client has said so, or was lost. */
   readonly closed: Promise<'left' | 'lost'>
 
@@ -40,6 +46,16 @@ export class ClientSocket {
 
   get isOpen(): boolean {
     return !this.#isEnded && this.#socket.readyState === this.#socket.OPEN
+  }
+
+  /** The network has too many messages to take. */
+  get isFull(): boolean {
+    return this.#unsent >= mostUnsent
+  }
+
+  #taken(): void {
+    this.#unsent -= 1
+    if (this.#unsent === mostUnsent - 1) this.onRoom()
   }
 
   /** Sent and not taken by the network yet. */
@@ -99,11 +115,15 @@ export class ClientSocket {
   }
 
   send(bytes: Buffer): void {
-    if (this.isOpen) this.#socket.send(bytes, binary)
+    if (!this.isOpen) return
+    this.#unsent += 1
+    this.#socket.send(bytes, binary, this.#onTaken)
   }
 
   tell(message: object): void {
-    if (this.isOpen) this.#socket.send(JSON.stringify(message))
+    if (!this.isOpen) return
+    this.#unsent += 1
+    this.#socket.send(JSON.stringify(message), this.#onTaken)
   }
 
   pause(): void {

@@ -87,7 +87,7 @@ export class ShellClient {
 
   /** Nothing more is to be sent until `room`. What runs does not wait for a client that is away. */
   get isFull(): boolean {
-    return !this.#away && this.#sent - this.#shown >= windowBytes
+    return !this.#away && (this.#sent - this.#shown >= windowBytes || this.#socket.isFull)
   }
 
   /** Gets what has arrived before, too. */
@@ -191,6 +191,9 @@ export class ShellClient {
   }
 
   #follow(socket: ClientSocket): void {
+    socket.onRoom = () => {
+      if (this.#socket === socket && !this.#isEnded && !this.isFull) this.#listener?.room()
+    }
     void socket.closed.then((how) => {
       if (this.#socket !== socket) return
       if (how === 'lost' && this.#resumable && !this.#isEnded) this.#goAway(this.#resumable)

@@ -14,6 +14,7 @@ import {
 import { Terminal } from '../ssm/terminal.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { ClientLeft } from '../streams/client-line.ts'
+import { AwayNotice } from './away-notice.ts'
 import { ShellClient } from './client.ts'
 import { ClientSocket } from './client-socket.ts'
 import { TerminalEntries } from './entries.ts'
@@ -97,10 +98,11 @@ async function run(
     const ticket = () => host.doorman.channelTicket(sessionId, work.command)
     const key = (ask: ChannelKeyAsk) => host.doorman.channelKey(sessionId, ask)
     const channel = rules.isEncrypted ? { ticket, dataKey: key, isEncrypted: true } : { ticket }
+    const away = new AwayNotice((text) => told.notice(text))
     terminal = new Terminal(channel, work.size, {
       ready: () => begun.resolve(),
       notice: (text) => told.notice(text),
-      away: (isAway) => told.notice(isAway ? 'the instance does not answer; what you type waits' : 'it answers again'),
+      away: (isAway) => away.set(isAway),
     })
     await unlessOver(begun.promise, terminal, client, permit)
     host.doorman.phase(kind, 'upstream', (performance.now() - since) / 1000)

@@ -157,9 +157,8 @@ export class ShellRelay {
       if (rules.recordsInput && this.#isStrict) permit.recorder.whenWritten(() => this.#pass(bytes))
       else this.#pass(bytes)
     })
-    if (!terminal.stream.writableNeedDrain) return
-    this.#isInputFull = true
-    this.#flow()
+    if (terminal.stream.writableNeedDrain) this.#isInputFull = true
+    this.#flowIfBehind()
   }
 
   /** Agents drop it, so that a command would run without what it was meant to read. */
@@ -179,6 +178,12 @@ export class ShellRelay {
       this.#entries.resize(size)
       this.#options.terminal.resize(size)
     })
+    this.#flowIfBehind()
+  }
+
+  /** Who types, or resizes, need not be shown anything. */
+  #flowIfBehind(): void {
+    if (this.#isInputFull || this.#writer.isFull) this.#flow()
   }
 
   readonly #onDrain = (): void => {

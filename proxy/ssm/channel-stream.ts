@@ -91,6 +91,11 @@ export class ChannelStream extends Duplex {
     this.#pump()
   }
 
+  /** What waits is one chunk: a message for each byte would cost a hundred times as much. */
+  override _writev(writes: { chunk: Buffer }[], done: Done): void {
+    this._write(Buffer.concat(writes.map(({ chunk }) => chunk)), 'buffer', done)
+  }
+
   #pump(): void {
     const { channel } = this
     const chunk = this.#chunk

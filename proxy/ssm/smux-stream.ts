@@ -108,6 +108,11 @@ export class SmuxStream extends Duplex {
     this.#carrier.wants(this)
   }
 
+  /** What waits is one chunk: a message for each byte would cost a hundred times as much. */
+  override _writev(writes: { chunk: Buffer }[], done: Done): void {
+    this._write(Buffer.concat(writes.map(({ chunk }) => chunk)), 'buffer', done)
+  }
+
   #settle(): void {
     const done = this.#done
     this.#chunk = undefined

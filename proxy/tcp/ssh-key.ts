@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder'
 import { setTimeout as wait } from 'node:timers/promises'
+import { printable } from '../printable.ts'
 import { BrokerError, type ChannelTicket } from '../session.ts'
 import type { ChannelEnd } from '../ssm/channel.ts'
 import { Terminal } from '../ssm/terminal.ts'
@@ -11,6 +12,8 @@ const removeMs = 5000
 /** Of what the command shows. */
 const mostBytes = 64 * 1024
 const mostHostKeys = 16
+/** Of the command's words for the person. */
+const longestReason = 500
 /** Ends the command, which then removes the key. */
 const interrupt = Buffer.from([3])
 const hostKey = /^(?:ssh-[a-z0-9-]{1,40}|ecdsa-sha2-nistp[0-9]{3}) [A-Za-z0-9+/]{16,2048}={0,2}$/
@@ -97,6 +100,10 @@ export class SshKey {
   }
 
   #readLines(text: string): void {
+    if (!text.includes('\n')) {
+      this.#line += text // no look at the whole of it for each byte that comes
+      return
+    }
     const lines = `${this.#line}${text}`.split('\n')
     this.#line = lines.pop() ?? ''
     for (const line of lines) this.#read(line.replace(/\r$/, ''))
@@ -105,7 +112,8 @@ export class SshKey {
   #read(line: string): void {
     const [, word, rest = ''] = /^sallyport (host|ready|refused|removed)(?: (.*))?$/.exec(line) ?? []
     if (word === 'host' && hostKey.test(rest) && this.#hostKeys.length < mostHostKeys) this.#hostKeys.push(rest)
-    else if (word === 'refused') this.#fail(new BrokerError('TARGET_REFUSED', rest, { hint: agentHint }))
+    else if (word === 'refused')
+      this.#fail(new BrokerError('TARGET_REFUSED', printable(rest.slice(0, longestReason)), { hint: agentHint }))
     else if (word === 'removed') this.#removed.resolve(true)
     else if (word === 'ready' && this.#hostKeys.length > 0) this.#ready.resolve(this.#hostKeys)
     else if (word === 'ready') this.#fail(new BrokerError('TARGET_UNTRUSTED', 'it has no host key that can be read'))

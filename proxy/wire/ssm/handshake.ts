@@ -35,12 +35,14 @@ export interface ProcessedAction {
 const sessionTypeAction = 'SessionType'
 const encryptionAction = 'KMSEncryption'
 const maxActions = 16
+/** Of a version, or the name of an action: people are told of them. */
+const longestName = 64
 
 /** @throws WireError */
 export function decodeHandshakeRequest(payload: Buffer): HandshakeRequest {
   const what = 'the handshake request'
   const request = readObject(payload, what)
-  const agentVersion = readText(request, 'AgentVersion', what)
+  const agentVersion = readName(request, 'AgentVersion', what)
   const { RequestedClientActions: actions } = request
   if (!Array.isArray(actions) || actions.length > maxActions) throw new WireError(`${what} has no list of actions`)
   let session: Pick<HandshakeRequest, 'sessionType' | 'properties'> | undefined
@@ -48,7 +50,7 @@ export function decodeHandshakeRequest(payload: Buffer): HandshakeRequest {
   const unknown: string[] = []
   for (const action of actions as unknown[]) {
     if (!isObject(action)) throw new WireError(`an action of ${what} is not an object`)
-    const type = readText(action, 'ActionType', what)
+    const type = readName(action, 'ActionType', what)
     const parameters = isObject(action.ActionParameters) ? action.ActionParameters : {}
     if (type === sessionTypeAction) session = readSession(parameters, what)
     else if (type === encryptionAction) encryption = readEncryption(parameters, what)
@@ -56,6 +58,12 @@ export function decodeHandshakeRequest(payload: Buffer): HandshakeRequest {
   }
   if (!session) throw new WireError(`${what} does not say the type of the session`)
   return { agentVersion, ...session, ...(encryption ? { encryption } : {}), unknown }
+}
+
+function readName(object: Readonly<Record<string, unknown>>, name: string, what: string): string {
+  const text = readText(object, name, what)
+  if (text.length > longestName) throw new WireError(`${name} of ${what} is too long`)
+  return text
 }
 
 function readSession(parameters: Readonly<Record<string, unknown>>, what: string) {

@@ -11,8 +11,12 @@ class SocketDouble extends EventEmitter {
   isPaused = false
   bufferedAmount = 0
   readonly sent: unknown[] = []
-  send(data: unknown): void {
+  /** Of what the kernel has not taken. */
+  readonly unsent: (() => void)[] = []
+  send(data: unknown, ...more: unknown[]): void {
     this.sent.push(data)
+    const done = more.at(-1)
+    if (typeof done === 'function') this.unsent.push(done as () => void)
   }
   pause(): void {
     this.isPaused = true
@@ -119,4 +123,19 @@ t.test('small messages ahead are bounded too', async (t) => {
   listening(socket)
   for (let i = 0; i < 1024; i += 1) socket.emit('message', Buffer.from('x'), true)
   t.equal(socket.isPaused, true)
+})
+
+t.test('messages of one byte that nobody takes are bounded by their number', async (t) => {
+  const socket = new SocketDouble()
+  const { client, heard, listen } = listening(socket)
+  listen()
+  let sent = 0
+  while (!client.isFull && sent < 100_000) {
+    client.send(Buffer.from('x'))
+    sent += 1
+  }
+  t.ok(sent <= 2048, `${sent} messages`)
+  for (const done of socket.unsent.splice(0)) done()
+  t.same(heard, [['room']], 'once they are taken')
+  t.notOk(client.isFull)
 })
