@@ -1,30 +1,24 @@
 /** The browser terminal in Chromium: through the sign-in to a real `sh`, cut by a revocation, under the page's own policy all the time. */
 import type { Page } from 'playwright-core'
-import t from 'tap'
-import {
-  collectComplaints,
-  noChromium,
-  screenOf,
-  showsOn,
-  signInOn,
-  startChromium,
-  takeShot,
-} from '../sandbox/chromium.ts'
+import t, { type Test } from 'tap'
+import { findBarriers, noAxe } from '../sandbox/accessibility.ts'
+import { collectComplaints, noChromium, screenOf, showsOn, signInOn, startChromium } from '../sandbox/chromium.ts'
 import { shellInstance } from '../sandbox/default-world.ts'
+import { compareShot } from '../sandbox/shots.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
 import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 
 const skip = noChromium || noPty
+const wide = { width: 1280, height: 800 }
+const narrow = { width: 390, height: 844 }
 
 t.test('a shell in the browser', { skip }, async (t) => {
-  const company = await startCompany({ sandbox: { shells: true } })
-  t.teardown(() => company.close())
-  const browser = await startChromium()
-  t.teardown(() => browser.close())
+  const [company, browser] = await Promise.all([startCompany({ sandbox: { shells: true } }), startChromium()])
+  t.teardown(() => Promise.all([company.close(), browser.close()]))
   const { url } = company.daemon
   const { ssm } = company.sandbox.aws
-  const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, colorScheme: 'light' })
+  const context = await browser.newContext({ viewport: wide, colorScheme: 'light' })
   await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: url })
   const complaints = collectComplaints(context, url)
   const open = async (grant: string): Promise<Page> => {
@@ -42,10 +36,20 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await page.evaluate(`navigator.clipboard.writeText(${JSON.stringify(text)})`)
     await page.keyboard.press('Control+Shift+V')
   }
+  /** It looks as it did, and nothing on it keeps anyone out. */
+  const look = async (t: Test, page: Page, name: string) => {
+    const { differs, skipped } = await compareShot(page, name)
+    if (skipped !== undefined) t.comment(`${name} is not compared: ${skipped}`)
+    t.equal(differs, undefined)
+    if (noAxe) t.comment(noAxe)
+    else t.same(await findBarriers(page), [], name)
+  }
   const revoke = (id: string) => company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'incident 42' })
 
-  const watched = await company.grant(3_600_000, shellInstance, 'watched')
-  const { id } = await company.grant(3_600_000, shellInstance)
+  const [watched, { id }] = await Promise.all([
+    company.grant(3_600_000, shellInstance, 'watched'),
+    company.grant(3_600_000, shellInstance),
+  ])
   const page = await open(id)
 
   await t.test('a visit without a sign-in comes back after it; a command runs', async (t) => {
@@ -73,30 +77,35 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await page.setViewportSize({ width: 1000, height: 640 })
     await waitUntil(async () => ((await size())[0] ?? 0) < before, 'it is narrower')
     await isKnown()
-    await page.getByRole('button', { name: 'Larger text' }).click()
+    await page.getByRole('button', { name: 'A+, larger text' }).click()
     await page.locator('.emulator').click()
     await isKnown()
-    await page.setViewportSize({ width: 1280, height: 720 })
+    await page.setViewportSize(wide)
   })
 
   await t.test('colours need no style that the policy forbids; a title stays a caption', async (t) => {
     await run(
       page,
-      "clear; printf '\\033]0;Sign in again\\007'; printf '\\033[1;32m%s\\033[0m \\033[38;2;200;80;20m%s\\033[0m\\n' green true; ls -l --color=always / | head -12",
+      "clear; printf '\\033]0;Sign in again\\007'; printf '\\033[1;32m%s\\033[0m \\033[38;2;200;80;20m%s\\033[0m\\n' green true; for c in 1 2 3 4 5 6; do printf '\\033[3%dmcolour %d\\033[0m\\n' $c $c; done",
     )
-    await showsOn(page, 'green true')
+    await showsOn(page, 'colour 6')
     await page.getByText('“Sign in again”').waitFor()
     t.match(await page.title(), shellInstance)
-    await takeShot(page, 'terminal-light')
-    await page.emulateMedia({ colorScheme: 'dark' })
-    await takeShot(page, 'terminal-dark')
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme })
+      await page.setViewportSize(wide)
+      await look(t, page, `live-${colorScheme}`)
+      await page.setViewportSize(narrow)
+      await look(t, page, `live-${colorScheme}-390`)
+    }
+    await page.setViewportSize(wide)
   })
 
   await t.test('pasted lines are shown first; pasted brackets do not end the brackets', async (t) => {
     await paste(page, 'echo pasted$((1+1))\n')
     const dialog = page.getByRole('dialog', { name: 'Paste 1 line?' })
     await dialog.waitFor()
-    await takeShot(page, 'terminal-paste')
+    await look(t, page, 'paste-dark')
     await page.keyboard.press('Escape')
     await dialog.waitFor({ state: 'detached' })
     t.notMatch(await screenOf(page), 'pasted')
@@ -123,6 +132,38 @@ t.test('a shell in the browser', { skip }, async (t) => {
     t.equal(await page.evaluate('navigator.clipboard.readText()'), 'copy2me')
   })
 
+  await t.test('bare addresses and marked links ask before they open', async (t) => {
+    await run(
+      page,
+      "clear; printf 'see https://xn--pple-43d.com/a?b, or \\033]8;;https://evil.example/x\\033\\\\docs\\033]8;;\\033\\\\\\n'",
+    )
+    await showsOn(page, /^see https/m)
+    const box = await page.locator('.xterm-rows > div', { hasText: /^see https/ }).boundingBox()
+    const cellPx =
+      (await page.evaluate<number>("document.querySelector('.xterm-screen').clientWidth")) /
+      Number((await page.locator('.size').textContent())?.split(' ')[0])
+    const at = (column: number) => [(box?.x ?? 0) + (column + 0.5) * cellPx, (box?.y ?? 0) + 8] as const
+    const dialog = page.getByRole('dialog')
+    const open = async (column: number) => {
+      await page.mouse.move(...at(column))
+      await page.mouse.click(...at(column))
+    }
+    await open(8)
+    t.equal(await dialog.count(), 0, 'a click alone is the terminal’s')
+    await page.keyboard.down('Control')
+    for (const [column, host, address] of [
+      [8, 'xn--pple-43d.com', 'https://xn--pple-43d.com/a?b'],
+      [38, 'evil.example', 'https://evil.example/x'],
+    ] as const) {
+      await open(column)
+      await dialog.getByRole('heading', { name: `Open an address of ${host}?` }).waitFor()
+      t.equal(await dialog.locator('.shown').textContent(), address)
+      await dialog.getByRole('button', { name: 'Cancel' }).click()
+    }
+    await page.keyboard.up('Control')
+    t.equal(context.pages().length, 1)
+  })
+
   await t.test('a lost network: the same shell goes on, with what it showed meanwhile', async (t) => {
     const state = (name: string) => page.locator('.state', { hasText: name }).waitFor()
     const sessions = ssm.sessions.length
@@ -130,7 +171,7 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await context.setOffline(true)
     await state('Reconnecting')
     await page.getByRole('status').getByText('The connection was lost. Reconnecting…').waitFor()
-    await takeShot(page, 'terminal-away')
+    await look(t, page, 'away-dark')
     await page.keyboard.insertText('never')
     await context.setOffline(false)
     await state('Live')
@@ -147,7 +188,7 @@ t.test('a shell in the browser', { skip }, async (t) => {
 
   await t.test('the toolbar is reached by keyboard', async (t) => {
     await page.keyboard.press('Control+Shift+F6')
-    t.equal(await page.locator(':focus').getAttribute('aria-label'), 'Smaller text')
+    t.equal(await page.locator(':focus').getAttribute('aria-label'), 'A−, smaller text')
     for (const _ of [1, 2, 3]) await page.keyboard.press('Tab')
     await page.keyboard.press('Enter')
     await page.getByRole('dialog', { name: 'Keys' }).waitFor()
@@ -156,11 +197,11 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await showsOn(page, /^back2$/m)
   })
 
-  await t.test('recorded input is announced as long as it lasts', async () => {
+  await t.test('recorded input is announced as long as it lasts', async (t) => {
     const other = await open(watched.id)
     await showsOn(other, /\$/)
     await other.getByText('Everything that you type is recorded as well, passwords included.').waitFor()
-    await takeShot(other, 'terminal-input-recorded')
+    await look(t, other, 'input-recorded')
     await other.close()
   })
 
@@ -216,11 +257,11 @@ t.test('a shell in the browser', { skip }, async (t) => {
       await page.locator('.snippet code').textContent(),
       /^sallyport request ec2-instance\/\S+ --level readonly --for 1h --reason 'why'$/,
     )
-    await takeShot(page, 'terminal-cut-dark')
+    await look(t, page, 'cut-dark')
     await page.emulateMedia({ colorScheme: 'light' })
-    await takeShot(page, 'terminal-cut-light')
-    await page.setViewportSize({ width: 390, height: 760 })
-    await takeShot(page, 'terminal-cut-390')
+    await look(t, page, 'cut-light')
+    await page.setViewportSize(narrow)
+    await look(t, page, 'cut-light-390')
     await page.reload()
     await page.getByRole('heading', { name: 'This access has ended' }).waitFor()
     await page.getByText(reason).waitFor()

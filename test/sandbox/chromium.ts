@@ -1,5 +1,3 @@
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { waitUntil } from '../wait-until.ts'
 import { password } from './oidc/accounts.ts'
@@ -7,7 +5,6 @@ import { skipWithout } from './programs.ts'
 
 /** Debian's: no download of another one. */
 const program = 'chromium'
-const shots = path.resolve(import.meta.dirname, '../../.shots')
 
 /** For `{ skip }` of a test that needs a real browser. @throws Error in CI */
 export const noChromium: string | false = skipWithout(program)
@@ -39,12 +36,6 @@ export async function signInOn(page: Page, account: string): Promise<void> {
   await page.check(`input[name=username][value=${account}]`)
   await page.fill('input[name=password]', password)
   await page.click('button[type=submit]')
-}
-
-/** Kept where git does not look, to be looked at. */
-export async function takeShot(page: Page, name: string): Promise<void> {
-  mkdirSync(shots, { recursive: true })
-  await page.screenshot({ path: path.join(shots, `${name}.png`) })
 }
 
 /** What a terminal of the page shows. */

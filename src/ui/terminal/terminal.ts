@@ -1,6 +1,8 @@
 import '@xterm/xterm/css/xterm.css'
 import { FitAddon } from '@xterm/addon-fit'
 import { Terminal } from '@xterm/xterm'
+import { webAddress } from './addresses.ts'
+import { BareLinks } from './bare-links.ts'
 import { asksFirst, cleanPaste } from './paste.ts'
 import type { TerminalSize } from './shell-socket.ts'
 import { themes } from './themes.ts'
@@ -51,6 +53,7 @@ export class Screen {
       linkHandler: { activate: (event, address) => this.#activate(event, address) },
     })
     this.#terminal.loadAddon(this.#fit)
+    this.#terminal.registerLinkProvider(new BareLinks(this.#terminal, (event, to) => this.#activate(event, to)))
     this.#terminal.onData((text) => listener.typed(new TextEncoder().encode(text)))
     this.#terminal.onBinary((text) => listener.typed(Uint8Array.from(text, (one) => one.charCodeAt(0))))
     this.#terminal.onResize(({ cols, rows }) => listener.resized({ cols, rows }))
@@ -163,7 +166,8 @@ export class Screen {
 
   #activate(event: MouseEvent, address: string): void {
     if (!event.ctrlKey && !event.metaKey) return
-    if (['http:', 'https:'].includes(URL.parse(address)?.protocol ?? '')) this.#listener.linkAsks(address)
+    const asked = webAddress(address)
+    if (asked !== undefined) this.#listener.linkAsks(asked)
   }
 
   async #copy(text: string): Promise<void> {

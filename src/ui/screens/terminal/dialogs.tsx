@@ -25,7 +25,7 @@ export function PasteDialog({ text, onAnswer }: AskedProps & { readonly text: st
 
 export function LinkDialog({ address, onAnswer }: AskedProps & { readonly address: string }) {
   return (
-    <Dialog title={texts.linkTitle} onClose={() => onAnswer(false)}>
+    <Dialog title={texts.linkTitle(visible(URL.parse(address)?.host ?? ''))} onClose={() => onAnswer(false)}>
       <p>{texts.linkHint}</p>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
       <pre className="shown" tabIndex={0}>

@@ -27,7 +27,11 @@ export function EndBar({ held: { grant }, state: { phase, end, retryAt, awayUnti
   const isSignedOut = problem?.code === 'LOGIN_REQUIRED'
   const isBad = end.how !== 'exit' || end.text !== undefined
   return (
-    <section className={isBad ? 'end bad' : 'end'} role={phase === 'over' ? 'alert' : undefined}>
+    <section
+      className={isBad ? 'end bad' : 'end'}
+      aria-label={texts.connection}
+      role={phase === 'over' ? 'alert' : undefined}
+    >
       <div className="why">
         <p>{isSignedOut ? words.signedOut : <Why end={end} retryAt={retryAt} grantText={grant.endText} />}</p>
         {end.how === 'refused' && end.hint !== undefined && <p className="muted">{sentence(end.hint)}</p>}
@@ -68,7 +72,7 @@ export function EndBar({ held: { grant }, state: { phase, end, retryAt, awayUnti
 function AwayBar({ until, shell }: { readonly until: number; readonly shell: Shell }) {
   useTick()
   return (
-    <section className="end wait">
+    <section className="end wait" aria-label={texts.connection}>
       <div className="why">
         <p role="status">{texts.away}</p>
         <p className="muted">{texts.awayHint(Math.max(0, Math.ceil((until - Date.now()) / 1000)))}</p>

@@ -19,7 +19,7 @@ export function KeyRow({ shell }: { readonly shell: Shell }) {
     shell.screen.focus()
   }
   return (
-    <div className="key-row">
+    <section className="key-row" aria-label={words.terminal.touchKeys}>
       {keys.map(([label, text]) => (
         <button
           key={label}
@@ -35,6 +35,6 @@ export function KeyRow({ shell }: { readonly shell: Shell }) {
       <button type="button" onClick={() => void paste()}>
         {words.terminal.paste}
       </button>
-    </div>
+    </section>
   )
 }

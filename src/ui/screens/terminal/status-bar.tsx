@@ -21,7 +21,7 @@ export function StatusBar({ state }: { readonly state: ShellState | undefined })
       <output className="happened" aria-live="polite">
         {state?.copied === null && texts.notCopied}
         {typeof state?.copied === 'number' && texts.copied(state.copied)}
-        {state?.copied === undefined && state?.gap && texts.back(state.gap.seconds)}
+        {state?.copied === undefined && phase === 'live' && state?.gap && texts.back(state.gap.seconds)}
       </output>
       {state?.roundTripMs !== undefined && (
         <span className={state.roundTripMs < slowMs ? 'trip' : 'trip slow'} title={texts.roundTripHint}>

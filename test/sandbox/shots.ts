@@ -1,0 +1,94 @@
+/**
+ * Pictures of the page, kept in a folder that git ignores, and compared with how they looked before. Letters differ between machines, so
+ * that what is kept of a picture is the mean colour of each square, and it is only compared in the same Chromium with the same fonts.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Page } from 'playwright-core'
+
+const folder = path.resolve(import.meta.dirname, '../../.shots')
+const file = path.resolve(import.meta.dirname, '../fixtures/shots.json')
+/** `SALLYPORT_SHOTS=keep`: how it looks now is how it should. */
+const keeps = process.env.SALLYPORT_SHOTS === 'keep'
+const squarePx = 26
+/** Of 255, in one of the three colours. */
+const mostOff = 14
+/** Times and sizes in the frame change, and letters are smoothed otherwise: squares of a hundred. */
+const mostDiffering = 2
+
+interface Kept {
+  /** Chromium and fonts with which it was made. */
+  made: string
+  /** Mean colours, row by row, in base64. */
+  readonly shots: Record<string, string>
+}
+
+/** @returns what is different, for people; undefined: nothing, or it cannot be said here */
+export async function compareShot(page: Page, name: string): Promise<{ differs?: string; skipped?: string }> {
+  mkdirSync(folder, { recursive: true })
+  const png = await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled', caret: 'hide' })
+  const kept = readKept()
+  const made = await describe(page)
+  const now = await squaresOf(page, png)
+  if (keeps) {
+    if (kept.made !== made) for (const other of Object.keys(kept.shots)) delete kept.shots[other]
+    kept.made = made
+    kept.shots[name] = now.toString('base64')
+    writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`)
+    return {}
+  }
+  if (kept.made !== made) return { skipped: `it was made with ${kept.made}, and this is ${made}` }
+  const before = Buffer.from(kept.shots[name] ?? '', 'base64')
+  if (before.length !== now.length) return { differs: `${name}: there is no picture of that size to compare with` }
+  const squares = now.length / 3
+  const differing = Array.from({ length: squares }, (_, i) => [0, 1, 2].some((c) => isOff(before, now, 3 * i + c)))
+  const percent = (100 * differing.filter(Boolean).length) / squares
+  if (percent <= mostDiffering) return {}
+  return {
+    differs: `${name}: ${percent.toFixed(1)} % looks different; see .shots/${name}.png, and keep it with SALLYPORT_SHOTS=keep`,
+  }
+}
+
+function isOff(before: Buffer, now: Buffer, at: number): boolean {
+  return Math.abs((before[at] ?? 0) - (now[at] ?? 0)) > mostOff
+}
+
+function readKept(): Kept {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return { made: '', shots: {} }
+  }
+}
+
+/** Chromium's main version, and how wide both fonts of the page are. */
+async function describe(page: Page): Promise<string> {
+  const major = page.context().browser()?.version().split('.')[0]
+  const widths =
+    await page.evaluate(`['14px system-ui', '14px ' + getComputedStyle(document.documentElement).getPropertyValue('--mono')]
+    .map((font) => {
+      const context = document.createElement('canvas').getContext('2d')
+      context.font = font
+      return context.measureText('The quick brown fox jumps over 13 lazy dogs.').width.toFixed(1)
+    }).join(' and ')`)
+  return `Chromium ${major} and fonts ${widths} px wide`
+}
+
+/** Decoded by the browser, on a page that has no policy. */
+async function squaresOf(page: Page, png: Buffer): Promise<Buffer> {
+  const blank = await page.context().newPage()
+  try {
+    const squares = await blank.evaluate<number[]>(`(async () => {
+      const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (one) => one.charCodeAt(0))
+      const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }))
+      const [columns, rows] = [picture.width, picture.height].map((px) => Math.ceil(px / ${squarePx}))
+      const small = { resizeWidth: columns, resizeHeight: rows, resizeQuality: 'high' }
+      const context = new OffscreenCanvas(columns, rows).getContext('2d')
+      context.drawImage(await createImageBitmap(picture, small), 0, 0)
+      return Array.from(context.getImageData(0, 0, columns, rows).data).filter((_, i) => i % 4 !== 3)
+    })()`)
+    return Buffer.from(squares)
+  } finally {
+    await blank.close()
+  }
+}
