@@ -15,6 +15,8 @@ export interface ShellAsk {
   readonly cookie?: string
   /** False: it never says that it has shown something. */
   readonly acks?: boolean
+  /** Instead of a shell. */
+  readonly command?: string
 }
 
 interface At extends Pick<Door, 'cookie'> {
@@ -23,11 +25,14 @@ interface At extends Pick<Door, 'cookie'> {
 
 /** @throws Error when it is refused */
 export async function openShell(company: At, ask: ShellAsk = {}) {
-  const { resource = shellInstance, level, who = 'alice', acks = true } = ask
+  const { resource = shellInstance, level, who = 'alice', acks = true, command } = ask
   const { origin = company.daemon.url, cookie = company.cookie(who) } = ask
   const url = new URL('/api/v1/connect/shell', company.daemon.url)
-  url.search = new URLSearchParams({ resource, cols: '100', rows: '30', ...(level ? { level } : {}) }).toString()
-  return await open(url, { cookie, origin }, acks)
+  const what: Record<string, string> = command === undefined ? { cols: '100', rows: '30' } : { command: '1' }
+  url.search = new URLSearchParams({ resource, ...what, ...(level ? { level } : {}) }).toString()
+  const opened = await open(url, { cookie, origin }, acks)
+  if (command !== undefined) opened.say({ command })
+  return opened
 }
 
 export interface WatchAsk {
@@ -67,6 +72,7 @@ async function open(url: URL, headers: Readonly<Record<string, string>>, acks: b
   return {
     seen,
     ack,
+    say: (message: object) => socket.send(JSON.stringify(message)),
     type: (text: string) => socket.send(Buffer.from(text)),
     resize: (cols: number, rows: number) => socket.send(JSON.stringify({ resize: { cols, rows } })),
     shows: async (text: string | RegExp) => {
