@@ -1,5 +1,6 @@
 /** Upgrades of exec, attach and port-forward: what is asked of the API server, and whether its answer is the one that was asked for. */
 import { createHash } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
 import { BrokerError } from '../session.ts'
 
 export type UpgradeProtocol = 'websocket' | 'SPDY/3.1'
@@ -75,6 +76,26 @@ export function readSwitch(status: number, raw: readonly string[], asked: AskedU
   if (isWebsocket && headers.get('sec-websocket-accept')?.join() !== acceptOf(asked)) throw refused('another key')
   if (headers.has('sec-websocket-extensions')) throw refused('an extension that was not offered')
   return protocol
+}
+
+/** The 101 for the client, once the server has given its own. @param protocol that the server chose */
+export function encodeSwitch(asked: AskedUpgrade, protocol: string): Buffer {
+  const isWebsocket = asked.upgrade === 'websocket'
+  const lines = ['Connection: Upgrade', `Upgrade: ${asked.upgrade}`]
+  if (isWebsocket) lines.push(`Sec-WebSocket-Accept: ${acceptOf(asked)}`, `Sec-WebSocket-Protocol: ${protocol}`)
+  else lines.push(`X-Stream-Protocol-Version: ${protocol}`)
+  return encodeHead(101, lines)
+}
+
+/** Any other answer to an upgrade; the connection is closed behind it. @param headers names and values by turns, without lengths */
+export function encodeAnswer(status: number, headers: readonly string[], body: Uint8Array): Buffer {
+  const lines = headers.flatMap((name, i) => (i % 2 === 0 ? [`${name}: ${headers[i + 1]}`] : []))
+  const head = encodeHead(status, [...lines, `Content-Length: ${body.length}`, 'Connection: close'])
+  return Buffer.concat([head, body])
+}
+
+function encodeHead(status: number, lines: readonly string[]): Buffer {
+  return Buffer.from(`HTTP/1.1 ${[`${status} ${STATUS_CODES[status] ?? ''}`, ...lines].join('\r\n')}\r\n\r\n`, 'latin1')
 }
 
 function acceptOf({ lines }: AskedUpgrade): string {

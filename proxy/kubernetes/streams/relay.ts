@@ -198,7 +198,8 @@ export class StreamRelay {
   }
 
   #leave(): void {
-    this.#finish('client-closed', '')
+    // It answers the end of the server by its own.
+    this.#finish(this.#hasServerEnded ? 'upstream-closed' : 'client-closed', '')
     this.#close()
   }
 
