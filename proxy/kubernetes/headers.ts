@@ -3,7 +3,7 @@
  * identities, of who it is forwarded for, or of single connections never goes on.
  */
 import { BrokerError } from '../session.ts'
-import { type AskedUpgrade, readUpgrade } from './upgrade.ts'
+import { type AskedUpgrade, readUpgrade, type StreamProtocols } from './upgrade.ts'
 
 export interface OwnHeaders {
   /** Of the cluster's endpoint, with its port unless that is 443. */
@@ -73,7 +73,7 @@ export function requestHeaders(raw: RawHeaders, ours: OwnHeaders): string[] {
 export function upgradeHeaders(
   raw: RawHeaders,
   ours: OwnHeaders,
-  protocols: readonly string[],
+  protocols: StreamProtocols,
 ): { headers: string[]; asked: AskedUpgrade } {
   const headers = read(raw)
   const [length = '0'] = headers.get('content-length') ?? []

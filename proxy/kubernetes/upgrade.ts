@@ -5,11 +5,21 @@ import { BrokerError } from '../session.ts'
 
 export type UpgradeProtocol = 'websocket' | 'SPDY/3.1'
 
-/** Those that the broker can read along, with a subresource; by upgrade. Others are not offered. */
+/** Protocols of streams, by the upgrade that they go by. */
+export type StreamProtocols = Readonly<Record<UpgradeProtocol, readonly string[]>>
+
+/** Those that the broker can read along; no others are offered. */
 export const streamProtocols = {
-  exec: ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'],
-  forward: ['SPDY/3.1+portforward.k8s.io', 'portforward.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'],
-} as const
+  /** Attach too. */
+  exec: {
+    websocket: ['v5.channel.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'],
+    'SPDY/3.1': ['v5.channel.k8s.io', 'v4.channel.k8s.io'],
+  },
+  forward: {
+    websocket: ['SPDY/3.1+portforward.k8s.io', 'v4.channel.k8s.io', 'v4.base64.channel.k8s.io'],
+    'SPDY/3.1': ['portforward.k8s.io'],
+  },
+} as const satisfies Readonly<Record<string, StreamProtocols>>
 
 type Headers = ReadonlyMap<string, readonly string[]>
 
@@ -21,13 +31,14 @@ export interface AskedUpgrade {
   readonly lines: string[]
 }
 
-/** @param headers by name in lower case @param known those of the subresource @throws BrokerError UNSUPPORTED, PROTOCOL_ERROR */
-export function readUpgrade(headers: Headers, known: readonly string[]): AskedUpgrade {
+/** @param headers by name in lower case @param protocols those of the subresource @throws BrokerError UNSUPPORTED, PROTOCOL_ERROR */
+export function readUpgrade(headers: Headers, protocols: StreamProtocols): AskedUpgrade {
   const [asked = ''] = headers.get('upgrade') ?? []
   const upgrade = (['websocket', 'SPDY/3.1'] as const).find((name) => name.toLowerCase() === asked.toLowerCase())
   if (!upgrade) throw new BrokerError('UNSUPPORTED', 'only upgrades to websocket and SPDY/3.1 are known')
   if (!listed(headers.get('connection')).some((option) => option.toLowerCase() === 'upgrade'))
     throw new BrokerError('PROTOCOL_ERROR', 'an upgrade without "upgrade" in the header connection')
+  const known = protocols[upgrade]
   const isWebsocket = upgrade === 'websocket'
   const name = isWebsocket ? 'sec-websocket-protocol' : 'x-stream-protocol-version'
   const offered = [...new Set(listed(headers.get(name)))].filter((protocol) => known.includes(protocol))

@@ -1,0 +1,33 @@
+import { BrokerError } from '../../session.ts'
+import { type ChannelProtocol, channelProtocols } from '../../wire/kubernetes/channels.ts'
+import { readForwardPorts } from '../../wire/kubernetes/stream-options.ts'
+import type { UpgradeProtocol } from '../upgrade.ts'
+import { ChannelForwardTap } from './channel-forward.ts'
+import { SpdyExecTap } from './spdy-exec.ts'
+import { SpdyForwardTap } from './spdy-forward.ts'
+import type { ExecEvents, ExecTap, ForwardEvents, ForwardTap } from './tap.ts'
+import { TunnelledForwardTap } from './tunnelled-forward.ts'
+import { WebsocketExecTap } from './websocket-exec.ts'
+
+/** @param protocol of the streams, which the server chose among those of {@link import('../upgrade.ts').streamProtocols} */
+export function openExecTap(upgrade: UpgradeProtocol, protocol: string, events: ExecEvents): ExecTap {
+  return upgrade === 'websocket' ? new WebsocketExecTap(events, channelsOf(protocol)) : new SpdyExecTap(events)
+}
+
+/** @param query of the request, which names ports in old forms only @throws WireError, and what `opened` throws */
+export function openForwardTap(
+  upgrade: UpgradeProtocol,
+  protocol: string,
+  query: string,
+  events: ForwardEvents,
+): ForwardTap {
+  if (upgrade !== 'websocket') return new SpdyForwardTap(events)
+  if (protocol.startsWith('SPDY/')) return new TunnelledForwardTap(events)
+  return new ChannelForwardTap(events, channelsOf(protocol), readForwardPorts(query))
+}
+
+function channelsOf(protocol: string): ChannelProtocol {
+  const channels = channelProtocols[protocol]
+  if (!channels) throw new BrokerError('INTERNAL', `no tap for ${protocol}`)
+  return channels
+}

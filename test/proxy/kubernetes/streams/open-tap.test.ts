@@ -1,0 +1,49 @@
+import t from 'tap'
+import { openExecTap, openForwardTap } from '../../../../proxy/kubernetes/streams/open-tap.ts'
+import type { StreamTap } from '../../../../proxy/kubernetes/streams/tap.ts'
+import { streamProtocols, type UpgradeProtocol } from '../../../../proxy/kubernetes/upgrade.ts'
+import { connection, masked, synStream } from './frames.ts'
+
+const exec = { input: () => {}, inputEnded: () => {}, output: () => {}, resize: () => {} }
+
+/** What ends it, as far as its form shows. */
+function formOf(tap: StreamTap): string {
+  const words = tap.farewell('bye')?.toString('latin1') ?? 'nothing yet'
+  if (words.startsWith('\x80')) return 'SPDY'
+  return words.startsWith('\x81') ? 'text' : words.startsWith('\x82') ? 'binary' : words
+}
+
+t.test('each protocol that is offered has its tap', async (t) => {
+  const forms: Record<string, string> = {}
+  for (const upgrade of ['websocket', 'SPDY/3.1'] as UpgradeProtocol[]) {
+    for (const protocol of streamProtocols.exec[upgrade]) {
+      const tap = openExecTap(upgrade, protocol, exec)
+      if (upgrade !== 'websocket') tap.up(synStream(1, { streamtype: 'error' }, true))
+      forms[`exec by ${upgrade}: ${protocol}`] = formOf(tap)
+    }
+    for (const protocol of streamProtocols.forward[upgrade]) {
+      const ports: number[] = []
+      const events = { opened: ({ port }: { port: number }) => void ports.push(port), ended: () => {} }
+      const tap = openForwardTap(upgrade, protocol, 'ports=80', events)
+      if (protocol.startsWith('SPDY')) tap.up(masked(connection(1, 80, 0)))
+      if (upgrade !== 'websocket') tap.up(connection(1, 80, 0))
+      t.same(ports, [80])
+      forms[`forward by ${upgrade}: ${protocol}`] = formOf(tap)
+    }
+  }
+  t.same(forms, {
+    'exec by websocket: v5.channel.k8s.io': 'binary',
+    'exec by websocket: v4.channel.k8s.io': 'binary',
+    'exec by websocket: v4.base64.channel.k8s.io': 'text',
+    'forward by websocket: SPDY/3.1+portforward.k8s.io': 'binary',
+    'forward by websocket: v4.channel.k8s.io': 'binary',
+    'forward by websocket: v4.base64.channel.k8s.io': 'text',
+    'exec by SPDY/3.1: v5.channel.k8s.io': 'SPDY',
+    'exec by SPDY/3.1: v4.channel.k8s.io': 'SPDY',
+    'forward by SPDY/3.1: portforward.k8s.io': 'SPDY',
+  })
+})
+
+t.test('no tap is made for what was not offered', async (t) => {
+  t.throws(() => openExecTap('websocket', 'v3.channel.k8s.io', exec), { code: 'INTERNAL' })
+})
