@@ -13,9 +13,8 @@ import { startDaemon } from '../../sandbox/daemon.ts'
 import { spawnGuarded } from '../../sandbox/guarded-process.ts'
 import { freePort } from '../../sandbox/ports.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
-import { quietFor } from '../../wait-until.ts'
-import { residentMegabytes } from '../memory.ts'
 import { type BenchOptions, gate, type Row } from '../rows.ts'
+import { collectedMegabytes, inspectable } from './collected-memory.ts'
 import { brokerOf, forEngineers } from './shell-broker.ts'
 
 const atOnce = 20
@@ -62,11 +61,16 @@ async function ofRelay(
     upstream.closeAllConnections()
     upstream.close()
   })
-  const port = await freePort()
+  const [port, inspector] = [await freePort(), await freePort()]
   const program = fileURLToPath(new URL('bare-websockets.ts', import.meta.url))
   const { port: upstreamPort } = upstream.address() as AddressInfo
   const args = [program, `${port}`, `${upstreamPort}`, tls.cert, tls.key, sandbox.caFile]
-  const child = await spawnGuarded({ command: process.execPath, args, stopSignal: 'TERM' })
+  const child = await spawnGuarded({
+    command: process.execPath,
+    args,
+    stopSignal: 'TERM',
+    env: { ...process.env, ...inspectable(inspector) },
+  })
   closing.defer(async () => void (await child.stop()))
   await once(child.stdout, 'data')
   const open = async () => {
@@ -74,7 +78,9 @@ async function ofRelay(
     await once(socket, 'message')
     return { close: () => socket.close() }
   }
-  return await growth(child.pid, open, sessions, (count) => note(`bare relay: ${count} of ${sessions} websockets`))
+  return await growth({ pid: child.pid, inspector }, open, sessions, (count) =>
+    note(`bare relay: ${count} of ${sessions} websockets`),
+  )
 }
 
 async function ofBroker(
@@ -89,11 +95,14 @@ async function ofBroker(
   const config = parse(readFileSync(files.configFile, 'utf8')) as { server: object }
   writeFileSync(files.configFile, stringify({ ...config, server: { ...config.server, tls, public_url: url } }))
   sandbox.oidc.allow({ redirectUri: `${url}/callback/oidc` })
-  const env = { NODE_EXTRA_CA_CERTS: sandbox.caFile }
+  const inspector = await freePort()
+  const env = { NODE_EXTRA_CA_CERTS: sandbox.caFile, ...inspectable(inspector) }
   const daemon = await startDaemon(sandbox, { files: { ...files, url }, env })
   closing.defer(async () => void (await daemon.stop()))
   const broker = await brokerOf(sandbox, daemon)
-  return await growth(daemon.pid, broker.open, sessions, (count) => note(`broker: ${count} of ${sessions} shells`))
+  return await growth({ pid: daemon.pid, inspector }, broker.open, sessions, (count) =>
+    note(`broker: ${count} of ${sessions} shells`),
+  )
 }
 
 interface Closable {
@@ -102,15 +111,15 @@ interface Closable {
 
 /** @returns KB for each */
 async function growth(
-  pid: number,
+  { pid, inspector }: { readonly pid: number; readonly inspector: number },
   open: () => Promise<Closable>,
   sessions: number,
   note: (count: number) => void,
 ): Promise<number> {
   const warm = await openMany(open, warmUps, () => {})
-  const before = await atRest(pid)
+  const before = await collectedMegabytes(pid, inspector)
   const opened = await openMany(open, sessions, note)
-  const after = await atRest(pid)
+  const after = await collectedMegabytes(pid, inspector)
   for (const one of [...warm, ...opened]) one.close()
   return ((after - before) * 1024) / sessions
 }
@@ -122,10 +131,4 @@ async function openMany(open: () => Promise<Closable>, count: number, note: (cou
     note(opened.length)
   }
   return opened
-}
-
-/** MB, once what was needed to open them has been collected, as far as Node does so by itself. */
-async function atRest(pid: number): Promise<number> {
-  await quietFor(3000, 'what the opening left is collected')
-  return residentMegabytes(pid)
 }

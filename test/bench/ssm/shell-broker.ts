@@ -1,5 +1,5 @@
 /** A daemon with an instance, somebody who may open shells on it, and shells that repeat what is typed. */
-import { WebSocket } from 'ws'
+import { type ClientOptions, WebSocket } from 'ws'
 import { type RunningDaemon, startDaemon } from '../../sandbox/daemon.ts'
 import { accounts, shellInstance } from '../../sandbox/default-world.ts'
 import { createPerson } from '../../sandbox/person.ts'
@@ -71,7 +71,11 @@ export async function brokerOf(sandbox: Sandbox, daemon: RunningDaemon): Promise
   const url = new URL(`/api/v1/connect/shell?resource=${shellInstance}`, daemon.url)
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:'
   const cookie = alice.cookieFor(daemon.url)
-  return { sandbox, daemon, open: () => openShell(url, { cookie, origin: daemon.url }) }
+  let opened = 0
+  // A person may make so many calls a minute from one address.
+  const localAddress = () => `127.0.0.${1 + Math.floor(opened++ / 100)}`
+  const own = { cookie, origin: daemon.url }
+  return { sandbox, daemon, open: () => openShell(url, { headers: own, localAddress: localAddress() }) }
 }
 
 export interface BenchShell {
@@ -83,8 +87,8 @@ export interface BenchShell {
   close(): void
 }
 
-async function openShell(url: URL, headers: Readonly<Record<string, string>>): Promise<BenchShell> {
-  const socket = new WebSocket(url, { headers, perMessageDeflate: false })
+async function openShell(url: URL, options: ClientOptions): Promise<BenchShell> {
+  const socket = new WebSocket(url, { ...options, perMessageDeflate: false })
   let received = 0
   let acknowledged = 0
   let next = Promise.withResolvers<void>()
