@@ -14,8 +14,15 @@ const wide = { width: 1280, height: 800 }
 const narrow = { width: 390, height: 844 }
 
 t.test('a shell in the browser', { skip }, async (t) => {
-  const [company, browser] = await Promise.all([startCompany({ sandbox: { shells: true } }), startChromium()])
-  t.teardown(() => Promise.all([company.close(), browser.close()]))
+  // Each is closed as well when the other one does not start.
+  const closing = <T extends { close(): Promise<unknown> }>(started: T): T => {
+    t.teardown(() => started.close())
+    return started
+  }
+  const [company, browser] = await Promise.all([
+    startCompany({ sandbox: { shells: true } }).then(closing),
+    startChromium().then(closing),
+  ])
   const { url } = company.daemon
   const { ssm } = company.sandbox.aws
   const context = await browser.newContext({ viewport: wide, colorScheme: 'light' })

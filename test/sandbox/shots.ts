@@ -74,21 +74,16 @@ async function describe(page: Page): Promise<string> {
   return `Chromium ${major} and fonts ${widths} px wide`
 }
 
-/** Decoded by the browser, on a page that has no policy. */
+/** Decoded by the page itself, whose policy is about what it loads. */
 async function squaresOf(page: Page, png: Buffer): Promise<Buffer> {
-  const blank = await page.context().newPage()
-  try {
-    const squares = await blank.evaluate<number[]>(`(async () => {
-      const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (one) => one.charCodeAt(0))
-      const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }))
-      const [columns, rows] = [picture.width, picture.height].map((px) => Math.ceil(px / ${squarePx}))
-      const small = { resizeWidth: columns, resizeHeight: rows, resizeQuality: 'high' }
-      const context = new OffscreenCanvas(columns, rows).getContext('2d')
-      context.drawImage(await createImageBitmap(picture, small), 0, 0)
-      return Array.from(context.getImageData(0, 0, columns, rows).data).filter((_, i) => i % 4 !== 3)
-    })()`)
-    return Buffer.from(squares)
-  } finally {
-    await blank.close()
-  }
+  const squares = await page.evaluate<number[]>(`(async () => {
+    const bytes = Uint8Array.from(atob('${png.toString('base64')}'), (one) => one.charCodeAt(0))
+    const picture = await createImageBitmap(new Blob([bytes], { type: 'image/png' }))
+    const [columns, rows] = [picture.width, picture.height].map((px) => Math.ceil(px / ${squarePx}))
+    const small = { resizeWidth: columns, resizeHeight: rows, resizeQuality: 'high' }
+    const context = new OffscreenCanvas(columns, rows).getContext('2d')
+    context.drawImage(await createImageBitmap(picture, small), 0, 0)
+    return Array.from(context.getImageData(0, 0, columns, rows).data).filter((_, i) => i % 4 !== 3)
+  })()`)
+  return Buffer.from(squares)
 }
