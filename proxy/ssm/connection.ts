@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { WebSocket } from 'ws'
+import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
+import { type ClientOptions, WebSocket } from 'ws'
 import type { ChannelTicket } from '../session.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
@@ -36,6 +37,8 @@ export interface ConnectionTimes {
 
 /** One websocket of a session, opened with its token. */
 export class Connection {
+  /** Of all of them: one each would be a tenth of what a shell takes of memory. */
+  static #tls: SecureContext | undefined
   readonly #socket: WebSocket
   readonly #ping: NodeJS.Timeout
   #isHeard = true
@@ -83,13 +86,16 @@ export class Connection {
     times: ConnectionTimes,
     signal: AbortSignal,
   ): Promise<Connection> {
-    const socket = new WebSocket(url, {
+    Connection.#tls ??= createSecureContext()
+    const options: ClientOptions & Pick<ConnectionOptions, 'secureContext'> = {
       headers,
       handshakeTimeout: handshakeMs,
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
       allowSynchronousEvents: false, // one message of each in turn: a chunk may hold hundreds, and the others would wait
-    })
+      secureContext: Connection.#tls,
+    }
+    const socket = new WebSocket(url, options)
     const connection = new Connection(socket, listener, times)
     try {
       await unlessAborted(signal, once(socket, 'open'))

@@ -26,6 +26,8 @@ interface Open {
 export class ShellChannels implements SessionChannels {
   readonly #deps: ChannelsDeps
   readonly #credentials: ShellCredentials
+  /** By the credentials of {@link ShellCredentials.of}, which are of one instance. */
+  readonly #managers = new WeakMap<object, SessionManager>()
   readonly #open = new Map<string, Open>()
   /** Of sessions that are over: AWS could not be asked to end them, or did not say whether one was started. */
   readonly #left = new Map<string, InstanceSession>()
@@ -72,8 +74,7 @@ export class ShellChannels implements SessionChannels {
 
   async #start(session: InstanceSession, command: string | undefined): Promise<StartedSession> {
     const { sessionId } = session.facts
-    const credentials = this.#credentials.of(session)
-    const manager = this.#deps.sessionManagers(session.target.region, () => credentials.get())
+    const manager = this.#managerOf(session)
     const started = this.#startChecked(session, manager, command)
     this.#open.set(sessionId, { session, manager, started })
     try {
@@ -82,6 +83,15 @@ export class ShellChannels implements SessionChannels {
       this.#open.delete(sessionId)
       throw error
     }
+  }
+
+  /** Sessions that share credentials share a client of AWS, too: one each would be a fifth of what a shell takes of memory. */
+  #managerOf(session: InstanceSession): SessionManager {
+    const credentials = this.#credentials.of(session)
+    const manager =
+      this.#managers.get(credentials) ?? this.#deps.sessionManagers(session.target.region, () => credentials.get())
+    this.#managers.set(credentials, manager)
+    return manager
   }
 
   /** The document is read each time: StartSession takes no version, and no digest. */
