@@ -2,6 +2,7 @@
  * The session document by which the key of one SSH session is put in and removed. The broker knows what it must be, so that no digest
  * is configured. It waits a minute at most, within which the session has to sign in, and removes the key whatever becomes of the broker.
  */
+import { singleQuoted } from '../../../proxy/local/shell-quote.ts'
 
 /**
  * Runs as the user whose key it is. The time of expiry is in the zone of the instance, as sshd reads it. The file is replaced in one
@@ -62,6 +63,9 @@ export function sshDocument(osUser: string): object {
       key: { type: 'String', description: 'Base64 of an Ed25519 key', allowedPattern: '^[A-Za-z0-9+/]{68}$' },
       mode: { type: 'String', description: 'What the key may do', allowedValues: ['restricted', 'full'] },
     },
-    properties: { linux: { commands: command, runAsElevated: false, separateOutputStream: true } },
+    // Agents run the first word of it with the others: no shell reads it before.
+    properties: {
+      linux: { commands: `sh -c ${singleQuoted(command)}`, runAsElevated: false, separateOutputStream: true },
+    },
   }
 }

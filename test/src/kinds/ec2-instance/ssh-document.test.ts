@@ -1,5 +1,5 @@
 /** The command that puts in the key of an SSH session, run by this machine's `sh` in a home of the test's own. */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -9,23 +9,25 @@ import { waitUntil } from '../../../wait-until.ts'
 const key = `AAAAC3NzaC1lZDI1NTE5AAAAI${'x'.repeat(43)}`
 const session = (n: number) => `ses_${String(n).padStart(26, '0')}`
 const { commands } = (sshDocument('deploy') as { properties: { linux: { commands: string } } }).properties.linux
+/** What comes behind `sh -c`: agents run that program themselves. */
+const script = commands.slice("sh -c '".length, -1).replaceAll("'\\''", "'")
 const others = 'ssh-rsa AAAAB3Nza me@laptop\n# a remark\ncommand="date" ssh-ed25519 AAAAC3 backup # sallyport'
 
 function machine(t: Test, version = 'OpenSSH_9.2p1 Debian-2+deb12u5, OpenSSL 3.0.17') {
   const root = t.testdir()
   const [home, bin, etc] = ['home', 'bin', 'etc/ssh'].map((one) => path.join(root, one)) as [string, string, string]
   for (const folder of [home, bin, etc]) mkdirSync(folder, { recursive: true })
-  const script = (name: string, text: string) => {
+  const install = (name: string, text: string) => {
     writeFileSync(path.join(bin, name), `#!/bin/sh\n${text}\n`)
     chmodSync(path.join(bin, name), 0o755)
   }
-  script('getent', `echo "$2:x:1:1::${home}:/bin/sh"`)
-  script('sshd', `echo "unknown option -- V" >&2; echo "${version}" >&2; exit 1`)
+  install('getent', `echo "$2:x:1:1::${home}:/bin/sh"`)
+  install('sshd', `echo "unknown option -- V" >&2; echo "${version}" >&2; exit 1`)
   writeFileSync(path.join(etc, 'ssh_host_ed25519_key.pub'), 'ssh-ed25519 AAAAhost root@instance\n')
   const keys = path.join(home, '.ssh/authorized_keys')
   const run = (n: number, mode = 'restricted') => {
     const values: Record<string, string> = { session: session(n), key, mode }
-    const text = commands
+    const text = script
       .replaceAll(/\{\{ (\w+) \}\}/g, (_, name: string) => values[name] ?? '')
       .replaceAll(' /etc/', ` ${root}/etc/`)
     const child = spawn('sh', ['-c', text], { env: { PATH: `${bin}:${process.env.PATH}`, HOME: '/nowhere' } })
@@ -54,6 +56,18 @@ function machine(t: Test, version = 'OpenSSH_9.2p1 Debian-2+deb12u5, OpenSSL 3.0
   }
   return { root, home, keys, run, read: () => (existsSync(keys) ? readFileSync(keys, 'utf8') : '') }
 }
+
+t.test('agents split the command into words as a shell does, and run the first one', async (t) => {
+  const words = execFileSync('python3', [
+    '-c',
+    'import json, shlex, sys; print(json.dumps(shlex.split(sys.argv[1])))',
+    commands,
+  ])
+  const [program, option, text, ...more] = JSON.parse(String(words))
+  t.same([program, option, more], ['sh', '-c', []])
+  t.equal(text, script)
+  t.match(script, /^umask 077\n[\s\S]*wait "\$waiting"\n$/)
+})
 
 t.test('puts the key in for a minute, and removes it when it is interrupted', async (t) => {
   const { keys, home, run, read } = machine(t)
