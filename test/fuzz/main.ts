@@ -4,6 +4,8 @@
  */
 import { parseArgs } from 'node:util'
 import type fc from 'fast-check'
+import { loadChannels } from './gateway/house.ts'
+import { openGateway } from './gateway/properties.ts'
 import { kubernetesProperties, loadKubernetesCodec } from './kubernetes-properties.ts'
 import { openListeners, type SpeakerName } from './listeners/properties.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
@@ -32,19 +34,26 @@ if (!isCodec(name) || !(seconds > 0)) {
   process.exit(2)
 }
 
-// The broker listens to no client in the language of Session Manager, and to those of Kubernetes by HTTP.
-const listeners = name === 'ssm' || name === 'kubernetes' ? null : await openListeners(name)
+const whole = await openWhole(name)
 const ofCodec: Properties = await codecs[name]()
-// Listeners are slow beside codecs: half of the time is theirs.
-for (const properties of [ofCodec, listeners?.properties ?? {}]) {
+// What runs as a whole is slow beside codecs: half of the time is its own.
+for (const properties of [ofCodec, whole?.properties ?? {}]) {
   const entries = Object.entries(properties)
-  const shareMs = (seconds * 1000) / (listeners ? 2 : 1) / entries.length
+  const shareMs = (seconds * 1000) / (whole ? 2 : 1) / entries.length
   for (const [promise, property] of entries) {
     const runs = await runProperty(property, Date.now() + shareMs)
     console.log(`${String(runs).padStart(9)} runs: ${promise}`)
   }
 }
-listeners?.house.close()
+whole?.close()
+
+/** The broker listens to no client in the language of Session Manager: what is hostile there is the gateway. Kubernetes comes by HTTP. */
+async function openWhole(name: keyof typeof codecs): Promise<{ properties: Properties; close(): void } | null> {
+  if (name === 'kubernetes') return null
+  if (name === 'ssm') return await openGateway(await loadChannels(import.meta.resolve('../../proxy/ssm/')))
+  const { properties, house } = await openListeners(name)
+  return { properties: properties as Properties, close: house.close }
+}
 
 function isCodec(name: string): name is keyof typeof codecs {
   return Object.hasOwn(codecs, name)
