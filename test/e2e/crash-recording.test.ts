@@ -58,7 +58,7 @@ t.teardown(() => clearInterval(clock))
 
 const lost = { rows: 0, checked: 0 }
 for (let round = 1; round <= kills; round += 1)
-  await t.test(`kill ${round} of ${kills}`, async (t) => {
+  await t.test(`T-6: kill ${round} of ${kills}`, async (t) => {
     lateMs = 0
     const clients = await Promise.all(
       [...databases, ...databases].map((database, i) => work(database, `r${round}c${i}`)),

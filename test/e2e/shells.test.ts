@@ -163,7 +163,7 @@ t.test('messages lost, doubled and late, and hung up in the middle: the same byt
   await revoke(id)
 })
 
-t.test('a tab that sleeps gets no more than it shows, and others go on', pty, async (t) => {
+t.test('T-2: a tab that sleeps gets no more than it shows, and others go on', pty, async (t) => {
   const { id } = await company.grant(3_600_000, shellInstance)
   const [asleep, awake] = [await openShell(company, { acks: false }), await openShell(company)]
   for (const shell of [asleep, awake]) await shell.shows(/\$ /)

@@ -1,4 +1,5 @@
 /** Shells from the websocket of a terminal to a real `sh` under a real pty behind the sandbox's gateway. */
+import { hash } from 'node:crypto'
 import t from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
 import { noPty } from '../../sandbox/ssm/shell.ts'
@@ -128,7 +129,7 @@ t.test('the service hangs up in the middle of output: the same session goes on',
   )
 })
 
-t.test('a client that shows nothing holds the terminal back', pty, async (t) => {
+t.test('T-2: a client that shows nothing holds the terminal back', pty, async (t) => {
   const { connect } = await startShell(t)
   const client = await connect({ acks: false })
   await client.shows(/\$ /)
@@ -140,6 +141,18 @@ t.test('a client that shows nothing holds the terminal back', pty, async (t) => 
   t.ok(before < 300 * 1024, `${before}`)
   client.say({ ack: before })
   await waitUntil(() => client.seen.bytes > before, 'it goes on')
+})
+
+t.test('T-3: 20 KB are pasted while one types: every byte arrives, and in order', pty, async (t) => {
+  const { connect } = await startShell(t)
+  const client = await connect()
+  await client.shows(/\$ /)
+  const pasted = 'Grüße – 終 🎉\n'.repeat(800)
+  client.type(`stty raw -echo; echo its${''} turn; head -c ${Buffer.byteLength(pasted) + 5} | sha256sum\r`)
+  await client.shows(/its turn\r?\n/)
+  client.type(pasted)
+  client.type('typed')
+  await client.shows(hash('sha256', `${pasted}typed`))
 })
 
 t.test('a recorder that is behind holds the terminal back, and one that fails ends it', pty, async (t) => {
@@ -225,7 +238,7 @@ t.test('a client that leaves ends the session at the instance', pty, async (t) =
   await waitUntil(() => !session.isAttached, 'nothing is left at the gateway')
 })
 
-t.test('AWS cannot be asked to end it: the agent was told all the same', pty, async (t) => {
+t.test('12.15: AWS cannot be asked to end it: the agent was told all the same', pty, async (t) => {
   const { connect, seen, cut, errors } = await startShell(t, {
     endChannel: () => Promise.reject(new BrokerError('AWS_UNAVAILABLE')),
   })

@@ -75,7 +75,7 @@ t.test('the end of what is written ends the session, once the agent has it all',
 })
 
 for (const hasChallenge of [true, false])
-  t.test(`a session encrypted with a KMS key, ${hasChallenge ? 'with' : 'without'} a challenge`, async (t) => {
+  t.test(`12.9: a session encrypted with a KMS key, ${hasChallenge ? 'with' : 'without'} a challenge`, async (t) => {
     const plaintext = randomBytes(64)
     const asked: ChannelKeyAsk[] = []
     const contexts: Readonly<Record<string, string>>[] = []
@@ -156,7 +156,7 @@ t.test('what the agent asks for and we do not do is refused, to it and to the pe
   }
 })
 
-t.test('messages that are none end the session', async (t) => {
+t.test('12.5: messages that are none end the session', async (t) => {
   for (const [name, change] of [
     ['a wrong digest', (bytes: Buffer) => void bytes.fill(7, 80, 90)],
     ['a header length beyond the message', (bytes: Buffer) => void bytes.writeUInt32BE(0xffff_fff0, 0)],
@@ -179,7 +179,7 @@ t.test('messages that are none end the session', async (t) => {
   t.match(await ended, { reason: 'failed', error: { code: 'TARGET_LOST' } }, 'a short one')
 })
 
-t.test('a lost acknowledgement of ours: the duplicate is acknowledged again, and delivered once', async (t) => {
+t.test('12.4: a lost acknowledgement of ours: the duplicate is acknowledged again, and delivered once', async (t) => {
   const { stream, session } = await open(t, command('echo once; sleep 1; echo twice'))
   let acknowledgements = 0
   session.up.script = (bytes) => (bytes.toString('latin1', 4, 7) === 'ack' && ++acknowledgements === 3 ? 0 : 1)

@@ -12,7 +12,7 @@ const isInput = (bytes: Buffer) => bytes.toString('latin1', 4, 9) === 'input'
 const sequenceOf = (bytes: Buffer) => Number(bytes.readBigInt64BE(48))
 
 t.test(
-  'the end of what is written, while the connection is lost: it is sent again, then the session ends',
+  '12.14, 12.15: the end of what is written, while the connection is lost: it is sent again, then the session ends',
   async (t) => {
     const sockets: WebSocket[] = []
     let first = 0
@@ -52,7 +52,7 @@ t.test(
   },
 )
 
-t.test('a session that cannot be told of its end says so', async (t) => {
+t.test('12.15: a session that cannot be told of its end says so', async (t) => {
   const { ticket } = await startHostileGateway(t, (socket) => {
     socket.send(dataMessage(0, 1, 'prompt'))
     socket.close(1000, 'Bye')

@@ -81,7 +81,7 @@ t.test('a port that refuses: the stream is told, and others are not', async (t) 
   t.equal(port.size, 0)
 })
 
-t.test('half-close: the reply to an ended request still arrives', async (t) => {
+t.test('12.11: half-close: the reply to an ended request still arrives', async (t) => {
   const reply = randomBytes(40_000)
   const answerAtEnd = (socket: Socket) => {
     let asked = 0
@@ -98,7 +98,7 @@ t.test('half-close: the reply to an ended request still arrives', async (t) => {
   t.same(session.faults, [])
 })
 
-t.test('half-close: the end is sent when the other side is silent for too long', async (t) => {
+t.test('12.11: half-close: the end is sent when the other side is silent for too long', async (t) => {
   const ended: boolean[] = []
   const server = await listen(t, (socket) => void socket.resume().once('end', () => ended.push(true)), true)
   const { port } = await openPort(t, server, { halfClosedMs: 200 })
@@ -108,7 +108,7 @@ t.test('half-close: the end is sent when the other side is silent for too long',
   await waitUntil(() => ended.length === 1, 'the server has seen the end')
 })
 
-t.test('S-1: a stream that is not read is reset, and the others go on', async (t) => {
+t.test('S-1, 12.10: a stream that is not read is reset, and the others go on', async (t) => {
   const flood = (socket: Socket) => {
     socket.once('data', (data) => {
       if (data.toString() === 'flood') {
@@ -196,7 +196,7 @@ t.test('30 % of the messages dropped, reordered and doubled, both ways: the same
   t.same(session.faults, [])
 })
 
-t.test('"Bye" in mid-stream: the same session, the same bytes', async (t) => {
+t.test('12.2, 12.7: "Bye" in mid-stream: the same client, the same session, the same bytes', async (t) => {
   const { port, session } = await openPort(t, await listen(t, echo))
   const stream = await port.open()
   const sent = randomBytes(300_000)
@@ -230,7 +230,7 @@ t.test('an agent that is too old is refused in words', async (t) => {
   await t.rejects(port.open(), { code: 'UNSUPPORTED', message: /3\.0\.196\.0 carries no connections/ })
 })
 
-t.test('keepalives with an agent that sends them, and none with others', async (t) => {
+t.test('12.8: keepalives with an agent that sends them, and none with others', async (t) => {
   const server = await listen(t, echo)
   const old = await openPort(t, server, { keepaliveMs: 100 }, { agentVersion: '3.1.1511.0', keepaliveMs: 100 })
   const stream = await old.port.open()
@@ -258,7 +258,7 @@ t.test('an agent that falls silent although it sends keepalives has lost the ses
   t.match(await port.ended, { reason: 'left' })
 })
 
-t.test('the end of the session ends its connections, with the words of the service', async (t) => {
+t.test('12.13: the end of the session ends its connections, with the words of the service', async (t) => {
   const { port, session } = await openPort(t, await listen(t, echo))
   const stream = await port.open()
   session.terminate('Session timed out')
@@ -273,7 +273,7 @@ t.test('leaving tells the agent, which ends the session', async (t) => {
   t.equal(session.issueToken(), undefined, 'the session is over')
 })
 
-t.test('a slow reader at the port holds the writer back', async (t) => {
+t.test('12.14: a slow reader at the port holds the writer back, and nothing is forgotten', async (t) => {
   const stuck: Socket[] = []
   const { port } = await openPort(t, await listen(t, (socket) => void stuck.push(socket.pause())), {}, fast)
   const stream = await port.open()

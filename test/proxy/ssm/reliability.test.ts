@@ -58,7 +58,7 @@ t.test('what is older than something acknowledged is lost, and sent again', asyn
   t.equal(out.next, 6)
 })
 
-t.test('the window counts from the oldest on, since agents store what comes before it', async (t) => {
+t.test('12.6: the window counts from the oldest on, since agents store what comes before it', async (t) => {
   const { out, add } = outgoing(4)
   out.release(0)
   add(4, 0)
@@ -73,22 +73,25 @@ t.test('the window counts from the oldest on, since agents store what comes befo
   t.ok(out.isEmpty)
 })
 
-t.test('while held nothing is sent; after a pause what was added, after a loss all of it, in order', async (t) => {
-  const { out, add, take } = outgoing(100)
-  out.release(0)
-  add(2, 0)
-  out.hold(false)
-  t.notOk(out.hasRoom)
-  add(2, 0)
-  out.resend(5000)
-  t.same(take(), [0, 1])
-  out.release(5000)
-  t.same(take(), [2, 3])
-  out.acknowledge(1, 5000)
-  out.hold(true)
-  out.release(6000)
-  t.same(take(), [0, 2, 3])
-})
+t.test(
+  '12.7: while held nothing is sent; after a pause what was added, after a loss all of it, in order',
+  async (t) => {
+    const { out, add, take } = outgoing(100)
+    out.release(0)
+    add(2, 0)
+    out.hold(false)
+    t.notOk(out.hasRoom)
+    add(2, 0)
+    out.resend(5000)
+    t.same(take(), [0, 1])
+    out.release(5000)
+    t.same(take(), [2, 3])
+    out.acknowledge(1, 5000)
+    out.hold(true)
+    out.release(6000)
+    t.same(take(), [0, 2, 3])
+  },
+)
 
 t.test('an agent that takes nothing for five minutes is given up; one that takes a little is not', async (t) => {
   const { out, add } = outgoing(100)

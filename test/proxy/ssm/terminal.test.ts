@@ -35,7 +35,7 @@ async function openTerminal(t: Test, spec: Partial<SessionSpec>, size?: Terminal
 
 const pty = { skip: noPty }
 
-t.test('a shell begins without a handshake, and echoes what is typed', pty, async (t) => {
+t.test('12.3: a shell begins without a handshake, and echoes what is typed', pty, async (t) => {
   const { terminal, shows, session } = await openTerminal(t, {})
   await shows(/\$ /)
   terminal.stream.write('echo $((6*7))x\r')
@@ -123,7 +123,7 @@ t.test('S-5: what is typed while publication is paused is sent once, after the s
   t.same(session.faults, [])
 })
 
-t.test('a command: its exit code, and what it writes to stderr apart', async (t) => {
+t.test('12.12: a command: its exit code, and what it writes to stderr apart', async (t) => {
   const command = 'echo out; echo err >&2; exit 3'
   const { terminal, shown, errors, session } = await openTerminal(t, { sessionType: 'NonInteractiveCommands', command })
   t.same(await terminal.ended, { reason: 'closed', text: '' })

@@ -178,7 +178,7 @@ t.test('smux of another version, an unknown command, and a length where there is
 })
 
 for (const { agentVersion, terminateSessionFlag, tcpMux, smuxKeepAliveDisabled } of vectors.versionGates)
-  t.test(`an agent that says it is ${JSON.stringify(agentVersion)}`, async (t) => {
+  t.test(`12.8: an agent that says it is ${JSON.stringify(agentVersion)}`, async (t) => {
     t.same(featuresOf(agentVersion), {
       terminateFlag: terminateSessionFlag,
       mux: tcpMux,

@@ -27,7 +27,7 @@ t.test('it is played as fast as it was, or faster, and long pauses are cut', asy
   )
 })
 
-t.test('it begins anywhere, with the screen as it was, in the size that it had', async (t) => {
+t.test('T-5: it begins anywhere, with the screen as it was, in the size that it had', async (t) => {
   let shown = ''
   const waits: number[] = []
   const player = new TerminalPlayer({
@@ -78,7 +78,7 @@ t.test('what draws is kept', (t) => {
   t.end()
 })
 
-t.test('what could harm a viewer is left out', (t) => {
+t.test('T-4: what could harm a viewer is left out', (t) => {
   const harmful = [
     '\u001b]0;title\u0007',
     '\u001b]52;c;cm0gLXJmIC8=\u001b\\',
