@@ -13,6 +13,8 @@ export interface OpenSession {
 export interface KindFixture {
   /** Last part of the id of a resource of the sandbox, on which alice may be granted `readonly` by bob. */
   readonly resource: string
+  /** Instead of `readonly`. */
+  readonly level?: string
   /** The role that is assumed to reach it: once for each lease. */
   readonly roleArn: string
   /** Alice opens one. @throws Error when she is refused */

@@ -7,12 +7,14 @@ import type { ConfigProblem } from '../../src/config/config.ts'
 import type { ConfigFile } from '../../src/config/schema.ts'
 import { kinds } from '../../src/kinds/registry.ts'
 import { startCompany } from '../e2e/company.ts'
+import { skipInShortRun } from '../long.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
 import { load, minimal, problemsIn } from '../src/config/load-text.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import type { KindFixture, OpenSession } from './kind-fixture.ts'
 import { fixtures } from './kind-fixtures.ts'
+import { streams } from './stream-fixture.ts'
 
 const missing: Readonly<Record<string, string | false>> = {
   'rds-mysql': skipWithoutMariaDb(),
@@ -34,24 +36,24 @@ const promises: Readonly<Record<string, Promised>> = {
     const before = seenBy(fixture)
     await t.rejects(fixture.open(company), 'without a grant')
     t.same(seenBy(fixture), before, 'nothing was seen')
-    const { id } = await company.grant(3_600_000, fixture.resource)
+    const { id } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const open = await fixture.prepare(company)
     await revoke(id)
     await t.rejects(open(), 'when the grant was revoked meanwhile')
     t.same(seenBy(fixture), before, 'nothing was seen')
   },
   'expiry ends the session': async (t, fixture) => {
-    await company.grant(4000, fixture.resource)
+    await company.grant(4000, fixture.resource, fixture.level)
     await isEnded(t, fixture, await fixture.open(company), 'grant-expired', /expired/)
   },
   'revocation ends the session': async (t, fixture) => {
-    const { id } = await company.grant(3_600_000, fixture.resource)
+    const { id } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const session = await fixture.open(company)
     await revoke(id)
     await isEnded(t, fixture, session, 'grant-revoked', /incident 42/)
   },
   'a lock of the person ends the session': async (t, fixture) => {
-    const { id: grantId } = await company.grant(3_600_000, fixture.resource)
+    const { id: grantId } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const session = await fixture.open(company)
     const path = `/api/v1/principals/${await aliceId()}`
     await company.api('dave', 'POST', `${path}/lock`, { reason: 'laptop stolen' })
@@ -61,7 +63,7 @@ const promises: Readonly<Record<string, Promised>> = {
     await company.call('bob', 'POST', `/api/v1/grants/${grantId}/revoke`, { reason: 'incident 42' })
   },
   'rules that no longer allow it end the session': async (t, fixture) => {
-    await company.grant(3_600_000, fixture.resource)
+    await company.grant(3_600_000, fixture.resource, fixture.level)
     const session = await fixture.open(company)
     const { configFile } = company.daemon
     const good = readFileSync(configFile, 'utf8')
@@ -72,7 +74,7 @@ const promises: Readonly<Record<string, Promised>> = {
     await reload(fixture, good, true)
   },
   'another target under the name of the resource ends the session; another tag does not': async (t, fixture) => {
-    const { id: grantId } = await company.grant(3_600_000, fixture.resource)
+    const { id: grantId } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const session = await fixture.open(company)
     const { configFile } = company.daemon
     const good = readFileSync(configFile, 'utf8')
@@ -88,7 +90,7 @@ const promises: Readonly<Record<string, Promised>> = {
     await t.rejects(fixture.open(company), 'nor does the old one bring it back')
   },
   'the lease is taken once for two sessions of a grant': async (t, fixture) => {
-    const { id } = await company.grant(3_600_000, fixture.resource)
+    const { id } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const before = assumed(fixture).length
     for (const { leave } of [await fixture.open(company), await fixture.open(company)]) await leave?.()
     t.same(
@@ -100,7 +102,7 @@ const promises: Readonly<Record<string, Promised>> = {
     await revoke(id)
   },
   'the session is on record, whole: its row, its events, its recording': async (t, fixture) => {
-    const { id: grantId } = await company.grant(3_600_000, fixture.resource)
+    const { id: grantId } = await company.grant(3_600_000, fixture.resource, fixture.level)
     const { id } = await fixture.open(company)
     await revoke(grantId)
     const ended = await endOf(id)
@@ -109,7 +111,12 @@ const promises: Readonly<Record<string, Promised>> = {
     t.equal((await events('session.ended', id)).length, 1)
     const row = await closedRow(id)
     const { digest, entries } = ended.fields
-    t.match(row, { grantId, level: 'readonly', endReason: 'grant-revoked', recording: { digest, entries } })
+    t.match(row, {
+      grantId,
+      level: fixture.level ?? 'readonly',
+      endReason: 'grant-revoked',
+      recording: { digest, entries },
+    })
     t.ok(row.startedAt !== null && row.startedAt >= row.openedAt && (row.endedAt ?? 0) >= row.startedAt)
     const text = await (await company.call('carol', 'GET', `/api/v1/recordings/${id}`)).text()
     const [head, ...recorded] = text
@@ -233,6 +240,12 @@ for (const { name } of kinds) {
   const fixture = fixtures[name]
   await t.test(name, { skip: missing[name] ?? false }, async (t) => {
     if (!fixture) return void t.fail(`test/conformance/kind-fixtures.ts has nothing for the kind ${name}`)
-    for (const [promise, holds] of Object.entries(promises)) await t.test(promise, (t) => holds(t, fixture))
+    await holdAll(t, fixture)
   })
+}
+
+await t.test('streams of ec2-instance', { skip: noPty || skipInShortRun }, (t) => holdAll(t, streams))
+
+async function holdAll(t: Test, fixture: KindFixture): Promise<void> {
+  for (const [promise, holds] of Object.entries(promises)) await t.test(promise, (t) => holds(t, fixture))
 }
