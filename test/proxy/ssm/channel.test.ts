@@ -222,7 +222,7 @@ t.test('a ticket that is refused ends the channel; one that AWS cannot give now 
 })
 
 t.test(
-  'credentials or a token that the gateway refuses: the session does not begin, and says so in time',
+  '12.1: credentials or a token that the gateway refuses: the session does not begin, and says so in time',
   async (t) => {
     const { ended, gateway } = await (async () => {
       const opened = await openSession(t, command('true'))
