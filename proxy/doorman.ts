@@ -49,6 +49,8 @@ export interface Identity {
   /** Login or token by which they signed in; its end ends the session. */
   readonly credential: { readonly kind: 'login' | 'connect-token' | 'api-token'; readonly id: string }
   readonly bound?: { readonly grantId: string; readonly resourceId: string; readonly level: string }
+  /** From then on the credential lets nobody in, epoch milliseconds; of connect tokens. */
+  readonly expiresAt?: number
 }
 
 /** Where a stream at an instance leads: to a port, as the instance reaches it, to its SSH server for one key, or to its files. */

@@ -14,6 +14,9 @@ export const terminals: Readonly<Record<string, (parts: ProtocolParts) => Promis
   shell: async (parts) => (await import('./shell/protocol.ts')).createShell(parts),
 }
 
+/** Those of HTTP, at the broker's own address, which kinds carry themselves. */
+export const requestProtocols: readonly string[] = ['kubernetes']
+
 /** The same of streams and files at instances. */
 export const streams: Readonly<Record<string, (parts: ProtocolParts) => Promise<StreamProtocol>>> = {
   copy: async (parts) => (await import('./copy/protocol.ts')).createCopy(parts),

@@ -270,6 +270,8 @@ export interface Lease {
   readonly secret: string
   /** Epoch milliseconds. */
   readonly expiresAt: number
+  /** PEM roots to trust, of a target whose own AWS tells; else those of its {@link EngineFacts}. */
+  readonly ca?: string
 }
 
 /** What opens one websocket of a Session Manager session. Plain data. */

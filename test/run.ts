@@ -68,7 +68,9 @@ async function runByTap(): Promise<number> {
 
 /** Of a folder its test files, which tap does not look for by itself. */
 function filesOf(argument: string): string[] {
-  if (!statSync(argument, { throwIfNoEntry: false })?.isDirectory()) return [argument]
+  const found = statSync(argument, { throwIfNoEntry: false })
+  if (!found) throw new Error(`there is no file or folder ${argument}`)
+  if (!found.isDirectory()) return [argument]
   return globSync(path.join(argument, '**/*.test.ts')).sort()
 }
 

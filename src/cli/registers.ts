@@ -11,6 +11,7 @@ import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerShell } from './connect/shell.ts'
 import { registerCopy } from './copy/copy.ts'
+import { registerKube } from './kube/kube.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
 import { registerBackup } from './operate/backup.ts'
@@ -39,6 +40,7 @@ export const registers: readonly Register[] = [
   registerForward,
   registerCopy,
   registerSsh,
+  registerKube,
   registerAws,
   registerSessions,
   registerTokens,

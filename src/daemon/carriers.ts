@@ -1,9 +1,11 @@
-import { protocols, streams, terminals } from '../../proxy/protocols.ts'
+import { protocols, requestProtocols, streams, terminals } from '../../proxy/protocols.ts'
 import { reachTargets } from '../../proxy/reach/reach-targets.ts'
 import { Trust } from '../../proxy/reach/trust.ts'
 import type { Protocol, StreamProtocol, TerminalProtocol } from '../../proxy/relay/protocol.ts'
 import { type HostParts, SessionHost } from '../../proxy/relay/session-host.ts'
 import { BrokerError, type ClientOrigin, type ErrorCode } from '../../proxy/session.ts'
+import type { Config } from '../config/config.ts'
+import { clientOrigins } from '../http/client-origin.ts'
 import type { Carrier, KindModules } from '../kinds/module.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
@@ -17,6 +19,7 @@ export interface Carriers {
 }
 
 export interface CarriersDeps extends Pick<HostParts, 'doormanFor' | 'recorders'> {
+  readonly config: { readonly server: Pick<Config['server'], 'trustedProxies'> }
   readonly clock: Clock
   readonly kindModules: KindModules
   readonly protocolNames: readonly string[]
@@ -24,13 +27,14 @@ export interface CarriersDeps extends Pick<HostParts, 'doormanFor' | 'recorders'
 }
 
 export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
-  const { clock, kindModules, protocolNames, logger, doormanFor, recorders } = deps
+  const { clock, config, kindModules, protocolNames, logger, doormanFor, recorders } = deps
   const onError = (error: unknown, session: string) =>
     logger.error({ err: error, session }, 'a session could not be ended cleanly')
   const now = () => clock.now()
   const host = new SessionHost({ doormanFor, recorders, onError, now })
   const reach = reachTargets({ tunnels: host.doorman, onError })
   const parts = { host, reach, trust: new Trust(), onError, onRefused: onRefused(logger), now }
+  const originOf = clientOrigins(config.server.trustedProxies)
   const started = {
     protocols: [] as Protocol[],
     terminals: [] as TerminalProtocol[],
@@ -41,10 +45,10 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
     if (start) started.protocols.push(await start(parts))
     else if (startTerminal) started.terminals.push(await startTerminal(parts))
     else if (startStreams) started.streams.push(await startStreams(parts))
-    else throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
+    else if (!requestProtocols.includes(name)) throw new BrokerError('INTERNAL', `no engine for the protocol ${name}`)
   }
   const own: Carrier[] = []
-  for (const kind of kindModules) if (kind.carry) own.push(await kind.carry(parts))
+  for (const kind of kindModules) if (kind.carry) own.push(await kind.carry({ ...parts, originOf }))
   return { ...started, own }
 }
 

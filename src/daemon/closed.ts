@@ -25,6 +25,7 @@ export async function startClosed(
   const refusal = restoreUnconfirmed(distrust.why)
   const carriers = await startCarriers({
     clock: systemClock,
+    config,
     kindModules: [],
     protocolNames: new StartedKinds(kindModules).protocols,
     logger,

@@ -138,7 +138,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     setTimeout(() => guarded.drop(), farewellMs).unref()
   })
   await app.ready()
-  dropTaken = serveOwnPaths(app.server, ownPaths, (error) =>
+  dropTaken = serveOwnPaths(app.server, ownPaths, guarded.signedIn, (error) =>
     app.log.error({ err: error }, 'a handler of a kind failed'),
   )
   return Object.assign(app, { routeTable }) as App

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { routes } from '../contract/routes.ts'
 
@@ -6,7 +7,8 @@ import { routes } from '../contract/routes.ts'
 export interface OwnPath {
   /** First segment: `/k8s`. */
   readonly path: string
-  http?(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** @param signedIn to be called once the client is known */
+  http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
 }
 
@@ -34,12 +36,14 @@ function findOwnPath(paths: readonly OwnPath[], url = ''): OwnPath | undefined {
 }
 
 /**
+ * @param signedIn takes the socket of a client that is known
  * @param onError what a handler threw or rejected with; its client is cut off
  * @returns drops the connections that handlers took over, for which a closing server would wait
  */
 export function serveOwnPaths(
   server: Server,
   paths: readonly OwnPath[],
+  signedIn: (socket: Socket) => void,
   onError: (error: unknown) => void,
 ): () => void {
   const taken = new Set<Duplex>()
@@ -63,7 +67,7 @@ export function serveOwnPaths(
     const own = find(request.url)
     const { http } = own ?? {}
     if (!http) for (const listener of requests) listener(request, response)
-    else void run(() => http.call(own, request, response), response)
+    else void run(() => http.call(own, request, response, () => signedIn(request.socket)), response)
   })
   server.on('upgrade', (request, socket, head) => {
     const own = find(request.url)

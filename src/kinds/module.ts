@@ -3,8 +3,9 @@ import type { Duplex } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { StreamTo } from '../../proxy/doorman.ts'
 import type { Reach } from '../../proxy/reach/reach.ts'
+import type { Trust } from '../../proxy/reach/trust.ts'
 import type { SessionHost } from '../../proxy/relay/session-host.ts'
-import type { EngineFacts, Lease } from '../../proxy/session.ts'
+import type { ClientOrigin, EngineFacts, Lease } from '../../proxy/session.ts'
 import type { AccessService } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
@@ -96,6 +97,11 @@ export interface RunningKind {
 export interface CarrierParts {
   readonly host: SessionHost
   readonly reach: Reach
+  readonly trust: Trust
+  /** Epoch milliseconds. */
+  readonly now: () => number
+  /** Behind the balancers that are trusted to say so. */
+  originOf(request: IncomingMessage): ClientOrigin
   onError(error: unknown, sessionId: string): void
 }
 
@@ -103,7 +109,8 @@ export interface CarrierParts {
 export interface Carrier {
   /** First segment of its paths: `/k8s`. */
   readonly path: string
-  http?(request: IncomingMessage, response: ServerResponse): Promise<void>
+  /** @param signedIn to be called once the client is known */
+  http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
 }
 

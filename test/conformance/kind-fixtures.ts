@@ -1,3 +1,4 @@
+import { issueClusterToken, watchPods } from '../e2e/cluster-client.ts'
 import { clientFor, issueToken } from '../e2e/database-client.ts'
 import { issueMySqlToken, mySqlClientFor } from '../e2e/mysql-client.ts'
 import { openShell } from '../e2e/shell-client.ts'
@@ -128,9 +129,46 @@ const ec2Instance: KindFixture = {
   },
 }
 
+const eksCluster: KindFixture = {
+  resource: 'web',
+  roleArn: arns.clusterView,
+  open: async (company) => await (await eksCluster.prepare(company))(),
+  prepare: async (company) => {
+    const token = await issueClusterToken(company)
+    return async () => {
+      const { sessionId: id, ended, text, leave } = await watchPods(company, token)
+      return {
+        id,
+        leave: async () => leave(),
+        told: async () => {
+          await ended
+          return text()
+        },
+      }
+    }
+  },
+  connections: ({ sandbox }) => sandbox.cluster?.connections ?? 0,
+  replaced: { endpoint: 'https://fedcba9876543210fedcba9876543210.gr7.eu-west-1.eks.amazonaws.com' },
+  entries: [
+    { type: 'request', verb: 'watch', resource: 'pods', namespace: 'shop' },
+    { type: 'response', status: 200, cut: /revoked/ },
+  ],
+  broken: {
+    resource: { id: 'eks-cluster/111122223333/eu-west-1/web', endpoint: '10.0.0.7' },
+    level: { role: 'arn:aws:iam::111122223333:role/View', rules: [{ verbs: ['read'], resources: ['Pods'] }] },
+    paths: [
+      'resources[0].endpoint',
+      'levels[0].readonly.role',
+      'levels[0].readonly.rules[0].verbs',
+      'levels[0].readonly.rules[0].resources',
+    ],
+  },
+}
+
 /** By the name of the kind. A kind of the registry that is missing here fails the test. */
 export const fixtures: Readonly<Record<string, KindFixture>> = {
   'ec2-instance': ec2Instance,
+  'eks-cluster': eksCluster,
   'iam-role': iamRole,
   'rds-mysql': rdsMysql,
   'rds-postgres': rdsPostgres,

@@ -20,7 +20,9 @@ const missing: Readonly<Record<string, string | false>> = {
   'rds-mysql': skipWithoutMariaDb(),
   'ec2-instance': noPty,
 }
-const company = await startCompany({ sandbox: { shells: !noPty, ...(missing['rds-mysql'] ? {} : { mysql: {} }) } })
+const company = await startCompany({
+  sandbox: { cluster: true, shells: !noPty, ...(missing['rds-mysql'] ? {} : { mysql: {} }) },
+})
 t.teardown(() => company.close())
 const { aws } = company.sandbox
 

@@ -4,7 +4,8 @@ import t from 'tap'
 import { BrokerError, type SessionPermit } from '../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../src/aws/aws.ts'
 import type { Config } from '../../src/config/config.ts'
-import { Leases } from '../../src/kinds/rds/lease.ts'
+import { Leases } from '../../src/kinds/leases.ts'
+import { databaseLease } from '../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../src/kinds/rds/level.ts'
 import { rdsPostgres } from '../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../src/store/changes.ts'
@@ -48,20 +49,23 @@ function start(accounts: Config['aws']['accounts'] = {}) {
     const expiresAt = Math.min(state.now + hour, Math.max(ask.until, state.now + 15 * minute))
     return { accessKeyId: `ASIA${n}`, secretAccessKey: 'secret', sessionToken: `token-${n}`, expiresAt }
   }
-  const leases = new Leases({
-    aws: { session },
-    changes,
-    clock: { now: () => state.now },
-    config: { aws: { accounts } },
-    identity: {
-      loginOf: async ({ id }) => id,
-      idToken: async () => {
-        if (state.hasLeft) throw new BrokerError('LOGIN_REQUIRED', 'the sign-in has ended')
-        return 'token'
+  const leases = new Leases(
+    {
+      aws: { session },
+      changes,
+      clock: { now: () => state.now },
+      config: { aws: { accounts } },
+      identity: {
+        loginOf: async ({ id }) => id,
+        idToken: async () => {
+          if (state.hasLeft) throw new BrokerError('LOGIN_REQUIRED', 'the sign-in has ended')
+          return 'token'
+        },
       },
+      logger: pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) }),
     },
-    logger: pino({ level: 'warn' }, { write: (line: string) => void logged.push(line) }),
-  })
+    databaseLease,
+  )
   const remove = () =>
     changes.publish({ what: 'grant', id: 'grt_1', reason: 'grant-revoked', text: '', decidedAt: state.now })
   return { state, leases, remove, logged }

@@ -30,7 +30,15 @@ const vectors = JSON.parse(readFileSync(new URL('../fixtures/aws-vectors.json', 
 const signedAt = Date.parse(vectors.clock)
 const account = '222222222222'
 
-const nothing = { managedPolicies: [], oidcProviders: [], buckets: {}, instances: [], sessionDocuments: [], keys: [] }
+const nothing = {
+  managedPolicies: [],
+  oidcProviders: [],
+  buckets: {},
+  instances: [],
+  sessionDocuments: [],
+  keys: [],
+  clusters: [],
+}
 
 /** The holder of a vector's keys may connect to everything, unless told. */
 function judge(vector: Vector, options: { identity?: object; session?: object; boundary?: object } = {}) {

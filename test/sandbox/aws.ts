@@ -7,6 +7,7 @@ import { authenticate } from './aws/authenticate.ts'
 import { AwsFault } from './aws/aws-fault.ts'
 import { listBuckets } from './aws/buckets.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
+import { answerEks } from './aws/eks.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
 import { jsonErrorAnswer, readJsonCall } from './aws/json-call.ts'
@@ -18,11 +19,12 @@ import type { World } from './aws/world.ts'
 import type { Leaf } from './certificates.ts'
 import type { SandboxClock } from './clock.ts'
 import { type ArmedFaults, type AwsFaults, createFaults } from './faults.ts'
+import { createEksTokenJudge, type EksTokenJudge } from './kubernetes/token-judge.ts'
 import { type SsmDouble, startSsm } from './ssm/api.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * buckets, EKS's DescribeCluster, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -35,6 +37,8 @@ export interface AwsDouble {
   readonly faults: AwsFaults
   /** For database doubles: the same keys, policies and clock. */
   readonly rdsTokens: RdsTokenJudge
+  /** The same for clusters. */
+  readonly eksTokens: EksTokenJudge
   /** Sign-ins to the console. */
   readonly federation: Federation
   readonly ssm: SsmDouble
@@ -66,7 +70,7 @@ interface Deps extends AssumeRoleDeps {
   readonly kms: KmsDouble
 }
 
-type Service = 'sts' | 'iam' | 's3' | JsonService
+type Service = 'sts' | 'iam' | 's3' | 'eks' | JsonService
 /** Those of the JSON 1.1 protocol. */
 type JsonService = 'ssm' | 'kms'
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
@@ -105,6 +109,7 @@ export async function startAws({ world, clock, certificate }: AwsOptions): Promi
     federation,
     ssm,
     kms,
+    eksTokens: createEksTokenJudge({ callers, now: clock.now }),
     rdsTokens: createRdsTokenJudge({ world, callers, isDenied: faults.isDenied, now: clock.now }),
     close: async () => {
       await ssm.close()
@@ -138,11 +143,18 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     if (!(error instanceof AwsFault)) throw error
     call.outcome = error.code
     call.reason = error.reason
-    ;[status, text] = isJson(service) ? jsonErrorAnswer(error) : [error.status, errorAnswer(error, forms[service])]
+    ;[status, text] = answerError(service, error)
+    if (service === 'eks') response.setHeader('x-amzn-errortype', error.code)
   }
   calls.push(call)
   const headers = { 'content-type': contentTypes[service], date: new Date(deps.clock.now()).toUTCString() }
   response.writeHead(status, headers).end(text)
+}
+
+function answerError(service: Service, error: AwsFault): [status: number, text: string] {
+  if (isJson(service)) return jsonErrorAnswer(error)
+  if (service === 'eks') return [error.status, JSON.stringify({ message: error.message })]
+  return [error.status, errorAnswer(error, forms[service])]
 }
 
 const forms = { sts: 'query', iam: 'query', s3: 's3' } as const
@@ -150,14 +162,17 @@ const contentTypes = {
   sts: 'text/xml',
   iam: 'text/xml',
   s3: 'application/xml',
+  eks: 'application/json',
   ssm: 'application/x-amz-json-1.1',
   kms: 'application/x-amz-json-1.1',
 } as const
 
+const known = ['iam', 's3', 'eks', 'ssm', 'kms'] as const
+
 /** By the scope that it was signed for; unsigned calls are STS's. */
 function serviceOf(request: IncomingMessage): Service {
   const service = /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '')?.[1]
-  return service === 'iam' || service === 's3' || service === 'ssm' || service === 'kms' ? service : 'sts'
+  return known.find((one) => one === service) ?? 'sts'
 }
 
 function isJson(service: Service): service is JsonService {
@@ -181,6 +196,7 @@ async function answerCall(
     return listBuckets(deps, caller, now)
   }
   if (isJson(service)) return await answerJson(deps, call, service, request, body)
+  if (service === 'eks') return await answerRest(deps, call, request, body)
   const parameters = readParameters(request, body)
   call.parameters = Object.fromEntries(parameters)
   call.action = parameters.get('Action') ?? ''
@@ -217,6 +233,17 @@ async function answerJson(
   const caller = callerOf(deps, service, request, body)
   call.caller = caller.arn
   return JSON.stringify(deps[service].answer(caller, region, operation, input))
+}
+
+async function answerRest(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): Promise<string> {
+  const { method = '', url: target = '', headers } = request
+  const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
+  await passFaults(deps, 'DescribeCluster')
+  const caller = callerOf(deps, 'eks', request, body)
+  call.caller = caller.arn
+  const answer = answerEks(deps, caller, { region, method, target, now: deps.clock.now() })
+  call.action = answer.operation
+  return JSON.stringify(answer.body)
 }
 
 function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {

@@ -18,6 +18,8 @@ import {
   shellInstance,
   shellKey,
 } from './default-world.ts'
+import type { ApiServer } from './kubernetes/api-server.ts'
+import { webCluster } from './kubernetes/web-cluster.ts'
 import { freePort } from './ports.ts'
 import type { ConfigOverrides, MySqlSide, Sandbox } from './sandbox.ts'
 import { documentDigest } from './ssm/documents.ts'
@@ -135,6 +137,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
         ? [{ ...shop(sandbox, sandbox.mysql), role: arns.databases, tags: { env: 'prod', team: 'shop' } }]
         : []),
       ...(sandbox.hasShells ? [{ id: shellId, role: arns.shells, tags: { env: 'prod', team: 'shop' } }] : []),
+      ...(sandbox.cluster ? [clusterResource(sandbox.cluster)] : []),
       { id: roleId('ReportsReader'), revocable: true, tags: { team: 'shop' } },
       { id: roleId('Deployer'), role: arns.deploy, tags: { team: 'shop' } },
       { id: `iam-role/${accounts.web}/Personal`, max_session: '12h', tags: { team: 'shop' } },
@@ -143,6 +146,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       { for: { kinds: ['rds-postgres'] }, ...databaseLevels() },
       ...(sandbox.mysql ? [{ for: { kinds: ['rds-mysql'] }, ...databaseLevels({ local_infile: true }) }] : []),
       ...(sandbox.hasShells ? [{ for: { kinds: ['ec2-instance'] }, ...shellLevels() }] : []),
+      ...(sandbox.cluster ? [{ for: { kinds: ['eks-cluster'] }, ...clusterLevels }] : []),
       { for: { kinds: ['iam-role'] }, ...roleLevels },
     ],
     access: [
@@ -166,6 +170,7 @@ function configure(sandbox: Surroundings, files: DaemonFiles): Omit<ConfigFile, 
       },
       ...(sandbox.mysql ? [shopRule] : []),
       ...(sandbox.hasShells ? [shellRule] : []),
+      ...(sandbox.cluster ? [clusterRule] : []),
       {
         name: 'database-owners-read-billing',
         who: { groups: ['database-owners'] },
@@ -224,6 +229,43 @@ const shellRule = {
   who: { groups: ['engineering'] },
   what: { ids: [shellId] },
   levels: ['readonly', 'watched', 'sealed', 'ports', 'ssh', 'ssh-full', 'copy', 'fetch'],
+  max_duration: '8h',
+  require: { reason: true },
+  approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
+}
+
+export const clusterId = `eks-cluster/${accounts.data}/${region}/${webCluster.name}`
+
+function clusterResource({ port }: ApiServer) {
+  const { endpoint } = webCluster
+  return { id: clusterId, endpoint: `https://${endpoint}`, connect_address: `127.0.0.1:${port}`, tags: { env: 'prod' } }
+}
+
+const clusterRole = 'sallyport/{cluster}-view'
+const clusterLevels: object = {
+  readonly: {
+    role: clusterRole,
+    rules: [
+      {
+        verbs: ['get', 'list', 'watch'],
+        groups: ['core', 'apps'],
+        resources: ['pods', 'pods/log', 'configmaps', 'deployments'],
+        namespaces: ['shop'],
+      },
+      { verbs: ['get', 'list'], resources: ['namespaces'] },
+    ],
+  },
+  edit: {
+    role: clusterRole,
+    rules: [{ verbs: ['*'], groups: ['core', 'apps'], resources: ['*'], namespaces: ['shop'] }],
+  },
+}
+
+const clusterRule = {
+  name: 'engineers-look-at-clusters',
+  who: { groups: ['engineering'] },
+  what: { ids: [clusterId] },
+  levels: ['readonly', 'edit'],
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },

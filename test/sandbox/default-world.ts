@@ -23,6 +23,7 @@ export const arns = {
   personal: `arn:aws:iam::${accounts.web}:role/Personal`,
   reach: `arn:aws:iam::${accounts.data}:role/sallyport-reach`,
   shells: `arn:aws:iam::${accounts.data}:role/sallyport/SallyportShells`,
+  clusterView: `arn:aws:iam::${accounts.data}:role/sallyport/web-view`,
   revocations: `arn:aws:iam::${accounts.data}:policy/sallyport/SallyportRevocations`,
 } as const
 
@@ -59,7 +60,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
         tags: {},
       },
     ],
-    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc), reach(), shells()],
+    roles: [hub(), connect(), databases(), reports(), deploy(), personal(oidc), reach(), shells(), clusterView()],
     managedPolicies: [
       {
         arn: arns.revocations,
@@ -79,6 +80,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     instances: [...Object.values(bastions).map(bastion), web()],
     sessionDocuments: [databasePorts(), shellDocument(), commandDocument(), sealedDocument(), forwardedPorts()],
     keys: [shellKey],
+    clusters: [],
   }
 }
 
@@ -143,6 +145,7 @@ function connect(): Role {
       ),
       databaseAccess(),
       shellAccess(),
+      allow('eks:DescribeCluster', `arn:aws:eks:*:${accounts.data}:cluster/*`),
     ],
     maxSessionSeconds: 3600,
     tags: {},
@@ -162,6 +165,11 @@ function databases(): Role {
     maxSessionSeconds: 3600,
     tags: { 'sallyport:managed': 'true' },
   }
+}
+
+/** That an access entry of the cluster `web` maps; tokens need no permission. */
+function clusterView(): Role {
+  return { ...brokered(arns.clusterView, 'AROASANDBOXCLUSTER01'), policies: [] }
 }
 
 const ceiling = policy({ Sid: 'Ceiling', Effect: 'Allow', Action: '*', Resource: '*' })

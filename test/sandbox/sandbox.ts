@@ -7,6 +7,8 @@ import { type Authority, createAuthority } from './certificates.ts'
 import { createClock, type SandboxClock } from './clock.ts'
 import { type DaemonFiles, writeDaemonFiles } from './daemon-files.ts'
 import { accounts, createWorld, instances, mysqlInstances, region } from './default-world.ts'
+import type { ApiServer } from './kubernetes/api-server.ts'
+import { startWebCluster } from './kubernetes/web-cluster.ts'
 import { type MariaDb, type MariaDbOptions, startMariaDb } from './mysql/mariadb.ts'
 import { type RdsMySql, startRdsMySql } from './mysql/rds-mysql.ts'
 import { startStandIn } from './mysql/stand-in.ts'
@@ -36,6 +38,8 @@ export interface Sandbox {
   readonly mysql: MySqlSide | null
   /** Daemons are configured with an instance that people get shells on, and with one through which `billing` is reached, if at all. */
   readonly hasShells: boolean
+  /** The EKS cluster `web`, when asked for. */
+  readonly cluster: ApiServer | null
   /** A complete configuration for one daemon, with ports of its own; `overrides` replace whole settings of a section. */
   writeConfig(dir: string, overrides?: ConfigOverrides): Promise<DaemonFiles>
   /** Ends everything it started, and deletes `dir`. */
@@ -63,6 +67,8 @@ export interface SandboxOptions {
   readonly mysql?: MariaDbOptions | 'stand-in'
   /** An instance that people get shells on, which needs a pty (`noPty`), and `billing` through others alone. */
   readonly shells?: boolean
+  /** Also an EKS cluster. */
+  readonly cluster?: boolean
   /** Session Manager's message gateway speaks TLS, by the sandbox's own authority. */
   readonly gatewayTls?: boolean
   /** Whether daemons keep their state in PostgreSQL; by default as `SALLYPORT_TEST_STORE` says. */
@@ -115,10 +121,25 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
     const databases = { orders: await database('orders'), billing: await database('billing') }
     const mysql = mariadb && { mariadb, shop: await shop(mariadb) }
     const hasShells = options.shells ?? false
+    const cluster = options.cluster ? keep(await startWebCluster(aws)) : null
     // Its endpoint's name does not resolve here: agents alone know where it leads.
     for (const { reaches } of hasShells ? aws.world.instances : [])
       reaches[`${instances.billing.endpoint}:5432`] = { host: '127.0.0.1', port: databases.billing.listenPort }
-    const sandbox = { dir, clock, authority, caFile, oidc, aws, postgres, stores, databases, mysql, hasShells, close }
+    const sandbox = {
+      dir,
+      clock,
+      authority,
+      caFile,
+      oidc,
+      aws,
+      postgres,
+      stores,
+      databases,
+      mysql,
+      hasShells,
+      cluster,
+      close,
+    }
     return {
       ...sandbox,
       writeConfig: (folder, overrides = {}) => {

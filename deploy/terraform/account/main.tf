@@ -99,6 +99,17 @@ resource "aws_iam_role" "connect" {
           }
         },
         {
+          "Sid": "HubMayTagClusters",
+          "Effect": "Allow",
+          "Principal": {
+            "AWS": "${var.hub_role_arn}"
+          },
+          "Action": [
+            "sts:TagSession",
+            "sts:SetSourceIdentity"
+          ]
+        },
+        {
           "Sid": "HubMayTag",
           "Effect": "Allow",
           "Principal": {
@@ -129,6 +140,7 @@ resource "aws_iam_role" "connect" {
 #   sts:AssumeRole: only roles of this account that are tagged for it
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   eks:DescribeCluster: the certificate authority of a cluster, and whether it is still the same one
 #   rds-db:connect: databases whose entry names no role
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
@@ -170,6 +182,12 @@ resource "aws_iam_role_policy" "connect" {
             "sts:SetSourceIdentity"
           ],
           "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*"
+        },
+        {
+          "Sid": "ReadClusters",
+          "Effect": "Allow",
+          "Action": "eks:DescribeCluster",
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
         },
         {
           "Sid": "SignInToDatabases",

@@ -21,7 +21,7 @@ export async function quickPost<K extends JsonKey & `POST ${string}`>(
   const { path, body = '' } = toRequest(key, ask)
   const { status, text } = await exchange(new URL(path, server), token, body)
   const answer = parse(text)
-  if (status !== 200) throw toError(status, answer)
+  if (status !== 200 && status !== 201) throw toError(status, answer)
   return answer as Answer<K>
 }
 

@@ -1,5 +1,5 @@
 import { type Static, type TArray, type TOptional, Type } from 'typebox'
-import { terminals } from '../../../proxy/protocols.ts'
+import { requestProtocols, terminals } from '../../../proxy/protocols.ts'
 import type { Kinds } from '../../catalog/kind.ts'
 import { Address, List, ProxyProtocol, strict, Tls } from './members.ts'
 
@@ -15,9 +15,10 @@ const Listener = Type.Object(
 
 export type ListenerFile = Static<typeof Listener>
 
-/** Each protocol that a kind speaks, once. */
+/** Each protocol that a kind speaks and that has ports of its own, once. */
 export function protocolsOf(kinds: Kinds): string[] {
-  return [...new Set(kinds.flatMap(({ protocol }) => protocol ?? []).filter((name) => !(name in terminals)))]
+  const names = kinds.flatMap(({ protocol }) => protocol ?? [])
+  return [...new Set(names.filter((name) => !(name in terminals) && !requestProtocols.includes(name)))]
 }
 
 /** A list of ports for each protocol. */

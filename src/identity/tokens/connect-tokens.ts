@@ -154,6 +154,7 @@ export class ConnectTokens {
       name: principal.name,
       credential: { kind: 'connect-token', id: row.id },
       bound: { grantId: row.grant_id, resourceId: row.resource_id, level: row.level },
+      expiresAt: row.expires_at,
     }
   }
 

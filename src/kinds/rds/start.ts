@@ -2,11 +2,12 @@ import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { TargetCheck } from '../../contract/aws.ts'
 import { ok } from '../checks.ts'
+import { Leases, type Token } from '../leases.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { RootFiles } from '../root-files.ts'
 import { isRdsProxy, readEndpoint } from './endpoint.ts'
-import { Leases, type Token } from './lease.ts'
+import { databaseLease } from './lease.ts'
 import type { RdsLevel } from './level.ts'
-import { RootFiles } from './root-files.ts'
 import type { RdsTarget } from './target.ts'
 import { viaOf } from './via.ts'
 
@@ -25,7 +26,7 @@ export function startRds<L extends RdsLevel>(
   validate: NonNullable<RunningKind['validate']>,
 ): RunningKind {
   const { config, sessions } = parts
-  const leases = new Leases(parts)
+  const leases = new Leases(parts, databaseLease)
   const roots = new RootFiles()
   return {
     permit: (held): EngineFacts => {

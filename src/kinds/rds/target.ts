@@ -9,6 +9,7 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
+import { parseAddress } from '../connect-address.ts'
 import { misfit, readEndpoint } from './endpoint.ts'
 import { readVia, Via } from './via.ts'
 
@@ -166,9 +167,4 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
 /** A name, not an address: certificates and tokens are for names. */
 function isHostName(text: string): boolean {
   return isIP(text) === 0 && /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]+$/i.test(text)
-}
-
-function parseAddress(text: string): { host: string; port: number } {
-  const at = text.lastIndexOf(':')
-  return { host: text.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(text.slice(at + 1)) }
 }

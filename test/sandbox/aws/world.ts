@@ -17,6 +17,25 @@ export interface World {
   sessionDocuments: SessionDocument[]
   /** ARNs of keys of KMS. */
   keys: string[]
+  clusters: Cluster[]
+}
+
+/** An EKS cluster. */
+export interface Cluster {
+  name: string
+  account: string
+  region: string
+  /** Host name of its API server, in lower case. */
+  endpoint: string
+  /** PEM of its own authority. */
+  ca: string
+  /** `1.33` */
+  version: string
+  /** Epoch milliseconds. */
+  createdAt: number
+  authenticationMode: 'API' | 'API_AND_CONFIG_MAP' | 'CONFIG_MAP'
+  hasAuditLog: boolean
+  accessEntries: { principalArn: string; username: string }[]
 }
 
 /** An EC2 instance with an SSM agent. */

@@ -220,13 +220,22 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
   }
   const sandbox = (name: string): Kind => ({ ...rdsPostgres, name, policies: [pages] })
   const registry = [...kinds, sandbox('sandbox-a'), sandbox('sandbox-b')]
-  t.same(policiesOf(registry).features, ['databases', 'page-sets', 'reach', 'revocation', 'roles', 'shells'])
+  t.same(policiesOf(registry).features, [
+    'clusters',
+    'databases',
+    'page-sets',
+    'reach',
+    'revocation',
+    'roles',
+    'shells',
+  ])
   const sids = policiesOf(registry).base.spokePermissions.statements.map(({ sid }) => sid)
   t.same(
     sids,
     [
       'MintSessionsForManagedRoles',
       'DecorateSessions',
+      'ReadClusters',
       'SignInToDatabases',
       'ReadPages',
       'RevocationBoundaryOnly',

@@ -6,7 +6,8 @@ import type { Identity } from '../../../../proxy/doorman.ts'
 import { BrokerError, type SessionPermit } from '../../../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
 import type { Config } from '../../../../src/config/config.ts'
-import { Leases, sign } from '../../../../src/kinds/rds/lease.ts'
+import { Leases } from '../../../../src/kinds/leases.ts'
+import { databaseLease, sign } from '../../../../src/kinds/rds/lease.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
@@ -114,14 +115,17 @@ function start(accounts: Config['aws']['accounts'] = {}) {
       return `ID token of ${login}`
     },
   }
-  const leases = new Leases({
-    aws,
-    changes,
-    clock: { now: () => state.now },
-    config: { aws: { accounts } },
-    identity,
-    logger: pino({ level: 'silent' }),
-  })
+  const leases = new Leases(
+    {
+      aws,
+      changes,
+      clock: { now: () => state.now },
+      config: { aws: { accounts } },
+      identity,
+      logger: pino({ level: 'silent' }),
+    },
+    databaseLease,
+  )
   const revoke = (id: string) =>
     changes.publish({ what: 'grant', id, reason: 'grant-revoked', text: '', decidedAt: state.now })
   return {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { BrokerError } from '../../../proxy/session.ts'
+import { BrokerError } from '../../proxy/session.ts'
 
 /** PEM files of roots to trust instead of AWS's; each is read once. */
 export class RootFiles {

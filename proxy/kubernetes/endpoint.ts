@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import { BrokerError, type ClientOrigin } from '../session.ts'
+import { readAttributes } from '../wire/kubernetes/attributes.ts'
+import { refuse, toRefusal } from './answer-refusal.ts'
+import { ApiSession } from './api-session.ts'
+import { Exchange } from './exchange.ts'
+import { bearerToken } from './headers.ts'
+import type { KubernetesParts } from './parts.ts'
+import { readPlace } from './place.ts'
+import { judge } from './policy.ts'
+
+const protocol = 'kubernetes'
+
+/** Where clients of Kubernetes come in: each of their requests bears a connect token. */
+export class KubernetesEndpoint {
+  readonly #parts: KubernetesParts
+  /** By the digest of a token, the address it came from and the resource. */
+  readonly #sessions = new Map<string, Promise<Opened>>()
+
+  constructor(parts: KubernetesParts) {
+    this.#parts = parts
+  }
+
+  /** @param signedIn called once the client is known. Never rejects */
+  async http(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void> {
+    const origin = this.#parts.originOf(request)
+    try {
+      const { resourceId, rest } = readPlace(this.#parts.kind, request.url ?? '')
+      const session = await this.#sessionOf(bearerToken(request.rawHeaders), resourceId, origin)
+      signedIn()
+      const attributes = readAttributes(request.method ?? '', rest)
+      const verdict = judge(session.rules.rules, session.permit.level, attributes)
+      const exchange = new Exchange(session, attributes, { request, response, address: origin.address })
+      await exchange.run(verdict.isAllowed ? undefined : verdict.why)
+    } catch (thrown) {
+      const error = toRefusal(thrown)
+      if (error.code === 'INTERNAL') this.#parts.onError(error, '')
+      if (error.code === 'TOKEN_INVALID') this.#parts.host.doorman.unidentifiedClientFailed(error.code, origin)
+      refuse(response, error)
+    }
+  }
+
+  async #sessionOf(token: string, resourceId: string, client: ClientOrigin): Promise<ApiSession> {
+    const key = createHash('sha256').update(`${token} ${client.address} ${resourceId}`).digest('base64')
+    const known = this.#sessions.get(key)
+    if (known) {
+      const { session, expiresAt } = await known
+      if (expiresAt <= this.#parts.now()) throw new BrokerError('TOKEN_INVALID')
+      if (!session.isOver) return session
+    }
+    const opening = this.#open(token, resourceId, client, () => {
+      if (this.#sessions.get(key) === opening) this.#sessions.delete(key)
+    })
+    this.#sessions.set(key, opening)
+    try {
+      return (await opening).session
+    } catch (error) {
+      if (this.#sessions.get(key) === opening) this.#sessions.delete(key)
+      throw error
+    }
+  }
+
+  async #open(token: string, resourceId: string, client: ClientOrigin, onOver: () => void): Promise<Opened> {
+    const { host, kind } = this.#parts
+    const since = performance.now()
+    const identity = await host.doorman.identify({ by: 'token', token }, client)
+    host.doorman.phase(kind, 'identify', (performance.now() - since) / 1000)
+    const { bound, expiresAt = Number.POSITIVE_INFINITY } = identity
+    if (bound && bound.resourceId !== resourceId)
+      throw new BrokerError('GRANT_DENIED', 'the token is for another resource than this address')
+    const permit = await host.open({
+      identity,
+      resourceId,
+      client,
+      carrier: { protocol },
+      ...(bound === undefined ? {} : { level: bound.level }),
+    })
+    const session = new ApiSession(this.#parts, permit, onOver)
+    await session.begin()
+    return { session, expiresAt }
+  }
+}
+
+interface Opened {
+  readonly session: ApiSession
+  /** Of the token, epoch milliseconds. */
+  readonly expiresAt: number
+}

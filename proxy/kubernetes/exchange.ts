@@ -1,0 +1,265 @@
+import { type ClientRequest, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
+import { performance } from 'node:perf_hooks'
+import { BrokerError, type Lease } from '../session.ts'
+import { toTargetError } from '../streams/dial-errors.ts'
+import type { RequestAttributes } from '../wire/kubernetes/attributes.ts'
+import { encodeWatchError } from '../wire/kubernetes/status.ts'
+import { refusalText, refuse, toRefusal } from './answer-refusal.ts'
+import type { ApiSession } from './api-session.ts'
+import { requestHeaders } from './headers.ts'
+import { BodyCapture } from './recorded-body.ts'
+import { responseHeaders } from './response.ts'
+
+/** Within it the API server answers what it does not stream. */
+const answerMs = 70_000
+/** Requests that change nothing have no body. */
+const reads = ['get', 'list', 'watch', 'head']
+
+/** One request and its answer, passed on as they come. */
+export class Exchange {
+  readonly #session: ApiSession
+  readonly #attributes: RequestAttributes
+  readonly #request: IncomingMessage
+  readonly #response: ServerResponse
+  readonly #id: number
+  readonly #since = performance.now()
+  readonly #clientAddress: string
+  #sent: ClientRequest | undefined
+  #answer: IncomingMessage | undefined
+  #timer: NodeJS.Timeout | undefined
+  #bytesUp = 0
+  #bytesDown = 0
+  /** What went to the client ends with a line. */
+  #isWholeLine = true
+  #isOver = false
+
+  constructor(
+    session: ApiSession,
+    attributes: RequestAttributes,
+    { request, response, address }: { request: IncomingMessage; response: ServerResponse; address: string },
+  ) {
+    this.#session = session
+    this.#attributes = attributes
+    this.#request = request
+    this.#response = response
+    this.#clientAddress = address
+    this.#id = session.nextId()
+  }
+
+  /** @param refused why it is not forwarded, when it is not */
+  async run(refused: string | undefined): Promise<void> {
+    const { entries } = this.#session
+    const { headers } = this.#request
+    const facts = {
+      id: this.#id,
+      attributes: this.#attributes,
+      userAgent: headers['user-agent'] ?? '',
+      command: String(headers['kubectl-command'] ?? ''),
+    }
+    entries.request(facts, refused)
+    if (refused !== undefined) {
+      refuse(this.#response, new BrokerError('GRANT_DENIED', refused), this.#attributes)
+      return
+    }
+    this.#session.add(this)
+    this.#response.once('close', () => this.#leave())
+    try {
+      if (this.#session.permit.engine?.isRecordingStrict) await this.#onFile()
+      const lease = await this.#session.lease()
+      if (!this.#isOver) this.#forward(this.#headers(lease))
+    } catch (thrown) {
+      this.#fail(toRefusal(thrown))
+    }
+  }
+
+  /** Each side is read while the other, and the recording, can take more. */
+  flow(): void {
+    const { isBehind } = this.#session
+    if (isBehind || this.#response.writableNeedDrain) this.#answer?.pause()
+    else this.#answer?.resume()
+    if (isBehind || this.#sent?.writableNeedDrain) this.#request.pause()
+    else this.#request.resume()
+  }
+
+  /** @param text for the client, which is told as far as it can be: an end without an error would look complete */
+  cut(text: string): void {
+    if (this.#isOver) return
+    const response = this.#response
+    if (!response.headersSent) refuse(response, new BrokerError('GRANT_DENIED', text), this.#attributes)
+    else if (this.#isJsonWatch && this.#isWholeLine) {
+      response.end(encodeWatchError(403, `Sallyport: ${text}`))
+      setTimeout(() => response.destroy(), 500).unref() // one that does not read
+    } else response.destroy()
+    this.#finish(text)
+  }
+
+  get #isJsonWatch(): boolean {
+    const { headers = {} } = this.#answer ?? {}
+    const isJson = headers['content-type']?.startsWith('application/json') ?? false
+    return this.#attributes.verb === 'watch' && isJson && headers['content-encoding'] === undefined
+  }
+
+  #onFile(): Promise<void> {
+    return new Promise((resolve) => this.#session.permit.recorder.whenWritten(resolve))
+  }
+
+  #headers({ secret }: Lease): string[] {
+    const { engine } = this.#session.permit
+    return requestHeaders(this.#request.rawHeaders, {
+      host: engine?.serverName ?? '',
+      authorization: `Bearer ${secret}`,
+      forwardedFor: this.#clientAddress,
+    })
+  }
+
+  #forward(headers: string[]): void {
+    const { path, query } = this.#attributes
+    const sent = send({
+      agent: this.#session.agent,
+      method: this.#request.method ?? 'GET',
+      path: query === '' ? path : `${path}?${query}`,
+      headers,
+      setHost: false,
+      setDefaultHeaders: false,
+    })
+    this.#sent = sent
+    sent.on('response', (answer) => this.#onAnswer(answer))
+    sent.on('upgrade', (_, socket) => {
+      socket.destroy()
+      this.#fail(new BrokerError('TARGET_REFUSED', 'it left HTTP, which was not asked for'))
+    })
+    sent.on('error', (error) => this.#fail(toTargetError(error)))
+    sent.on('drain', () => this.flow())
+    if (!this.#isLongRunning)
+      this.#timer = setTimeout(() => this.#fail(new BrokerError('TARGET_UNREACHABLE', 'no answer came')), answerMs)
+    const body = this.#capture()
+    this.#request.on('data', (chunk: Buffer) => {
+      body?.push(chunk)
+      this.#bytesUp += chunk.length
+      this.#session.count(chunk.length, 0)
+      if (!this.#isOver && !sent.write(chunk)) this.#request.pause()
+    })
+    this.#request.on('end', () => {
+      if (this.#record(body)) sent.end()
+    })
+    this.#request.on('error', () => this.#leave())
+  }
+
+  #capture(): BodyCapture | undefined {
+    const attributes = this.#attributes
+    if (!attributes.isResource || reads.includes(attributes.verb)) return undefined
+    const { digests } = this.#session
+    return new BodyCapture(this.#request.headers['content-type'] ?? '', attributes, digests)
+  }
+
+  /** What the cluster is to do, before it has all of it. @returns false: it could not be recorded */
+  #record(body: BodyCapture | undefined): boolean {
+    const recorded = this.#isOver ? null : body?.end()
+    if (!recorded) return !this.#isOver
+    try {
+      this.#session.entries.body(this.#id, recorded)
+      return true
+    } catch (thrown) {
+      this.#fail(toRefusal(thrown))
+      return false
+    }
+  }
+
+  /** Streams for as long as it likes. */
+  get #isLongRunning(): boolean {
+    if (!this.#attributes.isResource) return false
+    const { verb, subresource } = this.#attributes
+    return verb === 'watch' || verb === 'proxy' || ['log', 'proxy'].includes(subresource)
+  }
+
+  #onAnswer(answer: IncomingMessage): void {
+    clearTimeout(this.#timer)
+    this.#answer = answer
+    const { statusCode: status = 502 } = answer
+    if (this.#isOver) {
+      answer.destroy()
+      return
+    }
+    if (status === 401) {
+      const hint = 'Check the access entry of its role on the cluster.'
+      this.#fail(new BrokerError('TARGET_REFUSED', 'the cluster does not know the role of this access level', { hint }))
+      return
+    }
+    try {
+      this.#response.writeHead(status, answer.statusMessage ?? '', responseHeaders(status, answer.rawHeaders))
+    } catch (thrown) {
+      this.#fail(toRefusal(thrown))
+      return
+    }
+    this.#response.flushHeaders() // else a watch that is quiet has none
+    this.#response.on('drain', () => this.flow())
+    answer.on('data', (chunk: Buffer) => this.#onChunk(chunk))
+    answer.on('end', () => {
+      if (answer.complete) this.#complete(answer)
+      else this.#lose()
+    })
+    answer.on('error', () => this.#lose())
+  }
+
+  #onChunk(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#bytesDown += chunk.length
+    this.#isWholeLine = chunk.at(-1) === 0x0a
+    if (!this.#response.write(chunk) || this.#session.isBehind) this.#answer?.pause()
+    this.#session.count(0, chunk.length)
+  }
+
+  #complete(answer: IncomingMessage): void {
+    if (this.#isOver) return
+    if (answer.rawTrailers.length > 0) this.#response.addTrailers(pairsOf(answer.rawTrailers))
+    this.#response.end()
+    this.#finish()
+  }
+
+  /** The client must not take what it has for the whole. */
+  #lose(): void {
+    this.#response.destroy()
+    this.#finish('the connection to the cluster was lost')
+  }
+
+  #leave(): void {
+    if (this.#isOver || this.#response.writableFinished) return
+    this.#finish('the client left')
+  }
+
+  #fail(error: BrokerError): void {
+    if (this.#isOver) return
+    refuse(this.#response, error, this.#attributes)
+    this.#finish(refusalText(error))
+  }
+
+  #finish(cut?: string): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    clearTimeout(this.#timer)
+    if (cut !== undefined) this.#sent?.destroy()
+    const { entries, counts } = this.#session
+    const seconds = (performance.now() - this.#since) / 1000
+    const auditId = this.#answer?.headers['audit-id']
+    counts.statement(seconds)
+    try {
+      entries.response({
+        id: this.#id,
+        status: this.#answer?.statusCode ?? null,
+        ms: Math.round(seconds * 1000),
+        bytesUp: this.#bytesUp,
+        bytesDown: this.#bytesDown,
+        ...(typeof auditId === 'string' ? { auditId: auditId.slice(0, 64) } : {}),
+        ...(cut === undefined ? {} : { cut }),
+      })
+    } catch (thrown) {
+      const error = toRefusal(thrown)
+      this.#session.end('recording-failed', error.message, error)
+    }
+    this.#session.remove(this)
+  }
+}
+
+function pairsOf(raw: readonly string[]): [string, string][] {
+  return raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1] ?? '']] : []))
+}

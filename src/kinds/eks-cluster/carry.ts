@@ -1,0 +1,7 @@
+import { KubernetesEndpoint } from '../../../proxy/kubernetes/endpoint.ts'
+import type { Carrier, CarrierParts } from '../module.ts'
+
+export async function carry(parts: CarrierParts): Promise<Carrier> {
+  const endpoint = new KubernetesEndpoint({ ...parts, kind: 'eks-cluster' })
+  return { path: '/k8s', http: (request, response, signedIn) => endpoint.http(request, response, signedIn) }
+}

@@ -1,0 +1,18 @@
+import type { Kind } from '../../catalog/kind.ts'
+import { type ClusterLevel, clusterLevel } from './level.ts'
+import { clusterLimits } from './limits.ts'
+import { clusterPolicies } from './policies.ts'
+import { type ClusterTarget, clusterTarget } from './target.ts'
+
+export const eksCluster: Kind<ClusterTarget, ClusterLevel> = {
+  name: 'eks-cluster',
+  id: 'regional',
+  protocol: 'kubernetes',
+  target: clusterTarget,
+  targetId: ({ endpoint }) => endpoint,
+  level: clusterLevel,
+  limits: clusterLimits,
+  sessionMs: ({ budget }) => budget?.ms || null,
+  policies: clusterPolicies,
+  features: () => ['clusters'],
+}

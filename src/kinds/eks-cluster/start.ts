@@ -1,0 +1,63 @@
+import type { KubernetesRules } from '../../../proxy/kubernetes/session-rules.ts'
+import type { EngineFacts, Lease } from '../../../proxy/session.ts'
+import { heldBy } from '../../catalog/kind.ts'
+import { Leases } from '../leases.ts'
+import type { KindParts, RunningKind } from '../module.ts'
+import { RootFiles } from '../root-files.ts'
+import { Clusters } from './describe.ts'
+import { eksCluster } from './kind.ts'
+import { clusterLease, roleArn } from './lease.ts'
+
+/** Credentials last an hour and are renewed ten minutes ahead. */
+const renewMs = 120_000
+
+export async function start(parts: KindParts): Promise<RunningKind> {
+  const { clock, sessions } = parts
+  const leases = new Leases(
+    parts,
+    clusterLease(() => clock.now()),
+  )
+  const clusters = new Clusters(parts)
+  const roots = new RootFiles()
+  return {
+    permit: (held): EngineFacts => {
+      const { target, level } = heldBy(eksCluster, held)
+      const rules: KubernetesRules = {
+        rules: level.rules,
+        idleTimeoutMs: level.idleTimeoutMs,
+        recordsInput: level.recordsInput,
+        detail: { role: roleArn(target, level) },
+      }
+      return {
+        address: target.connect,
+        serverName: target.endpoint,
+        ca: target.ca === null ? null : roots.read(target.ca),
+        isRecordingStrict: level.isRecordingStrict,
+        ...(level.budget ? { budget: level.budget } : {}),
+        rules,
+      }
+    },
+    lease: async (sessionId): Promise<Lease> => {
+      const { facts, held, credential } = sessions.known(sessionId)
+      const { target, level } = heldBy(eksCluster, held)
+      const [token, ca] = await Promise.all([
+        leases.token({ ...facts, credential }, target, level),
+        target.ca === null ? clusters.of(target).then((described) => described.ca) : undefined,
+      ])
+      return {
+        user: roleArn(target, level),
+        secret: token.text,
+        expiresAt: token.expiresAt,
+        ...(ca === undefined ? {} : { ca }),
+      }
+    },
+    chores: [
+      {
+        what: 'renew the credentials of open cluster sessions',
+        everyMs: renewMs,
+        per: 'daemon',
+        run: () => leases.renew((sessionId) => sessions.isOpen(sessionId)),
+      },
+    ],
+  }
+}

@@ -1,0 +1,96 @@
+import { isIP } from 'node:net'
+import { type Static, Type } from 'typebox'
+import { Value } from 'typebox/value'
+import { isForbidden } from '../../../proxy/reach/forbidden-addresses.ts'
+import type { Kind, Parsed, Problem } from '../../catalog/kind.ts'
+import { memberProblems } from '../../catalog/member-problems.ts'
+import type { Resource } from '../../catalog/resource.ts'
+import { Address, strict } from '../../config/schema/members.ts'
+import { parseAddress } from '../connect-address.ts'
+
+/** One EKS cluster, known by its endpoint: AWS gives each cluster a name of its own, also one made anew under the same name. */
+export interface ClusterTarget {
+  readonly partition: string
+  readonly account: string
+  readonly region: string
+  /** Name of the cluster. */
+  readonly cluster: string
+  /** Host name of its API server. */
+  readonly endpoint: string
+  /** Where to connect instead, e.g. behind a forwarder; else the endpoint at 443. */
+  readonly connect: { readonly host: string; readonly port: number }
+  /** PEM file of roots to trust instead of what AWS says of the cluster. */
+  readonly ca: string | null
+}
+
+const endpointExpected =
+  'expected the host name of its API server, e.g. 0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com'
+
+const schema = Type.Object(
+  {
+    endpoint: Type.String({
+      description: 'API server, as `aws eks describe-cluster` gives it, with or without https://',
+      errorMessage: endpointExpected,
+      examples: ['https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com'],
+    }),
+    connect_address: Type.Optional(
+      Address(
+        'Where to connect instead of the endpoint; name and certificate stay those of the endpoint',
+        '10.0.0.7:443',
+      ),
+    ),
+    ca: Type.Optional(
+      Type.String({
+        'x-file': 'certificates',
+        description: 'PEM file of roots to trust instead of the certificate authority that AWS gives for the cluster',
+        examples: ['/etc/sallyport/cluster.pem'],
+      }),
+    ),
+  },
+  strict,
+)
+
+const words = { noun: 'a cluster', mapping: 'expected a mapping with endpoint' }
+
+export const clusterTarget: Kind<ClusterTarget>['target'] = {
+  schema,
+  read: (resource) => {
+    const { attributes } = resource
+    if (Value.Check(schema, attributes)) return readTarget(resource, attributes)
+    return { ok: false, problems: memberProblems(schema, attributes, words) }
+  },
+}
+
+function readTarget(resource: Resource, attributes: Static<typeof schema>): Parsed<ClusterTarget> {
+  const { endpoint: given, connect_address: address, ca } = attributes
+  const { partition, account, region, name: cluster } = resource
+  if (account === null || region === null)
+    return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }
+  const problems: Problem[] = []
+  const report = (path: string, message: string) => problems.push({ path, message })
+  if (!/^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/.test(cluster))
+    report('id', `expected the name of a cluster at its end, got "${cluster}"`)
+  const endpoint = toHost(given)
+  if (!isHostName(endpoint)) report('endpoint', endpointExpected)
+  const connect = address === undefined ? { host: endpoint, port: 443 } : parseAddress(address)
+  if (isForbidden(connect.host))
+    report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
+  const placed = /\.([a-z]{2,4}(?:-[a-z]+)+-[0-9])\.(?:eks\.amazonaws\.com|api\.aws|api\.amazonwebservices\.com\.cn)/
+  const named = placed.exec(endpoint)?.[1]
+  if (named !== undefined && named !== region)
+    report('endpoint', `the endpoint is in ${named}, but the resource is in ${region}`)
+  if (problems.length > 0) return { ok: false, problems }
+  return { ok: true, value: { partition, account, region, cluster, endpoint, connect, ca: ca ?? null } }
+}
+
+/** Names of hosts mean the same in either case. */
+export function toHost(endpoint: string): string {
+  return endpoint
+    .replace(/^https:\/\//i, '')
+    .replace(/\/$/, '')
+    .toLowerCase()
+}
+
+function isHostName(text: string): boolean {
+  return isIP(text) === 0 && /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]+$/.test(text)
+}
