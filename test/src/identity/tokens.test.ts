@@ -68,6 +68,7 @@ t.test('a connect token is bound to principal, grant, resource and level', async
     name: 'alice@example.com',
     credential: { kind: 'connect-token', id: view.id },
     bound: { grantId: ordersGrant, resourceId: ordersId, level: 'readonly' },
+    expiresAt: view.expiresAt,
   })
   t.match(setup.events('connect-token.issued'), [
     { actor: alice.principal.id, fields: { token: view.id, grant: ordersGrant, through: alice.id } },
