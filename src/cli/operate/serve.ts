@@ -9,6 +9,8 @@ export const registerServe: Register = (program) => {
     .requiredOption('--config <file>', 'YAML configuration')
     .action(async (options: { config: string }) => {
       using _goOn = onBrokenPipe(() => {}) // anchors on stdout report their failed writes themselves
+      const { collectByGrowth } = await import('../../daemon/external-memory.ts')
+      collectByGrowth()
       const { startDaemon } = await import('../../daemon.ts')
       const daemon = await startDaemon({ configFile: options.config, env: process.env })
       if (!daemon) {
