@@ -99,7 +99,8 @@ async function serve(
     if (ownQuestions.test(payload.toString('latin1', 0, 200)))
       tls.write(encodePacket(1, encodeError(1142, '42000', 'SELECT command denied')))
     else if (script.onCommand) script.onCommand(tls, payload)
-    else if (payload[0] === quit) return tell(inside, tls, () => tls.end()) // as a server: what is behind it is dropped
+    else if (payload[0] === quit)
+      return tell(inside, tls, () => tls.end()) // as a server: what is behind it is dropped
     else answer(tls, payload[0])
   }
 }
