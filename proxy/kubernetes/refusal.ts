@@ -1,6 +1,8 @@
 import type { RequestAttributes } from '../wire/kubernetes/attributes.ts'
 import { encodeFailure, type StatusCode } from '../wire/kubernetes/status.ts'
 
+const printed: readonly StatusCode[] = [403, 500, 502, 504]
+
 export interface Refusal {
   readonly contentType: 'application/json' | 'text/plain'
   readonly body: string
@@ -18,8 +20,8 @@ export function encodeRefusal(
   why: string,
   retryAfterSeconds?: number,
 ): Refusal {
-  // kubectl does not decode what discovery answers: of a Status it prints "unknown", of a text with 403 the text.
-  if (request && !request.isResource && code === 403) return { contentType: 'text/plain', body: why }
+  // kubectl does not decode what discovery answers: of a Status it prints "unknown", of a text with these codes the text.
+  if (request && !request.isResource && printed.includes(code)) return { contentType: 'text/plain', body: why }
   const object = request?.isResource ? { name: request.name, group: request.group, kind: request.resource } : {}
   const retry = retryAfterSeconds === undefined ? {} : { retryAfterSeconds }
   return { contentType: 'application/json', body: encodeFailure(code, why, { ...object, ...retry }) }

@@ -18,6 +18,7 @@ t.test('of discovery: a text, since kubectl prints "unknown" for a Status', asyn
       contentType: 'text/plain',
       body: 'no',
     })
+  t.same(encodeRefusal(readAttributes('GET', '/api'), 502, 'lost'), { contentType: 'text/plain', body: 'lost' })
   t.equal(encodeRefusal(readAttributes('GET', '/api'), 503, 'away', 1).contentType, 'application/json')
 })
 
