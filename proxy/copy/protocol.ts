@@ -4,6 +4,7 @@ import { EntryWriter } from '../recording/entry-writer.ts'
 import { EndNotices } from '../relay/end-notices.ts'
 import { thrownBy, toFailure } from '../relay/failure.ts'
 import { IdleTimer, shorterLimit } from '../relay/idle-timer.ts'
+import { onFileIfStrict } from '../relay/on-file.ts'
 import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, StreamProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
@@ -18,7 +19,6 @@ import {
 } from '../session.ts'
 import { leave } from '../shell/leave.ts'
 import { endingNotice, errorText } from '../shell/words.ts'
-import { unlessAborted } from '../streams/abortable.ts'
 import type { CopyAsk } from '../wire/copy/messages.ts'
 import { CopyClient } from './client.ts'
 import { download } from './download.ts'
@@ -171,10 +171,8 @@ class CopySession {
 
   /** What is copied is on record before AWS is asked; where a level says `strict`, on file. */
   async #record(): Promise<void> {
-    const { recorder, engine, signal } = this.#permit
     this.#entries.begin(this.#ask, this.#rules.detail)
-    if (engine?.isRecordingStrict)
-      await unlessAborted(signal, new Promise<void>((resolve) => recorder.whenWritten(resolve)))
+    await onFileIfStrict(this.#permit)
   }
 
   #sayEnding(notices: EndNotices): void {

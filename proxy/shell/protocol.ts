@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { EntryWriter } from '../recording/entry-writer.ts'
+import { onFileIfStrict } from '../relay/on-file.ts'
 import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, TerminalProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
@@ -12,7 +13,6 @@ import {
   type SessionPermit,
 } from '../session.ts'
 import { Terminal } from '../ssm/terminal.ts'
-import { unlessAborted } from '../streams/abortable.ts'
 import { ClientLeft } from '../streams/client-line.ts'
 import { AwayNotice } from './away-notice.ts'
 import { ShellClient } from './client.ts'
@@ -130,15 +130,14 @@ async function run(
 
 /** A command is on record before AWS is asked to run it. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED; ABORT_ERR */
 async function recordFirst(
-  { recorder, signal, engine }: SessionPermit,
+  permit: SessionPermit,
   work: ShellWork,
   detail: Readonly<Record<string, string>>,
   now: () => number,
 ): Promise<void> {
-  const entries = new TerminalEntries(new EntryWriter(recorder, () => {}), now)
+  const entries = new TerminalEntries(new EntryWriter(permit.recorder, () => {}), now)
   entries.begin(work, detail)
-  if (engine?.isRecordingStrict)
-    await unlessAborted(signal, new Promise<void>((resolve) => recorder.whenWritten(resolve)))
+  await onFileIfStrict(permit)
 }
 
 /** @throws BrokerError why it has not begun; ClientLeft */

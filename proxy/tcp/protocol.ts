@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { WebSocket } from 'ws'
 import type { Wire } from '../reach/reach.ts'
 import { EntryWriter } from '../recording/entry-writer.ts'
+import { onFileIfStrict } from '../relay/on-file.ts'
 import { admit } from '../relay/open-permit.ts'
 import type { KnownClient, ProtocolParts, StreamProtocol } from '../relay/protocol.ts'
 import { toBrokerError } from '../relay/words.ts'
@@ -90,14 +91,8 @@ class TcpSession {
 
   /** Where it leads is on record before anything is asked of AWS; where a level says `strict`, on file. */
   async #begin({ detail }: TcpRules): Promise<void> {
-    const { recorder, engine, signal } = this.#permit
     this.#entries.begin(detail)
-    if (!engine?.isRecordingStrict) return
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    const onCut = () => reject(signal.reason)
-    signal.addEventListener('abort', onCut)
-    recorder.whenWritten(resolve)
-    await promise.finally(() => signal.removeEventListener('abort', onCut))
+    await onFileIfStrict(this.#permit)
   }
 
   async #reach(opening: AbortSignal): Promise<Wire> {

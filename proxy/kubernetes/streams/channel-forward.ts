@@ -1,10 +1,10 @@
-import { ChannelMessages, type ChannelProtocol, encodeChannel } from '../../wire/kubernetes/channels.ts'
+import { type ChannelProtocol, encodeChannel } from '../../wire/kubernetes/channels.ts'
 import { encodeClose, encodeMessage, encodeMessageEnd } from '../../wire/websocket/encode.ts'
-import { WebsocketFrames } from '../../wire/websocket/frames.ts'
+import type { WebsocketFrames } from '../../wire/websocket/frames.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { addError } from './spdy-forward.ts'
 import type { ForwardEvents, ForwardedConnection, ForwardTap } from './tap.ts'
-import { normalClosure } from './websocket-exec.ts'
+import { channelFrames, normalClosure } from './websocket-exec.ts'
 
 /** Each channel of a server begins with its port. */
 const portBytes = 2
@@ -37,8 +37,9 @@ export class ChannelForwardTap implements ForwardTap {
       error: '',
       portBytes: [portBytes, portBytes],
     }))
-    this.#up = this.#frames((at, part) => this.#sent(at, part), true)
-    this.#down = this.#frames((at, part) => this.#received(at, part), false)
+    const closed = () => {}
+    this.#up = channelFrames({ data: (at, part) => this.#sent(at, part), closed }, protocol, true)
+    this.#down = channelFrames({ data: (at, part) => this.#received(at, part), closed }, protocol, false)
     for (const connection of this.#connections) events.opened(connection)
   }
 
@@ -92,18 +93,5 @@ export class ChannelForwardTap implements ForwardTap {
     const connection = this.#connections[at >> 1]
     if (!connection) throw new WireError('a message is on a channel that there is not')
     return connection
-  }
-
-  #frames(data: (at: number, part: Buffer) => void, isMasked: boolean): WebsocketFrames {
-    const messages = new ChannelMessages({ data, closed: () => {} }, this.#protocol)
-    return new WebsocketFrames(
-      {
-        begin: (isText) => messages.begin(isText),
-        data: (part) => messages.data(part),
-        end: () => messages.end(),
-        control: () => {},
-      },
-      isMasked,
-    )
   }
 }

@@ -26,8 +26,8 @@ export class WebsocketExecTap implements ExecTap {
 
   constructor(events: ExecEvents, protocol: ChannelProtocol) {
     this.#protocol = protocol
-    this.#up = new WebsocketFrames(framesOf(this.#counted(clientSink(events)), protocol), true)
-    this.#down = new WebsocketFrames(framesOf(this.#counted(serverSink(events, this.#status)), protocol), false)
+    this.#up = channelFrames(this.#counted(clientSink(events)), protocol, true)
+    this.#down = channelFrames(this.#counted(serverSink(events, this.#status)), protocol, false)
   }
 
   up(chunk: Buffer): void {
@@ -68,14 +68,18 @@ export class WebsocketExecTap implements ExecTap {
   }
 }
 
-function framesOf(sink: ChannelSink, protocol: ChannelProtocol) {
+/** Frames of a websocket whose messages each belong to a channel. @param isMasked those of the client */
+export function channelFrames(sink: ChannelSink, protocol: ChannelProtocol, isMasked: boolean): WebsocketFrames {
   const messages = new ChannelMessages(sink, protocol)
-  return {
-    begin: (isText: boolean) => messages.begin(isText),
-    data: (part: Buffer) => messages.data(part),
-    end: () => messages.end(),
-    control: () => {},
-  }
+  return new WebsocketFrames(
+    {
+      begin: (isText) => messages.begin(isText),
+      data: (part) => messages.data(part),
+      end: () => messages.end(),
+      control: () => {},
+    },
+    isMasked,
+  )
 }
 
 function clientSink(events: ExecEvents): ChannelSink {

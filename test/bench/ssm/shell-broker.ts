@@ -1,4 +1,4 @@
-/** A daemon with an instance, somebody who may open shells on it, and shells that repeat what is typed. */
+/** A daemon with an instance, a person who may open shells on it, and shells that repeat what is typed. */
 import { type ClientOptions, WebSocket } from 'ws'
 import { type RunningDaemon, startDaemon } from '../../sandbox/daemon.ts'
 import { accounts, shellInstance } from '../../sandbox/default-world.ts'

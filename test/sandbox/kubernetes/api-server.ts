@@ -12,8 +12,8 @@ import type { EksTokenJudge } from './token-judge.ts'
 
 /**
  * The API server of an EKS cluster (`specs/kubernetes-proxy.md`): TLS under the name of its endpoint, a token that must be valid, the role of an
- * access entry, and as much of the API as kubectl needs to get, list, watch, apply, delete, and read logs. Left out: RBAC (whoever is
- * mapped may do everything), admission, other groups.
+ * access entry, and as much of the API as kubectl needs to get, list, watch, apply, delete, and read logs. Left out: RBAC (each mapped role
+ * may do everything), admission, other groups.
  */
 export interface ApiServer {
   /** On 127.0.0.1. */
@@ -25,7 +25,7 @@ export interface ApiServer {
   readonly connections: number
   /** Answers that are still streamed. */
   readonly streaming: number
-  /** A line for whoever follows the log of the pod. */
+  /** Writes a line to those who follow the log of the pod. */
   say(pod: string, line: string): void
   /** Answers the next request with this, whatever it is. */
   answerNext(answer: (request: IncomingMessage, response: ServerResponse) => void): void
