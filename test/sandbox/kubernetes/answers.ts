@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type KubernetesObject, type ResourceType, resourceTypes } from './objects.ts'
 
 /** Answers with JSON. */
@@ -9,15 +9,12 @@ export function sendJson(response: ServerResponse, status: number, value: object
 }
 
 export function sendStatus(response: ServerResponse, code: number, reason: string, message: string): void {
-  sendJson(response, code, {
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message,
-    reason,
-    code,
-  })
+  sendJson(response, code, failure(code, reason, message))
+}
+
+/** A `Status` that tells of a failure. */
+export function failure(code: number, reason: string, message: string): object {
+  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }
 }
 
 const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
@@ -63,6 +60,10 @@ function resourceList(group: string): object {
 
 function entryOf({ resource, kind, isNamespaced, shortNames }: ResourceType): object {
   return { name: resource, singularName: kind.toLowerCase(), namespaced: isNamespaced, kind, verbs, shortNames }
+}
+
+export function asksTable({ headers }: IncomingMessage): boolean {
+  return /as=Table/.test(headers.accept ?? '')
 }
 
 /** As `kubectl get` asks for it. */

@@ -1,19 +1,35 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { AwsFault } from '../aws/aws-fault.ts'
 import type { Caller } from '../aws/callers.ts'
 import type { Cluster } from '../aws/world.ts'
 import type { Leaf } from '../certificates.ts'
-import { discovery, sendJson, sendStatus, toList, toTable } from './answers.ts'
-import { type KubernetesObject, ObjectStore, type ResourceType, resourceTypes, type WatchEvent } from './objects.ts'
+import { discovery, sendJson, sendStatus } from './answers.ts'
+import { attributesOf, type RequestAttributes } from './attributes.ts'
+import { ObjectRequests } from './object-requests.ts'
+import { type KubernetesObject, ObjectStore } from './objects.ts'
+import { type Pod, RunningPod } from './pods.ts'
+import { noFaults, type StreamFaults } from './streams/faults.ts'
+import { newRecord, type StreamRecord } from './streams/record.ts'
+import { refuseWithStatus, serveUpgrade } from './streams/upgrades.ts'
 import type { EksTokenJudge } from './token-judge.ts'
 
 /**
  * The API server of an EKS cluster (`specs/kubernetes-proxy.md`): TLS under the name of its endpoint, a token that must be valid, the role of an
- * access entry, and as much of the API as kubectl needs to get, list, watch, apply, delete, and read logs. Left out: RBAC (each mapped role
- * may do everything), admission, other groups.
+ * access entry, and as much of the API as kubectl needs to get, list, watch, apply, delete, read logs, exec, attach, cp and port-forward.
+ * Left out: RBAC (each mapped role may do everything that is not in `denied`), admission, other groups.
+ *
+ * Streams, in a test:
+ *
+ *     const pod = cluster.pod('web-1')          // its programs are processes here, in the folder pod.root
+ *     pod.ports.set(8080, port)                 // port-forward to 8080 leads to 127.0.0.1:port
+ *     pod.start(['sh', '-c', '…'])              // what attach attaches to
+ *     cluster.faults.webSocket = 403            // kubectl goes back to SPDY
+ *     cluster.streams.at(-1)?.protocol          // what became of the last upgrade: protocol, exit code, sizes, violations
+ *     cluster.denied.add('create pods/exec')    // RBAC
  */
 export interface ApiServer {
   /** On 127.0.0.1. */
@@ -25,7 +41,14 @@ export interface ApiServer {
   readonly connections: number
   /** Answers that are still streamed. */
   readonly streaming: number
-  /** Writes a line to those who follow the log of the pod. */
+  /** Of exec, attach and port-forward: each that was asked for, oldest first. */
+  readonly streams: readonly StreamRecord[]
+  readonly faults: StreamFaults
+  /** Verb and resource, with its subresource, that nobody may: `create pods/exec`. */
+  readonly denied: Set<string>
+  /** What runs in a pod of the namespace `shop`, or another. */
+  pod(name: string, namespace?: string): Pod
+  /** Writes a line to those who follow the log of the pod, or are attached to it. */
   say(pod: string, line: string): void
   /** Answers the next request with this, whatever it is. */
   answerNext(answer: (request: IncomingMessage, response: ServerResponse) => void): void
@@ -36,6 +59,8 @@ export interface AuditedRequest {
   readonly method: string
   readonly url: string
   readonly headers: IncomingMessage['headers']
+  /** null: it is of no resource, as discovery is */
+  readonly attributes: RequestAttributes | null
   /** ARN of who was believed to ask; null: the token was refused. */
   readonly user: string | null
   /** Why it was refused. */
@@ -60,19 +85,26 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 class Server implements ApiServer {
   readonly objects = new ObjectStore()
   readonly audit: AuditedRequest[] = []
+  readonly streams: StreamRecord[] = []
+  readonly faults = noFaults()
+  readonly denied = new Set<string>()
   readonly #options: ApiServerOptions
   readonly #server
   readonly #sockets = new Set<Socket>()
-  readonly #followers = new Map<string, Set<ServerResponse>>()
+  readonly #requests = new ObjectRequests(this.objects, (name, namespace) => this.pod(name, namespace))
+  readonly #pods = new Map<string, RunningPod>()
   readonly #answers: ((request: IncomingMessage, response: ServerResponse) => void)[] = []
   connections = 0
-  streaming = 0
 
   constructor(options: ApiServerOptions) {
     this.#options = options
     const { cert, key } = options.certificate
-    this.#server = createServer({ cert, key, minVersion: 'TLSv1.2' }, (request, response) => {
+    const shouldUpgradeCallback = (request: IncomingMessage) => streamsOf(request) !== null
+    this.#server = createServer({ cert, key, minVersion: 'TLSv1.2', shouldUpgradeCallback }, (request, response) => {
       this.#serve(request, response).catch((error: Error) => response.destroy(error))
+    })
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      this.#upgrade(request, socket, head).catch((error: Error) => socket.destroy(error))
     })
     this.#server.on('secureConnection', (socket: TLSSocket) => {
       this.connections += 1
@@ -90,8 +122,19 @@ class Server implements ApiServer {
     return (this.#server.address() as AddressInfo).port
   }
 
+  get streaming(): number {
+    return this.#requests.streaming
+  }
+
+  pod(name: string, namespace = 'shop'): RunningPod {
+    const key = `${namespace}/${name}`
+    const pod = this.#pods.get(key) ?? new RunningPod(namespace, name)
+    this.#pods.set(key, pod)
+    return pod
+  }
+
   say(pod: string, line: string): void {
-    for (const response of this.#followers.get(pod) ?? []) response.write(`${line}\n`)
+    for (const one of this.#pods.values()) if (one.name === pod) one.print(Buffer.from(`${line}\n`))
   }
 
   answerNext(answer: (request: IncomingMessage, response: ServerResponse) => void): void {
@@ -100,27 +143,86 @@ class Server implements ApiServer {
 
   async close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy()
+    for (const pod of this.#pods.values()) pod.close()
     await new Promise<void>((resolve) => this.#server.close(() => resolve()))
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await readBody(request)
-    const { method = '', url = '', headers } = request
-    const audited = { method, url, headers, body: body.toString('latin1') }
+    const judged = this.#judge(request, body.toString('latin1'))
+    response.setHeader('audit-id', `audit-${this.audit.length}`)
+    if (judged) {
+      sendStatus(response, judged.code, judged.reason, judged.message)
+      return
+    }
+    const given = this.#answers.shift()
+    if (given) given(request, response)
+    else if (streamsOf(request)) sendStatus(response, 400, 'BadRequest', 'Upgrade request required')
+    else this.#answer(request, response, body)
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const judged = this.#judge(request, '')
+    if (judged) {
+      refuseWithStatus(socket, judged.code, judged.reason, judged.message)
+      return
+    }
+    const { kind, namespace, name } = streamsOf(request) as StreamsAsked
+    if (request.method !== 'GET' && request.method !== 'POST') {
+      const message = 'the server does not allow this method on the requested resource'
+      refuseWithStatus(socket, 405, 'MethodNotAllowed', message)
+      return
+    }
+    const object = this.objects.get('pods', namespace, name)
+    if (!object) {
+      refuseWithStatus(socket, 404, 'NotFound', `pods "${name}" not found`)
+      return
+    }
+    const query = new URLSearchParams((request.url ?? '').split('?')[1])
+    const container = query.get('container')
+    if (container !== null && !containersOf(object).includes(container)) {
+      refuseWithStatus(socket, 400, 'BadRequest', `container ${container} is not valid for pod ${name}`)
+      return
+    }
+    const record = newRecord(kind, `${namespace}/${name}`, query)
+    this.streams.push(record)
+    await serveUpgrade({
+      request,
+      socket,
+      head,
+      query,
+      record,
+      pod: this.pod(name, namespace),
+      faults: { ...this.faults },
+    })
+  }
+
+  /** Writes the audit log. @returns why it is refused; null: it is not */
+  #judge(request: IncomingMessage, body: string): { code: number; reason: string; message: string } | null {
+    const { method = '', url = '' } = request
+    const headers = { ...request.headers }
+    const attributes = attributesOf(method, url)
+    const audited = { method, url, headers, body, attributes }
     let caller: Caller
     try {
       caller = this.#authenticate(headers.authorization)
     } catch (error) {
       if (!(error instanceof AwsFault)) throw error
       this.audit.push({ ...audited, user: null, reason: error.reason })
-      sendStatus(response, 401, 'Unauthorized', 'Unauthorized')
-      return
+      return { code: 401, reason: 'Unauthorized', message: 'Unauthorized' }
     }
     this.audit.push({ ...audited, user: caller.arn, reason: '' })
-    response.setHeader('audit-id', `audit-${this.audit.length}`)
-    const given = this.#answers.shift()
-    if (given) given(request, response)
-    else this.#answer(request, response, body)
+    if (!attributes) return null
+    const { verb, group, resource, subresource, namespace, name } = attributes
+    const what = subresource === '' ? resource : `${resource}/${subresource}`
+    // From 1.35 on a WebSocket, which is a GET, needs the verb of SPDY's POST besides.
+    const needed = streamsOf(request) && isAtLeast(this.#options.cluster.version, 35) ? [verb, 'create'] : [verb]
+    const denied = needed.find((one) => this.denied.has(`${one} ${what}`))
+    if (denied === undefined) return null
+    const message =
+      `${resource} "${name}" is forbidden: User "${caller.arn}" cannot ${denied} resource "${what}" in API group "${group}" ` +
+      `in the namespace "${namespace}"`
+    return { code: 403, reason: 'Forbidden', message }
   }
 
   /** @throws AwsFault */
@@ -134,135 +236,36 @@ class Server implements ApiServer {
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
-    const url = new URL(request.url ?? '', 'https://cluster')
-    const known = discovery(url.pathname)
-    if (url.pathname === '/version') sendJson(response, 200, { major: '1', minor: '33', gitVersion: 'v1.33.0' })
+    const path = (request.url ?? '').split('?')[0] ?? ''
+    const known = discovery(path)
+    if (path === '/version') sendJson(response, 200, { major: '1', minor: '33', gitVersion: 'v1.33.0' })
     else if (known) sendJson(response, 200, known)
-    else this.#answerObjects(request, response, url, body)
-  }
-
-  #answerObjects(request: IncomingMessage, response: ServerResponse, url: URL, body: Buffer): void {
-    const path = /^\/(?:api\/v1|apis\/([^/]+)\/v1)(?:\/namespaces\/([^/]+)(?=\/.))?\/([^/]+)(?:\/([^/]+))?(?:\/(.+))?$/
-    const [, group = '', namespace = '', resource = '', name = '', subresource = ''] = path.exec(url.pathname) ?? []
-    const of = resourceTypes.find((one) => one.group === group && one.resource === resource)
-    if (!of) {
-      sendStatus(response, 404, 'NotFound', 'the server could not find the requested resource')
-      return
-    }
-    if (subresource === 'log') this.#log(response, url, namespace, name)
-    else if (request.method === 'GET' && isWatch(url)) this.#watch(request, response, url, of, namespace)
-    else if (request.method === 'GET' && name === '') this.#list(request, response, url, of, namespace)
-    else this.#one(request, response, of, { namespace, name, body })
-  }
-
-  #list(request: IncomingMessage, response: ServerResponse, url: URL, of: ResourceType, namespace: string): void {
-    const objects = this.#selected(url, this.objects.list(of.resource, namespace))
-    const { version } = this.objects
-    sendJson(response, 200, asksTable(request) ? toTable(objects, version) : toList(of, objects, version))
-  }
-
-  #watch(request: IncomingMessage, response: ServerResponse, url: URL, of: ResourceType, namespace: string): void {
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.flushHeaders()
-    this.streaming += 1
-    const tell = ({ type, resource, object }: WatchEvent) => {
-      if (resource !== of.resource || (namespace !== '' && object.metadata.namespace !== namespace)) return
-      if (this.#selected(url, [object]).length === 0) return
-      const shown = asksTable(request) ? toTable([object], this.objects.version) : object
-      response.write(`${JSON.stringify({ type, object: shown })}\n`)
-    }
-    if (!url.searchParams.has('resourceVersion'))
-      for (const object of this.objects.list(of.resource, namespace))
-        tell({ type: 'ADDED', resource: of.resource, object })
-    const stop = this.objects.watch(tell)
-    response.once('close', () => {
-      this.streaming -= 1
-      stop()
-    })
-  }
-
-  #one(
-    request: IncomingMessage,
-    response: ServerResponse,
-    of: ResourceType,
-    { namespace, name, body }: { namespace: string; name: string; body: Buffer },
-  ): void {
-    const { method = '' } = request
-    const known = this.objects.get(of.resource, namespace, name)
-    if (
-      !known &&
-      method !== 'POST' &&
-      !(method === 'PATCH' && /apply-patch/.test(request.headers['content-type'] ?? ''))
-    ) {
-      sendStatus(response, 404, 'NotFound', `${of.resource} "${name}" not found`)
-      return
-    }
-    if (method === 'GET') {
-      sendJson(
-        response,
-        200,
-        asksTable(request) ? toTable([known as KubernetesObject], this.objects.version) : (known as object),
-      )
-      return
-    }
-    if (method === 'DELETE') {
-      this.objects.delete(of, namespace, name)
-      sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' })
-      return
-    }
-    const given = readObject(body)
-    if (!given) {
-      sendStatus(response, 415, 'UnsupportedMediaType', 'only JSON is here')
-      return
-    }
-    const named = name === '' ? String((given.metadata as { name?: unknown } | undefined)?.name) : name
-    const merged = method === 'PATCH' ? { ...known, ...given } : given
-    sendJson(response, method === 'POST' ? 201 : 200, this.objects.put(of, namespace, named, merged))
-  }
-
-  #log(response: ServerResponse, url: URL, namespace: string, name: string): void {
-    const pod = this.objects.get('pods', namespace, name)
-    if (!pod) {
-      sendStatus(response, 404, 'NotFound', `pods "${name}" not found`)
-      return
-    }
-    response.writeHead(200, { 'content-type': 'text/plain' })
-    response.write(`${name} has started\n`)
-    if (url.searchParams.get('follow') !== 'true') {
-      response.end()
-      return
-    }
-    this.streaming += 1
-    const followers = this.#followers.get(name) ?? new Set()
-    this.#followers.set(name, followers.add(response))
-    response.once('close', () => {
-      this.streaming -= 1
-      followers.delete(response)
-    })
-  }
-
-  #selected(url: URL, objects: readonly KubernetesObject[]): readonly KubernetesObject[] {
-    const name = /(?:^|,)metadata\.name=([^,]+)/.exec(url.searchParams.get('fieldSelector') ?? '')?.[1]
-    return name === undefined ? objects : objects.filter(({ metadata }) => metadata.name === name)
+    else this.#requests.answer(request, response, body)
   }
 }
 
-function isWatch(url: URL): boolean {
-  const value = url.searchParams.get('watch')
-  return value !== null && value !== 'false' && value !== '0'
+interface StreamsAsked {
+  readonly kind: StreamRecord['kind']
+  readonly namespace: string
+  readonly name: string
 }
 
-function asksTable({ headers }: IncomingMessage): boolean {
-  return /as=Table/.test(headers.accept ?? '')
+/** null: it is none of exec, attach, port-forward. */
+function streamsOf({ method = '', url = '' }: IncomingMessage): StreamsAsked | null {
+  const { group, resource, namespace = '', name = '', subresource } = attributesOf(method, url) ?? {}
+  if (group !== '' || resource !== 'pods') return null
+  if (subresource !== 'exec' && subresource !== 'attach' && subresource !== 'portforward') return null
+  return { kind: subresource, namespace, name }
 }
 
-function readObject(body: Buffer): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(body.toString())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
-  } catch {
-    return null
-  }
+function containersOf(pod: KubernetesObject): string[] {
+  const { containers = [] } = (pod.spec ?? {}) as { containers?: { name: string }[] }
+  return containers.map(({ name }) => name)
+}
+
+/** @param version `1.33` */
+function isAtLeast(version: string, minor: number): boolean {
+  return Number(version.split('.')[1]) >= minor
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -1,52 +1,16 @@
 import { isUtf8 } from 'node:buffer'
-import { spawn, spawnSync } from 'node:child_process'
-import type { Readable, Writable } from 'node:stream'
+import { spawn } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import { spawnPty } from '../pty.ts'
 import { type AgentWork, isAbove, parseSize, type StartWork } from './work.ts'
 
-/** A child under a pty, whose size comes on descriptor 3: Node has none of its own. */
-const ptyScript = `
-import fcntl, os, pty, select, struct, sys, termios
-pid, master = pty.fork()
-if pid == 0:
-    os.environ.update(TERM='xterm-256color', LANG='C.UTF-8', PS1='$ ')
-    os.execvp(sys.argv[1], sys.argv[1:])
-sources = [master, 0, 3]
-while True:
-    ready, _, _ = select.select(sources, [], [])
-    for source in ready:
-        try:
-            data = os.read(source, 1024)
-        except OSError:
-            data = b''
-        if not data and source == master:
-            sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-        if not data:
-            if source == 0:
-                os.close(master)
-                sys.exit(0)
-            sources.remove(source)
-        elif source == master:
-            os.write(1, data)
-        elif source == 0:
-            os.write(master, data)
-        else:
-            cols, rows = map(int, data.split(b'\\n')[-2].split())
-            fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack('HHHH', rows, cols, 0, 0))
-`
-
-/** The machine's own comes first: a version manager's takes seconds to start. */
-const python = ['/usr/bin/python3', 'python3'].find((one) => spawnSync(one, ['-c', 'import pty']).status === 0)
-
-/** Why a shell cannot be had on this machine, or false. */
-export const noPty: string | false = python === undefined && 'python3 is not installed'
+export { noPty } from '../pty.ts'
 
 /** `sh` under a pty, or `sh -c` of a document that has a command. */
 export const startShell: StartWork = ({ command }, { output, end }) => {
   const run = command === undefined ? ['sh'] : ['sh', '-c', command]
-  const child = spawn(python ?? 'python3', ['-c', ptyScript, ...run], { stdio: ['pipe', 'pipe', 'ignore', 'pipe'] })
+  const { child, stdin, stdout, resize } = spawnPty(run)
   child.on('error', (error) => end(`----------ERROR-------\n${error.message}`))
-  const [stdin, stdout, , sizes] = child.stdio as unknown as [Writable, Readable, null, Writable]
-  for (const stream of [stdin, sizes]) stream.on('error', () => {}) // it has ended
   sendWhole(stdout, (data) => output(1, data))
   stdout.once('end', () => end())
   return {
@@ -54,7 +18,7 @@ export const startShell: StartWork = ({ command }, { output, end }) => {
       if (type === 1) stdin.write(payload)
       else if (type === 3) {
         const { cols, rows } = parseSize(payload)
-        sizes.write(`${cols} ${rows}\n`)
+        resize(cols, rows)
       }
       return true
     },
