@@ -61,6 +61,10 @@ export type RecordingSearchEnd = Shape<typeof RecordingSearchEnd>
 /** Each line but the last, and the last. */
 export const searchLines = { match: RecordingMatch, end: RecordingSearchEnd } as const
 
+function castSecond(description: string) {
+  return Type.Number({ minimum: 0, maximum: 1e9, description: `${description}; seconds` })
+}
+
 /** Recorded sessions. Reading a recording needs its own permission, and is audited before the first byte is sent. */
 export const recordingRoutes = {
   'GET /api/v1/recordings': {
@@ -100,10 +104,20 @@ export const recordingRoutes = {
   },
   'GET /api/v1/recordings/:sessionId/cast': {
     summary:
-      'The recording of a terminal as an asciicast of version 2, control sequences and all; the header Recording-Verified is true or false',
+      'The recording of a terminal, or the part of it between two moments, as an asciicast of version 2, control sequences and all; the header Recording-Verified is true or false of the whole',
     access: 'auditor',
     scope: 'audit',
     params: object({ sessionId: idOf('ses') }),
+    query: object({
+      from: Type.Optional(
+        castSecond(
+          'Of the first event, since the beginning. The header then has the size of the terminal at that moment',
+        ),
+      ),
+      to: Type.Optional(
+        castSecond('That of the first event which is left out. Parts that follow one another make the whole'),
+      ),
+    }),
     answer: { 200: 'asciicast' },
   },
 } as const satisfies Record<string, RouteContract>

@@ -12,30 +12,49 @@ interface Entry {
   readonly command?: string
 }
 
+/** Seconds since the beginning of the recording; `to` itself is left out. */
+export interface CastRange {
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
 /**
  * A recording as an asciicast of version 2, which asciinema and other players show, one line at a time. Output is as it was recorded; players
  * decide what of it a screen may do.
+ * @param range the part that is wanted. Its header has the size of the terminal at `from`; its times are those of the whole, so that parts
+ * which follow one another have the events of the whole, each once
  * @throws BrokerError INVALID_INPUT when it is not of a terminal
  * @see https://docs.asciinema.org/manual/asciicast/v2/
  */
 export async function* toAsciicast(
   entries: AsyncIterable<{ readonly entry: unknown }>,
   session: { readonly id: string; readonly title: string },
+  { from = 0, to = Number.POSITIVE_INFINITY }: CastRange = {},
 ): AsyncGenerator<string> {
-  let beganAt: number | undefined
+  let terminal: Entry | undefined
+  let isInside = false
   const lines = new TerminalLines()
+  const header = (of: Entry) => `${JSON.stringify(castHeader(of, session.title))}\n`
   for await (const { entry } of entries) {
     const read = entry as Entry
-    if (beganAt === undefined) {
+    if (!terminal) {
       if (read.type !== 'terminal') throw notOfTerminal(session.id)
-      beganAt = read.at
       lines.begin(read)
-      yield `${JSON.stringify(castHeader(read, session.title))}\n`
+      terminal = read
     }
-    const [code, data] = eventOf(read, lines) ?? []
-    if (code !== undefined) yield `${JSON.stringify([(read.at - beganAt) / 1000, code, data])}\n`
+    // By order, not by time: a clock that was set back moves no event into another part.
+    const seconds = (read.at - terminal.at) / 1000
+    if (seconds >= to) break
+    const event = eventOf(read, lines)
+    if (!isInside && seconds >= from) {
+      isInside = true
+      yield header(terminal)
+    }
+    if (isInside && event) yield `${JSON.stringify([seconds, ...event])}\n`
+    else if (read.type === 'resize') terminal = { ...read, at: terminal.at }
   }
-  if (beganAt === undefined) throw notOfTerminal(session.id)
+  if (!terminal) throw notOfTerminal(session.id)
+  if (!isInside) yield header(terminal)
 }
 
 function notOfTerminal(id: string): BrokerError {

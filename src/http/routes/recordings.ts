@@ -46,10 +46,12 @@ export const recordingRoutes =
       await audit.append({ type: 'recording.read', actor: login.principal.id, fields })
       return row
     }
-    route(app, 'GET /api/v1/recordings/:sessionId/cast', async ({ login, params: { sessionId }, reply }) => {
+    route(app, 'GET /api/v1/recordings/:sessionId/cast', async ({ login, params: { sessionId }, query, reply }) => {
+      if (query.to !== undefined && query.to <= (query.from ?? 0))
+        throw new BrokerError('INVALID_INPUT', '`to` is not after `from`')
       const row = await noteRead(login, sessionId, { how: 'cast' })
       const title = `${row.principal_name} on ${row.resource_id}`
-      const cast = toAsciicast(recordings.read(sessionId), { id: sessionId, title })
+      const cast = toAsciicast(recordings.read(sessionId), { id: sessionId, title }, query)
       const first = await cast.next() // a recording that is none of a terminal is refused before anything is sent
       const { ok } = await recordings.verify(sessionId, row.recording_digest)
       return reply

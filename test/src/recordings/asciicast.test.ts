@@ -1,5 +1,6 @@
 import t from 'tap'
-import { toAsciicast } from '../../../src/recordings/asciicast.ts'
+import { type CastRange, toAsciicast } from '../../../src/recordings/asciicast.ts'
+import fc from '../../fast-check.ts'
 
 const session = { id: 'ses_1', title: 'alice\u202e@example.com on ec2-instance/1/eu-west-1/i-1' }
 const entries = [
@@ -12,12 +13,12 @@ const entries = [
   { at: 1_700_000_009_000, type: 'end', exitCode: 3 },
 ]
 
-async function castOf(recorded: readonly object[]): Promise<unknown[]> {
+async function castOf(recorded: readonly object[], range: CastRange = {}): Promise<unknown[]> {
   const cast: unknown[] = []
   const read = (async function* () {
     for (const entry of recorded) yield { entry }
   })()
-  for await (const line of toAsciicast(read, session)) {
+  for await (const line of toAsciicast(read, session, range)) {
     if (!line.endsWith('\n')) throw new Error('a line has no end')
     cast.push(JSON.parse(line))
   }
@@ -40,6 +41,34 @@ t.test('an asciicast of version 2 has what was shown, typed and resized, as it w
     [8.5, 'o', 'a  b\r\n'],
   ])
 })
+
+t.test('T-5: a part of it begins in the size that the terminal had then, with the times of the whole', async (t) => {
+  const size = { version: 2, timestamp: 1_700_000_000, width: 80, height: 24 }
+  t.match(await castOf(entries, { from: 1, to: 8.5 }), [size, [1.5, 'i', 'ls\r']])
+  t.match(await castOf(entries, { from: 0.75, to: 1.5 }), [{ ...size, width: 100, height: 30 }, [0.75, 'r', '80x24']])
+  t.match(await castOf(entries, { from: 100 }), [size])
+  t.match(await castOf(entries, { to: 0.1 }), [{ width: 100 }])
+})
+
+t.test(
+  'parts that follow one another have each event of the whole once, also where a clock was set back',
+  async (t) => {
+    const [terminal] = entries
+    const begun = 1_700_000_000_500
+    const times = fc.array(fc.integer({ min: -5, max: 50 }), { maxLength: 30 })
+    const moments = fc.uniqueArray(fc.integer({ min: 1, max: 60 }), { maxLength: 5 })
+    await fc.assert(
+      fc.asyncProperty(times, moments, async (at, cuts) => {
+        const output = at.map((seconds, i) => ({ at: begun + seconds * 1000, type: 'output', text: `${i}\r` }))
+        const recorded = [{ ...terminal, command: 'make' }, ...output]
+        const borders = [undefined, ...cuts.sort((a, b) => a - b), undefined]
+        const parts = borders.slice(1).map((to, i) => castOf(recorded, { from: borders[i], to }))
+        const events = (await Promise.all(parts)).flatMap(([, ...shown]) => shown)
+        t.same(events, (await castOf(recorded)).slice(1))
+      }),
+    )
+  },
+)
 
 t.test('what a command wrote has line feeds alone, which a terminal needs returns for', async (t) => {
   const [terminal] = entries
