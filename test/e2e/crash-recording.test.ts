@@ -1,5 +1,5 @@
 /** Family A: `kill -9` at random moments of work: what ran at the target is in the recording (A1, A2). */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { startDaemon } from '../sandbox/daemon.ts'
@@ -93,6 +93,36 @@ await t.test('the log verifies after all of it', async (t) => {
   t.equal(report.ok, true, report.summary)
 })
 
+await t.test(
+  'T-6: what a kill broke off is listed with its reason, and a file that is missing as missing',
+  async (t) => {
+    interface Listed {
+      readonly id: string
+      readonly endReason: string | null
+      readonly entries: number
+    }
+    const { items } = await company.api<{ items: Listed[] }>('carol', 'GET', '/api/v1/recordings?limit=1000')
+    const broken = items.filter(({ endReason }) => endReason === 'daemon-lost')
+    t.ok(broken.length >= kills, `${broken.length} of ${items.length}`)
+    const [lost] = broken
+    const { run } = company.commands.carol
+    t.match(await run(['recordings', 'play', lost?.id ?? '']), {
+      code: 0,
+      stdout: /\(daemon-lost\)[\s\S]*recording verified/,
+    })
+    const file = recordingFiles().find((name) => name.includes(lost?.id ?? 'none'))
+    rmSync(file ?? 'none')
+    t.match(await run(['recordings', 'play', lost?.id ?? '']), {
+      stdout: '',
+      stderr: /there is no recording of session/,
+    })
+    t.match(await run(['recordings', 'search', 'nowhere in it']), {
+      stderr: new RegExp(`${lost?.id}.*there is no recording`),
+    })
+    t.match(await company.api('carol', 'GET', '/api/v1/audit/verify'), { ok: false })
+  },
+)
+
 /** One client that inserts until the daemon is gone, in each way that a statement can come. */
 async function work(database: Database, prefix: string) {
   const token = await issueToken(company, 'alice', { resource: database })
@@ -122,11 +152,16 @@ async function work(database: Database, prefix: string) {
 
 /** All recordings, as they are on file. */
 function recordings(): string {
+  return recordingFiles()
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n')
+}
+
+function recordingFiles(): string[] {
   const dir = company.daemon.recordingsDir
   return readdirSync(dir, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.jsonl'))
-    .map((name) => readFileSync(path.join(dir, name), 'utf8'))
-    .join('\n')
+    .map((name) => path.join(dir, name))
 }
 
 async function isQuiet(database: Database): Promise<boolean> {

@@ -209,7 +209,28 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await showsOn(other, /\$/)
     await other.getByText('Everything that you type is recorded as well, passwords included.').waitFor()
     await look(t, other, 'input-recorded')
-    await other.close()
+
+    await t.test('T-4: a program neither sets nor reads the clipboard, and nothing is typed for it', async (t) => {
+      const session = /ses_[0-9a-z]{26}/.exec(ssm.sessions.at(-1)?.reason ?? '')?.[0]
+      await other.evaluate("navigator.clipboard.writeText('mine')")
+      const typed = String.raw`printf '\033]52;x\r id\r;?\007\033]52;c;?\007\033]52;c;eA==\007'; echo set$((1+1))`
+      await run(other, typed)
+      await showsOn(other, /^set2$/m)
+      t.equal(await other.evaluate('navigator.clipboard.readText()'), 'mine')
+      await other.close()
+      const ends = `/api/v1/audit/events?type=session.ended&subject=${session}`
+      await waitUntil(
+        async () => (await company.api<{ events: unknown[] }>('carol', 'GET', ends)).events.length > 0,
+        'it has ended',
+      )
+      const recording = await (await company.call('carol', 'GET', `/api/v1/recordings/${session}`)).text()
+      const entries = recording
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { type?: string; text?: string })
+      const inputs = entries.filter(({ type }) => type === 'input').map(({ text }) => text)
+      t.equal(inputs.join(''), `${typed}\r`)
+    })
   })
 
   await t.test('a page of another origin opens no shell, though the browser sends the cookie', async (t) => {
