@@ -208,6 +208,23 @@ t.test('ssh, scp, sftp and rsync', withSsh, async (t) => {
     await waitUntil(() => active().length === 0, 'nothing is left at AWS', 20_000)
   })
 
+  const takesLong = { skip: !isLong && 'takes a minute: in .ci/long' }
+  await t.test('a daemon that was killed: nothing is left at AWS, and the key is removed', takesLong, async (t) => {
+    const { id } = await company.grant(3_600_000, shellInstance, 'ssh')
+    const running = ssh(host, 'echo begun; sleep 600')
+    await running.prints(/begun/)
+    t.match(sshd.authorizedKeys(), /^restrict,pty,expiry-time=.* sallyport-ses_/m)
+    company.daemon.signal('SIGKILL')
+    await company.daemon.exited
+    t.equal((await running.ended).code, 255)
+    const left = active().map(({ document }) => document)
+    t.same(left.sort(), ['Sallyport-PortForward', sshDocumentName(user)], 'they go on at AWS')
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
+    await waitUntil(() => active().length === 0, 'nothing is left at AWS', 120_000)
+    t.notMatch(sshd.authorizedKeys(), /sallyport/)
+    await revoke(id)
+  })
+
   await t.test('an old server, a document that was changed', async (t) => {
     const { id } = await company.grant(3_600_000, shellInstance, 'ssh')
     sshd.pretend('OpenSSH_7.4p1, OpenSSL 1.0.2k-fips')

@@ -1,7 +1,7 @@
 import { BrokerError, type ChannelKey, type ChannelKeyAsk, type ChannelTicket } from '../../../proxy/session.ts'
 import { channelTicket, type SessionStream } from '../../aws/channel-ticket.ts'
 import type { DataKeys } from '../../aws/data-keys.ts'
-import type { SessionManager, SessionManagerAt, StartedSession } from '../../aws/session-manager.ts'
+import type { ActiveSession, SessionManager, SessionManagerAt, StartedSession } from '../../aws/session-manager.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KnownSession, SessionChannels } from '../../sessions/session-kinds.ts'
 import { copyStart } from './copy.ts'
@@ -9,6 +9,10 @@ import { type CredentialsDeps, type InstanceSession, keyContext, ShellCredential
 import { checkDocument, commandParameter, pinnedOf } from './document.ts'
 import { ec2Instance } from './kind.ts'
 import { type ChannelStart, sshKeyStart } from './ssh-key.ts'
+import { sshDocumentName } from './ssh-level.ts'
+
+/** A minute, and what clocks may differ by. */
+const keyCommandMs = 90_000
 
 export interface ChannelsDeps extends CredentialsDeps {
   readonly dataKeys: DataKeys
@@ -131,7 +135,7 @@ export class ShellChannels implements SessionChannels {
     this.#left.set(sessionId, session)
     if (open) await this.#terminate(open)
     if (isUnsure) await this.#endByReason(session)
-    this.#left.delete(sessionId)
+    else this.#left.delete(sessionId)
   }
 
   async #terminate({ session, started }: Open): Promise<void> {
@@ -147,14 +151,20 @@ export class ShellChannels implements SessionChannels {
     await this.#endByReason(toInstanceSession(known), isLeft)
   }
 
-  /** Found by the reasons that they were started with. */
+  /** Found by the reasons that they were started with. What must not be ended yet is left for later. */
   async #endByReason(session: InstanceSession, isLeft = (_: string) => false): Promise<void> {
     const own = reasonOf(session.facts.sessionId)
+    let isDone = true
     await this.#asEnding(session, async (manager) => {
       const active = await manager.active(this.#credentials.ownerOf(session))
-      for (const { sessionId, reason } of active)
-        if (reason === own || (reason !== null && isLeft(reason))) await manager.terminate(sessionId)
+      for (const one of active) {
+        if (one.reason !== own && (one.reason === null || !isLeft(one.reason))) continue
+        if (removesKeySoon(one, session, this.#deps.clock.now())) isDone = false
+        else await manager.terminate(one.sessionId)
+      }
     })
+    if (isDone) this.#left.delete(session.facts.sessionId)
+    else this.#left.set(session.facts.sessionId, session)
   }
 
   /** Tries again what could not be ended. A failure affects no other. */
@@ -163,7 +173,6 @@ export class ShellChannels implements SessionChannels {
       if (isOpen(sessionId)) continue
       try {
         await this.#endByReason(session)
-        this.#left.delete(sessionId)
       } catch (error) {
         this.#deps.logger.warn({ err: error, session: sessionId }, 'a shell that is over could not be ended at AWS')
       }
@@ -186,6 +195,15 @@ function startOf({ facts, level }: InstanceSession, command: string | undefined)
     check: (found) => checkDocument(pinnedOf(level, pinned), found, use),
     ...(command === undefined ? {} : { parameters: { [commandParameter]: command } }),
   }
+}
+
+/** Agents kill what they end: the command that has put in a key would not remove it, as it does by itself within a minute. */
+function removesKeySoon(
+  { document, startedAt }: ActiveSession,
+  { level: { osUser } }: InstanceSession,
+  now: number,
+): boolean {
+  return document === sshDocumentName(osUser) && startedAt !== null && now - startedAt < keyCommandMs
 }
 
 /** Shown by AWS, and how a session is found again. */

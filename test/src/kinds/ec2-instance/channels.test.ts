@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { DataKeyAsk } from '../../../../src/aws/data-keys.ts'
-import type { SessionStartAsk } from '../../../../src/aws/session-manager.ts'
+import type { ActiveSession, SessionStartAsk } from '../../../../src/aws/session-manager.ts'
 import { ShellChannels } from '../../../../src/kinds/ec2-instance/channels.ts'
 import type { InstanceLevel } from '../../../../src/kinds/ec2-instance/level.ts'
 import { documentContent } from '../../../../src/kinds/ec2-instance/prepare.ts'
@@ -29,6 +29,9 @@ function start(of: Partial<InstanceLevel> = {}) {
   const asked: DataKeyAsk[] = []
   const credentials = { accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't', expiresAt: Number.MAX_SAFE_INTEGER }
   const policies: string[] = []
+  const active: ActiveSession[] = []
+  const terminated: string[] = []
+  const clock = { at: 1_700_000_000_000, now: () => clock.at }
   const channels = new ShellChannels({
     aws: {
       session: async ({ policy }: { policy: string }) => {
@@ -36,7 +39,7 @@ function start(of: Partial<InstanceLevel> = {}) {
         return credentials
       },
     },
-    clock: { now: () => Date.now() },
+    clock,
     config: { aws: { accounts: {}, connectRole: 'x' } },
     identity: {},
     logger: {},
@@ -45,6 +48,14 @@ function start(of: Partial<InstanceLevel> = {}) {
       return { plaintext: Buffer.alloc(64), ciphertext: Buffer.alloc(1) }
     },
     sessionManagers: () => ({
+      active: async () => [...active],
+      terminate: async (id: string) => {
+        terminated.push(id)
+        active.splice(
+          active.findIndex(({ sessionId }) => sessionId === id),
+          1,
+        )
+      },
       document: async (name: string) => {
         const use = name === 'Sallyport-Shell' ? 'shell' : 'command'
         return { content: JSON.stringify(documentContent(use, as)), digest: digestOf(use) }
@@ -57,11 +68,11 @@ function start(of: Partial<InstanceLevel> = {}) {
   } as never)
   const facts = { sessionId: 'ses_1', grantId: 'grt_1', requestId: 'req_1', principalName: 'alice', level: 'readonly' }
   const known = {
-    facts: { ...facts, resourceId: 'ec2-instance/x', kind: 'ec2-instance', endsAt: Date.now() + 3_600_000 },
+    facts: { ...facts, resourceId: 'ec2-instance/x', kind: 'ec2-instance', endsAt: clock.at + 3_600_000 },
     held: { resource: { id: 'x', kind: 'ec2-instance' }, target, level: { ...level, ...of } },
     credential: { kind: 'login', id: 'lgn_1' },
   } as never
-  return { channels, known, started, asked, policies }
+  return { channels, known, started, asked, policies, active, terminated, clock }
 }
 
 t.test('a command is a parameter of its own document, which the credentials of the level may start', async (t) => {
@@ -92,4 +103,24 @@ t.test('a data key is for the key of the level alone, in the context of this ses
   }
   t.same(asked, [{ key: kmsKey, context }])
   t.match(policies[0], new RegExp(`kms:GenerateDataKey","Resource":"${kmsKey}"`))
+})
+
+t.test('of a lost daemon the command that removes a key ends by itself, or later', async (t) => {
+  const { channels, known, active, terminated, clock } = start()
+  const of = { target: 'i-1', startedAt: clock.at - 30_000, reason: 'sallyport ses_1' }
+  active.push(
+    { ...of, sessionId: 'shell', document: 'Sallyport-Shell' },
+    { ...of, sessionId: 'key', document: 'Sallyport-Ssh-deploy' },
+    { ...of, sessionId: 'tunnel', document: 'Sallyport-PortForward', reason: 'sallyport tunnels of a daemon' },
+    { ...of, sessionId: 'other', document: 'Sallyport-Ssh-deploy', reason: 'sallyport ses_2' },
+  )
+  await channels.endLost(known, (reason) => reason.includes('tunnels'))
+  t.same(terminated, ['shell', 'tunnel'])
+  await channels.endLeft(() => false)
+  t.same(terminated, ['shell', 'tunnel'], 'it is still about to remove the key')
+  clock.at += 60_000
+  await channels.endLeft(() => false)
+  t.same(terminated, ['shell', 'tunnel', 'key'])
+  await channels.endLeft(() => false)
+  t.equal(terminated.length, 3)
 })
