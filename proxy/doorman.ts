@@ -13,6 +13,7 @@ import type {
   EndReason,
   ErrorCode,
   ErrorFacts,
+  FailedLease,
   Lease,
   PermitFacts,
   SealedRecording,
@@ -194,9 +195,10 @@ export interface Doorman {
   open(ask: OpenAsk): Promise<PermitFacts>
   /**
    * The credential for the target of a session that opens.
+   * @param failed of the one before: it is made anew, unless that was done a moment ago
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; GRANT_DENIED once the session was cut
    */
-  lease(sessionId: string): Promise<Lease>
+  lease(sessionId: string, failed?: FailedLease): Promise<Lease>
   /**
    * The last credential of a session that is over, for nothing but ending what still runs at its target; once per session. It is
    * there even when the grant is not any more.

@@ -274,6 +274,9 @@ export interface Lease {
   readonly ca?: string
 }
 
+/** What of a lease its target did not take. Plain data. */
+export type FailedLease = Partial<Pick<Lease, 'secret' | 'ca'>>
+
 /** What opens one websocket of a Session Manager session. Plain data. */
 export interface ChannelTicket {
   /** `StreamUrl`, verbatim. */

@@ -2,14 +2,24 @@ import { Digests } from '../recording/digests.ts'
 import { EntryWriter } from '../recording/entry-writer.ts'
 import { Budget } from '../relay/budget.ts'
 import type { KindCounts } from '../relay/reports.ts'
-import { BrokerError, type EndNotice, type EndReason, type Lease, type SessionPermit } from '../session.ts'
+import {
+  BrokerError,
+  type EndNotice,
+  type EndReason,
+  type FailedLease,
+  type Lease,
+  type SessionPermit,
+} from '../session.ts'
 import { RequestEntries } from './entries.ts'
 import type { KubernetesParts, OpenRequest } from './parts.ts'
+import { SessionLease } from './session-lease.ts'
 import type { KubernetesRules } from './session-rules.ts'
 import { connectTarget, TargetAgent } from './target-agent.ts'
 
 /** A session without requests ends after it; the next request opens another. */
 const quietMs = 300_000
+/** Each has a connection to the cluster; controllers watch dozens of resources. */
+const mostOpen = 500
 
 /**
  * The requests of one connect token to one cluster. Opened with the first of them, it ends when none has come for a while, or when it is
@@ -26,6 +36,7 @@ export class ApiSession {
   readonly #writer: EntryWriter
   readonly #budget: Budget
   readonly #open = new Set<OpenRequest>()
+  readonly #lease: SessionLease
   readonly #onOver: () => void
   #quiet: NodeJS.Timeout | undefined
   #lastId = 0
@@ -45,7 +56,8 @@ export class ApiSession {
     this.entries = new RequestEntries(this.#writer, parts.now)
     this.#budget = new Budget(permit.engine.budget)
     this.digests = new Digests(permit.recording.digestKey)
-    this.agent = new TargetAgent(() => connectTarget(parts, permit, () => this.lease(), permit.signal))
+    this.#lease = new SessionLease((failed) => parts.host.lease(permit, failed), parts.now)
+    this.agent = new TargetAgent(() => connectTarget(parts, permit, (failed) => this.lease(failed), permit.signal))
   }
 
   /** It is on its way. */
@@ -66,8 +78,15 @@ export class ApiSession {
     return this.#writer.isFull
   }
 
-  lease(): Promise<Lease> {
-    return this.#parts.host.lease(this.permit)
+  /** @param failed of one that the cluster did not take @returns the same, where another would be no better */
+  lease(failed?: FailedLease): Promise<Lease> {
+    return this.#lease.get(failed)
+  }
+
+  /** @throws BrokerError RATE_LIMITED */
+  checkRoom(): void {
+    if (this.#open.size >= mostOpen)
+      throw new BrokerError('RATE_LIMITED', `${mostOpen} requests of this token are under way already`)
   }
 
   nextId(): number {

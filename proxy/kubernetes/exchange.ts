@@ -1,7 +1,6 @@
 import { type ClientRequest, type IncomingMessage, type ServerResponse, request as send } from 'node:http'
 import { performance } from 'node:perf_hooks'
-import { BrokerError, type Lease } from '../session.ts'
-import { toTargetError } from '../streams/dial-errors.ts'
+import { BrokerError } from '../session.ts'
 import type { RequestAttributes } from '../wire/kubernetes/attributes.ts'
 import { encodeWatchError } from '../wire/kubernetes/status.ts'
 import { refusalText, refuse, toRefusal } from './answer-refusal.ts'
@@ -12,7 +11,7 @@ import { responseHeaders } from './response.ts'
 
 /** Within it the API server answers what it does not stream. */
 const answerMs = 70_000
-/** Requests that change nothing have no body. */
+/** Verbs of requests that change nothing. */
 const reads = ['get', 'list', 'watch', 'head']
 
 /** One request and its answer, passed on as they come. */
@@ -24,7 +23,15 @@ export class Exchange {
   readonly #id: number
   readonly #since = performance.now()
   readonly #clientAddress: string
+  /** For the cluster, without its token. */
+  #headers: string[] = []
+  /** Token of the last attempt. */
+  #secret = ''
   #sent: ClientRequest | undefined
+  /** On a new connection, since a kept one was dead. */
+  #isSentAgain = false
+  /** With another token, since the cluster did not take the first. */
+  #isSignedAgain = false
   #answer: IncomingMessage | undefined
   #timer: NodeJS.Timeout | undefined
   #bytesUp = 0
@@ -61,12 +68,14 @@ export class Exchange {
       refuse(this.#response, new BrokerError('GRANT_DENIED', refused), this.#attributes)
       return
     }
-    this.#session.add(this)
-    this.#response.once('close', () => this.#leave())
     try {
+      this.#session.checkRoom()
+      this.#session.add(this)
+      this.#response.once('close', () => this.#leave())
+      this.#headers = this.#readHeaders()
       if (this.#session.permit.engine?.isRecordingStrict) await this.#onFile()
-      const lease = await this.#session.lease()
-      if (!this.#isOver) this.#forward(this.#headers(lease))
+      this.#secret = (await this.#session.lease()).secret
+      this.#forward()
     } catch (thrown) {
       this.#fail(toRefusal(thrown))
     }
@@ -85,7 +94,8 @@ export class Exchange {
   cut(text: string): void {
     if (this.#isOver) return
     const response = this.#response
-    if (!response.headersSent) refuse(response, new BrokerError('GRANT_DENIED', text), this.#attributes)
+    if (!response.headersSent)
+      refuse(response, new BrokerError('GRANT_DENIED', text, this.#mayBeDone), this.#attributes)
     else if (this.#isJsonWatch && this.#isWholeLine) {
       response.end(encodeWatchError(403, `Sallyport: ${text}`))
       setTimeout(() => response.destroy(), 500).unref() // one that does not read
@@ -103,35 +113,39 @@ export class Exchange {
     return new Promise((resolve) => this.#session.permit.recorder.whenWritten(resolve))
   }
 
-  #headers({ secret }: Lease): string[] {
+  /** @throws BrokerError */
+  #readHeaders(): string[] {
+    if (this.#hasBody && this.#isRead && !this.#isProxied)
+      throw new BrokerError('PROTOCOL_ERROR', 'a request that reads has no body')
     const { engine } = this.#session.permit
-    return requestHeaders(this.#request.rawHeaders, {
-      host: engine?.serverName ?? '',
-      authorization: `Bearer ${secret}`,
-      forwardedFor: this.#clientAddress,
-    })
+    const ours = { host: engine?.serverName ?? '', forwardedFor: this.#clientAddress }
+    return requestHeaders(this.#request.rawHeaders, ours)
   }
 
-  #forward(headers: string[]): void {
-    const { path, query } = this.#attributes
-    const sent = send({
-      agent: this.#session.agent,
-      method: this.#request.method ?? 'GET',
-      path: query === '' ? path : `${path}?${query}`,
-      headers,
-      setHost: false,
-      setDefaultHeaders: false,
-    })
-    this.#sent = sent
-    sent.on('response', (answer) => this.#onAnswer(answer))
-    sent.on('upgrade', (_, socket) => {
-      socket.destroy()
-      this.#fail(new BrokerError('TARGET_REFUSED', 'it left HTTP, which was not asked for'))
-    })
-    sent.on('error', (error) => this.#fail(toTargetError(error)))
-    sent.on('drain', () => this.flow())
-    if (!this.#isLongRunning)
-      this.#timer = setTimeout(() => this.#fail(new BrokerError('TARGET_UNREACHABLE', 'no answer came')), answerMs)
+  get #hasBody(): boolean {
+    const { 'content-length': length = '0', 'transfer-encoding': coding } = this.#request.headers
+    return coding !== undefined || length !== '0'
+  }
+
+  /** By its method, so that it may be sent twice. */
+  get #isRead(): boolean {
+    const { method } = this.#request
+    return method === 'GET' || method === 'HEAD'
+  }
+
+  get #isProxied(): boolean {
+    const attributes = this.#attributes
+    return attributes.isResource && (attributes.verb === 'proxy' || attributes.subresource === 'proxy')
+  }
+
+  #forward(): void {
+    if (this.#isOver) return
+    const sent = this.#send()
+    if (!this.#hasBody) {
+      this.#request.resume()
+      sent.end()
+      return
+    }
     const body = this.#capture()
     this.#request.on('data', (chunk: Buffer) => {
       body?.push(chunk)
@@ -143,6 +157,68 @@ export class Exchange {
       if (this.#record(body)) sent.end()
     })
     this.#request.on('error', () => this.#leave())
+  }
+
+  #send(): ClientRequest {
+    const { path, query } = this.#attributes
+    const sent = send({
+      agent: this.#session.agent,
+      method: this.#request.method ?? 'GET',
+      path: query === '' ? path : `${path}?${query}`,
+      headers: [...this.#headers, 'authorization', `Bearer ${this.#secret}`],
+      setHost: false,
+      setDefaultHeaders: false,
+    })
+    this.#sent = sent
+    sent.on('response', (answer) => this.#onAnswer(answer))
+    sent.on('upgrade', (_, socket) => {
+      socket.destroy()
+      this.#fail(new BrokerError('TARGET_REFUSED', 'it left HTTP, which was not asked for'))
+    })
+    sent.on('error', (error) => this.#onLost(sent, error))
+    sent.on('drain', () => this.flow())
+    clearTimeout(this.#timer)
+    if (!this.#isLongRunning)
+      this.#timer = setTimeout(() => this.#fail(new BrokerError('TARGET_UNREACHABLE', 'no answer came')), answerMs)
+    return sent
+  }
+
+  /** A kept connection may have been closed by the cluster while the request was on its way. */
+  #onLost(sent: ClientRequest, error: Error): void {
+    if (this.#isOver || sent !== this.#sent) return
+    if (sent.reusedSocket && this.#isRead && !this.#hasBody && !this.#answer && !this.#isSentAgain) {
+      this.#isSentAgain = true
+      this.#session.agent.closeUnused()
+      this.#forward()
+    } else if (error instanceof BrokerError) this.#fail(error)
+    else {
+      const isHttp = 'code' in error && String(error.code).startsWith('HPE_')
+      const detail = isHttp ? 'its answer is not HTTP' : 'the cluster had not answered'
+      this.#fail(new BrokerError('TARGET_LOST', detail, { cause: error, ...this.#mayBeDone }))
+    }
+  }
+
+  /** What the client of a change should know that was sent and not answered. */
+  get #mayBeDone(): { hint?: string } {
+    const isChange = !this.#isRead && this.#sent !== undefined
+    return isChange ? { hint: 'The change may have been made.' } : {}
+  }
+
+  /** A token may have expired on its way, or be of a role that was made anew. What has a body cannot be sent twice. */
+  async #signAgain(): Promise<void> {
+    try {
+      const { secret } = await this.#session.lease({ secret: this.#secret })
+      if (this.#isSignedAgain || secret === this.#secret) throw notTaken()
+      if (this.#hasBody)
+        throw new BrokerError('TARGET_REFUSED', 'the cluster no longer took the token, which has been renewed', {
+          hint: 'Try again.',
+        })
+      this.#isSignedAgain = true
+      this.#secret = secret
+      this.#forward()
+    } catch (thrown) {
+      this.#fail(toRefusal(thrown))
+    }
   }
 
   #capture(): BodyCapture | undefined {
@@ -167,24 +243,20 @@ export class Exchange {
 
   /** Streams for as long as it likes. */
   get #isLongRunning(): boolean {
-    if (!this.#attributes.isResource) return false
-    const { verb, subresource } = this.#attributes
-    return verb === 'watch' || verb === 'proxy' || ['log', 'proxy'].includes(subresource)
+    const attributes = this.#attributes
+    return attributes.isResource && (attributes.verb === 'watch' || attributes.subresource === 'log' || this.#isProxied)
   }
 
   #onAnswer(answer: IncomingMessage): void {
     clearTimeout(this.#timer)
-    this.#answer = answer
     const { statusCode: status = 502 } = answer
-    if (this.#isOver) {
-      answer.destroy()
+    if (this.#isOver || status === 401) {
+      this.#sent = undefined // nothing was done
+      answer.on('error', () => {}).destroy()
+      if (!this.#isOver) void this.#signAgain()
       return
     }
-    if (status === 401) {
-      const hint = 'Check the access entry of its role on the cluster.'
-      this.#fail(new BrokerError('TARGET_REFUSED', 'the cluster does not know the role of this access level', { hint }))
-      return
-    }
+    this.#answer = answer
     try {
       this.#response.writeHead(status, answer.statusMessage ?? '', responseHeaders(status, answer.rawHeaders))
     } catch (thrown) {
@@ -258,6 +330,13 @@ export class Exchange {
     }
     this.#session.remove(this)
   }
+}
+
+/** Not 401: clients would take it for their token of the broker. */
+function notTaken(): BrokerError {
+  return new BrokerError('TARGET_REFUSED', 'the cluster does not take the role of this access level', {
+    hint: 'Check that the cluster has an access entry for it, and that the role was not made anew since.',
+  })
 }
 
 function pairsOf(raw: readonly string[]): [string, string][] {

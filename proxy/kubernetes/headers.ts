@@ -8,8 +8,8 @@ import { type AskedUpgrade, readUpgrade, type StreamProtocols } from './upgrade.
 export interface OwnHeaders {
   /** Of the cluster's endpoint, with its port unless that is 443. */
   readonly host: string
-  /** `Bearer …` */
-  readonly authorization: string
+  /** `Bearer …`; left out: added by who sends it. */
+  readonly authorization?: string
   /** Address of the client, which the cluster logs. */
   readonly forwardedFor: string
 }
@@ -146,7 +146,8 @@ function refuseFraming(headers: ReadonlyMap<string, readonly string[]>): void {
 }
 
 function begin({ host, authorization, forwardedFor }: OwnHeaders): string[] {
-  return ['host', host, 'authorization', authorization, 'x-forwarded-for', forwardedFor]
+  const token = authorization === undefined ? [] : ['authorization', authorization]
+  return ['host', host, ...token, 'x-forwarded-for', forwardedFor]
 }
 
 function copy(headers: ReadonlyMap<string, readonly string[]>): string[] {

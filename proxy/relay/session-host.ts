@@ -4,6 +4,7 @@ import { makePermit } from '../permit.ts'
 import {
   BrokerError,
   type EndNotice,
+  type FailedLease,
   type Lease,
   type PermitFacts,
   type Recorder,
@@ -147,13 +148,13 @@ export class SessionHost implements SessionControls {
     }
   }
 
-  /** The credential for the target. */
-  async lease(permit: SessionPermit): Promise<Lease> {
+  /** The credential for the target. @param failed of the one before */
+  async lease(permit: SessionPermit, failed?: FailedLease): Promise<Lease> {
     const { lease, sessionId, kind } = permit
-    if (lease && lease.expiresAt > this.#parts.now()) return lease
+    if (lease && !failed && lease.expiresAt > this.#parts.now()) return lease
     const since = performance.now()
     try {
-      return await this.doorman.lease(sessionId)
+      return await this.doorman.lease(sessionId, failed)
     } finally {
       this.doorman.phase(kind, 'aws', (performance.now() - since) / 1000)
     }

@@ -26,6 +26,8 @@ export interface SessionAsk {
   readonly person: string
   /** Before the person's name in the name of the session. */
   readonly namePrefix?: string
+  /** Name of the session; left out: made of the two before. */
+  readonly sessionName?: string
   /** User of the operating system as whom Session Manager runs shells, whatever tag the role has; not with an ID token. */
   readonly runAs?: string
   readonly grantId: string

@@ -82,8 +82,9 @@ function withExternalId({ externalId }: AwsDeps, arn: string, name: string): Ass
   return { RoleArn: arn, RoleSessionName: name, ExternalId: externalId }
 }
 
-function sessionNameOf({ namePrefix = '', person }: Pick<SessionAsk, 'namePrefix' | 'person'>): string {
-  return toSessionName(`${namePrefix}${person}`)
+function sessionNameOf(ask: Pick<SessionAsk, 'sessionName' | 'namePrefix' | 'person'>): string {
+  const { namePrefix = '', person, sessionName = toSessionName(`${namePrefix}${person}`) } = ask
+  return sessionName
 }
 
 /** Person and reason, on the last hop only: a transitively inherited key must not be set again. */

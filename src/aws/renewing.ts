@@ -36,6 +36,11 @@ export class Renewing<T extends Expiring> {
     return this.#value
   }
 
+  /** It does not work: the next one who asks gets another. */
+  discard(): void {
+    this.#value = undefined
+  }
+
   async get(): Promise<T> {
     return this.atHand() ?? (await this.#make())
   }

@@ -14,12 +14,27 @@ export function toSessionName(login: string): string {
   return isFit ? login : `${allowed.slice(0, 55)}-${digest(login)}`
 }
 
+/**
+ * The same without `@`, which EKS writes as `-` where a username has `{{SessionName}}`: `a@b` and `a-b` would be one user of the cluster. What
+ * cannot stand as it is, is written as in quoted-printable (`alice=40example.com`), so that no two logins share a name.
+ */
+export function toPlainSessionName(login: string): string {
+  const escaped = [...Buffer.from(login)]
+    .map((byte) => {
+      const sign = String.fromCharCode(byte)
+      return /[\w+,.-]/.test(sign) ? sign : `=${byte.toString(16).toUpperCase().padStart(2, '0')}`
+    })
+    .join('')
+  const isFit = escaped.length >= 2 && escaped.length <= longestName
+  return isFit ? escaped : `${escaped.slice(0, 30)}==${digest(login, 32)}`
+}
+
 /** A value of a session tag: at most 256 letters, digits, blanks and `_.:/=+-@`. */
 export function toTagValue(text: string): string {
   const allowed = text.replace(/[^\p{L}\p{Z}\p{N}_.:/=+\-@]/gu, '-')
   return allowed === text && text.length <= longestTag ? text : `${allowed.slice(0, longestTag - 9)}-${digest(text)}`
 }
 
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, 8)
+function digest(text: string, digits = 8): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digits)
 }

@@ -28,7 +28,7 @@ export type LeaseSession = Pick<
 /** What a kind leases. */
 export interface LeaseTerms<T, L> {
   /** What the session may do at most that signs for it. */
-  ask(session: LeaseSession, target: T, level: L): Pick<SessionAsk, 'role' | 'policy'>
+  ask(session: LeaseSession, target: T, level: L): Pick<SessionAsk, 'role' | 'policy' | 'sessionName'>
   /** The credential of one sign-in. */
   sign(target: T, level: L, held: AwsCredentials): Promise<string>
   /** What tells levels of one name apart. */
@@ -48,6 +48,8 @@ export interface Token {
 /** Tokens can be used to sign in for 15 minutes; reuse spares the targets, which throttle new sign-ins by IAM. */
 const tokenMs = 600_000
 const mostLeases = 10_000
+/** Of one lease, after its target refused a token: it may go on refusing. */
+const discardMs = 60_000
 /** How much longer than the grant the credentials last: to end what still runs when it is over. They never leave this process. */
 const endingMs = 120_000
 
@@ -60,6 +62,8 @@ interface Held {
   readonly token: Renewing<Token>
   /** That opened with it. */
   readonly sessions: Set<string>
+  /** When it was last made anew because its target refused it. */
+  discardedAt: number
 }
 
 /**
@@ -84,10 +88,15 @@ export class Leases<T extends Placed, L> {
     })
   }
 
-  /** The password of a new sign-in. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED, PROVIDER_UNAVAILABLE */
-  async token(session: LeaseSession, target: T, level: L): Promise<Token> {
+  /**
+   * The password of a new sign-in.
+   * @param refused one that the target did not take: another is made, by new credentials, but at most one a minute
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED, PROVIDER_UNAVAILABLE
+   */
+  async token(session: LeaseSession, target: T, level: L, refused?: string): Promise<Token> {
     const known = this.#known(session, target, level)
-    if (known) return await known.get()
+    if (known && refused !== undefined) this.#discard(known, refused)
+    if (known) return await known.token.get()
     const { clock } = this.#deps
     if (this.#byKey.size >= mostLeases) this.#forget((lease) => lease.endsAt <= clock.now())
     const held = this.#hold(session, target, level)
@@ -97,15 +106,23 @@ export class Leases<T extends Placed, L> {
 
   /** The same if it is there, without waiting. */
   atHand(session: LeaseSession, target: T, level: L): Token | undefined {
-    return this.#known(session, target, level)?.atHand()
+    return this.#known(session, target, level)?.token.atHand()
+  }
+
+  #discard(held: Held, refused: string): void {
+    const now = this.#deps.clock.now()
+    if (held.token.last?.text !== refused || now < held.discardedAt + discardMs) return
+    held.discardedAt = now
+    held.credentials.discard()
+    held.token.discard()
   }
 
   /** An extended grant gets a lease of its own length. */
-  #known(session: LeaseSession, target: T, level: L): Renewing<Token> | undefined {
+  #known(session: LeaseSession, target: T, level: L): Held | undefined {
     const known = this.#byKey.get(this.#keyOf(session, target, level))
     if (!known || known.endsAt < session.endsAt) return undefined
     known.sessions.add(session.sessionId)
-    return known.token
+    return known
   }
 
   /**
@@ -169,7 +186,8 @@ export class Leases<T extends Placed, L> {
       onLateRenewal: this.#onLateRenewal,
     })
     const { grantId, endsAt, sessionId } = session
-    return { grantId, endsAt, idToken, credentials, token, sessions: new Set([sessionId]) }
+    const discardedAt = Number.NEGATIVE_INFINITY
+    return { grantId, endsAt, idToken, credentials, token, sessions: new Set([sessionId]), discardedAt }
   }
 
   #keyOf({ grantId, resourceId, level: name, credential }: LeaseSession, target: T, level: L): string {

@@ -5,7 +5,7 @@ import type { StreamTo } from '../../proxy/doorman.ts'
 import type { Reach } from '../../proxy/reach/reach.ts'
 import type { Trust } from '../../proxy/reach/trust.ts'
 import type { SessionHost } from '../../proxy/relay/session-host.ts'
-import type { ClientOrigin, EngineFacts, Lease } from '../../proxy/session.ts'
+import type { ClientOrigin, EngineFacts, FailedLease, Lease } from '../../proxy/session.ts'
 import type { AccessService } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
@@ -67,8 +67,11 @@ export interface RunningKind {
    * @param to of a stream @throws BrokerError GRANT_DENIED when the level does not let it lead there
    */
   permit?(held: Held, to?: StreamTo): EngineFacts
-  /** The credential of an open session, fetched while it connects. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
-  lease?(sessionId: string): Promise<Lease>
+  /**
+   * The credential of an open session, fetched while it connects.
+   * @param failed what its target did not take of the one before @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   */
+  lease?(sessionId: string, failed?: FailedLease): Promise<Lease>
   /** The same if it is there without waiting. */
   leaseAtHand?(session: KnownSession): Lease | null
   /**

@@ -1,5 +1,5 @@
 import type { StreamTo } from '../../proxy/doorman.ts'
-import { BrokerError, type EngineFacts, type Lease } from '../../proxy/session.ts'
+import { BrokerError, type EngineFacts, type FailedLease, type Lease } from '../../proxy/session.ts'
 import { type Held, kindNamed } from '../catalog/kind.ts'
 import type { KnownSession, SessionChannels, SessionKinds } from '../sessions/session-kinds.ts'
 import type { KindModules, KindParts, RunningKind } from './module.ts'
@@ -43,10 +43,10 @@ export class StartedKinds implements SessionKinds {
     return this.#running.get(session.facts.kind)?.leaseAtHand?.(session) ?? null
   }
 
-  async lease(kind: string, sessionId: string): Promise<Lease> {
+  async lease(kind: string, sessionId: string, failed?: FailedLease): Promise<Lease> {
     const running = this.#running.get(kind)
     if (!running?.lease) throw new BrokerError('INTERNAL', `the kind ${kind} has no credential of its own`)
-    return await running.lease(sessionId)
+    return await running.lease(sessionId, failed)
   }
 
   async leaseToEnd(session: KnownSession): Promise<Lease> {

@@ -1,5 +1,13 @@
 import type { Identity, StreamTo } from '../../proxy/doorman.ts'
-import type { ChannelKey, ChannelKeyAsk, ChannelTicket, EngineFacts, Lease, PermitFacts } from '../../proxy/session.ts'
+import type {
+  ChannelKey,
+  ChannelKeyAsk,
+  ChannelTicket,
+  EngineFacts,
+  FailedLease,
+  Lease,
+  PermitFacts,
+} from '../../proxy/session.ts'
 import type { Held } from '../catalog/kind.ts'
 
 /** An open session as its kind sees it. */
@@ -42,7 +50,7 @@ export interface SessionKinds {
   /** Null: it takes waiting for. */
   leaseAtHand(session: KnownSession): Lease | null
   /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; INTERNAL for a kind without one */
-  lease(kind: string, sessionId: string): Promise<Lease>
+  lease(kind: string, sessionId: string, failed?: FailedLease): Promise<Lease>
   /** For nothing but ending what a session left running. @throws BrokerError what {@link SessionKinds.lease} throws */
   leaseToEnd(session: KnownSession): Promise<Lease>
   /** Undefined: nothing of the kind goes over Session Manager. */

@@ -5,6 +5,7 @@ import {
   type EndNotice,
   type ErrorCode,
   type ErrorFacts,
+  type FailedLease,
   fromErrorFacts,
   isCut,
   type Lease,
@@ -105,7 +106,7 @@ export class Sessions {
       tokenKeys: (tokenId) => identity.tokenKeys(tokenId),
       identify: (claim, client) => identity.identify(claim, client),
       open: (ask) => this.#open(ask, controls, authorize),
-      lease: (sessionId) => this.#lease(sessionId),
+      lease: (sessionId, failed) => this.#lease(sessionId, failed),
       leaseToEnd: (sessionId) => this.#leaseToEnd(sessionId),
       ...tunnelCalls(this.#deps.tunnels, (sessionId) => this.#lost.get(sessionId) ?? this.#uncut(sessionId)),
       ...this.#resumes.calls(place),
@@ -170,8 +171,8 @@ export class Sessions {
     return facts
   }
 
-  async #lease(sessionId: string): Promise<Lease> {
-    return await this.#deps.kinds.lease(this.#uncut(sessionId).facts.kind, sessionId)
+  async #lease(sessionId: string, failed?: FailedLease): Promise<Lease> {
+    return await this.#deps.kinds.lease(this.#uncut(sessionId).facts.kind, sessionId, failed)
   }
 
   /** @throws BrokerError GRANT_DENIED */

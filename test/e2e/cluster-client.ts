@@ -13,14 +13,19 @@ export interface Streamed {
   leave(): void
 }
 
-export async function issueClusterToken(company: Company): Promise<string> {
-  const body = { resource: clusterId }
+export async function issueClusterToken(company: Company, resource = clusterId): Promise<string> {
+  const body = { resource }
   return (await company.api<IssuedConnectToken>('alice', 'POST', '/api/v1/connect-tokens', body)).token
 }
 
 /** One request of alice's to the cluster, by the broker. */
-export async function askCluster(company: Company, token: string, path: string): Promise<Streamed> {
-  const url = new URL(`/k8s/${clusterId.replace('eks-cluster/', '')}${path}`, company.daemon.url)
+export async function askCluster(
+  company: Company,
+  token: string,
+  path: string,
+  resource = clusterId,
+): Promise<Streamed> {
+  const url = new URL(`/k8s/${resource.replace('eks-cluster/', '')}${path}`, company.daemon.url)
   return await new Promise((resolve, reject) => {
     const sent = request(url, { headers: { authorization: `Bearer ${token}` }, agent: false }, (answer) =>
       resolve(streamed(answer, () => sent.destroy())),

@@ -58,7 +58,7 @@ t.test('kubectl at the broker', { skip: skipWithout('kubectl', 'help') }, async 
   const pods = await kubectl('get', 'pods').ended
   t.match(pods, { code: 0, stdout: /^NAME +STATUS\nweb-1 +Running\n$/ }, pods.stderr)
   const asked = cluster.audit.find(({ url }) => url.startsWith('/api/v1/namespaces/shop/pods'))
-  t.match(asked?.user, /:assumed-role\/web-view\/alice@example\.com$/, 'the cluster knows the person')
+  t.match(asked?.user, /:assumed-role\/web-view\/alice=40example\.com$/, 'the cluster knows the person')
   t.equal(asked?.headers['x-forwarded-for'], '127.0.0.1')
 
   const secrets = await kubectl('get', 'secrets').ended

@@ -78,7 +78,14 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     oidcProviders: [{ arn: providerArn(oidc.issuer), issuer: oidc.issuer, clientIds: [oidc.clientId] }],
     buckets: { [accounts.data]: ['shop-reports', 'shop-exports'], [accounts.web]: ['personal-notes'] },
     instances: [...Object.values(bastions).map(bastion), web()],
-    sessionDocuments: [databasePorts(), shellDocument(), commandDocument(), sealedDocument(), forwardedPorts()],
+    sessionDocuments: [
+      databasePorts(),
+      clusterPorts(),
+      shellDocument(),
+      commandDocument(),
+      sealedDocument(),
+      forwardedPorts(),
+    ],
     keys: [shellKey],
     clusters: [],
   }
@@ -214,7 +221,7 @@ function personal({ issuer, clientId }: { issuer: string; clientId: string }): R
   }
 }
 
-/** Opens tunnels to databases through instances, and nothing else. */
+/** Opens tunnels to databases and clusters through instances, and nothing else. */
 function reach(): Role {
   return {
     arn: arns.reach,
@@ -225,7 +232,7 @@ function reach(): Role {
         {
           Effect: 'Allow',
           Action: 'ssm:StartSession',
-          Resource: [`arn:aws:ec2:*:${accounts.data}:instance/*`, `arn:aws:ssm:*:*:document/${databasePorts().name}`],
+          Resource: [`arn:aws:ec2:*:${accounts.data}:instance/*`, ...tunnelDocuments()],
         },
         {
           Effect: 'Allow',
@@ -237,7 +244,7 @@ function reach(): Role {
           Action: ['ssmmessages:OpenDataChannel', 'ssm:DescribeSessions', 'ssm:DescribeInstanceInformation'],
           Resource: '*',
         },
-        { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: `arn:aws:ssm:*:*:document/${databasePorts().name}` },
+        { Effect: 'Allow', Action: 'ssm:GetDocument', Resource: tunnelDocuments() },
       ),
     ],
     maxSessionSeconds: 3600,
@@ -331,6 +338,19 @@ function databasePorts(): SessionDocument {
   const content = { schemaVersion: '1.0', sessionType: 'Port', parameters, properties } as const
   return { name: 'Sallyport-PortDatabase', account: accounts.data, region, versions: [content] }
 }
+
+/** Session document for API servers of clusters in this region. */
+function clusterPorts(): SessionDocument {
+  const parameters = {
+    host: { type: 'String', allowedPattern: '^[0-9a-f]{32}\\.[a-z0-9]+\\.eu-west-1\\.eks\\.amazonaws\\.com$' },
+    portNumber: { type: 'String', allowedPattern: '^443$' },
+  }
+  const properties = { host: '{{ host }}', portNumber: '{{ portNumber }}', type: 'LocalPortForwarding' }
+  const content = { schemaVersion: '1.0', sessionType: 'Port', parameters, properties } as const
+  return { name: 'Sallyport-PortCluster', account: accounts.data, region, versions: [content] }
+}
+
+const tunnelDocuments = () => [databasePorts(), clusterPorts()].map(({ name }) => `arn:aws:ssm:*:*:document/${name}`)
 
 /** Session document for ports of instances, and of the hosts behind them that its pattern names. */
 function forwardedPorts(): SessionDocument {

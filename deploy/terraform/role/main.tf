@@ -71,6 +71,12 @@ variable "session_documents" {
   default     = "Sallyport-*"
 }
 
+variable "clusters" {
+  description = "the role reads what clusters are, by a person’s ID token"
+  type        = bool
+  default     = false
+}
+
 variable "databases" {
   description = "the role signs in to databases"
   type        = bool
@@ -212,6 +218,28 @@ resource "aws_iam_role_policy_attachment" "brokered" {
   policy_arn = each.value
 }
 
+# permissions of the role in aws.connect_role, where the account takes ID tokens and an entry has no ca
+#   eks:DescribeCluster: the certificate authority of a cluster; each session is restricted to one cluster
+resource "aws_iam_role_policy" "clusters" {
+  count = var.clusters ? 1 : 0
+  name  = "sallyport-clusters"
+  role  = aws_iam_role.brokered.id
+
+  policy = <<-JSON
+    {
+      "Version": "2012-10-17",
+      "Statement": [
+        {
+          "Sid": "ReadClusters",
+          "Effect": "Allow",
+          "Action": "eks:DescribeCluster",
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
+        }
+      ]
+    }
+  JSON
+}
+
 # permissions of a role that signs in to databases
 #   rds-db:connect: as these users; each session is restricted to one user of one database
 resource "aws_iam_role_policy" "databases" {
@@ -235,12 +263,12 @@ resource "aws_iam_role_policy" "databases" {
 }
 
 # permissions of the role that opens tunnels through instances (aws.reach_role)
-#   ssm:StartSession: tunnels to databases; each session is restricted to one instance
+#   ssm:StartSession: tunnels to databases and clusters; each session is restricted to one instance
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:TerminateSession: ends a tunnel that nothing uses any more
 #   ssmmessages:OpenDataChannel: carries the bytes
 #   ssm:DescribeInstanceInformation: aws validate says whether the agents are connected and new enough
-#   ssm:GetDocument: aws validate says whether the document leads to databases alone
+#   ssm:GetDocument: aws validate says whether the documents lead there alone
 resource "aws_iam_role_policy" "reach" {
   count = var.reach ? 1 : 0
   name  = "sallyport-reach"
@@ -256,7 +284,8 @@ resource "aws_iam_role_policy" "reach" {
           "Action": "ssm:StartSession",
           "Resource": [
             "arn:${data.aws_partition.current.partition}:ec2:*:${data.aws_caller_identity.current.account_id}:instance/*",
-            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase"
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase",
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortCluster"
           ],
           "Condition": {
             "BoolIfExists": {
@@ -283,10 +312,13 @@ resource "aws_iam_role_policy" "reach" {
           "Resource": "*"
         },
         {
-          "Sid": "ReadTunnelDocument",
+          "Sid": "ReadTunnelDocuments",
           "Effect": "Allow",
           "Action": "ssm:GetDocument",
-          "Resource": "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase"
+          "Resource": [
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortDatabase",
+            "arn:${data.aws_partition.current.partition}:ssm:*:${data.aws_caller_identity.current.account_id}:document/Sallyport-PortCluster"
+          ]
         }
       ]
     }

@@ -32,6 +32,38 @@ resource "aws_ssm_document" "sallyport_port_database" {
   JSON
 }
 
+# session document of tunnels to clusters; only its owners may change it
+resource "aws_ssm_document" "sallyport_port_cluster" {
+  name            = "Sallyport-PortCluster"
+  document_type   = "Session"
+  document_format = "JSON"
+
+  content = <<-JSON
+    {
+      "schemaVersion": "1.0",
+      "description": "Sallyport: API servers of EKS, and nothing else",
+      "sessionType": "Port",
+      "parameters": {
+        "host": {
+          "type": "String",
+          "description": "Endpoint of the cluster",
+          "allowedPattern": "^[A-Fa-f0-9]{32}[.]([a-z0-9-]+[.])+(eks[.]amazonaws[.]com([.]cn)?|api[.]aws|api[.]amazonwebservices[.]com[.]cn)$"
+        },
+        "portNumber": {
+          "type": "String",
+          "description": "Its port",
+          "allowedPattern": "^443$"
+        }
+      },
+      "properties": {
+        "host": "{{ host }}",
+        "portNumber": "{{ portNumber }}",
+        "type": "LocalPortForwarding"
+      }
+    }
+  JSON
+}
+
 # session document of forwarded ports; add to the pattern of host the hosts that levels forward to
 resource "aws_ssm_document" "sallyport_port_forward" {
   name            = "Sallyport-PortForward"

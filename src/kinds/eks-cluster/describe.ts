@@ -1,21 +1,31 @@
-import { BrokerError } from '../../../proxy/session.ts'
-import type { Aws } from '../../aws/aws.ts'
+import { BrokerError, type PermitFacts } from '../../../proxy/session.ts'
+import type { Aws, AwsCredentials } from '../../aws/aws.ts'
 import { toAwsError } from '../../aws/aws-errors.ts'
 import { clientOptions, toIdentity } from '../../aws/client-options.ts'
 import { counted } from '../../aws/counted.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import type { Config } from '../../config/config.ts'
+import type { Identity } from '../../identity/create-identity.ts'
+import { idTokensOf } from '../../identity/id-tokens.ts'
+import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { type ClusterTarget, toHost } from './target.ts'
 
 export interface DescribeDeps {
-  readonly aws: Pick<Aws, 'spoke'>
+  readonly aws: Pick<Aws, 'session' | 'spoke'>
   readonly clock: Clock
-  readonly config: { readonly aws: Pick<Config['aws'], 'endpoints'> }
+  readonly config: { readonly aws: Pick<Config['aws'], 'accounts' | 'endpoints'> }
+  readonly identity: Pick<Identity, 'idToken' | 'loginOf'>
   readonly logger: Logger
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
+}
+
+/** Who asks; in an account that takes ID tokens alone it is asked by theirs. */
+export interface DescribeSession {
+  readonly facts: Pick<PermitFacts, 'principalName' | 'grantId' | 'requestId'>
+  readonly credential: KnownSession['credential']
 }
 
 /** What AWS says of a cluster. */
@@ -28,49 +38,72 @@ export interface ClusterFacts {
   readonly hasAuditLog: boolean
 }
 
-interface Kept extends ClusterFacts {
-  readonly expiresAt: number
+interface Kept {
+  readonly facts: Renewing<ClusterFacts & { readonly expiresAt: number }>
+  /** When AWS was last asked again since what it had said did not hold. */
+  askedAgainAt: number
 }
 
 const keptMs = 600_000
 const most = 10_000
+/** A cluster that cannot be reached may go on being so. */
+const againMs = 60_000
 
 /** What AWS says of clusters, asked for at most each ten minutes. */
 export class Clusters {
   readonly #deps: DescribeDeps
-  readonly #byKey = new Map<string, Renewing<Kept>>()
+  readonly #byKey = new Map<string, Kept>()
 
   constructor(deps: DescribeDeps) {
     this.#deps = deps
   }
 
   /**
-   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; TARGET_UNTRUSTED: the cluster of that name is another one;
+   * @param failedCa by which the cluster could not be reached: AWS is asked again, at most once a minute
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED; TARGET_UNTRUSTED: the cluster of that name is another one;
    *   TARGET_UNREACHABLE: there is none
    */
-  async of(target: ClusterTarget): Promise<ClusterFacts> {
+  async of(target: ClusterTarget, session: DescribeSession, failedCa?: string): Promise<ClusterFacts> {
     const { account, region, cluster, endpoint } = target
-    const key = JSON.stringify([account, region, cluster, endpoint])
+    const whose = this.#isPersonal(target) ? session.credential.id : null
+    const key = JSON.stringify([account, region, cluster, endpoint, whose])
     let kept = this.#byKey.get(key)
     if (!kept) {
-      const { clock, logger } = this.#deps
-      kept = new Renewing({
-        make: async () => ({ ...(await this.#describe(target)), expiresAt: clock.now() + keptMs }),
-        clock,
-        aheadMs: keptMs / 10,
-        marginMs: 0,
-        onLateRenewal: (error) => logger.warn({ err: error, cluster }, 'a cluster could not be described ahead'),
-      })
+      kept = { facts: this.#keep(target, session), askedAgainAt: Number.NEGATIVE_INFINITY }
       if (this.#byKey.size >= most) this.#byKey.clear()
       this.#byKey.set(key, kept)
-    }
-    return await kept.get()
+    } else if (failedCa !== undefined) this.#discard(kept, failedCa)
+    return await kept.facts.get()
   }
 
-  async #describe({ partition, account, region, cluster: name, endpoint }: ClusterTarget): Promise<ClusterFacts> {
-    const { aws, config, metrics } = this.#deps
+  #isPersonal({ account }: ClusterTarget): boolean {
+    return this.#deps.config.aws.accounts[account]?.trust === 'web_identity'
+  }
+
+  #keep(target: ClusterTarget, session: DescribeSession): Kept['facts'] {
+    const { clock, logger } = this.#deps
+    return new Renewing({
+      make: async () => ({ ...(await this.#describe(target, session)), expiresAt: clock.now() + keptMs }),
+      clock,
+      aheadMs: keptMs / 10,
+      marginMs: 0,
+      onLateRenewal: (error) =>
+        logger.warn({ err: error, cluster: target.cluster }, 'a cluster could not be described ahead'),
+    })
+  }
+
+  #discard(kept: Kept, failedCa: string): void {
+    const now = this.#deps.clock.now()
+    if (kept.facts.last?.ca !== failedCa || now < kept.askedAgainAt + againMs) return
+    kept.askedAgainAt = now
+    kept.facts.discard()
+  }
+
+  async #describe(target: ClusterTarget, session: DescribeSession): Promise<ClusterFacts> {
+    const { region, cluster: name, endpoint } = target
+    const { config, metrics } = this.#deps
     const { EKSClient, DescribeClusterCommand } = await import('@aws-sdk/client-eks')
-    const credentials = toIdentity(await aws.spoke({ partition, account }))
+    const credentials = toIdentity(await this.#credentials(target, session))
     const client = new EKSClient({ region, credentials, ...(await clientOptions(config.aws, 'eks')) })
     try {
       const { cluster = {} } = await counted(metrics, { service: 'eks', operation: 'DescribeCluster' }, () =>
@@ -87,26 +120,56 @@ export class Clusters {
       )
       return { ca, version, authenticationMode: accessConfig?.authenticationMode ?? 'CONFIG_MAP', hasAuditLog }
     } catch (error) {
-      throw toEksError(error, { partition, account, region, name })
+      throw toEksError(error, target, this.#isPersonal(target))
     } finally {
       client.destroy()
     }
   }
+
+  /** Those of the spoke role: the broker's own, or by the person's token where the account takes nothing else. */
+  async #credentials(target: ClusterTarget, { facts, credential }: DescribeSession): Promise<AwsCredentials> {
+    const { aws, clock, identity } = this.#deps
+    const { partition, account } = target
+    if (!this.#isPersonal(target)) return await aws.spoke({ partition, account })
+    const { principalName: person, grantId, requestId } = facts
+    const policy = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [{ Effect: 'Allow', Action: 'eks:DescribeCluster', Resource: arnOf(target) }],
+    })
+    const until = clock.now() // STS gives 15 minutes at least
+    const idToken = idTokensOf(identity, credential)
+    return await aws
+      .session({ partition, account, role: null, person, grantId, requestId, policy, until, idToken })
+      .catch((error: unknown) => {
+        throw error instanceof BrokerError && error.code === 'AWS_DENIED' ? withCaHint(error) : error
+      })
+  }
 }
 
-interface Named {
-  readonly partition: string
-  readonly account: string
-  readonly region: string
-  readonly name: string
+function arnOf({ partition, account, region, cluster }: ClusterTarget): string {
+  return `arn:${partition}:eks:${region}:${account}:cluster/${cluster}`
 }
 
-function toEksError(error: unknown, { partition, account, region, name }: Named): BrokerError {
-  if (error instanceof Error && error.name === 'ResourceNotFoundException')
-    return new BrokerError('TARGET_UNREACHABLE', `there is no cluster ${name} in ${region}`, { cause: error })
+const ownCa = 'put the certificate authority of the cluster into the configuration: ca'
+
+function withCaHint({ code, detail, hint = '', cause }: BrokerError): BrokerError {
+  return new BrokerError(code, detail, { cause, hint: `${hint} Or ${ownCa}.`.trim() })
+}
+
+function toEksError(error: unknown, target: ClusterTarget, isPersonal: boolean): BrokerError {
+  const { cluster, region } = target
+  const named = error instanceof Error ? error.name : ''
+  if (named === 'ResourceNotFoundException')
+    return new BrokerError('TARGET_UNREACHABLE', `there is no cluster ${cluster} in ${region}`, { cause: error })
+  const role = isPersonal ? 'the role that aws.connect_role names' : 'the spoke role'
+  if (named.startsWith('AccessDenied'))
+    return new BrokerError('AWS_DENIED', `${role} may not read ${arnOf(target)}`, {
+      cause: error,
+      hint: `Allow it eks:DescribeCluster; or ${ownCa}.`,
+    })
   return toAwsError(error, {
     what: 'the cluster',
-    arn: `arn:${partition}:eks:${region}:${account}:cluster/${name}`,
+    arn: arnOf(target),
     needs: 'eks:DescribeCluster',
     wantsExternalId: false,
   })

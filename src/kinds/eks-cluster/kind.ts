@@ -14,5 +14,5 @@ export const eksCluster: Kind<ClusterTarget, ClusterLevel> = {
   limits: clusterLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   policies: clusterPolicies,
-  features: () => ['clusters'],
+  features: ({ via }) => ['clusters', ...(via.length > 0 ? ['reach'] : [])],
 }

@@ -1,3 +1,4 @@
+import { toPlainSessionName } from '../../aws/session-names.ts'
 import type { LeaseTerms } from '../leases.ts'
 import type { ClusterLevel } from './level.ts'
 import type { ClusterTarget } from './target.ts'
@@ -12,7 +13,11 @@ const nothing = JSON.stringify({
 /** @param now epoch milliseconds */
 export function clusterLease(now: () => number): LeaseTerms<ClusterTarget, ClusterLevel> {
   return {
-    ask: (_, target, level) => ({ role: roleArn(target, level), policy: nothing }),
+    ask: ({ principalName }, target, level) => ({
+      role: roleArn(target, level),
+      policy: nothing,
+      sessionName: toPlainSessionName(principalName),
+    }),
     sign: (target, _, held) => clusterToken(target, held, now()),
     keyOf: ({ role }) => role,
   }

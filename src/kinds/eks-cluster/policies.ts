@@ -1,5 +1,6 @@
 import { decorate } from '../../aws/policies/base.ts'
 import type { PolicyPart } from '../../catalog/policy-part.ts'
+import { reachPolicies } from '../reach/policies.ts'
 
 /** Tokens need no permission at all; the spoke role reads what the clusters are. */
 const clusters: PolicyPart = {
@@ -20,6 +21,24 @@ const clusters: PolicyPart = {
       },
     },
   ],
+  documents: [
+    {
+      name: 'roleReadsClusters',
+      title: 'permissions of the role in aws.connect_role, where the account takes ID tokens and an entry has no ca',
+      where: 'each brokered role',
+      trust: ['web_identity'],
+      optional: { resource: 'ReadClusters', when: 'the role reads what clusters are, by a person’s ID token' },
+      statements: [
+        {
+          sid: 'ReadClusters',
+          actions: {
+            'eks:DescribeCluster': 'the certificate authority of a cluster; each session is restricted to one cluster',
+          },
+          resources: ['arn:{{partition}}:eks:*:{{account}}:cluster/*'],
+        },
+      ],
+    },
+  ],
 }
 
-export const clusterPolicies = [clusters]
+export const clusterPolicies = [clusters, ...reachPolicies]

@@ -3,6 +3,8 @@ import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import { Leases } from '../leases.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { clusterPorts } from '../reach/policies.ts'
+import { viaOf } from '../reach/via.ts'
 import { RootFiles } from '../root-files.ts'
 import { Clusters } from './describe.ts'
 import { eksCluster } from './kind.ts'
@@ -12,7 +14,7 @@ import { clusterLease, roleArn } from './lease.ts'
 const renewMs = 120_000
 
 export async function start(parts: KindParts): Promise<RunningKind> {
-  const { clock, sessions } = parts
+  const { clock, config, sessions } = parts
   const leases = new Leases(
     parts,
     clusterLease(() => clock.now()),
@@ -28,7 +30,9 @@ export async function start(parts: KindParts): Promise<RunningKind> {
         recordsInput: level.recordsInput,
         detail: { role: roleArn(target, level) },
       }
+      const via = viaOf(target, config.aws, clusterPorts)
       return {
+        ...(via ? { via } : {}),
         address: target.connect,
         serverName: target.endpoint,
         ca: target.ca === null ? null : roots.read(target.ca),
@@ -37,12 +41,13 @@ export async function start(parts: KindParts): Promise<RunningKind> {
         rules,
       }
     },
-    lease: async (sessionId): Promise<Lease> => {
-      const { facts, held, credential } = sessions.known(sessionId)
+    lease: async (sessionId, failed): Promise<Lease> => {
+      const session = sessions.known(sessionId)
+      const { facts, held, credential } = session
       const { target, level } = heldBy(eksCluster, held)
       const [token, ca] = await Promise.all([
-        leases.token({ ...facts, credential }, target, level),
-        target.ca === null ? clusters.of(target).then((described) => described.ca) : undefined,
+        leases.token({ ...facts, credential }, target, level, failed?.secret),
+        target.ca === null ? clusters.of(target, session, failed?.ca).then((described) => described.ca) : undefined,
       ])
       return {
         user: roleArn(target, level),

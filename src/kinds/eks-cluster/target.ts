@@ -7,6 +7,8 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, strict } from '../../config/schema/members.ts'
 import { parseAddress } from '../connect-address.ts'
+import { clusterName } from '../reach/policies.ts'
+import { readVia, Via } from '../reach/via.ts'
 
 /** One EKS cluster, known by its endpoint: AWS gives each cluster a name of its own, also one made anew under the same name. */
 export interface ClusterTarget {
@@ -21,6 +23,8 @@ export interface ClusterTarget {
   readonly connect: { readonly host: string; readonly port: number }
   /** PEM file of roots to trust instead of what AWS says of the cluster. */
   readonly ca: string | null
+  /** Ids of the EC2 instances through which it is reached, the preferred one first; empty: over the broker's own network. */
+  readonly via: readonly string[]
 }
 
 const endpointExpected =
@@ -39,6 +43,7 @@ const schema = Type.Object(
         '10.0.0.7:443',
       ),
     ),
+    via: Type.Optional(Via),
     ca: Type.Optional(
       Type.String({
         'x-file': 'certificates',
@@ -79,9 +84,17 @@ function readTarget(resource: Resource, attributes: Static<typeof schema>): Pars
   const named = placed.exec(endpoint)?.[1]
   if (named !== undefined && named !== region)
     report('endpoint', `the endpoint is in ${named}, but the resource is in ${region}`)
+  const { instances: via, problems: viaProblems } = readVia(attributes.via, {
+    ...{ account, region },
+    hasAddress: address !== undefined,
+    isNamedByAws: formed.test(endpoint),
+  })
+  problems.push(...viaProblems)
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { partition, account, region, cluster, endpoint, connect, ca: ca ?? null } }
+  return { ok: true, value: { partition, account, region, cluster, endpoint, connect, ca: ca ?? null, via } }
 }
+
+const formed = new RegExp(`^${clusterName.source}$`)
 
 /** Names of hosts mean the same in either case. */
 export function toHost(endpoint: string): string {

@@ -1,4 +1,5 @@
 import type { Surroundings } from '../../catalog/kind.ts'
+import { viaLimits } from '../reach/via.ts'
 
 /**
  * What the name of an endpoint says, as AWS forms it (Amazon RDS and Aurora user guides, "Endpoint connections", "RDS Proxy
@@ -67,10 +68,9 @@ export function rdsLimits(
   const proxy =
     'RDS Proxy carries no cancel: when the access ends the connection is closed, but a statement that is running may finish.'
   const personal = `Account ${account} takes ID tokens: a person who gets hold of their own can sign in to the database without the broker, where its network lets them, with no grant and no recording.`
-  const tunnel = `It is reached through ${via.join(' or ')}, over Session Manager: the instance passes on what is encrypted from the broker to the database.`
   return [
     isPersonal ? own : shared,
-    ...(via.length > 0 ? [tunnel] : []),
+    ...viaLimits(via),
     ...(isRdsProxy({ resourceId }) ? [proxy] : []),
     ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
   ]

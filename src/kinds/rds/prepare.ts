@@ -1,9 +1,9 @@
 import type { PreparationStep } from '../../catalog/preparation.ts'
+import { databasePorts } from '../reach/policies.ts'
 import { sessionDocumentStep } from '../session-document-step.ts'
 import { placeholder } from './engine-users.ts'
 import type { RdsLevel } from './level.ts'
 import { isTemplate } from './personal-users.ts'
-import { databasePorts } from './policies.ts'
 import type { RdsTarget } from './target.ts'
 
 /** What a database user is for: levels by name, all of which sign in as it. */

@@ -4,12 +4,13 @@ import type { TargetCheck } from '../../contract/aws.ts'
 import { ok } from '../checks.ts'
 import { Leases, type Token } from '../leases.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { databasePorts } from '../reach/policies.ts'
+import { viaOf } from '../reach/via.ts'
 import { RootFiles } from '../root-files.ts'
 import { isRdsProxy, readEndpoint } from './endpoint.ts'
 import { databaseLease } from './lease.ts'
 import type { RdsLevel } from './level.ts'
 import type { RdsTarget } from './target.ts'
-import { viaOf } from './via.ts'
 
 /** Credentials last an hour and are renewed ten minutes ahead. */
 const renewMs = 120_000
@@ -31,7 +32,7 @@ export function startRds<L extends RdsLevel>(
   return {
     permit: (held): EngineFacts => {
       const { target, level } = heldBy(kind, held)
-      const via = viaOf(target, config.aws)
+      const via = viaOf(target, config.aws, databasePorts)
       return {
         ...(via ? { via } : {}),
         address: target.connect,
@@ -65,8 +66,8 @@ export function startRds<L extends RdsLevel>(
       const isPersonal = config.aws.accounts[target.account]?.trust === 'web_identity'
       const trust = isPersonal ? [byOwnToken(target.account)] : []
       if (target.via.length === 0) return [...trust, ...(await validate(preflight))]
-      const { validateVia } = await import('./validate-via.ts')
-      const way = await validateVia(parts, sessions.known(preflight.permit.sessionId), target)
+      const { validateVia } = await import('../reach/validate-via.ts')
+      const way = await validateVia(parts, sessions.known(preflight.permit.sessionId), target, databasePorts)
       return [...trust, ...way, ...(await validate(preflight))]
     },
     chores: [

@@ -10,8 +10,8 @@ import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { parseAddress } from '../connect-address.ts'
+import { readVia, Via } from '../reach/via.ts'
 import { misfit, readEndpoint } from './endpoint.ts'
-import { readVia, Via } from './via.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -155,10 +155,12 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   if (isForbidden(connect.host))
     report(address === undefined ? 'endpoint' : 'connect_address', 'link-local addresses are not allowed')
   const { instances: via, problems: viaProblems } = readVia(attributes.via, {
-    ...{ account, region, endpoint, port },
+    ...{ account, region },
     hasAddress: address !== undefined,
+    isNamedByAws: readEndpoint(endpoint) !== undefined,
   })
   problems.push(...viaProblems)
+  if (via.length > 0 && port < 1024) report('port', 'with via, expected a port from 1024 on')
   if (problems.length > 0) return { ok: false, problems }
   const place = { partition, account, region, endpoint, port, connect }
   return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, via, signInsPerSecond } }

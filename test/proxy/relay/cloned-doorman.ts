@@ -50,7 +50,7 @@ export function clonedDoorman(doorman: Doorman): Doorman {
     tokenKeys: crossing((id) => doorman.tokenKeys(id)),
     identify: crossing((claim, client) => doorman.identify(claim, client)),
     open: crossing((ask) => doorman.open(ask)),
-    lease: crossing((id) => doorman.lease(id)),
+    lease: crossing((id, failed) => doorman.lease(id, failed)),
     leaseToEnd: crossing((id) => doorman.leaseToEnd(id)),
     openTunnel: crossing((ask) => doorman.openTunnel(ask)),
     tunnelTicket: crossing((id) => doorman.tunnelTicket(id)),

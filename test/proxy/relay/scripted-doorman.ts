@@ -17,6 +17,7 @@ import {
   type ClientOrigin,
   type EndNotice,
   type EngineFacts,
+  type FailedLease,
   type Lease,
   type PermitFacts,
 } from '../../../proxy/session.ts'
@@ -41,7 +42,7 @@ export interface ScriptedOptions {
   readonly idleTimeoutMs?: number
   /** What the permit says of the target now. */
   engine(): EngineFacts
-  lease(): Promise<Lease>
+  lease(failed?: FailedLease): Promise<Lease>
   /** Of sessions at instances. */
   channelTicket?(sessionId: string, command?: string): Promise<ChannelTicket | null>
   channelKey?(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
@@ -114,7 +115,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
       if (control.cutEarly) controls?.cut(sessionId, control.cutEarly)
       return facts(ask)
     },
-    lease: () => options.lease(),
+    lease: (_, failed) => options.lease(failed),
     leaseToEnd: async () => {
       seen.endings += 1
       if (control.noLeaseToEnd) throw control.noLeaseToEnd

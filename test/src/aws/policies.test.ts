@@ -49,7 +49,7 @@ function documentsFor(chosen: readonly string[], trust: Trust = 'hub'): Record<s
 test('the session document of tunnels leads to endpoints of RDS, and nowhere else', async (t) => {
   const printed = renderJson(kinds, { features: ['reach'], trusts: ['hub'] }, values)
   const found = printed.filter(({ document }) => isSessionDocument(document))
-  t.match(found, [{ name: 'Sallyport-PortDatabase', where: /each region/ }])
+  t.match(found, [{ name: 'Sallyport-PortDatabase', where: /each region/ }, { name: 'Sallyport-PortCluster' }])
   const content = found[0]?.document as SessionDocumentContent
   const document = { name: 'Sallyport-PortDatabase', account: '1', region: 'eu-west-1', versions: [content] }
   const specFor = (host: string, portNumber = '5432') =>

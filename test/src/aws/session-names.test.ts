@@ -1,5 +1,5 @@
 import t from 'tap'
-import { toSessionName, toTagValue } from '../../../src/aws/session-names.ts'
+import { toPlainSessionName, toSessionName, toTagValue } from '../../../src/aws/session-names.ts'
 import fc from '../../fast-check.ts'
 
 /** Constraints of RoleSessionName, SourceIdentity and tag values in the STS API reference. */
@@ -30,6 +30,24 @@ t.test('a fit login stays as it is; AWS keeps names that begin with aws: for its
   t.match(toSessionName('x'), /^x-[0-9a-f]{8}$/)
   t.match(toSessionName('aws:root'), /^aws-root-[0-9a-f]{8}$/)
 })
+
+t.test(
+  'names for clusters: no @, which EKS would write as -; still one for each login, and one that people can read',
+  async (t) => {
+    t.equal(toPlainSessionName('alice@example.com'), 'alice=40example.com')
+    t.equal(toPlainSessionName('alice-example.com'), 'alice-example.com')
+    const plain = /^[A-Za-z0-9_+=,.-]{2,64}$/
+    const inEks = (login: string) => toPlainSessionName(login).replaceAll('@', '-')
+    fc.assert(fc.property(anyLogin, (login) => plain.test(toPlainSessionName(login))))
+    fc.assert(fc.property(anyLogin, anyLogin, (a, b) => a === b || inEks(a) !== inEks(b)))
+    fc.assert(
+      fc.property(anyLogin, (login) => {
+        const name = toPlainSessionName(login)
+        return toPlainSessionName(name) !== name || name === login
+      }), // the name of one is not the login of another that stays as it is
+    )
+  },
+)
 
 t.test('every text becomes a tag value that STS takes, and two texts never the same', async () => {
   const anyText = fc.string({ unit: 'grapheme', maxLength: 400 })

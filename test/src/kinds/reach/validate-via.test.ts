@@ -1,6 +1,6 @@
 import t from 'tap'
-import { databasePorts } from '../../../../src/kinds/rds/policies.ts'
-import { judgePortDocument } from '../../../../src/kinds/rds/validate-via.ts'
+import { databasePorts } from '../../../../src/kinds/reach/policies.ts'
+import { judgePortDocument } from '../../../../src/kinds/reach/validate-via.ts'
 
 interface Document {
   readonly sessionType: string
@@ -9,13 +9,13 @@ interface Document {
 }
 const ours = databasePorts.content as Document
 const judged = (content: unknown) => {
-  const { outcome, detail, fix } = judgePortDocument(JSON.stringify(content))
+  const { outcome, detail, fix } = judgePortDocument(JSON.stringify(content), databasePorts)
   return `${outcome}: ${detail}${fix === null ? '' : ` | ${fix}`}`
 }
 const withHost = (host: object) => ({ ...ours, parameters: { ...ours.parameters, host } })
 
 t.test('ours leads to databases alone, and one with narrower patterns is for people to read', async (t) => {
-  t.equal(judged(ours), 'ok: it leads to databases of RDS alone')
+  t.equal(judged(ours), 'ok: it leads where ours does, and nowhere else')
   const narrow = withHost({ type: 'String', allowedPattern: '^orders\\.abc123\\.eu-west-1\\.rds\\.amazonaws\\.com$' })
   t.match(judged(narrow), /^warn: its host has a pattern of its own, \^orders.*check that it begins with \^/)
 })
@@ -32,5 +32,5 @@ t.test('what would lead anywhere, or nowhere', async (t) => {
     [[], /^fail: it has the type undefined/],
   ] as const)
     t.match(judged(content), found)
-  t.match(judgePortDocument('schemaVersion: 1.0'), { outcome: 'fail', fix: /aws prepare/ })
+  t.match(judgePortDocument('schemaVersion: 1.0', databasePorts), { outcome: 'fail', fix: /aws prepare/ })
 })

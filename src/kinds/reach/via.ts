@@ -1,9 +1,8 @@
 import { Type } from 'typebox'
 import type { ViaInstances } from '../../../proxy/session.ts'
 import type { Problem } from '../../catalog/kind.ts'
+import type { SessionDocumentPart } from '../../catalog/policy-part.ts'
 import type { Config } from '../../config/config.ts'
-import { readEndpoint } from './endpoint.ts'
-import { databasePorts } from './policies.ts'
 
 const form = /^ec2-instance\/([0-9]{12})\/([a-z]{2}(?:-[a-z]+)+-[0-9])\/(i-(?:[0-9a-f]{8}|[0-9a-f]{17}))$/
 const expected = 'expected the id of an instance, ec2-instance/ACCOUNT/REGION/i-…'
@@ -34,9 +33,10 @@ export const Via = Type.Union(
 interface Placed {
   readonly account: string
   readonly region: string
-  readonly endpoint: string
-  readonly port: number
+  /** `connect_address` is given. */
   readonly hasAddress: boolean
+  /** Its endpoint has a name that AWS formed. */
+  readonly isNamedByAws: boolean
 }
 
 /** @returns the ids of the instances, and what is wrong */
@@ -61,7 +61,7 @@ export function readVia(
 }
 
 /** What the session document refuses to lead to. */
-function unreachable({ endpoint, port, hasAddress }: Placed): Problem[] {
+function unreachable({ hasAddress, isNamedByAws }: Placed): Problem[] {
   const problems: Problem[] = []
   if (hasAddress)
     problems.push({
@@ -69,22 +69,30 @@ function unreachable({ endpoint, port, hasAddress }: Placed): Problem[] {
       message: 'has no effect with via: the instance connects to the endpoint',
       fix: 'remove it',
     })
-  if (readEndpoint(endpoint) === undefined)
+  if (!isNamedByAws)
     problems.push({
       path: 'endpoint',
       message: 'with via, expected the name that AWS gives for it: instances lead nowhere else',
     })
-  if (port < 1024) problems.push({ path: 'port', message: 'with via, expected a port from 1024 on' })
   return problems
+}
+
+/** What an approver should know of it. @returns sentences */
+export function viaLimits(via: readonly string[]): string[] {
+  if (via.length === 0) return []
+  return [
+    `It is reached through ${via.join(' or ')}, over Session Manager: the instance passes on what is encrypted from the broker to the target.`,
+  ]
 }
 
 /** The way to a target that instances lead to. */
 export function viaOf(
   { via: instances, ...place }: ViaInstances['place'] & { readonly via: readonly string[] },
   { accounts }: Pick<Config['aws'], 'accounts'>,
+  { name: document }: Pick<SessionDocumentPart, 'name'>,
 ): ViaInstances | undefined {
   if (instances.length === 0) return undefined
   const { partition, account, region } = place
   const key = accounts[account]?.trust === 'web_identity' ? null : 'hub'
-  return { key, instances, place: { partition, account, region }, document: databasePorts.name }
+  return { key, instances, place: { partition, account, region }, document }
 }

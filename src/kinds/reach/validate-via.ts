@@ -1,18 +1,24 @@
 import type { SessionDocument, SessionManager } from '../../aws/session-manager.ts'
 import { toSessionName } from '../../aws/session-names.ts'
+import type { SessionDocumentPart } from '../../catalog/policy-part.ts'
 import type { TargetCheck } from '../../contract/aws.ts'
 import { idTokensOf } from '../../identity/id-tokens.ts'
 import type { KnownSession } from '../../sessions/session-kinds.ts'
 import { fail, failedAt, ok, warn } from '../checks.ts'
 import { type AgentNeed, checkInstance } from '../instance-checks.ts'
 import type { KindParts } from '../module.ts'
-import { databasePorts } from './policies.ts'
-import type { RdsTarget } from './target.ts'
 
 const otherHosts: AgentNeed = { version: '3.1.1374', what: 'tunnels to other hosts' }
 /** The shortest that STS gives. */
 const credentialsMs = 900_000
-const { name: document } = databasePorts
+
+/** That instances lead to. */
+interface Reached {
+  readonly partition: string
+  readonly account: string
+  readonly region: string
+  readonly via: readonly string[]
+}
 
 type Parts = Pick<KindParts, 'aws' | 'clock' | 'config' | 'identity' | 'sessionManagers'>
 
@@ -20,7 +26,8 @@ type Parts = Pick<KindParts, 'aws' | 'clock' | 'config' | 'identity' | 'sessionM
 export async function validateVia(
   parts: Parts,
   session: Pick<KnownSession, 'facts' | 'credential'>,
-  target: RdsTarget,
+  target: Reached,
+  document: SessionDocumentPart,
 ): Promise<TargetCheck[]> {
   const { aws, clock, config, identity, sessionManagers } = parts
   const { partition, account, region, via } = target
@@ -30,7 +37,7 @@ export async function validateVia(
   try {
     const credentials = await aws.session({
       ...{ partition, account, role, person, namePrefix: 'sp-', grantId: facts.grantId, requestId: facts.requestId },
-      policy: JSON.stringify(policyFor(target)),
+      policy: JSON.stringify(policyFor(target, document)),
       until: clock.now() + credentialsMs,
       idToken: idTokensOf(identity, credential),
     })
@@ -39,7 +46,7 @@ export async function validateVia(
     return [
       ok('tunnel role', `${role} was assumed as ${toSessionName(`sp-${person}`)}`),
       ...withFailover(found),
-      await documentCheck(manager),
+      await documentCheck(manager, document),
     ]
   } catch (error) {
     return [failedAt('tunnel role', error, 'run: sallyport aws validate')]
@@ -54,24 +61,28 @@ function withFailover(found: readonly (readonly TargetCheck[])[]): TargetCheck[]
     .map((check) => (works && check.outcome === 'fail' ? warn(check.check, check.detail, check.fix ?? '') : check))
 }
 
-async function documentCheck(manager: Pick<SessionManager, 'document'>): Promise<TargetCheck> {
-  const check = `document ${document}`
+async function documentCheck(
+  manager: Pick<SessionManager, 'document'>,
+  wanted: SessionDocumentPart,
+): Promise<TargetCheck> {
+  const { name } = wanted
+  const check = `document ${name}`
   let found: SessionDocument
   try {
-    found = await manager.document(document)
+    found = await manager.document(name)
   } catch (error) {
     const { detail, fix } = failedAt(check, error, 'run: sallyport aws policies')
     return warn(check, `it cannot be looked at: ${detail}`, fix ?? '')
   }
-  return judgePortDocument(found.content)
+  return judgePortDocument(found.content, wanted)
 }
 
 const prepareIt = 'run what is printed by: sallyport aws prepare RESOURCE'
 
-/** A document that names the databases of the account more closely is as good as ours. */
-export function judgePortDocument(content: string): TargetCheck {
-  const check = `document ${document}`
-  const wanted = toMembers(databasePorts.content)
+/** A document that names the targets of the account more closely is as good as ours. */
+export function judgePortDocument(content: string, ours: SessionDocumentPart): TargetCheck {
+  const check = `document ${ours.name}`
+  const wanted = toMembers(ours.content)
   const { sessionType, parameters, properties } = read(content)
   if (sessionType !== 'Port') return fail(check, `it has the type ${String(sessionType)}`, prepareIt)
   const leads = toMembers(properties)
@@ -85,11 +96,11 @@ export function judgePortDocument(content: string): TargetCheck {
   const open = patterns.find(({ found }) => typeof found !== 'string' || found === '')
   if (open) return fail(check, `it allows any ${open.name}: its tunnels would lead anywhere`, prepareIt)
   const other = patterns.find(({ found, ours }) => found !== ours)
-  if (!other) return ok(check, 'it leads to databases of RDS alone')
+  if (!other) return ok(check, 'it leads where ours does, and nowhere else')
   return warn(
     check,
     `its ${other.name} has a pattern of its own, ${String(other.found)}`,
-    'check that it begins with ^, ends with $, and allows nothing but your databases',
+    'check that it begins with ^, ends with $, and allows nothing but what it is for',
   )
 }
 
@@ -107,14 +118,14 @@ function toMembers(value: unknown): Members {
   return typeof value === 'object' && value !== null ? (value as Members) : {}
 }
 
-function policyFor({ partition, account, region }: RdsTarget): object {
+function policyFor({ partition, account, region }: Reached, { name }: SessionDocumentPart): object {
   return {
     Version: '2012-10-17',
     Statement: [
       {
         Effect: 'Allow',
         Action: 'ssm:GetDocument',
-        Resource: `arn:${partition}:ssm:${region}:${account}:document/${document}`,
+        Resource: `arn:${partition}:ssm:${region}:${account}:document/${name}`,
       },
       { Effect: 'Allow', Action: 'ssm:DescribeInstanceInformation', Resource: '*' },
     ],
