@@ -20,6 +20,8 @@ export interface DirectCluster {
   readonly kubeconfig: string
   /** Empty. */
   readonly folder: string
+  /** Of the cluster: `1.35`. */
+  setVersion(version: string): void
   /** With the environment variables that switch WebSockets off, if told so. */
   env(transport?: 'webSocket' | 'spdy'): NodeJS.ProcessEnv
   /** @param input null: stdin stays open */
@@ -79,6 +81,9 @@ export async function openDirectly(t: Test): Promise<DirectCluster> {
     token,
     kubeconfig,
     folder: dir,
+    setVersion: (version) => {
+      for (const one of world.clusters) one.version = version
+    },
     env,
     kubectl: (args, { transport, input = '' } = {}) => startCommand('kubectl', args, env(transport), input),
   }

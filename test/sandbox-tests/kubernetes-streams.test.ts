@@ -99,6 +99,16 @@ t.test('kubectl', { skip: skipWithout('kubectl', 'help') }, async (t) => {
     })
   }
 
+  t.test('a cluster without WebSockets', async (t) => {
+    for (const refusal of [400, 403] as const) {
+      cluster.faults.webSocket = refusal
+      const before = cluster.streams.length
+      t.match(await kubectl(['exec', 'web-1', '--', 'echo', 'hi']).ended, { code: 0, stdout: 'hi\n' })
+      t.match(cluster.streams.slice(before), [{ transport: '' }, { transport: 'spdy', exitCode: 0 }])
+    }
+    cluster.faults.webSocket = 0
+  })
+
   t.test('exec -it', { skip: noPty }, async (t) => {
     for (const transport of transports) await runTerminal(t, direct, transport)
   })
