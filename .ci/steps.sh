@@ -48,6 +48,7 @@ system_packages() {
   [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
   command -v ssh >/dev/null || wanted+=(openssh-client)
   command -v rsync >/dev/null || wanted+=(rsync)
+  command -v kubectl >/dev/null || wanted+=(kubernetes-client)
   python3 -c 'import pymysql' 2>/dev/null || /usr/bin/python3 -c 'import pymysql' 2>/dev/null || wanted+=(python3-pymysql)
   install_packages "${wanted[@]}"
 }

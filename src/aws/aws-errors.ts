@@ -180,6 +180,24 @@ export function toSsmError(error: unknown, operation: string, on: string): Broke
   return new BrokerError('AWS_UNAVAILABLE', `Session Manager ${what}`, { cause: error })
 }
 
+/** Translates an error of EKS. @param on the cluster and its region */
+export function toEksError(error: unknown, operation: string, on: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (name.startsWith('AccessDenied'))
+    return denied(
+      `eks:${operation} is not allowed on the cluster ${on}`,
+      'The spoke role needs it: `sallyport aws policies --feature clusters` prints the statement.',
+    )
+  if (name === 'InvalidRequest')
+    return denied(`the cluster ${on}: ${(error as Error).message.slice(0, 300)}`, 'See: sallyport aws prepare')
+  if (expired.has(name) || badCredentials.has(name))
+    return denied('EKS does not accept the credentials', 'Check the clock of the machine.')
+  const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
+  return new BrokerError('AWS_UNAVAILABLE', `EKS ${what}`, { cause: error })
+}
+
 const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])
 
 /** Translates an error of KMS. @param key its ARN */

@@ -64,6 +64,8 @@ export interface Kind<T = unknown, L = unknown> {
   }
   /** For levels that hold `{login}`, which stands for the login name of whom they are given to. */
   readonly personal?: PersonalLevels<L>
+  /** What a level gives beyond what it says; the daemon takes it, and `config check` warns. */
+  exceeds?(level: L): readonly Problem[]
   /** Why a level does not work on one target. */
   fits?(level: L, target: T): readonly Problem[]
   /** Why the broker cannot reach a target as configured. */
@@ -81,7 +83,7 @@ export interface Kind<T = unknown, L = unknown> {
   /** What a level needs of the values that policies have, with wildcards as IAM has them, by name. */
   policyValues?(level: L): Readonly<Record<string, string | readonly string[]>>
   /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
-  prepare?(target: T, levels: ReadonlyMap<string, L>): readonly PreparationStep[]
+  prepare?(target: T, levels: ReadonlyMap<string, L>, surroundings: Surroundings): readonly PreparationStep[]
   /** Those of the features that a target needs. */
   features?(target: T): readonly string[]
 }

@@ -41,7 +41,7 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       installation: () => installationOf(parts),
       checkAccounts: parts.checkAccounts,
       checkTarget: createTargetCheck({ ...parts, validatorOf: (kind) => kinds.validatorOf(kind) }),
-      preparationOf: createPreparation({ access, kinds: parts.kindModules }),
+      preparationOf: createPreparation({ access, config, kinds: parts.kindModules }),
     },
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },

@@ -1,16 +1,17 @@
 import { BrokerError } from '../../proxy/session.ts'
 import type { Access } from '../access/access.ts'
-import { type Kinds, kindNamed } from '../catalog/kind.ts'
+import { type Kinds, kindNamed, type Surroundings } from '../catalog/kind.ts'
 import type { Preparation } from '../contract/aws.ts'
 import type { Login } from '../identity/principal.ts'
 
 interface PreparationDeps {
   readonly access: Pick<Access, 'findResource' | 'levelsOf'>
+  readonly config: Surroundings
   readonly kinds: Kinds
 }
 
 /** What is run once so that a resource takes the sign-ins of its levels, as they are now. */
-export function createPreparation({ access, kinds }: PreparationDeps) {
+export function createPreparation({ access, config, kinds }: PreparationDeps) {
   /**
    * @param loginName what one person needs: the levels that hold `{login}`, and no others
    * @throws BrokerError LEVEL_UNKNOWN, LOGIN_NAME_UNUSABLE, RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS, UNSUPPORTED
@@ -32,7 +33,7 @@ export function createPreparation({ access, kinds }: PreparationDeps) {
       )
     return {
       resource: resource.id,
-      steps: kind.prepare(resource.target, levels).map((step) => ({ ...step, levels: [...step.levels] })),
+      steps: kind.prepare(resource.target, levels, config).map((step) => ({ ...step, levels: [...step.levels] })),
     }
   }
 }

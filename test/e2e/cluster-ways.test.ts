@@ -6,7 +6,7 @@ import { createAuthority } from '../sandbox/certificates.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
 import { accounts, allow, bastions, policy, region } from '../sandbox/default-world.ts'
 import { type ApiServer, startApiServer } from '../sandbox/kubernetes/api-server.ts'
-import { webCluster } from '../sandbox/kubernetes/web-cluster.ts'
+import { accessEntry, webCluster } from '../sandbox/kubernetes/web-cluster.ts'
 import { type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
 import { waitUntil } from '../wait-until.ts'
 import { askCluster, issueClusterToken, type Streamed, watchPods } from './cluster-client.ts'
@@ -88,7 +88,8 @@ async function startLedger({ oidc, authority }: Sandbox): Promise<ApiServer> {
     createdAt: Date.parse('2026-01-15T12:00:00Z'),
     authenticationMode: 'API' as const,
     hasAuditLog: true,
-    accessEntries: [{ principalArn: role, username: 'sallyport:{{SessionName}}' }],
+    accessEntries: [accessEntry(aws.world, role)],
+    awsAuth: [],
   }
   aws.world.clusters.push(known)
   return await startApiServer({ cluster: known, certificate: authority.issue([ledgerEndpoint]), tokens: aws.eksTokens })

@@ -7,7 +7,7 @@ import { authenticate } from './aws/authenticate.ts'
 import { AwsFault } from './aws/aws-fault.ts'
 import { listBuckets } from './aws/buckets.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
-import { answerEks } from './aws/eks.ts'
+import { answerEks, eksRoute } from './aws/eks.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
 import { jsonErrorAnswer, readJsonCall } from './aws/json-call.ts'
@@ -24,7 +24,7 @@ import { type SsmDouble, startSsm } from './ssm/api.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, EKS's DescribeCluster, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * buckets, what reads EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -238,12 +238,13 @@ async function answerJson(
 async function answerRest(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): Promise<string> {
   const { method = '', url: target = '', headers } = request
   const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
-  await passFaults(deps, 'DescribeCluster')
+  const { operation, cluster, principalArn } = eksRoute({ method, target })
+  call.action = operation
+  call.parameters = { name: cluster, principalArn }
+  await passFaults(deps, operation)
   const caller = callerOf(deps, 'eks', request, body)
   call.caller = caller.arn
-  const answer = answerEks(deps, caller, { region, method, target, now: deps.clock.now() })
-  call.action = answer.operation
-  return JSON.stringify(answer.body)
+  return JSON.stringify(answerEks(deps, caller, { region, method, target, now: deps.clock.now() }))
 }
 
 function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {

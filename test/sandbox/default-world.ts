@@ -152,7 +152,11 @@ function connect(): Role {
       ),
       databaseAccess(),
       shellAccess(),
-      allow('eks:DescribeCluster', `arn:aws:eks:*:${accounts.data}:cluster/*`),
+      allow(['eks:DescribeCluster', 'eks:ListAccessEntries'], `arn:aws:eks:*:${accounts.data}:cluster/*`),
+      allow(
+        ['eks:DescribeAccessEntry', 'eks:ListAssociatedAccessPolicies'],
+        `arn:aws:eks:*:${accounts.data}:access-entry/*`,
+      ),
     ],
     maxSessionSeconds: 3600,
     tags: {},

@@ -141,6 +141,9 @@ resource "aws_iam_role" "connect" {
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
 #   eks:DescribeCluster: the certificate authority of a cluster, and whether it is still the same one
+#   eks:ListAccessEntries: aws validate finds entries that no level names any more
+#   eks:DescribeAccessEntry: aws validate says whether a cluster lets the role of a level in, and by which name
+#   eks:ListAssociatedAccessPolicies: aws validate says whether the role may do more there than the level
 #   rds-db:connect: databases whose entry names no role
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
@@ -186,8 +189,20 @@ resource "aws_iam_role_policy" "connect" {
         {
           "Sid": "ReadClusters",
           "Effect": "Allow",
-          "Action": "eks:DescribeCluster",
+          "Action": [
+            "eks:DescribeCluster",
+            "eks:ListAccessEntries"
+          ],
           "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
+        },
+        {
+          "Sid": "ReadAccessEntries",
+          "Effect": "Allow",
+          "Action": [
+            "eks:DescribeAccessEntry",
+            "eks:ListAssociatedAccessPolicies"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:access-entry/*"
         },
         {
           "Sid": "SignInToDatabases",

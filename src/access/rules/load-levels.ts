@@ -45,7 +45,10 @@ function readLevel(raw: unknown, path: string, kinds: Kinds, findings: Findings)
   const parsed = new Map<string, unknown>()
   for (const kind of kinds) {
     const level = kind.level.read(raw)
-    if (level.ok) parsed.set(kind.name, level.value)
+    if (level.ok) {
+      parsed.set(kind.name, level.value)
+      findings.warnings.push(...(kind.exceeds?.(level.value) ?? []).map((problem) => within(path, problem)))
+    }
     for (const problem of level.ok ? [] : level.problems) {
       const found = within(path, problem)
       if (!findings.problems.some((other) => other.path === found.path && other.message === found.message))

@@ -133,7 +133,9 @@ function registerPolicies(program: Command, aws: Command): void {
 function registerPrepare(program: Command, aws: Command): void {
   aws
     .command('prepare <resource>')
-    .description('print what to run once on a database so that it takes the sign-ins of its levels; nothing is run')
+    .description(
+      'print what to run once so that a database, an instance or a cluster takes the sign-ins of its levels; nothing is run',
+    )
     .option('--login <name>', 'what one person needs, for levels whose db_user holds {login}')
     .option('--json', 'print JSON')
     .action(async (resource: string, options: { json?: boolean; login?: string }) => {
@@ -146,7 +148,7 @@ function registerValidate(program: Command, aws: Command): void {
   aws
     .command('validate [account-or-resource]')
     .description(
-      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId; with a database, sign in to it as each of its levels, and say what is missing or wider than the level',
+      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId; with a database, an instance or a cluster, sign in to it as each of its levels, and say what is missing or wider than the level',
     )
     .option('--level <level>', 'only this level of the resource')
     .option('--login <name>', 'sign in as this person, for levels whose db_user holds {login}')

@@ -76,6 +76,11 @@ export class Clusters {
     return await kept.facts.get()
   }
 
+  /** The same as it is now. @throws BrokerError likewise */
+  async now(target: ClusterTarget, session: DescribeSession): Promise<ClusterFacts> {
+    return await this.#describe(target, session)
+  }
+
   #isPersonal({ account }: ClusterTarget): boolean {
     return this.#deps.config.aws.accounts[account]?.trust === 'web_identity'
   }

@@ -1,7 +1,8 @@
 import type { Kind } from '../../catalog/kind.ts'
 import { type ClusterLevel, clusterLevel } from './level.ts'
-import { clusterLimits } from './limits.ts'
+import { clusterExceeds, clusterLimits } from './limits.ts'
 import { clusterPolicies } from './policies.ts'
+import { prepareCluster } from './prepare.ts'
 import { type ClusterTarget, clusterTarget } from './target.ts'
 
 export const eksCluster: Kind<ClusterTarget, ClusterLevel> = {
@@ -11,8 +12,10 @@ export const eksCluster: Kind<ClusterTarget, ClusterLevel> = {
   target: clusterTarget,
   targetId: ({ endpoint }) => endpoint,
   level: clusterLevel,
+  exceeds: clusterExceeds,
   limits: clusterLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   policies: clusterPolicies,
+  prepare: prepareCluster,
   features: ({ via }) => ['clusters', ...(via.length > 0 ? ['reach'] : [])],
 }

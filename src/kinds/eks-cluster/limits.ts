@@ -1,5 +1,5 @@
 import { escalationOf } from '../../../proxy/kubernetes/escalation.ts'
-import type { Surroundings } from '../../catalog/kind.ts'
+import type { Problem, Surroundings } from '../../catalog/kind.ts'
 import { viaLimits } from '../reach/via.ts'
 import type { ClusterLevel } from './level.ts'
 import type { ClusterTarget } from './target.ts'
@@ -21,4 +21,12 @@ export function clusterLimits(
     ...(recordsInput ? [typed] : []),
     ...(aws.accounts[account]?.trust === 'web_identity' ? [personal] : []),
   ]
+}
+
+/** The same for those who write the level. */
+export function clusterExceeds({ rules }: Pick<ClusterLevel, 'rules'>): Problem[] {
+  const found = escalationOf(rules)
+  if (!found) return []
+  const fix = 'keep it for those who are to have that, or narrow its verbs, resources and namespaces'
+  return [{ path: 'rules', message: `amounts to ${found.amountsTo}: ${found.why.join('; ')}`, fix }]
 }

@@ -16,8 +16,21 @@ const clusters: PolicyPart = {
         sid: 'ReadClusters',
         actions: {
           'eks:DescribeCluster': 'the certificate authority of a cluster, and whether it is still the same one',
+          'eks:ListAccessEntries': 'aws validate finds entries that no level names any more',
         },
         resources: ['arn:{{partition}}:eks:*:{{account}}:cluster/*'],
+      },
+    },
+    {
+      document: 'spokePermissions',
+      statement: {
+        sid: 'ReadAccessEntries',
+        actions: {
+          'eks:DescribeAccessEntry':
+            'aws validate says whether a cluster lets the role of a level in, and by which name',
+          'eks:ListAssociatedAccessPolicies': 'aws validate says whether the role may do more there than the level',
+        },
+        resources: ['arn:{{partition}}:eks:*:{{account}}:access-entry/*'],
       },
     },
   ],

@@ -56,6 +56,15 @@ export async function start(parts: KindParts): Promise<RunningKind> {
         ...(ca === undefined ? {} : { ca }),
       }
     },
+    validate: async (preflight) => {
+      const { validateCluster } = await import('./validate.ts')
+      const session = sessions.known(preflight.permit.sessionId)
+      const { target } = heldBy(eksCluster, preflight.held)
+      if (target.via.length === 0) return await validateCluster(preflight, session, { ...parts, clusters })
+      const { validateVia } = await import('../reach/validate-via.ts')
+      const way = await validateVia(parts, session, target, clusterPorts)
+      return [...way, ...(await validateCluster(preflight, session, { ...parts, clusters }))]
+    },
     chores: [
       {
         what: 'renew the credentials of open cluster sessions',

@@ -1,7 +1,7 @@
 import { callerContext, refusal } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
-import type { World } from './world.ts'
+import type { Cluster, ClusterEntry, World } from './world.ts'
 
 interface EksDeps {
   readonly world: World
@@ -11,22 +11,58 @@ interface EksDeps {
 interface EksCall {
   readonly region: string
   readonly method: string
+  /** Path and query. */
   readonly target: string
   readonly now: number
 }
 
-/** `DescribeCluster` of EKS's REST API. @returns the body of the answer @throws AwsFault */
-export function answerEks(
-  { world, isDenied }: EksDeps,
-  caller: Caller,
-  { region, method, target, now }: EksCall,
-): { operation: string; body: object } {
-  const name = /^\/clusters\/([^/?]+)$/.exec(target)?.[1]
-  if (method !== 'GET' || name === undefined) throw new AwsFault('NotImplemented', 501, 'only DescribeCluster is here')
-  const action = 'eks:DescribeCluster'
+interface Route {
+  readonly operation: 'DescribeCluster' | 'ListAccessEntries' | 'DescribeAccessEntry' | 'ListAssociatedAccessPolicies'
+  readonly cluster: string
+  /** Empty: of none. */
+  readonly principalArn: string
+  readonly query: URLSearchParams
+}
+
+const operations = [
+  ['DescribeCluster', /^\/clusters\/([^/]+)$/],
+  ['ListAccessEntries', /^\/clusters\/([^/]+)\/access-entries$/],
+  ['DescribeAccessEntry', /^\/clusters\/([^/]+)\/access-entries\/([^/]+)$/],
+  ['ListAssociatedAccessPolicies', /^\/clusters\/([^/]+)\/access-entries\/([^/]+)\/access-policies$/],
+] as const
+const queries: Readonly<Record<Route['operation'], readonly string[]>> = {
+  DescribeCluster: [],
+  ListAccessEntries: ['associatedPolicyArn', 'maxResults', 'nextToken'],
+  DescribeAccessEntry: [],
+  ListAssociatedAccessPolicies: ['maxResults', 'nextToken'],
+}
+
+/** Those of EKS's REST API that read clusters and who may enter them (EKS API Reference). @throws AwsFault */
+export function eksRoute({ method, target }: Pick<EksCall, 'method' | 'target'>): Route {
+  const [path = '', search = ''] = target.split('?')
+  for (const [operation, pattern] of operations) {
+    const [, cluster, principal = ''] = pattern.exec(path) ?? []
+    if (method !== 'GET' || cluster === undefined) continue
+    const query = new URLSearchParams(search)
+    for (const name of query.keys())
+      if (!queries[operation].includes(name)) throw invalid(`${operation} has no parameter ${name}`)
+    return { operation, cluster, principalArn: decodeURIComponent(principal), query }
+  }
+  throw new AwsFault('NotImplemented', 501, 'only what reads clusters and access entries is here')
+}
+
+/** @returns the body of the answer @throws AwsFault */
+export function answerEks({ world, isDenied }: EksDeps, caller: Caller, call: EksCall): object {
+  const route = eksRoute(call)
+  const { operation, principalArn } = route
   const [, partition = 'aws'] = caller.arn.split(':')
-  const arn = `arn:${partition}:eks:${region}:${caller.account}:cluster/${name}`
-  const access = { action, resource: arn, context: callerContext(world, caller, now, arn) }
+  const place = `arn:${partition}:eks:${call.region}:${caller.account}`
+  const cluster = world.clusters.find(
+    (one) => one.name === route.cluster && one.region === call.region && one.account === caller.account,
+  )
+  const arn = principalArn === '' ? `${place}:cluster/${route.cluster}` : entryArn(place, route)
+  const action = `eks:${operation}`
+  const access = { action, resource: arn, context: callerContext(world, caller, call.now, arn) }
   const why = isDenied(action) ? 'denied by a fault knob' : refusal(world, caller, access)
   if (why)
     throw new AwsFault(
@@ -35,25 +71,92 @@ export function answerEks(
       `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${arn}`,
       why,
     )
-  const cluster = world.clusters.find(
-    (one) => one.name === name && one.region === region && one.account === caller.account,
-  )
-  if (!cluster) throw new AwsFault('ResourceNotFoundException', 404, `No cluster found for name: ${name}.`)
-  const { endpoint, ca, version, createdAt, authenticationMode, hasAuditLog } = cluster
-  return {
-    operation: 'DescribeCluster',
-    body: {
-      cluster: {
-        name,
-        arn,
-        createdAt: createdAt / 1000,
-        version,
-        endpoint: `https://${endpoint.toUpperCase().replace(/\..*/, '')}${endpoint.slice(endpoint.indexOf('.'))}`,
-        status: 'ACTIVE',
-        certificateAuthority: { data: Buffer.from(ca).toString('base64') },
-        accessConfig: { authenticationMode },
-        logging: { clusterLogging: [{ types: ['api', 'audit'], enabled: hasAuditLog }] },
-      },
-    },
+  if (!cluster) throw new AwsFault('ResourceNotFoundException', 404, `No cluster found for name: ${route.cluster}.`)
+  if (operation === 'DescribeCluster') return { cluster: describe(cluster, arn) }
+  if (cluster.authenticationMode === 'CONFIG_MAP')
+    throw new AwsFault(
+      'InvalidRequestException',
+      400,
+      "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.",
+    )
+  return answerEntries(cluster, route, arn)
+}
+
+function answerEntries(cluster: Cluster, { operation, principalArn, query }: Route, arn: string): object {
+  if (operation === 'ListAccessEntries') {
+    const { items, more } = paged(cluster.accessEntries, query)
+    return { accessEntries: items.map((entry) => entry.principalArn), ...more }
   }
+  const entry = cluster.accessEntries.find((one) => one.principalArn === principalArn)
+  if (!entry)
+    throw new AwsFault(
+      'ResourceNotFoundException',
+      404,
+      `The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.`,
+    )
+  if (operation === 'DescribeAccessEntry') return { accessEntry: describeEntry(cluster, entry, arn) }
+  const { items, more } = paged(entry.policies, query)
+  const associatedAccessPolicies = items.map(({ name, namespaces }) => ({
+    policyArn: `${arn.split(':').slice(0, 2).join(':')}:eks::aws:cluster-access-policy/${name}`,
+    accessScope: namespaces === null ? { type: 'cluster', namespaces: [] } : { type: 'namespace', namespaces },
+    associatedAt: cluster.createdAt / 1000,
+    modifiedAt: cluster.createdAt / 1000,
+  }))
+  return { clusterName: cluster.name, principalArn, associatedAccessPolicies, ...more }
+}
+
+/** What comes after the names of cluster, kind, account and role is made by EKS. */
+function entryArn(place: string, { cluster, principalArn }: Route): string {
+  const [, , , , account = '', of = ''] = principalArn.split(':')
+  const [kind = ''] = of.split('/')
+  return `${place}:access-entry/${cluster}/${kind}/${account}/${of.slice(of.lastIndexOf('/') + 1)}/00c5b1b0-0000-4000-8000-000000000000`
+}
+
+function describe(cluster: Cluster, arn: string): object {
+  const { name, endpoint, ca, version, createdAt, authenticationMode, hasAuditLog } = cluster
+  return {
+    name,
+    arn,
+    createdAt: createdAt / 1000,
+    version,
+    endpoint: `https://${endpoint.toUpperCase().replace(/\..*/, '')}${endpoint.slice(endpoint.indexOf('.'))}`,
+    status: 'ACTIVE',
+    certificateAuthority: { data: Buffer.from(ca).toString('base64') },
+    accessConfig: { authenticationMode },
+    logging: { clusterLogging: [{ types: ['api', 'audit'], enabled: hasAuditLog }] },
+  }
+}
+
+function describeEntry({ name, createdAt }: Cluster, entry: ClusterEntry, accessEntryArn: string): object {
+  const { principalArn, groups, username, type } = entry
+  const at = createdAt / 1000
+  const times = { createdAt: at, modifiedAt: at }
+  return {
+    clusterName: name,
+    principalArn,
+    kubernetesGroups: groups,
+    accessEntryArn,
+    ...times,
+    tags: {},
+    username,
+    type,
+  }
+}
+
+/** A page may be shorter than was asked for, so that no reader gets by without the next one. */
+const longestPage = 2
+
+function paged<T>(all: readonly T[], query: URLSearchParams): { items: T[]; more: object } {
+  const asked = query.get('maxResults')
+  if (asked !== null && !/^([1-9]\d?|100)$/.test(asked)) throw invalid('maxResults is not from 1 to 100')
+  const token = query.get('nextToken')
+  const at = token === null ? 0 : Number(/^page-(\d+)$/.exec(Buffer.from(token, 'base64url').toString())?.[1] ?? -1)
+  if (at < 0 || (token !== null && at >= all.length)) throw invalid('nextToken is none of ours')
+  const next = at + Math.min(longestPage, Number(asked ?? longestPage))
+  const more = next < all.length ? { nextToken: Buffer.from(`page-${next}`).toString('base64url') } : {}
+  return { items: all.slice(at, next), more }
+}
+
+function invalid(message: string): AwsFault {
+  return new AwsFault('InvalidParameterException', 400, message)
 }

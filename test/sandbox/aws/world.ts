@@ -35,7 +35,22 @@ export interface Cluster {
   createdAt: number
   authenticationMode: 'API' | 'API_AND_CONFIG_MAP' | 'CONFIG_MAP'
   hasAuditLog: boolean
-  accessEntries: { principalArn: string; username: string }[]
+  accessEntries: ClusterEntry[]
+  /** What its ConfigMap `aws-auth` maps; ARNs without path. */
+  awsAuth: { roleArn: string; username: string; groups: string[] }[]
+}
+
+/** An access entry. */
+export interface ClusterEntry {
+  /** With its path. */
+  principalArn: string
+  /** AROA…: of the role that had this ARN when the entry was made. EKS shows it nowhere. */
+  principalId: string
+  username: string
+  type: 'STANDARD' | 'EC2_LINUX'
+  groups: string[]
+  /** By their names, each with the namespaces that it is for; null: the whole cluster. */
+  policies: { name: string; namespaces: string[] | null }[]
 }
 
 /** An EC2 instance with an SSM agent. */

@@ -12,6 +12,7 @@ import { attributesOf, type RequestAttributes } from './attributes.ts'
 import { ObjectRequests } from './object-requests.ts'
 import { type KubernetesObject, ObjectStore } from './objects.ts'
 import { type Pod, RunningPod } from './pods.ts'
+import { mapCaller, reviewSelf } from './self-reviews.ts'
 import { noFaults, type StreamFaults } from './streams/faults.ts'
 import { newRecord, type StreamRecord } from './streams/record.ts'
 import { refuseWithStatus, serveUpgrade } from './streams/upgrades.ts'
@@ -230,15 +231,17 @@ class Server implements ApiServer {
     const { cluster, tokens } = this.#options
     const token = /^Bearer (.+)$/.exec(authorization)?.[1] ?? ''
     const caller = tokens.check(token, cluster)
-    if (!cluster.accessEntries.some(({ principalArn }) => principalArn === caller.principalArn))
-      throw new AwsFault('AccessDenied', 401, 'Unauthorized', `no access entry maps ${caller.principalArn}`)
+    mapCaller(cluster, caller)
     return caller
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
     const path = (request.url ?? '').split('?')[0] ?? ''
     const known = discovery(path)
-    if (path === '/version') sendJson(response, 200, { major: '1', minor: '33', gitVersion: 'v1.33.0' })
+    const caller = this.#authenticate(request.headers.authorization)
+    const review = reviewSelf(this.#options.cluster, caller, request, body)
+    if (review) sendJson(response, 201, review)
+    else if (path === '/version') sendJson(response, 200, { major: '1', minor: '33', gitVersion: 'v1.33.0' })
     else if (known) sendJson(response, 200, known)
     else this.#requests.answer(request, response, body)
   }

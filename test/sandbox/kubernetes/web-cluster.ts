@@ -1,3 +1,4 @@
+import { type ClusterEntry, findRole, type World } from '../aws/world.ts'
 import type { AwsDouble } from '../aws.ts'
 import type { Authority } from '../certificates.ts'
 import { createAuthority } from '../certificates.ts'
@@ -10,6 +11,18 @@ export const webCluster = {
   name: 'web',
   endpoint: `0123456789abcdef0123456789abcdef.gr7.${region}.eks.amazonaws.com`,
 } as const
+
+/** For the role that has this ARN now. */
+export function accessEntry(world: World, principalArn: string): ClusterEntry {
+  return {
+    principalArn,
+    principalId: findRole(world, principalArn)?.roleId ?? '',
+    username: 'sallyport:{{SessionName}}',
+    type: 'STANDARD',
+    groups: [],
+    policies: [{ name: 'AmazonEKSEditPolicy', namespaces: null }],
+  }
+}
 
 export async function startWebCluster(
   aws: AwsDouble,
@@ -24,7 +37,8 @@ export async function startWebCluster(
     createdAt: Date.parse('2026-01-15T12:00:00Z'),
     authenticationMode: 'API' as const,
     hasAuditLog: true,
-    accessEntries: [{ principalArn: arns.clusterView, username: 'sallyport:{{SessionName}}' }],
+    accessEntries: [accessEntry(aws.world, arns.clusterView)],
+    awsAuth: [],
   }
   aws.world.clusters.push(cluster)
   const certificate = authority.issue([webCluster.endpoint])

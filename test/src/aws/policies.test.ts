@@ -236,6 +236,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'MintSessionsForManagedRoles',
       'DecorateSessions',
       'ReadClusters',
+      'ReadAccessEntries',
       'SignInToDatabases',
       'ReadPages',
       'RevocationBoundaryOnly',

@@ -17,7 +17,10 @@ function preparationOf(id: string, levels: Record<string, object>) {
     return [name, level?.ok ? level.value : undefined]
   })
   const access = { findResource: () => entry, levelsOf: () => new Map(meant) }
-  return createPreparation({ access, kinds })(loginOf(principal('dave'), startedAt), id)
+  return createPreparation({ access, config: { aws: { accounts: {} } }, kinds })(
+    loginOf(principal('dave'), startedAt),
+    id,
+  )
 }
 
 t.test('the steps of the kind, for the levels as they are now', async (t) => {

@@ -148,6 +148,7 @@ t.test(
           ['fetch', level],
           ['sealed', sealed],
         ]),
+        { aws: { accounts: {} } },
       ) ?? []
     const copying = steps.filter(({ what }) => what.includes('Sallyport-Copy-deploy'))
     t.match(copying, [
@@ -174,7 +175,8 @@ t.test('what approvers are told, and what AWS must allow', async (t) => {
   t.same(ec2Instance.policyValues?.(levelOf({ ssh: 'full' })), {
     sessionDocuments: ['Sallyport-Shell', 'Sallyport-Ssh-deploy', 'Sallyport-PortForward'],
   })
-  const steps = ec2Instance.prepare?.(target, new Map([['ops', levelOf({ ssh: 'restricted' })]])) ?? []
+  const levels = new Map([['ops', levelOf({ ssh: 'restricted' })]])
+  const steps = ec2Instance.prepare?.(target, levels, { aws: { accounts: {} } }) ?? []
   t.match(
     steps.find(({ what }) => what.includes('Sallyport-Ssh-deploy')),
     { levels: ['ops'], language: 'sh' },

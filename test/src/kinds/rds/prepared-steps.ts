@@ -19,5 +19,5 @@ export function preparedSteps<T, L>(
     return [name, level.value] as const
   })
   if (!target.ok) throw new Error(JSON.stringify(target.problems))
-  return kind.prepare?.(target.value, new Map(meant)) ?? []
+  return kind.prepare?.(target.value, new Map(meant), { aws: { accounts: {} } }) ?? []
 }
