@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import { BrokerError, type ClientOrigin } from '../session.ts'
@@ -43,7 +43,7 @@ export class KubernetesEndpoint {
   }
 
   async #sessionOf(token: string, resourceId: string, client: ClientOrigin): Promise<ApiSession> {
-    const key = createHash('sha256').update(`${token} ${client.address} ${resourceId}`).digest('base64')
+    const key = hash('sha256', `${token} ${client.address} ${resourceId}`, 'base64')
     const known = this.#sessions.get(key)
     if (known) {
       const { session, expiresAt } = await known

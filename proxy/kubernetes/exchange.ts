@@ -11,6 +11,8 @@ import { responseHeaders } from './response.ts'
 
 /** Within it the API server answers what it does not stream. */
 const answerMs = 70_000
+/** Of a part of an answer, as TLS has them at most. */
+const largeBytes = 8192
 /** Verbs of requests that change nothing. */
 const reads = ['get', 'list', 'watch', 'head']
 
@@ -38,6 +40,7 @@ export class Exchange {
   #bytesDown = 0
   /** What went to the client ends with a line. */
   #isWholeLine = true
+  #isGathering = false
   #isOver = false
 
   constructor(
@@ -263,7 +266,8 @@ export class Exchange {
       this.#fail(toRefusal(thrown))
       return
     }
-    this.#response.flushHeaders() // else a watch that is quiet has none
+    // Those of any other answer go with its first bytes, by one write.
+    if (this.#isLongRunning) this.#response.flushHeaders()
     this.#response.on('drain', () => this.flow())
     answer.on('data', (chunk: Buffer) => this.#onChunk(chunk))
     answer.on('end', () => {
@@ -276,9 +280,22 @@ export class Exchange {
   #onChunk(chunk: Buffer): void {
     if (this.#isOver) return
     this.#bytesDown += chunk.length
+    if (chunk.length >= largeBytes && !this.#isLongRunning) this.#gather()
     this.#isWholeLine = chunk.at(-1) === 0x0a
     if (!this.#response.write(chunk) || this.#session.isBehind) this.#answer?.pause()
     this.#session.count(0, chunk.length)
+  }
+
+  /** Parts of a large answer that are read in one turn of the event loop leave by one write. */
+  #gather(): void {
+    const { socket } = this.#response
+    if (this.#isGathering || !socket) return
+    this.#isGathering = true
+    socket.cork()
+    setImmediate(() => {
+      this.#isGathering = false
+      socket.uncork()
+    })
   }
 
   #complete(answer: IncomingMessage): void {

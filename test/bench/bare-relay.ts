@@ -12,7 +12,7 @@ const roots = createSecureContext({ ca: readFileSync(ca) })
 const postgresRequest = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47])
 const mysqlRequestBytes = 4 + 32
 
-const start = protocol === 'mysql' ? startMysql : startPostgres
+const start = protocol === 'mysql' ? startMysql : protocol === 'tls' ? startTls : startPostgres
 createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => socket.destroy())
   start(socket)
@@ -40,6 +40,11 @@ function startMysql(socket: Socket): void {
     upstream.write(asked)
     join(encrypt(socket), upstream)
   })
+}
+
+/** TLS from the first byte on. */
+function startTls(socket: Socket): void {
+  join(encrypt(socket), dial(socket))
 }
 
 function dial(socket: Socket): Socket {

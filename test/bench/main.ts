@@ -7,6 +7,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   aws: () => import('./aws.ts'),
   busy: () => import('./busy.ts'),
   connect: () => import('./connect.ts'),
+  kubernetes: () => import('./kubernetes.ts'),
   mysql: () => import('./mysql.ts'),
   postgres: () => import('./postgres.ts'),
   ssm: () => import('./ssm.ts'),
@@ -30,15 +31,15 @@ const { json, only, against } = values
 const [rounds, seconds] = [Number(values.rounds), Number(values.seconds)]
 const sessions = values.sessions === undefined ? undefined : Number(values.sessions)
 const [name = ''] = positionals
-const hasCases = ['postgres', 'mysql', 'connect'].includes(name)
+const hasCases = ['postgres', 'mysql', 'connect', 'kubernetes'].includes(name)
 const takesAll = hasCases || (only === undefined && (against === undefined || name === 'start'))
 if (!load || !(rounds >= 1) || !(seconds >= 1) || (sessions !== undefined && !(sessions >= 1)) || !takesAll) {
   process.stderr.write(
     `usage: npm run bench -- NAME [--rounds N] [--seconds N] [--json]
 names: ${Object.keys(benches)}
-postgres, mysql and connect also take: [--only TEXT] [--against DIR]
+postgres, mysql, connect and kubernetes also take: [--only TEXT] [--against DIR]
 start also takes: [--against DIR]
-busy and ssm also take: [--sessions N]
+busy, ssm and kubernetes also take: [--sessions N]
 `,
   )
   process.exitCode = 2

@@ -10,7 +10,8 @@ import { chooseRunner } from '../sandbox/runner.ts'
 
 /** What a peer is set up with: the same certificate towards clients, the same verified TLS leg upstream. */
 export interface PeerOptions {
-  readonly protocol: 'postgres' | 'mysql'
+  /** `tls`: from the first byte on. */
+  readonly protocol: 'postgres' | 'mysql' | 'tls'
   readonly upstreamPort: number
   /** Name in the upstream's certificate. */
   readonly upstreamName: string
@@ -64,11 +65,19 @@ listen database
 }
 
 /** A Node program that only pumps, with the same TLS legs. */
-export async function startBareRelay({ protocol, upstreamPort, upstreamName, files }: PeerOptions): Promise<Peer> {
+export async function startBareRelay(
+  { protocol, upstreamPort, upstreamName, files }: PeerOptions,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Peer> {
   const port = await freePort()
   const program = fileURLToPath(new URL('bare-relay.ts', import.meta.url))
   const args = [program, protocol, `${port}`, `${upstreamPort}`, files.cert, files.key, files.ca, upstreamName]
-  const child = await spawnGuarded({ command: process.execPath, args, stopSignal: 'TERM' })
+  const child = await spawnGuarded({
+    command: process.execPath,
+    args,
+    stopSignal: 'TERM',
+    env: { ...process.env, ...env },
+  })
   await answers(port, child)
   return { pid: child.pid, port, stop: child.stop }
 }

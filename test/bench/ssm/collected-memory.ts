@@ -3,6 +3,9 @@ import { WebSocket } from 'ws'
 import { quietFor, waitFor } from '../../wait-until.ts'
 import { residentMegabytes } from '../memory.ts'
 
+const atOnce = 20
+const warmUps = 50
+
 /** What a Node program must be started with for {@link collectedMegabytes}. */
 export function inspectable(port: number): { NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--inspect-port=127.0.0.1:${port}` }
@@ -32,4 +35,32 @@ async function connect(port: number): Promise<WebSocket | undefined> {
   } catch {
     return undefined // not yet
   }
+}
+
+interface Closable {
+  close(): void
+}
+
+/** What one of those that are opened takes. @returns KB */
+export async function growth(
+  { pid, inspector }: { readonly pid: number; readonly inspector: number },
+  open: () => Promise<Closable>,
+  sessions: number,
+  note: (count: number) => void,
+): Promise<number> {
+  const warm = await openMany(open, warmUps, () => {})
+  const before = await collectedMegabytes(pid, inspector)
+  const opened = await openMany(open, sessions, note)
+  const after = await collectedMegabytes(pid, inspector)
+  for (const one of [...warm, ...opened]) one.close()
+  return ((after - before) * 1024) / sessions
+}
+
+async function openMany(open: () => Promise<Closable>, count: number, note: (count: number) => void) {
+  const opened: Closable[] = []
+  while (opened.length < count) {
+    opened.push(...(await Promise.all(Array.from({ length: Math.min(atOnce, count - opened.length) }, open))))
+    note(opened.length)
+  }
+  return opened
 }

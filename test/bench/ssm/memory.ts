@@ -14,12 +14,10 @@ import { spawnGuarded } from '../../sandbox/guarded-process.ts'
 import { freePort } from '../../sandbox/ports.ts'
 import { type Sandbox, startSandbox } from '../../sandbox/sandbox.ts'
 import { type BenchOptions, gate, type Row } from '../rows.ts'
-import { collectedMegabytes, inspectable } from './collected-memory.ts'
+import { growth, inspectable } from './collected-memory.ts'
 import { brokerOf, forEngineers } from './shell-broker.ts'
 
-const atOnce = 20
 const mostOfRelay = 1.3
-const warmUps = 50
 
 export async function measureMemory({ sessions = 1000, note }: BenchOptions): Promise<Omit<Row, 'bench'>[]> {
   await using closing = new AsyncDisposableStack()
@@ -103,32 +101,4 @@ async function ofBroker(
   return await growth({ pid: daemon.pid, inspector }, broker.open, sessions, (count) =>
     note(`broker: ${count} of ${sessions} shells`),
   )
-}
-
-interface Closable {
-  close(): void
-}
-
-/** @returns KB for each */
-async function growth(
-  { pid, inspector }: { readonly pid: number; readonly inspector: number },
-  open: () => Promise<Closable>,
-  sessions: number,
-  note: (count: number) => void,
-): Promise<number> {
-  const warm = await openMany(open, warmUps, () => {})
-  const before = await collectedMegabytes(pid, inspector)
-  const opened = await openMany(open, sessions, note)
-  const after = await collectedMegabytes(pid, inspector)
-  for (const one of [...warm, ...opened]) one.close()
-  return ((after - before) * 1024) / sessions
-}
-
-async function openMany(open: () => Promise<Closable>, count: number, note: (count: number) => void) {
-  const opened: Closable[] = []
-  while (opened.length < count) {
-    opened.push(...(await Promise.all(Array.from({ length: Math.min(atOnce, count - opened.length) }, open))))
-    note(opened.length)
-  }
-  return opened
 }

@@ -15,7 +15,7 @@ import { identity, origin, scriptedDoorman } from '../relay/scripted-doorman.ts'
 const kind = 'eks-cluster'
 export const prefix = '/k8s/111122223333/eu-west-1/web'
 const resourceId = `${kind}/111122223333/eu-west-1/web`
-const serverName = '0123456789abcdef0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com'
+export const serverName = '0123456789abcdef0123456789abcdef.gr7.eu-west-1.eks.amazonaws.com'
 export const authority = createAuthority('kubernetes')
 
 const everything: KubernetesRules = {

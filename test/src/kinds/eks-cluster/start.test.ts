@@ -36,6 +36,7 @@ async function start(t: Test, { attributes = {}, trust = 'hub' as 'hub' | 'web_i
     now: startedAt,
     asks: [] as SessionAsk[],
     spokes: 0,
+    keysLastMs: hour,
     describes: 0,
     answer: described() as object,
     status: 200,
@@ -54,7 +55,12 @@ async function start(t: Test, { attributes = {}, trust = 'hub' as 'hub' | 'web_i
   let made = 0
   const keys = (): AwsCredentials => {
     made += 1
-    return { accessKeyId: `ASIA${made}`, secretAccessKey: 'x', sessionToken: 'y', expiresAt: state.now + hour }
+    return {
+      accessKeyId: `ASIA${made}`,
+      secretAccessKey: 'x',
+      sessionToken: 'y',
+      expiresAt: state.now + state.keysLastMs,
+    }
   }
   const aws = {
     session: async (ask: SessionAsk) => {
@@ -118,6 +124,15 @@ t.test('a token that the cluster did not take is made anew once a minute, by new
   state.now += minute
   t.not((await lease({ secret: one.secret })).secret, one.secret)
   t.equal(state.asks.length, 3)
+})
+
+t.test('K-8: for no longer than the credentials last that sign it', async (t) => {
+  const { state, lease } = await start(t)
+  state.keysLastMs = 3 * minute
+  const { secret, expiresAt } = await lease()
+  t.equal(expiresAt, startedAt + 3 * minute)
+  state.now = expiresAt
+  t.not((await lease()).secret, secret)
 })
 
 t.test('an authority that did not hold is asked for again once a minute, by all at once', async (t) => {
