@@ -1,10 +1,13 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import { type ConnectionOptions, createSecureContext, type SecureContext } from 'node:tls'
 import { type ClientOptions, WebSocket } from 'ws'
 import type { ChannelTicket } from '../session.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
 import { WireError } from '../wire/wire-error.ts'
+import { Share, turns } from './turns.ts'
 import { makeUuid } from './uuid.ts'
 
 /** Agents end sessions of older clients, which would send keepalives inside port sessions. */
@@ -35,12 +38,25 @@ export interface ConnectionTimes {
   readonly stableMs: number
 }
 
-/** One websocket of a session, opened with its token. */
+/** One websocket of a session, opened with its token. Its messages take turns with those of the others. */
 export class Connection {
   /** Of all of them: one each would be a tenth of what a shell takes of memory. */
   static #tls: SecureContext | undefined
   readonly #socket: WebSocket
+  readonly #listener: ConnectionListener
   readonly #ping: NodeJS.Timeout
+  /** Under the websocket, once it is open: what is sent in one go is one write. */
+  #wire: Socket | undefined
+  #isCorked = false
+  readonly #uncork = (): void => this.#write()
+  readonly #share = new Share()
+  /** What came before its turn: at most what was read at once. */
+  readonly #inbox: Buffer[] = []
+  #isWaiting = false
+  /** Messages that it may handle as they come, whatever the time. */
+  #allowed = 0
+  /** Said once the inbox is empty. */
+  #loss: (() => void) | undefined
   #isHeard = true
   #isPaused = false
   /** As much as may be is unsent; how often in a row that was found so. */
@@ -57,11 +73,12 @@ export class Connection {
 
   private constructor(socket: WebSocket, listener: ConnectionListener, times: ConnectionTimes) {
     this.#socket = socket
+    this.#listener = listener
     this.#ping = setInterval(() => this.#checkAlive(), times.pingMs).unref()
-    socket.on('message', (data) => {
-      this.#isHeard = true
-      if (!this.#isLeft) listener.message(data as Buffer)
+    socket.once('upgrade', ({ socket: wire }: IncomingMessage) => {
+      this.#wire = wire
     })
+    socket.on('message', (data) => this.#receive(data as Buffer))
     socket.on('pong', () => {
       this.#isHeard = true
       this.#hasAnswered = true
@@ -74,7 +91,9 @@ export class Connection {
       clearInterval(this.#ping)
       if (!this.#isOpen || this.#isLeft) return
       const wasStable = this.#hasAnswered && performance.now() - this.#openedAt >= times.stableMs
-      listener.lost(this.#violation ?? closedWith(code, reason), wasStable)
+      this.#loss = () => listener.lost(this.#violation ?? closedWith(code, reason), wasStable)
+      if (this.#isPaused) this.#inbox.length = 0 // it was not acknowledged, so it comes again on the next connection
+      this.#settle()
     })
   }
 
@@ -92,7 +111,6 @@ export class Connection {
       handshakeTimeout: handshakeMs,
       maxPayload: maxMessageBytes,
       perMessageDeflate: false,
-      allowSynchronousEvents: false, // one message of each in turn: a chunk may hold hundreds, and the others would wait
       secureContext: Connection.#tls,
     }
     const socket = new WebSocket(url, options)
@@ -111,31 +129,90 @@ export class Connection {
     return connection
   }
 
+  #receive(bytes: Buffer): void {
+    this.#isHeard = true
+    if (this.#isLeft) return
+    if (this.#isWaiting || this.#isPaused || this.#inbox.length > 0) this.#inbox.push(bytes)
+    else if (this.#allowed > 0 || !turns.mustWait(this.#share, bytes.length)) {
+      this.#allowed = Math.max(0, this.#allowed - 1)
+      this.#listener.message(bytes)
+    } else {
+      this.#inbox.push(bytes)
+      this.#wait()
+    }
+  }
+
+  #wait(): void {
+    this.#isWaiting = true
+    turns.wait(this)
+    this.#flow()
+  }
+
+  /** For {@link turns}. */
+  take(most: number): void {
+    this.#isWaiting = false
+    this.#allowed = most
+    while (this.#allowed > 0 && !this.#isPaused && !this.#isLeft) {
+      const bytes = this.#inbox.shift()
+      if (!bytes) break
+      this.#allowed -= 1
+      this.#listener.message(bytes)
+    }
+    this.#settle()
+  }
+
+  /** What is left has another turn. When nothing is, more is read, or the end is told. */
+  #settle(): void {
+    if (this.#isLeft || this.#isWaiting) return
+    if (this.#inbox.length === 0) {
+      this.#flow()
+      this.#loss?.()
+      this.#loss = undefined
+    } else if (!this.#isPaused) this.#wait()
+  }
+
+  /** Reads while it need not wait for its turn, what has come is handled, and what is sent is taken. */
+  #flow(): void {
+    if (this.#isPaused || this.#isClogged || this.#isWaiting || this.#inbox.length > 0) this.#socket.pause()
+    else if (this.#socket.isPaused) {
+      this.#isHeard = true
+      this.#socket.resume()
+    }
+  }
+
   send(bytes: Buffer): void {
     if (this.#socket.readyState !== WebSocket.OPEN) return
+    if (this.#wire && !this.#isCorked) {
+      this.#isCorked = true
+      this.#wire.cork()
+      process.nextTick(this.#uncork)
+    }
     this.#socket.send(bytes, binary, this.#flushed)
     if (this.#isClogged || this.#socket.bufferedAmount <= mostUnsentBytes) return
     this.#isClogged = true
-    this.#socket.pause()
+    this.#flow()
+  }
+
+  #write(): void {
+    this.#isCorked = false
+    this.#wire?.uncork()
   }
 
   #unclog(): void {
     if (!this.#isClogged || this.#socket.bufferedAmount > mostUnsentBytes / 2) return
     this.#isClogged = false
-    if (!this.#isPaused) this.resume()
+    this.#flow()
   }
 
   /** Stops reading, so that the service and the agent behind it stop sending. */
   pause(): void {
     this.#isPaused = true
-    this.#socket.pause()
+    this.#flow()
   }
 
   resume(): void {
     this.#isPaused = false
-    if (this.#isClogged) return
-    this.#isHeard = true
-    this.#socket.resume()
+    this.#settle()
   }
 
   close(): void {
@@ -153,6 +230,8 @@ export class Connection {
 
   #leave(): void {
     this.#isLeft = true
+    this.#inbox.length = 0
+    turns.leave(this)
     clearInterval(this.#ping)
   }
 

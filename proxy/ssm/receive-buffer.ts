@@ -4,10 +4,12 @@ import type { Readable } from 'node:stream'
 const overheadBytes = 256
 /** Of one chunk for the reader. */
 const mostChunkBytes = 64 * 1024
+/** What comes at once is one chunk, up to so much. */
+const gatheredBytes = 32 * 1024
 
 /**
  * What was received and is not read yet, in front of a readable stream whose `readableHighWaterMark` is 0. Counts what is held, not
- * only what is shown: parts are copied, since a view keeps all that came with it, and those that wait become one chunk.
+ * only what is shown: what waits is copied, since a view keeps all that came with it, and becomes one chunk.
  */
 export class ReceiveBuffer {
   readonly #stream: Readable
@@ -15,7 +17,15 @@ export class ReceiveBuffer {
   #parts: Buffer[] = []
   #bytes = 0
   #isWanted = false
+  /** The reader gets what there is before anything else happens. */
+  #isDue = false
+  /** Of those parts that it gets then. */
+  #hasViews = false
   #isEnded = false
+  readonly #deliver = (): void => {
+    this.#isDue = false
+    if (this.#isWanted && this.#parts.length > 0) this.wanted()
+  }
 
   /** @param mostBytes held before it is full; what comes nevertheless is taken */
   constructor(stream: Readable, mostBytes: number) {
@@ -34,10 +44,18 @@ export class ReceiveBuffer {
 
   add(part: Buffer): void {
     if (this.#isEnded || part.length === 0) return
-    const copy = concat([part], part.length)
-    this.#parts.push(copy)
-    this.#bytes += copy.length + overheadBytes
-    if (this.#isWanted) this.wanted()
+    this.#bytes += part.length + overheadBytes
+    if (!this.#isWanted) {
+      this.#parts.push(concat([part], part.length))
+      return
+    }
+    this.#parts.push(part)
+    this.#hasViews = true
+    if (this.#bytes >= gatheredBytes) this.wanted()
+    else if (!this.#isDue) {
+      this.#isDue = true
+      process.nextTick(this.#deliver)
+    }
   }
 
   /** Nothing more comes: the stream ends after what is there. */
@@ -69,7 +87,9 @@ export class ReceiveBuffer {
     const taken = this.#parts.splice(0, count)
     this.#bytes -= length + count * overheadBytes
     const [first] = taken
-    return first && taken.length === 1 ? first : concat(taken, length)
+    const isView = this.#hasViews
+    this.#hasViews &&= this.#parts.length > 0
+    return first && taken.length === 1 && !isView ? first : concat(taken, length)
   }
 }
 

@@ -4,6 +4,8 @@ export const bufferBytes = 64 * 1024
 /** What waits is flushed in the second round after it came, or in the first when it says that something runs. */
 const roundMs = 40
 const mostSpare = 64
+/** Of one round, before all else in the process has its turn. */
+const mostAtOnce = 8
 
 /** What the shared timer flushes. */
 export interface Flushable {
@@ -20,6 +22,7 @@ export class RecordingBuffers {
   #waiting: Flushable[] = []
   #due: Flushable[] = []
   #timer: NodeJS.Timeout | undefined
+  #isInRound = false
   #lag = 0
 
   constructor(metrics: Pick<Metrics, 'recordingLagBytes'>) {
@@ -43,16 +46,33 @@ export class RecordingBuffers {
   /** Flushes this one with the others that wait, within 80 ms. */
   flushSoon(recording: Flushable): void {
     this.#waiting.push(recording)
-    this.#timer ??= setTimeout(this.#onRound, roundMs).unref()
+    this.#awaitRound()
+  }
+
+  #awaitRound(): void {
+    if (!this.#isInRound) this.#timer ??= setTimeout(this.#onRound, roundMs).unref()
   }
 
   readonly #onRound = (): void => {
     this.#timer = undefined
+    this.#isInRound = true
     const [due, waiting] = [this.#due, this.#waiting]
     this.#waiting = []
-    for (const recording of due) recording.flush()
-    this.#due = waiting.filter((recording) => !recording.flushUrgent())
-    if (this.#due.length > 0) this.#timer ??= setTimeout(this.#onRound, roundMs).unref()
+    this.#due = []
+    const flushNext = (): void => {
+      const now = due.splice(0, mostAtOnce)
+      for (const recording of now) recording.flush()
+      for (const recording of waiting.splice(0, mostAtOnce - now.length))
+        if (!recording.flushUrgent()) this.#due.push(recording)
+      if (due.length + waiting.length > 0) setImmediate(flushNext)
+      else this.#endRound()
+    }
+    flushNext()
+  }
+
+  #endRound(): void {
+    this.#isInRound = false
+    if (this.#due.length + this.#waiting.length > 0) this.#awaitRound()
     this.#tell()
   }
 
