@@ -7,7 +7,7 @@ import type { ChannelTicket } from '../session.ts'
 import { unlessAborted } from '../streams/abortable.ts'
 import { encodeOpenDataChannel } from '../wire/ssm/payloads.ts'
 import { WireError } from '../wire/wire-error.ts'
-import { Share, turns } from './turns.ts'
+import { roundRobin, Share } from './round-robin.ts'
 import { makeUuid } from './uuid.ts'
 
 /** Agents end sessions of older clients, which would send keepalives inside port sessions. */
@@ -133,7 +133,7 @@ export class Connection {
     this.#isHeard = true
     if (this.#isLeft) return
     if (this.#isWaiting || this.#isPaused || this.#inbox.length > 0) this.#inbox.push(bytes)
-    else if (this.#allowed > 0 || !turns.mustWait(this.#share, bytes.length)) {
+    else if (this.#allowed > 0 || !roundRobin.mustWait(this.#share, bytes.length)) {
       this.#allowed = Math.max(0, this.#allowed - 1)
       this.#listener.message(bytes)
     } else {
@@ -144,11 +144,11 @@ export class Connection {
 
   #wait(): void {
     this.#isWaiting = true
-    turns.wait(this)
+    roundRobin.wait(this)
     this.#flow()
   }
 
-  /** For {@link turns}. */
+  /** For {@link roundRobin}. */
   take(most: number): void {
     this.#isWaiting = false
     this.#allowed = most
@@ -231,7 +231,7 @@ export class Connection {
   #leave(): void {
     this.#isLeft = true
     this.#inbox.length = 0
-    turns.leave(this)
+    roundRobin.leave(this)
     clearInterval(this.#ping)
   }
 

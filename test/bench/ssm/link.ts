@@ -1,6 +1,6 @@
 /**
  * Tunnels at the speed of the sandbox's agents: 1,024 bytes in a message and a pause of a millisecond after each. The peer of uploads is a
- * client that pauses as the plugin does, on the same link.
+ * client that pauses as the plugin does, on the same link. What takes an upload is in another thread, as it is on another machine.
  */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
@@ -11,9 +11,10 @@ import type { PermitFields } from '../../../proxy/session.ts'
 import type { ChannelOptions } from '../../../proxy/ssm/channel.ts'
 import { PortSession } from '../../../proxy/ssm/smux-session.ts'
 import { channelTicket } from '../../../src/aws/channel-ticket.ts'
-import { type Gateway, makeKey, startGateway } from '../../sandbox/ssm/gateway.ts'
+import { type Gateway, makeKey, type StartedSession, startGateway } from '../../sandbox/ssm/gateway.ts'
 import { quietFor } from '../../wait-until.ts'
 import { type BenchOptions, gate, median, medianRatio, type Row } from '../rows.ts'
+import { type Far, startFar } from './far.ts'
 
 const messageBytes = 1024
 /** Unacknowledged at most, by the channel's own bound. */
@@ -32,7 +33,7 @@ export async function measureLink({ rounds, seconds, note }: BenchOptions): Prom
   await using closing = new AsyncDisposableStack()
   const gateway = await startGateway()
   closing.defer(() => gateway.close())
-  const link = new Link(gateway, closing)
+  const link = new Link(gateway, startFar(closing), closing)
   const figures: Figures = {
     paced: [],
     upload: [],
@@ -88,28 +89,29 @@ interface UploadOptions {
 class Link {
   readonly #gateway: Gateway
   readonly #closing: AsyncDisposableStack
+  readonly #far: Far
   readonly #key = makeKey()
-  #received = 0
 
-  constructor(gateway: Gateway, closing: AsyncDisposableStack) {
+  constructor(gateway: Gateway, far: Far, closing: AsyncDisposableStack) {
     this.#gateway = gateway
+    this.#far = far
     this.#closing = closing
     gateway.keys.push(this.#key)
   }
 
   async upload(seconds: number, { isPaced = false, isLossy = false }: UploadOptions = {}) {
-    const sink = await this.#listen((socket) => socket.on('data', ({ length }) => (this.#received += length)))
-    const { port } = this.#openPort(sink, isLossy)
+    const port = await this.#openFar(isLossy)
     const stream = await port.open()
-    this.#received = 0
+    await this.#far.ask('sunk', {})
     const chunk = Buffer.alloc(isPaced ? messageBytes : 64 * messageBytes)
-    const until = performance.now() + seconds * 1000
-    while (performance.now() < until) {
+    const since = performance.now()
+    while (performance.now() < since + seconds * 1000) {
       if (!stream.write(chunk))
         await Promise.race([once(stream, 'drain'), quietFor(seconds * 1000, 'the end of the round')])
       if (isPaced) await quietFor(1, 'the plugin pauses after each message')
     }
-    const kibPerSecond = this.#received / 1024 / seconds
+    const received = await this.#far.ask('sunk', {})
+    const kibPerSecond = received / 1024 / ((performance.now() - since) / 1000)
     stream.destroy()
     void port.close()
     return kibPerSecond
@@ -118,7 +120,8 @@ class Link {
   /** What is sent once the agent's acknowledgements are lost, KiB. */
   async unacknowledged(): Promise<number> {
     const sink = await this.#listen((socket) => void socket.resume())
-    const { port, session } = this.#openPort(sink, false)
+    const { ticket, session } = this.#start(sink, false)
+    const port = new PortSession({ ticket, expected: { portNumber: sink, type: 'LocalPortForwarding' } })
     const stream = await port.open()
     const sent = new Map<number, number>()
     session.down.script = (bytes) => (typeOf(bytes) === 'acknowledge' ? 0 : 1)
@@ -137,9 +140,14 @@ class Link {
     return [...sent.values()].reduce((sum, length) => sum + length, 0) / 1024
   }
 
-  #openPort(portNumber: string, isLossy: boolean) {
-    const { ticket, session } = this.#start(portNumber, isLossy)
-    return { port: new PortSession({ ticket, expected: { portNumber, type: 'LocalPortForwarding' } }), session }
+  async #openFar(isLossy: boolean): Promise<PortSession> {
+    const portNumber = await this.#far.ask('sink', {})
+    const started = await this.#far.ask('start', { spec: specOf(portNumber), ...(isLossy ? { loss } : {}) })
+    const resume = () => this.#far.ask('resume', { sessionId: started.SessionId })
+    return new PortSession({
+      ticket: this.#tickets(started, resume),
+      expected: { portNumber, type: 'LocalPortForwarding' },
+    })
   }
 
   /** As `sallyport forward` goes: one grant, one port, any number of connections at once. */
@@ -171,19 +179,21 @@ class Link {
   }
 
   #start(portNumber: string, isLossy: boolean) {
-    const properties = { host, portNumber, localPortNumber: '0', type: 'LocalPortForwarding' }
-    const started = this.#gateway.start({ target, sessionType: 'Port', properties })
+    const started = this.#gateway.start(specOf(portNumber))
     const session = this.#gateway.session(started.SessionId)
     if (isLossy) for (const way of [session.up, session.down]) Object.assign(way, loss)
+    return { ticket: this.#tickets(started, () => this.#gateway.resume(started.SessionId)), session }
+  }
+
+  #tickets(started: StartedSession, resume: () => StartedSession | Promise<StartedSession>): ChannelOptions['ticket'] {
     let isFirst = true
     const credentials = { ...this.#key, expiresAt: Date.now() + 3_600_000 }
-    const ticket: ChannelOptions['ticket'] = async () => {
-      const { StreamUrl, TokenValue } = isFirst ? started : this.#gateway.resume(started.SessionId)
+    return async () => {
+      const { StreamUrl, TokenValue } = isFirst ? started : await resume()
       isFirst = false
       if (TokenValue === undefined) return null
       return channelTicket({ streamUrl: StreamUrl, token: TokenValue }, this.#gateway.region, credentials)
     }
-    return { ticket, session }
   }
 
   /** @returns the port of a TCP server that agents alone dial */
@@ -197,6 +207,11 @@ class Link {
     this.#closing.defer(() => void server.close())
     return String((server.address() as AddressInfo).port)
   }
+}
+
+function specOf(portNumber: string) {
+  const properties = { host, portNumber, localPortNumber: '0', type: 'LocalPortForwarding' }
+  return { target, sessionType: 'Port', properties } as const
 }
 
 function flood(socket: Duplex): void {

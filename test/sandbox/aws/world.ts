@@ -1,3 +1,4 @@
+import type { SessionGateway } from '../ssm/gateway.ts'
 import type { StartWork } from '../ssm/work.ts'
 
 /** The accounts, users and roles that the double pretends to be: plain data, read at each call, so tests may change it. */
@@ -67,6 +68,8 @@ export interface Instance {
   reaches: Record<string, { host: string; port: number }>
   /** Of its agent, after each message; 1 by default. */
   pauseMs?: number
+  /** That its agent is at; left out: that of the sandbox. */
+  gateway?: SessionGateway
   /** What shells at it are; a real one by default. */
   shell?: StartWork
   /** Folder with its `bin` and `etc`, where commands use those; else this machine's. */

@@ -12,7 +12,7 @@ import { readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
 import type { Instance, World } from '../aws/world.ts'
 import type { Leaf } from '../certificates.ts'
 import { findDocument, specOf } from './documents.ts'
-import { type Gateway, startGateway } from './gateway.ts'
+import { type Gateway, type SessionGateway, startGateway } from './gateway.ts'
 import { fieldsOf, filtersOf, list, numberOf, textOf } from './input.ts'
 
 export interface SsmDeps {
@@ -77,7 +77,9 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       throw new AwsFault('DoesNotExistException', 400, `Session ${sessionId} does not exist`)
     return found
   }
-  const isActive = (sessionId: string) => gateway.session(sessionId).overAt === null
+  const gateways = new Map<string, SessionGateway>()
+  const inGateway = (sessionId: string) => (gateways.get(sessionId) ?? gateway).session(sessionId)
+  const isActive = (sessionId: string) => inGateway(sessionId).overAt === null
   const ownSession = ({ caller, region, allow }: Ask, action: string, input: Json): SessionRecord => {
     const sessionId = textOf(input, 'SessionId', 1, 96)
     const known = sessions.find((one) => one.sessionId === sessionId)
@@ -112,7 +114,9 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
         throw new AwsFault('TargetNotConnected', 400, `${target} is not connected.`)
       const { agentVersion, reaches, pauseMs = 1, root = '', shell } = instance
       const agent = { agentVersion, reaches, pauseMs, root, ...(shell ? { shell } : {}) }
-      const started = gateway.start(spec, agent, nameOf(caller))
+      const at = instance.gateway ?? gateway
+      const started = at.start(spec, agent, nameOf(caller))
+      gateways.set(started.SessionId, at)
       sessions.push({
         ...{ sessionId: started.SessionId, target, document: name, account, region, reason, parameters },
         ...{ owner: caller.arn, ownerId: caller.userId, startedAt: deps.now(), isTerminated: false },
@@ -122,13 +126,13 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
     ResumeSession: (ask, input) => {
       fieldsOf(input, ['SessionId'])
       const { sessionId } = ownSession(ask, 'ssm:ResumeSession', input)
-      return gateway.resume(sessionId)
+      return (gateways.get(sessionId) ?? gateway).resume(sessionId)
     },
     TerminateSession: (ask, input) => {
       fieldsOf(input, ['SessionId'])
       const session = ownSession(ask, 'ssm:TerminateSession', input)
       session.isTerminated = true
-      gateway.session(session.sessionId).terminate()
+      inGateway(session.sessionId).terminate()
       return { SessionId: session.sessionId }
     },
     DescribeSessions: ({ caller, region, allow }, input) => {
@@ -189,7 +193,7 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
   const instancesOf = (caller: Caller, region: string) =>
     world.instances.filter((one) => one.account === caller.account && one.region === region)
   const describe = (one: SessionRecord) => {
-    const { overAt, isAttached } = gateway.session(one.sessionId)
+    const { overAt, isAttached } = inGateway(one.sessionId)
     const over = one.isTerminated ? 'Terminated' : 'Terminating'
     return {
       SessionId: one.sessionId,

@@ -33,6 +33,11 @@ export interface StartedSession {
   readonly TokenValue: string | undefined
 }
 
+/** What the API asks of the gateway that an instance's agent is at. */
+export interface SessionGateway extends Pick<Gateway, 'start' | 'resume'> {
+  session(sessionId: string): Pick<GatewaySession, 'overAt' | 'isAttached' | 'terminate'>
+}
+
 export interface GatewayOptions {
   /** Whether a signed upgrade may open a session; else by {@link Gateway.keys}. @throws AwsFault */
   readonly authorize?: (request: SignedRequest, sessionId: string) => void

@@ -36,7 +36,7 @@ export class Share {
  * turn's time is used, a connection that has had many waits, unread, and has some at once later, in the order of waiting; between two
  * turns everything else that has arrived is read. So what others are shown delays a key by a turn or two, however much it is.
  */
-export class Turns {
+export class RoundRobin {
   readonly #now: () => number
   readonly #waiting = new Set<Taker>()
   #since = 0
@@ -93,4 +93,4 @@ export class Turns {
 }
 
 /** Of this process. */
-export const turns = new Turns()
+export const roundRobin = new RoundRobin()

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { Share, type Taker, Turns } from '../../../proxy/ssm/turns.ts'
+import { RoundRobin, Share, type Taker } from '../../../proxy/ssm/round-robin.ts'
 
 /** Turns of a clock that only moves when a test says so. */
 function start() {
   const clock = { at: 0 }
-  return { clock, turns: new Turns(() => clock.at) }
+  return { clock, turns: new RoundRobin(() => clock.at) }
 }
 
 t.test('what comes while a turn has time is handled; after that only what is little', (t) => {
