@@ -326,7 +326,8 @@ export class Exchange {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#timer)
-    if (cut !== undefined) this.#sent?.destroy()
+    // An answer may come before all of the request has gone: its rest does not, and the connection is of no more use.
+    if (cut !== undefined || !this.#sent?.writableEnded) this.#sent?.destroy()
     const { entries, counts } = this.#session
     const seconds = (performance.now() - this.#since) / 1000
     const auditId = this.#answer?.headers['audit-id']

@@ -128,6 +128,54 @@ t.test('100-continue: the client sends its body, and the cluster is not asked to
   t.notOk(asked[0]?.headers.expect)
 })
 
+t.test('an answer before the request has come whole passes, and its connection is not used again', async (t) => {
+  const { cluster, open, ask, targets } = await startHouse(t)
+  const status = { kind: 'Status', message: 'etcdserver: request is too large' }
+  cluster.answer = (_, response) =>
+    void response.writeHead(413, { 'content-type': 'application/json' }).end(JSON.stringify(status))
+  const sent = open('/api/v1/namespaces/shop/configmaps', {
+    method: 'POST',
+    headers: { ...create.headers, 'content-length': '3000000' },
+  })
+  sent.write(Buffer.alloc(100_000, 'x'))
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  t.match(await readAnswer(answer), { status: 413, message: 'etcdserver: request is too large' })
+  await waitUntil(() => targets.size === 0, 'it is closed')
+  sent.on('error', () => {}).destroy()
+  cluster.answer = (_, response) => void response.end('{}')
+  t.match(await ask(pods), { status: 200 })
+})
+
+t.test('what is no answer of HTTP, or too long a head, is a lost connection', async (t) => {
+  const { cluster, ask } = await startHouse(t)
+  for (const text of [
+    'SSH-2.0-OpenSSH_9.2\r\n',
+    `HTTP/1.1 200 OK\r\nX-Long: ${'x'.repeat(70_000)}\r\n\r\n`,
+    'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}',
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n',
+  ]) {
+    cluster.answer = ({ socket }) => void socket.write(text)
+    t.match(
+      await ask(pods),
+      { status: 502, message: /the connection to the target was lost: its answer is not HTTP/ },
+      text.slice(0, 60),
+    )
+  }
+})
+
+t.test('hints before an answer, and answers without a body', async (t) => {
+  const { cluster, ask } = await startHouse(t)
+  cluster.answer = (_, response) => {
+    response.writeEarlyHints({ link: '</x>; rel=preload' })
+    response.writeHead(204).end()
+  }
+  t.match(await ask(pods), { status: 204, body: '' })
+  cluster.answer = (_, response) => void response.writeHead(200, { 'content-length': '5' }).end()
+  t.match(await ask(pods, { method: 'HEAD' }), { status: 200, headers: { 'content-length': '5' }, body: '' })
+  cluster.answer = (_, response) => void response.writeHead(304, { etag: '"x"' }).end()
+  t.match(await ask(pods), { status: 304, headers: { etag: '"x"' } })
+})
+
 t.test('CVE-2020-8559, CVE-2022-3172: a redirect is not followed and does not go on', async (t) => {
   const { cluster, ask, asked } = await startHouse(t)
   cluster.answer = (_, response) => void response.writeHead(307, { location: 'https://evil.example/' }).end()

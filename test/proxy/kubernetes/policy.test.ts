@@ -102,7 +102,7 @@ for (const [rules, method, url, why] of denied)
     t.equal(refusal(rules, method, url), `the access level "view" does not allow it: it needs ${why}`)
   })
 
-t.test('what reaches into programs needs its own verb, by any method and transport', async (t) => {
+t.test('trap 4: what reaches into programs needs its own verb, by any method and transport', async (t) => {
   const paths = ['exec', 'attach', 'portforward', 'proxy', 'ephemeralcontainers'].map((name) => [
     name,
     `/api/v1/namespaces/a/pods/b/${name}`,

@@ -91,7 +91,7 @@ for (const [method, url, expected] of read)
   })
 
 const refused: readonly (readonly [what: string, url: string])[] = [
-  ['an escaped slash', '/api/v1/namespaces/default%2Fpods'],
+  ['trap 3: an escaped slash', '/api/v1/namespaces/default%2Fpods'],
   ['an escaped slash in lower case', '/api/v1/namespaces/default%2fpods'],
   ['an escaped backslash', '/api/v1/namespaces/default%5Cpods'],
   ['NUL', '/api/v1/pods/a%00'],
