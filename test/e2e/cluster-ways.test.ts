@@ -12,7 +12,7 @@ import { waitUntil } from '../wait-until.ts'
 import { askCluster, issueClusterToken, type Streamed, watchPods } from './cluster-client.ts'
 import { companyIn } from './company.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(360_000)
 
 const sandbox = await startSandbox({ cluster: true })
 t.teardown(() => sandbox.close())

@@ -10,7 +10,7 @@ import { skipWithout } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type Company, startCompany } from './company.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(360_000)
 
 /** TLS before the daemon, as a balancer has it: kubectl sends tokens over nothing else. @returns its address */
 async function tlsFront(t: Test, { sandbox, daemon }: Company): Promise<string> {
