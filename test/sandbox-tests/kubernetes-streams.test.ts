@@ -8,7 +8,7 @@ import { noPty, spawnPty } from '../sandbox/pty.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type DirectCluster, openDirectly } from './kubectl.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(120_000)
 
 const transports = ['webSocket', 'spdy'] as const
 

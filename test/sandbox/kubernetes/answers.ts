@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type KubernetesObject, type ResourceType, resourceTypes } from './objects.ts'
+import type { KubernetesObject, ResourceType } from './objects.ts'
 
 /** Answers with JSON. */
 export function sendJson(response: ServerResponse, status: number, value: object, type = 'application/json'): void {
@@ -15,51 +15,6 @@ export function sendStatus(response: ServerResponse, code: number, reason: strin
 /** A `Status` that tells of a failure. */
 export function failure(code: number, reason: string, message: string): object {
   return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, code }
-}
-
-const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
-
-/** Discovery in its old form, which every kubectl takes; null: no such path. */
-export function discovery(path: string): object | null {
-  if (path === '/api') return { kind: 'APIVersions', versions: ['v1'] }
-  if (path === '/apis') return { kind: 'APIGroupList', apiVersion: 'v1', groups: groups().map(groupOf) }
-  if (path === '/api/v1') return resourceList('')
-  const [, group, version] = /^\/apis\/([^/]+)\/([^/]+)$/.exec(path) ?? []
-  if (group !== undefined && version === 'v1' && groups().includes(group)) return resourceList(group)
-  return null
-}
-
-function groups(): string[] {
-  return [...new Set(resourceTypes.map(({ group }) => group))].filter((group) => group !== '')
-}
-
-function groupOf(name: string): object {
-  const version = { groupVersion: `${name}/v1`, version: 'v1' }
-  return { name, versions: [version], preferredVersion: version }
-}
-
-function resourceList(group: string): object {
-  const resources = resourceTypes
-    .filter((one) => one.group === group)
-    .flatMap((one) => [
-      entryOf(one),
-      ...one.subresources.map((subresource) => ({
-        ...entryOf(one),
-        name: `${one.resource}/${subresource}`,
-        singularName: '',
-        verbs: ['get', 'create', 'update', 'patch'],
-      })),
-    ])
-  return {
-    kind: 'APIResourceList',
-    apiVersion: 'v1',
-    groupVersion: group === '' ? 'v1' : `${group}/v1`,
-    resources,
-  }
-}
-
-function entryOf({ resource, kind, isNamespaced, shortNames }: ResourceType): object {
-  return { name: resource, singularName: kind.toLowerCase(), namespaced: isNamespaced, kind, verbs, shortNames }
 }
 
 export function asksTable({ headers }: IncomingMessage): boolean {

@@ -7,10 +7,12 @@ import { AwsFault } from '../aws/aws-fault.ts'
 import type { Caller } from '../aws/callers.ts'
 import type { Cluster } from '../aws/world.ts'
 import type { Leaf } from '../certificates.ts'
-import { discovery, sendJson, sendStatus } from './answers.ts'
+import { sendJson, sendStatus } from './answers.ts'
 import { attributesOf, type RequestAttributes } from './attributes.ts'
+import { discovery } from './discovery.ts'
 import { ObjectRequests } from './object-requests.ts'
 import { type KubernetesObject, ObjectStore } from './objects.ts'
+import { openApi, openApiV2 } from './openapi.ts'
 import { type Pod, RunningPod } from './pods.ts'
 import { mapCaller, reviewSelf } from './self-reviews.ts'
 import { noFaults, type StreamFaults } from './streams/faults.ts'
@@ -21,7 +23,8 @@ import type { EksTokenJudge } from './token-judge.ts'
 /**
  * The API server of an EKS cluster (`specs/kubernetes-proxy.md`): TLS under the name of its endpoint, a token that must be valid, the role of an
  * access entry, and as much of the API as kubectl needs to get, list, watch, apply, delete, read logs, exec, attach, cp and port-forward.
- * Left out: RBAC (each mapped role may do everything that is not in `denied`), admission, other groups.
+ * And what helm needs. Left out: RBAC (each mapped role may do everything that is not in `denied`), admission, who owns which field,
+ * validation of objects, protobuf, other groups.
  *
  * Streams, in a test:
  *
@@ -237,14 +240,26 @@ class Server implements ApiServer {
 
   #answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
     const path = (request.url ?? '').split('?')[0] ?? ''
-    const known = discovery(path)
-    const caller = this.#authenticate(request.headers.authorization)
-    const review = reviewSelf(this.#options.cluster, caller, request, body)
+    const accept = request.headers.accept ?? ''
+    const known = discovery(path, accept)
+    const schema = openApi(path)
+    const { cluster } = this.#options
+    const review = reviewSelf(cluster, this.#authenticate(request.headers.authorization), request, body)
     if (review) sendJson(response, 201, review)
-    else if (path === '/version') sendJson(response, 200, { major: '1', minor: '33', gitVersion: 'v1.33.0' })
-    else if (known) sendJson(response, 200, known)
-    else this.#requests.answer(request, response, body)
+    else if (path === '/version') sendJson(response, 200, versionOf(cluster.version))
+    else if (known) sendJson(response, 200, known.body, known.type)
+    else if (schema) sendJson(response, 200, schema)
+    else if (path === '/openapi/v2' && accept.includes('protobuf')) {
+      response.setHeader('content-type', 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf')
+      response.end(openApiV2)
+    } else this.#requests.answer(request, response, body)
   }
+}
+
+/** @param version `1.33` */
+function versionOf(version: string): object {
+  const [major = '', minor = ''] = version.split('.')
+  return { major, minor, gitVersion: `v${version}.0-eks-0123456`, platform: 'linux/amd64' }
 }
 
 interface StreamsAsked {

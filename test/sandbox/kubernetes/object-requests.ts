@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { asksTable, sendJson, sendStatus, toList, toTable } from './answers.ts'
 import { attributesOf, type RequestAttributes } from './attributes.ts'
+import { applyChange, Refused } from './object-changes.ts'
 import {
   type KubernetesObject,
   type ObjectStore,
@@ -9,8 +10,17 @@ import {
   type WatchEvent,
 } from './objects.ts'
 import type { RunningPod } from './pods.ts'
+import { isSelected } from './selectors.ts'
 
-/** Requests of objects, after they were let in. */
+/** A request of objects, after it was let in. */
+interface Asked {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly query: URLSearchParams
+  readonly of: ResourceType
+  readonly attributes: RequestAttributes
+}
+
 export class ObjectRequests {
   /** Answers that are still streamed. */
   streaming = 0
@@ -23,97 +33,64 @@ export class ObjectRequests {
   }
 
   answer(request: IncomingMessage, response: ServerResponse, body: Buffer): void {
-    const attributes = attributesOf(request.method ?? '', request.url ?? '')
-    const of = resourceTypes.find((one) => one.group === attributes?.group && one.resource === attributes.resource)
-    if (!attributes || !of || attributes.version !== of.version) {
+    const found = attributesOf(request.method ?? '', request.url ?? '')
+    const of = resourceTypes.find((one) => one.group === found?.group && one.resource === found.resource)
+    if (!found || !of || found.version !== of.version) {
       sendStatus(response, 404, 'NotFound', 'the server could not find the requested resource')
       return
     }
+    const attributes = of.isNamespaced ? found : { ...found, namespace: '' }
     const query = new URLSearchParams((request.url ?? '').split('?')[1])
-    if (attributes.subresource === 'log') this.#readLog(response, query, attributes)
-    else if (attributes.verb === 'watch') this.#watch(request, response, query, of, attributes)
-    else if (attributes.verb === 'list') this.#list(request, response, query, of, attributes)
-    else this.#one(request, response, of, attributes, body)
+    const asked = { request, response, query, of, attributes }
+    try {
+      if (attributes.subresource === 'log') this.#readLog(asked)
+      else if (attributes.verb === 'watch') this.#watch(asked)
+      else if (attributes.verb === 'list') this.#list(asked)
+      else if (attributes.verb === 'get') this.#get(asked)
+      else {
+        const contentType = (request.headers['content-type'] ?? '').split(';')[0] ?? ''
+        const { code, body: answer } = applyChange(this.#objects, { of, attributes, query, contentType, body })
+        sendJson(response, code, answer)
+      }
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error
+      sendStatus(response, error.code, error.reason, error.message)
+    }
   }
 
-  #list(
-    request: IncomingMessage,
-    response: ServerResponse,
-    query: URLSearchParams,
-    of: ResourceType,
-    { namespace }: RequestAttributes,
-  ): void {
-    const objects = selected(query, this.#objects.list(of.resource, namespace))
+  #get({ request, response, attributes }: Asked): void {
+    const { resource, namespace, name } = attributes
+    const known = this.#objects.get(resource, namespace, name)
+    if (!known) throw new Refused(404, 'NotFound', `${resource} "${name}" not found`)
+    sendJson(response, 200, asksTable(request) ? toTable([known], this.#objects.version) : known)
+  }
+
+  #list({ request, response, query, of, attributes }: Asked): void {
+    const objects = this.#objects.list(of.resource, attributes.namespace).filter((one) => isSelected(one, query))
     const { version } = this.#objects
     sendJson(response, 200, asksTable(request) ? toTable(objects, version) : toList(of, objects, version))
   }
 
-  #watch(
-    request: IncomingMessage,
-    response: ServerResponse,
-    query: URLSearchParams,
-    of: ResourceType,
-    { namespace }: RequestAttributes,
-  ): void {
+  #watch({ request, response, query, of, attributes: { namespace } }: Asked): void {
     response.writeHead(200, { 'content-type': 'application/json' })
     response.flushHeaders()
+    const send = (type: string, object: object) => void response.write(`${JSON.stringify({ type, object })}\n`)
+    const shown = (object: KubernetesObject) => (asksTable(request) ? toTable([object], this.#objects.version) : object)
     const tell = ({ type, resource, object }: WatchEvent) => {
       if (resource !== of.resource || (namespace !== '' && object.metadata.namespace !== namespace)) return
-      if (selected(query, [object]).length === 0) return
-      const shown = asksTable(request) ? toTable([object], this.#objects.version) : object
-      response.write(`${JSON.stringify({ type, object: shown })}\n`)
+      if (isSelected(object, query)) send(type, shown(object))
     }
-    if (!query.has('resourceVersion'))
+    const sendsInitial = query.get('sendInitialEvents') === 'true'
+    const since = Number(query.get('resourceVersion') ?? 0)
+    if (sendsInitial || since === 0)
       for (const object of this.#objects.list(of.resource, namespace))
         tell({ type: 'ADDED', resource: of.resource, object })
-    this.#keep(response, this.#objects.watch(tell))
+    if (sendsInitial) send('BOOKMARK', initialEnd(of, this.#objects.version))
+    this.#keep(response, this.#objects.watch(tell, sendsInitial || since === 0 ? undefined : since))
   }
 
-  #one(
-    request: IncomingMessage,
-    response: ServerResponse,
-    of: ResourceType,
-    { namespace, name }: RequestAttributes,
-    body: Buffer,
-  ): void {
-    const { method = '' } = request
-    const known = this.#objects.get(of.resource, namespace, name)
-    if (
-      !known &&
-      method !== 'POST' &&
-      !(method === 'PATCH' && /apply-patch/.test(request.headers['content-type'] ?? ''))
-    ) {
-      sendStatus(response, 404, 'NotFound', `${of.resource} "${name}" not found`)
-      return
-    }
-    if (method === 'GET') {
-      sendJson(
-        response,
-        200,
-        asksTable(request) ? toTable([known as KubernetesObject], this.#objects.version) : (known as object),
-      )
-      return
-    }
-    if (method === 'DELETE') {
-      this.#objects.delete(of, namespace, name)
-      sendJson(response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' })
-      return
-    }
-    const given = readObject(body)
-    if (!given) {
-      sendStatus(response, 415, 'UnsupportedMediaType', 'only JSON is here')
-      return
-    }
-    const named = name === '' ? String((given.metadata as { name?: unknown } | undefined)?.name) : name
-    const merged = method === 'PATCH' ? { ...known, ...given } : given
-    sendJson(response, method === 'POST' ? 201 : 200, this.#objects.put(of, namespace, named, merged))
-  }
-
-  #readLog(response: ServerResponse, query: URLSearchParams, { namespace, name }: RequestAttributes): void {
-    if (!this.#objects.get('pods', namespace, name)) {
-      sendStatus(response, 404, 'NotFound', `pods "${name}" not found`)
-      return
-    }
+  #readLog({ response, query, attributes: { namespace, name } }: Asked): void {
+    if (!this.#objects.get('pods', namespace, name)) throw new Refused(404, 'NotFound', `pods "${name}" not found`)
     response.writeHead(200, { 'content-type': 'text/plain' })
     response.write(`${name} has started\n`)
     if (query.get('follow') !== 'true') {
@@ -134,16 +111,12 @@ export class ObjectRequests {
   }
 }
 
-function selected(query: URLSearchParams, objects: readonly KubernetesObject[]): readonly KubernetesObject[] {
-  const name = /(?:^|,)metadata\.name=([^,]+)/.exec(query.get('fieldSelector') ?? '')?.[1]
-  return name === undefined ? objects : objects.filter(({ metadata }) => metadata.name === name)
-}
-
-function readObject(body: Buffer): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(body.toString())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null
-  } catch {
-    return null
+/** Behind the events that stand for a list. */
+function initialEnd({ kind, group, version }: ResourceType, resourceVersion: string): object {
+  const annotations = { 'k8s.io/initial-events-end': 'true' }
+  return {
+    kind,
+    apiVersion: group === '' ? version : `${group}/${version}`,
+    metadata: { resourceVersion, annotations },
   }
 }

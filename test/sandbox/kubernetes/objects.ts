@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util'
+
 /** What a cluster holds, in the shape of its API. */
 export interface KubernetesObject {
   readonly apiVersion: string
@@ -8,6 +10,8 @@ export interface KubernetesObject {
     readonly uid: string
     readonly resourceVersion: string
     readonly creationTimestamp: string
+    /** Of the spec. */
+    readonly generation: number
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
@@ -33,8 +37,10 @@ export const resourceTypes: readonly ResourceType[] = [
   type('', 'events', 'Event', true, ['ev']),
   type('', 'namespaces', 'Namespace', false, ['ns']),
   type('', 'nodes', 'Node', false, ['no']),
+  type('', 'serviceaccounts', 'ServiceAccount', true, ['sa']),
   type('apps', 'deployments', 'Deployment', true, ['deploy'], ['scale', 'status']),
   type('apps', 'replicasets', 'ReplicaSet', true, ['rs']),
+  type('authorization.k8s.io', 'selfsubjectaccessreviews', 'SelfSubjectAccessReview', false),
 ]
 
 function type(
@@ -60,6 +66,7 @@ type Listener = (event: WatchEvent) => void
 export class ObjectStore {
   readonly #byKey = new Map<string, { readonly resource: string; readonly object: KubernetesObject }>()
   readonly #listeners = new Set<Listener>()
+  readonly #events: { readonly version: number; readonly event: WatchEvent }[] = []
   #version = 100
 
   get version(): string {
@@ -76,10 +83,17 @@ export class ObjectStore {
     return this.#byKey.get(`${resource} ${namespace} ${name}`)?.object
   }
 
-  /** Makes or replaces it. @param given as clients send it */
-  put(of: ResourceType, namespace: string, name: string, given: Readonly<Record<string, unknown>>): KubernetesObject {
-    this.#version += 1
+  /** Makes or replaces it. @param given as clients send it @param isDry nothing is kept */
+  put(
+    of: ResourceType,
+    namespace: string,
+    name: string,
+    given: Readonly<Record<string, unknown>>,
+    isDry = false,
+  ): KubernetesObject {
     const known = this.get(of.resource, namespace, name)
+    if (!isDry) this.#version += 1
+    const isSame = isDeepStrictEqual(known?.spec, given.spec)
     const metadata = {
       ...((given.metadata ?? {}) as object),
       name,
@@ -87,9 +101,11 @@ export class ObjectStore {
       uid: known?.metadata.uid ?? `00000000-0000-4000-8000-${String(this.#version).padStart(12, '0')}`,
       resourceVersion: this.version,
       creationTimestamp: known?.metadata.creationTimestamp ?? '2026-01-15T12:00:00Z',
+      generation: (known?.metadata.generation ?? 0) + (known && isSame ? 0 : 1),
     }
     const apiVersion = of.group === '' ? of.version : `${of.group}/${of.version}`
     const object: KubernetesObject = { ...given, apiVersion, kind: of.kind, metadata }
+    if (isDry) return object
     this.#byKey.set(`${of.resource} ${namespace} ${name}`, { resource: of.resource, object })
     this.#tell({ type: known ? 'MODIFIED' : 'ADDED', resource: of.resource, object })
     return object
@@ -104,13 +120,15 @@ export class ObjectStore {
     return object
   }
 
-  /** @returns stops it */
-  watch(listener: Listener): () => void {
+  /** @param since only what came after this version; by default what comes from now on @returns stops it */
+  watch(listener: Listener, since = this.#version): () => void {
+    for (const { version, event } of this.#events) if (version > since) listener(event)
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
   }
 
   #tell(event: WatchEvent): void {
+    this.#events.push({ version: this.#version, event })
     for (const listener of this.#listeners) listener(event)
   }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { AwsFault } from '../aws/aws-fault.ts'
 import type { Caller } from '../aws/callers.ts'
 import type { Cluster } from '../aws/world.ts'
+import { readProtobuf } from './protobuf.ts'
 
 interface Mapped {
   readonly username: string
@@ -46,7 +47,8 @@ export function reviewSelf(
   const kind = /^\/apis\/(authentication|authorization)\.k8s\.io\/v1\/selfsubject(access)?reviews$/.exec(url)
   if (method !== 'POST' || !kind || (kind[1] === 'authorization') !== (kind[2] === 'access')) return undefined
   const mapped = mapCaller(cluster, caller)
-  const asked = JSON.parse(body.toString()) as { spec?: { resourceAttributes?: Attributes } }
+  const given: unknown = readProtobuf(body) ?? JSON.parse(body.toString())
+  const asked = given as { spec?: { resourceAttributes?: Attributes } }
   if (kind[1] === 'authentication') {
     const userInfo = { username: mapped.username, groups: [...mapped.groups, 'system:authenticated'] }
     return { kind: 'SelfSubjectReview', apiVersion: 'authentication.k8s.io/v1', status: { userInfo } }
