@@ -1,13 +1,25 @@
-/** Databases in an account that takes nothing but a person's own ID token (D8): who gets in, what ends, and what a dead daemon leaves. */
+/** Databases and instances in an account that takes nothing but a person's own ID token (D8): who gets in, what ends, and what a dead daemon leaves. */
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
 import { createConnection } from 'mysql2/promise'
 import type pg from 'pg'
 import t, { type Test } from 'tap'
+import { copyDocument } from '../../src/kinds/ec2-instance/copy-document.ts'
+import { copyDocumentName } from '../../src/kinds/ec2-instance/copy-level.ts'
+import { sshDocument } from '../../src/kinds/ec2-instance/ssh-document.ts'
+import { sshDocumentName } from '../../src/kinds/ec2-instance/ssh-level.ts'
+import type { Instance } from '../sandbox/aws/world.ts'
+import { startCommand } from '../sandbox/commands.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, allow, policy, region } from '../sandbox/default-world.ts'
 import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { startRdsMySql } from '../sandbox/mysql/rds-mysql.ts'
 import { startRdsPostgres } from '../sandbox/rds-postgres.ts'
 import { mysqlOf, type Sandbox, startSandbox } from '../sandbox/sandbox.ts'
+import { noPty } from '../sandbox/ssm/shell.ts'
+import { skipWithoutSshd, startSshd } from '../sandbox/ssm/sshd.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { companyIn } from './company.ts'
 import { type ConnectToken, clientFor, issueToken, refusal } from './database-client.ts'
@@ -19,10 +31,16 @@ const withoutMariaDb = skipWithoutMariaDb()
 const role = `arn:aws:iam::${accounts.web}:role/Databases`
 const spoke = `arn:aws:iam::${accounts.web}:role/sallyport/SallyportConnect`
 
-const sandbox = await startSandbox(withoutMariaDb ? {} : { mysql: {} })
+const instanceId = 'i-0b45710a000000009'
+const instanceRole = `arn:aws:iam::${accounts.web}:role/Instances`
+const sandbox = await startSandbox({ shells: true, ...(withoutMariaDb ? {} : { mysql: {} }) })
 t.teardown(() => sandbox.close())
 const { aws, oidc, postgres } = sandbox
 for (const arn of [role, spoke]) aws.world.roles.push(personalRole(sandbox, arn))
+aws.world.roles.push({
+  ...personalRole(sandbox, instanceRole),
+  policies: [allow(['ssm:*', 'ssmmessages:OpenDataChannel'], '*')],
+})
 const endpointOf = (name: string, port: number) => ({
   host: `${name}.abc123.${region}.rds.amazonaws.com`,
   port,
@@ -44,13 +62,14 @@ const company = await companyIn(sandbox, {
     resources: [
       { ...resourceOf(ledger), id: `rds-postgres/${accounts.web}/${region}/ledger`, role },
       ...(till ? [{ ...resourceOf(till), id: `rds-mysql/${accounts.web}/${region}/till` }] : []),
+      { id: `ec2-instance/${accounts.web}/${region}/${instanceId}`, role: instanceRole },
     ],
     access: [
       {
         name: 'engineers-read-the-ledger',
         who: { groups: ['engineering'] },
         what: { accounts: [accounts.web] },
-        levels: ['readonly'],
+        levels: ['readonly', 'ports', 'ssh', 'copy'],
         max_duration: '8h',
         approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },
       },
@@ -208,6 +227,67 @@ await t.test('MySQL: the same, by the role that connect_role names', { skip: wit
     errno: 1045,
     message: /API tokens have none\. sign in as a person: sallyport login \(Sallyport error LOGIN_REQUIRED\)/,
   })
+})
+
+await t.test('an instance: forward, cp and ssh, each by the token of who signed in', { skip: noPty }, async (t) => {
+  const server = createServer((_request, response) => void response.end('behind'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const reaches: Instance['reaches'] = {
+    'web.internal:80': { host: '127.0.0.1', port: (server.address() as AddressInfo).port },
+  }
+  const sshd = skipWithoutSshd() ? undefined : await startSshd()
+  t.teardown(() => sshd?.close())
+  if (sshd) reaches['localhost:22'] = { host: '127.0.0.1', port: sshd.port }
+  const [known] = aws.world.instances
+  if (!known) throw new Error('there is no instance')
+  aws.world.instances.push({ ...known, id: instanceId, account: accounts.web, reaches, root: sshd?.root ?? '' })
+  const documents = aws.world.sessionDocuments.filter(({ account }) => account === accounts.data)
+  const copyLevel = { osUser: 'deploy', kmsKey: null }
+  const more: [string, object][] = [[copyDocumentName(copyLevel), copyDocument(copyLevel)]]
+  if (sshd) more.push([sshDocumentName(sshd.user), sshDocument(sshd.user)])
+  aws.world.sessionDocuments.push(
+    ...documents.map((document) => ({ ...document, account: accounts.web })),
+    ...more.map(([name, content]) => ({ name, account: accounts.web, region, versions: [content as never] })),
+  )
+  const [begun, minted] = [aws.ssm.sessions.length, mints().length]
+  const { alice } = company.commands
+  const grants = await Promise.all(['ports', 'copy'].map((level) => company.grant(3_600_000, instanceId, level)))
+
+  const forward = alice.start(['forward', instanceId, 'web.internal:80', '--level', 'ports'])
+  const [, port] = await forward.prints(/127\.0\.0\.1:([0-9]+) leads to/)
+  const file = path.join(sandbox.dir, 'hostname')
+  const [behind, copied, config] = await Promise.all([
+    fetch(`http://127.0.0.1:${port}`).then((answer) => answer.text()),
+    alice.run(['cp', `${instanceId}:/etc/hostname`, file, '--level', 'copy']),
+    alice.run(['ssh-config']),
+  ])
+  t.equal(behind, 'behind')
+  t.match(copied, { code: 0 }, copied.stderr)
+  t.equal(readFileSync(file, 'utf8'), readFileSync('/etc/hostname', 'utf8'))
+  for (const { id } of grants) await company.api('bob', 'POST', `/api/v1/grants/${id}/revoke`, { reason: 'done' })
+  await company.grant(3_600_000, instanceId, 'ssh')
+  if (sshd) {
+    const args = ['-F', /"(.*)"/.exec(config.stdout)?.[1] ?? '', `${sshd.user}@${instanceId}`, 'echo $((6*7))']
+    t.match(await startCommand('ssh', args, alice.env).ended, { code: 0, stdout: '42\n' })
+  } else t.comment(skipWithoutSshd() || '')
+  const sessions = aws.ssm.sessions.slice(begun)
+  t.same(
+    [...new Set(sessions.map(({ owner }) => owner))],
+    [`arn:aws:sts::${accounts.web}:assumed-role/Instances/sp-alice@example.com`],
+  )
+  t.equal(new Set(sessions.map(({ document }) => document)).size, sshd ? 3 : 2)
+  t.same(
+    [
+      ...new Set(
+        mints()
+          .slice(minted)
+          .map(({ action }) => action),
+      ),
+    ],
+    ['AssumeRoleWithWebIdentity'],
+  )
+  await forward.ended
 })
 
 await t.test(
