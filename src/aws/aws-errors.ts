@@ -167,7 +167,7 @@ export function toSsmError(error: unknown, operation: string, on: string): Broke
   if (noDocument.has(name))
     return denied(
       `there is no such session document for ${on}: ${message.slice(0, 300)}`,
-      'It must be in the account and region of the instance; `sallyport aws policies` prints it.',
+      'It must be in the account and region of the instance; `sallyport aws policies` or `aws prepare` prints it.',
     )
   if (badParameters.has(name))
     return denied(

@@ -10,6 +10,8 @@ import { noPty } from '../sandbox/ssm/shell.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 
+t.setTimeout(480_000)
+
 const pty = { skip: noPty }
 const company = await startCompany({ sandbox: { shells: true } })
 t.teardown(() => company.close())

@@ -16,6 +16,8 @@ import { startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
 import { openShell, openWatch } from './shell-client.ts'
 
+t.setTimeout(480_000)
+
 const pty = { skip: noPty }
 /** Its own terminal for a command: what is written to its standard input is typed there. */
 const underPty = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'

@@ -14,6 +14,8 @@ import { skipWithoutSshd, startSshd } from '../sandbox/ssm/sshd.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 
+t.setTimeout(480_000)
+
 const withSsh = { skip: skipWithoutSshd() }
 const isLong = process.env.SALLYPORT_CLIENTS === 'true'
 const megabytes = isLong ? 100 : 0.3

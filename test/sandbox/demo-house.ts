@@ -1,9 +1,12 @@
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { singleQuoted } from '../../proxy/local/shell-quote.ts'
+import { copyDocument } from '../../src/kinds/ec2-instance/copy-document.ts'
+import { copyDocumentName } from '../../src/kinds/ec2-instance/copy-level.ts'
 import { waitUntil } from '../wait-until.ts'
+import type { SessionDocument } from './aws/world.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
-import { region } from './default-world.ts'
+import { accounts, region } from './default-world.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
 import { mysqlOf, type Sandbox, startSandbox } from './sandbox.ts'
@@ -15,6 +18,12 @@ export const people = {
   carol: 'auditor',
   dave: 'admin',
 } as const satisfies Record<AccountName, string>
+
+/** As `sallyport aws prepare` prints it. */
+function documentForFiles(): SessionDocument {
+  const level = { osUser: 'deploy', kmsKey: null }
+  return { name: copyDocumentName(level), account: accounts.data, region, versions: [copyDocument(level) as never] }
+}
 
 /** A small company with a small AWS, the daemon beside it, and a launcher of `sallyport` for each person. */
 export class Demo {
@@ -29,6 +38,7 @@ export class Demo {
 
   static async start(): Promise<Demo> {
     const sandbox = await startSandbox({ mysql: hasMariaDb() ? {} : 'stand-in', shells: noPty === false })
+    sandbox.aws.world.sessionDocuments.push(documentForFiles())
     try {
       const demo = new Demo(sandbox, await startDaemon(sandbox))
       demo.#writeLaunchers()

@@ -61,6 +61,9 @@ In another terminal, in this folder:
   ./.demo/bob approve REQUEST
   ./.demo/alice shell i-0a1b2c3d4e5f60718             # a shell on an EC2 instance
   ./.demo/carol recordings watch SESSION              # which alice is told
+  ./.demo/alice request i-0a1b2c3d4e5f60718 --level copy --for 1h --reason 'its log'
+  ./.demo/bob approve REQUEST
+  ./.demo/alice cp i-0a1b2c3d4e5f60718:/etc/hostname . # a file, on record with its SHA-256
   ./.demo/bob request billing --level readonly --for 1h
   ./.demo/bob psql billing                            # a database that only an instance reaches
   ./.demo/alice request ReportsReader --level readonly --for 1h --reason 'monthly report'

@@ -27,6 +27,7 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.cutByExpiry()
   await tour.mysql()
   await tour.shell()
+  await tour.files()
   await tour.privateDatabase()
   await tour.role()
   await tour.killAndLock()
@@ -222,6 +223,15 @@ class Tour {
     await this.as('carol', 'recordings search "waiting for the bank"', { shows: [/--from \d{4}-/] })
     await this.as('carol', `recordings export ${session} --cast --out .demo/shell.cast`)
     this.print.note('any asciinema player shows it')
+  }
+
+  async files(): Promise<void> {
+    this.print.heading('A file from the instance, on record with its digest')
+    if (noPty) return this.print.miss(`\`sallyport cp\`: ${noPty}`)
+    await this.as('alice', 'request i-0a1b2c3d4e5f60718 --level copy --for 1h --reason "which host is it"')
+    await this.#approved()
+    await this.as('alice', 'cp i-0a1b2c3d4e5f60718:/etc/hostname .demo/hostname', { shows: [/copied 1 file/] })
+    await this.as('carol', 'recordings search /etc/hostname', { shows: [/ file\n/, /path/] })
   }
 
   async privateDatabase(): Promise<void> {
