@@ -284,6 +284,8 @@ export interface SessionControls {
   runsUntil(sessionId: string, endsAt: number): void
   /** For the person in front of a terminal. @returns false: the session has no terminal that runs */
   tell(sessionId: string, text: string): Promise<boolean>
+  /** No session opens any more: those of which nothing is under way need not be waited for. */
+  drain(): void
   /** @returns whether the key was right. Resolves when the target has received it */
   cancel(ask: CancelAsk): Promise<boolean>
   /** Resolves when the target has received it. */

@@ -22,11 +22,34 @@ export function toRefusal(thrown: unknown): BrokerError {
   return new BrokerError('INTERNAL', undefined, { cause: thrown })
 }
 
+/** What the broker answers instead of the cluster. */
+export interface RefusalAnswer {
+  readonly status: StatusCode
+  /** Names and values by turns, without lengths. */
+  readonly headers: readonly string[]
+  readonly body: string
+}
+
 /**
  * Answers for the broker. What it decides is 403: 401 alone makes clients fetch another token, and they try again by themselves after 429
  * and 503.
  * @param attributes null: the request could not be read, or nobody has said who sends it
  */
+export function refusalAnswer(error: BrokerError, attributes: RequestAttributes | null = null): RefusalAnswer {
+  const known = errors[error.code].status
+  const status = (codes.has(known) ? known : 500) as StatusCode
+  const isLater = status === 429 || status === 503
+  const { contentType, body } = encodeRefusal(
+    attributes,
+    status,
+    refusalText(error),
+    isLater ? retryAfterSeconds : undefined,
+  )
+  const later = isLater ? ['retry-after', String(retryAfterSeconds)] : []
+  return { status, headers: ['content-type', contentType, 'cache-control', 'no-store', ...later], body }
+}
+
+/** Sends it, unless an answer is under way, which must not look complete then. */
 export function refuse(
   response: ServerResponse,
   error: BrokerError,
@@ -36,16 +59,7 @@ export function refuse(
     response.destroy()
     return
   }
-  const { status } = errors[error.code]
-  const code = (codes.has(status) ? status : 500) as StatusCode
-  const isLater = code === 429 || code === 503
-  const later = isLater ? retryAfterSeconds : undefined
-  const { contentType, body } = encodeRefusal(attributes, code, refusalText(error), later)
-  response.writeHead(code, {
-    'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    ...(isLater ? { 'retry-after': String(retryAfterSeconds) } : {}),
-  })
+  const { status, headers, body } = refusalAnswer(error, attributes)
+  response.writeHead(status, [...headers, 'content-length', String(Buffer.byteLength(body))])
   response.end(body)
 }

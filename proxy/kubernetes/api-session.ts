@@ -42,6 +42,8 @@ export class ApiSession {
   #lastId = 0
   #bytesUp = 0
   #bytesDown = 0
+  /** Why no request is waited for. */
+  #retired: string | undefined
   #isOver = false
 
   /** @param onOver it takes no more requests */
@@ -134,6 +136,12 @@ export class ApiSession {
     })
   }
 
+  /** Ends it once nothing is under way. @param text why */
+  retire(text: string): void {
+    this.#retired = text
+    this.#settle()
+  }
+
   readonly #onCut = (): void => {
     const { reason, text } = this.permit.signal.reason as EndNotice
     this.end(reason, text)
@@ -142,6 +150,10 @@ export class ApiSession {
   #settle(): void {
     if (this.#isOver || this.#open.size > 0) return
     clearTimeout(this.#quiet)
+    if (this.#retired !== undefined) {
+      this.end('drain', this.#retired)
+      return
+    }
     this.#quiet = setTimeout(() => this.end('client-closed', 'no request came for a while'), quietMs)
     this.#quiet.unref()
   }

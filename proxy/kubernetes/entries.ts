@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { EntryWriter } from '../recording/entry-writer.ts'
 import type { RequestAttributes } from '../wire/kubernetes/attributes.ts'
 import type { RecordedBody } from './recorded-body.ts'
@@ -13,6 +14,11 @@ export interface RequestFacts {
   readonly userAgent: string
   /** `kubectl get`, by the client's own word. */
   readonly command: string
+}
+
+/** What a client says of itself. */
+export function senderOf({ headers }: IncomingMessage): Pick<RequestFacts, 'userAgent' | 'command'> {
+  return { userAgent: headers['user-agent'] ?? '', command: String(headers['kubectl-command'] ?? '') }
 }
 
 export interface ResponseFacts {

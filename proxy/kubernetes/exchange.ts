@@ -5,6 +5,7 @@ import type { RequestAttributes } from '../wire/kubernetes/attributes.ts'
 import { encodeWatchError } from '../wire/kubernetes/status.ts'
 import { refusalText, refuse, toRefusal } from './answer-refusal.ts'
 import type { ApiSession } from './api-session.ts'
+import { senderOf } from './entries.ts'
 import { requestHeaders } from './headers.ts'
 import { BodyCapture } from './recorded-body.ts'
 import { responseHeaders } from './response.ts'
@@ -59,14 +60,7 @@ export class Exchange {
   /** @param refused why it is not forwarded, when it is not */
   async run(refused: string | undefined): Promise<void> {
     const { entries } = this.#session
-    const { headers } = this.#request
-    const facts = {
-      id: this.#id,
-      attributes: this.#attributes,
-      userAgent: headers['user-agent'] ?? '',
-      command: String(headers['kubectl-command'] ?? ''),
-    }
-    entries.request(facts, refused)
+    entries.request({ id: this.#id, attributes: this.#attributes, ...senderOf(this.#request) }, refused)
     if (refused !== undefined) {
       refuse(this.#response, new BrokerError('GRANT_DENIED', refused), this.#attributes)
       return
@@ -351,7 +345,7 @@ export class Exchange {
 }
 
 /** Not 401: clients would take it for their token of the broker. */
-function notTaken(): BrokerError {
+export function notTaken(): BrokerError {
   return new BrokerError('TARGET_REFUSED', 'the cluster does not take the role of this access level', {
     hint: 'Check that the cluster has an access entry for it, and that the role was not made anew since.',
   })

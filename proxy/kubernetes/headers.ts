@@ -66,15 +66,18 @@ export function requestHeaders(raw: RawHeaders, ours: OwnHeaders): string[] {
   const headers = read(raw)
   if (headers.has('upgrade'))
     throw new BrokerError('UNSUPPORTED', 'an upgrade is for exec, attach and port-forward alone')
-  return [...begin(ours), ...copy(headers), ...body(headers)]
+  return [...ownHeaders(ours), ...copy(headers), ...body(headers)]
 }
 
-/** The same where the connection is to be upgraded. @param protocols those of the subresource */
-export function upgradeHeaders(
-  raw: RawHeaders,
-  ours: OwnHeaders,
-  protocols: StreamProtocols,
-): { headers: string[]; asked: AskedUpgrade } {
+/** What a request for an upgrade says, without what is the broker's own. */
+export interface UpgradeHeaders {
+  readonly asked: AskedUpgrade
+  /** Behind {@link ownHeaders}; names and values by turns. */
+  readonly passed: readonly string[]
+}
+
+/** Headers of a request whose connection is to be upgraded. @param protocols those of the subresource @throws as {@link requestHeaders} */
+export function upgradeHeaders(raw: RawHeaders, protocols: StreamProtocols): UpgradeHeaders {
   const headers = read(raw)
   const [length = '0'] = headers.get('content-length') ?? []
   // What is behind an upgrade is no body: a server that takes it for one reads another request there.
@@ -82,7 +85,7 @@ export function upgradeHeaders(
     throw new BrokerError('PROTOCOL_ERROR', 'an upgrade has no body')
   headers.delete('content-length')
   const asked = readUpgrade(headers, protocols)
-  return { headers: [...begin(ours), ...copy(headers), ...asked.lines], asked }
+  return { passed: [...copy(headers), ...asked.lines], asked }
 }
 
 /** The connect token. @throws BrokerError TOKEN_INVALID when there is none, or more than one */
@@ -145,7 +148,7 @@ function refuseFraming(headers: ReadonlyMap<string, readonly string[]>): void {
     throw new BrokerError('PROTOCOL_ERROR', 'the header expect is not 100-continue')
 }
 
-function begin({ host, authorization, forwardedFor }: OwnHeaders): string[] {
+export function ownHeaders({ host, authorization, forwardedFor }: OwnHeaders): string[] {
   const token = authorization === undefined ? [] : ['authorization', authorization]
   return ['host', host, ...token, 'x-forwarded-for', forwardedFor]
 }

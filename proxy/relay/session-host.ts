@@ -71,6 +71,7 @@ export class SessionHost implements SessionControls {
   readonly #stops = new Map<string, (ask: StopAsk) => Promise<StopResult>>()
   readonly #endings = new Map<string, (permit: SessionPermit, lost: LostWork) => Promise<void>>()
   readonly #onMoved = new Set<(sessionId: string, endsAt: number) => void>()
+  readonly #onDrain: (() => void)[] = []
   /** Of sessions whose facts are still on their way; kept while any are. */
   readonly #early = new Map<string, Early>()
   #opening = 0
@@ -201,6 +202,15 @@ export class SessionHost implements SessionControls {
   /** Called when the end of a session moves. */
   onMoved(listener: (sessionId: string, endsAt: number) => void): void {
     this.#onMoved.add(listener)
+  }
+
+  drain(): void {
+    for (const listener of this.#onDrain) listener()
+  }
+
+  /** @param listener ends sessions of which nothing is under way */
+  onDrain(listener: () => void): void {
+    this.#onDrain.push(listener)
   }
 
   async cancel(ask: CancelAsk): Promise<boolean> {

@@ -10,6 +10,13 @@ const usualSize: TerminalSize = { cols: 80, rows: 24 }
 /** Besides the text of an entry, which JSON may double. */
 const entryBytes = 128
 
+/** A program in a container, with a terminal or without. */
+export interface ProgramWork {
+  /** Empty: one that runs already. */
+  readonly argv: readonly string[]
+  readonly tty: boolean
+}
+
 /**
  * The entries of a terminal, or of a command, whose text is in the first one. `output` and `input` have the text; bytes that are no UTF-8 are there too, as `base64`. `lines` are the
  * lines that an output completes, where they do not stand in its text as they are shown: what was echoed one character at a time.
@@ -27,9 +34,10 @@ export class TerminalEntries {
     this.#now = now
   }
 
-  begin({ size = usualSize, command }: ShellWork, detail: Readonly<Record<string, string>>): void {
-    const more = command === undefined ? {} : { command }
-    this.#write('terminal', { ...size, ...detail, ...more }, Buffer.byteLength(command ?? ''))
+  begin(work: ShellWork | ProgramWork, detail: Readonly<Record<string, string>>): void {
+    const { size = usualSize, ...more } = { size: undefined, ...work }
+    const members = { ...size, ...detail, ...more }
+    this.#write('terminal', members, Buffer.byteLength(JSON.stringify(members)))
   }
 
   /** @throws BrokerError RECORDING_FAILED, LIMIT_REACHED: it must not be shown */
@@ -54,11 +62,15 @@ export class TerminalEntries {
     this.#write('notice', { text })
   }
 
-  /** @param exitCode null: not known */
-  end(exitCode: number | null): void {
+  /** @param exitCode null: not known @param more members of the entry */
+  end(exitCode: number | null, more: object = {}): void {
     const lines = this.#lines.end()
-    if (lines.length > 0 || exitCode !== null)
-      this.#write('end', { ...(exitCode === null ? {} : { exitCode }), ...(lines.length > 0 ? { lines } : {}) })
+    const members = {
+      ...(exitCode === null ? {} : { exitCode }),
+      ...(lines.length > 0 ? { lines } : {}),
+      ...more,
+    }
+    if (Object.keys(members).length > 0) this.#write('end', members, Buffer.byteLength(JSON.stringify(more)))
   }
 
   #write(type: string, members: object, bytes = 0): void {

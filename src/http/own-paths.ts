@@ -9,7 +9,8 @@ export interface OwnPath {
   readonly path: string
   /** @param signedIn to be called once the client is known */
   http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
-  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  /** The same of a request that asks to leave HTTP. @param head what came behind it */
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer, signedIn: () => void): Promise<void>
 }
 
 /** What the paths of websockets begin with. */
@@ -79,7 +80,7 @@ export function serveOwnPaths(
     socket.on('error', () => {}) // Node has removed its own listener
     taken.add(socket)
     socket.once('close', () => taken.delete(socket))
-    void run(() => upgrade.call(own, request, socket, head), socket)
+    void run(() => upgrade.call(own, request, socket, head, () => signedIn(request.socket)), socket)
   })
   return drop
 }

@@ -114,7 +114,8 @@ export interface Carrier {
   readonly path: string
   /** @param signedIn to be called once the client is known */
   http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
-  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  /** The same of a request that asks to leave HTTP. @param head what came behind it */
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer, signedIn: () => void): Promise<void>
 }
 
 /** A kind with its two sides, neither of which imports the other. A kind on a known protocol needs no carrying side of its own. */

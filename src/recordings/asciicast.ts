@@ -10,6 +10,7 @@ interface Entry {
   readonly cols?: number
   readonly rows?: number
   readonly command?: string
+  readonly tty?: boolean
 }
 
 /** Seconds since the beginning of the recording; `to` itself is left out. */

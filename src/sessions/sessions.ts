@@ -333,6 +333,7 @@ export class Sessions {
   /** From now on no session opens; open ones continue. */
   drain(): void {
     this.#draining = true
+    for (const front of this.#fronts) front.drain()
   }
 
   /** Closes the sessions that a previous run left open. */

@@ -4,8 +4,8 @@ export class TerminalLines {
   #endsWithReturn = false
 
   /** @param entry the first one counts */
-  begin({ type, command }: { readonly type: string; readonly command?: string }): void {
-    if (type === 'terminal') this.#isCommand = command !== undefined
+  begin({ type, command, tty }: { readonly type: string; readonly command?: string; readonly tty?: boolean }): void {
+    if (type === 'terminal') this.#isCommand = command !== undefined || tty === false
   }
 
   push(text: string): string {

@@ -17,7 +17,7 @@ export interface UpgradeAsk {
 export type UpgradeAnswer =
   /** @param stream bytes both ways from now on @param ahead what came with the answer */
   | { readonly isSwitched: true; readonly protocol: string; readonly stream: Duplex; readonly ahead: Buffer }
-  /** A refusal by the cluster, for the client. @param headers names and values by turns, without lengths */
+  /** A refusal by the cluster, for the client unless it is 401, which is of the broker's own token. @param headers names and values by turns, without lengths */
   | {
       readonly isSwitched: false
       readonly status: number
@@ -82,8 +82,6 @@ async function send(stream: Duplex, { method, path, headers, asked }: UpgradeAsk
 
 async function readRefusal(answer: IncomingMessage): Promise<UpgradeAnswer> {
   const { statusCode: status = 0, rawHeaders } = answer
-  // The client would take it for a refusal of its own token, and sign in again.
-  if (status === 401) throw new BrokerError('TARGET_REFUSED', 'the cluster did not accept the sign-in of the broker')
   if (status < 300) throw new BrokerError('TARGET_REFUSED', `the upgrade failed: the answer was ${status}, not 101`)
   const headers = responseHeaders(status, rawHeaders)
   const parts: Buffer[] = []

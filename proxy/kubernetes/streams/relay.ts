@@ -33,10 +33,14 @@ export interface StreamRelayOptions {
   readonly now: () => number
   /** What the client is told at the end, for the recording. */
   notice(text: string): void
+  /** Bytes that show a text, behind what has passed down; null: not now. Left out: there is nowhere to show one. */
+  remark?(text: string): Buffer | null
 }
 
 /** How long a frame that is under way may take to pass, so that the client can be told why it ends. */
 const completeMs = 700
+/** That wait for the end of a frame. */
+const mostRemarks = 16
 const lost = 'the cluster closed the connection'
 
 /**
@@ -53,8 +57,11 @@ export class StreamRelay {
   #bytesDown = 0
   #lastActive = performance.now()
   #carried = 0
-  /** Chunks that are sent once their entries are on file. */
+  /** Chunks that are sent once their entries are on file: to the client, and to the server. */
   #unwritten = 0
+  #unsent = 0
+  /** For the person, not sent yet. */
+  readonly #remarks: string[] = []
   /** Set at the end: what remains to be said. */
   #ending: { outcome: SessionOutcome; readonly text: string; readonly timer: NodeJS.Timeout } | undefined
   #hasServerEnded = false
@@ -87,6 +94,8 @@ export class StreamRelay {
     if (ahead.down.length > 0) this.#down(ahead.down)
     client.on('data', (chunk: Buffer) => this.#up(chunk))
     server.on('data', (chunk: Buffer) => this.#down(chunk))
+    if (server.destroyed) this.#serverEnded()
+    if (client.destroyed) this.#leave()
     this.flow()
     return this.#ended.promise
   }
@@ -95,14 +104,14 @@ export class StreamRelay {
   flow(): void {
     if (this.#ending || this.#isOver) return
     const { client, server, writer } = this.#options
-    if (writer.isFull || server.writableNeedDrain) client.pause()
+    if (writer.isFull || server.writableNeedDrain || this.#unsent > 0) client.pause()
     else client.resume()
     if (writer.isFull || client.writableNeedDrain || this.#unwritten > 0) server.pause()
     else server.resume()
   }
 
   #up(chunk: Buffer): void {
-    const { tap, server } = this.#options
+    const { tap } = this.#options
     if (this.#isOver) return
     try {
       tap.up(chunk)
@@ -113,9 +122,24 @@ export class StreamRelay {
     // The client may have opened the stream on which it can be told.
     if (this.#ending) this.#say()
     else if (this.#count(chunk.length, 0)) {
-      server.write(chunk)
+      this.#forward(chunk)
       this.flow()
     }
+  }
+
+  #forward(chunk: Buffer): void {
+    const { server, permit } = this.#options
+    if (!this.#isStrict) {
+      server.write(chunk)
+      return
+    }
+    this.#unsent += 1
+    permit.recorder.whenWritten(() => {
+      this.#unsent -= 1
+      if (this.#isOver || this.#ending) return
+      server.write(chunk)
+      this.flow()
+    })
   }
 
   #down(chunk: Buffer): void {
@@ -132,7 +156,26 @@ export class StreamRelay {
     if (this.#ending) this.#say()
     else if (this.#count(0, chunk.length)) {
       this.#send(chunk)
+      this.#remark()
       this.flow()
+    }
+  }
+
+  /** Shows the person a text between two frames, as soon as that can be. @returns false: it cannot any more */
+  tell(text: string): boolean {
+    const isOver = this.#ending !== undefined || this.#isOver || this.#hasServerEnded
+    if (isOver || !this.#options.remark || this.#remarks.length >= mostRemarks) return false
+    this.#remarks.push(text)
+    this.#remark()
+    return true
+  }
+
+  #remark(): void {
+    for (let [text] = this.#remarks; text !== undefined && !this.#hasServerEnded; [text] = this.#remarks) {
+      const words = this.#options.remark?.(text)
+      if (!words) return
+      this.#remarks.shift()
+      this.#send(words)
     }
   }
 

@@ -4,7 +4,7 @@ import { SpdyFrames, type SpdySink } from '../../wire/spdy/frames.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { ResizeReader } from './resize-reader.ts'
 import { StatusReader } from './status-reader.ts'
-import type { ExecEvents, ExecTap } from './tap.ts'
+import type { ExecEvents, ExecTap, RemarkStream } from './tap.ts'
 
 const streamTypes = ['error', 'stdin', 'stdout', 'stderr', 'resize'] as const
 type StreamType = (typeof streamTypes)[number]
@@ -59,6 +59,13 @@ export class SpdyExecTap implements ExecTap {
       ...unfinished.map(({ id }) => encodeData(id, new Uint8Array(0), true)),
       encodeGoAway(this.#streams.at(-1)?.id ?? 0),
     ])
+  }
+
+  remark(text: string, on: RemarkStream): Buffer | null {
+    const stream = this.#streams.find(({ type }) => type === on)
+    // The client takes data of a stream that has been replied to.
+    if (!this.#down.isAtBoundary || !stream?.isReplied || stream.isFinished) return null
+    return encodeData(stream.id, Buffer.from(text), false)
   }
 
   exitStatus(): ExitStatus | null {

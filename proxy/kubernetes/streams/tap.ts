@@ -32,7 +32,12 @@ export interface ExecEvents {
   resize(size: TerminalSize): void
 }
 
+/** Where the person is shown a text of the broker: on a terminal there is no stream of errors. */
+export type RemarkStream = 'stdout' | 'stderr'
+
 export interface ExecTap extends StreamTap {
+  /** A text on that stream, to be sent behind what has passed down. Null: not now, since a frame or a message is under way, or there is no such stream. */
+  remark(text: string, on: RemarkStream): Buffer | null
   /** How the program ended; null: the server has not said it. */
   exitStatus(): ExitStatus | null
 }

@@ -11,7 +11,7 @@ import { WebsocketFrames } from '../../wire/websocket/frames.ts'
 import { WireError } from '../../wire/wire-error.ts'
 import { ResizeReader } from './resize-reader.ts'
 import { StatusReader } from './status-reader.ts'
-import type { ExecEvents, ExecTap } from './tap.ts'
+import type { ExecEvents, ExecTap, RemarkStream } from './tap.ts'
 
 /** A close frame without one of these would look like success to kubectl, one with another like a lost connection. */
 export const normalClosure = 1000
@@ -51,6 +51,13 @@ export class WebsocketExecTap implements ExecTap {
       ...(this.#status.hasBegun ? [] : [encodeMessage(status, this.#protocol.isBase64)]),
       encodeClose(normalClosure),
     ])
+  }
+
+  remark(text: string, on: RemarkStream): Buffer | null {
+    const { isAtBoundary, isInMessage, isClosed } = this.#down
+    if (!isAtBoundary || isInMessage || isClosed || this.#status.hasBegun) return null
+    const message = encodeChannel(channel[on], Buffer.from(text), this.#protocol)
+    return encodeMessage(message, this.#protocol.isBase64)
   }
 
   exitStatus(): ExitStatus | null {

@@ -1,3 +1,4 @@
+import { commandLine } from '../../../proxy/local/shell-quote.ts'
 import { printable } from '../../../proxy/printable.ts'
 import { TerminalLines } from '../../telemetry/terminal-lines.ts'
 import type { Moment } from './moment.ts'
@@ -14,6 +15,11 @@ export interface TerminalEntry {
   readonly exitCode?: number
   /** Of the first entry: what was run, without a terminal. */
   readonly command?: string
+  /** Likewise of a program in a container: its words, and whether it had a terminal. */
+  readonly argv?: readonly string[]
+  readonly tty?: boolean
+  /** Of the last one: sizes of what passed without a terminal; what is not all on record has an HMAC. */
+  readonly streams?: Readonly<Record<string, { readonly bytes: number; readonly hmac?: string }>>
 }
 
 /** Colours, alternate screen, wrapping and cursor as they were; the scrolling region, too. */
@@ -50,7 +56,7 @@ export class TerminalPlayer {
   }
 
   async play(entry: TerminalEntry): Promise<void> {
-    const { at, type, text = '', cols, rows, exitCode, command } = entry
+    const { at, type, text = '', cols, rows, command, argv } = entry
     this.#from ??= this.#fromOf(at)
     if (type === 'terminal' || type === 'resize') this.#size = { cols, rows }
     if (at >= this.#from) {
@@ -59,10 +65,11 @@ export class TerminalPlayer {
     }
     const { write } = this.#playback
     this.#lines.begin(entry)
-    if (command !== undefined) await write(`[${printable(command)}]\r\n`)
+    const run = command ?? (argv && argv.length > 0 ? commandLine(argv) : undefined)
+    if (run !== undefined) await write(`[${printable(run)}]\r\n`)
     if (type === 'output') await write(this.#safe.push(this.#lines.push(text)))
     else if (type === 'notice') await write(`\r\n[${printable(text)}]\r\n`)
-    else if (type === 'end' && exitCode !== undefined) await write(`\r\n[exit code ${exitCode}]\r\n`)
+    else if (type === 'end') await write(endText(entry))
   }
 
   #fromOf(beganAt: number): number {
@@ -89,4 +96,12 @@ export class TerminalPlayer {
   end(): void {
     if (this.#playback.wait) void this.#playback.write(resetScreen)
   }
+}
+
+function endText({ exitCode, streams = {} }: TerminalEntry): string {
+  const sizes = Object.entries(streams).flatMap(([name, { bytes, hmac }]) =>
+    hmac === undefined ? [] : [`${printable(name)}: ${bytes} bytes, not all of them on record`],
+  )
+  const said = exitCode === undefined ? sizes : [...sizes, `exit code ${exitCode}`]
+  return said.map((text) => `\r\n[${text}]\r\n`).join('')
 }

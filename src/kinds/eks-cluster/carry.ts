@@ -3,5 +3,9 @@ import type { Carrier, CarrierParts } from '../module.ts'
 
 export async function carry(parts: CarrierParts): Promise<Carrier> {
   const endpoint = new KubernetesEndpoint({ ...parts, kind: 'eks-cluster' })
-  return { path: '/k8s', http: (request, response, signedIn) => endpoint.http(request, response, signedIn) }
+  return {
+    path: '/k8s',
+    http: (request, response, signedIn) => endpoint.http(request, response, signedIn),
+    upgrade: (request, socket, head, signedIn) => endpoint.upgrade(request, socket, head, signedIn),
+  }
 }

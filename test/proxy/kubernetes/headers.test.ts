@@ -1,7 +1,7 @@
 /** Traps that other proxies fell into, by their numbers. */
 import { createHash } from 'node:crypto'
 import t from 'tap'
-import { bearerToken, requestHeaders, upgradeHeaders } from '../../../proxy/kubernetes/headers.ts'
+import { bearerToken, ownHeaders, requestHeaders, upgradeHeaders } from '../../../proxy/kubernetes/headers.ts'
 import { readSwitch, streamProtocols } from '../../../proxy/kubernetes/upgrade.ts'
 import type { ErrorCode } from '../../../proxy/session.ts'
 
@@ -33,7 +33,10 @@ const spdy = [
   ...['X-Stream-Protocol-Version', 'v5.channel.k8s.io', 'X-Stream-Protocol-Version', 'v4.channel.k8s.io'],
   ...['X-Stream-Protocol-Version', 'v3.channel.k8s.io'],
 ]
-const upgrade = (raw: readonly string[]) => upgradeHeaders(raw, ours, streamProtocols.exec)
+const upgrade = (raw: readonly string[]) => {
+  const { passed, asked } = upgradeHeaders(raw, streamProtocols.exec)
+  return { headers: [...ownHeaders(ours), ...passed], asked }
+}
 
 /** By one code, on every way to the cluster. */
 const ways: Readonly<Record<string, (more: readonly string[]) => unknown>> = {
@@ -212,7 +215,6 @@ t.test('CVE-2018-1002105: only a 101 with what was asked for is an upgrade', asy
 t.test('K-7: the protocol of forwarded ports, with its slash', async (t) => {
   const { asked } = upgradeHeaders(
     without(websocket, 'sec-websocket-protocol', 'SPDY/3.1+portforward.k8s.io'),
-    ours,
     streamProtocols.forward,
   )
   t.same(asked.offered, ['SPDY/3.1+portforward.k8s.io'])

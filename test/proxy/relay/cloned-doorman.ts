@@ -79,6 +79,7 @@ export function clonedControls(controls: SessionControls): SessionControls {
     cut: push((id, notice) => controls.cut(id, notice)),
     runsUntil: push((id, endsAt) => controls.runsUntil(id, endsAt)),
     tell: crossing((id, text) => controls.tell(id, text)),
+    drain: push(() => controls.drain()),
     cancel: crossing((ask) => controls.cancel(ask)),
     stop: crossing((ask) => controls.stop(ask)),
     endLost: crossing((lost) => controls.endLost(lost)),

@@ -47,8 +47,15 @@ export interface ScriptedOptions {
   channelTicket?(sessionId: string, command?: string): Promise<ChannelTicket | null>
   channelKey?(sessionId: string, ask: ChannelKeyAsk): Promise<ChannelKey>
   endChannel?(): Promise<void>
+  /** Each session has an id of its own: {@link numbered}. */
+  readonly opensMany?: boolean
   /** Left out: no client may come in by a claim. */
   identify?(claim: Claim): Promise<Identity>
+}
+
+/** Id of the nth session that opens, from 1. */
+export function numbered(n: number): string {
+  return `ses_${String(n).padStart(26, '0')}`
 }
 
 export function scriptedDoorman(options: ScriptedOptions) {
@@ -56,6 +63,9 @@ export function scriptedDoorman(options: ScriptedOptions) {
     asks: [] as OpenAsk[],
     resumes: [] as ResumeAsk[],
     ends: [] as SessionEnd[],
+    /** By session. */
+    endOf: {} as Record<string, SessionEnd>,
+    entriesOf: {} as Record<string, Record<string, unknown>[]>,
     details: [] as Readonly<Record<string, string>>[],
     cancels: 0,
     /** Asked for a credential to end what still runs. */
@@ -91,7 +101,7 @@ export function scriptedDoorman(options: ScriptedOptions) {
   let controls: SessionControls | undefined
   let keys = 0
   const facts = ({ resourceId, identity }: OpenAsk): PermitFacts => ({
-    sessionId,
+    sessionId: options.opensMany ? numbered(seen.asks.length) : sessionId,
     principalId: identity.principalId,
     principalName: identity.name,
     grantId: 'grt_1',
@@ -144,8 +154,9 @@ export function scriptedDoorman(options: ScriptedOptions) {
     started: async (_id, detail) => {
       seen.details.push(detail)
     },
-    end: async (_id, end) => {
+    end: async (id, end) => {
       seen.ends.push(end)
+      seen.endOf[id] = end
     },
     cancel: async (ask) => {
       const isRight = (await controls?.cancel(ask)) ?? false
@@ -202,19 +213,24 @@ export function scriptedDoorman(options: ScriptedOptions) {
     onFailure: () => {},
     seal: async () => ({ digest: 'sealed', entries: seen.entries.length }),
   }
+  const writeTo = (id: string, text: string): boolean => {
+    const hasRoom = recorder.write(text)
+    seen.entriesOf[id] = [...(seen.entriesOf[id] ?? []), JSON.parse(text)]
+    return hasRoom
+  }
   const errors: unknown[] = []
   const host = new SessionHost({
     doormanFor: (own) => {
       controls = isCloned ? clonedControls(own) : own
       return isCloned ? clonedDoorman(doorman) : doorman
     },
-    recorders: { resume: async () => recorder },
+    recorders: { resume: async ({ sessionId: id }) => ({ ...recorder, write: (text) => writeTo(id, text) }) },
     onError: (error) => errors.push(error),
     now: () => Date.now(),
   })
   /** Resolves when the cut has arrived. */
-  const cut = async (notice: Partial<EndNotice> = {}): Promise<void> => {
-    controls?.cut(sessionId, {
+  const cut = async (notice: Partial<EndNotice> = {}, id = sessionId): Promise<void> => {
+    controls?.cut(id, {
       reason: 'grant-revoked',
       text: 'access was revoked by bob@example.com: incident 42',
       decidedAt: Date.now(),
@@ -227,5 +243,6 @@ export function scriptedDoorman(options: ScriptedOptions) {
     controls?.runsUntil(sessionId, Date.now() + leftMs)
     if (isCloned) await crossed()
   }
-  return { seen, control, host, errors, cut, move, facts }
+  const drain = (): void => controls?.drain()
+  return { seen, control, host, errors, cut, move, drain, facts }
 }

@@ -109,6 +109,7 @@ t.test('a cancel reaches the daemon that its key names, and the one that receive
     cancel: async (what: { key: Uint8Array }) => key.equals(what.key),
     stop: async () => 'unknown' as const,
     tell: async () => false,
+    drain: () => {},
     endLost: async () => false,
   }
   const here = a.sessions.serve(controls)
@@ -162,7 +163,7 @@ t.test(
     }
     const { a, b } = await startTwo(t, { peers })
     const no = async () => false
-    const controls = { cut: () => {}, runsUntil: () => {}, cancel: no, tell: no, endLost: no }
+    const controls = { cut: () => {}, runsUntil: () => {}, drain: () => {}, cancel: no, tell: no, endLost: no }
     const here = a.sessions.serve({ ...controls, stop: stopAt('a') })
     a.sessions.serve({ ...controls, stop: stopAt('a, its other front') })
     b.sessions.serve({ ...controls, stop: stopAt('b') })

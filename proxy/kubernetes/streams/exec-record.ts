@@ -1,0 +1,97 @@
+import { printable } from '../../printable.ts'
+import { TerminalEntries } from '../../shell/entries.ts'
+import type { TerminalSize } from '../../ssm/terminal.ts'
+import type { UpgradeProtocol } from '../upgrade.ts'
+import { ContentCapture } from './content-capture.ts'
+import { openExecTap } from './open-tap.ts'
+import type { RecordParts, StreamRecord } from './stream-record.ts'
+import type { StreamWork } from './stream-work.ts'
+import type { ExecEvents, ExecTap, RemarkStream } from './tap.ts'
+
+type ExecWork = Extract<StreamWork, { readonly verb: 'exec' | 'attach' }>
+type ContentName = 'stdin' | 'stdout' | 'stderr'
+
+/** Exec and attach, as a terminal's recording: with a terminal all that it shows, else the text of each stream, and the size of what is none. */
+export class ExecRecord implements StreamRecord, ExecEvents {
+  readonly #entries: TerminalEntries
+  readonly #work: ExecWork
+  readonly #recordsInput: boolean
+  /** Without a terminal. */
+  readonly #contents: Readonly<Record<ContentName, ContentCapture>> | null
+  /** Where there is one. */
+  readonly #remarks: RemarkStream | undefined
+  #tap: ExecTap | undefined
+  #size: TerminalSize | undefined
+
+  constructor({ writer, now, digests }: RecordParts, work: ExecWork, recordsInput: boolean) {
+    this.#entries = new TerminalEntries(writer, now)
+    this.#work = work
+    this.#recordsInput = recordsInput
+    const { tty, stderr } = work.options
+    this.#remarks = tty ? 'stdout' : stderr ? 'stderr' : undefined
+    const capture = (isKept: boolean) => new ContentCapture(digests, isKept)
+    this.#contents = tty ? null : { stdin: capture(recordsInput), stdout: capture(true), stderr: capture(true) }
+  }
+
+  begin(detail: Readonly<Record<string, string>>): void {
+    const { command: argv, tty } = this.#work.options
+    this.#entries.begin({ argv, tty }, detail)
+  }
+
+  follow(upgrade: UpgradeProtocol, protocol: string): ExecTap {
+    this.#tap = openExecTap(upgrade, protocol, this)
+    return this.#tap
+  }
+
+  input(bytes: Buffer): void {
+    if (this.#isRecorded('stdin', bytes)) this.#entries.input(bytes)
+  }
+
+  inputEnded(): void {}
+
+  output(bytes: Buffer, isError: boolean): void {
+    if (this.#isRecorded(isError ? 'stderr' : 'stdout', bytes)) this.#entries.output(bytes, isError)
+  }
+
+  resize(size: TerminalSize): void {
+    this.#size = size
+    this.#entries.resize(size)
+  }
+
+  notice(text: string): void {
+    this.#entries.notice(text)
+  }
+
+  watched(): void {
+    if (this.#size) this.#entries.resize(this.#size)
+  }
+
+  get hasScreen(): boolean {
+    return this.#remarks !== undefined
+  }
+
+  remark(text: string): Buffer | null {
+    const { tty } = this.#work.options
+    if (this.#remarks === undefined) return null
+    const line = `[${printable(text)}]`
+    return this.#tap?.remark(tty ? `\r\n${line}\r\n` : `${line}\n`, this.#remarks) ?? null
+  }
+
+  end(): void {
+    const status = this.#tap?.exitStatus()
+    if (status?.message) this.#entries.notice(status.message)
+    const streams = Object.entries(this.#contents ?? {}).flatMap(([name, content]) => {
+      const size = content.end()
+      return size ? [[name, size] as const] : []
+    })
+    this.#entries.end(status?.exitCode ?? null, streams.length > 0 ? { streams: Object.fromEntries(streams) } : {})
+  }
+
+  #isRecorded(name: ContentName, bytes: Buffer): boolean {
+    if (!this.#contents) return name !== 'stdin' || this.#recordsInput
+    const taken = this.#contents[name].take(bytes)
+    if (typeof taken === 'boolean') return taken
+    this.#entries.notice(`from here on, ${name} is recorded by its size and digest: ${taken}`)
+    return false
+  }
+}
