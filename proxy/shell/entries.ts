@@ -57,6 +57,11 @@ export class TerminalEntries {
     this.#write('resize', size)
   }
 
+  /** @param bytes by the name of a stream that is not recorded as text */
+  traffic(bytes: Readonly<Record<string, number>>): void {
+    this.#write('traffic', { bytes })
+  }
+
   /** What the broker or the account told the person. */
   notice(text: string): void {
     this.#write('notice', { text })

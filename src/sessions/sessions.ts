@@ -247,10 +247,9 @@ export class Sessions {
   }
 
   #cancelled(sessionId: string, { via, address }: ClientOrigin): void {
-    const { facts } = this.#known(sessionId)
-    const fields = { session: sessionId, grant: facts.grantId, via }
-    const event = { type: 'session.cancelled' as const, actor: facts.principalId, fields, text: { address } }
-    void this.#deps.audit.appendRemoval(event) // never rejects
+    const { grantId: grant, principalId: actor } = this.#known(sessionId).facts
+    const fields = { session: sessionId, grant, via }
+    void this.#deps.audit.appendRemoval({ type: 'session.cancelled', actor, fields, text: { address } }) // never rejects
   }
 
   #refused(ask: Omit<OpenAsk, 'carrier'>, error: ErrorFacts): void {

@@ -1,51 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
-import { connect } from 'node:net'
-import path from 'node:path'
-import { createServer } from 'node:tls'
-import t, { type Test } from 'tap'
-import { type Running, startCommand } from '../sandbox/commands.ts'
+import t from 'tap'
 import { clusterId } from '../sandbox/daemon-files.ts'
 import { skipWithout } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
-import { type Company, startCompany } from './company.ts'
+import { kubectlOf } from './cluster-kubectl.ts'
+import { startCompany } from './company.ts'
 
 t.setTimeout(360_000)
-
-/** TLS before the daemon, as a balancer has it: kubectl sends tokens over nothing else. @returns its address */
-async function tlsFront(t: Test, { sandbox, daemon }: Company): Promise<string> {
-  const { cert, key } = sandbox.authority.issue(['localhost'])
-  const server = createServer({ cert, key }, (socket) => {
-    const behind = connect(Number(new URL(daemon.url).port), '127.0.0.1')
-    for (const one of [socket, behind]) one.on('error', () => {})
-    socket.pipe(behind).pipe(socket)
-    socket.on('close', () => behind.destroy())
-    behind.on('close', () => socket.destroy())
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => server.close())
-  return `https://localhost:${(server.address() as AddressInfo).port}`
-}
-
-/** kubectl of alice, by the context that `sallyport kube` wrote. */
-async function kubectlOf(t: Test, company: Company, level: string) {
-  const { sandbox, daemon, commands } = company
-  const kubeconfig = path.join(sandbox.dir, `kubeconfig-${level}`)
-  const env = {
-    KUBECONFIG: kubeconfig,
-    NODE_EXTRA_CA_CERTS: sandbox.caFile,
-    HOME: path.join(sandbox.dir, 'home', 'alice'),
-  }
-  const written = await commands.alice.run(['kube', 'web', '--level', level, '--namespace', 'shop'], env)
-  t.equal(written.code, 0, written.stderr)
-  t.match(written.stdout, /^kubectl --context sallyport-web get pods\n$/)
-  const front = await tlsFront(t, company)
-  const text = readFileSync(kubeconfig, 'utf8')
-  writeFileSync(kubeconfig, text.replace(`server: ${daemon.url}`, `server: ${front}`))
-  const run = (...args: string[]): Running =>
-    startCommand('kubectl', args, { ...commands.alice.env, ...env, KUBECACHEDIR: path.join(sandbox.dir, 'cache') })
-  return { run, kubeconfig }
-}
 
 t.test('kubectl at the broker', { skip: skipWithout('kubectl', 'help') }, async (t) => {
   const company = await startCompany({ sandbox: { cluster: true } })

@@ -259,13 +259,20 @@ const clusterLevels: object = {
     role: clusterRole,
     rules: [{ verbs: ['*'], groups: ['core', 'apps'], resources: ['*'], namespaces: ['shop'] }],
   },
+  operate: {
+    role: clusterRole,
+    rules: [
+      { verbs: ['get', 'list'], resources: ['pods'], namespaces: ['shop'] },
+      { verbs: ['exec', 'attach', 'portforward'], resources: ['pods'], namespaces: ['shop'], names: ['web-*'] },
+    ],
+  },
 }
 
 const clusterRule = {
   name: 'engineers-look-at-clusters',
   who: { groups: ['engineering'] },
   what: { ids: [clusterId] },
-  levels: ['readonly', 'edit'],
+  levels: ['readonly', 'edit', 'operate'],
   max_duration: '8h',
   require: { reason: true },
   approval: { stages: [{ any_of: ['group:database-owners'], count: 1 }] },

@@ -35,6 +35,11 @@ export class ContentCapture {
     return this.#isKept || (isBinary ? 'it is binary' : 'it is longer than 1 MiB')
   }
 
+  /** Passed so far, where not all of it is on record; else 0. */
+  get unrecorded(): number {
+    return this.#isKept ? 0 : this.#bytes
+  }
+
   /** Null: nothing has passed. To be called once. */
   end(): ContentSize | null {
     if (this.#bytes === 0) return null

@@ -22,6 +22,8 @@ export class ExecRecord implements StreamRecord, ExecEvents {
   readonly #remarks: RemarkStream | undefined
   #tap: ExecTap | undefined
   #size: TerminalSize | undefined
+  /** Bytes that {@link traffic} has put on record. */
+  #told = 0
 
   constructor({ writer, now, digests }: RecordParts, work: ExecWork, recordsInput: boolean) {
     this.#entries = new TerminalEntries(writer, now)
@@ -39,7 +41,7 @@ export class ExecRecord implements StreamRecord, ExecEvents {
   }
 
   follow(upgrade: UpgradeProtocol, protocol: string): ExecTap {
-    this.#tap = openExecTap(upgrade, protocol, this)
+    this.#tap = openExecTap(upgrade, protocol, this.#work.options, this)
     return this.#tap
   }
 
@@ -60,6 +62,15 @@ export class ExecRecord implements StreamRecord, ExecEvents {
 
   notice(text: string): void {
     this.#entries.notice(text)
+  }
+
+  traffic(): void {
+    const counts = Object.entries(this.#contents ?? {}).map(([name, { unrecorded }]) => [name, unrecorded] as const)
+    const passed = counts.filter(([, bytes]) => bytes > 0)
+    const sum = passed.reduce((total, [, bytes]) => total + bytes, 0)
+    if (sum === this.#told) return
+    this.#told = sum
+    this.#entries.traffic(Object.fromEntries(passed))
   }
 
   watched(): void {

@@ -12,6 +12,8 @@ export class ForwardRecord implements StreamRecord, ForwardEvents {
   readonly #parts: RecordParts
   readonly #work: StreamWork
   readonly #ids = new Map<ForwardedConnection, number>()
+  /** Bytes on record, of those that are open. */
+  readonly #told = new WeakMap<ForwardedConnection, number>()
   #lastId = 0
   #bytesUp = 0
   #bytesDown = 0
@@ -48,6 +50,16 @@ export class ForwardRecord implements StreamRecord, ForwardEvents {
 
   notice(text: string): void {
     this.#write('notice', { text })
+  }
+
+  traffic(): void {
+    const connections = [...this.#ids].flatMap(([connection, id]) => {
+      const { bytesUp, bytesDown } = connection
+      if (bytesUp + bytesDown === (this.#told.get(connection) ?? 0)) return []
+      this.#told.set(connection, bytesUp + bytesDown)
+      return [{ id, bytesUp, bytesDown }]
+    })
+    if (connections.length > 0) this.#write('traffic', { connections })
   }
 
   watched(): void {}

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../session.ts'
 import { type ChannelProtocol, channelProtocols } from '../../wire/kubernetes/channels.ts'
-import { readForwardPorts } from '../../wire/kubernetes/stream-options.ts'
+import { type ExecOptions, readForwardPorts } from '../../wire/kubernetes/stream-options.ts'
 import type { UpgradeProtocol } from '../upgrade.ts'
 import { ChannelForwardTap } from './channel-forward.ts'
 import { SpdyExecTap } from './spdy-exec.ts'
@@ -10,8 +10,15 @@ import { TunnelledForwardTap } from './tunnelled-forward.ts'
 import { WebsocketExecTap } from './websocket-exec.ts'
 
 /** @param protocol of the streams, which the server chose among those of {@link import('../upgrade.ts').streamProtocols} */
-export function openExecTap(upgrade: UpgradeProtocol, protocol: string, events: ExecEvents): ExecTap {
-  return upgrade === 'websocket' ? new WebsocketExecTap(events, channelsOf(protocol)) : new SpdyExecTap(events)
+export function openExecTap(
+  upgrade: UpgradeProtocol,
+  protocol: string,
+  { stdin, stdout, stderr, tty }: ExecOptions,
+  events: ExecEvents,
+): ExecTap {
+  if (upgrade === 'websocket') return new WebsocketExecTap(events, channelsOf(protocol))
+  const streams = [true, stdin, stdout, stderr && !tty, tty] // the first one is for the status
+  return new SpdyExecTap(events, streams.filter((isAsked) => isAsked).length)
 }
 
 /** @param query of the request, which names ports in old forms only @throws WireError, and what `opened` throws */

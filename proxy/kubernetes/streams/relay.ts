@@ -39,6 +39,8 @@ export interface StreamRelayOptions {
 
 /** How long a frame that is under way may take to pass, so that the client can be told why it ends. */
 const completeMs = 700
+/** For a client that closes by itself once it has shown why. */
+const partingMs = 200
 /** That wait for the end of a frame. */
 const mostRemarks = 16
 const lost = 'the cluster closed the connection'
@@ -212,7 +214,8 @@ export class StreamRelay {
       this.#finish('upstream-closed', lost)
       this.#close()
     })
-    client.end(tap.farewell(lost) ?? undefined)
+    const words = tap.farewell(lost)
+    client.end(words ? Buffer.concat([words, tap.parting?.() ?? Buffer.alloc(0)]) : undefined)
     client.resume()
   }
 
@@ -275,6 +278,7 @@ export class StreamRelay {
     const words = tap.farewell(this.#ending.text)
     if (words) this.#close(words)
     else if (this.#hasServerEnded || server.destroyed || client.destroyed) this.#close()
+    else client.write(tap.meanwhile?.() ?? Buffer.alloc(0))
   }
 
   #close(words?: Buffer): void {
@@ -283,8 +287,21 @@ export class StreamRelay {
     this.#isOver = true
     clearTimeout(this.#ending.timer)
     server.destroy()
-    if (words && !client.writableEnded) endWith(client, words)
+    if (words && !client.writableEnded) this.#part(words)
     else client.destroy()
     this.#ended.resolve(this.#ending.outcome)
+  }
+
+  #part(words: Buffer): void {
+    const { client, tap } = this.#options
+    const parting = tap.parting?.()
+    if (!parting) {
+      endWith(client, words)
+      return
+    }
+    client.write(words)
+    client.resume()
+    const timer = setTimeout(() => endWith(client, parting), partingMs)
+    client.once('close', () => clearTimeout(timer))
   }
 }

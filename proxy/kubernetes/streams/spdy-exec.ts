@@ -25,10 +25,15 @@ export class SpdyExecTap implements ExecTap {
   readonly #sizes = new ResizeReader()
   readonly #status = new StatusReader()
   readonly #streams: ExecStream[] = []
+  /** How many the client opens, one after the other: it waits for the reply to each. */
+  readonly #expected: number
+  /** The broker has replied in place of the server. */
+  #hasReplied = false
   carried = 0
 
-  constructor(events: ExecEvents) {
+  constructor(events: ExecEvents, expected = 1) {
     this.#events = events
+    this.#expected = expected
     this.#up = new SpdyFrames(this.#clientSink())
     this.#down = new SpdyFrames(this.#serverSink())
   }
@@ -45,20 +50,32 @@ export class SpdyExecTap implements ExecTap {
     return this.#down.isAtBoundary ? 0 : this.#down.scanFrame(chunk)
   }
 
-  /** Without a status kubectl would take any end for success. */
+  /** Without a status kubectl would take any end for success. One that has a stream still to open would wait for it half a minute. */
   farewell(text: string): Buffer | null {
     const error = this.#streams.find(({ type }) => type === 'error')
-    if (!this.#down.isAtBoundary || !error) return null
-    const unreplied = this.#streams.filter(({ isReplied }) => !isReplied)
+    if (!this.#down.isAtBoundary || !error || this.#streams.length < this.#expected) return null
     const unfinished = this.#streams.filter(({ type, isFinished }) => !isFinished && /^std(out|err)$/.test(type))
     const status = Buffer.from(encodeFailure(403, text))
     const isSaid = error.isFinished || this.#status.hasBegun
     return Buffer.concat([
-      ...unreplied.map(({ id }, i) => encodeReply(id, i === 0 && !this.#down.hasHeaders)),
+      ...this.#replies(),
       ...(isSaid ? [] : [encodeData(error.id, status, true)]),
       ...unfinished.map(({ id }) => encodeData(id, new Uint8Array(0), true)),
       encodeGoAway(this.#streams.at(-1)?.id ?? 0),
     ])
+  }
+
+  meanwhile(): Buffer | null {
+    if (!this.#down.isAtBoundary) return null
+    const replies = this.#replies()
+    for (const stream of this.#streams) stream.isReplied = true
+    this.#hasReplied ||= replies.length > 0
+    return replies.length === 0 ? null : Buffer.concat(replies)
+  }
+
+  #replies(): Buffer[] {
+    const isFirst = !this.#down.hasHeaders && !this.#hasReplied
+    return this.#streams.filter(({ isReplied }) => !isReplied).map(({ id }, i) => encodeReply(id, i === 0 && isFirst))
   }
 
   remark(text: string, on: RemarkStream): Buffer | null {

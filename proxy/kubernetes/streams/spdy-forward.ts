@@ -68,14 +68,19 @@ export class SpdyForwardTap implements ForwardTap {
     const frames: Buffer[] = []
     let hasHeaders = this.#down.hasHeaders
     for (const { id, isError, isReplied, isFinishedDown } of this.#streams.values()) {
-      if (!isError || isFinishedDown) continue
+      if (isFinishedDown) continue
       if (!isReplied) {
         frames.push(encodeReply(id, !hasHeaders))
         hasHeaders = true
       }
-      frames.push(encodeData(id, Buffer.from(text), true))
+      // kubectl reads the text once the data has ended.
+      frames.push(encodeData(id, Buffer.from(isError ? text : ''), true))
     }
-    return Buffer.concat([...frames, encodeGoAway(this.#lastId)])
+    return Buffer.concat(frames)
+  }
+
+  parting(): Buffer {
+    return encodeGoAway(this.#lastId)
   }
 
   end(): void {

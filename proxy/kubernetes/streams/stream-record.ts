@@ -17,6 +17,8 @@ export interface StreamRecord {
   /** Reads along from now on. @param protocol that the cluster chose @throws WireError too */
   follow(upgrade: UpgradeProtocol, protocol: string): StreamTap
   notice(text: string): void
+  /** How much has passed by now of what is counted alone. */
+  traffic(): void
   /** Someone begins to watch: the size of the terminal is on record behind it. */
   watched(): void
   /** The person can be shown a text. */

@@ -41,6 +41,8 @@ export interface StreamAsk {
 type Switched = Extract<UpgradeAnswer, { readonly isSwitched: true }>
 
 const notTakenStatus = 401
+/** How often the recording says how much has passed, while anything does. */
+const trafficMs = 10_000
 /** Of what the cluster says of a refusal. */
 const longestReason = 1024
 
@@ -183,6 +185,8 @@ export class StreamSession {
       watchEnd: (onMoved) => host.watchEnd(permit, onMoved),
       onDue: () => this.#sayEnding(notices),
     })
+    // What cannot be recorded any more cuts the session by itself.
+    const timer = setInterval(() => void thrownBy(() => this.#record.traffic()), trafficMs)
     try {
       await host.started(permit, this.#detail)
       client.left.throwIfAborted()
@@ -210,6 +214,7 @@ export class StreamSession {
       throw thrown
     } finally {
       notices.stop()
+      clearInterval(timer)
     }
   }
 

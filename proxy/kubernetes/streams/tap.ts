@@ -21,6 +21,10 @@ export interface StreamTap {
    * a frame is under way, or the client has not opened the stream for it.
    */
   farewell(text: string): Buffer | null
+  /** What the client waits for before {@link farewell} can be said to it; null: nothing now. Left out: never anything. */
+  meanwhile?(): Buffer | null
+  /** What follows it, and closes the connection: clients show a text of {@link farewell} only while that is open. Left out: nothing. */
+  parting?(): Buffer
 }
 
 /** Gets what a tap of exec or attach reads. Bytes are valid during the call only. What it throws ends the session. */

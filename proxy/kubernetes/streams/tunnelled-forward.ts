@@ -47,7 +47,13 @@ export class TunnelledForwardTap implements ForwardTap {
     const inner = this.#isAtBoundary ? this.#inner.farewell(text) : null
     if (!inner) return null
     const ended = this.#down.isInMessage ? [encodeMessageEnd()] : []
-    return Buffer.concat([...ended, encodeMessage(inner), encodeClose(normalClosure)])
+    return Buffer.concat([...ended, encodeMessage(inner)])
+  }
+
+  parting(): Buffer {
+    return this.#down.isClosed
+      ? Buffer.alloc(0)
+      : Buffer.concat([encodeMessage(this.#inner.parting()), encodeClose(normalClosure)])
   }
 
   end(): void {

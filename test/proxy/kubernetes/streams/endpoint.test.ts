@@ -161,6 +161,26 @@ t.test('a cut: why, in the client’s own protocol, and the cluster sees the end
   t.match(seen.entriesOf[first]?.at(-1), { type: 'notice', text: /incident 42/ })
 })
 
+t.test('SPDY: a cut while the client opens its streams, each once the one before has its reply', async (t) => {
+  const { ask, asked, cut, seen } = await startEndpoint(t)
+  const client = await ask(exec, { upgrade: 'SPDY/3.1' })
+  const { socket } = await asked(0)
+  socket.write(switched['SPDY/3.1']())
+  await client.gets('101')
+  client.socket.write(synStream(1, { streamtype: 'error' }, true))
+  await waitUntil(() => seen.details.length === 2, 'it has begun')
+  await cut({}, first)
+  const replies = (count: number) =>
+    waitUntil(() => client.text().split('\x80\x03\x00\x02').length === count + 1, `${count} replies`)
+  await replies(1)
+  t.notMatch(client.text(), /incident 42/)
+  client.socket.write(synStream(3, { streamtype: 'stdout' }, false))
+  await replies(2)
+  client.socket.write(synStream(5, { streamtype: 'stderr' }, false))
+  await client.gets('incident 42')
+  await client.closes()
+})
+
 t.test('a cut while the cluster is asked is answered in HTTP', async (t) => {
   const { ask, asked, cut, seen } = await startEndpoint(t)
   const client = await ask(exec)

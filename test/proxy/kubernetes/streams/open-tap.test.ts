@@ -4,6 +4,7 @@ import type { StreamTap } from '../../../../proxy/kubernetes/streams/tap.ts'
 import { streamProtocols, type UpgradeProtocol } from '../../../../proxy/kubernetes/upgrade.ts'
 import { connection, masked, synStream } from './frames.ts'
 
+const options = { command: ['id'], container: '', stdin: false, stdout: false, stderr: false, tty: false }
 const exec = { input: () => {}, inputEnded: () => {}, output: () => {}, resize: () => {} }
 
 /** What ends it, as far as its form shows. */
@@ -17,7 +18,7 @@ t.test('each protocol that is offered has its tap', async (t) => {
   const forms: Record<string, string> = {}
   for (const upgrade of ['websocket', 'SPDY/3.1'] as UpgradeProtocol[]) {
     for (const protocol of streamProtocols.exec[upgrade]) {
-      const tap = openExecTap(upgrade, protocol, exec)
+      const tap = openExecTap(upgrade, protocol, options, exec)
       if (upgrade !== 'websocket') tap.up(synStream(1, { streamtype: 'error' }, true))
       forms[`exec by ${upgrade}: ${protocol}`] = formOf(tap)
     }
@@ -45,5 +46,5 @@ t.test('each protocol that is offered has its tap', async (t) => {
 })
 
 t.test('no tap is made for what was not offered', async (t) => {
-  t.throws(() => openExecTap('websocket', 'v3.channel.k8s.io', exec), { code: 'INTERNAL' })
+  t.throws(() => openExecTap('websocket', 'v3.channel.k8s.io', options, exec), { code: 'INTERNAL' })
 })

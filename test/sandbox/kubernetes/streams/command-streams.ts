@@ -56,7 +56,8 @@ export function streamsOverWebSocket(
       resolve()
     })
   })
-  const output = (to: number) => new Writable({ write: (data: Buffer, _encoding, done) => send(to, data, done) })
+  const output = (to: number) =>
+    new Writable({ write: (data: Buffer, _encoding, done) => send(to, data, done) }).on('error', () => {}) // the client is gone
   const stdout = asked.stdout ? output(channel.stdout) : null
   const stderr = asked.stderr && !asked.tty ? output(channel.stderr) : null
   // Tells the client that the streams are there.
