@@ -39,7 +39,7 @@ const RecordingMatch = object({
   type: text('query, execute …; damaged for a line that is not JSON'),
   request: nullable(count('Number of the request within its session')),
   isRunning: flag('No end of it is on record so far'),
-  sql: nullable(text('The statement, or the part of it around the text')),
+  sql: nullable(text('The statement, or the part of it around the text; of a request to a cluster, verb and path')),
   found: list(
     object({ member: text('Of the entry, such as sql or values[1]'), text: text('What is around the text') }),
     'Where the entry has the text, at most ten places',

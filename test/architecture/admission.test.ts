@@ -18,6 +18,7 @@ const deciding: readonly {
     pattern: /'(?:INTERACTIVE_REQUIRED|LOGIN_TOO_OLD|SCOPE_REQUIRED)'/,
     besides: {
       'src/cli/api/api-client.ts': 'the advice of a command line for an older daemon',
+      'src/cli/kube/credential.ts': 'a token that may connect and not read goes on with what it has',
     },
     again: "if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')",
   },

@@ -11,7 +11,7 @@ import { openBrokerSocket } from '../../proxy/local/broker-socket.ts'
 import { proxyEnvironment, useProxyEnvironment } from '../../proxy/proxy-environment.ts'
 import { clientOptions } from '../../src/aws/client-options.ts'
 import { createApiClient } from '../../src/cli/api/api-client.ts'
-import { quickPost } from '../../src/cli/api/quick-post.ts'
+import { quickCall } from '../../src/cli/api/quick-call.ts'
 import { createAuthority } from '../sandbox/certificates.ts'
 
 const authority = createAuthority()
@@ -84,7 +84,7 @@ async function callAll(): Promise<void> {
   const { socket } = await openBrokerSocket(ask, AbortSignal.timeout(10_000))
   socket.terminate()
   await createApiClient(server, 'x').call('GET /healthz')
-  await quickPost({ server, token: 'x' }, 'POST /api/v1/aws/credentials', { body: {} } as never)
+  await quickCall({ server, token: 'x' }, 'POST /api/v1/aws/credentials', { body: {} } as never)
 }
 
 for (const name of ['HTTPS_PROXY', 'https_proxy'])

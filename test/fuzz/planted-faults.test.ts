@@ -130,6 +130,20 @@ const faults: readonly Fault[] = [
     faulty: '/[/\\\\\\p{Cc}]/u',
   },
   {
+    name: 'what a namespace itself has is taken for a resource in it',
+    codec: 'kubernetes',
+    file: 'attributes.ts',
+    code: "parts.length > 2 && !namespaceSubresources.includes(parts[2] ?? '')",
+    faulty: 'parts.length > 2',
+  },
+  {
+    name: 'a flag may be given twice',
+    codec: 'kubernetes',
+    file: 'path.ts',
+    code: 'if (values.length > 1)',
+    faulty: 'if (values.length > 2)',
+  },
+  {
     name: 'websocket lengths beyond 2^53 are taken',
     codec: 'kubernetes',
     file: '../websocket/frames.ts',

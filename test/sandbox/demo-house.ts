@@ -37,7 +37,11 @@ export class Demo {
   }
 
   static async start(): Promise<Demo> {
-    const sandbox = await startSandbox({ mysql: hasMariaDb() ? {} : 'stand-in', shells: noPty === false })
+    const sandbox = await startSandbox({
+      mysql: hasMariaDb() ? {} : 'stand-in',
+      shells: noPty === false,
+      cluster: true,
+    })
     sandbox.aws.world.sessionDocuments.push(documentForFiles())
     try {
       const demo = new Demo(sandbox, await startDaemon(sandbox))

@@ -66,6 +66,9 @@ In another terminal, in this folder:
   ./.demo/alice cp i-0a1b2c3d4e5f60718:/etc/hostname . # a file, on record with its SHA-256
   ./.demo/bob request billing --level readonly --for 1h
   ./.demo/bob psql billing                            # a database that only an instance reaches
+  ./.demo/alice request web --level readonly --for 1h --reason 'web-1 restarts'
+  ./.demo/bob approve REQUEST
+  ./.demo/alice kube web --namespace shop             # kubectl at the broker, which needs TLS before it: see the tour
   ./.demo/alice request ReportsReader --level readonly --for 1h --reason 'monthly report'
   ./.demo/bob approve REQUEST
   ./.demo/alice aws ReportsReader exec -- aws s3 ls

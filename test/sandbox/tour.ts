@@ -8,7 +8,9 @@ import { hasMariaDb } from './mysql/mariadb.ts'
 import type { AccountName } from './oidc/accounts.ts'
 import { isInstalled, readsEndpointVariable, skipWithout } from './programs.ts'
 import { noPty } from './ssm/shell.ts'
+import { showCluster } from './tour-cluster.ts'
 import { type RunOptions, Transcript } from './transcript.ts'
+import { truncate } from './truncated-export.ts'
 
 export const standsIn =
   'The MySQL database shop is a small stand-in that knows a few statements, since MariaDB’s server is not installed. For the real one: apt install mariadb-server mariadb-client'
@@ -29,6 +31,7 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.shell()
   await tour.files()
   await tour.privateDatabase()
+  await tour.cluster()
   await tour.role()
   await tour.killAndLock()
   await tour.auditLog()
@@ -245,6 +248,16 @@ class Tour {
     this.print.check(tunnel !== undefined, `it went through ${tunnel?.target}, by a role of the broker for tunnels`)
   }
 
+  async cluster(): Promise<void> {
+    await showCluster({
+      demo: this.#demo,
+      print: this.print,
+      as: (person, command, options) => this.as(person, command, options),
+      approved: () => this.#approved(),
+      lastRecording: () => this.#lastRecording(),
+    })
+  }
+
   /** Once the screen has it, types a line. */
   async #type(shell: Running, after: RegExp, line: string): Promise<void> {
     await shell.prints(after)
@@ -377,21 +390,4 @@ class Tour {
 /** Splits as a shell would, as far as the tour needs it: blanks, and double quotes. */
 function words(command: string): string[] {
   return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
-}
-
-/** An export as a forger would shorten it: without its last events, and with a head and checkpoints that fit. */
-function truncate(lines: readonly string[]): string[] {
-  const parsed = lines.map((line) => JSON.parse(line) as Record<string, Record<string, unknown>>)
-  const events = parsed.filter((line) => line.event)
-  const last = events[Math.floor(events.length / 2)]?.event
-  const upTo = Number(last?.seq)
-  const head = { seq: last?.seq, hash: last?.hash }
-  return parsed
-    .filter(({ event }) => !event || Number(event.seq) <= upTo)
-    .filter(({ checkpoint }) => !checkpoint || Number(checkpoint.seq) <= upTo)
-    .map((line) => {
-      if (line.export) return { export: { ...line.export, ...head } }
-      return line.end ? { end: head } : line
-    })
-    .map((line) => JSON.stringify(line))
 }

@@ -1,5 +1,5 @@
 import { awsInstant } from '../../../proxy/local/aws/aws-instant.ts'
-import { quickPost } from '../api/quick-post.ts'
+import { quickCall } from '../api/quick-call.ts'
 import { openLogin } from '../login/login-store.ts'
 import { exitCodes, fail } from '../output.ts'
 import type { HelperAsk } from './words.ts'
@@ -9,7 +9,7 @@ export async function credentialProcess({ role: resource, level, server }: Helpe
   try {
     const login = await openLogin({ server })
     const body = { resource, level, tool: 'credential-process' }
-    const held = await quickPost(login, 'POST /api/v1/aws/credentials', { body })
+    const held = await quickCall(login, 'POST /api/v1/aws/credentials', { body })
     const answer = {
       Version: 1,
       AccessKeyId: held.accessKeyId,

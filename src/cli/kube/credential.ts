@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { dirname, join } from 'node:path'
 import { readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
-import { quickPost } from '../api/quick-post.ts'
+import { BrokerError } from '../../../proxy/session.ts'
+import { quickCall } from '../api/quick-call.ts'
 import { loginFilePath } from '../login/login-file.ts'
 import { openLogin } from '../login/login-store.ts'
 import { exitCodes, fail } from '../output.ts'
@@ -16,12 +17,22 @@ interface Kept {
   readonly token: string
   /** Epoch milliseconds. */
   readonly expiresAt: number
+  readonly grantId: string
+  /** When its grant was last known to be there, in epoch milliseconds. */
+  readonly checkedAt: number
 }
 
 /** Each run of kubectl asks again, so that the token is kept on disk for its next ones. */
 const tokenMs = 900_000
 /** A token is not handed out in its last stretch. */
 const marginMs = 60_000
+/** A token is of no use once its grant is over, also when there is a new one by now. */
+const trustedMs = 30_000
+
+/** Where tokens are kept, each in a file of its own. */
+export function keptTokens(env: NodeJS.ProcessEnv): string {
+  return join(dirname(loginFilePath(env)), 'kube')
+}
 
 /**
  * What kubectl's exec plugins print (client-go, `client.authentication.k8s.io/v1`). kubectl shows what is on standard error, which says how
@@ -42,25 +53,48 @@ export async function kubeCredential(ask: CredentialAsk): Promise<number> {
   }
 }
 
+type Login = Awaited<ReturnType<typeof openLogin>>
+
 async function credential({ server, resource, level }: CredentialAsk, now: number): Promise<Kept> {
   const login = await openLogin({ server })
   // Of this sign-in alone: what a sign-out ends is not handed out afterwards.
   const key = createHash('sha256')
     .update(JSON.stringify([login, resource, level]))
     .digest('hex')
-  const path = join(dirname(loginFilePath(process.env)), 'kube', key.slice(0, 32))
+  const path = join(keptTokens(process.env), key.slice(0, 32))
+  const keep = async (kept: Kept) => {
+    await replaceFile(path, JSON.stringify(kept), 0o600)
+    return kept
+  }
   const kept = readKept((await readIfThere(path))?.toString())
-  if (kept && kept.expiresAt - marginMs > now) return kept
+  if (kept && kept.expiresAt - marginMs > now) {
+    if (kept.checkedAt + trustedMs > now && kept.checkedAt <= now) return kept
+    if (await isActive(login, resource, kept.grantId)) return await keep({ ...kept, checkedAt: now })
+  }
   const body = { resource, ...(level === undefined ? {} : { level }), durationMs: tokenMs }
-  const { token, expiresAt } = await quickPost(login, 'POST /api/v1/connect-tokens', { body })
-  await replaceFile(path, JSON.stringify({ token, expiresAt }), 0o600)
-  return { token, expiresAt }
+  const { token, expiresAt, grantId } = await quickCall(login, 'POST /api/v1/connect-tokens', { body })
+  return await keep({ token, expiresAt, grantId, checkedAt: now })
+}
+
+/** @throws BrokerError as the API does */
+async function isActive(login: Login, resource: string, grantId: string): Promise<boolean> {
+  try {
+    const query = { resource, who: 'me', limit: 1000 }
+    const { items } = await quickCall(login, 'GET /api/v1/grants', { query })
+    return items.some(({ id }) => id === grantId)
+  } catch (error) {
+    // An API token that may connect need not be one that may read.
+    if (error instanceof BrokerError && error.code === 'SCOPE_REQUIRED') return true
+    throw error
+  }
 }
 
 function readKept(text = ''): Kept | null {
   try {
-    const { token, expiresAt } = JSON.parse(text) as Partial<Kept>
-    return typeof token === 'string' && typeof expiresAt === 'number' ? { token, expiresAt } : null
+    const { token, expiresAt, grantId, checkedAt } = JSON.parse(text) as Partial<Kept>
+    if (typeof token !== 'string' || typeof expiresAt !== 'number') return null
+    if (typeof grantId !== 'string' || typeof checkedAt !== 'number') return null
+    return { token, expiresAt, grantId, checkedAt }
   } catch {
     return null
   }

@@ -1,7 +1,10 @@
+import { readFile, rm } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { BrokerError } from '../../../proxy/session.ts'
 import { chooseTarget, listResources } from '../connect/target.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printLine, when } from '../output.ts'
+import { keptTokens } from './credential.ts'
 import { kubeconfigPath, removeContext, writeContext } from './kubeconfig.ts'
 
 export interface KubeCommandOptions {
@@ -25,6 +28,7 @@ export async function kube(
   const name = options.context ?? `sallyport-${shortName}`
   if (options.remove) {
     if (!(await removeContext(path, name))) throw new BrokerError('NOT_FOUND', `${path} has no context ${name}`)
+    await rm(keptTokens(process.env), { recursive: true, force: true })
     printLine(`Context ${name} removed from ${path}.`)
     return exitCodes.done
   }
@@ -33,11 +37,9 @@ export async function kube(
   const { id, level } = target
   if (!/^[^/]+\/\d{12}\/[^/]+\/[^/]+$/.test(id))
     throw new BrokerError('RESOURCE_UNKNOWN', reference, { hint: 'Use: sallyport ls' })
-  // A machine that trusts the broker's CA this way needs kubectl to trust it too.
-  const ca = process.env.NODE_EXTRA_CA_CERTS
   const cluster = {
     server: `${api.server.replace(/\/$/, '')}/k8s${id.slice(id.indexOf('/'))}`,
-    ...(ca ? { 'certificate-authority': ca } : {}),
+    ...(await trustedCa(process.env.NODE_EXTRA_CA_CERTS, options.token ?? false)),
   }
   const issued = options.token
     ? await api.call('POST /api/v1/connect-tokens', { body: { resource: id, level, durationMs: options.for } })
@@ -53,13 +55,28 @@ export async function kube(
   return exitCodes.done
 }
 
+/** A machine that trusts the broker's CA this way needs kubectl to trust it too; on another one there is no such file. */
+async function trustedCa(file: string | undefined, isForAnother: boolean): Promise<object> {
+  if (!file) return {}
+  if (isForAnother) return { 'certificate-authority-data': (await readFile(file)).toString('base64') }
+  return { 'certificate-authority': resolve(file) }
+}
+
+/** What the command finds its login and the broker by. kubectl may be started without: by an editor, or another program. */
+const passedOn = ['SALLYPORT_HOME', 'NODE_EXTRA_CA_CERTS']
+
 /** @param level left out: the one level held when kubectl asks */
 function execPlugin(server: string, id: string, level: string | undefined): object {
   const program = process.argv[1] ?? 'sallyport'
+  const env = passedOn.flatMap((name) => {
+    const value = process.env[name]
+    return value ? [{ name, value: resolve(value) }] : []
+  })
   return {
     apiVersion: 'client.authentication.k8s.io/v1',
     command: process.execPath,
     args: [program, '--server', server, 'kube-credential', id, ...(level === undefined ? [] : ['--level', level])],
+    ...(env.length > 0 ? { env } : {}),
     interactiveMode: 'Never',
     installHint: 'The command sallyport issues the credentials of this context.',
   }

@@ -11,7 +11,7 @@ export interface FoundEntry {
   readonly request: number | null
   /** No end of it is on record, or none so far. */
   readonly isRunning: boolean
-  /** Of its statement, around the place. */
+  /** Of its statement, around the place; of a request to a cluster, its verb and path. */
   readonly sql: string | null
   readonly found: readonly FoundText[]
 }
@@ -94,13 +94,15 @@ export class RecordingSearch {
   }
 
   #found(entry: Entry | undefined, request: number | null, found: FoundText[]): FoundEntry | undefined {
-    const { at, type, begun, sql } = entry ?? {}
+    const { at, type, begun, sql, verb, path } = entry ?? {}
+    // A request to a cluster says what it is by two members.
+    const statement = typeof verb === 'string' && typeof path === 'string' ? `${verb} ${path}` : sql
     const match = {
       at: typeof at === 'number' ? at : null,
       type: entry ? String(type ?? '') : 'damaged',
       request,
       isRunning: begun === true,
-      sql: typeof sql === 'string' ? this.#finder.excerpt(sql, sqlCharacters) : null,
+      sql: typeof statement === 'string' ? this.#finder.excerpt(statement, sqlCharacters) : null,
       found,
     }
     return match.isRunning && request !== null ? this.#hold(request, match) : match
@@ -121,6 +123,8 @@ interface Entry {
   readonly request?: unknown
   readonly begun?: unknown
   readonly sql?: unknown
+  readonly verb?: unknown
+  readonly path?: unknown
 }
 
 const lineFeed = 10

@@ -33,7 +33,7 @@ function loadedBy(args: readonly string[]): Promise<readonly string[]> {
 
 for (const [name, args, loads] of [
   ['--version', ['--version'], /src\/cli\/registers\.ts$/],
-  ['aws credential-process', ['aws', 'credential-process', 'Deployer'], /src\/cli\/api\/quick-post\.ts$/],
+  ['aws credential-process', ['aws', 'credential-process', 'Deployer'], /src\/cli\/api\/quick-call\.ts$/],
   ['ls', ['ls'], /src\/cli\/api\/api-client\.ts$/],
 ] as const) {
   t.test(`${name} loads no schema of the contract`, async (t) => {

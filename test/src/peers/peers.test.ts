@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
-import { quickPost } from '../../../src/cli/api/quick-post.ts'
+import { quickCall } from '../../../src/cli/api/quick-call.ts'
 import type { PeerAnswer } from '../../../src/contract/peers.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import { peerRoutes } from '../../../src/http/routes/peers.ts'
@@ -323,7 +323,7 @@ t.test('one that switches protocols gives no answer', async (t) => {
   t.teardown(() => server.close())
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await t.rejects(peersWith().call(peerAt(url), 'mark', {}), { code: 'PEER_UNREACHABLE', message: /it gave no answer/ })
-  const post = quickPost({ server: url, token: 'x' }, 'POST /api/v1/connect-tokens', { body: { resource: 'orders' } })
+  const post = quickCall({ server: url, token: 'x' }, 'POST /api/v1/connect-tokens', { body: { resource: 'orders' } })
   await t.rejects(post, { message: /cannot|reach/ }, 'nor does a command wait for it')
 })
 

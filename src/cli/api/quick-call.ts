@@ -13,29 +13,35 @@ const requestOf = (url: URL) => process.getBuiltinModule(url.protocol === 'https
  * Redirects are not followed.
  * @throws BrokerError with the code that the server sent; exit code 5 when it can't be reached
  */
-export async function quickPost<K extends JsonKey & `POST ${string}`>(
+export async function quickCall<K extends JsonKey & `${'GET' | 'POST'} ${string}`>(
   { server, token }: { readonly server: string; readonly token: string },
   key: K,
   ...[ask]: Ask<K>
 ): Promise<Answer<K>> {
-  const { path, body = '' } = toRequest(key, ask)
-  const { status, text } = await exchange(new URL(path, server), token, body)
+  const { method, path, body } = toRequest(key, ask)
+  const { status, text } = await exchange(new URL(path, server), { method, token, body })
   const answer = parse(text)
   if (status !== 200 && status !== 201) throw toError(status, answer)
   return answer as Answer<K>
 }
 
-async function exchange(url: URL, token: string, body: string): Promise<{ status: number; text: string }> {
+interface Call {
+  readonly method: string
+  readonly token: string
+  /** JSON; undefined: none. */
+  readonly body: string | undefined
+}
+
+async function exchange(url: URL, { method, token, body }: Call): Promise<{ status: number; text: string }> {
   const request = requestOf(url)
   const headers = {
     accept: 'application/json',
     authorization: `Bearer ${token}`,
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
+    ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
   }
   return await new Promise((resolve, reject) => {
     const fail = (cause: Error) => reject(unreachable(url, cause))
-    const sent = request(url, { method: 'POST', headers, timeout: answerWithinMs }, (response) => {
+    const sent = request(url, { method, headers, timeout: answerWithinMs }, (response) => {
       let text = ''
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => {
