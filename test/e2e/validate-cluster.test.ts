@@ -22,6 +22,15 @@ t.test('aws validate of a cluster', async (t) => {
     sandbox: { cluster: true },
     overrides: {
       aws: { regions: [region, 'us-east-1'] },
+      access: [
+        {
+          name: 'clusters',
+          who: { groups: ['engineering'] },
+          what: { ids: [clusterId] },
+          levels: ['readonly', 'edit'],
+          max_duration: '8h',
+        },
+      ],
       levels: [
         {
           for: { kinds: ['eks-cluster'] },
