@@ -214,6 +214,7 @@ t.test('exec, cp, port-forward and attach', { skip: skipWithout('kubectl', 'help
     t.equal(cluster.streams.length, asked, 'the cluster was not asked')
   })
 
+  const earlier = cluster.streams.length
   const big = path.join(pod.root, 'tmp', 'big')
   writeFileSync(big, '')
   truncateSync(big, 40_000_000_000)
@@ -224,14 +225,17 @@ t.test('exec, cp, port-forward and attach', { skip: skipWithout('kubectl', 'help
   await Promise.all(execs.map((one) => one.prints(/it runs/)))
   const held = ports.map(({ port }) => connect(port, '127.0.0.1').on('error', () => {}))
   for (const socket of held) t.teardown(() => socket.destroy())
-  const isOpen = () => cluster.streams.filter((one) => one.isOpen)
+  const isOpen = () => cluster.streams.slice(earlier).filter((one) => one.isOpen)
   await waitUntil(
     () => isOpen().some(({ command }) => command[0] === 'tar') && isOpen().flatMap((one) => one.ports).length === 2,
     () => `all run: ${JSON.stringify(isOpen())}`,
   )
   const decidedAt = Date.now()
   await company.api('bob', 'POST', `/api/v1/grants/${grant.id}/revoke`, { reason: 'incident 42' })
-  await waitUntil(() => isOpen().length === 0, 'the cluster was left')
+  await waitUntil(
+    () => isOpen().length === 0,
+    () => `the cluster was left: ${JSON.stringify(isOpen())}`,
+  )
   const leftMs = Date.now() - decidedAt
   t.ok(leftMs < 1000, `${leftMs} ms`)
   const ended = await Promise.all([...streaming, ...ports.map(({ running }) => running)].map((one) => one.ended))

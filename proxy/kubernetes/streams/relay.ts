@@ -39,6 +39,8 @@ export interface StreamRelayOptions {
 
 /** How long a frame that is under way may take to pass, so that the client can be told why it ends. */
 const completeMs = 700
+/** For what a client that left had sent. */
+const flushMs = 500
 /** For a client that closes by itself once it has shown why. */
 const partingMs = 200
 /** That wait for the end of a frame. */
@@ -286,7 +288,9 @@ export class StreamRelay {
     const { client, server } = this.#options
     this.#isOver = true
     clearTimeout(this.#ending.timer)
-    server.destroy()
+    // What a client sent before it left is to arrive; of one that is cut, nothing more.
+    if (this.#ending.outcome.reason === 'client-closed') endWith(server, undefined, flushMs)
+    else server.destroy()
     if (words && !client.writableEnded) this.#part(words)
     else client.destroy()
     this.#ended.resolve(this.#ending.outcome)

@@ -1,4 +1,4 @@
-import { duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
 import t, { type Test } from 'tap'
 import { StreamRelay, type StreamRelayOptions } from '../../../../proxy/kubernetes/streams/relay.ts'
 import { SpdyExecTap } from '../../../../proxy/kubernetes/streams/spdy-exec.ts'
@@ -15,6 +15,7 @@ const revoked: EndNotice = { reason: 'grant-revoked', text: 'access was revoked'
 
 interface Options extends Partial<Pick<StreamRelayOptions, 'ahead' | 'idleTimeoutMs'>> {
   readonly isSpdy?: boolean
+  readonly slowServer?: Duplex
   readonly recorder?: Recorder
   readonly engine?: Partial<EngineFacts>
   readonly events?: Partial<ExecEvents>
@@ -23,7 +24,8 @@ interface Options extends Partial<Pick<StreamRelayOptions, 'ahead' | 'idleTimeou
 /** A client and a server, with the relay between them. */
 function start(t: Test, options: Options = {}) {
   const [client, relayClient] = duplexPair()
-  const [server, relayServer] = duplexPair()
+  const [server, pairedServer] = duplexPair()
+  const relayServer = options.slowServer ?? pairedServer
   const cut = new AbortController()
   const notices: string[] = []
   const recorder = options.recorder ?? recorderDouble()
@@ -85,6 +87,25 @@ t.test('both ways byte for byte, also what came with the upgrades', async (t) =>
   t.match(await run, { reason: 'client-closed', bytesUp: 2 * up.length, bytesDown: 14 + 2 })
   t.same(counts, { bytesUp: 2 * up.length, bytesDown: 16 })
   await waitUntil(() => server.destroyed || server.readableEnded, 'the server sees the end')
+})
+
+t.test('all that a client sent before it left arrives at a server that is slow', async (t) => {
+  const got: Buffer[] = []
+  const taken: (() => void)[] = []
+  const slowServer = new Duplex({
+    read: () => {},
+    write: (chunk: Buffer, _encoding, done) => {
+      got.push(chunk)
+      taken.push(done)
+    },
+  })
+  const { client, run } = start(t, { slowServer })
+  client.write(masked(onChannel(0, 'first')))
+  await waitUntil(() => got.length === 1, 'the first chunk is on its way')
+  client.end(masked(onChannel(0, 'second')))
+  t.match(await run, { reason: 'client-closed' })
+  taken[0]?.()
+  await waitUntil(() => got.length === 2, 'the second one follows')
 })
 
 t.test('a cut is told behind what has passed, and the server sees the end', async (t) => {
