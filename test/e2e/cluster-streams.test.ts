@@ -9,7 +9,7 @@ import type { Running } from '../sandbox/commands.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
 import type { ApiServer } from '../sandbox/kubernetes/api-server.ts'
 import { type ResourceType, resourceTypes } from '../sandbox/kubernetes/objects.ts'
-import { skipWithout } from '../sandbox/programs.ts'
+import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { noPty, spawnPty } from '../sandbox/pty.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
 import { issueClusterToken } from './cluster-client.ts'
@@ -75,7 +75,7 @@ async function forward(kubectl: Kubectl, way: Way): Promise<{ running: Running; 
   return { running, port: Number(port) }
 }
 
-t.test('exec, cp, port-forward and attach', { skip: skipWithout('kubectl', 'help') }, async (t) => {
+t.test('exec, cp, port-forward and attach', { skip: skipWithoutKubectl() }, async (t) => {
   const company = await startCompany({ sandbox: { cluster: true } })
   t.teardown(() => company.close())
   const { cluster, dir } = company.sandbox

@@ -1,13 +1,13 @@
 import t from 'tap'
 import { clusterId } from '../sandbox/daemon-files.ts'
-import { skipWithout } from '../sandbox/programs.ts'
+import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { waitUntil } from '../wait-until.ts'
 import { kubectlOf } from './cluster-kubectl.ts'
 import { startCompany } from './company.ts'
 
 t.setTimeout(360_000)
 
-t.test('kubectl at the broker', { skip: skipWithout('kubectl', 'help') }, async (t) => {
+t.test('kubectl at the broker', { skip: skipWithoutKubectl() }, async (t) => {
   const company = await startCompany({ sandbox: { cluster: true } })
   t.teardown(() => company.close())
   const { cluster } = company.sandbox

@@ -4,13 +4,13 @@ import path from 'node:path'
 import t from 'tap'
 import { type Running, startCommand } from '../sandbox/commands.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
-import { skipWithout } from '../sandbox/programs.ts'
+import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { startTlsFront } from '../sandbox/tls-front.ts'
 import { startCompany } from './company.ts'
 
 t.setTimeout(180_000)
 
-t.test('a context for kubectl', { skip: skipWithout('kubectl', 'help') }, async (t) => {
+t.test('a context for kubectl', { skip: skipWithoutKubectl() }, async (t) => {
   const company = await startCompany({ sandbox: { cluster: true } })
   t.teardown(() => company.close())
   const { sandbox, daemon, commands } = company

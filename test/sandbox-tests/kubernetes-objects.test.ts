@@ -1,12 +1,12 @@
 /** The objects of the sandbox's cluster, by the real kubectl with nothing between. */
 import t from 'tap'
 import { skipInShortRun } from '../long.ts'
-import { skipWithout } from '../sandbox/programs.ts'
+import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { openDirectly } from './kubectl.ts'
 
 t.setTimeout(120_000)
 
-t.test('kubectl changes objects', { skip: skipInShortRun || skipWithout('kubectl', 'help') }, async (t) => {
+t.test('kubectl changes objects', { skip: skipInShortRun || skipWithoutKubectl() }, async (t) => {
   const { cluster, kubectl } = await openDirectly(t)
   const run = async (args: readonly string[], input = '') => {
     const ran = await kubectl(args, { input }).ended

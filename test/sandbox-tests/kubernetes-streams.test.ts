@@ -3,14 +3,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { skipWithout } from '../sandbox/programs.ts'
+import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { noPty, spawnPty } from '../sandbox/pty.ts'
 import { waitUntil } from '../wait-until.ts'
 import { type DirectCluster, openDirectly } from './kubectl.ts'
 
 t.setTimeout(120_000)
 
-t.test('kubectl', { skip: skipWithout('kubectl', 'help') }, async (t) => {
+t.test('kubectl', { skip: skipWithoutKubectl() }, async (t) => {
   const direct = await openDirectly(t)
   const { cluster, kubectl } = direct
   const last = () => cluster.streams.at(-1)

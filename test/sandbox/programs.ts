@@ -41,3 +41,17 @@ export function skipWithout(program: string, question?: string): string | false 
   if (process.env.CI === 'true') throw new Error(`${program} is not installed, and CI must have it`)
   return `${program} is not installed`
 }
+
+/** kubectl, of a version that the broker is for. */
+export function hasKubectl(): boolean {
+  const { stdout } = spawnSync('kubectl', ['version', '--client', '--output', 'json'])
+  const [, minor = '0'] = /"minor": *"(\d+)/.exec(stdout?.toString() ?? '') ?? []
+  return Number(minor) >= 27
+}
+
+/** {@link skipWithout} for it. @throws Error in CI */
+export function skipWithoutKubectl(): string | false {
+  if (hasKubectl()) return false
+  if (process.env.CI === 'true') throw new Error('kubectl 1.27 or newer is not installed, and CI must have it')
+  return 'kubectl 1.27 or newer is not installed'
+}

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Running } from './commands.ts'
 import { clusterId } from './daemon-files.ts'
 import type { Demo } from './demo-house.ts'
-import { isInstalled } from './programs.ts'
+import { hasKubectl } from './programs.ts'
 import { startTlsFront } from './tls-front.ts'
 import type { RunOptions, Transcript } from './transcript.ts'
 
@@ -20,8 +20,7 @@ export async function showCluster({ demo, print, as, approved, lastRecording }: 
   print.heading('An EKS cluster by kubectl: under one’s own name in its log, recorded, and cut')
   const { cluster } = demo.sandbox
   if (!cluster) throw new Error('there is no cluster')
-  if (!isInstalled('kubectl', 'help'))
-    return print.miss('kubectl is not installed. To have one: apt install kubernetes-client')
+  if (!hasKubectl()) return print.miss('kubectl 1.27 or newer is not installed: https://kubernetes.io/docs/tasks/tools')
   const dir = join('.demo', 'kube')
   const env = { ...demo.personEnv('alice'), KUBECONFIG: join(dir, 'config'), KUBECACHEDIR: join(dir, 'cache') }
   const kubectl = (command: string, options: RunOptions = {}) =>
