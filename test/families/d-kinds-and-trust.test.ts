@@ -61,6 +61,6 @@ t.test('D8: which features a trust serves follows from the documents of the kind
   t.same(unservedFeatures(table, { features, trusts: ['hub'] }), [])
   t.same(
     unservedFeatures(table, { features, trusts: ['web_identity'] }),
-    features.filter((feature) => !['roles', 'databases', 'reach', 'shells'].includes(feature)),
+    features.filter((feature) => !['roles', 'databases', 'reach', 'shells', 'clusters'].includes(feature)),
   )
 })
