@@ -6,12 +6,12 @@ const longestTag = 256
 
 /**
  * A login as RoleSessionName and SourceIdentity: 2–64 of letters, digits and `_+=,.@-`. Names that need mapping end in a digest, so
- * that two logins never get the same name.
+ * that two logins never get the same name: a login that looks like such a one is mapped, too.
  */
 export function toSessionName(login: string): string {
   const allowed = login.replace(/[^\w+=,.@-]/g, '-')
   const isFit = allowed === login && login.length >= 2 && login.length <= longestName && !/^aws:/i.test(login)
-  return isFit ? login : `${allowed.slice(0, 55)}-${digest(login)}`
+  return isFit && !/-[0-9a-f]{8}$/.test(login) ? login : `${allowed.slice(0, 55)}-${digest(login)}`
 }
 
 /**

@@ -23,6 +23,13 @@ t.test('two logins never share a name, however alike', async () => {
     toSessionName,
   )
   t.equal(new Set(names).size, names.length)
+  fc.assert(
+    fc.property(anyLogin, (login) => {
+      const name = toSessionName(login)
+      return name === login || toSessionName(name) !== name
+    }),
+    { examples: [['x']] },
+  )
 })
 
 t.test('a fit login stays as it is; AWS keeps names that begin with aws: for itself', async (t) => {
