@@ -18,8 +18,7 @@ export function toTargetError(error: unknown): BrokerError {
   if (code === 'ABORT_ERR' || code === 'ETIMEDOUT')
     return new BrokerError('TARGET_UNREACHABLE', 'no answer in time', { cause: error })
   if (/^(ECONN|EHOST|ENET|ENOTFOUND|EAI_|EPIPE|EADDR)/.test(code)) {
-    const hint =
-      'Check that the database is running and that the broker can reach it (security group, route, host name).'
+    const hint = 'Check that the target is running and that the broker can reach it (security group, route, host name).'
     return new BrokerError('TARGET_UNREACHABLE', code, { cause: error, hint })
   }
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO')

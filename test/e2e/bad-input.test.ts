@@ -158,7 +158,7 @@ await testOf('a grant that has run out', async (t) => {
 await testOf('the database is down', async (t) => {
   await company.grant()
   await databases.orders.faults.down(true)
-  t.match(await ask('resource=orders'), { C: '08001', M: /did not answer/, H: /database is running/ })
+  t.match(await ask('resource=orders'), { C: '08001', M: /did not answer/, H: /target is running/ })
   await isAudited(t, 'TARGET_UNREACHABLE', 'session.ended')
 })
 

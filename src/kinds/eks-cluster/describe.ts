@@ -1,6 +1,6 @@
 import { BrokerError, type PermitFacts } from '../../../proxy/session.ts'
 import type { Aws, AwsCredentials } from '../../aws/aws.ts'
-import { toAwsError } from '../../aws/aws-errors.ts'
+import { toEksError } from '../../aws/aws-errors.ts'
 import { clientOptions, toIdentity } from '../../aws/client-options.ts'
 import { counted } from '../../aws/counted.ts'
 import { Renewing } from '../../aws/renewing.ts'
@@ -125,7 +125,7 @@ export class Clusters {
       )
       return { ca, version, authenticationMode: accessConfig?.authenticationMode ?? 'CONFIG_MAP', hasAuditLog }
     } catch (error) {
-      throw toEksError(error, target, this.#isPersonal(target))
+      throw toDescribeError(error, target, this.#isPersonal(target))
     } finally {
       client.destroy()
     }
@@ -161,7 +161,7 @@ function withCaHint({ code, detail, hint = '', cause }: BrokerError): BrokerErro
   return new BrokerError(code, detail, { cause, hint: `${hint} Or ${ownCa}.`.trim() })
 }
 
-function toEksError(error: unknown, target: ClusterTarget, isPersonal: boolean): BrokerError {
+function toDescribeError(error: unknown, target: ClusterTarget, isPersonal: boolean): BrokerError {
   const { cluster, region } = target
   const named = error instanceof Error ? error.name : ''
   if (named === 'ResourceNotFoundException')
@@ -172,10 +172,5 @@ function toEksError(error: unknown, target: ClusterTarget, isPersonal: boolean):
       cause: error,
       hint: `Allow it eks:DescribeCluster; or ${ownCa}.`,
     })
-  return toAwsError(error, {
-    what: 'the cluster',
-    arn: arnOf(target),
-    needs: 'eks:DescribeCluster',
-    wantsExternalId: false,
-  })
+  return toEksError(error, 'DescribeCluster', `${cluster} in ${region}`)
 }
