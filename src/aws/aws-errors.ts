@@ -174,10 +174,7 @@ export function toSsmError(error: unknown, operation: string, on: string): Broke
       `${operation} for ${on}: ${message.slice(0, 300)}`,
       'The session document may allow only some parameters.',
     )
-  if (expired.has(name) || badCredentials.has(name))
-    return denied('Session Manager does not accept the credentials', 'Check the clock of the machine.')
-  const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
-  return new BrokerError('AWS_UNAVAILABLE', `Session Manager ${what}`, { cause: error })
+  return toServiceError(error, 'Session Manager')
 }
 
 /** Translates an error of EKS. @param on the cluster and its region */
@@ -192,10 +189,7 @@ export function toEksError(error: unknown, operation: string, on: string): Broke
     )
   if (name === 'InvalidRequest')
     return denied(`the cluster ${on}: ${(error as Error).message.slice(0, 300)}`, 'See: sallyport aws prepare')
-  if (expired.has(name) || badCredentials.has(name))
-    return denied('EKS does not accept the credentials', 'Check the clock of the machine.')
-  const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
-  return new BrokerError('AWS_UNAVAILABLE', `EKS ${what}`, { cause: error })
+  return toServiceError(error, 'EKS')
 }
 
 const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])
@@ -212,10 +206,18 @@ export function toKmsError(error: unknown, operation: string, key: string): Brok
     )
   if (unusableKeys.has(name))
     return denied(`${key} cannot be used (${name})`, 'Check that the key exists, is enabled and symmetric.')
-  if (expired.has(name) || badCredentials.has(name))
-    return denied('KMS does not accept the credentials', 'Check the clock of the machine.')
+  return toServiceError(error, 'KMS')
+}
+
+/** What any service may say: that credentials are not taken, that it is asked too often, or nothing. */
+function toServiceError(error: unknown, service: string): BrokerError {
+  const name = codeOfAws(error)
+  if (expired.has(name) || badCredentials.has(name)) {
+    const hint = 'Check the clock of the machine.'
+    return new BrokerError('AWS_DENIED', `${service} does not accept the credentials`, { cause: error, hint })
+  }
   const what = throttles.has(name) ? 'is throttling; try again in a moment' : `did not answer (${codeOf(error)})`
-  return new BrokerError('AWS_UNAVAILABLE', `KMS ${what}`, { cause: error })
+  return new BrokerError('AWS_UNAVAILABLE', `${service} ${what}`, { cause: error })
 }
 
 /** AWS no longer knows what was asked for. */

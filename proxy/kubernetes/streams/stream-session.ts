@@ -5,6 +5,7 @@ import { Digests } from '../../recording/digests.ts'
 import { EntryWriter } from '../../recording/entry-writer.ts'
 import { EndNotices } from '../../relay/end-notices.ts'
 import { thrownBy } from '../../relay/failure.ts'
+import { onFile } from '../../relay/on-file.ts'
 import {
   BrokerError,
   defaultConnectMs,
@@ -166,7 +167,7 @@ export class StreamSession {
     if (this.#hasBegun) return
     this.#hasBegun = true
     this.#record.begin(this.#detail)
-    await unlessAborted(signal, new Promise<void>((resolve) => recorder.whenWritten(resolve)))
+    await onFile({ recorder, signal })
   }
 
   get #detail(): Readonly<Record<string, string>> {

@@ -1,11 +1,11 @@
 import type { EKSClient } from '@aws-sdk/client-eks'
 import type { Aws } from '../../aws/aws.ts'
 import { toEksError } from '../../aws/aws-errors.ts'
-import { clientOptions, toIdentity } from '../../aws/client-options.ts'
 import { counted } from '../../aws/counted.ts'
 import type { Config } from '../../config/config.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { ClusterPlace } from './commands.ts'
+import { withEks } from './with-eks.ts'
 
 export interface AccessEntry {
   /** With its path. */
@@ -85,16 +85,11 @@ export class AccessEntries {
   async #with<T>(use: (client: EKSClient) => Promise<T>): Promise<T | null> {
     const { aws, config } = this.#deps
     const { partition, account, region } = this.#place
-    const { EKSClient } = await import('@aws-sdk/client-eks')
-    const credentials = toIdentity(await aws.spoke({ partition, account }))
-    const client = new EKSClient({ region, credentials, ...(await clientOptions(config.aws, 'eks')) })
     try {
-      return await use(client)
+      return await withEks(config.aws, region, await aws.spoke({ partition, account }), use)
     } catch (error) {
       if (error instanceof Error && error.name === 'ResourceNotFoundException') return null
       throw error
-    } finally {
-      client.destroy()
     }
   }
 

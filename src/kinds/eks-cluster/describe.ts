@@ -1,7 +1,6 @@
 import { BrokerError, type PermitFacts } from '../../../proxy/session.ts'
 import type { Aws, AwsCredentials } from '../../aws/aws.ts'
 import { toEksError } from '../../aws/aws-errors.ts'
-import { clientOptions, toIdentity } from '../../aws/client-options.ts'
 import { counted } from '../../aws/counted.ts'
 import { Renewing } from '../../aws/renewing.ts'
 import type { Config } from '../../config/config.ts'
@@ -12,6 +11,7 @@ import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { type ClusterTarget, toHost } from './target.ts'
+import { withEks } from './with-eks.ts'
 
 export interface DescribeDeps {
   readonly aws: Pick<Aws, 'session' | 'spoke'>
@@ -107,12 +107,13 @@ export class Clusters {
   async #describe(target: ClusterTarget, session: DescribeSession): Promise<ClusterFacts> {
     const { region, cluster: name, endpoint } = target
     const { config, metrics } = this.#deps
-    const { EKSClient, DescribeClusterCommand } = await import('@aws-sdk/client-eks')
-    const credentials = toIdentity(await this.#credentials(target, session))
-    const client = new EKSClient({ region, credentials, ...(await clientOptions(config.aws, 'eks')) })
+    const { DescribeClusterCommand } = await import('@aws-sdk/client-eks')
+    const credentials = await this.#credentials(target, session)
     try {
-      const { cluster = {} } = await counted(metrics, { service: 'eks', operation: 'DescribeCluster' }, () =>
-        client.send(new DescribeClusterCommand({ name })),
+      const { cluster = {} } = await withEks(config.aws, region, credentials, (client) =>
+        counted(metrics, { service: 'eks', operation: 'DescribeCluster' }, () =>
+          client.send(new DescribeClusterCommand({ name })),
+        ),
       )
       const { certificateAuthority, version = '', accessConfig, logging } = cluster
       if (toHost(cluster.endpoint ?? '') !== endpoint)
@@ -126,8 +127,6 @@ export class Clusters {
       return { ca, version, authenticationMode: accessConfig?.authenticationMode ?? 'CONFIG_MAP', hasAuditLog }
     } catch (error) {
       throw toDescribeError(error, target, this.#isPersonal(target))
-    } finally {
-      client.destroy()
     }
   }
 
