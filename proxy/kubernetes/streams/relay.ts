@@ -14,6 +14,7 @@ import {
   type SessionPermit,
 } from '../../session.ts'
 import { endWith } from '../../streams/farewell.ts'
+import { WireError } from '../../wire/wire-error.ts'
 import type { StreamTap } from './tap.ts'
 
 export interface StreamRelayOptions {
@@ -46,6 +47,7 @@ const partingMs = 200
 /** That wait for the end of a frame. */
 const mostRemarks = 16
 const lost = 'the cluster closed the connection'
+const violated = new BrokerError('TARGET_LOST', 'it violated the protocol')
 
 /**
  * Relays an upgraded connection both ways, byte for byte. What passes is shown to the tap first. Every end that is not the client's own is told in the
@@ -69,6 +71,8 @@ export class StreamRelay {
   /** Set at the end: what remains to be said. */
   #ending: { outcome: SessionOutcome; readonly text: string; readonly timer: NodeJS.Timeout } | undefined
   #hasServerEnded = false
+  /** What the server sends is no longer read. */
+  #isBroken = false
   #isOver = false
 
   constructor(options: StreamRelayOptions) {
@@ -148,13 +152,14 @@ export class StreamRelay {
 
   #down(chunk: Buffer): void {
     const { tap } = this.#options
-    if (this.#isOver) return
+    if (this.#isOver || this.#isBroken) return
     try {
       if (this.#ending) this.#send(chunk.subarray(0, tap.complete(chunk)))
       else tap.down(chunk)
     } catch (thrown) {
-      // The tap may be further than what the client has got, so that nothing can be put behind it.
-      this.#fail(thrown, 'upstream-failed', false)
+      this.#isBroken = true
+      this.#send(chunk.subarray(0, tap.wholeBytes ?? 0))
+      this.#fail(thrown, 'upstream-failed')
       return
     }
     if (this.#ending) this.#say()
@@ -216,7 +221,7 @@ export class StreamRelay {
       this.#finish('upstream-closed', lost)
       this.#close()
     })
-    const words = tap.farewell(lost)
+    const words = this.#words(lost, true)
     client.end(words ? Buffer.concat([words, tap.parting?.() ?? Buffer.alloc(0)]) : undefined)
     client.resume()
   }
@@ -239,10 +244,11 @@ export class StreamRelay {
     this.#finish(reason, text)
   }
 
-  #fail(thrown: unknown, side: 'protocol-error' | 'upstream-failed', canSay = true): void {
+  #fail(thrown: unknown, side: 'protocol-error' | 'upstream-failed'): void {
     const { reason, error } = toFailure(thrown, side)
-    this.#finish(reason, error.message, error, canSay)
-    if (!canSay) this.#close()
+    const isServers = thrown instanceof WireError && side === 'upstream-failed'
+    this.#finish(reason, isServers ? violated.message : error.message, error)
+    this.#say() // also where it is ending already
   }
 
   #leave(): void {
@@ -251,7 +257,7 @@ export class StreamRelay {
     this.#close()
   }
 
-  #finish(reason: EndReason, text: string, error?: BrokerError, canSay = true): void {
+  #finish(reason: EndReason, text: string, error?: BrokerError): void {
     if (this.#ending || this.#isOver) return
     const { permit, now, notice } = this.#options
     permit.signal.removeEventListener('abort', this.#onCut)
@@ -264,23 +270,41 @@ export class StreamRelay {
       ...(isCut(reason) ? { stoppedAt: now() } : {}),
       ...(error === undefined ? {} : { error }),
     }
-    this.#ending = { outcome, text, timer: setTimeout(() => this.#close(), completeMs) }
+    this.#ending = { outcome, text, timer: setTimeout(() => this.#giveUp(), completeMs) }
     if (reason === 'client-closed' || reason === 'upstream-closed') return
     const failure = thrownBy(() => notice(text))
     if (failure && !error) this.#ending.outcome = { ...outcome, error: failure }
     this.#options.server.resume()
     this.#options.client.resume()
-    if (canSay) this.#say()
+    this.#say()
   }
 
   /** As soon as it can be said. */
   #say(): void {
     const { tap, server, client } = this.#options
     if (!this.#ending || this.#isOver || this.#unwritten > 0) return
-    const words = tap.farewell(this.#ending.text)
+    const isStuck = this.#isBroken || this.#hasServerEnded || server.destroyed
+    const words = this.#words(this.#ending.text, isStuck)
     if (words) this.#close(words)
-    else if (this.#hasServerEnded || server.destroyed || client.destroyed) this.#close()
+    else if (isStuck || client.destroyed) this.#close()
     else client.write(tap.meanwhile?.() ?? Buffer.alloc(0))
+  }
+
+  /** The frame under way has had its time. */
+  #giveUp(): void {
+    const words = this.#unwritten > 0 ? null : this.#words(this.#ending?.text ?? '', true)
+    this.#close(words ?? undefined)
+  }
+
+  /** @param isStuck the frame under way does not come to its end by itself */
+  #words(text: string, isStuck: boolean): Buffer | null {
+    const { tap } = this.#options
+    if (this.#isBroken && tap.wholeBytes === undefined) return null
+    const words = tap.farewell(text)
+    if (words || !isStuck) return words
+    const rest = tap.breakOff?.() ?? null
+    const behind = rest && tap.farewell(text)
+    return rest && behind ? Buffer.concat([rest, behind]) : null
   }
 
   #close(words?: Buffer): void {

@@ -1,4 +1,4 @@
-import { type ExitStatus, encodeFailure } from '../../wire/kubernetes/status.ts'
+import { type ExitStatus, encodeFailure, longestStatusBytes } from '../../wire/kubernetes/status.ts'
 import { encodeData, encodeGoAway, encodeReply } from '../../wire/spdy/encode.ts'
 import { SpdyFrames, type SpdySink } from '../../wire/spdy/frames.ts'
 import { WireError } from '../../wire/wire-error.ts'
@@ -65,6 +65,15 @@ export class SpdyExecTap implements ExecTap {
     ])
   }
 
+  get wholeBytes(): number {
+    return this.#down.wholeBytes
+  }
+
+  /** Half a status is quoted by kubectl. */
+  breakOff(): Buffer | null {
+    return this.#down.breakOff()?.fill(this.#status.hasBegun ? ' ' : 0) ?? null
+  }
+
   meanwhile(): Buffer | null {
     if (!this.#down.isAtBoundary) return null
     const replies = this.#replies()
@@ -113,6 +122,10 @@ export class SpdyExecTap implements ExecTap {
     return {
       open: () => {
         throw new WireError('the server opens a stream')
+      },
+      // Where it breaks off, nothing else could be said on that stream.
+      begin: (id, length) => {
+        if (this.#find(id).type === 'error' && length > longestStatusBytes) throw new WireError('a status is too long')
       },
       reply: (id) => {
         this.#find(id).isReplied = true

@@ -14,8 +14,8 @@ export class StatusReader {
   /** @throws WireError when it is too long */
   push(bytes: Buffer): void {
     if (bytes.length === 0) return
+    if (this.#bytes + bytes.length > longestStatusBytes) throw new WireError('a status is too long')
     this.#bytes += bytes.length
-    if (this.#bytes > longestStatusBytes) throw new WireError('a status is too long')
     this.#parts.push(Buffer.from(bytes))
     // Of many small parts one is made now and then, so that they cost little more than their bytes.
     if (this.#parts.length === 64) this.#parts = [Buffer.concat(this.#parts)]

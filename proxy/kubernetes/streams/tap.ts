@@ -21,6 +21,16 @@ export interface StreamTap {
    * a frame is under way, or the client has not opened the stream for it.
    */
   farewell(text: string): Buffer | null
+  /**
+   * After `down` or `complete` threw: how many bytes of that chunk may be passed on, so that the client is where the tap is. Left out: that is not known, and
+   * nothing can be said.
+   */
+  readonly wholeBytes?: number
+  /**
+   * The frame under way will not come to its end: bytes that end it for the client, behind which {@link farewell} can be said. Null: there are none. Left out:
+   * never any, since no client takes that end for success.
+   */
+  breakOff?(): Buffer | null
   /** What the client waits for before {@link farewell} can be said to it; null: nothing now. Left out: never anything. */
   meanwhile?(): Buffer | null
   /** What follows it, and closes the connection: clients show a text of {@link farewell} only while that is open. Left out: nothing. */

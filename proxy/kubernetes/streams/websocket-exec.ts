@@ -53,6 +53,15 @@ export class WebsocketExecTap implements ExecTap {
     ])
   }
 
+  get wholeBytes(): number {
+    return this.#down.wholeBytes
+  }
+
+  /** Zeros are no base64; and half a status is worse than a connection that is lost, which kubectl takes for a failure here. */
+  breakOff(): Buffer | null {
+    return this.#protocol.isBase64 || this.#status.hasBegun ? null : this.#down.breakOff()
+  }
+
   remark(text: string, on: RemarkStream): Buffer | null {
     const { isAtBoundary, isInMessage, isClosed } = this.#down
     if (!isAtBoundary || isInMessage || isClosed || this.#status.hasBegun) return null

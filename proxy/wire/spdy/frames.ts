@@ -32,8 +32,13 @@ const lengths: Readonly<Record<number, number>> = {
   [type.windowUpdate]: 8,
 }
 
+/** Of a frame of data that breaks off: what is made up for its end. */
+const mostMadeUpBytes = 1024 * 1024
+
 /** Gets what {@link SpdyFrames} finds. */
 export interface SpdySink {
+  /** A frame of data begins. @param length of its payload, as it says */
+  begin?(streamId: number, length: number): void
   open(streamId: number, headers: SpdyHeaders): void
   reply(streamId: number): void
   /** A part of a frame's data; valid during the call only. */
@@ -55,6 +60,8 @@ export class SpdyFrames {
   #isFinal = false
   /** Of a control frame; null: the frame is one of data. */
   #control: Buffer | null = null
+  /** In the chunk that was scanned last; null: none. */
+  #boundary: number | null = 0
 
   constructor(sink: SpdySink) {
     this.#sink = sink
@@ -80,11 +87,42 @@ export class SpdyFrames {
     return this.#scan(chunk, true)
   }
 
+  /** After a scan that threw: how many bytes of its chunk are whole frames, or the rest of one. It is there again, or where the chunk began. */
+  get wholeBytes(): number {
+    return this.#boundary ?? 0
+  }
+
+  /**
+   * The frame under way will not come to its end: zeros in its place, behind which another one may begin. Null: that is not possible, since its length is
+   * not known yet, or above 1 MiB, or it is one of control.
+   */
+  breakOff(): Buffer | null {
+    if (this.#headed > 0 || this.#control || this.#need > mostMadeUpBytes) return null
+    const rest = Buffer.alloc(this.#need)
+    this.#need = 0
+    if (rest.length > 0) this.#end()
+    return rest
+  }
+
   #scan(chunk: Buffer, isOneFrame: boolean): number {
+    const before = [this.#headed, this.#need, this.#streamId, this.#isFinal, this.#control] as const
+    this.#boundary = this.isAtBoundary ? 0 : null
+    try {
+      return this.#read(chunk, isOneFrame)
+    } catch (error) {
+      ;[this.#headed, this.#need, this.#streamId, this.#isFinal, this.#control] =
+        this.#boundary === null ? before : [0, 0, 0, false, null]
+      throw error
+    }
+  }
+
+  #read(chunk: Buffer, isOneFrame: boolean): number {
     let at = 0
     while (at < chunk.length) {
       at = this.#need > 0 ? this.#readPayload(chunk, at) : this.#readHeader(chunk, at)
-      if (isOneFrame && this.isAtBoundary) break
+      if (!this.isAtBoundary) continue
+      this.#boundary = at
+      if (isOneFrame) break
     }
     return at
   }
@@ -107,6 +145,7 @@ export class SpdyFrames {
       if (flags > fin) throw new WireError('a SPDY data frame has unknown flags')
       this.#control = null
       this.#streamId = first
+      this.#sink.begin?.(first, length)
     } else {
       mustBeKnown((first >>> 16) & 0x7fff, first & 0xffff, length)
       this.#control = Buffer.allocUnsafe(length)

@@ -9,6 +9,8 @@ export const opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, 
 const longestControlBytes = 125
 /** Two bytes, eight of length, four of mask. */
 const longestHeaderBytes = 14
+/** Of a frame of data that breaks off: what is made up for its end. */
+const mostMadeUpBytes = 1024 * 1024
 /** What is unmasked at a time. */
 const scratchBytes = 16 * 1024
 
@@ -46,6 +48,10 @@ export class WebsocketFrames {
   #isFinal = true
   #isInMessage = false
   #isClosed = false
+  /** In the chunk that was scanned last; null: none. */
+  #boundary: number | null = 0
+  /** There. */
+  #wasInMessage = false
 
   /** @param isMasked whether it comes from the client */
   constructor(sink: WebsocketSink, isMasked: boolean) {
@@ -81,11 +87,54 @@ export class WebsocketFrames {
     return this.#scan(chunk, true)
   }
 
+  /** After a scan that threw: how many bytes of its chunk are whole frames, or the rest of one. It is there again, or where the chunk began. */
+  get wholeBytes(): number {
+    return this.#boundary ?? 0
+  }
+
+  /**
+   * The frame under way, of a server, will not come to its end: zeros in its place, behind which another one may begin. Null: that is not possible, since its
+   * length is not known yet, or above 1 MiB, or it is one of control.
+   */
+  breakOff(): Buffer | null {
+    if (this.#headed > 0 || this.#isMasked || this.#need > mostMadeUpBytes) return null
+    if (!this.#isInFrame) return Buffer.alloc(0)
+    if (this.#controlled !== null) return null
+    const rest = Buffer.alloc(this.#need)
+    this.#need = 0
+    this.#isInFrame = false
+    if (this.#isFinal) this.#isInMessage = false
+    return rest
+  }
+
   #scan(chunk: Buffer, isOneFrame: boolean): number {
+    const before = [
+      this.#headed,
+      this.#need,
+      this.#isInFrame,
+      this.#isFinal,
+      this.#isInMessage,
+      this.#controlled,
+    ] as const
+    this.#boundary = this.isAtBoundary ? 0 : null
+    this.#wasInMessage = this.#isInMessage
+    try {
+      return this.#read(chunk, isOneFrame)
+    } catch (error) {
+      ;[this.#headed, this.#need, this.#isInFrame, this.#isFinal, this.#isInMessage, this.#controlled] =
+        this.#boundary === null ? before : [0, 0, false, true, this.#wasInMessage, null]
+      throw error
+    }
+  }
+
+  #read(chunk: Buffer, isOneFrame: boolean): number {
     let at = 0
     while (at < chunk.length) {
       at = this.#isInFrame ? this.#readPayload(chunk, at) : this.#readHeader(chunk, at)
-      if (isOneFrame && this.isAtBoundary) break
+      if (!this.isAtBoundary) continue
+      this.#boundary = at
+      this.#wasInMessage = this.#isInMessage
+      if (isOneFrame) break
     }
     return at
   }

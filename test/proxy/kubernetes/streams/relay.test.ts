@@ -135,10 +135,10 @@ t.test('a cut within a frame waits for its rest, and passes nothing else', async
   t.equal(atServer(), '')
 })
 
-t.test('a cut within a frame whose rest does not come drops the client within a second', async (t) => {
+t.test('a cut within the header of a frame whose rest does not come drops the client within a second', async (t) => {
   const { client, server, cut, clientGets, run } = start(t)
-  server.write(out('some output').subarray(0, 5))
-  await clientGets('so')
+  server.write(out('x'.repeat(200)).subarray(0, 3))
+  await clientGets('\x82\x7e')
   cut()
   t.match(await run, { reason: 'grant-revoked' })
   await waitUntil(() => client.destroyed || client.readableEnded, 'the client is dropped')
@@ -155,7 +155,7 @@ t.test('SPDY: a cut before the client has opened its streams waits for them', as
   t.equal(atServer(), '')
 })
 
-t.test('SPDY: a cluster that is lost without a word is told, which would look like success', async (t) => {
+t.test('trap 1: SPDY: a cluster that is lost without a word is told, which would look like success', async (t) => {
   const { client, server, clientGets, run } = start(t, { isSpdy: true })
   client.write(opened)
   server.write(Buffer.concat([synReply(1, true), synReply(3, false), spdyData(3, 'half of it')]))
@@ -218,11 +218,68 @@ t.test('what cannot be recorded is not shown', async (t) => {
   const output = () => {
     throw new BrokerError('RECORDING_FAILED')
   }
-  const { server, atClient, client, run } = start(t, { events: { output } })
+  const { server, atClient, clientGets, run } = start(t, { events: { output } })
   server.write(out('secret'))
   t.match(await run, { reason: 'recording-failed', error: { code: 'RECORDING_FAILED' } })
-  await waitUntil(() => client.destroyed || client.readableEnded, 'the client is dropped')
-  t.equal(atClient(), '')
+  await clientGets('"message":"the recording cannot be written')
+  t.notMatch(atClient(), 'secret')
+})
+
+t.test(
+  'trap 1: SPDY: what the recorder does not take in the middle of a frame is a failure to the client',
+  async (t) => {
+    let isFull = false
+    const output = () => {
+      if (isFull) throw new BrokerError('RECORDING_FAILED')
+    }
+    const { client, server, atClient, clientGets, run } = start(t, { isSpdy: true, events: { output } })
+    client.write(opened)
+    const frame = spdyData(3, 'some output')
+    server.write(Buffer.concat([synReply(1, true), synReply(3, false), frame.subarray(0, 12)]))
+    await clientGets('some')
+    isFull = true
+    server.write(Buffer.concat([frame.subarray(12), spdyData(3, 'more')]))
+    t.match(await run, { reason: 'recording-failed' })
+    await clientGets('"message":"the recording cannot be written')
+    t.match(atClient(), /some\0{7}/, 'the frame has its length')
+    t.notMatch(atClient(), /output|more/)
+  },
+)
+
+t.test('trap 1: a cut within a frame whose rest does not come is said behind zeros in its place', async (t) => {
+  for (const isSpdy of [false, true]) {
+    const { client, server, cut, atClient, clientGets, run } = start(t, { isSpdy })
+    if (isSpdy) client.write(opened)
+    const replies = isSpdy ? [synReply(1, true), synReply(3, false)] : []
+    const frame = isSpdy ? spdyData(3, 'some output') : out('some output')
+    server.write(Buffer.concat([...replies, frame.subarray(0, -7)]))
+    await clientGets('some')
+    cut()
+    t.match(await run, { reason: 'grant-revoked' })
+    await clientGets('"message":"access was revoked"')
+    t.match(atClient(), /some\0{7}/)
+  }
+})
+
+t.test('trap 1: SPDY: a cluster that is lost within a frame', async (t) => {
+  const { client, server, clientGets, run } = start(t, { isSpdy: true })
+  client.write(opened)
+  const frame = spdyData(3, 'half of it')
+  server.end(Buffer.concat([synReply(1, true), synReply(3, false), frame.subarray(0, -3)]))
+  await clientGets('half of\0\0\0')
+  await clientGets('"message":"the cluster closed the connection"')
+  t.match(await run, { reason: 'upstream-closed' })
+})
+
+t.test('trap 1: SPDY: a frame beyond its stream is not passed on, and the client is told', async (t) => {
+  const { client, server, clientGets, atClient, run } = start(t, { isSpdy: true })
+  client.write(opened)
+  const overlong = Buffer.from('0000000100ffffff7b', 'hex')
+  server.end(Buffer.concat([synReply(1, true), synReply(3, false), spdyData(3, 'hi'), overlong]))
+  await clientGets('"message":"the connection to the target was lost: it violated the protocol"')
+  t.match(await run, { reason: 'upstream-failed' })
+  t.ok(atClient().includes('hi'))
+  t.notOk(atClient().includes('\xff\xff\xff'))
 })
 
 t.test('a client that violates the protocol is told, and nothing of it goes on', async (t) => {
