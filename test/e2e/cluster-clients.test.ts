@@ -53,7 +53,7 @@ async function testClients(): Promise<void> {
     mkdirSync(folder)
     // Each has a cache of its own: they differ in what discovery gives them.
     const client = { tools: await fetchClusterTools(minor), cluster, env: { ...env, KUBECACHEDIR: folder }, folder }
-    await t.test(`kubectl 1.${minor}`, (t) => tryKubectl(t, client))
+    await t.test(`§8.2, portainer 12880: kubectl 1.${minor}`, (t) => tryKubectl(t, client))
     await t.test(`helm of 1.${minor}`, (t) => tryHelm(t, client))
   }
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
+import type { Running } from '../sandbox/commands.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
 import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { noPty, spawnPty } from '../sandbox/pty.ts'
@@ -38,6 +39,7 @@ t.test('streams that go wrong', { skip: skipWithoutKubectl() }, async (t) => {
   const { id: grantId } = await company.grant(3_600_000, clusterId, 'operate')
   const token = await issueClusterToken(company)
   const kubectl = await kubectlOf(t, company, 'operate', '--token')
+  const halves: Running[] = []
   const lastOf = (way: string) => cluster.streams.findLast(({ transport }) => transport === way)
 
   for (const [way, env] of Object.entries(ways)) {
@@ -102,6 +104,17 @@ t.test('streams that go wrong', { skip: skipWithoutKubectl() }, async (t) => {
     })
   }
 
+  await t.test('a half-closed stream ends with its grant', async (t) => {
+    cluster.faults.ending = 'half'
+    for (const env of Object.values(ways)) {
+      const before = cluster.streams.length
+      const half = kubectl.start(['exec', 'web-1', '--', 'echo', 'hi'], env)
+      await waitUntil(() => cluster.streams[before]?.exitCode === 0, 'the program has ended')
+      halves.push(half)
+    }
+    t.ok(halves.every(({ child }) => child.exitCode === null))
+  })
+
   await t.test('§8.3: another cluster, and no grant: one line each', async (t) => {
     const other = await askCluster(company, token, '/api/v1/pods', clusterId.replace(/web$/, 'ledger'))
     await other.ended
@@ -115,6 +128,8 @@ t.test('streams that go wrong', { skip: skipWithoutKubectl() }, async (t) => {
       t.match({ code, stdout }, { code: 1, stdout: '' })
       t.match(stderr, /^(?:Error from server \(Forbidden\)|error): .*Sallyport: .*incident 42.*\n$/)
     }
+    for (const half of halves) t.match(await half.ended, { code: 1, stdout: 'hi\n', stderr: /incident 42/ })
+    t.notMatch(company.daemon.log(), /k8s-aws-v1|spt_/, 'secrets in logs')
     const path = `/api/v1/audit/events?type=session.denied&subject=${clusterId}`
     const { events } = await company.api<{ events: { fields: object }[] }>('carol', 'GET', path)
     t.match(events[0], { fields: { code: 'GRANT_DENIED', grant: grantId, level: 'operate' } })

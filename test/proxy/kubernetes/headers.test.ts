@@ -72,11 +72,11 @@ const refused: readonly (readonly [trap: string, more: readonly string[], code: 
 ]
 
 for (const [trap, more, code] of refused)
-  t.test(`${trap} is refused`, async (t) => {
+  t.test(`§8.5: ${trap} is refused`, async (t) => {
     for (const [way, send] of Object.entries(ways)) t.throws(() => send(more), { code }, way)
   })
 
-t.test('what goes on: names that are known, and our own', async (t) => {
+t.test('trap 7, §8.5: what goes on: names that are known, and our own', async (t) => {
   const dropped = [
     ...[
       'X-Forwarded-For',
@@ -131,7 +131,7 @@ t.test('what goes on: names that are known, and our own', async (t) => {
   t.throws(() => requestHeaders(websocket, ours), { code: 'UNSUPPORTED' })
 })
 
-t.test('a websocket goes on without extensions, and with protocols that can be read along', async (t) => {
+t.test('trap 10: a websocket goes on without extensions, and with protocols that can be read along', async (t) => {
   const more = [
     'Sec-WebSocket-Extensions',
     'permessage-deflate',
@@ -192,7 +192,7 @@ const answer = [
   'v5.channel.k8s.io',
 ]
 
-t.test('CVE-2018-1002105: only a 101 with what was asked for is an upgrade', async (t) => {
+t.test('trap 8, CVE-2018-1002105: only a 101 with what was asked for is an upgrade', async (t) => {
   const { asked } = upgrade(websocket)
   t.equal(accept, 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=', 'the example of RFC 6455, 1.3')
   t.equal(readSwitch(101, answer, asked), 'v5.channel.k8s.io')
@@ -212,7 +212,7 @@ t.test('CVE-2018-1002105: only a 101 with what was asked for is an upgrade', asy
   })
 })
 
-t.test('K-7: the protocol of forwarded ports, with its slash', async (t) => {
+t.test('trap 2, K-7: the protocol of forwarded ports, with its slash', async (t) => {
   const { asked } = upgradeHeaders(
     without(websocket, 'sec-websocket-protocol', 'SPDY/3.1+portforward.k8s.io'),
     streamProtocols.forward,

@@ -31,18 +31,21 @@ t.test('K-1: HTTP/1.1 to a cluster that offers h2 as well', async (t) => {
   t.same(versions, ['1.1'])
 })
 
-t.test('trap 6, K-5, rancher/steve 25: who acts as another is refused, never let through as oneself', async (t) => {
-  const { ask, asked, leases } = await startHouse(t)
-  for (const headers of [
-    { 'impersonate-user': 'bob' },
-    { 'impersonate-user': '' },
-    { 'Impersonate-Group': 'system:masters' },
-    { 'x-remote-user': 'bob' },
-  ])
-    t.match(await ask(pods, { headers }), { status: 403, message: /^Sallyport: / }, JSON.stringify(headers))
-  t.same(asked, [])
-  t.same(leases, [], 'no credential was asked for either')
-})
+t.test(
+  'trap 6, K-5, rancher/steve 25, teleport 32839: who acts as another is refused, never let through as oneself',
+  async (t) => {
+    const { ask, asked, leases } = await startHouse(t)
+    for (const headers of [
+      { 'impersonate-user': 'bob' },
+      { 'impersonate-user': '' },
+      { 'Impersonate-Group': 'system:masters' },
+      { 'x-remote-user': 'bob' },
+    ])
+      t.match(await ask(pods, { headers }), { status: 403, message: /^Sallyport: / }, JSON.stringify(headers))
+    t.same(asked, [])
+    t.same(leases, [], 'no credential was asked for either')
+  },
+)
 
 t.test('trap 7, K-4, CVE-2021-31999: what Connection names takes away no header of ours', async (t) => {
   const { raw, asked } = await startHouse(t)
@@ -54,7 +57,7 @@ t.test('trap 7, K-4, CVE-2021-31999: what Connection names takes away no header 
   t.same(asked, [])
 })
 
-t.test('the cluster sees its own name, and the address that the broker saw', async (t) => {
+t.test('Host header: the cluster sees its own name, and the address that the broker saw', async (t) => {
   const { ask, asked } = await startHouse(t)
   const forged = { 'x-forwarded-for': '10.9.8.7', forwarded: 'for=10.9.8.7', 'x-real-ip': '10.9.8.7', cookie: 'a=b' }
   t.match(await ask(pods, { headers: { ...forged, accept: 'application/json' } }), { status: 200 })
@@ -185,7 +188,7 @@ t.test('CVE-2020-8559, CVE-2022-3172: a redirect is not followed and does not go
   t.equal(asked.length, 1)
 })
 
-t.test('CVE-2018-1002105: an upgrade that nobody asked for leaves no connection to be used', async (t) => {
+t.test('trap 8, CVE-2018-1002105: an upgrade that nobody asked for leaves no connection to be used', async (t) => {
   const { cluster, ask, targets } = await startHouse(t)
   cluster.answer = ({ socket }) =>
     void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -193,31 +196,34 @@ t.test('CVE-2018-1002105: an upgrade that nobody asked for leaves no connection 
   await waitUntil(() => targets.size === 0, 'it is closed')
 })
 
-t.test('discovery that fails is a text that kubectl prints, and 401 never comes from the cluster', async (t) => {
+t.test('discovery noise: what fails is a text that kubectl prints, and 401 never comes from the cluster', async (t) => {
   const { cluster, ask } = await startHouse(t)
   cluster.answer = (_, response) => void response.writeHead(401).end('{}')
   const answer = await ask('/api')
   t.match(answer, { status: 502, headers: { 'content-type': /^text\/plain/ }, body: /does not take the role/ })
 })
 
-t.test('a grant that ends while the cluster is being asked for the first time: it gets nothing', async (t) => {
-  const held = Promise.withResolvers<void>()
-  const { ask, asked, cut, seen, leases } = await startHouse(t, {
-    lease: async () => {
-      await held.promise
-      return { user: 'role', secret: 'token', expiresAt: Date.now() + 600_000, ca: authority.cert }
-    },
-  })
-  const answered = ask(pods)
-  await waitUntil(() => leases.length === 1, 'the lease is asked for')
-  await cut()
-  t.match(await answered, { status: 403, message: /incident 42/ })
-  held.resolve()
-  await waitUntil(() => seen.ends.length === 1, 'the session has ended')
-  t.same(asked, [])
-})
+t.test(
+  'grant-end races: a grant that ends while the cluster is being asked for the first time: it gets nothing',
+  async (t) => {
+    const held = Promise.withResolvers<void>()
+    const { ask, asked, cut, seen, leases } = await startHouse(t, {
+      lease: async () => {
+        await held.promise
+        return { user: 'role', secret: 'token', expiresAt: Date.now() + 600_000, ca: authority.cert }
+      },
+    })
+    const answered = ask(pods)
+    await waitUntil(() => leases.length === 1, 'the lease is asked for')
+    await cut()
+    t.match(await answered, { status: 403, message: /incident 42/ })
+    held.resolve()
+    await waitUntil(() => seen.ends.length === 1, 'the session has ended')
+    t.same(asked, [])
+  },
+)
 
-t.test('secrets are in no entry: neither token', async (t) => {
+t.test('secrets in logs: they are in no entry: neither token', async (t) => {
   const { ask, seen } = await startHouse(t)
   await ask(`${pods}?limit=5`)
   await ask('/api/v1/namespaces/shop/configmaps', create)

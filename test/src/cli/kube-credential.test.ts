@@ -35,3 +35,20 @@ t.test('K-9: nor when the broker no longer knows the sign-in', async (t) => {
   t.equal(stdout, '')
   t.match(stderr, /sign-in has expired|sallyport login/)
 })
+
+t.test('K-8: what kubectl is told of its end is when the broker ends it', async (t) => {
+  const broker = await startFakeBroker(t)
+  const expiresAt = Date.now() + 180_000
+  broker.routes.set('POST /api/v1/connect-tokens', () => ({
+    status: 201,
+    body: { token: 'spt_of-alice', expiresAt, grantId: 'grt_1' },
+  }))
+  const terminal = openTerminal(t, null, { SALLYPORT_SERVER: broker.url, SALLYPORT_TOKEN: 'spa_bearer-of-alice' })
+  const { code, stdout, stderr } = await terminal.run('kube-credential', 'web')
+  t.equal(code, 0, stderr)
+  t.same(JSON.parse(stdout), {
+    apiVersion: 'client.authentication.k8s.io/v1',
+    kind: 'ExecCredential',
+    status: { token: 'spt_of-alice', expirationTimestamp: new Date(expiresAt).toISOString() },
+  })
+})

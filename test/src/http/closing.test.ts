@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { Readable } from 'node:stream'
+import { connect as connectSecurely } from 'node:tls'
 import { pino } from 'pino'
 import t from 'tap'
 import { WebSocket } from 'ws'
@@ -112,3 +113,16 @@ for (const [name, open] of Object.entries(clients)) {
     t.ok(isClosed)
   })
 }
+
+t.test('§8.5, CVE-2023-44487: clients are offered HTTP/1.1 alone', async (t) => {
+  const { port, app } = await start({ isTls: true })
+  t.teardown(() => app.close())
+  const connectTls = async (ALPNProtocols: string[]) => {
+    const socket = connectSecurely({ host: '127.0.0.1', port, rejectUnauthorized: false, ALPNProtocols })
+    t.teardown(() => socket.destroy())
+    await once(socket, 'secureConnect')
+    return socket.alpnProtocol
+  }
+  t.equal(await connectTls(['h2', 'http/1.1']), 'http/1.1')
+  await t.rejects(connectTls(['h2']), { code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' })
+})

@@ -71,25 +71,28 @@ for (const upgrade of ['websocket', 'SPDY/3.1'] as const)
     t.equal(encodeSwitch(asked, asked.offered[0] ?? '').toString(), switched[upgrade], 'the same for the client')
   })
 
-t.test('a refusal with a body on a connection that is kept alive is read, and its connection dropped', async (t) => {
-  const body = '{"kind":"Status","message":"no"}'
-  const head = 'Content-Type: application/json\r\nAudit-Id: a\r\nConnection: keep-alive\r\nSet-Cookie: a=b'
-  for (const status of [400, 401, 403, 404, 500, 503]) {
-    const { answer, stream, heard } = await ask(
-      t,
-      `HTTP/1.1 ${status} X\r\n${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
-    )
-    const read = await answer
-    t.same(read, {
-      isSwitched: false,
-      status,
-      headers: ['Content-Type', 'application/json', 'Audit-Id', 'a'],
-      body: Buffer.from(body),
-    })
-    t.ok(stream.destroyed)
-    t.equal(heard.length, 1)
-  }
-})
+t.test(
+  'trap 8, §8.7: a refusal with a body on a connection that is kept alive is read, and its connection dropped',
+  async (t) => {
+    const body = '{"kind":"Status","message":"no"}'
+    const head = 'Content-Type: application/json\r\nAudit-Id: a\r\nConnection: keep-alive\r\nSet-Cookie: a=b'
+    for (const status of [400, 401, 403, 404, 500, 503]) {
+      const { answer, stream, heard } = await ask(
+        t,
+        `HTTP/1.1 ${status} X\r\n${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      )
+      const read = await answer
+      t.same(read, {
+        isSwitched: false,
+        status,
+        headers: ['Content-Type', 'application/json', 'Audit-Id', 'a'],
+        body: Buffer.from(body),
+      })
+      t.ok(stream.destroyed)
+      t.equal(heard.length, 1)
+    }
+  },
+)
 
 const json = 'Content-Type: text/plain\r\n'
 const refused: Readonly<Record<string, string>> = {
@@ -107,7 +110,7 @@ const refused: Readonly<Record<string, string>> = {
 }
 
 for (const [what, reply] of Object.entries(refused))
-  t.test(`${what} is refused, and the connection dropped`, async (t) => {
+  t.test(`§8.7: ${what} is refused, and the connection dropped`, async (t) => {
     const { answer, stream } = await ask(t, reply)
     await t.rejects(answer, { code: 'TARGET_REFUSED' })
     t.ok(stream.destroyed)

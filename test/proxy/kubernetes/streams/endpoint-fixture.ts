@@ -63,14 +63,16 @@ const authority = createAuthority()
 export interface AtServer {
   readonly socket: Socket
   text(): string
+  /** What was agreed on; false: nothing. */
+  readonly alpn: string | false | null
 }
 
 export async function startEndpoint(t: Test, options: EndpointOptions = {}) {
   const accepted: AtServer[] = []
   const { cert, key } = authority.issue([host])
-  const server = createTls({ cert, key }, (socket) => {
+  const server = createTls({ cert, key, ALPNProtocols: ['h2', 'http/1.1'] }, (socket) => {
     let text = ''
-    accepted.push({ socket, text: () => text })
+    accepted.push({ socket, text: () => text, alpn: socket.alpnProtocol })
     socket.on('error', () => {})
     socket.on('data', (chunk) => {
       text += chunk.toString('latin1')

@@ -105,6 +105,30 @@ t.test('what is typed is recorded where the level says so, which the person is t
   t.match(seen.entriesOf[first]?.at(-1), { type: 'input', text: 'ls\n' })
 })
 
+t.test('§8.8: characters that are split over frames, on both outputs', async (t) => {
+  const { ask, asked, seen } = await startEndpoint(t)
+  const client = await ask(exec)
+  const { socket } = await asked(0)
+  socket.write(switched.websocket())
+  const word = Buffer.from('Zürich €').toString('latin1')
+  for (const at of [1, 2]) for (const byte of word) socket.write(unmasked(onChannel(at, byte)))
+  socket.write(Buffer.concat([exited(0), closed]))
+  await client.gets('ExitCode')
+  client.socket.end()
+  await waitUntil(() => seen.endOf[first] !== undefined, 'its session has ended')
+  const output = (seen.entriesOf[first] as { type: string; text: string; stream?: string }[]).filter(
+    ({ type }) => type === 'output',
+  )
+  for (const named of [undefined, 'stderr'])
+    t.equal(
+      output
+        .filter(({ stream }) => stream === named)
+        .map(({ text }) => text)
+        .join(''),
+      'Zürich €',
+    )
+})
+
 t.test('an archive through exec, as kubectl cp has it: sizes and digests', async (t) => {
   const { ask, asked, seen } = await startEndpoint(t)
   const client = await ask(`${pod}/exec?command=tar&command=cf&command=-&stdout=true&stderr=true`)
@@ -161,27 +185,30 @@ t.test('a cut: why, in the client’s own protocol, and the cluster sees the end
   t.match(seen.entriesOf[first]?.at(-1), { type: 'notice', text: /incident 42/ })
 })
 
-t.test('SPDY: a cut while the client opens its streams, each once the one before has its reply', async (t) => {
-  const { ask, asked, cut, seen } = await startEndpoint(t)
-  const client = await ask(exec, { upgrade: 'SPDY/3.1' })
-  const { socket } = await asked(0)
-  socket.write(switched['SPDY/3.1']())
-  await client.gets('101')
-  client.socket.write(synStream(1, { streamtype: 'error' }, true))
-  await waitUntil(() => seen.details.length === 2, 'it has begun')
-  await cut({}, first)
-  const replies = (count: number) =>
-    waitUntil(() => client.text().split('\x80\x03\x00\x02').length === count + 1, `${count} replies`)
-  await replies(1)
-  t.notMatch(client.text(), /incident 42/)
-  client.socket.write(synStream(3, { streamtype: 'stdout' }, false))
-  await replies(2)
-  client.socket.write(synStream(5, { streamtype: 'stderr' }, false))
-  await client.gets('incident 42')
-  await client.closes()
-})
+t.test(
+  'grant-end races: SPDY: a cut while the client opens its streams, each once the one before has its reply',
+  async (t) => {
+    const { ask, asked, cut, seen } = await startEndpoint(t)
+    const client = await ask(exec, { upgrade: 'SPDY/3.1' })
+    const { socket } = await asked(0)
+    socket.write(switched['SPDY/3.1']())
+    await client.gets('101')
+    client.socket.write(synStream(1, { streamtype: 'error' }, true))
+    await waitUntil(() => seen.details.length === 2, 'it has begun')
+    await cut({}, first)
+    const replies = (count: number) =>
+      waitUntil(() => client.text().split('\x80\x03\x00\x02').length === count + 1, `${count} replies`)
+    await replies(1)
+    t.notMatch(client.text(), /incident 42/)
+    client.socket.write(synStream(3, { streamtype: 'stdout' }, false))
+    await replies(2)
+    client.socket.write(synStream(5, { streamtype: 'stderr' }, false))
+    await client.gets('incident 42')
+    await client.closes()
+  },
+)
 
-t.test('a cut while the cluster is asked is answered in HTTP', async (t) => {
+t.test('grant-end races: a cut while the cluster is asked is answered in HTTP', async (t) => {
   const { ask, asked, cut, seen } = await startEndpoint(t)
   const client = await ask(exec)
   await asked(0)
@@ -190,7 +217,7 @@ t.test('a cut while the cluster is asked is answered in HTTP', async (t) => {
   t.match(seen.endOf[first], { reason: 'grant-revoked' })
 })
 
-t.test('denied by the level: answered in HTTP, on record once for both ways', async (t) => {
+t.test('trap 5, §8.3: denied by the level: answered in HTTP, on record once for both ways', async (t) => {
   const rule = { verbs: ['get'], groups: [''], resources: ['*'], namespaces: ['*'], names: null }
   const { ask, accepted, seen } = await startEndpoint(t, { rules: { rules: [rule] } })
   for (const upgrade of ['websocket', 'SPDY/3.1'] as const)
@@ -206,6 +233,16 @@ t.test('denied by the level: answered in HTTP, on record once for both ways', as
   t.equal(accepted.length, 0)
 })
 
+t.test('K-1: an upgrade goes by HTTP/1.1 to a cluster that offers h2 as well', async (t) => {
+  const { ask, asked } = await startEndpoint(t)
+  for (const [at, upgrade] of (['websocket', 'SPDY/3.1'] as const).entries()) {
+    await ask(exec, { upgrade })
+    const { alpn, text } = await asked(at)
+    t.not(alpn, 'h2')
+    t.match(text(), / HTTP\/1\.1\r\n/)
+  }
+})
+
 t.test('a session that the doorman refuses is asked for once', async (t) => {
   const { ask, seen, control, accepted } = await startEndpoint(t)
   await (await ask(exec, { method: 'PUT' })).closes()
@@ -217,7 +254,7 @@ t.test('a session that the doorman refuses is asked for once', async (t) => {
   t.equal(accepted.length, 0)
 })
 
-t.test('a websocket that the cluster refuses, and SPDY behind it, are one session', async (t) => {
+t.test('trap 5: a websocket that the cluster refuses, and SPDY behind it, are one session', async (t) => {
   const { ask, asked, seen } = await startEndpoint(t)
   const refused = await ask(exec)
   const status = '{"kind":"Status","message":"no websockets here"}'
@@ -270,7 +307,7 @@ const attacks: Readonly<Record<string, { path?: string; lines?: readonly string[
 }
 
 for (const [what, { path = exec, lines = [], status }] of Object.entries(attacks))
-  t.test(`${what}: refused in HTTP, and the cluster is not asked`, async (t) => {
+  t.test(`§8.5: ${what}: refused in HTTP, and the cluster is not asked`, async (t) => {
     const { ask, accepted } = await startEndpoint(t)
     const client = await ask(path, { lines })
     t.match(await client.closes(), new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*Sallyport: `))
@@ -293,7 +330,7 @@ const answers: Readonly<Record<string, string>> = {
 }
 
 for (const [what, reply] of Object.entries(answers))
-  t.test(`the cluster answers with ${what}: 502, and both connections are closed`, async (t) => {
+  t.test(`§8.7: the cluster answers with ${what}: 502, and both connections are closed`, async (t) => {
     const { ask, asked } = await startEndpoint(t)
     const client = await ask(exec)
     const { socket } = await asked(0)

@@ -113,7 +113,7 @@ const forms: Readonly<Record<string, Form>> = {
 const trimmed = (seen: readonly string[]) => seen.map((one) => one.trim())
 
 for (const [name, { open, up, down, seen }] of Object.entries(forms)) {
-  t.test(`${name}: input, output, sizes and the exit code, in whatever pieces`, async (t) => {
+  t.test(`§8.8: ${name}: input, output, sizes and the exit code, in whatever pieces`, async (t) => {
     for (const step of [1, 2, 7, 10_000]) {
       const { events, seen: found } = record()
       const tap = open(events)
@@ -125,7 +125,7 @@ for (const [name, { open, up, down, seen }] of Object.entries(forms)) {
     }
   })
 
-  t.test(`${name}: a cut anywhere ends with the text, and is read so by who reads on`, async (t) => {
+  t.test(`trap 1, §8.4: ${name}: a cut anywhere ends with the text, and is read so by who reads on`, async (t) => {
     const text = 'Sallyport: the grant has ended'
     const shown = Array.from({ length: down.length + 1 }, (_, at) => {
       const tap = open(record().events)

@@ -76,7 +76,7 @@ for (const [name, { open, up, down }] of Object.entries(forms)) {
     }
   })
 
-  t.test(`${name}: a cut anywhere ends open connections with the text`, async (t) => {
+  t.test(`§8.4: ${name}: a cut anywhere ends open connections with the text`, async (t) => {
     const text = 'Sallyport: the grant has ended'
     const wrong = Array.from({ length: down.length + 1 }, (_, at) => {
       const tap = open(record().events)
@@ -100,8 +100,7 @@ for (const [name, { open, up, down }] of Object.entries(forms)) {
   })
 }
 
-t.test('a connection that is reset leaves the others', async (t) => {
-  // K-6: kill -9 of one client in the middle of a download
+t.test('K-6, kubernetes 74551: a connection that is reset leaves the others', async (t) => {
   const { events, opened, ended } = record()
   const tap = new SpdyForwardTap(events)
   tap.up(Buffer.concat([connection(1, 80, 0), connection(5, 80, 1), rstStream(3), rstStream(1)]))

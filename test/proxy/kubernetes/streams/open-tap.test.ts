@@ -45,6 +45,29 @@ t.test('each protocol that is offered has its tap', async (t) => {
   })
 })
 
+t.test('teleport 12292, 12551: SPDY is cut once the client has opened each stream that it asked for', async (t) => {
+  for (let bits = 1; bits < 16; bits += 1) {
+    const [stdin, stdout, stderr, tty] = [1, 2, 4, 8].map((bit) => (bits & bit) !== 0) as [
+      boolean,
+      boolean,
+      boolean,
+      boolean,
+    ]
+    const asked = Object.entries({ stdin, stdout, stderr: stderr && !tty, resize: tty })
+    const types = ['error', ...asked.filter(([, isAsked]) => isAsked).map(([type]) => type)]
+    const tap = openExecTap('SPDY/3.1', 'v4.channel.k8s.io', { ...options, stdin, stdout, stderr, tty }, exec)
+    const said = types.map((streamtype, i) => {
+      tap.up(synStream(2 * i + 1, { streamtype }, i === 0))
+      return tap.farewell('bye') !== null
+    })
+    t.same(
+      said,
+      types.map((_, i) => i === types.length - 1),
+      types.join(),
+    )
+  }
+})
+
 t.test('no tap is made for what was not offered', async (t) => {
   t.throws(() => openExecTap('websocket', 'v3.channel.k8s.io', options, exec), { code: 'INTERNAL' })
 })

@@ -89,7 +89,7 @@ t.test('both ways byte for byte, also what came with the upgrades', async (t) =>
   await waitUntil(() => server.destroyed || server.readableEnded, 'the server sees the end')
 })
 
-t.test('all that a client sent before it left arrives at a server that is slow', async (t) => {
+t.test('half-close: all that a client sent before it left arrives at a server that is slow', async (t) => {
   const got: Buffer[] = []
   const taken: (() => void)[] = []
   const slowServer = new Duplex({
@@ -180,25 +180,37 @@ t.test('a server that fails is told', async (t) => {
   t.match(await run, { reason: 'upstream-failed', error: { code: 'TARGET_LOST' } })
 })
 
-t.test('K-3: of a program that ends early nothing is missing, and little waits in memory', async (t) => {
-  const { client, server, relayClient, run } = start(t)
+t.test('K-3, §8.8: of a program that ends early nothing is missing, and little waits in memory', async (t) => {
+  for (const isSpdy of [false, true]) await readLate(t, isSpdy)
+})
+
+/** In `.ci/long`, 100 MB. */
+const frames = process.env.SALLYPORT_LONG === 'true' ? 3200 : 100
+
+async function readLate(t: Test, isSpdy: boolean): Promise<void> {
+  const { client, server, relayClient, run } = start(t, { isSpdy })
   client.removeAllListeners('data').pause()
+  if (isSpdy) client.write(opened)
   let [read, most] = [0, 0]
-  const frame = out('x'.repeat(32_000))
-  const frames = 100
+  const content = 'x'.repeat(32_000)
+  const frame = isSpdy ? spdyData(3, content) : out(content)
+  const begin = isSpdy ? Buffer.concat([synReply(1, true), synReply(3, false)]) : Buffer.alloc(0)
+  const end = isSpdy ? spdyData(1, '{"status":"Success"}', true) : unmasked(Buffer.from([3, 0xe8]), 8)
+  const whole = begin.length + frames * frame.length + end.length
+  server.write(begin)
   for (let i = 0; i < frames; i += 1) server.write(frame)
-  server.end(unmasked(Buffer.from([3, 0xe8]), 8))
+  server.end(end)
   const take = async () => {
-    while (read < frames * frame.length + 4) {
+    while (read < whole) {
       most = Math.max(most, relayClient.writableLength)
       read += client.read()?.length ?? 0
       await new Promise((done) => setImmediate(done))
     }
   }
   await take()
-  t.match(await run, { reason: 'upstream-closed', bytesDown: frames * frame.length + 4 })
+  t.match(await run, { reason: 'upstream-closed', bytesDown: whole })
   t.ok(most < 300_000, `${most} bytes waited`)
-})
+}
 
 t.test('strict: nothing is shown before it is on file, and a cut is told behind it', async (t) => {
   const written: (() => void)[] = []
@@ -290,11 +302,32 @@ t.test('a client that violates the protocol is told, and nothing of it goes on',
   t.equal(atServer(), '')
 })
 
-t.test('pings do not keep an idle session open', async (t) => {
-  const { client, run } = start(t, { idleTimeoutMs: 150 })
+t.test('kubernetes 128314: pings pass, and do not keep an idle session open', async (t) => {
+  const { client, atServer, run } = start(t, { idleTimeoutMs: 150 })
   const pings = setInterval(() => client.write(masked(Buffer.alloc(0), 9)), 20)
   t.teardown(() => clearInterval(pings))
   t.match(await run, { reason: 'idle' })
+  t.ok(atServer().startsWith(text(masked(Buffer.alloc(0), 9))))
+})
+
+t.test('K-2: the end of the input passes on, and the connection stays until all output has come', async (t) => {
+  for (const isSpdy of [false, true]) {
+    const { client, server, atServer, clientGets, run } = start(t, { isSpdy })
+    const streams = ['error', 'stdin', 'stdout']
+    const begin = streams.map((streamtype, i) => synStream(2 * i + 1, { streamtype }, i === 0))
+    const up = isSpdy ? [...begin, spdyData(3, 'hi', true)] : [masked(onChannel(0, 'hi')), masked(onChannel(255, '\0'))]
+    client.write(Buffer.concat(up))
+    await waitUntil(() => atServer() === text(Buffer.concat(up)), 'it is passed on')
+    const replies = isSpdy ? [1, 3, 5].map((id) => synReply(id, id === 1)) : []
+    server.write(Buffer.concat([...replies, isSpdy ? spdyData(5, 'hi') : out('hi')]))
+    await clientGets('hi')
+    server.write(isSpdy ? spdyData(5, ' and more') : out(' and more'))
+    await clientGets(' and more')
+    const status = '{"status":"Success"}'
+    server.end(isSpdy ? spdyData(1, status, true) : unmasked(onChannel(3, status)))
+    await clientGets('Success')
+    t.match(await run, { reason: 'upstream-closed' })
+  }
 })
 
 t.test('a budget of bytes', async (t) => {

@@ -80,7 +80,7 @@ const read: readonly (readonly [method: string, url: string, expected: string])[
 ]
 
 for (const [method, url, expected] of read)
-  t.test(`${method} ${url}`, async (t) => {
+  t.test(`§8.6: ${method} ${url}`, async (t) => {
     const request = readAttributes(method, url)
     t.equal(shown(request), expected)
     t.equal(
@@ -131,7 +131,7 @@ const refused: readonly (readonly [what: string, url: string])[] = [
 ]
 
 for (const [what, url] of refused)
-  t.test(`${what} is refused: ${url}`, async (t) => {
+  t.test(`§8.6: ${what} is refused: ${url}`, async (t) => {
     t.throws(() => readAttributes('GET', url), WireError)
   })
 

@@ -38,7 +38,7 @@ const vectors = [
   },
 ]
 
-t.test('tokens are those that AWS’s own tools make', async (t) => {
+t.test('§8.1: tokens are those that AWS’s own tools make', async (t) => {
   for (const { name, place, sessionToken, length, digest } of vectors) {
     const token = await clusterToken(place, { ...keys, sessionToken }, now)
     t.equal(token.length, length, name)
@@ -46,7 +46,7 @@ t.test('tokens are those that AWS’s own tools make', async (t) => {
   }
 })
 
-t.test('a token holds nothing but what the verifier takes', async (t) => {
+t.test('§8.1: a token holds nothing but what the verifier takes', async (t) => {
   const token = await clusterToken(demo, { ...keys, sessionToken: 'session' }, now)
   const url = new URL(Buffer.from(token.replace('k8s-aws-v1.', ''), 'base64url').toString())
   t.same([url.protocol, url.host, url.pathname], ['https:', 'sts.us-east-1.amazonaws.com', '/'])
