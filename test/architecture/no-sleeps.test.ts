@@ -33,6 +33,7 @@ const rules: readonly Rule[] = [
     pattern: /\bdeadline = |(?:while|for) \([^)]*\bDate\.now\(\)/,
     besides: {
       'test/fuzz/gateway.test.ts': 'a budget of work, not a wait',
+      'test/fuzz/kubernetes-taps.test.ts': 'a budget of work, not a wait',
       'test/fuzz/planted-faults.test.ts': 'a budget of work, not a wait',
       'test/fuzz/run-property.ts': 'a budget of work, not a wait',
     },

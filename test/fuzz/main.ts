@@ -7,6 +7,7 @@ import type fc from 'fast-check'
 import { loadChannels } from './gateway/house.ts'
 import { openGateway } from './gateway/properties.ts'
 import { kubernetesProperties, loadKubernetesCodec } from './kubernetes-properties.ts'
+import { loadTaps, tapProperties } from './kubernetes-taps.ts'
 import { openListeners, type SpeakerName } from './listeners/properties.ts'
 import { loadMysqlCodec, mysqlProperties } from './mysql-properties.ts'
 import { loadPostgresCodec, postgresProperties } from './postgres-properties.ts'
@@ -19,8 +20,12 @@ const codecs = {
   postgres: async () => postgresProperties(await loadPostgresCodec(import.meta.resolve('../../proxy/wire/postgres/'))),
   mysql: async () => mysqlProperties(await loadMysqlCodec(import.meta.resolve('../../proxy/wire/mysql/'))),
   ssm: async () => ssmProperties(await loadSsmCodec(import.meta.resolve('../../proxy/wire/ssm/'))),
-  kubernetes: async () =>
-    kubernetesProperties(await loadKubernetesCodec(import.meta.resolve('../../proxy/wire/kubernetes/'))) as Properties,
+  kubernetes: async () => ({
+    ...(kubernetesProperties(
+      await loadKubernetesCodec(import.meta.resolve('../../proxy/wire/kubernetes/')),
+    ) as Properties),
+    ...tapProperties(await loadTaps(import.meta.resolve('../../proxy/kubernetes/streams/'))),
+  }),
 } satisfies Readonly<Record<SpeakerName | 'ssm' | 'kubernetes', () => Promise<Properties>>>
 
 const { positionals, values } = parseArgs({
