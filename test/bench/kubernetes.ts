@@ -1,6 +1,6 @@
 /** Requests to an API server: directly, by a relay that does not look at them, and by the broker, which records each. */
 import { type Case, chooseCases, measure } from './cases.ts'
-import { ask, cpuPerAnswer, pod, podList, watch } from './kubernetes/load.ts'
+import { ask, cpuPerAnswer, exec, pod, podList, watch } from './kubernetes/load.ts'
 import { type MeasuredTarget, startTargets } from './kubernetes/targets.ts'
 import { type BenchOptions, gate, type Row } from './rows.ts'
 import { growth } from './ssm/collected-memory.ts'
@@ -8,7 +8,9 @@ import { bareRelay } from './targets.ts'
 
 const connections = [1, 8, 32]
 /** Of a blind relay's. */
-const budgets = { throughput: 0.85, cpu: 1.35, memory: 1.3 }
+const budgets = { throughput: 0.85, cpu: 1.35, memory: 1.3, starts: 0.6 }
+/** Each is a session of its own to the broker. */
+const execsAtOnce = [1, 8, 32]
 const watchesOfToken = 250
 
 export async function run(options: BenchOptions): Promise<Row[]> {
@@ -52,6 +54,16 @@ function casesFor(seconds: number): Case<MeasuredTarget>[] {
       measure: async (target: MeasuredTarget) => {
         const { bytes, seconds: taken } = await ask(target, podList, count, seconds)
         return bytes / 1e6 / taken
+      },
+    })),
+    ...execsAtOnce.map((count) => ({
+      name: `exec starts, ${count} at a time`,
+      unit: 'execs/s',
+      better: 'more' as const,
+      budget: { peer: bareRelay, ratio: budgets.starts },
+      measure: async (target: MeasuredTarget) => {
+        const { answers, seconds: taken } = await exec(target, count, seconds)
+        return answers / taken
       },
     })),
     ...[

@@ -17,6 +17,10 @@ export const pod = '/api/v1/namespaces/shop/pods/web-1'
 export const podList = '/api/v1/namespaces/shop/pods'
 export const podWatch = '/api/v1/namespaces/shop/pods?watch=true'
 
+const podExec = `${pod}/exec?command=true&stdout=true`
+/** The last frame of an exec. */
+const closeFrame = Buffer.from([0x88, 2, 0x03, 0xe8])
+
 interface Answers {
   readonly answers: number
   readonly bytes: number
@@ -67,6 +71,43 @@ export async function cpuPerAnswer(
   return (cpuNanoseconds(target.pid) - before) / 1000 / answers
 }
 
+/** Execs one after the other on so many connections at a time, each on one of its own, as kubectl has them. @throws Error when one is refused */
+export async function exec(target: ApiTarget, atOnce: number, seconds: number): Promise<Done> {
+  const since = performance.now()
+  const until = since + seconds * 1000
+  let [answers, bytes] = [0, 0]
+  const one = async () => {
+    while (performance.now() < until) {
+      bytes += await runExec(target)
+      answers += 1
+    }
+  }
+  await Promise.all(Array.from({ length: atOnce }, one))
+  return { answers, bytes, seconds: (performance.now() - since) / 1000 }
+}
+
+/** From its connection to its end. @returns bytes that came */
+async function runExec(target: ApiTarget): Promise<number> {
+  const socket = await open(target)
+  const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
+  upgrade.push('Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: v5.channel.k8s.io')
+  const { promise, resolve, reject } = Promise.withResolvers<number>()
+  let got = Buffer.alloc(0)
+  socket.on('data', (chunk: Buffer) => {
+    got = Buffer.concat([got, chunk])
+    if (!got.toString('latin1', 0, 13).startsWith('HTTP/1.1 101 '.slice(0, got.length)))
+      reject(new Error(`not an upgrade: ${got.toString('latin1', 0, 500)}`))
+    if (got.subarray(-closeFrame.length).equals(closeFrame)) resolve(got.length)
+  })
+  socket.on('error', reject).on('close', () => reject(new Error('the connection was closed')))
+  socket.write(encode(target, podExec, upgrade))
+  try {
+    return await promise
+  } finally {
+    socket.destroy()
+  }
+}
+
 /** A watch whose first event has come. */
 export async function watch(target: ApiTarget): Promise<{ close(): void }> {
   const socket = await open(target)
@@ -87,9 +128,9 @@ async function open({ port, serverName: servername, secureContext }: ApiTarget):
   return socket
 }
 
-function encode({ prefix, token }: ApiTarget, path: string): Buffer {
+function encode({ prefix, token }: ApiTarget, path: string, more: readonly string[] = []): Buffer {
   const lines = ['Host: cluster', `Authorization: Bearer ${token}`, 'User-Agent: bench', 'Accept: application/json']
-  return Buffer.from([`GET ${prefix}${path} HTTP/1.1`, ...lines, '', ''].join('\r\n'))
+  return Buffer.from([`GET ${prefix}${path} HTTP/1.1`, ...lines, ...more, '', ''].join('\r\n'))
 }
 
 /** Asks once, and then as long as it may. */

@@ -103,7 +103,7 @@ async function startBroker(
 }
 
 function configuration({ caFile }: Sandbox, port: number) {
-  const rules = [{ verbs: ['get', 'list', 'watch'], resources: ['pods'] }]
+  const rules = [{ verbs: ['get', 'list', 'watch', 'exec'], resources: ['pods'] }]
   return {
     resources: [{ id: clusterId, endpoint: webCluster.endpoint, connect_address: `127.0.0.1:${port}`, ca: caFile }],
     levels: [{ for: { kinds: ['eks-cluster'] }, readonly: { role: 'sallyport/{cluster}-view', rules } }],
