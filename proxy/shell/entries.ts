@@ -62,6 +62,11 @@ export class TerminalEntries {
     this.#write('traffic', { bytes })
   }
 
+  /** A file in an archive that passes, by the word of who packed it. @param direction up: to the program */
+  file(direction: 'up' | 'down', { path, size }: { readonly path: string; readonly size: number }): void {
+    this.#write('file', { direction, path, size }, 3 * Buffer.byteLength(path))
+  }
+
   /** What the broker or the account told the person. */
   notice(text: string): void {
     this.#write('notice', { text })

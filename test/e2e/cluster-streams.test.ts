@@ -121,6 +121,18 @@ t.test(
       }),
     )
     const { entries: copied } = await recorded(company, ({ argv }) => argv?.join(' ') === 'tar cf - /tmp/spdy')
+    t.match(
+      copied.filter(({ type }) => type === 'file'),
+      [{ direction: 'down', path: 'tmp/spdy', size: 2_000_000 }],
+    )
+    const { entries: sent } = await recorded(
+      company,
+      ({ argv }) => argv?.join(' ').startsWith('tar -xmf - -C /tmp') ?? false,
+    )
+    t.match(
+      sent.filter(({ type }) => type === 'file'),
+      [{ direction: 'up', path: /^(?:spdy|webSocket)$/, size: 2_000_000 }],
+    )
     t.match(copied.at(-1), { type: 'end', exitCode: 0, streams: { stdout: { bytes: /^20[0-9]{5}$/ } } })
 
     await Promise.all(

@@ -1,6 +1,7 @@
 import { printable } from '../../printable.ts'
 import { TerminalEntries } from '../../shell/entries.ts'
 import type { TerminalSize } from '../../ssm/terminal.ts'
+import { TarHeaders } from '../../wire/tar/headers.ts'
 import type { UpgradeProtocol } from '../upgrade.ts'
 import { ContentCapture } from './content-capture.ts'
 import { openExecTap } from './open-tap.ts'
@@ -9,6 +10,9 @@ import type { StreamWork } from './stream-work.ts'
 import type { ExecEvents, ExecTap, RemarkStream } from './tap.ts'
 
 type ExecWork = Extract<StreamWork, { readonly verb: 'exec' | 'attach' }>
+/** Of one session, with a name each. */
+const mostFiles = 1000
+
 type ContentName = 'stdin' | 'stdout' | 'stderr'
 
 /** Exec and attach, as a terminal's recording: with a terminal all that it shows, else the text of each stream, and the size of what is none. */
@@ -20,6 +24,9 @@ export class ExecRecord implements StreamRecord, ExecEvents {
   readonly #contents: Readonly<Record<ContentName, ContentCapture>> | null
   /** Where there is one. */
   readonly #remarks: RemarkStream | undefined
+  /** Of what goes to a program and what comes, where that is an archive, as with `kubectl cp`. */
+  readonly #archives: Readonly<Partial<Record<ContentName, TarHeaders>>>
+  #files = 0
   #tap: ExecTap | undefined
   #size: TerminalSize | undefined
   /** Bytes that {@link traffic} has put on record. */
@@ -32,6 +39,11 @@ export class ExecRecord implements StreamRecord, ExecEvents {
     const { tty, stderr } = work.options
     this.#remarks = tty ? 'stdout' : stderr ? 'stderr' : undefined
     const capture = (isKept: boolean) => new ContentCapture(digests, isKept)
+    const archive = (direction: 'up' | 'down') =>
+      new TarHeaders((file) => {
+        if (file.isFile) this.#file(direction, file)
+      })
+    this.#archives = tty ? {} : { stdin: archive('up'), stdout: archive('down') }
     this.#contents = tty ? null : { stdin: capture(recordsInput), stdout: capture(true), stderr: capture(true) }
   }
 
@@ -98,7 +110,15 @@ export class ExecRecord implements StreamRecord, ExecEvents {
     this.#entries.end(status?.exitCode ?? null, streams.length > 0 ? { streams: Object.fromEntries(streams) } : {})
   }
 
+  #file(direction: 'up' | 'down', file: { readonly path: string; readonly size: number }): void {
+    this.#files += 1
+    if (this.#files <= mostFiles) this.#entries.file(direction, file)
+    else if (this.#files === mostFiles + 1)
+      this.#entries.notice(`from here on, files are not named: there are more than ${mostFiles}`)
+  }
+
   #isRecorded(name: ContentName, bytes: Buffer): boolean {
+    this.#archives[name]?.scan(bytes)
     if (!this.#contents) return name !== 'stdin' || this.#recordsInput
     const taken = this.#contents[name].take(bytes)
     if (typeof taken === 'boolean') return taken

@@ -8,8 +8,12 @@ import { SafeTerminalText } from './safe-terminal-text.ts'
 export interface TerminalEntry {
   /** Epoch milliseconds. */
   readonly at: number
-  readonly type: 'terminal' | 'output' | 'resize' | 'notice' | 'input' | 'end'
+  readonly type: 'terminal' | 'output' | 'resize' | 'notice' | 'input' | 'file' | 'end'
   readonly text?: string
+  /** Of a file in an archive that passed without a terminal. */
+  readonly direction?: string
+  readonly path?: string
+  readonly size?: number
   readonly cols?: number
   readonly rows?: number
   readonly exitCode?: number
@@ -69,6 +73,7 @@ export class TerminalPlayer {
     if (run !== undefined) await write(`[${printable(run)}]\r\n`)
     if (type === 'output') await write(this.#safe.push(this.#lines.push(text)))
     else if (type === 'notice') await write(`\r\n[${printable(text)}]\r\n`)
+    else if (type === 'file') await write(`\r\n[${printable(fileText(entry))}]\r\n`)
     else if (type === 'end') await write(endText(entry))
   }
 
@@ -96,6 +101,10 @@ export class TerminalPlayer {
   end(): void {
     if (this.#playback.wait) void this.#playback.write(resetScreen)
   }
+}
+
+function fileText({ direction, path = '', size = 0 }: TerminalEntry): string {
+  return `${direction === 'up' ? 'to' : 'from'} the container: ${path}, ${size} bytes`
 }
 
 function endText({ exitCode, streams = {} }: TerminalEntry): string {
