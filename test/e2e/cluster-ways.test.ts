@@ -178,6 +178,35 @@ await t.test('an account that takes ID tokens alone: both by the person’s own,
   t.match(ledger.audit.at(-1)?.user, /:assumed-role\/ledger-view\/alice=40example\.com$/)
 })
 
+interface Check {
+  readonly check: string
+  readonly outcome: string
+  readonly detail: string
+}
+
+/** What `aws validate` says to dave. */
+async function validated(resource: string): Promise<readonly Check[]> {
+  const ask = { resource, level: 'readonly' }
+  return (await company.api<{ checks: Check[] }>('dave', 'POST', '/api/v1/aws/preflight', ask)).checks
+}
+
+await t.test(
+  'aws validate: by an instance, and by the ID token of who asks, with what it cannot read in words',
+  async (t) => {
+    const byInstance = await validated(clusterId)
+    t.notOk(byInstance.some(({ outcome }) => outcome === 'fail'))
+    const names = byInstance.map(({ check }) => check)
+    for (const check of ['tunnel role', `instance ${bastions.first}`, 'sign-in', 'username', 'rights', 'audit log'])
+      t.ok(names.includes(check), check)
+    const own = await validated(ledgerId)
+    t.same(
+      own.filter(({ outcome }) => outcome === 'ok').map(({ check }) => check),
+      ['AWS', 'authentication mode', 'sign-in', 'rights', 'audit log'],
+    )
+    t.match(own.at(-1), { check: 'access entry', outcome: 'warn', detail: /username, policies, .* are not checked$/ })
+  },
+)
+
 await t.test('where the person’s token may not read the cluster, the broker says what to configure', async (t) => {
   const connect = aws.world.roles.find(({ arn }) => arn === spoke)
   connect?.policies.splice(0)

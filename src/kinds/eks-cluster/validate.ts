@@ -105,7 +105,7 @@ async function readEntries(
 }
 
 function unreadable({ account }: ClusterTarget): TargetCheck {
-  const why = `account ${account} takes ID tokens alone, so that the broker cannot read access entries there`
+  const why = `account ${account} takes ID tokens alone, so that the broker cannot read access entries there: username, policies, entries that are left over and twins are not checked`
   return warn('access entry', why, 'compare them with what sallyport aws prepare prints')
 }
 
