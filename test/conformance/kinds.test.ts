@@ -12,6 +12,7 @@ import { skipWithoutMariaDb } from '../sandbox/mysql/mariadb.ts'
 import { noPty } from '../sandbox/ssm/shell.ts'
 import { load, minimal, problemsIn } from '../src/config/load-text.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
+import { execs } from './exec-fixture.ts'
 import type { KindFixture, OpenSession } from './kind-fixture.ts'
 import { fixtures } from './kind-fixtures.ts'
 import { streams } from './stream-fixture.ts'
@@ -247,6 +248,7 @@ for (const { name } of kinds) {
 }
 
 await t.test('streams of ec2-instance', { skip: noPty || skipInShortRun }, (t) => holdAll(t, streams))
+await t.test('execs of eks-cluster', { skip: skipInShortRun }, (t) => holdAll(t, execs))
 
 async function holdAll(t: Test, fixture: KindFixture): Promise<void> {
   for (const [promise, holds] of Object.entries(promises)) await t.test(promise, (t) => holds(t, fixture))
