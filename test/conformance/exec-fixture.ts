@@ -1,5 +1,7 @@
 /** Execs in a cluster, the second protocol of its kind. */
+
 import { WebSocket } from 'ws'
+import { newestSession } from '../e2e/books.ts'
 import { issueClusterToken } from '../e2e/cluster-client.ts'
 import type { Company } from '../e2e/company.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
@@ -43,15 +45,10 @@ async function open(company: Company, token: string): Promise<OpenSession> {
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject))
   socket.send(Buffer.from('\0hello'))
   await waitUntil(() => isClosed || shown.includes('hello'), 'it runs', 20_000)
-  const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>(
-    'carol',
-    'GET',
-    '/api/v1/sessions',
-  )
-  const [newest] = sessions.sort((a, b) => b.openedAt - a.openedAt)
+  const id = await newestSession(company)
   const closes = () => waitUntil(() => isClosed, 'it is closed', 20_000)
   return {
-    id: newest?.id ?? '',
+    id,
     leave: async () => {
       socket.close()
       await closes()

@@ -1,3 +1,4 @@
+import { newestSession } from '../e2e/books.ts'
 import { issueClusterToken, watchPods } from '../e2e/cluster-client.ts'
 import { clientFor, issueToken } from '../e2e/database-client.ts'
 import { issueMySqlToken, mySqlClientFor } from '../e2e/mysql-client.ts'
@@ -93,13 +94,11 @@ const ec2Instance: KindFixture = {
   open: async (company) => {
     const shell = await openShell(company)
     await shell.shows(/\$ /)
-    const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>(
-      'carol',
-      'GET',
-      '/api/v1/sessions',
-    )
-    const [newest] = sessions.sort((a, b) => b.openedAt - a.openedAt)
-    return { id: newest?.id ?? '', leave: () => shell.leave(), told: async () => (await shell.closes()).screen }
+    return {
+      id: await newestSession(company),
+      leave: () => shell.leave(),
+      told: async () => (await shell.closes()).screen,
+    }
   },
   prepare: async (company) => () => ec2Instance.open(company),
   connections: ({ sandbox }) => sandbox.aws.ssm.sessions.length,

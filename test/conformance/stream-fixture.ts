@@ -1,7 +1,9 @@
 /** Streams through an instance, the second protocol of its kind. */
+
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { WebSocket } from 'ws'
+import { newestSession } from '../e2e/books.ts'
 import type { Company } from '../e2e/company.ts'
 import { arns, shellInstance } from '../sandbox/default-world.ts'
 import { waitUntil } from '../wait-until.ts'
@@ -67,12 +69,10 @@ async function open(company: Company): Promise<OpenSession> {
   if (!told[0]?.ready) throw new Error(`refused: ${JSON.stringify(told)}`)
   socket.send(Buffer.from('hello'))
   await waitUntil(() => isClosed || echoed === 'hello', 'it is led there', 20_000)
-  const path = '/api/v1/sessions'
-  const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>('carol', 'GET', path)
-  const [newest] = sessions.sort((a, b) => b.openedAt - a.openedAt)
+  const id = await newestSession(company)
   const closes = () => waitUntil(() => isClosed, 'it is closed', 20_000)
   return {
-    id: newest?.id ?? '',
+    id,
     leave: async () => {
       socket.close()
       await closes()

@@ -71,3 +71,10 @@ export async function revokeTokens(door: Door): Promise<void> {
 function missing(wanted: readonly unknown[], found: ReadonlySet<unknown>): unknown[] {
   return wanted.filter((one) => !found.has(one))
 }
+
+/** The session that was opened last, of those that are open; empty: there is none. */
+export async function newestSession(door: Door): Promise<string> {
+  const path = '/api/v1/sessions'
+  const { sessions } = await door.api<{ sessions: { id: string; openedAt: number }[] }>('carol', 'GET', path)
+  return sessions.sort((a, b) => b.openedAt - a.openedAt)[0]?.id ?? ''
+}

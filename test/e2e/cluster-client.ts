@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from 'node:http'
 import type { IssuedConnectToken } from '../../src/contract/tokens.ts'
 import { clusterId } from '../sandbox/daemon-files.ts'
 import { waitFor } from '../wait-until.ts'
+import { newestSession } from './books.ts'
 import type { Company } from './company.ts'
 
 /** Answers that are read as they come. */
@@ -52,11 +53,5 @@ export async function watchPods(company: Company, token: string): Promise<Stream
     throw new Error(watch.text())
   }
   await waitFor(() => watch.text().includes('web-1') || undefined, 'the first event')
-  const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>(
-    'carol',
-    'GET',
-    '/api/v1/sessions',
-  )
-  const [newest] = sessions.sort((a, b) => b.openedAt - a.openedAt)
-  return { ...watch, sessionId: newest?.id ?? '' }
+  return { ...watch, sessionId: await newestSession(company) }
 }

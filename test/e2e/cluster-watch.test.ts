@@ -5,23 +5,14 @@ import type { AccountName } from '../sandbox/oidc/accounts.ts'
 import { skipWithoutKubectl } from '../sandbox/programs.ts'
 import { noPty, spawnPty } from '../sandbox/pty.ts'
 import { waitFor, waitUntil } from '../wait-until.ts'
+import { newestSession } from './books.ts'
 import { kubectlOf } from './cluster-kubectl.ts'
-import { type Company, startCompany } from './company.ts'
+import { startCompany } from './company.ts'
 import { openWatch } from './shell-client.ts'
 
 t.setTimeout(180_000)
 
 const bySpdy = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false' }
-
-/** The session of the exec: the newest that is open. */
-async function newest(company: Company): Promise<string> {
-  const { sessions } = await company.api<{ sessions: { id: string; openedAt: number }[] }>(
-    'carol',
-    'GET',
-    '/api/v1/sessions',
-  )
-  return sessions.sort((a, b) => b.openedAt - a.openedAt)[0]?.id ?? ''
-}
 
 t.test('an exec that is watched', { skip: noPty || skipWithoutKubectl() }, async (t) => {
   const company = await startCompany({ sandbox: { cluster: true } })
@@ -47,7 +38,7 @@ t.test('an exec that is watched', { skip: noPty || skipWithoutKubectl() }, async
       await shows('[this session is recorded]')
       shell.stdin.write(`echo before-${way}-$((1+1))\n`)
       await shows(`before-${way}-2`)
-      const session = await newest(company)
+      const session = await newestSession(company)
       for (const who of ['alice', 'dave'] as const) {
         const refused = await watch(who, session)
         await refused.closes()
@@ -90,7 +81,7 @@ t.test('an exec that is watched', { skip: noPty || skipWithoutKubectl() }, async
     const running = kubectl.start(['exec', '-i', 'web-1', '--', 'cat'], {}, null)
     running.child.stdin?.write('one\n')
     await running.prints(/one/)
-    const carol = await watch('carol', await newest(company))
+    const carol = await watch('carol', await newestSession(company))
     await carol.shows('one')
     await company.api('bob', 'POST', `/api/v1/grants/${grantId}/revoke`, { reason: 'incident 42' })
     const { code, stdout, stderr } = await running.ended
