@@ -6,7 +6,7 @@ import type { RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type ListPage, type ListQuery, listSource, readPage } from '../store/lists.ts'
-import { type Core, isOverseer, mayKnowOf, principalReader, type ReadPrincipal } from './core.ts'
+import { type Core, isOverseer, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
 import { concerns, type Standing, standingOf } from './requests/decide-request.ts'
@@ -24,23 +24,48 @@ export async function viewResources(
   query: ListQuery & { readonly kind?: string },
 ): Promise<ListPage<ResourceView>> {
   const { kind, resourceId } = query
-  const found = core.inForce.catalog.all
-    .filter((resource) => kind === undefined || resource.kind === kind)
-    .filter(({ id }) => resourceId === undefined || id === resourceId)
-    .filter((resource) => mayKnowOf(core, login, resource))
-  const page = await readPage(
-    listSource(found, ({ id }) => id),
+  const { catalog, rules } = core.inForce
+  const { principal } = login
+  const seesAll = isOverseer(login)
+  const own = Map.groupBy(
+    core.grants.live.filter((grant) => grant.principalId === principal.id),
+    (grant) => grant.resourceId,
+  )
+  const isShown = (entry: CatalogEntry) =>
+    seesAll || own.has(entry.id) || levelsToAskFor(rules, principal, entry).length > 0
+  const view = (entry: CatalogEntry) => viewResource(core, principal, entry, own.get(entry.id) ?? [])
+  if (resourceId !== undefined) {
+    const found = catalog.get(resourceId)
+    const shown = found && (kind === undefined || found.kind === kind) && isShown(found) ? [found] : []
+    const page = await readPage(
+      listSource(shown, ({ id }) => id),
+      query,
+    )
+    return { ...page, items: page.items.map(view) }
+  }
+  return await readPage<CatalogEntry, ResourceView>(
+    {
+      read: async (cursor, limit) => catalog.behind(cursor, limit, kind),
+      cursorOf: ({ id }) => id,
+      choose: async (entry) => (isShown(entry) ? () => view(entry) : undefined),
+      ...(seesAll ? { count: async (most) => Math.min(catalog.count(kind), most) } : {}),
+    },
     query,
   )
-  return { ...page, items: page.items.map((resource) => viewResource(core, login.principal, resource)) }
 }
 
-function viewResource(core: Core, principal: Principal, entry: CatalogEntry): ResourceView {
+/** @param own live grants of this principal on it */
+function viewResource(
+  core: Core,
+  principal: Principal,
+  entry: CatalogEntry,
+  own: readonly StoredGrant[],
+): ResourceView {
   const { id, account, region, name, tags, target } = entry
   const kind = kindNamed(core.kinds, entry.kind)
   const shown = kind?.shown?.(target) ?? {}
-  const grants = core.grants.live
-    .filter((grant) => grant.principalId === principal.id && grant.resourceId === id && core.grants.isLive(grant))
+  const grants = own
+    .filter((grant) => core.grants.isLive(grant))
     .map((grant) => ({
       id: grant.id,
       level: grant.level,
