@@ -192,6 +192,24 @@ export function toEksError(error: unknown, operation: string, on: string): Broke
   return toServiceError(error, 'EKS')
 }
 
+/** Translates an error of Organizations. */
+export function toOrganizationsError(error: unknown, operation: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (name === 'AWSOrganizationsNotInUse')
+    return denied(
+      'the account of the hub belongs to no organization',
+      'Put the hub role into the management account of the organization, or into one that is a delegated administrator.',
+    )
+  if (name.startsWith('AccessDenied'))
+    return denied(
+      `organizations:${operation} is not allowed`,
+      'The hub role needs it, as `sallyport aws policies --feature organization` prints, and its account must be the management account or a delegated administrator of the organization.',
+    )
+  return toServiceError(error, 'Organizations')
+}
+
 const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])
 
 /** Translates an error of KMS. @param key its ARN */
@@ -222,7 +240,17 @@ function toServiceError(error: unknown, service: string): BrokerError {
 
 /** AWS no longer knows what was asked for. */
 export function isGone(error: unknown): boolean {
-  return error instanceof BrokerError && error.cause instanceof Error && codeOfAws(error.cause) === 'DoesNotExist'
+  return isCode(error, 'DoesNotExist')
+}
+
+/** Whether AWS answered with this code. @param error as it was translated @param code without `Exception` */
+export function isCode(error: unknown, code: string): boolean {
+  return error instanceof BrokerError && error.cause instanceof Error && codeOfAws(error.cause) === code
+}
+
+/** Whether AWS says that the credentials have expired. @param error of AWS itself */
+export function isExpired(error: unknown): boolean {
+  return expired.has(codeOfAws(error))
 }
 
 function codeOf(error: unknown): string {

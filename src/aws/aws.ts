@@ -68,6 +68,11 @@ export interface Aws {
     roles: readonly RoleToTry[],
     idToken: () => Promise<string>,
   ): Promise<Omit<AccountReport, 'features'>>
+  /**
+   * The hub's own credentials, kept and renewed; null: there is no hub role, and the daemon's own identity is the hub.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE
+   */
+  readonly hub: (() => Promise<AwsCredentials>) | null
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
 }

@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { proxyEnvironment } from '../../proxy/proxy-environment.ts'
 import type { Config } from '../config/config.ts'
-import type { AwsCredentials } from './aws.ts'
+import type { Aws, AwsCredentials } from './aws.ts'
 
 const connectionMs = 3000
 /** For one attempt; the SDK makes three. */
@@ -31,4 +31,15 @@ export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, se
 /** Credentials as the SDK's clients take them. */
 export function toIdentity({ accessKeyId, secretAccessKey, sessionToken, expiresAt }: AwsCredentials) {
   return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }
+}
+
+/** What clients in the hub's account sign with. */
+export async function hubIdentity({ hub }: Pick<Aws, 'hub'>) {
+  return hub ? () => hub().then(toIdentity) : await defaultChain()
+}
+
+/** The daemon's own identity, wherever the SDK finds one. */
+export async function defaultChain() {
+  const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
+  return fromNodeProviderChain()
 }

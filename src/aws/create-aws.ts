@@ -58,6 +58,7 @@ export function createAws(deps: AwsDeps): Aws {
   }
   return {
     session,
+    hub: hub ?? null,
     checkAccount: (account, roles, idToken) => checkAccount({ ...deps, sts, hub, session, idToken }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
   }

@@ -5,7 +5,7 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { AwsCredentials } from './aws.ts'
 import { type AwsStep, toAwsError, toWebIdentityError } from './aws-errors.ts'
-import { clientOptions, toIdentity } from './client-options.ts'
+import { clientOptions, defaultChain, toIdentity } from './client-options.ts'
 import { counted } from './counted.ts'
 
 export interface StsDeps {
@@ -88,11 +88,6 @@ async function createClient({ config }: StsDeps, caller: Caller): Promise<STSCli
     region: config.regions[0] ?? 'us-east-1',
     credentials: caller ? () => caller().then(toIdentity) : await defaultChain(),
   })
-}
-
-async function defaultChain() {
-  const { fromNodeProviderChain } = await import('@aws-sdk/credential-providers')
-  return fromNodeProviderChain()
 }
 
 type Answer = {

@@ -10,8 +10,9 @@ import { type Caller, type Callers, createCallers } from './aws/callers.ts'
 import { answerEks, eksRoute } from './aws/eks.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
-import { jsonErrorAnswer, readJsonCall } from './aws/json-call.ts'
+import { type JsonService, jsonErrorAnswer, jsonServices, readJsonCall } from './aws/json-call.ts'
 import { createKms, type KmsDouble } from './aws/kms.ts'
+import { createOrganizations, type OrganizationsDouble } from './aws/organizations.ts'
 import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
 import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
@@ -24,7 +25,8 @@ import { type SsmDouble, startSsm } from './ssm/api.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, what reads EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * buckets, what reads EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
+ * Organizations, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -68,11 +70,10 @@ interface Deps extends AssumeRoleDeps {
   readonly federation: Federation
   readonly ssm: SsmDouble
   readonly kms: KmsDouble
+  readonly organizations: OrganizationsDouble
 }
 
 type Service = 'sts' | 'iam' | 's3' | 'eks' | JsonService
-/** Those of the JSON 1.1 protocol. */
-type JsonService = 'ssm' | 'kms'
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
 const maxBodyBytes = 64 * 1024
@@ -91,7 +92,8 @@ export async function startAws({ world, clock, certificate }: AwsOptions): Promi
   const kms = createKms({ world, isDenied: faults.isDenied, now: clock.now })
   const parts = { world, callers, kms, isDenied: faults.isDenied, now: clock.now }
   const ssm = await startSsm({ ...parts, ...(certificate ? { certificate } : {}) })
-  const deps: Deps = { world, callers, faults, clock, federation, ssm, kms, isDenied: faults.isDenied }
+  const organizations = createOrganizations({ world, isDenied: faults.isDenied, now: clock.now })
+  const deps: Deps = { world, callers, faults, clock, federation, ssm, kms, organizations, isDenied: faults.isDenied }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {
     serve(deps, calls, request, response).catch((error: unknown) => {
@@ -165,9 +167,10 @@ const contentTypes = {
   eks: 'application/json',
   ssm: 'application/x-amz-json-1.1',
   kms: 'application/x-amz-json-1.1',
+  organizations: 'application/x-amz-json-1.1',
 } as const
 
-const known = ['iam', 's3', 'eks', 'ssm', 'kms'] as const
+const known = ['iam', 's3', 'eks', ...jsonServices] as const
 
 /** By the scope that it was signed for; unsigned calls are STS's. */
 function serviceOf(request: IncomingMessage): Service {
@@ -176,7 +179,7 @@ function serviceOf(request: IncomingMessage): Service {
 }
 
 function isJson(service: Service): service is JsonService {
-  return service === 'ssm' || service === 'kms'
+  return jsonServices.some((one) => one === service)
 }
 
 async function answerCall(
@@ -289,7 +292,9 @@ function answerFederation(
   response.writeHead(status, { 'content-type': contentType, ...(location ? { location } : {}) }).end(text)
 }
 
-/** IAM is one endpoint for the partition, and signs for its first region. */
+/** Each is one endpoint for the partition, and signs for its first region. */
+const globalServices = ['iam', 'organizations']
+
 function callerOf(deps: Deps, service: string, request: IncomingMessage, body: Buffer): Caller {
   const signed: SignedRequest = {
     method: request.method ?? '',
@@ -297,7 +302,7 @@ function callerOf(deps: Deps, service: string, request: IncomingMessage, body: B
     headers: pairs(request.rawHeaders),
     body,
   }
-  const expected = { service, regions: service === 'iam' ? ['us-east-1'] : deps.world.regions }
+  const expected = { service, regions: globalServices.includes(service) ? ['us-east-1'] : deps.world.regions }
   return authenticate(signed, readHeaderSignature(signed), expected, deps.callers, deps.clock.now())
 }
 

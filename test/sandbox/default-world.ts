@@ -104,11 +104,23 @@ function hub(): Role {
         Resource: 'arn:aws:iam::*:role/sallyport/SallyportConnect',
         Condition: { StringEquals: { 'aws:ResourceOrgID': 'o-exampleorgid' } },
       }),
+      allow(organizationReads, '*'),
     ],
     maxSessionSeconds: 3600,
     tags: {},
   }
 }
+
+const organizationReads = [
+  'DescribeOrganization',
+  'ListRoots',
+  'ListOrganizationalUnitsForParent',
+  'ListAccounts',
+  'ListAccountsForParent',
+  'ListParents',
+  'DescribeOrganizationalUnit',
+  'ListTagsForResource',
+].map((operation) => `organizations:${operation}`)
 
 /** The spoke. It may sign in to databases itself, and mint sessions of roles that are tagged as managed. */
 function connect(): Role {

@@ -13,6 +13,8 @@ export interface AwsFaults {
   deny(action: string): void
   /** Every call of this action (e.g. `AssumeRole`) is answered with this error, e.g. RegionDisabledException. */
   fail(action: string, code: string): void
+  /** One call of this action is answered with this error: the `nth` from now on, where 1 is the next. */
+  failOnce(action: string, nth: number, code: string): void
   /** The next `count` requests are answered with Throttling. */
   throttle(count: number): void
   /** Every answer waits this long. */
@@ -40,12 +42,18 @@ export interface ArmedFaults extends AwsFaults {
 export function createFaults(): ArmedFaults {
   const denied = new Set<string>()
   const failing = new Map<string, string>()
+  const failingOnce: { action: string; left: number; code: string }[] = []
+  const takeFailure = (action: string): string | undefined => {
+    const due = failingOnce.filter((one) => one.action === action && --one.left === 0)
+    return due[0]?.code
+  }
   const held = new Map<string, { come(): void; gone: Promise<void> }>()
   const left = { throttles: 0, drops: 0 }
   let delayMs = 0
   return {
     deny: (action) => denied.add(action.toLowerCase()),
     fail: (action, code) => failing.set(action, code),
+    failOnce: (action, nth, code) => failingOnce.push({ action, left: nth, code }),
     throttle: (count) => {
       left.throttles = count
     },
@@ -58,6 +66,7 @@ export function createFaults(): ArmedFaults {
     clear: () => {
       denied.clear()
       failing.clear()
+      failingOnce.length = 0
       left.throttles = 0
       left.drops = 0
       delayMs = 0
@@ -74,7 +83,7 @@ export function createFaults(): ArmedFaults {
       waiting?.come()
       await waiting?.gone
     },
-    failureOf: (action) => failing.get(action),
+    failureOf: (action) => takeFailure(action) ?? failing.get(action),
     isDenied: (action) => denied.has(action.toLowerCase()),
     takeThrottle: () => left.throttles > 0 && left.throttles-- > 0,
     delayOrDrop: async (socket) => {

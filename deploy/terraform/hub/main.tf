@@ -70,6 +70,14 @@ resource "aws_iam_role" "hub" {
 #   sts:AssumeRole: the hub becomes the spoke of an account
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   organizations:DescribeOrganization: says which organization it is, and which its management account
+#   organizations:ListRoots: the tree begins there
+#   organizations:ListOrganizationalUnitsForParent: finds the units, level by level
+#   organizations:ListAccounts: finds the accounts and their state
+#   organizations:ListAccountsForParent: finds the unit of each account
+#   organizations:ListParents: finds an account again that moved while the tree was read
+#   organizations:DescribeOrganizationalUnit: reads a unit that was made while the tree was read
+#   organizations:ListTagsForResource: reads the tags of accounts and units
 resource "aws_iam_role_policy" "hub" {
   name = "sallyport"
   role = aws_iam_role.hub.id
@@ -92,6 +100,21 @@ resource "aws_iam_role_policy" "hub" {
               "aws:ResourceOrgID": "${var.organization_id}"
             }
           }
+        },
+        {
+          "Sid": "ReadOrganization",
+          "Effect": "Allow",
+          "Action": [
+            "organizations:DescribeOrganization",
+            "organizations:ListRoots",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListAccounts",
+            "organizations:ListAccountsForParent",
+            "organizations:ListParents",
+            "organizations:DescribeOrganizationalUnit",
+            "organizations:ListTagsForResource"
+          ],
+          "Resource": "*"
         }
       ]
     }

@@ -8,6 +8,7 @@ import type {
   Statement,
 } from '../../catalog/policy-part.ts'
 import type { TokenDemands } from '../../config/config.ts'
+import { organizationPolicies } from '../organization/policies.ts'
 import { baseDocuments } from './base.ts'
 
 /**
@@ -110,9 +111,12 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
   return { ...entry, statements: entry.statements.map((one) => ({ ...one, conditions: more(one.conditions) })) }
 }
 
+/** What the broker itself may do that belongs to no kind. */
+const ownParts: readonly PolicyPart[] = [organizationPolicies]
+
 /** Each part once: kinds of one family share theirs. */
 function partsOf(kinds: Kinds): PolicyPart[] {
-  const parts = new Set(kinds.flatMap(({ policies = [] }) => policies))
+  const parts = new Set([...ownParts, ...kinds.flatMap(({ policies = [] }) => policies)])
   return [...parts].sort((a, b) => a.feature.localeCompare(b.feature))
 }
 

@@ -9,10 +9,18 @@ export interface JsonCall {
   readonly region: string
 }
 
-const targets = { ssm: /^AmazonSSM\.(\w+)$/, kms: /^TrentService\.(\w+)$/ } as const
+const targets = {
+  ssm: /^AmazonSSM\.(\w+)$/,
+  kms: /^TrentService\.(\w+)$/,
+  organizations: /^AWSOrganizationsV20161128\.(\w+)$/,
+} as const
+
+/** Those of the JSON 1.1 protocol. */
+export type JsonService = keyof typeof targets
+export const jsonServices = Object.keys(targets) as readonly JsonService[]
 
 /** @throws AwsFault for anything but one JSON object in the body of a POST to `/` */
-export function readJsonCall(service: keyof typeof targets, request: IncomingMessage, body: Buffer): JsonCall {
+export function readJsonCall(service: JsonService, request: IncomingMessage, body: Buffer): JsonCall {
   const { method, url, headers } = request
   if (method !== 'POST' || url !== '/') throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
   if (headers['content-type'] !== 'application/x-amz-json-1.1')

@@ -19,6 +19,46 @@ export interface World {
   /** ARNs of keys of KMS. */
   keys: string[]
   clusters: Cluster[]
+  /** Left out: no account belongs to one. */
+  organization?: Organization
+}
+
+/** An organization of AWS Organizations; its id is the world's `organizationId`. */
+export interface Organization {
+  managementAccount: string
+  /** `r-…` */
+  root: string
+  units: OrganizationUnit[]
+  accounts: OrganizationAccount[]
+  /** Accounts that are delegated administrators, by the services that they are it for. */
+  delegatedAdministrators: Record<string, string[]>
+  /** Items in a page at most; AWS may give fewer than was asked for. */
+  pageSize: number
+  /** Before each page that has items stands an empty one. */
+  hasEmptyPages: boolean
+  /** Accounts say where they are; not all endpoints of AWS do. */
+  hasPaths: boolean
+}
+
+export interface OrganizationUnit {
+  /** `ou-…` with the part of the root's id. */
+  id: string
+  name: string
+  /** A unit or the root. */
+  parent: string
+  tags: Record<string, string>
+}
+
+export interface OrganizationAccount {
+  id: string
+  name: string
+  email: string
+  state: 'PENDING_ACTIVATION' | 'ACTIVE' | 'SUSPENDED' | 'PENDING_CLOSURE' | 'CLOSED'
+  /** Epoch milliseconds. */
+  joinedAt: number
+  /** A unit or the root. */
+  parent: string
+  tags: Record<string, string>
 }
 
 /** An EKS cluster. */

@@ -1,0 +1,67 @@
+import { setTimeout } from 'node:timers/promises'
+
+/** How often one service may be asked. */
+export interface Pace {
+  /** Calls a second in the long run. */
+  readonly perSecond: number
+  /** Calls that may come at once after a rest. */
+  readonly burst: number
+  /** Calls under way at the same time. */
+  readonly atOnce: number
+}
+
+/** Time as the pace sees it. */
+export interface PaceTime {
+  /** Milliseconds since any fixed moment; never goes back. */
+  now(): number
+  /** @throws the signal's reason once it is aborted */
+  wait(ms: number, signal: AbortSignal): Promise<void>
+}
+
+const realTime: PaceTime = {
+  now: () => performance.now(),
+  wait: async (ms, signal) => {
+    await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted())
+  },
+}
+
+/**
+ * A token bucket and a bound on calls under way, shared by all who ask one service in one account. Callers are served in their
+ * order. Retries within a call are the SDK's own and are not counted here.
+ */
+export class Paced {
+  readonly #pace: Pace
+  readonly #time: PaceTime
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+  /** When the bucket has a token again, were it empty now. */
+  #nextAt = Number.NEGATIVE_INFINITY
+
+  constructor(pace: Pace, time: PaceTime = realTime) {
+    this.#pace = pace
+    this.#time = time
+  }
+
+  /** @throws what `call` throws; the signal's reason where it is aborted before the call began */
+  async run<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+    if (this.#running < this.#pace.atOnce) this.#running += 1
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve)) // the place is handed over
+    try {
+      signal.throwIfAborted()
+      await this.#takeToken(signal)
+      return await call()
+    } finally {
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running -= 1
+    }
+  }
+
+  async #takeToken(signal: AbortSignal): Promise<void> {
+    const everyMs = 1000 / this.#pace.perSecond
+    const now = this.#time.now()
+    const at = Math.max(this.#nextAt, now - (this.#pace.burst - 1) * everyMs)
+    this.#nextAt = at + everyMs
+    if (at > now) await this.#time.wait(at - now, signal)
+  }
+}
