@@ -79,6 +79,9 @@ const ids = {
   parent: /^(r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})$/,
 } as const
 
+/** Which one an operation answers differs between the models and emulators. */
+const notFound = ['Child', 'Parent', 'OrganizationalUnit', 'Account', 'Target'].map((what) => `${what}NotFound`)
+
 type Sdk = typeof import('@aws-sdk/client-organizations')
 
 /** Made once, so that all callers keep one pace. The SDK is imported with the first call. */
@@ -104,7 +107,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
       return found.map(({ Id }) => checked(ids.root, Id, 'ListRoots'))
     },
     units: (ParentId, signal) =>
-      orNull('ParentNotFound', async () => {
+      orNull(async () => {
         const operation = 'ListOrganizationalUnitsForParent'
         const found = await allPages(operation, async (NextToken) => {
           const page = await call(operation, signal, (sdk, client, options) =>
@@ -118,7 +121,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
         return found.map((unit) => toUnit(unit, operation))
       }),
     accountsIn: (ParentId, signal) =>
-      orNull('ParentNotFound', async () => {
+      orNull(async () => {
         const operation = 'ListAccountsForParent'
         const found = await allPages(operation, async (NextToken) => {
           const page = await call(operation, signal, (sdk, client, options) =>
@@ -144,7 +147,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
       return found.map((account) => toAccount(account, 'ListAccounts'))
     },
     parentOf: (ChildId, signal) =>
-      orNull('ChildNotFound', async () => {
+      orNull(async () => {
         const found = await allPages('ListParents', async (NextToken) => {
           const page = await call('ListParents', signal, (sdk, client, options) =>
             client.send(new sdk.ListParentsCommand({ ChildId, ...NextToken }), options),
@@ -154,7 +157,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
         return checked(ids.parent, found[0]?.Id, 'ListParents')
       }),
     unit: (OrganizationalUnitId, signal) =>
-      orNull('OrganizationalUnitNotFound', async () => {
+      orNull(async () => {
         const operation = 'DescribeOrganizationalUnit'
         const { OrganizationalUnit: unit = {} } = await call(operation, signal, (sdk, client, options) =>
           client.send(new sdk.DescribeOrganizationalUnitCommand({ OrganizationalUnitId }), options),
@@ -162,7 +165,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
         return toUnit(unit, operation)
       }),
     tags: (ResourceId, signal) =>
-      orNull('TargetNotFound', async () => {
+      orNull(async () => {
         const found = await allPages('ListTagsForResource', async (NextToken) => {
           const page = await call('ListTagsForResource', signal, (sdk, client, options) =>
             client.send(new sdk.ListTagsForResourceCommand({ ResourceId, ...NextToken }), options),
@@ -201,11 +204,11 @@ function callerOf(deps: OrganizationCallsDeps) {
       throw toOrganizationsError(error, operation)
     }
   }
-  const orNull = async <T>(code: string, ask: () => Promise<T>): Promise<T | null> => {
+  const orNull = async <T>(ask: () => Promise<T>): Promise<T | null> => {
     try {
       return await ask()
     } catch (error) {
-      if (isCode(error, code)) return null
+      if (notFound.some((code) => isCode(error, code))) return null
       throw error
     }
   }
