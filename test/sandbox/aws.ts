@@ -22,6 +22,7 @@ import type { SandboxClock } from './clock.ts'
 import { type ArmedFaults, type AwsFaults, createFaults } from './faults.ts'
 import { createEksTokenJudge, type EksTokenJudge } from './kubernetes/token-judge.ts'
 import { type SsmDouble, startSsm } from './ssm/api.ts'
+import type { Exchange } from './wire-models.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
@@ -71,6 +72,7 @@ interface Deps extends AssumeRoleDeps {
   readonly ssm: SsmDouble
   readonly kms: KmsDouble
   readonly organizations: OrganizationsDouble
+  readonly onExchange: AwsOptions['onExchange'] | undefined
 }
 
 type Service = 'sts' | 'iam' | 's3' | 'eks' | JsonService
@@ -83,9 +85,11 @@ export interface AwsOptions {
   readonly clock: SandboxClock
   /** Of Session Manager's message gateway; left out: it speaks no TLS. */
   readonly certificate?: Leaf
+  /** Told each call of a JSON service with its answer. */
+  readonly onExchange?: (exchange: Exchange) => void
 }
 
-export async function startAws({ world, clock, certificate }: AwsOptions): Promise<AwsDouble> {
+export async function startAws({ world, clock, certificate, onExchange }: AwsOptions): Promise<AwsDouble> {
   const faults = createFaults()
   const callers = createCallers(world)
   const federation = createFederation(callers)
@@ -93,7 +97,18 @@ export async function startAws({ world, clock, certificate }: AwsOptions): Promi
   const parts = { world, callers, kms, isDenied: faults.isDenied, now: clock.now }
   const ssm = await startSsm({ ...parts, ...(certificate ? { certificate } : {}) })
   const organizations = createOrganizations({ world, isDenied: faults.isDenied, now: clock.now })
-  const deps: Deps = { world, callers, faults, clock, federation, ssm, kms, organizations, isDenied: faults.isDenied }
+  const deps: Deps = {
+    world,
+    callers,
+    faults,
+    clock,
+    federation,
+    ssm,
+    kms,
+    organizations,
+    isDenied: faults.isDenied,
+    onExchange,
+  }
   const calls: AwsCall[] = []
   const server = createServer((request, response) => {
     serve(deps, calls, request, response).catch((error: unknown) => {
@@ -149,6 +164,14 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     if (service === 'eks') response.setHeader('x-amzn-errortype', error.code)
   }
   calls.push(call)
+  if (isJson(service))
+    deps.onExchange?.({
+      service,
+      operation: call.action,
+      status,
+      request: JSON.parse(`${body}`),
+      answer: JSON.parse(text),
+    })
   const headers = { 'content-type': contentTypes[service], date: new Date(deps.clock.now()).toUTCString() }
   response.writeHead(status, headers).end(text)
 }

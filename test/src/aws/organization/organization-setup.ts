@@ -6,7 +6,7 @@ import { Paced } from '../../../../src/aws/paced.ts'
 import type { Config } from '../../../../src/config/config.ts'
 import { createMetrics } from '../../../../src/telemetry/metrics.ts'
 import type { Organization, World } from '../../../sandbox/aws/world.ts'
-import { type AwsDouble, startAws } from '../../../sandbox/aws.ts'
+import { type AwsDouble, type AwsOptions, startAws } from '../../../sandbox/aws.ts'
 import { createClock, type SandboxClock } from '../../../sandbox/clock.ts'
 import { arns, computeKeys, createWorld, externalId, region } from '../../../sandbox/default-world.ts'
 import { createOrganization } from '../../../sandbox/organization-world.ts'
@@ -34,13 +34,14 @@ export const unhurried = { perSecond: 1_000_000, burst: 1000, atOnce: 1 } as con
 export async function startOrganization(
   t: Test,
   change: (organization: Organization, world: World) => void = () => {},
+  { onExchange, paced = new Paced(unhurried) }: Pick<AwsOptions, 'onExchange'> & { paced?: Paced } = {},
 ): Promise<Started> {
   const clock = createClock()
   const world = createWorld()
   const organization = createOrganization()
   world.organization = organization
   change(organization, world)
-  const aws = await startAws({ world, clock })
+  const aws = await startAws({ world, clock, ...(onExchange && { onExchange }) })
   t.teardown(() => aws.close())
   const metrics = createMetrics()
   const config = {
@@ -57,7 +58,7 @@ export async function startOrganization(
     world,
     organization,
     clock,
-    calls: createOrganizationCalls({ aws: broker, config, metrics, paced: new Paced(unhurried) }),
+    calls: createOrganizationCalls({ aws: broker, config, metrics, paced }),
     outcomes: async () => {
       const { values } = await metrics.awsCallsTotal.get()
       const ours = values.filter(({ labels }) => labels.service === 'organizations')

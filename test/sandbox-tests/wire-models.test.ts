@@ -1,0 +1,65 @@
+/** Both sides of the wire, the broker's calls and the double's answers, against AWS's models as botocore has them. */
+import t from 'tap'
+import { readOrganization } from '../../src/aws/organization/read-organization.ts'
+import { skipWithoutPython } from '../sandbox/programs.ts'
+import { type Exchange, misfits } from '../sandbox/wire-models.ts'
+import { signal, startOrganization } from '../src/aws/organization/organization-setup.ts'
+
+const skip = skipWithoutPython('botocore')
+
+t.test('Organizations', { skip }, async (t) => {
+  for (const shape of [{}, { hasPaths: true }, { pageSize: 1, hasEmptyPages: true }]) {
+    const exchanges: Exchange[] = []
+    const { calls, organization, aws } = await startOrganization(
+      t,
+      (organization) => Object.assign(organization, shape),
+      {
+        onExchange: (one) => exchanges.push(one),
+      },
+    )
+    await readOrganization(calls, { signal })
+    for (const { id } of organization.accounts) await calls.parentOf(id, signal)
+    for (const { id } of organization.units) await calls.unit(id, signal)
+    const nowhere = 'ou-ab12-zzzzzzzz'
+    for (const ask of [calls.unit, calls.units, calls.accountsIn, calls.parentOf, calls.tags])
+      await ask(nowhere, signal)
+    aws.faults.failOnce('ListRoots', 1, 'TooManyRequestsException')
+    await calls.roots(signal)
+    t.same(misfits(exchanges), [])
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 8)
+  }
+})
+
+t.test('what does not fit is found', { skip }, (t) => {
+  const fits: Exchange = {
+    service: 'organizations',
+    operation: 'ListAccounts',
+    status: 200,
+    request: { MaxResults: 20 },
+    answer: { Accounts: [{ Id: '111122223333', State: 'ACTIVE', JoinedTimestamp: 1709285400 }] },
+  }
+  t.same(misfits([fits]), [])
+  t.same(
+    misfits([
+      { ...fits, operation: 'ListEverything' },
+      { ...fits, request: { MaxResults: 21 } },
+      { ...fits, request: { PageSize: 20 } },
+      { ...fits, answer: { Accounts: [{ Id: 111122223333 }] } },
+      { ...fits, answer: { Accounts: [{ Id: '1' }] } },
+      { ...fits, answer: { Accounts: [{ State: 'MELTED' }] } },
+      { ...fits, operation: 'ListParents', request: {}, answer: {} },
+      { ...fits, status: 400, answer: { __type: 'ChildNotFoundException' } },
+    ]).map((text) => text.replace(/ \^.*/, '')),
+    [
+      'organizations:ListEverything is unknown',
+      'organizations:ListAccounts request.MaxResults: 21 is more than 20',
+      'organizations:ListAccounts request.PageSize is unknown',
+      'organizations:ListAccounts answer.Accounts[0].Id: int instead of string',
+      'organizations:ListAccounts answer.Accounts[0].Id: 1 does not match',
+      'organizations:ListAccounts answer.Accounts[0].State: MELTED is none of its values',
+      'organizations:ListParents request.ChildId is missing',
+      'organizations:ListAccounts does not answer ChildNotFoundException',
+    ],
+  )
+  t.end()
+})
