@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import { Digests } from '../recording/digests.ts'
 import { EntryWriter } from '../recording/entry-writer.ts'
 import { Budget } from '../relay/budget.ts'
@@ -12,6 +13,7 @@ import {
 } from '../session.ts'
 import { RequestEntries } from './entries.ts'
 import type { KubernetesParts, OpenRequest } from './parts.ts'
+import { TargetPool } from './reads/target-pool.ts'
 import { SessionLease } from './session-lease.ts'
 import type { KubernetesRules } from './session-rules.ts'
 import { connectTarget, TargetAgent } from './target-agent.ts'
@@ -30,6 +32,8 @@ export class ApiSession {
   readonly rules: KubernetesRules
   readonly entries: RequestEntries
   readonly agent: TargetAgent
+  /** For requests that only read. */
+  readonly pool: TargetPool
   readonly digests: Digests
   readonly counts: KindCounts
   readonly #parts: KubernetesParts
@@ -39,6 +43,8 @@ export class ApiSession {
   readonly #lease: SessionLease
   readonly #onOver: () => void
   #quiet: NodeJS.Timeout | undefined
+  /** Milliseconds of `performance.now()`. */
+  #quietSince = 0
   #lastId = 0
   #bytesUp = 0
   #bytesDown = 0
@@ -59,7 +65,9 @@ export class ApiSession {
     this.#budget = new Budget(permit.engine.budget)
     this.digests = new Digests(permit.recording.digestKey)
     this.#lease = new SessionLease((failed) => parts.host.lease(permit, failed), parts.now)
-    this.agent = new TargetAgent(() => connectTarget(parts, permit, (failed) => this.lease(failed), permit.signal))
+    const connect = () => connectTarget(parts, permit, (failed) => this.lease(failed), permit.signal)
+    this.agent = new TargetAgent(connect)
+    this.pool = new TargetPool(connect)
   }
 
   /** It is on its way. */
@@ -85,6 +93,11 @@ export class ApiSession {
     return this.#lease.get(failed)
   }
 
+  /** The same without waiting, if it is there. */
+  get leaseAtHand(): Lease | undefined {
+    return this.#lease.atHand
+  }
+
   /** @throws BrokerError RATE_LIMITED */
   checkRoom(): void {
     if (this.#open.size >= mostOpen)
@@ -97,7 +110,6 @@ export class ApiSession {
   }
 
   add(exchange: OpenRequest): void {
-    clearTimeout(this.#quiet)
     this.#open.add(exchange)
   }
 
@@ -127,6 +139,7 @@ export class ApiSession {
     const stoppedAt = this.#parts.now()
     for (const exchange of [...this.#open]) exchange.cut(text)
     this.agent.destroy()
+    this.pool.destroy()
     void this.#parts.host.end(this.permit, {
       reason,
       bytesUp: this.#bytesUp,
@@ -149,12 +162,23 @@ export class ApiSession {
 
   #settle(): void {
     if (this.#isOver || this.#open.size > 0) return
-    clearTimeout(this.#quiet)
     if (this.#retired !== undefined) {
       this.end('drain', this.#retired)
       return
     }
-    this.#quiet = setTimeout(() => this.end('client-closed', 'no request came for a while'), quietMs)
+    this.#quietSince = performance.now()
+    if (this.#quiet === undefined) this.#watchQuiet(quietMs)
+  }
+
+  /** By one timer for all requests, most of which follow another within a moment. */
+  #watchQuiet(afterMs: number): void {
+    this.#quiet = setTimeout(() => {
+      this.#quiet = undefined
+      if (this.#open.size > 0) return // the last of them sets another
+      const leftMs = this.#quietSince + quietMs - performance.now()
+      if (leftMs > 0) this.#watchQuiet(leftMs)
+      else this.end('client-closed', 'no request came for a while')
+    }, afterMs)
     this.#quiet.unref()
   }
 

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import type { Identity } from '../doorman.ts'
+import type { EarlyConnection, TakenConnection } from '../ports/early-connection.ts'
 import { BrokerError, type ClientOrigin } from '../session.ts'
 import { type RequestAttributes, readAttributes } from '../wire/kubernetes/attributes.ts'
 import { refuse, toRefusal } from './answer-refusal.ts'
@@ -12,6 +13,7 @@ import { bearerToken } from './headers.ts'
 import type { KubernetesParts } from './parts.ts'
 import { readPlace } from './place.ts'
 import { judge } from './policy.ts'
+import { ReadConnection, type ReadParts } from './reads/read-connection.ts'
 import { StreamDoor } from './streams/stream-door.ts'
 import { UpgradeClient } from './streams/upgrade-client.ts'
 
@@ -24,10 +26,18 @@ export class KubernetesEndpoint {
   /** By the digest of a token, the address it came from and the resource. */
   readonly #sessions = new Map<string, Promise<Opened>>()
   readonly #streams: StreamDoor
+  readonly #reads: ReadParts
 
   constructor(parts: KubernetesParts) {
     this.#parts = parts
     this.#streams = new StreamDoor(parts, protocol)
+    this.#reads = {
+      kind: parts.kind,
+      now: parts.now,
+      originOf: (request) => parts.originOf(request),
+      senderOf: (token, resourceId, client) => this.#senderOf(token, resourceId, client),
+      toRefusal: (thrown, client) => this.#toRefusal(thrown, client),
+    }
     parts.host.onDrain(() => void this.#retire())
   }
 
@@ -45,6 +55,11 @@ export class KubernetesEndpoint {
     } catch (thrown) {
       refuse(response, this.#toRefusal(thrown, origin))
     }
+  }
+
+  /** A connection whose first request only reads, perhaps. */
+  connection(early: EarlyConnection): TakenConnection {
+    return new ReadConnection(this.#reads, early)
   }
 
   /**

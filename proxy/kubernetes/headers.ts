@@ -63,10 +63,15 @@ const connectionOptions = [
 
 /** Headers of a request with an answer. @throws BrokerError GRANT_DENIED, PROTOCOL_ERROR, UNSUPPORTED */
 export function requestHeaders(raw: RawHeaders, ours: OwnHeaders): string[] {
+  return [...ownHeaders(ours), ...passedHeaders(raw)]
+}
+
+/** The same without the broker's own. @throws as {@link requestHeaders} */
+export function passedHeaders(raw: RawHeaders): string[] {
   const headers = read(raw)
   if (headers.has('upgrade'))
     throw new BrokerError('UNSUPPORTED', 'an upgrade is for exec, attach and port-forward alone')
-  return [...ownHeaders(ours), ...copy(headers), ...body(headers)]
+  return [...copy(headers), ...body(headers)]
 }
 
 /** What a request for an upgrade says, without what is the broker's own. */

@@ -16,11 +16,17 @@ export class SessionLease {
     this.#now = now
   }
 
+  /** The one that is there and good for long enough. */
+  get atHand(): Lease | undefined {
+    const known = this.#lease
+    return known && this.#asking === undefined && this.#isGood(known) ? known : undefined
+  }
+
   /** @param failed of one that it gave @throws BrokerError what the doorman throws */
   async get(failed?: FailedLease): Promise<Lease> {
     while (this.#asking !== undefined) await this.#asking
     const known = this.#lease
-    if (known && !isSame(known, failed) && this.#now() < known.expiresAt - aheadMs) return known
+    if (known && !isSame(known, failed) && this.#isGood(known)) return known
     this.#asking = this.#ask(failed)
     try {
       this.#lease = await this.#asking
@@ -28,6 +34,10 @@ export class SessionLease {
     } finally {
       this.#asking = undefined
     }
+  }
+
+  #isGood({ expiresAt }: Lease): boolean {
+    return this.#now() < expiresAt - aheadMs
   }
 }
 

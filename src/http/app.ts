@@ -15,6 +15,7 @@ import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Deadlines, defaultDeadlines, guardConnections } from './connection-guard.ts'
+import { serveEarly } from './early-connections.ts'
 import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
 import { forwardedFor } from './plugins/forwarded-for.ts'
@@ -110,6 +111,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
   await app.register(wellFormedText)
+  const closeEarly = serveEarly(app.server, ownPaths, deadlines, (socket) => guarded.signedIn(socket))
   const guarded = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
   const { rateLimit = 600, counts = countsHere(systemClock) } = options
   await app.register(requestLimits, { perMinute: rateLimit, counts })
@@ -134,6 +136,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   let dropTaken: () => void = () => {}
   app.addHook('preClose', async () => {
     dropTaken()
+    closeEarly()
     // Unanswered requests, streams that are being followed, websockets whose client doesn't answer the close, silence.
     setTimeout(() => guarded.drop(), farewellMs).unref()
   })

@@ -1,12 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { EarlyConnection, TakenConnection } from '../../proxy/ports/early-connection.ts'
 import { routes } from '../contract/routes.ts'
 
 /** Paths that are served ahead of the API: no body is parsed, no websocket accepted, no limit of the API applies. */
 export interface OwnPath {
   /** First segment: `/k8s`. */
   readonly path: string
+  /** Reads the requests of a connection that begins with one of its paths itself. */
+  connection?(early: EarlyConnection): TakenConnection
   /** @param signedIn to be called once the client is known */
   http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
   /** The same of a request that asks to leave HTTP. @param head what came behind it */

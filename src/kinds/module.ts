@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { StreamTo } from '../../proxy/doorman.ts'
+import type { EarlyConnection, TakenConnection } from '../../proxy/ports/early-connection.ts'
 import type { Reach } from '../../proxy/reach/reach.ts'
 import type { Trust } from '../../proxy/reach/trust.ts'
 import type { SessionHost } from '../../proxy/relay/session-host.ts'
@@ -104,7 +105,7 @@ export interface CarrierParts {
   /** Epoch milliseconds. */
   readonly now: () => number
   /** Behind the balancers that are trusted to say so. */
-  originOf(request: IncomingMessage): ClientOrigin
+  originOf(request: Pick<IncomingMessage, 'headers' | 'socket'>): ClientOrigin
   onError(error: unknown, sessionId: string): void
 }
 
@@ -112,6 +113,8 @@ export interface CarrierParts {
 export interface Carrier {
   /** First segment of its paths: `/k8s`. */
   readonly path: string
+  /** Reads the requests of a connection that begins with one of its paths itself, and hands over those that it leaves to HTTP's own parser. */
+  connection?(early: EarlyConnection): TakenConnection
   /** @param signedIn to be called once the client is known */
   http?(request: IncomingMessage, response: ServerResponse, signedIn: () => void): Promise<void>
   /** The same of a request that asks to leave HTTP. @param head what came behind it */

@@ -8,7 +8,7 @@ export const forwardedFor = fp(async (app) => {
   app.addHook('onRequest', async ({ raw }) => plainForwardedFor(raw))
 })
 
-export function plainForwardedFor({ headers }: IncomingMessage): void {
+export function plainForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {
   const given = headers['x-forwarded-for']
   if (typeof given === 'string') headers['x-forwarded-for'] = given.split(',').map(toAddress).join(', ')
 }

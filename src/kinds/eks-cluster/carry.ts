@@ -5,6 +5,7 @@ export async function carry(parts: CarrierParts): Promise<Carrier> {
   const endpoint = new KubernetesEndpoint({ ...parts, kind: 'eks-cluster' })
   return {
     path: '/k8s',
+    connection: (early) => endpoint.connection(early),
     http: (request, response, signedIn) => endpoint.http(request, response, signedIn),
     upgrade: (request, socket, head, signedIn) => endpoint.upgrade(request, socket, head, signedIn),
   }

@@ -1,17 +1,22 @@
 /** The endpoint for clients of Kubernetes, between a client and an API server that a test has say anything. */
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
 import type { Test } from 'tap'
 import { KubernetesEndpoint } from '../../../proxy/kubernetes/endpoint.ts'
 import type { KubernetesRules } from '../../../proxy/kubernetes/session-rules.ts'
+import type { EarlyConnection } from '../../../proxy/ports/early-connection.ts'
 import { direct } from '../../../proxy/reach/direct.ts'
 import { Trust } from '../../../proxy/reach/trust.ts'
 import { BrokerError, type EngineFacts, type FailedLease, type Lease } from '../../../proxy/session.ts'
+import { defaultDeadlines } from '../../../src/http/connection-guard.ts'
+import { serveEarly } from '../../../src/http/early-connections.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
 import { identity, origin, scriptedDoorman } from '../relay/scripted-doorman.ts'
 
+/** Tests set it, so that a suite runs once more with requests that read past Node's parser. */
+const isEarly = process.env.SALLYPORT_TEST_READS === 'early'
 const kind = 'eks-cluster'
 export const prefix = '/k8s/111122223333/eu-west-1/web'
 const resourceId = `${kind}/111122223333/eu-west-1/web`
@@ -41,6 +46,8 @@ export interface HouseOptions {
   /** What the doorman gives; by default `token-1`, and another for each that failed. */
   readonly lease?: (failed?: FailedLease) => Promise<Lease>
   readonly engine?: Partial<EngineFacts>
+  /** Requests that read are kept from Node's parser. */
+  readonly isEarly?: boolean
 }
 
 export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOptions = {}) {
@@ -91,6 +98,16 @@ export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOption
   })
   const clients = new Set<Socket>()
   const front = createServer((asked, response) => void endpoint.http(asked, response, () => {}))
+  /** Connections that Node's parser has got. */
+  let parsed = 0
+  front.prependListener('connection', () => {
+    parsed += 1
+  })
+  if (isEarly || options.isEarly) {
+    const connection = (early: EarlyConnection) => endpoint.connection(early)
+    const close = serveEarly(front, [{ path: '/k8s', connection }], defaultDeadlines, () => {})
+    t.teardown(close)
+  }
   front.on('connection', (socket: Socket) => {
     clients.add(socket.on('error', () => {}))
     socket.once('close', () => clients.delete(socket))
@@ -106,6 +123,8 @@ export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOption
     /** What the doorman was asked for leases. */
     leases: asks,
     connections: () => connections,
+    parsed: () => parsed,
+    port: frontPort,
     /** Those to the cluster that are open. */
     targets,
     ask: (path: string, asked: AskOptions = {}) => ask(frontPort, path, asked),
@@ -128,6 +147,9 @@ export interface Answered {
   readonly message: string
 }
 
+/** Without it Node's client asks for the connection to be closed, which no client of Kubernetes does. */
+const agent = new Agent({ keepAlive: true })
+
 function open(port: number, path: string, { method = 'GET', headers = {}, body }: AskOptions) {
   const sent = request({
     host: '127.0.0.1',
@@ -135,7 +157,7 @@ function open(port: number, path: string, { method = 'GET', headers = {}, body }
     path: `${prefix}${path}`,
     method,
     headers: { authorization: 'Bearer spt_token', ...headers },
-    agent: false,
+    agent: isEarly ? agent : false,
   })
   if (body !== undefined) sent.end(body)
   else if (method === 'GET' || method === 'HEAD' || headers['content-length'] === '0') sent.end()
