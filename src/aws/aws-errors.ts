@@ -210,6 +210,26 @@ export function toOrganizationsError(error: unknown, operation: string): BrokerE
   return toServiceError(error, 'Organizations')
 }
 
+/**
+ * Translates an error of Identity Center, also of its identity store.
+ * @param action with its service: `sso:ListInstances`
+ */
+export function toIdentityCenterError(error: unknown, action: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  if (!codeOfAws(error).startsWith('AccessDenied')) return toServiceError(error, 'Identity Center')
+  const isKey = /kms:Decrypt/i.test((error as Error).message)
+  return new BrokerError(
+    'AWS_DENIED',
+    isKey ? `kms:Decrypt is not allowed for ${action}` : `${action} is not allowed`,
+    {
+      cause: error,
+      hint: isKey
+        ? 'Identity Center is encrypted under a key of its owner: its key policy and the hub role must allow kms:Decrypt by way of sso and identitystore.'
+        : 'The hub role needs it, as `sallyport aws policies --feature identity-center` prints, and its account must be the management account or a delegated administrator of Identity Center.',
+    },
+  )
+}
+
 const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])
 
 /** Translates an error of KMS. @param key its ARN */

@@ -1,9 +1,15 @@
 /** Both sides of the wire, the broker's calls and the double's answers, against AWS's models as botocore has them. */
 import t from 'tap'
+import { readIdentityCenter } from '../../src/aws/identity-center/read-identity-center.ts'
 import { readOrganization } from '../../src/aws/organization/read-organization.ts'
+import type { IdentityCenter } from '../sandbox/aws/world.ts'
+import { accounts } from '../sandbox/default-world.ts'
+import { permissionSetArn, uuid } from '../sandbox/identity-center-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
 import { type Exchange, misfits } from '../sandbox/wire-models.ts'
-import { signal, startOrganization } from '../src/aws/organization/organization-setup.ts'
+import { signal } from '../src/aws/hub-setup.ts'
+import { startIdentityCenter } from '../src/aws/identity-center/identity-center-setup.ts'
+import { startOrganization } from '../src/aws/organization/organization-setup.ts'
 
 const skip = skipWithoutPython('botocore')
 
@@ -27,6 +33,25 @@ t.test('Organizations', { skip }, async (t) => {
     await calls.roots(signal)
     t.same(misfits(exchanges), [])
     t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 8)
+  }
+})
+
+t.test('Identity Center', { skip }, async (t) => {
+  for (const shape of [{}, { pageSize: 1, hasEmptyPages: true }]) {
+    const exchanges: Exchange[] = []
+    const change = (center: IdentityCenter) => Object.assign(center, shape)
+    const { calls, aws } = await startIdentityCenter(t, change, { onExchange: (one) => exchanges.push(one) })
+    const options = { managementAccount: accounts.hub, signal } as const
+    const { instance } = await readIdentityCenter(calls, { ...options, assignments: 'principals' })
+    await readIdentityCenter(calls, { ...options, assignments: 'pairs' })
+    await calls.members(instance, uuid(99), signal)
+    await calls.assignmentsFor(instance, { principalType: 'USER', principalId: uuid(99) }, signal)
+    for (const ask of [calls.permissionSet, calls.permissionSetTags, calls.accountsOf])
+      await ask(instance, permissionSetArn('ps-0000000000000009'), signal)
+    aws.faults.failOnce('ListGroups', 1, 'ThrottlingException')
+    await calls.groups(instance, signal)
+    t.same(misfits(exchanges), [])
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 10)
   }
 })
 

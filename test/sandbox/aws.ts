@@ -10,6 +10,8 @@ import { type Caller, type Callers, createCallers } from './aws/callers.ts'
 import { answerEks, eksRoute } from './aws/eks.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { answerIam } from './aws/iam.ts'
+import { createIdentityCenter, type IdentityCenterDouble } from './aws/identity-center.ts'
+import { createIdentityStore, type IdentityStoreDouble } from './aws/identity-store.ts'
 import { type JsonService, jsonErrorAnswer, jsonServices, readJsonCall } from './aws/json-call.ts'
 import { createKms, type KmsDouble } from './aws/kms.ts'
 import { createOrganizations, type OrganizationsDouble } from './aws/organizations.ts'
@@ -27,7 +29,7 @@ import type { Exchange } from './wire-models.ts'
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
  * buckets, what reads EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
- * Organizations, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * Organizations and Identity Center, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
 export interface AwsDouble {
@@ -72,6 +74,8 @@ interface Deps extends AssumeRoleDeps {
   readonly ssm: SsmDouble
   readonly kms: KmsDouble
   readonly organizations: OrganizationsDouble
+  readonly sso: IdentityCenterDouble
+  readonly identitystore: IdentityStoreDouble
   readonly onExchange: AwsOptions['onExchange'] | undefined
 }
 
@@ -96,7 +100,7 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
   const kms = createKms({ world, isDenied: faults.isDenied, now: clock.now })
   const parts = { world, callers, kms, isDenied: faults.isDenied, now: clock.now }
   const ssm = await startSsm({ ...parts, ...(certificate ? { certificate } : {}) })
-  const organizations = createOrganizations({ world, isDenied: faults.isDenied, now: clock.now })
+  const reads = { world, isDenied: faults.isDenied, now: clock.now }
   const deps: Deps = {
     world,
     callers,
@@ -105,7 +109,9 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
     federation,
     ssm,
     kms,
-    organizations,
+    organizations: createOrganizations(reads),
+    sso: createIdentityCenter(reads),
+    identitystore: createIdentityStore(reads),
     isDenied: faults.isDenied,
     onExchange,
   }
@@ -166,7 +172,7 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
   calls.push(call)
   if (isJson(service))
     deps.onExchange?.({
-      service,
+      service: modelNames[service] ?? service,
       operation: call.action,
       status,
       request: JSON.parse(`${body}`),
@@ -191,7 +197,12 @@ const contentTypes = {
   ssm: 'application/x-amz-json-1.1',
   kms: 'application/x-amz-json-1.1',
   organizations: 'application/x-amz-json-1.1',
+  sso: 'application/x-amz-json-1.1',
+  identitystore: 'application/x-amz-json-1.1',
 } as const
+
+/** Of models, where another name is signed for. */
+const modelNames: Partial<Record<Service, string>> = { sso: 'sso-admin' }
 
 const known = ['iam', 's3', 'eks', ...jsonServices] as const
 

@@ -105,6 +105,7 @@ function hub(): Role {
         Condition: { StringEquals: { 'aws:ResourceOrgID': 'o-exampleorgid' } },
       }),
       allow(organizationReads, '*'),
+      allow(identityCenterReads, '*'),
     ],
     maxSessionSeconds: 3600,
     tags: {},
@@ -121,6 +122,19 @@ const organizationReads = [
   'DescribeOrganizationalUnit',
   'ListTagsForResource',
 ].map((operation) => `organizations:${operation}`)
+
+const identityCenterReads = [
+  'sso:ListInstances',
+  'sso:ListPermissionSets',
+  'sso:DescribePermissionSet',
+  'sso:ListTagsForResource',
+  'sso:ListAccountsForProvisionedPermissionSet',
+  'sso:ListAccountAssignmentsForPrincipal',
+  'sso:ListAccountAssignments',
+  'identitystore:ListUsers',
+  'identitystore:ListGroups',
+  'identitystore:ListGroupMemberships',
+]
 
 /** The spoke. It may sign in to databases itself, and mint sessions of roles that are tagged as managed. */
 function connect(): Role {

@@ -70,6 +70,16 @@ resource "aws_iam_role" "hub" {
 #   sts:AssumeRole: the hub becomes the spoke of an account
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   sso:ListInstances: finds the instance of the organization and its identity store
+#   sso:ListPermissionSets: finds the permission sets
+#   sso:DescribePermissionSet: reads the name of each, and how long its sessions last
+#   sso:ListTagsForResource: reads the tags of permission sets
+#   sso:ListAccountsForProvisionedPermissionSet: finds the accounts that have a permission set
+#   sso:ListAccountAssignmentsForPrincipal: finds what a group or a person is assigned, in the management account
+#   sso:ListAccountAssignments: finds the same in a delegated administrator, account by account
+#   identitystore:ListUsers: finds the people of Identity Center
+#   identitystore:ListGroups: finds the groups
+#   identitystore:ListGroupMemberships: reads the members of each group
 #   organizations:DescribeOrganization: says which organization it is, and which its management account
 #   organizations:ListRoots: the tree begins there
 #   organizations:ListOrganizationalUnitsForParent: finds the units, level by level
@@ -100,6 +110,30 @@ resource "aws_iam_role_policy" "hub" {
               "aws:ResourceOrgID": "${var.organization_id}"
             }
           }
+        },
+        {
+          "Sid": "ReadIdentityCenter",
+          "Effect": "Allow",
+          "Action": [
+            "sso:ListInstances",
+            "sso:ListPermissionSets",
+            "sso:DescribePermissionSet",
+            "sso:ListTagsForResource",
+            "sso:ListAccountsForProvisionedPermissionSet",
+            "sso:ListAccountAssignmentsForPrincipal",
+            "sso:ListAccountAssignments"
+          ],
+          "Resource": "*"
+        },
+        {
+          "Sid": "ReadIdentityStore",
+          "Effect": "Allow",
+          "Action": [
+            "identitystore:ListUsers",
+            "identitystore:ListGroups",
+            "identitystore:ListGroupMemberships"
+          ],
+          "Resource": "*"
         },
         {
           "Sid": "ReadOrganization",

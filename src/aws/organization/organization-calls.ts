@@ -2,16 +2,16 @@
  * What is read of AWS Organizations (API version 2016-11-28), each call with its pages, pace, count and words for errors. It works in the
  * management account and in one that is a delegated administrator for any service. Nothing here changes anything.
  */
-import type { Account, OrganizationalUnit, OrganizationsClient } from '@aws-sdk/client-organizations'
+import type { Account, OrganizationalUnit } from '@aws-sdk/client-organizations'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Config } from '../../config/config.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Aws } from '../aws.ts'
-import { isCode, isExpired, toOrganizationsError } from '../aws-errors.ts'
+import { toOrganizationsError } from '../aws-errors.ts'
 import { clientOptions, hubIdentity } from '../client-options.ts'
-import { counted } from '../counted.ts'
 import { Paced } from '../paced.ts'
 import { allPages } from '../pages.ts'
+import { createServiceCaller, nullIf } from '../service-caller.ts'
 import { type AccountState, accountStates, type Tags } from './picture.ts'
 
 /** An account without its place. */
@@ -82,14 +82,19 @@ const ids = {
 /** Which one an operation answers differs between the models and emulators. */
 const notFound = ['Child', 'Parent', 'OrganizationalUnit', 'Account', 'Target'].map((what) => `${what}NotFound`)
 
-type Sdk = typeof import('@aws-sdk/client-organizations')
-
 /** Made once, so that all callers keep one pace. The SDK is imported with the first call. */
 export function createOrganizationCalls(deps: OrganizationCallsDeps): OrganizationCalls {
-  const { call, orNull } = callerOf(deps)
+  const call = createServiceCaller({
+    service: 'organizations',
+    metrics: deps.metrics,
+    paced: deps.paced ?? new Paced(pace),
+    createClient: () => createClient(deps),
+    toError: toOrganizationsError,
+  })
+  const orNull = <T>(ask: () => Promise<T>) => nullIf(notFound, ask)
   return {
     describe: async (signal) => {
-      const { Organization } = await call('DescribeOrganization', signal, (sdk, client, options) =>
+      const { Organization } = await call('DescribeOrganization', signal, ({ sdk, client }, options) =>
         client.send(new sdk.DescribeOrganizationCommand({}), options),
       )
       return {
@@ -99,7 +104,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
     },
     roots: async (signal) => {
       const found = await allPages('ListRoots', async (NextToken) => {
-        const page = await call('ListRoots', signal, (sdk, client, options) =>
+        const page = await call('ListRoots', signal, ({ sdk, client }, options) =>
           client.send(new sdk.ListRootsCommand({ ...NextToken, MaxResults: pageSize }), options),
         )
         return { items: page.Roots, nextToken: page.NextToken }
@@ -110,7 +115,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
       orNull(async () => {
         const operation = 'ListOrganizationalUnitsForParent'
         const found = await allPages(operation, async (NextToken) => {
-          const page = await call(operation, signal, (sdk, client, options) =>
+          const page = await call(operation, signal, ({ sdk, client }, options) =>
             client.send(
               new sdk.ListOrganizationalUnitsForParentCommand({ ParentId, ...NextToken, MaxResults: pageSize }),
               options,
@@ -124,7 +129,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
       orNull(async () => {
         const operation = 'ListAccountsForParent'
         const found = await allPages(operation, async (NextToken) => {
-          const page = await call(operation, signal, (sdk, client, options) =>
+          const page = await call(operation, signal, ({ sdk, client }, options) =>
             client.send(
               new sdk.ListAccountsForParentCommand({ ParentId, ...NextToken, MaxResults: pageSize }),
               options,
@@ -137,7 +142,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
     accounts: async (signal, onPage) => {
       let done = 0
       const found = await allPages('ListAccounts', async (NextToken) => {
-        const page = await call('ListAccounts', signal, (sdk, client, options) =>
+        const page = await call('ListAccounts', signal, ({ sdk, client }, options) =>
           client.send(new sdk.ListAccountsCommand({ ...NextToken, MaxResults: pageSize }), options),
         )
         done += page.Accounts?.length ?? 0
@@ -149,7 +154,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
     parentOf: (ChildId, signal) =>
       orNull(async () => {
         const found = await allPages('ListParents', async (NextToken) => {
-          const page = await call('ListParents', signal, (sdk, client, options) =>
+          const page = await call('ListParents', signal, ({ sdk, client }, options) =>
             client.send(new sdk.ListParentsCommand({ ChildId, ...NextToken }), options),
           )
           return { items: page.Parents, nextToken: page.NextToken }
@@ -159,7 +164,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
     unit: (OrganizationalUnitId, signal) =>
       orNull(async () => {
         const operation = 'DescribeOrganizationalUnit'
-        const { OrganizationalUnit: unit = {} } = await call(operation, signal, (sdk, client, options) =>
+        const { OrganizationalUnit: unit = {} } = await call(operation, signal, ({ sdk, client }, options) =>
           client.send(new sdk.DescribeOrganizationalUnitCommand({ OrganizationalUnitId }), options),
         )
         return toUnit(unit, operation)
@@ -167,7 +172,7 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
     tags: (ResourceId, signal) =>
       orNull(async () => {
         const found = await allPages('ListTagsForResource', async (NextToken) => {
-          const page = await call('ListTagsForResource', signal, (sdk, client, options) =>
+          const page = await call('ListTagsForResource', signal, ({ sdk, client }, options) =>
             client.send(new sdk.ListTagsForResourceCommand({ ResourceId, ...NextToken }), options),
           )
           return { items: page.Tags, nextToken: page.NextToken }
@@ -177,52 +182,15 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
   }
 }
 
-/** One client for all calls, made anew once where AWS says that its credentials have expired. */
-function callerOf(deps: OrganizationCallsDeps) {
-  const { metrics, paced = new Paced(pace) } = deps
-  let client: Promise<OrganizationsClient> | undefined
-  type Send<T> = (sdk: Sdk, client: OrganizationsClient, options: { abortSignal: AbortSignal }) => Promise<T>
-  const once = async <T>(operation: string, signal: AbortSignal, send: Send<T>): Promise<T> => {
-    client ??= createClient(deps).catch((error: unknown) => {
-      client = undefined
-      throw error
-    })
-    const [ready, sdk] = await Promise.all([client, import('@aws-sdk/client-organizations')])
-    return await paced.run(signal, () =>
-      counted(metrics, { service: 'organizations', operation }, () => send(sdk, ready, { abortSignal: signal })),
-    )
-  }
-  const call = async <T>(operation: string, signal: AbortSignal, send: Send<T>): Promise<T> => {
-    try {
-      return await once(operation, signal, send).catch((error: unknown) => {
-        if (!isExpired(error)) throw error
-        client = undefined
-        return once(operation, signal, send)
-      })
-    } catch (error) {
-      signal.throwIfAborted()
-      throw toOrganizationsError(error, operation)
-    }
-  }
-  const orNull = async <T>(ask: () => Promise<T>): Promise<T | null> => {
-    try {
-      return await ask()
-    } catch (error) {
-      if (notFound.some((code) => isCode(error, code))) return null
-      throw error
-    }
-  }
-  return { call, orNull }
-}
-
-async function createClient({ aws, config }: OrganizationCallsDeps): Promise<OrganizationsClient> {
-  const { OrganizationsClient } = await import('@aws-sdk/client-organizations')
-  return new OrganizationsClient({
+async function createClient({ aws, config }: OrganizationCallsDeps) {
+  const sdk = await import('@aws-sdk/client-organizations')
+  const client = new sdk.OrganizationsClient({
     ...(await clientOptions(config, 'organizations')),
     maxAttempts: attempts,
     region: regions[partitionOf(config)] ?? 'us-east-1',
     credentials: await hubIdentity(aws),
   })
+  return { sdk, client }
 }
 
 /** Of the hub role; without one, of the region that STS is called in. */

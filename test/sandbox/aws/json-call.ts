@@ -13,6 +13,8 @@ const targets = {
   ssm: /^AmazonSSM\.(\w+)$/,
   kms: /^TrentService\.(\w+)$/,
   organizations: /^AWSOrganizationsV20161128\.(\w+)$/,
+  sso: /^SWBExternalService\.(\w+)$/,
+  identitystore: /^AWSIdentityStore\.(\w+)$/,
 } as const
 
 /** Those of the JSON 1.1 protocol. */

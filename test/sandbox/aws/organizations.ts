@@ -2,7 +2,6 @@
  * What reads AWS Organizations (JSON 1.1, API version 2016-11-28): the tree, its accounts and their tags, in pages. Left out: all that
  * changes it (tests change the world instead), handshakes, policies, resource policies.
  */
-import { randomBytes } from 'node:crypto'
 import { callerContext, refusal } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
@@ -13,6 +12,7 @@ import {
   operations,
   readOrganizationInput,
 } from './organizations-input.ts'
+import { createPager } from './pager.ts'
 import type { Organization, OrganizationAccount, OrganizationUnit, World } from './world.ts'
 
 export interface OrganizationsDouble {
@@ -33,19 +33,8 @@ interface Ask {
   readonly page: <T>(items: readonly T[], keyOf: (item: T) => string) => { items: T[]; NextToken?: string }
 }
 
-/** Where a list goes on: only in the same list, for the same account. */
-interface Place {
-  readonly list: string
-  /** Items up to this key were given. */
-  readonly after: string
-  /** The empty page before the next items was given. */
-  readonly wasEmpty: boolean
-}
-
-const mostTokens = 10_000
-
 export function createOrganizations(deps: Deps): OrganizationsDouble {
-  const places = new Map<string, Place>()
+  const pager = createPager(() => invalid('INVALID_NEXT_TOKEN', 'the token is of no such list'))
   return {
     answer: (caller, _region, name, given) => {
       const operation = operations.find((one) => one === name)
@@ -65,17 +54,9 @@ export function createOrganizations(deps: Deps): OrganizationsDouble {
         input.ResourceId,
         input.ServicePrincipal,
       ].join()
-      const page: Ask['page'] = (items, keyOf) => {
-        const place = readToken(places, input.NextToken, list)
-        const size = Math.min(organization.pageSize, input.MaxResults ?? 20)
-        const rest = items.filter((item) => keyOf(item) > place.after).sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-        const isEmpty = organization.hasEmptyPages && !place.wasEmpty && rest.length > 0
-        const shown = isEmpty ? [] : rest.slice(0, size)
-        const last = shown.at(-1)
-        const next = { list, after: last === undefined ? place.after : keyOf(last), wasEmpty: isEmpty }
-        return { items: shown, ...(shown.length < rest.length ? { NextToken: newToken(places, next) } : {}) }
-      }
-      return answers[operation]({ world, organization, input, page })
+      const size = Math.min(organization.pageSize, input.MaxResults ?? 20)
+      const ask = { list, token: input.NextToken, size, hasEmptyPages: organization.hasEmptyPages }
+      return answers[operation]({ world, organization, input, page: (items, keyOf) => pager(ask, items, keyOf) })
     },
   }
 }
@@ -241,18 +222,4 @@ function authorize(deps: Deps, caller: Caller, operation: OrganizationOperation,
 function typeOf(id: string): string {
   if (/^\d/.test(id)) return 'account'
   return id.startsWith('r-') ? 'root' : 'ou'
-}
-
-function readToken(places: ReadonlyMap<string, Place>, token: string | undefined, list: string): Place {
-  if (token === undefined) return { list, after: '', wasEmpty: false }
-  const place = places.get(token)
-  if (place?.list !== list) throw invalid('INVALID_NEXT_TOKEN', 'the token is of no such list')
-  return place
-}
-
-function newToken(places: Map<string, Place>, place: Place): string {
-  if (places.size >= mostTokens) places.clear()
-  const token = randomBytes(48).toString('base64')
-  places.set(token, place)
-  return token
 }

@@ -21,6 +21,69 @@ export interface World {
   clusters: Cluster[]
   /** Left out: no account belongs to one. */
   organization?: Organization
+  /** Left out: it is not enabled. */
+  identityCenter?: IdentityCenter
+}
+
+/** IAM Identity Center of the organization, with its identity store. */
+export interface IdentityCenter {
+  /** `ssoins-` and 16 characters. */
+  instanceId: string
+  /** `d-` and 10 hexadecimal digits. */
+  identityStoreId: string
+  /** Its home. */
+  region: string
+  status: 'CREATE_IN_PROGRESS' | 'ACTIVE' | 'DELETE_IN_PROGRESS'
+  /** The management account. */
+  ownerAccount: string
+  /** Accounts that may administer it too. */
+  delegatedAdministrators: string[]
+  users: IdentityCenterUser[]
+  groups: IdentityCenterGroup[]
+  permissionSets: IdentityCenterPermissionSet[]
+  assignments: IdentityCenterAssignment[]
+  /** Items in a page at most. */
+  pageSize: number
+  hasEmptyPages: boolean
+}
+
+export interface IdentityCenterUser {
+  /** A UUID, with or without ten digits before it. */
+  id: string
+  userName: string
+  displayName: string
+  email: string | null
+  isEnabled: boolean
+  /** In the provider that pushes it; null: it was made here. */
+  externalId: string | null
+}
+
+export interface IdentityCenterGroup {
+  id: string
+  name: string
+  description: string
+  externalId: string | null
+  members: { membershipId: string; userId: string }[]
+}
+
+export interface IdentityCenterPermissionSet {
+  /** `ps-` and 16 characters. */
+  id: string
+  name: string
+  description: string
+  /** `PT8H` */
+  sessionDuration: string
+  tags: Record<string, string>
+  /** Accounts that have its role. */
+  provisionedIn: string[]
+}
+
+export interface IdentityCenterAssignment {
+  account: string
+  /** `ps-…` */
+  permissionSet: string
+  type: 'USER' | 'GROUP'
+  principal: string
 }
 
 /** An organization of AWS Organizations; its id is the world's `organizationId`. */

@@ -223,6 +223,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
   t.same(policiesOf(registry).features, [
     'clusters',
     'databases',
+    'identity-center',
     'organization',
     'page-sets',
     'reach',

@@ -3,8 +3,8 @@ import t from 'tap'
 import { BrokerError } from '../../../../proxy/session.ts'
 import { readOrganization } from '../../../../src/aws/organization/read-organization.ts'
 import fc from '../../../fast-check.ts'
+import { signal } from '../hub-setup.ts'
 import { createChangingOrganization, root } from './changing-organization.ts'
-import { signal } from './organization-setup.ts'
 
 t.test('whatever changes between two pages, the picture holds together', async (t) => {
   const counts = { whole: 0, refused: 0 }

@@ -11,34 +11,20 @@ import {
   TagResourceCommand,
   UntagResourceCommand,
 } from '@aws-sdk/client-organizations'
-import { pino } from 'pino'
 import t from 'tap'
-import { createAws } from '../../../../src/aws/create-aws.ts'
 import { createOrganizationCalls } from '../../../../src/aws/organization/organization-calls.ts'
 import { Paced } from '../../../../src/aws/paced.ts'
-import type { Config } from '../../../../src/config/config.ts'
-import { createMetrics } from '../../../../src/telemetry/metrics.ts'
-import { createClock } from '../../../sandbox/clock.ts'
-import { accounts, arns, externalId, region } from '../../../sandbox/default-world.ts'
-import { motoMissing, startMoto } from '../../../sandbox/moto.ts'
+import { accounts } from '../../../sandbox/default-world.ts'
+import { motoMissing } from '../../../sandbox/moto.ts'
+import { startMotoHub, unhurried } from '../hub-setup.ts'
 import { organizationContract } from './contract.ts'
-import { unhurried } from './organization-setup.ts'
 
 t.test('moto', { skip: motoMissing() }, (t) =>
   organizationContract(t, async (t, plan) => {
-    const moto = await startMoto()
-    t.teardown(() => moto.stop())
-    const config = {
-      hubRoleArn: arns.hub,
-      regions: [region],
-      accounts: {},
-      endpoints: { '*': moto.url },
-    } as Partial<Config['aws']> as Config['aws']
-    const metrics = createMetrics()
-    const aws = createAws({ config, externalId, clock: createClock(), logger: pino({ level: 'silent' }), metrics })
-    const keys = await aws.hub?.()
+    const { url, broker, config, metrics } = await startMotoHub(t)
+    const keys = await broker.hub?.()
     if (!keys) throw new Error('there is a hub role')
-    const client = new OrganizationsClient({ endpoint: moto.url, region: 'us-east-1', credentials: keys })
+    const client = new OrganizationsClient({ endpoint: url, region: 'us-east-1', credentials: keys })
     t.teardown(() => client.destroy())
     await client.send(new CreateOrganizationCommand({ FeatureSet: 'ALL' }))
     const root = (await client.send(new ListRootsCommand({}))).Roots?.[0]?.Id ?? ''
@@ -65,7 +51,7 @@ t.test('moto', { skip: motoMissing() }, (t) =>
       await move(name, parent)
     }
     return {
-      calls: createOrganizationCalls({ aws, config, metrics, paced: new Paced(unhurried) }),
+      calls: createOrganizationCalls({ aws: broker, config, metrics, paced: new Paced(unhurried) }),
       managementAccount: accounts.hub,
       move,
       tag: async (name, tags) => {

@@ -2,7 +2,7 @@
 import type { Test } from 'tap'
 import type { OrganizationCalls } from '../../../../src/aws/organization/organization-calls.ts'
 import { readOrganization } from '../../../../src/aws/organization/read-organization.ts'
-import { signal } from './organization-setup.ts'
+import { signal } from '../hub-setup.ts'
 
 /** An organization by names, each once. */
 export interface Plan {

@@ -3,7 +3,8 @@ import t from 'tap'
 import { readOrganization } from '../../../../src/aws/organization/read-organization.ts'
 import { Paced } from '../../../../src/aws/paced.ts'
 import { createLargeOrganization } from '../../../sandbox/organization-world.ts'
-import { signal, startOrganization } from './organization-setup.ts'
+import { signal } from '../hub-setup.ts'
+import { startOrganization } from './organization-setup.ts'
 
 const size = { units: 100, accounts: 1000 }
 

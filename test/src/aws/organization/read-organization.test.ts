@@ -3,7 +3,8 @@ import t from 'tap'
 import { type ReadProgress, readOrganization } from '../../../../src/aws/organization/read-organization.ts'
 import { accounts } from '../../../sandbox/default-world.ts'
 import { closedShop, createLargeOrganization, root, units } from '../../../sandbox/organization-world.ts'
-import { signal, startOrganization } from './organization-setup.ts'
+import { signal } from '../hub-setup.ts'
+import { startOrganization } from './organization-setup.ts'
 
 t.test('accounts, units, states, parents and tags are read', async (t) => {
   const { calls, outcomes } = await startOrganization(t)

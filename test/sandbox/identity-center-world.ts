@@ -1,0 +1,76 @@
+import type { IdentityCenter, IdentityCenterGroup, IdentityCenterUser } from './aws/world.ts'
+import { accounts, region } from './default-world.ts'
+
+export const users = { alice: uuid(1), bob: uuid(2), carol: uuid(3) } as const
+export const groups = { engineers: uuid(11), admins: uuid(12), pushed: uuid(13) } as const
+export const permissionSets = { readOnly: 'ps-0000000000000001', admin: 'ps-0000000000000002' } as const
+export const instanceId = 'ssoins-7223abcd12345678'
+
+export function permissionSetArn(id: string): string {
+  return `arn:aws:sso:::permissionSet/${instanceId}/${id}`
+}
+
+/** Identity Center of the sandbox's organization, at home in its first region. */
+export function createIdentityCenterWorld(): IdentityCenter {
+  return {
+    instanceId,
+    identityStoreId: 'd-1234567890',
+    region,
+    status: 'ACTIVE',
+    ownerAccount: accounts.hub,
+    delegatedAdministrators: [],
+    users: [
+      user(users.alice, 'alice'),
+      user(users.bob, 'bob'),
+      { ...user(users.carol, 'carol'), email: null, isEnabled: false, externalId: '00u3' },
+    ],
+    groups: [
+      group(groups.engineers, 'Engineers', [users.alice, users.bob]),
+      group(groups.admins, 'Admins & "Owners"', []),
+      { ...group(groups.pushed, 'Pushed', [users.carol]), externalId: '00g1' },
+    ],
+    permissionSets: [
+      {
+        id: permissionSets.readOnly,
+        name: 'ReadOnly',
+        description: 'looks, and touches nothing',
+        sessionDuration: 'PT8H',
+        tags: { 'sallyport:managed': 'true' },
+        provisionedIn: [accounts.data, accounts.web],
+      },
+      {
+        id: permissionSets.admin,
+        name: 'Admin',
+        description: '',
+        sessionDuration: 'PT1H30M',
+        tags: {},
+        provisionedIn: [accounts.data],
+      },
+    ],
+    assignments: [
+      { account: accounts.data, permissionSet: permissionSets.readOnly, type: 'GROUP', principal: groups.engineers },
+      { account: accounts.web, permissionSet: permissionSets.readOnly, type: 'GROUP', principal: groups.engineers },
+      { account: accounts.data, permissionSet: permissionSets.admin, type: 'USER', principal: users.bob },
+    ],
+    pageSize: 100,
+    hasEmptyPages: false,
+  }
+}
+
+/** A UUID that ends in this number. */
+export function uuid(number: number): string {
+  return `906712f8a5-0a1b2c3d-1111-4222-8333-${String(number).padStart(12, '0')}`
+}
+
+function user(id: string, userName: string): IdentityCenterUser {
+  const email = `${userName}@example.com`
+  return { id, userName, displayName: `${userName} of the company`, email, isEnabled: true, externalId: null }
+}
+
+function group(id: string, name: string, members: readonly string[]): IdentityCenterGroup {
+  const memberOf = (userId: string, index: number) => ({
+    userId,
+    membershipId: uuid(Number(id.slice(-4)) * 100 + index),
+  })
+  return { id, name, description: '', externalId: null, members: members.map(memberOf) }
+}
