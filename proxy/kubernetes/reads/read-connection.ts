@@ -65,6 +65,10 @@ export class ReadConnection implements ReadingClient, TakenConnection {
   /** What came while it was answered; read next. */
   #waiting: Buffer | undefined
   #isBusy = false
+  /** Its session is asked for. */
+  #isOpening = false
+  /** The client does not take what it was answered. */
+  #isStalled = false
   #method: ReadRequest['method'] = 'GET'
   #fields: ClientFields | undefined
   #sender: KnownSender | undefined
@@ -122,12 +126,10 @@ export class ReadConnection implements ReadingClient, TakenConnection {
   done(isKept: boolean): void {
     this.#exchange = undefined
     if (this.#isOver) return
-    if (!isKept || this.#isClosing) {
-      this.#socket.end()
-      return
-    }
     this.#idleSince = performance.now()
-    if (this.#end < this.#bytes.length || this.#waiting) setImmediate(() => this.#next())
+    if (!isKept || this.#isClosing) this.#socket.destroySoon()
+    else if (this.needsDrain) this.#isStalled = true
+    else if (this.#end < this.#bytes.length || this.#waiting) setImmediate(() => this.#next())
     else {
       this.#isBusy = false
       this.#bytes = none
@@ -146,12 +148,12 @@ export class ReadConnection implements ReadingClient, TakenConnection {
 
   checkTime(now: number): void {
     if (this.#exchange) this.#exchange.checkTime(now)
-    else if (!this.#isBusy && now - this.#idleSince > this.#early.keepAliveMs) this.#socket.destroy()
+    else if (!this.#isOpening && now - this.#idleSince > this.#early.keepAliveMs) this.#socket.destroy()
   }
 
   close(): void {
     this.#isClosing = true
-    if (!this.#isBusy) this.#socket.end()
+    if (!this.#isBusy) this.#socket.destroySoon()
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -163,12 +165,17 @@ export class ReadConnection implements ReadingClient, TakenConnection {
     this.#socket.pause()
   }
 
-  readonly #onDrain = (): void => this.#exchange?.flow()
+  readonly #onDrain = (): void => {
+    this.#exchange?.flow()
+    if (!this.#isStalled) return
+    this.#isStalled = false
+    this.done(true)
+  }
 
   /** As the server's own parser has it: who ends its side has left. */
   readonly #onEnd = (): void => {
     if (this.#isBusy) this.#socket.destroy()
-    else this.#socket.end()
+    else this.#socket.destroySoon()
   }
 
   readonly #onClose = (): void => {
@@ -184,7 +191,8 @@ export class ReadConnection implements ReadingClient, TakenConnection {
     const waiting = this.#waiting ?? none
     this.#waiting = undefined
     this.#take(rest.length === 0 ? waiting : Buffer.concat([rest, waiting]))
-    if (!this.#isOver) this.#socket.resume()
+    // Requests ahead of their turn are not read further, so that what waits is a chunk and a half at most.
+    if (!this.#isOver && this.#end >= this.#bytes.length) this.#socket.resume()
   }
 
   /** @param bytes from the start of a request on */
@@ -236,14 +244,17 @@ export class ReadConnection implements ReadingClient, TakenConnection {
 
   async #open(asked: PlainRead): Promise<void> {
     const { fields, resourceId } = asked
+    this.#isOpening = true
     try {
       const { session, expiresAt } = await this.#parts.senderOf(fields.token, resourceId, fields.origin)
       this.#early.signedIn()
       const host = session.permit.engine?.serverName ?? ''
       const lines = `host: ${host}\r\nx-forwarded-for: ${fields.origin.address}\r\n${fields.passed}`
       this.#sender = { session, expiresAt, fields, resourceId, lines }
+      this.#isOpening = false
       if (!this.#isOver) this.#run(asked, this.#sender)
     } catch (thrown) {
+      this.#isOpening = false
       this.refuse(this.#parts.toRefusal(thrown, fields.origin), null)
     }
   }

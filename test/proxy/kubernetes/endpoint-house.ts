@@ -124,6 +124,8 @@ export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOption
     leases: asks,
     connections: () => connections,
     parsed: () => parsed,
+    /** The broker's ends of those of clients. */
+    clients,
     port: frontPort,
     /** Those to the cluster that are open. */
     targets,

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { BrokerError } from '../../../proxy/session.ts'
-import { waitUntil } from '../../wait-until.ts'
+import { quietFor, waitUntil } from '../../wait-until.ts'
 import { prefix, startHouse } from './endpoint-house.ts'
 
 const pods = '/api/v1/namespaces/shop/pods'
@@ -116,6 +116,28 @@ t.test('it gets what is behind a request in the same chunk, too, and a head in p
   other.client.say(text.slice(60))
   await other.client.answers(1)
   t.equal(other.asked.length, 1)
+})
+
+t.test('a client that sends far more than it is answered, or reads nothing: it is read no further', async (t) => {
+  const { client, control, clients } = await start(t)
+  control.refusal = new BrokerError('TOKEN_INVALID')
+  client.say(get())
+  await client.answers(1)
+  client.socket.pause()
+  client.say(get().repeat(100_000))
+  const [socket] = clients
+  if (!socket) throw new Error('no client came')
+  let before = -1
+  while (socket.bytesRead > before) {
+    before = socket.bytesRead
+    await quietFor(300, 'it must not go on')
+  }
+  const { bytesRead, bytesWritten, writableLength } = socket
+  t.ok(writableLength < 200_000, `${writableLength} bytes of answers wait`)
+  const answered = (bytesWritten / client.got.length) * get().length
+  t.ok(bytesRead - answered < 500_000, `${bytesRead} bytes were read, for ${answered} of requests that were answered`)
+  client.socket.resume()
+  await waitUntil(() => client.got.length > 10_000_000)
 })
 
 t.test('what the level does not allow is refused in words, recorded, and the next is served', async (t) => {
