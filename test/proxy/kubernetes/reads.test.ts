@@ -124,7 +124,7 @@ t.test('a client that sends far more than it is answered, or reads nothing: it i
   client.say(get())
   await client.answers(1)
   client.socket.pause()
-  client.say(get().repeat(100_000))
+  client.say(get().repeat(20_000))
   const [socket] = clients
   if (!socket) throw new Error('no client came')
   let before = -1
@@ -137,7 +137,7 @@ t.test('a client that sends far more than it is answered, or reads nothing: it i
   const answered = (bytesWritten / client.got.length) * get().length
   t.ok(bytesRead - answered < 500_000, `${bytesRead} bytes were read, for ${answered} of requests that were answered`)
   client.socket.resume()
-  await waitUntil(() => client.got.length > 10_000_000)
+  await waitUntil(() => client.got.length > 2_000_000)
 })
 
 t.test('what the level does not allow is refused in words, recorded, and the next is served', async (t) => {
