@@ -10,6 +10,12 @@ export interface Pace {
   readonly atOnce: number
 }
 
+/**
+ * The SDK's retries of a paced call, which wait longer each time. Its adaptive mode keeps a pace of its own, which one throttle lowers to a
+ * call in two seconds.
+ */
+export const retries = { retryMode: 'standard', maxAttempts: 8 } as const
+
 /** Time as the pace sees it. */
 export interface PaceTime {
   /** Milliseconds since any fixed moment; never goes back. */

@@ -57,6 +57,42 @@ export function createIdentityCenterWorld(): IdentityCenter {
   }
 }
 
+export interface CenterSize {
+  readonly users: number
+  /** Each with one member. */
+  readonly groups: number
+  readonly permissionSets: number
+  /** That every permission set is provisioned in. */
+  readonly accounts: number
+}
+
+/** Each pair of account and permission set is assigned to one group. */
+export function createLargeIdentityCenter(size: CenterSize): IdentityCenter {
+  const many = <T>(count: number, make: (index: number) => T) =>
+    Array.from({ length: count }, (_, index) => make(index))
+  const people = many(size.users, (index) => user(uuid(index), `person-${index}`))
+  const teams = many(size.groups, (index) => group(uuid(100_000 + index), `Team ${index}`, [uuid(index % size.users)]))
+  const where = many(size.accounts, (index) => String(index).padStart(12, '0'))
+  const sets = many(size.permissionSets, (index) => ({
+    id: `ps-${String(index).padStart(16, '0')}`,
+    name: `Set-${index}`,
+    description: '',
+    sessionDuration: 'PT1H',
+    tags: {},
+    provisionedIn: where,
+  }))
+  return {
+    ...createIdentityCenterWorld(),
+    users: people,
+    groups: teams,
+    permissionSets: sets,
+    assignments: sets.flatMap(({ id }, index) => {
+      const principal = teams[index % teams.length]?.id ?? ''
+      return where.map((account) => ({ account, permissionSet: id, type: 'GROUP' as const, principal }))
+    }),
+  }
+}
+
 /** A UUID that ends in this number. */
 export function uuid(number: number): string {
   return `906712f8a5-0a1b2c3d-1111-4222-8333-${String(number).padStart(12, '0')}`

@@ -11,7 +11,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Aws } from '../aws.ts'
 import { toIdentityCenterError } from '../aws-errors.ts'
 import { clientOptions, hubIdentity } from '../client-options.ts'
-import { Paced } from '../paced.ts'
+import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
 import { createServiceCaller, nullIf } from '../service-caller.ts'
 import type {
@@ -78,8 +78,6 @@ export interface IdentityCenterCallsDeps {
 
 const pace = { perSecond: 10, burst: 10, atOnce: 4 } as const
 const MaxResults = 100
-/** The SDK's retries of one call, which wait longer each time. */
-const attempts = 8
 const notFound = ['ResourceNotFound']
 
 /** Made once for each region. The SDKs are imported with the first call. */
@@ -207,7 +205,7 @@ export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): Identi
 function callersOf({ aws, config, metrics, region, paced = new Paced(pace) }: IdentityCenterCallsDeps) {
   const options = async (service: string) => ({
     ...(await clientOptions(config, service)),
-    maxAttempts: attempts,
+    ...retries,
     region,
     credentials: await hubIdentity(aws),
   })

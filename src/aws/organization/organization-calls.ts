@@ -9,7 +9,7 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Aws } from '../aws.ts'
 import { toOrganizationsError } from '../aws-errors.ts'
 import { clientOptions, hubIdentity } from '../client-options.ts'
-import { Paced } from '../paced.ts'
+import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
 import { createServiceCaller, nullIf } from '../service-caller.ts'
 import { type AccountState, accountStates, type Tags } from './picture.ts'
@@ -67,8 +67,6 @@ const pace = { perSecond: 4, burst: 8, atOnce: 1 } as const
 
 /** What a list gives at most in one page. */
 const pageSize = 20
-/** The SDK's retries of one call, which wait longer each time. */
-const attempts = 8
 /** Organizations is one endpoint for each partition, and signs for this region. */
 const regions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-northwest-1', 'aws-us-gov': 'us-gov-west-1' }
 const ids = {
@@ -186,7 +184,7 @@ async function createClient({ aws, config }: OrganizationCallsDeps) {
   const sdk = await import('@aws-sdk/client-organizations')
   const client = new sdk.OrganizationsClient({
     ...(await clientOptions(config, 'organizations')),
-    maxAttempts: attempts,
+    ...retries,
     region: regions[partitionOf(config)] ?? 'us-east-1',
     credentials: await hubIdentity(aws),
   })

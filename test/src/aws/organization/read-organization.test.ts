@@ -1,9 +1,11 @@
 /** The organization as the broker reads it, against an AWS that refuses what AWS refuses and changes while it is read. */
 import t from 'tap'
+import { eachOf } from '../../../../src/aws/bounded.ts'
 import { type ReadProgress, readOrganization } from '../../../../src/aws/organization/read-organization.ts'
+import { Paced } from '../../../../src/aws/paced.ts'
 import { accounts } from '../../../sandbox/default-world.ts'
 import { closedShop, createLargeOrganization, root, units } from '../../../sandbox/organization-world.ts'
-import { signal } from '../hub-setup.ts'
+import { signal, unhurried } from '../hub-setup.ts'
 import { startOrganization } from './organization-setup.ts'
 
 t.test('accounts, units, states, parents and tags are read', async (t) => {
@@ -86,6 +88,24 @@ t.test('N-4: throttles in the middle are waited for', async (t) => {
   aws.faults.failOnce('ListTagsForResource', 3, 'TooManyRequestsException')
   t.equal((await readOrganization(calls, { signal })).accounts.length, 4)
   t.match(await outcomes(), { 'ListAccounts ok': 2, 'ListTagsForResource ok': 7 })
+})
+
+t.test('N-4: many callers at once keep one pace, and a throttle is waited for by all', async (t) => {
+  const { aws, calls, organization } = await startOrganization(
+    t,
+    (organization) => Object.assign(organization, createLargeOrganization({ units: 10, accounts: 300 })),
+    { paced: new Paced({ ...unhurried, atOnce: 1 }) },
+  )
+  for (const nth of [20, 150]) aws.faults.failOnce('ListParents', nth, 'TooManyRequestsException')
+  const found = new Map<string, string | null>()
+  await eachOf(organization.accounts, 20, async ({ id }) => {
+    found.set(id, await calls.parentOf(id, signal))
+  })
+  t.same(found, new Map(organization.accounts.map(({ id, parent }) => [id, parent])))
+  const asked = aws.calls.filter(({ action }) => action === 'ListParents')
+  t.equal(asked.length, 302)
+  for (const [index, { outcome, parameters }] of asked.entries())
+    if (outcome !== 'ok') t.same(asked[index + 1]?.parameters, parameters, 'the next call is the same once more')
 })
 
 t.test('the hub’s credentials that expire in the middle are renewed once', async (t) => {
