@@ -1,6 +1,6 @@
 import type { AuditRecord } from '../audit/audit.ts'
 import type { Held } from '../catalog/kind.ts'
-import type { CatalogEntry } from '../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
@@ -88,6 +88,13 @@ export interface Access extends AccessService {
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   reload(config: Config): Promise<Reloaded>
+  /** Some daemon has changed the inventory: until {@link useInventory} nothing ends here for want of it. @param seq of the event */
+  noteInventory(seq: number): void
+  /**
+   * Makes the catalog anew with what is discovered, and judges live grants and pending requests again.
+   * @param seq of the last event of the log that is in it
+   */
+  useInventory(resources: readonly Resource[], seq: number): Promise<void>
   /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
   /** Whether this person may watch sessions of a grant while they run: auditors, and the approvers of its rule. */

@@ -116,6 +116,14 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
+    noteInventory: (seq) => core.inForce.noteInventory(seq),
+    useInventory: async (resources, seq) => {
+      if (!core.inForce.useInventory(resources, seq)) return
+      changes.publish({ what: 'rules' })
+      await recheck(core).catch((error: unknown) =>
+        core.logger.error({ err: error }, 're-check after a change of the inventory failed'),
+      )
+    },
     mayEnd: (login) => {
       const read = principalReader(core)
       return async (grantId) => {

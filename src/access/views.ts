@@ -61,7 +61,7 @@ function viewResource(
   entry: CatalogEntry,
   own: readonly StoredGrant[],
 ): ResourceView {
-  const { id, account, region, name, tags, target } = entry
+  const { id, account, region, name, tags, place, target } = entry
   const kind = kindNamed(core.kinds, entry.kind)
   const shown = kind?.shown?.(target) ?? {}
   const grants = own
@@ -79,6 +79,7 @@ function viewResource(
     region,
     name,
     tags,
+    path: place?.path ?? null,
     protocol: kind?.protocol ?? null,
     shown,
     database: shown.database ?? null,

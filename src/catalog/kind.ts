@@ -1,5 +1,6 @@
 import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
+import type { TreeNode } from './places.ts'
 import type { PolicyPart } from './policy-part.ts'
 import type { PreparationStep } from './preparation.ts'
 import type { CatalogEntry, Resource } from './resource.ts'
@@ -22,6 +23,12 @@ export interface Surroundings {
   readonly aws: { readonly accounts: Readonly<Record<string, { readonly trust: 'hub' | 'web_identity' }>> }
 }
 
+export interface LevelForm<L> {
+  readonly schema: TObject
+  /** What a level of the configuration means on this kind; reports every problem at once. */
+  read(raw: unknown): Parsed<L>
+}
+
 export interface PersonalLevels<L> {
   /** The member of a level that holds `{login}`; null: it means the same for everyone. */
   memberOf(level: L): string | null
@@ -40,8 +47,8 @@ export interface PersonalLevels<L> {
 export interface Kind<T = unknown, L = unknown> {
   /** First part of its ids. */
   readonly name: string
-  /** What comes after the name in an id: ACCOUNT/REGION/NAME, ACCOUNT/NAME, or an id alone. */
-  readonly id: 'regional' | 'account' | 'global'
+  /** What comes after the name in an id: ACCOUNT/REGION/NAME, ACCOUNT/NAME, ACCOUNT alone, or another id alone. */
+  readonly id: 'regional' | 'account' | 'account-id' | 'global'
   /** The wire protocol its targets speak, a name of proxy/protocols.ts; left out: no client of it comes through the broker. */
   readonly protocol?: string
   /** Those that clients may come by besides, by websocket alone. */
@@ -57,11 +64,8 @@ export interface Kind<T = unknown, L = unknown> {
    * Access is given to this one; what later has its name is another resource.
    */
   targetId(target: T): string
-  readonly level: {
-    readonly schema: TObject
-    /** What a level of the configuration means on this kind; reports every problem at once. */
-    read(raw: unknown): Parsed<L>
-  }
+  /** Left out: nothing of it can be requested, and it is there to be seen and selected by. */
+  readonly level?: LevelForm<L>
   /** For levels that hold `{login}`, which stands for the login name of whom they are given to. */
   readonly personal?: PersonalLevels<L>
   /** What a level gives beyond what it says; the daemon takes it, and `config check` warns. */
@@ -70,6 +74,8 @@ export interface Kind<T = unknown, L = unknown> {
   fits?(level: L, target: T): readonly Problem[]
   /** Why the broker cannot reach a target as configured. */
   check?(target: T, surroundings: Surroundings): readonly Problem[]
+  /** Where a target stands in the tree of its organization; left out: it is none of its nodes. */
+  node?(target: T): TreeNode
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
@@ -87,6 +93,9 @@ export interface Kind<T = unknown, L = unknown> {
   /** Those of the features that a target needs. */
   features?(target: T): readonly string[]
 }
+
+/** A kind that people can request. */
+export type RequestableKind<T, L> = Kind<T, L> & { readonly level: LevelForm<L> }
 
 export type Kinds = readonly Kind[]
 

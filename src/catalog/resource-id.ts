@@ -5,6 +5,7 @@ import type { Resource, ResourceFile } from './resource.ts'
 const forms = {
   regional: { parts: 3, text: 'ACCOUNT/REGION/NAME' },
   account: { parts: 2, text: 'ACCOUNT/NAME' },
+  'account-id': { parts: 1, text: 'ACCOUNT' },
   global: { parts: 1, text: 'ID' },
 } as const
 
@@ -23,7 +24,7 @@ export function parseResourceId(kinds: Kinds, id: string): ParsedId | { readonly
   if (wanted && parts.length !== wanted.parts) return { problem: `expected ${name}/${wanted.text}, got "${id}"` }
   if (parts.length < 1 || parts.length > 3 || parts.some((part) => part === ''))
     return { problem: `expected KIND/…/NAME, got "${id}"` }
-  const account = parts.length > 1 ? (parts[0] ?? null) : null
+  const account = parts.length > 1 || kind?.id === 'account-id' ? (parts[0] ?? null) : null
   const region = parts.length === 3 ? (parts[1] ?? null) : null
   if (account !== null && !/^[0-9]{12}$/.test(account))
     return { problem: `expected an account of 12 digits, got "${account}"` }

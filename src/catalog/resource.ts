@@ -1,3 +1,5 @@
+import type { Place } from './places.ts'
+
 /** A named thing one may be granted. */
 export interface Resource {
   /** e.g. `rds-postgres/111122223333/eu-west-1/orders` */
@@ -12,6 +14,7 @@ export interface Resource {
   readonly tags: Readonly<Record<string, string>>
   /** What only resources of its kind have; the kind reads it. */
   readonly attributes: Readonly<Record<string, unknown>>
+  /** Where it was first said that it is there; what is written by hand as well is of the configuration. */
   readonly source: 'config' | 'discovery'
 }
 
@@ -20,6 +23,8 @@ export interface CatalogEntry extends Resource {
   readonly target: unknown
   /** {@link import('./kind.ts').Kind.targetId} of it. */
   readonly targetId: string
+  /** Of its account in the organization, or its own. Left out: nothing is known of it, and no selector by it matches. */
+  readonly place?: Place
 }
 
 /** A resource as written in the configuration; every other member is an attribute of its kind. */

@@ -23,6 +23,7 @@ import { registerServe } from './operate/serve.ts'
 import { registerServiceAccounts } from './operate/service-accounts.ts'
 import { registerSessions } from './operate/sessions.ts'
 import { registerStore } from './operate/store.ts'
+import { registerSync } from './operate/sync.ts'
 import { registerTokens } from './operate/tokens.ts'
 import { registerSsh } from './ssh/ssh.ts'
 
@@ -49,6 +50,7 @@ export const registers: readonly Register[] = [
   registerAudit,
   registerRecordings,
   registerPolicy,
+  registerSync,
   registerConfig,
   registerServe,
   registerBackup,

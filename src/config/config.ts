@@ -94,6 +94,8 @@ export interface Config {
   readonly listeners: Readonly<Record<string, readonly ListenerConfig[]>>
   /** As written; `access/` makes the catalog, levels and rules of them, and reports every problem with its path. */
   readonly resources: readonly ResourceFile[]
+  /** What is read of AWS into the catalog. */
+  readonly inventory: { readonly organization: boolean; readonly everyMs: number }
   readonly levels: readonly LevelFile[]
   readonly access: readonly RuleFile[]
   readonly recordings: {

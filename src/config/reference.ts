@@ -52,12 +52,14 @@ export function renderReference(kinds: Kinds): string {
 /** What an entry of `resources` and a level hold for one kind. */
 function kindSections({ name, target, level }: Kind): string {
   const attributes = keysOf(viewOf(target.schema))
-  const members = keysOf(viewOf(level.schema))
-  return `## Resources of ${name}
+  const heading = `## Resources of ${name}
 
 What an entry of \`resources\` has besides \`id\`, \`partition\` and \`tags\` when its id begins with \`${name}/\`.
 
-${attributes.length > 0 ? table(attributes) : 'Nothing more.\n'}
+${attributes.length > 0 ? table(attributes) : 'Nothing more.\n'}`
+  if (!level) return heading
+  const members = keysOf(viewOf(level.schema))
+  return `${heading}
 ## Levels of ${name}
 
 What \`levels[].<key>\` holds for these resources.
@@ -77,7 +79,7 @@ what to do. [config/minimal.yaml](../config/minimal.yaml) is the shortest file t
 - **Durations** are written as \`500ms\`, \`30s\`, \`10m\`, \`8h\`, \`7d\`; **sizes** as \`500KB\`, \`100MB\`, \`1GB\` (powers of ten).
 - **Paths** start at the folder of the file.
 - Anchors and aliases (\`*name\`) are refused, so that a rule is reviewed where it applies.
-- SIGHUP reloads \`levels\`, \`access\` and \`resources\`; an invalid file changes nothing. The rest needs a restart.
+- SIGHUP reloads \`levels\`, \`access\`, \`resources\` and \`inventory\`; an invalid file changes nothing. The rest needs a restart.
   Certificates are read again when their files change.
 `
 

@@ -10,7 +10,16 @@ import { readPostgresUrl, sqlitePath } from './store-url.ts'
 import { parseDuration, parseHostPort, parseSize } from './units.ts'
 
 /** Optional sections. */
-const emptySections = { store: {}, keys: {}, aws: {}, listeners: {}, recordings: {}, audit: {}, limits: {} }
+const emptySections = {
+  store: {},
+  keys: {},
+  aws: {},
+  listeners: {},
+  inventory: {},
+  recordings: {},
+  audit: {},
+  limits: {},
+}
 
 /**
  * The configuration as the daemon uses it, from a file that the schema allows. Pure.
@@ -29,6 +38,10 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string,
     aws: resolveAws(file),
     listeners: resolveListeners(file, under, kinds),
     resources: (written.resources ?? []).map((one) => resolveResource(one, under, kinds)),
+    inventory: {
+      organization: file.inventory?.organization === true,
+      everyMs: ms(file.inventory?.every),
+    },
     levels: written.levels ?? [],
     access: written.access ?? [],
     recordings: {

@@ -2,6 +2,7 @@ import { type Static, type TSchema, Type } from 'typebox'
 import type { Kinds } from '../catalog/kind.ts'
 import { Rule } from './schema/access.ts'
 import { Aws } from './schema/aws.ts'
+import { Inventory } from './schema/inventory.ts'
 import { levelsForEditors, levelsSchema } from './schema/levels.ts'
 import { listenersSchema } from './schema/listeners.ts'
 import { List, strict } from './schema/members.ts'
@@ -36,6 +37,7 @@ function sections<L extends TSchema>(kinds: Kinds, levels: L) {
     aws: Type.Optional(Aws),
     listeners: Type.Optional(listenersSchema(kinds)),
     resources: Type.Optional(List(resourceSchema(kinds), 'Catalog entries added by hand')),
+    inventory: Type.Optional(Inventory),
     levels: Type.Optional(List(levels, 'What access levels mean')),
     access: Type.Optional(List(Rule, 'Who may request what')),
     recordings: Type.Optional(Recordings),

@@ -33,6 +33,7 @@ export const auditTypes = [
   'grant.ended',
   'grant.tampered',
   'resource.changed',
+  'inventory.changed',
   // sessions
   'session.denied',
   'session.started',

@@ -11,6 +11,7 @@ const ResourceView = object(
     region: nullable(text()),
     name: text('Last part of the id'),
     tags: mapOf(text()),
+    path: nullable(text('Units of the organization that hold it, from the root, by their names; null: not known')),
     protocol: nullable(text('Which clients can connect; null: none through a port')),
     shown: mapOf(text(), 'Details of the target that its kind shows'),
     database: nullable(text('Database for clients that name none; also in `shown`')),

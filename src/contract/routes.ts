@@ -4,6 +4,7 @@ import { connectRoutes } from './connect.ts'
 import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
 import { identityRoutes } from './identity.ts'
+import { inventoryRoutes } from './inventory.ts'
 import { loginRoutes } from './login.ts'
 import { peerRoutes } from './peers.ts'
 import { policyRoutes } from './policy.ts'
@@ -37,6 +38,7 @@ export const routes = {
   ...connectRoutes,
   ...auditRoutes,
   ...awsRoutes,
+  ...inventoryRoutes,
   ...peerRoutes,
   ...uiRoutes,
 } as const

@@ -33,6 +33,7 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
+import { openInventory } from './open-inventory.ts'
 import { cancelAt, recordingsElsewhere, stopElsewhere, tellElsewhere } from './peer-calls.ts'
 import { takeSpool } from './take-spool.ts'
 
@@ -106,6 +107,8 @@ export async function buildParts(
 
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
+  const inventory = await openInventory({ ...shared, access, audit, aws })
+  closing.defer(() => inventory.idle())
   const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
   const dataKeys = createDataKeys({ ...shared, config: config.aws })
   const tunnels = new Tunnels({ ...shared, config: config.aws, aws, sessionManagers, identity })
@@ -154,6 +157,7 @@ export async function buildParts(
   const restored = Promise.withResolvers<void>()
   heard.tellTo((record, from) => {
     identity.apply(record, from)
+    inventory.apply(record)
     if (from === 'here') return
     if (record.type === 'audit.forked') restored.resolve()
     access.apply(record)
@@ -194,6 +198,7 @@ export async function buildParts(
     access,
     externalId,
     checkAccounts,
+    inventory,
     preflights: createPreflights({ ...shared, access, identity, sessions, recordings }),
     kinds,
     kindModules,

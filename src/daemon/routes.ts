@@ -43,6 +43,7 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       checkTarget: createTargetCheck({ ...parts, validatorOf: (kind) => kinds.validatorOf(kind) }),
       preparationOf: createPreparation({ access, config, kinds: parts.kindModules }),
     },
+    inventory: parts.inventory,
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
@@ -59,10 +60,13 @@ function leaveWhileStopping(life: Pick<Life, 'isStopping'>): FastifyPluginAsync 
   })
 }
 
-function installationOf({ access, config, externalId, kindModules }: Parts): Installation {
+function installationOf({ access, config, externalId, inventory, kindModules }: Parts): Installation {
   const { aws, oidc } = config
   const resources = access.resourcesKnown()
-  const features = featuresFor(kindModules, resources)
+  const features = [
+    ...featuresFor(kindModules, resources),
+    ...(inventory.sync.settings.organization ? ['organization'] : []),
+  ].sort()
   const values = policyValuesFor(kindModules, resources, (resource) => access.levelsOf(resource).values())
   return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features, values }
 }
@@ -73,13 +77,14 @@ function protocolOf({ access, kinds }: Parts, resourceId: string): string | unde
 }
 
 /** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */
-function verifyAll({ audit, db, keyring, kinds, recordings, sessionStore }: Parts): Promise<AuditReport> {
+function verifyAll({ audit, db, inventory, keyring, kinds, recordings, sessionStore }: Parts): Promise<AuditReport> {
   return audit.verify({
     checkRecording: (end) => checkOne(recordings, end),
     extraChecks: [
       () => checkAccessMacs(db, keyring),
       () => checkIdentityMacs(db, keyring),
       () => checkSessionRows(audit, sessionStore, keyring),
+      () => inventory.store.checkRows(),
       ...kinds.running.flatMap(({ checkRows }) => checkRows ?? []),
     ],
   })

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { inventoryRoutes } from '../inventory/inventory-routes.ts'
 import { type AccountRoutesDeps, accountRoutes } from '../inventory/routes.ts'
 import type { PeerAnswersDeps } from '../peers/peer-answers.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
@@ -24,6 +25,7 @@ export interface RoutesDeps {
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly connect: ConnectRoutesDeps
   readonly accounts: AccountRoutesDeps
+  readonly inventory: Parameters<typeof inventoryRoutes>[0]
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
   readonly peers: PeerAnswersDeps
@@ -42,6 +44,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     watchRoutes(deps.sessions),
     connectRoutes(deps.connect),
     accountRoutes(deps.accounts),
+    inventoryRoutes(deps.inventory),
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),

@@ -61,6 +61,12 @@ export function createMetrics() {
     auditAnchorAgeSeconds: gauge('audit_anchor_age_seconds', 'Age of the newest anchored checkpoint', []),
     recordingLagBytes: gauge('recording_lag_bytes', 'Recorded bytes not yet written to disk', []),
     awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
+    inventoryAgeSeconds: gauge(
+      'inventory_age_seconds',
+      'Time since the last pass over AWS that saw all of a scope; of several daemons take the smallest',
+      ['scope'],
+    ),
+    inventoryFailuresTotal: counter('inventory_failures_total', 'Passes over AWS that counted for nothing', ['scope']),
     rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
     daemons: gauge('daemons', 'Daemons on the store as this one sees them, by state', ['state']),
     isLeader: gauge('is_leader', '1 while this daemon does what the installation does once', []),

@@ -49,6 +49,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         sessions: absent,
         connect: absent,
         accounts: absent,
+        inventory: absent,
         audit: { audit: absent } as never,
         recordings: absent,
         peers: absent,

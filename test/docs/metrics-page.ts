@@ -4,6 +4,7 @@ import { table } from './markdown.ts'
 
 /** What the values of a label are. */
 const labels: Readonly<Record<string, string>> = {
+  scope: 'What is read of AWS in one pass: `organization`',
   kind: 'kind of the resource, e.g. `rds-postgres`',
   outcome: 'the outcome: the end reason of a session, the status of a request, `succeeded`, `failed` …',
   phase: '`identify`, `authorize`, `aws`, `upstream`',

@@ -1,20 +1,26 @@
-import { type Kinds, kindNamed } from '../../catalog/kind.ts'
+import { type Kind, type Kinds, kindNamed } from '../../catalog/kind.ts'
 import type { CatalogEntry } from '../../catalog/resource.ts'
 import type { LevelFile } from '../../config/schema.ts'
 import { checkSelector } from './check-selector.ts'
 import { type Findings, within } from './findings.ts'
 import { type LevelSet, levelEntries, levelsOf, parseLevelSet, type RuleSet, type Selector, selects } from './rule.ts'
 
-/** What the levels of one entry mean, to each kind that they are for. */
+/**
+ * What the levels of one entry mean, to each kind that they are for.
+ * @param resources that are written by hand @param discovered with which the file is not refused, whatever they are
+ */
 export function loadLevelSet(
   file: LevelFile,
   path: string,
-  resources: readonly CatalogEntry[],
+  { resources, discovered = [] }: { resources: readonly CatalogEntry[]; discovered?: readonly CatalogEntry[] },
   kinds: Kinds,
   findings: Findings,
 ): LevelSet {
   checkSelector(file.for, `${path}.for`, kinds, findings)
-  const meant = kindsOf(file.for, resources).flatMap((name) => kindNamed(kinds, name) ?? [])
+  const meant = withLevels(kindsOf(file.for, resources), kinds)
+  const besides = withLevels(kindsOf({ ...file.for, kinds: [] }, discovered), kinds).filter(
+    (kind) => !meant.includes(kind),
+  )
   const entries = levelEntries(file)
   if (entries.length === 0)
     findings.problems.push({ path, message: 'defines no levels', fix: 'add one, e.g. readonly: { … }' })
@@ -24,9 +30,9 @@ export function loadLevelSet(
       const fix = 'use lower-case letters, digits, - and _'
       findings.problems.push({ path: `${path}.${name}`, message: `"${name}" is not a valid level name`, fix })
     }
-    parsed.set(name, readLevel(raw, `${path}.${name}`, meant, findings))
+    parsed.set(name, readLevel(raw, `${path}.${name}`, meant, besides, findings))
   }
-  if (meant.length === 0)
+  if (meant.length === 0 && besides.length === 0)
     findings.warnings.push({
       path: `${path}.for`,
       message: 'matches no resource, so its levels were not checked',
@@ -41,19 +47,37 @@ function kindsOf(selector: Selector, resources: readonly CatalogEntry[]): string
   return [...new Set([...(selector.kinds ?? []), ...matching])]
 }
 
-function readLevel(raw: unknown, path: string, kinds: Kinds, findings: Findings): ReadonlyMap<string, unknown> {
+function withLevels(names: readonly string[], kinds: Kinds): Kind[] {
+  return names.flatMap((name) => {
+    const kind = kindNamed(kinds, name)
+    return kind?.level ? [kind] : []
+  })
+}
+
+/** @param besides kinds to which it need not mean anything: then none of theirs has it */
+function readLevel(
+  raw: unknown,
+  path: string,
+  kinds: Kinds,
+  besides: Kinds,
+  findings: Findings,
+): ReadonlyMap<string, unknown> {
   const parsed = new Map<string, unknown>()
   for (const kind of kinds) {
-    const level = kind.level.read(raw)
-    if (level.ok) {
+    const level = kind.level?.read(raw)
+    if (level?.ok) {
       parsed.set(kind.name, level.value)
       findings.warnings.push(...(kind.exceeds?.(level.value) ?? []).map((problem) => within(path, problem)))
     }
-    for (const problem of level.ok ? [] : level.problems) {
+    for (const problem of level && !level.ok ? level.problems : []) {
       const found = within(path, problem)
       if (!findings.problems.some((other) => other.path === found.path && other.message === found.message))
         findings.problems.push(found)
     }
+  }
+  for (const kind of besides) {
+    const level = kind.level?.read(raw)
+    if (level?.ok) parsed.set(kind.name, level.value)
   }
   return parsed
 }

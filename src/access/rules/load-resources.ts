@@ -1,12 +1,12 @@
 import { type Kind, type Kinds, kindNamed, type Surroundings } from '../../catalog/kind.ts'
-import type { CatalogEntry, ResourceFile } from '../../catalog/resource.ts'
+import type { CatalogEntry, Resource, ResourceFile } from '../../catalog/resource.ts'
 import { type ParsedId, parseResourceId, toResource } from '../../catalog/resource-id.ts'
 import type { Config } from '../../config/config.ts'
 import { type Findings, within } from './findings.ts'
 
 export type ResourcesConfig = Pick<Config, 'resources'> & Surroundings
 
-/** The entries of the catalog, each read by its kind; those with problems are left out. */
+/** The catalog's entries that are written by hand, each read by its kind; those with problems are left out. */
 export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: Findings): CatalogEntry[] {
   checkRepeats(config.resources, findings)
   return config.resources.flatMap((file, i) => {
@@ -18,8 +18,49 @@ export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: F
     const problems = target.ok ? (found.kind.check?.(target.value, config) ?? []) : target.problems
     findings.problems.push(...problems.map((problem) => within(path, problem)))
     if (!target.ok) return [{ ...resource, target: undefined, targetId: '' }]
-    return [{ ...resource, target: target.value, targetId: found.kind.targetId(target.value) }]
+    return [toEntry(resource, found.kind, target.value)]
   })
+}
+
+/**
+ * What was discovered, beside what is written by hand: of a resource that is both, the members that are written win, its tags as a whole.
+ * What its kind cannot read is left out.
+ */
+export function mergeDiscovered(
+  written: readonly CatalogEntry[],
+  files: readonly ResourceFile[],
+  discovered: readonly Resource[],
+  kinds: Kinds,
+): CatalogEntry[] {
+  const seen = new Map(discovered.map((resource) => [resource.id, resource]))
+  const fileOf = new Map(files.map((file) => [file.id, file]))
+  const merged = written.map((entry) => {
+    const found = seen.get(entry.id)
+    const file = fileOf.get(entry.id)
+    seen.delete(entry.id)
+    return (found && file && readDiscovered(overlay(found, entry, file), kinds)) ?? entry
+  })
+  return [...merged, ...[...seen.values()].flatMap((resource) => readDiscovered(resource, kinds) ?? [])]
+}
+
+function overlay(found: Resource, written: Resource, file: ResourceFile): Resource {
+  return {
+    ...found,
+    source: 'config',
+    attributes: { ...found.attributes, ...written.attributes },
+    ...(file.partition === undefined ? {} : { partition: file.partition }),
+    ...(file.tags === undefined ? {} : { tags: file.tags }),
+  }
+}
+
+function readDiscovered(resource: Resource, kinds: Kinds): CatalogEntry | undefined {
+  const kind = kindNamed(kinds, resource.kind)
+  const target = kind?.target.read(resource)
+  return kind && target?.ok ? toEntry(resource, kind, target.value) : undefined
+}
+
+function toEntry(resource: Resource, kind: Kind, target: unknown): CatalogEntry {
+  return { ...resource, target, targetId: kind.targetId(target) }
 }
 
 function checkRepeats(files: readonly ResourceFile[], findings: Findings): void {
@@ -46,10 +87,10 @@ function identify(
   const report = (message: string, fix: string) => void findings.problems.push({ path, message, fix })
   const id = parseResourceId(kinds, text)
   if ('problem' in id) return report(id.problem, 'write the full id')
-  const accounts = Object.keys(aws.accounts)
-  if (accounts.length > 0 && id.account !== null && !accounts.includes(id.account))
-    report(`account ${id.account} is not registered`, 'add it to aws.accounts')
   const kind = kindNamed(kinds, id.kind)
+  const accounts = Object.keys(aws.accounts)
+  if (kind?.level && accounts.length > 0 && id.account !== null && !accounts.includes(id.account))
+    report(`account ${id.account} is not registered`, 'add it to aws.accounts')
   if (!kind) return report(`unknown kind "${id.kind}"`, `use one of ${kinds.map(({ name }) => name).join(', ')}`)
   return { id, kind }
 }

@@ -1,13 +1,14 @@
 import { digestOf } from '../../audit/digest.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
-import type { Kinds } from '../../catalog/kind.ts'
+import { type Kinds, kindNamed } from '../../catalog/kind.ts'
+import { withPlaces } from '../../catalog/places.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Config, ConfigCheck } from '../../config/config.ts'
 import type { RuleFile } from '../../config/schema.ts'
-import { checkSelector } from './check-selector.ts'
+import { checkSelector, warnWithoutInventory } from './check-selector.ts'
 import type { Findings, RuleProblem } from './findings.ts'
 import { checkFit, checkNoLogins, loadLevelSet } from './load-levels.ts'
-import { loadResources, type ResourcesConfig } from './load-resources.ts'
+import { loadResources, mergeDiscovered, type ResourcesConfig } from './load-resources.ts'
 import { isSlowPattern } from './pattern-probe.ts'
 import {
   durationMs,
@@ -26,27 +27,56 @@ export type LoadedRules =
 
 type RulesConfig = Pick<Config, 'levels' | 'access'> & {
   readonly oidc: Pick<Config['oidc'], 'loginClaim'>
+  readonly inventory: Pick<Config['inventory'], 'organization'>
 } & ResourcesConfig
 
 /** Longest grant that a rule may allow: recovery reads the audit log back that far. */
 export const longestGrantMs = 365 * 86_400_000
 
-/** Builds rules, levels and catalog from the configuration, or reports everything that is wrong with them. */
-export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
+/**
+ * Builds rules, levels and catalog from the configuration, or reports everything that is wrong with them.
+ * @param discovered resources that the inventory knows: whatever they are, the file is not refused because of them
+ */
+export function loadRules(config: RulesConfig, kinds: Kinds, discovered: readonly Resource[] = []): LoadedRules {
   const findings: Findings = { problems: [], warnings: [] }
-  const entries = loadResources(config, kinds, findings)
-  const levelSets = config.levels.map((file, i) => loadLevelSet(file, `levels[${i}]`, entries, kinds, findings))
+  const written = loadResources(config, kinds, findings)
+  const catalog = withPlaces(mergeDiscovered(written, config.resources, discovered, kinds), kinds)
+  const ownIds = new Set(written.map(({ id }) => id))
+  const entries = catalog.filter(({ id }) => ownIds.has(id))
+  const known = { resources: entries, discovered: catalog.filter(({ id }) => !ownIds.has(id)) }
+  const levelSets = config.levels.map((file, i) => loadLevelSet(file, `levels[${i}]`, known, kinds, findings))
+  if (!config.inventory.organization) warnOfPlaces(config, findings)
   const rules = config.access.flatMap((file, i) => loadRule(file, `access[${i}]`, kinds, findings) ?? [])
-  const digest = digestOf({ levels: config.levels, access: config.access, resources: config.resources })
+  const digest = digestOf({
+    levels: config.levels,
+    access: config.access,
+    resources: config.resources,
+    ...inventoryOf(config),
+  })
   const ruleSet: RuleSet = { digest, rules, levelSets }
   if (config.oidc.loginClaim === null) checkNoLogins(levelSets, kinds, findings)
   checkNames(config.access, findings)
-  checkRuleLevels(config.access, ruleSet, entries, findings)
+  checkRuleLevels(
+    config,
+    ruleSet,
+    entries.filter(({ kind }) => kindNamed(kinds, kind)?.level),
+    findings,
+  )
   const { problems, warnings } = findings
   // A target that its kind could not read can't be checked further.
   if (problems.length === 0) checkFit(ruleSet, entries, kinds, findings)
   if (problems.length > 0) return { ok: false, problems, warnings }
-  return { ok: true, rules: ruleSet, catalog: createCatalog(entries), warnings }
+  return { ok: true, rules: ruleSet, catalog: createCatalog(catalog), warnings }
+}
+
+function warnOfPlaces({ levels, access }: RulesConfig, findings: Findings): void {
+  for (const [i, file] of levels.entries()) warnWithoutInventory(file.for, `levels[${i}].for`, findings)
+  for (const [i, file] of access.entries()) warnWithoutInventory(file.what, `access[${i}].what`, findings)
+}
+
+/** Daemons of one store that read the organization, and others, have different rules. */
+function inventoryOf({ inventory: { organization } }: RulesConfig) {
+  return organization ? { inventory: { organization } } : {}
 }
 
 /** For `config check`, which reports what features find together with what the schema finds. */
@@ -128,14 +158,14 @@ function checkNames(files: readonly RuleFile[], findings: Findings): void {
 
 /** A level that no matching resource has can never be requested: most likely a typo. */
 function checkRuleLevels(
-  files: readonly RuleFile[],
+  { access: files, inventory }: Pick<RulesConfig, 'access' | 'inventory'>,
   rules: RuleSet,
   resources: readonly Resource[],
   findings: Findings,
 ): void {
   files.forEach((file, i) => {
     const matching = resources.filter((resource) => selects(file.what, resource))
-    if (matching.length === 0)
+    if (matching.length === 0 && !inventory.organization)
       findings.warnings.push({
         path: `access[${i}].what`,
         message: `matches no resource of the catalog: ${formatSelector(file.what)}`,

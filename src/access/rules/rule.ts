@@ -1,6 +1,6 @@
 import { parseDuration } from '../../../proxy/duration.ts'
 import { digestOf } from '../../audit/digest.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
 import type { StepUp } from '../../identity/admission.ts'
 import { emailKey } from '../../identity/names.ts'
@@ -13,7 +13,15 @@ export interface Selector {
   readonly kinds?: readonly string[]
   readonly regions?: readonly string[]
   readonly tags?: Readonly<Record<string, string>>
+  /** Patterns of the last part of ids; `*` stands for any characters, `?` for one. */
+  readonly names?: readonly string[]
+  /** Ids of units or the root: everything beneath, at any depth. */
+  readonly organizational_units?: readonly string[]
+  readonly account_tags?: Readonly<Record<string, string>>
 }
+
+/** What selectors go by. */
+export type Selectable = Resource & Pick<CatalogEntry, 'place'>
 
 /** Anyone in any of these. */
 export interface Who {
@@ -127,30 +135,70 @@ export function wholePattern(pattern: string): RegExp {
   return new RegExp(`^(?:${pattern})$`, 'u')
 }
 
+/** Members of a selector; one with none of them selects nothing. */
+export const selectorMembers = [
+  'ids',
+  'accounts',
+  'kinds',
+  'regions',
+  'tags',
+  'names',
+  'organizational_units',
+  'account_tags',
+] as const satisfies readonly (keyof Selector)[]
+
 /** Why a selector doesn't select a resource, in words; null when it does. */
-export function mismatch(selector: Selector, resource: Resource): string | null {
-  const { ids, accounts, kinds, regions, tags } = selector
-  if (!ids && !accounts && !kinds && !regions && !tags) return 'it selects nothing'
+export function mismatch(selector: Selector, resource: Selectable): string | null {
+  const { ids, accounts, kinds, regions, tags, names } = selector
+  if (selectorMembers.every((member) => !selector[member])) return 'it selects nothing'
   if (ids && !ids.includes(resource.id)) return 'its id is not listed'
   if (accounts && !(resource.account && accounts.includes(resource.account)))
     return `it is in account ${resource.account ?? '-'}, not ${accounts.join(', ')}`
   if (kinds && !kinds.includes(resource.kind)) return `it is of kind ${resource.kind}, not ${kinds.join(', ')}`
   if (regions && !(resource.region && regions.includes(resource.region)))
     return `it is in region ${resource.region ?? '-'}, not ${regions.join(', ')}`
-  return tags ? tagMismatch(tags, resource.tags) : null
+  if (names && !names.some((pattern) => fitsPattern(pattern, resource.name)))
+    return `its name is ${resource.name}, not ${names.join(' or ')}`
+  return (tags ? tagMismatch(tags, resource.tags, 'it') : null) ?? placeMismatch(selector, resource)
 }
 
-function tagMismatch(wanted: Readonly<Record<string, string>>, tags: Resource['tags']): string | null {
+function tagMismatch(wanted: Readonly<Record<string, string>>, tags: Resource['tags'], what: string): string | null {
   const pairs = Object.entries(wanted)
   if (pairs.length === 0) return 'it selects nothing'
   for (const [key, value] of pairs) {
     const found = Object.hasOwn(tags, key) ? tags[key] : undefined
-    if (found !== value) return `it has ${found === undefined ? `no tag ${key}` : `tag ${key}=${found}`}, not ${value}`
+    if (found !== value)
+      return `${what} has ${found === undefined ? `no tag ${key}` : `tag ${key}=${found}`}, not ${value}`
   }
   return null
 }
 
-export function selects(selector: Selector, resource: Resource): boolean {
+/** Of what is not known nothing matches. */
+function placeMismatch({ organizational_units: units, account_tags: tags }: Selector, resource: Selectable) {
+  if (!units && !tags) return null
+  const { place, account } = resource
+  if (!place) return `the place of account ${account ?? '-'} in the organization is not known`
+  if (place.unusable !== null) return place.unusable
+  if (units && !place.units?.some((unit) => units.includes(unit)))
+    return place.units ? `it is not beneath ${units.join(' or ')}` : 'it is not known which units hold it'
+  if (!tags) return null
+  return place.accountTags ? tagMismatch(tags, place.accountTags, 'its account') : 'it is in no account'
+}
+
+/** `*` stands for any characters, `?` for one; without backtracking that grows with the pattern's stars. */
+export function fitsPattern(pattern: string, text: string): boolean {
+  let [at, from, star, mark] = [0, 0, -1, 0]
+  while (from < text.length) {
+    if (pattern[at] === '*') [star, mark, at] = [at, from, at + 1]
+    else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[from])) [at, from] = [at + 1, from + 1]
+    else if (star >= 0) [at, mark, from] = [star + 1, mark + 1, mark + 1]
+    else return false
+  }
+  while (pattern[at] === '*') at += 1
+  return at === pattern.length
+}
+
+export function selects(selector: Selector, resource: Selectable): boolean {
   return mismatch(selector, resource) === null
 }
 
@@ -170,15 +218,18 @@ function includesEmail(emails: readonly string[], email: string | null): boolean
 }
 
 /** The levels that a resource has: those of the first entry that selects it. */
-export function levelsOf(rules: RuleSet, resource: Resource): ReadonlyMap<string, LevelMeaning> {
+export function levelsOf(rules: RuleSet, resource: Selectable): ReadonlyMap<string, LevelMeaning> {
   return rules.levelSets.find((set) => selects(set.for, resource))?.levels ?? new Map()
 }
 
 /** `accounts 111122223333; tags env=prod` */
-export function formatSelector({ ids, accounts, kinds, regions, tags }: Selector): string {
-  const lists = Object.entries({ ids, accounts, kinds, regions }).flatMap(([member, names]) =>
-    names ? [`${member} ${names.join(', ')}`] : [],
-  )
-  const pairs = Object.entries(tags ?? {}).map(([key, value]) => `${key}=${value}`)
-  return [...lists, ...(pairs.length > 0 ? [`tags ${pairs.join(', ')}`] : [])].join('; ')
+export function formatSelector(selector: Selector): string {
+  return selectorMembers
+    .flatMap((member) => {
+      const value = selector[member]
+      if (!value) return []
+      const items = Array.isArray(value) ? value : Object.entries(value).map(([key, one]) => `${key}=${one}`)
+      return items.length > 0 ? [`${member.replaceAll('_', ' ')} ${items.join(', ')}`] : []
+    })
+    .join('; ')
 }

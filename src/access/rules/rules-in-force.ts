@@ -2,13 +2,14 @@ import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
 import { sortedJson } from '../../audit/canonical.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
 import type { Kinds } from '../../catalog/kind.ts'
+import type { Resource } from '../../catalog/resource.ts'
 import type { Config } from '../../config/config.ts'
 import { newId } from '../../store/ids.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore } from '../rows/access-store.ts'
 import type { RuleProblem } from './findings.ts'
-import { loadRules } from './load-rules.ts'
+import { type LoadedRules, loadRules } from './load-rules.ts'
 import { diffRevisions, type Revision, type RevisionDiff } from './revision.ts'
 import type { RuleSet } from './rule.ts'
 
@@ -30,6 +31,10 @@ export class RulesInForce {
   #rules: RuleSet = { digest: '', rules: [], levelSets: [] }
   #catalog: Catalog = createCatalog([])
   #loadedAt: number | null = null
+  #config: Config | null = null
+  /** What the inventory knows, up to which event of the log, and up to which event it could. */
+  #inventory: { readonly resources: readonly Resource[]; readonly seq: number } = { resources: [], seq: 0 }
+  #inventorySeq = 0
   /** Rules that some daemon of the store loaded last, as the log tells it. */
   #newest = { digest: '', seq: 0 }
 
@@ -49,14 +54,37 @@ export class RulesInForce {
     return this.#loadedAt
   }
 
-  /** Whether no other daemon has loaded other rules since. */
+  /** Whether no other daemon has loaded other rules since, and all that the inventory has found is in the catalog. */
   get isNewest(): boolean {
-    return this.#newest.digest === this.#rules.digest
+    return this.#newest.digest === this.#rules.digest && this.#inventory.seq >= this.#inventorySeq
   }
 
   /** Some daemon has loaded rules. @param seq of the event that says so */
   noteLoaded(digest: string, seq: number): void {
     if (seq > this.#newest.seq) this.#newest = { digest, seq }
+  }
+
+  /** Some daemon has changed the inventory: until it is in the catalog here, nothing ends for want of it. @param seq of the event */
+  noteInventory(seq: number): void {
+    this.#inventorySeq = Math.max(this.#inventorySeq, seq)
+  }
+
+  /**
+   * Makes the catalog anew with what the inventory knows.
+   * @param seq of the last event that is in it @returns false: it comes into force with the first rules
+   */
+  useInventory(resources: readonly Resource[], seq: number): boolean {
+    this.#inventory = { resources, seq }
+    return this.#config !== null && this.#build(this.#config).ok
+  }
+
+  /** @returns the rules of a configuration with what is discovered, and makes them those in force when they are valid */
+  #build(config: Config): LoadedRules {
+    const loaded = loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
+    if (!loaded.ok) return loaded
+    this.#rules = loaded.rules
+    this.#catalog = loaded.catalog
+    return loaded
   }
 
   /**
@@ -65,15 +93,15 @@ export class RulesInForce {
    */
   async load(config: Config): Promise<Reloaded> {
     this.#deps.metrics.rulesDigestMismatch.set(1) // until the rules of the file are in force
-    const loaded = loadRules(config, this.#deps.kinds)
+    const loaded = loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
     if (!loaded.ok) {
       await this.#deps.audit.appendRemoval(rulesRefused(loaded.problems))
       return loaded
     }
-    const { rules, catalog, warnings } = loaded
+    const { rules, warnings } = loaded
     await this.#record(rules.digest, config)
-    this.#rules = rules
-    this.#catalog = catalog
+    this.#config = config
+    this.#build(config) // once more: the inventory may have changed meanwhile
     this.#loadedAt = this.#deps.clock.now()
     this.#deps.metrics.rulesDigestMismatch.set(0)
     return { ok: true, digest: rules.digest, warnings }
@@ -90,6 +118,11 @@ export class RulesInForce {
     const { seq } = await audit.append(loadedEvent(digest, last?.digest ?? null, diff), writes)
     this.noteLoaded(digest, seq)
   }
+}
+
+/** What is discovered counts only while the configuration says so. */
+function discoveredBy({ inventory }: Config, resources: readonly Resource[]): readonly Resource[] {
+  return inventory.organization ? resources : []
 }
 
 /** A configuration was rejected. */

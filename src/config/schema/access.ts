@@ -12,6 +12,20 @@ export const Selector = {
       examples: [{ env: 'prod' }],
     }),
   ),
+  names: Type.Optional(
+    Names('Patterns of the last part of the id; * stands for any characters, ? for one', ['orders-*']),
+  ),
+  organizational_units: Type.Optional(
+    Names('Ids of organizational units or of the root: what is in accounts beneath them, at any depth', [
+      'ou-ab12-1a2b3c4d',
+    ]),
+  ),
+  account_tags: Type.Optional(
+    Type.Record(Type.String(), Type.String(), {
+      description: 'Tags that the account must have, all of them with these values',
+      examples: [{ env: 'prod' }],
+    }),
+  ),
 }
 
 const Who = Type.Object(

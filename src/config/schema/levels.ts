@@ -11,13 +11,14 @@ export function levelsSchema(kinds: Kinds) {
 
 /** The same for editors, which cannot know of what kind the resources are: a level has the members of some kind. */
 export function levelsForEditors(kinds: Kinds): TSchema {
-  const meanings = kinds.map(({ name, level }) => ({ ...level.schema, title: name }))
+  const meanings = kinds.flatMap(({ name, level }) => (level ? [{ ...level.schema, title: name }] : []))
   return around(Type.Union(meanings, aboutLevel(kinds)))
 }
 
 /** With the members that some kind requires as an example. */
 function aboutLevel(kinds: Kinds) {
-  const { required = [], properties = {} } = kinds.map(({ level }) => viewOf(level.schema)).find(requiresMembers) ?? {}
+  const { required = [], properties = {} } =
+    kinds.flatMap(({ level }) => (level ? [viewOf(level.schema)] : [])).find(requiresMembers) ?? {}
   return {
     description: 'Meaning of the level of this name; its members depend on the kind',
     examples: [Object.fromEntries(required.map((name) => [name, properties[name]?.examples?.[0]]))],

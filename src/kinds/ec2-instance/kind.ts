@@ -1,11 +1,11 @@
-import type { Kind, Problem } from '../../catalog/kind.ts'
+import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type InstanceLevel, instanceLevel } from './level.ts'
 import { instanceLimits } from './limits.ts'
 import { instancePolicies, instancePolicyValues } from './policies.ts'
 import { prepareInstance } from './prepare.ts'
 import { type InstanceTarget, instanceTarget } from './target.ts'
 
-export const ec2Instance: Kind<InstanceTarget, InstanceLevel> = {
+export const ec2Instance: RequestableKind<InstanceTarget, InstanceLevel> = {
   name: 'ec2-instance',
   id: 'regional',
   protocol: 'shell',

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { SessionBudget } from '../../../proxy/session.ts'
 import type { CopyDirection } from '../../../proxy/wire/copy/messages.ts'
-import type { Kind, Parsed } from '../../catalog/kind.ts'
+import type { LevelForm, Parsed } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { Duration, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
@@ -129,7 +129,7 @@ const schema = Type.Object(
 
 const words = { noun: 'an instance level', mapping: 'expected a mapping with document, document_digest and os_user' }
 
-export const instanceLevel: Kind<unknown, InstanceLevel>['level'] = {
+export const instanceLevel: LevelForm<InstanceLevel> = {
   schema,
   read: (raw) =>
     Value.Check(schema, raw) ? readLevel(raw) : { ok: false, problems: memberProblems(schema, raw, words) },

@@ -1,11 +1,11 @@
-import type { Kind } from '../../catalog/kind.ts'
+import type { RequestableKind } from '../../catalog/kind.ts'
 import { type ClusterLevel, clusterLevel } from './level.ts'
 import { clusterExceeds, clusterLimits } from './limits.ts'
 import { clusterPolicies } from './policies.ts'
 import { prepareCluster } from './prepare.ts'
 import { type ClusterTarget, clusterTarget } from './target.ts'
 
-export const eksCluster: Kind<ClusterTarget, ClusterLevel> = {
+export const eksCluster: RequestableKind<ClusterTarget, ClusterLevel> = {
   name: 'eks-cluster',
   id: 'regional',
   protocol: 'kubernetes',

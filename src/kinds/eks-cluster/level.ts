@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import { type KubernetesRule, plainVerbs, streamVerbs } from '../../../proxy/kubernetes/rules.ts'
 import type { SessionBudget } from '../../../proxy/session.ts'
-import type { Kind, Problem } from '../../catalog/kind.ts'
+import type { LevelForm, Problem } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { Duration, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
@@ -115,7 +115,7 @@ const schema = Type.Object(
 
 const words = { noun: 'a cluster level', mapping: 'expected a mapping with role and rules' }
 
-export const clusterLevel: Kind<unknown, ClusterLevel>['level'] = {
+export const clusterLevel: LevelForm<ClusterLevel> = {
   schema,
   read: (raw) =>
     Value.Check(schema, raw) ? { ok: true, value: toLevel(raw) } : { ok: false, problems: problemsOf(raw) },

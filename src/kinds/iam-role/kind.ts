@@ -1,9 +1,9 @@
-import type { Kind, Problem } from '../../catalog/kind.ts'
+import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
 import { rolePolicies } from './policies.ts'
 import { type RoleTarget, roleTarget } from './target.ts'
 
-export const iamRole: Kind<RoleTarget, RoleLevel> = {
+export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
   name: 'iam-role',
   id: 'account',
   target: roleTarget,

@@ -1,4 +1,4 @@
-import type { Kind } from '../../catalog/kind.ts'
+import type { RequestableKind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { mysqlUsers } from '../rds/engine-users.ts'
 import { personalUsers } from '../rds/personal-users.ts'
@@ -8,7 +8,7 @@ import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
 
-export const rdsMysql: Kind<RdsTarget, MysqlLevel> = {
+export const rdsMysql: RequestableKind<RdsTarget, MysqlLevel> = {
   name: 'rds-mysql',
   id: 'regional',
   protocol: 'mysql',

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import type { Kind } from '../../catalog/kind.ts'
+import type { LevelForm } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
 import { mysqlUsers } from '../rds/engine-users.ts'
@@ -43,7 +43,7 @@ const schema = Type.Object(
   strict,
 )
 
-export const mysqlLevel: Kind<unknown, MysqlLevel>['level'] = {
+export const mysqlLevel: LevelForm<MysqlLevel> = {
   schema,
   read: (raw) => {
     if (!Value.Check(schema, raw)) return { ok: false, problems: memberProblems(schema, raw, levelProblemWords) }

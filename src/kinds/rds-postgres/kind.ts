@@ -1,4 +1,4 @@
-import type { Kind } from '../../catalog/kind.ts'
+import type { RequestableKind } from '../../catalog/kind.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { postgresUsers } from '../rds/engine-users.ts'
 import type { RdsLevel } from '../rds/level.ts'
@@ -9,7 +9,7 @@ import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
 
-export const rdsPostgres: Kind<RdsTarget, RdsLevel> = {
+export const rdsPostgres: RequestableKind<RdsTarget, RdsLevel> = {
   name: 'rds-postgres',
   id: 'regional',
   protocol: 'postgres',

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { Value } from 'typebox/value'
-import type { Kind } from '../../catalog/kind.ts'
+import type { LevelForm } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import { strict } from '../../config/schema/members.ts'
 import { postgresUsers } from '../rds/engine-users.ts'
@@ -18,7 +18,7 @@ const schema = Type.Object(
   strict,
 )
 
-export const postgresLevel: Kind<unknown, RdsLevel>['level'] = {
+export const postgresLevel: LevelForm<RdsLevel> = {
   schema,
   read: (raw) =>
     Value.Check(schema, raw)

@@ -13,6 +13,7 @@ import * as daemons from './0010-daemons.ts'
 import * as sharedCounts from './0011-shared-counts.ts'
 import * as targetIds from './0012-target-ids.ts'
 import * as loginNames from './0013-login-names.ts'
+import * as inventory from './0014-inventory.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -30,4 +31,5 @@ export const migrations: Record<string, Migration> = {
   '0011-shared-counts': sharedCounts,
   '0012-target-ids': targetIds,
   '0013-login-names': loginNames,
+  '0014-inventory': inventory,
 }

@@ -152,7 +152,7 @@ export const examplePeople: readonly Principal[] = [
   principal('eve'),
 ]
 
-export function config(rules: Partial<Rules> = {}): Config {
+export function config(rules: Partial<Rules & Pick<Config, 'inventory'>> = {}): Config {
   return {
     file: '/dev/null',
     server: {
@@ -181,6 +181,7 @@ export function config(rules: Partial<Rules> = {}): Config {
       endpoints: {},
     },
     listeners: { postgres: [] },
+    inventory: { organization: false, everyMs: 900_000 },
     recordings: { dir: '', maxPerSessionBytes: 0, maxPerPrincipalBytes: 0, reserveBytes: 0 },
     audit: { checkpointEveryMs: 0, checkpointEvents: 0, anchors: [] },
     limits: { sessions: 1, sessionsPerPrincipal: 1, sessionsPerResource: 1, sessionIdleMs: 0 },
@@ -256,7 +257,8 @@ const testKeys: Pick<Keyring, 'mac' | 'checkMac'> = {
 }
 
 export interface SetupOptions {
-  readonly rules?: Partial<Rules>
+  readonly rules?: Partial<Rules & Pick<Config, 'inventory'>>
+  readonly kinds?: Kinds
   readonly people?: readonly Principal[]
   /** Moves by itself, for tests of timers. */
   readonly isRealTime?: boolean
@@ -304,7 +306,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       metrics,
       changes,
       identity,
-      kinds,
+      kinds: options.kinds ?? kinds,
       config: config(),
       leader: soleLeader(db),
     })

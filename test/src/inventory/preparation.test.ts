@@ -13,7 +13,7 @@ function preparationOf(id: string, levels: Record<string, object>) {
   const read = kind?.target.read(bare)
   const entry: CatalogEntry = { ...bare, target: read?.ok ? read.value : undefined, targetId: '' }
   const meant = Object.entries(levels).map(([name, raw]): [string, unknown] => {
-    const level = kind?.level.read(raw)
+    const level = kind?.level?.read(raw)
     return [name, level?.ok ? level.value : undefined]
   })
   const access = { findResource: () => entry, levelsOf: () => new Map(meant) }

@@ -5,6 +5,7 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { BrokerError, type FailedLease, type PermitFacts } from '../../../../proxy/session.ts'
 import type { AwsCredentials, SessionAsk } from '../../../../src/aws/aws.ts'
+import { eksCluster as kind } from '../../../../src/kinds/eks-cluster/kind.ts'
 import { eksCluster } from '../../../../src/kinds/eks-cluster/module.ts'
 import type { KindParts } from '../../../../src/kinds/module.ts'
 import { createChanges } from '../../../../src/store/changes.ts'
@@ -75,7 +76,7 @@ async function start(t: Test, { attributes = {}, trust = 'hub' as 'hub' | 'web_i
   }
   const entry = resource(id, { attributes: { endpoint, ...attributes } })
   const target = eksCluster.target.read(entry)
-  const level = eksCluster.level.read({ role: 'view', rules: [{ verbs: ['get'], resources: ['pods'] }] })
+  const level = kind.level.read({ role: 'view', rules: [{ verbs: ['get'], resources: ['pods'] }] })
   if (!target.ok || !level.ok) throw new Error('the fixture is not valid')
   const held = { resource: entry, target: target.value, level: level.value }
   const parts: Partial<Record<keyof KindParts, unknown>> = {

@@ -1,12 +1,12 @@
 /** A database user of one person: never an administrator's, another level's or another person's. */
 import t from 'tap'
-import type { Kind } from '../../../../src/catalog/kind.ts'
+import type { RequestableKind } from '../../../../src/catalog/kind.ts'
 import type { RdsLevel } from '../../../../src/kinds/rds/level.ts'
 import type { RdsTarget } from '../../../../src/kinds/rds/target.ts'
 import { rdsMysql } from '../../../../src/kinds/rds-mysql/kind.ts'
 import { rdsPostgres } from '../../../../src/kinds/rds-postgres/kind.ts'
 
-function levelOf<L>(kind: Kind<RdsTarget, L>, db_user: string): L {
+function levelOf<L>(kind: RequestableKind<RdsTarget, L>, db_user: string): L {
   const read = kind.level.read({ db_user })
   if (!read.ok) throw new Error(JSON.stringify(read.problems))
   return read.value
@@ -14,7 +14,7 @@ function levelOf<L>(kind: Kind<RdsTarget, L>, db_user: string): L {
 
 /** The user that a login name leads to, or why there is none. @param others of further levels */
 function userOf<L extends RdsLevel>(
-  kind: Kind<RdsTarget, L>,
+  kind: RequestableKind<RdsTarget, L>,
   db_user: string,
   loginName: string,
   others: string[] = [],

@@ -1,10 +1,10 @@
-import type { Kind } from '../../../../src/catalog/kind.ts'
+import type { RequestableKind } from '../../../../src/catalog/kind.ts'
 import type { PreparationStep } from '../../../../src/catalog/preparation.ts'
 import { resource } from '../../access/access-setup.ts'
 
 /** The steps for one resource and its levels, as the configuration would have them. */
 export function preparedSteps<T, L>(
-  kind: Kind<T, L>,
+  kind: RequestableKind<T, L>,
   levels: Record<string, object>,
   attributes: object = {},
 ): readonly PreparationStep[] {

@@ -1,0 +1,11 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { route } from '../identity/route.ts'
+import type { Scopes } from './scopes.ts'
+
+/** What is read of AWS into the catalog. */
+export const inventoryRoutes =
+  (deps: { readonly scopes: Pick<Scopes, 'view' | 'request'> }): FastifyPluginAsync =>
+  async (app) => {
+    route(app, 'GET /api/v1/inventory/scopes', async () => ({ scopes: await deps.scopes.view() }))
+    route(app, 'POST /api/v1/inventory/sync', async () => ({ scopes: await deps.scopes.request() }))
+  }

@@ -1,0 +1,87 @@
+import type { AuditRecord } from '../audit/audit.ts'
+import type { Resource } from '../catalog/resource.ts'
+import type { Background } from '../telemetry/background.ts'
+import type { Discovered, InventoryStore } from './inventory-store.ts'
+
+export interface InventoryDeps {
+  readonly store: Pick<InventoryStore, 'all' | 'byIds'>
+  readonly background: Background
+  /** Of access: what is discovered goes into the catalog, and what no rule covers any more ends. */
+  readonly access: {
+    noteInventory(seq: number): void
+    useInventory(resources: readonly Resource[], seq: number): Promise<void>
+  }
+}
+
+/** Fields of `inventory.changed` that name resources. */
+const named = ['gone', 'changed', 'missing', 'added'] as const
+
+/** What is discovered, in the memory of each daemon; it follows the log, whichever daemon wrote it. */
+export class Inventory {
+  readonly #deps: InventoryDeps
+  readonly #known = new Map<string, Discovered>()
+  /** Ids whose rows must be read again. */
+  readonly #stale = new Set<string>()
+  #seq = 0
+  #reading: Promise<void> | undefined
+
+  constructor(deps: InventoryDeps) {
+    this.#deps = deps
+  }
+
+  get all(): readonly Discovered[] {
+    return [...this.#known.values()]
+  }
+
+  /** At start, before the rules are loaded. @throws BrokerError STORE_UNAVAILABLE */
+  async load(): Promise<void> {
+    for (const one of await this.#deps.store.all()) this.#known.set(one.resource.id, one)
+    await this.#use()
+  }
+
+  /** What some daemon has written, as the log tells it. */
+  apply({ type, seq, fields }: Pick<AuditRecord, 'type' | 'seq' | 'fields'>): void {
+    if (type !== 'inventory.changed') return
+    for (const member of named) for (const id of listOf(fields[member])) this.#stale.add(id)
+    this.#seq = seq
+    this.#deps.access.noteInventory(seq)
+    this.#deps.background.run('reading the inventory', () => this.refresh())
+  }
+
+  /** Reads what has changed; also tries again what could not be read. One at a time: what comes meanwhile is read with the next. */
+  async refresh(): Promise<void> {
+    this.#reading ??= this.#readStale().finally(() => {
+      this.#reading = undefined
+    })
+    await this.#reading
+  }
+
+  async #readStale(): Promise<void> {
+    while (this.#stale.size > 0) {
+      const [ids, seq] = [[...this.#stale], this.#seq]
+      const found: Discovered[] = []
+      for (let from = 0; from < ids.length; from += atOnce)
+        found.push(...(await this.#deps.store.byIds(ids.slice(from, from + atOnce))))
+      for (const id of ids) {
+        this.#stale.delete(id)
+        this.#known.delete(id)
+      }
+      for (const one of found) this.#known.set(one.resource.id, one)
+      await this.#use(seq)
+    }
+  }
+
+  async #use(seq = this.#seq): Promise<void> {
+    await this.#deps.access.useInventory(
+      this.all.map(({ resource }) => resource),
+      seq,
+    )
+  }
+}
+
+/** Rows of one query. */
+const atOnce = 500
+
+function listOf(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
+}
