@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
-import type { TreeNode } from './places.ts'
+import type { TreeNode } from './place.ts'
 import type { PolicyPart } from './policy-part.ts'
 import type { PreparationStep } from './preparation.ts'
 import type { CatalogEntry, Resource } from './resource.ts'

@@ -1,4 +1,4 @@
-import type { Place } from './places.ts'
+import type { Place } from './place.ts'
 
 /** A named thing one may be granted. */
 export interface Resource {

@@ -9,6 +9,7 @@ import type { Config } from '../config/config.ts'
 import { createIdentity } from '../identity/create-identity.ts'
 import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
+import { createInventory } from '../inventory/create-inventory.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
 import { PeerGuard } from '../peers/peer-guard.ts'
@@ -33,7 +34,6 @@ import { createMetrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
-import { openInventory } from './open-inventory.ts'
 import { cancelAt, recordingsElsewhere, stopElsewhere, tellElsewhere } from './peer-calls.ts'
 import { takeSpool } from './take-spool.ts'
 
@@ -107,7 +107,7 @@ export async function buildParts(
 
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
-  const inventory = await openInventory({ ...shared, access, audit, aws })
+  const inventory = await createInventory({ ...shared, access, audit, aws })
   closing.defer(() => inventory.idle())
   const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
   const dataKeys = createDataKeys({ ...shared, config: config.aws })

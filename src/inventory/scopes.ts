@@ -1,5 +1,5 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { InventoryScope } from '../contract/inventory.ts'
+import type { InventoryScope } from '../contract/resources.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Inventory } from './inventory.ts'
 import type { InventoryStore } from './inventory-store.ts'

@@ -71,7 +71,7 @@ export class RulesInForce {
 
   /**
    * Makes the catalog anew with what the inventory knows.
-   * @param seq of the last event that is in it @returns false: it comes into force with the first rules
+   * @param seq of the last event that is in it @returns false: it takes effect with the first rules
    */
   useInventory(resources: readonly Resource[], seq: number): boolean {
     this.#inventory = { resources, seq }

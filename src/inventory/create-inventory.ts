@@ -5,17 +5,16 @@ import { createOrganizationCalls } from '../aws/organization/organization-calls.
 import { readOrganization } from '../aws/organization/read-organization.ts'
 import type { Config } from '../config/config.ts'
 import type { Leadership } from '../daemons/leadership.ts'
-import { Inventory } from '../inventory/inventory.ts'
-import { createInventoryStore } from '../inventory/inventory-store.ts'
-import { createScopes } from '../inventory/scopes.ts'
-import { organizationScope, Sync } from '../inventory/sync.ts'
-import type { Chore } from '../kinds/module.ts'
 import type { Keyring } from '../store/keyring.ts'
 import { type Db, transactOn } from '../store/store.ts'
 import { createBackground } from '../telemetry/background.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { Inventory } from './inventory.ts'
+import { createInventoryStore } from './inventory-store.ts'
+import { createScopes } from './scopes.ts'
+import { organizationScope, Sync } from './sync.ts'
 
 interface Deps {
   readonly access: Access
@@ -31,7 +30,7 @@ interface Deps {
 }
 
 /** What is discovered of AWS: read from the store before the rules are loaded, which go by it. */
-export async function openInventory(deps: Deps) {
+export async function createInventory(deps: Deps) {
   const { access, aws, clock, config, db, keyring, logger, metrics } = deps
   const background = createBackground(logger)
   const store = createInventoryStore(db, keyring)
@@ -48,10 +47,15 @@ export async function openInventory(deps: Deps) {
     apply: (record: AuditRecord) => inventory.apply(record),
     idle: () => background.idle(),
     chores: [
-      { what: 'sync of the inventory', everyMs: 2000, per: 'installation', run: (signal) => sync.run(signal) },
+      {
+        what: 'sync of the inventory',
+        everyMs: 2000,
+        per: 'installation',
+        run: (signal: AbortSignal) => sync.run(signal),
+      },
       { what: 'reading of the inventory', everyMs: 1000, per: 'daemon', run: () => inventory.refresh() },
       { what: 'age of the inventory', everyMs: 15_000, per: 'daemon', run: () => showAge() },
-    ] satisfies Chore[],
+    ] as const,
   }
 
   async function showAge(): Promise<void> {

@@ -1,0 +1,24 @@
+/** An account or a unit, with what holds it. */
+export interface TreeNode {
+  /** `111122223333`, `ou-…` */
+  readonly id: string
+  /** For people; it gives nothing. */
+  readonly title: string
+  /** `ou-…` or `r-…`; null: not known. */
+  readonly parent: string | null
+  readonly isAccount: boolean
+  /** Why nothing may be selected by where it stands; null: something may. */
+  readonly unusable: string | null
+}
+
+/** What selectors by units and by tags of accounts go by. */
+export interface Place {
+  /** The units and the root that hold it, from the nearest; of a unit, itself before them. Null: not known. */
+  readonly units: readonly string[] | null
+  /** Of the account; null: not known. */
+  readonly accountTags: Readonly<Record<string, string>> | null
+  /** Titles of the units, from the root, joined by `/`; null: not known. */
+  readonly path: string | null
+  /** Why no selector by it matches. */
+  readonly unusable: string | null
+}
