@@ -1,5 +1,6 @@
 /** Identity Center as the broker reads it, against an AWS that refuses what AWS refuses. */
 import t from 'tap'
+import { toIdentityCenterError } from '../../../../src/aws/aws-errors.ts'
 import {
   type IdentityCenterProgress,
   readIdentityCenter,
@@ -210,4 +211,19 @@ t.test('tags that are known are not read again; progress is told, and a stop is 
   stop.abort(new Error('the daemon stops'))
   await t.rejects(reading, { message: 'the daemon stops' })
   held.letGo()
+})
+
+t.test('under a key of the owner’s, a refusal to decrypt is told from a refusal to read', (t) => {
+  const refused = (text: string) =>
+    toIdentityCenterError(
+      Object.assign(new Error(`User: x is not authorized to perform: ${text}`), { name: 'AccessDeniedException' }),
+      'identitystore:ListUsers',
+    )
+  t.match(refused('kms:Decrypt on resource: arn:aws:kms:eu-west-1:111111111111:key/1'), {
+    code: 'AWS_DENIED',
+    message: /kms:Decrypt is not allowed for identitystore:ListUsers/,
+    hint: /key policy/,
+  })
+  t.match(refused('identitystore:ListUsers'), { message: /: identitystore:ListUsers is not allowed/ })
+  t.end()
 })
