@@ -18,6 +18,9 @@ const dropped: ReadonlySet<string> = new Set([
   'refresh',
 ])
 
+/** Of names that are dropped: most others have another. */
+const lengths: ReadonlySet<number> = new Set([...dropped].map((name) => name.length))
+
 /**
  * Headers of an answer that go on to the client, as they came: also how it is compressed, which nothing here undoes.
  * @throws BrokerError TARGET_REFUSED for a redirect, which would take clients and their tokens elsewhere
@@ -43,6 +46,7 @@ function choose(status: number, raw: RawHeaders): (name: string) => boolean {
     throw new BrokerError('TARGET_REFUSED', `the cluster answered with a redirect (${status})`)
   const named = namedByConnection(raw)
   return (name) => {
+    if (named.length === 0 && !lengths.has(name.length)) return true
     const lower = name.toLowerCase()
     return !dropped.has(lower) && !named.includes(lower)
   }

@@ -37,9 +37,14 @@ export class EntryWriter {
 
   /** An entry that waits for no answer. @param room bytes that it takes at most. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED */
   add(entry: object, room: number): void {
+    this.addText(JSON.stringify(entry), room)
+  }
+
+  /** The same of one that is written out. */
+  addText(entry: string, room: number, isPlain = false): void {
     this.reserve(room)
     try {
-      this.write(JSON.stringify(entry))
+      this.write(entry, isPlain)
     } finally {
       this.release(room)
     }

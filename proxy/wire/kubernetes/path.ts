@@ -34,11 +34,12 @@ export function splitPath(path: string): string[] {
 }
 
 function decodeSegment(segment: string): string {
-  const name = decode(segment, 'path')
+  const isEscaped = segment.includes('%')
+  const name = isEscaped ? decode(segment, 'path') : segment
   if (name === '') throw new WireError('the path has an empty segment')
   if (name === '.' || name === '..') throw new WireError('the path has a segment of dots')
   // A percent sign in a name is an escape that was escaped.
-  if (/[/\\%\p{Cc}]/u.test(name))
+  if (isEscaped && /[/\\%\p{Cc}]/u.test(name))
     throw new WireError('the path has an escaped slash, percent sign or control character')
   return name
 }
@@ -46,6 +47,7 @@ function decodeSegment(segment: string): string {
 /** Parameters in their order, decoded as Go decodes them. @throws WireError */
 export function readQuery(query: string): Map<string, string[]> {
   const parameters = new Map<string, string[]>()
+  if (query === '') return parameters
   for (const pair of query.split('&')) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
