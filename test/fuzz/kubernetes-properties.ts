@@ -1,3 +1,4 @@
+import type * as Answers from '../../proxy/wire/http1/answer-reader.ts'
 import type * as Attributes from '../../proxy/wire/kubernetes/attributes.ts'
 import type * as Channels from '../../proxy/wire/kubernetes/channels.ts'
 import type * as Status from '../../proxy/wire/kubernetes/status.ts'
@@ -6,6 +7,7 @@ import type * as Spdy from '../../proxy/wire/spdy/frames.ts'
 import type * as Websocket from '../../proxy/wire/websocket/frames.ts'
 import type * as WireErrors from '../../proxy/wire/wire-error.ts'
 import fc from '../fast-check.ts'
+import { likelyAnswer, readAnswer } from './kubernetes-answers.ts'
 import { likelyRequest, readRequest } from './kubernetes-requests.ts'
 import { likelySpdy, readSpdy } from './kubernetes-spdy.ts'
 import { likelyWebsocket, readWebsocket } from './kubernetes-websocket.ts'
@@ -13,6 +15,7 @@ import { loadCodec } from './load-codec.ts'
 
 /** What `proxy/wire` has for Kubernetes, or a copy of it with a fault. */
 export interface KubernetesCodec {
+  readonly answers: typeof Answers
   readonly attributes: typeof Attributes
   readonly channels: typeof Channels
   readonly status: typeof Status
@@ -25,6 +28,7 @@ export interface KubernetesCodec {
 /** @param folder URL of `kubernetes`, which ends in a slash; the other codecs are beside it */
 export function loadKubernetesCodec(folder: string): Promise<KubernetesCodec> {
   return loadCodec<KubernetesCodec>(folder, {
+    answers: '../http1/answer-reader',
     attributes: 'attributes',
     channels: 'channels',
     status: 'status',
@@ -39,7 +43,7 @@ const sizes = fc.array(fc.nat(40), { maxLength: 20 })
 
 /** What holds for any input, by what it says. */
 export function kubernetesProperties(codec: KubernetesCodec) {
-  const { attributes, channels, status, options, spdy, websocket, errors } = codec
+  const { answers, attributes, channels, status, options, spdy, websocket, errors } = codec
   const orWireError = (run: () => unknown): boolean => {
     try {
       run()
@@ -112,6 +116,39 @@ export function kubernetesProperties(codec: KubernetesCodec) {
           reset: (id) => void seen.push(`reset ${id}`),
         })
         return isAsRead(bytes, sizes, (part) => frames.scan(part), seen, readSpdy(bytes))
+      },
+    ),
+    'an answer of HTTP/1.1 is read as a plain reading says, however it is split': fc.property(
+      likelyAnswer,
+      fc.boolean(),
+      sizes,
+      (text, isHead, sizes) => {
+        const seen = { head: '', body: '', carried: 0, isOver: false }
+        const sink = {
+          head: ({ status, fields }: { status: number; fields: readonly string[] }) => {
+            seen.head = `${status} ${fields.length / 2}`
+            return true
+          },
+          body: (part: Buffer, carried: number) => {
+            seen.body += part.toString('latin1')
+            seen.carried += carried
+          },
+          end: () => {
+            seen.isOver = true
+          },
+        }
+        const reader = new answers.AnswerReader(sink, isHead)
+        const bytes = Buffer.from(text, 'latin1')
+        let at = 0
+        try {
+          for (const size of [...sizes, bytes.length]) {
+            if (!seen.isOver) reader.push(bytes.subarray(at, at + size)) // what is behind it belongs to no answer
+            at = Math.min(bytes.length, at + size)
+          }
+        } catch (error) {
+          return error instanceof errors.WireError && readAnswer(text, isHead) === null
+        }
+        return JSON.stringify(seen) === JSON.stringify(readAnswer(text, isHead))
       },
     ),
     'base64 is the same in any parts': fc.property(

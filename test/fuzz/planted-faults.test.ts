@@ -179,6 +179,27 @@ const faults: readonly Fault[] = [
     faulty: 'if (this.#headed >= headerBytes - 1)',
   },
   {
+    name: 'the data of a chunk may be longer than it says',
+    codec: 'kubernetes',
+    file: '../http1/chunks.ts',
+    code: "if (line !== '') throw",
+    faulty: "if (line === 'x') throw",
+  },
+  {
+    name: 'an answer may have several lengths',
+    codec: 'kubernetes',
+    file: '../http1/answer-head.ts',
+    code: 'if (length !== undefined) throw',
+    faulty: 'if (length === name) throw',
+  },
+  {
+    name: 'a line of a chunked body ends at a line feed alone',
+    codec: 'kubernetes',
+    file: '../http1/chunks.ts',
+    code: "if (!line.endsWith('\\r\\n'))",
+    faulty: "if (!line.endsWith('\\n'))",
+  },
+  {
     name: 'a header block may have an end of its own',
     codec: 'kubernetes',
     file: '../spdy/header-block.ts',
