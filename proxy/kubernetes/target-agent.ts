@@ -5,10 +5,12 @@ import type { Reach } from '../reach/reach.ts'
 import type { Trust } from '../reach/trust.ts'
 import { BrokerError, type FailedLease, type Lease, type SessionPermit } from '../session.ts'
 import { startClientTls } from '../streams/client-tls.ts'
+import type { TlsSessions } from '../streams/tls-sessions.ts'
 
 export interface TargetParts {
   readonly reach: Reach
   readonly trust: Trust
+  readonly tlsSessions: TlsSessions
 }
 
 /** For one connection with its TLS, also by an instance. */
@@ -38,7 +40,7 @@ export async function connectTarget(
 }
 
 async function connect(
-  { reach, trust }: TargetParts,
+  { reach, trust, tlsSessions }: TargetParts,
   permit: SessionPermit,
   ca: string | undefined,
   signal: AbortSignal,
@@ -53,6 +55,7 @@ async function connect(
     serverName: engine.serverName,
     secureContext: trust.contextFor(roots),
     signal: inTime,
+    sessions: tlsSessions,
   })
 }
 

@@ -1,8 +1,9 @@
 import { KubernetesEndpoint } from '../../../proxy/kubernetes/endpoint.ts'
+import { TlsSessions } from '../../../proxy/streams/tls-sessions.ts'
 import type { Carrier, CarrierParts } from '../module.ts'
 
 export async function carry(parts: CarrierParts): Promise<Carrier> {
-  const endpoint = new KubernetesEndpoint({ ...parts, kind: 'eks-cluster' })
+  const endpoint = new KubernetesEndpoint({ ...parts, tlsSessions: new TlsSessions(parts.now), kind: 'eks-cluster' })
   return {
     path: '/k8s',
     connection: (early) => endpoint.connection(early),

@@ -10,6 +10,7 @@ import type { EarlyConnection } from '../../../proxy/ports/early-connection.ts'
 import { direct } from '../../../proxy/reach/direct.ts'
 import { Trust } from '../../../proxy/reach/trust.ts'
 import { BrokerError, type EngineFacts, type FailedLease, type Lease } from '../../../proxy/session.ts'
+import { TlsSessions } from '../../../proxy/streams/tls-sessions.ts'
 import { defaultDeadlines } from '../../../src/http/connection-guard.ts'
 import { serveEarly } from '../../../src/http/early-connections.ts'
 import { createAuthority } from '../../sandbox/certificates.ts'
@@ -91,6 +92,7 @@ export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOption
     host: scripted.host,
     reach: direct,
     trust: new Trust(),
+    tlsSessions: new TlsSessions(() => Date.now()),
     kind,
     now: () => Date.now(),
     originOf: () => ({ ...origin, via: 'api' }),
@@ -131,6 +133,8 @@ export async function startHouse(t: Pick<Test, 'teardown'>, options: HouseOption
     targets,
     ask: (path: string, asked: AskOptions = {}) => ask(frontPort, path, asked),
     open: (path: string, asked: AskOptions = {}) => open(frontPort, path, asked),
+    /** With what names the cluster. */
+    openAt: (path: string) => openAt(frontPort, path),
     raw: (text: string) => sendRaw(frontPort, text),
   }
 }
@@ -152,11 +156,15 @@ export interface Answered {
 /** Without it Node's client asks for the connection to be closed, which no client of Kubernetes does. */
 const agent = new Agent({ keepAlive: true })
 
-function open(port: number, path: string, { method = 'GET', headers = {}, body }: AskOptions) {
+function open(port: number, path: string, options: AskOptions) {
+  return openAt(port, `${prefix}${path}`, options)
+}
+
+function openAt(port: number, path: string, { method = 'GET', headers = {}, body }: AskOptions = {}) {
   const sent = request({
     host: '127.0.0.1',
     port,
-    path: `${prefix}${path}`,
+    path,
     method,
     headers: { authorization: 'Bearer spt_token', ...headers },
     agent: isEarly ? agent : false,

@@ -9,6 +9,7 @@ import type { KubernetesRule } from '../../../../proxy/kubernetes/rules.ts'
 import type { KubernetesRules } from '../../../../proxy/kubernetes/session-rules.ts'
 import { Trust } from '../../../../proxy/reach/trust.ts'
 import type { EngineFacts } from '../../../../proxy/session.ts'
+import { TlsSessions } from '../../../../proxy/streams/tls-sessions.ts'
 import { createAuthority } from '../../../sandbox/certificates.ts'
 import { waitUntil } from '../../../wait-until.ts'
 import { identity, origin, scriptedDoorman } from '../../relay/scripted-doorman.ts'
@@ -108,6 +109,7 @@ export async function startEndpoint(t: Test, options: EndpointOptions = {}) {
       },
     },
     trust: new Trust(),
+    tlsSessions: new TlsSessions(() => Date.now()),
     now: () => Date.now(),
     originOf: () => origin,
     onError: (error) => scripted.errors.push(error),
