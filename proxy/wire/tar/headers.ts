@@ -69,7 +69,8 @@ export class TarHeaders {
     if (this.#isOver || size === null) return
     const form = block.toString('latin1', 156, 157)
     if (form === 'L' || form === 'x') {
-      this.#named = { form, bytes: Buffer.alloc(0), want: Math.min(size, longestName) }
+      // An empty one has no block in which it would end.
+      if (size > 0) this.#named = { form, bytes: Buffer.alloc(0), want: Math.min(size, longestName) }
       this.#left = padded(size)
       return
     }

@@ -29,6 +29,30 @@ for (const format of ['ustar', 'gnu', 'pax'])
     ])
   })
 
+/** POSIX.1-2017, ustar: name, mode, owner, group, size, time, sum, form, …, magic. */
+function header(name: string, size: number, form: string): Buffer {
+  const block = Buffer.alloc(512)
+  block.write(name, 0)
+  block.write(size.toString(8).padStart(11, '0'), 124)
+  block.write(form, 156)
+  block.write('ustar', 257)
+  block.fill(' ', 148, 156)
+  const sum = block.reduce((total, byte) => total + byte, 0)
+  block.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
+  return block
+}
+
+for (const form of ['L', 'x'])
+  t.test(`an empty name of form ${form} belongs to no file, and takes none of a later one`, async (t) => {
+    const archive = Buffer.concat([
+      header('nothing', 0, form),
+      header('first', 1, '0'),
+      Buffer.alloc(512, 'a'),
+      header('second', 0, '0'),
+    ])
+    for (const step of [1, 512, 10_000]) t.same(read(archive, step), ['first 1', 'second 0'], `${step} at a time`)
+  })
+
 t.test('what is no archive tells nothing, and nothing is thrown', async (t) => {
   t.same(read(Buffer.alloc(2048), 512), [])
   t.same(read(Buffer.from('some text '.repeat(200)), 100), [])
