@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks'
 import type { Duplex } from 'node:stream'
 import type { Identity } from '../doorman.ts'
 import type { EarlyConnection, TakenConnection } from '../ports/early-connection.ts'
-import { BrokerError, type ClientOrigin } from '../session.ts'
+import { BrokerError, type ClientOrigin, toErrorFacts } from '../session.ts'
 import { type RequestAttributes, readAttributes } from '../wire/kubernetes/attributes.ts'
 import { refuse, toRefusal } from './answer-refusal.ts'
 import { ApiSession } from './api-session.ts'
@@ -123,8 +123,11 @@ export class KubernetesEndpoint {
     const identity = await host.doorman.identify({ by: 'token', token }, client)
     host.doorman.phase(kind, 'identify', (performance.now() - since) / 1000)
     const { bound, expiresAt = Number.POSITIVE_INFINITY } = identity
-    if (bound && bound.resourceId !== resourceId)
-      throw new BrokerError('GRANT_DENIED', 'the token is for another resource than this address')
+    if (bound && bound.resourceId !== resourceId) {
+      const error = new BrokerError('GRANT_DENIED', 'the token is for another resource than this address')
+      host.doorman.refused({ identity, resourceId, client }, toErrorFacts(error))
+      throw error
+    }
     const permit = await host.open({
       identity,
       resourceId,

@@ -131,8 +131,16 @@ t.test('streams that go wrong', { skip: skipWithoutKubectl() }, async (t) => {
     for (const half of halves) t.match(await half.ended, { code: 1, stdout: 'hi\n', stderr: /incident 42/ })
     t.notMatch(company.daemon.log(), /k8s-aws-v1|spt_/, 'secrets in logs')
     const path = `/api/v1/audit/events?type=session.denied&subject=${clusterId}`
-    const { events } = await company.api<{ events: { fields: object }[] }>('carol', 'GET', path)
+    const { events } = await company.api<{ events: { fields: object; text: { reason: string } }[] }>(
+      'carol',
+      'GET',
+      path,
+    )
     t.match(events[0], { fields: { code: 'GRANT_DENIED', grant: grantId, level: 'operate' } })
+    t.ok(
+      events.some(({ text }) => text.reason.includes('the token is for another resource')),
+      'that of the other cluster is on record too',
+    )
   })
 })
 

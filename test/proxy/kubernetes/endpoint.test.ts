@@ -93,6 +93,14 @@ t.test('a kept connection that is dead: a read goes by a new one, a change does 
   t.equal(asked.length, 5)
 })
 
+t.test('§8.3: a token for another cluster is refused, and that is on record', async (t) => {
+  const { seen, asked, openAt } = await startHouse(t)
+  const [answer] = await once(openAt('/k8s/111122223333/eu-west-1/ledger/version'), 'response')
+  t.match(await readAnswer(answer), { status: 403, message: /the token is for another resource/ })
+  t.same(seen.unidentified, ['GRANT_DENIED'])
+  t.same([seen.asks, asked], [[], []])
+})
+
 t.test('429 with Retry-After passes as it came', async (t) => {
   const { cluster, ask } = await startHouse(t)
   const body = JSON.stringify({ kind: 'Status', reason: 'TooManyRequests', message: 'slow down' })
