@@ -220,6 +220,9 @@ resource "aws_iam_role_policy_attachment" "brokered" {
 
 # permissions of the role in aws.connect_role, where the account takes ID tokens and an entry has no ca
 #   eks:DescribeCluster: the certificate authority of a cluster; each session is restricted to one cluster
+#   eks:ListAccessEntries: aws validate finds entries that no level names any more
+#   eks:DescribeAccessEntry: aws validate says whether a cluster lets the role of a level in, and by which name
+#   eks:ListAssociatedAccessPolicies: aws validate says whether the role may do more there than the level
 resource "aws_iam_role_policy" "clusters" {
   count = var.clusters ? 1 : 0
   name  = "sallyport-clusters"
@@ -232,8 +235,20 @@ resource "aws_iam_role_policy" "clusters" {
         {
           "Sid": "ReadClusters",
           "Effect": "Allow",
-          "Action": "eks:DescribeCluster",
+          "Action": [
+            "eks:DescribeCluster",
+            "eks:ListAccessEntries"
+          ],
           "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
+        },
+        {
+          "Sid": "ReadAccessEntries",
+          "Effect": "Allow",
+          "Action": [
+            "eks:DescribeAccessEntry",
+            "eks:ListAssociatedAccessPolicies"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:access-entry/*"
         }
       ]
     }

@@ -1,5 +1,5 @@
 import type { EKSClient } from '@aws-sdk/client-eks'
-import type { Aws } from '../../aws/aws.ts'
+import type { AwsCredentials } from '../../aws/aws.ts'
 import { toEksError } from '../../aws/aws-errors.ts'
 import { counted } from '../../aws/counted.ts'
 import type { Config } from '../../config/config.ts'
@@ -25,7 +25,8 @@ export interface AssociatedPolicy {
 }
 
 interface ReaderDeps {
-  readonly aws: Pick<Aws, 'spoke'>
+  /** Those of who reads. @throws BrokerError */
+  readonly credentials: (place: ClusterPlace) => Promise<AwsCredentials>
   readonly config: { readonly aws: Pick<Config['aws'], 'endpoints'> }
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
 }
@@ -83,10 +84,9 @@ export class AccessEntries {
   }
 
   async #with<T>(use: (client: EKSClient) => Promise<T>): Promise<T | null> {
-    const { aws, config } = this.#deps
-    const { partition, account, region } = this.#place
+    const { config, credentials } = this.#deps
     try {
-      return await withEks(config.aws, region, await aws.spoke({ partition, account }), use)
+      return await withEks(config.aws, this.#place.region, await credentials(this.#place), use)
     } catch (error) {
       if (error instanceof Error && error.name === 'ResourceNotFoundException') return null
       throw error

@@ -10,6 +10,7 @@ import type { KnownSession } from '../../sessions/session-kinds.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { ClusterPlace } from './commands.ts'
 import { type ClusterTarget, toHost } from './target.ts'
 import { withEks } from './with-eks.ts'
 
@@ -81,7 +82,24 @@ export class Clusters {
     return await this.#describe(target, session)
   }
 
-  #isPersonal({ account }: ClusterTarget): boolean {
+  /**
+   * Credentials that read the access entries of a cluster: the broker's own, or by the person's token where the account takes nothing
+   * else, for this cluster alone.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, LOGIN_REQUIRED
+   */
+  async entryReader(place: ClusterPlace, session: DescribeSession): Promise<AwsCredentials> {
+    const { partition, account, region, cluster } = place
+    return await this.#credentials(place, session, [
+      { Effect: 'Allow', Action: 'eks:ListAccessEntries', Resource: arnOf(place) },
+      {
+        Effect: 'Allow',
+        Action: ['eks:DescribeAccessEntry', 'eks:ListAssociatedAccessPolicies'],
+        Resource: `arn:${partition}:eks:${region}:${account}:access-entry/${cluster}/*`,
+      },
+    ])
+  }
+
+  #isPersonal({ account }: ClusterPlace): boolean {
     return this.#deps.config.aws.accounts[account]?.trust === 'web_identity'
   }
 
@@ -108,7 +126,12 @@ export class Clusters {
     const { region, cluster: name, endpoint } = target
     const { config, metrics } = this.#deps
     const { DescribeClusterCommand } = await import('@aws-sdk/client-eks')
-    const credentials = await this.#credentials(target, session)
+    const credentials = await this.#credentials(target, session, [
+      { Effect: 'Allow', Action: 'eks:DescribeCluster', Resource: arnOf(target) },
+    ]).catch((error: unknown) => {
+      const isDenied = this.#isPersonal(target) && error instanceof BrokerError && error.code === 'AWS_DENIED'
+      throw isDenied ? withCaHint(error) : error
+    })
     try {
       const { cluster = {} } = await withEks(config.aws, region, credentials, (client) =>
         counted(metrics, { service: 'eks', operation: 'DescribeCluster' }, () =>
@@ -130,27 +153,24 @@ export class Clusters {
     }
   }
 
-  /** Those of the spoke role: the broker's own, or by the person's token where the account takes nothing else. */
-  async #credentials(target: ClusterTarget, { facts, credential }: DescribeSession): Promise<AwsCredentials> {
+  /** Those of the spoke role: the broker's own, or by the person's token where the account takes nothing else. @param statements all that it may then do */
+  async #credentials(
+    place: ClusterPlace,
+    { facts, credential }: DescribeSession,
+    statements: readonly object[],
+  ): Promise<AwsCredentials> {
     const { aws, clock, identity } = this.#deps
-    const { partition, account } = target
-    if (!this.#isPersonal(target)) return await aws.spoke({ partition, account })
+    const { partition, account } = place
+    if (!this.#isPersonal(place)) return await aws.spoke({ partition, account })
     const { principalName: person, grantId, requestId } = facts
-    const policy = JSON.stringify({
-      Version: '2012-10-17',
-      Statement: [{ Effect: 'Allow', Action: 'eks:DescribeCluster', Resource: arnOf(target) }],
-    })
+    const policy = JSON.stringify({ Version: '2012-10-17', Statement: statements })
     const until = clock.now() // STS gives 15 minutes at least
     const idToken = idTokensOf(identity, credential)
-    return await aws
-      .session({ partition, account, role: null, person, grantId, requestId, policy, until, idToken })
-      .catch((error: unknown) => {
-        throw error instanceof BrokerError && error.code === 'AWS_DENIED' ? withCaHint(error) : error
-      })
+    return await aws.session({ partition, account, role: null, person, grantId, requestId, policy, until, idToken })
   }
 }
 
-function arnOf({ partition, account, region, cluster }: ClusterTarget): string {
+function arnOf({ partition, account, region, cluster }: ClusterPlace): string {
   return `arn:${partition}:eks:${region}:${account}:cluster/${cluster}`
 }
 

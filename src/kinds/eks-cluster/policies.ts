@@ -2,6 +2,11 @@ import { decorate } from '../../aws/policies/base.ts'
 import type { PolicyPart } from '../../catalog/policy-part.ts'
 import { reachPolicies } from '../reach/policies.ts'
 
+const readEntry = {
+  'eks:DescribeAccessEntry': 'aws validate says whether a cluster lets the role of a level in, and by which name',
+  'eks:ListAssociatedAccessPolicies': 'aws validate says whether the role may do more there than the level',
+}
+
 /** Tokens need no permission at all; the spoke role reads what the clusters are. */
 const clusters: PolicyPart = {
   feature: 'clusters',
@@ -25,11 +30,7 @@ const clusters: PolicyPart = {
       document: 'spokePermissions',
       statement: {
         sid: 'ReadAccessEntries',
-        actions: {
-          'eks:DescribeAccessEntry':
-            'aws validate says whether a cluster lets the role of a level in, and by which name',
-          'eks:ListAssociatedAccessPolicies': 'aws validate says whether the role may do more there than the level',
-        },
+        actions: readEntry,
         resources: ['arn:{{partition}}:eks:*:{{account}}:access-entry/*'],
       },
     },
@@ -46,8 +47,14 @@ const clusters: PolicyPart = {
           sid: 'ReadClusters',
           actions: {
             'eks:DescribeCluster': 'the certificate authority of a cluster; each session is restricted to one cluster',
+            'eks:ListAccessEntries': 'aws validate finds entries that no level names any more',
           },
           resources: ['arn:{{partition}}:eks:*:{{account}}:cluster/*'],
+        },
+        {
+          sid: 'ReadAccessEntries',
+          actions: readEntry,
+          resources: ['arn:{{partition}}:eks:*:{{account}}:access-entry/*'],
         },
       ],
     },

@@ -18,7 +18,9 @@ import { rightsChecks } from './rights-checks.ts'
 import { ClusterReviews, type SignIn } from './sign-in.ts'
 import type { ClusterTarget } from './target.ts'
 
-type Parts = Pick<KindParts, 'access' | 'aws' | 'config' | 'metrics'> & { readonly clusters: Pick<Clusters, 'now'> }
+type Parts = Pick<KindParts, 'access' | 'config' | 'metrics'> & {
+  readonly clusters: Pick<Clusters, 'now' | 'entryReader'>
+}
 
 /** The levels of the cluster, by the roles that they name. */
 interface Roles {
@@ -63,8 +65,8 @@ export async function validateCluster(
   if (read.facts) checks.push(auditLogCheck(target, read.facts))
   checks.push(
     ...read.checks,
-    ...(await leftOver(parts, target, roles, read)),
-    ...(await twins(parts, target, roles.role)),
+    ...(await leftOver(parts, session, target, roles, read)),
+    ...(await twins(parts, session, target, roles.role)),
   )
   return checks
 }
@@ -97,16 +99,27 @@ async function readEntries(
   try {
     facts = await clusters.now(target, session)
     if (facts.authenticationMode === 'CONFIG_MAP') return { facts, entry: undefined, checks: [] }
-    if (isPersonal(parts, target.account)) return { facts, entry: undefined, checks: [unreadable(target)] }
-    return { facts, entry: await new AccessEntries(parts, target).find(role), checks: [] }
+    return { facts, entry: await entriesOf({ ...parts, clusters }, session, target).find(role), checks: [] }
   } catch (error) {
+    if (facts && isPersonal(parts, target.account) && isDenied(error))
+      return { facts, entry: undefined, checks: [unreadable(target)] }
     return { facts, entry: undefined, checks: [failedAt('access entry', error, 'run: sallyport aws policies')] }
   }
 }
 
+function entriesOf({ clusters, config, metrics }: Parts, session: DescribeSession, place: ClusterPlace): AccessEntries {
+  return new AccessEntries({ config, metrics, credentials: (of) => clusters.entryReader(of, session) }, place)
+}
+
 function unreadable({ account }: ClusterTarget): TargetCheck {
-  const why = `account ${account} takes ID tokens alone, so that the broker cannot read access entries there: username, policies, entries that are left over and twins are not checked`
-  return warn('access entry', why, 'compare them with what sallyport aws prepare prints')
+  const why = `account ${account} takes ID tokens alone, and lets nobody read access entries by them: username, policies and entries that are left over are not checked`
+  const fix =
+    'allow it (sallyport aws policies --trust web_identity), or compare them with what sallyport aws prepare prints'
+  return warn('access entry', why, fix)
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof BrokerError && error.code === 'AWS_DENIED'
 }
 
 function isPersonal({ config }: Pick<Parts, 'config'>, account: string): boolean {
@@ -140,12 +153,13 @@ const mostRead = 50
 /** Entries that were made for levels which are there no more. */
 async function leftOver(
   parts: Parts,
+  session: DescribeSession,
   target: ClusterTarget,
   { all }: Roles,
   { facts, entry }: Read,
 ): Promise<TargetCheck[]> {
   if (!facts || entry === undefined) return []
-  const reader = new AccessEntries(parts, target)
+  const reader = entriesOf(parts, session, target)
   try {
     const others = (await reader.principals()).filter((arn) => /:role\//.test(arn) && !all.includes(arn))
     const found: AccessEntry[] = []
@@ -169,13 +183,18 @@ async function leftOver(
  * A token is for the name of a cluster, whatever account and region it is in: another one of that name, where the role is mapped too, takes it for
  * fifteen minutes.
  */
-async function twins(parts: Parts, target: ClusterTarget, role: string): Promise<TargetCheck[]> {
+async function twins(
+  parts: Parts,
+  session: DescribeSession,
+  target: ClusterTarget,
+  role: string,
+): Promise<TargetCheck[]> {
   const unread: string[] = []
   const found: TargetCheck[] = []
   for (const twin of twinPlaces(parts, target)) {
     const where = `${twin.cluster} in ${twin.account} ${twin.region}`
     try {
-      if ((await new AccessEntries(parts, twin).find(role)) === null) continue
+      if ((await entriesOf(parts, session, twin).find(role)) === null) continue
       const fix = `name other roles for one of them, or: ${deleteEntry(twin, role)}`
       found.push(
         warn('twin', `the cluster ${where} maps ${role} too: each takes tokens that were made for the other`, fix),
@@ -190,16 +209,14 @@ async function twins(parts: Parts, target: ClusterTarget, role: string): Promise
   return unread.length === 0 ? found : [...found, warn('twin', unsure, fix)]
 }
 
-function twinPlaces({ access, config }: Parts, target: ClusterTarget): ClusterPlace[] {
+function twinPlaces({ access, config }: Pick<Parts, 'access' | 'config'>, target: ClusterTarget): ClusterPlace[] {
   const { account, region, cluster } = target
   const known = access
     .resourcesKnown()
     .filter(({ kind }) => kind === eksCluster.name)
     .map((resource) => heldBy(eksCluster, { resource, target: resource.target, level: null }).target)
-    .filter((other) => other.cluster === cluster && !isPersonal({ config }, other.account))
-  const elsewhere = isPersonal({ config }, account)
-    ? []
-    : config.aws.regions.map((other) => ({ ...target, region: other }))
+    .filter((other) => other.cluster === cluster)
+  const elsewhere = config.aws.regions.map((other) => ({ ...target, region: other }))
   const places = [...known, ...elsewhere].filter((one) => one.account !== account || one.region !== region)
   return [...new Map(places.map((one) => [`${one.account} ${one.region}`, one])).values()]
 }
