@@ -1,3 +1,4 @@
+import { hash, randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import path from 'node:path'
@@ -5,6 +6,7 @@ import type { Test } from 'tap'
 import { type Ran, type Running, startCommand } from '../sandbox/commands.ts'
 import type { ApiServer } from '../sandbox/kubernetes/api-server.ts'
 import { resourceTypes } from '../sandbox/kubernetes/objects.ts'
+import { spawnPty } from '../sandbox/pty.ts'
 import { waitUntil } from '../wait-until.ts'
 import type { ClusterTools } from './cluster-tools.ts'
 
@@ -21,6 +23,7 @@ export interface ClusterClient {
 const configMap = (value: string) =>
   JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data: { colour: value } })
 
+const copiedBytes = 50_000_000
 const byWebSocket = {}
 const bySpdy = { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: 'false', KUBECTL_PORT_FORWARD_WEBSOCKETS: 'false' }
 
@@ -40,6 +43,10 @@ export async function tryKubectl(t: Test, client: ClusterClient): Promise<void> 
   t.match((await run(['describe', 'pod', 'web-1'])).stdout, /Name: +web-1\n/)
   t.match((await run(['auth', 'can-i', 'get', 'pods'])).stdout, 'yes')
 
+  t.match((await run(['create', '-f', '-'], configMap('white'))).stdout, 'configmap/applied created')
+  t.match((await start(['create', '-f', '-'], {}, configMap('grey')).ended).stderr, /AlreadyExists/)
+  t.equal(await applied(), 'white')
+  await run(['delete', 'configmap', 'applied'])
   t.match((await run(['apply', '-f', '-'], configMap('blue'))).stdout, 'configmap/applied created')
   t.match((await run(['apply', '-f', '-'], configMap('green'))).stdout, 'configmap/applied configured')
   t.equal(await applied(), 'green')
@@ -56,6 +63,7 @@ export async function tryKubectl(t: Test, client: ClusterClient): Promise<void> 
   cluster.objects.put(pods, 'shop', 'web-2', { spec: { containers: [{ name: 'web', image: 'web:2' }] }, status })
   await watch.prints(/web-2 +Pending/)
   cluster.objects.delete(pods, 'shop', 'web-2')
+  t.match((await run(['logs', 'web-1'])).stdout, /web-1 has started\n/)
   const follow = start(['logs', '-f', 'web-1'])
   await follow.prints(/web-1 has started/)
   cluster.say('web-1', 'hello from the pod')
@@ -71,10 +79,11 @@ export async function tryKubectl(t: Test, client: ClusterClient): Promise<void> 
 
 async function tryStreams(
   t: Test,
-  { cluster, folder, tools }: ClusterClient,
+  client: ClusterClient,
   start: (args: readonly string[], env: NodeJS.ProcessEnv, input?: string | null) => Running,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
+  const { cluster, folder, tools } = client
   const isSpdy = env === bySpdy
   const last = () => cluster.streams.at(-1)
   const script = 'cat; echo more >&2; exit 3'
@@ -83,9 +92,14 @@ async function tryStreams(
   const transport = isSpdy ? 'spdy' : 'webSocket'
   t.match(last(), { transport, exitCode: 3, hasInputEnded: true, violation: null }, `exec by ${transport}`)
 
+  const plain = await start(['exec', 'web-1', '--', 'echo', 'without input'], env).ended
+  t.match(plain, { code: 0, stdout: 'without input\n' }, plain.stderr)
+  t.match(last(), { transport, exitCode: 0, violation: null })
+  await tryTerminal(t, { ...client, env: { ...client.env, ...env } })
+  await tryAttach(t, client, (args) => start(args, env, null))
+
   const [up, down] = [path.join(folder, 'up'), path.join(folder, 'down')]
-  const bytes = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => (i * i) & 0xff))
-  writeFileSync(up, bytes)
+  writeFileSync(up, randomBytes(copiedBytes))
   for (const args of [
     ['cp', up, 'web-1:/tmp/copy'],
     ['cp', 'web-1:/tmp/copy', down],
@@ -93,7 +107,8 @@ async function tryStreams(
     const copied = await start(args, env).ended
     t.equal(copied.code, 0, copied.stderr)
   }
-  t.ok(readFileSync(down).equals(bytes), 'copied there and back')
+  t.equal(digest(down), digest(up), 'copied there and back')
+  t.equal(digest(path.join(cluster.pod('web-1').root, 'tmp/copy')), digest(up))
 
   const echo = await startEcho(t)
   cluster.pod('web-1').ports.set(8080, echo)
@@ -105,6 +120,54 @@ async function tryStreams(
   forward.child.kill('SIGINT')
   await forward.ended
   await waitUntil(() => last()?.isOpen === false, 'the cluster was left')
+}
+
+const digest = (file: string) => hash('sha256', readFileSync(file))
+
+/** A shell on a terminal that changes its size. @param env by which it is reached */
+async function tryTerminal(t: Test, { tools, env }: ClusterClient): Promise<void> {
+  const shell = spawnPty([tools.kubectl, 'exec', '-it', 'web-1', '--', 'sh'], { env })
+  let shown = ''
+  shell.stdout.on('data', (chunk: Buffer) => {
+    shown += chunk
+  })
+  const shows = (text: string) =>
+    waitUntil(
+      () => shown.includes(text),
+      () => `${text} in ${shown}`,
+      20_000,
+    )
+  await shows('[this session is recorded]')
+  shell.stdin.write('echo marker-$((40 + 2))\n')
+  await shows('marker-42')
+  shell.resize(101, 31)
+  await waitUntil(
+    () => {
+      if (!shown.includes('31 101')) shell.stdin.write('stty size\n')
+      return shown.includes('31 101')
+    },
+    () => `the new size in ${shown}`,
+    20_000,
+    500,
+  )
+  shell.stdin.write('exit 7\n')
+  t.equal(await new Promise((resolve) => shell.child.once('close', resolve)), 7)
+}
+
+/** To a program that reads lines, which goes on afterwards. */
+async function tryAttach(
+  t: Test,
+  { cluster }: ClusterClient,
+  start: (args: readonly string[]) => Running,
+): Promise<void> {
+  cluster.pod('web-1').start(['sh', '-c', 'while read -r line; do echo "got $line"; done'])
+  const attached = start(['attach', '-i', 'web-1'])
+  await waitUntil(() => cluster.streams.at(-1)?.kind === 'attach' && cluster.streams.at(-1)?.isOpen === true)
+  attached.child.stdin?.write('one\n')
+  await attached.prints(/got one/)
+  t.match(cluster.streams.at(-1), { violation: null })
+  attached.child.kill('SIGINT')
+  await attached.ended
 }
 
 /** A chart as `helm create` makes it: installed, upgraded, rolled back, removed. */
