@@ -14,11 +14,12 @@ import { fetchClusterLibrary, fetchClusterTools } from './cluster-tools.ts'
 
 const versions = (process.env.SALLYPORT_CLUSTER_VERSIONS ?? '27,28,29,30,31,32,33,34,35').split(',').map(Number)
 
+t.setTimeout(1_800_000)
+
 if (process.env.SALLYPORT_CLIENTS === 'true') await testClients()
 else t.plan(0, 'takes long: with SALLYPORT_CLIENTS=true')
 
 async function testClients(): Promise<void> {
-  t.setTimeout(1_800_000)
   const { company, cluster } = await startClusterCompany(t)
   const { env } = await kubectlOf(t, company, 'all')
 
