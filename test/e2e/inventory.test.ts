@@ -54,6 +54,16 @@ await t.test('read on demand: accounts with state, path and tags', async (t) => 
   )
 })
 
+await t.test('sallyport ls names accounts as people do, with unit and state', async (t) => {
+  const { stdout } = await company.commands.carol.run(['ls', '--kind', 'account'])
+  t.match(stdout, /^NAME +RESOURCE +UNIT +STATE +LEVELS/)
+  t.match(stdout, new RegExp(`^shop, O'Neil & Söhne +account/${closedShop} +Sandbox +SUSPENDED`, 'm'))
+  t.match(
+    stdout,
+    new RegExp(`^data +account/${accounts.data} +Production/Payments & "Cards" +ACTIVE .*team=payments`, 'm'),
+  )
+})
+
 async function accountsSeen(): Promise<readonly ResourceView[]> {
   const { resources } = await company.api<{ resources: ResourceView[] }>(
     'carol',

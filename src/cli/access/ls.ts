@@ -20,11 +20,13 @@ export const registerLs: Register = (program) => {
 
 function print(resources: readonly ResourceView[]): void {
   const now = Date.now()
+  const isPlaced = resources.some(({ shown, path }) => shown.state !== undefined || path !== null)
   printTable(
-    ['NAME', 'RESOURCE', 'LEVELS', 'YOU HOLD', 'TAGS'],
+    ['NAME', 'RESOURCE', ...(isPlaced ? ['UNIT', 'STATE'] : []), 'LEVELS', 'YOU HOLD', 'TAGS'],
     resources.map((r) => [
-      r.name,
+      r.shown.title ?? r.name,
       r.id,
+      ...(isPlaced ? [r.path ?? '-', r.shown.state ?? '-'] : []),
       r.levels.join(', ') || '-',
       r.grants.map((g) => `${g.level} for ${formatRemaining(g.endsAt - now)}`).join(', ') || '-',
       Object.entries(r.tags)
