@@ -21,7 +21,8 @@ t.setTimeout(900_000)
 t.test('§8.9: silent exec, watch, logs and port-forward go on', { skip }, async (t) => {
   const { company, cluster } = await startClusterCompany(t)
   const kubectl = await kubectlOf(t, company, 'all')
-  const web = createServer((request, response) => response.end(`hello ${request.url}`))
+  const patient = { requestTimeout: 0, headersTimeout: 0 }
+  const web = createServer(patient, (request, response) => response.end(`hello ${request.url}`))
   await new Promise<void>((resolve) => web.listen(0, '127.0.0.1', resolve))
   t.teardown(() => web.close())
   cluster.pod('web-1').ports.set(8080, (web.address() as AddressInfo).port)

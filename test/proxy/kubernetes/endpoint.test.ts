@@ -72,6 +72,31 @@ t.test('§8.10: a hundred requests at once ask for one lease, and for one more w
   t.same(leases, [undefined, { secret: 'token-1' }])
 })
 
+t.test('§8.3: a token that expires amid a watch: it goes on, and the next request has a fresh one', async (t) => {
+  let made = 0
+  const lease = async () => {
+    made += 1
+    const expiresAt = made === 1 ? Date.now() : Date.now() + 600_000
+    return { user: 'role', secret: `token-${made}`, expiresAt, ca: authority.cert }
+  }
+  const { cluster, ask, asked, open } = await startHouse(t, { lease })
+  let watch: ServerResponse | undefined
+  cluster.answer = (_, response) => {
+    watch = response
+    response.writeHead(200, { 'content-type': 'application/json;stream=watch' }).write('{"type":"ADDED"}\n')
+  }
+  const [answer] = (await once(open(`${pods}?watch=true`), 'response')) as [IncomingMessage]
+  const all = readAnswer(answer)
+  await waitUntil(() => watch !== undefined, 'the watch runs')
+  const running = watch
+  cluster.answer = answering(200)
+  t.match(await ask(pods), { status: 200 })
+  running?.end('{"type":"MODIFIED"}\n')
+  t.match(await all, { status: 200, body: '{"type":"ADDED"}\n{"type":"MODIFIED"}\n' })
+  const [first, second] = asked.map(({ token }) => token)
+  t.not(first, second)
+})
+
 t.test('a kept connection that is dead: a read goes by a new one, a change does not', async (t) => {
   const { cluster, ask, asked, connections } = await startHouse(t)
   await ask(pods)
