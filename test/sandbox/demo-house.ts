@@ -9,6 +9,7 @@ import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { accounts, region } from './default-world.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
+import { createOrganization } from './organization-world.ts'
 import { mysqlOf, type Sandbox, startSandbox } from './sandbox.ts'
 import { noPty } from './ssm/shell.ts'
 
@@ -43,8 +44,9 @@ export class Demo {
       cluster: true,
     })
     sandbox.aws.world.sessionDocuments.push(documentForFiles())
+    sandbox.aws.world.organization = createOrganization()
     try {
-      const demo = new Demo(sandbox, await startDaemon(sandbox))
+      const demo = new Demo(sandbox, await startDaemon(sandbox, { overrides: { inventory: { organization: true } } }))
       demo.#writeLaunchers()
       return demo
     } catch (error) {

@@ -289,6 +289,8 @@ class Tour {
     await this.#demo.waitForDenial(grant.id)
     await dead?.()
     await this.as('carol', 'audit search --type credentials.killed', { shows: [/credentials\.killed/] })
+    await this.as('dave', 'sync --watch', { shows: [/o-exampleorgid +good/] })
+    await this.as('carol', 'ls --kind account', { shows: [/Production/, /SUSPENDED/] })
     await this.as('dave', `aws validate ${accounts.data}`, { shows: [/without an ExternalId: refused as expected/] })
     await this.as('dave', 'aws policies --feature revocation', { lines: 3, shows: [/iam:CreatePolicyVersion: /] })
   }
