@@ -72,19 +72,18 @@ const InventoryScope = object(
 )
 export type InventoryScope = Shape<typeof InventoryScope>
 
-const answer = { 200: object({ scopes: list(InventoryScope, 'Empty while `inventory` reads nothing') }) }
-
 export const inventoryRoutes = {
   'GET /api/v1/inventory/scopes': {
     summary: 'What is read of AWS into the catalog, when it was, and what went wrong',
     access: 'admin',
     scope: 'admin',
-    answer,
+    query: object({ ...paging }),
+    answer: { 200: listOf('scopes', InventoryScope) },
   },
   'POST /api/v1/inventory/sync': {
     summary: 'Asks for a pass over all that is read of AWS, by whichever daemon does it',
     access: 'admin',
     scope: 'admin',
-    answer,
+    answer: { 200: object({ scopes: list(InventoryScope, 'What is read; empty while `inventory` reads nothing') }) },
   },
 } as const satisfies Record<string, RouteContract>

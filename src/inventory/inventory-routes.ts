@@ -1,11 +1,16 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { toAnswer } from '../http/lists.ts'
 import { route } from '../identity/route.ts'
+import { listSource, readPage } from '../store/lists.ts'
 import type { Scopes } from './scopes.ts'
 
 /** What is read of AWS into the catalog. */
 export const inventoryRoutes =
   (deps: { readonly scopes: Pick<Scopes, 'view' | 'request'> }): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/inventory/scopes', async () => ({ scopes: await deps.scopes.view() }))
+    route(app, 'GET /api/v1/inventory/scopes', async ({ query }) => {
+      const scopes = listSource(await deps.scopes.view(), ({ scope }) => scope)
+      return toAnswer('scopes', await readPage(scopes, query))
+    })
     route(app, 'POST /api/v1/inventory/sync', async () => ({ scopes: await deps.scopes.request() }))
   }

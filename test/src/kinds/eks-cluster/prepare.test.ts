@@ -122,6 +122,7 @@ t.test('config check says what a level amounts to', async (t) => {
     {
       aws: { accounts: {} },
       oidc: { loginClaim: null },
+      inventory: { organization: false },
       access: [],
       levels: [{ for: { kinds: ['eks-cluster'] }, readonly: reading, edit: changing }],
       resources: [file],
