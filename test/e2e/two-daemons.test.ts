@@ -85,6 +85,8 @@ await t.test('what ends a grant or a session at one daemon cuts it at the other,
   for (const door of doors) t.notOk((await door.call('alice', 'GET', '/api/v1/whoami')).ok, 'she is out')
   await b.api('dave', 'POST', `/api/v1/principals/${alice}/unlock`, {})
   await balancer.signIn(['alice'])
+  // The other daemon may not have heard of the unlocking yet.
+  for (const door of doors) await waitUntil(async () => (await door.call('alice', 'GET', '/api/v1/whoami')).ok)
 })
 
 await t.test('of an approval and a denial at once, one wins and the other is told', async (t) => {
