@@ -1,5 +1,4 @@
 import type { FastifyPluginAsync } from 'fastify'
-import { toAnswer } from '../http/lists.ts'
 import { route } from '../identity/route.ts'
 import { listSource, readPage } from '../store/lists.ts'
 import type { Scopes } from './scopes.ts'
@@ -10,7 +9,8 @@ export const inventoryRoutes =
   async (app) => {
     route(app, 'GET /api/v1/inventory/scopes', async ({ query }) => {
       const scopes = listSource(await deps.scopes.view(), ({ scope }) => scope)
-      return toAnswer('scopes', await readPage(scopes, query))
+      const page = await readPage(scopes, query)
+      return { ...page, items: [...page.items], scopes: [...page.items] }
     })
     route(app, 'POST /api/v1/inventory/sync', async () => ({ scopes: await deps.scopes.request() }))
   }
