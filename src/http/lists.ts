@@ -89,8 +89,3 @@ export function nothingOf(name: string): BrokerError {
     hint: 'check the name; a full id, an e-mail address or a unique name will do',
   })
 }
-
-/** The answer of a route that lists: the page, and its items under the name that they had before. */
-export function toAnswer<const N extends string, T>(name: N, page: ListPage<T>) {
-  return { ...page, [name]: page.items } as ListPage<T> & Readonly<Record<N, readonly T[]>>
-}

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { route } from '../identity/route.ts'
-import { listSource, readPage } from '../store/lists.ts'
+import { listSource, readPage, toAnswer } from '../store/lists.ts'
 import type { Scopes } from './scopes.ts'
 
 /** What is read of AWS into the catalog. */
@@ -9,8 +9,7 @@ export const inventoryRoutes =
   async (app) => {
     route(app, 'GET /api/v1/inventory/scopes', async ({ query }) => {
       const scopes = listSource(await deps.scopes.view(), ({ scope }) => scope)
-      const page = await readPage(scopes, query)
-      return { ...page, items: [...page.items], scopes: [...page.items] }
+      return toAnswer('scopes', await readPage(scopes, query))
     })
     route(app, 'POST /api/v1/inventory/sync', async () => ({ scopes: await deps.scopes.request() }))
   }

@@ -89,6 +89,11 @@ async function scan<Row, Item>(source: ListSource<Row, Item>, from: string | und
   return { chosen, next: cursor ?? null }
 }
 
+/** The answer of a route that lists: the page, and its items under the name that they had before. */
+export function toAnswer<const N extends string, T>(name: N, page: ListPage<T>) {
+  return { ...page, [name]: page.items } as ListPage<T> & Readonly<Record<N, readonly T[]>>
+}
+
 /** A list that is in memory, in the order of its keys. */
 export function listSource<Item>(all: readonly Item[], keyOf: (item: Item) => string): ListSource<Item, Item> {
   const sorted = all.map((item) => ({ key: keyOf(item), item })).sort((a, b) => (a.key < b.key ? -1 : 1))

@@ -227,7 +227,7 @@ await t.test('with the permissions of `aws policies` it reads access entries by 
     [],
   )
   entry.policies = [{ name: 'AmazonEKSClusterAdminPolicy', namespaces: null }]
-  entry.username = 'sallyport:somebody'
+  entry.username = 'sallyport:shared'
   const before = aws.calls.length
   const found = (await validated(ledgerId)).filter(({ outcome }) => outcome !== 'ok')
   t.ok(

@@ -259,7 +259,8 @@ export class ReadConnection implements ReadingClient, TakenConnection {
     }
   }
 
-  #run({ method, attributes, fields: { userAgent, command } }: PlainRead, { session, lines }: KnownSender): void {
+  #run({ method, attributes, fields }: PlainRead, { session, lines }: KnownSender): void {
+    const { userAgent, command, origin } = fields
     try {
       const verdict = judge(session.rules.rules, session.permit.level, attributes)
       const exchange = new ReadExchange(session, { attributes, method, fields: lines, userAgent, command }, this)
@@ -267,7 +268,7 @@ export class ReadConnection implements ReadingClient, TakenConnection {
       exchange.run(verdict.isAllowed ? undefined : verdict.why)
     } catch (thrown) {
       this.#exchange = undefined
-      this.refuse(this.#parts.toRefusal(thrown, this.#fields?.origin ?? { address: '', port: 0, via: 'api' }), null)
+      this.refuse(this.#parts.toRefusal(thrown, origin), null)
     }
   }
 

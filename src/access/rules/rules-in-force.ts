@@ -75,16 +75,20 @@ export class RulesInForce {
    */
   useInventory(resources: readonly Resource[], seq: number): boolean {
     this.#inventory = { resources, seq }
-    return this.#config !== null && this.#build(this.#config).ok
+    return this.#config !== null && this.#use(this.#read(this.#config))
   }
 
-  /** @returns the rules of a configuration with what is discovered, and makes them those in force when they are valid */
-  #build(config: Config): LoadedRules {
-    const loaded = loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
-    if (!loaded.ok) return loaded
+  /** The rules of a configuration, with what is discovered. */
+  #read(config: Config): LoadedRules {
+    return loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
+  }
+
+  /** @returns false: they are not valid */
+  #use(loaded: LoadedRules): boolean {
+    if (!loaded.ok) return false
     this.#rules = loaded.rules
     this.#catalog = loaded.catalog
-    return loaded
+    return true
   }
 
   /**
@@ -93,7 +97,8 @@ export class RulesInForce {
    */
   async load(config: Config): Promise<Reloaded> {
     this.#deps.metrics.rulesDigestMismatch.set(1) // until the rules of the file are in force
-    const loaded = loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
+    const inventory = this.#inventory
+    const loaded = this.#read(config)
     if (!loaded.ok) {
       await this.#deps.audit.appendRemoval(rulesRefused(loaded.problems))
       return loaded
@@ -101,7 +106,7 @@ export class RulesInForce {
     const { rules, warnings } = loaded
     await this.#record(rules.digest, config)
     this.#config = config
-    this.#build(config) // once more: the inventory may have changed meanwhile
+    this.#use(this.#inventory === inventory ? loaded : this.#read(config)) // it may have changed meanwhile
     this.#loadedAt = this.#deps.clock.now()
     this.#deps.metrics.rulesDigestMismatch.set(0)
     return { ok: true, digest: rules.digest, warnings }

@@ -12,26 +12,15 @@ import { clientOptions, hubIdentity } from '../client-options.ts'
 import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
 import { createServiceCaller, nullIf } from '../service-caller.ts'
-import { type AccountState, accountStates, type Tags } from './picture.ts'
+import { type AccountSeen, accountStates, type Tags, type UnitSeen } from './picture.ts'
 
 /** An account without its place. */
-export interface AccountRead {
-  readonly id: string
-  readonly arn: string
-  readonly name: string
-  readonly email: string
-  readonly state: AccountState
-  /** Epoch milliseconds; 0 where AWS says nothing. */
-  readonly joinedAt: number
+export interface AccountRead extends Omit<AccountSeen, 'parent' | 'tags'> {
   /** The parent that its only path ends in; null where AWS gives no path, or several. */
   readonly pathParent: string | null
 }
 
-export interface UnitRead {
-  readonly id: string
-  readonly arn: string
-  readonly name: string
-}
+export type UnitRead = Omit<UnitSeen, 'parent' | 'tags'>
 
 /**
  * Each answer is complete: all pages, or an error. What AWS does not find is null.

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { Access } from '../../access/access.ts'
 import { route } from '../../identity/route.ts'
-import { type Lists, toAnswer } from '../lists.ts'
+import { toAnswer } from '../../store/lists.ts'
+import type { Lists } from '../lists.ts'
 
 export interface AccessRoutesDeps {
   readonly access: Pick<

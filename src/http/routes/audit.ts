@@ -4,8 +4,8 @@ import { AuditRecord, type AuditReport } from '../../contract/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
 import { preflightPrincipal } from '../../sessions/preflights.ts'
-import { countUpToCap } from '../../store/lists.ts'
-import { type Lists, nothingOf, toAnswer } from '../lists.ts'
+import { countUpToCap, toAnswer } from '../../store/lists.ts'
+import { type Lists, nothingOf } from '../lists.ts'
 import { sendLines } from '../ndjson.ts'
 
 export interface AuditRoutesDeps {

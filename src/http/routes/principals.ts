@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { route } from '../../identity/route.ts'
-import { toAnswer } from '../lists.ts'
+import { toAnswer } from '../../store/lists.ts'
 import type { IdentityRoutesDeps } from './identity-deps.ts'
 
 /** People and service accounts, for admins. */

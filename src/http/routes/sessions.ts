@@ -7,8 +7,8 @@ import { route } from '../../identity/route.ts'
 import type { FoundSession } from '../../sessions/find-session.ts'
 import type { SessionQuery, SessionRow, SessionStore } from '../../sessions/session-store.ts'
 import type { Sessions } from '../../sessions/sessions.ts'
-import { type ListPage, readPage } from '../../store/lists.ts'
-import { type Lists, toAnswer } from '../lists.ts'
+import { type ListPage, readPage, toAnswer } from '../../store/lists.ts'
+import type { Lists } from '../lists.ts'
 
 export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'find' | 'kill'>
