@@ -17,6 +17,7 @@ import type { Config } from '../config/config.ts'
 import type { TargetCheck } from '../contract/aws.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
+import type { Discovery, DiscoveryParts } from '../inventory/discovery.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
 import type { Preflight } from '../sessions/preflights.ts'
 import type { KnownSession, SessionChannels } from '../sessions/session-kinds.ts'
@@ -125,6 +126,8 @@ export interface Carrier {
 export interface KindModule<T = unknown, L = unknown> extends Kind<T, L> {
   start?(parts: KindParts): Promise<RunningKind>
   carry?(parts: CarrierParts): Promise<Carrier>
+  /** What is found of it in AWS. One that finds several kinds belongs to one of them. Called once, at start; imports the SDK with its first reading. */
+  discoveries?(parts: DiscoveryParts): Promise<readonly Discovery[]>
 }
 
 /** Kinds as they are listed: each reads targets and levels of its own type. */
