@@ -1,6 +1,7 @@
 import type { AuditRecord } from '../audit/audit.ts'
 import type { Held } from '../catalog/kind.ts'
 import type { CatalogEntry, Resource } from '../catalog/resource.ts'
+import type { RiskSeverity } from '../catalog/risk.ts'
 import type { Config } from '../config/config.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
@@ -102,7 +103,7 @@ export interface Access extends AccessService {
 
   /** Some resource that this person may know of, by id or last part. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
   findResource(login: Login, reference: string): CatalogEntry
-  resources(login: Login, query: ListQuery & { kind?: string }): Promise<ListPage<ResourceView>>
+  resources(login: Login, query: ListQuery & { kind?: string; risk?: RiskSeverity }): Promise<ListPage<ResourceView>>
   request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: AccessQuery): Promise<ListPage<RequestView>>
   requestById(login: Login, id: string): Promise<RequestView>

@@ -1,5 +1,6 @@
 import { kindNamed } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
+import type { RiskSeverity } from '../catalog/risk.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { Named } from '../contract/references.ts'
 import type { RequestView } from '../contract/requests.ts'
@@ -11,6 +12,7 @@ import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
 import { concerns, type Standing, standingOf } from './requests/decide-request.ts'
 import { type AccessRequest, refuseDecider } from './requests/request.ts'
+import { reaches, riskReader } from './risk-views.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
@@ -21,9 +23,9 @@ import { levelsOf } from './rules/rule.ts'
 export async function viewResources(
   core: Core,
   login: Login,
-  query: ListQuery & { readonly kind?: string },
+  query: ListQuery & { readonly kind?: string; readonly risk?: RiskSeverity },
 ): Promise<ListPage<ResourceView>> {
-  const { kind, resourceId } = query
+  const { kind, resourceId, risk } = query
   const { catalog, rules } = core.inForce
   const { principal } = login
   const seesAll = isOverseer(login)
@@ -31,9 +33,14 @@ export async function viewResources(
     core.grants.live.filter((grant) => grant.principalId === principal.id),
     (grant) => grant.resourceId,
   )
+  const risks = riskReader(core, seesAll)
   const isShown = (entry: CatalogEntry) =>
-    seesAll || own.has(entry.id) || levelsToAskFor(rules, principal, entry).length > 0
-  const view = (entry: CatalogEntry) => viewResource(core, principal, entry, own.get(entry.id) ?? [])
+    (seesAll || own.has(entry.id) || levelsToAskFor(rules, principal, entry).length > 0) &&
+    (risk === undefined || reaches(risks(entry), risk))
+  const view = (entry: CatalogEntry) => ({
+    ...viewResource(core, principal, entry, own.get(entry.id) ?? []),
+    ...risks(entry),
+  })
   if (resourceId !== undefined) {
     const found = catalog.get(resourceId)
     const shown = found && (kind === undefined || found.kind === kind) && isShown(found) ? [found] : []
@@ -48,7 +55,7 @@ export async function viewResources(
       read: async (cursor, limit) => catalog.behind(cursor, limit, kind),
       cursorOf: ({ id }) => id,
       choose: async (entry) => (isShown(entry) ? () => view(entry) : undefined),
-      ...(seesAll ? { count: async (most) => Math.min(catalog.count(kind), most) } : {}),
+      ...(seesAll && risk === undefined ? { count: async (most) => Math.min(catalog.count(kind), most) } : {}),
     },
     query,
   )
@@ -60,7 +67,7 @@ function viewResource(
   principal: Principal,
   entry: CatalogEntry,
   own: readonly StoredGrant[],
-): ResourceView {
+): Omit<ResourceView, 'risk' | 'riskBeneath'> {
   const { id, account, region, name, tags, place, target } = entry
   const kind = kindNamed(core.kinds, entry.kind)
   const shown = kind?.shown?.(target) ?? {}

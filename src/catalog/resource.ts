@@ -1,4 +1,5 @@
 import type { Place } from './place.ts'
+import type { RiskFact } from './risk.ts'
 
 /** A named thing one may be granted. */
 export interface Resource {
@@ -16,6 +17,8 @@ export interface Resource {
   readonly attributes: Readonly<Record<string, unknown>>
   /** Where it was first said that it is there; what is written by hand as well is of the configuration. */
   readonly source: 'config' | 'discovery'
+  /** What was found about it in AWS; left out: nothing. */
+  readonly risk?: readonly RiskFact[]
 }
 
 /** A resource in the catalog, with the attributes as its kind parsed them. */

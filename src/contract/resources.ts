@@ -3,6 +3,8 @@ import { listOf, paging, resourceFilter } from './lists.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
+const severities = ['low', 'medium', 'high'] as const
+
 const ResourceView = object(
   {
     id: text(),
@@ -25,6 +27,21 @@ const ResourceView = object(
       }),
       "The caller's live grants",
     ),
+    risk: list(
+      object({
+        code: text('Of one meaning for all time, e.g. `admin-policy`'),
+        severity: oneOf(severities),
+        reason: text(),
+        fix: nullable(text('What to do about it')),
+      }),
+      'What was found about it in AWS; only admins and auditors see it, for others it is empty',
+    ),
+    riskBeneath: nullable(
+      object(
+        { low: count(), medium: count(), high: count() },
+        'Of an account or unit: how many findings of each severity the resources beneath it have; null: it is neither, or the caller may not see it',
+      ),
+    ),
   },
   'What people may know of a resource: never its endpoint',
 )
@@ -38,6 +55,14 @@ export const resourceRoutes = {
     scope: 'read',
     query: object({
       kind: Type.Optional(Type.String({ maxLength: 64, description: 'Only this kind, e.g. rds-postgres' })),
+      risk: Type.Optional(
+        Type.Unsafe<(typeof severities)[number]>({
+          type: 'string',
+          enum: [...severities],
+          description:
+            'Only resources with a finding of at least this severity, of their own or beneath; for admins and auditors',
+        }),
+      ),
       ...resourceFilter,
       ...paging,
     }),

@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely'
 import { sortedJson, sortedMembers } from '../audit/canonical.ts'
 import type { Resource } from '../catalog/resource.ts'
+import type { RiskFact } from '../catalog/risk.ts'
 import { pages } from '../store/pages.ts'
 import { type Macs, type RowProblem, signedRows, unsignedRows } from '../store/signed-rows.ts'
 import type { Db } from '../store/store.ts'
@@ -93,7 +94,7 @@ function idOf({ id }: { readonly id: string }): string {
 }
 
 function toRow({ resource, scope, firstSeenAt, lastSeenAt, missingPasses }: Discovered): Omit<DiscoveredRow, 'mac'> {
-  const { id, kind, partition, organization, account, region, tags, attributes } = resource
+  const { id, kind, partition, organization, account, region, tags, attributes, risk = [] } = resource
   return {
     ...{ id, scope, kind, partition, organization, account, region },
     tags: sortedJson(tags),
@@ -101,6 +102,7 @@ function toRow({ resource, scope, firstSeenAt, lastSeenAt, missingPasses }: Disc
     first_seen_at: firstSeenAt,
     last_seen_at: lastSeenAt,
     missing_passes: missingPasses,
+    risk: risk.length === 0 ? null : JSON.stringify(risk),
   }
 }
 
@@ -113,6 +115,7 @@ function fromRow(row: DiscoveredRow): Discovered {
       tags: JSON.parse(row.tags) as Resource['tags'],
       attributes: JSON.parse(row.attributes) as Resource['attributes'],
       source: 'discovery',
+      ...(row.risk === null ? {} : { risk: JSON.parse(row.risk) as readonly RiskFact[] }),
     },
     scope,
     firstSeenAt: row.first_seen_at,

@@ -1,4 +1,4 @@
-/** Tables of src/inventory; made in src/store/migrations/0014-inventory.ts. */
+/** Tables of src/inventory; made in src/store/migrations/0014-inventory.ts and 0015-risk.ts. */
 export interface InventoryTables {
   /** One for each resource that was found. A pass that finds the same again writes none. */
   discovered: {
@@ -19,6 +19,8 @@ export interface InventoryTables {
     last_seen_at: number
     /** Good passes in a row without it. */
     missing_passes: number
+    /** JSON, what was found about it; null: nothing. */
+    risk: string | null
     mac: string
   }
   /** One for each part of AWS that is read in one pass. It gives nothing, and has no MAC. */

@@ -13,8 +13,8 @@ export interface ResourceRoutesDeps {
 export const resourceRoutes =
   ({ access, lists }: ResourceRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/resources', async ({ login, query: { kind, ...query } }) => {
-      const only = kind === undefined ? {} : { kind }
+    route(app, 'GET /api/v1/resources', async ({ login, query: { kind, risk, ...query } }) => {
+      const only = { ...(kind === undefined ? {} : { kind }), ...(risk === undefined ? {} : { risk }) }
       const page = await lists.read(login, query, (found) => access.resources(login, { ...found, ...only }))
       return toAnswer('resources', page)
     })

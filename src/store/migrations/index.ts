@@ -14,6 +14,7 @@ import * as sharedCounts from './0011-shared-counts.ts'
 import * as targetIds from './0012-target-ids.ts'
 import * as loginNames from './0013-login-names.ts'
 import * as inventory from './0014-inventory.ts'
+import * as risk from './0015-risk.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -32,4 +33,5 @@ export const migrations: Record<string, Migration> = {
   '0012-target-ids': targetIds,
   '0013-login-names': loginNames,
   '0014-inventory': inventory,
+  '0015-risk': risk,
 }

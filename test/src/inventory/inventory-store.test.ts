@@ -21,6 +21,20 @@ const one: Discovered = {
   missingPasses: 0,
 }
 
+const risky: Discovered = {
+  ...one,
+  resource: {
+    ...one.resource,
+    id: 'account/999900001111',
+    account: '999900001111',
+    name: '999900001111',
+    risk: [
+      { code: 'public', severity: 'high', reason: 'Ünï "quoted"', fix: 'close it' },
+      { code: 'unused', severity: 'low', reason: 'not used since 2026-01-02' },
+    ],
+  },
+}
+
 for (const [name, newPlace] of bothStores) {
   t.test(`${name}: what is put is read as it was, and put over`, async (t) => {
     const db = await openStore(await newPlace())
@@ -28,6 +42,9 @@ for (const [name, newPlace] of bothStores) {
     const store = createInventoryStore(db, keys)
     await db.executeQuery(store.putting(one))
     t.same(await store.all(), [one])
+    await db.executeQuery(store.putting(risky))
+    t.same(await store.all(), [one, risky])
+    await db.executeQuery(store.removing([risky.resource.id]))
     const later = { ...one, lastSeenAt: one.lastSeenAt + 1, missingPasses: 1 }
     await db.executeQuery(store.putting(later))
     t.same(await store.byIds([one.resource.id, 'account/999900001111']), [later])
