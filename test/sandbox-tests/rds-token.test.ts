@@ -34,6 +34,7 @@ const nothing = {
   managedPolicies: [],
   oidcProviders: [],
   buckets: {},
+    lists: { pageSize: 1000, hasEmptyPages: false },
   instances: [],
   sessionDocuments: [],
   keys: [],

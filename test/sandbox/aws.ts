@@ -1,23 +1,18 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { assumeRoleAnswer, callerIdentityAnswer, errorAnswer } from './aws/answers.ts'
-import { type AssumeRoleDeps, assumeRole } from './aws/assume-role.ts'
-import { type AssumeRoleInput, readAssumeRole } from './aws/assume-role-input.ts'
+import type { AssumeRoleInput } from './aws/assume-role-input.ts'
 import { authenticate } from './aws/authenticate.ts'
 import { AwsFault } from './aws/aws-fault.ts'
-import { listBuckets } from './aws/buckets.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
-import { answerEks, eksRoute } from './aws/eks.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
-import { answerIam } from './aws/iam.ts'
-import { createIdentityCenter, type IdentityCenterDouble } from './aws/identity-center.ts'
-import { createIdentityStore, type IdentityStoreDouble } from './aws/identity-store.ts'
-import { type JsonService, jsonErrorAnswer, jsonServices, readJsonCall } from './aws/json-call.ts'
+import { createIdentityCenter } from './aws/identity-center.ts'
+import { createIdentityStore } from './aws/identity-store.ts'
 import { createKms, type KmsDouble } from './aws/kms.ts'
-import { createOrganizations, type OrganizationsDouble } from './aws/organizations.ts'
+import { createOrganizations } from './aws/organizations.ts'
 import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
+import type { Asked, Service } from './aws/service.ts'
+import { createServices } from './aws/services.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
-import { assumeRoleWithWebIdentity } from './aws/web-identity.ts'
 import type { World } from './aws/world.ts'
 import type { Leaf } from './certificates.ts'
 import type { SandboxClock } from './clock.ts'
@@ -28,7 +23,7 @@ import type { Exchange } from './wire-models.ts'
 
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
- * buckets, what reads EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
+ * buckets, what reads EC2's instances and regions and EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
  * Organizations and Identity Center, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, service control policies.
  */
@@ -67,19 +62,16 @@ export interface AwsCall {
   readonly packedPolicySize: number | null
 }
 
-interface Deps extends AssumeRoleDeps {
+interface Deps {
+  readonly world: World
+  readonly callers: Callers
   readonly faults: ArmedFaults
   readonly clock: SandboxClock
   readonly federation: Federation
-  readonly ssm: SsmDouble
-  readonly kms: KmsDouble
-  readonly organizations: OrganizationsDouble
-  readonly sso: IdentityCenterDouble
-  readonly identitystore: IdentityStoreDouble
+  readonly services: Readonly<Record<string, Service>>
   readonly onExchange: AwsOptions['onExchange'] | undefined
 }
 
-type Service = 'sts' | 'iam' | 's3' | 'eks' | JsonService
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
 const maxBodyBytes = 64 * 1024
@@ -89,7 +81,7 @@ export interface AwsOptions {
   readonly clock: SandboxClock
   /** Of Session Manager's message gateway; left out: it speaks no TLS. */
   readonly certificate?: Leaf
-  /** Told each call of a JSON service with its answer. */
+  /** Told each call of a service whose wire can be judged, with its answer. */
   readonly onExchange?: (exchange: Exchange) => void
 }
 
@@ -107,12 +99,16 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
     faults,
     clock,
     federation,
-    ssm,
-    kms,
-    organizations: createOrganizations(reads),
-    sso: createIdentityCenter(reads),
-    identitystore: createIdentityStore(reads),
-    isDenied: faults.isDenied,
+    services: createServices(
+      { world, callers, isDenied: faults.isDenied },
+      {
+        ssm,
+        kms,
+        organizations: createOrganizations(reads),
+        sso: createIdentityCenter(reads),
+        identitystore: createIdentityStore(reads),
+      },
+    ),
     onExchange,
   }
   const calls: AwsCall[] = []
@@ -158,92 +154,47 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     packedPolicySize: null,
   }
   if (request.url?.split('?')[0] === '/federation') return answerFederation(deps, call, calls, request, body, response)
-  let [status, text] = [200, '']
-  const service = serviceOf(request)
+  const { name, region } = signedFor(request)
+  const service = deps.services[name] ?? deps.services.sts
+  if (!service) throw new Error('STS is one of the services')
+  let answer: ReturnType<Service['error']> = { status: 200, text: '' }
+  let asked: Asked | undefined
   try {
-    text = await answerCall(deps, call, service, request, body)
+    const { method = '', url: target = '', headers } = request
+    asked = service.read({ method, target, headers, body, region, now: deps.clock.now() })
+    Object.assign(call, { action: asked.action, parameters: asked.parameters })
+    await passFaults(deps, asked.action)
+    const caller = asked.isUnsigned ? null : callerOf(deps, service, name, request, body)
+    call.caller = caller?.arn ?? null
+    answer = { status: 200, text: await asked.answer(caller, (more) => Object.assign(call, more)) }
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error
     call.outcome = error.code
     call.reason = error.reason
-    ;[status, text] = answerError(service, error)
-    if (service === 'eks') response.setHeader('x-amzn-errortype', error.code)
+    answer = service.error(error)
   }
   calls.push(call)
-  if (isJson(service))
+  const { status, text, type } = answer
+  if (asked?.input !== undefined)
     deps.onExchange?.({
-      service: modelNames[service] ?? service,
-      operation: call.action,
+      service: service.modelName ?? name,
+      operation: asked.action,
       status,
-      request: JSON.parse(`${body}`),
-      answer: JSON.parse(text),
+      request: asked.input,
+      answer: /json/.test(service.contentType)
+        ? { ...JSON.parse(text), ...(type === undefined ? {} : { __type: type }) }
+        : text,
     })
-  const headers = { 'content-type': contentTypes[service], date: new Date(deps.clock.now()).toUTCString() }
+  if (type !== undefined) response.setHeader('x-amzn-errortype', type)
+  const headers = { 'content-type': service.contentType, date: new Date(deps.clock.now()).toUTCString() }
   response.writeHead(status, headers).end(text)
 }
 
-function answerError(service: Service, error: AwsFault): [status: number, text: string] {
-  if (isJson(service)) return jsonErrorAnswer(error)
-  if (service === 'eks') return [error.status, JSON.stringify({ message: error.message })]
-  return [error.status, errorAnswer(error, forms[service])]
-}
-
-const forms = { sts: 'query', iam: 'query', s3: 's3' } as const
-const contentTypes = {
-  sts: 'text/xml',
-  iam: 'text/xml',
-  s3: 'application/xml',
-  eks: 'application/json',
-  ssm: 'application/x-amz-json-1.1',
-  kms: 'application/x-amz-json-1.1',
-  organizations: 'application/x-amz-json-1.1',
-  sso: 'application/x-amz-json-1.1',
-  identitystore: 'application/x-amz-json-1.1',
-} as const
-
-/** Of models, where another name is signed for. */
-const modelNames: Partial<Record<Service, string>> = { sso: 'sso-admin' }
-
-const known = ['iam', 's3', 'eks', ...jsonServices] as const
-
-/** By the scope that it was signed for; unsigned calls are STS's. */
-function serviceOf(request: IncomingMessage): Service {
-  const service = /Credential=[^/]+\/\d+\/[^/]+\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '')?.[1]
-  return known.find((one) => one === service) ?? 'sts'
-}
-
-function isJson(service: Service): service is JsonService {
-  return jsonServices.some((one) => one === service)
-}
-
-async function answerCall(
-  deps: Deps,
-  call: Draft,
-  service: Service,
-  request: IncomingMessage,
-  body: Buffer,
-): Promise<string> {
-  const now = deps.clock.now()
-  if (service === 's3') {
-    call.action = 'ListBuckets'
-    if (request.method !== 'GET' || request.url?.split('?')[0] !== '/')
-      throw new AwsFault('NotImplemented', 501, 'only ListBuckets is here')
-    const caller = callerOf(deps, service, request, body)
-    call.caller = caller.arn
-    return listBuckets(deps, caller, now)
-  }
-  if (isJson(service)) return await answerJson(deps, call, service, request, body)
-  if (service === 'eks') return await answerRest(deps, call, request, body)
-  const parameters = readParameters(request, body)
-  call.parameters = Object.fromEntries(parameters)
-  call.action = parameters.get('Action') ?? ''
-  await passFaults(deps, call.action)
-  if (call.action === 'AssumeRoleWithWebIdentity') return await answerWebIdentity(deps, call, parameters)
-  const caller = callerOf(deps, service, request, body)
-  call.caller = caller.arn
-  return service === 'iam'
-    ? answerIam(deps, caller, call.action, parameters, now)
-    : answerSts(deps, call, caller, parameters)
+/** Unsigned calls are STS's. */
+function signedFor(request: IncomingMessage): { readonly name: string; readonly region: string } {
+  const [, region = '', name = 'sts'] =
+    /Credential=[^/]+\/\d+\/([^/]+)\/([a-z0-9-]+)\//.exec(request.headers.authorization ?? '') ?? []
+  return { name, region }
 }
 
 /** @throws AwsFault */
@@ -252,62 +203,6 @@ async function passFaults({ faults }: Deps, action: string): Promise<void> {
   if (failure) throw new AwsFault(failure, 403, `${failure} by a fault knob`)
   await faults.passHold(action)
   if (faults.takeThrottle()) throw new AwsFault('Throttling', 400, 'Rate exceeded')
-}
-
-async function answerJson(
-  deps: Deps,
-  call: Draft,
-  service: JsonService,
-  request: IncomingMessage,
-  body: Buffer,
-): Promise<string> {
-  const { operation, input, region } = readJsonCall(service, request, body)
-  call.action = operation
-  call.parameters = Object.fromEntries(
-    Object.entries(input).map(([name, value]) => [name, typeof value === 'string' ? value : JSON.stringify(value)]),
-  )
-  await passFaults(deps, operation)
-  const caller = callerOf(deps, service, request, body)
-  call.caller = caller.arn
-  return JSON.stringify(deps[service].answer(caller, region, operation, input))
-}
-
-async function answerRest(deps: Deps, call: Draft, request: IncomingMessage, body: Buffer): Promise<string> {
-  const { method = '', url: target = '', headers } = request
-  const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
-  const { operation, cluster, principalArn } = eksRoute({ method, target })
-  call.action = operation
-  call.parameters = { name: cluster, principalArn }
-  await passFaults(deps, operation)
-  const caller = callerOf(deps, 'eks', request, body)
-  call.caller = caller.arn
-  return JSON.stringify(answerEks(deps, caller, { region, method, target, now: deps.clock.now() }))
-}
-
-function answerSts(deps: Deps, call: Draft, caller: Caller, parameters: Map<string, string>): string {
-  if (parameters.get('Version') !== '2011-06-15' || !['AssumeRole', 'GetCallerIdentity'].includes(call.action))
-    throw new AwsFault(
-      'InvalidAction',
-      400,
-      `Could not find operation ${call.action} for version ${parameters.get('Version')}`,
-    )
-  if (call.action === 'GetCallerIdentity') return callerIdentityAnswer(caller)
-  call.assumeRole = readAssumeRole(parameters)
-  const assumed = assumeRole(deps, caller, call.assumeRole, deps.clock.now())
-  call.packedPolicySize = assumed.packedPolicySize
-  return assumeRoleAnswer(assumed)
-}
-
-/** Not signed: the token is all there is. */
-async function answerWebIdentity(deps: Deps, call: Draft, parameters: Map<string, string>): Promise<string> {
-  const token = parameters.get('WebIdentityToken') ?? ''
-  call.parameters = { ...call.parameters, WebIdentityToken: '' }
-  for (const name of ['Tags.member.1.Key', 'SourceIdentity', 'ExternalId'])
-    if (parameters.has(name)) throw new AwsFault('ValidationError', 400, `${name} is no parameter of this action`)
-  call.assumeRole = readAssumeRole(parameters)
-  const assumed = await assumeRoleWithWebIdentity(deps, call.assumeRole, token, deps.clock.now())
-  call.packedPolicySize = assumed.packedPolicySize
-  return assumeRoleAnswer(assumed, 'AssumeRoleWithWebIdentity')
 }
 
 function answerFederation(
@@ -326,32 +221,30 @@ function answerFederation(
   response.writeHead(status, { 'content-type': contentType, ...(location ? { location } : {}) }).end(text)
 }
 
-/** Each is one endpoint for the partition, and signs for its first region. */
-const globalServices = ['iam', 'organizations']
-
-function callerOf(deps: Deps, service: string, request: IncomingMessage, body: Buffer): Caller {
+function callerOf(
+  { world, callers, clock }: Deps,
+  { isGlobal }: Service,
+  name: string,
+  request: IncomingMessage,
+  body: Buffer,
+): Caller {
   const signed: SignedRequest = {
     method: request.method ?? '',
     target: request.url ?? '',
     headers: pairs(request.rawHeaders),
     body,
   }
-  const expected = { service, regions: globalServices.includes(service) ? ['us-east-1'] : deps.world.regions }
-  return authenticate(signed, readHeaderSignature(signed), expected, deps.callers, deps.clock.now())
-}
-
-/** @throws AwsFault MalformedInput for anything but one form in the body of a POST to `/` */
-function readParameters(request: IncomingMessage, body: Buffer): Map<string, string> {
-  if (request.method !== 'POST' || request.url !== '/')
-    throw new AwsFault('MalformedInput', 400, 'this endpoint takes POST / with a form')
-  if (!/^application\/x-www-form-urlencoded(;|$)/.test(request.headers['content-type'] ?? ''))
-    throw new AwsFault('MalformedInput', 400, 'the body must be application/x-www-form-urlencoded')
-  const parameters = new Map<string, string>()
-  for (const [name, value] of new URLSearchParams(body.toString('utf8'))) {
-    if (parameters.has(name)) throw new AwsFault('MalformedInput', 400, `${name} is given twice`)
-    parameters.set(name, value)
-  }
-  return parameters
+  const signature = readHeaderSignature(signed)
+  const expected = { service: name, regions: isGlobal ? ['us-east-1'] : world.regions }
+  const caller = authenticate(signed, signature, expected, callers, clock.now())
+  if (!isGlobal && world.regionsOff?.[caller.account]?.includes(signature.region))
+    throw new AwsFault(
+      'InvalidClientTokenId',
+      403,
+      'The security token included in the request is invalid.',
+      'the region is off in this account',
+    )
+  return caller
 }
 
 async function readBody(request: IncomingMessage): Promise<Buffer> {

@@ -51,6 +51,7 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
   return {
     organizationId: 'o-exampleorgid',
     regions: [region, 'us-east-1'],
+    lists: { pageSize: 1000, hasEmptyPages: false },
     users: [
       {
         arn: arns.compute,

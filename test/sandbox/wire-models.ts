@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { pythonWith } from './programs.ts'
 
-/** A call of a JSON service and its answer, as they were on the wire. */
+/** A call and its answer, as they were on the wire: JSON, or the parameters of a form and XML. */
 export interface Exchange {
   /** As botocore names it: `organizations`, `sso-admin`. */
   readonly service: string

@@ -10,6 +10,7 @@ const namespaces = {
   sts: 'https://sts.amazonaws.com/doc/2011-06-15/',
   iam: 'https://iam.amazonaws.com/doc/2010-05-08/',
   s3: 'http://s3.amazonaws.com/doc/2006-03-01/',
+  ec2: 'http://ec2.amazonaws.com/doc/2016-11-15/',
 } as const
 
 export function assumeRoleAnswer(
@@ -73,6 +74,31 @@ export function errorAnswer(fault: AwsFault, service: 'query' | 's3' = 'query'):
 export function answer(action: string, result: readonly Xml[] | null, service: 'sts' | 'iam' = 'sts'): string {
   const metadata: Xml = ['ResponseMetadata', [['RequestId', randomUUID()]]]
   return root(`${action}Response`, result ? [[`${action}Result`, result], metadata] : [metadata], service)
+}
+
+/** EC2 has neither a result nor metadata. */
+export function ec2Answer(action: string, content: readonly Xml[]): string {
+  return root(`${action}Response`, [['requestId', randomUUID()], ...content], 'ec2')
+}
+
+/** What the query protocol calls otherwise. */
+const ec2Codes: Readonly<Record<string, readonly [code: string, status: number]>> = {
+  InvalidClientTokenId: ['AuthFailure', 401],
+  ExpiredToken: ['RequestExpired', 400],
+  Throttling: ['RequestLimitExceeded', 503],
+}
+
+export function ec2ErrorAnswer(fault: AwsFault): { readonly status: number; readonly text: string } {
+  const [code, status] = ec2Codes[fault.code] ?? [fault.code, fault.status]
+  const error: Xml[] = [
+    ['Code', code],
+    ['Message', fault.message],
+  ]
+  const content: Xml[] = [
+    ['Errors', [['Error', error]]],
+    ['RequestID', randomUUID()],
+  ]
+  return { status, text: `<Response>${content.map(write).join('')}</Response>\n` }
 }
 
 export const root = (name: string, content: readonly Xml[], service: keyof typeof namespaces = 'sts') =>

@@ -17,7 +17,13 @@ interface EksCall {
 }
 
 interface Route {
-  readonly operation: 'DescribeCluster' | 'ListAccessEntries' | 'DescribeAccessEntry' | 'ListAssociatedAccessPolicies'
+  readonly operation:
+    | 'ListClusters'
+    | 'DescribeCluster'
+    | 'ListAccessEntries'
+    | 'DescribeAccessEntry'
+    | 'ListAssociatedAccessPolicies'
+  /** Empty: of none. */
   readonly cluster: string
   /** Empty: of none. */
   readonly principalArn: string
@@ -25,12 +31,14 @@ interface Route {
 }
 
 const operations = [
+  ['ListClusters', /^\/clusters$/],
   ['DescribeCluster', /^\/clusters\/([^/]+)$/],
   ['ListAccessEntries', /^\/clusters\/([^/]+)\/access-entries$/],
   ['DescribeAccessEntry', /^\/clusters\/([^/]+)\/access-entries\/([^/]+)$/],
   ['ListAssociatedAccessPolicies', /^\/clusters\/([^/]+)\/access-entries\/([^/]+)\/access-policies$/],
 ] as const
 const queries: Readonly<Record<Route['operation'], readonly string[]>> = {
+  ListClusters: ['maxResults', 'nextToken'],
   DescribeCluster: [],
   ListAccessEntries: ['associatedPolicyArn', 'maxResults', 'nextToken'],
   DescribeAccessEntry: [],
@@ -41,8 +49,9 @@ const queries: Readonly<Record<Route['operation'], readonly string[]>> = {
 export function eksRoute({ method, target }: Pick<EksCall, 'method' | 'target'>): Route {
   const [path = '', search = ''] = target.split('?')
   for (const [operation, pattern] of operations) {
-    const [, cluster, principal = ''] = pattern.exec(path) ?? []
-    if (method !== 'GET' || cluster === undefined) continue
+    const found = pattern.exec(path)
+    if (method !== 'GET' || !found) continue
+    const [, cluster = '', principal = ''] = found
     const query = new URLSearchParams(search)
     for (const name of query.keys())
       if (!queries[operation].includes(name)) throw invalid(`${operation} has no parameter ${name}`)
@@ -51,16 +60,27 @@ export function eksRoute({ method, target }: Pick<EksCall, 'method' | 'target'>)
   throw new AwsFault('NotImplemented', 501, 'only what reads clusters and access entries is here')
 }
 
+/** Members of path and query, as AWS's models name them. */
+export function eksInput({ operation, cluster, principalArn, query }: Route): object {
+  const most = query.get('maxResults')
+  return {
+    ...Object.fromEntries(query),
+    ...(most === null ? {} : { maxResults: Number(most) }),
+    ...(principalArn === '' ? {} : { principalArn }),
+    ...(cluster === '' ? {} : { [operation === 'DescribeCluster' ? 'name' : 'clusterName']: cluster }),
+  }
+}
+
 /** @returns the body of the answer @throws AwsFault */
 export function answerEks({ world, isDenied }: EksDeps, caller: Caller, call: EksCall): object {
   const route = eksRoute(call)
-  const { operation, principalArn } = route
+  const { operation } = route
   const [, partition = 'aws'] = caller.arn.split(':')
   const place = `arn:${partition}:eks:${call.region}:${caller.account}`
   const cluster = world.clusters.find(
     (one) => one.name === route.cluster && one.region === call.region && one.account === caller.account,
   )
-  const arn = principalArn === '' ? `${place}:cluster/${route.cluster}` : entryArn(place, route)
+  const arn = operation === 'ListClusters' ? '*' : arnOf(place, route)
   const action = `eks:${operation}`
   const access = { action, resource: arn, context: callerContext(world, caller, call.now, arn) }
   const why = isDenied(action) ? 'denied by a fault knob' : refusal(world, caller, access)
@@ -71,6 +91,13 @@ export function answerEks({ world, isDenied }: EksDeps, caller: Caller, call: Ek
       `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${arn}`,
       why,
     )
+  if (operation === 'ListClusters') {
+    const names = world.clusters
+      .filter((one) => one.region === call.region && one.account === caller.account)
+      .map(({ name }) => name)
+    const { items, more } = paged(names, route.query)
+    return { clusters: items, ...more }
+  }
   if (!cluster) throw new AwsFault('ResourceNotFoundException', 404, `No cluster found for name: ${route.cluster}.`)
   if (operation === 'DescribeCluster') return { cluster: describe(cluster, arn) }
   if (cluster.authenticationMode === 'CONFIG_MAP')
@@ -105,6 +132,10 @@ function answerEntries(cluster: Cluster, { operation, principalArn, query }: Rou
   return { clusterName: cluster.name, principalArn, associatedAccessPolicies, ...more }
 }
 
+function arnOf(place: string, route: Route): string {
+  return route.principalArn === '' ? `${place}:cluster/${route.cluster}` : entryArn(place, route)
+}
+
 /** What comes after the names of cluster, kind, account and role is made by EKS. */
 function entryArn(place: string, { cluster, principalArn }: Route): string {
   const [, , , , account = '', of = ''] = principalArn.split(':')
@@ -113,19 +144,45 @@ function entryArn(place: string, { cluster, principalArn }: Route): string {
 }
 
 function describe(cluster: Cluster, arn: string): object {
-  const { name, endpoint, ca, version, createdAt, authenticationMode, hasAuditLog } = cluster
+  const {
+    name,
+    endpoint,
+    ca,
+    version,
+    createdAt,
+    authenticationMode,
+    hasAuditLog,
+    status = 'ACTIVE',
+    tags = {},
+  } = cluster
+  const { isPublic, isPrivate, publicCidrs } = cluster.access ?? everywhere
+  const isMade = status !== 'CREATING' && status !== 'PENDING'
   return {
     name,
     arn,
     createdAt: createdAt / 1000,
     version,
-    endpoint: `https://${endpoint.toUpperCase().replace(/\..*/, '')}${endpoint.slice(endpoint.indexOf('.'))}`,
-    status: 'ACTIVE',
-    certificateAuthority: { data: Buffer.from(ca).toString('base64') },
+    ...(isMade
+      ? {
+          endpoint: `https://${endpoint.toUpperCase().replace(/\..*/, '')}${endpoint.slice(endpoint.indexOf('.'))}`,
+          certificateAuthority: { data: Buffer.from(ca).toString('base64') },
+        }
+      : {}),
+    status,
+    resourcesVpcConfig: {
+      subnetIds: ['subnet-0a1b2c3d4e5f60718'],
+      vpcId: 'vpc-0a1b2c3d4e5f60718',
+      endpointPublicAccess: isPublic,
+      endpointPrivateAccess: isPrivate,
+      publicAccessCidrs: publicCidrs,
+    },
     accessConfig: { authenticationMode },
     logging: { clusterLogging: [{ types: ['api', 'audit'], enabled: hasAuditLog }] },
+    tags,
   }
 }
+
+const everywhere = { isPublic: true, isPrivate: true, publicCidrs: ['0.0.0.0/0'] }
 
 function describeEntry({ name, createdAt }: Cluster, entry: ClusterEntry, accessEntryArn: string): object {
   const { principalArn, groups, username, type } = entry

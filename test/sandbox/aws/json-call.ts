@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { AwsFault } from './aws-fault.ts'
+import type { WireCall } from './service.ts'
 
 /** A call of the JSON 1.1 protocol; not yet believed. */
 export interface JsonCall {
@@ -19,17 +19,15 @@ const targets = {
 
 /** Those of the JSON 1.1 protocol. */
 export type JsonService = keyof typeof targets
-export const jsonServices = Object.keys(targets) as readonly JsonService[]
 
 /** @throws AwsFault for anything but one JSON object in the body of a POST to `/` */
-export function readJsonCall(service: JsonService, request: IncomingMessage, body: Buffer): JsonCall {
-  const { method, url, headers } = request
-  if (method !== 'POST' || url !== '/') throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
+export function readJsonCall(service: JsonService, { method, target, headers, body, region }: WireCall): JsonCall {
+  if (method !== 'POST' || target !== '/')
+    throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
   if (headers['content-type'] !== 'application/x-amz-json-1.1')
     throw new AwsFault('UnknownOperationException', 404, 'the content type is not application/x-amz-json-1.1')
   const operation = targets[service].exec(String(headers['x-amz-target']))?.[1]
   if (operation === undefined) throw new AwsFault('UnknownOperationException', 400, 'X-Amz-Target names no operation')
-  const region = /Credential=[^/]+\/\d+\/([^/]+)\//.exec(headers.authorization ?? '')?.[1] ?? ''
   try {
     const input: unknown = JSON.parse(body.toString('utf8'))
     if (typeof input === 'object' && input !== null && !Array.isArray(input))
@@ -49,7 +47,13 @@ const names: Readonly<Record<string, string>> = {
   Throttling: 'ThrottlingException',
 }
 
-/** Status and body: all errors of the caller's have the same status. */
-export function jsonErrorAnswer({ code, status, message }: AwsFault): [number, string] {
-  return [status < 500 ? 400 : status, JSON.stringify({ __type: names[code] ?? code, Message: message })]
+/** All errors of the caller's have the same status. */
+export function jsonErrorAnswer({ code, status, message }: AwsFault): {
+  readonly status: number
+  readonly text: string
+} {
+  return {
+    status: status < 500 ? 400 : status,
+    text: JSON.stringify({ __type: names[code] ?? code, Message: message }),
+  }
 }

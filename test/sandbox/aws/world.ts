@@ -6,6 +6,10 @@ export interface World {
   organizationId: string
   /** Regions whose endpoints exist; a credential scope must name one. */
   regions: string[]
+  /** Of those, what an account has not switched on. */
+  regionsOff?: Record<string, string[]>
+  /** How lists of resources are paged. */
+  lists: ListPages
   users: User[]
   roles: Role[]
   /** Managed policies of the customer's. */
@@ -23,6 +27,13 @@ export interface World {
   organization?: Organization
   /** Left out: it is not enabled. */
   identityCenter?: IdentityCenter
+}
+
+export interface ListPages {
+  /** Items in a page at most; AWS may give fewer than was asked for. */
+  pageSize: number
+  /** Before each page that has items stands an empty one. */
+  hasEmptyPages: boolean
 }
 
 /** IAM Identity Center of the organization, with its identity store. */
@@ -137,6 +148,11 @@ export interface Cluster {
   version: string
   /** Epoch milliseconds. */
   createdAt: number
+  /** Left out: ACTIVE. While it is made it has neither endpoint nor authority. */
+  status?: 'CREATING' | 'ACTIVE' | 'DELETING' | 'FAILED' | 'UPDATING' | 'PENDING'
+  tags?: Record<string, string>
+  /** Of its endpoint; left out: reached from anywhere, and from within. */
+  access?: { isPublic: boolean; isPrivate: boolean; publicCidrs: string[] }
   authenticationMode: 'API' | 'API_AND_CONFIG_MAP' | 'CONFIG_MAP'
   hasAuditLog: boolean
   accessEntries: ClusterEntry[]
@@ -157,7 +173,7 @@ export interface ClusterEntry {
   policies: { name: string; namespaces: string[] | null }[]
 }
 
-/** An EC2 instance with an SSM agent. */
+/** An EC2 instance, by default with an SSM agent. */
 export interface Instance {
   /** `i-` and 17 hexadecimal digits. */
   id: string
@@ -167,6 +183,19 @@ export interface Instance {
   /** Its agent is connected. */
   isOnline: boolean
   tags: Record<string, string>
+  /** Left out: it runs. */
+  state?: 'pending' | 'running' | 'shutting-down' | 'terminated' | 'stopping' | 'stopped'
+  /** True: Systems Manager has never heard of it. */
+  hasNoAgent?: boolean
+  platform?: 'Linux' | 'Windows'
+  privateAddress?: string
+  vpc?: string
+  /** ARN of its instance profile. */
+  profile?: string
+  /** Of its metadata: with tokens alone (the default), also without, or not at all. */
+  imds?: 'required' | 'optional' | 'off'
+  /** Epoch milliseconds. */
+  launchedAt?: number
   /** What its network leads to, by `host:port`: other names are resolved as this machine does. */
   reaches: Record<string, { host: string; port: number }>
   /** Of its agent, after each message; 1 by default. */
@@ -177,6 +206,10 @@ export interface Instance {
   shell?: StartWork
   /** Folder with its `bin` and `etc`, where commands use those; else this machine's. */
   root?: string
+}
+
+export function instanceState({ state = 'running' }: Instance): NonNullable<Instance['state']> {
+  return state
 }
 
 /** An SSM document of the type Session. */

@@ -1,12 +1,14 @@
-"""Checks exchanges with AWS's JSON services against botocore's models.
+"""Checks exchanges with AWS's services against botocore's models.
 
-Standard input: a JSON list of {"service", "operation", "status", "request", "answer"}, the last two as parsed JSON.
+Standard input: a JSON list of {"service", "operation", "status", "request", "answer"}, the last two as parsed JSON; of services that
+speak forms and XML the parameters by their names, and the XML as text.
 Standard output: a JSON list of what does not fit, as text.
 """
 
 import json
 import re
 import sys
+import xml.etree.ElementTree as xml
 
 import botocore.session
 
@@ -26,6 +28,18 @@ COMMON = {
     "UnknownOperationException",
     "UnrecognizedClientException",
     "ValidationException",
+}
+# The same of services that speak forms.
+FORM_COMMON = {
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidAction",
+    "InvalidClientTokenId",
+    "InvalidParameterValue",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+    "Throttling",
+    "ValidationError",
 }
 TYPES = {
     "string": str,
@@ -48,6 +62,9 @@ def fits(pattern, value):
 
 
 def check(shape, value, path):
+    if value is None:
+        yield f"{path} is unknown"
+        return
     kind = shape.type_name
     if not isinstance(value, TYPES[kind]) or (isinstance(value, bool) and kind != "boolean"):
         yield f"{path}: {type(value).__name__} instead of {kind}"
@@ -83,6 +100,98 @@ def check(shape, value, path):
                 yield f"{path}.{name} is unknown"
 
 
+def form_name(member, name, is_ec2):
+    if not is_ec2:
+        return member.serialization.get("name", name)
+    known = member.serialization.get("queryName")
+    if known is None:
+        known = member.serialization.get("name", name)
+        known = known[0].upper() + known[1:]
+    return known
+
+
+def of_text(shape, text):
+    kind = shape.type_name
+    if kind in ("integer", "long") and re.fullmatch(r"-?\d+", text):
+        return int(text)
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    if kind == "timestamp" and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", text):
+        return 0
+    return text
+
+
+def from_form(shape, parameters, prefix, is_ec2, used):
+    """The value that parameters of this prefix stand for; None: there are none. `used` gets the names of those that were read."""
+    dot = prefix and prefix + "."
+    kind = shape.type_name
+    if kind == "structure":
+        found = {}
+        for name, member in shape.members.items():
+            value = from_form(member, parameters, dot + form_name(member, name, is_ec2), is_ec2, used)
+            if value is not None:
+                found[name] = value
+        return found if found or not prefix else None
+    if kind == "list":
+        if not is_ec2 and not shape.serialization.get("flattened"):
+            dot += shape.member.serialization.get("name", "member") + "."
+        items = []
+        while True:
+            item = from_form(shape.member, parameters, f"{dot}{len(items) + 1}", is_ec2, used)
+            if item is None:
+                return items or None
+            items.append(item)
+    if prefix not in parameters:
+        return None
+    used.add(prefix)
+    return of_text(shape, parameters[prefix])
+
+
+def tag_of(node):
+    return node.tag.rpartition("}")[2]
+
+
+def from_xml(shape, node, is_ec2):
+    kind = shape.type_name
+    if kind == "structure":
+        names = {member.serialization.get("name", name): name for name, member in shape.members.items()}
+        found = {}
+        for child in node:
+            name = names.get(tag_of(child))
+            if name is None:
+                found[tag_of(child)] = None
+            elif shape.members[name].serialization.get("flattened"):
+                found.setdefault(name, []).append(from_xml(shape.members[name].member, child, is_ec2))
+            else:
+                found[name] = from_xml(shape.members[name], child, is_ec2)
+        return found
+    if kind == "list":
+        wanted = shape.member.serialization.get("name", "item" if is_ec2 else "member")
+        return [from_xml(shape.member, child, is_ec2) if tag_of(child) == wanted else None for child in node]
+    return of_text(shape, node.text or "")
+
+
+def form_exchange(operation, one, name, is_ec2):
+    used = {"Action", "Version"}
+    if operation.input_shape:
+        value = from_form(operation.input_shape, one["request"], "", is_ec2, used)
+        yield from check(operation.input_shape, value, f"{name} request")
+    for other in sorted(set(one["request"]) - used):
+        yield f"{name} request.{other} is unknown"
+    root = xml.fromstring(one["answer"])
+    if one["status"] >= 400:
+        code = next((node.text for node in root.iter() if tag_of(node) == "Code"), None)
+        codes = {shape.metadata.get("error", {}).get("code", shape.name) for shape in operation.error_shapes}
+        if not is_ec2 and code not in codes | FORM_COMMON:
+            yield f"{name} does not answer {code}"
+        return
+    if not is_ec2:
+        root = next((child for child in root if tag_of(child).endswith("Result")), root)
+    root[:] = [child for child in root if tag_of(child) not in ("requestId", "ResponseMetadata")]
+    if operation.output_shape:
+        yield from check(operation.output_shape, from_xml(operation.output_shape, root, is_ec2), f"{name} answer")
+
+
 def exchange(session, one):
     model = session.get_service_model(one["service"])
     name = f"{one['service']}:{one['operation']}"
@@ -90,6 +199,10 @@ def exchange(session, one):
         yield f"{name} is unknown"
         return
     operation = model.operation_model(one["operation"])
+    protocol = model.metadata["protocol"]
+    if protocol in ("ec2", "query"):
+        yield from form_exchange(operation, one, name, protocol == "ec2")
+        return
     answer = one["answer"]
     if one["status"] >= 400:
         code = answer.get("__type")

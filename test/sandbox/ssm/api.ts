@@ -1,15 +1,15 @@
 /**
  * Session Manager's part of the SSM API (JSON 1.1, API version 2014-11-06), in front of the message gateway: whose policies allow
- * what, which parameters a document takes, and what became of each session. Left out: paging of other lists than DescribeSessions,
- * and the ends by idle time and longest duration.
+ * what, which parameters a document takes, and what became of each session. Left out: the ends by idle time and longest duration.
  */
 import { authenticate } from '../aws/authenticate.ts'
 import { callerContext, refusal } from '../aws/authorize.ts'
 import { AwsFault } from '../aws/aws-fault.ts'
 import type { Caller, Callers } from '../aws/callers.ts'
 import type { KmsDouble } from '../aws/kms.ts'
+import { createPager } from '../aws/pager.ts'
 import { readHeaderSignature, type SignedRequest } from '../aws/sigv4.ts'
-import type { Instance, World } from '../aws/world.ts'
+import { type Instance, instanceState, type World } from '../aws/world.ts'
 import type { Leaf } from '../certificates.ts'
 import { findDocument, specOf } from './documents.ts'
 import { type Gateway, type SessionGateway, startGateway } from './gateway.ts'
@@ -67,6 +67,7 @@ const pageSize = 2
 export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
   const { world, certificate } = deps
   const sessions: SessionRecord[] = []
+  const pager = createPager(() => new AwsFault('InvalidNextToken', 400, 'The specified token is not valid.'))
   const gateway = await startGateway({
     authorize: (request, id) => authorizeOpening(deps, find(id), request),
     ...(certificate ? { certificate } : {}),
@@ -110,7 +111,7 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       allow('ssm:StartSession', `arn:aws:ssm:${region}:${document?.account ?? account}:document/${name}`, context)
       if (!document) throw new AwsFault('InvalidDocument', 400, `Document with name ${name} does not exist.`)
       const { spec, parameters } = specOf(document, target, input.Parameters, deps.kms)
-      if (instance?.region !== region || !instance.isOnline)
+      if (instance?.region !== region || !instance.isOnline || instanceState(instance) !== 'running')
         throw new AwsFault('TargetNotConnected', 400, `${target} is not connected.`)
       const { agentVersion, reaches, pauseMs = 1, root = '', shell } = instance
       const agent = { agentVersion, reaches, pauseMs, root, ...(shell ? { shell } : {}) }
@@ -170,11 +171,23 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       allow('ssm:DescribeInstanceInformation', `arn:aws:ssm:${region}:${caller.account}:*`)
       const wanted = list(input.Filters).map((one) => one as { Key?: unknown; Values?: unknown })
       for (const { Key } of wanted)
-        if (Key !== 'InstanceIds') throw new AwsFault('InvalidFilterKey', 400, `the filter ${Key} is not here`)
+        if (Key !== 'InstanceIds' && Key !== 'ResourceType')
+          throw new AwsFault('InvalidFilterKey', 400, `the filter ${Key} is not here`)
+      const size = numberOf(input, 'MaxResults', 5, 50) ?? 10
       const found = instancesOf(caller, region).filter(({ id }) =>
-        wanted.every(({ Values }) => list(Values).includes(id)),
+        wanted.every(({ Key, Values }) => list(Values).includes(Key === 'InstanceIds' ? id : 'EC2Instance')),
       )
-      return { InstanceInformationList: found.map(describeInstance) }
+      const { items, ...token } = pager(
+        {
+          list: [caller.account, region, JSON.stringify(wanted)].join(),
+          token: input.NextToken === undefined ? undefined : textOf(input, 'NextToken', 1, 1000),
+          size: Math.min(size, world.lists.pageSize),
+          hasEmptyPages: world.lists.hasEmptyPages,
+        },
+        found,
+        ({ id }) => id,
+      )
+      return { InstanceInformationList: items.map(describeInstance), ...token }
     },
     GetDocument: ({ caller, region, allow }, input) => {
       fieldsOf(input, ['Name', 'DocumentVersion', 'DocumentFormat', 'VersionName'])
@@ -190,8 +203,15 @@ export async function startSsm(deps: SsmDeps): Promise<SsmDouble> {
       return { ...facts, DocumentFormat: 'JSON', Content: JSON.stringify(content, null, 2) }
     },
   }
+  // What was stopped is not listed any more.
   const instancesOf = (caller: Caller, region: string) =>
-    world.instances.filter((one) => one.account === caller.account && one.region === region)
+    world.instances.filter(
+      (one) =>
+        one.account === caller.account &&
+        one.region === region &&
+        one.hasNoAgent !== true &&
+        instanceState(one) === 'running',
+    )
   const describe = (one: SessionRecord) => {
     const { overAt, isAttached } = inGateway(one.sessionId)
     const over = one.isTerminated ? 'Terminated' : 'Terminating'
@@ -255,13 +275,13 @@ function matches(one: Readonly<Record<string, unknown>>, key: string, value: str
   return one[key] === value
 }
 
-function describeInstance({ id, agentVersion, isOnline }: Instance) {
+function describeInstance({ id, agentVersion, isOnline, platform = 'Linux' }: Instance) {
   return {
     InstanceId: id,
     PingStatus: isOnline ? 'Online' : 'ConnectionLost',
     AgentVersion: agentVersion,
-    PlatformType: 'Linux',
-    PlatformName: 'Amazon Linux',
+    PlatformType: platform,
+    PlatformName: platform === 'Linux' ? 'Amazon Linux' : 'Microsoft Windows Server 2022 Datacenter',
     ResourceType: 'EC2Instance',
   }
 }
