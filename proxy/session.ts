@@ -48,6 +48,7 @@ export const errors = {
   TARGET_LOST: { status: 502, text: 'the connection to the target was lost' },
   AWS_DENIED: { status: 502, text: 'AWS refused the broker' },
   AWS_UNAVAILABLE: { status: 503, text: 'AWS did not answer in time' },
+  AWS_REGION_OFF: { status: 502, text: 'the region is not enabled' },
   // the broker
   AUDIT_UNAVAILABLE: { status: 503, text: 'the audit log cannot be written, so no new access is allowed' },
   RECORDING_FAILED: { status: 503, text: 'the recording cannot be written, so the session cannot continue' },

@@ -58,6 +58,7 @@ export const mysqlErrors: Readonly<Record<ErrorCode, Numbered>> = {
   TARGET_LOST: shutdown,
   AWS_DENIED: accessDenied,
   AWS_UNAVAILABLE: unknownError,
+  AWS_REGION_OFF: unknownError,
   AUDIT_UNAVAILABLE: unknownError,
   RECORDING_FAILED: shutdown,
   RESTORE_UNCONFIRMED: unknownError,

@@ -51,6 +51,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   TARGET_LOST: '08006',
   AWS_DENIED: '28000',
   AWS_UNAVAILABLE: '08001',
+  AWS_REGION_OFF: '08001',
   AUDIT_UNAVAILABLE: '57P03',
   RECORDING_FAILED: '57P01',
   RESTORE_UNCONFIRMED: '57P03',

@@ -30,7 +30,13 @@ function codeOfAws(error: unknown): string {
 export function outcomeOf(error: unknown): 'denied' | 'throttled' | 'error' {
   const name = codeOfAws(error)
   if (throttles.has(name)) return 'throttled'
-  return name.startsWith('AccessDenied') ? 'denied' : 'error'
+  return isDenial(error) ? 'denied' : 'error'
+}
+
+/** Whether no policy allows the call. @param error of AWS itself */
+export function isDenial(error: unknown): boolean {
+  const name = codeOfAws(error)
+  return name.startsWith('AccessDenied') || name === 'UnauthorizedOperation' // of EC2
 }
 
 /** Translates AWS's error, with a hint. AWS's own text names roles and actions, never a secret; `cause` keeps it. */
@@ -248,7 +254,7 @@ export function toKmsError(error: unknown, operation: string, key: string): Brok
 }
 
 /** What any service may say: that credentials are not taken, that it is asked too often, or nothing. */
-function toServiceError(error: unknown, service: string): BrokerError {
+export function toServiceError(error: unknown, service: string): BrokerError {
   const name = codeOfAws(error)
   if (expired.has(name) || badCredentials.has(name)) {
     const hint = 'Check the clock of the machine.'

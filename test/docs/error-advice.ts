@@ -50,6 +50,8 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   AWS_DENIED:
     'Operators: trust policy and ExternalId of the role, and `rds-db:connect` for the database user; see the log.',
   AWS_UNAVAILABLE: 'Try again; operators: the route to STS, and `aws.regions`.',
+  AWS_REGION_OFF:
+    'Operators: enable it in the account, or take it out of `aws.regions`; what is discovered leaves it out by itself.',
   AUDIT_UNAVAILABLE: 'Operators: disk space and permissions of the store. Revocation still works.',
   RECORDING_FAILED: 'Operators: disk space and permissions of `recordings.dir`, and its quotas.',
   RESTORE_UNCONFIRMED:

@@ -34,7 +34,7 @@ const nothing = {
   managedPolicies: [],
   oidcProviders: [],
   buckets: {},
-    lists: { pageSize: 1000, hasEmptyPages: false },
+  lists: { pageSize: 1000, hasEmptyPages: false },
   instances: [],
   sessionDocuments: [],
   keys: [],

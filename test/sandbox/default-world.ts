@@ -179,6 +179,7 @@ function connect(): Role {
       ),
       databaseAccess(),
       shellAccess(),
+      allow(['ec2:DescribeRegions', 'ec2:DescribeInstances', 'eks:ListClusters'], '*'),
       allow(['eks:DescribeCluster', 'eks:ListAccessEntries'], `arn:aws:eks:*:${accounts.data}:cluster/*`),
       allow(
         ['eks:DescribeAccessEntry', 'eks:ListAssociatedAccessPolicies'],

@@ -145,6 +145,10 @@ resource "aws_iam_role" "connect" {
 #   eks:DescribeAccessEntry: aws validate says whether a cluster lets the role of a level in, and by which name
 #   eks:ListAssociatedAccessPolicies: aws validate says whether the role may do more there than the level
 #   rds-db:connect: databases whose entry names no role
+#   ec2:DescribeRegions: finds the regions that the account has switched on
+#   ec2:DescribeInstances: finds instances, with their state, tags and instance profile
+#   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
+#   eks:ListClusters: finds clusters
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
 #   iam:ListPolicyVersions: finds the oldest version: IAM keeps five
@@ -155,7 +159,6 @@ resource "aws_iam_role" "connect" {
 #   ssm:TerminateSession: ends a shell with its access
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
 #   ssm:DescribeSessions: finds what a daemon that died has left open
-#   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
 #   ssmmessages:OpenDataChannel: carries what is typed and shown, and what is forwarded
 #   kms:GenerateDataKey: sessions by documents that name a key of KMS
 resource "aws_iam_role_policy" "connect" {
@@ -209,6 +212,37 @@ resource "aws_iam_role_policy" "connect" {
           "Effect": "Allow",
           "Action": "rds-db:connect",
           "Resource": "arn:${data.aws_partition.current.partition}:rds-db:*:${data.aws_caller_identity.current.account_id}:dbuser:*/${var.database_users}"
+        },
+        {
+          "Sid": "DiscoverInstances",
+          "Effect": "Allow",
+          "Action": [
+            "ec2:DescribeRegions",
+            "ec2:DescribeInstances",
+            "ssm:DescribeInstanceInformation"
+          ],
+          "Resource": "*"
+        },
+        {
+          "Sid": "ListClusters",
+          "Effect": "Allow",
+          "Action": "eks:ListClusters",
+          "Resource": "*"
+        },
+        {
+          "Sid": "DiscoverClusters",
+          "Effect": "Allow",
+          "Action": [
+            "eks:DescribeCluster",
+            "eks:ListAccessEntries"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
+        },
+        {
+          "Sid": "DiscoverAccessEntries",
+          "Effect": "Allow",
+          "Action": "eks:ListAssociatedAccessPolicies",
+          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:access-entry/*"
         },
         {
           "Sid": "RevocationBoundaryOnly",

@@ -11,6 +11,7 @@ import { toOrganizationsError } from '../aws-errors.ts'
 import { clientOptions, hubIdentity } from '../client-options.ts'
 import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
+import { partitionOfRegion } from '../partitions.ts'
 import { createServiceCaller, nullIf } from '../service-caller.ts'
 import { type AccountSeen, accountStates, type Tags, type UnitSeen } from './picture.ts'
 
@@ -183,8 +184,7 @@ async function createClient({ aws, config }: OrganizationCallsDeps) {
 /** Of the hub role; without one, of the region that STS is called in. */
 function partitionOf({ hubRoleArn, regions: [region = ''] }: OrganizationCallsDeps['config']): string {
   if (hubRoleArn !== null) return hubRoleArn.split(':')[1] ?? 'aws'
-  if (region.startsWith('cn-')) return 'aws-cn'
-  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws'
+  return partitionOfRegion(region) ?? 'aws'
 }
 
 function toUnit({ Id, Arn = '', Name = '' }: OrganizationalUnit, operation: string): UnitRead {

@@ -8,6 +8,7 @@ import type {
   Statement,
 } from '../../catalog/policy-part.ts'
 import type { TokenDemands } from '../../config/config.ts'
+import { placePolicies } from '../estate/policies.ts'
 import { identityCenterPolicies } from '../identity-center/policies.ts'
 import { organizationPolicies } from '../organization/policies.ts'
 import { baseDocuments } from './base.ts'
@@ -113,7 +114,7 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
 }
 
 /** What the broker itself may do that belongs to no kind. */
-const ownParts: readonly PolicyPart[] = [identityCenterPolicies, organizationPolicies]
+const ownParts: readonly PolicyPart[] = [identityCenterPolicies, organizationPolicies, placePolicies]
 
 /** Each part once: kinds of one family share theirs. */
 function partsOf(kinds: Kinds): PolicyPart[] {

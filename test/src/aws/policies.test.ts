@@ -223,6 +223,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
   t.same(policiesOf(registry).features, [
     'clusters',
     'databases',
+    'discovery',
     'identity-center',
     'organization',
     'page-sets',
@@ -240,6 +241,10 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'ReadClusters',
       'ReadAccessEntries',
       'SignInToDatabases',
+      'DiscoverInstances',
+      'ListClusters',
+      'DiscoverClusters',
+      'DiscoverAccessEntries',
       'ReadPages',
       'RevocationBoundaryOnly',
       ...['StartShells', 'ReadSessionDocuments', 'EndShells', 'CarryShells', 'EncryptShells'],
