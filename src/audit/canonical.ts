@@ -52,13 +52,29 @@ function writeSorted(value: unknown): string {
 
 /** As {@link sortedJson}, of an object's members: what the MACs of most rows are of. */
 export function sortedMembers(members: readonly [name: string, value: unknown][]): string {
+  const written = inOneGo(members)
+  if (written !== undefined) return written
   const sorted = members.filter(([, member]) => member !== undefined).sort(([a], [b]) => (a < b ? -1 : 1))
-  if (sorted.every(([, member]) => member === null || typeof member !== 'object')) {
-    const object = Object.fromEntries(sorted)
-    if (isSorted(object, accept)) return JSON.stringify(object) // in one go; names that look like indices move to the front
-  }
-  return `{${sorted.map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`).join(',')}}`
+  return (
+    inOneGo(sorted) ?? `{${sorted.map(([key, member]) => `${JSON.stringify(key)}:${writeSorted(member)}`).join(',')}}`
+  )
 }
+
+/** Undefined when they are not plain values in their order, or an object would not keep their names so. */
+function inOneGo(members: readonly [name: string, value: unknown][]): string | undefined {
+  const object: Record<string, unknown> = {}
+  let before = ''
+  for (const [name, value] of members) {
+    if (value === undefined) continue
+    if (name < before || (value !== null && typeof value === 'object') || !plainName.test(name)) return undefined
+    object[name] = value
+    before = name
+  }
+  return JSON.stringify(object)
+}
+
+/** Numbers move to the front, and `__proto__` is not kept. */
+const plainName = /^[a-z]/
 
 function accept(): void {}
 
@@ -69,11 +85,12 @@ function demandCanonical(value: unknown): void {
     throw new TypeError(`canonical JSON holds no ${typeof value}`)
 }
 
-/** True for text that {@link canonicalJson} could have made. */
-export function isCanonical(text: string): boolean {
+/** What text holds that {@link canonicalJson} could have made; undefined: it could not. */
+export function readCanonical(text: string): CanonicalValue | undefined {
   try {
-    return canonicalJson(JSON.parse(text) as CanonicalValue) === text
+    const value = JSON.parse(text) as CanonicalValue
+    return canonicalJson(value) === text ? value : undefined
   } catch {
-    return false // not JSON, or numbers that are not whole
+    return undefined // not JSON, or numbers that are not whole
   }
 }

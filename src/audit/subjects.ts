@@ -1,13 +1,11 @@
 import type { CanonicalValue } from './canonical.ts'
-import type { ChainRow } from './chain.ts'
 
 const longest = 256
 
 /** The values by which an event can be found: its actor and every text among its fields. */
-export function subjectsOf(row: Pick<ChainRow, 'actor' | 'body'>): Set<string> {
-  const fields = JSON.parse(row.body) as Record<string, CanonicalValue>
-  const subjects = new Set([row.actor])
-  for (const value of Object.values(fields)) {
+export function subjectsOf(actor: string, fields: CanonicalValue): Set<string> {
+  const subjects = new Set([actor])
+  for (const value of Object.values(fields ?? {})) {
     for (const item of Array.isArray(value) ? value : [value]) {
       if (typeof item === 'string' && item !== '' && item.length <= longest) subjects.add(item)
     }

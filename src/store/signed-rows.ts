@@ -20,12 +20,19 @@ export function signedRows<Tables extends { readonly [T in keyof Tables]: Signed
 ) {
   type Table = keyof Tables & string
   // Null members are left out, so that a column that a later migration adds doesn't break what was signed before it.
-  const macText = (table: Table, row: object) =>
-    write(
-      Object.entries(row).filter(
-        ([column, value]) => value !== null && column !== 'mac' && !freeColumns[table].includes(column),
-      ),
-    )
+  const orders = new Map<Table, readonly string[]>()
+  const macText = (table: Table, row: object) => {
+    const columns = Object.keys(row)
+    const known = orders.get(table)
+    const order = known && isOrderOf(known, columns) ? known : columns.toSorted()
+    orders.set(table, order)
+    const members: [string, unknown][] = []
+    for (const column of order) {
+      const value = (row as Record<string, unknown>)[column]
+      if (value !== null && column !== 'mac' && !freeColumns[table].includes(column)) members.push([column, value])
+    }
+    return write(members)
+  }
   return {
     signRow: <T extends Table>(keyring: Macs, table: T, row: WithoutMac<Tables[T]>) => ({
       ...row,
@@ -34,6 +41,11 @@ export function signedRows<Tables extends { readonly [T in keyof Tables]: Signed
     isSigned: <T extends Table>(keyring: Macs, table: T, row: Tables[T]): boolean =>
       row.mac !== null && keyring.checkMac(`row:${table}`, macText(table, row), row.mac),
   }
+}
+
+/** Most rows of a table come with the same columns, which are then sorted once. */
+function isOrderOf(sorted: readonly string[], columns: readonly string[]): boolean {
+  return sorted.length === columns.length && columns.every((column) => sorted.includes(column))
 }
 
 /** As `audit verify` reports it: `where` names the sort of row, `at` its id. */

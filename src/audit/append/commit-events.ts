@@ -5,6 +5,7 @@ import { asOneStatement } from '../../store/one-statement.ts'
 import { type Db, isShared, transactAtOnceOn, transactOn } from '../../store/store.ts'
 import type { AuditRecord } from '../audit.ts'
 import type { AuditTables } from '../audit-tables.ts'
+import type { CanonicalValue } from '../canonical.ts'
 import { type ChainRow, link, type Place } from '../chain.ts'
 import { type Head, lockHead, macOf } from '../head.ts'
 import { subjectsOf } from '../subjects.ts'
@@ -161,7 +162,10 @@ function linkAll(events: readonly PreparedEvent[], head: Head, inLog: ReadonlySe
 }
 
 function subjectRows(row: ChainRow): SubjectRow[] {
-  return [...subjectsOf(row)].map((subject) => ({ subject, seq: row.seq }))
+  return [...subjectsOf(row.actor, JSON.parse(row.body) as CanonicalValue)].map((subject) => ({
+    subject,
+    seq: row.seq,
+  }))
 }
 
 const mostRowsAtOnce = 1000 // two parameters each; both stores take more than 30,000

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { CheckpointRow, IndexedEvent, StoredEvent } from '../audit-store.ts'
+import { type CanonicalValue, readCanonical } from '../canonical.ts'
 import { createChainCheck, genesis, textDigest } from '../chain.ts'
 import { type Checkpoint, openCheckpoint, parseCheckpointLine, readPublicKey } from '../checkpoint.ts'
 import type { Head } from '../head.ts'
@@ -197,15 +198,16 @@ class Verification {
     this.#meet(0, genesis(this.#installation))
     for await (const page of source.events()) {
       for (const row of page) {
-        this.#add(chain.next(row))
+        const fields = readCanonical(row.body)
+        this.#add(chain.next(row, fields))
         this.#checkText(row)
         this.#noteFork(row)
         this.#meet(row.seq, row.hash)
         if (this.#options.checkRecording) this.#recordings.addEnd(endOf(row))
         lastSeq = row.seq
+        if ('subjects' in row) this.#checkSubjects(row, fields)
         this.#events++
       }
-      for (const row of page) if ('subjects' in row) this.#checkSubjects(row)
     }
     const head = await source.head()
     this.#add(chain.end(head))
@@ -267,8 +269,9 @@ class Verification {
     }
   }
 
-  #checkSubjects(row: IndexedEvent): void {
-    if (!isIndexed(readSubjects(row), row.subjects ?? ''))
+  /** @param fields undefined: the body is damaged, which the check of the chain names */
+  #checkSubjects(row: IndexedEvent, fields: CanonicalValue = {}): void {
+    if (!isIndexed(subjectsOf(row.actor, fields), row.subjects ?? ''))
       this.#report('subjects', row.seq, 'the search index does not match the values of the event')
   }
 
@@ -312,12 +315,4 @@ async function collect(check: () => AsyncIterable<Problem>): Promise<Problem[]> 
   const problems: Problem[] = []
   for await (const problem of check()) problems.push(problem)
   return problems
-}
-
-function readSubjects(row: StoredEvent): Set<string> {
-  try {
-    return subjectsOf(row)
-  } catch {
-    return new Set([row.actor]) // the chain check names the damaged body
-  }
 }

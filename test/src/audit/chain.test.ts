@@ -1,5 +1,5 @@
 import t from 'tap'
-import { canonicalJson, isCanonical } from '../../../src/audit/canonical.ts'
+import { canonicalJson, readCanonical } from '../../../src/audit/canonical.ts'
 import { type ChainRow, eventHash, genesis, link, verifyChain } from '../../../src/audit/chain.ts'
 import { isIndexed, subjectsOf } from '../../../src/audit/subjects.ts'
 import fc from '../../fast-check.ts'
@@ -48,12 +48,12 @@ t.test('canonical JSON', async (t) => {
         t.same(JSON.parse(text), JSON.parse(JSON.stringify(object)))
         const shuffled = Object.fromEntries(Object.entries(object).reverse())
         t.equal(canonicalJson(shuffled), text)
-        t.ok(isCanonical(text))
+        t.same(readCanonical(text), JSON.parse(text))
       }),
       { numRuns: 50 },
     )
     for (const text of ['{"b":1,"a":2}', '{ "a":1}', '{"a":1.0}', '{"a":1,"a":1}', 'x'])
-      t.notOk(isCanonical(text), text)
+      t.equal(readCanonical(text), undefined, text)
   })
 })
 
@@ -150,15 +150,8 @@ t.test('any single changed bit of any column is found, and placed', async (t) =>
 })
 
 t.test('an event is found by its actor and by every text among its fields, long ones aside', async (t) => {
-  const body = canonicalJson({
-    grant: 'grt_1',
-    count: 3,
-    groups: ['a', 'b'],
-    none: null,
-    text: 'x'.repeat(257),
-    '': '',
-  })
-  t.same([...subjectsOf({ actor: 'prn_1', body })].sort(), ['a', 'b', 'grt_1', 'prn_1'])
+  const fields = { grant: 'grt_1', count: 3, groups: ['a', 'b'], none: null, text: 'x'.repeat(257), '': '' }
+  t.same([...subjectsOf('prn_1', fields)].sort(), ['a', 'b', 'grt_1', 'prn_1'])
 })
 
 t.test('the search index is compared in any order, and by characters', async (t) => {
