@@ -239,12 +239,6 @@ resource "aws_iam_role_policy" "connect" {
           "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:cluster/*"
         },
         {
-          "Sid": "DiscoverAccessEntries",
-          "Effect": "Allow",
-          "Action": "eks:ListAssociatedAccessPolicies",
-          "Resource": "arn:${data.aws_partition.current.partition}:eks:*:${data.aws_caller_identity.current.account_id}:access-entry/*"
-        },
-        {
           "Sid": "RevocationBoundaryOnly",
           "Effect": "Allow",
           "Action": [

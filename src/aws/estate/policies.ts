@@ -40,15 +40,5 @@ export const placePolicies: PolicyPart = {
         resources: [cluster],
       },
     },
-    {
-      document: 'spokePermissions',
-      statement: {
-        sid: 'DiscoverAccessEntries',
-        actions: {
-          'eks:ListAssociatedAccessPolicies': 'aws validate says whether the role may do more there than the level',
-        },
-        resources: ['arn:{{partition}}:eks:*:{{account}}:access-entry/*'],
-      },
-    },
   ],
 }

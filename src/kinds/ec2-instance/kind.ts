@@ -1,4 +1,5 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
+import { shownFacts } from './facts.ts'
 import { type InstanceLevel, instanceLevel } from './level.ts'
 import { instanceLimits } from './limits.ts'
 import { instancePolicies, instancePolicyValues } from './policies.ts'
@@ -14,6 +15,7 @@ export const ec2Instance: RequestableKind<InstanceTarget, InstanceLevel> = {
   targetId: ({ instanceId }) => instanceId,
   level: instanceLevel,
   fits: ({ kmsKey }, target) => fitsKey(kmsKey, target),
+  shown: ({ facts }) => (facts ? shownFacts(facts) : {}),
   limits: instanceLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],

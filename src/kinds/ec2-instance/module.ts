@@ -6,5 +6,6 @@ import type { InstanceTarget } from './target.ts'
 /** EC2 instances, over Session Manager. */
 export const ec2Instance: KindModule<InstanceTarget, InstanceLevel> = {
   ...kind,
+  discoveries: async (parts) => (await import('./discovery.ts')).instanceDiscoveries(parts),
   start: async (parts) => (await import('./start.ts')).start(parts),
 }

@@ -1,7 +1,9 @@
+import { BrokerError } from '../../../proxy/session.ts'
 import type { ShellRules } from '../../../proxy/shell/rules.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { ShellChannels } from './channels.ts'
+import { unsupported } from './facts.ts'
 import { ec2Instance } from './kind.ts'
 import { streamFacts } from './streams.ts'
 
@@ -14,6 +16,8 @@ export async function start(parts: KindParts): Promise<RunningKind> {
     channels,
     permit: (held, to) => {
       const { target, level } = heldBy(ec2Instance, held)
+      const reason = unsupported(target.facts)
+      if (reason !== null) throw new BrokerError('UNSUPPORTED', `${target.instanceId}: ${reason}`)
       if (to) return streamFacts(target, level, to)
       const rules: ShellRules = {
         isEncrypted: level.kmsKey !== null,

@@ -4,6 +4,7 @@ import type { Kind, Parsed, Problem } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { RoleArn, strict } from '../../config/schema/members.ts'
+import { discoveredMembers, type InstanceFacts, toFacts } from './facts.ts'
 
 /** One EC2 instance, known by its id: an instance that replaces it is another resource. */
 export interface InstanceTarget {
@@ -14,6 +15,8 @@ export interface InstanceTarget {
   readonly instanceId: string
   /** ARN of the role whose session opens shells; null: the spoke role itself. */
   readonly role: string | null
+  /** Left out: it was not discovered. */
+  readonly facts?: InstanceFacts
 }
 
 const schema = Type.Object(
@@ -35,18 +38,22 @@ const schema = Type.Object(
   strict,
 )
 
+/** What is written by hand, with what was discovered. */
+const complete = Type.Object({ ...schema.properties, ...discoveredMembers }, strict)
+
 const words = { noun: 'an instance', mapping: 'expected a mapping' }
 
 export const instanceTarget: Kind<InstanceTarget>['target'] = {
   schema,
   read: (resource) => {
     const { attributes } = resource
-    if (Value.Check(schema, attributes)) return readTarget(resource, attributes)
+    if (Value.Check(complete, attributes)) return readTarget(resource, attributes)
     return { ok: false, problems: memberProblems(schema, attributes, words) }
   },
 }
 
-function readTarget(resource: Resource, { platform, role: named }: Static<typeof schema>): Parsed<InstanceTarget> {
+function readTarget(resource: Resource, attributes: Static<typeof complete>): Parsed<InstanceTarget> {
+  const { platform, role: named } = attributes
   const { partition, account, region, name: instanceId } = resource
   const role = named ?? null
   if (account === null || region === null)
@@ -65,5 +72,15 @@ function readTarget(resource: Resource, { platform, role: named }: Static<typeof
       `use a role of account ${account}`,
     )
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { partition, account, region, instanceId, role } }
+  return {
+    ok: true,
+    value: {
+      partition,
+      account,
+      region,
+      instanceId,
+      role,
+      ...(attributes.state === undefined ? {} : { facts: toFacts(attributes) }),
+    },
+  }
 }

@@ -1,4 +1,5 @@
 import type { RequestableKind } from '../../catalog/kind.ts'
+import { shownFacts } from './facts.ts'
 import { type ClusterLevel, clusterLevel } from './level.ts'
 import { clusterExceeds, clusterLimits } from './limits.ts'
 import { clusterPolicies } from './policies.ts'
@@ -14,6 +15,7 @@ export const eksCluster: RequestableKind<ClusterTarget, ClusterLevel> = {
   level: clusterLevel,
   exceeds: clusterExceeds,
   limits: clusterLimits,
+  shown: ({ facts }) => shownFacts(facts),
   sessionMs: ({ budget }) => budget?.ms || null,
   policies: clusterPolicies,
   prepare: prepareCluster,

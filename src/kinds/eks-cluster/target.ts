@@ -9,6 +9,7 @@ import { Address, strict } from '../../config/schema/members.ts'
 import { parseAddress } from '../connect-address.ts'
 import { clusterName } from '../reach/policies.ts'
 import { readVia, Via } from '../reach/via.ts'
+import { type DiscoveredMembers, discoveredMembers } from './facts.ts'
 
 /** One EKS cluster, known by its endpoint: AWS gives each cluster a name of its own, also one made anew under the same name. */
 export interface ClusterTarget {
@@ -25,6 +26,8 @@ export interface ClusterTarget {
   readonly ca: string | null
   /** Ids of the EC2 instances through which it is reached, the preferred one first; empty: over the broker's own network. */
   readonly via: readonly string[]
+  /** What AWS says of it, as far as it was discovered. */
+  readonly facts?: DiscoveredMembers
 }
 
 const endpointExpected =
@@ -55,19 +58,22 @@ const schema = Type.Object(
   strict,
 )
 
+/** What is written by hand, with what was discovered. */
+const complete = Type.Object({ ...schema.properties, ...discoveredMembers }, strict)
+
 const words = { noun: 'a cluster', mapping: 'expected a mapping with endpoint' }
 
 export const clusterTarget: Kind<ClusterTarget>['target'] = {
   schema,
   read: (resource) => {
     const { attributes } = resource
-    if (Value.Check(schema, attributes)) return readTarget(resource, attributes)
+    if (Value.Check(complete, attributes)) return readTarget(resource, attributes)
     return { ok: false, problems: memberProblems(schema, attributes, words) }
   },
 }
 
-function readTarget(resource: Resource, attributes: Static<typeof schema>): Parsed<ClusterTarget> {
-  const { endpoint: given, connect_address: address, ca } = attributes
+function readTarget(resource: Resource, attributes: Static<typeof complete>): Parsed<ClusterTarget> {
+  const { endpoint: given, connect_address: address, ca, via: _, ...facts } = attributes
   const { partition, account, region, name: cluster } = resource
   if (account === null || region === null)
     return { ok: false, problems: [{ path: 'id', message: 'expected KIND/ACCOUNT/REGION/NAME' }] }
@@ -91,7 +97,7 @@ function readTarget(resource: Resource, attributes: Static<typeof schema>): Pars
   })
   problems.push(...viaProblems)
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { partition, account, region, cluster, endpoint, connect, ca: ca ?? null, via } }
+  return { ok: true, value: { partition, account, region, cluster, endpoint, connect, ca: ca ?? null, via, facts } }
 }
 
 const formed = new RegExp(`^${clusterName.source}$`)

@@ -124,7 +124,7 @@ function reservation(one: Instance): Xml {
       ['availabilityZone', `${region}a`],
       ['tenancy', 'default'],
     ]),
-    ...(platform === 'Windows' ? [['platform', 'windows'] as const] : []),
+    ...(platform === 'Windows' ? [['platform', 'Windows'] as const] : []),
     ['platformDetails', platform === 'Windows' ? 'Windows' : 'Linux/UNIX'],
     ['subnetId', 'subnet-0a1b2c3d4e5f60718'],
     ['vpcId', vpc],

@@ -95,7 +95,7 @@ export function answerEks({ world, isDenied }: EksDeps, caller: Caller, call: Ek
     const names = world.clusters
       .filter((one) => one.region === call.region && one.account === caller.account)
       .map(({ name }) => name)
-    const { items, more } = paged(names, route.query)
+    const { items, more } = paged(world, names, route.query)
     return { clusters: items, ...more }
   }
   if (!cluster) throw new AwsFault('ResourceNotFoundException', 404, `No cluster found for name: ${route.cluster}.`)
@@ -106,12 +106,16 @@ export function answerEks({ world, isDenied }: EksDeps, caller: Caller, call: Ek
       400,
       "The cluster's authentication mode must be set to one of [API, API_AND_CONFIG_MAP] to perform this operation.",
     )
-  return answerEntries(cluster, route, arn)
+  return answerEntries(world, cluster, route, arn)
 }
 
-function answerEntries(cluster: Cluster, { operation, principalArn, query }: Route, arn: string): object {
+function answerEntries(world: World, cluster: Cluster, { operation, principalArn, query }: Route, arn: string): object {
   if (operation === 'ListAccessEntries') {
-    const { items, more } = paged(cluster.accessEntries, query)
+    const policy = query.get('associatedPolicyArn')?.split('cluster-access-policy/')[1]
+    const found = cluster.accessEntries.filter(
+      ({ policies }) => policy === undefined || policies.some(({ name }) => name === policy),
+    )
+    const { items, more } = paged(world, found, query)
     return { accessEntries: items.map((entry) => entry.principalArn), ...more }
   }
   const entry = cluster.accessEntries.find((one) => one.principalArn === principalArn)
@@ -122,7 +126,7 @@ function answerEntries(cluster: Cluster, { operation, principalArn, query }: Rou
       `The specified principalArn could not be found. You can view your available access entries with 'list-access-entries'.`,
     )
   if (operation === 'DescribeAccessEntry') return { accessEntry: describeEntry(cluster, entry, arn) }
-  const { items, more } = paged(entry.policies, query)
+  const { items, more } = paged(world, entry.policies, query)
   const associatedAccessPolicies = items.map(({ name, namespaces }) => ({
     policyArn: `${arn.split(':').slice(0, 2).join(':')}:eks::aws:cluster-access-policy/${name}`,
     accessScope: namespaces === null ? { type: 'cluster', namespaces: [] } : { type: 'namespace', namespaces },
@@ -178,7 +182,7 @@ function describe(cluster: Cluster, arn: string): object {
     },
     accessConfig: { authenticationMode },
     logging: { clusterLogging: [{ types: ['api', 'audit'], enabled: hasAuditLog }] },
-    tags,
+    ...(Object.keys(tags).length > 0 ? { tags } : {}),
   }
 }
 
@@ -203,15 +207,18 @@ function describeEntry({ name, createdAt }: Cluster, entry: ClusterEntry, access
 /** A page may be shorter than was asked for, so that no reader gets by without the next one. */
 const longestPage = 2
 
-function paged<T>(all: readonly T[], query: URLSearchParams): { items: T[]; more: object } {
+function paged<T>({ lists }: World, all: readonly T[], query: URLSearchParams): { items: readonly T[]; more: object } {
   const asked = query.get('maxResults')
   if (asked !== null && !/^([1-9]\d?|100)$/.test(asked)) throw invalid('maxResults is not from 1 to 100')
   const token = query.get('nextToken')
-  const at = token === null ? 0 : Number(/^page-(\d+)$/.exec(Buffer.from(token, 'base64url').toString())?.[1] ?? -1)
+  const [, kind = '', number = '-1'] =
+    token === null ? ['', 'next', '0'] : (/^(next|full)-(\d+)$/.exec(Buffer.from(token, 'base64url').toString()) ?? [])
+  const at = Number(number)
   if (at < 0 || (token !== null && at >= all.length)) throw invalid('nextToken is none of ours')
-  const next = at + Math.min(longestPage, Number(asked ?? longestPage))
-  const more = next < all.length ? { nextToken: Buffer.from(`page-${next}`).toString('base64url') } : {}
-  return { items: all.slice(at, next), more }
+  const more = (place: string) => ({ nextToken: Buffer.from(place).toString('base64url') })
+  if (lists.hasEmptyPages && kind === 'next' && at < all.length) return { items: [], more: more(`full-${at}`) }
+  const next = at + Math.min(longestPage, lists.pageSize, Number(asked ?? longestPage))
+  return { items: all.slice(at, next), more: next < all.length ? more(`next-${next}`) : {} }
 }
 
 function invalid(message: string): AwsFault {

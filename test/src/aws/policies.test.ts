@@ -244,7 +244,6 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'DiscoverInstances',
       'ListClusters',
       'DiscoverClusters',
-      'DiscoverAccessEntries',
       'ReadPages',
       'RevocationBoundaryOnly',
       ...['StartShells', 'ReadSessionDocuments', 'EndShells', 'CarryShells', 'EncryptShells'],

@@ -21,9 +21,10 @@ export async function startEstate(
 }
 
 /** The same against an AWS that others wrote, with keys of the account to fill it. */
-export async function startMotoEstate(t: Test) {
+export async function startMotoEstate(t: Test, endpoints: Readonly<Record<string, string>> = {}) {
   const { url, broker, config, metrics } = await startMotoHub(t)
   const { accessKeyId, secretAccessKey, sessionToken } = await broker.spoke(place)
   const client = { endpoint: url, region, credentials: { accessKeyId, secretAccessKey, sessionToken } }
-  return { client, deps: { aws: broker, config, metrics, pace: unhurried } }
+  const where = { ...config, endpoints: { ...config.endpoints, ...endpoints } }
+  return { client, deps: { aws: broker, config: where, metrics, pace: unhurried } }
 }
