@@ -16,7 +16,12 @@ export interface Problem {
 
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+  | {
+      readonly ok: false
+      readonly problems: readonly Problem[]
+      /** What is there is right, and what is missing may be discovered. */
+      readonly isPartial?: true
+    }
 
 /** The part of the configuration that a kind may read. */
 export interface Surroundings {
@@ -76,6 +81,8 @@ export interface Kind<T = unknown, L = unknown> {
   check?(target: T, surroundings: Surroundings): readonly Problem[]
   /** Where a target stands in the tree of its organization; left out: it is none of its nodes. */
   node?(target: T): TreeNode
+  /** Why no rule gives access to a target, in words: `it is …`; null: rules may. Left out: they always may. */
+  ungrantable?(target: T): string | null
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */

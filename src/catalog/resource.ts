@@ -28,6 +28,8 @@ export interface CatalogEntry extends Resource {
   readonly targetId: string
   /** Of its account in the organization, or its own. Left out: nothing is known of it, and no selector by it matches. */
   readonly place?: Place
+  /** Why no rule gives access to it, in words; left out: rules may. */
+  readonly ungrantable?: string
 }
 
 /** A resource as written in the configuration; every other member is an attribute of its kind. */

@@ -52,6 +52,7 @@ const rdsPostgres: KindFixture = {
   broken: {
     resource: {
       id: 'rds-postgres/111122223333/eu-west-1/orders',
+      endpoint: 5,
       resource_id: 'orders',
       port: 0,
     },
@@ -82,7 +83,7 @@ const rdsMysql: KindFixture = {
   replaced: { resource_id: 'db-ANOTHER' },
   entries: [{ type: 'target' }, { type: 'query', sql: 'select 1 as one', rows: 1 }],
   broken: {
-    resource: { id: 'rds-mysql/111122223333/eu-west-1/shop', resource_id: 'shop', port: 0 },
+    resource: { id: 'rds-mysql/111122223333/eu-west-1/shop', endpoint: 5, resource_id: 'shop', port: 0 },
     level: { db_user: 'a user', max_rows: 0 },
     paths: rdsPostgres.broken.paths,
   },

@@ -39,6 +39,7 @@ const nothing = {
   sessionDocuments: [],
   keys: [],
   clusters: [],
+  rds: { instances: [], clusters: [] },
 }
 
 /** The holder of a vector's keys may connect to everything, unless told. */

@@ -1,12 +1,18 @@
 /** Both sides of the wire, the broker's calls and the double's answers, against AWS's models as botocore has them. */
 import t from 'tap'
+import { readDatabases } from '../../src/aws/estate/databases.ts'
+import { iamCaller } from '../../src/aws/estate/iam.ts'
+import { rdsCaller } from '../../src/aws/estate/rds.ts'
+import { readRoles } from '../../src/aws/estate/roles.ts'
 import { readIdentityCenter } from '../../src/aws/identity-center/read-identity-center.ts'
 import { readOrganization } from '../../src/aws/organization/read-organization.ts'
-import type { IdentityCenter } from '../sandbox/aws/world.ts'
-import { accounts } from '../sandbox/default-world.ts'
+import type { IdentityCenter, World } from '../sandbox/aws/world.ts'
+import { createCluster, createInstance } from '../sandbox/databases-world.ts'
+import { accounts, region } from '../sandbox/default-world.ts'
 import { permissionSetArn, uuid } from '../sandbox/identity-center-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
 import { type Exchange, misfits } from '../sandbox/wire-models.ts'
+import { place, startEstate } from '../src/aws/estate/estate-setup.ts'
 import { signal } from '../src/aws/hub-setup.ts'
 import { startIdentityCenter } from '../src/aws/identity-center/identity-center-setup.ts'
 import { startOrganization } from '../src/aws/organization/organization-setup.ts'
@@ -52,6 +58,52 @@ t.test('Identity Center', { skip }, async (t) => {
     await calls.groups(instance, signal)
     t.same(misfits(exchanges), [])
     t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 10)
+  }
+})
+
+t.test('IAM', { skip }, async (t) => {
+  for (const lists of [
+    { pageSize: 1000, hasEmptyPages: false },
+    { pageSize: 3, hasEmptyPages: true },
+  ]) {
+    const exchanges: Exchange[] = []
+    const change = (world: World) => {
+      world.lists = lists
+      world.roles.push({
+        ...{ arn: `arn:aws:iam::${accounts.data}:role/teams/a+b`, roleId: 'AROASANDBOXODD000001', policies: [] },
+        ...{ trust: {}, maxSessionSeconds: 3600, tags: { 'cost center': '=42/+' }, lastUsedAt: 1_764_000_000_000 },
+        attached: ['arn:aws:iam::aws:policy/AdministratorAccess'],
+      })
+    }
+    const { deps, aws } = await startEstate(t, change, { onExchange: (one) => exchanges.push(one) })
+    aws.faults.failOnce('GetAccountAuthorizationDetails', 1, 'Throttling')
+    await readRoles(iamCaller(deps)(place), accounts.data, { signal })
+    const ours = exchanges.filter(({ service }) => service === 'iam')
+    t.same(misfits(ours), [])
+    t.ok(ours.length > 1)
+  }
+})
+
+t.test('RDS', { skip }, async (t) => {
+  for (const lists of [
+    { pageSize: 1000, hasEmptyPages: false },
+    { pageSize: 1, hasEmptyPages: true },
+  ]) {
+    const exchanges: Exchange[] = []
+    const change = (world: World) => {
+      world.lists = lists
+      const where = { account: accounts.data, region }
+      const custom = [{ name: 'reports', host: `reports.cluster-custom-abc123.${region}.rds.amazonaws.com` }]
+      const { cluster, instances } = createCluster(where, 'ledger', { custom, database: 'ledger', tags: { a: 'b' } })
+      world.rds.clusters.push(cluster)
+      world.rds.instances.push(...instances, createInstance(where, 'new', { endpoint: null, status: 'creating' }))
+    }
+    const { deps, aws } = await startEstate(t, change, { onExchange: (one) => exchanges.push(one) })
+    aws.faults.failOnce('DescribeDBClusters', 1, 'Throttling')
+    await readDatabases(rdsCaller(deps)(place), accounts.data, { signal })
+    const ours = exchanges.filter(({ service }) => service === 'rds')
+    t.same(misfits(ours), [])
+    t.equal(new Set(ours.map(({ operation }) => operation)).size, 3)
   }
 })
 

@@ -1,4 +1,5 @@
 import type { Instance, PolicyDocument, Role, SessionDocument, World } from './aws/world.ts'
+import { createDatabases } from './databases-world.ts'
 
 /**
  * The sandbox's AWS: account 111111111111 holds the daemon's own identity and the hub, account 111122223333 databases and roles,
@@ -89,6 +90,10 @@ export function createWorld(oidc = { issuer: 'https://login.example.com', client
     ],
     keys: [shellKey],
     clusters: [],
+    rds: {
+      instances: createDatabases({ account: accounts.data, region }, { ...instances, ...mysqlInstances }),
+      clusters: [],
+    },
   }
 }
 
@@ -179,7 +184,7 @@ function connect(): Role {
       ),
       databaseAccess(),
       shellAccess(),
-      allow(['ec2:DescribeRegions', 'ec2:DescribeInstances', 'eks:ListClusters'], '*'),
+      allow(discoveries, '*'),
       allow(['eks:DescribeCluster', 'eks:ListAccessEntries'], `arn:aws:eks:*:${accounts.data}:cluster/*`),
       allow(
         ['eks:DescribeAccessEntry', 'eks:ListAssociatedAccessPolicies'],
@@ -190,6 +195,16 @@ function connect(): Role {
     tags: {},
   }
 }
+
+const discoveries = [
+  'ec2:DescribeInstances',
+  'ec2:DescribeRegions',
+  'eks:ListClusters',
+  'iam:GetAccountAuthorizationDetails',
+  'rds:DescribeDBClusterEndpoints',
+  'rds:DescribeDBClusters',
+  'rds:DescribeDBInstances',
+]
 
 /** A brokered role: nobody gets in without a person's name and a grant. */
 function databases(): Role {

@@ -145,6 +145,10 @@ resource "aws_iam_role" "connect" {
 #   eks:DescribeAccessEntry: aws validate says whether a cluster lets the role of a level in, and by which name
 #   eks:ListAssociatedAccessPolicies: aws validate says whether the role may do more there than the level
 #   rds-db:connect: databases whose entry names no role
+#   iam:GetAccountAuthorizationDetails: finds roles, with trust, tags and last use, and what their policies allow; no policy is kept
+#   rds:DescribeDBInstances: finds databases, with endpoint, resource id, tags and IAM authentication
+#   rds:DescribeDBClusters: finds clusters, with their writers and readers
+#   rds:DescribeDBClusterEndpoints: finds custom endpoints of Aurora
 #   ec2:DescribeRegions: finds the regions that the account has switched on
 #   ec2:DescribeInstances: finds instances, with their state, tags and instance profile
 #   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
@@ -212,6 +216,22 @@ resource "aws_iam_role_policy" "connect" {
           "Effect": "Allow",
           "Action": "rds-db:connect",
           "Resource": "arn:${data.aws_partition.current.partition}:rds-db:*:${data.aws_caller_identity.current.account_id}:dbuser:*/${var.database_users}"
+        },
+        {
+          "Sid": "DiscoverRoles",
+          "Effect": "Allow",
+          "Action": "iam:GetAccountAuthorizationDetails",
+          "Resource": "*"
+        },
+        {
+          "Sid": "DiscoverDatabases",
+          "Effect": "Allow",
+          "Action": [
+            "rds:DescribeDBInstances",
+            "rds:DescribeDBClusters",
+            "rds:DescribeDBClusterEndpoints"
+          ],
+          "Resource": "*"
         },
         {
           "Sid": "DiscoverInstances",

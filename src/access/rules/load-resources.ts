@@ -60,7 +60,8 @@ function readDiscovered(resource: Resource, kinds: Kinds): CatalogEntry | undefi
 }
 
 function toEntry(resource: Resource, kind: Kind, target: unknown): CatalogEntry {
-  return { ...resource, target, targetId: kind.targetId(target) }
+  const ungrantable = kind.ungrantable?.(target) ?? null
+  return { ...resource, target, targetId: kind.targetId(target), ...(ungrantable === null ? {} : { ungrantable }) }
 }
 
 function checkRepeats(files: readonly ResourceFile[], findings: Findings): void {

@@ -1,5 +1,6 @@
 import { parseDuration } from '../../../proxy/duration.ts'
 import { digestOf } from '../../audit/digest.ts'
+import { fitsPattern } from '../../catalog/fits-pattern.ts'
 import type { CatalogEntry, Resource } from '../../catalog/resource.ts'
 import type { LevelFile, RuleFile } from '../../config/schema.ts'
 import type { StepUp } from '../../identity/admission.ts'
@@ -21,7 +22,7 @@ export interface Selector {
 }
 
 /** What selectors go by. */
-export type Selectable = Resource & Pick<CatalogEntry, 'place'>
+export type Selectable = Resource & Pick<CatalogEntry, 'place' | 'ungrantable'>
 
 /** Anyone in any of these. */
 export interface Who {
@@ -151,6 +152,7 @@ export const selectorMembers = [
 export function mismatch(selector: Selector, resource: Selectable): string | null {
   const { ids, accounts, kinds, regions, tags, names } = selector
   if (selectorMembers.every((member) => !selector[member])) return 'it selects nothing'
+  if (resource.ungrantable !== undefined) return resource.ungrantable
   if (ids && !ids.includes(resource.id)) return 'its id is not listed'
   if (accounts && !(resource.account && accounts.includes(resource.account)))
     return `it is in account ${resource.account ?? '-'}, not ${accounts.join(', ')}`
@@ -183,19 +185,6 @@ function placeMismatch({ organizational_units: units, account_tags: tags }: Sele
     return place.units ? `it is not beneath ${units.join(' or ')}` : 'it is not known which units hold it'
   if (!tags) return null
   return place.accountTags ? tagMismatch(tags, place.accountTags, 'its account') : 'it is in no account'
-}
-
-/** `*` stands for any characters, `?` for one; without backtracking that grows with the pattern's stars. */
-export function fitsPattern(pattern: string, text: string): boolean {
-  let [at, from, star, mark] = [0, 0, -1, 0]
-  while (from < text.length) {
-    if (pattern[at] === '*') [star, mark, at] = [at, from, at + 1]
-    else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === text[from])) [at, from] = [at + 1, from + 1]
-    else if (star >= 0) [at, mark, from] = [star + 1, mark + 1, mark + 1]
-    else return false
-  }
-  while (pattern[at] === '*') at += 1
-  return at === pattern.length
 }
 
 export function selects(selector: Selector, resource: Selectable): boolean {

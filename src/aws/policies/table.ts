@@ -8,6 +8,7 @@ import type {
   Statement,
 } from '../../catalog/policy-part.ts'
 import type { TokenDemands } from '../../config/config.ts'
+import { dataPolicies } from '../estate/data-policies.ts'
 import { placePolicies } from '../estate/policies.ts'
 import { identityCenterPolicies } from '../identity-center/policies.ts'
 import { organizationPolicies } from '../organization/policies.ts'
@@ -114,7 +115,7 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
 }
 
 /** What the broker itself may do that belongs to no kind. */
-const ownParts: readonly PolicyPart[] = [identityCenterPolicies, organizationPolicies, placePolicies]
+const ownParts: readonly PolicyPart[] = [identityCenterPolicies, organizationPolicies, dataPolicies, placePolicies]
 
 /** Each part once: kinds of one family share theirs. */
 function partsOf(kinds: Kinds): PolicyPart[] {

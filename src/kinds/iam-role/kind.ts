@@ -1,19 +1,31 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
 import { rolePolicies } from './policies.ts'
-import { type RoleTarget, roleTarget } from './target.ts'
+import { type RoleManager, type RoleTarget, roleTarget } from './target.ts'
 
 export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
   name: 'iam-role',
   id: 'account',
   target: roleTarget,
-  targetId: ({ roleArn }) => roleArn,
+  targetId: ({ roleId, roleArn }) => roleId ?? roleArn,
   level: roleLevel,
   check: ({ account, isRevocable }, { aws }) =>
     isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],
+  ungrantable: ({ managedBy }) => (managedBy === null ? null : managers[managedBy]),
+  shown: ({ managedBy, lacking, lastUsed }) => ({
+    ...(managedBy === null ? {} : { 'managed by': managedBy }),
+    ...(managedBy === null && lacking.length > 0 ? { 'trust lacks': lacking.join(', ') } : {}),
+    ...(lastUsed === null ? {} : { 'last used': lastUsed }),
+  }),
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
   policies: rolePolicies,
   features: ({ isRevocable }) => ['roles', ...(isRevocable ? ['revocation'] : [])],
+}
+
+const managers: Readonly<Record<RoleManager, string>> = {
+  'identity-center': 'it is managed by Identity Center, which gives it to those that a permission set is assigned to',
+  aws: 'it is managed by AWS',
+  sallyport: 'it is a role of the broker itself',
 }
 
 /** Sessions from a person's own token carry no tags of ours. */

@@ -6,5 +6,6 @@ import type { RoleTarget } from './target.ts'
 /** Tagged STS sessions of IAM roles. */
 export const iamRole: KindModule<RoleTarget, RoleLevel> = {
   ...kind,
+  discoveries: async (parts) => (await import('./discovery.ts')).roleDiscoveries(parts),
   start: async (parts) => (await import('./start.ts')).start(parts),
 }

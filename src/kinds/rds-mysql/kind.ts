@@ -4,6 +4,7 @@ import { mysqlUsers } from '../rds/engine-users.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { rdsRoles } from '../rds/roles.ts'
+import { shownFacts } from '../rds/seen.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { type MysqlLevel, mysqlLevel } from './level.ts'
 import { prepareMysql } from './prepare.ts'
@@ -16,7 +17,11 @@ export const rdsMysql: RequestableKind<RdsTarget, MysqlLevel> = {
   targetId: ({ resourceId }) => resourceId,
   level: mysqlLevel,
   personal: personalUsers(mysqlUsers),
-  shown: ({ database, endpoint }) => ({ ...(database === '' ? {} : { database }), ...shownRole(endpoint) }),
+  shown: ({ database, endpoint, seen }) => ({
+    ...(database === '' ? {} : { database }),
+    ...shownRole(endpoint),
+    ...shownFacts(seen),
+  }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: rdsRoles,

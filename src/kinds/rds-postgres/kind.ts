@@ -5,6 +5,7 @@ import type { RdsLevel } from '../rds/level.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { rdsRoles } from '../rds/roles.ts'
+import { shownFacts } from '../rds/seen.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
 import { postgresLevel } from './level.ts'
 import { preparePostgres } from './prepare.ts'
@@ -17,7 +18,7 @@ export const rdsPostgres: RequestableKind<RdsTarget, RdsLevel> = {
   targetId: ({ resourceId }) => resourceId,
   level: postgresLevel,
   personal: personalUsers(postgresUsers),
-  shown: ({ database, endpoint }) => ({ database, ...shownRole(endpoint) }),
+  shown: ({ database, endpoint, seen }) => ({ database, ...shownRole(endpoint), ...shownFacts(seen) }),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: rdsRoles,

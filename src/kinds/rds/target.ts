@@ -12,6 +12,7 @@ import { parseDuration } from '../../config/units.ts'
 import { parseAddress } from '../connect-address.ts'
 import { readVia, Via } from '../reach/via.ts'
 import { misfit, readEndpoint } from './endpoint.ts'
+import { type SeenDatabase, seenMembers, seenOf } from './seen.ts'
 
 /** One RDS instance or Aurora cluster. */
 export interface RdsTarget {
@@ -36,6 +37,8 @@ export interface RdsTarget {
   readonly via: readonly string[]
   /** Of each daemon. */
   readonly signInsPerSecond: number
+  /** As AWS shows it; null: it is written by hand alone. */
+  readonly seen: SeenDatabase | null
 }
 
 /** Defaults of one engine. */
@@ -50,82 +53,85 @@ const defaultSignIns = 100
 
 const hostNameExpected = 'expected the host name that AWS gives for it, e.g. orders.abc123.eu-west-1.rds.amazonaws.com'
 
+const resourceIdExpected = 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that'
+
 const connectTimeoutExpected = `expected a duration of 1s to ${formatDuration(longestConnectMs)}`
 
-const schemaFor = ({ port, database }: RdsDefaults) =>
-  Type.Object(
-    {
-      endpoint: Type.String({
-        description:
-          'Host name of the target, as AWS gives it: of an instance, of a cluster (its writer, its readers or a custom endpoint), or of an RDS Proxy',
-        errorMessage: hostNameExpected,
-        examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
-      }),
-      port: Type.Optional(
-        Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target', default: port }),
-      ),
-      connect_address: Type.Optional(
-        Address(
-          'Where to connect instead of endpoint:port; name and certificate stay those of the endpoint',
-          `10.0.0.7:${port}`,
-        ),
-      ),
-      resource_id: Type.String({
-        pattern: '^(db|cluster|prx)-[A-Za-z0-9]+$',
-        patternErrorMessage: 'expected db-…, cluster-… or prx-…',
-        errorMessage: 'expected its DbiResourceId or DbClusterResourceId (db-… or cluster-…): IAM names it by that',
-        examples: ['db-ABCDEFGHIJKL01234'],
-        description:
-          'DbiResourceId, DbClusterResourceId (of Aurora, also for endpoints of its instances) or id of the RDS Proxy, as in rds-db:connect ARNs',
-      }),
-      connect_timeout: Type.Optional({
-        ...Duration(
-          'How long connecting to it and signing in may take; the default lets a paused Aurora cluster resume',
-          formatDuration(defaultConnectMs),
-          { most: formatDuration(longestConnectMs) },
-        ),
-        patternErrorMessage: connectTimeoutExpected,
-      }),
-      sign_ins_per_second: Type.Optional(
-        Type.Integer({
-          minimum: 1,
-          maximum: 10_000,
-          default: defaultSignIns,
-          description:
-            'New connections a second that each daemon makes to it at most; others wait for half of connect_timeout. RDS bears fewer than 200 with IAM, small instances far fewer',
-        }),
-      ),
-      via: Type.Optional(Via),
-      role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
-      database: Type.Optional(
-        Type.String({
-          description: 'Database used when the client names none',
-          ...(database === undefined ? { examples: ['orders'] } : { default: database }),
-        }),
-      ),
-      ca: Type.Optional(
-        Type.String({
-          'x-file': 'certificates',
-          description: 'PEM file of roots to trust instead of the RDS roots',
-          examples: ['/etc/sallyport/roots.pem'],
-        }),
-      ),
-    },
-    strict,
-  )
+const membersFor = ({ port, database }: RdsDefaults) => ({
+  endpoint: Type.Optional(
+    Type.String({
+      description:
+        'Host name of the target, as AWS gives it: of an instance, of a cluster (its writer, its readers or a custom endpoint), or of an RDS Proxy',
+      errorMessage: hostNameExpected,
+      examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
+    }),
+  ),
+  port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65535, description: 'Port of the target', default: port })),
+  connect_address: Type.Optional(
+    Address(
+      'Where to connect instead of endpoint:port; name and certificate stay those of the endpoint',
+      `10.0.0.7:${port}`,
+    ),
+  ),
+  resource_id: Type.Optional(
+    Type.String({
+      pattern: '^(db|cluster|prx)-[A-Za-z0-9]+$',
+      patternErrorMessage: 'expected db-…, cluster-… or prx-…',
+      errorMessage: resourceIdExpected,
+      examples: ['db-ABCDEFGHIJKL01234'],
+      description:
+        'DbiResourceId, DbClusterResourceId (of Aurora, also for endpoints of its instances) or id of the RDS Proxy, as in rds-db:connect ARNs',
+    }),
+  ),
+  connect_timeout: Type.Optional({
+    ...Duration(
+      'How long connecting to it and signing in may take; the default lets a paused Aurora cluster resume',
+      formatDuration(defaultConnectMs),
+      { most: formatDuration(longestConnectMs) },
+    ),
+    patternErrorMessage: connectTimeoutExpected,
+  }),
+  sign_ins_per_second: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: defaultSignIns,
+      description:
+        'New connections a second that each daemon makes to it at most; others wait for half of connect_timeout. RDS bears fewer than 200 with IAM, small instances far fewer',
+    }),
+  ),
+  via: Type.Optional(Via),
+  role: Type.Optional(RoleArn('IAM role whose session signs in to the target; by default the spoke role itself')),
+  database: Type.Optional(
+    Type.String({
+      description: 'Database used when the client names none',
+      ...(database === undefined ? { examples: ['orders'] } : { default: database }),
+    }),
+  ),
+  ca: Type.Optional(
+    Type.String({
+      'x-file': 'certificates',
+      description: 'PEM file of roots to trust instead of the RDS roots',
+      examples: ['/etc/sallyport/roots.pem'],
+    }),
+  ),
+})
 
-type Attributes = Static<ReturnType<typeof schemaFor>>
+const discoveredFor = (defaults: RdsDefaults) => Type.Object({ ...membersFor(defaults), ...seenMembers }, strict)
+
+type Attributes = Static<ReturnType<typeof discoveredFor>>
 
 const words = { noun: 'a database', mapping: 'expected a mapping with endpoint and resource_id' }
 
 /** Attributes of the databases of one engine. */
 export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
-  const schema = schemaFor(defaults)
+  const schema = Type.Object(membersFor(defaults), strict)
+  const discovered = discoveredFor(defaults)
   return {
     schema,
     read: (resource) => {
       const { attributes } = resource
-      if (Value.Check(schema, attributes)) return readTarget(resource, attributes, defaults)
+      if (Value.Check(discovered, attributes)) return readTarget(resource, attributes, defaults)
       return { ok: false, problems: memberProblems(schema, attributes, words) }
     },
   }
@@ -134,6 +140,7 @@ export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
 function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
   const { partition, account, region } = resource
   const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
+  if (endpoint === undefined || resourceId === undefined) return partOf({ endpoint, resource_id: resourceId })
   const { connect_address: address, database = defaults.database ?? '', connect_timeout: timeout } = attributes
   const { sign_ins_per_second: signInsPerSecond = defaultSignIns } = attributes
   const connectTimeoutMs = timeout === undefined ? defaultConnectMs : (parseDuration(timeout) ?? 0)
@@ -163,7 +170,22 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
   if (via.length > 0 && port < 1024) report('port', 'with via, expected a port from 1024 on')
   if (problems.length > 0) return { ok: false, problems }
   const place = { partition, account, region, endpoint, port, connect }
-  return { ok: true, value: { ...place, resourceId, role, database, ca, connectTimeoutMs, via, signInsPerSecond } }
+  const seen = seenOf(attributes)
+  return {
+    ok: true,
+    value: { ...place, resourceId, role, database, ca, connectTimeoutMs, via, signInsPerSecond, seen },
+  }
+}
+
+/** What is written by hand may be a part: the rest comes from AWS. */
+function partOf(members: Readonly<Record<string, string | undefined>>): Parsed<RdsTarget> {
+  const missing = Object.keys(members).filter((name) => members[name] === undefined)
+  const problems = missing.map((path) => ({
+    path,
+    message: path === 'endpoint' ? hostNameExpected : resourceIdExpected,
+    fix: 'write it, or let it be discovered: inventory.import',
+  }))
+  return { ok: false, problems, isPartial: true }
 }
 
 /** A name, not an address: certificates and tokens are for names. */

@@ -10,6 +10,7 @@ const namespaces = {
   sts: 'https://sts.amazonaws.com/doc/2011-06-15/',
   iam: 'https://iam.amazonaws.com/doc/2010-05-08/',
   s3: 'http://s3.amazonaws.com/doc/2006-03-01/',
+  rds: 'http://rds.amazonaws.com/doc/2014-10-31/',
   ec2: 'http://ec2.amazonaws.com/doc/2016-11-15/',
 } as const
 
@@ -71,7 +72,7 @@ export function errorAnswer(fault: AwsFault, service: 'query' | 's3' = 'query'):
 }
 
 /** @param result null: the action answers with nothing but its metadata */
-export function answer(action: string, result: readonly Xml[] | null, service: 'sts' | 'iam' = 'sts'): string {
+export function answer(action: string, result: readonly Xml[] | null, service: 'sts' | 'iam' | 'rds' = 'sts'): string {
   const metadata: Xml = ['ResponseMetadata', [['RequestId', randomUUID()]]]
   return root(`${action}Response`, result ? [[`${action}Result`, result], metadata] : [metadata], service)
 }

@@ -80,8 +80,11 @@ export function principalTags(world: World, caller: Caller): Readonly<Record<str
 export function policiesOf(world: World, caller: Caller): { identity: Policy[]; limits: Policy[] } {
   const holder = caller.session ? findRole(world, caller.session.roleArn) : userOf(world, caller)
   const boundary = holder && 'boundary' in holder && holder.boundary ? [boundaryOf(world, holder.boundary)] : []
+  const attached = (holder && 'attached' in holder ? (holder.attached ?? []) : []).flatMap(
+    (arn) => documentOf(world, arn) ?? [],
+  )
   return {
-    identity: (holder?.policies ?? []).map((document) => parsePolicy(document, 'identity')),
+    identity: [...(holder?.policies ?? []), ...attached].map((document) => parsePolicy(document, 'identity')),
     limits: [...boundary, ...(caller.session?.policy ? [caller.session.policy] : [])],
   }
 }

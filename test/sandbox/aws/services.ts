@@ -9,6 +9,7 @@ import { answerEc2 } from './ec2.ts'
 import { answerEks, eksInput, eksRoute } from './eks.ts'
 import { answerIam } from './iam.ts'
 import { type JsonService, jsonErrorAnswer, readJsonCall } from './json-call.ts'
+import { answerRds } from './rds.ts'
 import { type Asked, readForm, type Service, type WireCall } from './service.ts'
 import { assumeRoleWithWebIdentity } from './web-identity.ts'
 
@@ -48,6 +49,7 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
       ...form((parameters, caller, _action, { region, now }) => answerEc2(deps, caller, { parameters, region, now })),
       error: (fault) => ec2ErrorAnswer(fault),
     },
+    rds: form((parameters, caller, _action, { region, now }) => answerRds(deps, caller, { parameters, region, now })),
     s3: {
       contentType: 'application/xml',
       read: ({ method, target, now }) => {

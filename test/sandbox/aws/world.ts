@@ -23,6 +23,7 @@ export interface World {
   /** ARNs of keys of KMS. */
   keys: string[]
   clusters: Cluster[]
+  rds: { instances: RdsInstance[]; clusters: RdsCluster[] }
   /** Left out: no account belongs to one. */
   organization?: Organization
   /** Left out: it is not enabled. */
@@ -160,6 +161,47 @@ export interface Cluster {
   awsAuth: { roleArn: string; username: string; groups: string[] }[]
 }
 
+/** What instances and clusters of RDS have alike. */
+interface RdsDatabase {
+  /** Identifier: lower-case letters, digits and hyphens. */
+  name: string
+  account: string
+  region: string
+  /** `postgres`, `aurora-mysql`; also `neptune` and `docdb`, which the same API lists. */
+  engine: string
+  version: string
+  status: string
+  /** Null: it is still being made. */
+  endpoint: { host: string; port: number } | null
+  /** That was made with it. */
+  database: string | null
+  hasIam: boolean
+  /** Epoch milliseconds. */
+  createdAt: number
+  tags: Record<string, string>
+}
+
+export interface RdsInstance extends RdsDatabase {
+  /** DbiResourceId, `db-…`. */
+  resourceId: string
+  isPublic: boolean
+  ca: string
+  /** That it is a member of. */
+  cluster: string | null
+}
+
+export interface RdsCluster extends RdsDatabase {
+  /** DbClusterResourceId, `cluster-…`. */
+  resourceId: string
+  /** Host name. */
+  reader: string | null
+  custom: { name: string; host: string }[]
+  /** Names of instances. */
+  members: string[]
+  /** Which of them writes. */
+  writer: number
+}
+
 /** An access entry. */
 export interface ClusterEntry {
   /** With its path. */
@@ -282,6 +324,14 @@ export interface Role {
   roleId: string
   trust: PolicyDocument
   policies: PolicyDocument[]
+  /** Of those, in their order; left out: `inline-1` … */
+  policyNames?: string[]
+  /** ARNs of managed policies; of AWS's own only those count that the world has. */
+  attached?: string[]
+  /** Epoch milliseconds. */
+  createdAt?: number
+  /** Epoch milliseconds; left out: AWS has seen no use of it. */
+  lastUsedAt?: number
   /** Permissions boundary: a document, or the ARN of a managed policy, whose default version then counts. */
   boundary?: PolicyDocument | string
   /** 3600–43200. */

@@ -241,6 +241,8 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'ReadClusters',
       'ReadAccessEntries',
       'SignInToDatabases',
+      'DiscoverRoles',
+      'DiscoverDatabases',
       'DiscoverInstances',
       'ListClusters',
       'DiscoverClusters',

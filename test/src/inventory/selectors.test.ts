@@ -1,6 +1,7 @@
 /** Rules by place, by tags of accounts and by names: nothing matches that is not known, and no change widens what was given. */
 import t from 'tap'
-import { fitsPattern, formatSelector, mismatch } from '../../../src/access/rules/rule.ts'
+import { formatSelector, mismatch } from '../../../src/access/rules/rule.ts'
+import { fitsPattern } from '../../../src/catalog/fits-pattern.ts'
 import type { RuleFile, SelectorFile } from '../../../src/config/schema.ts'
 import { config, hour, levels, ordersId, resource } from '../access/access-setup.ts'
 import {

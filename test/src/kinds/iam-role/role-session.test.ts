@@ -66,6 +66,7 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
         isRevocable: options.isRevocable ?? true,
         hasTransitiveTags: true,
         hasSourceIdentity: true,
+        ...{ roleId: null, managedBy: null, lacking: [], lastUsed: null },
       },
       level: { sessionPolicy: null, policyArns: [], sessionMs: options.sessionMs ?? null },
       credentialId: 'lgn_1',

@@ -30,6 +30,7 @@ const target: RoleTarget = {
   isRevocable: true,
   hasTransitiveTags: true,
   hasSourceIdentity: true,
+  ...{ roleId: null, managedBy: null, lacking: [], lastUsed: null },
 }
 const ask = {
   identity: { principalId: 'prn_1', name: 'alice', credential: { kind: 'login' as const, id: 'lgn_1' } },
