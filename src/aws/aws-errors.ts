@@ -230,7 +230,7 @@ export function toIdentityCenterError(error: unknown, action: string): BrokerErr
     {
       cause: error,
       hint: isKey
-        ? 'Identity Center is encrypted under a key of its owner: its key policy and the hub role must allow kms:Decrypt by way of sso and identitystore.'
+        ? 'Identity Center is encrypted under a key of its owner: its key policy and the hub role must allow kms:Decrypt, as `sallyport aws policies --feature identity-center-key` prints.'
         : 'The hub role needs it, as `sallyport aws policies --feature identity-center` prints, and its account must be the management account or a delegated administrator of Identity Center.',
     },
   )

@@ -62,6 +62,7 @@ const values = {
   databaseUsers: '',
   sessionDocuments: '',
   sessionKeys: '',
+  identityCenterKey: '',
   issuer: 'login.example.com',
   clientId: 'sallyport',
 }

@@ -52,12 +52,12 @@ t.test('Identity Center', { skip }, async (t) => {
     await readIdentityCenter(calls, { ...options, assignments: 'pairs' })
     await calls.members(instance, uuid(99), signal)
     await calls.assignmentsFor(instance, { principalType: 'USER', principalId: uuid(99) }, signal)
-    for (const ask of [calls.permissionSet, calls.permissionSetTags, calls.accountsOf])
+    for (const ask of [calls.permissionSet, calls.permissionSetTags, calls.policiesOf, calls.accountsOf])
       await ask(instance, permissionSetArn('ps-0000000000000009'), signal)
     aws.faults.failOnce('ListGroups', 1, 'ThrottlingException')
     await calls.groups(instance, signal)
     t.same(misfits(exchanges), [])
-    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 10)
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 14)
   }
 })
 

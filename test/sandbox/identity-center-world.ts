@@ -1,5 +1,5 @@
 import type { IdentityCenter, IdentityCenterGroup, IdentityCenterUser } from './aws/world.ts'
-import { accounts, region } from './default-world.ts'
+import { accounts, policy, region } from './default-world.ts'
 
 export const users = { alice: uuid(1), bob: uuid(2), carol: uuid(3) } as const
 export const groups = { engineers: uuid(11), admins: uuid(12), pushed: uuid(13) } as const
@@ -36,6 +36,10 @@ export function createIdentityCenterWorld(): IdentityCenter {
         description: 'looks, and touches nothing',
         sessionDuration: 'PT8H',
         tags: { 'sallyport:managed': 'true' },
+        managedPolicies: ['arn:aws:iam::aws:policy/ReadOnlyAccess', 'arn:aws:iam::aws:policy/job-function/Billing'],
+        customerPolicies: [{ name: 'DenySecrets', path: '/company/' }],
+        inlinePolicy: JSON.stringify(policy({ Sid: 'Logs', Effect: 'Allow', Action: 'logs:*', Resource: '*' })),
+        boundary: { name: 'SallyportRevocations', path: '/sallyport/' },
         provisionedIn: [accounts.data, accounts.web],
       },
       {
@@ -44,6 +48,8 @@ export function createIdentityCenterWorld(): IdentityCenter {
         description: '',
         sessionDuration: 'PT1H30M',
         tags: {},
+        ...noPolicies(),
+        managedPolicies: ['arn:aws:iam::aws:policy/AdministratorAccess'],
         provisionedIn: [accounts.data],
       },
     ],
@@ -79,6 +85,7 @@ export function createLargeIdentityCenter(size: CenterSize): IdentityCenter {
     description: '',
     sessionDuration: 'PT1H',
     tags: {},
+    ...noPolicies(),
     provisionedIn: where,
   }))
   return {
@@ -91,6 +98,12 @@ export function createLargeIdentityCenter(size: CenterSize): IdentityCenter {
       return where.map((account) => ({ account, permissionSet: id, type: 'GROUP' as const, principal }))
     }),
   }
+}
+
+export function noPolicies() {
+  return { managedPolicies: [], customerPolicies: [], inlinePolicy: '', boundary: null } satisfies Partial<
+    IdentityCenter['permissionSets'][number]
+  >
 }
 
 /** A UUID that ends in this number. */

@@ -14,17 +14,19 @@ import { clientOptions, hubIdentity } from '../client-options.ts'
 import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
 import { createServiceCaller, nullIf } from '../service-caller.ts'
+import { readPolicies } from './permission-set-policies.ts'
 import type {
   AssignmentSeen,
   GroupSeen,
   IdentityCenterInstance,
   MemberSeen,
+  PermissionSetPolicies,
   PermissionSetSeen,
   UserSeen,
 } from './picture.ts'
 
 type InstanceRead = IdentityCenterInstance & { readonly isActive: boolean }
-export type PermissionSetRead = Omit<PermissionSetSeen, 'tags' | 'accounts'>
+export type PermissionSetRead = Omit<PermissionSetSeen, 'tags' | 'policies' | 'accounts'>
 export type GroupRead = Omit<GroupSeen, 'members'>
 export type Principal = Pick<AssignmentSeen, 'principalType' | 'principalId'>
 
@@ -44,6 +46,11 @@ export interface IdentityCenterCalls {
     arn: string,
     signal: AbortSignal,
   ): Promise<Readonly<Record<string, string>> | null>
+  policiesOf(
+    instance: IdentityCenterInstance,
+    permissionSet: string,
+    signal: AbortSignal,
+  ): Promise<PermissionSetPolicies | null>
   /** Ids of the accounts that have its role. */
   accountsOf(
     instance: IdentityCenterInstance,
@@ -127,6 +134,8 @@ export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): Identi
         })
         return Object.fromEntries(found.map(({ Key = '', Value = '' }) => [Key, Value]))
       }),
+    policiesOf: ({ arn: InstanceArn }, PermissionSetArn, signal) =>
+      readPolicies(sso, { InstanceArn, PermissionSetArn }, signal),
     accountsOf: ({ arn: InstanceArn }, PermissionSetArn, signal) =>
       nullIf(notFound, async () => {
         const operation = 'ListAccountsForProvisionedPermissionSet'

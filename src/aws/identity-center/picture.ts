@@ -18,6 +18,9 @@ export interface IdentityCenterInstance {
   readonly ownerAccount: string
 }
 
+/** What of a permission set may be some hours old: it changes rarely, and costs five calls. */
+export type PermissionSetDetails = Pick<PermissionSetSeen, 'tags' | 'policies'>
+
 export interface UserSeen {
   readonly id: string
   readonly userName: string
@@ -54,8 +57,21 @@ export interface PermissionSetSeen {
   /** How long its sessions last; null where AWS does not say in hours and minutes. */
   readonly sessionMs: number | null
   readonly tags: Readonly<Record<string, string>>
+  readonly policies: PermissionSetPolicies
   /** Ids of the accounts that have its role, sorted. */
   readonly accounts: readonly string[]
+}
+
+/** What a permission set allows, in every account the same. */
+export interface PermissionSetPolicies {
+  /** ARNs of AWS's own, sorted. */
+  readonly managed: readonly string[]
+  /** Path and name of policies of the owner's, which each account has for itself; sorted. */
+  readonly customer: readonly string[]
+  /** JSON of the policy within the set; null: none. */
+  readonly inline: string | null
+  /** What bounds its roles: an ARN of AWS's own, or path and name; null: nothing. */
+  readonly boundary: string | null
 }
 
 /** The principal may be gone: assignments outlive who they are for. */

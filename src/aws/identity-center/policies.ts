@@ -13,6 +13,10 @@ export const identityCenterPolicies: PolicyPart = {
           'sso:ListPermissionSets': 'finds the permission sets',
           'sso:DescribePermissionSet': 'reads the name of each, and how long its sessions last',
           'sso:ListTagsForResource': 'reads the tags of permission sets',
+          'sso:ListManagedPoliciesInPermissionSet': 'finds permission sets that make their holders administrators',
+          'sso:ListCustomerManagedPolicyReferencesInPermissionSet': 'names the policies of the owner’s in each set',
+          'sso:GetInlinePolicyForPermissionSet': 'reads what else a permission set allows',
+          'sso:GetPermissionsBoundaryForPermissionSet': 'reads what bounds the roles of a permission set',
           'sso:ListAccountsForProvisionedPermissionSet': 'finds the accounts that have a permission set',
           'sso:ListAccountAssignmentsForPrincipal':
             'finds what a group or a person is assigned, in the management account',
@@ -34,4 +38,28 @@ export const identityCenterPolicies: PolicyPart = {
       },
     },
   ],
+}
+
+/** Where Identity Center is encrypted under a key of its owner, who calls it must be allowed to use the key through it. */
+export const identityCenterKeyPolicies: PolicyPart = {
+  feature: 'identity-center-key',
+  statements: [
+    keyStatement('DecryptPermissionSets', 'sso', 'permission sets and assignments are encrypted under the owner’s key'),
+    keyStatement('DecryptIdentityStore', 'identitystore', 'people and groups are encrypted under the same key'),
+  ],
+  values: {
+    identityCenterKey: { description: 'id of the key of KMS that encrypts Identity Center', default: '*' },
+  },
+}
+
+function keyStatement(sid: string, service: string, reason: string) {
+  return {
+    document: 'hubPermissions',
+    statement: {
+      sid,
+      actions: { 'kms:Decrypt': reason },
+      resources: ['arn:{{partition}}:kms:*:*:key/{{identityCenterKey}}'],
+      conditions: { StringLike: { 'kms:ViaService': `${service}.*.amazonaws.com*` } },
+    },
+  } as const
 }

@@ -6,6 +6,7 @@ import type {
   GroupSeen,
   IdentityCenterInstance,
   IdentityCenterPicture,
+  PermissionSetDetails,
   PermissionSetSeen,
   UserSeen,
 } from './picture.ts'
@@ -20,8 +21,10 @@ export interface ReadIdentityCenterOptions {
   readonly assignments: 'principals' | 'pairs'
   readonly signal: AbortSignal
   readonly onProgress?: (progress: IdentityCenterProgress) => void
-  /** Tags of a permission set that are new enough: they are not read again. Left out: all are read. */
-  readonly knownTags?: (permissionSet: string) => Readonly<Record<string, string>> | undefined
+  /** Of a permission set what is new enough: it is not read again. Left out: all is read. */
+  readonly known?: (permissionSet: string) => PermissionSetDetails | undefined
+  /** Asked where Identity Center is not at home here: its region, for the error's text; null: not found. */
+  readonly findHome?: (signal: AbortSignal) => Promise<string | null>
 }
 
 export interface IdentityCenterProgress {
@@ -47,7 +50,7 @@ export async function readIdentityCenter(
   calls: IdentityCenterCalls,
   options: ReadIdentityCenterOptions,
 ): Promise<IdentityCenterPicture> {
-  const { signal, onProgress = () => {}, knownTags = () => undefined } = options
+  const { signal, onProgress = () => {}, known = () => undefined } = options
   const instance = await findInstance(calls, options)
   const each: Walk['each'] = async (phase, items, work) => {
     let done = 0
@@ -60,7 +63,7 @@ export async function readIdentityCenter(
   const walk: Walk = { calls, instance, signal, each }
   const users = await calls.users(instance, signal)
   const groups = await readGroups(walk)
-  const permissionSets = await readPermissionSets(walk, knownTags)
+  const permissionSets = await readPermissionSets(walk, known)
   const assignments =
     options.assignments === 'pairs'
       ? await readByPairs(walk, permissionSets)
@@ -76,18 +79,39 @@ export async function readIdentityCenter(
 
 async function findInstance(
   calls: IdentityCenterCalls,
-  { managementAccount, signal }: ReadIdentityCenterOptions,
+  { managementAccount, signal, findHome = async () => null }: ReadIdentityCenterOptions,
 ): Promise<IdentityCenterInstance> {
   const found = await calls.instances(signal)
   const instance = found.find(({ ownerAccount }) => ownerAccount === managementAccount)
-  if (!instance)
-    throw new BrokerError('AWS_DENIED', `Identity Center of the organization is not in ${calls.region}`, {
-      hint: 'It has one home region, which the console of Identity Center shows; it may also not be enabled for the organization.',
-    })
+  if (!instance) {
+    const [other] = found
+    throw other ? notOfOrganization(calls.region, other.ownerAccount) : notHere(calls.region, await findHome(signal))
+  }
   if (!instance.isActive)
     throw new BrokerError('AWS_UNAVAILABLE', `Identity Center in ${calls.region} is being made or deleted`)
   const { isActive: _, ...rest } = instance
   return rest
+}
+
+/** An account may have an instance of its own, which has neither permission sets nor assignments. */
+function notOfOrganization(region: string, owner: string): BrokerError {
+  return new BrokerError(
+    'AWS_DENIED',
+    `Identity Center in ${region} is an instance of the account ${owner} alone, not of the organization`,
+    {
+      hint: 'Enable Identity Center in the management account of the organization, or remove inventory.identity_center.',
+    },
+  )
+}
+
+function notHere(region: string, home: string | null): BrokerError {
+  if (home !== null)
+    return new BrokerError('AWS_DENIED', `Identity Center of the organization is in ${home}, not in ${region}`, {
+      hint: `Set inventory.identity_center.region: ${home}, and reload.`,
+    })
+  return new BrokerError('AWS_DENIED', `Identity Center of the organization is not in ${region}`, {
+    hint: 'It has one home region, which the console of Identity Center shows: set inventory.identity_center.region to it. It may also not be enabled for the organization.',
+  })
 }
 
 async function readGroups({ calls, instance, signal, each }: Walk): Promise<GroupSeen[]> {
@@ -101,16 +125,27 @@ async function readGroups({ calls, instance, signal, each }: Walk): Promise<Grou
 
 async function readPermissionSets(
   { calls, instance, signal, each }: Walk,
-  knownTags: NonNullable<ReadIdentityCenterOptions['knownTags']>,
+  known: NonNullable<ReadIdentityCenterOptions['known']>,
 ): Promise<PermissionSetSeen[]> {
   const sets: PermissionSetSeen[] = []
   await each('permission-sets', await calls.permissionSets(instance, signal), async (arn) => {
     const read: PermissionSetRead | null = await calls.permissionSet(instance, arn, signal)
-    const tags = read && (knownTags(arn) ?? (await calls.permissionSetTags(instance, arn, signal)))
-    const accounts = tags && (await calls.accountsOf(instance, arn, signal))
-    if (read && tags && accounts) sets.push({ ...read, tags, accounts })
+    const details = read && (known(arn) ?? (await readDetails(calls, instance, arn, signal)))
+    const accounts = details && (await calls.accountsOf(instance, arn, signal))
+    if (read && details && accounts) sets.push({ ...read, ...details, accounts })
   })
   return sets
+}
+
+async function readDetails(
+  calls: IdentityCenterCalls,
+  instance: IdentityCenterInstance,
+  permissionSet: string,
+  signal: AbortSignal,
+): Promise<PermissionSetDetails | null> {
+  const tags = await calls.permissionSetTags(instance, permissionSet, signal)
+  const policies = tags && (await calls.policiesOf(instance, permissionSet, signal))
+  return tags && policies && { tags, policies }
 }
 
 /** What a person has through groups comes with the groups as well. */

@@ -10,7 +10,7 @@ import type {
 import type { TokenDemands } from '../../config/config.ts'
 import { dataPolicies } from '../estate/data-policies.ts'
 import { placePolicies } from '../estate/policies.ts'
-import { identityCenterPolicies } from '../identity-center/policies.ts'
+import { identityCenterKeyPolicies, identityCenterPolicies } from '../identity-center/policies.ts'
 import { organizationPolicies } from '../organization/policies.ts'
 import { baseDocuments } from './base.ts'
 
@@ -115,7 +115,13 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
 }
 
 /** What the broker itself may do that belongs to no kind. */
-const ownParts: readonly PolicyPart[] = [identityCenterPolicies, organizationPolicies, dataPolicies, placePolicies]
+const ownParts: readonly PolicyPart[] = [
+  identityCenterPolicies,
+  identityCenterKeyPolicies,
+  organizationPolicies,
+  dataPolicies,
+  placePolicies,
+]
 
 /** Each part once: kinds of one family share theirs. */
 function partsOf(kinds: Kinds): PolicyPart[] {

@@ -1,13 +1,19 @@
 /**
  * What reads the administration of IAM Identity Center (`sso-admin`, JSON 1.1, API version 2020-07-20), signed for as `sso`: instance,
- * permission sets, the accounts that have them, assignments. Left out: all that changes it, policies of permission sets, applications.
+ * permission sets, their policies, the accounts that have them, assignments. Left out: all that changes it, applications.
  */
 import { callerContext, refusal } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
 import { checkInput, invalid, type Member, maxResults, nextToken, resourceId } from './json-input.ts'
 import { createPager } from './pager.ts'
-import type { IdentityCenter, IdentityCenterAssignment, IdentityCenterPermissionSet, World } from './world.ts'
+import type {
+  IdentityCenter,
+  IdentityCenterAssignment,
+  IdentityCenterPermissionSet,
+  PolicyReference,
+  World,
+} from './world.ts'
 
 export interface IdentityCenterDouble {
   /** @throws AwsFault */
@@ -45,6 +51,14 @@ const members: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
     ResourceArn: permissionSetArn,
     NextToken: nextToken,
   },
+  ListManagedPoliciesInPermissionSet: { InstanceArn: instanceArn, PermissionSetArn: permissionSetArn, ...paged },
+  ListCustomerManagedPolicyReferencesInPermissionSet: {
+    InstanceArn: instanceArn,
+    PermissionSetArn: permissionSetArn,
+    ...paged,
+  },
+  GetInlinePolicyForPermissionSet: { InstanceArn: instanceArn, PermissionSetArn: permissionSetArn },
+  GetPermissionsBoundaryForPermissionSet: { InstanceArn: instanceArn, PermissionSetArn: permissionSetArn },
   ListAccountsForProvisionedPermissionSet: { InstanceArn: instanceArn, PermissionSetArn: permissionSetArn, ...paged },
   ListPermissionSetsProvisionedToAccount: { InstanceArn: instanceArn, AccountId: account, ...paged },
   ListAccountAssignments: {
@@ -84,6 +98,41 @@ export function createIdentityCenter(deps: Deps): IdentityCenterDouble {
   }
 }
 
+/** What permission sets allow. A set without a boundary is answered as if it were not there. */
+const policyAnswers: Readonly<Record<string, (ask: Ask) => object>> = {
+  ListManagedPoliciesInPermissionSet: (ask) => {
+    const { managedPolicies } = permissionSetOf(ask, ask.input.PermissionSetArn)
+    const { items, ...token } = ask.page(managedPolicies, (arn) => arn)
+    return {
+      AttachedManagedPolicies: items.map((arn) => ({ Name: arn.slice(arn.lastIndexOf('/') + 1), Arn: arn })),
+      ...token,
+    }
+  },
+  ListCustomerManagedPolicyReferencesInPermissionSet: (ask) => {
+    const { customerPolicies } = permissionSetOf(ask, ask.input.PermissionSetArn)
+    const { items, ...token } = ask.page(customerPolicies, ({ path, name }) => `${path}${name}`)
+    return { CustomerManagedPolicyReferences: items.map(toReference), ...token }
+  },
+  GetInlinePolicyForPermissionSet: (ask) => {
+    const { inlinePolicy } = permissionSetOf(ask, ask.input.PermissionSetArn)
+    return inlinePolicy === '' ? {} : { InlinePolicy: inlinePolicy }
+  },
+  GetPermissionsBoundaryForPermissionSet: (ask) => {
+    const { boundary } = permissionSetOf(ask, ask.input.PermissionSetArn)
+    if (boundary === null) throw notFound('permissions boundary')
+    return {
+      PermissionsBoundary:
+        typeof boundary === 'string'
+          ? { ManagedPolicyArn: boundary }
+          : { CustomerManagedPolicyReference: toReference(boundary) },
+    }
+  },
+}
+
+function toReference({ name, path }: PolicyReference): object {
+  return { Name: name, Path: path }
+}
+
 const answers: Readonly<Record<string, (ask: Ask) => object>> = {
   ListInstances: ({ center, page }) => {
     const { items, ...token } = page([center], ({ instanceId }) => instanceId)
@@ -117,6 +166,7 @@ const answers: Readonly<Record<string, (ask: Ask) => object>> = {
     const { items, ...token } = ask.page(Object.entries(tags), ([key]) => key)
     return { Tags: items.map(([Key, Value]) => ({ Key, Value })), ...token }
   },
+  ...policyAnswers,
   ListAccountsForProvisionedPermissionSet: (ask) => {
     const { provisionedIn } = permissionSetOf(ask, ask.input.PermissionSetArn)
     const { items, ...token } = ask.page(provisionedIn, (id) => id)

@@ -86,8 +86,21 @@ export interface IdentityCenterPermissionSet {
   /** `PT8H` */
   sessionDuration: string
   tags: Record<string, string>
+  /** ARNs of AWS's own policies. */
+  managedPolicies: string[]
+  customerPolicies: PolicyReference[]
+  /** JSON; empty: none. */
+  inlinePolicy: string
+  /** An ARN of AWS's own, or a reference; null: none. */
+  boundary: string | PolicyReference | null
   /** Accounts that have its role. */
   provisionedIn: string[]
+}
+
+/** A customer's policy, which each account has for itself. */
+export interface PolicyReference {
+  name: string
+  path: string
 }
 
 export interface IdentityCenterAssignment {

@@ -1,6 +1,6 @@
 /**
  * Reading Identity Center against moto, which others wrote, as far as it plays it: people, groups, members, permission sets, assignments
- * of pairs and of principals. It has no tags of permission sets, and a set that is provisioned anywhere is in its own account, as it says.
+ * of pairs and of principals. It has neither tags nor boundaries of permission sets, and a set that is provisioned anywhere is in its own account, as it says.
  */
 import {
   CreateGroupCommand,
@@ -81,7 +81,7 @@ t.test('moto', { skip: motoMissing() }, async (t) => {
       managementAccount: accounts.hub,
       assignments,
       signal,
-      knownTags: () => ({}),
+      known: () => ({ tags: {}, policies: { managed: [], customer: [], inline: null, boundary: null } }),
     })
     t.match(picture.instance, { arn: InstanceArn, identityStoreId: IdentityStoreId })
     t.same(picture.users.map(({ id }) => id).sort(), [...userIds].sort())

@@ -38,6 +38,10 @@ t.test(
       'ListPermissionSets ok': 1,
       'DescribePermissionSet ok': 20,
       'ListTagsForResource ok': 20,
+      'ListManagedPoliciesInPermissionSet ok': 20,
+      'ListCustomerManagedPolicyReferencesInPermissionSet ok': 20,
+      'GetInlinePolicyForPermissionSet ok': 20,
+      'GetPermissionsBoundaryForPermissionSet error': 20,
       'ListAccountsForProvisionedPermissionSet ok': 20,
       'ListAccountAssignmentsForPrincipal ok': 230,
     })

@@ -57,6 +57,12 @@ t.test('instance, people, groups with members, permission sets with accounts, an
       description: 'looks, and touches nothing',
       sessionMs: 8 * 3_600_000,
       tags: { 'sallyport:managed': 'true' },
+      policies: {
+        managed: ['arn:aws:iam::aws:policy/ReadOnlyAccess', 'arn:aws:iam::aws:policy/job-function/Billing'],
+        customer: ['/company/DenySecrets'],
+        inline: center.permissionSets[0]?.inlinePolicy,
+        boundary: '/sallyport/SallyportRevocations',
+      },
       accounts: [accounts.data, accounts.web],
     },
     {
@@ -65,6 +71,12 @@ t.test('instance, people, groups with members, permission sets with accounts, an
       description: '',
       sessionMs: 90 * 60_000,
       tags: {},
+      policies: {
+        managed: ['arn:aws:iam::aws:policy/AdministratorAccess'],
+        customer: [],
+        inline: null,
+        boundary: null,
+      },
       accounts: [accounts.data],
     },
   ])
@@ -111,13 +123,23 @@ t.test('small and empty pages change nothing', async (t) => {
 
 t.test('it has one home: elsewhere, in another organization, or not enabled, that is said', async (t) => {
   const { calls, callsIn, center, aws } = await startIdentityCenter(t)
+  const elsewhere = callsIn('us-east-1')
+  await t.rejects(readIdentityCenter(elsewhere, { ...options, findHome: async () => region }), {
+    code: 'AWS_DENIED',
+    message: new RegExp(`is in ${region}, not in us-east-1`),
+    hint: new RegExp(`inventory.identity_center.region: ${region}`),
+  })
   const missing = (region: string) => ({
     code: 'AWS_DENIED',
     message: new RegExp(`Identity Center of the organization is not in ${region}`),
-    hint: /one home region/,
+    hint: /one home region.*not be enabled/,
   })
-  await t.rejects(readIdentityCenter(callsIn('us-east-1'), options), missing('us-east-1'))
-  await t.rejects(readIdentityCenter(calls, { ...options, managementAccount: accounts.web }), missing(region))
+  await t.rejects(readIdentityCenter(elsewhere, options), missing('us-east-1'))
+  await t.rejects(readIdentityCenter(calls, { ...options, managementAccount: accounts.web }), {
+    code: 'AWS_DENIED',
+    message: new RegExp(`is an instance of the account ${accounts.hub} alone, not of the organization`),
+    hint: /management account/,
+  })
   center.status = 'DELETE_IN_PROGRESS'
   await t.rejects(readIdentityCenter(calls, options), { code: 'AWS_UNAVAILABLE', message: /being made or deleted/ })
   delete aws.world.identityCenter
@@ -143,6 +165,7 @@ t.test('a refusal or a fault amid the pages is an error, never half of it', asyn
   for (const [operation, action] of [
     ['ListGroupMemberships', 'identitystore:ListGroupMemberships'],
     ['ListPermissionSets', 'sso:ListPermissionSets'],
+    ['ListManagedPoliciesInPermissionSet', 'sso:ListManagedPoliciesInPermissionSet'],
     ['ListAccountAssignmentsForPrincipal', 'sso:ListAccountAssignmentsForPrincipal'],
   ] as const) {
     const { aws, calls } = await startIdentityCenter(t, (center) => Object.assign(center, { pageSize: 1 }))
@@ -189,13 +212,14 @@ t.test('what goes while it is read is left out', async (t) => {
   t.same({ left, assignments }, { left: [], assignments: [] })
 })
 
-t.test('tags that are known are not read again; progress is told, and a stop is obeyed', async (t) => {
+t.test('tags and policies that are known are not read again; progress is told, and a stop is obeyed', async (t) => {
   const { aws, calls, outcomes } = await startIdentityCenter(t)
   const told: IdentityCenterProgress[] = []
-  const knownTags = (arn: string) => (arn.endsWith('2') ? { known: 'yes' } : undefined)
-  const picture = await readIdentityCenter(calls, { ...options, knownTags, onProgress: (one) => told.push(one) })
-  t.match(picture.permissionSets[1], { tags: { known: 'yes' } })
-  t.match(await outcomes(), { 'ListTagsForResource ok': 1 })
+  const policies = { managed: [], customer: [], inline: null, boundary: null }
+  const known = (arn: string) => (arn.endsWith('2') ? { tags: { known: 'yes' }, policies } : undefined)
+  const picture = await readIdentityCenter(calls, { ...options, known, onProgress: (one) => told.push(one) })
+  t.match(picture.permissionSets[1], { tags: { known: 'yes' }, policies })
+  t.match(await outcomes(), { 'ListTagsForResource ok': 1, 'GetInlinePolicyForPermissionSet ok': 1 })
   t.same(
     told.filter(({ done, total }) => done === total),
     [
@@ -222,7 +246,7 @@ t.test('under a key of the owner’s, a refusal to decrypt is told from a refusa
   t.match(refused('kms:Decrypt on resource: arn:aws:kms:eu-west-1:111111111111:key/1'), {
     code: 'AWS_DENIED',
     message: /kms:Decrypt is not allowed for identitystore:ListUsers/,
-    hint: /key policy/,
+    hint: /key policy .* --feature identity-center-key/,
   })
   t.match(refused('identitystore:ListUsers'), { message: /: identitystore:ListUsers is not allowed/ })
   t.end()
