@@ -40,6 +40,14 @@ export interface TokenDemands {
   readonly tags: Readonly<Record<string, string>>
 }
 
+/** What of IAM Identity Center comes into the catalog. */
+export interface IdentityCenterConfig {
+  /** Its home; null: the first of `aws.regions`. */
+  readonly region: string | null
+  /** Permission sets in all accounts, in those that have their role, or as they are written; groups all, all, or as they are written. */
+  readonly import: 'all' | 'provisioned' | 'manual'
+}
+
 /** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
 export interface Config {
   readonly file: string
@@ -95,7 +103,12 @@ export interface Config {
   /** As written; `access/` makes the catalog, levels and rules of them, and reports every problem with its path. */
   readonly resources: readonly ResourceFile[]
   /** What is read of AWS into the catalog. */
-  readonly inventory: { readonly organization: boolean; readonly everyMs: number }
+  readonly inventory: {
+    readonly organization: boolean
+    /** Left out: nothing of it is read. */
+    readonly identityCenter?: IdentityCenterConfig
+    readonly everyMs: number
+  }
   readonly levels: readonly LevelFile[]
   readonly access: readonly RuleFile[]
   readonly recordings: {

@@ -30,6 +30,7 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['oidc'], find: (file) => [...issuer(file), ...logins(file)] },
   { reads: ['aws'], find: awsFindings },
   { reads: ['aws', 'oidc'], find: personalTrust },
+  { reads: ['aws', 'inventory'], find: identityCenterHome },
   { reads: ['audit'], find: anchors },
   { reads: ['store'], find: storeFindings },
 ]
@@ -200,6 +201,19 @@ function personalTrust({ oidc }: ConfigFile, { aws }: Config): Finding[] {
         ]
       : [],
   )
+}
+
+/** Identity Center has one home region, and nothing else says which. */
+function identityCenterHome({ inventory }: ConfigFile, { aws }: Config): Finding[] {
+  const center = inventory?.identity_center
+  if (!center || center.region !== undefined || aws.regions.length > 0) return []
+  return [
+    {
+      path: 'inventory.identity_center',
+      message: 'its home region is not known: neither it nor aws.regions names one',
+      fix: 'set region, as the console of Identity Center shows it, e.g. region: eu-west-1',
+    },
+  ]
 }
 
 function anchors({ audit }: ConfigFile): Finding[] {

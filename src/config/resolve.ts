@@ -40,6 +40,7 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string,
     resources: (written.resources ?? []).map((one) => resolveResource(one, under, kinds)),
     inventory: {
       organization: file.inventory?.organization === true,
+      ...resolveIdentityCenter(file),
       everyMs: ms(file.inventory?.every),
     },
     levels: written.levels ?? [],
@@ -153,6 +154,13 @@ function resolveAws({ aws = {} }: ConfigFile): Config['aws'] {
     ),
     endpoints: Object.fromEntries(Object.entries(endpoints).map(([service, url]) => [service.toLowerCase(), url])),
   }
+}
+
+function resolveIdentityCenter({ inventory }: ConfigFile): Pick<Config['inventory'], 'identityCenter'> {
+  const center = inventory?.identity_center
+  if (!center) return {}
+  const mode = center.import === 'all' || center.import === 'manual' ? center.import : 'provisioned'
+  return { identityCenter: { region: center.region ?? null, import: mode } }
 }
 
 function resolveListeners(file: ConfigFile, under: Under, kinds: Kinds): Config['listeners'] {

@@ -1,4 +1,5 @@
 import type { Aws } from '../aws/aws.ts'
+import type { OrganizationCalls } from '../aws/organization/organization-calls.ts'
 import type { Resource } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { Clock } from '../telemetry/clock.ts'
@@ -16,6 +17,10 @@ export interface Place {
 export interface ReadingOptions {
   /** Aborted when the daemon stops, or when another one leads. */
   readonly signal: AbortSignal
+  /** In force now: a reload may have changed them. */
+  readonly settings: Config['inventory']
+  /** A person asked for it: answers that are kept for a day are then asked for as well. */
+  readonly isAsked?: boolean
 }
 
 /** How far a reading is. */
@@ -35,6 +40,8 @@ export interface Discovery {
   readonly service: 'iam' | 'ec2' | 'rds' | 'eks' | 'ssm' | 'organizations' | 'identity-center'
   /** Whether it is to be read. Left out: where `inventory.import` is written. */
   isOn?(settings: Config['inventory']): boolean
+  /** Which of what it finds comes into the catalog; `manual`: what is written by hand. Left out: `inventory.import`. */
+  imports?(settings: Config['inventory']): 'all' | 'tagged' | 'manual'
   /**
    * All that is in a place, from every page.
    * @param place of what is `per: 'organization'`: the hub's account
@@ -58,4 +65,6 @@ export interface DiscoveryParts {
   readonly config: Config['aws']
   readonly logger: Logger
   readonly metrics: Metrics
+  /** One for all who ask, so that they keep one pace. */
+  readonly organizations: OrganizationCalls
 }

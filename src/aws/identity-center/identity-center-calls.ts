@@ -26,7 +26,7 @@ import type {
 } from './picture.ts'
 
 type InstanceRead = IdentityCenterInstance & { readonly isActive: boolean }
-export type PermissionSetRead = Omit<PermissionSetSeen, 'tags' | 'policies' | 'accounts'>
+export type PermissionSetRead = Omit<PermissionSetSeen, 'details' | 'accounts'>
 export type GroupRead = Omit<GroupSeen, 'members'>
 export type Principal = Pick<AssignmentSeen, 'principalType' | 'principalId'>
 
@@ -83,7 +83,8 @@ export interface IdentityCenterCallsDeps {
   readonly paced?: Paced
 }
 
-const pace = { perSecond: 10, burst: 10, atOnce: 4 } as const
+/** Half of what AWS allows all who call it together. */
+export const identityCenterPace = { perSecond: 10, burst: 10, atOnce: 4 } as const
 const MaxResults = 100
 const notFound = ['ResourceNotFound']
 
@@ -211,7 +212,7 @@ export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): Identi
 }
 
 /** Both services share one pace: AWS counts them together. */
-function callersOf({ aws, config, metrics, region, paced = new Paced(pace) }: IdentityCenterCallsDeps) {
+function callersOf({ aws, config, metrics, region, paced = new Paced(identityCenterPace) }: IdentityCenterCallsDeps) {
   const options = async (service: string) => ({
     ...(await clientOptions(config, service)),
     ...retries,
@@ -244,13 +245,13 @@ function callersOf({ aws, config, metrics, region, paced = new Paced(pace) }: Id
 
 function toPermissionSet({
   PermissionSetArn,
-  Name = '',
+  Name,
   Description = '',
   SessionDuration,
 }: PermissionSet): PermissionSetRead {
   return {
     arn: checkedSet(PermissionSetArn, 'DescribePermissionSet'),
-    name: Name,
+    name: checked(/^[\w+=,.@-]{1,32}$/, Name, 'DescribePermissionSet'),
     description: Description,
     sessionMs: sessionMsOf(SessionDuration),
   }

@@ -18,9 +18,6 @@ export interface IdentityCenterInstance {
   readonly ownerAccount: string
 }
 
-/** What of a permission set may be some hours old: it changes rarely, and costs five calls. */
-export type PermissionSetDetails = Pick<PermissionSetSeen, 'tags' | 'policies'>
-
 export interface UserSeen {
   readonly id: string
   readonly userName: string
@@ -56,10 +53,15 @@ export interface PermissionSetSeen {
   readonly description: string
   /** How long its sessions last; null where AWS does not say in hours and minutes. */
   readonly sessionMs: number | null
-  readonly tags: Readonly<Record<string, string>>
-  readonly policies: PermissionSetPolicies
+  readonly details: PermissionSetDetails
   /** Ids of the accounts that have its role, sorted. */
   readonly accounts: readonly string[]
+}
+
+/** What of a permission set may be some hours old: it changes rarely, and costs five calls. */
+export interface PermissionSetDetails {
+  readonly tags: Readonly<Record<string, string>>
+  readonly policies: PermissionSetPolicies
 }
 
 /** What a permission set allows, in every account the same. */

@@ -132,7 +132,7 @@ async function readPermissionSets(
     const read: PermissionSetRead | null = await calls.permissionSet(instance, arn, signal)
     const details = read && (known(arn) ?? (await readDetails(calls, instance, arn, signal)))
     const accounts = details && (await calls.accountsOf(instance, arn, signal))
-    if (read && details && accounts) sets.push({ ...read, ...details, accounts })
+    if (read && details && accounts) sets.push({ ...read, details, accounts })
   })
   return sets
 }

@@ -11,6 +11,35 @@ export const Inventory = Type.Object(
         default: false,
       }),
     ),
+    identity_center: Type.Optional(
+      Type.Object(
+        {
+          region: Type.Optional(
+            Type.String({
+              pattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$',
+              patternErrorMessage: 'expected a region such as eu-west-1',
+              description: 'Its home region, as its console shows it; left out: the first of aws.regions',
+              examples: ['eu-west-1'],
+            }),
+          ),
+          import: Type.Optional(
+            Type.String({
+              pattern: '^(all|provisioned|manual)$',
+              patternErrorMessage: 'expected all, provisioned or manual',
+              description:
+                'all: every permission set in every active account; provisioned: in the accounts that have its role; manual: those that are written under resources. Groups: all of them, or those that are written',
+              examples: ['all'],
+              default: 'provisioned',
+            }),
+          ),
+        },
+        {
+          ...strict,
+          description:
+            'Groups and permission sets of IAM Identity Center are read into the catalog; `aws policies --feature identity-center` prints what that needs',
+        },
+      ),
+    ),
     every: Type.Optional(
       Duration('How often it is read; `sallyport sync` reads it at once', '15m', { least: '1m', most: '24h' }),
     ),

@@ -1,0 +1,16 @@
+import type { Kind } from '../../catalog/kind.ts'
+import { type GroupTarget, groupTarget } from './target.ts'
+
+/** A group of IAM Identity Center. One made anew under the same name has another id. */
+export const identityCenterGroup: Kind<GroupTarget> = {
+  name: 'identity-center-group',
+  id: 'global',
+  target: groupTarget,
+  targetId: ({ id }) => id,
+  shown: ({ title, members, assignments, isExternal }) => ({
+    ...(title === null ? {} : { title }),
+    ...(members === null ? {} : { members: String(members) }),
+    ...(assignments === null ? {} : { assignments: String(assignments) }),
+    ...(isExternal === true ? { source: 'another provider' } : {}),
+  }),
+}
