@@ -31,7 +31,10 @@ export class DailyAnswers<T> {
     for (const [id, answer] of seen) {
       const known = before.get(id)
       const isSame = known !== undefined && known.answer === answer
-      this.#answers.set(id, isSame ? known : { answer, staleAt: this.#clock.now() + dayMs * (0.5 + this.#random() / 2) })
+      this.#answers.set(
+        id,
+        isSame ? known : { answer, staleAt: this.#clock.now() + dayMs * (0.5 + this.#random() / 2) },
+      )
     }
   }
 }

@@ -62,7 +62,6 @@ const values = {
   databaseUsers: '',
   sessionDocuments: '',
   sessionKeys: '',
-  identityCenterKey: '',
   issuer: 'login.example.com',
   clientId: 'sallyport',
 }

@@ -74,12 +74,17 @@ resource "aws_iam_role" "hub" {
 #   sso:ListPermissionSets: finds the permission sets
 #   sso:DescribePermissionSet: reads the name of each, and how long its sessions last
 #   sso:ListTagsForResource: reads the tags of permission sets
+#   sso:ListManagedPoliciesInPermissionSet: finds permission sets that make their holders administrators
+#   sso:ListCustomerManagedPolicyReferencesInPermissionSet: names the policies of the owner’s in each set
+#   sso:GetInlinePolicyForPermissionSet: reads what else a permission set allows
+#   sso:GetPermissionsBoundaryForPermissionSet: reads what bounds the roles of a permission set
 #   sso:ListAccountsForProvisionedPermissionSet: finds the accounts that have a permission set
 #   sso:ListAccountAssignmentsForPrincipal: finds what a group or a person is assigned, in the management account
 #   sso:ListAccountAssignments: finds the same in a delegated administrator, account by account
 #   identitystore:ListUsers: finds the people of Identity Center
 #   identitystore:ListGroups: finds the groups
 #   identitystore:ListGroupMemberships: reads the members of each group
+#   kms:Decrypt: only where Identity Center is encrypted under a key of its owner, and only through it
 #   organizations:DescribeOrganization: says which organization it is, and which its management account
 #   organizations:ListRoots: the tree begins there
 #   organizations:ListOrganizationalUnitsForParent: finds the units, level by level
@@ -119,6 +124,10 @@ resource "aws_iam_role_policy" "hub" {
             "sso:ListPermissionSets",
             "sso:DescribePermissionSet",
             "sso:ListTagsForResource",
+            "sso:ListManagedPoliciesInPermissionSet",
+            "sso:ListCustomerManagedPolicyReferencesInPermissionSet",
+            "sso:GetInlinePolicyForPermissionSet",
+            "sso:GetPermissionsBoundaryForPermissionSet",
             "sso:ListAccountsForProvisionedPermissionSet",
             "sso:ListAccountAssignmentsForPrincipal",
             "sso:ListAccountAssignments"
@@ -134,6 +143,34 @@ resource "aws_iam_role_policy" "hub" {
             "identitystore:ListGroupMemberships"
           ],
           "Resource": "*"
+        },
+        {
+          "Sid": "DecryptIdentityCenter",
+          "Effect": "Allow",
+          "Action": "kms:Decrypt",
+          "Resource": "arn:${data.aws_partition.current.partition}:kms:*:*:key/*",
+          "Condition": {
+            "StringLike": {
+              "kms:ViaService": "sso.*.amazonaws.com*"
+            },
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            }
+          }
+        },
+        {
+          "Sid": "DecryptIdentityStore",
+          "Effect": "Allow",
+          "Action": "kms:Decrypt",
+          "Resource": "arn:${data.aws_partition.current.partition}:kms:*:*:key/*",
+          "Condition": {
+            "StringLike": {
+              "kms:ViaService": "identitystore.*.amazonaws.com*"
+            },
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            }
+          }
         },
         {
           "Sid": "ReadOrganization",

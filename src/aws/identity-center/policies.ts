@@ -43,23 +43,22 @@ export const identityCenterPolicies: PolicyPart = {
 /** Where Identity Center is encrypted under a key of its owner, who calls it must be allowed to use the key through it. */
 export const identityCenterKeyPolicies: PolicyPart = {
   feature: 'identity-center-key',
-  statements: [
-    keyStatement('DecryptPermissionSets', 'sso', 'permission sets and assignments are encrypted under the owner’s key'),
-    keyStatement('DecryptIdentityStore', 'identitystore', 'people and groups are encrypted under the same key'),
-  ],
-  values: {
-    identityCenterKey: { description: 'id of the key of KMS that encrypts Identity Center', default: '*' },
-  },
+  statements: [keyStatement('DecryptIdentityCenter', 'sso'), keyStatement('DecryptIdentityStore', 'identitystore')],
 }
 
-function keyStatement(sid: string, service: string, reason: string) {
+function keyStatement(sid: string, service: string) {
   return {
     document: 'hubPermissions',
     statement: {
       sid,
-      actions: { 'kms:Decrypt': reason },
-      resources: ['arn:{{partition}}:kms:*:*:key/{{identityCenterKey}}'],
-      conditions: { StringLike: { 'kms:ViaService': `${service}.*.amazonaws.com*` } },
+      actions: {
+        'kms:Decrypt': 'only where Identity Center is encrypted under a key of its owner, and only through it',
+      },
+      resources: ['arn:{{partition}}:kms:*:*:key/*'],
+      conditions: {
+        StringLike: { 'kms:ViaService': `${service}.*.amazonaws.com*` },
+        StringEquals: { 'aws:ResourceOrgID': '{{organization}}' },
+      },
     },
   } as const
 }

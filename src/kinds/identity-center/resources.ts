@@ -1,10 +1,8 @@
-import type {
-  AssignmentSeen,
-  IdentityCenterPicture,
-  PermissionSetSeen,
-} from '../../aws/identity-center/picture.ts'
-import type { Resource } from '../../catalog/resource.ts'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { AssignmentSeen, IdentityCenterPicture, PermissionSetSeen } from '../../aws/identity-center/picture.ts'
+import type { Resource } from '../../catalog/resource.ts'
+import type { RiskFact } from '../../catalog/risk.ts'
+import { groupRisk, permissionSetRisk } from './risk.ts'
 
 export interface Around {
   /** `o-…` */
@@ -22,26 +20,34 @@ export function identityCenterResources(picture: IdentityCenterPicture, around: 
   return [...groupResources(picture, around), ...permissionSetResources(picture, around)]
 }
 
-function groupResources({ instance, groups, assignments }: IdentityCenterPicture, { organization }: Around): Resource[] {
+function groupResources(
+  { instance, groups, assignments }: IdentityCenterPicture,
+  { organization }: Around,
+): Resource[] {
   const assigned = Map.groupBy(assignments, ({ principalId }) => principalId)
-  return groups.map(({ id, name, isExternal, members }) => ({
-    id: `identity-center-group/${id}`,
-    kind: 'identity-center-group',
-    partition: partitionOf(instance.arn),
-    organization,
-    account: null,
-    region: null,
-    name: id,
-    tags: {},
-    attributes: {
-      title: name,
-      identity_store: instance.identityStoreId,
-      external: isExternal,
-      members: members.length,
-      assignments: assigned.get(id)?.length ?? 0,
-    },
-    source: 'discovery',
-  }))
+  return groups.map((group) => {
+    const { id, name, isExternal, members } = group
+    const held = assigned.get(id)?.length ?? 0
+    return {
+      id: `identity-center-group/${id}`,
+      kind: 'identity-center-group',
+      partition: partitionOf(instance.arn),
+      organization,
+      account: null,
+      region: null,
+      name: id,
+      tags: {},
+      attributes: {
+        title: name,
+        identity_store: instance.identityStoreId,
+        external: isExternal,
+        members: members.length,
+        assignments: held,
+      },
+      source: 'discovery',
+      ...withRisk(groupRisk(group, held)),
+    }
+  })
 }
 
 function permissionSetResources(
@@ -62,6 +68,7 @@ function permissionSetResources(
       tags: set.details.tags,
       attributes: attributesOf(set, account, standing.get(`${account} ${set.arn}`) ?? []),
       source: 'discovery' as const,
+      ...withRisk(set.accounts.includes(account) ? permissionSetRisk(set) : []),
     })),
   )
 }
@@ -80,6 +87,11 @@ function attributesOf(set: PermissionSetSeen, account: string, assignments: read
     inline_policy: policies.inline !== null,
     boundary: policies.boundary ?? '',
   }
+}
+
+/** A row without findings has no member for them: what is read again must equal what is kept. */
+function withRisk(risk: readonly RiskFact[]): Pick<Resource, 'risk'> {
+  return risk.length === 0 ? {} : { risk }
 }
 
 function checkNames(sets: readonly PermissionSetSeen[]): void {

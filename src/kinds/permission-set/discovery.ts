@@ -1,9 +1,9 @@
+import { eachOf } from '../../aws/bounded.ts'
 import { DailyAnswers } from '../../aws/daily.ts'
 import { createIdentityCenterCalls, identityCenterPace } from '../../aws/identity-center/identity-center-calls.ts'
 import type { PermissionSetDetails } from '../../aws/identity-center/picture.ts'
 import { readIdentityCenter } from '../../aws/identity-center/read-identity-center.ts'
-import { eachOf } from '../../aws/bounded.ts'
-import { Paced } from '../../aws/paced.ts'
+import { type Pace, Paced } from '../../aws/paced.ts'
 import type { Discovery, DiscoveryParts } from '../../inventory/discovery.ts'
 import { identityCenterResources } from '../identity-center/resources.ts'
 
@@ -15,9 +15,12 @@ const commonRegions = [
 ]
 const searchMs = 20_000
 
-/** Groups and permission sets of IAM Identity Center, read in the account of the hub. */
-export function identityCenterDiscovery({ aws, clock, config, metrics, organizations }: DiscoveryParts): Discovery {
-  const paced = new Paced(identityCenterPace)
+/** Groups and permission sets of IAM Identity Center, read in the account of the hub. @param pace left out: that of AWS */
+export function identityCenterDiscovery(
+  { aws, clock, config, metrics, organizations }: DiscoveryParts,
+  pace: Pace = identityCenterPace,
+): Discovery {
+  const paced = new Paced(pace)
   const inRegion = new Map<string, ReturnType<typeof createIdentityCenterCalls>>()
   const callsIn = (region: string) => {
     const calls = inRegion.get(region) ?? createIdentityCenterCalls({ aws, config, metrics, region, paced })
@@ -30,7 +33,12 @@ export function identityCenterDiscovery({ aws, clock, config, metrics, organizat
     const homes: string[] = []
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(searchMs)])
     await eachOf([...new Set([...config.regions, ...commonRegions])], 4, async (region) => {
-      const found = homes.length > 0 ? [] : await callsIn(region).instances(deadline).catch(() => [])
+      const found =
+        homes.length > 0
+          ? []
+          : await callsIn(region)
+              .instances(deadline)
+              .catch(() => [])
       if (found.some(({ ownerAccount }) => ownerAccount === managementAccount)) homes.push(region)
     })
     signal.throwIfAborted()

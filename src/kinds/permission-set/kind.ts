@@ -1,5 +1,5 @@
-import type { Kind } from '../../catalog/kind.ts'
 import { formatDuration } from '../../../proxy/duration.ts'
+import type { Kind } from '../../catalog/kind.ts'
 import { type PermissionSetTarget, permissionSetTarget } from './target.ts'
 
 /**

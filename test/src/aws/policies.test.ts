@@ -31,7 +31,6 @@ const values: Values = {
   databaseUsers: 'sallyport_*',
   sessionDocuments: 'Sallyport-*',
   sessionKeys: '*',
-  identityCenterKey: '*',
   issuer: 'login.example.com',
   clientId: 'sallyport',
   subject: '?*',
