@@ -26,6 +26,8 @@ export interface RoleSeen {
   /** Null: it is no policy that can be read. */
   readonly trust: readonly PolicyStatement[] | null
   readonly powers: Powers
+  /** ARNs of the instance profiles that give it to instances. */
+  readonly profiles: readonly string[]
   /** Whether the boundary takes something away, as far as it is known: AWS's own policies are not read. */
   readonly isBounded: boolean
 }
@@ -95,6 +97,7 @@ function keepPolicy(managed: Map<string, NamedPolicy>, policy: ManagedPolicyDeta
 function toRole(role: RoleDetail, account: string, managed: ReadonlyMap<string, NamedPolicy>): RoleSeen {
   const { Arn = '', RoleId = '', RoleName: name = '', Path: path = '/', CreateDate, RoleLastUsed } = role
   const { AssumeRolePolicyDocument, RolePolicyList = [], AttachedManagedPolicies = [], Tags = [] } = role
+  const { InstanceProfileList = [] } = role
   const boundary = role.PermissionsBoundary?.PermissionsBoundaryArn ?? null
   if (!isRoleArn(Arn, account, name) || !/^[A-Z0-9]{16,128}$/.test(RoleId))
     throw new BrokerError('AWS_UNAVAILABLE', `${operation} answered with a role that is none: ${Arn.slice(0, 200)}`)
@@ -117,6 +120,7 @@ function toRole(role: RoleDetail, account: string, managed: ReadonlyMap<string, 
     boundary,
     trust: AssumeRolePolicyDocument === undefined ? null : readPolicy(AssumeRolePolicyDocument),
     powers: powersOf(policies, attached),
+    profiles: InstanceProfileList.flatMap(({ Arn }) => Arn ?? []).sort(),
     isBounded: boundary !== null && bounds(boundary, managed),
   }
 }

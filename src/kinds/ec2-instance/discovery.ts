@@ -1,12 +1,24 @@
 import { createInstanceReader, type InstanceSeen } from '../../aws/estate/instances.ts'
+import { createProfileReader, type ProfilePowers } from '../../aws/estate/profiles.ts'
 import type { Resource } from '../../catalog/resource.ts'
-import type { RiskFact } from '../../catalog/risk.ts'
 import type { Discovery, DiscoveryParts } from '../../inventory/discovery.ts'
 import { inRegion, type RegionPlace } from '../places.ts'
+import { instanceRisk } from './found/risk.ts'
 
 /** Instances as EC2 has them, with the state of their agents. */
-export async function instanceDiscoveries({ aws, config, metrics }: DiscoveryParts): Promise<readonly Discovery[]> {
+export async function instanceDiscoveries({
+  aws,
+  clock,
+  config,
+  metrics,
+}: DiscoveryParts): Promise<readonly Discovery[]> {
   const reader = createInstanceReader({ aws, config, metrics })
+  const readProfiles = createProfileReader({ aws, config, metrics }, () => clock.now())
+  const toResources = async (place: RegionPlace, found: readonly InstanceSeen[], signal: AbortSignal) => {
+    const hasProfiles = found.some(({ profile }) => profile !== null)
+    const profiles = hasProfiles ? await readProfiles(place, signal) : null
+    return found.map((one) => instanceResource(place, one, profiles?.get(one.profile ?? '')))
+  }
   return [
     {
       name: 'ec2-instance',
@@ -15,21 +27,28 @@ export async function instanceDiscoveries({ aws, config, metrics }: DiscoveryPar
       read: async (where, { signal, onProgress }) => {
         const place = inRegion(where)
         const found = await reader.all(place, signal, (done) => onProgress?.({ phase: 'instances', done }))
-        return found.map((one) => instanceResource(place, one))
+        return await toResources(place, found, signal)
       },
       readOne: async (where, resourceId, { signal }) => {
         const place = inRegion(where)
         const found = await reader.one(place, resourceId.slice(resourceId.lastIndexOf('/') + 1), signal)
-        return found && instanceResource(place, found)
+        return found && ((await toResources(place, [found], signal))[0] ?? null)
       },
     },
   ]
 }
 
-/** Nothing in it changes by itself while the instance and its agent stay as they are. */
-export function instanceResource({ partition, account, region }: RegionPlace, one: InstanceSeen): Resource {
+/**
+ * Nothing in it changes by itself while the instance and its agent stay as they are.
+ * @param powers of its instance profile; left out: none that is known
+ */
+export function instanceResource(
+  { partition, account, region }: RegionPlace,
+  one: InstanceSeen,
+  powers?: ProfilePowers,
+): Resource {
   const { id, title, state, platform, agent, privateAddress, vpc, profile, tags } = one
-  const risk = instanceRisk(region, one)
+  const risk = instanceRisk(region, one, powers)
   return {
     id: `ec2-instance/${account}/${region}/${id}`,
     kind: 'ec2-instance',
@@ -47,17 +66,4 @@ export function instanceResource({ partition, account, region }: RegionPlace, on
     source: 'discovery',
     ...(risk.length > 0 ? { risk } : {}),
   }
-}
-
-export function instanceRisk(region: string, { id, imds, profile }: InstanceSeen): RiskFact[] {
-  if (imds !== 'optional') return []
-  const gives = profile === null ? 'it has no instance profile' : `it gives the credentials of ${profile}`
-  return [
-    {
-      code: 'imds-v1',
-      severity: profile === null ? 'low' : 'medium',
-      reason: `its metadata service answers without a token (IMDSv1), so that a program that can be made to fetch an address gives away what is there: ${gives}`,
-      fix: `aws ec2 modify-instance-metadata-options --region ${region} --instance-id ${id} --http-tokens required`,
-    },
-  ]
 }

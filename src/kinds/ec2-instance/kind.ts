@@ -1,5 +1,5 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
-import { shownFacts } from './facts.ts'
+import { shownFacts } from './found/facts.ts'
 import { type InstanceLevel, instanceLevel } from './level.ts'
 import { instanceLimits } from './limits.ts'
 import { instancePolicies, instancePolicyValues } from './policies.ts'

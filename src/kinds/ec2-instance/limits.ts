@@ -1,5 +1,5 @@
 import type { Surroundings } from '../../catalog/kind.ts'
-import { unsupported } from './facts.ts'
+import { unsupported } from './found/facts.ts'
 import type { InstanceLevel } from './level.ts'
 import { streamLimits } from './stream-limits.ts'
 import type { InstanceTarget } from './target.ts'

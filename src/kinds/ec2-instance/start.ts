@@ -3,7 +3,7 @@ import type { ShellRules } from '../../../proxy/shell/rules.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { ShellChannels } from './channels.ts'
-import { unsupported } from './facts.ts'
+import { unsupported } from './found/facts.ts'
 import { ec2Instance } from './kind.ts'
 import { streamFacts } from './streams.ts'
 

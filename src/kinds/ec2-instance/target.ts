@@ -4,7 +4,7 @@ import type { Kind, Parsed, Problem } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { RoleArn, strict } from '../../config/schema/members.ts'
-import { discoveredMembers, type InstanceFacts, toFacts } from './facts.ts'
+import { discoveredMembers, type InstanceFacts, toFacts } from './found/facts.ts'
 
 /** One EC2 instance, known by its id: an instance that replaces it is another resource. */
 export interface InstanceTarget {

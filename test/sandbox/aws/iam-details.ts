@@ -65,8 +65,19 @@ function filtersOf(parameters: Parameters): string[] {
   return chosen
 }
 
+function profileDetail(arn: string): Xml[] {
+  return [
+    ['Path', '/'],
+    ['InstanceProfileName', arn.slice(arn.lastIndexOf('/') + 1)],
+    ['InstanceProfileId', 'AIPASANDBOXPROFILE0001'],
+    ['Arn', arn],
+    ['CreateDate', '2026-01-15T12:00:00Z'],
+    ['Roles', []],
+  ]
+}
+
 function roleDetail(world: World, role: Role): Xml[] {
-  const { arn, roleId, policies, boundary, tags, attached = [], lastUsedAt } = role
+  const { arn, roleId, policies, boundary, tags, attached = [], profiles = [], lastUsedAt } = role
   const path = arn.slice(arn.indexOf(':role/') + 5)
   const names = role.policyNames ?? []
   return [
@@ -76,7 +87,7 @@ function roleDetail(world: World, role: Role): Xml[] {
     ['Arn', arn],
     ['CreateDate', instant(role.createdAt ?? Date.parse('2024-03-01T09:30:00Z'))],
     ['AssumeRolePolicyDocument', documentText(role.trust)],
-    ['InstanceProfileList', []],
+    ['InstanceProfileList', profiles.map((one) => ['member', profileDetail(one)])],
     [
       'RolePolicyList',
       policies.map((document, index) => [

@@ -341,6 +341,8 @@ export interface Role {
   policyNames?: string[]
   /** ARNs of managed policies; of AWS's own only those count that the world has. */
   attached?: string[]
+  /** ARNs of instance profiles that hold it. */
+  profiles?: string[]
   /** Epoch milliseconds. */
   createdAt?: number
   /** Epoch milliseconds; left out: AWS has seen no use of it. */

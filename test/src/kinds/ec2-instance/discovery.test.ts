@@ -79,3 +79,17 @@ t.test('IMDSv1 is a risk, and a greater one with an instance profile', (t) => {
   t.equal(riskOf({ imds: 'off' }), undefined)
   t.end()
 })
+
+t.test('an instance profile that may do everything is a risk', (t) => {
+  const role = 'arn:aws:iam::111122223333:role/admin'
+  const profile = 'arn:aws:iam::111122223333:instance-profile/admin'
+  const powers = { role, admin: ['AdministratorAccess'], escalation: [], isBounded: false }
+  const riskOf = (more: Partial<typeof powers>) =>
+    instanceResource(place, { ...seen, profile }, { ...powers, ...more }).risk
+  t.match(riskOf({}), [
+    { code: 'admin-profile', severity: 'high', reason: /role\/admin, which may do everything: Adm/ },
+  ])
+  t.match(riskOf({ isBounded: true }), [{ severity: 'medium', reason: /boundary/ }])
+  t.match(riskOf({ admin: [], escalation: ['p: iam:PutRolePolicy'] as never }), [{ code: 'escalating-profile' }])
+  t.end()
+})

@@ -47,6 +47,7 @@ function role(more: Partial<RoleSeen> = {}): RoleSeen {
     boundary: null,
     trust: trustIn(spoke),
     powers: { admin: [], escalation: [], wide: [] },
+    profiles: [],
     isBounded: false,
     ...more,
   }
