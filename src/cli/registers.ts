@@ -3,6 +3,7 @@ import { registerLs } from './access/ls.ts'
 import { registerPolicy } from './access/policy.ts'
 import { registerRequest } from './access/request.ts'
 import { registerRequests } from './access/requests.ts'
+import { registerUsage } from './access/usage.ts'
 import { registerAws } from './aws/aws.ts'
 import type { Register } from './cli.ts'
 import { registerConnect } from './connect/connect.ts'
@@ -34,6 +35,7 @@ export const registers: readonly Register[] = [
   registerRequest,
   registerRequests,
   registerGrants,
+  registerUsage,
   registerConnect,
   registerPsql,
   registerMysql,

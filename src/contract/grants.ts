@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
 import { Named } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { idOf, instant, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, idOf, instant, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
 export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
@@ -36,6 +36,15 @@ export type GrantView = Shape<typeof GrantView>
 
 const OneGrant = object({ grant: GrantView })
 
+const GrantUsage = object({
+  grant: GrantView,
+  sessions: count('That reached their target'),
+  open: count('How many of them are open now'),
+  firstUsedAt: nullable(instant('Start of the first session; null: it was never used')),
+  lastUsedAt: nullable(instant('End of the session that ended last, or a later start of one that is open')),
+})
+export type GrantUsage = Shape<typeof GrantUsage>
+
 /** Of grants that are there. What gives one is in requests.ts. */
 export const grantRoutes = {
   'GET /api/v1/grants': {
@@ -45,6 +54,22 @@ export const grantRoutes = {
     scope: 'read',
     query: object({ ...endedToo, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
     answer: { 200: listOf('grants', GrantView) },
+  },
+  'GET /api/v1/usage': {
+    summary: 'How active grants were used, newest first; the same grants as in the list of grants',
+    access: 'user',
+    scope: 'read',
+    query: object({
+      used: Type.Optional(
+        Type.Boolean({ description: 'Only grants that were used, or, if false, those that never were' }),
+      ),
+      ...endedToo,
+      ...whoFilter,
+      ...resourceFilter,
+      ...timeFilter,
+      ...paging,
+    }),
+    answer: { 200: listOf('usage', GrantUsage) },
   },
   'POST /api/v1/grants/:id/revoke': {
     summary: 'Revokes a grant now; its sessions are cut within a second',

@@ -15,6 +15,7 @@ import { createPreparation } from '../inventory/preparation.ts'
 import { createTargetCheck } from '../inventory/target-check.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
+import { createGrantUse } from '../sessions/session-usage.ts'
 import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { peerHandlers } from './peer-calls.ts'
@@ -35,6 +36,7 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
     },
     access: { access, lists },
+    usage: { access, lists, useOf: createGrantUse(parts.db) },
     sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },
     connect: { ...parts, ...carriers, toStream: websocketDuplex },
     accounts: {

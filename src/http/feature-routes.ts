@@ -16,6 +16,7 @@ import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
 import { type WatchRoutesDeps, watchRoutes } from './routes/session-watch.ts'
 import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
 import { uiRoutes } from './routes/ui.ts'
+import { type UsageRoutesDeps, usageRoutes } from './routes/usage.ts'
 
 export interface RoutesDeps {
   readonly health: HealthDeps
@@ -23,6 +24,7 @@ export interface RoutesDeps {
   readonly identity: IdentityRoutesDeps
   readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
+  readonly usage: UsageRoutesDeps
   readonly connect: ConnectRoutesDeps
   readonly accounts: AccountRoutesDeps
   readonly inventory: Parameters<typeof inventoryRoutes>[0]
@@ -42,6 +44,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     policyRoutes(deps.access),
     sessionRoutes(deps.sessions),
     watchRoutes(deps.sessions),
+    usageRoutes(deps.usage),
     connectRoutes(deps.connect),
     accountRoutes(deps.accounts),
     inventoryRoutes(deps.inventory),

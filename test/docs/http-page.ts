@@ -47,6 +47,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         identity: { identity: absent } as never,
         access: { access: absent } as never,
         sessions: absent,
+        usage: absent,
         connect: absent,
         accounts: absent,
         inventory: absent,

@@ -1,4 +1,4 @@
-import { sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import { compiledOnce } from '../../store/compiled-once.ts'
 import type { Keyring } from '../../store/keyring.ts'
@@ -25,10 +25,18 @@ export interface RequestStep {
 export interface AccessQuery extends ListQuery {
   /** Also those that are over. */
   readonly all?: boolean
+  /** Of grants: only those with a session that reached its target, or without any. */
+  readonly used?: boolean
 }
 
 const grantColumns = { at: 'starts_at', principal: ['principal_id'], resource: 'resource_id' }
 const requestColumns = { at: 'created_at', principal: ['requester_id', 'beneficiary_id'], resource: 'resource_id' }
+
+function wasUsed({ used }: AccessQuery): RawBuilder<SqlBool> {
+  if (used === undefined) return sql<SqlBool>`1 = 1`
+  const reached = sql`select 1 from sessions where sessions.grant_id = grants.id and sessions.started_at is not null`
+  return used ? sql<SqlBool>`exists (${reached})` : sql<SqlBool>`not exists (${reached})`
+}
 
 /** Queries of src/access. Everything is signed on its way in, and checked on its way out. Throws STORE_UNAVAILABLE. */
 export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkMac'>) {
@@ -62,14 +70,19 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
     /** Newest first. */
     listGrants: (query: AccessQuery, cursor: string | undefined, limit: number) =>
       reach(async () => {
-        let select = db.selectFrom('grants').selectAll().where(matching(query, grantColumns))
+        let select = db.selectFrom('grants').selectAll().where(matching(query, grantColumns)).where(wasUsed(query))
         if (!query.all) select = select.where('state', '=', 'active')
         if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^grt_[0-9a-z]{26}$/))
         return (await select.orderBy('id', 'desc').limit(limit).execute()).map(foundGrant)
       }),
     countGrants: (query: AccessQuery, most: number) =>
       reach(async () => {
-        const select = db.selectFrom('grants').select('id').where(matching(query, grantColumns)).limit(most)
+        const select = db
+          .selectFrom('grants')
+          .select('id')
+          .where(matching(query, grantColumns))
+          .where(wasUsed(query))
+          .limit(most)
         return await countRows(db, query.all ? select : select.where('state', '=', 'active'))
       }),
     activeGrants: () =>

@@ -15,6 +15,7 @@ import * as targetIds from './0012-target-ids.ts'
 import * as loginNames from './0013-login-names.ts'
 import * as inventory from './0014-inventory.ts'
 import * as risk from './0015-risk.ts'
+import * as usage from './0016-usage.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -34,4 +35,5 @@ export const migrations: Record<string, Migration> = {
   '0013-login-names': loginNames,
   '0014-inventory': inventory,
   '0015-risk': risk,
+  '0016-usage': usage,
 }

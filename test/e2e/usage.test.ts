@@ -1,0 +1,39 @@
+/** How grants were used, as people and the API see it. */
+import t from 'tap'
+import type { GrantUsage } from '../../src/contract/grants.ts'
+import { waitUntil } from '../wait-until.ts'
+import { startCompany } from './company.ts'
+import { openDatabase } from './database-client.ts'
+
+const company = await startCompany()
+t.teardown(() => company.close())
+
+async function usage(query = ''): Promise<readonly GrantUsage[]> {
+  return (await company.api<{ usage: GrantUsage[] }>('carol', 'GET', `/api/v1/usage${query}`)).usage
+}
+
+await t.test('a grant that nobody has used', async (t) => {
+  const { id } = await company.grant()
+  t.match(await usage(), [{ grant: { id }, sessions: 0, open: 0, firstUsedAt: null, lastUsedAt: null }])
+  t.same((await usage('?used=true')).length, 0)
+  const { stdout } = await company.commands.alice.run(['usage', '--never-used'])
+  t.match(stdout, new RegExp(`^${id} .* readonly +active +0 +never +-`, 'm'))
+})
+
+await t.test('one that is in use, and after it', async (t) => {
+  const { client } = await openDatabase(company)
+  await waitUntil(async () => (await usage())[0]?.open === 1, 'it is in use', 10_000)
+  t.match((await company.commands.carol.run(['usage'])).stdout, /1, 1 open .*now/)
+  await client.end()
+  await waitUntil(async () => (await usage())[0]?.open === 0, 'it is over', 10_000)
+  const [found] = await usage('?used=true')
+  t.match(found, { sessions: 1, firstUsedAt: Number, lastUsedAt: Number })
+  t.ok((found?.lastUsedAt ?? 0) >= (found?.firstUsedAt ?? 0))
+  t.same(await usage('?used=false'), [])
+})
+
+await t.test('people see their own, and what they may revoke', async (t) => {
+  const own = await company.api<{ usage: GrantUsage[] }>('alice', 'GET', '/api/v1/usage?who=me')
+  t.equal(own.usage.length, 1)
+  t.equal((await company.call('alice', 'GET', '/api/v1/usage?who=bob@example.com')).status, 404)
+})
