@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
-import { Named } from './references.ts'
+import { Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { count, idOf, instant, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
 export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
@@ -33,6 +33,26 @@ export const GrantView = object({
   endText: nullable(text('Shown to its holder')),
 })
 export type GrantView = Shape<typeof GrantView>
+
+const AwsUsage = object({
+  resource: text('Full id'),
+  since: instant(),
+  until: instant(),
+  isWhole: flag('False: there is more than was read'),
+  uses: list(
+    object({
+      at: instant(),
+      region: text(),
+      by: nullable(text('Who was given keys: an ARN or a service; null: AWS does not say')),
+      sessionName: nullable(text()),
+      sourceIdentity: nullable(text()),
+      grantId: nullable(text('null: the broker did not give it')),
+      sessionId: nullable(text()),
+    }),
+    'Newest first',
+  ),
+})
+export type AwsUsage = Shape<typeof AwsUsage>
 
 const OneGrant = object({ grant: GrantView })
 
@@ -86,5 +106,13 @@ export const grantRoutes = {
     params,
     body: object({}),
     answer: { 200: OneGrant },
+  },
+  'GET /api/v1/usage/aws': {
+    summary:
+      'Who was given keys of a role in AWS, with the grant or without one, as CloudTrail has it some minutes later',
+    access: 'auditor',
+    scope: 'audit',
+    query: object({ resource: ResourceReference, since: timeFilter.since, until: timeFilter.until }),
+    answer: { 200: AwsUsage },
   },
 } as const satisfies Record<string, RouteContract>

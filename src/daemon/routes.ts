@@ -36,7 +36,13 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
     },
     access: { access, lists },
-    usage: { access, lists, useOf: createGrantUse(parts.db) },
+    usage: {
+      access,
+      lists,
+      now: () => parts.clock.now(),
+      useOf: createGrantUse(parts.db),
+      usesOf: (kind) => kinds.usesOf(kind),
+    },
     sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },
     connect: { ...parts, ...carriers, toStream: websocketDuplex },
     accounts: {

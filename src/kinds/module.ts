@@ -15,6 +15,7 @@ import type { SessionManagerAt } from '../aws/session-manager.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
 import type { Config } from '../config/config.ts'
 import type { TargetCheck } from '../contract/aws.ts'
+import type { AwsUsage } from '../contract/grants.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { Discovery, DiscoveryParts } from '../inventory/discovery.ts'
@@ -59,6 +60,12 @@ export interface Chore {
   run(signal: AbortSignal): Promise<unknown>
 }
 
+/** Epoch milliseconds. */
+export interface UsesRange {
+  readonly since: number
+  readonly until: number
+}
+
 /** The deciding side of a kind, while the daemon runs. */
 export interface RunningKind {
   /** Its own routes. */
@@ -92,6 +99,11 @@ export interface RunningKind {
    * statements. What the target refuses is a check that failed, not an error.
    */
   validate?(preflight: Preflight): Promise<readonly TargetCheck[]>
+  /**
+   * Who used a target in AWS, as its logs have it, and by which grant.
+   * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason
+   */
+  uses?(target: unknown, range: UsesRange, signal: AbortSignal): Promise<Pick<AwsUsage, 'uses' | 'isWhole'>>
   /** Resolves when running work is done. */
   settled?(): Promise<void>
   /** Open sessions without traffic of their own, for which a drain need not wait. */

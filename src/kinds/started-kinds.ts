@@ -65,6 +65,11 @@ export class StartedKinds implements SessionKinds {
     return this.#running.get(kind)?.validate
   }
 
+  /** Undefined: AWS keeps no log of its use. */
+  usesOf(kind: string): RunningKind['uses'] {
+    return this.#running.get(kind)?.uses
+  }
+
   async recover(): Promise<void> {
     for (const { recover } of this.running) await recover?.()
   }

@@ -1,6 +1,8 @@
 /** How grants were used, as people and the API see it. */
 import t from 'tap'
-import type { GrantUsage } from '../../src/contract/grants.ts'
+import type { AwsUsage, GrantUsage } from '../../src/contract/grants.ts'
+import { findRole } from '../sandbox/aws/world.ts'
+import { accounts, arns } from '../sandbox/default-world.ts'
 import { waitUntil } from '../wait-until.ts'
 import { startCompany } from './company.ts'
 import { openDatabase } from './database-client.ts'
@@ -36,4 +38,35 @@ await t.test('people see their own, and what they may revoke', async (t) => {
   const own = await company.api<{ usage: GrantUsage[] }>('alice', 'GET', '/api/v1/usage?who=me')
   t.equal(own.usage.length, 1)
   t.equal((await company.call('alice', 'GET', '/api/v1/usage?who=bob@example.com')).status, 404)
+})
+
+await t.test('who took a role in AWS: with the grant, and without any', async (t) => {
+  const { aws, clock } = company.sandbox
+  const role = `iam-role/${accounts.data}/ReportsReader`
+  const { id } = await company.grant(3_600_000, role)
+  await company.api('alice', 'POST', '/api/v1/aws/credentials', { resource: role })
+  const roleArn = arns.reports
+  const found = findRole(aws.world, roleArn)
+  if (!found) throw new Error('there is no role')
+  aws.callers.issue(found, {
+    ...{ roleArn, name: 'mallory', issuedAt: clock.now(), expiresAt: clock.now() + 3_600_000, policy: null, tags: {} },
+    ...{
+      transitiveTagKeys: [],
+      sourceIdentity: null,
+      isChained: true,
+      assumedBy: 'arn:aws:iam::999999999999:user/mallory',
+    },
+  })
+  const path = `/api/v1/usage/aws?resource=${encodeURIComponent(role)}`
+  const answer = await company.api<AwsUsage>('carol', 'GET', path)
+  t.match(answer, { resource: role, isWhole: true })
+  const granted = answer.uses.find(({ grantId }) => grantId === id)
+  t.match(granted, { sourceIdentity: /alice/, sessionId: /^ses_/, region: String })
+  const others = answer.uses.filter(({ grantId }) => grantId === null)
+  t.match(others, [{ by: 'arn:aws:iam::999999999999:user/mallory', sessionId: null }])
+  t.equal(others.length, 1)
+  const { stdout } = await company.commands.carol.run(['usage', '--aws', '--resource', role])
+  t.match(stdout, /NO GRANT .*mallory/)
+  t.equal((await company.call('alice', 'GET', path)).status, 403)
+  t.equal((await company.call('carol', 'GET', '/api/v1/usage/aws?resource=orders')).status, 400)
 })

@@ -3,14 +3,15 @@ import t from 'tap'
 import { createClusterReader } from '../../src/aws/estate/clusters.ts'
 import { createInstanceReader } from '../../src/aws/estate/instances.ts'
 import { createRegionReader } from '../../src/aws/estate/regions.ts'
-import { accounts, bastions, region } from '../sandbox/default-world.ts'
+import { createTrailReader } from '../../src/aws/estate/trail.ts'
+import { accounts, arns, bastions, region } from '../sandbox/default-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
 import { type Exchange, misfits } from '../sandbox/wire-models.ts'
 import { place, startEstate } from '../src/aws/estate/estate-setup.ts'
 import { signal } from '../src/aws/hub-setup.ts'
 
 const skip = skipWithoutPython('botocore')
-const ours = ['ec2', 'eks', 'ssm']
+const ours = ['ec2', 'eks', 'ssm', 'cloudtrail']
 
 t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
   for (const lists of [
@@ -41,6 +42,8 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
     await instances.one(place, 'i-00000000000000000', signal)
     t.equal((await clusters.all(place, signal)).length, 4)
     await clusters.one(place, 'nothing', signal)
+    const trail = createTrailReader(deps)
+    await trail(place, arns.connect, { since: 0, until: Date.now() }, signal)
     aws.faults.failOnce('DescribeInstances', 1, 'Throttling')
     aws.faults.failOnce('DescribeInstanceInformation', 1, 'ThrottlingException')
     await instances.all(place, signal)
@@ -53,6 +56,7 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
       'DescribeRegions',
       'ListAccessEntries',
       'ListClusters',
+      'LookupEvents',
     ])
   }
 })

@@ -4,6 +4,7 @@ import type { AssumeRoleInput } from './aws/assume-role-input.ts'
 import { authenticate } from './aws/authenticate.ts'
 import { AwsFault } from './aws/aws-fault.ts'
 import { type Caller, type Callers, createCallers } from './aws/callers.ts'
+import { createCloudTrail } from './aws/cloudtrail.ts'
 import { createFederation, type Federation } from './aws/federation.ts'
 import { createIdentityCenter } from './aws/identity-center.ts'
 import { createIdentityStore } from './aws/identity-store.ts'
@@ -102,6 +103,7 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
     services: createServices(
       { world, callers, isDenied: faults.isDenied },
       {
+        cloudtrail: createCloudTrail({ ...reads, callers }),
         ssm,
         kms,
         organizations: createOrganizations(reads),

@@ -201,6 +201,7 @@ function connect(): Role {
 }
 
 const discoveries = [
+  'cloudtrail:LookupEvents',
   'ec2:DescribeInstances',
   'ec2:DescribeRegions',
   'eks:ListClusters',

@@ -152,6 +152,7 @@ resource "aws_iam_role" "connect" {
 #   ec2:DescribeRegions: finds the regions that the account has switched on
 #   ec2:DescribeInstances: finds instances, with their state, tags and instance profile
 #   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
+#   cloudtrail:LookupEvents: finds who takes a role, with a grant or without one
 #   eks:ListClusters: finds clusters
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
@@ -241,6 +242,12 @@ resource "aws_iam_role_policy" "connect" {
             "ec2:DescribeInstances",
             "ssm:DescribeInstanceInformation"
           ],
+          "Resource": "*"
+        },
+        {
+          "Sid": "ReadUse",
+          "Effect": "Allow",
+          "Action": "cloudtrail:LookupEvents",
           "Resource": "*"
         },
         {

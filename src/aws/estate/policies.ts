@@ -24,6 +24,14 @@ export const placePolicies: PolicyPart = {
     {
       document: 'spokePermissions',
       statement: {
+        sid: 'ReadUse',
+        actions: { 'cloudtrail:LookupEvents': 'finds who takes a role, with a grant or without one' },
+        resources: ['*'],
+      },
+    },
+    {
+      document: 'spokePermissions',
+      statement: {
         sid: 'ListClusters',
         actions: { 'eks:ListClusters': 'finds clusters' },
         resources: ['*'],

@@ -1,4 +1,5 @@
 import { createBoundary } from '../../aws/boundary.ts'
+import { createTrailReader } from '../../aws/estate/trail.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { checkDestination, consoleDestination, consoleLink } from './console.ts'
 import { checkCredentialRows } from './credential-macs.ts'
@@ -8,6 +9,8 @@ import { createMint } from './mint.ts'
 import { Revoker } from './revoker.ts'
 import { RoleSessions } from './role-sessions.ts'
 import { type AwsRoutesDeps, awsRoutes } from './routes.ts'
+import type { RoleTarget } from './target.ts'
+import { readUses } from './uses.ts'
 
 const sweepMs = 5000
 
@@ -18,14 +21,28 @@ export async function start(parts: KindParts): Promise<RunningKind> {
   const revoker = new Revoker({ ...parts, store, boundary })
   const mint = createMint({ ...parts, aws, config: config.aws, idToken: identity.idToken })
   const roles = new RoleSessions({ ...parts, ...mint, store, kind: iamRole })
+  const readTrail = createTrailReader({ ...parts, config: config.aws })
   return {
     api: awsRoutes(routesDeps(parts, roles)),
     chores: [{ what: 'sweep of credentials', everyMs: sweepMs, per: 'installation', run: () => revoker.sweep() }],
+    uses: (target, range, signal) =>
+      readUses(
+        { readTrail, credentials: store, regions: regionsOf(config.aws.regions) },
+        target as RoleTarget,
+        range,
+        signal,
+      ),
     recover: () => revoker.recover(),
     checkRows: () => checkCredentialRows(audit, store, keyring),
     settled: () => revoker.idle(),
     passiveCount: () => roles.openCount,
   }
+}
+
+/** Clients without a region of their own ask the first one of the partition. */
+function regionsOf(regions: readonly string[]): string[] {
+  const isUsual = regions.every((region) => !/^(cn|us-gov)-/.test(region))
+  return [...new Set([...regions, ...(isUsual ? ['us-east-1'] : [])])]
 }
 
 function routesDeps({ audit, config }: KindParts, roles: RoleSessions): AwsRoutesDeps {

@@ -47,6 +47,7 @@ export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleIn
     transitiveTagKeys: [...Object.keys(inherited), ...input.transitiveTagKeys],
     sourceIdentity,
     isChained: by.session !== null,
+    assumedBy: by.arn,
   })
   return { caller, packedPolicySize: packed }
 }

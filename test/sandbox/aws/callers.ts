@@ -28,6 +28,8 @@ export interface RoleSession {
   readonly tags: Readonly<Record<string, string>>
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity: string | null
+  /** ARN of who assumed it; left out: the holder of an ID token. */
+  readonly assumedBy?: string
   /** Assumed with the credentials of another role. */
   readonly isChained: boolean
 }

@@ -10,6 +10,7 @@ export interface JsonCall {
 }
 
 const targets = {
+  cloudtrail: /^(?:com\.amazonaws\.cloudtrail\.v20131101\.)?CloudTrail_20131101\.(\w+)$/,
   ssm: /^AmazonSSM\.(\w+)$/,
   kms: /^TrentService\.(\w+)$/,
   organizations: /^AWSOrganizationsV20161128\.(\w+)$/,

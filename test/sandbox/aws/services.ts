@@ -74,6 +74,7 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
       },
       error: ({ status, message, code }) => ({ status, text: JSON.stringify({ message }), type: code }),
     },
+    cloudtrail: json('cloudtrail'),
     ssm: json('ssm'),
     kms: json('kms'),
     organizations: { ...json('organizations'), isGlobal: true },

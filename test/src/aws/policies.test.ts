@@ -245,6 +245,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
       'DiscoverRoles',
       'DiscoverDatabases',
       'DiscoverInstances',
+      'ReadUse',
       'ListClusters',
       'DiscoverClusters',
       'ReadPages',
