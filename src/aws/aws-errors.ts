@@ -69,9 +69,27 @@ export function toAwsError(error: unknown, step: AwsStep): BrokerError {
       'the broker has no AWS credentials',
       'Give the daemon a role (IRSA, instance profile) or access keys.',
     )
+  if (/MaxSessionDuration/.test(message))
+    return denied(
+      message.slice(0, 300),
+      'Set max_session of the resource to the MaxSessionDuration of the role, or raise that of the role.',
+    )
   if (badInput.has(name))
     return denied(message.slice(0, 300), 'Shorten the tags or the session policy of this level, or correct the ARN.')
   return new BrokerError('AWS_UNAVAILABLE', `STS did not answer (${codeOf(error)})`, { cause: error })
+}
+
+/** What stands in the way of a call, as far as AWS names it. */
+export type Obstacle = 'organization' | 'boundary' | 'explicit-deny' | null
+
+/** @param message of a refusal (IAM User Guide, "Troubleshoot access denied error messages") */
+export function obstacleIn(message: string): Obstacle {
+  const [, denying = '', lacking = ''] =
+    /explicit deny in an? ([\w -]+)|because no ([\w -]+?) allows/.exec(message) ?? []
+  const where = denying || lacking
+  if (/service control|resource control/.test(where)) return 'organization'
+  if (/permissions boundary/.test(where)) return 'boundary'
+  return denying === '' ? null : 'explicit-deny'
 }
 
 /** AWS names the action, though never the condition that failed. */
@@ -81,6 +99,11 @@ function accessDenied(
   denied: (detail: string, hint: string) => BrokerError,
 ): BrokerError {
   const action = /not authorized to perform: (sts:\w+)/.exec(message)?.[1]
+  if (obstacleIn(message) === 'organization')
+    return denied(
+      `a policy of the organization denies ${action ?? 'it'}`,
+      'Exempt the roles of the broker in the service control policy that denies it; only the management account can.',
+    )
   if (action === 'sts:TagSession' || action === 'sts:SetSourceIdentity')
     return denied(
       `${action} is not allowed`,
@@ -146,6 +169,20 @@ export function toIamError(error: unknown, operation: string, arn: string): Brok
   if (name === 'LimitExceeded' || name === 'MalformedPolicyDocument')
     return new BrokerError('AWS_DENIED', `${arn}: ${(error as Error).message.slice(0, 300)}`, { cause: error })
   return new BrokerError('AWS_UNAVAILABLE', `IAM did not answer (${codeOf(error)})`, { cause: error })
+}
+
+/** Translates an error of IAM about a role. */
+export function toRoleError(error: unknown, operation: string, arn: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (name === 'NoSuchEntity') return denied(`${arn}: there is no such role`, 'Create it, or remove the resource.')
+  if (name.startsWith('AccessDenied'))
+    return denied(
+      `iam:${operation} is not allowed on ${arn}`,
+      'Tag the role sallyport:managed=true, and let the spoke role do it as `sallyport aws policies` prints it.',
+    )
+  return toServiceError(error, 'IAM')
 }
 
 const badParameters = new Set(['InvalidParameters', 'ValidationError', 'Validation', 'BadRequest'])

@@ -7,7 +7,7 @@ import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Aws } from './aws.ts'
 import { toIamError } from './aws-errors.ts'
-import { clientOptions, toIdentity } from './client-options.ts'
+import { clientOptions, iamRegionOf, toIdentity } from './client-options.ts'
 import { counted } from './counted.ts'
 import { type Denial, longestPolicy, type PolicyDocument, readBoundary, withDenials } from './revocation-policy.ts'
 
@@ -49,9 +49,6 @@ export interface Denied {
 
 /** IAM keeps this many versions of a policy. */
 const mostVersions = 5
-/** IAM is one endpoint for each partition, and signs for this region. */
-const regions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1', 'aws-us-gov': 'us-gov-west-1' }
-
 export function createBoundary(deps: BoundaryDeps): Boundary {
   const clients = new Map<string, Promise<IAMClient>>()
   const mutex = new KeyedMutex()
@@ -147,7 +144,7 @@ async function createClient({ config, aws }: BoundaryDeps, place: Place): Promis
   const { IAMClient } = await import('@aws-sdk/client-iam')
   return new IAMClient({
     ...(await clientOptions(config, 'iam')),
-    region: regions[place.partition] ?? 'us-east-1',
+    region: iamRegionOf(place.partition),
     credentials: () => aws.spoke(place).then(toIdentity),
   })
 }

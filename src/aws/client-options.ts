@@ -28,6 +28,13 @@ export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, se
   }
 }
 
+const iamRegions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1', 'aws-us-gov': 'us-gov-west-1' }
+
+/** IAM is one endpoint for each partition, and signs for this region. */
+export function iamRegionOf(partition: string): string {
+  return iamRegions[partition] ?? 'us-east-1'
+}
+
 /** Credentials as the SDK's clients take them. */
 export function toIdentity({ accessKeyId, secretAccessKey, sessionToken, expiresAt }: AwsCredentials) {
   return { accessKeyId, secretAccessKey, sessionToken, expiration: new Date(expiresAt) }

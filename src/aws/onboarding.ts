@@ -61,8 +61,18 @@ export async function checkAccount(
   const findings =
     trust === 'hub'
       ? await checkSpoke(deps, { partition, account }, spoke, roles)
-      : await checkWebIdentity(deps, new Set(roles.map(({ arn }) => arn ?? spoke)), known?.idToken)
+      : await checkWebIdentity(deps, longestOf(roles, spoke), known?.idToken)
   return { account, trust, ok: findings.every(({ outcome }) => outcome === 'ok'), findings }
+}
+
+/** By ARN, the longest session that is asked of each role, in seconds. */
+function longestOf(roles: readonly RoleToTry[], spoke: string): Map<string, number> {
+  const longest = new Map<string, number>()
+  for (const { arn, longestMs = 0 } of roles) {
+    const role = arn ?? spoke
+    longest.set(role, Math.max(longest.get(role) ?? common.DurationSeconds, Math.floor(longestMs / 1000)))
+  }
+  return longest
 }
 
 async function checkSpoke(
@@ -142,7 +152,7 @@ const skipped = (check: string): Finding => ({
 /** With the caller's token: what it carries, and whether the roles accept it. */
 async function checkWebIdentity(
   deps: OnboardingDeps,
-  roles: ReadonlySet<string>,
+  roles: ReadonlyMap<string, number>,
   demands: TokenDemands | undefined,
 ): Promise<Finding[]> {
   let token: string
@@ -152,12 +162,12 @@ async function checkWebIdentity(
     return [toFailure('your ID token', error)]
   }
   const findings = [...carried(token), remaining(demands)]
-  for (const arn of roles) findings.push(await tryToken(deps, arn, token))
+  for (const [arn, seconds] of roles) findings.push(await tryToken(deps, arn, token, seconds))
   return findings
 }
 
-function tryToken({ sts }: OnboardingDeps, arn: string, token: string): Promise<Finding> {
-  const input = { RoleArn: arn, ...common, WebIdentityToken: token, Policy: nothing }
+function tryToken({ sts }: OnboardingDeps, arn: string, token: string, seconds: number): Promise<Finding> {
+  const input = { RoleArn: arn, ...common, DurationSeconds: seconds, WebIdentityToken: token, Policy: nothing }
   return mayPass(`role ${arn} with your ID token`, () => sts.assumeRoleWithWebIdentity(input))
 }
 

@@ -6,4 +6,6 @@ export interface RoleToTry {
   readonly isReach?: boolean
   readonly hasSourceIdentity: boolean
   readonly hasTransitiveTags: boolean
+  /** The longest session that is asked of it, where an account takes ID tokens; left out: the shortest there is. */
+  readonly longestMs?: number
 }

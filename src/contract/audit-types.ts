@@ -50,6 +50,7 @@ export const auditTypes = [
   'console.opened',
   'account.validated',
   'resource.validated',
+  'validation.ran',
   'strangers.failed',
   'local.no-password',
   // the daemon

@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
+import { listOf, paging } from './lists.ts'
 import { LevelName, LoginName } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 const role = {
   resource: Type.String({ minLength: 1, maxLength: 256, description: 'Full id of an iam-role, or its last part' }),
@@ -167,5 +168,87 @@ export const awsRoutes = {
       region: Type.Optional(Type.String({ pattern: '^[a-z]{2}(-[a-z]+)+-[0-9]$' })),
     }),
     answer: { 200: ConsoleLink },
+  },
+} as const satisfies Record<string, RouteContract>
+
+const Subject = Type.String({
+  minLength: 1,
+  maxLength: 256,
+  description: '`hub`, `rules`, `account/` and an account id, or the full id of a resource',
+})
+
+const Status = oneOf(
+  ['ok', 'warning', 'failed', 'unknown'],
+  'warning: it works, and is weaker than it could be; unknown: it could not be found out',
+)
+
+const Decision = ['allowed', 'denied', 'unknown'] as const
+
+const Validation = object(
+  {
+    subject: text('What was looked at: `hub`, `rules`, `account/…` or the full id of a resource'),
+    check: text('For a permission its action, e.g. `iam:GetPolicy`'),
+    about: oneOf(['permission', 'trust', 'target', 'rule', 'broker']),
+    why: text('What it is needed for'),
+    severity: oneOf(
+      ['low', 'medium', 'high'],
+      'If it fails: high: sessions fail, cannot be ended, or could do more than they should; medium: something is not seen; low: a check cannot be made',
+    ),
+    status: Status,
+    simulated: nullable(oneOf(Decision, 'Of a permission, by iam:SimulatePrincipalPolicy; null: not simulated')),
+    called: nullable(oneOf(Decision, 'The same by a real call; null: none is cheap and changes nothing')),
+    detail: text(),
+    fix: nullable(text('What to do')),
+    ranAt: instant('When it was last looked at'),
+    since: instant('When it got this status'),
+  },
+  'One thing that must be as it should, and whether it is',
+)
+export type Validation = Shape<typeof Validation>
+
+const ValidationSubject = object({
+  subject: text(),
+  ranAt: nullable(instant('When it was last looked at; null: not yet')),
+  ok: count('Checks that passed'),
+  warnings: count(),
+  failed: count(),
+  unknown: count(),
+})
+export type ValidationSubject = Shape<typeof ValidationSubject>
+
+const ValidationReport = object({
+  subject: text(),
+  ok: flag('No check failed'),
+  ranAt: instant(),
+  validations: list(Validation),
+})
+export type ValidationReport = Shape<typeof ValidationReport>
+
+/** What must be allowed and set up, and whether it is. */
+export const validationRoutes = {
+  'GET /api/v1/validations': {
+    summary: 'What the last checks of permissions, trust policies, rules and resources found',
+    access: 'admin',
+    scope: 'admin',
+    query: object({
+      subject: Type.Optional(Subject),
+      status: Type.Optional(Status),
+      ...paging,
+    }),
+    answer: { 200: listOf('validations', Validation) },
+  },
+  'GET /api/v1/validations/subjects': {
+    summary: 'What is checked, when it last was, and how many checks failed',
+    access: 'admin',
+    scope: 'admin',
+    query: object({ ...paging }),
+    answer: { 200: listOf('subjects', ValidationSubject) },
+  },
+  'POST /api/v1/validations/run': {
+    summary: 'Checks one subject now; a resource is not signed in to, which `POST /api/v1/aws/preflight` does',
+    access: 'admin',
+    scope: 'admin',
+    body: object({ subject: Subject }),
+    answer: { 200: ValidationReport },
   },
 } as const satisfies Record<string, RouteContract>

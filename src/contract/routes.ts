@@ -1,5 +1,5 @@
 import { auditRoutes } from './audit.ts'
-import { awsRoutes } from './aws.ts'
+import { awsRoutes, validationRoutes } from './aws.ts'
 import { connectRoutes } from './connect.ts'
 import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
@@ -38,6 +38,7 @@ export const routes = {
   ...auditRoutes,
   ...awsRoutes,
   ...inventoryRoutes,
+  ...validationRoutes,
   ...peerRoutes,
   ...uiRoutes,
 } as const

@@ -10,6 +10,7 @@ import { createIdentity } from '../identity/create-identity.ts'
 import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
 import { createInventory } from '../inventory/create-inventory.ts'
+import { neededFeatures } from '../inventory/needed-features.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
 import { PeerGuard } from '../peers/peer-guard.ts'
@@ -32,6 +33,7 @@ import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import { createMetrics } from '../telemetry/metrics.ts'
 import { steadyClock } from '../telemetry/steady-clock.ts'
+import { createValidations } from '../validations/create-validations.ts'
 import { joinDaemons } from './join-daemons.ts'
 import { openMark, type TrustedStore } from './judged-store.ts'
 import { cancelAt, recordingsElsewhere, stopElsewhere, tellElsewhere } from './peer-calls.ts'
@@ -154,6 +156,13 @@ export async function buildParts(
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })
   closing.defer(() => kinds.settled())
+  const { validations, chores: validationChores } = createValidations({
+    ...shared,
+    ...{ access, audit, aws, identity, kindModules },
+    checkerOf: (kind) => kinds.checkerOf(kind),
+    features: () =>
+      neededFeatures({ resources: access.resourcesKnown(), kinds: kindModules, settings: inventory.sync.settings }),
+  })
   const restored = Promise.withResolvers<void>()
   heard.tellTo((record, from) => {
     identity.apply(record, from)
@@ -199,6 +208,8 @@ export async function buildParts(
     externalId,
     checkAccounts,
     inventory,
+    validations,
+    validationChores,
     preflights: createPreflights({ ...shared, access, identity, sessions, recordings }),
     kinds,
     kindModules,

@@ -18,7 +18,7 @@ const needRestart = [
 
 /** Reloads the rules from the file; an invalid file is refused, and the old rules stay active. */
 export async function reload(
-  { access, audit, config, daemons, inventory, logger, metrics }: Parts,
+  { access, audit, config, daemons, inventory, logger, metrics, validations }: Parts,
   load: () => Promise<LoadedConfig>,
 ): Promise<void> {
   const loaded = await load()
@@ -34,7 +34,9 @@ export async function reload(
   try {
     const reloaded = await access.reload(loaded.config)
     if (!reloaded.ok) return
+    const isOther = !isDeepStrictEqual(loaded.config.inventory, inventory.sync.settings)
     inventory.sync.use(loaded.config.inventory)
+    if (isOther) await validations.requestAll()
     logger.info({ digest: reloaded.digest }, 'rules reloaded')
     await daemons.rulesAre(reloaded.digest)
   } catch (error) {

@@ -5,12 +5,13 @@ import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
 import type { RecordingEnd } from '../audit/recording-ledger.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
-import { featuresFor, policyValuesFor } from '../catalog/kind.ts'
+import { policyValuesFor } from '../catalog/kind.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
+import { neededFeatures } from '../inventory/needed-features.ts'
 import { createPreparation } from '../inventory/preparation.ts'
 import { createTargetCheck } from '../inventory/target-check.ts'
 import type { Recordings } from '../recordings/recordings.ts'
@@ -48,10 +49,15 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
     accounts: {
       installation: () => installationOf(parts),
       checkAccounts: parts.checkAccounts,
-      checkTarget: createTargetCheck({ ...parts, validatorOf: (kind) => kinds.validatorOf(kind) }),
+      checkTarget: createTargetCheck({
+        ...parts,
+        validatorOf: (kind) => kinds.validatorOf(kind),
+        keep: (report) => parts.validations.keep(report),
+      }),
       preparationOf: createPreparation({ access, config, kinds: parts.kindModules }),
     },
     inventory: parts.inventory,
+    validations: parts.validations,
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
@@ -71,10 +77,7 @@ function leaveWhileStopping(life: Pick<Life, 'isStopping'>): FastifyPluginAsync 
 function installationOf({ access, config, externalId, inventory, kindModules }: Parts): Installation {
   const { aws, oidc } = config
   const resources = access.resourcesKnown()
-  const features = [
-    ...featuresFor(kindModules, resources),
-    ...(inventory.sync.settings.organization ? ['organization'] : []),
-  ].sort()
+  const features = neededFeatures({ resources, kinds: kindModules, settings: inventory.sync.settings })
   const values = policyValuesFor(kindModules, resources, (resource) => access.levelsOf(resource).values())
   return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features, values }
 }

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { inventoryRoutes } from '../inventory/inventory-routes.ts'
 import { type AccountRoutesDeps, accountRoutes } from '../inventory/routes.ts'
 import type { PeerAnswersDeps } from '../peers/peer-answers.ts'
+import { validationRoutes } from '../validations/validation-routes.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
 import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
@@ -28,6 +29,7 @@ export interface RoutesDeps {
   readonly connect: ConnectRoutesDeps
   readonly accounts: AccountRoutesDeps
   readonly inventory: Parameters<typeof inventoryRoutes>[0]
+  readonly validations: Parameters<typeof validationRoutes>[0]
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
   readonly peers: PeerAnswersDeps
@@ -48,6 +50,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     connectRoutes(deps.connect),
     accountRoutes(deps.accounts),
     inventoryRoutes(deps.inventory),
+    validationRoutes(deps.validations),
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),

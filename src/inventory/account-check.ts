@@ -43,7 +43,7 @@ export function createAccountCheck({ audit, aws, config, kinds, resources, idTok
 }
 
 /** Each role once, however many resources use it. */
-function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds): RoleToTry[] {
+export function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds): RoleToTry[] {
   const roles = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.roles?.(target) ?? [])
   return [...new Map(roles.map((role) => [JSON.stringify([role.arn, role.isReach]), role])).values()]
 }

@@ -11,6 +11,8 @@ export interface TargetCheckDeps {
   readonly preflights: Preflights
   /** Undefined: the kind has nothing to sign in to. */
   validatorOf(kind: string): ((preflight: Preflight) => Promise<readonly TargetCheck[]>) | undefined
+  /** Remembers what was found. */
+  keep(report: TargetReport): Promise<unknown>
 }
 
 export interface TargetCheckAsk {
@@ -38,7 +40,13 @@ function failedAt(error: unknown): TargetCheck {
   }
 }
 
-export function createTargetCheck({ access, audit, preflights, validatorOf }: TargetCheckDeps): TargetCheckService {
+export function createTargetCheck({
+  access,
+  audit,
+  preflights,
+  validatorOf,
+  keep,
+}: TargetCheckDeps): TargetCheckService {
   return async (login, client, ask) => {
     const resource = access.findResource(login, ask.resource)
     const { id, kind } = resource
@@ -67,6 +75,8 @@ export function createTargetCheck({ access, audit, preflights, validatorOf }: Ta
         ...(ask.login === undefined ? {} : { login_name: ask.login }),
       },
     })
-    return { resource: id, level, levels, session: sessionId, ok: failed.length === 0, checks: [...result] }
+    const report = { resource: id, level, levels, session: sessionId, ok: failed.length === 0, checks: [...result] }
+    await keep(report)
+    return report
   }
 }

@@ -13,6 +13,7 @@ import type { Aws } from '../aws/aws.ts'
 import type { DataKeys } from '../aws/data-keys.ts'
 import type { SessionManagerAt } from '../aws/session-manager.ts'
 import type { Held, Kind } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { TargetCheck } from '../contract/aws.ts'
 import type { AwsUsage } from '../contract/grants.ts'
@@ -104,6 +105,15 @@ export interface RunningKind {
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason
    */
   uses?(target: unknown, range: UsesRange, signal: AbortSignal): Promise<Pick<AwsUsage, 'uses' | 'isWhole'>>
+  /**
+   * What AWS says of a target, without signing in to it. What AWS refuses to say is a check that failed, not an error.
+   * @param levels that the resource has, as the kind read them
+   */
+  check?(
+    entry: CatalogEntry,
+    levels: ReadonlyMap<string, unknown>,
+    signal: AbortSignal,
+  ): Promise<readonly TargetCheck[]>
   /** Resolves when running work is done. */
   settled?(): Promise<void>
   /** Open sessions without traffic of their own, for which a drain need not wait. */

@@ -70,6 +70,11 @@ export class StartedKinds implements SessionKinds {
     return this.#running.get(kind)?.uses
   }
 
+  /** Undefined: AWS is not asked about its targets. */
+  checkerOf(kind: string): RunningKind['check'] {
+    return this.#running.get(kind)?.check
+  }
+
   async recover(): Promise<void> {
     for (const { recover } of this.running) await recover?.()
   }

@@ -67,6 +67,11 @@ export function createMetrics() {
       ['scope'],
     ),
     inventoryFailuresTotal: counter('inventory_failures_total', 'Passes over AWS that counted for nothing', ['scope']),
+    validationsFailing: gauge(
+      'validations_failing',
+      'Checks that failed when they were last made, as the store has them',
+      ['severity', 'about'],
+    ),
     rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
     daemons: gauge('daemons', 'Daemons on the store as this one sees them, by state', ['state']),
     isLeader: gauge('is_leader', '1 while this daemon does what the installation does once', []),

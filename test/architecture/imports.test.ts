@@ -39,6 +39,7 @@ const rooms = [
   'src/aws',
   'src/inventory',
   'src/kinds',
+  'src/validations',
   'src/http',
   'src/daemon',
   'src/cli',

@@ -51,6 +51,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         connect: absent,
         accounts: absent,
         inventory: absent,
+        validations: absent,
         audit: { audit: absent } as never,
         recordings: absent,
         peers: absent,

@@ -4,6 +4,9 @@ import { table } from './markdown.ts'
 
 /** What the values of a label are. */
 const labels: Readonly<Record<string, string>> = {
+  severity:
+    '`high`: sessions fail, cannot be ended, or could do more than they should; `medium`: something is not seen; `low`: a check cannot be made',
+  about: 'what was checked: `permission`, `trust`, `target`, `rule`, `broker`',
   scope: 'What is read of AWS in one pass: `organization`',
   kind: 'kind of the resource, e.g. `rds-postgres`',
   outcome: 'the outcome: the end reason of a session, the status of a request, `succeeded`, `failed` …',

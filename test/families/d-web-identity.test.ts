@@ -54,6 +54,7 @@ const values = {
   partition: 'aws',
   account,
   compute: '',
+  hubName: 'SallyportHub',
   hubRole: '',
   externalId: '',
   organization: '',

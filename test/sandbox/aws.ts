@@ -23,10 +23,10 @@ import { type SsmDouble, startSsm } from './ssm/api.ts'
 import type { Exchange } from './wire-models.ts'
 
 /**
- * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, the list of S3's
+ * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, roles and simulation, the list of S3's
  * buckets, what reads EC2's instances and regions and EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
  * Organizations and Identity Center, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
- * remembers every call. Left out: MFA, other actions, service control policies.
+ * remembers every call. Left out: MFA, other actions, resource control policies.
  */
 export interface AwsDouble {
   /** e.g. `http://127.0.0.1:23456`, for `aws.endpoint_url`. */

@@ -112,6 +112,7 @@ function hub(): Role {
       }),
       allow(organizationReads, '*'),
       allow(identityCenterReads, '*'),
+      allow('iam:SimulatePrincipalPolicy', arns.hub),
     ],
     maxSessionSeconds: 3600,
     tags: {},
@@ -189,6 +190,13 @@ function connect(): Role {
       databaseAccess(),
       shellAccess(),
       allow(discoveries, '*'),
+      policy({
+        Effect: 'Allow',
+        Action: 'iam:GetRole',
+        Resource: `arn:aws:iam::${accounts.data}:role/*`,
+        Condition: { StringEquals: { 'aws:ResourceTag/sallyport:managed': 'true' } },
+      }),
+      allow('iam:SimulatePrincipalPolicy', arns.connect),
       allow(['eks:DescribeCluster', 'eks:ListAccessEntries'], `arn:aws:eks:*:${accounts.data}:cluster/*`),
       allow(
         ['eks:DescribeAccessEntry', 'eks:ListAssociatedAccessPolicies'],

@@ -140,6 +140,8 @@ resource "aws_iam_role" "connect" {
 #   sts:AssumeRole: only roles of this account that are tagged for it
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   iam:GetRole: aws validate says who else may assume a brokered role, and how long its sessions may last
+#   iam:SimulatePrincipalPolicy: aws validate says what the spoke role is not allowed, and why
 #   eks:DescribeCluster: the certificate authority of a cluster, and whether it is still the same one
 #   eks:ListAccessEntries: aws validate finds entries that no level names any more
 #   eks:DescribeAccessEntry: aws validate says whether a cluster lets the role of a level in, and by which name
@@ -193,6 +195,23 @@ resource "aws_iam_role_policy" "connect" {
             "sts:SetSourceIdentity"
           ],
           "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*"
+        },
+        {
+          "Sid": "ReadManagedRoles",
+          "Effect": "Allow",
+          "Action": "iam:GetRole",
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/*",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceTag/sallyport:managed": "true"
+            }
+          }
+        },
+        {
+          "Sid": "CheckOwnPermissions",
+          "Effect": "Allow",
+          "Action": "iam:SimulatePrincipalPolicy",
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:role/${local.connect_role}"
         },
         {
           "Sid": "ReadClusters",

@@ -70,6 +70,7 @@ resource "aws_iam_role" "hub" {
 #   sts:AssumeRole: the hub becomes the spoke of an account
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
+#   iam:SimulatePrincipalPolicy: aws validate says what the hub role is not allowed, and why
 #   sso:ListInstances: finds the instance of the organization and its identity store
 #   sso:ListPermissionSets: finds the permission sets
 #   sso:DescribePermissionSet: reads the name of each, and how long its sessions last
@@ -115,6 +116,12 @@ resource "aws_iam_role_policy" "hub" {
               "aws:ResourceOrgID": "${var.organization_id}"
             }
           }
+        },
+        {
+          "Sid": "CheckOwnPermissions",
+          "Effect": "Allow",
+          "Action": "iam:SimulatePrincipalPolicy",
+          "Resource": "arn:${data.aws_partition.current.partition}:iam::*:role/${var.hub_role_name}"
         },
         {
           "Sid": "ReadIdentityCenter",

@@ -34,6 +34,11 @@ export const baseDocuments = {
         resources: ['arn:{{partition}}:iam::*:role/{{connectRole}}'],
         conditions: { StringEquals: { 'aws:ResourceOrgID': '{{organization}}' } },
       },
+      {
+        sid: 'CheckOwnPermissions',
+        actions: { 'iam:SimulatePrincipalPolicy': 'aws validate says what the hub role is not allowed, and why' },
+        resources: ['arn:{{partition}}:iam::*:role/{{hubName}}'],
+      },
     ],
   },
   spokeTrust: {
@@ -64,6 +69,19 @@ export const baseDocuments = {
         sid: 'DecorateSessions',
         actions: decorate,
         resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
+      },
+      {
+        sid: 'ReadManagedRoles',
+        actions: {
+          'iam:GetRole': 'aws validate says who else may assume a brokered role, and how long its sessions may last',
+        },
+        resources: ['arn:{{partition}}:iam::{{account}}:role/*'],
+        conditions: { StringEquals: { 'aws:ResourceTag/sallyport:managed': 'true' } },
+      },
+      {
+        sid: 'CheckOwnPermissions',
+        actions: { 'iam:SimulatePrincipalPolicy': 'aws validate says what the spoke role is not allowed, and why' },
+        resources: ['arn:{{partition}}:iam::{{account}}:role/{{connectRole}}'],
       },
     ],
   },

@@ -68,6 +68,7 @@ const baseValues: BaseValues = {
   account: ref('AWS::AccountId'),
   compute: ref('ComputeArn'),
   hubRole: ref('HubRoleArn'),
+  hubName: ref('HubRoleName'),
   externalId: ref('ExternalId'),
   organization: ref('OrganizationId'),
   connectRole: ref('ConnectRolePath') + ref('ConnectRoleName'),

@@ -39,6 +39,7 @@ const baseValues: BaseValues = {
   account: ref('data.aws_caller_identity.current.account_id'),
   compute: ref('var.compute_arn'),
   hubRole: ref('var.hub_role_arn'),
+  hubName: ref('var.hub_role_name'),
   externalId: ref('var.external_id'),
   organization: ref('var.organization_id'),
   connectRole: ref('local.connect_role'),

@@ -42,6 +42,8 @@ export interface BaseValues {
   readonly compute: string
   /** ARN of the hub role. */
   readonly hubRole: string
+  /** Its name, with its path. */
+  readonly hubName: string
   readonly externalId: string
   /** `o-…` */
   readonly organization: string

@@ -3,6 +3,13 @@ import { shells } from '../../../proxy/local/shell-quote.ts'
 import type { Register } from '../cli.ts'
 import { toPort } from '../connect/connect.ts'
 
+interface ValidateAllOptions {
+  readonly json?: boolean
+  readonly last?: boolean
+  readonly level?: string
+  readonly login?: string
+}
+
 interface RoleOptions {
   readonly level?: string
 }
@@ -146,20 +153,23 @@ function registerPrepare(program: Command, aws: Command): void {
 
 function registerValidate(program: Command, aws: Command): void {
   aws
-    .command('validate [account-or-resource]')
+    .command('validate [subject]')
     .description(
-      'check the access of the broker to each account, and that roles cannot be assumed without the ExternalId; with a database, an instance or a cluster, sign in to it as each of its levels, and say what is missing or wider than the level',
+      'check what the hub and each account allow the broker, permission by permission, and whether requests can be approved; the subject is hub, rules, an account or a role; with a database, an instance or a cluster, sign in to it as each of its levels, and say what is missing or wider than the level',
     )
+    .option('--last', 'show what the last run found, and run nothing')
     .option('--level <level>', 'only this level of the resource')
     .option('--login <name>', 'sign in as this person, for levels whose db_user holds {login}')
     .option('--json', 'print JSON')
-    .action(async (named: string | undefined, options: { json?: boolean; level?: string; login?: string }) => {
-      if (named === undefined || /^[0-9]{12}$/.test(named)) {
+    .action(async (named: string | undefined, options: ValidateAllOptions) => {
+      if (options.last || named === undefined || /^(hub|rules|(account\/)?[0-9]{12}|iam-role\/.*)$/.test(named)) {
         const { validate } = await import('./validate.ts')
         process.exitCode = await validate(program.opts(), named, options)
         return
       }
       const { validateTarget } = await import('./validate-target.ts')
-      process.exitCode = await validateTarget(program.opts(), named, options)
+      const code = await validateTarget(program.opts(), named, options)
+      const { validate } = await import('./validate.ts')
+      process.exitCode = code ?? (await validate(program.opts(), named, options))
     })
 }

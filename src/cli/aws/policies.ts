@@ -108,6 +108,7 @@ function valuesOf(installation: Installation, options: PoliciesOptions): Values 
     clientId,
     subject: accounts[account]?.idToken?.sub ?? '?*',
     hubRole,
+    hubName: hubRole.slice(hubRole.indexOf('/') + 1),
     issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
     compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',
     organization: options.organization ?? 'o-exampleorgid',

@@ -1,16 +1,17 @@
 import { printable } from '../../../proxy/printable.ts'
+import { BrokerError } from '../../../proxy/session.ts'
 import type { TargetReport } from '../../contract/aws.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson } from '../output.ts'
 
 const marks = { ok: 'ok     ', warn: 'WARNING', fail: 'FAILED ' } as const
 
-/** `sallyport aws validate RESOURCE`: exit code 1 when a level fails a check. */
+/** `sallyport aws validate RESOURCE`: exit code 1 when a level fails a check; null: the broker does not sign in to it itself. */
 export async function validateTarget(
   server: { server?: string },
   resource: string,
   options: { readonly json?: boolean; readonly level?: string; readonly login?: string },
-): Promise<number> {
+): Promise<number | null> {
   const api = await openApiClient(server)
   const { login } = options
   const reports: TargetReport[] = []
@@ -18,9 +19,12 @@ export async function validateTarget(
   while (waiting.length > 0) {
     // One at a time, so that each is seen as it is done, and no call takes long.
     const level = waiting.shift()
-    const report = await api.call('POST /api/v1/aws/preflight', {
-      body: { resource, ...(level === undefined ? {} : { level }), ...(login === undefined ? {} : { login }) },
+    const body = { resource, ...(level === undefined ? {} : { level }), ...(login === undefined ? {} : { login }) }
+    const report = await api.call('POST /api/v1/aws/preflight', { body }).catch((error: unknown) => {
+      if (error instanceof BrokerError && error.code === 'UNSUPPORTED') return null
+      throw error
     })
+    if (report === null) return null
     if (level === undefined) waiting.push(...report.levels.filter((name) => name !== report.level))
     reports.push(report)
     if (!options.json) print(report)

@@ -17,7 +17,9 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
     ...(managedBy === null && lacking.length > 0 ? { 'trust lacks': lacking.join(', ') } : {}),
     ...(lastUsed === null ? {} : { 'last used': lastUsed }),
   }),
-  roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags }) => [{ arn, hasSourceIdentity, hasTransitiveTags }],
+  roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags, maxSessionMs: longestMs }) => [
+    { arn, hasSourceIdentity, hasTransitiveTags, longestMs },
+  ],
   policies: rolePolicies,
   features: ({ isRevocable }) => ['roles', ...(isRevocable ? ['revocation'] : [])],
 }

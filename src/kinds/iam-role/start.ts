@@ -1,6 +1,7 @@
 import { createBoundary } from '../../aws/boundary.ts'
 import { createTrailReader } from '../../aws/estate/trail.ts'
 import type { KindParts, RunningKind } from '../module.ts'
+import { checkRoleTarget } from './check.ts'
 import { checkDestination, consoleDestination, consoleLink } from './console.ts'
 import { checkCredentialRows } from './credential-macs.ts'
 import { createCredentialStore } from './credential-store.ts'
@@ -34,6 +35,7 @@ export async function start(parts: KindParts): Promise<RunningKind> {
       ),
     recover: () => revoker.recover(),
     checkRows: () => checkCredentialRows(audit, store, keyring),
+    check: (entry, levels, signal) => checkRoleTarget(parts, entry, levels, signal),
     settled: () => revoker.idle(),
     passiveCount: () => roles.openCount,
   }

@@ -16,6 +16,7 @@ import * as loginNames from './0013-login-names.ts'
 import * as inventory from './0014-inventory.ts'
 import * as risk from './0015-risk.ts'
 import * as usage from './0016-usage.ts'
+import * as validations from './0017-validations.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -36,4 +37,5 @@ export const migrations: Record<string, Migration> = {
   '0014-inventory': inventory,
   '0015-risk': risk,
   '0016-usage': usage,
+  '0017-validations': validations,
 }

@@ -1,5 +1,5 @@
 import type { AssumeRoleInput } from './assume-role-input.ts'
-import { callerContext, roleRefusal } from './authorize.ts'
+import { because, callerContext, roleRefusal } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller, Callers } from './callers.ts'
 import { packedPolicySize } from './packed-size.ts'
@@ -134,6 +134,6 @@ function authorize(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleInput, act
 }
 
 function denied(by: Caller, action: string, resource: string, reason: string): AwsFault {
-  const message = `User: ${by.arn} is not authorized to perform: ${action} on resource: ${resource}`
+  const message = `User: ${by.arn} is not authorized to perform: ${action} on resource: ${resource}${because(reason, action)}`
   return new AwsFault('AccessDenied', 403, message, reason)
 }

@@ -20,7 +20,7 @@ export function authenticate(
   checkSignature(request, signature, caller.secretAccessKey)
   if (caller.session && now >= caller.session.expiresAt)
     throw new AwsFault('ExpiredToken', 403, 'The security token included in the request is expired')
-  return caller
+  return { ...caller, region: signature.region }
 }
 
 function invalidToken(reason: string): AwsFault {

@@ -11,6 +11,7 @@ export type Refusal = string
  * IAM User Guide, "Policy evaluation logic".
  */
 export function refusal(world: World, caller: Caller, access: Access): Refusal {
+  if (isDeniedByOrganization(world, caller.account, access)) return byOrganization
   const { identity, limits } = policiesOf(world, caller)
   const limited = limitRefusal(limits, access)
   if (limited) return limited
@@ -24,6 +25,7 @@ export function refusal(world: World, caller: Caller, access: Access): Refusal {
  * same account a trust policy that names the very principal is enough.
  */
 export function roleRefusal(world: World, caller: Caller, roleArn: string, access: Access): Refusal {
+  if (isDeniedByOrganization(world, caller.account, access)) return byOrganization
   const role = findRole(world, roleArn)
   if (!role) return 'there is no such role'
   const trust = parsePolicy(role.trust, 'trust')
@@ -38,10 +40,33 @@ export function roleRefusal(world: World, caller: Caller, roleArn: string, acces
 }
 
 function limitRefusal(limits: readonly Policy[], access: Access): Refusal {
-  for (const policy of limits)
-    if (evaluate([policy], access) !== 'allow') return 'the session policy or permissions boundary does not allow it'
+  for (const policy of limits) if (evaluate([policy], access) !== 'allow') return outsideLimits
   return ''
 }
+
+const byOrganization = 'a service control policy denies it'
+
+/** Service control policies hold for all of an account but the management account. `FullAWSAccess` stands beside each. */
+export function isDeniedByOrganization(world: World, account: string, access: Access): boolean {
+  if (account === world.organization?.managementAccount) return false
+  const attached = (world.serviceControlPolicies ?? []).filter(({ accounts }) => accounts.includes(account))
+  return (
+    evaluate(
+      attached.map(({ document }) => parsePolicy(document, 'identity')),
+      access,
+    ) === 'deny'
+  )
+}
+
+/** What AWS adds to the text of many refusals (IAM User Guide, "Troubleshoot access denied error messages"). */
+export function because(why: Refusal, action: string): string {
+  if (why === byOrganization) return ' with an explicit deny in a service control policy'
+  if (why === 'an identity policy denies it') return ' with an explicit deny in an identity-based policy'
+  if (why === 'no identity policy allows it') return ` because no identity-based policy allows the ${action} action`
+  return why === outsideLimits ? ` because no permissions boundary allows the ${action} action` : ''
+}
+
+const outsideLimits = 'the session policy or permissions boundary does not allow it'
 
 /** Whom a trust statement means: this very caller, the whole account of the caller (which its administrator delegates), or others. */
 function names(statement: Statement, caller: Caller): 'caller' | 'account' | 'nobody' {
@@ -65,6 +90,7 @@ export function callerContext(world: World, caller: Caller, now: number, resourc
     ['aws:resourceaccount', [accountOf(resource)]],
     ['aws:resourceorgid', [world.organizationId]],
   ])
+  if (caller.region !== undefined) context.set('aws:requestedregion', [caller.region])
   if (caller.session) {
     context.set('aws:tokenissuetime', [new Date(caller.session.issuedAt).toISOString()])
     if (caller.session.sourceIdentity) context.set('aws:sourceidentity', [caller.session.sourceIdentity])

@@ -14,6 +14,8 @@ export interface Caller {
   readonly account: string
   /** What policies name: the user or the role (with its path). */
   readonly principalArn: string
+  /** Of the request that it signed. */
+  readonly region?: string
 }
 
 export interface RoleSession {

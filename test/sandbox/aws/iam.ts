@@ -1,14 +1,14 @@
 import { answer, type Xml } from './answers.ts'
-import { callerContext, refusal } from './authorize.ts'
+import { because, callerContext, refusal } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
-import { authorizationDetails } from './iam-details.ts'
+import { type RoleAction, roleActions } from './iam-roles.ts'
 import { PolicyError, parsePolicy } from './policy.ts'
 import type { ManagedPolicy, PolicyDocument, PolicyVersion, World } from './world.ts'
 
 /**
- * IAM's actions on versions of managed policies, and what lists roles with their policies (query protocol, version 2010-05-08), with their limits: five versions, 6,144
- * characters without blanks, the default version can't be deleted. Left out: every other action.
+ * IAM's actions on versions of managed policies (query protocol, version 2010-05-08), with their limits: five versions, 6,144
+ * characters without blanks, the default version can't be deleted; and those of iam-roles.ts. Left out: every other action.
  */
 export interface IamDeps {
   readonly world: World
@@ -46,25 +46,25 @@ const actions: Readonly<Record<string, Action>> = {
   },
 }
 
-const details = 'GetAccountAuthorizationDetails'
-
 /** @throws AwsFault InvalidAction, AccessDenied, NoSuchEntity, LimitExceeded, MalformedPolicyDocument, DeleteConflict */
 export function answerIam(deps: IamDeps, caller: Caller, action: string, parameters: Parameters, now: number): string {
   const run = actions[action]
-  if ((!run && action !== details) || parameters.get('Version') !== '2010-05-08')
+  const ofRole: RoleAction | undefined = roleActions[action]
+  if (!(run || ofRole) || parameters.get('Version') !== '2010-05-08')
     throw new AwsFault('InvalidAction', 400, `Could not find operation ${action}`)
-  const arn = run ? (parameters.get('PolicyArn') ?? '') : '*'
+  const arn = ofRole ? ofRole.resource(deps.world, caller, parameters) : (parameters.get('PolicyArn') ?? '')
   const name = `iam:${action}`
   const access = { action: name, resource: arn, context: callerContext(deps.world, caller, now, arn) }
   const why = deps.isDenied(name) ? 'denied by a fault knob' : refusal(deps.world, caller, access)
   if (why) {
-    const message = `User: ${caller.arn} is not authorized to perform: ${name} on resource: ${run ? `policy ${arn}` : arn}`
+    const resource = ofRole ? arn : `policy ${arn}`
+    const message = `User: ${caller.arn} is not authorized to perform: ${name} on resource: ${resource}${because(why, name)}`
     throw new AwsFault('AccessDenied', 403, message, why)
   }
-  if (!run) return answer(action, authorizationDetails(deps.world, caller.account, parameters), 'iam')
+  if (ofRole) return answer(action, ofRole.run(deps, caller, parameters, now), 'iam')
   const policy = deps.world.managedPolicies.find((one) => one.arn === arn)
   if (!policy) throw new AwsFault('NoSuchEntity', 404, `Policy ${arn} does not exist or is not attachable.`)
-  return answer(action, run(policy, parameters, now), 'iam')
+  return answer(action, run?.(policy, parameters, now) ?? null, 'iam')
 }
 
 function createVersion(policy: ManagedPolicy, parameters: Parameters, now: number): readonly Xml[] {

@@ -28,6 +28,8 @@ export interface World {
   organization?: Organization
   /** Left out: it is not enabled. */
   identityCenter?: IdentityCenter
+  /** Each with the accounts that it holds for. */
+  serviceControlPolicies?: { accounts: string[]; document: PolicyDocument }[]
 }
 
 export interface ListPages {

@@ -24,6 +24,7 @@ const values: Values = {
   account: accounts.data,
   compute: arns.compute,
   hubRole: arns.hub,
+  hubName: 'SallyportHub',
   externalId,
   organization: 'o-exampleorgid',
   connectRole: 'sallyport/SallyportConnect',
@@ -239,6 +240,8 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
     [
       'MintSessionsForManagedRoles',
       'DecorateSessions',
+      'ReadManagedRoles',
+      'CheckOwnPermissions',
       'ReadClusters',
       'ReadAccessEntries',
       'SignInToDatabases',

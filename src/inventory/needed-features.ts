@@ -1,0 +1,15 @@
+import { featuresFor, type Kinds } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
+import type { Config } from '../config/config.ts'
+
+interface Installed {
+  readonly resources: readonly CatalogEntry[]
+  readonly kinds: Kinds
+  /** In force now. */
+  readonly settings: Pick<Config['inventory'], 'organization'>
+}
+
+/** What policies must allow for the resources that are known and for what is read of AWS: names of features, sorted. */
+export function neededFeatures({ resources, kinds, settings }: Installed): string[] {
+  return [...featuresFor(kinds, resources), ...(settings.organization ? ['organization'] : [])].sort()
+}

@@ -1,0 +1,51 @@
+import { type Permission, permissionsIn } from '../aws/permissions/permission.ts'
+import { narrow, type PolicyTable } from '../aws/policies/table.ts'
+import type { Config } from '../config/config.ts'
+
+/** What the broker must be allowed, with what it is set to do. */
+export interface Needs {
+  readonly table: PolicyTable
+  readonly features: readonly string[]
+  /** What the levels in force need of the values of policies, by name. */
+  readonly values: Readonly<Record<string, readonly string[]>>
+  readonly config: Pick<Config['aws'], 'accounts' | 'connectRole' | 'hubRoleArn' | 'regions' | 'revocationPolicy'>
+}
+
+interface Place {
+  readonly partition: string
+  readonly account: string
+  /** Null: not known; then statements that ask for it are left out. */
+  readonly organization: string | null
+}
+
+/** Permissions of the document that are asked about in one place. */
+export function permissionsOf(
+  document: 'hubPermissions' | 'spokePermissions',
+  { table, features, values: needed, config }: Needs,
+  { partition, account, organization }: Place,
+): Permission[] {
+  const { statements } = narrow({ features, trusts: ['hub'] }, table.base[document])
+  const hubName = config.hubRoleArn?.slice(config.hubRoleArn.indexOf('/') + 1) ?? 'sallyport-check'
+  const values = {
+    ...Object.fromEntries(Object.entries(table.values).map(([name, { default: usual }]) => [name, usual])),
+    ...{ partition, account, hubName, region: config.regions[0] ?? 'us-east-1' },
+    connectRole: config.accounts[account]?.connectRole ?? config.connectRole,
+    revocationPolicy: config.revocationPolicy,
+    ...(organization === null ? {} : { organization }),
+  }
+  const isKnown = (statement: object) =>
+    organization !== null || !JSON.stringify(statement).includes('{{organization}}')
+  return permissionsIn({ statements: statements.filter(isKnown).flatMap((one) => spread(one, needed)) }, values)
+}
+
+/** Of one value that levels need; the others are of the same form. */
+const mostValues = 20
+
+/** A statement once for each of the values that levels need of what it holds. */
+function spread<S extends object>(statement: S, needed: Needs['values']): S[] {
+  const text = JSON.stringify(statement)
+  const [name, values = []] = Object.entries(needed).find(([one]) => text.includes(`{{${one}}}`)) ?? []
+  if (name === undefined || values.length === 0) return [statement]
+  const filled = (value: string) => text.replaceAll(`{{${name}}}`, JSON.stringify(value).slice(1, -1))
+  return values.slice(0, mostValues).map((value) => JSON.parse(filled(value)) as S)
+}
