@@ -224,6 +224,27 @@ const ValidationReport = object({
 })
 export type ValidationReport = Shape<typeof ValidationReport>
 
+const OnboardedAccount = object(
+  {
+    account: text('12 digits'),
+    title: nullable(text('Its name in the organization; null: not known')),
+    organization: nullable(text('Id of the organization that it is in; null: none is read, or it is in another one')),
+    unit: nullable(text('The unit or root that holds it: `ou-…` or `r-…`; null: not known')),
+    path: nullable(text('Units that hold it, from the root, by their names; null: not known')),
+    trust: oneOf(['hub', 'web_identity']),
+    isWritten: flag('It stands under `aws.accounts`'),
+    state: oneOf(
+      ['onboarded', 'not-onboarded', 'denied', 'suspended', 'unchecked'],
+      'not-onboarded: it has no spoke role, and never had; denied: it should let the broker in, and does not; unchecked: nothing was tried yet',
+    ),
+    reason: nullable(text('Why it is not onboarded')),
+    fix: nullable(text('What to do')),
+    checkedAt: nullable(instant('When it was last tried')),
+  },
+  'An account that the broker knows, and whether it lets the broker in',
+)
+export type OnboardedAccount = Shape<typeof OnboardedAccount>
+
 /** What must be allowed and set up, and whether it is. */
 export const validationRoutes = {
   'GET /api/v1/validations': {
@@ -243,6 +264,13 @@ export const validationRoutes = {
     scope: 'admin',
     query: object({ ...paging }),
     answer: { 200: listOf('subjects', ValidationSubject) },
+  },
+  'GET /api/v1/aws/accounts': {
+    summary: 'Accounts under `aws.accounts` and of the organization that is read, and whether each lets the broker in',
+    access: 'admin',
+    scope: 'admin',
+    query: object({ ...paging }),
+    answer: { 200: listOf('accounts', OnboardedAccount) },
   },
   'POST /api/v1/validations/run': {
     summary: 'Checks one subject now; a resource is not signed in to, which `POST /api/v1/aws/preflight` does',

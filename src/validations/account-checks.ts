@@ -8,6 +8,19 @@ import { ofPermission, plain } from './found.ts'
 import { type Needs, permissionsOf } from './needs.ts'
 import type { Found } from './validation-store.ts'
 
+/** Where the organization that is read has an account. */
+export interface OrganizationPlace {
+  /** Of the organization. */
+  readonly id: string | null
+  /** Null: the account is not in it. */
+  readonly state: string | null
+  readonly title: string | null
+  /** `ou-…` or `r-…` */
+  readonly unit: string | null
+  /** By the names of units. */
+  readonly path: string | null
+}
+
 /** What is known of an account before anything is tried in it. */
 export interface KnownAccount {
   readonly id: string
@@ -18,7 +31,7 @@ export interface KnownAccount {
   /** Nothing of it can be checked without a person's ID token. */
   readonly needsPerson: boolean
   /** In the organization; null: the organization is not read. */
-  readonly organization: { readonly id: string | null; readonly state: string | null } | null
+  readonly organization: OrganizationPlace | null
 }
 
 export interface AccountCheckDeps {
@@ -37,7 +50,7 @@ export interface CheckedAccount {
   readonly isGood: boolean
 }
 
-const spokeCheck = 'spoke role with the ExternalId'
+export const spokeCheck = 'spoke role with the ExternalId'
 
 /** Trust and permissions of the broker in one account, and of the roles that it uses there. */
 export async function checkAccountWhole(
@@ -47,9 +60,9 @@ export async function checkAccountWhole(
 ): Promise<CheckedAccount> {
   const { aws, config, needs } = deps
   const account = known.id
-  const membership = membershipCheck(known)
-  if (membership?.status === 'failed') return { found: [membership], isGood: false }
-  const before = membership ? [membership] : []
+  const member = membershipCheck(known)
+  if (member?.status === 'failed') return { found: [member], isGood: false }
+  const before = member ? [member] : []
   const { trust, findings } = await aws.checkAccount(account, roles, () => deps.idToken())
   const isGood = findings.every(({ check, outcome }) => check !== spokeCheck || outcome === 'ok')
   if (!isGood && !known.isWritten && !known.wasGood) return { found: [...before, notOnboarded(account)], isGood }
@@ -73,8 +86,10 @@ export async function checkAccountWhole(
   return { found: [...before, ...trusted, ...judged.map((one) => ofPermission(one))], isGood }
 }
 
+export const membership = 'organization'
+
 const organization = {
-  check: 'organization',
+  check: membership,
   about: 'broker',
   why: 'the hub may assume roles of its own organization alone',
   severity: 'high',

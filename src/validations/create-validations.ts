@@ -12,7 +12,7 @@ import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { checkAccountWhole, type KnownAccount } from './account-checks.ts'
+import { checkAccountWhole, type KnownAccount, type OrganizationPlace } from './account-checks.ts'
 import { checkHub } from './hub-checks.ts'
 import type { Needs } from './needs.ts'
 import type { Approver } from './rule-checks.ts'
@@ -81,8 +81,8 @@ function accountsOf({ access, config, kindModules }: Deps): Omit<KnownAccount, '
   const written = config.aws.accounts
   const discovered = new Map(
     access.resourcesKnown().flatMap((entry) => {
-      const state = accountState(kindModules, entry)
-      return state === undefined ? [] : [[entry.name, { id: entry.organization, state }] as const]
+      const seen = accountSeen(kindModules, entry)
+      return seen === undefined ? [] : [[entry.name, seen] as const]
     }),
   )
   const [known] = discovered.values()
@@ -91,16 +91,20 @@ function accountsOf({ access, config, kindModules }: Deps): Omit<KnownAccount, '
     id,
     isWritten: id in written,
     needsPerson: written[id]?.trust === 'web_identity',
-    organization: known ? (discovered.get(id) ?? { id: known.id, state: null }) : null,
+    organization: known ? (discovered.get(id) ?? { ...elsewhere, id: known.id }) : null,
   }))
 }
 
-/** State of a discovered account; undefined: it is none. */
-function accountState(kinds: Kinds, { kind, source, target }: CatalogEntry): string | undefined {
+const elsewhere = { state: null, title: null, unit: null, path: null } as const
+
+/** A discovered account; undefined: it is none. */
+function accountSeen(kinds: Kinds, entry: CatalogEntry): OrganizationPlace | undefined {
+  const { kind, organization: id, place, source, target } = entry
   if (source !== 'discovery') return undefined
   const node = kindNamed(kinds, kind)?.node?.(target)
   if (!node?.isAccount) return undefined
-  return node.unusable === null ? 'ACTIVE' : (/ is (\w+)$/.exec(node.unusable)?.[1] ?? 'not usable')
+  const state = node.unusable === null ? 'ACTIVE' : (/ is (\w+)$/.exec(node.unusable)?.[1] ?? 'not usable')
+  return { id, state, title: node.title, unit: node.parent, path: place?.path ?? null }
 }
 
 /** The levels of every resource are gone through for them. */

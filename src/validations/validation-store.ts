@@ -139,6 +139,10 @@ export function createValidationStore(db: Db) {
     async request(at: number): Promise<void> {
       await db.executeQuery(upsertSubject({ subject: everything, ran_at: null, requested_at: at, good_at: null }))
     },
+    /** Checks of these names of every subject. */
+    async named(names: readonly string[]): Promise<ValidationRow[]> {
+      return await db.selectFrom('validations').selectAll().where('name', 'in', names).execute()
+    },
     /** How many failed, by severity and by what they are about. */
     async failing(): Promise<{ severity: string; about: string; count: number }[]> {
       const rows = await db

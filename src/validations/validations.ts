@@ -4,15 +4,23 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Access } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
-import type { TargetCheck, TargetReport, Validation, ValidationReport, ValidationSubject } from '../contract/aws.ts'
+import type {
+  OnboardedAccount,
+  TargetCheck,
+  TargetReport,
+  Validation,
+  ValidationReport,
+  ValidationSubject,
+} from '../contract/aws.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Login } from '../identity/principal.ts'
-import { type ListPage, type ListQuery, readCursor, readPage } from '../store/lists.ts'
+import { type ListPage, type ListQuery, listSource, readCursor, readPage } from '../store/lists.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import type { CheckedAccount, KnownAccount } from './account-checks.ts'
+import { type CheckedAccount, type KnownAccount, membership, spokeCheck } from './account-checks.ts'
+import { accountStates } from './account-states.ts'
 import { ofTarget, unique } from './found.ts'
 import { type Approver, checkRules } from './rule-checks.ts'
 import type { Found, ValidationFilter, ValidationStore } from './validation-store.ts'
@@ -77,6 +85,16 @@ export class Validations {
 
   async subjectList(query: ListQuery): Promise<ListPage<ValidationSubject>> {
     return await readPage(await this.#deps.store.subjectList(this.#known()), query)
+  }
+
+  /** Every account that is known, with whether it lets the broker in. */
+  async accountList(query: ListQuery): Promise<ListPage<OnboardedAccount>> {
+    const { store, accounts } = this.#deps
+    const [rows, checks] = await Promise.all([store.subjects(), store.named([spokeCheck, membership])])
+    return await readPage(
+      listSource(accountStates(accounts(), rows, checks), ({ account }) => account),
+      query,
+    )
   }
 
   /**

@@ -69,6 +69,7 @@ const daemonSide = [
   'src/cli/operate/audit.ts',
   'src/cli/operate/backup.ts',
   'src/cli/aws/policies.ts',
+  'src/cli/aws/onboarding-files.ts',
 ]
 
 const longestFile = 400

@@ -2,6 +2,7 @@ import { renderCloudFormation } from '../../src/aws/policies/render-cloudformati
 import { renderTerraform } from '../../src/aws/policies/render-terraform.ts'
 import { renderJsonSchema, renderReference } from '../../src/config/reference.ts'
 import { kinds } from '../../src/kinds/registry.ts'
+import { renderAws } from './aws-page.ts'
 import { renderCli } from './cli-page.ts'
 import { renderContract } from './contract-snapshot.ts'
 import { renderErrors } from './errors-page.ts'
@@ -17,6 +18,7 @@ export const documents: Readonly<Record<string, () => string | Promise<string>>>
   'docs/metrics.md': renderMetrics,
   'docs/cli.md': renderCli,
   'docs/http.md': renderHttp,
+  'docs/aws.md': renderAws,
   'docs/shell.svg': () => renderTerminal('docs/shell.cast'),
   'test/fixtures/contract.json': renderContract,
   ...under('deploy/terraform', renderTerraform(kinds)),

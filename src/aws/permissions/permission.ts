@@ -29,20 +29,22 @@ const anyName = 'sallyport-check'
 
 /**
  * What the statements of a document allow, action by action; each once.
+ * @param filled text of a statement with its values; by default `values`
  * @param values what stands for the values of the statements; `account` and `region` also for wildcards in their place
  */
 export function permissionsIn(
   { statements }: Pick<PolicyEntry, 'statements'>,
   values: Readonly<Record<string, string>>,
+  filled: (text: string) => string = (text) => fill(text, values),
 ): Permission[] {
   const all = statements.flatMap(({ actions, resources = ['*'], conditions = {} }) => {
     const [resource = '*'] = resources
     const context = Object.entries(conditions).flatMap(([operator, keys]) =>
-      Object.entries(keys).map(([key, value]) => entryFor(operator, key, fill(value, values))),
+      Object.entries(keys).map(([key, value]) => entryFor(operator, key, filled(value))),
     )
     return Object.entries(actions).map(([action, reason]): Permission => {
       const severity = severityOf(action, reason)
-      return { action, reason, severity, resource: concrete(fill(resource, values), values), context }
+      return { action, reason, severity, resource: concrete(filled(resource), values), context }
     })
   })
   const byAction = new Map(all.toReversed().map((one) => [`${one.action} ${one.resource}`, one]))

@@ -28,6 +28,7 @@ export const registerAws: Register = (program) => {
   registerPolicies(program, aws)
   registerPrepare(program, aws)
   registerValidate(program, aws)
+  registerOnboard(program, aws)
 }
 
 const withLevel = (command: Command) =>
@@ -148,6 +149,31 @@ function registerPrepare(program: Command, aws: Command): void {
     .action(async (resource: string, options: { json?: boolean; login?: string }) => {
       const { prepare } = await import('./prepare.ts')
       process.exitCode = await prepare(program.opts(), resource, options)
+    })
+}
+
+function registerOnboard(program: Command, aws: Command): void {
+  aws
+    .command('onboard')
+    .description(
+      'list the accounts of the organization with whether each lets the broker in, and write what those need that do not',
+    )
+    .addOption(
+      new Option('--format <format>', 'what to write')
+        .choices(['terraform', 'cloudformation'])
+        .default('cloudformation'),
+    )
+    .option(
+      '--write <folder>',
+      'write templates for the accounts that are missing, with the values of this installation',
+    )
+    .option('--hub-arn <arn>', 'identity that accounts are to trust, where aws.hub_role_arn is not set')
+    .option('--all', 'also try accounts that let the broker in when they were last tried')
+    .option('--no-check', 'try nothing: show what the last run found')
+    .option('--json', 'print JSON')
+    .action(async (options: import('./onboard.ts').OnboardOptions) => {
+      const { onboard } = await import('./onboard.ts')
+      process.exitCode = await onboard(program.opts(), options)
     })
 }
 

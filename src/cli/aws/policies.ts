@@ -21,14 +21,24 @@ export interface PoliciesOptions {
   readonly json?: boolean
 }
 
-/** Placeholders of documents made without asking a broker. */
-const example: Installation = {
+/** What stands for a value that is not known; AWS takes none of them. */
+const placeholders = {
+  account: 'ACCOUNT_ID',
+  compute: 'COMPUTE_ARN',
   externalId: 'EXTERNAL_ID',
-  hubRoleArn: 'arn:aws:iam::111111111111:role/SallyportHub',
+  hubRole: 'HUB_ROLE_ARN',
+  organization: 'ORGANIZATION_ID',
+  issuer: 'ISSUER',
+} as const
+
+/** Of documents made without asking a broker. */
+const example: Installation = {
+  externalId: placeholders.externalId,
+  hubRoleArn: placeholders.hubRole,
   connectRole: 'sallyport/SallyportConnect',
   revocationPolicy: 'sallyport/SallyportRevocations',
   accounts: {},
-  issuer: 'https://login.example.com',
+  issuer: placeholders.issuer,
   features: [],
   values: {},
   clientId: 'sallyport',
@@ -43,13 +53,14 @@ export async function printPolicies(server: { server?: string }, options: Polici
   const choice = choiceOf(installation, options)
   if (options.format !== 'json') {
     const files = options.format === 'terraform' ? renderTerraform(kinds, choice) : renderCloudFormation(kinds, choice)
-    return options.write === undefined ? printFiles(files) : await writeFiles(options.write, files)
+    return options.write === undefined ? printFiles(files) : await writeAll(options.write, files)
   }
   const lists = listsOf(installation, options)
   if (lists.databaseUsers?.includes('*')) process.stderr.write(anyUser)
   const documents = renderJson(kinds, choice, valuesOf(installation, options), lists)
+  sayPlaceholders(JSON.stringify(documents))
   if (options.write !== undefined)
-    return await writeFiles(
+    return await writeAll(
       options.write,
       Object.fromEntries(documents.map(({ name, document }) => [`${name}.json`, toText(document)])),
     )
@@ -76,6 +87,20 @@ function choiceOf(installation: Installation, options: PoliciesOptions): Choice 
   }
 }
 
+const givenBy = {
+  ACCOUNT_ID: '--account',
+  COMPUTE_ARN: '--compute-arn',
+  ORGANIZATION_ID: '--organization',
+} as const satisfies Partial<Record<(typeof placeholders)[keyof typeof placeholders], string>>
+
+/** What was made up is named, so that nobody takes it for a value of theirs. */
+function sayPlaceholders(text: string): void {
+  const held = Object.values(placeholders).filter((name) => text.includes(name))
+  if (held.length === 0) return
+  const named = held.map((name) => (name in givenBy ? `${name} (${givenBy[name as keyof typeof givenBy]})` : name))
+  process.stderr.write(`sallyport: replace these placeholders, which AWS does not take: ${named.join(', ')}\n`)
+}
+
 const anyUser =
   'sallyport: these policies allow every database user, because a level has db_user {login} alone; with a prefix, such as app_{login}, they allow app_* only\n'
 
@@ -92,13 +117,14 @@ function listsOf({ values }: Installation, { databaseUsers }: PoliciesOptions): 
 /** The one that was asked for, else the first of that trust. */
 function accountOf({ accounts }: Installation, { account, trust }: PoliciesOptions): string {
   const ids = Object.keys(accounts)
-  return account ?? ids.find((id) => accounts[id]?.trust === trust) ?? ids[0] ?? '222222222222'
+  return account ?? ids.find((id) => accounts[id]?.trust === trust) ?? ids[0] ?? placeholders.account
 }
 
 function valuesOf(installation: Installation, options: PoliciesOptions): Values {
   const { hubRoleArn, externalId, connectRole, revocationPolicy, issuer, clientId, accounts } = installation
   const account = accountOf(installation, options)
-  const hubRole = hubRoleArn ?? options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute'
+  const compute = options.computeArn ?? placeholders.compute
+  const hubRole = hubRoleArn ?? compute
   return {
     partition: accounts[account]?.partition ?? 'aws',
     account,
@@ -110,8 +136,8 @@ function valuesOf(installation: Installation, options: PoliciesOptions): Values 
     hubRole,
     hubName: hubRole.slice(hubRole.indexOf('/') + 1),
     issuer: issuer.replace(/^https?:\/\//, '').replace(/\/$/, ''),
-    compute: options.computeArn ?? 'arn:aws:iam::111111111111:role/SallyportCompute',
-    organization: options.organization ?? 'o-exampleorgid',
+    compute,
+    organization: options.organization ?? placeholders.organization,
   }
 }
 
@@ -128,15 +154,8 @@ function printFiles(files: Readonly<Record<string, string>>): number {
   return exitCodes.done
 }
 
-async function writeFiles(folder: string, files: Readonly<Record<string, string>>): Promise<number> {
-  const { mkdir } = await import('node:fs/promises')
-  const { dirname, join } = await import('node:path')
-  const { replaceFile } = await import('../../../proxy/local/replace-file.ts')
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(folder, name)
-    await mkdir(dirname(path), { recursive: true })
-    await replaceFile(path, text, 0o644)
-    process.stdout.write(`${path}\n`)
-  }
+async function writeAll(folder: string, files: Readonly<Record<string, string>>): Promise<number> {
+  const { writeFiles } = await import('./write-files.ts')
+  for (const path of await writeFiles(folder, files)) process.stdout.write(`${path}\n`)
   return exitCodes.done
 }
