@@ -28,6 +28,7 @@ export const errors = {
   RESOURCE_AMBIGUOUS: { status: 409, text: 'more than one resource has this name' },
   LEVEL_UNKNOWN: { status: 400, text: 'the resource has no such access level' },
   LOGIN_NAME_UNUSABLE: { status: 403, text: 'there is no login name that can be used for this access level' },
+  SESSION_TAG_UNUSABLE: { status: 403, text: 'a session tag of this access level cannot be set' },
   DATABASE_DENIED: { status: 403, text: 'this access level does not cover that database' },
   // the session
   SESSION_KILLED: { status: 403, text: 'the session was ended by an administrator' },

@@ -40,6 +40,7 @@ export const mysqlErrors: Readonly<Record<ErrorCode, Numbered>> = {
   RESOURCE_AMBIGUOUS: accessDenied,
   LEVEL_UNKNOWN: accessDenied,
   LOGIN_NAME_UNUSABLE: accessDenied,
+  SESSION_TAG_UNUSABLE: accessDenied,
   DATABASE_DENIED: { number: 1044, state: '42000' }, // ER_DBACCESS_DENIED_ERROR
   SESSION_KILLED: shutdown,
   LIMIT_REACHED: limit,

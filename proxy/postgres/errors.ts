@@ -33,6 +33,7 @@ export const sqlStates: Readonly<Record<ErrorCode, string>> = {
   RESOURCE_AMBIGUOUS: '28000',
   LEVEL_UNKNOWN: '28000',
   LOGIN_NAME_UNUSABLE: '28000',
+  SESSION_TAG_UNUSABLE: '28000',
   DATABASE_DENIED: '3D000', // invalid_catalog_name
   SESSION_KILLED: '57P01', // admin_shutdown
   LIMIT_REACHED: '53400', // configuration_limit_exceeded

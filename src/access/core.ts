@@ -20,7 +20,7 @@ export interface Core {
   readonly store: AccessStore
   readonly audit: Pick<AuditLog, 'append' | 'appendRemoval'>
   readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
-  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal' | 'loginName'>
+  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal' | 'loginName' | 'tagClaims'>
   /** Never goes back. */
   readonly clock: Clock
   /** That of the machine, which may have been set back since. */

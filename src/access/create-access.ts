@@ -28,7 +28,7 @@ import type { AccessRequest } from './requests/request.ts'
 import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
 import { refuseReplaced } from './rules/decide.ts'
-import { isPersonal, meansFor } from './rules/personal.ts'
+import { type Frozen, isPersonal, meansFor } from './rules/personal.ts'
 import { formatSelector, type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
@@ -42,7 +42,7 @@ export interface AccessDeps {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly changes: Changes
-  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal' | 'loginName'>
+  readonly identity: Pick<IdentityService, 'principal' | 'findPrincipal' | 'loginName' | 'tagClaims'>
   readonly kinds: Kinds
   readonly config: Surroundings
   readonly leader: Pick<Leadership, 'isLeader' | 'claim'>
@@ -103,7 +103,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       return reading && !reading.problem ? reading.grant : undefined
     },
     resource: (id) => core.inForce.catalog.get(id),
-    held: (id, level, loginName) => heldNow(core, id, level, loginName),
+    held: (id, level, loginName) =>
+      heldNow(core, id, level, { ...noneFrozen, ...(loginName === undefined ? {} : { loginName }) }),
     heldBy: (of) => heldBy(core, of),
     levelsOf: (resource, loginName) => meaningsNow(core, resource, loginName),
     resourcesKnown: () => core.inForce.catalog.all,
@@ -181,21 +182,25 @@ function meaningsNow(core: Core, resource: CatalogEntry, loginName?: string): Re
   const known = [...levelsOf(core.inForce.rules, resource)].filter(([, { parsed }]) => parsed.has(kind))
   if (loginName === undefined) return new Map(known.map(([name, { parsed }]) => [name, parsed.get(kind)]))
   const personal = known.filter(([, meaning]) => isPersonal(core, resource, meaning))
-  return new Map(personal.map(([name, meaning]) => [name, levelFor(core, resource, meaning, loginName)]))
+  return new Map(
+    personal.map(([name, meaning]) => [name, levelFor(core, resource, meaning, { ...noneFrozen, loginName })]),
+  )
 }
 
-/** @throws BrokerError LOGIN_NAME_UNUSABLE */
-function levelFor(core: Core, resource: CatalogEntry, meaning: LevelMeaning, loginName: string | null): unknown {
-  const meant = meansFor(core, resource, meaning, loginName)
+/** @throws BrokerError LOGIN_NAME_UNUSABLE, SESSION_TAG_UNUSABLE */
+function levelFor(core: Core, resource: CatalogEntry, meaning: LevelMeaning, frozen: Frozen): unknown {
+  const meant = meansFor(core, resource, meaning, frozen)
   if (!meant.allowed) throw refusal(meant)
   return meant.level
 }
 
-function heldNow(core: Core, id: string, level: string, loginName: string | null = null): Held | undefined {
+const noneFrozen: Frozen = { loginName: null, sessionTags: null }
+
+function heldNow(core: Core, id: string, level: string, frozen = noneFrozen): Held | undefined {
   const resource = core.inForce.catalog.get(id)
   const meaning = resource && levelsOf(core.inForce.rules, resource).get(level)
   if (!resource || !meaning?.parsed.has(resource.kind)) return undefined
-  return { resource, target: resource.target, level: levelFor(core, resource, meaning, loginName) }
+  return { resource, target: resource.target, level: levelFor(core, resource, meaning, frozen) }
 }
 
 /** A preflight has no grant. */
@@ -206,7 +211,7 @@ async function heldBy(
   const reading = await core.grants.read(of.grantId)
   const resource = core.inForce.catalog.get(of.resourceId)
   const isOther = !resource || reading?.problem || (reading && refuseReplaced(resource, reading.grant))
-  return isOther ? undefined : heldNow(core, of.resourceId, of.level, reading?.grant.loginName)
+  return isOther ? undefined : heldNow(core, of.resourceId, of.level, reading?.grant)
 }
 
 /** Each part on its own: one that fails must not stop the others. */

@@ -16,7 +16,7 @@ import { reaches, riskReader } from './risk-views.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
-import { meansFor } from './rules/personal.ts'
+import { type Frozen, meansFor } from './rules/personal.ts'
 import { levelsOf } from './rules/rule.ts'
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
@@ -131,6 +131,7 @@ export async function viewGrant(
     targetId: grant.targetId,
     level: grant.level,
     loginName: grant.loginName,
+    sessionTags: grant.sessionTags,
     rule: grant.ruleName,
     startsAt: grant.startsAt,
     endsAt: grant.endsAt,
@@ -199,6 +200,7 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
     targetId: request.targetId,
     level: request.level,
     loginName: request.loginName,
+    sessionTags: request.sessionTags,
     durationMs: request.durationMs,
     reason: request.reason,
     ticket: request.ticket,
@@ -220,24 +222,24 @@ async function present(core: Core, login: Login, standing: Standing, read: ReadP
   }
 }
 
-function limitsOf(core: Core, { resourceId, level, loginName }: AccessRequest): readonly string[] {
-  const entry = core.inForce.catalog.get(resourceId)
-  const meant = entry && meaningOf(core, entry, level, loginName)
+function limitsOf(core: Core, request: AccessRequest): readonly string[] {
+  const entry = core.inForce.catalog.get(request.resourceId)
+  const meant = entry && meaningOf(core, entry, request)
   if (!entry || !meant) return []
   return meant.allowed
     ? (kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level, core.config) ?? [])
     : [meant.reason]
 }
 
-function sessionMsOf(core: Core, entry: CatalogEntry, { level, loginName }: StoredGrant): number | null {
-  const meant = meaningOf(core, entry, level, loginName)
+function sessionMsOf(core: Core, entry: CatalogEntry, grant: StoredGrant): number | null {
+  const meant = meaningOf(core, entry, grant)
   return (meant?.allowed && kindNamed(core.kinds, entry.kind)?.sessionMs?.(meant.level)) || null
 }
 
 /** What the level means to its kind for whom it is given to; undefined: it has none of this name. */
-function meaningOf(core: Core, entry: CatalogEntry, level: string, loginName: string | null) {
-  const meaning = levelsOf(core.inForce.rules, entry).get(level)
-  return meaning?.parsed.has(entry.kind) ? meansFor(core, entry, meaning, loginName) : undefined
+function meaningOf(core: Core, entry: CatalogEntry, of: Frozen & { readonly level: string }) {
+  const meaning = levelsOf(core.inForce.rules, entry).get(of.level)
+  return meaning?.parsed.has(entry.kind) ? meansFor(core, entry, meaning, of) : undefined
 }
 
 async function named(id: string, read: ReadPrincipal): Promise<Named> {

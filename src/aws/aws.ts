@@ -12,6 +12,8 @@ export interface AwsCredentials extends Expiring {
   readonly sessionToken: string
   /** As STS set it. */
   readonly sourceIdentity?: string
+  /** How much of the space for session policies and tags they take; left out: STS does not say. */
+  readonly packedPercent?: number
 }
 
 /**
@@ -32,6 +34,8 @@ export interface SessionAsk {
   readonly runAs?: string
   readonly grantId: string
   readonly requestId: string
+  /** Tags beside those of the broker, whose keys are none of its own; not with an ID token. */
+  readonly tags?: Readonly<Record<string, string>>
   /** Left out where sessions of one grant share the credentials. */
   readonly sessionId?: string
   /** JSON; what the session may do at most. With the ARNs 2,048 characters. Null: all that role and `policyArns` allow. */

@@ -90,7 +90,7 @@ function sessionNameOf(ask: Pick<SessionAsk, 'sessionName' | 'namePrefix' | 'per
 
 /** Person and reason, on the last hop only: a transitively inherited key must not be set again. */
 function decoration(deps: AwsDeps, ask: SessionAsk) {
-  const { sessionId, isTransitive = false, hasSourceIdentity = true, runAs } = ask
+  const { sessionId, isTransitive = false, hasSourceIdentity = true, runAs, tags: own = {} } = ask
   const tags = {
     user: ask.person,
     grant: ask.grantId,
@@ -102,6 +102,7 @@ function decoration(deps: AwsDeps, ask: SessionAsk) {
     DurationSeconds: durationSeconds(deps, ask, Math.min(chainedMs, ask.longestMs ?? chainedMs)),
     Tags: [
       ...Object.entries(tags).map(([key, value]) => ({ Key: `sallyport:${key}`, Value: toTagValue(value) })),
+      ...Object.entries(own).map(([Key, Value]) => ({ Key, Value })),
       ...(runAs === undefined ? [] : [{ Key: 'SSMSessionRunAs', Value: runAs }]),
     ],
     ...(isTransitive ? { TransitiveTagKeys: revocable.map((key) => `sallyport:${key}`) } : {}),

@@ -97,13 +97,29 @@ async function checkSpoke(
 }
 
 /** With the same request as for a person's session. */
-function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<Finding> {
-  const { arn, hasSourceIdentity, hasTransitiveTags: isTransitive } = role
-  const check = `${arn === null ? 'spoke role' : `role ${arn}`} with tags and SourceIdentity`
+async function tryRole(deps: OnboardingDeps, place: Place, role: RoleToTry): Promise<Finding> {
+  const { arn, hasSourceIdentity, hasTransitiveTags: isTransitive, tagged } = role
+  const check = `${arn === null ? 'spoke role' : `role ${arn}`} with ${tagged ? `the longest tags of level ${tagged.level}` : 'tags and SourceIdentity'}`
   const grant = { grantId: 'grt_onboarding', requestId: 'onboarding', sessionId: 'onboarding', until: 0 }
   const { idToken } = deps
   const ask = { ...place, ...grant, role: arn, person: common.RoleSessionName, policy: nothing, idToken }
-  return mayPass(check, () => deps.session({ ...ask, isTransitive, hasSourceIdentity }))
+  const flags = { isTransitive, hasSourceIdentity }
+  if (!tagged) return await mayPass(check, () => deps.session({ ...ask, ...flags }))
+  const { tags, policyArns } = tagged
+  let percent = 0
+  const finding = await mayPass(check, async () => {
+    const made = await deps.session({ ...ask, ...flags, tags, policyArns, policy: tagged.policy ?? nothing })
+    percent = made.packedPercent ?? 0
+  })
+  return percent > mostPacked ? tooFull(check, percent) : finding
+}
+
+/** Percent. What STS packs, and how, it does not say: beyond this a longer name may be one too many. */
+const mostPacked = 80
+
+function tooFull(check: string, percent: number): Finding {
+  const detail = `session policy and tags fill ${percent} % of the space that STS has for them`
+  return { check, outcome: 'failed', detail, fix: 'Shorten session_tags or session_policy of this level.' }
 }
 
 async function mayPass(check: string, run: () => Promise<unknown>): Promise<Finding> {

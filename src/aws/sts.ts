@@ -41,7 +41,7 @@ export function createSts(deps: StsDeps): Sts {
   const read = ({ Credentials, PackedPolicySize: percent = 0, SourceIdentity }: Assumed, role: string | undefined) => {
     if (percent > packedWarning)
       deps.logger.warn({ percent, role }, 'session policy and tags have nearly reached the size limit of STS')
-    return toCredentials(Credentials, SourceIdentity)
+    return { ...toCredentials(Credentials, SourceIdentity), packedPercent: percent }
   }
   return {
     assumeRole: async (caller, input, step) => {

@@ -5,6 +5,7 @@ import type { PolicyPart } from './policy-part.ts'
 import type { PreparationStep } from './preparation.ts'
 import type { CatalogEntry, Resource } from './resource.ts'
 import type { RoleToTry } from './role-to-try.ts'
+import type { SessionTags } from './session-tags.ts'
 
 /** A problem in a value, with the path where it is: `endpoint`, `databases[2]`. */
 export interface Problem {
@@ -45,6 +46,15 @@ export interface PersonalLevels<L> {
   read(level: L, loginName: string, all: readonly L[]): Parsed<L>
 }
 
+export interface TaggedLevels<L> {
+  /** Session tags of a level, by key, with `{ticket}` and `{claim:NAME}` in their values; null: it has none. */
+  templatesOf(level: L): SessionTags | null
+  /** The same level with values in their place. */
+  fill(level: L, tags: SessionTags): L
+  /** What STS packs together with the tags; as long as in a session, and it allows nothing. */
+  packedWith(level: L): { readonly policy: string | null; readonly policyArns: readonly string[] }
+}
+
 /**
  * A kind of resource: data and rules, without I/O. The configuration's schema and reference, the forms of ids, the listeners and
  * the AWS policies are derived from a list of these; a module (src/kinds) adds what runs.
@@ -73,6 +83,8 @@ export interface Kind<T = unknown, L = unknown> {
   readonly level?: LevelForm<L>
   /** For levels that hold `{login}`, which stands for the login name of whom they are given to. */
   readonly personal?: PersonalLevels<L>
+  /** For levels whose sessions carry tags of the organization's own choosing. */
+  readonly tagged?: TaggedLevels<L>
   /** What a level gives beyond what it says; the daemon takes it, and `config check` warns. */
   exceeds?(level: L): readonly Problem[]
   /** Why a level does not work on one target. */

@@ -79,6 +79,8 @@ export interface Config {
     readonly managerClaim: string
     /** Of the ID token; null: nobody has a login name. */
     readonly loginClaim: string | null
+    /** Of the ID token, for session tags. */
+    readonly tagClaims: readonly string[]
     readonly adminGroups: readonly string[]
     readonly auditorGroups: readonly string[]
     readonly sessionIdleMs: number

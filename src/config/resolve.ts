@@ -119,6 +119,7 @@ function resolveOidc({ oidc }: ConfigFile): Config['oidc'] {
     freshPrompt: freshPromptOf(oidc),
     managerClaim: filled(oidc.manager_claim),
     loginClaim: oidc.login_claim ?? null,
+    tagClaims: oidc.tag_claims ?? [],
     adminGroups: oidc.admin_groups ?? [],
     auditorGroups: oidc.auditor_groups ?? [],
     sessionIdleMs: ms(oidc.session_idle),

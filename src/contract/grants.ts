@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
 import { Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, idOf, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 export const Duration = Type.Integer({ minimum: 1000, maximum: 31_536_000_000, description: 'Milliseconds' })
 export const Reason = Type.String({ maxLength: 1000, description: 'Why, for approvers and the audit log' })
@@ -21,6 +21,9 @@ export const GrantView = object({
   ),
   level: text(),
   loginName: nullable(text('What stands for `{login}` in the level; it never changes')),
+  sessionTags: nullable(
+    mapOf(text(), 'Tags that its sessions carry besides the broker’s own; they never change. Null: none'),
+  ),
   rule: text(),
   startsAt: instant(),
   endsAt: instant(),

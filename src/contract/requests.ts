@@ -3,7 +3,7 @@ import { Duration, GrantView, Reason, Ticket } from './grants.ts'
 import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
 import { LevelName, Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { count, flag, idOf, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, idOf, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 const RequestId = idOf('req')
 const params = object({ id: RequestId })
@@ -35,6 +35,7 @@ const RequestView = object({
   targetId: nullable(text('What the target is, by its kind; null: asked for before that was kept')),
   level: text(),
   loginName: nullable(text('What stands for `{login}` in the level')),
+  sessionTags: nullable(mapOf(text(), 'Tags that its sessions will carry besides the broker’s own; null: none')),
   durationMs: count(),
   reason: nullable(text()),
   ticket: nullable(text()),

@@ -68,6 +68,7 @@ function refusingIdentity(refusal: BrokerError): IdentityService {
     principal: refuse,
     findPrincipal: refuse,
     loginName: refuse,
+    tagClaims: refuse,
     credential: refuse,
     tokenKeys: refuse,
     identify: refuse,

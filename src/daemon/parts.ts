@@ -143,6 +143,7 @@ export async function buildParts(
     config: config.aws,
     kinds: kindModules,
     resources: () => access.resourcesKnown(),
+    levelsOf: (entry) => access.levelsOf(entry),
     idToken: identity.idToken,
   })
   await kinds.start({

@@ -9,7 +9,7 @@ import { applyEvent } from './apply.ts'
 import type { Core } from './core.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
-import { loginNameOf } from './directory/login-name.ts'
+import { loginNameOf, tagClaimsOf } from './directory/login-name.ts'
 import { rolesOf, rolesWithin } from './directory/roles.ts'
 import {
   acceptServiceAccount,
@@ -114,6 +114,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     },
     principal: (id) => core.directory.principal(id),
     loginName: (id) => loginNameOf(core, id),
+    tagClaims: (id) => tagClaimsOf(core, id),
     findPrincipal: (reference) => core.directory.find(reference),
     idToken: (loginId) => freshIdToken(core, logins, loginId),
     loginOf: async ({ kind, id }) => (kind === 'connect-token' ? await connectTokens.issuer(id) : id),

@@ -22,6 +22,8 @@ export interface IdentityTables {
     /** What signs in to targets, and the claim that said so: of another claim than the configured one it does not count. */
     login_name: string | null
     login_claim: string | null
+    /** JSON: values of the claims that session tags may be made of, by name. */
+    tag_claims: string | null
     active: number
     locked_at: number | null
     owner_id: string | null

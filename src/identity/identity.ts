@@ -22,6 +22,8 @@ export interface IdentityService {
   principal(id: string): Promise<Principal | undefined>
   /** What a person signs in to targets as, where a level has a database user or the like for each. */
   loginName(id: string): Promise<LoginName>
+  /** Claims of a person's last ID token that session tags are made of, by name: those that `oidc.tag_claims` lists now. */
+  tagClaims(id: string): Promise<Readonly<Record<string, string>>>
   /** By id, verified e-mail, or name; an ambiguous name throws RESOURCE_AMBIGUOUS, an unknown one NOT_FOUND. */
   findPrincipal(reference: string): Promise<Principal>
   /**

@@ -25,6 +25,8 @@ export const advice: Readonly<Record<ErrorCode, string>> = {
   RESOURCE_UNKNOWN: '`sallyport ls` shows what you may request.',
   RESOURCE_AMBIGUOUS: 'Write the full id, as `sallyport ls` shows it.',
   LEVEL_UNKNOWN: '`sallyport ls` shows the levels of each resource.',
+  SESSION_TAG_UNUSABLE:
+    'the level puts values of the request or of your ID token into the tags of its sessions, and one is missing or cannot stand there: the text says which. Give a ticket, or sign in again so that the identity provider sends the claim',
   LOGIN_NAME_UNUSABLE:
     'The message says what is wrong with it. It comes from the claim `oidc.login_claim` of your sign-in; nothing else takes its place.',
   DATABASE_DENIED: 'Connect to a database of the level (`databases` in the configuration), or request another level.',

@@ -27,6 +27,7 @@ async function startApp(t: Test, trustedProxies: readonly string[] = ['127.0.0.1
       principal: unused,
       findPrincipal: unused,
       loginName: unused,
+      tagClaims: unused,
       credential: unused,
       tokenKeys: unused,
       identify: unused,

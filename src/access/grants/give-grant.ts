@@ -64,6 +64,7 @@ function newGrant(core: Core, request: AccessRequest): StoredGrant {
     kind: request.kind,
     level: request.level,
     loginName: request.loginName,
+    sessionTags: request.sessionTags,
     startsAt,
     endsAt: startsAt + request.durationMs,
     ruleName: request.ruleName,

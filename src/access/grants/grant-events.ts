@@ -1,5 +1,6 @@
 import type { EndReason } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditType } from '../../audit/audit.ts'
+import { digestOf } from '../../audit/digest.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import type { Grant } from './grant.ts'
 
@@ -61,6 +62,7 @@ export function grantEvent(
       target: grant.targetId,
       level: grant.level,
       ...(grant.loginName === null ? {} : { login_name: grant.loginName }),
+      ...(grant.sessionTags === null ? {} : { session_tags: digestOf(grant.sessionTags) }),
       rule: grant.ruleName,
       rule_digest: grant.ruleDigest,
       starts_at: grant.startsAt,

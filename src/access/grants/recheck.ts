@@ -3,7 +3,8 @@ import { type Core, principalReader, type ReadPrincipal } from '../core.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from '../requests/request.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { checkConditions, checkStanding, findRule, refuseReplaced } from '../rules/decide.ts'
-import { decideHeld, loginNameFor } from '../rules/personal.ts'
+import { decideHeld, freeze } from '../rules/personal.ts'
+import { isSameTags } from '../rules/session-tags.ts'
 
 /** Whom it is about; everyone by default. */
 type Concerns = (principalId: string) => boolean
@@ -164,7 +165,7 @@ async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<s
   return null
 }
 
-type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages' | 'loginName'>
+type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages' | 'loginName' | 'sessionTags'>
 
 async function currentTerms(
   core: Core,
@@ -187,15 +188,18 @@ async function currentTerms(
   if (rule.stages.length === 0) return { refused: `rule ${rule.name} no longer needs approval; request it again` }
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) return { refused: dead }
-  const named = await loginNameFor(core, resource, meaning, beneficiary)
-  if (!named.allowed) return { refused: named.reason }
-  const { loginName } = named
+  const frozen = await freeze(core, resource, meaning, { principal: beneficiary, ticket: request.ticket })
+  if (!frozen.allowed) return { refused: frozen.reason }
+  const { loginName } = frozen
   if (request.loginName !== null && loginName !== null && request.loginName !== loginName)
     return {
       refused: `the login name of ${beneficiary.name} is ${loginName} now, not ${request.loginName}; request it again`,
     }
   const ruleDigest = termsDigest(rule, meaning)
-  return { loginName, ruleName: rule.name, ruleDigest, levelDigest: meaning.digest, stages: rule.stages }
+  const sessionTags = request.extendsGrantId === null ? frozen.sessionTags : request.sessionTags
+  if (ruleDigest === request.ruleDigest && !isSameTags(sessionTags, request.sessionTags))
+    return { refused: `the values of its session tags have changed for ${beneficiary.name}; request it again` }
+  return { loginName, sessionTags, ruleName: rule.name, ruleDigest, levelDigest: meaning.digest, stages: rule.stages }
 }
 
 /** How long the access would last from now on; null when the grant to be lengthened is over. */

@@ -7,8 +7,8 @@ import { giveGrant } from '../grants/give-grant.ts'
 import { recheckGrant } from '../grants/recheck.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Ask, decide, levelsToAskFor, refuseReplaced } from '../rules/decide.ts'
-import { loginNameFor } from '../rules/personal.ts'
-import type { Rule } from '../rules/rule.ts'
+import { type Frozen, freeze, loginNameFor } from '../rules/personal.ts'
+import type { LevelMeaning, Rule } from '../rules/rule.ts'
 import { type AccessRequest, deadEnd, requestDigest, termsDigest } from './request.ts'
 import { requestEvent } from './request-keeper.ts'
 
@@ -66,7 +66,7 @@ export async function askForAccess(core: Core, login: Login, ask: AccessAsk): Pr
       reason: wanted.reason?.trim() || null,
       ticket: wanted.ticket?.trim() || null,
       extendsGrantId: null,
-      loginName: null,
+      frozen: null,
     })
   } catch (error) {
     throw mayKnow ? error : discreet(error, resource)
@@ -128,7 +128,7 @@ export async function askForExtension(
     reason: more.reason?.trim() || null,
     ticket: more.ticket?.trim() || first?.ticket || null,
     extendsGrantId: grant.id,
-    loginName: grant.loginName,
+    frozen: grant,
   })
 }
 
@@ -140,8 +140,8 @@ interface Wanted {
   readonly reason: string | null
   readonly ticket: string | null
   readonly extendsGrantId: string | null
-  /** Of the grant to be extended. */
-  readonly loginName: string | null
+  /** In the grant to be extended. */
+  readonly frozen: Frozen | null
 }
 
 async function submit(
@@ -165,17 +165,7 @@ async function submit(
   checkSubstitute(requester, beneficiary, rule)
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) throw new BrokerError('GRANT_DENIED', `rule ${rule.name}: ${dead}`)
-  const named = await loginNameFor(core, resource, meaning, beneficiary)
-  if (!named.allowed) throw refusal(named)
-  const { loginName } = named
-  if (wanted.extendsGrantId !== null && loginName !== wanted.loginName)
-    throw new BrokerError(
-      'LOGIN_NAME_UNUSABLE',
-      `the grant is for ${wanted.loginName}, and the login name is ${loginName} now`,
-      {
-        hint: 'return the grant and request a new one',
-      },
-    )
+  const { loginName, sessionTags } = await frozenIn(core, resource, meaning, beneficiary, wanted)
   const draft = {
     id: newId('req'),
     requesterId: requester.id,
@@ -186,6 +176,7 @@ async function submit(
     targetId: resource.targetId,
     level: wanted.level,
     loginName,
+    sessionTags,
     durationMs: wanted.durationMs ?? Math.min(defaultDurationMs, rule.maxDurationMs),
     reason: wanted.reason,
     ticket: wanted.ticket,
@@ -205,6 +196,29 @@ async function submit(
   const request: AccessRequest = { ...draft, digest: requestDigest(draft) }
   const grant = await insert(core, requester, request)
   return { request: grant ? { ...request, status: 'granted' } : request, grant }
+}
+
+/** Of a grant that is extended nothing is frozen anew: it goes on as it was given, or not at all. */
+async function frozenIn(
+  core: Core,
+  resource: CatalogEntry,
+  meaning: LevelMeaning,
+  principal: Principal,
+  { ticket, frozen: earlier }: Pick<Wanted, 'ticket' | 'frozen'>,
+): Promise<Frozen> {
+  const found = earlier
+    ? await loginNameFor(core, resource, meaning, principal)
+    : await freeze(core, resource, meaning, { principal, ticket })
+  if (!found.allowed) throw refusal(found)
+  if (!earlier) return { sessionTags: null, ...found }
+  const { loginName } = found
+  if (loginName !== earlier.loginName)
+    throw new BrokerError(
+      'LOGIN_NAME_UNUSABLE',
+      `the grant is for ${earlier.loginName}, and the login name is ${loginName} now`,
+      { hint: 'return the grant and request a new one' },
+    )
+  return earlier
 }
 
 /** The input of the decision: an omitted duration becomes one that any rule allows, because the rule is not yet known. */

@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { AuditEvent, AuditLog, AuditType } from '../../audit/audit.ts'
+import { digestOf } from '../../audit/digest.ts'
 import { KnownVersions } from '../../store/known-versions.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import { KeyedMutex } from '../../telemetry/keyed-mutex.ts'
@@ -210,6 +211,7 @@ export function requestEvent(
       target: request.targetId,
       level: request.level,
       ...(request.loginName === null ? {} : { login_name: request.loginName }),
+      ...(request.sessionTags === null ? {} : { session_tags: digestOf(request.sessionTags) }),
       duration_ms: request.durationMs,
       rule: request.ruleName,
       rule_digest: request.ruleDigest,

@@ -1,4 +1,5 @@
 import { digestOf } from '../../audit/digest.ts'
+import type { SessionTags } from '../../catalog/session-tags.ts'
 import { isSameEmail } from '../../identity/names.ts'
 import type { Principal } from '../../identity/principal.ts'
 import type { LevelMeaning, Rule, Stage } from '../rules/rule.ts'
@@ -20,6 +21,8 @@ export interface AccessRequest {
   readonly level: string
   /** What stands for `{login}` in the level; null: it holds none. */
   readonly loginName: string | null
+  /** Tags that its sessions will carry besides the broker's own, with the values that they had when it was made; null: none. */
+  readonly sessionTags: SessionTags | null
   readonly durationMs: number
   readonly reason: string | null
   readonly ticket: string | null
@@ -72,6 +75,7 @@ export function requestDigest(
     | 'targetId'
     | 'level'
     | 'loginName'
+    | 'sessionTags'
     | 'durationMs'
     | 'reason'
     | 'ticket'
@@ -82,7 +86,7 @@ export function requestDigest(
 ): string {
   const { id, beneficiaryId, resourceId, level, durationMs, reason, ticket, ruleDigest, extendsGrantId, round } =
     request
-  const { targetId, loginName } = request
+  const { targetId, loginName, sessionTags } = request
   return digestOf({
     id,
     beneficiaryId,
@@ -97,6 +101,7 @@ export function requestDigest(
     // as it was before that was kept
     ...(targetId === null ? {} : { targetId }),
     ...(loginName === null ? {} : { loginName }),
+    ...(sessionTags === null ? {} : { sessionTags }),
   })
 }
 

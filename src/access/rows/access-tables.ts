@@ -1,4 +1,4 @@
-/** Tables of src/access; made in src/store/migrations/0002-access.ts, target_id in 0012-target-ids.ts, login_name in 0013-login-names.ts. Every `mac` covers everything that gives authority. */
+/** Tables of src/access; made in src/store/migrations/0002-access.ts, target_id in 0012-target-ids.ts, login_name in 0013-login-names.ts, session_tags in 0018-session-tags.ts. Every `mac` covers everything that gives authority. */
 export interface AccessTables {
   rule_revisions: {
     id: string
@@ -18,6 +18,8 @@ export interface AccessTables {
     kind: string
     level: string
     login_name: string | null
+    /** JSON: values by key. */
+    session_tags: string | null
     duration_ms: number
     reason: string | null
     ticket: string | null
@@ -57,6 +59,8 @@ export interface AccessTables {
     kind: string
     level: string
     login_name: string | null
+    /** JSON: values by key. */
+    session_tags: string | null
     starts_at: number
     ends_at: number
     rule_name: string

@@ -1,4 +1,5 @@
-import { sortedMembers } from '../../audit/canonical.ts'
+import { sortedJson, sortedMembers } from '../../audit/canonical.ts'
+import type { SessionTags } from '../../catalog/session-tags.ts'
 import { signedRows, type WithoutMac } from '../../store/signed-rows.ts'
 import type { Grant } from '../grants/grant.ts'
 import type { AccessRequest, RequestStatus, StageDecision } from '../requests/request.ts'
@@ -11,6 +12,8 @@ export interface StoredGrant extends Grant {
   readonly targetId: string | null
   /** What stands for `{login}` in its level: whatever the directory says later. */
   readonly loginName: string | null
+  /** Tags that its sessions carry besides the broker's own; null: none. */
+  readonly sessionTags: SessionTags | null
   /** What the level meant when the grant was given. */
   readonly levelDigest: string
   /** 1, 2 … with every change. */
@@ -26,6 +29,14 @@ export const { signRow, isSigned } = signedRows<AccessTables>(
   sortedMembers,
 )
 
+function tagsToColumn(tags: SessionTags | null): string | null {
+  return tags === null ? null : sortedJson(tags)
+}
+
+function columnToTags(column: string | null): SessionTags | null {
+  return column === null ? null : (JSON.parse(column) as SessionTags)
+}
+
 export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
   return {
     id: grant.id,
@@ -36,6 +47,7 @@ export function grantToRow(grant: StoredGrant): Unsigned<'grants'> {
     kind: grant.kind,
     level: grant.level,
     login_name: grant.loginName,
+    session_tags: tagsToColumn(grant.sessionTags),
     starts_at: grant.startsAt,
     ends_at: grant.endsAt,
     rule_name: grant.ruleName,
@@ -59,6 +71,7 @@ export function rowToGrant(row: Unsigned<'grants'>): StoredGrant {
     kind: row.kind,
     level: row.level,
     loginName: row.login_name,
+    sessionTags: columnToTags(row.session_tags),
     startsAt: row.starts_at,
     endsAt: row.ends_at,
     ruleName: row.rule_name,
@@ -83,6 +96,7 @@ export function requestToRow(request: AccessRequest): Unsigned<'requests'> {
     kind: request.kind,
     level: request.level,
     login_name: request.loginName,
+    session_tags: tagsToColumn(request.sessionTags),
     duration_ms: request.durationMs,
     reason: request.reason,
     ticket: request.ticket,
@@ -113,6 +127,7 @@ export function rowToRequest(row: Unsigned<'requests'>): AccessRequest {
     kind: row.kind,
     level: row.level,
     loginName: row.login_name,
+    sessionTags: columnToTags(row.session_tags),
     durationMs: row.duration_ms,
     reason: row.reason,
     ticket: row.ticket,

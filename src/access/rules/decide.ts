@@ -37,6 +37,7 @@ export type Condition =
   | 'meaning'
   | 'target'
   | 'login-name'
+  | 'session-tags'
 
 export interface Allowed {
   readonly allowed: true
@@ -51,6 +52,7 @@ export interface Denied {
     | 'GRANT_DENIED'
     | 'LEVEL_UNKNOWN'
     | 'LOGIN_NAME_UNUSABLE'
+    | 'SESSION_TAG_UNUSABLE'
     | EntryCode
     | 'PRINCIPAL_LOCKED'
     | 'PRINCIPAL_INACTIVE'

@@ -1,5 +1,6 @@
 import { type Kind, type Kinds, kindNamed } from '../../catalog/kind.ts'
 import type { CatalogEntry } from '../../catalog/resource.ts'
+import { claimsIn } from '../../catalog/session-tags.ts'
 import type { LevelFile } from '../../config/schema.ts'
 import { checkSelector } from './check-selector.ts'
 import { type Findings, within } from './findings.ts'
@@ -93,6 +94,29 @@ export function checkNoLogins(sets: readonly LevelSet[], kinds: Kinds, findings:
         message: '{login} needs a claim to take the login name of a person from, and oidc.login_claim is not set',
         fix: 'set oidc.login_claim to a claim of the ID token that is unique and that people cannot change',
       })
+    }
+  })
+}
+
+/** A tag of a claim that is not kept would never have a value. */
+export function checkTagClaims(
+  sets: readonly LevelSet[],
+  known: readonly string[],
+  kinds: Kinds,
+  findings: Findings,
+): void {
+  sets.forEach(({ levels }, i) => {
+    for (const [name, { parsed }] of levels) {
+      const claims = [...parsed].flatMap(([kind, level]) =>
+        claimsIn(kindNamed(kinds, kind)?.tagged?.templatesOf(level) ?? {}),
+      )
+      const missing = claims.find((claim) => !known.includes(claim))
+      if (missing !== undefined)
+        findings.problems.push({
+          path: `levels[${i}].${name}.session_tags`,
+          message: `{claim:${missing}} needs the claim of the ID token, and oidc.tag_claims does not list it`,
+          fix: `add ${missing} to oidc.tag_claims; people must sign in again`,
+        })
     }
   })
 }

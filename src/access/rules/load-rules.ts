@@ -7,7 +7,7 @@ import type { Config, ConfigCheck } from '../../config/config.ts'
 import type { RuleFile } from '../../config/schema.ts'
 import { checkSelector, warnWithoutInventory } from './check-selector.ts'
 import type { Findings, RuleProblem } from './findings.ts'
-import { checkFit, checkNoLogins, loadLevelSet } from './load-levels.ts'
+import { checkFit, checkNoLogins, checkTagClaims, loadLevelSet } from './load-levels.ts'
 import { loadResources, mergeDiscovered, type ResourcesConfig } from './load-resources.ts'
 import { isSlowPattern } from './pattern-probe.ts'
 import {
@@ -26,7 +26,7 @@ export type LoadedRules =
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
 type RulesConfig = Pick<Config, 'levels' | 'access'> & {
-  readonly oidc: Pick<Config['oidc'], 'loginClaim'>
+  readonly oidc: Pick<Config['oidc'], 'loginClaim' | 'tagClaims'>
   readonly inventory: Pick<Config['inventory'], 'organization'>
 } & ResourcesConfig
 
@@ -55,6 +55,7 @@ export function loadRules(config: RulesConfig, kinds: Kinds, discovered: readonl
   })
   const ruleSet: RuleSet = { digest, rules, levelSets }
   if (config.oidc.loginClaim === null) checkNoLogins(levelSets, kinds, findings)
+  checkTagClaims(levelSets, config.oidc.tagClaims, kinds, findings)
   checkNames(config.access, findings)
   checkRuleLevels(
     config,

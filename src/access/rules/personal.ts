@@ -5,6 +5,7 @@ import type { Core } from '../core.ts'
 import type { StoredGrant } from '../rows/rows.ts'
 import { type Decision, type Denied, decideGrant } from './decide.ts'
 import type { LevelMeaning, Rule } from './rule.ts'
+import { noTags, sessionTagsFor, templatesOf } from './session-tags.ts'
 
 type Rules = Pick<Core, 'inForce' | 'kinds'>
 
@@ -25,8 +26,19 @@ export function isPersonal({ kinds }: Pick<Core, 'kinds'>, { kind }: Resource, m
   return personal !== undefined && meaning.parsed.has(kind) && personal.memberOf(meaning.parsed.get(kind)) !== null
 }
 
-/** What a level means on a resource for whom it is given to. @param loginName as it was frozen; null: there was none to freeze */
-export function meansFor(
+/** What was frozen when access was asked for; null: the level needed none. */
+export type Frozen = Pick<StoredGrant, 'loginName' | 'sessionTags'>
+
+/** What a level means on a resource for whom it is given to. */
+export function meansFor(rules: Rules, resource: Resource, meaning: LevelMeaning, frozen: Frozen): Meant | Denied {
+  const meant = meansForName(rules, resource, meaning, frozen.loginName)
+  const tagged = kindNamed(rules.kinds, resource.kind)?.tagged
+  if (!meant.allowed || !tagged || templatesOf(rules, resource, meaning) === null) return meant
+  if (frozen.sessionTags === null) return noTags('the level has session tags, and their values are not known')
+  return { allowed: true, level: tagged.fill(meant.level, frozen.sessionTags) }
+}
+
+function meansForName(
   rules: Rules,
   resource: Resource,
   meaning: LevelMeaning,
@@ -58,7 +70,7 @@ export function decideHeld(
 ): Standing | Extract<Decision, { allowed: false }> {
   const decision = decideGrant(core.inForce.rules, principal, resource, grant)
   if (!decision.allowed) return decision
-  const meant = meansFor(core, resource, decision.meaning, grant.loginName)
+  const meant = meansFor(core, resource, decision.meaning, grant)
   return meant.allowed ? { ...meant, rule: decision.rule } : meant
 }
 
@@ -83,6 +95,19 @@ export async function loginNameFor(
   )
   if (isHeld)
     return unusable(`another person still has access as ${loginName}`, 'wait for its end, or ask an admin to revoke it')
-  const meant = meansFor(core, resource, meaning, loginName)
+  const meant = meansForName(core, resource, meaning, loginName)
   return meant.allowed ? { allowed: true, loginName } : meant
+}
+
+/** What is frozen in a request: the values that the person and the request have now. @param ticket null: none was given */
+export async function freeze(
+  core: Rules & Directory,
+  resource: Resource,
+  meaning: LevelMeaning,
+  of: { readonly principal: Principal; readonly ticket: string | null },
+): Promise<({ readonly allowed: true } & Frozen) | Denied> {
+  const named = await loginNameFor(core, resource, meaning, of.principal)
+  if (!named.allowed) return named
+  const tagged = await sessionTagsFor(core, resource, meaning, of)
+  return tagged.allowed ? { allowed: true, loginName: named.loginName, sessionTags: tagged.sessionTags } : tagged
 }

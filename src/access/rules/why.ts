@@ -4,8 +4,11 @@ import { isReferenceTo } from '../../identity/names.ts'
 import type { Login } from '../../identity/principal.ts'
 import { type Core, currentPrincipal, isOverseer, mayKnowOf } from '../core.ts'
 import { explain, findRule } from './decide.ts'
-import { loginNameFor } from './personal.ts'
+import { freeze } from './personal.ts'
 import { levelsOf } from './rule.ts'
+
+/** Whether one is given is asked when access is. */
+const anyTicket = 'ticket'
 
 /**
  * The reasoning about one principal and one resource, by the rules in force.
@@ -32,7 +35,9 @@ export async function why(
     levels: await Promise.all(
       levels.map(async (level) => {
         const found = findRule(rules, principal, resource, level, address)
-        const named = found.allowed ? await loginNameFor(core, resource, found.meaning, principal) : found
+        const named = found.allowed
+          ? await freeze(core, resource, found.meaning, { principal, ticket: anyTicket })
+          : found
         const decision = named.allowed ? found : named
         return {
           level,

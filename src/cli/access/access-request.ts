@@ -33,6 +33,7 @@ export function printRequest(request: RequestView): void {
         ? shownName(requester)
         : `${shownName(beneficiary)}, requested by ${shownName(requester)}`,
     ],
+    ...Object.entries(request.sessionTags ?? {}).map(([key, value]): [string, string] => ['tag', `${key}=${value}`]),
     ['reason', request.reason ?? '-'],
     ['ticket', request.ticket ?? '-'],
     ['rule', request.rule],

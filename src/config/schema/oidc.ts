@@ -48,6 +48,14 @@ export const Oidc = Type.Object(
         examples: ['preferred_username'],
       }),
     ),
+    tag_claims: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 128, pattern: '^[^{}]+$' }), {
+        maxItems: 20,
+        description:
+          'Claims of the ID token that stand for `{claim:NAME}` in `session_tags` of levels: texts of at most 256 letters, digits, blanks and _.:/=+-@. Who may change one at the provider chooses what policies that go by the tag allow',
+        examples: [['team', 'cost_center']],
+      }),
+    ),
     admin_groups: Type.Optional(Names('Groups whose members have the role admin', ['platform'])),
     auditor_groups: Type.Optional(Names('Groups whose members have the role auditor', ['security'])),
     session_idle: Type.Optional(Duration('A browser or CLI login ends after this long without use', '12h')),

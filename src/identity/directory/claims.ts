@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { BrokerError } from '../../../proxy/session.ts'
+import { sortedJson } from '../../audit/canonical.ts'
 import { encodeBase32 } from '../../store/ids.ts'
 import type { Vouched } from '../logins/logins.ts'
 import { emailKey } from '../names.ts'
@@ -17,6 +18,7 @@ export type Claims = Pick<
   | 'manager'
   | 'login_name'
   | 'login_claim'
+  | 'tag_claims'
 >
 
 type PrincipalRow = Unsigned<'principals'>
@@ -54,6 +56,7 @@ export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
     manager: readLabel(claims.manager, longestEmail),
     login_name: claims.loginName?.name ?? null,
     login_claim: claims.loginName?.claim ?? null,
+    tag_claims: toTagClaims(claims.tagClaims ?? {}),
   }
 }
 
@@ -81,7 +84,16 @@ function isPrintable(text: string): boolean {
 }
 
 /** Columns that rules look at. */
-const telling = ['email_key', 'email_verified', 'groups', 'manager', 'login_name', 'login_claim', 'active'] as const
+const telling = [
+  'email_key',
+  'email_verified',
+  'groups',
+  'manager',
+  'login_name',
+  'login_claim',
+  'tag_claims',
+  'active',
+] as const
 
 export function isSameToRules(a: PrincipalRow, b: PrincipalRow): boolean {
   return telling.every((column) => a[column] === b[column])
@@ -96,6 +108,7 @@ export function narrowTo(row: PrincipalRow, claims: Claims): PrincipalRow {
     groups: JSON.stringify(parseGroups(row.groups).filter((group) => kept.has(group))),
     manager: row.manager === claims.manager ? row.manager : null,
     ...(isSameLoginName(row, claims) ? {} : { login_name: null, login_claim: null }),
+    ...(row.tag_claims === claims.tag_claims ? {} : { tag_claims: null }),
     ...(isSameEmail ? {} : { email: null, email_key: null, email_verified: 0 }),
   }
 }
@@ -105,6 +118,15 @@ export function isSameLoginName(a: LoginNameRow, b: LoginNameRow): boolean {
 }
 
 type LoginNameRow = Pick<PrincipalRow, 'login_name' | 'login_claim'>
+
+/** @returns null for none, as rows have it that were written before there were any */
+export function toTagClaims(claims: Readonly<Record<string, string>>): string | null {
+  return Object.keys(claims).length === 0 ? null : sortedJson(claims)
+}
+
+export function parseTagClaims(json: string | null): Readonly<Record<string, string>> {
+  return json === null ? {} : (JSON.parse(json) as Record<string, string>)
+}
 
 export function parseGroups(json: string): string[] {
   return JSON.parse(json) as string[]

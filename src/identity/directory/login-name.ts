@@ -1,6 +1,7 @@
 import { isLoginName } from '../../catalog/login-name.ts'
 import type { Core } from '../core.ts'
 import type { LoginName } from '../identity.ts'
+import { parseTagClaims } from './claims.ts'
 
 /**
  * The login name of a person, as the provider last vouched for it. One that it gives to two belongs to neither: nothing says whose it is.
@@ -34,4 +35,10 @@ export async function loginNameOf({ config, directory, logger }: Core, id: strin
     problem: `the identity provider gives ${name} to another person too, so it says of neither who they are`,
     hint: `an admin must make the claim ${claim} unique at the identity provider; the daemon’s log names the identities`,
   }
+}
+
+/** Of those that are configured now: what came by another configuration does not count. */
+export async function tagClaimsOf({ config, directory }: Core, id: string): Promise<Readonly<Record<string, string>>> {
+  const known = parseTagClaims((await directory.row(id))?.tag_claims ?? null)
+  return Object.fromEntries(Object.entries(known).filter(([name]) => config.tagClaims.includes(name)))
 }

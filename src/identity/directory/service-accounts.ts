@@ -48,6 +48,7 @@ export async function createServiceAccount(core: Core, login: Login, ask: Servic
     manager: null,
     login_name: null,
     login_claim: null,
+    tag_claims: null,
     active: owner.id === login.principal.id ? 1 : 0, // until its owner accepts it
     locked_at: null,
     owner_id: owner.id,

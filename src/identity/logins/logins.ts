@@ -11,6 +11,8 @@ export interface Vouched {
     readonly username: string | null
     /** What signs in to targets, as the ID token has it in the claim of `oidc.login_claim`; null: nothing usable. */
     readonly loginName: { readonly claim: string; readonly name: string } | null
+    /** Of the ID token, by name; left out: none. */
+    readonly tagClaims?: Readonly<Record<string, string>>
     readonly groups: readonly string[]
     /** E-mail or subject, as the provider gave it. */
     readonly manager: string | null

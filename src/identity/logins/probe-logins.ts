@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Core } from '../core.ts'
-import { principalId, readClaims } from '../directory/claims.ts'
+import { parseTagClaims, principalId, readClaims, toTagClaims } from '../directory/claims.ts'
 import { retried } from '../directory/retried.ts'
 import { type KeptToken, readKeptToken, writeKeptToken } from './kept-token.ts'
 import { type LoginKeeper, sealPurpose } from './login-keeper.ts'
@@ -205,8 +205,11 @@ async function tryToken(core: Core, logins: LoginKeeper, prober: Prober, row: Lo
       const principal = await core.directory.row(row.principal_id)
       if (!principal) return
       const { groups, login_name, login_claim } = principal
+      // an answer without a claim says nothing of it
+      const tag_claims = toTagClaims({ ...parseTagClaims(principal.tag_claims), ...answer.claims.tagClaims })
       await core.directory.update(principal, {
         ...readClaims(answer),
+        tag_claims,
         ...(answer.groupsAbsent ? { groups } : {}),
         ...(answer.loginNameAbsent ? { login_name, login_claim } : {}),
       })

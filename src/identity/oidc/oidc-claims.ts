@@ -1,11 +1,15 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { isLoginName } from '../../catalog/login-name.ts'
+import { claimValue } from '../../catalog/session-tags.ts'
 import type { Config } from '../../config/config.ts'
 import { isUsableGroup, mostGroups } from '../directory/claims.ts'
 import type { Vouched } from '../logins/logins.ts'
 
 /** What differs between providers; `oidc.groups_claim`, `oidc.groups_source`, `oidc.manager_claim` and `oidc.login_claim`. */
-export type ClaimSettings = Pick<Config['oidc'], 'groupsClaim' | 'groupsSource' | 'managerClaim' | 'loginClaim'>
+export type ClaimSettings = Pick<
+  Config['oidc'],
+  'groupsClaim' | 'groupsSource' | 'managerClaim' | 'loginClaim' | 'tagClaims'
+>
 
 /** Claims of an ID token or of the userinfo endpoint, whose signature or transport has been checked. */
 export type ProviderClaims = Readonly<Record<string, unknown>>
@@ -45,6 +49,7 @@ export function readClaims(
       name: text(pick('name'), longest.text),
       username: text(pick('preferred_username'), longest.text),
       loginName: loginName.state === 'given' ? loginName.is : null,
+      tagClaims: readTagClaims(idToken, settings),
       groups: groups.names,
       manager: text(pick(settings.managerClaim), longest.text),
     },
@@ -72,6 +77,16 @@ function readLoginName(idToken: ProviderClaims, { loginClaim: claim }: ClaimSett
   const name = Object.hasOwn(idToken, claim) ? idToken[claim] : undefined
   if (isAbsent(name)) return { state: 'absent' }
   return isLoginName(name) ? { state: 'given', is: { claim, name } } : { state: 'unusable', shown: shown(name) }
+}
+
+/** Of the ID token alone, as they are: what a session tag cannot hold is left out. */
+function readTagClaims(idToken: ProviderClaims, { tagClaims }: ClaimSettings): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    tagClaims.flatMap((claim) => {
+      const value = Object.hasOwn(idToken, claim) ? claimValue(idToken[claim]) : undefined
+      return value === undefined ? [] : [[claim, value]]
+    }),
+  )
 }
 
 /** A list of names, or one name. What can't be a name is dropped: a group less, and never more access. */

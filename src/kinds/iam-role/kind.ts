@@ -1,6 +1,7 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
 import { rolePolicies } from './policies.ts'
+import { roleTags } from './tags.ts'
 import { type RoleManager, type RoleTarget, roleTarget } from './target.ts'
 
 export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
@@ -9,6 +10,7 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
   target: roleTarget,
   targetId: ({ roleId, roleArn }) => roleId ?? roleArn,
   level: roleLevel,
+  tagged: roleTags,
   check: ({ account, isRevocable }, { aws }) =>
     isRevocable && aws.accounts[account]?.trust === 'web_identity' ? [noTagToDenyBy(account)] : [],
   ungrantable: ({ managedBy }) => (managedBy === null ? null : managers[managedBy]),
@@ -17,6 +19,12 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
     ...(managedBy === null && lacking.length > 0 ? { 'trust lacks': lacking.join(', ') } : {}),
     ...(lastUsed === null ? {} : { 'last used': lastUsed }),
   }),
+  limits: ({ account }, { sessionTags }, { aws }) =>
+    Object.keys(sessionTags).length > 0 && aws.accounts[account]?.trust === 'web_identity'
+      ? [
+          `Account ${account} trusts web_identity, where the broker cannot set session tags: sessions of this level are refused.`,
+        ]
+      : [],
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags, maxSessionMs: longestMs }) => [
     { arn, hasSourceIdentity, hasTransitiveTags, longestMs },
   ],

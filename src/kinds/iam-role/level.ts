@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import { stsLimits } from '../../aws/aws.ts'
 import type { Parsed, Problem } from '../../catalog/kind.ts'
 import { memberProblems } from '../../catalog/member-problems.ts'
+import { type SessionTags, templateProblems } from '../../catalog/session-tags.ts'
 import { strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 
@@ -12,6 +13,8 @@ export interface RoleLevel {
   readonly sessionPolicy: string | null
   /** Managed policies of the role's account, or of AWS. */
   readonly policyArns: readonly string[]
+  /** By key, with `{ticket}` and `{claim:NAME}`, or with values in their place. */
+  readonly sessionTags: SessionTags
   /** Longest life of one set of credentials; null: what grant and role allow. */
   readonly sessionMs: number | null
 }
@@ -53,6 +56,14 @@ const schema = Type.Object(
         examples: [['arn:aws:iam::aws:policy/ReadOnlyAccess']],
       }),
     ),
+    session_tags: Type.Optional(
+      Type.Record(Type.String(), Type.String(), {
+        errorMessage: 'expected keys with a text each',
+        description:
+          "Session tags beside the broker's own, for policies that go by `aws:PrincipalTag`: `{ticket}` is the ticket of the request, `{claim:NAME}` a claim of the person's ID token that oidc.tag_claims lists. The values are frozen when access is asked for, and shown to approvers",
+        examples: [{ ticket: '{ticket}', team: '{claim:team}' }],
+      }),
+    ),
     session: Type.Optional(
       Type.String({
         pattern: '^[0-9]{1,8}(ms|s|m|h|d)$',
@@ -74,7 +85,8 @@ function read(raw: unknown): Parsed<RoleLevel> {
   const sessionPolicy = raw.session_policy === undefined ? null : JSON.stringify(raw.session_policy)
   const policyArns = raw.policy_arns ?? []
   const sessionMs = raw.session === undefined ? null : (parseDuration(raw.session) ?? 0)
-  const problems: Problem[] = []
+  const sessionTags = raw.session_tags ?? {}
+  const problems: Problem[] = templateProblems(sessionTags, 'session_tags')
   if (sessionMs !== null && (sessionMs < stsLimits.shortestMs || sessionMs > stsLimits.longestMs))
     problems.push({
       path: 'session',
@@ -88,7 +100,7 @@ function read(raw: unknown): Parsed<RoleLevel> {
       message: `policy and ARNs have ${size} characters, including the end of the grant; STS accepts ${longestPolicies}`,
     })
   if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, value: { sessionPolicy, policyArns, sessionMs } }
+  return { ok: true, value: { sessionPolicy, policyArns, sessionTags, sessionMs } }
 }
 
 export const roleLevel = { schema, read }

@@ -1,3 +1,4 @@
+import { BrokerError } from '../../../proxy/session.ts'
 import { type Aws, type AwsCredentials, stsLimits } from '../../aws/aws.ts'
 import type { Config } from '../../config/config.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -20,6 +21,15 @@ export function createMint({ aws, config, idToken, metrics }: MintDeps) {
   const trustOf = (target: RoleTarget) => config.accounts[target.account]?.trust ?? 'hub'
   const ask = async ({ permit, credentialId, target, level, policy, until, longestMs }: MintAsk) => {
     const { partition, account, roleArn: role } = target
+    const { sessionTags } = level
+    if (Object.keys(sessionTags).length > 0 && trustOf(target) === 'web_identity')
+      throw new BrokerError(
+        'UNSUPPORTED',
+        `account ${account} trusts web_identity, where the broker cannot set session tags`,
+        {
+          hint: 'an admin can take session_tags out of this level, or let the account trust the hub',
+        },
+      )
     return await aws.session({
       partition,
       account,
@@ -27,6 +37,7 @@ export function createMint({ aws, config, idToken, metrics }: MintDeps) {
       person: permit.principalName,
       policy,
       policyArns: level.policyArns,
+      tags: sessionTags,
       until,
       longestMs,
       grantId: permit.grantId,

@@ -17,6 +17,7 @@ import * as inventory from './0014-inventory.ts'
 import * as risk from './0015-risk.ts'
 import * as usage from './0016-usage.ts'
 import * as validations from './0017-validations.ts'
+import * as sessionTags from './0018-session-tags.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -38,4 +39,5 @@ export const migrations: Record<string, Migration> = {
   '0015-risk': risk,
   '0016-usage': usage,
   '0017-validations': validations,
+  '0018-session-tags': sessionTags,
 }

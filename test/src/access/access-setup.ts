@@ -169,7 +169,7 @@ export function config(rules: Partial<Rules & Pick<Config, 'inventory'>> = {}): 
     store: { url: 'sqlite::memory:', graceMs: 0 },
     keysDir: '',
     stateDir: '',
-    oidc: { ...oidcConfig, loginClaim: 'login' },
+    oidc: { ...oidcConfig, loginClaim: 'login', tagClaims: ['team'] },
     aws: {
       hubRoleArn: null,
       connectRole: '',
@@ -275,6 +275,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
   const people = new Map((options.people ?? examplePeople).map((one) => [one.id, one]))
   /** Of the directory, by principal. */
   const loginNames = new Map<string, LoginName>()
+  const tagClaims = new Map<string, Record<string, string>>()
   const changes = createChanges()
   const published: Change[] = []
   changes.subscribe((change) => published.push(change))
@@ -287,6 +288,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
       if (!found) throw new BrokerError('NOT_FOUND', `no principal ${reference}`)
       return found
     },
+    tagClaims: async (id: string) => tagClaims.get(id) ?? {},
     loginName: async (id: string) => loginNames.get(id) ?? { problem: 'the provider sent none', hint: 'ask an admin' },
   }
   const wall = { aheadMs: 0, isWrong: false }
@@ -333,6 +335,7 @@ export async function openAccess(t: Test, options: SetupOptions = {}) {
     keyring: testKeys,
     people,
     loginNames,
+    tagClaims,
     /** The same store and log, in a new daemon. */
     restart: async () => {
       access.close()

@@ -69,7 +69,7 @@ t.test('the digest that an approver confirms covers it, and is as it was without
   const asked = { id: 'req_1', beneficiaryId: 'alice', resourceId: ordersId, level: 'own', durationMs: hour }
   const terms = { reason: null, ticket: null, ruleDigest: 'd', extendsGrantId: null, round: 0 }
   const digest = (targetId: string | null, loginName: string | null) =>
-    requestDigest({ ...asked, ...terms, targetId, loginName })
+    requestDigest({ ...asked, ...terms, targetId, loginName, sessionTags: null })
   t.equal(digest(null, null), digestOf({ ...asked, ...terms }))
   const all = [digest(null, null), digest('db-1', null), digest('db-2', null), digest('db-1', 'alice')]
   t.equal(new Set([...all, digest('db-1', 'bob')]).size, 5)

@@ -42,6 +42,7 @@ export async function startTwo(t: Test, options: SetupOptions = {}) {
       changes,
       identity: {
         principal: async (id) => people.get(id),
+        tagClaims: async () => ({}),
         loginName: async () => ({ problem: 'none', hint: 'none' }),
         findPrincipal: async (id) => people.get(id) ?? principal(id),
       },

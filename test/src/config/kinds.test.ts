@@ -112,7 +112,7 @@ t.test('an attribute of another kind, of no kind, and a kind that is unknown', a
     'resources[0].sockets: unknown key "sockets"; did you mean socket?',
   ])
   t.same(await problems({ resources: [good] }, {}, [...builtIn]), [
-    'resources[0].id: unknown kind "sandbox-db"; use one of iam-role, rds-postgres, rds-mysql, ec2-instance, eks-cluster, account, organizational-unit',
+    'resources[0].id: unknown kind "sandbox-db"; use one of iam-role, rds-postgres, rds-mysql, ec2-instance, eks-cluster, account, organizational-unit, identity-center-group, permission-set',
   ])
   t.same(await problems({ resources: [{ ...good, id: 'sandbox-db/box' }] }), [
     'resources[0].id: expected sandbox-db/ACCOUNT/REGION/NAME, got "sandbox-db/box"; write the full id',

@@ -33,6 +33,7 @@ t.test('the shortest file gives every default', async (t) => {
     freshPrompt: 'login consent',
     managerClaim: 'manager',
     loginClaim: null,
+    tagClaims: [],
     adminGroups: [],
     auditorGroups: [],
     sessionIdleMs: 43_200_000,

@@ -61,6 +61,7 @@ export const oidcConfig: IdentityDeps['config'] = {
   freshPrompt: 'login consent',
   managerClaim: 'manager',
   loginClaim: null,
+  tagClaims: [],
   adminGroups: ['platform'],
   auditorGroups: ['security'],
   sessionIdleMs: hour,
@@ -137,6 +138,7 @@ export async function startIdentity(
     place?: StorePlace
     /** `oidc.login_claim` */
     loginClaim?: string
+    tagClaims?: readonly string[]
     /** A second daemon on the store and the log of this one. */
     beside?: Awaited<ReturnType<typeof openShared>>
   } = {},
@@ -170,7 +172,7 @@ export async function startIdentity(
       logger: more.logger ?? pino({ level: 'silent' }),
       metrics,
       changes,
-      config: { ...oidcConfig, loginClaim: more.loginClaim ?? null },
+      config: { ...oidcConfig, loginClaim: more.loginClaim ?? null, tagClaims: more.tagClaims ?? [] },
       access: () => fakeAccess(grants),
       ...(more.prober ? { prober: more.prober } : {}),
     })

@@ -110,7 +110,7 @@ test('near the end of a grant the session policy says when it ends, and takes no
     Condition: { DateGreaterThanEquals: { 'aws:CurrentTime': '2026-11-24T12:00:00Z' } },
   }
   const read = (text: string | null) => (JSON.parse(text ?? 'null') as { Statement: unknown }).Statement
-  const plain = { sessionPolicy: null, policyArns: [], sessionMs: null }
+  const plain = { sessionPolicy: null, policyArns: [], sessionTags: {}, sessionMs: null }
   t.equal(sessionPolicy(plain, null), null)
   t.same(read(sessionPolicy(plain, endsAt)), [{ Effect: 'Allow', Action: '*', Resource: '*' }, end])
   t.same(read(sessionPolicy({ ...plain, policyArns: [arn(1)] }, endsAt)), [end], 'managed ones say what is allowed')

@@ -68,7 +68,7 @@ function start(options: { endsInMs?: number; sessionMs?: number | null; isRevoca
         hasSourceIdentity: true,
         ...{ roleId: null, managedBy: null, lacking: [], lastUsed: null },
       },
-      level: { sessionPolicy: null, policyArns: [], sessionMs: options.sessionMs ?? null },
+      level: { sessionPolicy: null, policyArns: [], sessionTags: {}, sessionMs: options.sessionMs ?? null },
       credentialId: 'lgn_1',
     },
     (end) => state.ends.push(end),
