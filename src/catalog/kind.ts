@@ -1,5 +1,6 @@
 import type { TObject, TSchema } from 'typebox'
 import { BrokerError } from '../../proxy/session.ts'
+import type { ImportSettings } from './imports.ts'
 import type { TreeNode } from './place.ts'
 import type { PolicyPart } from './policy-part.ts'
 import type { PreparationStep } from './preparation.ts'
@@ -95,6 +96,8 @@ export interface Kind<T = unknown, L = unknown> {
   node?(target: T): TreeNode
   /** Why no rule gives access to a target, in words: `it is …`; null: rules may. Left out: they always may. */
   ungrantable?(target: T): string | null
+  /** Whether one that was found comes into the catalog; left out: as `inventory.import` says, and nodes with `inventory.organization`. */
+  imports?(settings: ImportSettings, found: Resource): boolean
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */

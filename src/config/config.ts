@@ -109,6 +109,8 @@ export interface Config {
     readonly organization: boolean
     /** Left out: nothing of it is read. */
     readonly identityCenter?: IdentityCenterConfig
+    /** What is found in accounts: all of it, what is tagged for it, or only what is written by hand. Null: accounts are not read. */
+    readonly import: 'all' | 'tagged' | 'manual' | null
     readonly everyMs: number
   }
   readonly levels: readonly LevelFile[]

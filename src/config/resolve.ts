@@ -41,6 +41,7 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string,
     inventory: {
       organization: file.inventory?.organization === true,
       ...resolveIdentityCenter(file),
+      import: file.inventory?.import ?? null,
       everyMs: ms(file.inventory?.every),
     },
     levels: written.levels ?? [],

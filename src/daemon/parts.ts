@@ -109,7 +109,11 @@ export async function buildParts(
 
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
-  const inventory = await createInventory({ ...shared, access, audit, aws })
+  const discoveryParts = { ...shared, aws, config: config.aws }
+  const discoveries = (await Promise.all(kindModules.map((kind) => kind.discoveries?.(discoveryParts)))).flatMap(
+    (found = []) => found,
+  )
+  const inventory = await createInventory({ ...shared, access, audit, aws, discoveries })
   closing.defer(() => inventory.idle())
   const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
   const dataKeys = createDataKeys({ ...shared, config: config.aws })

@@ -16,6 +16,8 @@ export interface Difference {
   readonly gone: readonly Discovered[]
 }
 
+export const noDifference: Difference = { added: [], changed: [], missing: [], gone: [] }
+
 /**
  * Compares what a pass found, which saw all of its scope, with what is known. Pure.
  * @param known of the scope @param at of the pass, epoch milliseconds
@@ -30,7 +32,7 @@ export function differenceOf(
   const seen = new Set(found.map(({ id }) => id))
   const added: Discovered[] = []
   const changed: Discovered[] = []
-  for (const resource of found) {
+  for (const resource of new Map(found.map((one) => [one.id, one])).values()) {
     const old = before.get(resource.id)
     const now = { resource, scope, lastSeenAt: at, missingPasses: 0 }
     if (!old) added.push({ ...now, firstSeenAt: at })

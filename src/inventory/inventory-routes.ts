@@ -5,11 +5,17 @@ import type { Scopes } from './scopes.ts'
 
 /** What is read of AWS into the catalog. */
 export const inventoryRoutes =
-  (deps: { readonly scopes: Pick<Scopes, 'view' | 'request'> }): FastifyPluginAsync =>
+  (deps: { readonly scopes: Pick<Scopes, 'view' | 'units' | 'request'> }): FastifyPluginAsync =>
   async (app) => {
     route(app, 'GET /api/v1/inventory/scopes', async ({ query }) => {
       const scopes = listSource(await deps.scopes.view(), ({ scope }) => scope)
       return toAnswer('scopes', await readPage(scopes, query))
     })
-    route(app, 'POST /api/v1/inventory/sync', async () => ({ scopes: await deps.scopes.request() }))
+    route(app, 'GET /api/v1/inventory/units', async ({ query }) => {
+      const units = listSource(await deps.scopes.units(query), ({ unit }) => unit)
+      return toAnswer('units', await readPage(units, query))
+    })
+    route(app, 'POST /api/v1/inventory/sync', async ({ query }) => ({
+      scopes: await deps.scopes.request(query.account),
+    }))
   }

@@ -34,6 +34,26 @@ export function createInventoryStore(db: Db, keyring: Macs) {
       for await (const rows of pages('', idOf, (after) => page(after, pageSize))) found.push(...known(rows))
       return found
     },
+    async ofScope(scope: string): Promise<Discovered[]> {
+      const found: Discovered[] = []
+      for (let after = '', rows: DiscoveredRow[] = []; ; after = rows.at(-1)?.id ?? '') {
+        rows = await db
+          .selectFrom('discovered')
+          .selectAll()
+          .where('scope', '=', scope)
+          .where('id', '>', after)
+          .orderBy('id')
+          .limit(pageSize)
+          .execute()
+        found.push(...known(rows))
+        if (rows.length < pageSize) return found
+      }
+    },
+    /** Of which there is at least one row. */
+    async scopeNames(): Promise<string[]> {
+      const rows = await db.selectFrom('discovered').select('scope').distinct().execute()
+      return rows.map(({ scope }) => scope)
+    },
     async byIds(ids: readonly string[]): Promise<Discovered[]> {
       if (ids.length === 0) return []
       return known(await db.selectFrom('discovered').selectAll().where('id', 'in', ids).execute())

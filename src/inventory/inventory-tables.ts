@@ -23,7 +23,16 @@ export interface InventoryTables {
     risk: string | null
     mac: string
   }
-  /** One for each part of AWS that is read in one pass. It gives nothing, and has no MAC. */
+  /** How the readings of one account went, of all its units together: there are too many for a row each. It gives nothing, and has no MAC. */
+  inventory_accounts: {
+    account: string
+    /** JSON: what is known of its units and regions. */
+    units: string
+    /** By a person, and not done yet. */
+    requested_at: number | null
+    written_at: number
+  }
+  /** One for each part of the organization that is read in one pass. It gives nothing, and has no MAC. */
   inventory_scopes: {
     scope: string
     /** Of which it was read last. */
@@ -45,4 +54,5 @@ declare module '../store/schema.ts' {
 }
 
 export type DiscoveredRow = InventoryTables['discovered']
+export type AccountRow = InventoryTables['inventory_accounts']
 export type ScopeRow = InventoryTables['inventory_scopes']

@@ -20,6 +20,7 @@ const named = ['gone', 'changed', 'missing', 'added'] as const
 export class Inventory {
   readonly #deps: InventoryDeps
   readonly #known = new Map<string, Discovered>()
+  readonly #byScope = new Map<string, Map<string, Discovered>>()
   /** Ids whose rows must be read again. */
   readonly #stale = new Set<string>()
   #seq = 0
@@ -33,9 +34,14 @@ export class Inventory {
     return [...this.#known.values()]
   }
 
+  /** Of one unit. */
+  inScope(scope: string): readonly Discovered[] {
+    return [...(this.#byScope.get(scope)?.values() ?? [])]
+  }
+
   /** At start, before the rules are loaded. @throws BrokerError STORE_UNAVAILABLE */
   async load(): Promise<void> {
-    for (const one of await this.#deps.store.all()) this.#known.set(one.resource.id, one)
+    for (const one of await this.#deps.store.all()) this.#put(one)
     await this.#use()
   }
 
@@ -64,11 +70,28 @@ export class Inventory {
         found.push(...(await this.#deps.store.byIds(ids.slice(from, from + atOnce))))
       for (const id of ids) {
         this.#stale.delete(id)
-        this.#known.delete(id)
+        this.#remove(id)
       }
-      for (const one of found) this.#known.set(one.resource.id, one)
+      for (const one of found) this.#put(one)
       await this.#use(seq)
     }
+  }
+
+  #put(one: Discovered): void {
+    const { scope, resource } = one
+    this.#remove(resource.id)
+    this.#known.set(resource.id, one)
+    const among = this.#byScope.get(scope) ?? new Map<string, Discovered>()
+    this.#byScope.set(scope, among.set(resource.id, one))
+  }
+
+  #remove(id: string): void {
+    const scope = this.#known.get(id)?.scope
+    if (scope === undefined) return
+    this.#known.delete(id)
+    const among = this.#byScope.get(scope)
+    among?.delete(id)
+    if (among?.size === 0) this.#byScope.delete(scope)
   }
 
   async #use(seq = this.#seq): Promise<void> {

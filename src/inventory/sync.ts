@@ -1,50 +1,87 @@
-import type { CompiledQuery } from 'kysely'
 import { BrokerError } from '../../proxy/session.ts'
-import type { AuditEvent, AuditLog } from '../audit/audit.ts'
-import type { OrganizationPicture } from '../aws/organization/picture.ts'
-import type { ReadOptions, ReadProgress } from '../aws/organization/read-organization.ts'
 import type { Config } from '../config/config.ts'
 import type { Leadership } from '../daemons/leadership.ts'
-import type { Transact } from '../store/transact.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { type Difference, differenceOf } from './difference.ts'
-import type { Discovered, InventoryStore } from './inventory-store.ts'
-import type { ScopeRow } from './inventory-tables.ts'
-import { organizationResources } from './organization-resources.ts'
+import type { Discovery, Place, ReadingProgress } from './discovery.ts'
+import type { AccountStore } from './engine/account-store.ts'
+import { regionsName } from './engine/account-units.ts'
+import { Estate, type EstateAccount } from './engine/estate.ts'
+import { OrganizationUnits } from './engine/organization-units.ts'
+import { isOver, NotOnboarded } from './engine/outcome.ts'
+import { Reader } from './engine/reader.ts'
+import { Results, type ResultsDeps } from './engine/results.ts'
+import { Schedule } from './engine/schedule.ts'
+import { type Unit, unitName } from './engine/unit.ts'
+import type { InventoryStore } from './inventory-store.ts'
 
-export interface SyncDeps {
-  readonly store: Pick<InventoryStore, 'all' | 'putting' | 'removing' | 'scope' | 'puttingScope' | 'removingScope'>
-  readonly transact: Transact
-  readonly audit: Pick<AuditLog, 'append'>
+export interface SyncDeps extends ResultsDeps {
+  readonly store: ResultsDeps['store'] &
+    Pick<InventoryStore, 'scopeNames' | 'scopes' | 'puttingScope' | 'removingScope'>
+  readonly accountStore: AccountStore
   readonly leader: Leadership
   readonly clock: Clock
   readonly logger: Pick<Logger, 'info' | 'warn'>
   readonly metrics: Pick<Metrics, 'inventoryFailuresTotal'>
-  /** @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; then nothing of the pass counts */
-  read(options: Pick<ReadOptions, 'signal' | 'onProgress'>): Promise<OrganizationPicture>
+  readonly discoveries: readonly Discovery[]
+  /** Where the organization is read. */
+  readonly hub: Place
+  /** Empty: all that are on. */
+  readonly regionsInUse: readonly string[]
+  /** Accounts that the catalog and the configuration know. */
+  accounts(): readonly EstateAccount[]
+  /** @throws BrokerError AWS_DENIED: the broker has no role in the account; AWS_UNAVAILABLE */
+  enter(place: Place, signal: AbortSignal): Promise<void>
+  /** Those that are on. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  regions(place: Place, signal: AbortSignal): Promise<readonly string[]>
 }
 
 export type InventorySettings = Config['inventory']
 
-export const organizationScope = 'organization'
+/** Something that may have changed in AWS: never a fact, only a reason to look. */
+export interface Hint {
+  readonly discovery: string
+  readonly account: string | null
+  readonly region: string | null
+  /** Left out: anything of the unit. */
+  readonly resourceId?: string
+}
 
-const hour = 3_600_000
-/** Resources that one event names. */
-const mostPerEvent = 100
+/** Readings under way at the same time. */
+const mostAtOnce = 64
+const prepareEveryMs = 2000
+const flushEveryMs = 10_000
 
-/** Reads the organization into the inventory, on the daemon that leads. */
+/** All that is known while this daemon leads. */
+interface Run {
+  readonly schedule: Schedule
+  readonly estate: Estate
+  readonly organization: OrganizationUnits
+  readonly reader: Reader
+  readonly stop: AbortController
+  running: number
+  preparedAt: number
+  flushedAt: number
+  /** The accounts and discoveries that the schedule was made of. */
+  basis: string
+  /** Accounts that are no longer known, with since when. */
+  readonly absent: Map<string, number>
+  /** What ended it. */
+  error: unknown
+}
+
+/** Reads AWS into the inventory, unit by unit, on the daemon that leads. */
 export class Sync {
   readonly #deps: SyncDeps
+  readonly #results: Results
   #settings: InventorySettings
-  /** Of passes of this daemon: the row is not written for each. */
-  #triedAt = 0
-  #goodAt: number | null = null
-  #progress: ReadProgress | null = null
+  #run: Run | undefined
+  #woken = Promise.withResolvers<void>()
 
   constructor(deps: SyncDeps, settings: InventorySettings) {
     this.#deps = deps
+    this.#results = new Results(deps)
     this.#settings = settings
   }
 
@@ -57,142 +94,207 @@ export class Sync {
     this.#settings = settings
   }
 
-  /** Of the pass that runs here; null: none does. */
-  get progress(): ReadProgress | null {
-    return this.#progress
+  /** What is to be read. */
+  get discoveries(): readonly Discovery[] {
+    const settings = this.#settings
+    return this.#deps.discoveries.filter(({ isOn }) => (isOn ? isOn(settings) : settings.import !== null))
   }
 
-  /** Epoch milliseconds of the last good and the last pass of this daemon; 0 or null: none yet. */
-  get passes(): { readonly goodAt: number | null; readonly triedAt: number } {
-    return { goodAt: this.#goodAt, triedAt: this.#triedAt }
+  /** As this daemon knows them while it leads; undefined: it does not. */
+  get units(): readonly Unit[] | undefined {
+    return this.#run?.schedule.units
   }
 
-  /** A pass when one is due or was asked for. For the chore of the daemon that leads. */
+  /** Of a unit that is read here now; null: it is not. */
+  progressOf(name: string): ReadingProgress | null {
+    const run = this.#run
+    if (!run?.schedule.isRunning(name)) return null
+    return run.reader.progressOf(name) ?? { phase: 'reading', done: 0 }
+  }
+
+  /** For a chore of each daemon: what another one does from now on is over here. */
+  tick(): void {
+    if (!this.#deps.leader.isLeader) this.#end()
+    this.#wake()
+  }
+
+  /**
+   * Reads again what may have changed. Hints of one thing join.
+   * @returns `read` once it was, and what changed is in the store; `unknown`: nothing of the kind is read
+   * @throws BrokerError NOT_LEADER; what the reading threw
+   */
+  async hint({ discovery: name, account, region, resourceId }: Hint): Promise<'read' | 'unknown'> {
+    const { clock, leader, discoveries, hub } = this.#deps
+    leader.check()
+    const run = this.#run
+    if (!run) throw new BrokerError('NOT_LEADER', 'nothing is read here yet')
+    const discovery = discoveries.find((one) => one.name === name)
+    if (!discovery) return 'unknown'
+    const unit = unitName(discovery, { partition: hub.partition, account: account ?? '', region })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    if (!run.schedule.mark(unit, clock.now(), resourceId, { resolve, reject })) return 'unknown'
+    this.#wake()
+    await promise
+    return 'read'
+  }
+
+  /** Reads all that is due or was asked for. For the chore of the daemon that leads. Resolves when nothing is left to do now. */
   async run(signal: AbortSignal): Promise<void> {
-    const { store, clock } = this.#deps
-    const row = await store.scope(organizationScope)
-    if (!this.#settings.organization) {
-      if (row) await this.#forget()
-      return
-    }
-    const last = Math.max(row?.tried_at ?? 0, this.#triedAt)
-    const isDue = clock.now() - last >= this.#settings.everyMs || last > clock.now()
-    if (isDue || (row?.requested_at ?? null) !== null) await this.#pass(row, signal)
-  }
-
-  async #pass(row: ScopeRow | undefined, signal: AbortSignal): Promise<void> {
-    const { clock, logger, metrics } = this.#deps
-    const startedAt = clock.now()
-    this.#triedAt = startedAt
+    this.#run ??= await this.#begin()
+    const run = this.#run
+    const onAbort = () => this.#end(run)
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
     try {
-      const picture = await this.#read(row, signal)
-      await this.#apply(row, picture, startedAt)
+      for (;;) {
+        const woken = this.#woken.promise // before anything is looked at, so that nothing is missed
+        if (!run.stop.signal.aborted) await this.#step(run)
+        if (run.running === 0) break
+        await woken
+      }
     } catch (error) {
-      if (signal.aborted || isOver(error)) return // the daemon that leads now does it
-      const { message, hint } = error as BrokerError
-      metrics.inventoryFailuresTotal.inc({ scope: organizationScope })
-      logger.warn({ err: error }, 'the organization could not be read; what is known of it stays')
-      const fix = hint ?? "see the daemon's log"
-      await this.#settle({ ...emptyScope, ...row, tried_at: startedAt, error: message, fix }, row)
+      this.#end(run, error)
+      while (run.running > 0) await this.#woken.promise
     } finally {
-      this.#progress = null
+      signal.removeEventListener('abort', onAbort)
     }
+    if (run.error !== undefined && !isOver(run.error)) throw run.error
   }
 
-  async #read(row: ScopeRow | undefined, signal: AbortSignal): Promise<OrganizationPicture> {
-    const { leader, read } = this.#deps
-    const onProgress = (progress: ReadProgress) => {
-      leader.check()
-      this.#progress = progress
-    }
-    const picture = await read({ signal, onProgress })
-    const before = row?.organization ?? picture.id
-    if (picture.id !== before)
-      throw new BrokerError('AWS_DENIED', `AWS shows organization ${picture.id}; the catalog has ${before}`, {
-        hint: 'give the hub the account of before; to read the other one, reload with inventory.organization: false, then true',
-      })
-    if (picture.accounts.length === 0)
-      throw new BrokerError('AWS_UNAVAILABLE', 'AWS shows an organization without any account')
-    return picture
-  }
-
-  /** Writes what has changed, with an event for each hundred resources; nothing when nothing has. */
-  async #apply(row: ScopeRow | undefined, picture: OrganizationPicture, startedAt: number): Promise<void> {
-    const { store, clock, logger } = this.#deps
-    const known = (await store.all()).filter(({ scope }) => scope === organizationScope)
-    const difference = differenceOf(organizationScope, known, organizationResources(picture), clock.now())
-    for (const part of partsOf(difference)) await this.#write(part)
-    this.#goodAt = startedAt
-    const counts = Object.fromEntries(Object.entries(difference).map(([what, { length }]) => [what, length]))
-    if (Object.values(counts).some((count) => count > 0))
-      logger.info(counts, 'the organization was read: it has changed')
-    const good = { good_at: startedAt, tried_at: startedAt, error: null, fix: null }
-    await this.#settle({ scope: organizationScope, organization: picture.id, ...good }, row)
-  }
-
-  async #write({ added, changed, missing, gone }: Difference): Promise<void> {
-    const { store, audit, leader } = this.#deps
-    const removing = gone.length > 0 ? [store.removing(idsOf(gone))] : []
-    const writes = [...removing, ...[...added, ...changed, ...missing].map((one) => store.putting(one))]
-    const event: AuditEvent = {
-      type: 'inventory.changed',
-      actor: 'system',
-      fields: {
-        scope: organizationScope,
-        ...{ added: idsOf(added), changed: idsOf(changed), missing: idsOf(missing), gone: idsOf(gone) },
+  async #begin(): Promise<Run> {
+    const { accountStore, clock, hub: place, store, regionsInUse } = this.#deps
+    const schedule = new Schedule(this.#settings.everyMs)
+    const stop = new AbortController()
+    const regions: Discovery = {
+      name: regionsName,
+      per: 'account',
+      service: 'ec2',
+      read: async (at, { signal }) => {
+        estate.useRegions(at.account, await this.#readRegions(at, signal))
+        return []
       },
     }
-    await audit.append(event, { claims: [leader.claim()], writes })
+    const saved = await accountStore.all()
+    const estate = new Estate({ schedule, store: accountStore, regions, regionsInUse }, saved)
+    const results = this.#results
+    const organization = new OrganizationUnits({ schedule, store, results, place })
+    const reader = new Reader({ ...this.#deps, schedule, estate, organization, results, signal: stop.signal })
+    return {
+      ...{ schedule, estate, organization, reader, stop },
+      running: 0,
+      preparedAt: Number.NEGATIVE_INFINITY,
+      flushedAt: clock.now(),
+      basis: '',
+      absent: new Map(),
+      error: undefined,
+    }
   }
 
-  /** Writes how a pass ended where that is news, was asked for, or an hour has passed. */
-  async #settle({ requested_at: _, ...now }: ScopeLike, before: ScopeRow | undefined): Promise<void> {
-    const { store } = this.#deps
-    const isNews = now.error !== (before?.error ?? null) || now.organization !== (before?.organization ?? null)
-    const isOld = (now.tried_at ?? 0) - (before?.tried_at ?? 0) >= hour
-    if (!isNews && !isOld && (before?.requested_at ?? null) === null) return
-    await this.#claimed(store.puttingScope(now, now.tried_at ?? 0))
+  async #readRegions(place: Place, signal: AbortSignal): Promise<readonly string[]> {
+    const { enter, regions } = this.#deps
+    await enter(place, signal).catch((error: unknown) => {
+      const isRefused = error instanceof BrokerError && error.code === 'AWS_DENIED'
+      throw isRefused ? new NotOnboarded(place.account, error) : error
+    })
+    return await regions(place, signal)
   }
 
-  /** The organization is no longer to be read: what was found leaves the store, as it has left the catalog. */
-  async #forget(): Promise<void> {
-    const { store } = this.#deps
-    const none = { added: [], changed: [], missing: [] }
-    const known = (await store.all()).filter(({ scope }) => scope === organizationScope)
-    for (const { gone } of partsOf({ ...none, gone: known })) await this.#write({ ...none, gone })
-    await this.#claimed(store.removingScope(organizationScope))
-    this.#triedAt = 0
-    this.#goodAt = null
+  #end(run = this.#run, error?: unknown): void {
+    if (!run) return
+    if (this.#run === run) this.#run = undefined
+    run.error ??= error
+    run.stop.abort()
+    for (const { name } of run.schedule.units) run.schedule.remove(name, new BrokerError('NOT_LEADER'))
+    this.#wake()
   }
 
-  /** Nothing is written by a daemon that no longer leads. */
-  async #claimed(write: CompiledQuery): Promise<void> {
-    await this.#deps.transact([this.#deps.leader.claim()], ([found = []]) => (found.length > 0 ? [write] : []))
+  #wake(): void {
+    this.#woken.resolve()
+    this.#woken = Promise.withResolvers()
   }
-}
 
-type ScopeLike = Omit<ScopeRow, 'requested_at'> & Partial<Pick<ScopeRow, 'requested_at'>>
-
-const emptyScope = { scope: organizationScope, organization: null, good_at: null } as const
-
-/** Another daemon leads. */
-function isOver(error: unknown): boolean {
-  return error instanceof BrokerError && (error.code === 'NOT_LEADER' || error.code === 'STALE')
-}
-
-function idsOf(all: readonly Discovered[]): string[] {
-  return all.map(({ resource }) => resource.id)
-}
-
-/** In parts of one event each; what takes something away comes first. */
-function partsOf(difference: Difference): Difference[] {
-  const order = ['gone', 'changed', 'missing', 'added'] as const
-  const all = order.flatMap((what) => difference[what].map((one) => ({ what, one })))
-  const parts: Difference[] = []
-  for (let from = 0; from < all.length; from += mostPerEvent) {
-    const part = all.slice(from, from + mostPerEvent)
-    const of = (wanted: (typeof order)[number]) => part.flatMap(({ what, one }) => (what === wanted ? [one] : []))
-    parts.push({ added: of('added'), changed: of('changed'), missing: of('missing'), gone: of('gone') })
+  async #step(run: Run): Promise<void> {
+    await this.#prepare(run)
+    this.#dispatch(run)
+    await this.#flush(run)
   }
-  return parts
+
+  /** What is to be read follows from the settings and the accounts; what people ask for comes through the store. */
+  async #prepare(run: Run): Promise<void> {
+    const { accounts, accountStore, clock, leader } = this.#deps
+    const now = clock.now()
+    if (run.preparedAt <= now && now - run.preparedAt < prepareEveryMs && run.running > 0) return
+    run.preparedAt = now
+    leader.check()
+    run.schedule.useInterval(this.#settings.everyMs)
+    const { discoveries } = this
+    await run.organization.use(discoveries.filter(({ per }) => per === 'organization'))
+    const known = accounts()
+    const basis = JSON.stringify([discoveries.map(({ name }) => name), known])
+    if (basis !== run.basis) {
+      const inAccounts = discoveries.filter(({ per }) => per !== 'organization')
+      const absent = run.estate.use(known, inAccounts)
+      for (const account of run.absent.keys()) if (!absent.includes(account)) run.absent.delete(account)
+      for (const account of absent) if (!run.absent.has(account)) run.absent.set(account, now)
+      await this.#forgetOthers(run, discoveries)
+      run.basis = basis
+    }
+    await this.#forgetAbsent(run)
+    const requested = await accountStore.requested()
+    for (const [account, at] of requested) run.estate.ask(account, at)
+    const idle = [...requested.keys()].filter((account) => run.estate.unitsOf(account).length === 0)
+    if (idle.length > 0) await this.#results.claimed([accountStore.clearing(idle)])
+  }
+
+  #dispatch(run: Run): void {
+    const { clock, leader } = this.#deps
+    while (run.running < mostAtOnce) {
+      const work = run.schedule.next(clock.now())
+      if (!work) return
+      leader.check()
+      run.running += 1
+      run.reader
+        .read(work)
+        .catch((error: unknown) => this.#end(run, error))
+        .finally(() => {
+          run.running -= 1
+          this.#wake()
+        })
+    }
+  }
+
+  /** How readings went, for the next daemon that leads: soon where it is news, else once an hour. */
+  async #flush(run: Run): Promise<void> {
+    const now = this.#deps.clock.now()
+    const isLate = Math.abs(now - run.flushedAt) >= flushEveryMs
+    if (run.running > 0 && !isLate) return
+    for (;;) {
+      const { writes, written } = run.estate.due(now, isLate || run.running === 0)
+      if (writes.length === 0) break
+      await this.#results.claimed(writes)
+      written()
+    }
+    run.flushedAt = now
+  }
+
+  /** What was found by something that is not read any more leaves the inventory. */
+  async #forgetOthers(run: Run, discoveries: readonly Discovery[]): Promise<void> {
+    const isRead = new Set(discoveries.map(({ name }) => name))
+    for (const scope of await this.#deps.store.scopeNames())
+      if (!isRead.has(scope.split('/')[0] ?? '')) await this.#results.forget(scope)
+    if (discoveries.every(({ per }) => per === 'organization'))
+      await this.#results.claimed(run.estate.accounts.map((account) => run.estate.forget(account)))
+  }
+
+  /** What was found in an account that is gone: where the organization is read, once it has been read again without it. */
+  async #forgetAbsent(run: Run): Promise<void> {
+    const organization = run.schedule.unit('organization')
+    for (const [account, since] of run.absent) {
+      if (organization && (organization.record.goodAt ?? 0) <= since) continue
+      for (const scope of await this.#deps.store.scopeNames())
+        if (scope.split('/')[1] === account) await this.#results.forget(scope)
+      await this.#results.claimed([run.estate.forget(account)])
+      run.absent.delete(account)
+    }
+  }
 }

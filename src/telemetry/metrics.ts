@@ -63,7 +63,7 @@ export function createMetrics() {
     awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
     inventoryAgeSeconds: gauge(
       'inventory_age_seconds',
-      'Time since the last pass over AWS that saw all of a scope; of several daemons take the smallest',
+      'Time since the last reading that saw all of a scope; of many units of the one furthest back. Shown by the daemon that leads',
       ['scope'],
     ),
     inventoryFailuresTotal: counter('inventory_failures_total', 'Passes over AWS that counted for nothing', ['scope']),

@@ -27,7 +27,7 @@ export type LoadedRules =
 
 type RulesConfig = Pick<Config, 'levels' | 'access'> & {
   readonly oidc: Pick<Config['oidc'], 'loginClaim' | 'tagClaims'>
-  readonly inventory: Pick<Config['inventory'], 'organization'>
+  readonly inventory: Pick<Config['inventory'], 'organization' | 'import'>
 } & ResourcesConfig
 
 /** Longest grant that a rule may allow: recovery reads the audit log back that far. */
@@ -76,8 +76,10 @@ function warnOfPlaces({ levels, access }: RulesConfig, findings: Findings): void
 }
 
 /** Daemons of one store that read the organization, and others, have different rules. */
-function inventoryOf({ inventory: { organization } }: RulesConfig) {
-  return organization ? { inventory: { organization } } : {}
+function inventoryOf({ inventory: { organization, import: taken } }: RulesConfig) {
+  return organization || taken !== null
+    ? { inventory: { organization, ...(taken === null ? {} : { import: taken }) } }
+    : {}
 }
 
 /** For `config check`, which reports what features find together with what the schema finds. */
@@ -166,7 +168,7 @@ function checkRuleLevels(
 ): void {
   files.forEach((file, i) => {
     const matching = resources.filter((resource) => selects(file.what, resource))
-    if (matching.length === 0 && !inventory.organization)
+    if (matching.length === 0 && !inventory.organization && inventory.import === null)
       findings.warnings.push({
         path: `access[${i}].what`,
         message: `matches no resource of the catalog: ${formatSelector(file.what)}`,

@@ -1,7 +1,8 @@
 import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
 import { sortedJson } from '../../audit/canonical.ts'
 import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
-import type { Kinds } from '../../catalog/kind.ts'
+import { notImported } from '../../catalog/imports.ts'
+import { type Kinds, kindNamed } from '../../catalog/kind.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Config } from '../../config/config.ts'
 import { newId } from '../../store/ids.ts'
@@ -80,7 +81,7 @@ export class RulesInForce {
 
   /** The rules of a configuration, with what is discovered. */
   #read(config: Config): LoadedRules {
-    return loadRules(config, this.#deps.kinds, discoveredBy(config, this.#inventory.resources))
+    return loadRules(config, this.#deps.kinds, discoveredBy(config, this.#deps.kinds, this.#inventory.resources))
   }
 
   /** @returns false: they are not valid */
@@ -125,9 +126,13 @@ export class RulesInForce {
   }
 }
 
-/** What is discovered counts only while the configuration says so. */
-function discoveredBy({ inventory }: Config, resources: readonly Resource[]): readonly Resource[] {
-  return inventory.organization ? resources : []
+/** What is discovered counts only as far as the configuration says so. */
+function discoveredBy({ inventory, resources: files }: Config, kinds: Kinds, resources: readonly Resource[]) {
+  const written = new Set(files.map(({ id }) => id))
+  return resources.filter((resource) => {
+    const kind = kindNamed(kinds, resource.kind)
+    return kind !== undefined && notImported(kind, inventory, resource, written.has(resource.id)) === null
+  })
 }
 
 /** A configuration was rejected. */

@@ -40,6 +40,17 @@ export const Inventory = Type.Object(
         },
       ),
     ),
+    import: Type.Optional(
+      Type.Unsafe<'all' | 'tagged' | 'manual'>(
+        Type.String({
+          pattern: '^(all|tagged|manual)$',
+          patternErrorMessage: 'expected all, tagged or manual',
+          description:
+            'What is read in accounts comes into the catalog: `all` of it, what has the tag `sallyport:managed=true` (`tagged`), or, with what AWS says of it, what is under `resources` (`manual`). Left out: accounts are not read',
+          examples: ['tagged'],
+        }),
+      ),
+    ),
     every: Type.Optional(
       Duration('How often it is read; `sallyport sync` reads it at once', '15m', { least: '1m', most: '24h' }),
     ),

@@ -18,6 +18,7 @@ import * as risk from './0015-risk.ts'
 import * as usage from './0016-usage.ts'
 import * as validations from './0017-validations.ts'
 import * as sessionTags from './0018-session-tags.ts'
+import * as inventoryAccounts from './0019-inventory-accounts.ts'
 
 /** In order of their names; once released, a migration is never edited. */
 export const migrations: Record<string, Migration> = {
@@ -40,4 +41,5 @@ export const migrations: Record<string, Migration> = {
   '0016-usage': usage,
   '0017-validations': validations,
   '0018-session-tags': sessionTags,
+  '0019-inventory-accounts': inventoryAccounts,
 }

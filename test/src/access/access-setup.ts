@@ -181,7 +181,7 @@ export function config(rules: Partial<Rules & Pick<Config, 'inventory'>> = {}): 
       endpoints: {},
     },
     listeners: { postgres: [] },
-    inventory: { organization: false, everyMs: 900_000 },
+    inventory: { organization: false, import: null, everyMs: 900_000 },
     recordings: { dir: '', maxPerSessionBytes: 0, maxPerPrincipalBytes: 0, reserveBytes: 0 },
     audit: { checkpointEveryMs: 0, checkpointEvents: 0, anchors: [] },
     limits: { sessions: 1, sessionsPerPrincipal: 1, sessionsPerResource: 1, sessionIdleMs: 0 },

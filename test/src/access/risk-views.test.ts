@@ -22,7 +22,7 @@ function accountIn(id: string, parent: string) {
 
 const setup = {
   kinds: [...kinds, account, organizationalUnit],
-  rules: { inventory: { organization: true, everyMs: 900_000 } },
+  rules: { inventory: { organization: true, import: 'all' as const, everyMs: 900_000 } },
 }
 
 const found = [

@@ -4,8 +4,10 @@ import type { AuditEvent, Beside } from '../../../src/audit/audit.ts'
 import type { AccountSeen, OrganizationPicture, UnitSeen } from '../../../src/aws/organization/picture.ts'
 import type { Kinds } from '../../../src/catalog/kind.ts'
 import { soleLeader } from '../../../src/daemons/leadership.ts'
+import { createAccountStore } from '../../../src/inventory/engine/account-store.ts'
 import { Inventory } from '../../../src/inventory/inventory.ts'
 import { createInventoryStore } from '../../../src/inventory/inventory-store.ts'
+import { organizationDiscovery } from '../../../src/inventory/organization-discovery.ts'
 import { createScopes } from '../../../src/inventory/scopes.ts'
 import { Sync, type SyncDeps } from '../../../src/inventory/sync.ts'
 import { account } from '../../../src/kinds/account/kind.ts'
@@ -24,7 +26,7 @@ export const root = 'r-ab12'
 export const dataAccount = '111122223333'
 
 export const every = 900_000
-export const isOn = { organization: true, everyMs: every }
+export const isOn = { organization: true, import: null, everyMs: every }
 
 export const allKinds: Kinds = [...kinds, account, organizationalUnit]
 
@@ -75,30 +77,37 @@ export async function openInventory(t: Test, options: SetupOptions = {}, deps: P
   await inventory.load()
   /** What AWS shows, or throws. */
   const aws: { shows: OrganizationPicture | BrokerError; reads: number } = { shows: picture(), reads: 0 }
-  const sync = new Sync(
-    {
-      store,
-      transact: transactOn(db),
-      leader: soleLeader(db),
-      clock,
-      logger: createLogger({ level: 'silent' }),
-      metrics,
-      read: async () => {
-        aws.reads += 1
-        if (aws.shows instanceof BrokerError) throw aws.shows
-        return aws.shows
+  const read = async () => {
+    aws.reads += 1
+    if (aws.shows instanceof BrokerError) throw aws.shows
+    return aws.shows
+  }
+  const accountStore = createAccountStore(db)
+  const { discoveries: _, ...others } = deps
+  const syncDeps: SyncDeps = {
+    store,
+    transact: transactOn(db),
+    leader: soleLeader(db),
+    clock,
+    logger: createLogger({ level: 'silent' }),
+    metrics,
+    accountStore,
+    discoveries: [organizationDiscovery(read), ...(deps.discoveries ?? [])],
+    hub: { partition: 'aws', account: '999900001111', region: null },
+    regionsInUse: [],
+    accounts: () => [],
+    enter: async () => {},
+    regions: async () => [],
+    audit: {
+      append: async (event: AuditEvent, beside?: Beside) => {
+        const record = await audit.append(event, beside)
+        inventory.apply(record)
+        return record
       },
-      audit: {
-        append: async (event: AuditEvent, beside?: Beside) => {
-          const record = await audit.append(event, beside)
-          inventory.apply(record)
-          return record
-        },
-      },
-      ...deps,
     },
-    isOn,
-  )
+    ...others,
+  }
+  const sync = new Sync(syncDeps, isOn)
   /** One pass that shows this. */
   const pass = async (shows: OrganizationPicture | BrokerError = aws.shows) => {
     aws.shows = shows
@@ -109,7 +118,9 @@ export async function openInventory(t: Test, options: SetupOptions = {}, deps: P
   const rows = () => db.selectFrom('discovered').selectAll().orderBy('id').execute()
   return {
     ...setup,
-    ...{ store, inventory, sync, aws, pass, rows, background },
-    scopes: createScopes({ store, inventory, sync, clock }),
+    /** The daemon that leads next. */
+    another: () => new Sync(syncDeps, sync.settings),
+    ...{ store, accountStore, inventory, sync, aws, pass, rows, background },
+    scopes: createScopes({ store, accountStore, inventory, sync, clock, regionsInUse: [] }),
   }
 }
