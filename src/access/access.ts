@@ -89,13 +89,13 @@ export interface Access extends AccessService {
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   reload(config: Config): Promise<Reloaded>
-  /** Some daemon has changed the inventory: until {@link useInventory} nothing ends here for want of it. @param seq of the event */
-  noteInventory(seq: number): void
+  /** Some daemon has found changes: until {@link useInventory} nothing ends here for want of them. @param seq of the event */
+  noteInventory(ids: readonly string[], seq: number): void
   /**
-   * Makes the catalog anew with what is discovered, and judges live grants and pending requests again.
+   * Brings what is discovered into the catalog, and judges the live grants and pending requests again that it concerns.
    * @param seq of the last event of the log that is in it
    */
-  useInventory(resources: readonly Resource[], seq: number): Promise<void>
+  useInventory(found: readonly Resource[], gone: readonly string[], seq: number): Promise<void>
   /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
   /** Whether this person may watch sessions of a grant while they run: auditors, and the approvers of its rule. */

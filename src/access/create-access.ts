@@ -19,7 +19,7 @@ import { type Core, mayKnowOf, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant, mayWatchGrant } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
-import { createRecheckOf, recheck, refresh } from './grants/recheck.ts'
+import { createRecheckOf, recheck, recheckResources, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
 import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
@@ -117,11 +117,13 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
-    noteInventory: (seq) => core.inForce.noteInventory(seq),
-    useInventory: async (resources, seq) => {
-      if (!core.inForce.useInventory(resources, seq)) return
+    noteInventory: (ids, seq) => core.inForce.noteInventory(ids, seq),
+    useInventory: async (found, gone, seq) => {
+      const concerned = core.inForce.useInventory(found, gone, seq)
+      if (core.inForce.loadedAt === null || (concerned !== 'all' && concerned.size === 0)) return
       changes.publish({ what: 'rules' })
-      await recheck(core).catch((error: unknown) =>
+      const judged = concerned === 'all' ? recheck(core) : recheckResources(core, concerned)
+      await judged.catch((error: unknown) =>
         core.logger.error({ err: error }, 're-check after a change of the inventory failed'),
       )
     },

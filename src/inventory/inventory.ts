@@ -8,8 +8,8 @@ export interface InventoryDeps {
   readonly background: Background
   /** Of access: what is discovered goes into the catalog, and what no rule covers any more ends. */
   readonly access: {
-    noteInventory(seq: number): void
-    useInventory(resources: readonly Resource[], seq: number): Promise<void>
+    noteInventory(ids: readonly string[], seq: number): void
+    useInventory(found: readonly Resource[], gone: readonly string[], seq: number): Promise<void>
   }
 }
 
@@ -42,15 +42,20 @@ export class Inventory {
   /** At start, before the rules are loaded. @throws BrokerError STORE_UNAVAILABLE */
   async load(): Promise<void> {
     for (const one of await this.#deps.store.all()) this.#put(one)
-    await this.#use()
+    await this.#deps.access.useInventory(
+      this.all.map(({ resource }) => resource),
+      [],
+      this.#seq,
+    )
   }
 
   /** What some daemon has written, as the log tells it. */
   apply({ type, seq, fields }: Pick<AuditRecord, 'type' | 'seq' | 'fields'>): void {
     if (type !== 'inventory.changed') return
-    for (const member of named) for (const id of listOf(fields[member])) this.#stale.add(id)
+    const ids = named.flatMap((member) => listOf(fields[member]))
+    for (const id of ids) this.#stale.add(id)
     this.#seq = seq
-    this.#deps.access.noteInventory(seq)
+    this.#deps.access.noteInventory(ids, seq)
     this.#deps.background.run('reading the inventory', () => this.refresh())
   }
 
@@ -73,7 +78,12 @@ export class Inventory {
         this.#remove(id)
       }
       for (const one of found) this.#put(one)
-      await this.#use(seq)
+      const there = new Set(found.map(({ resource }) => resource.id))
+      await this.#deps.access.useInventory(
+        found.map(({ resource }) => resource),
+        ids.filter((id) => !there.has(id)),
+        seq,
+      )
     }
   }
 
@@ -92,13 +102,6 @@ export class Inventory {
     const among = this.#byScope.get(scope)
     among?.delete(id)
     if (among?.size === 0) this.#byScope.delete(scope)
-  }
-
-  async #use(seq = this.#seq): Promise<void> {
-    await this.#deps.access.useInventory(
-      this.all.map(({ resource }) => resource),
-      seq,
-    )
   }
 }
 

@@ -6,8 +6,8 @@ import { checkConditions, checkStanding, findRule, refuseReplaced } from '../rul
 import { decideHeld, freeze } from '../rules/personal.ts'
 import { isSameTags } from '../rules/session-tags.ts'
 
-/** Whom it is about; everyone by default. */
-type Concerns = (principalId: string) => boolean
+/** Which grants it is about; all by default. */
+type Concerns = (grant: Pick<StoredGrant, 'principalId' | 'resourceId'>) => boolean
 
 /**
  * Re-checks live grants and pending requests against the current rules and directory. A daemon whose rules are not those that were
@@ -17,6 +17,13 @@ export async function recheck(core: Core): Promise<void> {
   const read = principalReader(core)
   await recheckGrants(core, read)
   await recheckRequests(core, read)
+}
+
+/** The same for some resources. */
+export async function recheckResources(core: Core, ids: ReadonlySet<string>): Promise<void> {
+  const read = principalReader(core)
+  await recheckGrants(core, read, ({ resourceId }) => ids.has(resourceId))
+  await recheckRequests(core, read, ({ resourceId }) => ids.has(resourceId))
 }
 
 /**
@@ -29,7 +36,11 @@ export function createRecheckOf(core: Core): (principalId: string) => Promise<vo
   const begin = (ids: Set<string>) => {
     const done = turn.then(() => {
       next = undefined
-      return recheckRequests(core, principalReader(core), (id) => ids.has(id))
+      return recheckRequests(
+        core,
+        principalReader(core),
+        ({ beneficiaryId, requesterId }) => ids.has(beneficiaryId) || ids.has(requesterId),
+      )
     })
     turn = done.catch(() => undefined) // its callers hear of it
     return { ids, done }
@@ -37,20 +48,24 @@ export function createRecheckOf(core: Core): (principalId: string) => Promise<vo
   return async (principalId) => {
     next ??= begin(new Set())
     next.ids.add(principalId)
-    const grants = recheckGrants(core, principalReader(core), (id) => id === principalId)
+    const grants = recheckGrants(core, principalReader(core), (grant) => grant.principalId === principalId)
     await Promise.all([grants, next.done])
   }
 }
 
 /** All at once: an end takes effect before it is stored, so none of them waits for another's fsync. */
 async function recheckGrants(core: Core, read: ReadPrincipal, concerns: Concerns = () => true): Promise<void> {
-  const grants = core.grants.live.filter((grant) => concerns(grant.principalId))
+  const grants = core.grants.live.filter(concerns)
   await Promise.all(grants.map((grant) => recheckGrant(core, grant, read)))
 }
 
-async function recheckRequests(core: Core, read: ReadPrincipal, concerns: Concerns = () => true): Promise<void> {
+async function recheckRequests(
+  core: Core,
+  read: ReadPrincipal,
+  concerns: (request: AccessRequest) => boolean = () => true,
+): Promise<void> {
   for (const request of await core.requests.pending()) {
-    if (!concerns(request.beneficiaryId) && !concerns(request.requesterId)) continue
+    if (!concerns(request)) continue
     await core.requests.exclusively(request.id, async () => refresh(core, await core.requests.read(request.id), read))
   }
 }
@@ -75,11 +90,11 @@ export async function recheckGrant(
     await end('principal-inactive', 'the identity is no longer active')
     return
   }
-  const { catalog, isNewest } = core.inForce
-  if (!isNewest) return
-  const resource = catalog.get(grant.resourceId)
+  const { inForce } = core
+  if (!inForce.isNewestFor(grant.resourceId)) return
+  const resource = inForce.catalog.get(grant.resourceId)
   if (!resource) {
-    await end('resource-gone', `${grant.resourceId} is no longer in the catalog`)
+    await end('resource-gone', absence(core, grant.resourceId))
     return
   }
   const decision = decideHeld(core, principal, resource, grant)
@@ -130,7 +145,7 @@ async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal):
     const how = { status: 'cancelled', reason: gone, event: 'request.cancelled', actor: 'system' } as const
     return await requests.end(request, { ...how, auditText: { reason: gone } })
   }
-  if (!inForce.isNewest) return request
+  if (!inForce.isNewestFor(request.resourceId)) return request
   const terms = await currentTerms(core, request, read)
   if ('refused' in terms) {
     const how = { status: 'refused', reason: terms.refused, event: 'request.voided', actor: 'system' } as const
@@ -147,7 +162,7 @@ async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal):
  * @throws BrokerError STALE when another daemon has loaded other rules
  */
 export async function requireSameTerms(core: Core, request: AccessRequest): Promise<void> {
-  if (core.inForce.isNewest) return // refreshed by them
+  if (core.inForce.isNewestFor(request.resourceId)) return // refreshed by them
   const terms = await currentTerms(core, request, principalReader(core))
   if ('refused' in terms || terms.ruleDigest !== request.ruleDigest)
     throw new BrokerError('STALE', 'another daemon has loaded other rules since', {
@@ -165,6 +180,12 @@ async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<s
   return null
 }
 
+/** Why a resource cannot be had any more: such as the tag that let it in, and is gone. */
+function absence({ inForce }: Core, resourceId: string): string {
+  const reason = inForce.whyNotThere(resourceId)
+  return `${resourceId} is no longer in the catalog${reason === null ? '' : `: ${reason}`}`
+}
+
 type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages' | 'loginName' | 'sessionTags'>
 
 async function currentTerms(
@@ -175,7 +196,7 @@ async function currentTerms(
   const { rules, catalog } = core.inForce
   const beneficiary = await read(request.beneficiaryId)
   const resource = catalog.get(request.resourceId)
-  if (!beneficiary || !resource) return { refused: `${request.resourceId} is no longer in the catalog` }
+  if (!beneficiary || !resource) return { refused: absence(core, request.resourceId) }
   const replaced = refuseReplaced(resource, request)
   if (replaced) return { refused: replaced.reason }
   const found = findRule(rules, beneficiary, resource, request.level, `${beneficiary.name} is`)

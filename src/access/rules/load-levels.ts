@@ -8,20 +8,19 @@ import { type LevelSet, levelEntries, levelsOf, parseLevelSet, type RuleSet, typ
 
 /**
  * What the levels of one entry mean, to each kind that they are for.
- * @param resources that are written by hand @param discovered with which the file is not refused, whatever they are
+ * @param resources that are written by hand
+ * @param isImporting whatever is found may be selected too: what a level means to its kind is read, and refuses no file
  */
 export function loadLevelSet(
   file: LevelFile,
   path: string,
-  { resources, discovered = [] }: { resources: readonly CatalogEntry[]; discovered?: readonly CatalogEntry[] },
+  { resources, isImporting }: { readonly resources: readonly CatalogEntry[]; readonly isImporting: boolean },
   kinds: Kinds,
   findings: Findings,
 ): LevelSet {
   checkSelector(file.for, `${path}.for`, kinds, findings)
   const meant = withLevels(kindsOf(file.for, resources), kinds)
-  const besides = withLevels(kindsOf({ ...file.for, kinds: [] }, discovered), kinds).filter(
-    (kind) => !meant.includes(kind),
-  )
+  const besides = isImporting && !file.for.kinds ? kinds.filter((kind) => kind.level && !meant.includes(kind)) : []
   const entries = levelEntries(file)
   if (entries.length === 0)
     findings.problems.push({ path, message: 'defines no levels', fix: 'add one, e.g. readonly: { … }' })

@@ -1,5 +1,6 @@
+import { toEntry } from '../../catalog/entry.ts'
 import { type Kind, type Kinds, kindNamed, type Surroundings } from '../../catalog/kind.ts'
-import type { CatalogEntry, Resource, ResourceFile } from '../../catalog/resource.ts'
+import type { CatalogEntry, ResourceFile } from '../../catalog/resource.ts'
 import { type ParsedId, parseResourceId, toResource } from '../../catalog/resource-id.ts'
 import type { Config } from '../../config/config.ts'
 import { type Findings, within } from './findings.ts'
@@ -20,48 +21,6 @@ export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: F
     if (!target.ok) return [{ ...resource, target: undefined, targetId: '' }]
     return [toEntry(resource, found.kind, target.value)]
   })
-}
-
-/**
- * What was discovered, beside what is written by hand: of a resource that is both, the members that are written win, its tags as a whole.
- * What its kind cannot read is left out.
- */
-export function mergeDiscovered(
-  written: readonly CatalogEntry[],
-  files: readonly ResourceFile[],
-  discovered: readonly Resource[],
-  kinds: Kinds,
-): CatalogEntry[] {
-  const seen = new Map(discovered.map((resource) => [resource.id, resource]))
-  const fileOf = new Map(files.map((file) => [file.id, file]))
-  const merged = written.map((entry) => {
-    const found = seen.get(entry.id)
-    const file = fileOf.get(entry.id)
-    seen.delete(entry.id)
-    return (found && file && readDiscovered(overlay(found, entry, file), kinds)) ?? entry
-  })
-  return [...merged, ...[...seen.values()].flatMap((resource) => readDiscovered(resource, kinds) ?? [])]
-}
-
-function overlay(found: Resource, written: Resource, file: ResourceFile): Resource {
-  return {
-    ...found,
-    source: 'config',
-    attributes: { ...found.attributes, ...written.attributes },
-    ...(file.partition === undefined ? {} : { partition: file.partition }),
-    ...(file.tags === undefined ? {} : { tags: file.tags }),
-  }
-}
-
-function readDiscovered(resource: Resource, kinds: Kinds): CatalogEntry | undefined {
-  const kind = kindNamed(kinds, resource.kind)
-  const target = kind?.target.read(resource)
-  return kind && target?.ok ? toEntry(resource, kind, target.value) : undefined
-}
-
-function toEntry(resource: Resource, kind: Kind, target: unknown): CatalogEntry {
-  const ungrantable = kind.ungrantable?.(target) ?? null
-  return { ...resource, target, targetId: kind.targetId(target), ...(ungrantable === null ? {} : { ungrantable }) }
 }
 
 function checkRepeats(files: readonly ResourceFile[], findings: Findings): void {

@@ -1,14 +1,13 @@
 import { digestOf } from '../../audit/digest.ts'
-import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
+import { LiveCatalog } from '../../catalog/catalog.ts'
 import { type Kinds, kindNamed } from '../../catalog/kind.ts'
-import { withPlaces } from '../../catalog/places.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Config, ConfigCheck } from '../../config/config.ts'
 import type { RuleFile } from '../../config/schema.ts'
 import { checkSelector, warnWithoutInventory } from './check-selector.ts'
 import type { Findings, RuleProblem } from './findings.ts'
 import { checkFit, checkNoLogins, checkTagClaims, loadLevelSet } from './load-levels.ts'
-import { loadResources, mergeDiscovered, type ResourcesConfig } from './load-resources.ts'
+import { loadResources, type ResourcesConfig } from './load-resources.ts'
 import { isSlowPattern } from './pattern-probe.ts'
 import {
   durationMs,
@@ -22,7 +21,12 @@ import {
 } from './rule.ts'
 
 export type LoadedRules =
-  | { readonly ok: true; readonly rules: RuleSet; readonly catalog: Catalog; readonly warnings: readonly RuleProblem[] }
+  | {
+      readonly ok: true
+      readonly rules: RuleSet
+      readonly catalog: LiveCatalog
+      readonly warnings: readonly RuleProblem[]
+    }
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
 type RulesConfig = Pick<Config, 'levels' | 'access'> & {
@@ -34,16 +38,19 @@ type RulesConfig = Pick<Config, 'levels' | 'access'> & {
 export const longestGrantMs = 365 * 86_400_000
 
 /**
- * Builds rules, levels and catalog from the configuration, or reports everything that is wrong with them.
- * @param discovered resources that the inventory knows: whatever they are, the file is not refused because of them
+ * Builds rules, levels and catalog from the configuration, or reports everything that is wrong with them. What is discovered comes
+ * into the catalog later: whatever it is, the file is not refused because of it.
  */
-export function loadRules(config: RulesConfig, kinds: Kinds, discovered: readonly Resource[] = []): LoadedRules {
+export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   const findings: Findings = { problems: [], warnings: [] }
-  const written = loadResources(config, kinds, findings)
-  const catalog = withPlaces(mergeDiscovered(written, config.resources, discovered, kinds), kinds)
-  const ownIds = new Set(written.map(({ id }) => id))
-  const entries = catalog.filter(({ id }) => ownIds.has(id))
-  const known = { resources: entries, discovered: catalog.filter(({ id }) => !ownIds.has(id)) }
+  const files = new Map(config.resources.map((file) => [file.id, file]))
+  const written = loadResources(config, kinds, findings).flatMap((entry) => {
+    const file = files.get(entry.id)
+    return file ? [{ entry, file }] : []
+  })
+  const catalog = new LiveCatalog(kinds, written)
+  const entries = catalog.all
+  const known = { resources: entries, isImporting: config.inventory.import !== null }
   const levelSets = config.levels.map((file, i) => loadLevelSet(file, `levels[${i}]`, known, kinds, findings))
   if (!config.inventory.organization) warnOfPlaces(config, findings)
   const rules = config.access.flatMap((file, i) => loadRule(file, `access[${i}]`, kinds, findings) ?? [])
@@ -67,7 +74,7 @@ export function loadRules(config: RulesConfig, kinds: Kinds, discovered: readonl
   // A target that its kind could not read can't be checked further.
   if (problems.length === 0) checkFit(ruleSet, entries, kinds, findings)
   if (problems.length > 0) return { ok: false, problems, warnings }
-  return { ok: true, rules: ruleSet, catalog: createCatalog(catalog), warnings }
+  return { ok: true, rules: ruleSet, catalog, warnings }
 }
 
 function warnOfPlaces({ levels, access }: RulesConfig, findings: Findings): void {

@@ -1,6 +1,6 @@
 import type { AuditEvent, AuditLog } from '../../audit/audit.ts'
 import { sortedJson } from '../../audit/canonical.ts'
-import { type Catalog, createCatalog } from '../../catalog/catalog.ts'
+import { type Catalog, LiveCatalog } from '../../catalog/catalog.ts'
 import { notImported } from '../../catalog/imports.ts'
 import { type Kinds, kindNamed } from '../../catalog/kind.ts'
 import type { Resource } from '../../catalog/resource.ts'
@@ -10,9 +10,10 @@ import type { Clock } from '../../telemetry/clock.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { AccessStore } from '../rows/access-store.ts'
 import type { RuleProblem } from './findings.ts'
-import { type LoadedRules, loadRules } from './load-rules.ts'
+import { loadRules } from './load-rules.ts'
 import { diffRevisions, type Revision, type RevisionDiff } from './revision.ts'
 import type { RuleSet } from './rule.ts'
+import { StaleResources } from './stale-resources.ts'
 
 export interface RulesDeps {
   readonly store: Pick<AccessStore, 'lastRevision' | 'insertingRevision'>
@@ -30,17 +31,19 @@ export type Reloaded =
 export class RulesInForce {
   readonly #deps: RulesDeps
   #rules: RuleSet = { digest: '', rules: [], levelSets: [] }
-  #catalog: Catalog = createCatalog([])
+  #catalog: LiveCatalog
   #loadedAt: number | null = null
   #config: Config | null = null
-  /** What the inventory knows, up to which event of the log, and up to which event it could. */
-  #inventory: { readonly resources: readonly Resource[]; readonly seq: number } = { resources: [], seq: 0 }
-  #inventorySeq = 0
+  /** All that the inventory knows, whether the catalog has it or not. */
+  readonly #found = new Map<string, Resource>()
+  readonly #stale: StaleResources
   /** Rules that some daemon of the store loaded last, as the log tells it. */
   #newest = { digest: '', seq: 0 }
 
   constructor(deps: RulesDeps) {
     this.#deps = deps
+    this.#catalog = new LiveCatalog(deps.kinds, [])
+    this.#stale = new StaleResources(deps.kinds)
   }
 
   get rules(): RuleSet {
@@ -55,9 +58,9 @@ export class RulesInForce {
     return this.#loadedAt
   }
 
-  /** Whether no other daemon has loaded other rules since, and all that the inventory has found is in the catalog. */
-  get isNewest(): boolean {
-    return this.#newest.digest === this.#rules.digest && this.#inventory.seq >= this.#inventorySeq
+  /** Whether no other daemon has loaded other rules since, and all that is found of a resource, and of where it stands, is in the catalog. */
+  isNewestFor(resourceId: string): boolean {
+    return this.#newest.digest === this.#rules.digest && !this.#stale.has(resourceId)
   }
 
   /** Some daemon has loaded rules. @param seq of the event that says so */
@@ -65,31 +68,38 @@ export class RulesInForce {
     if (seq > this.#newest.seq) this.#newest = { digest, seq }
   }
 
-  /** Some daemon has changed the inventory: until it is in the catalog here, nothing ends for want of it. @param seq of the event */
-  noteInventory(seq: number): void {
-    this.#inventorySeq = Math.max(this.#inventorySeq, seq)
+  /** Some daemon has found that these have changed: until it is in the catalog here, nothing ends for want of it. @param seq of the event */
+  noteInventory(ids: readonly string[], seq: number): void {
+    this.#stale.note(ids, seq)
   }
 
   /**
-   * Makes the catalog anew with what the inventory knows.
-   * @param seq of the last event that is in it @returns false: it takes effect with the first rules
+   * Brings what the inventory knows of some resources into the catalog.
+   * @param seq of the last event that is in it
+   * @returns what is to be judged again: resources by id, or all
    */
-  useInventory(resources: readonly Resource[], seq: number): boolean {
-    this.#inventory = { resources, seq }
-    return this.#config !== null && this.#use(this.#read(this.#config))
+  useInventory(found: readonly Resource[], gone: readonly string[], seq: number): ReadonlySet<string> | 'all' {
+    for (const id of gone) this.#found.delete(id)
+    for (const resource of found) this.#found.set(resource.id, resource)
+    const ids = [...gone, ...found.map(({ id }) => id)]
+    const isOfAll = this.#stale.settle(ids, seq)
+    const changed = this.#catalog.use(new Map(ids.map((id) => [id, this.#imported(id)])))
+    return isOfAll ? 'all' : new Set([...changed, ...ids])
   }
 
-  /** The rules of a configuration, with what is discovered. */
-  #read(config: Config): LoadedRules {
-    return loadRules(config, this.#deps.kinds, discoveredBy(config, this.#deps.kinds, this.#inventory.resources))
+  /** Why a resource is not in the catalog, in words, though it was found; null: nothing is known of it. */
+  whyNotThere(resourceId: string): string | null {
+    const found = this.#found.get(resourceId)
+    const kind = found && kindNamed(this.#deps.kinds, found.kind)
+    return found && kind && this.#config ? notImported(kind, this.#config.inventory, found, false) : null
   }
 
-  /** @returns false: they are not valid */
-  #use(loaded: LoadedRules): boolean {
-    if (!loaded.ok) return false
-    this.#rules = loaded.rules
-    this.#catalog = loaded.catalog
-    return true
+  #imported(id: string, catalog: LiveCatalog = this.#catalog): Resource | null {
+    const found = this.#found.get(id)
+    const kind = found && kindNamed(this.#deps.kinds, found.kind)
+    const config = this.#config
+    if (!found || !kind || !config) return null
+    return notImported(kind, config.inventory, found, catalog.isWritten(id)) === null ? found : null
   }
 
   /**
@@ -98,16 +108,17 @@ export class RulesInForce {
    */
   async load(config: Config): Promise<Reloaded> {
     this.#deps.metrics.rulesDigestMismatch.set(1) // until the rules of the file are in force
-    const inventory = this.#inventory
-    const loaded = this.#read(config)
+    const loaded = loadRules(config, this.#deps.kinds)
     if (!loaded.ok) {
       await this.#deps.audit.appendRemoval(rulesRefused(loaded.problems))
       return loaded
     }
-    const { rules, warnings } = loaded
+    const { rules, catalog, warnings } = loaded
     await this.#record(rules.digest, config)
     this.#config = config
-    this.#use(this.#inventory === inventory ? loaded : this.#read(config)) // it may have changed meanwhile
+    catalog.use(new Map(Array.from(this.#found.keys(), (id) => [id, this.#imported(id, catalog)])))
+    this.#rules = rules
+    this.#catalog = catalog
     this.#loadedAt = this.#deps.clock.now()
     this.#deps.metrics.rulesDigestMismatch.set(0)
     return { ok: true, digest: rules.digest, warnings }
@@ -124,15 +135,6 @@ export class RulesInForce {
     const { seq } = await audit.append(loadedEvent(digest, last?.digest ?? null, diff), writes)
     this.noteLoaded(digest, seq)
   }
-}
-
-/** What is discovered counts only as far as the configuration says so. */
-function discoveredBy({ inventory, resources: files }: Config, kinds: Kinds, resources: readonly Resource[]) {
-  const written = new Set(files.map(({ id }) => id))
-  return resources.filter((resource) => {
-    const kind = kindNamed(kinds, resource.kind)
-    return kind !== undefined && notImported(kind, inventory, resource, written.has(resource.id)) === null
-  })
 }
 
 /** A configuration was rejected. */

@@ -36,7 +36,7 @@ const found = [
 
 t.test('facts with their reasons, and the sums of accounts and of the units above them', async (t) => {
   const { access, login } = await openAccess(t, setup)
-  await access.useInventory(found, 1)
+  await access.useInventory(found, [], 1)
   const carol = login('carol', { roles: ['auditor'] })
   const seen = async (query: Parameters<typeof access.resources>[1]) => (await access.resources(carol, query)).items
   const [orders] = await seen({ resourceId: ordersId })
@@ -64,7 +64,7 @@ t.test('facts with their reasons, and the sums of accounts and of the units abov
 
 t.test('who is neither admin nor auditor sees none of it, and finds nothing by it', async (t) => {
   const { access, login } = await openAccess(t, setup)
-  await access.useInventory(found, 1)
+  await access.useInventory(found, [], 1)
   const { items } = await access.resources(login('alice'), {})
   t.ok(items.some(({ id }) => id === ordersId))
   for (const { risk, riskBeneath } of items) t.same([risk, riskBeneath], [[], null])

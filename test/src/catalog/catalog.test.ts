@@ -1,6 +1,6 @@
 /** The catalog finds a page without looking at what is not on it. */
 import t from 'tap'
-import { createCatalog } from '../../../src/catalog/catalog.ts'
+import { LiveCatalog } from '../../../src/catalog/catalog.ts'
 import type { CatalogEntry } from '../../../src/catalog/resource.ts'
 import { resource } from '../access/access-setup.ts'
 
@@ -14,7 +14,10 @@ function entry(id: string): CatalogEntry {
 const entries = Array.from({ length: 999 }, (_, i) =>
   entry(`${kinds[i % 3]}/111122223333/eu-west-1/db-${String((i * 7919) % 999).padStart(3, '0')}`),
 )
-const catalog = createCatalog(entries)
+const catalog = new LiveCatalog(
+  [],
+  entries.map((one) => ({ entry: one, file: { id: one.id } })),
+)
 
 for (const kind of [undefined, ...kinds]) {
   t.test(`pages of ${kind ?? 'every kind'} give each resource once, in the order of ids`, async (t) => {

@@ -133,7 +133,7 @@ t.test('until an event of another daemon is read, nothing ends for want of it', 
   const [row] = (await store.all()).filter(({ resource: { id } }) => id === `account/${dataAccount}`)
   if (!row) throw new Error('the account is not there')
   await db.executeQuery(store.removing([row.resource.id]))
-  access.noteInventory(10_000)
+  access.noteInventory([row.resource.id], 10_000)
   await access.sweep()
   t.match(await access.check({ principalId: 'alice', resource: 'orders' }), { allowed: true })
   inventory.apply({ type: 'inventory.changed', seq: 10_000, fields: { gone: [row.resource.id] } })
