@@ -7,6 +7,8 @@ export interface ImportSettings {
   readonly organization: boolean
   /** What is found in accounts; null: nothing. */
   readonly import: 'all' | 'tagged' | 'manual' | null
+  /** Of Identity Center; left out: nothing. */
+  readonly identityCenter?: { readonly import: 'all' | 'provisioned' | 'manual' }
 }
 
 /** The tag by which the owner of a resource hands it to the broker. */
@@ -22,7 +24,7 @@ export function notImported(
   resource: Resource,
   isWritten: boolean,
 ): string | null {
-  if (kind.imports) return kind.imports(settings, resource) ? null : 'the configuration does not take it in any more'
+  if (kind.imports) return kind.imports(settings, isWritten) ? null : 'the configuration does not take it in any more'
   if (kind.node) return settings.organization ? null : 'the organization is not read any more'
   if (settings.import === null) return 'accounts are not read any more'
   if (isWritten || settings.import === 'all') return null

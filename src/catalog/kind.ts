@@ -96,8 +96,11 @@ export interface Kind<T = unknown, L = unknown> {
   node?(target: T): TreeNode
   /** Why no rule gives access to a target, in words: `it is …`; null: rules may. Left out: they always may. */
   ungrantable?(target: T): string | null
-  /** Whether one that was found comes into the catalog; left out: as `inventory.import` says, and nodes with `inventory.organization`. */
-  imports?(settings: ImportSettings, found: Resource): boolean
+  /**
+   * Whether one that was found comes into the catalog; left out: as `inventory.import` says, and nodes with `inventory.organization`.
+   * @param isWritten it is also written by hand
+   */
+  imports?(settings: ImportSettings, isWritten: boolean): boolean
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */

@@ -3,6 +3,7 @@ import type { AuditListener, AuditLog } from '../audit/audit.ts'
 import { createAuditLog } from '../audit/create-audit.ts'
 import { createAws } from '../aws/create-aws.ts'
 import { createDataKeys } from '../aws/data-keys.ts'
+import { createOrganizationCalls } from '../aws/organization/organization-calls.ts'
 import { createSessionManagers } from '../aws/session-manager.ts'
 import { Tunnels } from '../aws/tunnels.ts'
 import type { Config } from '../config/config.ts'
@@ -109,11 +110,12 @@ export async function buildParts(
 
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
-  const discoveryParts = { ...shared, aws, config: config.aws }
+  const organizations = createOrganizationCalls({ aws, config: config.aws, metrics })
+  const discoveryParts = { ...shared, aws, config: config.aws, organizations }
   const discoveries = (await Promise.all(kindModules.map((kind) => kind.discoveries?.(discoveryParts)))).flatMap(
     (found = []) => found,
   )
-  const inventory = await createInventory({ ...shared, access, audit, aws, discoveries })
+  const inventory = await createInventory({ ...shared, access, audit, aws, discoveries, organizations })
   closing.defer(() => inventory.idle())
   const sessionManagers = createSessionManagers({ ...shared, config: config.aws })
   const dataKeys = createDataKeys({ ...shared, config: config.aws })

@@ -2,7 +2,7 @@ import type { Access } from '../access/access.ts'
 import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import { createRegionReader } from '../aws/estate/regions.ts'
-import { createOrganizationCalls } from '../aws/organization/organization-calls.ts'
+import type { OrganizationCalls } from '../aws/organization/organization-calls.ts'
 import { readOrganization } from '../aws/organization/read-organization.ts'
 import { Paced } from '../aws/paced.ts'
 import type { Config } from '../config/config.ts'
@@ -35,6 +35,7 @@ interface Deps {
   readonly leader: Leadership
   readonly logger: Logger
   readonly metrics: Metrics
+  readonly organizations: OrganizationCalls
 }
 
 /** STS bears more; sessions of people need it too. */
@@ -45,13 +46,12 @@ const askedRegions: Readonly<Record<string, string>> = { 'aws-cn': 'cn-north-1',
 
 /** What is discovered of AWS: read from the store before the rules are loaded, which go by it. */
 export async function createInventory(deps: Deps) {
-  const { access, aws, clock, config, db, discoveries, keyring, leader, logger, metrics } = deps
+  const { access, aws, clock, config, db, discoveries, keyring, leader, logger, metrics, organizations } = deps
   const background = createBackground(logger)
   const store = createInventoryStore(db, keyring)
   const accountStore = createAccountStore(db)
   const inventory = new Inventory({ store, background, access })
   await inventory.load()
-  const calls = createOrganizationCalls({ aws, config: config.aws, metrics })
   const readRegions = createRegionReader({ aws, config: config.aws, metrics })
   const paced = new Paced(spokePace)
   const regionsInUse = config.aws.regions
@@ -61,7 +61,7 @@ export async function createInventory(deps: Deps) {
       store,
       accountStore,
       transact: transactOn(db),
-      discoveries: [organizationDiscovery((options) => readOrganization(calls, options)), ...discoveries],
+      discoveries: [organizationDiscovery((options) => readOrganization(organizations, options)), ...discoveries],
       hub: hubOf(config),
       regionsInUse,
       accounts: () => estateAccounts(config.aws, sync.settings, inventory),
@@ -78,7 +78,6 @@ export async function createInventory(deps: Deps) {
     store,
     sync,
     scopes,
-    organizationCalls: calls,
     apply: (record: AuditRecord) => inventory.apply(record),
     idle: () => background.idle(),
     chores: [

@@ -40,8 +40,6 @@ export interface Discovery {
   readonly service: 'iam' | 'ec2' | 'rds' | 'eks' | 'ssm' | 'organizations' | 'identity-center'
   /** Whether it is to be read. Left out: where `inventory.import` is written. */
   isOn?(settings: Config['inventory']): boolean
-  /** Which of what it finds comes into the catalog; `manual`: what is written by hand. Left out: `inventory.import`. */
-  imports?(settings: Config['inventory']): 'all' | 'tagged' | 'manual'
   /**
    * All that is in a place, from every page.
    * @param place of what is `per: 'organization'`: the hub's account

@@ -178,7 +178,15 @@ export class Sync {
     const estate = new Estate({ schedule, store: accountStore, regions, regionsInUse }, saved)
     const results = this.#results
     const organization = new OrganizationUnits({ schedule, store, results, place })
-    const reader = new Reader({ ...this.#deps, schedule, estate, organization, results, signal: stop.signal })
+    const reader = new Reader({
+      ...this.#deps,
+      schedule,
+      estate,
+      organization,
+      results,
+      signal: stop.signal,
+      settings: () => this.#settings,
+    })
     return {
       ...{ schedule, estate, organization, reader, stop },
       running: 0,

@@ -1,4 +1,5 @@
 import { BrokerError } from '../../../proxy/session.ts'
+import type { Config } from '../../config/config.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { Logger } from '../../telemetry/logger.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
@@ -20,6 +21,8 @@ export interface ReaderDeps {
   readonly results: Results
   /** Aborted when this daemon stops, or another one leads. */
   readonly signal: AbortSignal
+  /** In force now. */
+  settings(): Config['inventory']
 }
 
 /** What AWS did not find once is looked at again, since it may not know yet what was just made. */
@@ -60,11 +63,14 @@ export class Reader {
     }
   }
 
-  async #readAll({ unit }: Work, startedAt: number, signal: AbortSignal): Promise<UnitRecord> {
-    const { organization, estate, results, logger } = this.#deps
+  async #readAll({ unit, askedAt }: Work, startedAt: number, signal: AbortSignal): Promise<UnitRecord> {
+    const { organization, estate, results, logger, settings } = this.#deps
     const { discovery, place, name, record: before } = unit
     const onProgress = (progress: ReadingProgress) => void this.#progress.set(name, progress)
-    const found = await discovery.read(place, { signal, onProgress })
+    const found = await discovery.read(place, {
+      ...{ signal, onProgress, settings: settings() },
+      isAsked: askedAt !== null,
+    })
     signal.throwIfAborted()
     if (discovery.per === 'organization') organization.check(unit, found)
     else checkFound(found, place, discovery.per)
@@ -79,10 +85,10 @@ export class Reader {
 
   /** Resources by themselves say nothing of their unit. */
   async #readSome({ unit }: Work, resources: readonly string[], signal: AbortSignal): Promise<UnitRecord> {
-    const { clock, results, schedule } = this.#deps
+    const { clock, results, schedule, settings } = this.#deps
     const { discovery, place, name, record } = unit
     for (const id of resources) {
-      const found = (await discovery.readOne?.(place, id, { signal })) ?? null
+      const found = (await discovery.readOne?.(place, id, { signal, settings: settings() })) ?? null
       signal.throwIfAborted()
       if (found && discovery.per !== 'organization') checkFound([found], place, discovery.per)
       const counts = await results.applyOne(name, id, found?.id === id ? found : null)

@@ -1,4 +1,5 @@
 import type { Kind } from '../../catalog/kind.ts'
+import { identityCenterImports } from '../identity-center/imports.ts'
 import { type GroupTarget, groupTarget } from './target.ts'
 
 /** A group of IAM Identity Center. One made anew under the same name has another id. */
@@ -6,6 +7,7 @@ export const identityCenterGroup: Kind<GroupTarget> = {
   name: 'identity-center-group',
   id: 'global',
   target: groupTarget,
+  imports: identityCenterImports,
   targetId: ({ id }) => id,
   shown: ({ title, members, assignments, isExternal }) => ({
     ...(title === null ? {} : { title }),

@@ -49,7 +49,6 @@ export function identityCenterDiscovery(
     per: 'organization',
     service: 'identity-center',
     isOn: ({ identityCenter }) => identityCenter !== undefined,
-    imports: ({ identityCenter }) => (identityCenter?.import === 'manual' ? 'manual' : 'all'),
     read: async ({ account }, { signal, settings, isAsked = false, onProgress = () => {} }) => {
       const { region, import: mode } = settings.identityCenter ?? { region: null, import: 'provisioned' }
       const { id: organization, managementAccount } = await organizations.describe(signal)

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../../proxy/duration.ts'
 import type { Kind } from '../../catalog/kind.ts'
+import { identityCenterImports } from '../identity-center/imports.ts'
 import { type PermissionSetTarget, permissionSetTarget } from './target.ts'
 
 /**
@@ -10,6 +11,7 @@ export const permissionSet: Kind<PermissionSetTarget> = {
   name: 'permission-set',
   id: 'account',
   target: permissionSetTarget,
+  imports: identityCenterImports,
   targetId: ({ arn }) => arn?.slice(arn.lastIndexOf(':') + 1) ?? '',
   shown: ({ title, sessionMs, isProvisioned, standing, policies }) => ({
     ...(title === null ? {} : { title }),

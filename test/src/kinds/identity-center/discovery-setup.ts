@@ -28,7 +28,12 @@ export async function startDiscovery(
   const logger = createLogger({ level: 'silent' })
   const discovery = identityCenterDiscovery({ aws, clock, config, logger, metrics, organizations }, unhurried)
   const place = { partition: 'aws', account: accounts.hub, region: null }
-  const settingsOf = (identityCenter: Wanted) => ({ organization: true, everyMs: 900_000, identityCenter })
+  const settingsOf = (identityCenter: Wanted) => ({
+    organization: true,
+    import: null,
+    everyMs: 900_000,
+    identityCenter,
+  })
   return {
     ...setup,
     organization,

@@ -1,5 +1,6 @@
 /** Groups and permission sets as the catalog gets them, from an AWS that refuses what AWS refuses. */
 import t from 'tap'
+import { permissionSet } from '../../../../src/kinds/permission-set/kind.ts'
 import { accounts, region } from '../../../sandbox/default-world.ts'
 import {
   groups,
@@ -17,8 +18,7 @@ const organization = 'o-exampleorgid'
 t.test(
   'groups with counts, permission sets in the accounts that have their role, each with what makes it risky',
   async (t) => {
-    const { read, discovery } = await startDiscovery(t)
-    t.equal(discovery.imports?.({ organization: true, everyMs: 1, identityCenter: provisioned }), 'all')
+    const { read } = await startDiscovery(t)
     const found = await read()
     t.same(idsOf(found), [
       `identity-center-group/${groups.engineers}`,
@@ -107,8 +107,10 @@ t.test('import all: also in active accounts without the role, where nobody has i
 
 t.test('import manual: all is read, and what is written by hand is kept of it', async (t) => {
   const { discovery, settingsOf } = await startDiscovery(t)
-  t.equal(discovery.imports?.(settingsOf({ region: null, import: 'manual' })), 'manual')
-  t.equal(discovery.isOn?.({ organization: true, everyMs: 1 }), false)
+  const manual = settingsOf({ region: null, import: 'manual' })
+  t.equal(permissionSet.imports?.(manual, false), false)
+  t.equal(permissionSet.imports?.(manual, true), true)
+  t.equal(discovery.isOn?.({ organization: true, import: null, everyMs: 1 }), false)
 })
 
 t.test(
