@@ -112,6 +112,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
     reload: async (config) => {
       const reloaded = await core.inForce.load(config)
       if (!reloaded.ok) return reloaded
+      sayLeaving(core, reloaded.leaving)
       changes.publish({ what: 'rules' })
       // The rules apply even if this fails; the sweep re-checks.
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
@@ -214,6 +215,15 @@ async function heldBy(
   const resource = core.inForce.catalog.get(of.resourceId)
   const isOther = !resource || reading?.problem || (reading && refuseReplaced(resource, reading.grant))
   return isOther ? undefined : heldNow(core, of.resourceId, of.level, reading?.grant)
+}
+
+/** Before it ends: such as of a part of AWS that is switched off. */
+function sayLeaving({ grants, logger }: Core, leaving: readonly string[]): void {
+  if (leaving.length === 0) return
+  const ids = new Set(leaving)
+  const ending = grants.live.flatMap(({ id, resourceId }) => (ids.has(resourceId) ? [id] : []))
+  const shown = { resources: leaving.length, first: leaving.slice(0, 10), grants: ending }
+  logger.warn(shown, 'resources leave the catalog with this configuration; grants on them end now')
 }
 
 /** Each part on its own: one that fails must not stop the others. */

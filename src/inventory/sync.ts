@@ -124,7 +124,7 @@ export class Sync {
    * @throws BrokerError NOT_LEADER; what the reading threw
    */
   async hint({ discovery: name, account, region, resourceId }: Hint): Promise<'read' | 'unknown'> {
-    const { clock, leader, discoveries, hub } = this.#deps
+    const { leader, discoveries, hub } = this.#deps
     leader.check()
     const run = this.#run
     if (!run) throw new BrokerError('NOT_LEADER', 'nothing is read here yet')
@@ -132,7 +132,7 @@ export class Sync {
     if (!discovery) return 'unknown'
     const unit = unitName(discovery, { partition: hub.partition, account: account ?? '', region })
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    if (!run.schedule.mark(unit, clock.now(), resourceId, { resolve, reject })) return 'unknown'
+    if (!run.schedule.mark(unit, resourceId, { resolve, reject })) return 'unknown'
     this.#wake()
     await promise
     return 'read'

@@ -13,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   ssm: () => import('./ssm.ts'),
   start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),
+  sync: () => import('./sync.ts'),
 }
 
 const { values, positionals } = parseArgs({

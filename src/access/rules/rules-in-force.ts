@@ -24,7 +24,13 @@ export interface RulesDeps {
 }
 
 export type Reloaded =
-  | { readonly ok: true; readonly digest: string; readonly warnings: readonly RuleProblem[] }
+  | {
+      readonly ok: true
+      readonly digest: string
+      readonly warnings: readonly RuleProblem[]
+      /** Ids of resources that leave the catalog with it. */
+      readonly leaving: readonly string[]
+    }
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
 /** The rules by which this daemon judges now; none before the first load, so everything is denied. */
@@ -117,11 +123,12 @@ export class RulesInForce {
     await this.#record(rules.digest, config)
     this.#config = config
     catalog.use(new Map(Array.from(this.#found.keys(), (id) => [id, this.#imported(id, catalog)])))
+    const leaving = this.#catalog.all.flatMap(({ id }) => (catalog.get(id) ? [] : [id]))
     this.#rules = rules
     this.#catalog = catalog
     this.#loadedAt = this.#deps.clock.now()
     this.#deps.metrics.rulesDigestMismatch.set(0)
-    return { ok: true, digest: rules.digest, warnings }
+    return { ok: true, digest: rules.digest, warnings, leaving }
   }
 
   async #record(digest: string, { access, levels, resources }: Config): Promise<void> {

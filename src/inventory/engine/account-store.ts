@@ -1,4 +1,4 @@
-import { type CompiledQuery, sql } from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { pages } from '../../store/pages.ts'
 import type { Db } from '../../store/store.ts'
 import type { AccountRow } from '../inventory-tables.ts'
@@ -73,10 +73,6 @@ export function createAccountStore(db: Db) {
       const update = db.updateTable('inventory_accounts').set({ requested_at: at })
       const done = await (account === undefined ? update : update.where('account', '=', account)).executeTakeFirst()
       return Number(done.numUpdatedRows)
-    },
-    async count(): Promise<number> {
-      const row = await db.selectFrom('inventory_accounts').select(sql<number>`count(*)`.as('n')).executeTakeFirst()
-      return Number(row?.n ?? 0)
     },
   }
 }

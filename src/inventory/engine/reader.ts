@@ -92,7 +92,7 @@ export class Reader {
       signal.throwIfAborted()
       if (found && discovery.per !== 'organization') checkFound([found], place, discovery.per)
       const counts = await results.applyOne(name, id, found?.id === id ? found : null)
-      if (counts.missing > 0) schedule.mark(name, clock.now() + confirmAfterMs)
+      if (counts.missing > 0) schedule.lookAgain(name, clock.now() + confirmAfterMs)
     }
     return record
   }

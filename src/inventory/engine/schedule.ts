@@ -37,8 +37,10 @@ interface Slot {
   planned: { readonly urgency: Urgency; readonly at: number } | null
   isRunning: boolean
   isRemoved: boolean
-  /** All of it has changed, or is to be looked at again from then on. */
-  dirtyAt: number | null
+  /** Anything of it may have changed. */
+  isDirty: boolean
+  /** It is to be looked at once more from then on. */
+  againAt: number | null
   readonly resources: Set<string>
   waiters: Waiter[]
   askedAt: number | null
@@ -108,7 +110,8 @@ export class Schedule {
       planned: null,
       isRunning: false,
       isRemoved: false,
-      dirtyAt: null,
+      isDirty: false,
+      againAt: null,
       resources: new Set(),
       waiters: [],
       askedAt: null,
@@ -127,16 +130,24 @@ export class Schedule {
     for (const waiter of slot.waiters) waiter.reject(error)
   }
 
-  /** Something has changed in a unit. @param resource of it; left out: anything @returns false: there is no such unit */
-  mark(name: string, now: number, resource?: string, waiter?: Waiter): boolean {
+  /** Something may have changed in a unit. @param resource of it; left out: anything @returns false: there is no such unit */
+  mark(name: string, resource?: string, waiter?: Waiter): boolean {
     const slot = this.#slots.get(name)
     if (!slot) return false
-    if (resource === undefined || !slot.unit.discovery.readOne) slot.dirtyAt = Math.min(slot.dirtyAt ?? now, now)
+    if (resource === undefined || !slot.unit.discovery.readOne) slot.isDirty = true
     else slot.resources.add(resource)
-    if (slot.resources.size > mostResources) slot.dirtyAt ??= now
+    if (slot.resources.size > mostResources) slot.isDirty = true
     if (waiter) slot.waiters.push(waiter)
     this.#plan(slot)
     return true
+  }
+
+  /** A unit is to be read once more at that time at the latest. */
+  lookAgain(name: string, at: number): void {
+    const slot = this.#slots.get(name)
+    if (!slot) return
+    slot.againAt = Math.min(slot.againAt ?? at, at)
+    this.#plan(slot)
   }
 
   /** A person wants it to be read. */
@@ -185,14 +196,15 @@ export class Schedule {
   #begin(slot: Slot, now: number): Work {
     const { unit, group, waiters, askedAt } = slot
     const isDue = dueAt(unit, this.#everyMs) <= now
-    const isWhole = askedAt !== null || (slot.dirtyAt !== null && slot.dirtyAt <= now) || isDue
+    const isAgain = slot.againAt !== null && slot.againAt <= now
+    const isWhole = askedAt !== null || slot.isDirty || isAgain || isDue
     const resources = isWhole ? null : [...slot.resources]
     slot.isRunning = true
     slot.plan += 1
     slot.planned = null
     slot.resources.clear()
-    if (isWhole) slot.askedAt = null
-    if (isWhole && slot.dirtyAt !== null && slot.dirtyAt <= now) slot.dirtyAt = null
+    if (isWhole) Object.assign(slot, { askedAt: null, isDirty: false })
+    if (isAgain) slot.againAt = null
     slot.waiters = []
     this.#running.set(group, (this.#running.get(group) ?? 0) + 1)
     return { unit, resources, waiters, askedAt: isWhole ? askedAt : null }
@@ -211,14 +223,15 @@ export class Schedule {
   }
 
   #timeOf(slot: Slot): { urgency: Urgency; at: number } {
-    const { unit, dirtyAt, resources, askedAt } = slot
+    const { unit, isDirty, againAt, resources, askedAt } = slot
     const due = dueAt(unit, this.#everyMs)
-    if (resources.size > 0) return { urgency: 'dirty', at: 0 }
-    if (dirtyAt !== null && dirtyAt <= due) return { urgency: 'dirty', at: dirtyAt }
+    if (isDirty || resources.size > 0) return { urgency: 'dirty', at: 0 }
     if (askedAt !== null) return { urgency: 'asked', at: askedAt }
+    if (againAt !== null && againAt <= due) return { urgency: 'dirty', at: againAt }
     if (isQuiet(unit.record)) return { urgency: 'quiet', at: due }
-    // At the very first all are due at once: then those of one account come far from each other.
-    return { urgency: 'active', at: unit.record.outcome === null ? fraction(unit.name) : due }
+    if (unit.record.outcome !== null) return { urgency: 'active', at: due }
+    // At the very first all are due at once: then what takes longest comes first, and those of one account far from each other.
+    return { urgency: 'active', at: unit.discovery.per === 'region' ? fraction(unit.name) : 0 }
   }
 }
 

@@ -24,7 +24,14 @@ function role(account: string, name: string, more: Partial<Resource> = {}): Reso
 }
 
 /** What a made-up AWS shows by unit, or throws. */
-async function openEngine(t: Test, { accounts = [one, two], rules = settings } = {}) {
+async function openEngine(
+  t: Test,
+  {
+    accounts = [one, two],
+    rules = settings,
+    kept,
+  }: { accounts?: string[]; rules?: Config['inventory']; kept?: Config } = {},
+) {
   const shows = new Map<string, readonly Resource[] | BrokerError>()
   const calls: string[] = []
   const state = {
@@ -65,8 +72,8 @@ async function openEngine(t: Test, { accounts = [one, two], rules = settings } =
       return state.regions
     },
   }
-  const kept = { ...config(), inventory: rules, resources: [], levels: [], access: [] }
-  const setup = await openInventory(t, { kinds: [...allKinds, iamRole], rules: kept }, deps)
+  const written = kept ?? { ...config(), inventory: rules, resources: [], levels: [], access: [] }
+  const setup = await openInventory(t, { kinds: [...allKinds, iamRole], rules: written }, deps)
   setup.sync.use(rules)
   const { clock, sync, background } = setup
   /** @returns what was called */
@@ -270,4 +277,39 @@ t.test('a pass that changes nothing writes nothing, and once an hour one row for
   for (let i = 0; i < 4; i += 1) await run()
   t.not((await written())[0]?.written_at, before[0]?.written_at)
   t.equal(audit.records.length, events)
+})
+
+t.test('a reload that switches a part off says first what will end, and the sessions hear why', async (t) => {
+  const access = [
+    {
+      name: 'deployers',
+      max_duration: '1h',
+      who: { principals: ['alice'] },
+      what: { kinds: ['iam-role'], accounts: [one] },
+      levels: ['use'],
+    },
+  ]
+  const rules = {
+    ...config(),
+    inventory: settings,
+    resources: [],
+    levels: [{ for: { kinds: ['iam-role'] }, use: {} }],
+    access,
+  }
+  const engine = await openEngine(t, { kept: rules })
+  engine.shows.set(`iam-role/${one}`, [role(one, 'Deploy')])
+  await engine.run(0)
+  const resource = `iam-role/${one}/Deploy`
+  const { grant } = await engine.access.request(engine.login('alice'), { resource, level: 'use', durationMs: 60_000 })
+  t.equal(grant?.state, 'active')
+  await engine.access.reload({ ...rules, inventory: { ...settings, import: 'tagged' } })
+  const said = engine.logged.findIndex((line) => line.includes('leave the catalog') && line.includes(grant?.id ?? ''))
+  t.ok(said >= 0)
+  t.match(
+    engine.published.find((change) => change.what === 'grant'),
+    {
+      id: grant?.id,
+      text: /no longer in the catalog: it does not have the tag sallyport:managed=true/,
+    },
+  )
 })
