@@ -16,7 +16,7 @@ export function failedReading(error: unknown): Extract<Reading, { error: string 
     return { outcome: 'not-onboarded', error: error.message, fix: 'make its roles: sallyport aws onboard' }
   if (!(error instanceof BrokerError)) {
     const isLate = error instanceof Error && error.name === 'TimeoutError'
-    const text = isLate ? 'it took too long to read' : 'it could not be read'
+    const text = isLate ? 'the reading timed out' : 'it could not be read'
     return { outcome: 'error', error: text, fix: "see the daemon's log" }
   }
   const { message, hint = "see the daemon's log" } = error
