@@ -8,8 +8,15 @@ const connectionMs = 3000
 /** For one attempt; the SDK makes three. */
 const requestMs = 4000
 
-/** Options of every AWS client, apart from region and credentials. */
-export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, service: string) {
+/**
+ * Options of every AWS client, apart from region and credentials.
+ * @param requestTimeout of one attempt, for services whose answers take longer to begin
+ */
+export async function clientOptions(
+  config: Pick<Config['aws'], 'endpoints'>,
+  service: string,
+  requestTimeout: number = requestMs,
+) {
   const { NodeHttpHandler } = await import('@smithy/node-http-handler')
   const proxyEnv = proxyEnvironment(process.env)
   const agent = { keepAlive: true, maxSockets: 50, ...(proxyEnv ? { proxyEnv } : {}) }
@@ -19,7 +26,7 @@ export async function clientOptions(config: Pick<Config['aws'], 'endpoints'>, se
     maxAttempts: 3,
     requestHandler: new NodeHttpHandler({
       connectionTimeout: connectionMs,
-      requestTimeout: requestMs,
+      requestTimeout,
       throwOnRequestTimeout: true,
       httpAgent: new HttpAgent(agent),
       httpsAgent: new HttpsAgent(agent),

@@ -33,6 +33,8 @@ export interface Catalog {
 export interface WrittenEntry {
   readonly entry: CatalogEntry
   readonly file: ResourceFile
+  /** Only a part is written: the resource is there once the rest is found. */
+  readonly isPartial?: boolean
 }
 
 const mostNamed = 10
@@ -143,8 +145,8 @@ export class LiveCatalog implements Catalog {
   #read(id: string, found: Resource | null): CatalogEntry | undefined {
     const written = this.#written.get(id)
     if (!written) return found ? readEntry(found, this.#kinds) : undefined
-    const { entry, file } = written
-    return (found && readEntry(overlay(found, entry, file), this.#kinds)) ?? entry
+    const { entry, file, isPartial } = written
+    return (found && readEntry(overlay(found, entry, file), this.#kinds)) ?? (isPartial ? undefined : entry)
   }
 
   /** @returns whether it is another one now */

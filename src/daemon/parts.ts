@@ -111,7 +111,8 @@ export async function buildParts(
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
   const organizations = createOrganizationCalls({ aws, config: config.aws, metrics })
-  const discoveryParts = { ...shared, aws, config: config.aws, organizations }
+  const isOwnAccount = (account: string) => access.resource(`account/${account}`) !== undefined
+  const discoveryParts = { ...shared, aws, config: config.aws, organizations, isOwnAccount }
   const discoveries = (await Promise.all(kindModules.map((kind) => kind.discoveries?.(discoveryParts)))).flatMap(
     (found = []) => found,
   )

@@ -65,4 +65,6 @@ export interface DiscoveryParts {
   readonly metrics: Metrics
   /** One for all who ask, so that they keep one pace. */
   readonly organizations: OrganizationCalls
+  /** Whether an account is one of the organization, as far as that is read. */
+  isOwnAccount(account: string): boolean
 }

@@ -7,6 +7,7 @@ import { waitUntil } from '../wait-until.ts'
 import type { SessionDocument } from './aws/world.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { accounts, region } from './default-world.ts'
+import { discoverEstate } from './demo-estate.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
 import { createOrganization } from './organization-world.ts'
@@ -46,7 +47,8 @@ export class Demo {
     sandbox.aws.world.sessionDocuments.push(documentForFiles())
     sandbox.aws.world.organization = createOrganization()
     try {
-      const demo = new Demo(sandbox, await startDaemon(sandbox, { overrides: { inventory: { organization: true } } }))
+      const demo = new Demo(sandbox, await startDaemon(sandbox, { overrides: await discoverEstate(sandbox) }))
+      await demo.#waitForEstate()
       demo.#writeLaunchers()
       return demo
     } catch (error) {
@@ -123,6 +125,13 @@ export class Demo {
     await this.daemon.stop()
     await this.sandbox.close()
     rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** Resolves once roles and databases are in the catalog. */
+  async #waitForEstate(): Promise<void> {
+    const found = [`iam-role/${accounts.data}`, `rds/${accounts.data}/${region}`]
+    const isThere = (scope: string) => this.daemon.log().includes(`"scope":"${scope}"`)
+    await waitUntil(() => found.every(isThere), 'roles and databases are found', 30_000, 50)
   }
 
   #writeLaunchers(): void {

@@ -291,6 +291,7 @@ class Tour {
     await this.as('carol', 'audit search --type credentials.killed', { shows: [/credentials\.killed/] })
     await this.as('dave', 'sync --watch', { shows: [/o-exampleorgid +good/] })
     await this.as('carol', 'ls --kind account', { shows: [/Production/, /SUSPENDED/] })
+    await this.as('carol', 'ls --risk', { shows: [/ReportsReader +medium +over-broad/] })
     await this.as('dave', `aws validate ${accounts.data}`, { shows: [/without an ExternalId: refused as expected/] })
     await this.as('dave', 'aws policies --feature revocation', { lines: 3, shows: [/iam:CreatePolicyVersion: /] })
   }

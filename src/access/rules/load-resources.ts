@@ -5,21 +5,29 @@ import { type ParsedId, parseResourceId, toResource } from '../../catalog/resour
 import type { Config } from '../../config/config.ts'
 import { type Findings, within } from './findings.ts'
 
-export type ResourcesConfig = Pick<Config, 'resources'> & Surroundings
+export type ResourcesConfig = Pick<Config, 'resources'> &
+  Surroundings & { readonly inventory: Pick<Config['inventory'], 'import'> }
+
+export interface LoadedResource {
+  readonly entry: CatalogEntry
+  /** Only a part is written: the rest is to be found in AWS, and until it is the resource is not there. */
+  readonly isPartial: boolean
+}
 
 /** The catalog's entries that are written by hand, each read by its kind; those with problems are left out. */
-export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: Findings): CatalogEntry[] {
+export function loadResources(config: ResourcesConfig, kinds: Kinds, findings: Findings): LoadedResource[] {
   checkRepeats(config.resources, findings)
-  return config.resources.flatMap((file, i) => {
+  return config.resources.flatMap((file, i): LoadedResource[] => {
     const path = `resources[${i}]`
     const found = identify(file.id, `${path}.id`, config, kinds, findings)
     if (!found) return []
     const resource = toResource(file, found.id)
     const target = found.kind.target.read(resource)
+    const unread = { ...resource, target: undefined, targetId: '' }
+    if (!target.ok && target.isPartial && config.inventory.import !== null) return [{ entry: unread, isPartial: true }]
     const problems = target.ok ? (found.kind.check?.(target.value, config) ?? []) : target.problems
     findings.problems.push(...problems.map((problem) => within(path, problem)))
-    if (!target.ok) return [{ ...resource, target: undefined, targetId: '' }]
-    return [toEntry(resource, found.kind, target.value)]
+    return [{ entry: target.ok ? toEntry(resource, found.kind, target.value) : unread, isPartial: false }]
   })
 }
 

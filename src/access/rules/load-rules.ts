@@ -44,9 +44,9 @@ export const longestGrantMs = 365 * 86_400_000
 export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
   const findings: Findings = { problems: [], warnings: [] }
   const files = new Map(config.resources.map((file) => [file.id, file]))
-  const written = loadResources(config, kinds, findings).flatMap((entry) => {
-    const file = files.get(entry.id)
-    return file ? [{ entry, file }] : []
+  const written = loadResources(config, kinds, findings).flatMap((loaded) => {
+    const file = files.get(loaded.entry.id)
+    return file ? [{ ...loaded, file }] : []
   })
   const catalog = new LiveCatalog(kinds, written)
   const entries = catalog.all

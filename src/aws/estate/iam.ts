@@ -12,6 +12,7 @@ export function iamCaller(deps: EstateDeps) {
     title: 'IAM',
     feature: 'discovery',
     pace: { perSecond: 5, burst: 5, atOnce: 2 },
+    requestMs: 30_000, // it puts together a thousand roles with all their policies
     createClient: load,
   })
   return ({ partition, account }: { readonly partition: string; readonly account: string }) =>

@@ -40,6 +40,8 @@ export interface PlaceCallerOptions<C> {
   readonly feature: string
   /** What one account may be asked in one region; a service without regions is asked in one alone. */
   readonly pace: Pace
+  /** How long an answer may take to begin, in one attempt; left out: as for every service. */
+  readonly requestMs?: number
   /** Imports the SDK. */
   createClient(options: PlaceOptions): Promise<C>
 }
@@ -65,7 +67,7 @@ export function createPlaceCaller<C>(deps: EstateDeps, options: PlaceCallerOptio
       metrics,
       paced: kept(paces, key, mostPaces, () => new Paced(deps.pace ?? options.pace)),
       createClient: async () => {
-        shared ??= clientOptions(config, service) // so that all use the same connections
+        shared ??= clientOptions(config, service, options.requestMs) // so that all use the same connections
         const credentials = () => aws.spoke(place).then(toIdentity)
         return await createClient({ ...(await shared), ...retries, region: place.region, credentials })
       },

@@ -13,7 +13,7 @@ const needed = ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity']
 
 /** Roles of the accounts, as they are in IAM. One changed role is read with all of its account: that is one to three calls. */
 export function roleDiscoveries(parts: DiscoveryParts): readonly Discovery[] {
-  const { config, clock } = parts
+  const { config, clock, isOwnAccount } = parts
   const callAt = iamCaller(parts)
   return [
     {
@@ -25,27 +25,33 @@ export function roleDiscoveries(parts: DiscoveryParts): readonly Discovery[] {
           signal,
           onPage: (done) => onProgress?.({ phase: 'roles', done }),
         })
-        return roles.map((role) => toResource(role, place, config, clock.now()))
+        return roles.map((role) => toResource(role, place, { config, isOwnAccount, now: clock.now() }))
       },
     },
   ]
 }
 
-/** Pure. @param now epoch milliseconds */
+export interface RoleMapping {
+  readonly config: AwsConfig
+  isOwnAccount(account: string): boolean
+  /** Epoch milliseconds. */
+  readonly now: number
+}
+
+/** Pure. */
 export function toResource(
   role: RoleSeen,
   place: Pick<Place, 'partition' | 'account'>,
-  config: AwsConfig,
-  now: number,
+  { config, isOwnAccount, now }: RoleMapping,
 ): Resource {
   const { partition, account } = place
   const { arn, name, path, id, tags, trust, boundary, lastUsedAt } = role
   const broker = brokerRoles(config, place)
   const manager = managerOf(role, broker)
   const lacking = trust === null ? needed : missingInTrust(trust, spokeArn(config, place), needed)
-  const own = Object.keys(config.accounts)
-  const isOwnAccount = (other: string) => own.includes(other) || other === config.hubRoleArn?.split(':')[4]
-  const risk = roleFindings(role, { account, broker, isOwnAccount, now })
+  const own = new Set([...Object.keys(config.accounts), config.hubRoleArn?.split(':')[4]])
+  const isOwn = (other: string) => own.has(other) || isOwnAccount(other)
+  const risk = roleFindings(role, { account, broker, isOwnAccount: isOwn, now })
   return {
     id: `iam-role/${account}/${name}`,
     kind: 'iam-role',

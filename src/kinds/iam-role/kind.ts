@@ -25,9 +25,11 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
           `Account ${account} trusts web_identity, where the broker cannot set session tags: sessions of this level are refused.`,
         ]
       : [],
-  roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags, maxSessionMs: longestMs }) => [
-    { arn, hasSourceIdentity, hasTransitiveTags, longestMs },
-  ],
+  roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags, maxSessionMs: longestMs, managedBy, lacking }) =>
+    // What the trust policy is known not to allow need not be tried.
+    managedBy !== null || lacking.includes('sts:AssumeRole')
+      ? []
+      : [{ arn, hasSourceIdentity, hasTransitiveTags, longestMs }],
   policies: rolePolicies,
   features: ({ isRevocable }) => ['roles', ...(isRevocable ? ['revocation'] : [])],
 }

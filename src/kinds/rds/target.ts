@@ -61,7 +61,7 @@ const membersFor = ({ port, database }: RdsDefaults) => ({
   endpoint: Type.Optional(
     Type.String({
       description:
-        'Host name of the target, as AWS gives it: of an instance, of a cluster (its writer, its readers or a custom endpoint), or of an RDS Proxy',
+        'Host name of the target, as AWS gives it: of an instance, of a cluster (its writer, its readers or a custom endpoint), or of an RDS Proxy; left out: as it is found (inventory.import)',
       errorMessage: hostNameExpected,
       examples: ['orders.abcdefghijkl.eu-west-1.rds.amazonaws.com'],
     }),
@@ -80,7 +80,7 @@ const membersFor = ({ port, database }: RdsDefaults) => ({
       errorMessage: resourceIdExpected,
       examples: ['db-ABCDEFGHIJKL01234'],
       description:
-        'DbiResourceId, DbClusterResourceId (of Aurora, also for endpoints of its instances) or id of the RDS Proxy, as in rds-db:connect ARNs',
+        'DbiResourceId, DbClusterResourceId (of Aurora, also for endpoints of its instances) or id of the RDS Proxy, as in rds-db:connect ARNs; left out: as it is found',
     }),
   ),
   connect_timeout: Type.Optional({

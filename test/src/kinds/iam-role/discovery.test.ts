@@ -53,7 +53,8 @@ function role(more: Partial<RoleSeen> = {}): RoleSeen {
   }
 }
 
-const found = (more: Partial<RoleSeen> = {}) => toResource(role(more), place, config, now)
+const mapping = { config, isOwnAccount: (other: string) => other === '777788889999', now }
+const found = (more: Partial<RoleSeen> = {}) => toResource(role(more), place, mapping)
 const codes = (more: Partial<RoleSeen>) => (found(more).risk ?? []).map(({ code, severity }) => `${code} ${severity}`)
 
 t.test('a role is a resource by its name, whatever its path, and the same one by its RoleId', (t) => {
@@ -153,6 +154,7 @@ t.test('findings: whom it lets in without the broker', (t) => {
     [trustIn(`arn:aws:iam::${other}:root`), ['outside-access high']],
     [trustIn(other, { Condition: { StringEquals: { 'sts:ExternalId': 'x' } } }), ['outside-access medium']],
     [trustIn('999900001111'), ['permanent-access low']],
+    [trustIn('777788889999'), ['permanent-access low']],
   ] as const)
     t.same(codes({ trust }), expected)
   const known = {
@@ -161,16 +163,12 @@ t.test('findings: whom it lets in without the broker', (t) => {
       [other]: { connectRole: 'x', partition: 'aws', trust: 'hub', idToken: { sub: '*', amr: null, tags: {} } },
     },
   } as const
-  t.match(toResource(role({ trust: trustIn(other) }), place, known, now).risk, [
+  t.match(toResource(role({ trust: trustIn(other) }), place, { ...mapping, config: known }).risk, [
     { code: 'permanent-access', reason: /^444455556666 may assume it at any time/ },
   ])
   t.same(
-    toResource(
-      role({ arn: spoke, name: 'SallyportConnect', path: '/sallyport/', trust: trustIn('*') }),
-      place,
-      config,
-      now,
-    ).risk,
+    toResource(role({ arn: spoke, name: 'SallyportConnect', path: '/sallyport/', trust: trustIn('*') }), place, mapping)
+      .risk,
     undefined,
   )
   t.end()
@@ -181,13 +179,16 @@ t.test('findings: a role that is not used, from the 91st day on, in words that s
   t.same(codes({ createdAt: now - 90 * day - 1 }), ['unused low'])
   t.same(codes({ createdAt: 0, lastUsedAt: now - 90 * day }), [])
   const unused = role({ createdAt: 0, lastUsedAt: Date.parse('2026-01-02T23:00:00Z') })
-  const one = toResource(unused, place, config, now)
+  const one = toResource(unused, place, mapping)
   t.match(one, {
     attributes: { last_used: '2026-01-02' },
     risk: [{ code: 'unused', reason: 'last used on 2026-01-02' }],
   })
-  t.same(toResource(unused, place, config, now + 5 * day), one)
+  t.same(toResource(unused, place, { ...mapping, now: now + 5 * day }), one)
   const used = role({ createdAt: 0, lastUsedAt: now })
-  t.same(toResource({ ...used, lastUsedAt: now + day }, place, config, now + day), toResource(used, place, config, now))
+  t.same(
+    toResource({ ...used, lastUsedAt: now + day }, place, { ...mapping, now: now + day }),
+    toResource(used, place, mapping),
+  )
   t.end()
 })

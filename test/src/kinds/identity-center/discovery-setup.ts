@@ -26,7 +26,10 @@ export async function startDiscovery(
   const { broker: aws, config, metrics, clock } = setup
   const organizations = createOrganizationCalls({ aws, config, metrics, paced: new Paced(unhurried) })
   const logger = createLogger({ level: 'silent' })
-  const discovery = identityCenterDiscovery({ aws, clock, config, logger, metrics, organizations }, unhurried)
+  const discovery = identityCenterDiscovery(
+    { aws, clock, config, logger, metrics, organizations, isOwnAccount: () => false },
+    unhurried,
+  )
   const place = { partition: 'aws', account: accounts.hub, region: null }
   const settingsOf = (identityCenter: Wanted) => ({
     organization: true,
