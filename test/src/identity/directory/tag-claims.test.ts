@@ -44,7 +44,8 @@ t.test('a refresh that says nothing of a claim changes nothing of it', async (t)
     return vouched('alice', { ...answer, refreshToken: 'r1' })
   }
   const setup = await startIdentity(t, { tagClaims: ['team', 'cost'], prober })
-  const { id } = (await setup.begin('alice', 'cli', { tagClaims: { team: 'payments', cost: '1' }, refreshToken: 'r1' })).login.principal
+  const { id } = (await setup.begin('alice', 'cli', { tagClaims: { team: 'payments', cost: '1' }, refreshToken: 'r1' }))
+    .login.principal
   const probe = async (claims: typeof answer) => {
     answer = claims
     setup.time.now += 15 * minute

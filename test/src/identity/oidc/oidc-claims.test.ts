@@ -1,7 +1,13 @@
 import t from 'tap'
 import { readClaims } from '../../../../src/identity/oidc/oidc-claims.ts'
 
-const names = { groupsClaim: 'groups', groupsSource: 'any', managerClaim: 'manager', loginClaim: 'login', tagClaims: [] } as const
+const names = {
+  groupsClaim: 'groups',
+  groupsSource: 'any',
+  managerClaim: 'manager',
+  loginClaim: 'login',
+  tagClaims: [],
+} as const
 const read = (claims: Record<string, unknown>) => readClaims({ sub: 's', ...claims }, {}, names)
 
 t.test('groups are a list of names, or one name; anything else is dropped', async (t) => {
