@@ -2,8 +2,6 @@
  * Session tags of an organization's own choosing: templates in levels, the values that stand in them, and the limits of STS (AssumeRole,
  * API version 2011-06-15). Pure.
  */
-import type { Problem } from './kind.ts'
-
 /** Values by key. */
 export type SessionTags = Readonly<Record<string, string>>
 
@@ -24,7 +22,10 @@ const placeholder = /\{(ticket|claim:[^{}]+)\}/g
 const reserved = /^(aws:|sallyport:|ssmsessionrunas$)/i
 
 /** What is wrong with the templates of a level. @param path of the member */
-export function templateProblems(templates: SessionTags, path: string): Problem[] {
+export function templateProblems(
+  templates: SessionTags,
+  path: string,
+): { readonly path: string; readonly message: string }[] {
   const keys = Object.keys(templates)
   const twice = keys.find((key, i) => keys.findIndex((other) => other.toLowerCase() === key.toLowerCase()) < i)
   return [

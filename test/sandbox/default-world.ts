@@ -113,6 +113,7 @@ function hub(): Role {
       allow(organizationReads, '*'),
       allow(identityCenterReads, '*'),
       allow('iam:SimulatePrincipalPolicy', arns.hub),
+      allow('kms:Decrypt', 'arn:aws:kms:*:*:key/*'),
     ],
     maxSessionSeconds: 3600,
     tags: {},
