@@ -1,4 +1,3 @@
-import type { Kind } from './kind.ts'
 import type { Resource } from './resource.ts'
 
 /** What of AWS is taken into the catalog. */
@@ -11,6 +10,13 @@ export interface ImportSettings {
   readonly identityCenter?: { readonly import: 'all' | 'provisioned' | 'manual' }
 }
 
+/** What a kind says of it. */
+interface ImportedKind {
+  imports?(settings: ImportSettings, isWritten: boolean): boolean
+  /** There where it is a node of the organization. */
+  readonly node?: unknown
+}
+
 /** The tag by which the owner of a resource hands it to the broker. */
 export const importTag = { key: 'sallyport:managed', value: 'true' } as const
 
@@ -19,7 +25,7 @@ export const importTag = { key: 'sallyport:managed', value: 'true' } as const
  * @param isWritten it is also written by hand, and is there in any case
  */
 export function notImported(
-  kind: Kind,
+  kind: ImportedKind,
   settings: ImportSettings,
   resource: Resource,
   isWritten: boolean,
