@@ -145,6 +145,7 @@ const identityCenterReads = [
   'sso:ListAccountAssignments',
   'identitystore:ListUsers',
   'identitystore:ListGroups',
+  'identitystore:DescribeGroup',
   'identitystore:ListGroupMemberships',
 ]
 

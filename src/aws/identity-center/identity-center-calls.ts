@@ -70,6 +70,7 @@ export interface IdentityCenterCalls {
   ): Promise<readonly AssignmentSeen[] | null>
   users(instance: IdentityCenterInstance, signal: AbortSignal): Promise<readonly UserSeen[]>
   groups(instance: IdentityCenterInstance, signal: AbortSignal): Promise<readonly GroupRead[]>
+  group(instance: IdentityCenterInstance, id: string, signal: AbortSignal): Promise<GroupRead | null>
   members(instance: IdentityCenterInstance, group: string, signal: AbortSignal): Promise<readonly MemberSeen[] | null>
 }
 
@@ -189,8 +190,15 @@ export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): Identi
         )
         return { items: page.Groups, nextToken: page.NextToken }
       })
-      return found.map(toGroup)
+      return found.map((one) => toGroup(one, 'ListGroups'))
     },
+    group: ({ identityStoreId: IdentityStoreId }, GroupId, signal) =>
+      nullIf(notFound, async () => {
+        const found = await store('DescribeGroup', signal, ({ sdk, client }, options) =>
+          client.send(new sdk.DescribeGroupCommand({ IdentityStoreId, GroupId }), options),
+        )
+        return toGroup(found, 'DescribeGroup')
+      }),
     members: ({ identityStoreId: IdentityStoreId }, GroupId, signal) =>
       nullIf(notFound, async () => {
         const operation = 'ListGroupMemberships'
@@ -297,9 +305,11 @@ function toUser({
   }
 }
 
-function toGroup({ GroupId, DisplayName = '', Description = '', ExternalIds = [] }: Group): GroupRead {
+type Described = Partial<Pick<Group, 'GroupId' | 'DisplayName' | 'Description' | 'ExternalIds'>>
+
+function toGroup({ GroupId, DisplayName = '', Description = '', ExternalIds = [] }: Described, operation: string): GroupRead {
   return {
-    id: checkedId(GroupId, 'ListGroups'),
+    id: checkedId(GroupId, operation),
     name: DisplayName,
     description: Description,
     isExternal: ExternalIds.length > 0,

@@ -32,6 +32,7 @@ export const identityCenterPolicies: PolicyPart = {
         actions: {
           'identitystore:ListUsers': 'finds the people of Identity Center',
           'identitystore:ListGroups': 'finds the groups',
+          'identitystore:DescribeGroup': 'reads a group again that has changed',
           'identitystore:ListGroupMemberships': 'reads the members of each group',
         },
         resources: ['*'],

@@ -137,7 +137,8 @@ async function readPermissionSets(
   return sets
 }
 
-async function readDetails(
+/** Null: there is no such permission set any more. */
+export async function readDetails(
   calls: IdentityCenterCalls,
   instance: IdentityCenterInstance,
   permissionSet: string,

@@ -1,5 +1,5 @@
 import { BrokerError } from '../../../proxy/session.ts'
-import type { AssignmentSeen, IdentityCenterPicture, PermissionSetSeen } from '../../aws/identity-center/picture.ts'
+import type { AssignmentSeen, GroupSeen, IdentityCenterPicture, PermissionSetSeen } from '../../aws/identity-center/picture.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { RiskFact } from '../../catalog/risk.ts'
 import { groupRisk, permissionSetRisk } from './risk.ts'
@@ -20,34 +20,38 @@ export function identityCenterResources(picture: IdentityCenterPicture, around: 
   return [...groupResources(picture, around), ...permissionSetResources(picture, around)]
 }
 
-function groupResources(
-  { instance, groups, assignments }: IdentityCenterPicture,
-  { organization }: Around,
-): Resource[] {
-  const assigned = Map.groupBy(assignments, ({ principalId }) => principalId)
-  return groups.map((group) => {
-    const { id, name, isExternal, members } = group
-    const held = assigned.get(id)?.length ?? 0
-    return {
-      id: `identity-center-group/${id}`,
-      kind: 'identity-center-group',
-      partition: partitionOf(instance.arn),
-      organization,
-      account: null,
-      region: null,
-      name: id,
-      tags: {},
-      attributes: {
-        title: name,
-        identity_store: instance.identityStoreId,
-        external: isExternal,
-        members: members.length,
-        assignments: held,
-      },
-      source: 'discovery',
-      ...withRisk(groupRisk(group, held)),
-    }
-  })
+function groupResources(picture: IdentityCenterPicture, around: Pick<Around, 'organization'>): Resource[] {
+  const assigned = Map.groupBy(picture.assignments, ({ principalId }) => principalId)
+  return picture.groups.map((group) => groupResource(picture, around, group, assigned.get(group.id)?.length ?? 0))
+}
+
+/** @param held how many permission sets in accounts it is assigned */
+export function groupResource(
+  { instance }: Pick<IdentityCenterPicture, 'instance'>,
+  { organization }: Pick<Around, 'organization'>,
+  group: GroupSeen,
+  held: number,
+): Resource {
+  const { id, name, isExternal, members } = group
+  return {
+    id: `identity-center-group/${id}`,
+    kind: 'identity-center-group',
+    partition: partitionOf(instance.arn),
+    organization,
+    account: null,
+    region: null,
+    name: id,
+    tags: {},
+    attributes: {
+      title: name,
+      identity_store: instance.identityStoreId,
+      external: isExternal,
+      members: members.length,
+      assignments: held,
+    },
+    source: 'discovery',
+    ...withRisk(groupRisk(group, held)),
+  }
 }
 
 function permissionSetResources(

@@ -1,11 +1,13 @@
 import { eachOf } from '../../aws/bounded.ts'
 import { DailyAnswers } from '../../aws/daily.ts'
-import { createIdentityCenterCalls, identityCenterPace } from '../../aws/identity-center/identity-center-calls.ts'
-import type { PermissionSetDetails } from '../../aws/identity-center/picture.ts'
+import { createIdentityCenterCalls, type IdentityCenterCalls, identityCenterPace } from '../../aws/identity-center/identity-center-calls.ts'
+import type { IdentityCenterPicture, PermissionSetDetails } from '../../aws/identity-center/picture.ts'
+import { type Known, readGroup, readPermissionSet } from '../../aws/identity-center/read-one.ts'
 import { readIdentityCenter } from '../../aws/identity-center/read-identity-center.ts'
 import { type Pace, Paced } from '../../aws/paced.ts'
-import type { Discovery, DiscoveryParts } from '../../inventory/discovery.ts'
-import { identityCenterResources } from '../identity-center/resources.ts'
+import type { Resource } from '../../catalog/resource.ts'
+import type { Discovery, DiscoveryParts, Place, ReadingOptions } from '../../inventory/discovery.ts'
+import { groupResource, identityCenterResources } from '../identity-center/resources.ts'
 
 /** Where Identity Center may be at home without an opt-in of the account. */
 const commonRegions = [
@@ -28,6 +30,7 @@ export function identityCenterDiscovery(
     return calls
   }
   const details = new DailyAnswers<PermissionSetDetails>(clock)
+  let known: WholeReading | null = null
   /** Asks one region after the other; those that refuse are passed over. */
   const findHome = async (managementAccount: string, signal: AbortSignal): Promise<string | null> => {
     const homes: string[] = []
@@ -44,7 +47,7 @@ export function identityCenterDiscovery(
     signal.throwIfAborted()
     return homes[0] ?? null
   }
-  return {
+  const discovery: Discovery = {
     name: 'identity-center',
     per: 'organization',
     service: 'identity-center',
@@ -52,7 +55,8 @@ export function identityCenterDiscovery(
     read: async ({ account }, { signal, settings, isAsked = false, onProgress = () => {} }) => {
       const { region, import: mode } = settings.identityCenter ?? { region: null, import: 'provisioned' }
       const { id: organization, managementAccount } = await organizations.describe(signal)
-      const picture = await readIdentityCenter(callsIn(region ?? config.regions[0] ?? 'us-east-1'), {
+      const calls = callsIn(region ?? config.regions[0] ?? 'us-east-1')
+      const picture = await readIdentityCenter(calls, {
         managementAccount,
         assignments: account === managementAccount ? 'principals' : 'pairs',
         known: (arn) => (isAsked ? undefined : details.get(arn)),
@@ -61,6 +65,7 @@ export function identityCenterDiscovery(
         onProgress,
       })
       details.keep(picture.permissionSets.map(({ arn, details: seen }) => [arn, seen]))
+      known = wholeReading(picture, { organization, managementAccount, region: calls.region })
       const active = mode === 'all' ? await organizations.accounts(signal, () => {}) : []
       const mayAssign = ({ id, state }: (typeof active)[number]) =>
         state === 'ACTIVE' && (id !== managementAccount || account === managementAccount)
@@ -69,5 +74,58 @@ export function identityCenterDiscovery(
         accounts: active.filter(mayAssign).map(({ id }) => id),
       })
     },
+    readOne: async (place, resourceId, options) => {
+      if (known) return await readOne(callsIn(known.region), known, { place, resourceId, ...options })
+      const found = await discovery.read(place, options)
+      return found.find(({ id }) => id === resourceId) ?? null
+    },
   }
+  return discovery
+}
+
+interface WholeReading extends Known {
+  readonly organization: string
+  readonly managementAccount: string
+  readonly region: string
+  /** How many assignments each group has, by its id. */
+  readonly assignments: ReadonlyMap<string, number>
+}
+
+function wholeReading(
+  { instance, groups, permissionSets, assignments }: IdentityCenterPicture,
+  of: Pick<WholeReading, 'organization' | 'managementAccount' | 'region'>,
+): WholeReading {
+  const ofGroup = Map.groupBy(assignments, ({ principalId }) => principalId)
+  return {
+    ...of,
+    instance,
+    permissionSets: new Map(permissionSets.map(({ arn, name }) => [name, arn])),
+    assignments: new Map(groups.map(({ id }) => [id, ofGroup.get(id)?.length ?? 0])),
+  }
+}
+
+interface One extends ReadingOptions {
+  readonly place: Place
+  readonly resourceId: string
+}
+
+/** How many assignments a group has is asked for in the management account alone; elsewhere it stays as the last whole reading had it. */
+async function readOne(calls: IdentityCenterCalls, known: WholeReading, one: One): Promise<Resource | null> {
+  const { place, resourceId, settings, signal } = one
+  const { instance, organization } = known
+  const [kind, first = '', name = ''] = resourceId.split('/')
+  const picture = { instance, users: [], groups: [], permissionSets: [], assignments: [] }
+  if (kind === 'identity-center-group') {
+    const group = await readGroup(calls, known, first, signal)
+    const mayAsk = place.account === known.managementAccount
+    const principal = { principalType: 'GROUP', principalId: first } as const
+    const held = mayAsk ? ((await calls.assignmentsFor(instance, principal, signal)) ?? []).length : known.assignments.get(first)
+    return group && groupResource(picture, { organization }, group, held ?? 0)
+  }
+  const read = await readPermissionSet(calls, known, { account: first, name }, signal)
+  const around = { organization, accounts: settings.identityCenter?.import === 'all' ? [first] : [] }
+  const found = read
+    ? identityCenterResources({ ...picture, permissionSets: [read.set], assignments: read.assignments }, around)
+    : []
+  return found.find(({ id }) => id === resourceId) ?? null
 }

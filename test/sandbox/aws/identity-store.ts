@@ -7,7 +7,7 @@ import type { Caller } from './callers.ts'
 import { mayAdminister, permit } from './identity-center.ts'
 import { checkInput, invalid, type Member, maxResults, resourceId } from './json-input.ts'
 import { createPager } from './pager.ts'
-import type { World } from './world.ts'
+import type { IdentityCenterGroup, World } from './world.ts'
 
 export interface IdentityStoreDouble {
   /** @throws AwsFault */
@@ -26,6 +26,7 @@ const paged = { MaxResults: maxResults, NextToken: { pattern: /^[-a-zA-Z0-9+=/:_
 const members: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
   ListUsers: { IdentityStoreId: store, ...paged },
   ListGroups: { IdentityStoreId: store, ...paged },
+  DescribeGroup: { IdentityStoreId: store, GroupId: resourceId },
   ListGroupMemberships: { IdentityStoreId: store, GroupId: resourceId, ...paged },
 }
 
@@ -63,17 +64,11 @@ export function createIdentityStore(deps: Deps): IdentityStoreDouble {
       }
       if (operation === 'ListGroups') {
         const { items, ...more } = pager(ask, center.groups, (one) => one.id)
-        const Groups = items.map(({ id: GroupId, name, description, externalId }) => ({
-          IdentityStoreId: id,
-          GroupId,
-          DisplayName: name,
-          ...(description === '' ? {} : { Description: description }),
-          ...external(externalId),
-        }))
-        return { Groups, ...more }
+        return { Groups: items.map((one) => toGroup(id, one)), ...more }
       }
       const found = center.groups.find((one) => one.id === group)
       if (!found) throw notFound('group')
+      if (operation === 'DescribeGroup') return toGroup(id, found)
       const { items, ...more } = pager(ask, found.members, ({ membershipId }) => membershipId)
       const GroupMemberships = items.map(({ membershipId, userId }) => ({
         IdentityStoreId: id,
@@ -91,6 +86,16 @@ interface Given {
   readonly GroupId?: string
   readonly NextToken?: string
   readonly MaxResults?: number
+}
+
+function toGroup(store: string, { id: GroupId, name, description, externalId }: IdentityCenterGroup): object {
+  return {
+    IdentityStoreId: store,
+    GroupId,
+    DisplayName: name,
+    ...(description === '' ? {} : { Description: description }),
+    ...external(externalId),
+  }
 }
 
 /** As a provider that pushes users and groups leaves them. */
