@@ -24,6 +24,11 @@ export class DailyAnswers<T> {
     return isNew ? known.answer : undefined
   }
 
+  /** What is asked for again in any case: something has changed it. */
+  forget(id: string): void {
+    this.#answers.delete(id)
+  }
+
   /** Takes all that a whole reading has seen, and forgets the rest. What {@link get} gave to the reading keeps its time. */
   keep(seen: Iterable<readonly [id: string, answer: T]>): void {
     const before = new Map(this.#answers)

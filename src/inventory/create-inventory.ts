@@ -3,6 +3,7 @@ import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import { createRegionReader } from '../aws/estate/regions.ts'
 import type { OrganizationCalls } from '../aws/organization/organization-calls.ts'
+import { readNode } from '../aws/organization/read-one.ts'
 import { readOrganization } from '../aws/organization/read-organization.ts'
 import { Paced } from '../aws/paced.ts'
 import type { Config } from '../config/config.ts'
@@ -61,7 +62,14 @@ export async function createInventory(deps: Deps) {
       store,
       accountStore,
       transact: transactOn(db),
-      discoveries: [organizationDiscovery((options) => readOrganization(organizations, options)), ...discoveries],
+      discoveries: [
+        organizationDiscovery(
+          (options) => readOrganization(organizations, options),
+          (id, signal) => readNode(organizations, id, signal),
+          clock,
+        ),
+        ...discoveries,
+      ],
       hub: hubOf(config),
       regionsInUse,
       accounts: () => estateAccounts(config.aws, sync.settings, inventory),

@@ -19,7 +19,7 @@ export interface ReadingOptions {
   readonly signal: AbortSignal
   /** In force now: a reload may have changed them. */
   readonly settings: Config['inventory']
-  /** A person asked for it: answers that are kept for a day are then asked for as well. */
+  /** A person asked for it, or something has changed: answers that are kept for a day are then asked for as well. */
   readonly isAsked?: boolean
 }
 

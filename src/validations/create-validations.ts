@@ -58,7 +58,11 @@ export function createValidations(deps: Deps) {
       const idToken = () =>
         login ? identity.idToken(login.id) : Promise.reject(new Error('nobody asks whose ID token it would be'))
       const parts = { aws, config: config.aws, metrics, needs: needs(), signal, idToken }
-      return checkAccountWhole(parts, account, rolesOf(own, kindModules))
+      return checkAccountWhole(
+        parts,
+        account,
+        rolesOf(own, kindModules, (entry) => access.levelsOf(entry)),
+      )
     },
   })
   return {

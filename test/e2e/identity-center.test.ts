@@ -19,7 +19,10 @@ const { configFile } = company.daemon
 const good: ConfigFile = parse(readFileSync(configFile, 'utf8'))
 let loads = 0
 
-async function put(inventory: ConfigFile['inventory'], resources: NonNullable<ConfigFile['resources']> = []): Promise<void> {
+async function put(
+  inventory: ConfigFile['inventory'],
+  resources: NonNullable<ConfigFile['resources']> = [],
+): Promise<void> {
   writeFileSync(configFile, stringify({ ...good, resources: [...(good.resources ?? []), ...resources], inventory }))
   company.daemon.signal('SIGHUP')
   loads += 1
@@ -28,7 +31,11 @@ async function put(inventory: ConfigFile['inventory'], resources: NonNullable<Co
 }
 
 async function seen(kind: string): Promise<readonly ResourceView[]> {
-  const { resources } = await company.api<{ resources: ResourceView[] }>('carol', 'GET', `/api/v1/resources?kind=${kind}`)
+  const { resources } = await company.api<{ resources: ResourceView[] }>(
+    'carol',
+    'GET',
+    `/api/v1/resources?kind=${kind}`,
+  )
   return resources
 }
 
@@ -94,7 +101,9 @@ await t.test('import by a reload: all, as it is written, and nothing', async () 
   await put({ identity_center: { import: 'all' }, every: '24h' })
   await sync()
   await become([accounts.data, accounts.web, accounts.hub].flatMap((id) => [`${id}/Admin`, `${id}/ReadOnly`]).sort())
-  await put({ identity_center: { import: 'manual' }, every: '24h' }, [{ id: `permission-set/${accounts.web}/ReadOnly` }])
+  await put({ identity_center: { import: 'manual' }, every: '24h' }, [
+    { id: `permission-set/${accounts.web}/ReadOnly` },
+  ])
   await become([`${accounts.web}/ReadOnly`])
   await put({ every: '24h' })
   await become([])

@@ -9,7 +9,7 @@ import { readOrganization } from '../../src/aws/organization/read-organization.t
 import type { IdentityCenter, World } from '../sandbox/aws/world.ts'
 import { createCluster, createInstance } from '../sandbox/databases-world.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
-import { permissionSetArn, uuid } from '../sandbox/identity-center-world.ts'
+import { groups, permissionSetArn, uuid } from '../sandbox/identity-center-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
 import { type Exchange, misfits } from '../sandbox/wire-models.ts'
 import { place, startEstate } from '../src/aws/estate/estate-setup.ts'
@@ -32,13 +32,15 @@ t.test('Organizations', { skip }, async (t) => {
     await readOrganization(calls, { signal })
     for (const { id } of organization.accounts) await calls.parentOf(id, signal)
     for (const { id } of organization.units) await calls.unit(id, signal)
+    for (const { id } of organization.accounts) await calls.account(id, signal)
+    await calls.account('000000000099', signal)
     const nowhere = 'ou-ab12-zzzzzzzz'
     for (const ask of [calls.unit, calls.units, calls.accountsIn, calls.parentOf, calls.tags])
       await ask(nowhere, signal)
     aws.faults.failOnce('ListRoots', 1, 'TooManyRequestsException')
     await calls.roots(signal)
     t.same(misfits(exchanges), [])
-    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 8)
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 9)
   }
 })
 
@@ -51,13 +53,14 @@ t.test('Identity Center', { skip }, async (t) => {
     const { instance } = await readIdentityCenter(calls, { ...options, assignments: 'principals' })
     await readIdentityCenter(calls, { ...options, assignments: 'pairs' })
     await calls.members(instance, uuid(99), signal)
+    for (const id of [groups.pushed, uuid(99)]) await calls.group(instance, id, signal)
     await calls.assignmentsFor(instance, { principalType: 'USER', principalId: uuid(99) }, signal)
     for (const ask of [calls.permissionSet, calls.permissionSetTags, calls.policiesOf, calls.accountsOf])
       await ask(instance, permissionSetArn('ps-0000000000000009'), signal)
     aws.faults.failOnce('ListGroups', 1, 'ThrottlingException')
     await calls.groups(instance, signal)
     t.same(misfits(exchanges), [])
-    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 14)
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 15)
   }
 })
 

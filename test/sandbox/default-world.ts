@@ -128,6 +128,7 @@ const organizationReads = [
   'ListAccountsForParent',
   'ListParents',
   'DescribeOrganizationalUnit',
+  'DescribeAccount',
   'ListTagsForResource',
 ].map((operation) => `organizations:${operation}`)
 

@@ -84,6 +84,7 @@ resource "aws_iam_role" "hub" {
 #   sso:ListAccountAssignments: finds the same in a delegated administrator, account by account
 #   identitystore:ListUsers: finds the people of Identity Center
 #   identitystore:ListGroups: finds the groups
+#   identitystore:DescribeGroup: reads a group again that has changed
 #   identitystore:ListGroupMemberships: reads the members of each group
 #   kms:Decrypt: only where Identity Center is encrypted under a key of its owner, and only through it
 #   organizations:DescribeOrganization: says which organization it is, and which its management account
@@ -93,6 +94,7 @@ resource "aws_iam_role" "hub" {
 #   organizations:ListAccountsForParent: finds the unit of each account
 #   organizations:ListParents: finds an account again that moved while the tree was read
 #   organizations:DescribeOrganizationalUnit: reads a unit that was made while the tree was read
+#   organizations:DescribeAccount: reads an account again that has changed
 #   organizations:ListTagsForResource: reads the tags of accounts and units
 resource "aws_iam_role_policy" "hub" {
   name = "sallyport"
@@ -147,6 +149,7 @@ resource "aws_iam_role_policy" "hub" {
           "Action": [
             "identitystore:ListUsers",
             "identitystore:ListGroups",
+            "identitystore:DescribeGroup",
             "identitystore:ListGroupMemberships"
           ],
           "Resource": "*"
@@ -190,6 +193,7 @@ resource "aws_iam_role_policy" "hub" {
             "organizations:ListAccountsForParent",
             "organizations:ListParents",
             "organizations:DescribeOrganizationalUnit",
+            "organizations:DescribeAccount",
             "organizations:ListTagsForResource"
           ],
           "Resource": "*"

@@ -307,7 +307,10 @@ function toUser({
 
 type Described = Partial<Pick<Group, 'GroupId' | 'DisplayName' | 'Description' | 'ExternalIds'>>
 
-function toGroup({ GroupId, DisplayName = '', Description = '', ExternalIds = [] }: Described, operation: string): GroupRead {
+function toGroup(
+  { GroupId, DisplayName = '', Description = '', ExternalIds = [] }: Described,
+  operation: string,
+): GroupRead {
   return {
     id: checkedId(GroupId, operation),
     name: DisplayName,

@@ -38,6 +38,7 @@ export interface OrganizationCalls {
   /** @param child an account or a unit */
   parentOf(child: string, signal: AbortSignal): Promise<string | null>
   unit(id: string, signal: AbortSignal): Promise<UnitRead | null>
+  account(id: string, signal: AbortSignal): Promise<AccountRead | null>
   tags(id: string, signal: AbortSignal): Promise<Tags | null>
 }
 
@@ -156,6 +157,14 @@ export function createOrganizationCalls(deps: OrganizationCallsDeps): Organizati
           client.send(new sdk.DescribeOrganizationalUnitCommand({ OrganizationalUnitId }), options),
         )
         return toUnit(unit, operation)
+      }),
+    account: (AccountId, signal) =>
+      orNull(async () => {
+        const operation = 'DescribeAccount'
+        const { Account: found = {} } = await call(operation, signal, ({ sdk, client }, options) =>
+          client.send(new sdk.DescribeAccountCommand({ AccountId }), options),
+        )
+        return toAccount(found, operation)
       }),
     tags: (ResourceId, signal) =>
       orNull(async () => {

@@ -16,6 +16,7 @@ export const organizationPolicies: PolicyPart = {
           'organizations:ListAccountsForParent': 'finds the unit of each account',
           'organizations:ListParents': 'finds an account again that moved while the tree was read',
           'organizations:DescribeOrganizationalUnit': 'reads a unit that was made while the tree was read',
+          'organizations:DescribeAccount': 'reads an account again that has changed',
           'organizations:ListTagsForResource': 'reads the tags of accounts and units',
         },
         resources: ['*'],

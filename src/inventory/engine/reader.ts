@@ -63,13 +63,13 @@ export class Reader {
     }
   }
 
-  async #readAll({ unit, askedAt }: Work, startedAt: number, signal: AbortSignal): Promise<UnitRecord> {
+  async #readAll({ unit, askedAt, waiters }: Work, startedAt: number, signal: AbortSignal): Promise<UnitRecord> {
     const { organization, estate, results, logger, settings } = this.#deps
     const { discovery, place, name, record: before } = unit
     const onProgress = (progress: ReadingProgress) => void this.#progress.set(name, progress)
     const found = await discovery.read(place, {
       ...{ signal, onProgress, settings: settings() },
-      isAsked: askedAt !== null,
+      isAsked: askedAt !== null || waiters.length > 0,
     })
     signal.throwIfAborted()
     if (discovery.per === 'organization') organization.check(unit, found)

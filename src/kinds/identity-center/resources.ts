@@ -1,5 +1,10 @@
 import { BrokerError } from '../../../proxy/session.ts'
-import type { AssignmentSeen, GroupSeen, IdentityCenterPicture, PermissionSetSeen } from '../../aws/identity-center/picture.ts'
+import type {
+  AssignmentSeen,
+  GroupSeen,
+  IdentityCenterPicture,
+  PermissionSetSeen,
+} from '../../aws/identity-center/picture.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { RiskFact } from '../../catalog/risk.ts'
 import { groupRisk, permissionSetRisk } from './risk.ts'

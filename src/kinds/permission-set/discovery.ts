@@ -1,9 +1,13 @@
 import { eachOf } from '../../aws/bounded.ts'
 import { DailyAnswers } from '../../aws/daily.ts'
-import { createIdentityCenterCalls, type IdentityCenterCalls, identityCenterPace } from '../../aws/identity-center/identity-center-calls.ts'
+import {
+  createIdentityCenterCalls,
+  type IdentityCenterCalls,
+  identityCenterPace,
+} from '../../aws/identity-center/identity-center-calls.ts'
 import type { IdentityCenterPicture, PermissionSetDetails } from '../../aws/identity-center/picture.ts'
-import { type Known, readGroup, readPermissionSet } from '../../aws/identity-center/read-one.ts'
 import { readIdentityCenter } from '../../aws/identity-center/read-identity-center.ts'
+import { type Known, readGroup, readPermissionSet } from '../../aws/identity-center/read-one.ts'
 import { type Pace, Paced } from '../../aws/paced.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import type { Discovery, DiscoveryParts, Place, ReadingOptions } from '../../inventory/discovery.ts'
@@ -75,6 +79,8 @@ export function identityCenterDiscovery(
       })
     },
     readOne: async (place, resourceId, options) => {
+      const arn = known?.permissionSets.get(resourceId.slice(resourceId.lastIndexOf('/') + 1))
+      if (arn !== undefined) details.forget(arn)
       if (known) return await readOne(callsIn(known.region), known, { place, resourceId, ...options })
       const found = await discovery.read(place, options)
       return found.find(({ id }) => id === resourceId) ?? null
@@ -119,7 +125,9 @@ async function readOne(calls: IdentityCenterCalls, known: WholeReading, one: One
     const group = await readGroup(calls, known, first, signal)
     const mayAsk = place.account === known.managementAccount
     const principal = { principalType: 'GROUP', principalId: first } as const
-    const held = mayAsk ? ((await calls.assignmentsFor(instance, principal, signal)) ?? []).length : known.assignments.get(first)
+    const held = mayAsk
+      ? ((await calls.assignmentsFor(instance, principal, signal)) ?? []).length
+      : known.assignments.get(first)
     return group && groupResource(picture, { organization }, group, held ?? 0)
   }
   const read = await readPermissionSet(calls, known, { account: first, name }, signal)

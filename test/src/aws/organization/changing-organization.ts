@@ -116,6 +116,10 @@ export function createChangingOrganization(options: ChangingOptions): ChangingOr
       maybeChange()
       return known(units.has(id), () => unit(id))
     },
+    account: (id) => {
+      maybeChange()
+      return known(accounts.has(id), () => account(id))
+    },
     tags: (id) => {
       maybeChange()
       return known(accounts.has(id) || units.has(id), () => ({ id }))

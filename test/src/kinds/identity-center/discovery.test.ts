@@ -8,6 +8,8 @@ import {
   noPolicies,
   permissionSetArn,
   permissionSets,
+  users,
+  uuid,
 } from '../../../sandbox/identity-center-world.ts'
 import { closedShop } from '../../../sandbox/organization-world.ts'
 import { provisioned, startDiscovery } from './discovery-setup.ts'
@@ -230,4 +232,55 @@ t.test('an inline policy that allows everything makes administrators as well', a
       isAdmin ? [['admin-policy', 'makes its holder an administrator of the account: its inline policy']] : undefined,
     )
   }
+})
+
+t.test('one group or set again, in a few calls: as it is now, made anew, new, or gone', async (t) => {
+  const { read, readOne, center, outcomes } = await startDiscovery(t)
+  const group = `identity-center-group/${groups.admins}`
+  const set = `permission-set/${accounts.web}/ReadOnly`
+  const whole = await read()
+  for (const id of [group, set])
+    t.same(
+      await readOne(id),
+      whole.find((one) => one.id === id),
+      id,
+    )
+  const before = await outcomes()
+  center.groups[1]?.members.push({ membershipId: uuid(7), userId: users.carol })
+  t.match(await readOne(group), { attributes: { members: 1, assignments: 0 } })
+  for (const one of center.permissionSets) one.tags = { changed: 'yes' }
+  center.assignments.push({
+    account: accounts.web,
+    permissionSet: permissionSets.readOnly,
+    type: 'USER',
+    principal: users.bob,
+  })
+  t.match(await readOne(set), { tags: { changed: 'yes' }, attributes: { groups: 1, people: 1 } })
+  const after = await outcomes()
+  t.equal(after['ListUsers ok'], before['ListUsers ok'], 'nothing else is read')
+  t.match(
+    (await read()).find(({ id }) => id === set),
+    { tags: { changed: 'yes' } },
+    'what was kept of it is not believed',
+  )
+  const [first] = center.permissionSets
+  if (first) center.permissionSets[0] = { ...first, id: 'ps-00000000000000ff' }
+  t.match(await readOne(set), { attributes: { arn: permissionSetArn('ps-00000000000000ff') } })
+  center.permissionSets.push({
+    ...noPolicies(),
+    id: 'ps-00000000000000fe',
+    name: 'New',
+    description: '',
+    sessionDuration: 'PT1H',
+    tags: {},
+    provisionedIn: [accounts.web],
+  })
+  t.match(await readOne(`permission-set/${accounts.web}/New`), { attributes: { provisioned: true } })
+  t.equal(await readOne(`permission-set/${accounts.hub}/New`), null, 'it has no role there')
+  t.match(await readOne(`permission-set/${accounts.hub}/New`, { region: null, import: 'all' }), {
+    attributes: { provisioned: false },
+  })
+  center.permissionSets = []
+  center.groups = []
+  t.same([await readOne(set), await readOne(group)], [null, null])
 })
