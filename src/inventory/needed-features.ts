@@ -6,12 +6,16 @@ interface Installed {
   readonly resources: readonly CatalogEntry[]
   readonly kinds: Kinds
   /** In force now. */
-  readonly settings: Pick<Config['inventory'], 'organization' | 'identityCenter'>
+  readonly settings: Pick<Config['inventory'], 'organization' | 'identityCenter' | 'import'>
 }
 
 /** What policies must allow for the resources that are known and for what is read of AWS: names of features, sorted. */
 export function neededFeatures({ resources, kinds, settings }: Installed): string[] {
-  const read = { organization: settings.organization, 'identity-center': settings.identityCenter !== null }
+  const read = {
+    organization: settings.organization,
+    'identity-center': settings.identityCenter !== undefined,
+    discovery: settings.import !== null,
+  }
   const features = Object.entries(read).flatMap(([feature, isRead]) => (isRead ? [feature] : []))
   return [...featuresFor(kinds, resources), ...features].sort()
 }
