@@ -54,7 +54,11 @@ export function createAccountCheck({
 }
 
 /** Each role once, however many resources use it, and with the tags of each level that has some. */
-export function rolesOf(entries: readonly CatalogEntry[], kinds: Kinds, levelsOf: AccountCheckDeps['levelsOf']): RoleToTry[] {
+export function rolesOf(
+  entries: readonly CatalogEntry[],
+  kinds: Kinds,
+  levelsOf: AccountCheckDeps['levelsOf'],
+): RoleToTry[] {
   const roles = entries.flatMap((entry) => {
     const kind = kindNamed(kinds, entry.kind)
     const plain = kind?.roles?.(entry.target) ?? []

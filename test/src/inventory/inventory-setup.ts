@@ -92,7 +92,10 @@ export async function openInventory(t: Test, options: SetupOptions = {}, deps: P
     logger: createLogger({ level: 'silent' }),
     metrics,
     accountStore,
-    discoveries: [organizationDiscovery(read, async () => ({ accounts: [], units: [] }), clock), ...(deps.discoveries ?? [])],
+    discoveries: [
+      organizationDiscovery(read, async () => ({ accounts: [], units: [] }), clock),
+      ...(deps.discoveries ?? []),
+    ],
     hub: { partition: 'aws', account: '999900001111', region: null },
     regionsInUse: [],
     accounts: () => [],
