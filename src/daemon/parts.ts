@@ -168,6 +168,7 @@ export async function buildParts(
     ...shared,
     ...{ access, audit, aws, identity, kindModules },
     checkerOf: (kind) => kinds.checkerOf(kind),
+    identityCenterRegion: () => inventory.sync.settings.identityCenter?.region ?? null,
     features: () =>
       neededFeatures({ resources: access.resourcesKnown(), kinds: kindModules, settings: inventory.sync.settings }),
   })

@@ -32,6 +32,8 @@ interface Deps {
   readonly logger: Logger
   readonly metrics: Metrics
   readonly checkerOf: ValidationsDeps['checkerOf']
+  /** As it is set now; null: it is not. */
+  identityCenterRegion(): string | null
   /** Of policies, as the installation needs them now. */
   features(): readonly string[]
 }
@@ -50,7 +52,7 @@ export function createValidations(deps: Deps) {
     accounts: () => accountsOf(deps),
     people: () => approvers(identity),
     checkHub: (signal) => {
-      const identityCenterRegion = config.aws.regions[0] ?? 'us-east-1'
+      const identityCenterRegion = deps.identityCenterRegion() ?? config.aws.regions[0] ?? 'us-east-1'
       return checkHub({ aws, clock, config: config.aws, metrics, needs: needs(), identityCenterRegion, signal })
     },
     checkAccount: (account, login, signal) => {
