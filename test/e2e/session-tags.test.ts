@@ -1,5 +1,6 @@
 /** Session tags of the organization's own choosing: what AWS is sent, what approvers see, and what `aws validate` says of them. */
 import t from 'tap'
+import type { Validation } from '../../src/contract/aws.ts'
 import { accounts, arns, policy } from '../sandbox/default-world.ts'
 import { startCompany } from './company.ts'
 
@@ -94,17 +95,15 @@ await t.test('an approver sees them, and they are what was approved', async (t) 
 await t.test('aws validate tries the longest; a trust policy that does not allow the keys is named', async (t) => {
   const validate = async () => {
     const { stdout } = await company.commands.dave.run(['aws', 'validate', accounts.data, '--json'])
-    const [report] = JSON.parse(stdout) as {
-      findings: { check: string; outcome: string; detail: string; fix: string }[]
-    }[]
-    return report?.findings.filter(({ check }) => /longest tags/.test(check))
+    const [report] = JSON.parse(stdout) as { validations: readonly Validation[] }[]
+    return report?.validations.filter(({ check }) => /longest tags/.test(check))
   }
   const role = sandbox.aws.world.roles.find(({ arn }) => arn === arns.reports)
   if (!role) throw new Error('the role is there')
   const before = role.trust
   t.match(await validate(), [
-    { check: `role ${arns.reports} with the longest tags of level readonly`, outcome: 'ok' },
-    { check: `role ${arns.reports} with the longest tags of level reviewed`, outcome: 'ok' },
+    { check: `role ${arns.reports} with the longest tags of level readonly`, status: 'ok' },
+    { check: `role ${arns.reports} with the longest tags of level reviewed`, status: 'ok' },
   ])
   t.equal(sent().at(-1)?.assumeRole?.tags.ticket?.length, 256)
   role.trust = policy(
@@ -116,6 +115,6 @@ await t.test('aws validate tries the longest; a trust policy that does not allow
       Condition: { 'ForAllValues:StringLike': { 'aws:TagKeys': ['sallyport:*', 'team'] } },
     },
   )
-  t.match((await validate())?.[0], { outcome: 'failed', detail: /sts:TagSession is not allowed/, fix: /trust policy/ })
+  t.match((await validate())?.[0], { status: 'failed', detail: /sts:TagSession is not allowed/, fix: /trust policy/ })
   role.trust = before
 })
