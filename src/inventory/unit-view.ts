@@ -49,21 +49,27 @@ export function createUnitView({ store, accountStore, sync, clock, regionsInUse 
   }
   return async (): Promise<readonly UnitSeen[]> => {
     const own = sync.units
+    const whole = sync.discoveries.filter(({ per }) => per === 'organization')
     if (own) {
       const read = new Set(sync.discoveries.map(({ name }) => name))
       const inAccounts = sync.discoveries.some(({ per }) => per !== 'organization')
       const isRead = (name: string) => read.has(name) || (inAccounts && name === regionsName)
-      return own.flatMap((unit) => (isRead(unit.discovery.name) ? [seen(unit, unit.record)] : []))
+      const units = own.flatMap((unit) => (isRead(unit.discovery.name) ? [seen(unit, unit.record)] : []))
+      const begun = new Set(units.map(({ name }) => name))
+      return [...whole.filter(({ name }) => !begun.has(name)).map(({ name }) => ofAll(name, neverRead)), ...units]
     }
     const rows = new Map((await store.scopes()).map((row: ScopeRow) => [row.scope, row]))
-    const whole = sync.discoveries
-      .filter(({ per }) => per === 'organization')
-      .map(({ name }) => {
-        const row = rows.get(name)
-        return { name, discovery: name, account: null, region: null, record: row ? recordOf(row) : neverRead }
-      })
-    return [...whole, ...(await ofAccounts())]
+    const seenElsewhere = whole.map(({ name }) => {
+      const row = rows.get(name)
+      return ofAll(name, row ? recordOf(row) : neverRead)
+    })
+    return [...seenElsewhere, ...(await ofAccounts())]
   }
+}
+
+/** Of what is read once for the organization; it may have been switched on a moment ago. */
+function ofAll(name: string, record: UnitRecord): UnitSeen {
+  return { name, discovery: name, account: null, region: null, record }
 }
 
 function seen({ name, discovery, place }: UnitPlace, record: UnitRecord): UnitSeen {
