@@ -184,6 +184,7 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'GET /api/v1/aws/preparation',
     'GET /readyz',
     'GET /api/v1/whoami',
+    'GET /api/v1/usage/aws',
   ]
   const filters = [
     'who',
@@ -199,6 +200,12 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'type',
     'actor',
     'subject',
+    'account',
+    'scope',
+    'state',
+    'status',
+    'risk',
+    'used',
   ]
   const former = ['after', 'before', 'principal']
   const lists: string[] = []
