@@ -197,17 +197,17 @@ class Verification {
     let lastSeq = 0
     this.#meet(0, genesis(this.#installation))
     for await (const page of source.events()) {
-      for (const row of page) {
-        const fields = readCanonical(row.body)
-        this.#add(chain.next(row, fields))
+      const bodies = page.map(({ body }) => readCanonical(body))
+      for (const [i, row] of page.entries()) {
+        this.#add(chain.next(row, bodies[i]))
         this.#checkText(row)
         this.#noteFork(row)
         this.#meet(row.seq, row.hash)
         if (this.#options.checkRecording) this.#recordings.addEnd(endOf(row))
         lastSeq = row.seq
-        if ('subjects' in row) this.#checkSubjects(row, fields)
         this.#events++
       }
+      for (const [i, row] of page.entries()) if ('subjects' in row) this.#checkSubjects(row, bodies[i])
     }
     const head = await source.head()
     this.#add(chain.end(head))
