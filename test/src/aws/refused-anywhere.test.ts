@@ -18,8 +18,8 @@ t.test('Organizations', async (t) => {
 
 t.test('Identity Center', async (t) => {
   for (const [assignments, operations] of [
-    ['principals', 9],
-    ['pairs', 9],
+    ['principals', 13],
+    ['pairs', 13],
   ] as const) {
     const { aws, calls } = await startIdentityCenter(t, (center) => Object.assign(center, shape))
     const read = () => readIdentityCenter(calls, { managementAccount: accounts.hub, assignments, signal })

@@ -56,12 +56,14 @@ t.test('instance, people, groups with members, permission sets with accounts, an
       name: 'ReadOnly',
       description: 'looks, and touches nothing',
       sessionMs: 8 * 3_600_000,
-      tags: { 'sallyport:managed': 'true' },
-      policies: {
-        managed: ['arn:aws:iam::aws:policy/ReadOnlyAccess', 'arn:aws:iam::aws:policy/job-function/Billing'],
-        customer: ['/company/DenySecrets'],
-        inline: center.permissionSets[0]?.inlinePolicy,
-        boundary: '/sallyport/SallyportRevocations',
+      details: {
+        tags: { 'sallyport:managed': 'true' },
+        policies: {
+          managed: ['arn:aws:iam::aws:policy/ReadOnlyAccess', 'arn:aws:iam::aws:policy/job-function/Billing'],
+          customer: ['/company/DenySecrets'],
+          inline: center.permissionSets[0]?.inlinePolicy,
+          boundary: '/sallyport/SallyportRevocations',
+        },
       },
       accounts: [accounts.data, accounts.web],
     },
@@ -70,12 +72,14 @@ t.test('instance, people, groups with members, permission sets with accounts, an
       name: 'Admin',
       description: '',
       sessionMs: 90 * 60_000,
-      tags: {},
-      policies: {
-        managed: ['arn:aws:iam::aws:policy/AdministratorAccess'],
-        customer: [],
-        inline: null,
-        boundary: null,
+      details: {
+        tags: {},
+        policies: {
+          managed: ['arn:aws:iam::aws:policy/AdministratorAccess'],
+          customer: [],
+          inline: null,
+          boundary: null,
+        },
       },
       accounts: [accounts.data],
     },
@@ -218,7 +222,7 @@ t.test('tags and policies that are known are not read again; progress is told, a
   const policies = { managed: [], customer: [], inline: null, boundary: null }
   const known = (arn: string) => (arn.endsWith('2') ? { tags: { known: 'yes' }, policies } : undefined)
   const picture = await readIdentityCenter(calls, { ...options, known, onProgress: (one) => told.push(one) })
-  t.match(picture.permissionSets[1], { tags: { known: 'yes' }, policies })
+  t.match(picture.permissionSets[1], { details: { tags: { known: 'yes' }, policies } })
   t.match(await outcomes(), { 'ListTagsForResource ok': 1, 'GetInlinePolicyForPermissionSet ok': 1 })
   t.same(
     told.filter(({ done, total }) => done === total),

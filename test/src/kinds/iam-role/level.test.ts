@@ -55,7 +55,10 @@ const policy = (more: unknown = statement) => ({ Version: '2012-10-17', Statemen
 const arn = (i: number) => `arn:aws:iam::aws:policy/P${i}`
 
 test('a level says less than the role may, within what STS takes', (t) => {
-  t.same(roleLevel.read({}), { ok: true, value: { sessionPolicy: null, policyArns: [], sessionMs: null } })
+  t.same(roleLevel.read({}), {
+    ok: true,
+    value: { sessionPolicy: null, policyArns: [], sessionMs: null, sessionTags: {} },
+  })
   t.match(roleLevel.read({ session_policy: policy(), policy_arns: [arn(1)], session: '15m' }), {
     ok: true,
     value: { sessionPolicy: JSON.stringify(policy()), sessionMs: 900_000 },
