@@ -7,6 +7,8 @@ export interface TreeNode {
   /** `ou-…` or `r-…`; null: not known. */
   readonly parent: string | null
   readonly isAccount: boolean
+  /** Of an account, as AWS Organizations has it; null: it is a unit, or nothing is known. */
+  readonly state: string | null
   /** Why nothing may be selected by where it stands; null: something may. */
   readonly unusable: string | null
 }

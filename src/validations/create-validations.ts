@@ -109,8 +109,7 @@ function accountSeen(kinds: Kinds, entry: CatalogEntry): OrganizationPlace | und
   if (source !== 'discovery') return undefined
   const node = kindNamed(kinds, kind)?.node?.(target)
   if (!node?.isAccount) return undefined
-  const state = node.unusable === null ? 'ACTIVE' : (/ is (\w+)$/.exec(node.unusable)?.[1] ?? 'not usable')
-  return { id, state, title: node.title, unit: node.parent, path: place?.path ?? null }
+  return { id, state: node.state ?? 'ACTIVE', title: node.title, unit: node.parent, path: place?.path ?? null }
 }
 
 /** The levels of every resource are gone through for them. */

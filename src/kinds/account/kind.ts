@@ -12,6 +12,7 @@ export const account: Kind<NodeTarget> = {
     title: title ?? id,
     parent,
     isAccount: true,
+    state,
     unusable: state === null || state === 'ACTIVE' ? null : `account ${id} is ${state}`,
   }),
   shown: ({ title, state }) => ({ ...(title === null ? {} : { title }), ...(state === null ? {} : { state }) }),

@@ -10,6 +10,6 @@ export const organizationalUnit: Kind<NodeTarget> = {
     read: (resource) => readNode(resource, /^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$/, 'an organizational unit'),
   },
   targetId: ({ id }) => id,
-  node: ({ id, title, parent }) => ({ id, title: title ?? id, parent, isAccount: false, unusable: null }),
+  node: ({ id, title, parent }) => ({ id, title: title ?? id, parent, isAccount: false, state: null, unusable: null }),
   shown: ({ title }) => (title === null ? {} : { title }),
 }

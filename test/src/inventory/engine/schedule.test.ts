@@ -103,7 +103,7 @@ t.test('whatever happens, in any order', async (t) => {
       // Left alone, it comes to rest, and everyone was told.
       for (let i = 0; i < 500 && (take() || running.length > 0); i += 1) if (!take()) finish(0, 'ok')
       if (running.length > 0 || take()) throw new Error('it does not come to rest')
-      if (hinted.size > 0) throw new Error(`${hinted.size} wait for ever`)
+      if (hinted.size > 0) throw new Error(`${hinted.size} hints were never answered`)
       // All that is there is read again within a day and a half.
       now += 1.5 * 86_400_000
       const seen = new Set<string>()
