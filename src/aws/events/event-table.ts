@@ -45,6 +45,7 @@ const roleName = /^[\w+=,.@-]{1,64}$/
 const instanceId = /^i-[0-9a-f]{8,17}$/
 const clusterName = /^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$/
 const accountId = /^\d{12}$/
+const groupId = /^(?:[0-9a-f]{10}-)?[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/
 const unitId = /^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$/
 
 export const eventGroups: readonly EventGroup[] = [
@@ -124,7 +125,7 @@ export const eventGroups: readonly EventGroup[] = [
       'CreateGroupMembership',
       'DeleteGroupMembership',
     ],
-    hints: identityCenter,
+    hints: group,
   })),
   {
     source: 'aws.ec2',
@@ -251,6 +252,13 @@ function node(account: string, ...named: readonly unknown[]): readonly EventHint
 
 function identityCenter({ account }: EventRecord): readonly EventHint[] {
   return [{ discovery: 'identity-center', account, region: null }]
+}
+
+/** Events about people name no group: each that they are in has changed. */
+function group(record: EventRecord): readonly EventHint[] {
+  const id = record.request.groupId ?? record.response.groupId
+  if (typeof id !== 'string' || !groupId.test(id)) return identityCenter(record)
+  return identityCenter(record).map((place) => ({ ...place, resourceId: `identity-center-group/${id}` }))
 }
 
 /** Values that are looked at in one record. */

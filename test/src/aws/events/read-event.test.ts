@@ -22,8 +22,15 @@ t.test('each event names what is to be read again', (t) => {
     { discovery: 'eks-cluster', account, region: 'us-east-1', resourceId: `eks-cluster/${account}/us-east-1/prod` },
   ])
   const hub = { account: '111111111111', region: null }
-  for (const sample of [samples.createAccountAssignment, samples.addMemberToGroup])
-    t.same(hintsOf(sample), [{ discovery: 'identity-center', ...hub }])
+  const identityCenter = { discovery: 'identity-center', ...hub }
+  const group = 'identity-center-group/a4b8c4d8-1111-2222-3333-444455556666'
+  t.same(hintsOf(samples.createAccountAssignment), [identityCenter], 'it does not name the set')
+  t.same(hintsOf(samples.addMemberToGroup), [{ ...identityCenter, resourceId: group }])
+  const { addMemberToGroup } = samples
+  t.same(hintsOf({ ...addMemberToGroup, requestParameters: { groupId: '../../x' } }), [identityCenter])
+  t.same(hintsOf({ ...addMemberToGroup, eventName: 'DeleteUser', requestParameters: { userId: 'u' } }), [
+    identityCenter,
+  ])
   t.same(hintsOf(samples.moveAccount), [{ discovery: 'organization', ...hub, resourceId: 'account/333333333333' }])
   t.same(hintsOf(samples.createAccountResult), [
     { discovery: 'organization', ...hub, resourceId: 'account/444444444444' },
