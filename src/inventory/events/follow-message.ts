@@ -27,6 +27,8 @@ export interface FollowDeps {
 
 /** After so long it is not news any more which resource it was: the pass over its unit finds all of them. */
 const freshMs = 15 * 60_000
+/** Of one message, about different things; beyond that passes find them. */
+const mostEvents = 2000
 /** AWS's refusals, which passes report. */
 const refusals: readonly string[] = ['AWS_DENIED', 'AWS_REGION_OFF']
 /** Most records of a trail only read. Nothing else of a record has these bytes, since quotes within texts are escaped. */
@@ -60,13 +62,14 @@ async function followObjects(
   for (const { bucket } of objects)
     if (!deps.buckets.includes(bucket))
       throw new EventProblem('an object of a bucket that inventory.events.buckets lacks')
-  const events: SeenEvent[] = []
+  const events = new Map<string, SeenEvent>()
   for (const object of objects.filter(holdsRecords))
     await deps.objects.read(object, signal, (record) => {
       const event = record.includes(readOnly) ? null : readRecord(parse(record))
-      if (event) events.push(event)
+      if (event) events.set(JSON.stringify(event.hints), event)
+      if (events.size > mostEvents) throw new EventProblem('records of too many changes')
     })
-  return await followEvents(deps, events)
+  return await followEvents(deps, [...events.values()])
 }
 
 function parse(record: Buffer): Readonly<Record<string, unknown>> {
@@ -79,7 +82,7 @@ function parse(record: Buffer): Readonly<Record<string, unknown>> {
 
 /** As the worst of them ended. */
 async function followEvents(deps: FollowDeps, events: readonly SeenEvent[]): Promise<MessageOutcome> {
-  const results = await Promise.allSettled(events.map((event) => deps.known.once(event.id, () => follow(deps, event))))
+  const results = await Promise.allSettled(events.map((event) => deps.known.once(event, () => follow(deps, event))))
   const outcomes = results.map((result) => {
     if (result.status === 'rejected') throw result.reason
     return result.value

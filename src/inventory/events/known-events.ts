@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto'
+import type { SeenEvent } from '../../aws/events/read-event.ts'
+
 /** How many ids of events are remembered: those of some minutes, at a hundred a second. */
 const mostKnown = 20_000
 
@@ -6,10 +9,12 @@ export class KnownEvents {
   readonly #known = new Map<string, Promise<unknown>>()
 
   /**
-   * Does the work of an event once, for all copies of it that come before it fails.
+   * Does the work of an event once, for all copies of it that come before it fails. What has its id and names something else is no copy:
+   * a forged one must not keep the true one from being followed.
    * @returns null: it was done before
    */
-  async once<T>(id: string, work: () => Promise<T>): Promise<T | null> {
+  async once<T>({ id: eventId, hints }: Pick<SeenEvent, 'id' | 'hints'>, work: () => Promise<T>): Promise<T | null> {
+    const id = `${eventId} ${createHash('sha256').update(JSON.stringify(hints)).digest('base64')}`
     const before = this.#known.get(id)
     if (before !== undefined) {
       await before

@@ -60,6 +60,43 @@ t.test('copies of an event, by both ways and in any order, are read once', async
   t.same(await outcomes(), { read: 1, duplicate: 3 })
 })
 
+t.test('a forged event with the id of a true one does not stand in for it', async (t) => {
+  const { daemon, signal, send, queue, hints, outcomes } = await startFollower(t)
+  send(callEvent({ ...tagRole, requestParameters: { roleName: 'Other' } }))
+  send(callEvent(tagRole))
+  void daemon().run(signal)
+  await waitUntil(() => queue.messages.length === 0, 'both are removed')
+  t.same(resourcesOf(hints).sort(), ['iam-role/222222222222/App', 'iam-role/222222222222/Other'])
+  t.same(await outcomes(), { read: 2 })
+})
+
+t.test(
+  'records of one object about the same are one reading; of more than anyone changes, it is left to passes',
+  async (t) => {
+    const { daemon, signal, send, queue, hints, world, outcomes } = await startFollower(t)
+    const put = (name: string, roles: readonly string[]) => {
+      const records = roles.map((roleName, i) =>
+        record({ ...tagRole, requestParameters: { roleName } }, `${name}-${i}`),
+      )
+      Object.assign(world.objects?.[trailBucket] ?? {}, { [key(name)]: gzipSync(JSON.stringify({ Records: records })) })
+      send(notice(key(name)))
+    }
+    put(
+      'same',
+      Array.from({ length: 5000 }, () => 'App'),
+    )
+    void daemon().run(signal)
+    await waitUntil(() => queue.messages.length === 0, 'it is removed')
+    t.same(resourcesOf(hints), ['iam-role/222222222222/App'])
+    put(
+      'many',
+      Array.from({ length: 2001 }, (_, i) => `Role${i}`),
+    )
+    await waitUntil(async () => (await outcomes()).unreadable === 1, 'it is left')
+    t.equal(hints.length, 1)
+  },
+)
+
 t.test('a message stays until its reading has ended, whichever daemon reads then', async (t) => {
   const held = Promise.withResolvers<HintOutcome>()
   let readings = 0
