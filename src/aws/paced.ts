@@ -24,8 +24,7 @@ export interface PaceTime {
   wait(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** As it passes. */
-export const realTime: PaceTime = {
+const realTime: PaceTime = {
   now: () => performance.now(),
   wait: async (ms, signal) => {
     await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted())

@@ -18,7 +18,6 @@ import { type Deadlines, defaultDeadlines, guardConnections } from './connection
 import { serveEarly } from './early-connections.ts'
 import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
-import { ajvOptions, compiledOnUse } from './plugins/compiled-on-use.ts'
 import { forwardedFor } from './plugins/forwarded-for.ts'
 import { problems } from './plugins/problems.ts'
 import { requestLimits } from './plugins/request-limits.ts'
@@ -82,8 +81,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
     requestTimeout: deadlines.requestTimeout,
     keepAliveTimeout: deadlines.keepAliveTimeout,
     return503OnClosing: false, // what comes by a connection that is open is answered; the store closes after this server
-    schemaController: compiledOnUse,
-    ajv: ajvOptions,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
     ...(options.https ? { https: { ...options.https, ...served } } : { http: served }),
   } as object) as unknown as FastifyInstance
 

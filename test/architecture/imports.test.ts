@@ -38,6 +38,7 @@ const rooms = [
   'src/sessions',
   'src/aws',
   'src/inventory',
+  'src/pushed',
   'src/kinds',
   'src/validations',
   'src/http',

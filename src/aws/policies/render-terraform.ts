@@ -1,13 +1,11 @@
 import type { Kinds } from '../../catalog/kind.ts'
 import type { PolicyValue } from '../../catalog/policy-part.ts'
-import { renderEventModules } from '../events/render-terraform.ts'
 import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
   type BaseValues,
   type Choice,
   chooseSessionDocuments,
   everything,
-  narrow,
   needsOf,
   type PolicyEntry,
   type PolicyTable,
@@ -58,7 +56,7 @@ export function renderTerraform(kinds: Kinds, choice?: Choice): Readonly<Record<
   const values = Object.keys(table.values).map((name) => [name, ref(`var.${snake(name)}`)])
   const parts = { table, choice: chosen, values: { ...baseValues, ...Object.fromEntries(values) } }
   return {
-    ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts), ...events(chosen) } : {}),
+    ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts) } : {}),
     'account/main.tf': account(parts),
     'role/main.tf': role(parts),
     ...sessionDocuments(parts),
@@ -82,13 +80,7 @@ function when<T>(condition: boolean, blocks: readonly T[]): readonly T[] {
   return condition ? blocks : []
 }
 
-function events({ features }: Choice): Readonly<Record<string, string>> {
-  return features.includes('events') ? renderEventModules(heading) : {}
-}
-
-function hub({ table, choice, values }: Parts): string {
-  const { hubTrust } = table.base
-  const hubPermissions = narrow(choice, table.base.hubPermissions)
+function hub({ table: { base }, values }: Parts): string {
   return file([
     ...variableBlocks([
       'compute_arn',
@@ -98,18 +90,17 @@ function hub({ table, choice, values }: Parts): string {
       'connect_role_path',
       'connect_role_name',
     ]),
-    ...needsOf(table, choice).hubValues.map((name) => kindVariable(name, table.values[name])),
     data('aws_partition'),
     locals(['connect_role']),
-    comment(hubTrust),
+    comment(base.hubTrust),
     `resource "aws_iam_role" "hub" {
   name = var.hub_role_name
 
-  assume_role_policy = ${heredoc(hubTrust, values)}
+  assume_role_policy = ${heredoc(base.hubTrust, values)}
 }
 `,
-    comment(hubPermissions),
-    rolePolicy('hub', hubPermissions, values),
+    comment(base.hubPermissions),
+    rolePolicy('hub', base.hubPermissions, values),
     `output "hub_role_arn" {
   value = aws_iam_role.hub.arn
 }

@@ -8,8 +8,7 @@ import type { Caller } from './callers.ts'
 import { answerEc2 } from './ec2.ts'
 import { answerEks, eksInput, eksRoute } from './eks.ts'
 import { answerIam } from './iam.ts'
-import { type JsonService, jsonErrorAnswer, jsonType, readJsonCall } from './json-call.ts'
-import { getObject } from './objects.ts'
+import { type JsonService, jsonErrorAnswer, readJsonCall } from './json-call.ts'
 import { answerRds } from './rds.ts'
 import { type Asked, readForm, type Service, type WireCall } from './service.ts'
 import { assumeRoleWithWebIdentity } from './web-identity.ts'
@@ -17,22 +16,14 @@ import { assumeRoleWithWebIdentity } from './web-identity.ts'
 type JsonDoubles = Readonly<
   Record<
     JsonService,
-    {
-      answer(
-        caller: Caller,
-        region: string,
-        operation: string,
-        input: Readonly<Record<string, unknown>>,
-        gone: AbortSignal,
-      ): object | Promise<object>
-    }
+    { answer(caller: Caller, region: string, operation: string, input: Readonly<Record<string, unknown>>): object }
   >
 >
 
 /** Unsigned requests are STS's. */
 export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Readonly<Record<string, Service>> {
   const json = (name: JsonService): Service => ({
-    contentType: jsonType(name),
+    contentType: 'application/x-amz-json-1.1',
     read: (call) => {
       const { operation, input, region } = readJsonCall(name, call)
       const texts = Object.entries(input).map(([key, value]) => [
@@ -43,8 +34,7 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
         action: operation,
         parameters: Object.fromEntries(texts),
         input,
-        answer: async (caller) =>
-          JSON.stringify(await doubles[name].answer(known(caller), region, operation, input, call.gone)),
+        answer: (caller) => JSON.stringify(doubles[name].answer(known(caller), region, operation, input)),
       }
     },
     error: (fault) => jsonErrorAnswer(fault),
@@ -63,10 +53,8 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
     s3: {
       contentType: 'application/xml',
       read: ({ method, target, now }) => {
-        const [path = ''] = target.split('?')
-        if (method !== 'GET') throw new AwsFault('NotImplemented', 501, 'only ListBuckets and GetObject are here')
-        if (path !== '/')
-          return { action: 'GetObject', parameters: {}, answer: (caller) => getObject(deps, known(caller), path, now) }
+        if (method !== 'GET' || target.split('?')[0] !== '/')
+          throw new AwsFault('NotImplemented', 501, 'only ListBuckets is here')
         return { action: 'ListBuckets', parameters: {}, answer: (caller) => listBuckets(deps, known(caller), now) }
       },
       error: (fault) => ({ status: fault.status, text: errorAnswer(fault, 's3') }),
@@ -92,7 +80,6 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
     organizations: { ...json('organizations'), isGlobal: true },
     sso: { ...json('sso'), modelName: 'sso-admin' },
     identitystore: json('identitystore'),
-    sqs: json('sqs'),
   }
 }
 

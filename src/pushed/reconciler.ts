@@ -1,0 +1,335 @@
+import { keyOf, placeOf } from './membership.ts'
+import { nextStep, type Step } from './next-step.ts'
+import { isOurs, newPush, type Ownership, type Push, type Want } from './push.ts'
+import { PushRefused, type PushTicket } from './pusher.ts'
+import type { Pass, PushTold, ReconcilerDeps } from './reconcile-ports.ts'
+import { Underway } from './underway.ts'
+
+const driftMs = 900_000
+const outsideMs = 21_600_000
+const lastingMs = 900_000
+const mostBackOffMs = 300_000
+/** After that AWS is asked by the membership, and no more by the ticket. */
+const ticketMs = 600_000
+const slowestPollMs = 8000
+const atOnce = 8
+const mostSteps = 4
+
+/**
+ * Makes AWS hold what live grants want, membership by membership. It goes by what is there, not by what happened: a pass may be cut
+ * short anywhere, and the next one goes on. Removals come first.
+ */
+export class Reconciler {
+  readonly #deps: ReconcilerDeps
+
+  constructor(deps: ReconcilerDeps) {
+    this.#deps = deps
+  }
+
+  async pass(signal: AbortSignal): Promise<Pass> {
+    const { books, now } = this.#deps
+    const { byKey, unclear } = await this.#deps.wants()
+    const open = new Map((await books.open()).map((push) => [keyOf(push.membership), push]))
+    const jobs: Job[] = []
+    for (const [key, push] of open) {
+      const want = byKey.get(key)
+      if (want === undefined && unclear.has(push.membership.userId)) continue
+      if (isDue(push, want, now())) jobs.push({ push, want })
+    }
+    for (const [key, want] of byKey)
+      if (!open.has(key)) jobs.push({ push: (await books.find(key)) ?? newPush(want.membership, want.until), want })
+    const early = jobs.filter((job) => isEarlyRemoval(job, now()))
+    const isTooMany = early.length > this.#deps.mostRemovals
+    if (isTooMany) for (const { push } of early) await this.#mark(push)
+    const chosen = isTooMany ? jobs.filter((job) => !early.includes(job)) : jobs
+    const errors = await this.#run(chosen, new Underway(open.values(), this.#deps.mostUnderway ?? 10), signal)
+    return { heldBack: isTooMany ? early.length : 0, nextAt: earliest(await books.open()), errors }
+  }
+
+  /** It should be gone, and is not. */
+  async #mark(push: Push): Promise<void> {
+    if (push.overdueSince === null) await this.#write(this.#withWant(push, undefined))
+  }
+
+  /** Places at once, what is in one place in turn; removals before all else. */
+  async #run(jobs: readonly Job[], underway: Underway, signal: AbortSignal): Promise<unknown[]> {
+    const errors: unknown[] = []
+    for (const isRemoval of [true, false]) {
+      const some = jobs.filter(({ want }) => (want === undefined) === isRemoval)
+      const queues = [...Map.groupBy(some, ({ push }) => placeOf(push.membership)).values()]
+      const work = async () => {
+        for (let queue = queues.shift(); queue; queue = queues.shift())
+          for (const job of queue) {
+            signal.throwIfAborted()
+            await this.#work(job, underway, signal).catch((error: unknown) => {
+              if (isEndOfPass(error, signal)) throw error
+              errors.push(error)
+            })
+          }
+      }
+      await Promise.all(Array.from({ length: Math.min(atOnce, queues.length) }, work))
+    }
+    return errors
+  }
+
+  async #work({ push: before, want }: Job, underway: Underway, signal: AbortSignal): Promise<void> {
+    let push: Push | null = before
+    // What AWS does at once needs no further pass.
+    for (let i = 0; push && i < mostSteps; i++) push = await this.#advance(push, want, underway, signal)
+  }
+
+  /** @returns the push as it is then, if there may be more to do at once */
+  async #advance(before: Push, want: Want | undefined, underway: Underway, signal: AbortSignal): Promise<Push | null> {
+    const push = this.#withWant(before, want)
+    try {
+      if (push.underway) return await this.#poll(push, { want, underway, signal })
+      const seen = await this.#observe(push, signal)
+      const step = nextStep(push, want, seen, this.#deps.now())
+      const changed = { ...push, externalId: seen.isThere ? (seen.externalId ?? null) : push.externalId }
+      return await this.#take(step, changed, { want, underway, signal })
+    } catch (error) {
+      if (isEndOfPass(error, signal) || isStale(error)) throw error
+      await this.#note(push, error)
+      return null
+    }
+  }
+
+  #withWant(push: Push, want: Want | undefined): Push {
+    if (want) return { ...push, wantedUntil: want.until, overdueSince: null }
+    return { ...push, overdueSince: push.overdueSince ?? Math.min(this.#deps.now(), push.wantedUntil) }
+  }
+
+  async #observe(push: Push, signal: AbortSignal) {
+    const { pusherOf, isForeign } = this.#deps
+    const { membership, begunAt } = push
+    const seen = await pusherOf(membership.kind).observe(membership, signal)
+    const isAsked = seen.isThere && begunAt !== null
+    return { ...seen, isForeign: isAsked && (await isForeign(membership, begunAt)) }
+  }
+
+  async #take(step: Step, push: Push, at: At): Promise<Push | null> {
+    const now = this.#deps.now()
+    switch (step.do) {
+      case 'nothing': {
+        const checkAt = now + (push.state === 'outside' ? outsideMs : driftMs)
+        if (push.version > 0 && push.state !== 'gone') await this.#write({ ...push, ...asItShouldBe, checkAt })
+        return null
+      }
+      case 'wait':
+        await this.#write({ ...push, checkAt: Math.min(step.until, now + 30_000) })
+        return null
+      case 'granted':
+        await this.#settle(push, { state: 'granted', ownership: step.ownership }, granted(at.want))
+        return null
+      case 'outside':
+        await this.#settle(
+          push,
+          { state: 'outside', ownership: step.ownership, overdueSince: null },
+          { type: 'outside' },
+        )
+        return null
+      case 'gone': {
+        const isTold = push.state !== 'outside' && (push.ownership !== null || push.begunAt !== null)
+        await this.#settle(push, gone, isTold ? { type: 'removed' } : undefined)
+        return null
+      }
+      case 'create':
+        return await this.#create(push, at)
+      case 'remove':
+        return await this.#remove({ ...push, ownership: step.ownership }, at)
+      default:
+        return step satisfies never
+    }
+  }
+
+  /** That absence was just seen is on record before AWS is asked. */
+  async #create(push: Push, { want, underway, signal }: At): Promise<Push | null> {
+    const { now } = this.#deps
+    if (!want || !underway.take(push.membership)) return await this.#later(push, 1000)
+    if (!(await this.#deps.isAllowed(want))) {
+      underway.free(push.membership)
+      return await this.#later(push, 5000)
+    }
+    const isAgain = push.state === 'granting' && push.begunAt !== null
+    const begun: Push = {
+      ...push,
+      state: 'granting',
+      ownership: null,
+      externalId: null,
+      begunAt: now(),
+      checkAt: now() + backOff(push.failures),
+    }
+    const told = { type: 'begun', to: 'present', grants: want.grants } as const
+    const written = await this.#write(begun, isAgain ? undefined : told)
+    return await this.#begin(written, 'present', underway, signal, () => ({
+      begunAt: isAgain ? written.begunAt : null, // an earlier request may still come true
+    }))
+  }
+
+  async #remove(push: Push, { underway, signal }: At): Promise<Push | null> {
+    if (await this.#deps.isWanted(push.membership)) return await this.#later({ ...push, overdueSince: null }, 0)
+    if (!underway.take(push.membership)) return await this.#later(push, 1000)
+    const isAgain = push.state === 'removing'
+    const checkAt = this.#deps.now() + backOff(push.failures)
+    const told = { type: 'begun', to: 'absent' } as const
+    const written = await this.#write({ ...push, state: 'removing', checkAt }, isAgain ? undefined : told)
+    return await this.#begin(written, 'absent', underway, signal, () => ({}))
+  }
+
+  async #begin(
+    push: Push,
+    to: 'present' | 'absent',
+    underway: Underway,
+    signal: AbortSignal,
+    afterRefusal: () => Partial<Push>,
+  ): Promise<Push | null> {
+    const { checkLeader, now, pusherOf } = this.#deps
+    const { membership, externalId } = push
+    const change = { membership, to, ...(to === 'absent' && externalId !== null ? { externalId } : {}) }
+    checkLeader()
+    let ticket: PushTicket
+    try {
+      ticket = await pusherOf(membership.kind).begin(change, signal)
+    } catch (error) {
+      underway.free(membership)
+      if (isEndOfPass(error, signal) || isStale(error)) throw error
+      if (!(error instanceof PushRefused)) {
+        await this.#note(push, error) // it may take effect all the same
+        return null
+      }
+      const refused = { ...push, ...afterRefusal() }
+      await this.#fail(refused, to, { reason: error.message, isLasting: error.isLasting })
+      return null
+    }
+    const checkAt = now() + pusherOf(membership.kind).firstPollMs
+    const begun = await this.#write({ ...push, underway: { to, ticket, since: now() }, checkAt })
+    return checkAt > now() ? null : begun
+  }
+
+  async #poll(push: Push, { want, underway, signal }: At): Promise<Push | null> {
+    const { now, pusherOf } = this.#deps
+    const { membership, underway: current } = push
+    if (!current) return push
+    const { to, since } = current
+    const found = await pusherOf(membership.kind).poll(current.ticket, signal)
+    const idle: Push = { ...push, underway: null }
+    switch (found.state) {
+      case 'in-progress': {
+        const age = now() - since
+        if (age < ticketMs) {
+          await this.#write({ ...push, checkAt: now() + Math.min(slowestPollMs, Math.max(1000, age)) })
+          return null
+        }
+        underway.free(membership)
+        return await this.#write(idle)
+      }
+      case 'failed':
+        underway.free(membership)
+        await this.#fail(to === 'present' ? { ...idle, begunAt: null } : idle, to, found)
+        return null
+      case 'succeeded': {
+        underway.free(membership)
+        if (to === 'absent') return await this.#write(idle) // it counts when it is seen
+        const ownership = await this.#ownershipOfCreated(idle)
+        const externalId = found.externalId ?? null
+        await this.#settle(idle, { state: 'granted', ownership, externalId }, granted(want))
+        return null
+      }
+      default:
+        return found satisfies never
+    }
+  }
+
+  async #ownershipOfCreated({ membership, begunAt }: Push): Promise<Ownership> {
+    return begunAt !== null && (await this.#deps.isForeign(membership, begunAt)) ? 'uncertain' : 'created'
+  }
+
+  /** AWS said no. */
+  async #fail(push: Push, to: 'present' | 'absent', why: { reason: string; isLasting: boolean }): Promise<void> {
+    const { reason, isLasting } = why
+    const isShown = push.begunAt === null && isLasting && to === 'present'
+    const failures = push.failures + 1
+    const isNew = reason !== push.reason || (isShown && push.state !== 'failed')
+    const checkAt = this.#deps.now() + (isLasting ? lastingMs : backOff(failures))
+    const failed: Push = { ...push, ...why, ...(isShown ? { state: 'failed' as const } : {}), failures, checkAt }
+    await this.#write(failed, isLasting && isNew ? { type: 'failed', to } : undefined)
+  }
+
+  /** No answer that says anything of the membership. */
+  async #note(push: Push, error: unknown): Promise<void> {
+    const failures = push.failures + 1
+    const state = push.state === 'gone' ? 'granting' : push.state
+    const reason = error instanceof Error ? error.message : String(error)
+    await this.#write({ ...push, state, reason, failures, checkAt: this.#deps.now() + backOff(failures) })
+  }
+
+  async #later(push: Push, ms: number): Promise<null> {
+    const state = push.state === 'gone' ? 'granting' : push.state
+    await this.#write({ ...push, state, checkAt: this.#deps.now() + ms })
+    return null
+  }
+
+  async #settle(push: Push, to: Partial<Push>, told?: PushTold): Promise<Push> {
+    // One that AWS was asked to remove before, and that is wanted again, may still go.
+    const soon = push.state === 'removing' ? 60_000 : driftMs
+    return await this.#write({ ...push, ...asItShouldBe, checkAt: this.#deps.now() + soon, ...to }, told)
+  }
+
+  async #write(push: Push, told?: PushTold): Promise<Push> {
+    const next = { ...push, version: push.version + 1 }
+    await this.#deps.books.write(next, told)
+    return next
+  }
+}
+
+interface Job {
+  readonly push: Push
+  readonly want: Want | undefined
+}
+
+interface At {
+  readonly want: Want | undefined
+  readonly underway: Underway
+  readonly signal: AbortSignal
+}
+
+function granted(want: Want | undefined): PushTold {
+  return { type: 'granted', grants: want?.grants ?? [] }
+}
+
+const asItShouldBe = { reason: null, isLasting: false, failures: 0 } as const
+const gone = { state: 'gone', ownership: null, externalId: null, begunAt: null, overdueSince: null } as const
+
+/** What has changed since the last look is due at once. */
+function isDue(push: Push, want: Want | undefined, now: number): boolean {
+  if (push.checkAt <= now) return true
+  if (push.underway) return false
+  if (!want) return push.overdueSince === null && push.state !== 'outside'
+  return push.overdueSince !== null || push.state === 'outside' || push.wantedUntil !== want.until
+}
+
+/** Of a membership that grants wanted for longer: someone, or something, has ended them. */
+function isEarlyRemoval({ push, want }: Job, now: number): boolean {
+  return want === undefined && push.state !== 'removing' && isOurs(push) && push.wantedUntil > now
+}
+
+function earliest(pushes: readonly Push[]): number | null {
+  return pushes.reduce<number | null>((least, { checkAt }) => Math.min(least ?? checkAt, checkAt), null)
+}
+
+function backOff(failures: number): number {
+  return Math.min(mostBackOffMs, 1000 * 2 ** Math.min(failures, 20))
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function isStale(error: unknown): boolean {
+  return codeOf(error) === 'STALE'
+}
+
+function isEndOfPass(error: unknown, signal: AbortSignal): boolean {
+  const code = codeOf(error)
+  return signal.aborted || code === 'NOT_LEADER' || code === 'STORE_UNAVAILABLE' || code === 'AUDIT_UNAVAILABLE'
+}
