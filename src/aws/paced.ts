@@ -31,14 +31,22 @@ const realTime: PaceTime = {
   },
 }
 
+/** Those of a higher number are served before those that wait with a lower one. */
+export type Urgency = 0 | 1 | 2
+
+interface Waiting {
+  readonly urgency: Urgency
+  readonly start: () => void
+}
+
 /**
- * A token bucket and a bound on calls under way, shared by all who ask one service in one account. Callers are served in their
- * order. Retries within a call are the SDK's own and are not counted here.
+ * A token bucket and a bound on calls under way, shared by all who ask one service in one account. Callers of one urgency are served in
+ * their order. Retries within a call are the SDK's own and are not counted here.
  */
 export class Paced {
   readonly #pace: Pace
   readonly #time: PaceTime
-  readonly #waiting: (() => void)[] = []
+  readonly #waiting: Waiting[] = []
   #running = 0
   /** When the bucket has a token again, were it empty now. */
   #nextAt = Number.NEGATIVE_INFINITY
@@ -49,18 +57,26 @@ export class Paced {
   }
 
   /** @throws what `call` throws; the signal's reason where it is aborted before the call began */
-  async run<T>(signal: AbortSignal, call: () => Promise<T>): Promise<T> {
+  async run<T>(signal: AbortSignal, call: () => Promise<T>, urgency: Urgency = 0): Promise<T> {
     if (this.#running < this.#pace.atOnce) this.#running += 1
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve)) // the place is handed over
+    else await new Promise<void>((start) => this.#waiting.push({ urgency, start })) // the place is handed over
     try {
       signal.throwIfAborted()
       await this.#takeToken(signal)
       return await call()
     } finally {
-      const next = this.#waiting.shift()
-      if (next) next()
+      const next = this.#takeNext()
+      if (next) next.start()
       else this.#running -= 1
     }
+  }
+
+  #takeNext(): Waiting | undefined {
+    for (const urgency of [2, 1] as const) {
+      const at = this.#waiting.findIndex((one) => one.urgency === urgency)
+      if (at >= 0) return this.#waiting.splice(at, 1)[0]
+    }
+    return this.#waiting.shift()
   }
 
   async #takeToken(signal: AbortSignal): Promise<void> {

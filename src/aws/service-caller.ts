@@ -2,13 +2,15 @@ import type { BrokerError } from '../../proxy/session.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { isCode, isExpired } from './aws-errors.ts'
 import { counted } from './counted.ts'
-import type { Paced } from './paced.ts'
+import type { Paced, Urgency } from './paced.ts'
 
 export interface ServiceCallerOptions<C> {
   /** Value of the label `service` of `aws_calls_total`. */
   readonly service: string
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
   readonly paced: Paced
+  /** Left out: no operation is more urgent than the others. */
+  urgencyOf?(operation: string): Urgency
   /** Called before the first call, and once more where AWS says that the credentials have expired. */
   createClient(): Promise<C>
   toError(error: unknown, operation: string): BrokerError
@@ -23,7 +25,7 @@ export type ServiceCall<C> = <T>(
 
 /** One client for all calls of one service, each paced, counted and with its errors translated. */
 export function createServiceCaller<C>(options: ServiceCallerOptions<C>): ServiceCall<C> {
-  const { service, metrics, paced, createClient, toError } = options
+  const { service, metrics, paced, createClient, toError, urgencyOf = () => 0 } = options
   let client: Promise<C> | undefined
   const once: ServiceCall<C> = async (operation, signal, send) => {
     client ??= createClient().catch((error: unknown) => {
@@ -31,9 +33,8 @@ export function createServiceCaller<C>(options: ServiceCallerOptions<C>): Servic
       throw error
     })
     const ready = await client
-    return await paced.run(signal, () =>
-      counted(metrics, { service, operation }, () => send(ready, { abortSignal: signal })),
-    )
+    const call = () => counted(metrics, { service, operation }, () => send(ready, { abortSignal: signal }))
+    return await paced.run(signal, call, urgencyOf(operation))
   }
   return async (operation, signal, send) => {
     try {

@@ -9,12 +9,13 @@ import { readOrganization } from '../../src/aws/organization/read-organization.t
 import type { IdentityCenter, World } from '../sandbox/aws/world.ts'
 import { createCluster, createInstance } from '../sandbox/databases-world.ts'
 import { accounts, region } from '../sandbox/default-world.ts'
-import { groups, permissionSetArn, uuid } from '../sandbox/identity-center-world.ts'
+import { groups, permissionSetArn, permissionSets, users, uuid } from '../sandbox/identity-center-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
 import { type Exchange, misfits } from '../sandbox/wire-models.ts'
 import { place, startEstate } from '../src/aws/estate/estate-setup.ts'
 import { signal } from '../src/aws/hub-setup.ts'
 import { startIdentityCenter } from '../src/aws/identity-center/identity-center-setup.ts'
+import { startWrites } from '../src/aws/identity-center/writes-setup.ts'
 import { startOrganization } from '../src/aws/organization/organization-setup.ts'
 
 const skip = skipWithoutPython('botocore')
@@ -61,6 +62,46 @@ t.test('Identity Center', { skip }, async (t) => {
     await calls.groups(instance, signal)
     t.same(misfits(exchanges), [])
     t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 15)
+  }
+})
+
+t.test('changes of Identity Center', { skip }, async (t) => {
+  for (const shape of [{}, { pageSize: 1, hasEmptyPages: true }]) {
+    const exchanges: Exchange[] = []
+    const change = (center: IdentityCenter) => Object.assign(center, { changesTake: 'told', ...shape })
+    const started = await startWrites(t, change, { onExchange: (one) => exchanges.push(one) })
+    const { writes, directory, outside, center } = started
+    const key = { account: accounts.web, permissionSetArn: permissionSetArn(permissionSets.readOnly) }
+    for (const reason of [undefined, 'Received a 403 status error: “no”']) {
+      const made = await writes.createAssignment({ ...key, userId: users.alice }, signal)
+      await writes.changesUnderWay(signal)
+      outside.endChanges(reason)
+      await writes.assignmentState(made, signal)
+      await writes.assignmentState({ ...made, change: 'delete' }, signal)
+    }
+    outside.change(accounts.web, permissionSets.admin)
+    const admin = { ...key, permissionSetArn: permissionSetArn(permissionSets.admin), userId: users.alice }
+    await t.rejects(writes.createAssignment(admin, signal), { code: 'Conflict' })
+    center.mostChanges = 1
+    await t.rejects(writes.deleteAssignment({ ...key, userId: users.alice }, signal), { code: 'AWS_UNAVAILABLE' })
+    center.mostChanges = 10
+    const removed = await writes.deleteAssignment({ ...key, userId: users.alice }, signal)
+    await writes.changesUnderWay(signal)
+    outside.endChanges()
+    await writes.assignmentState(removed, signal)
+    await t.rejects(writes.deleteAssignment({ ...key, userId: users.alice }, signal), { code: 'NotFound' })
+    await writes.hasAssignment({ ...key, userId: users.alice }, signal)
+    const membership = await writes.createMembership(groups.admins, users.alice, signal)
+    await t.rejects(writes.createMembership(groups.admins, users.alice, signal), { code: 'Conflict' })
+    await writes.membershipId(groups.admins, users.alice, signal)
+    for (const id of [membership, membership]) await writes.deleteMembership(id, signal)
+    for (const group of [groups.admins, uuid(99)]) await writes.membershipId(group, users.alice, signal)
+    for (const userName of ['alice', 'zoe']) await directory.findUsers({ userName }, signal)
+    await directory.findUsers({ externalId: { issuer: 'https://scim.example.com', id: '00u3' } }, signal)
+    await directory.findUsers({ email: 'bob@example.com' }, signal)
+    await directory.user(uuid(99), signal)
+    t.same(misfits(exchanges), [])
+    t.equal(new Set(exchanges.map(({ operation }) => operation)).size, 14)
   }
 })
 

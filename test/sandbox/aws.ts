@@ -25,7 +25,7 @@ import type { Exchange } from './wire-models.ts'
 /**
  * One endpoint that is STS (AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity), IAM's policy versions, roles and simulation, the list of S3's
  * buckets, what reads EC2's instances and regions and EKS's clusters and access entries, Session Manager's part of SSM, data keys of KMS, what reads
- * Organizations and Identity Center, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
+ * Organizations, what reads Identity Center and changes assignments and members of groups there, and the console's federation endpoint. A referee: it refuses what AWS refuses (`specs/aws.md` 1, 2 and 8), and
  * remembers every call. Left out: MFA, other actions, resource control policies.
  */
 export interface AwsDouble {
@@ -176,6 +176,10 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     answer = service.error(error)
   }
   calls.push(call)
+  if (await deps.faults.passAnswer(call.action)) {
+    request.socket.destroy()
+    return
+  }
   const { status, text, type } = answer
   if (asked?.input !== undefined)
     deps.onExchange?.({

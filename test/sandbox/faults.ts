@@ -23,6 +23,10 @@ export interface AwsFaults {
   hold(action: string): Held
   /** The next `count` requests lose their connection without an answer. */
   drop(count: number): void
+  /** The next call of this action is carried out, and its answer is lost with the connection. */
+  loseAnswer(action: string): void
+  /** The next call of this action is carried out, and its answer waits. */
+  holdAnswer(action: string): Held
   clear(): void
 }
 
@@ -33,11 +37,15 @@ export interface ArmedFaults extends AwsFaults {
   failureOf(action: string): string | undefined
   /** Waits where the action is held. */
   passHold(action: string): Promise<void>
+  /** After the call. @returns true: the connection is to be dropped instead of an answer */
+  passAnswer(action: string): Promise<boolean>
   /** Takes one throttled request, if any is left. */
   takeThrottle(): boolean
   /** Waits as `slow` says; true when the connection was dropped and nothing may be answered. */
   delayOrDrop(socket: Socket): Promise<boolean>
 }
+
+const answerOf = (action: string) => `${action} answered`
 
 export function createFaults(): ArmedFaults {
   const denied = new Set<string>()
@@ -48,6 +56,19 @@ export function createFaults(): ArmedFaults {
     return due[0]?.code
   }
   const held = new Map<string, { come(): void; gone: Promise<void> }>()
+  const hold = (what: string): Held => {
+    const { promise: waits, resolve: come } = Promise.withResolvers<void>()
+    const { promise: gone, resolve: letGo } = Promise.withResolvers<void>()
+    held.set(what, { come, gone })
+    return { waits, letGo }
+  }
+  const pass = async (what: string) => {
+    const waiting = held.get(what)
+    held.delete(what)
+    waiting?.come()
+    await waiting?.gone
+  }
+  const lost = new Set<string>()
   const left = { throttles: 0, drops: 0 }
   let delayMs = 0
   return {
@@ -67,21 +88,18 @@ export function createFaults(): ArmedFaults {
       denied.clear()
       failing.clear()
       failingOnce.length = 0
+      lost.clear()
       left.throttles = 0
       left.drops = 0
       delayMs = 0
     },
-    hold: (action) => {
-      const { promise: waits, resolve: come } = Promise.withResolvers<void>()
-      const { promise: gone, resolve: letGo } = Promise.withResolvers<void>()
-      held.set(action, { come, gone })
-      return { waits, letGo }
-    },
-    passHold: async (action) => {
-      const waiting = held.get(action)
-      held.delete(action)
-      waiting?.come()
-      await waiting?.gone
+    loseAnswer: (action) => lost.add(action),
+    hold,
+    holdAnswer: (action) => hold(answerOf(action)),
+    passHold: pass,
+    passAnswer: async (action) => {
+      await pass(answerOf(action))
+      return lost.delete(action)
     },
     failureOf: (action) => takeFailure(action) ?? failing.get(action),
     isDenied: (action) => denied.has(action.toLowerCase()),

@@ -1,3 +1,4 @@
+import { noChanges } from './aws/assignment.ts'
 import type { IdentityCenter, IdentityCenterGroup, IdentityCenterUser } from './aws/world.ts'
 import { accounts, policy, region } from './default-world.ts'
 
@@ -58,6 +59,7 @@ export function createIdentityCenterWorld(): IdentityCenter {
       { account: accounts.web, permissionSet: permissionSets.readOnly, type: 'GROUP', principal: groups.engineers },
       { account: accounts.data, permissionSet: permissionSets.admin, type: 'USER', principal: users.bob },
     ],
+    ...noChanges(),
     pageSize: 100,
     hasEmptyPages: false,
   }

@@ -6,14 +6,10 @@
 import type { Group, User } from '@aws-sdk/client-identitystore'
 import type { AccountAssignment, PermissionSet } from '@aws-sdk/client-sso-admin'
 import { BrokerError } from '../../../proxy/session.ts'
-import type { Config } from '../../config/config.ts'
-import type { Metrics } from '../../telemetry/metrics.ts'
-import type { Aws } from '../aws.ts'
-import { toIdentityCenterError } from '../aws-errors.ts'
-import { clientOptions, hubIdentity } from '../client-options.ts'
-import { Paced, retries } from '../paced.ts'
 import { allPages } from '../pages.ts'
-import { createServiceCaller, nullIf } from '../service-caller.ts'
+import { nullIf } from '../service-caller.ts'
+import { checked, checkedId, checkedSet } from './checked-ids.ts'
+import { createIdentityCenterCallers, type IdentityCenterCallersDeps } from './identity-center-callers.ts'
 import { readPolicies } from './permission-set-policies.ts'
 import type {
   AssignmentSeen,
@@ -74,25 +70,13 @@ export interface IdentityCenterCalls {
   members(instance: IdentityCenterInstance, group: string, signal: AbortSignal): Promise<readonly MemberSeen[] | null>
 }
 
-export interface IdentityCenterCallsDeps {
-  readonly aws: Pick<Aws, 'hub'>
-  readonly config: Pick<Config['aws'], 'endpoints'>
-  readonly metrics: Pick<Metrics, 'awsCallsTotal'>
-  /** Where to look; Identity Center has one home. */
-  readonly region: string
-  /** Left out: half of what AWS allows, which is 20 calls a second for all of Identity Center together. */
-  readonly paced?: Paced
-}
-
-/** Half of what AWS allows all who call it together. */
-export const identityCenterPace = { perSecond: 10, burst: 10, atOnce: 4 } as const
 const MaxResults = 100
 const notFound = ['ResourceNotFound']
 
 /** Made once for each region. The SDKs are imported with the first call. */
-export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): IdentityCenterCalls {
+export function createIdentityCenterCalls(deps: IdentityCenterCallersDeps): IdentityCenterCalls {
   const { region } = deps
-  const { sso, store } = callersOf(deps)
+  const { sso, store } = createIdentityCenterCallers(deps)
   return {
     region,
     instances: async (signal) => {
@@ -219,38 +203,6 @@ export function createIdentityCenterCalls(deps: IdentityCenterCallsDeps): Identi
   }
 }
 
-/** Both services share one pace: AWS counts them together. */
-function callersOf({ aws, config, metrics, region, paced = new Paced(identityCenterPace) }: IdentityCenterCallsDeps) {
-  const options = async (service: string) => ({
-    ...(await clientOptions(config, service)),
-    ...retries,
-    region,
-    credentials: await hubIdentity(aws),
-  })
-  return {
-    sso: createServiceCaller({
-      service: 'sso',
-      metrics,
-      paced,
-      createClient: async () => {
-        const sdk = await import('@aws-sdk/client-sso-admin')
-        return { sdk, client: new sdk.SSOAdminClient(await options('sso')) }
-      },
-      toError: (error, operation) => toIdentityCenterError(error, `sso:${operation}`),
-    }),
-    store: createServiceCaller({
-      service: 'identitystore',
-      metrics,
-      paced,
-      createClient: async () => {
-        const sdk = await import('@aws-sdk/client-identitystore')
-        return { sdk, client: new sdk.IdentitystoreClient(await options('identitystore')) }
-      },
-      toError: (error, operation) => toIdentityCenterError(error, `identitystore:${operation}`),
-    }),
-  }
-}
-
 function toPermissionSet({
   PermissionSetArn,
   Name,
@@ -317,19 +269,4 @@ function toGroup(
     description: Description,
     isExternal: ExternalIds.length > 0,
   }
-}
-
-function checkedId(id: string | undefined, operation: string): string {
-  return checked(/^([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}$/, id, operation)
-}
-
-/** Emulators have another form between instance and set. */
-function checkedSet(arn: string | undefined, operation: string): string {
-  return checked(/^arn:[\w-]+:sso:::[\w./-]+\/ps-[\w./-]+$/, arn, operation)
-}
-
-/** Ids are used in further calls and stored. */
-function checked(pattern: RegExp, id: string | undefined, operation: string): string {
-  if (id !== undefined && pattern.test(id)) return id
-  throw new BrokerError('AWS_UNAVAILABLE', `${operation} answered with an id that is none: ${String(id).slice(0, 100)}`)
 }

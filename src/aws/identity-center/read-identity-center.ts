@@ -77,9 +77,14 @@ export async function readIdentityCenter(
   }
 }
 
-async function findInstance(
-  calls: IdentityCenterCalls,
-  { managementAccount, signal, findHome = async () => null }: ReadIdentityCenterOptions,
+/** The instance of the organization. @throws as {@link readIdentityCenter} */
+export async function findInstance(
+  calls: Pick<IdentityCenterCalls, 'instances' | 'region'>,
+  {
+    managementAccount,
+    signal,
+    findHome = async () => null,
+  }: Pick<ReadIdentityCenterOptions, 'managementAccount' | 'signal' | 'findHome'>,
 ): Promise<IdentityCenterInstance> {
   const found = await calls.instances(signal)
   const instance = found.find(({ ownerAccount }) => ownerAccount === managementAccount)

@@ -1,10 +1,7 @@
 import { eachOf } from '../../aws/bounded.ts'
 import { DailyAnswers } from '../../aws/daily.ts'
-import {
-  createIdentityCenterCalls,
-  type IdentityCenterCalls,
-  identityCenterPace,
-} from '../../aws/identity-center/identity-center-calls.ts'
+import { identityCenterPace } from '../../aws/identity-center/identity-center-callers.ts'
+import { createIdentityCenterCalls, type IdentityCenterCalls } from '../../aws/identity-center/identity-center-calls.ts'
 import type { IdentityCenterPicture, PermissionSetDetails } from '../../aws/identity-center/picture.ts'
 import { readIdentityCenter } from '../../aws/identity-center/read-identity-center.ts'
 import { type Known, readGroup, readPermissionSet } from '../../aws/identity-center/read-one.ts'

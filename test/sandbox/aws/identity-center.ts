@@ -1,48 +1,44 @@
 /**
  * What reads the administration of IAM Identity Center (`sso-admin`, JSON 1.1, API version 2020-07-20), signed for as `sso`: instance,
- * permission sets, their policies, the accounts that have them, assignments. Left out: all that changes it, applications.
+ * permission sets, their policies, the accounts that have them, assignments; and, from its own file, what changes assignments. Left out:
+ * all that changes permission sets, applications.
  */
-import { callerContext, refusal } from './authorize.ts'
+import type { IdentityCenterAssignment } from './assignment.ts'
+import { changeAnswers, changeMembers, endDue, seen, underWay } from './assignment-changes.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
-import { checkInput, invalid, type Member, maxResults, nextToken, resourceId } from './json-input.ts'
+import {
+  type Answers,
+  type Ask,
+  account,
+  type CenterDeps,
+  denied,
+  type Input,
+  instanceArn,
+  instanceOf,
+  isSamePair,
+  type Members,
+  mayAdminister,
+  notFound,
+  permissionSetArn,
+  permissionSetOf,
+  permit,
+  principalType,
+  setArnOf,
+} from './identity-center-parts.ts'
+import { checkInput, invalid, maxResults, nextToken, resourceId } from './json-input.ts'
 import { createPager } from './pager.ts'
-import type {
-  IdentityCenter,
-  IdentityCenterAssignment,
-  IdentityCenterPermissionSet,
-  PolicyReference,
-  World,
-} from './world.ts'
+import type { PolicyReference } from './world.ts'
 
 export interface IdentityCenterDouble {
   /** @throws AwsFault */
   answer(caller: Caller, region: string, operation: string, input: Readonly<Record<string, unknown>>): object
 }
 
-interface Deps {
-  readonly world: World
-  isDenied(action: string): boolean
-  now(): number
-}
-
-type Input = Readonly<Record<string, unknown>>
-
-interface Ask {
-  readonly center: IdentityCenter
-  readonly caller: Caller
-  readonly input: Input
-  readonly page: <T>(items: readonly T[], keyOf: (item: T) => string) => { items: T[]; NextToken?: string }
-}
-
-const instanceArn: Member = { pattern: /^arn:aws:sso:::instance\/(sso)?ins-[a-zA-Z0-9-.]{16}$/ }
-const permissionSetArn: Member = {
-  pattern: /^arn:aws:sso:::permissionSet\/(sso)?ins-[a-zA-Z0-9-.]{16}\/ps-[a-zA-Z0-9-./]{16}$/,
-}
-const account: Member = { pattern: /^\d{12}$/ }
 const paged = { MaxResults: maxResults, NextToken: nextToken }
 
-const members: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
+const members: Members = {
+  ...changeMembers,
   ListInstances: paged,
   ListPermissionSets: { InstanceArn: instanceArn, ...paged },
   DescribePermissionSet: { InstanceArn: instanceArn, PermissionSetArn: permissionSetArn },
@@ -70,13 +66,13 @@ const members: Readonly<Record<string, Readonly<Record<string, Member>>>> = {
   ListAccountAssignmentsForPrincipal: {
     InstanceArn: instanceArn,
     PrincipalId: resourceId,
-    PrincipalType: { pattern: /^(USER|GROUP)$/ },
+    PrincipalType: principalType,
     Filter: { members: { AccountId: account }, isOptional: true },
     ...paged,
   },
 }
 
-export function createIdentityCenter(deps: Deps): IdentityCenterDouble {
+export function createIdentityCenter(deps: CenterDeps): IdentityCenterDouble {
   const pager = createPager(() => invalid('the token is of no such list'))
   return {
     answer: (caller, region, operation, input) => {
@@ -90,16 +86,17 @@ export function createIdentityCenter(deps: Deps): IdentityCenterDouble {
       mayAdminister(center, caller, operation)
       if (operation !== 'ListInstances' && input.InstanceArn !== undefined && input.InstanceArn !== instanceOf(center))
         throw notFound('instance')
+      endDue(deps.world, center, deps.now())
       const { NextToken: token, MaxResults: size = 100, ...rest } = input as { NextToken?: string; MaxResults?: number }
       const list = `${caller.account} ${operation} ${Object.values(rest).join()}`
       const ask = { list, token, size: Math.min(size, center.pageSize), hasEmptyPages: center.hasEmptyPages }
-      return answer({ center, caller, input, page: (items, keyOf) => pager(ask, items, keyOf) })
+      return answer({ deps, center, caller, input, page: (items, keyOf) => pager(ask, items, keyOf) })
     },
   }
 }
 
 /** What permission sets allow. A set without a boundary is answered as if it were not there. */
-const policyAnswers: Readonly<Record<string, (ask: Ask) => object>> = {
+const policyAnswers: Answers = {
   ListManagedPoliciesInPermissionSet: (ask) => {
     const { managedPolicies } = permissionSetOf(ask, ask.input.PermissionSetArn)
     const { items, ...token } = ask.page(managedPolicies, (arn) => arn)
@@ -133,7 +130,8 @@ function toReference({ name, path }: PolicyReference): object {
   return { Name: name, Path: path }
 }
 
-const answers: Readonly<Record<string, (ask: Ask) => object>> = {
+const answers: Answers = {
+  ...changeAnswers,
   ListInstances: ({ center, page }) => {
     const { items, ...token } = page([center], ({ instanceId }) => instanceId)
     const Instances = items.map(({ identityStoreId, ownerAccount, status }) => ({
@@ -179,7 +177,9 @@ const answers: Readonly<Record<string, (ask: Ask) => object>> = {
   },
   ListAccountAssignments: (ask) => {
     const { id } = permissionSetOf(ask, ask.input.PermissionSetArn)
-    return assignmentPage(ask, (one) => one.permissionSet === id && one.account === ask.input.AccountId)
+    const pair = { account: `${ask.input.AccountId}`, permissionSet: id }
+    seen(underWay(ask.center).filter((one) => isSamePair(one, pair)))
+    return assignmentPage(ask, (one) => isSamePair(one, pair))
   },
   ListAccountAssignmentsForPrincipal: (ask) => {
     const { center, caller, input } = ask
@@ -210,46 +210,10 @@ function assignmentPage({ center, page }: Ask, isWanted: (one: IdentityCenterAss
   return { AccountAssignments, ...token }
 }
 
-function permissionSetOf({ center }: Ask, arn: unknown): IdentityCenterPermissionSet {
-  const found = center.permissionSets.find(({ id }) => setArnOf(center, id) === arn)
-  if (!found) throw notFound('permission set')
-  return found
-}
-
-function instanceOf({ instanceId }: IdentityCenter): string {
-  return `arn:aws:sso:::instance/${instanceId}`
-}
-
-function setArnOf({ instanceId }: IdentityCenter, id: string): string {
-  return `arn:aws:sso:::permissionSet/${instanceId}/${id}`
-}
-
-/** @throws AwsFault for other members of the organization */
-export function mayAdminister(center: IdentityCenter, caller: Caller, operation: string): void {
-  if (caller.account === center.ownerAccount || center.delegatedAdministrators.includes(caller.account)) return
-  throw denied(`User: ${caller.arn} is not authorized to perform: ${operation} on the instance of another account`)
-}
-
-function authorize(deps: Deps, caller: Caller, operation: string, input: Input): void {
-  const resources = [input.InstanceArn, input.PermissionSetArn ?? input.ResourceArn].filter(
-    (one) => typeof one === 'string',
-  )
+function authorize(deps: CenterDeps, caller: Caller, operation: string, input: Input): void {
+  const { InstanceArn, PermissionSetArn, ResourceArn, AccountId, TargetId } = input
+  const id = TargetId ?? AccountId
+  const target = id === undefined ? undefined : `arn:aws:sso:::account/${id}`
+  const resources = [InstanceArn, PermissionSetArn ?? ResourceArn, target].filter((one) => typeof one === 'string')
   for (const resource of resources.length === 0 ? ['*'] : resources) permit(deps, caller, `sso:${operation}`, resource)
-}
-
-/** @throws AwsFault AccessDeniedException where no policy allows it */
-export function permit(deps: Deps, caller: Caller, action: string, resource: string): void {
-  const context = callerContext(deps.world, caller, deps.now(), resource)
-  const why = deps.isDenied(action)
-    ? 'denied by a fault knob'
-    : refusal(deps.world, caller, { action, resource, context })
-  if (why) throw denied(`User: ${caller.arn} is not authorized to perform: ${action} on resource: ${resource}`, why)
-}
-
-function denied(message: string, why = message): AwsFault {
-  return new AwsFault('AccessDeniedException', 400, message, why)
-}
-
-function notFound(what: string): AwsFault {
-  return new AwsFault('ResourceNotFoundException', 400, `the ${what} does not exist`)
 }

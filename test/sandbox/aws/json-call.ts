@@ -49,12 +49,12 @@ const names: Readonly<Record<string, string>> = {
 }
 
 /** All errors of the caller's have the same status. */
-export function jsonErrorAnswer({ code, status, message }: AwsFault): {
+export function jsonErrorAnswer({ code, status, message, members }: AwsFault): {
   readonly status: number
   readonly text: string
 } {
   return {
     status: status < 500 ? 400 : status,
-    text: JSON.stringify({ __type: names[code] ?? code, Message: message }),
+    text: JSON.stringify({ __type: names[code] ?? code, Message: message, ...members }),
   }
 }

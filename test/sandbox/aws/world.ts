@@ -1,5 +1,6 @@
 import type { SessionGateway } from '../ssm/gateway.ts'
 import type { StartWork } from '../ssm/work.ts'
+import type { ChangingAssignments } from './assignment.ts'
 
 /** The accounts, users and roles that the double pretends to be: plain data, read at each call, so tests may change it. */
 export interface World {
@@ -40,7 +41,7 @@ export interface ListPages {
 }
 
 /** IAM Identity Center of the organization, with its identity store. */
-export interface IdentityCenter {
+export interface IdentityCenter extends ChangingAssignments {
   /** `ssoins-` and 16 characters. */
   instanceId: string
   /** `d-` and 10 hexadecimal digits. */
@@ -55,7 +56,6 @@ export interface IdentityCenter {
   users: IdentityCenterUser[]
   groups: IdentityCenterGroup[]
   permissionSets: IdentityCenterPermissionSet[]
-  assignments: IdentityCenterAssignment[]
   /** Items in a page at most. */
   pageSize: number
   hasEmptyPages: boolean
@@ -103,14 +103,6 @@ export interface IdentityCenterPermissionSet {
 export interface PolicyReference {
   name: string
   path: string
-}
-
-export interface IdentityCenterAssignment {
-  account: string
-  /** `ps-…` */
-  permissionSet: string
-  type: 'USER' | 'GROUP'
-  principal: string
 }
 
 /** An organization of AWS Organizations; its id is the world's `organizationId`. */

@@ -75,3 +75,22 @@ t.test('who is stopped while waiting makes no call, and the others go on', async
   await t.rejects(second, { message: 'stopped' })
   t.equal(await third, 'third')
 })
+
+t.test('what is more urgent goes before what waits', async (t) => {
+  const paced = new Paced({ perSecond: 1000, burst: 1000, atOnce: 1 }, simulated())
+  const gate = Promise.withResolvers<void>()
+  const began: string[] = []
+  const first = paced.run(signal, () => gate.promise)
+  const runs = (
+    [
+      ['a', 0],
+      ['b', 1],
+      ['c', 2],
+      ['d', 0],
+      ['e', 2],
+    ] as const
+  ).map(([name, urgency]) => paced.run(signal, async () => void began.push(name), urgency))
+  gate.resolve()
+  await Promise.all([first, ...runs])
+  t.same(began, ['c', 'e', 'b', 'a', 'd'])
+})
