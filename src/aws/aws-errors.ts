@@ -11,7 +11,14 @@ export interface AwsStep {
   readonly wantsExternalId: boolean
 }
 
-const throttles = new Set(['Throttling', 'Throttled', 'RequestLimitExceeded', 'TooManyRequests'])
+const throttles = new Set([
+  'Throttling',
+  'Throttled',
+  'RequestLimitExceeded',
+  'TooManyRequests',
+  'RequestThrottled',
+  'SlowDown',
+])
 const badCredentials = new Set([
   'InvalidClientTokenId',
   'UnrecognizedClient',
@@ -288,6 +295,49 @@ export function toKmsError(error: unknown, operation: string, key: string): Brok
   if (unusableKeys.has(name))
     return denied(`${key} cannot be used (${name})`, 'Check that the key exists, is enabled and symmetric.')
   return toServiceError(error, 'KMS')
+}
+
+const noQueue = new Set(['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue', 'InvalidAddress'])
+
+/** Translates an error of SQS. @param queue its name */
+export function toSqsError(error: unknown, operation: string, queue: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  if (noQueue.has(name))
+    return denied(
+      `there is no queue ${queue}`,
+      'Make it again, as `sallyport aws policies --terraform` or `--cloudformation` prints it, or correct inventory.events.queue.',
+    )
+  if (/^KMS.?AccessDenied/i.test(name))
+    return denied(
+      `kms:Decrypt is not allowed on the key of the queue ${queue}`,
+      'The hub role and the key’s policy must allow it, or encrypt the queue under a key of SQS’s own.',
+    )
+  if (name.startsWith('AccessDenied') || name.startsWith('403'))
+    return denied(
+      `sqs:${operation} is not allowed on the queue ${queue}`,
+      'The hub role needs it, as `sallyport aws policies --feature events` prints; a queue of another account must allow it too.',
+    )
+  return toServiceError(error, 'SQS')
+}
+
+/** Translates an error of S3. */
+export function toS3Error(error: unknown, operation: string): BrokerError {
+  if (error instanceof BrokerError) return error
+  const name = codeOfAws(error)
+  const denied = (detail: string, hint: string) => new BrokerError('AWS_DENIED', detail, { cause: error, hint })
+  const isKey = /kms:Decrypt/i.test((error as Error).message)
+  if (name.startsWith('AccessDenied') || /^KMS/i.test(name))
+    return denied(
+      isKey ? 'kms:Decrypt is not allowed on the key of CloudTrail’s records' : `s3:${operation} is not allowed`,
+      isKey
+        ? 'The hub role and the key’s policy must allow it; `sallyport aws policies --feature events` prints the statement.'
+        : 'The hub role needs it on the records of CloudTrail, as `sallyport aws policies --feature events` prints; the policy of a bucket in another account must allow it too.',
+    )
+  if (name === 'NoSuchKey' || name === 'NoSuchBucket' || name === 'NotFound')
+    return denied('CloudTrail’s records are no longer there', 'Keep the objects of the bucket for a day at least.')
+  return toServiceError(error, 'S3')
 }
 
 /** What any service may say: that credentials are not taken, that it is asked too often, or nothing. */

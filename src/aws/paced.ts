@@ -24,7 +24,8 @@ export interface PaceTime {
   wait(ms: number, signal: AbortSignal): Promise<void>
 }
 
-const realTime: PaceTime = {
+/** As it passes. */
+export const realTime: PaceTime = {
   now: () => performance.now(),
   wait: async (ms, signal) => {
     await setTimeout(ms, undefined, { signal }).catch(() => signal.throwIfAborted())

@@ -48,6 +48,14 @@ export interface IdentityCenterConfig {
   readonly import: 'all' | 'provisioned' | 'manual'
 }
 
+/** The queue that tells of changes in AWS. */
+export interface InventoryEvents {
+  readonly queue: string
+  /** Null: as the host of the queue says. */
+  readonly region: string | null
+  readonly buckets: readonly string[]
+}
+
 /** The configuration as the daemon uses it: defaults filled in, secrets read, durations in ms, sizes in bytes, paths absolute. */
 export interface Config {
   readonly file: string
@@ -112,6 +120,8 @@ export interface Config {
     /** What is found in accounts: all of it, what is tagged for it, or only what is written by hand. Null: accounts are not read. */
     readonly import: 'all' | 'tagged' | 'manual' | null
     readonly everyMs: number
+    /** Left out: none are read. */
+    readonly events?: InventoryEvents
   }
   readonly levels: readonly LevelFile[]
   readonly access: readonly RuleFile[]

@@ -4,6 +4,7 @@ import { isAddressRange, isLoopback } from './addresses.ts'
 import type { Config } from './config.ts'
 import type { Finding } from './finding.ts'
 import { listenerTls, pinnedResources, portCollisions } from './listener-checks.ts'
+import { queuePlace } from './queue-url.ts'
 import type { ConfigFile } from './schema.ts'
 import { storeFindings } from './store-url.ts'
 
@@ -32,6 +33,7 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['aws', 'oidc'], find: personalTrust },
   { reads: ['aws', 'inventory'], find: identityCenterHome },
   { reads: ['audit'], find: anchors },
+  { reads: ['inventory'], find: eventQueue },
   { reads: ['store'], find: storeFindings },
 ]
 
@@ -224,4 +226,16 @@ function anchors({ audit }: ConfigFile): Finding[] {
       return [{ path, message: 'expected one of file and stdout', fix: 'write one item for each destination' }]
     return []
   })
+}
+
+function eventQueue({ inventory }: ConfigFile): Finding[] {
+  const events = inventory?.events
+  if (events === undefined || queuePlace(events.queue, events.region ?? null).region !== null) return []
+  return [
+    {
+      path: 'inventory.events.region',
+      message: 'the host of inventory.events.queue does not say the region',
+      fix: 'e.g. region: eu-west-1',
+    },
+  ]
 }

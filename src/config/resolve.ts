@@ -43,6 +43,7 @@ export function resolveConfig(written: ConfigFile, path: string, folder: string,
       ...resolveIdentityCenter(file),
       import: file.inventory?.import ?? null,
       everyMs: ms(file.inventory?.every),
+      ...resolveEvents(file.inventory?.events),
     },
     levels: written.levels ?? [],
     access: written.access ?? [],
@@ -213,4 +214,9 @@ function freshPromptOf({ fresh_prompt: set = 'auto', scopes, issuer }: ConfigFil
 
 function sourceOf(text: string | undefined): Config['oidc']['groupsSource'] {
   return text === 'id_token' || text === 'userinfo' ? text : 'any'
+}
+
+function resolveEvents(events: NonNullable<ConfigFile['inventory']>['events']): Pick<Config['inventory'], 'events'> {
+  if (events === undefined) return {}
+  return { events: { queue: events.queue, region: events.region ?? null, buckets: events.buckets ?? [] } }
 }

@@ -70,3 +70,18 @@ type Frozen<T> = T extends readonly (infer Item)[]
   : T extends object
     ? { readonly [Member in keyof T]: Frozen<T[Member]> }
     : T
+
+/** RFC 9457, with a code of docs/errors.md. */
+export const Problem = object(
+  {
+    type: text(),
+    title: text('What the code means'),
+    status: count(),
+    detail: text('What happened'),
+    code: text('One of docs/errors.md'),
+    hint: Type.Optional(text('What to do')),
+    instance: text('Id of the HTTP request, as in the log'),
+  },
+  'The call failed',
+)
+export type Problem = Shape<typeof Problem>

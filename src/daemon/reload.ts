@@ -35,7 +35,7 @@ export async function reload(
     const reloaded = await access.reload(loaded.config)
     if (!reloaded.ok) return
     const isOther = !isDeepStrictEqual(loaded.config.inventory, inventory.sync.settings)
-    inventory.sync.use(loaded.config.inventory)
+    inventory.use(loaded.config.inventory)
     if (isOther) await validations.requestAll()
     logger.info({ digest: reloaded.digest }, 'rules reloaded')
     await daemons.rulesAre(reloaded.digest)

@@ -18,6 +18,7 @@ import { type Deadlines, defaultDeadlines, guardConnections } from './connection
 import { serveEarly } from './early-connections.ts'
 import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
+import { ajvOptions, compiledOnUse } from './plugins/compiled-on-use.ts'
 import { forwardedFor } from './plugins/forwarded-for.ts'
 import { problems } from './plugins/problems.ts'
 import { requestLimits } from './plugins/request-limits.ts'
@@ -81,7 +82,8 @@ export async function buildApp(options: AppOptions): Promise<App> {
     requestTimeout: deadlines.requestTimeout,
     keepAliveTimeout: deadlines.keepAliveTimeout,
     return503OnClosing: false, // what comes by a connection that is open is answered; the store closes after this server
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: true } },
+    schemaController: compiledOnUse,
+    ajv: ajvOptions,
     ...(options.https ? { https: { ...options.https, ...served } } : { http: served }),
   } as object) as unknown as FastifyInstance
 

@@ -17,6 +17,9 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Discovery, Place } from './discovery.ts'
 import { createAccountStore } from './engine/account-store.ts'
 import { estateAccounts } from './estate-accounts.ts'
+import { createEventFollower } from './events/create-event-follower.ts'
+import { createEventNotes } from './events/event-notes.ts'
+import { createEventProbe } from './events/probe-events.ts'
 import { Inventory } from './inventory.ts'
 import { createInventoryStore } from './inventory-store.ts'
 import { organizationDiscovery } from './organization-discovery.ts'
@@ -81,13 +84,35 @@ export async function createInventory(deps: Deps) {
     },
     config.inventory,
   )
-  const scopes = createScopes({ store, accountStore, inventory, sync, clock, regionsInUse })
+  const notes = createEventNotes({ db, clock })
+  const events = createEventFollower({
+    ...deps,
+    hint: (hint) => sync.hint(hint),
+    onState: (problem) => notes.queueIs(problem),
+    onProbe: (id) => notes.probeCame(id),
+  })
+  const shownEvents = async () => (events.follower.settings === null ? [] : [await notes.scope()])
+  const scopes = createScopes({ events: shownEvents, store, accountStore, inventory, sync, clock, regionsInUse })
   return {
     store,
     sync,
+    probeEvents: createEventProbe({
+      settings: () => events.follower.settings,
+      queueOf: events.queueOf,
+      notes,
+      clock,
+    }),
     scopes,
     apply: (record: AuditRecord) => inventory.apply(record),
-    idle: () => background.idle(),
+    /** After a reload. */
+    use: (settings: Config['inventory']) => {
+      sync.use(settings)
+      events.follower.use(settings.events ?? null)
+    },
+    idle: async () => {
+      await events.follower.close()
+      await background.idle()
+    },
     chores: [
       {
         what: 'sync of the inventory',
@@ -104,6 +129,7 @@ export async function createInventory(deps: Deps) {
           await inventory.refresh()
         },
       },
+      ...events.chores,
       { what: 'age of the inventory', everyMs: 15_000, per: 'daemon', run: () => showAge() },
     ] as const,
   }

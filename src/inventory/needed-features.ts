@@ -6,7 +6,7 @@ interface Installed {
   readonly resources: readonly CatalogEntry[]
   readonly kinds: Kinds
   /** In force now. */
-  readonly settings: Pick<Config['inventory'], 'organization' | 'identityCenter' | 'import'>
+  readonly settings: Pick<Config['inventory'], 'organization' | 'identityCenter' | 'import' | 'events'>
 }
 
 /** What policies must allow for the resources that are known and for what is read of AWS: names of features, sorted. */
@@ -15,6 +15,7 @@ export function neededFeatures({ resources, kinds, settings }: Installed): strin
     organization: settings.organization,
     'identity-center': settings.identityCenter !== undefined,
     discovery: settings.import !== null,
+    events: settings.events !== undefined,
   }
   const features = Object.entries(read).flatMap(([feature, isRead]) => (isRead ? [feature] : []))
   return [...featuresFor(kinds, resources), ...features].sort()

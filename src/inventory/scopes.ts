@@ -1,5 +1,5 @@
 import { BrokerError } from '../../proxy/session.ts'
-import type { InventoryScope, InventoryUnit } from '../contract/resources.ts'
+import type { InventoryScope, InventoryUnit } from '../contract/inventory.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { AccountStore } from './engine/account-store.ts'
 import { isQuiet, type UnitRecord } from './engine/unit.ts'
@@ -15,6 +15,8 @@ export interface ScopesDeps {
   readonly sync: Pick<Sync, 'discoveries' | 'units' | 'progressOf'>
   readonly clock: Clock
   readonly regionsInUse: readonly string[]
+  /** How the queue of events stands; none: it is not read. */
+  events?(): Promise<readonly InventoryScope[]>
 }
 
 export interface UnitQuery {
@@ -32,7 +34,7 @@ export function createScopes(deps: ScopesDeps) {
     const requested = [...(await accountStore.requested()).values()]
     const byScope = Map.groupBy(await unitView(), ({ discovery }) => discovery)
     const counts = countsOf(inventory)
-    return [...byScope].map(([scope, units]) => {
+    const read = [...byScope].map(([scope, units]) => {
       const row = rows.get(scope)
       const isWhole = units[0]?.account === null
       const requestedAt = isWhole ? (row?.requested_at ?? null) : latest(requested)
@@ -52,6 +54,7 @@ export function createScopes(deps: ScopesDeps) {
         units: isWhole ? null : unitCounts(units, sync),
       }
     })
+    return [...read, ...((await deps.events?.()) ?? [])]
   }
   return {
     view,

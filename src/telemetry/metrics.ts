@@ -3,6 +3,7 @@ import { statementBuckets } from '../../proxy/doorman.ts'
 import { asMetric, CountedHistogram } from './counted-histogram.ts'
 
 const openBuckets = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
+const eventBuckets = [1, 2, 5, 10, 30, 60, 300, 900, 3600]
 const cutBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5]
 
 /**
@@ -71,6 +72,22 @@ export function createMetrics() {
       'validations_failing',
       'Checks that failed when they were last made, as the store has them',
       ['severity', 'about'],
+    ),
+    inventoryMessagesTotal: counter(
+      'inventory_messages_total',
+      'Messages of the queue of events, by what became of them',
+      ['outcome'],
+    ),
+    inventoryEventSeconds: histogram(
+      'inventory_event_seconds',
+      'Time from a change in AWS, as its event says, until what has changed was read again',
+      [],
+      eventBuckets,
+    ),
+    inventoryQueueMessages: gauge(
+      'inventory_queue_messages',
+      'About so many messages wait in the queue of events and in that of its dead letters',
+      ['queue'],
     ),
     rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
     daemons: gauge('daemons', 'Daemons on the store as this one sees them, by state', ['state']),

@@ -21,6 +21,7 @@ const rules: readonly Rule[] = [
       'test/e2e/canary.test.ts': 'in the text of programs that it starts',
       'test/proxy/relay/cloned-doorman.ts': 'the time that a message takes to cross',
       'test/run.ts': 'reads the limits that files set',
+      'test/sandbox/aws/sqs.ts': 'how long a receive waits for a message',
       'test/sandbox/mysql/stand-in.ts': 'the statement sleep(N), which KILL interrupts',
     },
     finds: [

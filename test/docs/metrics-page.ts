@@ -8,8 +8,10 @@ const labels: Readonly<Record<string, string>> = {
     '`high`: sessions fail, cannot be ended, or could do more than they should; `medium`: something is not seen; `low`: a check cannot be made',
   about: 'what was checked: `permission`, `trust`, `target`, `rule`, `broker`',
   scope: 'What is read of AWS in one pass: `organization`',
+  queue: '`events`; `dead-letters`: what could not be followed',
   kind: 'kind of the resource, e.g. `rds-postgres`',
-  outcome: 'the outcome: the end reason of a session, the status of a request, `succeeded`, `failed` …',
+  outcome:
+    'the outcome: the end reason of a session, the status of a request, what became of a message, `succeeded`, `failed` …',
   phase: '`identify`, `authorize`, `aws`, `upstream`',
   direction: '`up` (client to target), `down`',
   reason: 'why a session was ended, e.g. `grant-revoked`',

@@ -14,6 +14,7 @@ import { createRdsTokenJudge, type RdsTokenJudge } from './aws/rds-token.ts'
 import type { Asked, Service } from './aws/service.ts'
 import { createServices } from './aws/services.ts'
 import { readHeaderSignature, type SignedRequest } from './aws/sigv4.ts'
+import { createSqs, type SqsDouble } from './aws/sqs.ts'
 import type { World } from './aws/world.ts'
 import type { Leaf } from './certificates.ts'
 import type { SandboxClock } from './clock.ts'
@@ -44,6 +45,7 @@ export interface AwsDouble {
   readonly federation: Federation
   readonly ssm: SsmDouble
   readonly kms: KmsDouble
+  readonly sqs: SqsDouble
   close(): Promise<void>
 }
 
@@ -75,7 +77,8 @@ interface Deps {
 
 type Draft = { -readonly [K in keyof AwsCall]: AwsCall[K] }
 
-const maxBodyBytes = 64 * 1024
+/** SQS takes a mebibyte. */
+const maxBodyBytes = 1_200_000
 
 export interface AwsOptions {
   readonly world: World
@@ -94,6 +97,7 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
   const parts = { world, callers, kms, isDenied: faults.isDenied, now: clock.now }
   const ssm = await startSsm({ ...parts, ...(certificate ? { certificate } : {}) })
   const reads = { world, isDenied: faults.isDenied, now: clock.now }
+  const sqs = createSqs(reads)
   const deps: Deps = {
     world,
     callers,
@@ -109,6 +113,7 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
         organizations: createOrganizations(reads),
         sso: createIdentityCenter(reads),
         identitystore: createIdentityStore(reads),
+        sqs,
       },
     ),
     onExchange,
@@ -130,6 +135,7 @@ export async function startAws({ world, clock, certificate, onExchange }: AwsOpt
     federation,
     ssm,
     kms,
+    sqs,
     eksTokens: createEksTokenJudge({ callers, now: clock.now }),
     rdsTokens: createRdsTokenJudge({ world, callers, isDenied: faults.isDenied, now: clock.now }),
     close: async () => {
@@ -159,11 +165,14 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
   const { name, region } = signedFor(request)
   const service = deps.services[name] ?? deps.services.sts
   if (!service) throw new Error('STS is one of the services')
-  let answer: ReturnType<Service['error']> = { status: 200, text: '' }
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  if (request.socket.destroyed) gone.abort() // before anyone listened
+  let answer: Omit<ReturnType<Service['error']>, 'text'> & { text: string | Buffer } = { status: 200, text: '' }
   let asked: Asked | undefined
   try {
     const { method = '', url: target = '', headers } = request
-    asked = service.read({ method, target, headers, body, region, now: deps.clock.now() })
+    asked = service.read({ method, target, headers, body, region, now: deps.clock.now(), gone: gone.signal })
     Object.assign(call, { action: asked.action, parameters: asked.parameters })
     await passFaults(deps, asked.action)
     const caller = asked.isUnsigned ? null : callerOf(deps, service, name, request, body)
@@ -188,12 +197,13 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
       status,
       request: asked.input,
       answer: /json/.test(service.contentType)
-        ? { ...JSON.parse(text), ...(type === undefined ? {} : { __type: type }) }
-        : text,
+        ? { ...JSON.parse(`${text}`), ...(type === undefined ? {} : { __type: type }) }
+        : `${text}`,
     })
   if (type !== undefined) response.setHeader('x-amzn-errortype', type)
   const headers = { 'content-type': service.contentType, date: new Date(deps.clock.now()).toUTCString() }
-  response.writeHead(status, headers).end(text)
+  const length = { 'content-length': Buffer.byteLength(text) }
+  response.writeHead(status, { ...headers, ...length }).end(text)
 }
 
 /** Unsigned calls are STS's. */

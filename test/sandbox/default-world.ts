@@ -114,6 +114,7 @@ function hub(): Role {
       allow(identityCenterReads, '*'),
       allow('iam:SimulatePrincipalPolicy', arns.hub),
       allow('kms:Decrypt', 'arn:aws:kms:*:*:key/*'),
+      allow(eventReads, [`arn:aws:sqs:*:${accounts.hub}:sallyport-events*`, 'arn:aws:s3:::example-org-trail/*']),
     ],
     maxSessionSeconds: 3600,
     tags: {},
@@ -127,10 +128,20 @@ const organizationReads = [
   'ListAccounts',
   'ListAccountsForParent',
   'ListParents',
+  'DescribeAccount',
   'DescribeOrganizationalUnit',
   'DescribeAccount',
   'ListTagsForResource',
 ].map((operation) => `organizations:${operation}`)
+
+const eventReads = [
+  'sqs:ReceiveMessage',
+  'sqs:DeleteMessage',
+  'sqs:ChangeMessageVisibility',
+  'sqs:GetQueueAttributes',
+  'sqs:SendMessage',
+  's3:GetObject',
+]
 
 const identityCenterReads = [
   'sso:ListInstances',

@@ -33,6 +33,18 @@ variable "connect_role_name" {
   default     = "SallyportConnect"
 }
 
+variable "event_queue" {
+  description = "name of the queue of events and of its dead letters"
+  type        = string
+  default     = "sallyport-events*"
+}
+
+variable "trail_bucket" {
+  description = "bucket that CloudTrail puts its records into, if they are read there"
+  type        = string
+  default     = "none"
+}
+
 data "aws_partition" "current" {}
 
 locals {
@@ -71,6 +83,13 @@ resource "aws_iam_role" "hub" {
 #   sts:TagSession: sessions carry the person, the grant, the session and the request
 #   sts:SetSourceIdentity: CloudTrail names the person in every event
 #   iam:SimulatePrincipalPolicy: aws validate says what the hub role is not allowed, and why
+#   sqs:ReceiveMessage: hears of changes in AWS
+#   sqs:DeleteMessage: removes what was followed
+#   sqs:ChangeMessageVisibility: hides from others what is worked on, and gives back what is not done
+#   sqs:GetQueueAttributes: counts what waits, here and in the dead letters
+#   sqs:SendMessage: sends a probe through, for `aws validate`
+#   s3:GetObject: reads the records of CloudTrail that the queue tells of
+#   kms:Decrypt: only of what is encrypted under a key of its owner, and only through the service that keeps it
 #   sso:ListInstances: finds the instance of the organization and its identity store
 #   sso:ListPermissionSets: finds the permission sets
 #   sso:DescribePermissionSet: reads the name of each, and how long its sessions last
@@ -86,7 +105,6 @@ resource "aws_iam_role" "hub" {
 #   identitystore:ListGroups: finds the groups
 #   identitystore:DescribeGroup: reads a group again that has changed
 #   identitystore:ListGroupMemberships: reads the members of each group
-#   kms:Decrypt: only where Identity Center is encrypted under a key of its owner, and only through it
 #   organizations:DescribeOrganization: says which organization it is, and which its management account
 #   organizations:ListRoots: the tree begins there
 #   organizations:ListOrganizationalUnitsForParent: finds the units, level by level
@@ -124,6 +142,48 @@ resource "aws_iam_role_policy" "hub" {
           "Effect": "Allow",
           "Action": "iam:SimulatePrincipalPolicy",
           "Resource": "arn:${data.aws_partition.current.partition}:iam::*:role/${var.hub_role_name}"
+        },
+        {
+          "Sid": "ReadEvents",
+          "Effect": "Allow",
+          "Action": [
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
+            "sqs:SendMessage"
+          ],
+          "Resource": "arn:${data.aws_partition.current.partition}:sqs:*:*:${var.event_queue}",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            }
+          }
+        },
+        {
+          "Sid": "ReadTrail",
+          "Effect": "Allow",
+          "Action": "s3:GetObject",
+          "Resource": "arn:${data.aws_partition.current.partition}:s3:::${var.trail_bucket}/*",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            }
+          }
+        },
+        {
+          "Sid": "DecryptTrail",
+          "Effect": "Allow",
+          "Action": "kms:Decrypt",
+          "Resource": "arn:${data.aws_partition.current.partition}:kms:*:*:key/*",
+          "Condition": {
+            "StringEquals": {
+              "aws:ResourceOrgID": "${var.organization_id}"
+            },
+            "StringLike": {
+              "kms:ViaService": "s3.*.amazonaws.com"
+            }
+          }
         },
         {
           "Sid": "ReadIdentityCenter",

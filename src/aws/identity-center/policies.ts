@@ -53,7 +53,7 @@ function keyStatement(sid: string, service: string) {
     statement: {
       sid,
       actions: {
-        'kms:Decrypt': 'only where Identity Center is encrypted under a key of its owner, and only through it',
+        'kms:Decrypt': 'only of what is encrypted under a key of its owner, and only through the service that keeps it',
       },
       resources: ['arn:{{partition}}:kms:*:*:key/*'],
       conditions: {

@@ -1,11 +1,14 @@
 import { Document, isScalar, isSeq, visit } from 'yaml'
 import type { Kinds } from '../../catalog/kind.ts'
+import { renderEventTemplates } from '../events/render-cloudformation.ts'
+import { parameters } from './cloudformation-parameters.ts'
 import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
   type BaseValues,
   type Choice,
   chooseSessionDocuments,
   everything,
+  narrow,
   needsOf,
   type PolicyEntry,
   type PolicyTable,
@@ -16,50 +19,7 @@ import {
  * Four CloudFormation templates: the hub (once), the account (in each, alone or through the StackSet), the StackSet that brings
  * it to every account of some organizational units, and the role (for each brokered role).
  */
-const parameters = {
-  ComputeArn: { Type: 'String', Description: 'ARN of the identity that the daemon runs as' },
-  HubRoleArn: { Type: 'String', Description: 'ARN of the hub role' },
-  HubRoleName: { Type: 'String', Default: 'SallyportHub', Description: 'Name of the hub role' },
-  ExternalId: { Type: 'String', Description: 'ExternalId of this installation; `sallyport aws policies` shows it' },
-  OrganizationId: { Type: 'String', Description: 'Id of the organization, o-…' },
-  ConnectRolePath: { Type: 'String', Default: '/sallyport/', Description: 'Path of the spoke role (aws.connect_role)' },
-  ConnectRoleName: { Type: 'String', Default: 'SallyportConnect', Description: 'Its name' },
-  RevocationPolicyPath: {
-    Type: 'String',
-    Default: '/sallyport/',
-    Description: 'Path of the boundary policy (aws.revocation_policy)',
-  },
-  RevocationPolicyName: { Type: 'String', Default: 'SallyportRevocations', Description: 'Its name' },
-  OrganizationalUnits: { Type: 'CommaDelimitedList', Description: 'Units whose accounts get the roles' },
-  RoleName: { Type: 'String', Description: 'Name of the brokered role' },
-  PolicyArns: { Type: 'CommaDelimitedList', Description: 'What the role may do' },
-  Trust: {
-    Type: 'String',
-    Default: 'hub',
-    AllowedValues: ['hub', 'web_identity'],
-    Description: 'Trust model of the role',
-  },
-  Revocable: {
-    Type: 'String',
-    Default: 'true',
-    AllowedValues: ['true', 'false'],
-    Description: 'Credentials already handed out are killed when the grant ends',
-  },
-  Issuer: {
-    Type: 'String',
-    Default: 'none',
-    Description: 'Issuer of the OpenID provider without https://, for roles that trust web_identity',
-  },
-  ClientId: { Type: 'String', Default: 'sallyport', Description: "The broker's client id there" },
-  Subject: { Type: 'String', Default: '?*', Description: 'Pattern of the subjects whose ID tokens count' },
-  MaxSession: {
-    Type: 'Number',
-    Default: 3600,
-    MinValue: 3600,
-    MaxValue: 43_200,
-    Description: 'Seconds that keys may last which are obtained with an ID token',
-  },
-} as const
+const heading = ' Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.'
 type BaseParameter = keyof typeof parameters
 
 /** Paths begin and end with a slash, which stands before the name in ARNs already. */
@@ -84,7 +44,7 @@ export function renderCloudFormation(kinds: Kinds, choice?: Choice): Readonly<Re
   const parts = partsFor(table, choice ?? everything(table))
   const accountTemplate = account(parts)
   return {
-    ...(parts.choice.trusts.includes('hub') ? { 'hub.yaml': hub(parts) } : {}),
+    ...when(parts.choice.trusts.includes('hub'), { 'hub.yaml': hub(parts), ...events(parts.choice) }),
     'account.yaml': accountTemplate,
     'stackset.yaml': stackSet(parts, accountTemplate),
     'role.yaml': role(parts),
@@ -136,11 +96,25 @@ function when<T extends object>(condition: boolean, part: T): T | object {
   return condition ? part : {}
 }
 
+function events({ features }: Choice): Readonly<Record<string, string>> {
+  return features.includes('events') ? renderEventTemplates(heading) : {}
+}
+
 function hub(parts: Parts): string {
-  const { hubTrust, hubPermissions } = parts.table.base
+  const { hubTrust } = parts.table.base
+  const hubPermissions = narrow(parts.choice, parts.table.base.hubPermissions)
+  const values = parts.needs.hubValues.map(pascal)
   return template(parts, {
     description: 'Sallyport: the hub role',
-    names: ['ComputeArn', 'HubRoleName', 'ExternalId', 'OrganizationId', 'ConnectRolePath', 'ConnectRoleName'],
+    names: [
+      'ComputeArn',
+      'HubRoleName',
+      'ExternalId',
+      'OrganizationId',
+      'ConnectRolePath',
+      'ConnectRoleName',
+      ...values,
+    ],
     resources: {
       Hub: {
         Type: 'AWS::IAM::Role',
@@ -348,8 +322,7 @@ function template({ parameters: known }: Parts, parts: Template): string {
     ...(outputs ? { Outputs: outputs } : {}),
   }
   const document = new Document(content, { aliasDuplicateObjects: false })
-  document.commentBefore =
-    ' Written by `npm run docs` from src/aws/policies and the policies of src/kinds; change them there.'
+  document.commentBefore = heading
   explain(document, Object.assign({}, ...entries.map(reasonsOf)) as Record<string, string>)
   return document.toString({ lineWidth: 120 })
 }

@@ -1,11 +1,13 @@
 import type { Kinds } from '../../catalog/kind.ts'
 import type { PolicyValue } from '../../catalog/policy-part.ts'
+import { renderEventModules } from '../events/render-terraform.ts'
 import { fill, reasonsOf, ref, toDocument } from './document.ts'
 import {
   type BaseValues,
   type Choice,
   chooseSessionDocuments,
   everything,
+  narrow,
   needsOf,
   type PolicyEntry,
   type PolicyTable,
@@ -56,7 +58,7 @@ export function renderTerraform(kinds: Kinds, choice?: Choice): Readonly<Record<
   const values = Object.keys(table.values).map((name) => [name, ref(`var.${snake(name)}`)])
   const parts = { table, choice: chosen, values: { ...baseValues, ...Object.fromEntries(values) } }
   return {
-    ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts) } : {}),
+    ...(chosen.trusts.includes('hub') ? { 'hub/main.tf': hub(parts), ...events(chosen) } : {}),
     'account/main.tf': account(parts),
     'role/main.tf': role(parts),
     ...sessionDocuments(parts),
@@ -80,7 +82,13 @@ function when<T>(condition: boolean, blocks: readonly T[]): readonly T[] {
   return condition ? blocks : []
 }
 
-function hub({ table: { base }, values }: Parts): string {
+function events({ features }: Choice): Readonly<Record<string, string>> {
+  return features.includes('events') ? renderEventModules(heading) : {}
+}
+
+function hub({ table, choice, values }: Parts): string {
+  const { hubTrust } = table.base
+  const hubPermissions = narrow(choice, table.base.hubPermissions)
   return file([
     ...variableBlocks([
       'compute_arn',
@@ -90,17 +98,18 @@ function hub({ table: { base }, values }: Parts): string {
       'connect_role_path',
       'connect_role_name',
     ]),
+    ...needsOf(table, choice).hubValues.map((name) => kindVariable(name, table.values[name])),
     data('aws_partition'),
     locals(['connect_role']),
-    comment(base.hubTrust),
+    comment(hubTrust),
     `resource "aws_iam_role" "hub" {
   name = var.hub_role_name
 
-  assume_role_policy = ${heredoc(base.hubTrust, values)}
+  assume_role_policy = ${heredoc(hubTrust, values)}
 }
 `,
-    comment(base.hubPermissions),
-    rolePolicy('hub', base.hubPermissions, values),
+    comment(hubPermissions),
+    rolePolicy('hub', hubPermissions, values),
     `output "hub_role_arn" {
   value = aws_iam_role.hub.arn
 }

@@ -10,6 +10,7 @@ import type {
 import type { TokenDemands } from '../../config/config.ts'
 import { dataPolicies } from '../estate/data-policies.ts'
 import { placePolicies } from '../estate/policies.ts'
+import { eventPolicies } from '../events/policies.ts'
 import { identityCenterKeyPolicies, identityCenterPolicies } from '../identity-center/policies.ts'
 import { organizationPolicies } from '../organization/policies.ts'
 import { baseDocuments } from './base.ts'
@@ -118,6 +119,7 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
 
 /** What the broker itself may do that belongs to no kind. */
 const ownParts: readonly PolicyPart[] = [
+  eventPolicies,
   identityCenterPolicies,
   identityCenterKeyPolicies,
   organizationPolicies,
@@ -188,6 +190,8 @@ export function needsOf(table: PolicyTable, choice: Choice) {
     Object.keys(values).filter((name) => JSON.stringify(entries).includes(`{{${name}}}`))
   return {
     isHub,
+    /** Values that the template of the hub asks for. */
+    hubValues: valuesIn(narrow(choice, base.hubPermissions)),
     isPersonal: choice.trusts.includes('web_identity'),
     spokeTrust,
     spokePermissions,

@@ -4,6 +4,7 @@ import type { ApiClient } from '../api/api-client.ts'
 import { readList } from '../api/read-list.ts'
 import { openApiClient } from '../login/login-store.ts'
 import { exitCodes, printJson } from '../output.ts'
+import { printProbe, probeEvents } from './validate-events.ts'
 
 const marks = { ok: 'ok     ', warning: 'WARNING', failed: 'FAILED ', unknown: 'unknown' } as const
 
@@ -13,7 +14,7 @@ export interface ValidateOptions {
   readonly last?: boolean
 }
 
-/** `sallyport aws validate`: exit code 1 when a check of some subject fails. @param named an account, `hub`, `rules` or a resource */
+/** `sallyport aws validate`: exit code 1 when a check of some subject fails, or a probe does not come through the queue of events. @param named an account, `hub`, `rules` or a resource */
 export async function validate(
   server: { server?: string },
   named: string | undefined,
@@ -32,7 +33,9 @@ export async function validate(
   }
   if (options.json) printJson(reports)
   else process.stdout.write(`${summary(reports)}\n`)
-  return reports.every(({ ok }) => ok) ? exitCodes.done : exitCodes.failed
+  const probe = named === undefined && !options.json && !options.last ? await probeEvents(api) : null
+  if (probe) printProbe(probe)
+  return reports.every(({ ok }) => ok) && probe?.outcome !== 'failed' ? exitCodes.done : exitCodes.failed
 }
 
 /** Resources are not among them, of which there may be many. With what the last runs found, those that failed are. */

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import type { InventoryScope } from '../../contract/resources.ts'
+import type { InventoryScope } from '../../contract/inventory.ts'
 import type { Register } from '../cli.ts'
 import { exitCodes, printJson, printLine, printTable, when } from '../output.ts'
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { InventoryEvents } from './inventory-events.ts'
 import { Duration, strict } from './members.ts'
 
 export const Inventory = Type.Object(
@@ -54,6 +55,7 @@ export const Inventory = Type.Object(
     every: Type.Optional(
       Duration('How often it is read; `sallyport sync` reads it at once', '15m', { least: '1m', most: '24h' }),
     ),
+    events: Type.Optional(InventoryEvents),
   },
   { ...strict, description: 'What the catalog takes from AWS by itself' },
 )

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import fp from 'fastify-plugin'
 import { BrokerError, errors } from '../../../proxy/session.ts'
-import { Problem } from '../../contract/problem.ts'
+import { Problem } from '../../contract/schema.ts'
 
 /** Errors as problem+json (RFC 9457), with our code. Unexpected errors are logged, and shown without detail. */
 export const problems = fp(async (app) => {

@@ -19,6 +19,7 @@ import * as usage from './0016-usage.ts'
 import * as validations from './0017-validations.ts'
 import * as sessionTags from './0018-session-tags.ts'
 import * as inventoryAccounts from './0019-inventory-accounts.ts'
+import * as eventQueue from './0020-event-queue.ts'
 import * as pushes from './0021-pushes.ts'
 
 /** In order of their names; once released, a migration is never edited. */
@@ -43,5 +44,6 @@ export const migrations: Record<string, Migration> = {
   '0017-validations': validations,
   '0018-session-tags': sessionTags,
   '0019-inventory-accounts': inventoryAccounts,
+  '0020-event-queue': eventQueue,
   '0021-pushes': pushes,
 }

@@ -1,7 +1,7 @@
 import { AwsFault } from './aws-fault.ts'
 import type { WireCall } from './service.ts'
 
-/** A call of the JSON 1.1 protocol; not yet believed. */
+/** A call of the JSON 1.0 or 1.1 protocol; not yet believed. */
 export interface JsonCall {
   readonly operation: string
   readonly input: Readonly<Record<string, unknown>>
@@ -16,17 +16,23 @@ const targets = {
   organizations: /^AWSOrganizationsV20161128\.(\w+)$/,
   sso: /^SWBExternalService\.(\w+)$/,
   identitystore: /^AWSIdentityStore\.(\w+)$/,
+  sqs: /^AmazonSQS\.(\w+)$/,
 } as const
 
-/** Those of the JSON 1.1 protocol. */
+/** Those of the JSON protocols. */
 export type JsonService = keyof typeof targets
+
+/** Of its calls and answers. */
+export function jsonType(service: JsonService): string {
+  return service === 'sqs' ? 'application/x-amz-json-1.0' : 'application/x-amz-json-1.1'
+}
 
 /** @throws AwsFault for anything but one JSON object in the body of a POST to `/` */
 export function readJsonCall(service: JsonService, { method, target, headers, body, region }: WireCall): JsonCall {
   if (method !== 'POST' || target !== '/')
     throw new AwsFault('UnknownOperationException', 404, 'POST / is the only route')
-  if (headers['content-type'] !== 'application/x-amz-json-1.1')
-    throw new AwsFault('UnknownOperationException', 404, 'the content type is not application/x-amz-json-1.1')
+  if (headers['content-type'] !== jsonType(service))
+    throw new AwsFault('UnknownOperationException', 404, `the content type is not ${jsonType(service)}`)
   const operation = targets[service].exec(String(headers['x-amz-target']))?.[1]
   if (operation === undefined) throw new AwsFault('UnknownOperationException', 400, 'X-Amz-Target names no operation')
   try {

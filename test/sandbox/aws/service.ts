@@ -13,6 +13,8 @@ export interface WireCall {
   readonly region: string
   /** Epoch milliseconds by the double's clock. */
   readonly now: number
+  /** Aborted when the client has left without its answer. */
+  readonly gone: AbortSignal
 }
 
 /** What a request asks for. */
@@ -25,7 +27,7 @@ export interface Asked {
   /** Its signature is not looked at. */
   readonly isUnsigned?: true
   /** @param note more of what the double remembers of the call @throws AwsFault */
-  answer(caller: Caller | null, note: (more: Noted) => void): string | Promise<string>
+  answer(caller: Caller | null, note: (more: Noted) => void): string | Buffer | Promise<string>
 }
 
 export interface Noted {

@@ -8,7 +8,8 @@ import type { Caller } from './callers.ts'
 import { answerEc2 } from './ec2.ts'
 import { answerEks, eksInput, eksRoute } from './eks.ts'
 import { answerIam } from './iam.ts'
-import { type JsonService, jsonErrorAnswer, readJsonCall } from './json-call.ts'
+import { type JsonService, jsonErrorAnswer, jsonType, readJsonCall } from './json-call.ts'
+import { getObject } from './objects.ts'
 import { answerRds } from './rds.ts'
 import { type Asked, readForm, type Service, type WireCall } from './service.ts'
 import { assumeRoleWithWebIdentity } from './web-identity.ts'
@@ -16,14 +17,22 @@ import { assumeRoleWithWebIdentity } from './web-identity.ts'
 type JsonDoubles = Readonly<
   Record<
     JsonService,
-    { answer(caller: Caller, region: string, operation: string, input: Readonly<Record<string, unknown>>): object }
+    {
+      answer(
+        caller: Caller,
+        region: string,
+        operation: string,
+        input: Readonly<Record<string, unknown>>,
+        gone: AbortSignal,
+      ): object | Promise<object>
+    }
   >
 >
 
 /** Unsigned requests are STS's. */
 export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Readonly<Record<string, Service>> {
   const json = (name: JsonService): Service => ({
-    contentType: 'application/x-amz-json-1.1',
+    contentType: jsonType(name),
     read: (call) => {
       const { operation, input, region } = readJsonCall(name, call)
       const texts = Object.entries(input).map(([key, value]) => [
@@ -34,7 +43,8 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
         action: operation,
         parameters: Object.fromEntries(texts),
         input,
-        answer: (caller) => JSON.stringify(doubles[name].answer(known(caller), region, operation, input)),
+        answer: async (caller) =>
+          JSON.stringify(await doubles[name].answer(known(caller), region, operation, input, call.gone)),
       }
     },
     error: (fault) => jsonErrorAnswer(fault),
@@ -53,8 +63,10 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
     s3: {
       contentType: 'application/xml',
       read: ({ method, target, now }) => {
-        if (method !== 'GET' || target.split('?')[0] !== '/')
-          throw new AwsFault('NotImplemented', 501, 'only ListBuckets is here')
+        const [path = ''] = target.split('?')
+        if (method !== 'GET') throw new AwsFault('NotImplemented', 501, 'only ListBuckets and GetObject are here')
+        if (path !== '/')
+          return { action: 'GetObject', parameters: {}, answer: (caller) => getObject(deps, known(caller), path, now) }
         return { action: 'ListBuckets', parameters: {}, answer: (caller) => listBuckets(deps, known(caller), now) }
       },
       error: (fault) => ({ status: fault.status, text: errorAnswer(fault, 's3') }),
@@ -80,6 +92,7 @@ export function createServices(deps: AssumeRoleDeps, doubles: JsonDoubles): Read
     organizations: { ...json('organizations'), isGlobal: true },
     sso: { ...json('sso'), modelName: 'sso-admin' },
     identitystore: json('identitystore'),
+    sqs: json('sqs'),
   }
 }
 

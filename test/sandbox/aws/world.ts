@@ -1,6 +1,7 @@
 import type { SessionGateway } from '../ssm/gateway.ts'
 import type { StartWork } from '../ssm/work.ts'
 import type { ChangingAssignments } from './assignment.ts'
+import type { Queue } from './queue.ts'
 
 /** The accounts, users and roles that the double pretends to be: plain data, read at each call, so tests may change it. */
 export interface World {
@@ -31,6 +32,10 @@ export interface World {
   identityCenter?: IdentityCenter
   /** Each with the accounts that it holds for. */
   serviceControlPolicies?: { accounts: string[]; document: PolicyDocument }[]
+  /** Standard queues of SQS; left out: there are none. */
+  queues?: Queue[]
+  /** Contents of objects by bucket and key; left out: there are none. */
+  objects?: Record<string, Record<string, Buffer>>
 }
 
 export interface ListPages {

@@ -32,6 +32,8 @@ const values: Values = {
   databaseUsers: 'sallyport_*',
   sessionDocuments: 'Sallyport-*',
   sessionKeys: '*',
+  eventQueue: 'sallyport-events*',
+  trailBucket: 'example-org-trail',
   issuer: 'login.example.com',
   clientId: 'sallyport',
   subject: '?*',
@@ -157,7 +159,7 @@ test('templates have what was chosen, and nothing that refers to what was not', 
       }
       for (const [name, text] of Object.entries(renderCloudFormation(kinds, choice))) {
         const { Parameters, Conditions = {}, Resources } = parse(text) as Record<string, Record<string, unknown>>
-        const own = name === 'stackset.yaml' ? text.slice(0, text.indexOf('TemplateBody')) : text
+        const own = /stackset/.test(name) ? text.slice(0, text.indexOf('TemplateBody')) : text
         for (const [, one = ''] of own.matchAll(/\$\{([A-Za-z]+)\}/g)) t.ok(one in (Parameters ?? {}), `${name} ${one}`)
         for (const [, one = ''] of own.matchAll(/Ref: ([A-Za-z]+)$/gm))
           t.ok(one in (Parameters ?? {}) || one in (Resources ?? {}), `${name} ${one}`)
@@ -179,7 +181,7 @@ test('Terraform and CloudFormation say the same as JSON', (t) => {
     const { Resources, Parameters } = parse(text) as { Resources: object; Parameters: object }
     t.ok(Object.keys(Resources).length > 0, name)
     const used = [...text.matchAll(/\$\{([A-Za-z]+)\}/g)].map((match) => match[1] ?? '')
-    for (const parameter of used) t.ok(parameter in Parameters || name === 'stackset.yaml', `${name}: ${parameter}`)
+    for (const parameter of used) t.ok(parameter in Parameters || /stackset/.test(name), `${name}: ${parameter}`)
   }
   const modules = renderTerraform(kinds)
   for (const [name, text] of Object.entries(modules)) {
@@ -225,6 +227,7 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
     'clusters',
     'databases',
     'discovery',
+    'events',
     'identity-center',
     'identity-center-key',
     'organization',

@@ -1,10 +1,12 @@
 /** The contract: every route declares what it takes and gives, nothing else leaves, and what is there stays. */
+import AjvCompiler from '@fastify/ajv-compiler'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { Body, RouteContract } from '../../../src/contract/route-contract.ts'
 import { type RouteKey, routes } from '../../../src/contract/routes.ts'
 import { buildApp } from '../../../src/http/app.ts'
+import { ajvOptions } from '../../../src/http/plugins/compiled-on-use.ts'
 import { auditRoutes } from '../../../src/http/routes/audit.ts'
 import type { Login } from '../../../src/identity/principal.ts'
 import { route } from '../../../src/identity/route.ts'
@@ -38,6 +40,15 @@ t.test('every route is in the contract as it registers, and the contract has no 
       },
       url,
     )
+  }
+})
+
+t.test('every schema of what comes in compiles, since a daemon compiles it when it is first needed', async (t) => {
+  const compile = AjvCompiler()({}, ajvOptions)
+  for (const key of keys) {
+    const { params, query, body } = contracts[key] ?? {}
+    for (const schema of [params, query, body].filter((one) => one !== undefined))
+      t.type(compile({ schema }), 'function', key)
   }
 })
 
