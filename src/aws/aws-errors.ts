@@ -275,9 +275,15 @@ export function toIdentityCenterError(error: unknown, action: string): BrokerErr
       cause: error,
       hint: isKey
         ? 'Identity Center is encrypted under a key of its owner: its key policy and the hub role must allow kms:Decrypt, as `sallyport aws policies --feature identity-center-key` prints.'
-        : 'The hub role needs it, as `sallyport aws policies --feature identity-center` prints, and its account must be the management account or a delegated administrator of Identity Center.',
+        : `The hub role needs it, as \`sallyport aws policies --feature ${identityCenterFeature(action)}\` prints, and its account must be the management account or a delegated administrator of Identity Center.`,
     },
   )
+}
+
+/** What is changed, and what is asked for it, is in policies of its own. */
+function identityCenterFeature(action: string): string {
+  if (/^sso:(Create|Delete|\w+Status$)/.test(action)) return 'push-permission-sets'
+  return /^identitystore:(?!List|DescribeGroup$)/.test(action) ? 'push-groups' : 'identity-center'
 }
 
 const unusableKeys = new Set(['NotFound', 'Disabled', 'KMSInvalidState', 'KeyUnavailable', 'InvalidKeyUsage'])

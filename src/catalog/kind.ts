@@ -113,10 +113,12 @@ export interface Kind<T = unknown, L = unknown> {
   readonly policies?: readonly PolicyPart[]
   /** What a level needs of the values that policies have, with wildcards as IAM has them, by name. */
   policyValues?(level: L): Readonly<Record<string, string | readonly string[]>>
+  /** Where AWS itself keeps who has a target: what the broker must be allowed to change for it, as values of policies, by name. */
+  pushed?(target: T): Readonly<Record<string, string>>
   /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
   prepare?(target: T, levels: ReadonlyMap<string, L>, surroundings: Surroundings): readonly PreparationStep[]
-  /** Those of the features that a target needs. */
-  features?(target: T): readonly string[]
+  /** Those of the features that a target needs. @param hasLevels rules give access to it */
+  features?(target: T, hasLevels: boolean): readonly string[]
 }
 
 /** A kind that people can request. */
@@ -142,9 +144,15 @@ export function fileMembers({ target }: Kind): Readonly<Record<string, string>> 
   )
 }
 
-/** What AWS must allow so that these resources can be reached: the names of the features, sorted. */
-export function featuresFor(kinds: Kinds, entries: readonly CatalogEntry[]): string[] {
-  const needed = entries.flatMap(({ kind, target }) => kindNamed(kinds, kind)?.features?.(target) ?? [])
+/** What AWS must allow so that these resources can be reached: the names of the features, sorted. @param hasLevels left out: all have */
+export function featuresFor(
+  kinds: Kinds,
+  entries: readonly CatalogEntry[],
+  hasLevels: (entry: CatalogEntry) => boolean = () => true,
+): string[] {
+  const needed = entries.flatMap(
+    (entry) => kindNamed(kinds, entry.kind)?.features?.(entry.target, hasLevels(entry)) ?? [],
+  )
   return [...new Set(needed)].sort()
 }
 
@@ -154,12 +162,37 @@ export function policyValuesFor(
   entries: readonly CatalogEntry[],
   levelsOf: (entry: CatalogEntry) => Iterable<unknown>,
 ): Record<string, string[]> {
-  const values: Record<string, string[]> = {}
-  for (const entry of entries)
-    for (const level of levelsOf(entry))
-      for (const [name, value] of Object.entries(kindNamed(kinds, entry.kind)?.policyValues?.(level) ?? {}))
-        values[name] = [...new Set([...(values[name] ?? []), value].flat())].sort()
-  return values
+  const values = new ValueSets()
+  for (const entry of entries) {
+    const kind = kindNamed(kinds, entry.kind)
+    const levels = [...levelsOf(entry)]
+    for (const level of levels) values.add(kind?.policyValues?.(level))
+    if (levels.length > 0) values.add(kind?.pushed?.(entry.target))
+  }
+  return values.sorted()
+}
+
+/** What AWS keeps itself of all these resources, whether rules give access to them or not, as values of policies, by name. */
+export function pushedValuesOf(kinds: Kinds, entries: readonly CatalogEntry[]): Record<string, string[]> {
+  const values = new ValueSets()
+  for (const { kind, target } of entries) values.add(kindNamed(kinds, kind)?.pushed?.(target))
+  return values.sorted()
+}
+
+class ValueSets {
+  readonly #sets = new Map<string, Set<string>>()
+
+  add(values: Readonly<Record<string, string | readonly string[]>> = {}): void {
+    for (const [name, value] of Object.entries(values)) {
+      const known = this.#sets.get(name) ?? new Set()
+      for (const one of [value].flat()) known.add(one)
+      this.#sets.set(name, known)
+    }
+  }
+
+  sorted(): Record<string, string[]> {
+    return Object.fromEntries([...this.#sets].map(([name, values]) => [name, [...values].sort()]))
+  }
 }
 
 /** A resource on which a level is held, with what its kind read of both when the configuration was loaded. */

@@ -28,6 +28,8 @@ export interface PolicyDocument {
   /** For a brokered role: its name in templates, and which roles need it. */
   readonly optional?: { readonly resource: string; readonly when: string }
   readonly statements: readonly Statement[]
+  /** It names what rules give access to, so that it changes with them: `aws policies` prints it, and it is in no template. */
+  readonly isByRules?: true
 }
 
 /** A session document of SSM, which AWS keeps for each account and region. */

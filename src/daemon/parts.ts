@@ -170,7 +170,10 @@ export async function buildParts(
     checkerOf: (kind) => kinds.checkerOf(kind),
     identityCenterRegion: () => inventory.sync.settings.identityCenter?.region ?? null,
     features: () =>
-      neededFeatures({ resources: access.resourcesKnown(), kinds: kindModules, settings: inventory.sync.settings }),
+      neededFeatures({
+        ...{ resources: access.resourcesKnown(), kinds: kindModules, settings: inventory.sync.settings },
+        hasLevels: (entry) => access.levelsOf(entry).size > 0,
+      }),
   })
   const restored = Promise.withResolvers<void>()
   heard.tellTo((record, from) => {

@@ -6,6 +6,7 @@ import { checkAccessMacs } from '../access/rows/access-macs.ts'
 import type { RecordingEnd } from '../audit/recording-ledger.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
 import { policyValuesFor } from '../catalog/kind.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
@@ -77,7 +78,9 @@ function leaveWhileStopping(life: Pick<Life, 'isStopping'>): FastifyPluginAsync 
 function installationOf({ access, config, externalId, inventory, kindModules }: Parts): Installation {
   const { aws, oidc } = config
   const resources = access.resourcesKnown()
-  const features = neededFeatures({ resources, kinds: kindModules, settings: inventory.sync.settings })
+  const { settings } = inventory.sync
+  const hasLevels = (entry: CatalogEntry) => access.levelsOf(entry).size > 0
+  const features = neededFeatures({ resources, kinds: kindModules, settings, hasLevels })
   const values = policyValuesFor(kindModules, resources, (resource) => access.levelsOf(resource).values())
   return { ...aws, externalId, issuer: oidc.issuer, clientId: oidc.clientId, features, values }
 }

@@ -5,12 +5,14 @@ import type { Config } from '../config/config.ts'
 interface Installed {
   readonly resources: readonly CatalogEntry[]
   readonly kinds: Kinds
+  /** Whether rules give access to it. */
+  hasLevels(entry: CatalogEntry): boolean
   /** In force now. */
   readonly settings: Pick<Config['inventory'], 'organization' | 'identityCenter' | 'import' | 'events'>
 }
 
 /** What policies must allow for the resources that are known and for what is read of AWS: names of features, sorted. */
-export function neededFeatures({ resources, kinds, settings }: Installed): string[] {
+export function neededFeatures({ resources, kinds, settings, hasLevels }: Installed): string[] {
   const read = {
     organization: settings.organization,
     'identity-center': settings.identityCenter !== undefined,
@@ -18,5 +20,5 @@ export function neededFeatures({ resources, kinds, settings }: Installed): strin
     events: settings.events !== undefined,
   }
   const features = Object.entries(read).flatMap(([feature, isRead]) => (isRead ? [feature] : []))
-  return [...featuresFor(kinds, resources), ...features].sort()
+  return [...featuresFor(kinds, resources, hasLevels), ...features].sort()
 }

@@ -2,7 +2,7 @@ import type { Access } from '../access/access.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Aws } from '../aws/aws.ts'
 import { policiesOf } from '../aws/policies/table.ts'
-import { type Kinds, kindNamed, policyValuesFor } from '../catalog/kind.ts'
+import { type Kinds, kindNamed, policyValuesFor, pushedValuesOf } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { Leadership } from '../daemons/leadership.ts'
@@ -44,7 +44,8 @@ export function createValidations(deps: Deps) {
   const table = policiesOf(kindModules)
   const needs = keptFor(needsMs, clock, (): Needs => {
     const values = policyValuesFor(kindModules, access.resourcesKnown(), (entry) => access.levelsOf(entry).values())
-    return { table, features: deps.features(), values, config: config.aws }
+    const pushable = pushedValuesOf(kindModules, access.resourcesKnown())
+    return { table, features: deps.features(), values, pushable, config: config.aws }
   })
   const validations = new Validations({
     ...deps,

@@ -8,6 +8,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { ofError, ofPermission, plain } from './found.ts'
 import { type Needs, permissionsOf } from './needs.ts'
+import { checkPushRights } from './push-checks.ts'
 import type { Found } from './validation-store.ts'
 
 export interface HubCheckDeps {
@@ -74,11 +75,10 @@ async function checkPermissions(
   const { probes, learned, close } = await hubProbes(call, { partition, account, identityCenterRegion })
   try {
     await probes['organizations:DescribeOrganization']?.()
-    const permissions = permissionsOf('hubPermissions', needs, {
-      partition,
-      account,
-      organization: learned.organization,
-    })
+    const place = { partition, account, organization: learned.organization }
+    const documents = ['hubPermissions', 'hubAssignments', 'hubMemberships'] as const
+    const all = documents.flatMap((one) => permissionsOf(one, needs, place))
+    const permissions = [...new Map(all.map((one) => [`${one.action} ${one.resource}`, one])).values()]
     const role = config.hubRoleArn ?? (/:user\//.test(arn) ? arn : null)
     const document = 'permissions of the hub role'
     const judged = await checkRole(call, { role, partition, permissions, document, probes })
@@ -89,6 +89,9 @@ async function checkPermissions(
       ...others,
       ...(needs.features.includes('identity-center')
         ? await identityCenterChecks(deps, call, learned, partition, account)
+        : []),
+      ...(needs.features.some((one) => one === 'identity-center' || one.startsWith('push-'))
+        ? [await checkPushRights(call, { role, partition, needed: needs.values, others: needs.pushable ?? {} })]
         : []),
     ]
   } finally {

@@ -8,6 +8,8 @@ export interface Needs {
   readonly features: readonly string[]
   /** What the levels in force need of the values of policies, by name. */
   readonly values: Readonly<Record<string, readonly string[]>>
+  /** What AWS keeps itself of all that is known, whether rules give access to it or not, by the same names. */
+  readonly pushable?: Readonly<Record<string, readonly string[]>>
   readonly config: Pick<Config['aws'], 'accounts' | 'connectRole' | 'hubRoleArn' | 'regions' | 'revocationPolicy'>
 }
 
@@ -20,11 +22,16 @@ interface Place {
 
 /** Permissions of the document that are asked about in one place. */
 export function permissionsOf(
-  document: 'hubPermissions' | 'spokePermissions',
+  document: 'hubPermissions' | 'spokePermissions' | 'hubAssignments' | 'hubMemberships',
   { table, features, values: needed, config }: Needs,
   { partition, account, organization }: Place,
 ): Permission[] {
-  const { statements } = narrow({ features, trusts: ['hub'] }, table.base[document])
+  const entry = document in table.base ? table.base[document as keyof typeof table.base] : table.own[document]
+  if (entry?.feature !== undefined && !features.includes(entry.feature)) return []
+  const { statements } = narrow(
+    { features, trusts: ['hub'] },
+    entry ?? { ...table.base.hubPermissions, statements: [] },
+  )
   const hubName = config.hubRoleArn?.slice(config.hubRoleArn.indexOf('/') + 1) ?? 'sallyport-check'
   const values = {
     ...Object.fromEntries(Object.entries(table.values).map(([name, { default: usual }]) => [name, usual])),

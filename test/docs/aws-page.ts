@@ -47,7 +47,8 @@ export function renderAws(): string {
         reason,
       ]),
     )
-    return `## ${title.charAt(0).toUpperCase()}${title.slice(1)}\n\nIn: ${where}.\n\n${table(['Action', 'Feature', 'If it is missing', 'Why'], rows)}`
+    const distinct = [...new Map(rows.map((row) => [row.join(), row])).values()]
+    return `## ${title.charAt(0).toUpperCase()}${title.slice(1)}\n\nIn: ${where}.\n\n${table(['Action', 'Feature', 'If it is missing', 'Why'], distinct)}`
   })
   return `${introduction}\n${sections.join('\n')}${rest(groupsOf(base.spokePermissions.statements))}`
 }

@@ -3,12 +3,12 @@ import { isCode } from '../aws-errors.ts'
 
 /**
  * `Conflict`: a change of the same account and permission set is under way, or what is to be made is there already. `Busy`: as many
- * changes are under way as AWS allows; AWS was not asked. `NotFound`: the permission set, the group, the person or what is to be removed
+ * changes are under way as AWS allows, or it is asked too often. `NotFound`: the permission set, the group, the person or what is to be removed
  * is not there. `Invalid`: what was asked for cannot be, or belongs to another instance.
  */
 export type PushRefusal = 'AccessDenied' | 'Conflict' | 'QuotaExceeded' | 'Busy' | 'NotFound' | 'Invalid'
 
-/** A change of Identity Center that is refused. */
+/** A change of Identity Center that is refused: nothing of it will come. */
 export class PushRefused extends Error {
   readonly code: PushRefusal
   /** It will be refused again until a person has done something. */
@@ -35,10 +35,11 @@ const codes = [
   ['ServiceQuotaExceeded', 'QuotaExceeded'],
   ['ResourceNotFound', 'NotFound'],
   ['Validation', 'Invalid'],
+  ['Throttling', 'Busy'],
 ] as const
 
 /**
- * What AWS refused as {@link PushRefused}; other errors, such as throttling, as they are.
+ * What AWS refused as {@link PushRefused}; other errors, after which the change may come or not, as they are.
  * @param error as it was translated @param what was tried, e.g. `assigning the permission set`
  */
 export function toPushRefused(error: unknown, what: string, isManagementAccount = false): unknown {
@@ -47,7 +48,7 @@ export function toPushRefused(error: unknown, what: string, isManagementAccount 
   const said = (error.cause as Error).message.slice(0, 300)
   if (code === 'AccessDenied')
     return new PushRefused(code, `${what}: ${isManagementAccount ? managementText : error.message}`, {
-      fix: isManagementAccount ? managementFix : (policyFix(error.hint) ?? null),
+      fix: isManagementAccount ? managementFix : (error.hint ?? null),
       cause: error,
     })
   return new PushRefused(code, `${what}: ${said}`, { fix: fixes[code] ?? null, cause: error })
@@ -55,12 +56,7 @@ export function toPushRefused(error: unknown, what: string, isManagementAccount 
 
 const managementText = 'AWS does not allow it in the management account'
 const managementFix =
-  'A delegated administrator assigns nothing in the management account: put the hub role into the management account, with what `sallyport aws policies --feature identity-center-management` prints, or assign it there by hand.'
-
-/** What the broker may read is another part of its policy than what it may change. */
-function policyFix(hint: string | undefined): string | undefined {
-  return hint?.replace('--feature identity-center`', '--feature identity-center-push`')
-}
+  'A delegated administrator assigns nothing in the management account: put the hub role into the management account, with what `sallyport aws policies --feature push-management` prints, or assign it there by hand.'
 
 const fixes: Partial<Record<PushRefusal, string>> = {
   QuotaExceeded: 'Raise the quota of Identity Center that the message names, or remove what is not used.',
@@ -94,7 +90,7 @@ export function toChangeFailure(text: string | undefined, isManagementAccount: b
 /** In the management account Identity Center acts with the credentials of its caller. */
 function hubFix(action: string): string {
   const why = action === 'iam:UpdateSAMLProvider' ? 'Identity Center has renewed its certificate: the' : 'The'
-  return `${why} hub role needs ${action} in the management account, as \`sallyport aws policies --feature identity-center-management\` prints.`
+  return `${why} hub role needs ${action} in the management account, as \`sallyport aws policies --feature push-management\` prints.`
 }
 
 function memberFix(action: string): string {

@@ -5,13 +5,18 @@
 import type { AccountAssignmentOperationStatus } from '@aws-sdk/client-sso-admin'
 import { BrokerError } from '../../../proxy/session.ts'
 import { isCode } from '../aws-errors.ts'
+import { Paced } from '../paced.ts'
 import { allPages } from '../pages.ts'
 import { nullIf } from '../service-caller.ts'
 import { AssignmentPlaces } from './assignment-places.ts'
 import { checked, checkedId } from './checked-ids.ts'
-import { createIdentityCenterCallers, type IdentityCenterCallersDeps } from './identity-center-callers.ts'
+import {
+  createIdentityCenterCallers,
+  type IdentityCenterCallersDeps,
+  identityCenterPace,
+} from './identity-center-callers.ts'
 import type { IdentityCenterInstance } from './picture.ts'
-import { type ChangeFailure, PushRefused, toChangeFailure, toPushRefused } from './push-refused.ts'
+import { type ChangeFailure, toChangeFailure, toPushRefused } from './push-refused.ts'
 
 /** A person's own assignment, by ids that AWS gives to nothing else. */
 export interface AssignmentKey {
@@ -33,8 +38,8 @@ export type AssignmentState =
   | ({ readonly state: 'failed' } & ChangeFailure)
 
 /**
- * All but `room` throw {@link PushRefused} for what AWS refuses, BrokerError AWS_UNAVAILABLE and the like for the rest, and the signal's
- * reason once it is aborted.
+ * What changes something throws {@link PushRefused} where AWS refuses it, so that nothing of it will come; after any other error it may. What
+ * reads throws BrokerError AWS_DENIED, AWS_UNAVAILABLE. All of it throws the signal's reason once it is aborted.
  */
 export interface IdentityCenterWrites {
   /** The instance of the organization; found once. */
@@ -65,14 +70,18 @@ export interface IdentityCenterWritesDeps extends IdentityCenterCallersDeps {
   readonly places?: AssignmentPlaces
 }
 
-/** A call that waits for its turn too long keeps others from theirs: it is tried again by the one who wants it. */
-const attempts = 3
+/** A reading that is tried for too long keeps others from their turn. */
+const readAttempts = 3
+/** A change is never tried again by itself: AWS may have taken the first, and then refuses the second. */
+const writeAttempts = 1
 const MaxResults = 100
 
 /** Made once for each region. The SDKs are imported with the first call. */
 export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): IdentityCenterWrites {
   const { places = new AssignmentPlaces() } = deps
-  const { sso, store } = createIdentityCenterCallers(deps, attempts)
+  const shared = { ...deps, paced: deps.paced ?? new Paced(identityCenterPace) }
+  const { sso, store } = createIdentityCenterCallers(shared, readAttempts)
+  const change = createIdentityCenterCallers(shared, writeAttempts)
   let found: Promise<IdentityCenterInstance> | undefined
   const instance = (signal: AbortSignal) => {
     found ??= deps.findInstance(signal).catch((error: unknown) => {
@@ -86,13 +95,15 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     const known = await instance(signal)
     const now = await deps.findInstance(signal)
     if (now.arn !== known.arn || now.identityStoreId !== known.identityStoreId)
-      throw new PushRefused('Invalid', `Identity Center is another instance now: ${now.arn}, not ${known.arn}`)
+      throw new BrokerError('AWS_DENIED', `Identity Center is another instance now: ${now.arn}, not ${known.arn}`, {
+        hint: 'Restart the daemon once `sallyport sync` has read the new one, and remove resources of the old one.',
+      })
   }
   const assigned = async ({ account, permissionSetArn, userId }: AssignmentKey, signal: AbortSignal) => {
     const { arn, ownerAccount } = await instance(signal)
     // Emulators have another form of ARN.
     if (!permissionSetArn.includes(`/${arn.slice(arn.lastIndexOf('/') + 1)}/`))
-      throw new PushRefused('Invalid', `${permissionSetArn} is a permission set of another instance than ${arn}`)
+      throw new BrokerError('AWS_DENIED', `${permissionSetArn} is a permission set of another instance than ${arn}`)
     const input = {
       InstanceArn: arn,
       PermissionSetArn: permissionSetArn,
@@ -123,13 +134,11 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
             options,
           ),
         )
-      const all = await refused('reading assignments', () =>
-        nullIf(['ResourceNotFound'], () =>
-          allPages('ListAccountAssignments', async (token) => {
-            const { AccountAssignments: items, NextToken: nextToken } = await page(token)
-            return { items, nextToken }
-          }),
-        ),
+      const all = await nullIf(['ResourceNotFound'], () =>
+        allPages('ListAccountAssignments', async (token) => {
+          const { AccountAssignments: items, NextToken: nextToken } = await page(token)
+          return { items, nextToken }
+        }),
       )
       if (all === null) await confirm(signal)
       return (all ?? []).some((one) => one.PrincipalType === 'USER' && one.PrincipalId === key.userId)
@@ -137,7 +146,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     createAssignment: async (key, signal) => {
       const { input, isManagement } = await assigned(key, signal)
       const start = async () => {
-        const { AccountAssignmentCreationStatus: status } = await sso(
+        const { AccountAssignmentCreationStatus: status } = await change.sso(
           'CreateAccountAssignment',
           signal,
           ({ sdk, client }, options) => client.send(new sdk.CreateAccountAssignmentCommand(input), options),
@@ -153,7 +162,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     deleteAssignment: async (key, signal) => {
       const { input, isManagement } = await assigned(key, signal)
       const start = async () => {
-        const { AccountAssignmentDeletionStatus: status } = await sso(
+        const { AccountAssignmentDeletionStatus: status } = await change.sso(
           'DeleteAccountAssignment',
           signal,
           ({ sdk, client }, options) => client.send(new sdk.DeleteAccountAssignmentCommand(input), options),
@@ -168,9 +177,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     },
     assignmentState: async (ticket, signal) => {
       const { requestId } = ticket
-      const status = await refused('asking how a change is', () =>
-        nullIf(['ResourceNotFound'], () => describe(ticket, signal)),
-      )
+      const status = await nullIf(['ResourceNotFound'], () => describe(ticket, signal))
       if (status === null) await confirm(signal)
       if (status?.Status === 'IN_PROGRESS') {
         places.seen(requestId)
@@ -187,7 +194,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     changesUnderWay: async (signal) => {
       const found: (AssignmentKey & { ticket: AssignmentTicket })[] = []
       for (const change of ['create', 'delete'] as const)
-        for (const requestId of await refused('listing changes', () => requestIds(change, signal))) {
+        for (const requestId of await requestIds(change, signal)) {
           const ticket = { change, requestId }
           const status = await nullIf(['ResourceNotFound'], () => describe(ticket, signal))
           const { Status, PrincipalType, TargetId, PermissionSetArn, PrincipalId } = status ?? {}
@@ -202,21 +209,18 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
     membershipId: async (GroupId, userId, signal) => {
       const { identityStoreId: IdentityStoreId } = await instance(signal)
       const input = { IdentityStoreId, GroupId, MemberId: { UserId: userId } }
-      const id = await refused('reading the members of the group', () =>
-        nullIfGone(signal, async () => {
-          const { MembershipId } = await store('GetGroupMembershipId', signal, ({ sdk, client }, options) =>
-            client.send(new sdk.GetGroupMembershipIdCommand(input), options),
-          )
-          return checkedId(MembershipId, 'GetGroupMembershipId')
-        }),
-      )
-      return id
+      return await nullIfGone(signal, async () => {
+        const { MembershipId } = await store('GetGroupMembershipId', signal, ({ sdk, client }, options) =>
+          client.send(new sdk.GetGroupMembershipIdCommand(input), options),
+        )
+        return checkedId(MembershipId, 'GetGroupMembershipId')
+      })
     },
     createMembership: async (GroupId, userId, signal) => {
       const { identityStoreId: IdentityStoreId } = await instance(signal)
       const input = { IdentityStoreId, GroupId, MemberId: { UserId: userId } }
       const { MembershipId } = await refused('putting the person into the group', () =>
-        store('CreateGroupMembership', signal, ({ sdk, client }, options) =>
+        change.store('CreateGroupMembership', signal, ({ sdk, client }, options) =>
           client.send(new sdk.CreateGroupMembershipCommand(input), options),
         ),
       )
@@ -226,7 +230,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
       const { identityStoreId: IdentityStoreId } = await instance(signal)
       await refused('taking the person out of the group', () =>
         nullIfGone(signal, () =>
-          store('DeleteGroupMembership', signal, ({ sdk, client }, options) =>
+          change.store('DeleteGroupMembership', signal, ({ sdk, client }, options) =>
             client.send(new sdk.DeleteGroupMembershipCommand({ IdentityStoreId, MembershipId }), options),
           ),
         ),

@@ -12,6 +12,7 @@ import { dataPolicies } from '../estate/data-policies.ts'
 import { placePolicies } from '../estate/policies.ts'
 import { eventPolicies } from '../events/policies.ts'
 import { identityCenterKeyPolicies, identityCenterPolicies } from '../identity-center/policies.ts'
+import { managementPushPolicies } from '../identity-center/push-policies.ts'
 import { organizationPolicies } from '../organization/policies.ts'
 import { baseDocuments } from './base.ts'
 
@@ -119,6 +120,7 @@ function demanding(entry: PolicyEntry, { amr = null, tags = {} }: Partial<TokenD
 
 /** What the broker itself may do that belongs to no kind. */
 const ownParts: readonly PolicyPart[] = [
+  managementPushPolicies,
   eventPolicies,
   identityCenterPolicies,
   identityCenterKeyPolicies,
@@ -177,6 +179,11 @@ export function narrow(choice: Choice, entry: PolicyEntry): PolicyEntry {
 
 function isChosen({ features }: Choice, feature: string | undefined): boolean {
   return feature === undefined || features.includes(feature)
+}
+
+/** Names of the documents of a choice that no template has. */
+export function untemplated(table: PolicyTable, choice: Choice): string[] {
+  return choosePolicies(table, choice).flatMap(({ id, isByRules }) => (isByRules ? [id] : []))
 }
 
 /** What a choice needs in the templates of an account or a role. */

@@ -2,7 +2,14 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { renderCloudFormation } from '../../aws/policies/render-cloudformation.ts'
 import { type RenderedPolicy, renderJson } from '../../aws/policies/render-json.ts'
 import { renderTerraform } from '../../aws/policies/render-terraform.ts'
-import { type Choice, policiesOf, type Trust, unservedFeatures, type Values } from '../../aws/policies/table.ts'
+import {
+  type Choice,
+  policiesOf,
+  type Trust,
+  unservedFeatures,
+  untemplated,
+  type Values,
+} from '../../aws/policies/table.ts'
 import type { Installation } from '../../contract/aws.ts'
 import { kinds } from '../../kinds/registry.ts'
 import { openApiClient } from '../login/login-store.ts'
@@ -31,6 +38,12 @@ const placeholders = {
   issuer: 'ISSUER',
 } as const
 
+/** The same of what rules give access to, where none does. */
+const byRules = [
+  ...['INSTANCE_ID', 'PERMISSION_SET_ID', 'PERMISSION_SET_NAME'],
+  ...['ACCOUNT_OF_PERMISSION_SETS', 'IDENTITY_STORE_ID', 'GROUP_ID'],
+]
+
 /** Of documents made without asking a broker. */
 const example: Installation = {
   externalId: placeholders.externalId,
@@ -52,6 +65,11 @@ export async function printPolicies(server: { server?: string }, options: Polici
   const installation = isAsked ? await (await openApiClient(server)).call('GET /api/v1/aws/installation') : example
   const choice = choiceOf(installation, options)
   if (options.format !== 'json') {
+    const rest = untemplated(policiesOf(kinds), choice)
+    if (rest.length > 0)
+      process.stderr.write(
+        `sallyport: in no template, since they change with the rules: ${rest.join(', ')}; --format json prints them\n`,
+      )
     const files = options.format === 'terraform' ? renderTerraform(kinds, choice) : renderCloudFormation(kinds, choice)
     return options.write === undefined ? printFiles(files) : await writeAll(options.write, files)
   }
@@ -95,7 +113,7 @@ const givenBy = {
 
 /** What was made up is named, so that nobody takes it for a value of theirs. */
 function sayPlaceholders(text: string): void {
-  const held = Object.values(placeholders).filter((name) => text.includes(name))
+  const held = [...Object.values(placeholders), ...byRules].filter((name) => text.includes(name))
   if (held.length === 0) return
   const named = held.map((name) => (name in givenBy ? `${name} (${givenBy[name as keyof typeof givenBy]})` : name))
   process.stderr.write(`sallyport: replace these placeholders, which AWS does not take: ${named.join(', ')}\n`)

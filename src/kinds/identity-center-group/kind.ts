@@ -1,3 +1,4 @@
+import { groupPushPolicies } from '../../aws/identity-center/push-policies.ts'
 import type { Kind } from '../../catalog/kind.ts'
 import { identityCenterImports } from '../identity-center/imports.ts'
 import { type GroupTarget, groupTarget } from './target.ts'
@@ -8,6 +9,10 @@ export const identityCenterGroup: Kind<GroupTarget> = {
   id: 'global',
   target: groupTarget,
   imports: identityCenterImports,
+  policies: [groupPushPolicies],
+  pushed: ({ id, identityStore }) =>
+    identityStore === null ? {} : { identityStores: identityStore, pushedGroups: id },
+  features: ({ identityStore }, hasLevels) => (hasLevels && identityStore !== null ? ['push-groups'] : []),
   targetId: ({ id }) => id,
   shown: ({ title, members, assignments, isExternal }) => ({
     ...(title === null ? {} : { title }),

@@ -1,4 +1,5 @@
 import { formatDuration } from '../../../proxy/duration.ts'
+import { permissionSetPushPolicies } from '../../aws/identity-center/push-policies.ts'
 import type { Kind } from '../../catalog/kind.ts'
 import { identityCenterImports } from '../identity-center/imports.ts'
 import { type PermissionSetTarget, permissionSetTarget } from './target.ts'
@@ -12,6 +13,19 @@ export const permissionSet: Kind<PermissionSetTarget> = {
   id: 'account',
   target: permissionSetTarget,
   imports: identityCenterImports,
+  policies: [permissionSetPushPolicies],
+  pushed: ({ account, arn, name }) => {
+    const set = arn === null ? null : arn.slice(arn.indexOf('/') + 1)
+    return set === null
+      ? {}
+      : {
+          identityCenters: set.slice(0, set.indexOf('/')),
+          pushedPermissionSets: set,
+          pushedPermissionSetNames: name,
+          pushedAccounts: account,
+        }
+  },
+  features: ({ arn }, hasLevels) => (hasLevels && arn !== null ? ['push-permission-sets'] : []),
   targetId: ({ arn }) => arn?.slice(arn.lastIndexOf(':') + 1) ?? '',
   shown: ({ title, sessionMs, isProvisioned, standing, policies }) => ({
     ...(title === null ? {} : { title }),

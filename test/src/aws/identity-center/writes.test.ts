@@ -60,7 +60,7 @@ t.test('what AWS refuses has a code, words and a fix', async (t) => {
     refused('NotFound', true),
   )
   const other = key.permissionSetArn.replace(/ssoins-\w+/, 'ssoins-0000000000000000')
-  await t.rejects(writes.hasAssignment({ ...key, permissionSetArn: other }, signal), refused('Invalid', true))
+  await t.rejects(writes.hasAssignment({ ...key, permissionSetArn: other }, signal), { code: 'AWS_DENIED' })
   await t.rejects(writes.createMembership(groups.engineers, users.alice, signal), refused('Conflict', false))
   await t.rejects(writes.createMembership(uuid(99), users.alice, signal), refused('NotFound', true))
   aws.faults.fail('CreateAccountAssignment', 'ServiceQuotaExceededException')
@@ -70,11 +70,14 @@ t.test('what AWS refuses has a code, words and a fix', async (t) => {
   await t.rejects(writes.createMembership(groups.admins, users.alice, signal), {
     ...refused('AccessDenied', true),
     message: /identitystore:CreateGroupMembership is not allowed/,
-    fix: /aws policies --feature identity-center-push/,
+    fix: /aws policies --feature push-groups/,
   })
   aws.faults.clear()
   aws.faults.throttle(1000)
-  await t.rejects(writes.createMembership(groups.admins, users.alice, signal), { code: 'AWS_UNAVAILABLE' })
+  const before = aws.calls.length
+  await t.rejects(writes.createMembership(groups.admins, users.alice, signal), refused('Busy', false))
+  t.equal(aws.calls.length, before + 1, 'what changes something is not tried again by itself')
+  await t.rejects(writes.membershipId(groups.admins, users.alice, signal), { code: 'AWS_UNAVAILABLE' })
   aws.faults.clear()
   t.same(center.groups.find(({ id }) => id === groups.admins)?.members, [])
 })
@@ -92,13 +95,13 @@ t.test('absent is only what the instance itself does not know', async (t) => {
     () => writes.deleteMembership(uuid(99), signal),
     () => writes.assignmentState({ change: 'delete', requestId: '00000000-0000-4000-8000-000000000000' }, signal),
   ]
-  for (const ask of asks) await t.rejects(ask(), { code: 'Invalid', message: /another instance/ })
+  for (const ask of asks) await t.rejects(ask(), { code: 'AWS_DENIED', message: /another instance/ })
 })
 
 t.test('a change whose answer was lost is found among those under way', async (t) => {
   const { writes, aws } = await startWrites(t, (center) => Object.assign(center, { changesTake: 'told' }))
   aws.faults.loseAnswer('CreateAccountAssignment')
-  await t.rejects(writes.createAssignment(key, signal), { code: 'Conflict' }, 'the SDK asked again')
+  await t.rejects(writes.createAssignment(key, signal), { code: 'AWS_UNAVAILABLE' })
   const [found] = await writes.changesUnderWay(signal)
   t.match(found, { ...key, ticket: { change: 'create' } })
   t.equal(writes.room('create'), 6)
