@@ -1,5 +1,6 @@
 import type { RoleToTry } from '../catalog/role-to-try.ts'
 import type { AccountReport } from '../contract/aws.ts'
+import type { Paced } from './paced.ts'
 import type { Expiring } from './renewing.ts'
 
 /** How long STS lets a session live; role chaining has a hard cap of its own. */
@@ -79,4 +80,6 @@ export interface Aws {
   readonly hub: (() => Promise<AwsCredentials>) | null
   /** The spoke's own credentials, kept and renewed for each account. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   spoke(place: { readonly partition: string; readonly account: string }): Promise<AwsCredentials>
+  /** Of Identity Center and its identity store, whose calls AWS counts together: shared by all who ask them. */
+  readonly identityCenterPaced: Paced
 }

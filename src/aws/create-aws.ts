@@ -4,7 +4,9 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { type Aws, type AwsCredentials, type SessionAsk, stsLimits } from './aws.ts'
+import { identityCenterPace } from './identity-center/identity-center-callers.ts'
 import { checkAccount } from './onboarding.ts'
+import { Paced } from './paced.ts'
 import { Renewing } from './renewing.ts'
 import { toSessionName, toTagValue } from './session-names.ts'
 import { type Caller, createSts, type Sts } from './sts.ts'
@@ -61,6 +63,7 @@ export function createAws(deps: AwsDeps): Aws {
     hub: hub ?? null,
     checkAccount: (account, roles, idToken) => checkAccount({ ...deps, sts, hub, session, idToken }, account, roles),
     spoke: (place) => spokeOf(spokeArn(deps.config, place))(),
+    identityCenterPaced: new Paced(identityCenterPace),
   }
 }
 

@@ -1,6 +1,5 @@
 import { eachOf } from '../../aws/bounded.ts'
 import { DailyAnswers } from '../../aws/daily.ts'
-import { identityCenterPace } from '../../aws/identity-center/identity-center-callers.ts'
 import { createIdentityCenterCalls, type IdentityCenterCalls } from '../../aws/identity-center/identity-center-calls.ts'
 import type { IdentityCenterPicture, PermissionSetDetails } from '../../aws/identity-center/picture.ts'
 import { readIdentityCenter } from '../../aws/identity-center/read-identity-center.ts'
@@ -18,12 +17,12 @@ const commonRegions = [
 ]
 const searchMs = 20_000
 
-/** Groups and permission sets of IAM Identity Center, read in the account of the hub. @param pace left out: that of AWS */
+/** Groups and permission sets of IAM Identity Center, read in the account of the hub. @param pace left out: that of all who ask it */
 export function identityCenterDiscovery(
   { aws, clock, config, metrics, organizations }: DiscoveryParts,
-  pace: Pace = identityCenterPace,
+  pace?: Pace,
 ): Discovery {
-  const paced = new Paced(pace)
+  const paced = pace === undefined ? aws.identityCenterPaced : new Paced(pace)
   const inRegion = new Map<string, ReturnType<typeof createIdentityCenterCalls>>()
   const callsIn = (region: string) => {
     const calls = inRegion.get(region) ?? createIdentityCenterCalls({ aws, config, metrics, region, paced })

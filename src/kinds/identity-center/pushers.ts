@@ -1,0 +1,150 @@
+import { BrokerError } from '../../../proxy/session.ts'
+import type { Aws } from '../../aws/aws.ts'
+import { createIdentityCenterCalls } from '../../aws/identity-center/identity-center-calls.ts'
+import type { IdentityCenterInstance } from '../../aws/identity-center/picture.ts'
+import { PushRefused as RefusedByAws } from '../../aws/identity-center/push-refused.ts'
+import { findInstance } from '../../aws/identity-center/read-identity-center.ts'
+import { createDirectory, type Directory } from '../../aws/identity-center/users.ts'
+import { createIdentityCenterWrites, type IdentityCenterWrites } from '../../aws/identity-center/writes.ts'
+import { createOrganizationCalls } from '../../aws/organization/organization-calls.ts'
+import type { Paced } from '../../aws/paced.ts'
+import type { Config } from '../../config/config.ts'
+import type { Membership } from '../../pushed/membership.ts'
+import { type Pusher, PushRefused, type PushTicket } from '../../pushed/pusher.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+import type { GroupTarget } from '../identity-center-group/target.ts'
+import type { PermissionSetTarget } from '../permission-set/target.ts'
+
+export interface PushersDeps {
+  readonly aws: Pick<Aws, 'hub' | 'identityCenterPaced'>
+  readonly config: Pick<Config, 'aws' | 'inventory'>
+  readonly metrics: Pick<Metrics, 'awsCallsTotal'>
+  /** Left out: that of all who ask Identity Center. */
+  readonly paced?: Paced
+}
+
+export interface IdentityCenterPushers {
+  readonly permissionSets: Pusher<PermissionSetTarget>
+  readonly groups: Pusher<GroupTarget>
+  readonly directory: Directory
+  /** Of the organization. @throws BrokerError AWS_DENIED where it is not in the region, AWS_UNAVAILABLE */
+  instance(signal: AbortSignal): Promise<IdentityCenterInstance>
+}
+
+/** When an assignment is first asked about: AWS takes some seconds. */
+const firstPollMs = 1000
+
+/** How grants of permission sets and groups are written to IAM Identity Center, in its home region, by the hub role. */
+export function identityCenterPushers({
+  aws,
+  config,
+  metrics,
+  paced = aws.identityCenterPaced,
+}: PushersDeps): IdentityCenterPushers {
+  const region = config.inventory.identityCenter?.region ?? config.aws.regions[0] ?? 'us-east-1'
+  const deps = { aws, config: config.aws, metrics, region, paced }
+  const calls = createIdentityCenterCalls(deps)
+  const organizations = createOrganizationCalls({ aws, config: config.aws, metrics })
+  let managementAccount: string | undefined
+  const writes = createIdentityCenterWrites({
+    ...deps,
+    findInstance: async (signal) => {
+      managementAccount ??= (await organizations.describe(signal)).managementAccount
+      return await findInstance(calls, { managementAccount, signal })
+    },
+  })
+  return {
+    permissionSets: permissionSetPusher(writes, region),
+    groups: groupPusher(writes, region),
+    directory: createDirectory({ ...deps, instance: (signal) => writes.instance(signal) }),
+    instance: (signal) => writes.instance(signal),
+  }
+}
+
+function permissionSetPusher(writes: IdentityCenterWrites, region: string): Pusher<PermissionSetTarget> {
+  const keyOf = ({ account, what, userId }: Membership) => ({
+    account: account ?? '',
+    permissionSetArn: what,
+    userId,
+  })
+  return {
+    firstPollMs,
+    membership: ({ resource, target: { account, arn } }, userId) => {
+      if (arn === null) throw notRead(resource.id)
+      return { kind: 'permission-set', region, instance: instanceOf(arn), account, what: arn, userId }
+    },
+    observe: async (membership, signal) => ({ isThere: await writes.hasAssignment(keyOf(membership), signal) }),
+    begin: async ({ membership, to }, signal) => {
+      const key = keyOf(membership)
+      const { change, requestId } = await refused(() =>
+        to === 'present' ? writes.createAssignment(key, signal) : writes.deleteAssignment(key, signal),
+      )
+      return { change, requestId }
+    },
+    poll: async (ticket, signal) => {
+      const found = await writes.assignmentState(ticketOf(ticket), signal)
+      // What AWS has forgotten is given up in its time, and then the membership itself is read.
+      if (found.state !== 'failed') return { state: found.state === 'succeeded' ? 'succeeded' : 'in-progress' }
+      return { state: 'failed', reason: withFix(found.reason, found.fix), isLasting: found.isLasting }
+    },
+  }
+}
+
+function groupPusher(writes: IdentityCenterWrites, region: string): Pusher<GroupTarget> {
+  const idOf = ({ what, userId }: Membership, signal: AbortSignal) => writes.membershipId(what, userId, signal)
+  return {
+    firstPollMs: 0,
+    membership: ({ resource, target: { id, identityStore } }, userId) => {
+      if (identityStore === null) throw notRead(resource.id)
+      return { kind: 'identity-center-group', region, instance: identityStore, account: null, what: id, userId }
+    },
+    observe: async (membership, signal) => {
+      const externalId = await idOf(membership, signal)
+      return externalId === null ? { isThere: false } : { isThere: true, externalId }
+    },
+    begin: async ({ membership, to, externalId }, signal) => {
+      if (to === 'present') {
+        const { what, userId } = membership
+        return { externalId: await refused(() => writes.createMembership(what, userId, signal)) }
+      }
+      const id = externalId ?? (await idOf(membership, signal))
+      if (id !== null) await refused(() => writes.deleteMembership(id, signal))
+      return {}
+    },
+    poll: async ({ externalId }) => ({ state: 'succeeded', ...(externalId === undefined ? {} : { externalId }) }),
+  }
+}
+
+/** `arn:aws:sso:::permissionSet/ssoins-…/ps-…` → `arn:aws:sso:::instance/ssoins-…` */
+function instanceOf(permissionSet: string): string {
+  const [head = '', instance = ''] = permissionSet.split('/')
+  return `${head.slice(0, head.lastIndexOf(':') + 1)}instance/${instance}`
+}
+
+function notRead(id: string): BrokerError {
+  return new BrokerError('AWS_UNAVAILABLE', `${id} has not been read in Identity Center yet`, {
+    hint: 'It is read every inventory.every, and by: sallyport sync',
+  })
+}
+
+function ticketOf({ change, requestId }: PushTicket) {
+  if ((change !== 'create' && change !== 'delete') || requestId === undefined)
+    throw new Error('a ticket of another kind')
+  return { change, requestId } as const
+}
+
+/** @throws PushRefused as it is told of pushes */
+async function refused<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (!(error instanceof RefusedByAws)) throw error
+    const { code, message, isLasting, fix } = error
+    const of = { code, message: withFix(message, fix), isLasting, ...(fix === null ? {} : { fix }) }
+    throw new PushRefused(of, { cause: error })
+  }
+}
+
+function withFix(text: string, fix: string | null): string {
+  return fix === null ? text : `${text.replace(/\.$/, '')}. ${fix}`
+}
