@@ -8,7 +8,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { ofError, ofPermission, plain } from './found.ts'
 import { type Needs, permissionsOf } from './needs.ts'
-import { checkPushRights } from './push-checks.ts'
+import { checkPushRights, notByDelegate } from './push-checks.ts'
 import type { Found } from './validation-store.ts'
 
 export interface HubCheckDeps {
@@ -76,8 +76,12 @@ async function checkPermissions(
   try {
     await probes['organizations:DescribeOrganization']?.()
     const place = { partition, account, organization: learned.organization }
-    const documents = ['hubPermissions', 'hubAssignments', 'hubMemberships'] as const
-    const all = documents.flatMap((one) => permissionsOf(one, needs, place))
+    const documents = ['hubPermissions', 'hubAssignments', 'hubMemberships', 'hubManagementAssignments'] as const
+    const { managementAccount } = learned
+    const isPushedThere =
+      managementAccount !== null && needs.values.pushedAccounts?.includes(managementAccount) === true
+    const features = [...needs.features, ...(isPushedThere && managementAccount === account ? ['push-management'] : [])]
+    const all = documents.flatMap((one) => permissionsOf(one, { ...needs, features }, place))
     const permissions = [...new Map(all.map((one) => [`${one.action} ${one.resource}`, one])).values()]
     const role = config.hubRoleArn ?? (/:user\//.test(arn) ? arn : null)
     const document = 'permissions of the hub role'
@@ -93,6 +97,7 @@ async function checkPermissions(
       ...(needs.features.some((one) => one === 'identity-center' || one.startsWith('push-'))
         ? [await checkPushRights(call, { role, partition, needed: needs.values, others: needs.pushable ?? {} })]
         : []),
+      ...(isPushedThere && managementAccount !== account ? [notByDelegate(managementAccount)] : []),
     ]
   } finally {
     close()

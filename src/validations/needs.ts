@@ -20,9 +20,16 @@ interface Place {
   readonly organization: string | null
 }
 
+type AskedDocument =
+  | 'hubPermissions'
+  | 'spokePermissions'
+  | 'hubAssignments'
+  | 'hubMemberships'
+  | 'hubManagementAssignments'
+
 /** Permissions of the document that are asked about in one place. */
 export function permissionsOf(
-  document: 'hubPermissions' | 'spokePermissions' | 'hubAssignments' | 'hubMemberships',
+  document: AskedDocument,
   { table, features, values: needed, config }: Needs,
   { partition, account, organization }: Place,
 ): Permission[] {

@@ -57,6 +57,19 @@ export async function checkPushRights(deps: CallDeps, check: PushCheck): Promise
   })
 }
 
+/** Rules give access to permission sets in the management account, and the hub is in another. */
+export function notByDelegate(managementAccount: string): Found {
+  return plain({
+    check: 'permission sets in the management account',
+    about: 'broker',
+    why: 'who asks for them waits in vain',
+    severity: 'high',
+    status: 'failed',
+    detail: `a delegated administrator assigns nothing in the management account ${managementAccount}`,
+    fix: 'put the hub role into the management account, or let no rule give access to permission sets there',
+  })
+}
+
 function unknown(detail: string): Found {
   const fix = 'allow iam:SimulatePrincipalPolicy on the role itself, as `sallyport aws policies` prints it'
   return plain({ ...shared, status: 'unknown', detail, fix })

@@ -176,6 +176,17 @@ t.test('it refuses the changes that AWS refuses', async (t) => {
     await t.rejects(store.send(command as CreateGroupMembershipCommand), error, JSON.stringify(command.input))
 })
 
+t.test('both services count together how often they are called', async (t) => {
+  const { center, sso, store, clock, statusOf } = await start(t)
+  center.mostPerSecond = 2
+  const change = (await sso.send(create())).AccountAssignmentCreationStatus
+  await store.send(new ListUsersCommand({ IdentityStoreId }))
+  await t.rejects(store.send(new ListUsersCommand({ IdentityStoreId })), { name: 'ThrottlingException' })
+  await t.rejects(statusOf(change?.RequestId), { name: 'ThrottlingException' })
+  clock.advance(1000)
+  t.match(await statusOf(change?.RequestId), { Status: 'IN_PROGRESS' })
+})
+
 t.test('members come and go, and people are found by what is theirs', async (t) => {
   const { store, outside } = await start(t)
   const pair = { IdentityStoreId, GroupId: groups.admins, MemberId: { UserId: users.alice } }

@@ -16,6 +16,10 @@ export interface ChangingAssignments {
   changesTake: { polls: number } | { ms: number } | 'told'
   /** Changes that may be under way at once. */
   mostChanges: number
+  /** Calls of both services in a second by the double's clock, the others are throttled; null: any number. AWS takes 20. */
+  mostPerSecond: number | null
+  /** When the calls of the last second came; epoch milliseconds. */
+  lastCalls: number[]
   /** By account: with which reason changes fail there. */
   failures: Record<string, string>
   /** What the deletion of an assignment that is not there comes to; AWS's documents leave it open. */
@@ -42,6 +46,8 @@ export function noChanges(): Omit<ChangingAssignments, 'assignments'> {
     changes: [],
     changesTake: { polls: 1 },
     mostChanges: 10,
+    mostPerSecond: null,
+    lastCalls: [],
     failures: {},
     absentDeletion: 'refused',
     hasNewCertificate: false,

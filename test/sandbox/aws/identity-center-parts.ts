@@ -57,6 +57,14 @@ export function isSamePair(
   return one.account === other.account && one.permissionSet === other.permissionSet
 }
 
+/** @throws AwsFault ThrottlingException where too many call */
+export function countCall(center: IdentityCenter, now: number): void {
+  if (center.mostPerSecond === null) return
+  center.lastCalls = center.lastCalls.filter((at) => at > now - 1000 && at <= now)
+  if (center.lastCalls.length >= center.mostPerSecond) throw new AwsFault('ThrottlingException', 400, 'Rate exceeded')
+  center.lastCalls.push(now)
+}
+
 /** @throws AwsFault for other members of the organization */
 export function mayAdminister(center: IdentityCenter, caller: Caller, operation: string): void {
   if (caller.account === center.ownerAccount || center.delegatedAdministrators.includes(caller.account)) return

@@ -12,6 +12,7 @@ import {
   type Ask,
   account,
   type CenterDeps,
+  countCall,
   denied,
   type Input,
   instanceArn,
@@ -83,6 +84,7 @@ export function createIdentityCenter(deps: CenterDeps): IdentityCenterDouble {
       const center = deps.world.identityCenter
       if (operation === 'ListInstances' && center?.region !== region) return { Instances: [] }
       if (center?.region !== region) throw notFound('instance')
+      countCall(center, deps.now())
       mayAdminister(center, caller, operation)
       if (operation !== 'ListInstances' && input.InstanceArn !== undefined && input.InstanceArn !== instanceOf(center))
         throw notFound('instance')

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
-import { type Ask, type CenterDeps, type Members, mayAdminister, permit } from './identity-center-parts.ts'
+import { type Ask, type CenterDeps, countCall, type Members, mayAdminister, permit } from './identity-center-parts.ts'
 import { checkInput, invalid, type Member, maxResults, resourceId } from './json-input.ts'
 import { createPager } from './pager.ts'
 import type { IdentityCenter, IdentityCenterGroup, IdentityCenterUser } from './world.ts'
@@ -85,6 +85,7 @@ export function createIdentityStore(deps: CenterDeps): IdentityStoreDouble {
       permit(deps, caller, action, `arn:aws:identitystore::${caller.account}:identitystore/${id}`)
       const center = deps.world.identityCenter
       if (center?.region !== region || center.identityStoreId !== id) throw notFound('IDENTITY_STORE')
+      countCall(center, deps.now())
       for (const resource of resourcesOf(center, operation, given))
         permit(deps, caller, action, `arn:aws:identitystore:::${resource}`)
       mayAdminister(center, caller, operation)

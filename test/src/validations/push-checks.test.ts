@@ -4,9 +4,10 @@ import { renderJson } from '../../../src/aws/policies/render-json.ts'
 import { policiesOf, type Values } from '../../../src/aws/policies/table.ts'
 import { kinds } from '../../../src/kinds/registry.ts'
 import { checkHub } from '../../../src/validations/hub-checks.ts'
-import type { PolicyDocument } from '../../sandbox/aws/world.ts'
+import type { Organization, PolicyDocument } from '../../sandbox/aws/world.ts'
 import { accounts, allow, arns, region } from '../../sandbox/default-world.ts'
 import { groups, instanceId, permissionSets, users } from '../../sandbox/identity-center-world.ts'
+import { createOrganization } from '../../sandbox/organization-world.ts'
 import { signal } from '../aws/hub-setup.ts'
 import { startWrites } from '../aws/identity-center/writes-setup.ts'
 
@@ -39,10 +40,13 @@ function documents(...names: string[]): PolicyDocument[] {
   return printed.flatMap(({ name, document }) => (names.includes(name) ? [document as PolicyDocument] : []))
 }
 
-async function found(t: Test, policies: readonly PolicyDocument[], more: object = {}) {
+async function found(t: Test, policies: readonly PolicyDocument[], more: object = {}, organization?: Organization) {
   const { broker, metrics, clock, config, aws } = await startWrites(
     t,
-    (_, world) => world.roles.find(({ arn }) => arn === arns.hub)?.policies.push(...policies),
+    (_, world) => {
+      if (organization) world.organization = organization
+      world.roles.find(({ arn }) => arn === arns.hub)?.policies.push(...policies)
+    },
     { isAllowed: false },
   )
   const needs = { table: policiesOf(kinds), features, values: lists, pushable: others, config, ...more }
@@ -86,6 +90,24 @@ t.test('what is wider is a failure, with what may be changed', async (t) => {
   t.match(one.rights, { status: 'failed', detail: new RegExp(`on the group ${groups.engineers}$`) })
   const without = await found(t, [allow(['identitystore:*'], '*')], { features: ['identity-center'], values: {} })
   t.match(without.rights, { status: 'failed', detail: /any group/ }, 'also where no rule needs any')
+})
+
+t.test('in the management account more is needed, and a delegated administrator can do nothing', async (t) => {
+  const values = { ...lists, pushedAccounts: [accounts.hub], pushedPermissionSetNames: ['ReadOnly'] }
+  const organization = createOrganization()
+  const { all } = await found(t, [], { values }, organization)
+  t.ok(all.some(({ check, status }) => check === 'iam:GetSAMLProvider' && status === 'failed'))
+  const elsewhere = {
+    ...organization,
+    managementAccount: accounts.web,
+    delegatedAdministrators: { [accounts.hub]: ['sso'] },
+  }
+  const delegated = await found(t, [], { values: { ...values, pushedAccounts: [accounts.web] } }, elsewhere)
+  t.match(
+    delegated.all.find(({ check }) => check === 'permission sets in the management account'),
+    { status: 'failed', detail: new RegExp(accounts.web) },
+  )
+  t.notOk(delegated.all.some(({ check }) => check === 'iam:GetSAMLProvider'))
 })
 
 t.test('what is printed lets the broker do its work', async (t) => {
