@@ -110,6 +110,23 @@ export const auditRoutes = {
     ...reading,
     answer: { 200: AuditReport },
   },
+  'GET /api/v1/audit/proof': {
+    summary:
+      'What the last check of the log found, which each daemon makes at its start and then as often as it is asked to verify',
+    ...reading,
+    answer: {
+      200: object({
+        checkedAt: nullable(instant('null: the first one is not over')),
+        ok: nullable(flag()),
+        summary: nullable(text('The verdict in words')),
+        head: count('seq of the newest event now'),
+        signedSeq: nullable(count('Newest event under a signature of the daemon')),
+        anchoredSeq: nullable(count('Newest event that a copy outside would give away a rewrite of')),
+        anchoredAt: nullable(instant()),
+        problems: count(),
+      }),
+    },
+  },
   'GET /api/v1/audit/public-key': {
     summary: 'PEM of the key that signs checkpoints',
     ...reading,

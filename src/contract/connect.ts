@@ -1,15 +1,43 @@
 import { Type } from 'typebox'
 import { ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
-import { object } from './schema.ts'
+import { count, idOf, list, nullable, object, type Shape, text } from './schema.ts'
 
 const level = Type.Optional(Type.String({ maxLength: 64 }))
 const tool = Type.Optional(
   Type.String({ maxLength: 128, description: 'Name of the connecting tool, for the audit log' }),
 )
 
+const ConnectOptions = object(
+  {
+    grantId: text(),
+    resourceId: text(),
+    name: text('As commands name the resource: its last part where that is unique'),
+    protocol: nullable(text('Which clients can connect; null: none through a port')),
+    server: text('The broker’s own URL'),
+    host: nullable(text('The broker’s own port for this resource; null: it has none')),
+    port: nullable(count()),
+    database: nullable(text('For clients that name none')),
+    ca: nullable(text('PEM of the authority that clients need to trust for that port; null: a public one')),
+    login: text('The command that signs a machine in, once'),
+    commands: list(
+      object({ title: text('What it opens, e.g. `psql`'), command: text('Quoted for a shell') }),
+      'For a machine that has the command line, the usual one first',
+    ),
+  },
+  'How to connect by one of the caller’s live grants',
+)
+export type ConnectOptions = Shape<typeof ConnectOptions>
+
 /** Websockets of the local proxy: the bytes of one client each, already signed in. */
 export const connectRoutes = {
+  'GET /api/v1/connect/options': {
+    summary: 'How to connect by one of the caller’s live grants: commands, ports, settings; no secret',
+    access: 'user',
+    scope: 'connect',
+    query: object({ grant: idOf('grt') }),
+    answer: { 200: ConnectOptions },
+  },
   'GET /api/v1/connect/shell': {
     summary:
       'A terminal or one command on an instance: binary messages are bytes, text messages JSON: command, resume, resize, ack and ping from the client; stream, notice, resume, resumed, pong, end, exit and error to it',

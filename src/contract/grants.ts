@@ -78,6 +78,13 @@ export const grantRoutes = {
     query: object({ ...endedToo, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
     answer: { 200: listOf('grants', GrantView) },
   },
+  'GET /api/v1/grants/:id': {
+    summary: 'One grant, as the list of grants has it, whatever became of it',
+    access: 'user',
+    scope: 'read',
+    params,
+    answer: { 200: OneGrant },
+  },
   'GET /api/v1/usage': {
     summary: 'How active grants were used, newest first; the same grants as in the list of grants',
     access: 'user',

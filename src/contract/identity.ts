@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { type RouteContract, roles, scopes } from './route-contract.ts'
-import { flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
+import { count, flag, instant, list, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
 /** What each principal may know of itself, and admins of all. */
 export const principalMembers = {
@@ -34,7 +34,39 @@ const WhoAmI = object({
 })
 export type WhoAmI = Shape<typeof WhoAmI>
 
+const Me = object(
+  {
+    principal: object(principalMembers),
+    issuer: text('Who vouches for the caller: host of the identity provider'),
+    roles: list(oneOf(roles)),
+    via: oneOf(['web', 'cli', 'api-token']),
+    can: object(
+      {
+        decide: flag('Some rule names the caller as an approver'),
+        audit: flag(),
+        admin: flag(),
+      },
+      'What to offer; each call is judged by itself',
+    ),
+    counts: object({
+      decide: count('Requests that wait for the caller’s decision, at most a hundred'),
+      mine: count('Requests of the caller that wait for others'),
+    }),
+    now: instant('By the daemon’s clock'),
+    version: text('Of the daemon'),
+    expiresAt: instant('When the login ends at the latest'),
+  },
+  'What a page shows beside everything else',
+)
+export type Me = Shape<typeof Me>
+
 export const identityRoutes = {
+  'GET /api/v1/me': {
+    summary: 'Who the caller is, what they may do, and what waits for them',
+    access: 'user',
+    scope: 'read',
+    answer: { 200: Me },
+  },
   'GET /api/v1/whoami': {
     summary: 'Who the caller is',
     access: 'user',

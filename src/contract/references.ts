@@ -14,6 +14,10 @@ export const Named = object({
 })
 export type Named = Shape<typeof Named>
 
+/** What something amounts to, one line of it. */
+export const Meaning = object({ label: text('e.g. `database user`'), value: text() })
+export type Meaning = Shape<typeof Meaning>
+
 /** How a person names a resource. */
 export const ResourceReference = Type.String({
   minLength: 1,

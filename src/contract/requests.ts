@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { Duration, GrantView, Reason, Ticket } from './grants.ts'
 import { endedToo, listOf, paging, resourceFilter, timeFilter, whoFilter } from './lists.ts'
-import { LevelName, Named, ResourceReference } from './references.ts'
+import { LevelName, Meaning, Named, ResourceReference } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, flag, idOf, instant, list, mapOf, nullable, object, oneOf, type Shape, text } from './schema.ts'
 
@@ -71,6 +71,18 @@ export type RequestView = Shape<typeof RequestView>
 
 const OneRequest = object({ request: RequestView })
 
+const RequestContext = object(
+  {
+    tags: mapOf(text(), 'Of the resource now'),
+    means: list(Meaning, 'What the level gives on the resource now'),
+    grants30d: count('Grants of the beneficiary on the resource that began in the last 30 days'),
+    denied30d: count('Their requests for it that were denied in the last 30 days'),
+    openSessions: count('Their sessions on it that are open'),
+  },
+  'What a decision should be made with, beside the request',
+)
+export type RequestContext = Shape<typeof RequestContext>
+
 /** The outcome of a request, an extension or a decision. */
 const Outcome = object({ request: RequestView, grant: nullable(GrantView) })
 export type Outcome = Shape<typeof Outcome>
@@ -88,7 +100,21 @@ export const requestRoutes = {
     summary: 'Requests of the caller and requests that the caller may decide, newest first',
     access: 'user',
     scope: 'read',
-    query: object({ ...endedToo, ...whoFilter, ...resourceFilter, ...timeFilter, ...paging }),
+    query: object({
+      box: Type.Optional(
+        Type.Unsafe<'decide' | 'mine' | 'decided'>({
+          type: 'string',
+          enum: ['decide', 'mine', 'decided'],
+          description:
+            'decide: that wait for the caller’s decision; mine: that the caller asked for or would get, ended too with `all`; decided: that the caller has decided, whatever became of them',
+        }),
+      ),
+      ...endedToo,
+      ...whoFilter,
+      ...resourceFilter,
+      ...timeFilter,
+      ...paging,
+    }),
     answer: { 200: listOf('requests', RequestView) },
   },
   'POST /api/v1/requests': {
@@ -103,7 +129,7 @@ export const requestRoutes = {
     access: 'user',
     scope: 'read',
     params,
-    answer: { 200: OneRequest },
+    answer: { 200: object({ request: RequestView, context: RequestContext }) },
   },
   'POST /api/v1/requests/:id/approve': { summary: 'Approves the current stage of a request', ...decide },
   'POST /api/v1/requests/:id/deny': { summary: 'Denies a request', ...decide },

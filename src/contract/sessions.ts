@@ -43,6 +43,13 @@ export const sessionRoutes = {
     }),
     answer: { 200: listOf('sessions', SessionView) },
   },
+  'GET /api/v1/sessions/:id': {
+    summary: 'One session, as the list of sessions has it',
+    access: 'user',
+    scope: 'read',
+    params: object({ id: idOf('ses') }),
+    answer: { 200: object({ session: SessionView }) },
+  },
   'POST /api/v1/sessions/:id/kill': {
     summary: 'Ends a session now',
     access: 'user',
