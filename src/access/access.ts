@@ -5,7 +5,7 @@ import type { RiskSeverity } from '../catalog/risk.ts'
 import type { Config } from '../config/config.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
-import type { Outcome, RequestView } from '../contract/requests.ts'
+import type { Outcome, RequestContext, RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
@@ -106,10 +106,18 @@ export interface Access extends AccessService {
   resources(login: Login, query: ListQuery & { kind?: string; risk?: RiskSeverity }): Promise<ListPage<ResourceView>>
   request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: AccessQuery): Promise<ListPage<RequestView>>
+  /** Whether some rule names this person as an approver: by e-mail or group, or as whoever is the manager. */
+  approves(login: Login): { readonly byName: boolean; readonly asManager: boolean }
+  /** How many requests wait in a box of this person. @param most no more are counted */
+  waiting(login: Login, box: 'decide' | 'mine', most: number): Promise<number>
   requestById(login: Login, id: string): Promise<RequestView>
+  /** What to decide a request with, which the caller was shown; without its sessions. */
+  contextOf(request: RequestView): Promise<Omit<RequestContext, 'openSessions'>>
   decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
   grants(login: Login, query: AccessQuery): Promise<ListPage<GrantView>>
+  /** One that is in the list of grants of this person. @throws BrokerError NOT_FOUND */
+  grantById(login: Login, id: string): Promise<GrantView>
   /** Revokes a grant, or returns one's own. */
   revoke(login: Login, id: string, why: string): Promise<GrantView>
   giveBack(login: Login, id: string): Promise<GrantView>

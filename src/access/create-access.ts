@@ -15,12 +15,15 @@ import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
+import { approvesWhat } from './approves.ts'
 import { type Core, mayKnowOf, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
-import { endGrant, mayEndGrant, mayWatchGrant } from './grants/end-grant.ts'
+import { endGrant, mayEndGrant, mayWatchGrant, readVisible } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { createRecheckOf, recheck, recheckResources, refresh } from './grants/recheck.ts'
 import { recover } from './recover.ts'
+import { requestContext } from './request-context.ts'
+import { countBox, viewRequest, viewRequests } from './request-views.ts'
 import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
 import { auditRefusal } from './requests/refused-requests.ts'
@@ -32,7 +35,7 @@ import { type Frozen, isPersonal, meansFor } from './rules/personal.ts'
 import { formatSelector, type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
-import { viewGrant, viewGrants, viewRequest, viewRequests, viewResources } from './views.ts'
+import { viewGrant, viewGrants, viewResources } from './views.ts'
 
 export interface AccessDeps {
   readonly db: Db
@@ -149,9 +152,13 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       const request = await core.requests.exclusively(id, async () => await refresh(core, await core.requests.read(id)))
       return await shownRequest(core, login, request)
     },
+    approves: (login) => approvesWhat(core.inForce.rules, login.principal),
+    waiting: (login, box, most) => countBox(core, login, box, most),
+    contextOf: (request) => requestContext(core, request),
     decide: async (login, id, ask) => await shown(login, await decideRequest(core, login, id, ask)),
     cancel: async (login, id) => await shownRequest(core, login, await cancelRequest(core, login, id)),
     grants: (login, query) => viewGrants(core, login, query),
+    grantById: async (login, id) => await viewGrant(core, await readVisible(core, login, id)),
     revoke: async (login, id, reason) => await shownGrant(core, await endGrant(core, login, id, reason)),
     giveBack: async (login, id) => {
       const reading = await core.grants.read(id)

@@ -3,21 +3,17 @@ import type { CatalogEntry } from '../catalog/resource.ts'
 import type { RiskSeverity } from '../catalog/risk.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { Named } from '../contract/references.ts'
-import type { RequestView } from '../contract/requests.ts'
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import { type ListPage, type ListQuery, listSource, readPage } from '../store/lists.ts'
 import { type Core, isOverseer, principalReader, type ReadPrincipal } from './core.ts'
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
-import { concerns, type Standing, standingOf } from './requests/decide-request.ts'
-import { type AccessRequest, refuseDecider } from './requests/request.ts'
+import { sessionMsOf } from './meaning.ts'
 import { reaches, riskReader } from './risk-views.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
-import { type Frozen, meansFor } from './rules/personal.ts'
-import { levelsOf } from './rules/rule.ts'
 
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
 export async function viewResources(
@@ -77,7 +73,7 @@ function viewResource(
       id: grant.id,
       level: grant.level,
       endsAt: grant.endsAt,
-      sessionMs: sessionMsOf(core, entry, grant),
+      sessionMs: sessionMsOf(core, grant),
     }))
   return {
     id,
@@ -142,112 +138,13 @@ export async function viewGrant(
   }
 }
 
-/** Requests that concern this person, newest first; admins and auditors see all. */
-export async function viewRequests(core: Core, login: Login, query: AccessQuery): Promise<ListPage<RequestView>> {
-  const read = principalReader(core)
-  const seesAll = isOverseer(login)
-  return await readPage<Found<AccessRequest> & { hasDecided: boolean }, RequestView>(
-    {
-      read: (cursor, limit) => core.store.listRequests(query, login.principal.id, cursor, limit),
-      cursorOf: ({ value }) => value.id,
-      choose: async (found) => {
-        const request = await core.requests.judge(found)
-        if (!request || (!query.all && request.status !== 'pending')) return undefined
-        const [requester, beneficiary] = [await read(request.requesterId), await read(request.beneficiaryId)]
-        if (!requester || !beneficiary) return undefined
-        const parties = { request, requester, beneficiary }
-        if (!seesAll && !found.hasDecided && !concerns(parties, login.principal)) return undefined
-        return async () => present(core, login, await standingOf(core, request, read), read)
-      },
-      ...(seesAll && query.all ? { count: (most) => core.store.countRequests(query, most) } : {}),
-    },
-    query,
-  )
-}
-
-/** Undefined for a request that doesn't concern this person. */
-export async function viewRequest(
-  core: Core,
-  login: Login,
-  request: AccessRequest,
-  read: ReadPrincipal = principalReader(core),
-): Promise<RequestView | undefined> {
-  if (!(await read(request.requesterId)) || !(await read(request.beneficiaryId))) return undefined
-  const standing = await standingOf(core, request, read)
-  const hasDecided = standing.decisions.some((decision) => decision.principalId === login.principal.id)
-  if (!isOverseer(login) && !hasDecided && !concerns(standing, login.principal)) return undefined
-  return await present(core, login, standing, read)
-}
-
-async function present(core: Core, login: Login, standing: Standing, read: ReadPrincipal): Promise<RequestView> {
-  const { request, decisions, progress, requester, beneficiary } = standing
-  const whyNot = refuseDecider(request, standing, login.principal, decisions, progress.current)
-  const grant = request.status === 'granted' ? await core.store.grantOfRequest(request.id) : undefined
-  const decided = decisions.map(async (decision) => ({
-    by: await named(decision.principalId, read),
-    stage: decision.stage,
-    verdict: decision.verdict,
-    comment: decision.comment,
-    at: decision.decidedAt,
-    counts: decision.requestDigest === request.digest,
-  }))
-  return {
-    id: request.id,
-    requester: toNamed(requester),
-    beneficiary: toNamed(beneficiary),
-    resourceId: request.resourceId,
-    kind: request.kind,
-    targetId: request.targetId,
-    level: request.level,
-    loginName: request.loginName,
-    sessionTags: request.sessionTags,
-    durationMs: request.durationMs,
-    reason: request.reason,
-    ticket: request.ticket,
-    rule: request.ruleName,
-    digest: request.digest,
-    limits: limitsOf(core, request),
-    status: request.status,
-    statusReason: request.statusReason,
-    extendsGrantId: request.extendsGrantId,
-    createdAt: request.createdAt,
-    expiresAt: request.expiresAt,
-    endedAt: request.endedAt,
-    stages: request.stages.map((stage, i) => ({ ...stage, approvals: progress.approvals[i] ?? 0 })),
-    stage: request.status === 'pending' ? progress.current : null,
-    decisions: await Promise.all(decided),
-    canDecide: whyNot === null,
-    whyNot,
-    grantId: request.extendsGrantId ?? grant?.value.id ?? null,
-  }
-}
-
-function limitsOf(core: Core, request: AccessRequest): readonly string[] {
-  const entry = core.inForce.catalog.get(request.resourceId)
-  const meant = entry && meaningOf(core, entry, request)
-  if (!entry || !meant) return []
-  return meant.allowed
-    ? (kindNamed(core.kinds, entry.kind)?.limits?.(entry.target, meant.level, core.config) ?? [])
-    : [meant.reason]
-}
-
-function sessionMsOf(core: Core, entry: CatalogEntry, grant: StoredGrant): number | null {
-  const meant = meaningOf(core, entry, grant)
-  return (meant?.allowed && kindNamed(core.kinds, entry.kind)?.sessionMs?.(meant.level)) || null
-}
-
-/** What the level means to its kind for whom it is given to; undefined: it has none of this name. */
-function meaningOf(core: Core, entry: CatalogEntry, of: Frozen & { readonly level: string }) {
-  const meaning = levelsOf(core.inForce.rules, entry).get(of.level)
-  return meaning?.parsed.has(entry.kind) ? meansFor(core, entry, meaning, of) : undefined
-}
-
-async function named(id: string, read: ReadPrincipal): Promise<Named> {
+/** A person as others are shown them. */
+export async function named(id: string, read: ReadPrincipal): Promise<Named> {
   const principal = await read(id)
   return principal ? toNamed(principal) : { id, name: id }
 }
 
 /** A person may choose any name that is no verified e-mail, so it comes with what they can't choose. */
-function toNamed({ id, name, kind, email, issuer, subject }: Principal): Named {
+export function toNamed({ id, name, kind, email, issuer, subject }: Principal): Named {
   return kind === 'service' || email !== null ? { id, name } : { id, name, unverified: { issuer, subject } }
 }

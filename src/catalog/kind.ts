@@ -30,6 +30,13 @@ export interface Surroundings {
   readonly aws: { readonly accounts: Readonly<Record<string, { readonly trust: 'hub' | 'web_identity' }>> }
 }
 
+/** One line of what a level gives. */
+export interface MeaningLine {
+  /** As `database user`. */
+  readonly label: string
+  readonly value: string
+}
+
 export interface LevelForm<L> {
   readonly schema: TObject
   /** What a level of the configuration means on this kind; reports every problem at once. */
@@ -103,6 +110,8 @@ export interface Kind<T = unknown, L = unknown> {
   imports?(settings: ImportSettings, isWritten: boolean): boolean
   /** What lists show for a target, besides its id and tags. */
   shown?(target: T): Readonly<Record<string, string>>
+  /** What a level gives on a target, for whom asks and decides; every requestable kind has it. */
+  means?(level: L, target: T): readonly MeaningLine[]
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
   limits?(target: T, level: L, surroundings: Surroundings): readonly string[]
   /** How long one session may last at most; null: as long as its grant. Left out: every session does. */

@@ -37,7 +37,7 @@ const DeviceCode = object({
 /** Sign-in of browsers, and the pages that go with it. */
 const pageRoutes = {
   'GET /': {
-    summary: 'Who is signed in, and what to type next',
+    summary: 'What the caller holds and waits for',
     access: 'public',
     hidden: true,
     answer: { 200: 'html', 303: 'redirect' },
@@ -47,7 +47,12 @@ const pageRoutes = {
     summary: 'Sends a browser to the identity provider, and then back',
     access: 'public',
     query: object({
-      return_to: Type.Optional(Type.String({ maxLength: 1000, description: 'A path of this server' })),
+      return_to: Type.Optional(
+        Type.String({
+          maxLength: 16_000,
+          description: 'A path of this server; for one of more than 1000 characters the browser goes to `/`',
+        }),
+      ),
       max_age: Type.Optional(MaxAge),
       acr: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: 'Authentication context class' })),
     }),

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
+import manifest from '../../package.json' with { type: 'json' }
 import { BrokerError } from '../../proxy/session.ts'
 import { websocketDuplex } from '../../proxy/streams/websocket-stream.ts'
 import { checkAccessMacs } from '../access/rows/access-macs.ts'
@@ -37,7 +38,12 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       publicUrl,
       endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
     },
-    access: { access, lists },
+    me: { access, identity, clock: parts.clock, version: manifest.version },
+    access: {
+      access,
+      lists,
+      openSessions: (principalId, resourceId) => sessionStore.count({ open: true, principalId, resourceId }, 1000),
+    },
     usage: {
       access,
       lists,

@@ -10,6 +10,7 @@ import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
 import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
+import { type MeRoutesDeps, meRoutes } from './routes/me.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
@@ -23,6 +24,7 @@ export interface RoutesDeps {
   readonly health: HealthDeps
   readonly login: LoginRoutesDeps
   readonly identity: IdentityRoutesDeps
+  readonly me: MeRoutesDeps
   readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly usage: UsageRoutesDeps
@@ -41,6 +43,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     healthRoutes(deps.health),
     loginRoutes(deps.login),
     identityRoutes(deps.identity),
+    meRoutes(deps.me),
     resourceRoutes(deps.access),
     accessRoutes(deps.access),
     policyRoutes(deps.access),
@@ -54,6 +57,6 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),
-    uiRoutes,
+    uiRoutes(deps.login),
   ]
 }

@@ -51,6 +51,8 @@ export interface Identity extends IdentityService {
   apply(record: AuditRecord, from: Origin): void
   /** Resolves when what {@link Identity.apply} has begun is done. */
   idle(): Promise<void>
+  /** Whether the directory names this person as the manager of another. */
+  hasReports(principal: Principal): Promise<boolean>
   /** In the order of ids. */
   principals(query: ListQuery): Promise<ListPage<DirectoryEntry>>
   lock(login: Login, reference: string, why: string): Promise<Principal>
@@ -135,6 +137,7 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
     tidy: tidying,
     apply: (record, from) => applyEvent(core, record, from),
     idle: () => core.background.idle(),
+    hasReports: (principal) => core.directory.hasReports(principal),
     principals: async (query) => {
       const page = await core.directory.page(query)
       const ids = page.items.map(({ id }) => id)

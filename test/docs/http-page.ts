@@ -45,6 +45,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         health: absent,
         login: { publicUrl, clock: { now: () => 0 } } as never,
         identity: { identity: absent } as never,
+        me: absent,
         access: { access: absent } as never,
         sessions: absent,
         usage: absent,

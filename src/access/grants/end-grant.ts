@@ -66,8 +66,8 @@ async function tooLate(core: Core, before: StoredGrant): Promise<BrokerError> {
   return new BrokerError('STALE', `the grant is already ${state === 'active' ? 'over' : state}`)
 }
 
-/** @throws BrokerError NOT_FOUND also for a grant that this person may not see */
-async function readVisible(core: Core, login: Login, id: string): Promise<GrantReading> {
+/** One grant, whatever became of it. @throws BrokerError NOT_FOUND also for a grant that this person may not see */
+export async function readVisible(core: Core, login: Login, id: string): Promise<GrantReading> {
   const reading = await core.grants.read(id)
   if (reading && (isOverseer(login) || (await mayEndGrant(core, login, reading.grant)))) return reading
   throw new BrokerError('NOT_FOUND', `no grant ${id}`)

@@ -15,6 +15,14 @@ export interface Found<T> {
   readonly isSigned: boolean
 }
 
+/** A request in a list that is made for one principal. */
+export interface FoundRequest extends Found<AccessRequest> {
+  /** By this principal. */
+  readonly hasDecided: boolean
+  /** By anyone. */
+  readonly isUndecided: boolean
+}
+
 /** What one step of a request writes, all of it or nothing. Its version is that of the new row, which replaces the one before. */
 export interface RequestStep {
   readonly request: AccessRequest
@@ -25,6 +33,8 @@ export interface RequestStep {
 export interface AccessQuery extends ListQuery {
   /** Also those that are over. */
   readonly all?: boolean
+  /** Of requests: only those of one's own box. */
+  readonly box?: 'decide' | 'mine' | 'decided'
   /** Of grants: only those with a session that reached its target, or without any. */
   readonly used?: boolean
 }
@@ -110,21 +120,39 @@ export function createAccessStore(db: Db, keyring: Pick<Keyring, 'mac' | 'checkM
         const select = db.selectFrom('requests').selectAll().where('status', '=', 'pending')
         return (await select.orderBy('id', 'desc').execute()).map(foundRequest)
       }),
-    /** Newest first. @param by each says whether this principal has decided it */
+    /** Newest first. @param by whose box it is, and of whom each says whether they have decided it */
     listRequests: (query: AccessQuery, by: string, cursor: string | undefined, limit: number) =>
-      reach(async () => {
-        const decided = sql<number>`exists (select 1 from decisions where request_id = requests.id and principal_id = ${by})`
-        let select = db.selectFrom('requests').selectAll().select(decided.as('decided'))
+      reach(async (): Promise<FoundRequest[]> => {
+        const decision = sql`select 1 from decisions where request_id = requests.id`
+        const byThem = sql<SqlBool>`exists (${decision} and principal_id = ${by})`
+        const byAnyone = sql<SqlBool>`exists (${decision})`
+        let select = db
+          .selectFrom('requests')
+          .selectAll()
+          .select([byThem.as('by_them'), byAnyone.as('by_anyone')])
         select = select.where(matching(query, requestColumns))
+        if (query.box === 'mine') select = select.where(matching({ principalId: by }, requestColumns))
+        if (query.box === 'decided') select = select.where(byThem)
         if (!query.all) select = select.where('status', '=', 'pending')
         if (cursor !== undefined) select = select.where('id', '<', readCursor(cursor, /^req_[0-9a-z]{26}$/))
         const rows = await select.orderBy('id', 'desc').limit(limit).execute()
-        return rows.map(({ decided: has, ...row }) => ({ ...foundRequest(row), hasDecided: Boolean(has) }))
+        return rows.map(({ by_them, by_anyone, ...row }) => ({
+          ...foundRequest(row),
+          hasDecided: Boolean(by_them),
+          isUndecided: !by_anyone,
+        }))
       }),
     countRequests: (query: AccessQuery, most: number) =>
       reach(async () => {
         const select = db.selectFrom('requests').select('id').where(matching(query, requestColumns)).limit(most)
         return await countRows(db, query.all ? select : select.where('status', '=', 'pending'))
+      }),
+    /** Those of this beneficiary for one resource that were denied since then, epoch milliseconds. */
+    countDenied: (of: { principalId: string; resourceId: string; since: number }, most: number) =>
+      reach(async () => {
+        const select = db.selectFrom('requests').select('id').where('beneficiary_id', '=', of.principalId)
+        const denied = select.where('resource_id', '=', of.resourceId).where('status', '=', 'denied')
+        return await countRows(db, denied.where('ended_at', '>=', of.since).limit(most))
       }),
     /** Those that carry a valid MAC, oldest first. */
     decisions: (requestId: string) =>

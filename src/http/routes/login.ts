@@ -6,7 +6,7 @@ import { route } from '../../identity/route.ts'
 import { newConfirmation } from '../../identity/sign-in/cli-sign-ins.ts'
 import type { PendingSignIn } from '../../identity/sign-in/sign-in.ts'
 import { sendPage, style, stylePath } from '../pages/html.ts'
-import { landing, signedOut, signOut } from '../pages/sign-in-pages.ts'
+import { signedOut, signOut } from '../pages/sign-in-pages.ts'
 import { sharedLimits } from '../plugins/shared-limits.ts'
 import {
   acceptForms,
@@ -49,9 +49,6 @@ export const loginRoutes =
   }
 
 const webLogin = (context: SignInContext) => (app: FastifyInstance) => {
-  route(app, 'GET /', async ({ login, reply }) =>
-    login ? sendPage(reply, 'Sallyport', landing(login, context.publicUrl)) : reply.redirect('/login?return_to=/', 303),
-  )
   route(app, `GET ${stylePath}`, async ({ reply }) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=3600').send(style),
   )

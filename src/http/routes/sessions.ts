@@ -26,15 +26,25 @@ export const sessionRoutes =
       const asked = { ...(before === undefined ? {} : { cursor: before }), ...query, ...(mine ? { who: 'me' } : {}) }
       return toAnswer('sessions', await deps.lists.read(login, asked, (found) => listVisible(deps, login, found)))
     })
+    route(app, 'GET /api/v1/sessions/:id', async ({ login, params: { id } }) => {
+      const [row, found] = await Promise.all([deps.store.find(id), deps.sessions.find(id)])
+      const isVisible = found && (isOverseer(login) || (await mayEnd(login, found, deps.mayEnd(login))))
+      if (!row || !isVisible) throw unknownSession(id)
+      return { session: present(row) }
+    })
     route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
       const found = await deps.sessions.find(id)
       const isAllowed = found !== undefined && (await mayEnd(login, found, deps.mayEnd(login)))
-      if (!found || !(isAllowed || isOverseer(login))) throw new BrokerError('NOT_FOUND', `no session ${id}`)
+      if (!found || !(isAllowed || isOverseer(login))) throw unknownSession(id)
       if (!isAllowed)
         throw new BrokerError('ROLE_REQUIRED', 'only its owner, an approver or an admin may end this session')
       await deps.sessions.kill(id, login.principal, reason)
     })
   }
+
+function unknownSession(id: string): BrokerError {
+  return new BrokerError('NOT_FOUND', `no session ${id}`)
+}
 
 /** What this person may see. */
 async function listVisible(

@@ -76,6 +76,20 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
     },
     count: (query: DirectoryQuery, most: number) =>
       countRows(db, db.selectFrom('principals').select('id').where(matches(query)).limit(most)),
+    /** Whether some active principal names this one as its manager: by verified e-mail, or by subject at the same provider. */
+    hasReports: async (emailKey: string | null, { issuer, subject }: Pick<Row<'principals'>, 'issuer' | 'subject'>) =>
+      (await db
+        .selectFrom('principals')
+        .select('id')
+        .where('active', '=', 1)
+        .where((e) =>
+          e.or([
+            sql<SqlBool>`lower(trim(manager)) = ${emailKey ?? ''}`,
+            e.and([e('manager', '=', subject), e('issuer', '=', issuer)]),
+          ]),
+        )
+        .limit(1)
+        .executeTakeFirst()) !== undefined,
     isSubjectTaken: async (issuer: string, subject: string) =>
       (await db
         .selectFrom('principals')

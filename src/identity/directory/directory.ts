@@ -77,6 +77,11 @@ export class Directory {
     return others.flatMap((other) => (other.id === id ? [] : [other.id]))
   }
 
+  /** Whether another principal has this one as its manager. */
+  async hasReports(principal: Principal): Promise<boolean> {
+    return await this.#store.hasReports(principal.email === null ? null : emailKey(principal.email), principal)
+  }
+
   /** In the order of ids. */
   async page(query: DirectoryQuery): Promise<ListPage<Principal & { readonly seenAt: number }>> {
     return await readPage<PrincipalRow, Principal & { readonly seenAt: number }>(

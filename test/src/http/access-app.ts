@@ -20,7 +20,7 @@ export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => Fas
   const unused = () => {
     throw new Error('these routes do not ask for this')
   }
-  const deps = { ...setup, lists: createLists(setup) }
+  const deps = { ...setup, lists: createLists(setup), openSessions: async () => 0 }
   const app = await buildApp({
     identity: {
       authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),

@@ -7,6 +7,7 @@ import { BrokerError } from '../../../proxy/session.ts'
 import { buildApp } from '../../../src/http/app.ts'
 import { identityRoutes } from '../../../src/http/routes/identity.ts'
 import { loginRoutes } from '../../../src/http/routes/login.ts'
+import { uiRoutes } from '../../../src/http/routes/ui.ts'
 import type { IdentityService } from '../../../src/identity/identity.ts'
 import type { Logins, LoginVia, Vouched } from '../../../src/identity/logins/logins.ts'
 import type { EndedAtProvider } from '../../../src/identity/oidc/logout-token.ts'
@@ -107,6 +108,7 @@ export async function startLoginServer(
         keyring,
         deviceIntervalMs: options.deviceIntervalMs ?? 100,
       }),
+      uiRoutes({ publicUrl, folder: dir }), // as where the page was not built
       identityRoutes({
         identity: { logins, ...administration(calls) },
         lists: { read: (_login, query, read) => read(query) },

@@ -14,7 +14,8 @@ const identity = {
   authenticate: async ({ cookie }: { cookie?: string }) => (cookie ? someone : null),
 } as unknown as IdentityService
 
-const start = (t: Test) => startListeningApp(t, { identity, routes: [uiRoutes] })
+const publicUrl = 'https://access.example.com'
+const start = (t: Test) => startListeningApp(t, { identity, routes: [uiRoutes({ publicUrl })] })
 
 interface Got {
   readonly status: number
@@ -42,6 +43,37 @@ t.test('without a sign-in a terminal leads there and back', async (t) => {
       headers: { location: `/login?return_to=%2Fterminal%2F${grant}`, 'cache-control': 'no-store' },
     },
   )
+})
+
+t.test(
+  'every address of the page: signed out, to the sign-in and back with the query; signed in, the document',
+  async (t) => {
+    const { port } = await start(t)
+    const id = '0'.repeat(26)
+    const addresses = [
+      ...['/', '/?a=1', '/catalog?q=orders%20db&held=true', '/requests?box=mine', `/requests/req_${id}`, '/grants'],
+      ...[`/grants/grt_${id}`, '/sessions', `/sessions/ses_${id}`, '/audit?type=a&type=b', `/terminal/${grant}`],
+    ]
+    for (const address of addresses) {
+      const { status, headers } = await get(port, address)
+      const location = new URL(String(headers.location), 'http://x')
+      t.same([status, headers['cache-control'], location.pathname], [303, 'no-store', '/login'], address)
+      t.same([...location.searchParams], [['return_to', address]])
+      t.match(await get(port, address, signedIn), { status: 200, headers: { 'content-type': /^text\/html/ } }, address)
+    }
+    const long = `/catalog?q=${'a'.repeat(990)}`
+    t.equal((await get(port, long)).headers.location, `/login?${new URLSearchParams({ return_to: long })}`)
+    t.equal((await get(port, `${long}b`)).headers.location, '/login?return_to=%2F', 'too long to come back to')
+  },
+)
+
+t.test('any other address is none of the page', async (t) => {
+  const { port } = await start(t)
+  for (const address of ['/catalog/', '/catalog/x', '/Catalog', '/requests/req_1/x', '/people', '/index.html', '//']) {
+    const { status, headers } = await get(port, address, signedIn)
+    t.equal(status, 404, address)
+    t.match(headers['content-type'], /^application\/problem\+json/, address)
+  }
 })
 
 t.test('the document: a policy that allows files of ours alone, and a nonce of its own', async (t) => {

