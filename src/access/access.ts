@@ -106,7 +106,7 @@ export interface Access extends AccessService {
   resources(login: Login, query: ListQuery & { kind?: string; risk?: RiskSeverity }): Promise<ListPage<ResourceView>>
   request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: AccessQuery): Promise<ListPage<RequestView>>
-  /** Whether some rule names this person as an approver: by e-mail or group, or as whoever is the manager. */
+  /** Whether some rule names this person as an approver: by e-mail or group, or as the manager. */
   approves(login: Login): { readonly byName: boolean; readonly asManager: boolean }
   /** How many requests wait in a box of this person. @param most no more are counted */
   waiting(login: Login, box: 'decide' | 'mine', most: number): Promise<number>

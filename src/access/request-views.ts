@@ -8,7 +8,7 @@ import { type AccessRequest, fillsStage, progress, refuseDecider } from './reque
 import type { AccessQuery, FoundRequest } from './rows/access-store.ts'
 import { named, toNamed } from './views.ts'
 
-/** Requests that concern this person, newest first; admins and auditors see all. In a box are only their own, whoever they are. */
+/** Requests that concern this person, newest first; admins and auditors see all. A box holds only the caller’s own, overseers’ too. */
 export async function viewRequests(core: Core, login: Login, query: AccessQuery): Promise<ListPage<RequestView>> {
   const read = principalReader(core)
   const seesAll = isOverseer(login)

@@ -12,37 +12,7 @@ import { openAudit } from '../src/audit/start-audit.ts'
 import { openTerminal } from '../src/cli/run-cli.ts'
 import { type AccessAppDeps, startAccessApp } from '../src/http/access-app.ts'
 import { hour, startedAt, startIdentity } from '../src/identity/identity-setup.ts'
-
-function session(who: string, openedAt: number, more: Partial<SessionRow> = {}): SessionRow {
-  return {
-    id: newId('ses'),
-    principal_id: who,
-    principal_name: `${who}@example.com`,
-    grant_id: newId('grt'),
-    request_id: newId('req'),
-    resource_id: ordersId,
-    kind: 'rds-postgres',
-    level: 'readonly',
-    credential_kind: 'login',
-    credential_id: 'lgn_1',
-    daemon_id: 'dmn_1',
-    client_address: '192.0.2.1',
-    client_via: 'listener',
-    tool: null,
-    detail: '{}',
-    opened_at: openedAt,
-    started_at: openedAt,
-    ends_at: openedAt + hour,
-    ended_at: null,
-    end_reason: null,
-    bytes_up: 0,
-    bytes_down: 0,
-    recording_entries: 0,
-    recording_digest: null,
-    mac: null,
-    ...more,
-  }
-}
+import { sessionRow as session } from '../src/sessions/session-row.ts'
 
 const keyring = { mac: () => 'mac', checkMac: () => true }
 

@@ -184,6 +184,9 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'GET /api/v1/aws/preparation',
     'GET /readyz',
     'GET /api/v1/whoami',
+    'GET /api/v1/me',
+    'GET /api/v1/resources/options',
+    'GET /api/v1/connect/options',
     'GET /api/v1/usage/aws',
   ]
   const filters = [
@@ -206,6 +209,9 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'status',
     'risk',
     'used',
+    'box',
+    'q',
+    'held',
   ]
   const former = ['after', 'before', 'principal']
   const lists: string[] = []

@@ -5,6 +5,7 @@ import { createLists, type Lists } from '../../../src/http/lists.ts'
 import { accessRoutes } from '../../../src/http/routes/access.ts'
 import { policyRoutes } from '../../../src/http/routes/policy.ts'
 import { resourceRoutes } from '../../../src/http/routes/resources.ts'
+import { createSessionStore } from '../../../src/sessions/session-store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { createMetrics } from '../../../src/telemetry/metrics.ts'
 import { type AccessSetup, openAccess, startedAt } from '../access/access-setup.ts'
@@ -20,7 +21,10 @@ export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => Fas
   const unused = () => {
     throw new Error('these routes do not ask for this')
   }
-  const deps = { ...setup, lists: createLists(setup), openSessions: async () => 0 }
+  const sessions = createSessionStore(setup.db, setup.keyring)
+  const openSessions = (principalId: string, resourceId: string) =>
+    sessions.count({ open: true, principalId, resourceId }, 1000)
+  const deps = { ...setup, lists: createLists(setup), openSessions }
   const app = await buildApp({
     identity: {
       authenticate: async ({ bearer }) => (bearer && setup.people.has(bearer) ? setup.login(bearer) : null),
