@@ -249,7 +249,7 @@ export class Sync {
     }
     await this.#forgetAbsent(run)
     const requested = await accountStore.requested()
-    for (const [account, at] of requested) run.estate.ask(account, at)
+    for (const [account, at] of requested) run.estate.ask(account, at, now)
     const idle = [...requested.keys()].filter((account) => run.estate.unitsOf(account).length === 0)
     if (idle.length > 0) await this.#results.claimed([accountStore.clearing(idle)])
   }

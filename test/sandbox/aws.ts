@@ -177,6 +177,7 @@ async function serve(deps: Deps, calls: AwsCall[], request: IncomingMessage, res
     await passFaults(deps, asked.action)
     const caller = asked.isUnsigned ? null : callerOf(deps, service, name, request, body)
     call.caller = caller?.arn ?? null
+    if (caller) await deps.faults.passStall(asked.action, caller.account)
     answer = { status: 200, text: await asked.answer(caller, (more) => Object.assign(call, more)) }
   } catch (error) {
     if (!(error instanceof AwsFault)) throw error

@@ -21,6 +21,8 @@ export interface AwsFaults {
   slow(ms: number): void
   /** The next call of this action (e.g. `CreatePolicyVersion`) waits until it is let go, as if its sender had been stopped. */
   hold(action: string): Held
+  /** Every call of this action with credentials of this account waits until it is let go: its sender gives up, and tries again. */
+  stall(action: string, account: string): Held
   /** The next `count` requests lose their connection without an answer. */
   drop(count: number): void
   /** The next call of this action is carried out, and its answer is lost with the connection. */
@@ -39,6 +41,8 @@ export interface ArmedFaults extends AwsFaults {
   passHold(action: string): Promise<void>
   /** After the call. @returns true: the connection is to be dropped instead of an answer */
   passAnswer(action: string): Promise<boolean>
+  /** Waits where the action is stalled for who calls. */
+  passStall(action: string, account: string): Promise<void>
   /** Takes one throttled request, if any is left. */
   takeThrottle(): boolean
   /** Waits as `slow` says; true when the connection was dropped and nothing may be answered. */
@@ -46,6 +50,7 @@ export interface ArmedFaults extends AwsFaults {
 }
 
 const answerOf = (action: string) => `${action} answered`
+const stallOf = (action: string, account: string) => `${action} of ${account}`
 
 export function createFaults(): ArmedFaults {
   const denied = new Set<string>()
@@ -100,6 +105,12 @@ export function createFaults(): ArmedFaults {
     passAnswer: async (action) => {
       await pass(answerOf(action))
       return lost.delete(action)
+    },
+    stall: (action, account) => hold(stallOf(action, account)),
+    passStall: async (action, account) => {
+      const waiting = held.get(stallOf(action, account)) // it stays
+      waiting?.come()
+      await waiting?.gone
     },
     failureOf: (action) => takeFailure(action) ?? failing.get(action),
     isDenied: (action) => denied.has(action.toLowerCase()),

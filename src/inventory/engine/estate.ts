@@ -105,11 +105,15 @@ export class Estate {
     if (name === unitName(this.#regionsDiscovery, wholeOf(state))) this.#addUnits(state)
   }
 
-  ask(account: string, at: number): void {
+  /** A person asked at `at`; the daemon that led then may have read some of it since. */
+  ask(account: string, at: number, now: number): void {
     const state = this.#states.get(account)
     if (!state || (state.requestedAt ?? 0) >= at) return
     state.requestedAt = at
-    for (const { name } of this.unitsOf(account)) this.#schedule.ask(name, at)
+    for (const { name, record } of this.unitsOf(account)) {
+      const triedAt = record.triedAt ?? 0
+      if (triedAt <= at || triedAt > now) this.#schedule.ask(name, at)
+    }
   }
 
   /** Writes of the accounts of which there is news, or whose row is an hour old; at most a few at once. */

@@ -7,6 +7,7 @@ import { memberProblems } from '../../catalog/member-problems.ts'
 import type { Resource } from '../../catalog/resource.ts'
 import { Address, strict } from '../../config/schema/members.ts'
 import { parseAddress } from '../connect-address.ts'
+import { partOf } from '../part-of.ts'
 import { clusterName } from '../reach/policies.ts'
 import { readVia, Via } from '../reach/via.ts'
 import { type DiscoveredMembers, discoveredMembers } from './facts.ts'
@@ -35,11 +36,14 @@ const endpointExpected =
 
 const schema = Type.Object(
   {
-    endpoint: Type.String({
-      description: 'API server, as `aws eks describe-cluster` gives it, with or without https://',
-      errorMessage: endpointExpected,
-      examples: ['https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com'],
-    }),
+    endpoint: Type.Optional(
+      Type.String({
+        description:
+          'API server, as `aws eks describe-cluster` gives it, with or without https://; left out: as it is found (inventory.import)',
+        errorMessage: endpointExpected,
+        examples: ['https://0123456789ABCDEF0123456789ABCDEF.gr7.eu-west-1.eks.amazonaws.com'],
+      }),
+    ),
     connect_address: Type.Optional(
       Address(
         'Where to connect instead of the endpoint; name and certificate stay those of the endpoint',
@@ -67,12 +71,21 @@ export const clusterTarget: Kind<ClusterTarget>['target'] = {
   schema,
   read: (resource) => {
     const { attributes } = resource
-    if (Value.Check(complete, attributes)) return readTarget(resource, attributes)
+    if (Value.Check(complete, attributes)) {
+      const { endpoint = formedIn(resource.region ?? '') } = attributes
+      const found = readTarget(resource, { ...attributes, endpoint })
+      return attributes.endpoint === undefined ? partOf(found, { endpoint: endpointExpected }) : found
+    }
     return { ok: false, problems: memberProblems(schema, attributes, words) }
   },
 }
 
-function readTarget(resource: Resource, attributes: Static<typeof complete>): Parsed<ClusterTarget> {
+/** Stands for an endpoint that is not written. */
+const formedIn = (region: string) => `${'0'.repeat(32)}.gr7.${region}.eks.amazonaws.com`
+
+type Attributes = Static<typeof complete> & { readonly endpoint: string }
+
+function readTarget(resource: Resource, attributes: Attributes): Parsed<ClusterTarget> {
   const { endpoint: given, connect_address: address, ca, via: _, ...facts } = attributes
   const { partition, account, region, name: cluster } = resource
   if (account === null || region === null)

@@ -10,6 +10,7 @@ import type { Resource } from '../../catalog/resource.ts'
 import { Address, Duration, RoleArn, strict } from '../../config/schema/members.ts'
 import { parseDuration } from '../../config/units.ts'
 import { parseAddress } from '../connect-address.ts'
+import { partOf } from '../part-of.ts'
 import { readVia, Via } from '../reach/via.ts'
 import { misfit, readEndpoint } from './endpoint.ts'
 import { type SeenDatabase, seenMembers, seenOf } from './seen.ts'
@@ -131,16 +132,34 @@ export function rdsTarget(defaults: RdsDefaults): Kind<RdsTarget>['target'] {
     schema,
     read: (resource) => {
       const { attributes } = resource
-      if (Value.Check(discovered, attributes)) return readTarget(resource, attributes, defaults)
+      if (Value.Check(discovered, attributes)) return readPart(resource, attributes, defaults)
       return { ok: false, problems: memberProblems(schema, attributes, words) }
     },
   }
 }
 
-function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
+/** What is written by hand may be a part. */
+function readPart(resource: Resource, attributes: Attributes, defaults: RdsDefaults): Parsed<RdsTarget> {
+  const { endpoint, resource_id: id } = attributes
+  const missing = {
+    ...(endpoint === undefined ? { endpoint: hostNameExpected } : {}),
+    ...(id === undefined ? { resource_id: resourceIdExpected } : {}),
+  }
+  const forms = { endpoint: endpoint ?? formedIn(resource.region ?? '', id), resource_id: id ?? formedFor(endpoint) }
+  const found = readTarget(resource, { ...attributes, ...forms }, defaults)
+  return Object.keys(missing).length === 0 ? found : partOf(found, missing)
+}
+
+/** Stand for what is not written. */
+const formedIn = (region: string, id = 'db-X') =>
+  id.startsWith('cluster-') ? `x.cluster-x.${region}.rds.amazonaws.com` : `x.x.${region}.rds.amazonaws.com`
+const formedFor = (endpoint = '') => (/\.cluster-/.test(endpoint) ? 'cluster-X' : 'db-X')
+
+type Written = Attributes & { readonly endpoint: string; readonly resource_id: string }
+
+function readTarget(resource: Resource, attributes: Written, defaults: RdsDefaults): Parsed<RdsTarget> {
   const { partition, account, region } = resource
   const { endpoint, port = defaults.port, resource_id: resourceId, role = null, ca = null } = attributes
-  if (endpoint === undefined || resourceId === undefined) return partOf({ endpoint, resource_id: resourceId })
   const { connect_address: address, database = defaults.database ?? '', connect_timeout: timeout } = attributes
   const { sign_ins_per_second: signInsPerSecond = defaultSignIns } = attributes
   const connectTimeoutMs = timeout === undefined ? defaultConnectMs : (parseDuration(timeout) ?? 0)
@@ -175,17 +194,6 @@ function readTarget(resource: Resource, attributes: Attributes, defaults: RdsDef
     ok: true,
     value: { ...place, resourceId, role, database, ca, connectTimeoutMs, via, signInsPerSecond, seen },
   }
-}
-
-/** What is written by hand may be a part: the rest comes from AWS. */
-function partOf(members: Readonly<Record<string, string | undefined>>): Parsed<RdsTarget> {
-  const missing = Object.keys(members).filter((name) => members[name] === undefined)
-  const problems = missing.map((path) => ({
-    path,
-    message: path === 'endpoint' ? hostNameExpected : resourceIdExpected,
-    fix: 'write it, or let it be discovered: inventory.import',
-  }))
-  return { ok: false, problems, isPartial: true }
 }
 
 /** A name, not an address: certificates and tokens are for names. */

@@ -8,6 +8,7 @@ import type { EstateAccount } from '../../../../src/inventory/engine/estate.ts'
 import type { Sync } from '../../../../src/inventory/sync.ts'
 import { iamRole } from '../../../../src/kinds/iam-role/kind.ts'
 import { config, resource } from '../../access/access-setup.ts'
+import { waitUntil } from '../../../wait-until.ts'
 import { allKinds, every, isOn, openInventory } from '../inventory-setup.ts'
 
 const one = '111122223333'
@@ -32,7 +33,7 @@ async function openEngine(
     kept,
   }: { accounts?: string[]; rules?: Config['inventory']; kept?: Config } = {},
 ) {
-  const shows = new Map<string, readonly Resource[] | BrokerError>()
+  const shows = new Map<string, readonly Resource[] | BrokerError | Promise<readonly Resource[]>>()
   const calls: string[] = []
   const state = {
     accounts: accounts.map((account): EstateAccount => ({ account, partition: 'aws', isActive: true })),
@@ -51,7 +52,7 @@ async function openEngine(
       read: async ({ account }) => answer(`iam-role/${account}`),
       readOne: async ({ account }, id) => {
         calls.push(id)
-        const found = shows.get(`iam-role/${account}`) ?? []
+        const found = (await shows.get(`iam-role/${account}`)) ?? []
         if (found instanceof BrokerError) throw found
         return found.find((each) => each.id === id) ?? null
       },
@@ -203,6 +204,32 @@ t.test('a daemon that takes over goes on where the one before stood', async (t) 
   state.accounts.push({ account: '333344445555', partition: 'aws', isActive: true })
   t.equal((await run(1000, next)).filter((name) => name.includes('333344445555')).length, 4)
   t.same(await run(1000, next), [])
+})
+
+t.test('a pass that was asked for is not begun anew by the daemon that takes over', async (t) => {
+  const engine = await openEngine(t)
+  const { accountStore, calls, clock, run, shows, scopes, sync } = engine
+  await run(0)
+  await scopes.request()
+  const held = Promise.withResolvers<readonly Resource[]>()
+  shows.set(`rds/${two}/us-east-1`, held.promise)
+  const stop = new AbortController()
+  clock.advance(1000)
+  calls.length = 0
+  const running = sync.run(stop.signal)
+  await waitUntil(() => calls.length === all.length, 'everything is read, or under way')
+  clock.advance(11_000)
+  const left = async () => {
+    sync.tick()
+    return [...(await accountStore.requested()).keys()]
+  }
+  await waitUntil(async () => (await left()).join() === two, 'what was read is written')
+  stop.abort()
+  held.resolve([])
+  await running
+  shows.delete(`rds/${two}/us-east-1`)
+  t.same(await run(1000, engine.another()), [`rds/${two}/us-east-1`])
+  t.same(await left(), [])
 })
 
 t.test('a hint reads one resource again, or its unit; it is told when what changed is in the store', async (t) => {

@@ -56,6 +56,26 @@ t.test('what is written by hand wins', (t) => {
   t.end()
 })
 
+t.test('a part may be written, and what is wrong in it is said all the same', (t) => {
+  const part = (attributes: Record<string, unknown>) =>
+    eksCluster.target.read({ ...clusterResource(place, seen), attributes, source: 'config' })
+  const via = 'ec2-instance/111122223333/eu-west-1/i-0123456789abcdef0'
+  for (const attributes of [{}, { via }, { connect_address: '10.0.0.7:443' }])
+    t.match(part(attributes), { ok: false, isPartial: true, problems: [{ path: 'endpoint', fix: /inventory\.import/ }] })
+  const wrong = [
+    [{ via: 'ec2-instance/444455556666/eu-west-1/i-0123456789abcdef0' }, 'via'],
+    [{ via, connect_address: '10.0.0.7:443' }, 'connect_address'],
+    [{ connect_address: '169.254.169.254:443' }, 'connect_address'],
+    [{ name: 'web' }, 'name'],
+  ] as const
+  for (const [attributes, path] of wrong) {
+    const found = part(attributes)
+    t.match(found, { ok: false, problems: [{ path }] })
+    t.notOk('isPartial' in found && found.isPartial)
+  }
+  t.end()
+})
+
 t.test('risks, each with its reason and what to do', (t) => {
   const codes = (more: Partial<ClusterSeen>) =>
     clusterResource(place, { ...seen, ...more }).risk?.map(({ code }) => code)

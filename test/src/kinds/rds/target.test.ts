@@ -57,6 +57,23 @@ t.test('every problem at once, and what to write instead', async (t) => {
   ])
 })
 
+t.test('a part may be written, and what is wrong in it is said all the same', async (t) => {
+  const role = 'arn:aws:iam::111122223333:role/R'
+  for (const attributes of [{}, { role }, { endpoint }, { resource_id: 'cluster-ORDERS' }, { connect_address: '10.0.0.7:1' }])
+    t.match(parse(attributes), { ok: false, isPartial: true })
+  for (const [attributes, path] of [
+    [{ role: role.replace('1111', '4444') }, 'role'],
+    [{ via: 'ec2-instance/444455556666/eu-west-1/i-0123456789abcdef0' }, 'via'],
+    [{ endpoint: '10.0.0.1' }, 'endpoint'],
+    [{ connect_address: '169.254.169.254:1' }, 'connect_address'],
+    [{ connect_timeout: '1h' }, 'connect_timeout'],
+  ] as const) {
+    const found = parse(attributes)
+    t.match(found, { ok: false, problems: [{ path }] })
+    t.notOk('isPartial' in found && found.isPartial)
+  }
+})
+
 t.test('attributes of another kind and of the wrong type are named', async (t) => {
   t.same(problems({ ...good, revocable: true }), [
     'revocable: unknown; a database has endpoint, port, connect_address, resource_id, connect_timeout, sign_ins_per_second, via, role, database, ca',
