@@ -93,9 +93,14 @@ export interface Access extends AccessService {
   noteInventory(ids: readonly string[], seq: number): void
   /**
    * Brings what is discovered into the catalog, and judges the live grants and pending requests again that it concerns.
-   * @param seq of the last event of the log that is in it
+   * @param seq of the last event of the log that is in it @param why some are gone, in words, by id
    */
-  useInventory(found: readonly Resource[], gone: readonly string[], seq: number): Promise<void>
+  useInventory(
+    found: readonly Resource[],
+    gone: readonly string[],
+    seq: number,
+    why?: ReadonlyMap<string, string>,
+  ): Promise<void>
   /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
   /** Whether this person may watch sessions of a grant while they run: auditors, and the approvers of its rule. */

@@ -122,8 +122,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       return reloaded
     },
     noteInventory: (ids, seq) => core.inForce.noteInventory(ids, seq),
-    useInventory: async (found, gone, seq) => {
-      const concerned = core.inForce.useInventory(found, gone, seq)
+    useInventory: async (found, gone, seq, why) => {
+      const concerned = core.inForce.useInventory(found, gone, seq, why)
       if (core.inForce.loadedAt === null || (concerned !== 'all' && concerned.size === 0)) return
       changes.publish({ what: 'rules' })
       const judged = concerned === 'all' ? recheck(core) : recheckResources(core, concerned)

@@ -9,7 +9,7 @@ export interface TreeNode {
   readonly isAccount: boolean
   /** Of an account, as AWS Organizations has it; null: it is a unit, or nothing is known. */
   readonly state: string | null
-  /** Why nothing may be selected by where it stands; null: something may. */
+  /** Why no rule gives access to what is in it, in words; null: rules may. */
   readonly unusable: string | null
 }
 
@@ -21,6 +21,6 @@ export interface Place {
   readonly accountTags: Readonly<Record<string, string>> | null
   /** Titles of the units, from the root, joined by `/`; null: not known. */
   readonly path: string | null
-  /** Why no selector by it matches. */
+  /** Why no rule gives access to what is there, in words; null: rules may. */
   readonly unusable: string | null
 }

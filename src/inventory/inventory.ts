@@ -9,7 +9,12 @@ export interface InventoryDeps {
   /** Of access: what is discovered goes into the catalog, and what no rule covers any more ends. */
   readonly access: {
     noteInventory(ids: readonly string[], seq: number): void
-    useInventory(found: readonly Resource[], gone: readonly string[], seq: number): Promise<void>
+    useInventory(
+      found: readonly Resource[],
+      gone: readonly string[],
+      seq: number,
+      why?: ReadonlyMap<string, string>,
+    ): Promise<void>
   }
 }
 
@@ -23,6 +28,8 @@ export class Inventory {
   readonly #byScope = new Map<string, Map<string, Discovered>>()
   /** Ids whose rows must be read again. */
   readonly #stale = new Set<string>()
+  /** Of some that are gone, why, in words. */
+  readonly #why = new Map<string, string>()
   #seq = 0
   #reading: Promise<void> | undefined
 
@@ -54,6 +61,8 @@ export class Inventory {
     if (type !== 'inventory.changed') return
     const ids = named.flatMap((member) => listOf(fields[member]))
     for (const id of ids) this.#stale.add(id)
+    const why = wordsOf(fields)
+    if (why !== null) for (const id of listOf(fields.gone)) this.#why.set(id, why)
     this.#seq = seq
     this.#deps.access.noteInventory(ids, seq)
     this.#deps.background.run('reading the inventory', () => this.refresh())
@@ -79,12 +88,20 @@ export class Inventory {
       }
       for (const one of found) this.#put(one)
       const there = new Set(found.map(({ resource }) => resource.id))
+      const why = new Map(ids.flatMap((id) => this.#takeWhy(id)))
       await this.#deps.access.useInventory(
         found.map(({ resource }) => resource),
         ids.filter((id) => !there.has(id)),
         seq,
+        why,
       )
     }
+  }
+
+  #takeWhy(id: string): [string, string][] {
+    const why = this.#why.get(id)
+    this.#why.delete(id)
+    return why === undefined ? [] : [[id, why]]
   }
 
   #put(one: Discovered): void {
@@ -107,6 +124,13 @@ export class Inventory {
 
 /** Rows of one query. */
 const atOnce = 500
+
+/** Why all of a scope is gone; null: each of it was looked for in vain. */
+function wordsOf({ scope, why }: AuditRecord['fields']): string | null {
+  const [, account, region] = String(scope).split('/')
+  if (why === 'region-off') return `region ${region} is off in account ${account}`
+  return why === 'account-gone' ? `account ${account} is not in the organization any more` : null
+}
 
 function listOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []

@@ -10,7 +10,7 @@ import { regionsName } from './engine/account-units.ts'
 import { Estate, type EstateAccount } from './engine/estate.ts'
 import { OrganizationUnits } from './engine/organization-units.ts'
 import { isOver, NotOnboarded } from './engine/outcome.ts'
-import { Reader } from './engine/reader.ts'
+import { confirmAfterMs, Reader } from './engine/reader.ts'
 import { Results, type ResultsDeps } from './engine/results.ts'
 import { Schedule } from './engine/schedule.ts'
 import { type Unit, unitName } from './engine/unit.ts'
@@ -163,6 +163,7 @@ export class Sync {
 
   async #begin(): Promise<Run> {
     const { accountStore, clock, hub: place, store, regionsInUse } = this.#deps
+    const results = this.#results
     const schedule = new Schedule(this.#settings.everyMs)
     const stop = new AbortController()
     const regions: Discovery = {
@@ -170,13 +171,19 @@ export class Sync {
       per: 'account',
       service: 'ec2',
       read: async (at, { signal }) => {
-        estate.useRegions(at.account, await this.#readRegions(at, signal))
+        const on = await this.#readRegions(at, signal)
+        signal.throwIfAborted()
+        const { off, isNew } = estate.useRegions(at.account, on)
+        for (const name of off) {
+          await results.forget(name, 'region-off')
+          estate.forgetUnit(at.account, name)
+        }
+        if (isNew) schedule.lookAgain(unitName(regions, at), clock.now() + confirmAfterMs)
         return []
       },
     }
     const saved = await accountStore.all()
     const estate = new Estate({ schedule, store: accountStore, regions, regionsInUse }, saved)
-    const results = this.#results
     const organization = new OrganizationUnits({ schedule, store, results, place })
     const reader = new Reader({
       ...this.#deps,
@@ -288,8 +295,12 @@ export class Sync {
   /** What was found by something that is not read any more leaves the inventory. */
   async #forgetOthers(run: Run, discoveries: readonly Discovery[]): Promise<void> {
     const isRead = new Set(discoveries.map(({ name }) => name))
-    for (const scope of await this.#deps.store.scopeNames())
-      if (!isRead.has(scope.split('/')[0] ?? '')) await this.#results.forget(scope)
+    const { regionsInUse, store } = this.#deps
+    for (const scope of await store.scopeNames()) {
+      const [name = '', , region] = scope.split('/')
+      const isUsed = region === undefined || regionsInUse.length === 0 || regionsInUse.includes(region)
+      if (!isRead.has(name) || !isUsed) await this.#results.forget(scope)
+    }
     if (discoveries.every(({ per }) => per === 'organization'))
       await this.#results.claimed(run.estate.accounts.map((account) => run.estate.forget(account)))
   }
@@ -300,7 +311,7 @@ export class Sync {
     for (const [account, since] of run.absent) {
       if (organization && (organization.record.goodAt ?? 0) <= since) continue
       for (const scope of await this.#deps.store.scopeNames())
-        if (scope.split('/')[1] === account) await this.#results.forget(scope)
+        if (scope.split('/')[1] === account) await this.#results.forget(scope, 'account-gone')
       await this.#results.claimed([run.estate.forget(account)])
       run.absent.delete(account)
     }

@@ -97,3 +97,22 @@ await t.test('a rule by a unit: the account moves out of it, and the open sessio
   const verified = await company.commands.carol.run(['audit', 'verify'])
   t.equal(verified.code, 0, verified.stdout + verified.stderr)
 })
+
+await t.test('a rule by an account that is suspended: the open session is cut, and the grant says why', async (t) => {
+  for (const account of organization.accounts)
+    if (account.id === accounts.data) Object.assign(account, { parent: units.payments })
+  await put({ inventory: { organization: true, every: '24h' } }, 3)
+  t.equal((await company.commands.dave.run(['sync', '--watch'])).code, 0)
+  const { id } = await company.grant()
+  const { client, lost } = await openDatabase(company)
+  t.equal((await client.query('select 1')).rowCount, 1)
+  for (const account of organization.accounts)
+    if (account.id === accounts.data) Object.assign(account, { state: 'SUSPENDED' })
+  t.equal((await company.commands.dave.run(['sync', '--watch'])).code, 0)
+  t.match((await lost).message, /is SUSPENDED/)
+  const { grants } = await company.api<{ grants: { id: string }[] }>('bob', 'GET', '/api/v1/grants?all=true')
+  t.match(
+    grants.find((grant) => grant.id === id),
+    { endReason: 'rule-changed', endText: new RegExp(`account ${accounts.data} is SUSPENDED`) },
+  )
+})

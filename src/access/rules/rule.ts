@@ -153,6 +153,7 @@ export function mismatch(selector: Selector, resource: Selectable): string | nul
   const { ids, accounts, kinds, regions, tags, names } = selector
   if (selectorMembers.every((member) => !selector[member])) return 'it selects nothing'
   if (resource.ungrantable !== undefined) return resource.ungrantable
+  if (resource.place?.unusable) return resource.place.unusable
   if (ids && !ids.includes(resource.id)) return 'its id is not listed'
   if (accounts && !(resource.account && accounts.includes(resource.account)))
     return `it is in account ${resource.account ?? '-'}, not ${accounts.join(', ')}`
@@ -180,7 +181,6 @@ function placeMismatch({ organizational_units: units, account_tags: tags }: Sele
   if (!units && !tags) return null
   const { place, account } = resource
   if (!place) return `the place of account ${account ?? '-'} in the organization is not known`
-  if (place.unusable !== null) return place.unusable
   if (units && !place.units?.some((unit) => units.includes(unit)))
     return place.units ? `it is not beneath ${units.join(' or ')}` : 'it is not known which units hold it'
   if (!tags) return null

@@ -42,6 +42,8 @@ export class RulesInForce {
   #config: Config | null = null
   /** All that the inventory knows, whether the catalog has it or not. */
   readonly #found = new Map<string, Resource>()
+  /** Of some that it knows no longer, why, in words. */
+  readonly #gone = new Map<string, string>()
   readonly #stale: StaleResources
   /** Rules that some daemon of the store loaded last, as the log tells it. */
   #newest = { digest: '', seq: 0 }
@@ -81,20 +83,31 @@ export class RulesInForce {
 
   /**
    * Brings what the inventory knows of some resources into the catalog.
-   * @param seq of the last event that is in it
+   * @param seq of the last event that is in it @param why some are gone, in words, by id
    * @returns what is to be judged again: resources by id, or all
    */
-  useInventory(found: readonly Resource[], gone: readonly string[], seq: number): ReadonlySet<string> | 'all' {
+  useInventory(
+    found: readonly Resource[],
+    gone: readonly string[],
+    seq: number,
+    why: ReadonlyMap<string, string> = new Map(),
+  ): ReadonlySet<string> | 'all' {
     for (const id of gone) this.#found.delete(id)
-    for (const resource of found) this.#found.set(resource.id, resource)
+    for (const [id, reason] of why) this.#gone.set(id, reason)
+    for (const resource of found) {
+      this.#found.set(resource.id, resource)
+      this.#gone.delete(resource.id)
+    }
     const ids = [...gone, ...found.map(({ id }) => id)]
     const isOfAll = this.#stale.settle(ids, seq)
     const changed = this.#catalog.use(new Map(ids.map((id) => [id, this.#imported(id)])))
     return isOfAll ? 'all' : new Set([...changed, ...ids])
   }
 
-  /** Why a resource is not in the catalog, in words, though it was found; null: nothing is known of it. */
+  /** Why a resource is not in the catalog, in words; null: nothing is known of it. */
   whyNotThere(resourceId: string): string | null {
+    const gone = this.#gone.get(resourceId)
+    if (gone !== undefined) return gone
     const found = this.#found.get(resourceId)
     const kind = found && kindNamed(this.#deps.kinds, found.kind)
     return found && kind && this.#config ? notImported(kind, this.#config.inventory, found, false) : null

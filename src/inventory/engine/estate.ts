@@ -26,10 +26,17 @@ interface State {
   isNews: boolean
   /** Some unit was read since it was written. */
   isRead: boolean
+  /** Regions with known units that the last list of regions did not have. */
+  missingOnce: ReadonlySet<string>
 }
 
 function wholeOf({ partition, account }: State): Place {
   return { partition, account, region: null }
+}
+
+/** Of a unit that is read by regions. */
+function regionOf(name: string): string | undefined {
+  return name.split('/')[2]
 }
 
 const hour = 3_600_000
@@ -87,12 +94,27 @@ export class Estate {
     return [...new Set([...this.#states.keys(), ...this.#saved.keys()])]
   }
 
-  /** The regions of an account were read. */
-  useRegions(account: string, regions: readonly string[]): void {
+  /**
+   * The regions of an account were read.
+   * @returns units in regions that were on once and are off, by the second list in a row; and whether some were not in this one for the first time
+   */
+  useRegions(account: string, regions: readonly string[]): { readonly off: string[]; readonly isNew: boolean } {
     const state = this.#states.get(account)
-    if (!state) return
+    if (!state) return { off: [], isNew: false }
     state.isNews ||= state.regions?.join() !== regions.join()
     state.regions = regions
+    const absent = [...state.saved.keys()].filter((name) => !regions.includes(regionOf(name) ?? regions[0] ?? ''))
+    const missing = new Set(absent.map((name) => regionOf(name) ?? ''))
+    const off = absent.filter((name) => state.missingOnce.has(regionOf(name) ?? ''))
+    const isNew = ![...missing].every((region) => state.missingOnce.has(region))
+    state.missingOnce = missing
+    return { off, isNew }
+  }
+
+  /** What a unit in a region that is off had found is gone. */
+  forgetUnit(account: string, name: string): void {
+    const state = this.#states.get(account)
+    if (state?.saved.delete(name)) state.isNews = true
   }
 
   /** A unit was read. */
@@ -102,7 +124,10 @@ export class Estate {
     state.saved.set(name, after)
     state.isRead = true
     state.isNews ||= before.outcome !== after.outcome || before.empty !== after.empty || before.error !== after.error
-    if (name === unitName(this.#regionsDiscovery, wholeOf(state))) this.#addUnits(state)
+    const regions = unitName(this.#regionsDiscovery, wholeOf(state))
+    if (name === regions) this.#addUnits(state)
+    // AWS takes no calls there: whether the region is off is said by the list of regions.
+    else if (after.outcome === 'disabled' && before.outcome !== 'disabled') this.#schedule.mark(regions)
   }
 
   /** A person asked at `at`; the daemon that led then may have read some of it since. */
@@ -160,6 +185,7 @@ export class Estate {
       requestedAt: null,
       isNews: saved === undefined,
       isRead: false,
+      missingOnce: new Set(),
     }
   }
 

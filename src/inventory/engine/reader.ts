@@ -26,7 +26,7 @@ export interface ReaderDeps {
 }
 
 /** What AWS did not find once is looked at again, since it may not know yet what was just made. */
-const confirmAfterMs = 30_000
+export const confirmAfterMs = 30_000
 /** Of one reading; that of an organization may wait for its pace for long. */
 const longestMs = { organization: 7_200_000, account: 600_000, region: 600_000 } as const
 

@@ -20,6 +20,9 @@ export interface ResultsDeps {
 /** Resources that one event names. */
 const mostPerEvent = 100
 
+/** Why all of a scope is gone, though none of it was looked for in vain. */
+export type WhyGone = 'region-off' | 'account-gone'
+
 /** How many resources a reading changed. */
 export type Counts = Readonly<Record<keyof Difference, number>>
 
@@ -48,9 +51,9 @@ export class Results {
     return countsOf(difference)
   }
 
-  /** A scope is not read any more: what was found in it leaves the inventory. */
-  async forget(scope: string): Promise<void> {
-    await this.#write(scope, { ...noDifference, gone: await this.#deps.store.ofScope(scope) })
+  /** A scope is not read any more: what was found in it leaves the inventory. @param why for the log, and for who loses access by it */
+  async forget(scope: string, why?: WhyGone): Promise<void> {
+    await this.#write(scope, { ...noDifference, gone: await this.#deps.store.ofScope(scope) }, why)
   }
 
   /** Nothing is written by a daemon that no longer leads. */
@@ -58,11 +61,11 @@ export class Results {
     await this.#deps.transact([this.#deps.leader.claim()], ([found = []]) => (found.length > 0 ? writes : []))
   }
 
-  async #write(scope: string, difference: Difference): Promise<void> {
-    for (const part of partsOf(difference)) await this.#writePart(scope, part)
+  async #write(scope: string, difference: Difference, why?: WhyGone): Promise<void> {
+    for (const part of partsOf(difference)) await this.#writePart(scope, part, why)
   }
 
-  async #writePart(scope: string, { added, changed, missing, gone }: Difference): Promise<void> {
+  async #writePart(scope: string, { added, changed, missing, gone }: Difference, why?: WhyGone): Promise<void> {
     const { store, audit, leader } = this.#deps
     const removing = gone.length > 0 ? [store.removing(idsOf(gone))] : []
     const writes = [...removing, ...[...added, ...changed, ...missing].map((one) => store.putting(one))]
@@ -72,6 +75,7 @@ export class Results {
       fields: {
         scope,
         ...{ added: idsOf(added), changed: idsOf(changed), missing: idsOf(missing), gone: idsOf(gone) },
+        ...(why === undefined ? {} : { why }),
       },
     }
     await audit.append(event, { claims: [leader.claim()], writes })

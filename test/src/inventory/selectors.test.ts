@@ -69,6 +69,32 @@ for (const [what, selector, leaves] of [
     },
   )
 
+for (const state of ['SUSPENDED', 'PENDING_CLOSURE', 'CLOSED'] as const)
+  t.test(`an account that is ${state}: whatever a rule selects by, access ends and says why`, async (t) => {
+    const rules = rulesBy({ accounts: [dataAccount] }, rule('by-id', { ids: [ordersId] }, { approval, max_duration: '2h' }))
+    const { access, login, pass, published } = await openInventory(t, { rules })
+    await pass()
+    const { grant } = await access.request(login('alice'), read)
+    await pass(moved({ state }))
+    t.match(
+      published.findLast(({ what }) => what === 'grant'),
+      { id: grant?.id, reason: 'rule-changed', text: new RegExp(`: account ${dataAccount} is ${state}$`) },
+    )
+    await t.rejects(access.request(login('alice'), read), { code: 'RESOURCE_UNKNOWN' })
+    await pass(picture())
+    t.ok((await access.request(login('alice'), read)).grant, 'reopened, it can be asked for again')
+  })
+
+t.test('a request for a resource of an account that is suspended lapses', async (t) => {
+  const rules = { inventory: isOn, access: [rule('approved', { ids: [ordersId] }, { approval })] }
+  const { access, login, pass } = await openInventory(t, { rules })
+  await pass()
+  const { request } = await access.request(login('alice'), read)
+  t.equal(request.status, 'pending')
+  await pass(moved({ state: 'SUSPENDED' }))
+  t.match(await access.requestById(login('alice'), request.id), { status: 'refused' })
+})
+
 t.test('a unit that moves takes with it all that is beneath', async (t) => {
   const { access, login, pass, published } = await openInventory(t, {
     rules: rulesBy({ organizational_units: [production] }),
