@@ -122,7 +122,7 @@ async function startOpen(
   })
   const onTurnedAway = () => sessions.unidentifiedClientFailed('RATE_LIMITED')
   const life = stopping(parts, closing)
-  const routes = allRoutes(parts, carriers, life)
+  const routes = allRoutes(parts, carriers, life, load)
   const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, closing)
   void endWorkOf(parts, lost)
   startChores(parts, closing)

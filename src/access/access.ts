@@ -11,6 +11,7 @@ import type { Login, Principal } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
 import type { ListPage, ListQuery } from '../store/lists.ts'
 import type { Grant } from './grants/grant.ts'
+import type { ReloadPlan } from './plan-reload.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
 import type { AccessQuery } from './rows/access-store.ts'
@@ -89,6 +90,8 @@ export interface Access extends AccessService {
    * @throws BrokerError AUDIT_UNAVAILABLE, STORE_UNAVAILABLE; the old rules stay
    */
   reload(config: Config): Promise<Reloaded>
+  /** What a reload of a configuration would end, without doing it. @throws BrokerError STORE_UNAVAILABLE */
+  plan(config: Config): Promise<ReloadPlan>
   /** Some daemon has found changes: until {@link useInventory} nothing ends here for want of them. @param seq of the event */
   noteInventory(ids: readonly string[], seq: number): void
   /**

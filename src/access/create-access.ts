@@ -21,6 +21,7 @@ import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant, mayWatchGrant, readVisible } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { createRecheckOf, recheck, recheckResources, refresh } from './grants/recheck.ts'
+import { planReload } from './plan-reload.ts'
 import { recover } from './recover.ts'
 import { requestContext } from './request-context.ts'
 import { countBox, viewRequest, viewRequests } from './request-views.ts'
@@ -121,6 +122,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       await recheck(core).catch((error: unknown) => core.logger.error({ err: error }, 're-check after a reload failed'))
       return reloaded
     },
+    plan: (config) => planReload(core, config),
     noteInventory: (ids, seq) => core.inForce.noteInventory(ids, seq),
     useInventory: async (found, gone, seq, why) => {
       const concerned = core.inForce.useInventory(found, gone, seq, why)

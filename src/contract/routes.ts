@@ -1,5 +1,6 @@
 import { auditRoutes } from './audit.ts'
 import { awsRoutes, validationRoutes } from './aws.ts'
+import { configRoutes } from './config-plan.ts'
 import { connectRoutes } from './connect.ts'
 import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
@@ -33,6 +34,7 @@ export const routes = {
   ...requestRoutes,
   ...grantRoutes,
   ...policyRoutes,
+  ...configRoutes,
   ...sessionRoutes,
   ...recordingRoutes,
   ...connectRoutes,

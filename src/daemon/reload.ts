@@ -3,7 +3,8 @@ import { rulesRefused } from '../access/rules/rules-in-force.ts'
 import type { LoadedConfig } from '../config/config.ts'
 import type { Parts } from './parts.ts'
 
-const needRestart = [
+/** Sections of the configuration that a reload leaves as they are. */
+export const needRestart = [
   'server',
   'store',
   'keysDir',

@@ -8,6 +8,7 @@ import type { RecordingEnd } from '../audit/recording-ledger.ts'
 import type { AuditReport } from '../audit/verify/report.ts'
 import { policyValuesFor } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
+import type { LoadedConfig } from '../config/config.ts'
 import { listenerEndpoint } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
@@ -22,13 +23,20 @@ import { createGrantUse } from '../sessions/session-usage.ts'
 import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { peerHandlers } from './peer-calls.ts'
+import { createReloadPlan } from './plan-reload.ts'
 import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */
-export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'isStopping'>): FastifyPluginAsync[] {
+export function allRoutes(
+  parts: Parts,
+  carriers: Carriers,
+  life: Pick<Life, 'isStopping'>,
+  load: () => Promise<LoadedConfig>,
+): FastifyPluginAsync[] {
   const { access, config, identity, kinds, sessionStore } = parts
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
+  const useOf = createGrantUse(parts.db)
   const features = featureRoutes({
     health: { unready: () => unready(parts, life), warnings: () => parts.daemons.warnings() },
     login: { ...parts, logins: identity.logins, publicUrl },
@@ -44,11 +52,12 @@ export function allRoutes(parts: Parts, carriers: Carriers, life: Pick<Life, 'is
       lists,
       openSessions: (principalId, resourceId) => sessionStore.count({ open: true, principalId, resourceId }, 1000),
     },
+    configuration: { planReload: createReloadPlan({ access, config, load, useOf }) },
     usage: {
       access,
       lists,
       now: () => parts.clock.now(),
-      useOf: createGrantUse(parts.db),
+      useOf,
       usesOf: (kind) => kinds.usesOf(kind),
     },
     sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },

@@ -5,6 +5,7 @@ import type { PeerAnswersDeps } from '../peers/peer-answers.ts'
 import { validationRoutes } from '../validations/validation-routes.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
+import { configRoutes } from './routes/config.ts'
 import { type ConnectRoutesDeps, connectRoutes } from './routes/connect.ts'
 import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
@@ -26,6 +27,7 @@ export interface RoutesDeps {
   readonly identity: IdentityRoutesDeps
   readonly me: MeRoutesDeps
   readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
+  readonly configuration: Parameters<typeof configRoutes>[0]
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly usage: UsageRoutesDeps
   readonly connect: ConnectRoutesDeps
@@ -47,6 +49,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     resourceRoutes(deps.access),
     accessRoutes(deps.access),
     policyRoutes(deps.access),
+    configRoutes(deps.configuration),
     sessionRoutes(deps.sessions),
     watchRoutes(deps.sessions),
     usageRoutes(deps.usage),

@@ -47,6 +47,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         identity: { identity: absent } as never,
         me: absent,
         access: { access: absent } as never,
+        configuration: { planReload: absent },
         sessions: absent,
         usage: absent,
         connect: absent,

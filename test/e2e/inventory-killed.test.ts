@@ -116,34 +116,38 @@ async function verified(t: Test, door: Door): Promise<void> {
   t.equal(code, 0, stdout + stderr)
 }
 
-await t.test('the daemon is killed amid a pass: the next one goes on where it stood', { skip: skipInShortRun }, async (t) => {
-  const sandbox = await startSandbox({ stores: true })
-  fill(sandbox.aws)
-  const company = await companyIn(sandbox, { overrides }, ['carol', 'dave'])
-  t.teardown(() => company.close())
-  const { aws } = company.sandbox
-  await firstPass(company)
-  const before = await ids(company)
-  const held = await heldPass(company)
-  const requests = await requestsIn(t, company.daemon.storeUrl)
-  await waitUntil(async () => (await requests()) === 1, 'what was read is written', 20_000, 50)
-  company.daemon.signal('SIGKILL')
-  await company.daemon.exited
-  held.letGo()
-  const from = aws.calls.length
-  company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
-  await settled(t, company, before)
-  const reads = readsSince(aws, from)
-  t.ok(reads.includes(`DescribeDBInstances ${slow}`), 'what was under way is read again')
-  t.ok(
-    reads.every((read) => read.endsWith(slow)),
-    'and no other account is',
-  )
-  await ask(company)
-  await waitUntil(async () => !(await ids(company)).includes(gone), 'missing twice, it goes', 30_000, 100)
-  t.same(await ids(company), [...before.filter((id) => id !== gone), late].sort())
-  await verified(t, company)
-})
+await t.test(
+  'the daemon is killed amid a pass: the next one goes on where it stood',
+  { skip: skipInShortRun },
+  async (t) => {
+    const sandbox = await startSandbox({ stores: true })
+    fill(sandbox.aws)
+    const company = await companyIn(sandbox, { overrides }, ['carol', 'dave'])
+    t.teardown(() => company.close())
+    const { aws } = company.sandbox
+    await firstPass(company)
+    const before = await ids(company)
+    const held = await heldPass(company)
+    const requests = await requestsIn(t, company.daemon.storeUrl)
+    await waitUntil(async () => (await requests()) === 1, 'what was read is written', 20_000, 50)
+    company.daemon.signal('SIGKILL')
+    await company.daemon.exited
+    held.letGo()
+    const from = aws.calls.length
+    company.daemon = await startDaemon(company.sandbox, { files: company.daemon })
+    await settled(t, company, before)
+    const reads = readsSince(aws, from)
+    t.ok(reads.includes(`DescribeDBInstances ${slow}`), 'what was under way is read again')
+    t.ok(
+      reads.every((read) => read.endsWith(slow)),
+      'and no other account is',
+    )
+    await ask(company)
+    await waitUntil(async () => !(await ids(company)).includes(gone), 'missing twice, it goes', 30_000, 100)
+    t.same(await ids(company), [...before.filter((id) => id !== gone), late].sort())
+    await verified(t, company)
+  },
+)
 
 await t.test('another daemon leads amid a pass', { skip: skipInShortRun }, async (t) => {
   const two = await startTwoDaemons({ overrides: { ...overrides, store: { grace: '2s' } }, people: ['carol', 'dave'] })

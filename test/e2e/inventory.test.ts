@@ -84,6 +84,18 @@ await t.test('a rule by a unit: the account moves out of it, and the open sessio
   const { client } = await openDatabase(company)
   const ended = new Promise<Error>((resolve) => client.once('error', resolve))
   t.equal((await client.query('select 1')).rowCount, 1)
+  const inForce = readFileSync(configFile, 'utf8')
+  writeFileSync(configFile, stringify({ ...good, ...(access ? { access } : {}) }))
+  const { stdout } = await company.commands.dave.run(['config', 'plan'])
+  t.match(stdout, /inventory\.organization: true -> false/)
+  t.match(stdout, /^7 resources \(account\/.* would leave the catalog\n1 session would end\n1 grant would end/m)
+  t.match(
+    stdout,
+    /alice@example\.com +rds-postgres\/.*readonly +1 +ends +the rule engineers-read-prod-databases no longer/,
+  )
+  writeFileSync(configFile, inForce)
+  t.match((await company.commands.dave.run(['config', 'plan'])).stdout, /^the file says what is in force\nno resources/)
+  t.equal((await client.query('select 1')).rowCount, 1, 'a plan ends nothing')
   for (const account of organization.accounts)
     if (account.id === accounts.data) Object.assign(account, { parent: units.sandbox })
   t.equal((await company.commands.dave.run(['sync', '--watch'])).code, 0)

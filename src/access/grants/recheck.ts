@@ -70,40 +70,50 @@ async function recheckRequests(
   }
 }
 
+/** What becomes of a live grant, and why. */
+export type GrantVerdict =
+  | {
+      readonly becomes: 'ended'
+      readonly reason: 'principal-inactive' | 'resource-gone' | 'resource-replaced' | 'rule-changed'
+      readonly text: string
+    }
+  | { readonly becomes: 'shorter'; readonly endsAt: number; readonly text: string }
+
+/** What the rules in force say of a live grant; null: it stands as it is. Changes nothing. */
+export async function judgeGrant(
+  core: Pick<Core, 'inForce' | 'kinds' | 'clock'>,
+  grant: StoredGrant,
+  read: ReadPrincipal,
+): Promise<GrantVerdict | null> {
+  const principal = await read(grant.principalId)
+  if (!principal?.active)
+    return { becomes: 'ended', reason: 'principal-inactive', text: 'the identity is no longer active' }
+  const { inForce } = core
+  if (!inForce.isNewestFor(grant.resourceId)) return null
+  const resource = inForce.catalog.get(grant.resourceId)
+  if (!resource) return { becomes: 'ended', reason: 'resource-gone', text: absence(core, grant.resourceId) }
+  const decision = decideHeld(core, principal, resource, grant)
+  if (!decision.allowed) {
+    const reason = decision.condition === 'target' ? 'resource-replaced' : 'rule-changed'
+    return { becomes: 'ended', reason, text: decision.reason }
+  }
+  const latest = core.clock.now() + decision.rule.maxDurationMs
+  if (grant.endsAt <= latest) return null
+  return { becomes: 'shorter', endsAt: latest, text: `rule ${decision.rule.name} was shortened` }
+}
+
 /** Ends a grant that is no longer allowed, and shortens one that is longer than its rule now allows. */
 export async function recheckGrant(
   core: Core,
   grant: StoredGrant,
   read: ReadPrincipal = principalReader(core),
 ): Promise<void> {
-  const end = (reason: 'principal-inactive' | 'resource-gone' | 'resource-replaced' | 'rule-changed', text: string) =>
-    core.grants.end(grant.id, {
-      state: 'revoked',
-      reason,
-      text,
-      event: 'grant.ended',
-      actor: 'system',
-      auditText: { reason: text },
-    })
-  const principal = await read(grant.principalId)
-  if (!principal?.active) {
-    await end('principal-inactive', 'the identity is no longer active')
-    return
-  }
-  const { inForce } = core
-  if (!inForce.isNewestFor(grant.resourceId)) return
-  const resource = inForce.catalog.get(grant.resourceId)
-  if (!resource) {
-    await end('resource-gone', absence(core, grant.resourceId))
-    return
-  }
-  const decision = decideHeld(core, principal, resource, grant)
-  if (!decision.allowed) {
-    await end(decision.condition === 'target' ? 'resource-replaced' : 'rule-changed', decision.reason)
-    return
-  }
-  const latest = core.clock.now() + decision.rule.maxDurationMs
-  if (grant.endsAt > latest) await core.grants.shorten(grant.id, latest, `rule ${decision.rule.name} was shortened`)
+  const verdict = await judgeGrant(core, grant, read)
+  if (verdict?.becomes === 'shorter') await core.grants.shorten(grant.id, verdict.endsAt, verdict.text)
+  if (verdict?.becomes !== 'ended') return
+  const { reason, text } = verdict
+  const how = { state: 'revoked', event: 'grant.ended', actor: 'system' } as const
+  await core.grants.end(grant.id, { ...how, reason, text, auditText: { reason: text } })
 }
 
 /**
@@ -138,23 +148,38 @@ async function expire({ requests, leader, clock }: Core, request: AccessRequest)
   }
 }
 
-async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal): Promise<AccessRequest> {
-  const { requests, inForce } = core
+/** What becomes of a pending request, and why. */
+export type RequestVerdict =
+  | { readonly becomes: 'cancelled' | 'refused'; readonly text: string }
+  | { readonly becomes: 'voided'; readonly text: string; readonly terms: Terms }
+
+/** What directory and rules in force say of a pending request; null: it stands as it is. Changes nothing. */
+export async function judgeRequest(
+  core: TermsCore,
+  request: AccessRequest,
+  read: ReadPrincipal,
+): Promise<RequestVerdict | null> {
   const gone = await goneParty(request, read)
-  if (gone) {
-    const how = { status: 'cancelled', reason: gone, event: 'request.cancelled', actor: 'system' } as const
-    return await requests.end(request, { ...how, auditText: { reason: gone } })
-  }
-  if (!inForce.isNewestFor(request.resourceId)) return request
+  if (gone) return { becomes: 'cancelled', text: gone }
+  if (!core.inForce.isNewestFor(request.resourceId)) return null
   const terms = await currentTerms(core, request, read)
-  if ('refused' in terms) {
-    const how = { status: 'refused', reason: terms.refused, event: 'request.voided', actor: 'system' } as const
-    return await requests.end(request, { ...how, auditText: { reason: terms.refused } })
+  if ('refused' in terms) return { becomes: 'refused', text: terms.refused }
+  if (terms.ruleDigest === request.ruleDigest) return null
+  return { becomes: 'voided', text: `the terms of rule ${terms.ruleName} have changed`, terms }
+}
+
+async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal): Promise<AccessRequest> {
+  const { requests } = core
+  const verdict = await judgeRequest(core, request, read)
+  if (!verdict) return request
+  const { becomes, text: reason } = verdict
+  if (verdict.becomes === 'voided') {
+    const changed = { ...request, ...verdict.terms, round: request.round + 1, version: request.version + 1 }
+    return await requests.void({ ...changed, digest: requestDigest(changed) }, reason)
   }
-  if (terms.ruleDigest === request.ruleDigest) return request
-  const changed = { ...request, ...terms, round: request.round + 1, version: request.version + 1 }
-  const voided = { ...changed, digest: requestDigest(changed) }
-  return await requests.void(voided, `the terms of rule ${terms.ruleName} have changed`)
+  const event = becomes === 'cancelled' ? 'request.cancelled' : 'request.voided'
+  const how = { status: becomes as 'cancelled' | 'refused', reason, event, actor: 'system' } as const
+  return await requests.end(request, { ...how, auditText: { reason } })
 }
 
 /**
@@ -181,15 +206,17 @@ async function goneParty(request: AccessRequest, read: ReadPrincipal): Promise<s
 }
 
 /** Why a resource cannot be had any more: such as the tag that let it in, and is gone. */
-function absence({ inForce }: Core, resourceId: string): string {
+function absence({ inForce }: Pick<Core, 'inForce'>, resourceId: string): string {
   const reason = inForce.whyNotThere(resourceId)
   return `${resourceId} is no longer in the catalog${reason === null ? '' : `: ${reason}`}`
 }
 
 type Terms = Pick<AccessRequest, 'ruleName' | 'ruleDigest' | 'levelDigest' | 'stages' | 'loginName' | 'sessionTags'>
 
+type TermsCore = Pick<Core, 'inForce' | 'kinds' | 'grants' | 'identity' | 'clock'>
+
 async function currentTerms(
-  core: Core,
+  core: TermsCore,
   request: AccessRequest,
   read: ReadPrincipal,
 ): Promise<Terms | { readonly refused: string }> {
@@ -224,7 +251,7 @@ async function currentTerms(
 }
 
 /** How long the access would last from now on; null when the grant to be lengthened is over. */
-async function totalMs(core: Core, request: AccessRequest): Promise<number | null> {
+async function totalMs(core: Pick<Core, 'grants' | 'clock'>, request: AccessRequest): Promise<number | null> {
   if (request.extendsGrantId === null) return request.durationMs
   const reading = await core.grants.read(request.extendsGrantId)
   if (!reading || reading.problem || !core.grants.isLive(reading.grant)) return null

@@ -33,6 +33,18 @@ export type Reloaded =
     }
   | { readonly ok: false; readonly problems: readonly RuleProblem[]; readonly warnings: readonly RuleProblem[] }
 
+export type Preview =
+  | {
+      readonly ok: true
+      readonly inForce: RulesInForce
+      /** Ids of resources that would leave the catalog. */
+      readonly leaving: readonly string[]
+      /** What was loaded last here. */
+      readonly before: Config | undefined
+      readonly diff: RevisionDiff
+    }
+  | { readonly ok: false; readonly problems: readonly RuleProblem[] }
+
 /** The rules by which this daemon judges now; none before the first load, so everything is denied. */
 export class RulesInForce {
   readonly #deps: RulesDeps
@@ -41,7 +53,7 @@ export class RulesInForce {
   #loadedAt: number | null = null
   #config: Config | null = null
   /** All that the inventory knows, whether the catalog has it or not. */
-  readonly #found = new Map<string, Resource>()
+  #found = new Map<string, Resource>()
   /** Of some that it knows no longer, why, in words. */
   readonly #gone = new Map<string, string>()
   readonly #stale: StaleResources
@@ -134,14 +146,33 @@ export class RulesInForce {
     }
     const { rules, catalog, warnings } = loaded
     await this.#record(rules.digest, config)
+    const leaving = this.#use(rules, catalog, config)
+    this.#deps.metrics.rulesDigestMismatch.set(0)
+    return { ok: true, digest: rules.digest, warnings, leaving }
+  }
+
+  /** What would be in force with a configuration. Nothing is stored or said of it, and nothing changes here. */
+  preview(config: Config): Preview {
+    const loaded = loadRules(config, this.#deps.kinds)
+    if (!loaded.ok) return loaded
+    const next = new RulesInForce(this.#deps)
+    next.#found = new Map(this.#found)
+    next.#catalog = this.#catalog
+    const leaving = next.#use(loaded.rules, loaded.catalog, config)
+    next.#newest = { digest: loaded.rules.digest, seq: 0 }
+    const before = this.#config ?? undefined
+    return { ok: true, inForce: next, leaving, before, diff: diffRevisions(before, config) }
+  }
+
+  /** @returns ids of the resources that leave the catalog */
+  #use(rules: RuleSet, catalog: LiveCatalog, config: Config): string[] {
     this.#config = config
     catalog.use(new Map(Array.from(this.#found.keys(), (id) => [id, this.#imported(id, catalog)])))
     const leaving = this.#catalog.all.flatMap(({ id }) => (catalog.get(id) ? [] : [id]))
     this.#rules = rules
     this.#catalog = catalog
     this.#loadedAt = this.#deps.clock.now()
-    this.#deps.metrics.rulesDigestMismatch.set(0)
-    return { ok: true, digest: rules.digest, warnings, leaving }
+    return leaving
   }
 
   async #record(digest: string, { access, levels, resources }: Config): Promise<void> {

@@ -2,7 +2,7 @@ import type { Config, LoadedConfig } from '../../config/config.ts'
 import type { Register } from '../cli.ts'
 import { exitCodes, printJson } from '../output.ts'
 
-/** The one family of commands, beside `serve`, that reads the daemon's own files: it works where no daemon runs, as in CI. */
+/** The one family of commands, beside `serve`, that reads the daemon's own files: all but `plan` work where no daemon runs, as in CI. */
 export const registerConfig: Register = (program) => {
   const config = program.command('config').description("check and describe the daemon's configuration file")
   config
@@ -14,6 +14,20 @@ export const registerConfig: Register = (program) => {
       if (options.json) printJson(publicParts(loaded))
       else process.stdout.write(await report(file, loaded))
       if (!loaded.ok) process.exitCode = exitCodes.failed
+    })
+  config
+    .command('plan')
+    .description(
+      "show what a reload of the daemon's file would change and end, without doing it; exit code 1 if it has problems",
+    )
+    .option('--json', 'print JSON')
+    .action(async (options: { json?: boolean }) => {
+      const { openApiClient } = await import('../login/login-store.ts')
+      const { printPlan } = await import('./config-plan.ts')
+      const plan = await (await openApiClient(program.opts())).call('GET /api/v1/config/plan')
+      if (options.json) printJson(plan)
+      else printPlan(plan)
+      if (!plan.ok) process.exitCode = exitCodes.failed
     })
   config
     .command('schema')

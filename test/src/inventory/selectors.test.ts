@@ -71,7 +71,10 @@ for (const [what, selector, leaves] of [
 
 for (const state of ['SUSPENDED', 'PENDING_CLOSURE', 'CLOSED'] as const)
   t.test(`an account that is ${state}: whatever a rule selects by, access ends and says why`, async (t) => {
-    const rules = rulesBy({ accounts: [dataAccount] }, rule('by-id', { ids: [ordersId] }, { approval, max_duration: '2h' }))
+    const rules = rulesBy(
+      { accounts: [dataAccount] },
+      rule('by-id', { ids: [ordersId] }, { approval, max_duration: '2h' }),
+    )
     const { access, login, pass, published } = await openInventory(t, { rules })
     await pass()
     const { grant } = await access.request(login('alice'), read)

@@ -7,8 +7,8 @@ import type { Discovery, Place } from '../../../../src/inventory/discovery.ts'
 import type { EstateAccount } from '../../../../src/inventory/engine/estate.ts'
 import type { Sync } from '../../../../src/inventory/sync.ts'
 import { iamRole } from '../../../../src/kinds/iam-role/kind.ts'
-import { config, levels, resource } from '../../access/access-setup.ts'
 import { waitUntil } from '../../../wait-until.ts'
+import { config, levels, resource } from '../../access/access-setup.ts'
 import { allKinds, every, isOn, openInventory } from '../inventory-setup.ts'
 
 const one = '111122223333'
@@ -89,7 +89,12 @@ async function openEngine(
 }
 
 const databaseRules = {
-  ...{ ...config(), inventory: settings, resources: [], levels: [levels({ kinds: ['rds-postgres'] }, { readonly: { user: 'ro' } })] },
+  ...{
+    ...config(),
+    inventory: settings,
+    resources: [],
+    levels: [levels({ kinds: ['rds-postgres'] }, { readonly: { user: 'ro' } })],
+  },
   access: [
     {
       name: 'readers',
@@ -203,36 +208,41 @@ const database = (region: string) =>
     tags: { env: 'prod' },
   })
 
-t.test('a region that is switched off: by the second list without it what was there goes, and access says why', async (t) => {
-  const engine = await openEngine(t, { kept: databaseRules })
-  const { access, inventory, login, published, run, shows, state, sync } = engine
-  shows.set(`rds/${one}/us-east-1`, [database('us-east-1')])
-  shows.set(`rds/${one}/eu-west-1`, [database('eu-west-1')])
-  await run(0)
-  const ask = { resource: database('us-east-1').id, level: 'readonly', durationMs: 3_600_000 }
-  const { grant } = await access.request(login('alice'), ask)
-  t.equal(grant?.state, 'active')
-  shows.set(`rds/${one}/us-east-1`, new BrokerError('AWS_REGION_OFF', 'us-east-1'))
-  state.regions = ['eu-west-1']
-  const hint = t.rejects(sync.hint({ discovery: 'rds', account: one, region: 'us-east-1' }), { code: 'AWS_REGION_OFF' })
-  t.same(await run(1000), [`rds/${one}/us-east-1`, `regions/${one}`], 'the list of regions is read at once')
-  await hint
-  t.equal(inventory.all.length, 2, 'and not believed at once')
-  await run(31_000)
-  t.same(
-    inventory.all.map(({ resource: { id } }) => id),
-    [database('eu-west-1').id],
-  )
-  t.match(
-    published.findLast(({ what }) => what === 'grant'),
-    { id: grant?.id, reason: 'resource-gone', text: /: region us-east-1 is off in account 111122223333/ },
-  )
-  state.regions = ['eu-west-1', 'us-east-1']
-  shows.set(`rds/${one}/us-east-1`, [database('us-east-1')])
-  await run(2 * day)
-  t.equal(inventory.all.length, 2, 'switched on again, it is read again')
-  t.match(await access.check({ principalId: 'alice', resource: ask.resource }), { allowed: false })
-})
+t.test(
+  'a region that is switched off: by the second list without it what was there goes, and access says why',
+  async (t) => {
+    const engine = await openEngine(t, { kept: databaseRules })
+    const { access, inventory, login, published, run, shows, state, sync } = engine
+    shows.set(`rds/${one}/us-east-1`, [database('us-east-1')])
+    shows.set(`rds/${one}/eu-west-1`, [database('eu-west-1')])
+    await run(0)
+    const ask = { resource: database('us-east-1').id, level: 'readonly', durationMs: 3_600_000 }
+    const { grant } = await access.request(login('alice'), ask)
+    t.equal(grant?.state, 'active')
+    shows.set(`rds/${one}/us-east-1`, new BrokerError('AWS_REGION_OFF', 'us-east-1'))
+    state.regions = ['eu-west-1']
+    const hint = t.rejects(sync.hint({ discovery: 'rds', account: one, region: 'us-east-1' }), {
+      code: 'AWS_REGION_OFF',
+    })
+    t.same(await run(1000), [`rds/${one}/us-east-1`, `regions/${one}`], 'the list of regions is read at once')
+    await hint
+    t.equal(inventory.all.length, 2, 'and not believed at once')
+    await run(31_000)
+    t.same(
+      inventory.all.map(({ resource: { id } }) => id),
+      [database('eu-west-1').id],
+    )
+    t.match(
+      published.findLast(({ what }) => what === 'grant'),
+      { id: grant?.id, reason: 'resource-gone', text: /: region us-east-1 is off in account 111122223333/ },
+    )
+    state.regions = ['eu-west-1', 'us-east-1']
+    shows.set(`rds/${one}/us-east-1`, [database('us-east-1')])
+    await run(2 * day)
+    t.equal(inventory.all.length, 2, 'switched on again, it is read again')
+    t.match(await access.check({ principalId: 'alice', resource: ask.resource }), { allowed: false })
+  },
+)
 
 t.test('a region that one list of regions left out stays', async (t) => {
   const { inventory, run, shows, state, scopes } = await openEngine(t)

@@ -61,7 +61,11 @@ t.test('a part may be written, and what is wrong in it is said all the same', (t
     eksCluster.target.read({ ...clusterResource(place, seen), attributes, source: 'config' })
   const via = 'ec2-instance/111122223333/eu-west-1/i-0123456789abcdef0'
   for (const attributes of [{}, { via }, { connect_address: '10.0.0.7:443' }])
-    t.match(part(attributes), { ok: false, isPartial: true, problems: [{ path: 'endpoint', fix: /inventory\.import/ }] })
+    t.match(part(attributes), {
+      ok: false,
+      isPartial: true,
+      problems: [{ path: 'endpoint', fix: /inventory\.import/ }],
+    })
   const wrong = [
     [{ via: 'ec2-instance/444455556666/eu-west-1/i-0123456789abcdef0' }, 'via'],
     [{ via, connect_address: '10.0.0.7:443' }, 'connect_address'],

@@ -59,7 +59,13 @@ t.test('every problem at once, and what to write instead', async (t) => {
 
 t.test('a part may be written, and what is wrong in it is said all the same', async (t) => {
   const role = 'arn:aws:iam::111122223333:role/R'
-  for (const attributes of [{}, { role }, { endpoint }, { resource_id: 'cluster-ORDERS' }, { connect_address: '10.0.0.7:1' }])
+  for (const attributes of [
+    {},
+    { role },
+    { endpoint },
+    { resource_id: 'cluster-ORDERS' },
+    { connect_address: '10.0.0.7:1' },
+  ])
     t.match(parse(attributes), { ok: false, isPartial: true })
   for (const [attributes, path] of [
     [{ role: role.replace('1111', '4444') }, 'role'],
