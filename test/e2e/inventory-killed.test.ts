@@ -4,7 +4,8 @@
  */
 import pg from 'pg'
 import t, { type Test } from 'tap'
-import type { InventoryScope, InventoryUnit, ResourceView } from '../../src/contract/resources.ts'
+import type { InventoryScope, InventoryUnit } from '../../src/contract/inventory.ts'
+import type { ResourceView } from '../../src/contract/resources.ts'
 import { skipInShortRun } from '../long.ts'
 import type { AwsDouble } from '../sandbox/aws.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
