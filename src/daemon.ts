@@ -15,7 +15,7 @@ import { distrustOf, openJudgedStore, type TrustedStore } from './daemon/judged-
 import { endWorkOf } from './daemon/lost-daemons.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
 import { openPorts } from './daemon/ports.ts'
-import { reload } from './daemon/reload.ts'
+import { reload } from './daemon/reload/reload.ts'
 import { allRoutes } from './daemon/routes.ts'
 import type { Stage } from './daemon/stage.ts'
 import { type Stopping, stopping } from './daemon/stopping.ts'

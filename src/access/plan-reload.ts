@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts'
-import type { PlannedGrant, PlannedRequest } from '../contract/config-plan.ts'
+import type { PlannedGrant, PlannedRequest } from '../contract/policy.ts'
 import { type Core, principalReader } from './core.ts'
 import { judgeGrant, judgeRequest } from './grants/recheck.ts'
 import type { RuleProblem } from './rules/findings.ts'

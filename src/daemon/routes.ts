@@ -23,7 +23,7 @@ import { createGrantUse } from '../sessions/session-usage.ts'
 import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { peerHandlers } from './peer-calls.ts'
-import { createReloadPlan } from './plan-reload.ts'
+import { createReloadPlan } from './reload/plan-reload.ts'
 import type { Life } from './stopping.ts'
 
 /** Every route of the daemon: those of the features, and those that kinds bring. */

@@ -178,6 +178,7 @@ t.test('I1: every list of the contract has the same form and the same names', as
   /** Lists that are one document. */
   const whole = [
     'GET /api/v1/rules',
+    'GET /api/v1/config/plan',
     'GET /api/v1/policy/why',
     'GET /api/v1/audit/verify',
     'GET /api/v1/aws/installation',

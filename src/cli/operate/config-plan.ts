@@ -1,5 +1,5 @@
 import { printable } from '../../../proxy/printable.ts'
-import type { ConfigPlan } from '../../contract/config-plan.ts'
+import type { ConfigPlan } from '../../contract/policy.ts'
 import { printLine, printTable, shownName, when } from '../output.ts'
 
 const mostNamed = 10

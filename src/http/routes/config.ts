@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { ConfigPlan } from '../../contract/config-plan.ts'
+import type { ConfigPlan } from '../../contract/policy.ts'
 import { route } from '../../identity/route.ts'
 
 /** Each loads the file, and judges every grant. */

@@ -1,7 +1,7 @@
 /** What `config plan` says of a configuration is what its reload does, and saying it does nothing. */
 import t from 'tap'
 import type { Config } from '../../../src/config/config.ts'
-import { createReloadPlan } from '../../../src/daemon/plan-reload.ts'
+import { createReloadPlan } from '../../../src/daemon/reload/plan-reload.ts'
 import { isOn, openInventory, production } from '../inventory/inventory-setup.ts'
 import { config, hour, levels, ordersId } from './access-setup.ts'
 

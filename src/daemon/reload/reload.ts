@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { rulesRefused } from '../access/rules/rules-in-force.ts'
-import type { LoadedConfig } from '../config/config.ts'
-import type { Parts } from './parts.ts'
+import { rulesRefused } from '../../access/rules/rules-in-force.ts'
+import type { LoadedConfig } from '../../config/config.ts'
+import type { Parts } from '../parts.ts'
 
 /** Sections of the configuration that a reload leaves as they are. */
 export const needRestart = [

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
-import { formatDuration } from '../../proxy/duration.ts'
-import type { Access } from '../access/access.ts'
-import type { ReloadPlan } from '../access/plan-reload.ts'
-import type { Config, LoadedConfig } from '../config/config.ts'
-import type { ConfigPlan } from '../contract/config-plan.ts'
-import type { ReadGrantUse } from '../sessions/session-usage.ts'
+import { formatDuration } from '../../../proxy/duration.ts'
+import type { Access } from '../../access/access.ts'
+import type { ReloadPlan } from '../../access/plan-reload.ts'
+import type { Config, LoadedConfig } from '../../config/config.ts'
+import type { ConfigPlan } from '../../contract/policy.ts'
+import type { ReadGrantUse } from '../../sessions/session-usage.ts'
 import { needRestart } from './reload.ts'
 
 export interface PlanDeps {
