@@ -1,7 +1,6 @@
 import type { AuditRecord } from '../audit/audit.ts'
 import type { Held } from '../catalog/kind.ts'
 import type { CatalogEntry, Resource } from '../catalog/resource.ts'
-import type { RiskSeverity } from '../catalog/risk.ts'
 import type { Config } from '../config/config.ts'
 import type { GrantView } from '../contract/grants.ts'
 import type { RulesInForce, WhyAnswer } from '../contract/policy.ts'
@@ -9,13 +8,15 @@ import type { Outcome, RequestContext, RequestView } from '../contract/requests.
 import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
-import type { ListPage, ListQuery } from '../store/lists.ts'
+import type { ListPage } from '../store/lists.ts'
 import type { Grant } from './grants/grant.ts'
+import type { ResourceOptions } from './level-options.ts'
 import type { ReloadPlan } from './plan-reload.ts'
 import type { AccessAsk } from './requests/ask-for-access.ts'
 import type { DecisionAsk } from './requests/decide-request.ts'
 import type { AccessQuery } from './rows/access-store.ts'
 import type { Reloaded } from './rules/rules-in-force.ts'
+import type { ResourceQuery } from './views.ts'
 
 /** Answer to: may this principal open a session now? `reason` may be shown to the person who asked. */
 export type AccessAnswer =
@@ -111,7 +112,9 @@ export interface Access extends AccessService {
 
   /** Some resource that this person may know of, by id or last part. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
   findResource(login: Login, reference: string): CatalogEntry
-  resources(login: Login, query: ListQuery & { kind?: string; risk?: RiskSeverity }): Promise<ListPage<ResourceView>>
+  resources(login: Login, query: ResourceQuery): Promise<ListPage<ResourceView>>
+  /** One that this person may know of, with what a request for each of its levels needs. @throws BrokerError RESOURCE_UNKNOWN, RESOURCE_AMBIGUOUS */
+  options(login: Login, reference: string): Promise<ResourceOptions>
   request(login: Login, ask: AccessAsk): Promise<Outcome>
   requests(login: Login, query: AccessQuery): Promise<ListPage<RequestView>>
   /** Whether some rule names this person as an approver: by e-mail or group, or as the manager. */

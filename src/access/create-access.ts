@@ -21,6 +21,7 @@ import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant, mayWatchGrant, readVisible } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
 import { createRecheckOf, recheck, recheckResources, refresh } from './grants/recheck.ts'
+import { levelOptions } from './level-options.ts'
 import { planReload } from './plan-reload.ts'
 import { recover } from './recover.ts'
 import { requestContext } from './request-context.ts'
@@ -147,6 +148,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
     findResource: (login, reference) =>
       core.inForce.catalog.find(reference, (resource) => mayKnowOf(core, login, resource)),
     resources: (login, query) => viewResources(core, login, query),
+    options: (login, reference) => levelOptions(core, login, reference),
     request: async (login, ask) =>
       await shown(login, await auditRefusal(core, login, ask, () => askForAccess(core, login, ask))),
     requests: (login, query) => viewRequests(core, login, query),

@@ -10,26 +10,31 @@ import { type Core, isOverseer, principalReader, type ReadPrincipal } from './co
 import { mayEndGrant } from './grants/end-grant.ts'
 import type { GrantReading } from './grants/grant-keeper.ts'
 import { sessionMsOf } from './meaning.ts'
+import { matcherOf, type ResourceSearch, searchBehind } from './resource-search.ts'
 import { reaches, riskReader } from './risk-views.ts'
 import type { AccessQuery, Found } from './rows/access-store.ts'
 import type { StoredGrant } from './rows/rows.ts'
 import { levelsToAskFor } from './rules/decide.ts'
 
+export interface ResourceQuery extends ListQuery, ResourceSearch {
+  readonly kind?: string
+  readonly risk?: RiskSeverity
+  /** Only those that this person holds a live grant on. */
+  readonly held?: boolean
+}
+
 /** Resources that some rule or live grant of theirs covers; admins and auditors see all. */
-export async function viewResources(
-  core: Core,
-  login: Login,
-  query: ListQuery & { readonly kind?: string; readonly risk?: RiskSeverity },
-): Promise<ListPage<ResourceView>> {
-  const { kind, resourceId, risk } = query
+export async function viewResources(core: Core, login: Login, query: ResourceQuery): Promise<ListPage<ResourceView>> {
+  const { kind, resourceId, risk, held = false } = query
   const { catalog, rules } = core.inForce
   const { principal } = login
   const seesAll = isOverseer(login)
   const own = Map.groupBy(
-    core.grants.live.filter((grant) => grant.principalId === principal.id),
+    core.grants.live.filter((grant) => grant.principalId === principal.id && core.grants.isLive(grant)),
     (grant) => grant.resourceId,
   )
   const risks = riskReader(core, seesAll)
+  const matches = matcherOf(core.kinds, query)
   const isShown = (entry: CatalogEntry) =>
     (seesAll || own.has(entry.id) || levelsToAskFor(rules, principal, entry).length > 0) &&
     (risk === undefined || reaches(risks(entry), risk))
@@ -37,9 +42,13 @@ export async function viewResources(
     ...viewResource(core, principal, entry, own.get(entry.id) ?? []),
     ...risks(entry),
   })
-  if (resourceId !== undefined) {
-    const found = catalog.get(resourceId)
-    const shown = found && (kind === undefined || found.kind === kind) && isShown(found) ? [found] : []
+  if (resourceId !== undefined || held) {
+    const ids = held ? [...own.keys()].filter((id) => [id, undefined].includes(resourceId)) : [resourceId ?? '']
+    const shown = ids.flatMap((id) => {
+      const found = catalog.get(id)
+      const isMeant = found && (kind === undefined || found.kind === kind) && (matches?.(found) ?? true)
+      return isMeant && isShown(found) ? [found] : []
+    })
     const page = await readPage(
       listSource(shown, ({ id }) => id),
       query,
@@ -48,10 +57,13 @@ export async function viewResources(
   }
   return await readPage<CatalogEntry, ResourceView>(
     {
-      read: async (cursor, limit) => catalog.behind(cursor, limit, kind),
+      read: async (cursor, limit) =>
+        matches ? await searchBehind(catalog, cursor, limit, kind, matches) : catalog.behind(cursor, limit, kind),
       cursorOf: ({ id }) => id,
       choose: async (entry) => (isShown(entry) ? () => view(entry) : undefined),
-      ...(seesAll && risk === undefined ? { count: async (most) => Math.min(catalog.count(kind), most) } : {}),
+      ...(seesAll && risk === undefined && !matches
+        ? { count: async (most) => Math.min(catalog.count(kind), most) }
+        : {}),
     },
     query,
   )
@@ -67,14 +79,12 @@ function viewResource(
   const { id, account, region, name, tags, place, target } = entry
   const kind = kindNamed(core.kinds, entry.kind)
   const shown = kind?.shown?.(target) ?? {}
-  const grants = own
-    .filter((grant) => core.grants.isLive(grant))
-    .map((grant) => ({
-      id: grant.id,
-      level: grant.level,
-      endsAt: grant.endsAt,
-      sessionMs: sessionMsOf(core, grant),
-    }))
+  const grants = own.map((grant) => ({
+    id: grant.id,
+    level: grant.level,
+    endsAt: grant.endsAt,
+    sessionMs: sessionMsOf(core, grant),
+  }))
   return {
     id,
     kind: entry.kind,

@@ -37,6 +37,22 @@ export interface MeaningLine {
   readonly value: string
 }
 
+/** A command of the command line, for a person who holds access. */
+export interface CommandHint {
+  /** What it opens, as `psql`. */
+  readonly title: string
+  /** The words of the command, not quoted. */
+  readonly words: readonly string[]
+}
+
+/** How a person's commands name what they hold. */
+export interface CommandsBy {
+  /** Of the resource: its id, or the last part of it. */
+  readonly name: string
+  /** Options that each command needs, as `--level admin`. */
+  readonly options: readonly string[]
+}
+
 export interface LevelForm<L> {
   readonly schema: TObject
   /** What a level of the configuration means on this kind; reports every problem at once. */
@@ -112,6 +128,8 @@ export interface Kind<T = unknown, L = unknown> {
   shown?(target: T): Readonly<Record<string, string>>
   /** What a level gives on a target, for whom asks and decides; every requestable kind has it. */
   means?(level: L, target: T): readonly MeaningLine[]
+  /** What access by a level to a target is used with, the usual one first; left out: no command uses it. */
+  commands?(level: L, target: T, by: CommandsBy): readonly CommandHint[]
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */
   limits?(target: T, level: L, surroundings: Surroundings): readonly string[]
   /** How long one session may last at most; null: as long as its grant. Left out: every session does. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import fp from 'fastify-plugin'
 import manifest from '../../package.json' with { type: 'json' }
@@ -9,7 +10,8 @@ import type { AuditReport } from '../audit/verify/report.ts'
 import { policyValuesFor } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { LoadedConfig } from '../config/config.ts'
-import { listenerEndpoint } from '../config/listener-endpoint.ts'
+import { authorityIn } from '../config/listener-authority.ts'
+import { listenerEndpoint, listenerFor } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
@@ -37,6 +39,7 @@ export function allRoutes(
   const { publicUrl } = config.server
   const lists = createLists({ identity, access })
   const useOf = createGrantUse(parts.db)
+  const endpointOf = (id: string) => listenerEndpoint(config, protocolOf(parts, id), id)
   const features = featureRoutes({
     health: { unready: () => unready(parts, life), warnings: () => parts.daemons.warnings() },
     login: { ...parts, logins: identity.logins, publicUrl },
@@ -44,7 +47,7 @@ export function allRoutes(
       identity,
       lists,
       publicUrl,
-      endpointOf: (resourceId) => listenerEndpoint(config, protocolOf(parts, resourceId), resourceId),
+      endpointOf,
     },
     me: { access, identity, clock: parts.clock, version: manifest.version },
     access: {
@@ -61,6 +64,13 @@ export function allRoutes(
       usesOf: (kind) => kinds.usesOf(kind),
     },
     sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },
+    connectOptions: {
+      access,
+      kinds: parts.kindModules,
+      publicUrl,
+      endpointOf,
+      authorityOf: (id) => authorityOf(parts, id),
+    },
     connect: { ...parts, ...carriers, toStream: websocketDuplex },
     accounts: {
       installation: () => installationOf(parts),
@@ -103,6 +113,13 @@ function installationOf({ access, config, externalId, inventory, kindModules }: 
 function protocolOf({ access, kinds }: Parts, resourceId: string): string | undefined {
   const resource = access.resource(resourceId)
   return resource && kinds.protocolOf(resource.kind)
+}
+
+/** Read anew each time: certificates are renewed without a restart. */
+async function authorityOf(parts: Parts, resourceId: string): Promise<string | null> {
+  const listener = listenerFor(parts.config.listeners, protocolOf(parts, resourceId), resourceId)
+  const pem = listener && (await readFile(listener.tls.cert, 'utf8').catch(() => undefined))
+  return pem === undefined ? null : authorityIn(pem)
 }
 
 /** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */

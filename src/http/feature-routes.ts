@@ -11,14 +11,15 @@ import { type HealthDeps, healthRoutes } from './routes/health.ts'
 import { identityRoutes } from './routes/identity.ts'
 import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
 import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
-import { type MeRoutesDeps, meRoutes } from './routes/me.ts'
+import { type ConnectOptionsDeps, connectOptionRoutes } from './routes/page/connect-options.ts'
+import { type MeRoutesDeps, meRoutes } from './routes/page/me.ts'
+import { uiRoutes } from './routes/page/ui.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { policyRoutes } from './routes/policy.ts'
 import { type RecordingRoutesDeps, recordingRoutes } from './routes/recordings.ts'
 import { type ResourceRoutesDeps, resourceRoutes } from './routes/resources.ts'
 import { type WatchRoutesDeps, watchRoutes } from './routes/session-watch.ts'
 import { type SessionRoutesDeps, sessionRoutes } from './routes/sessions.ts'
-import { uiRoutes } from './routes/ui.ts'
 import { type UsageRoutesDeps, usageRoutes } from './routes/usage.ts'
 
 export interface RoutesDeps {
@@ -31,6 +32,7 @@ export interface RoutesDeps {
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly usage: UsageRoutesDeps
   readonly connect: ConnectRoutesDeps
+  readonly connectOptions: ConnectOptionsDeps
   readonly accounts: AccountRoutesDeps
   readonly inventory: Parameters<typeof inventoryRoutes>[0]
   readonly validations: Parameters<typeof validationRoutes>[0]
@@ -54,6 +56,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     watchRoutes(deps.sessions),
     usageRoutes(deps.usage),
     connectRoutes(deps.connect),
+    connectOptionRoutes(deps.connectOptions),
     accountRoutes(deps.accounts),
     inventoryRoutes(deps.inventory),
     validationRoutes(deps.validations),

@@ -1,5 +1,7 @@
 import { Type } from 'typebox'
+import { formatDuration } from '../../proxy/duration.ts'
 import type { SessionBudget } from '../../proxy/session.ts'
+import type { MeaningLine } from '../catalog/kind.ts'
 import { parseSize } from '../config/units.ts'
 
 /** A week. */
@@ -36,4 +38,21 @@ export function readBudget(raw: BudgetFile, rows = 0): SessionBudget | null {
   const { max_session_bytes: size = '', max_session_minutes: minutes = 0 } = raw
   const bytes = parseSize(size) ?? 0
   return rows + bytes + minutes === 0 ? null : { rows, bytes, ms: minutes * 60_000 }
+}
+
+/** What a budget means to whom it bounds. @param budget null: none */
+export function budgetMeans(budget: SessionBudget | null): MeaningLine[] {
+  if (!budget) return []
+  const { rows, bytes, ms } = budget
+  const bounds = [
+    ...(ms === 0 ? [] : [formatDuration(ms)]),
+    ...(bytes === 0 ? [] : [`${numberText(bytes)} bytes`]),
+    ...(rows === 0 ? [] : [`${numberText(rows)} rows`]),
+  ]
+  return [{ label: 'one session', value: `${bounds.join(', ')} at most` }]
+}
+
+/** `100,000` */
+export function numberText(count: number): string {
+  return count.toLocaleString('en-US')
 }

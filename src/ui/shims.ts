@@ -1,5 +1,5 @@
 /**
- * What lets libraries work under the page's policy (src/http/routes/ui.ts), which allows no inline style and no HTML from text. To be
+ * What lets libraries work under the page's policy (src/http/pages/shell.ts), which allows no inline style and no HTML from text. To be
  * imported before any of them.
  */
 

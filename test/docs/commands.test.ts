@@ -2,45 +2,19 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
 import t from 'tap'
-import { createProgram } from '../../src/cli/cli.ts'
-import { registers } from '../../src/cli/registers.ts'
+import { faultOf } from './command-faults.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const files = globSync(['README.md', 'docs/*.md', 'docs/decisions/*.md', 'deploy/**/*'], { cwd: root }).filter((file) =>
   /\.(md|yaml|service|cfg)$/.test(file),
 )
-const program = createProgram(registers)
 
 /** What is in a text as `sallyport …`: in backquotes, as a line of shell, or as such a line behind `#`. */
 function typedIn(text: string): string[] {
   const quoted = [...text.matchAll(/`sallyport ([^`]+)`/g)].map(([, it = '']) => it)
   const lines = [...text.matchAll(/^(?:# +)?(?:\S*\/bin\/|ExecStart=\S*\/)?sallyport (.+)$/gm)].map(([, it = '']) => it)
   return [...quoted, ...lines]
-}
-
-/** What is wrong with a command; undefined: it is there, with its options. */
-function faultOf(typed: string): string | undefined {
-  const words = typed
-    .replaceAll(/\s+/g, ' ')
-    .replace(/ # .*$/, '')
-    .split(' ')
-  let command: Command = program
-  while (words[0] !== undefined && command.commands.length > 0) {
-    const next = command.commands.find((one) => one.name() === words[0] || one.aliases().includes(words[0] ?? ''))
-    if (!next) break
-    command = next
-    words.shift()
-  }
-  if (command === program && !/^[A-Z]+$/.test(words[0] ?? '')) return `no command ${words[0]}`
-  const known = [...command.options, ...program.options].flatMap(({ long, short }) => [long, short])
-  known.push('--help')
-  const end = words.indexOf('--')
-  const unknown = (end < 0 ? words : words.slice(0, end)).find(
-    (word) => /^--?[a-z]/.test(word) && !known.includes(word),
-  )
-  return unknown && `${command.name()} has no option ${unknown}`
 }
 
 t.test('every `sallyport …` is a command, with its options', (t) => {

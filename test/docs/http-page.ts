@@ -51,6 +51,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         sessions: absent,
         usage: absent,
         connect: absent,
+        connectOptions: absent,
         accounts: absent,
         inventory: absent,
         validations: absent,

@@ -77,7 +77,8 @@ export async function writeDaemonFiles(
     env: daemonEnvironment(sandbox),
   }
   sandbox.oidc.allow({ redirectUri: `${url}/callback/oidc`, backchannelLogoutUri: `${url}${backchannelLogoutPath}` })
-  const tls = writeLeaf(dir, 'listener', sandbox.authority.issue(['localhost', '127.0.0.1']))
+  const { cert, key } = sandbox.authority.issue(['localhost', '127.0.0.1'])
+  const tls = writeLeaf(dir, 'listener', { cert: `${cert}${sandbox.authority.cert}`, key }) // the page hands the authority on
   const server = {
     listen: `127.0.0.1:${port}`,
     public_url: url,

@@ -5,7 +5,7 @@ import { toAnswer } from '../../store/lists.ts'
 import type { Lists } from '../lists.ts'
 
 export interface ResourceRoutesDeps {
-  readonly access: Pick<Access, 'resources'>
+  readonly access: Pick<Access, 'resources' | 'options'>
   readonly lists: Pick<Lists, 'read'>
 }
 
@@ -13,9 +13,12 @@ export interface ResourceRoutesDeps {
 export const resourceRoutes =
   ({ access, lists }: ResourceRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    route(app, 'GET /api/v1/resources', async ({ login, query: { kind, risk, ...query } }) => {
-      const only = { ...(kind === undefined ? {} : { kind }), ...(risk === undefined ? {} : { risk }) }
-      const page = await lists.read(login, query, (found) => access.resources(login, { ...found, ...only }))
+    route(app, 'GET /api/v1/resources', async ({ login, query }) => {
+      const { kind, risk, q, account, held, ...rest } = query
+      const given = Object.entries({ kind, risk, q, account, held }).filter(([, value]) => value !== undefined)
+      const only: Pick<typeof query, 'kind' | 'risk' | 'q' | 'account' | 'held'> = Object.fromEntries(given)
+      const page = await lists.read(login, rest, (found) => access.resources(login, { ...found, ...only }))
       return toAnswer('resources', page)
     })
+    route(app, 'GET /api/v1/resources/options', ({ login, query }) => access.options(login, query.resource))
   }

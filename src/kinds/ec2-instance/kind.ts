@@ -1,10 +1,12 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { shownFacts } from './found/facts.ts'
 import { type InstanceLevel, instanceLevel } from './level.ts'
-import { instanceLimits } from './limits.ts'
 import { instancePolicies, instancePolicyValues } from './policies.ts'
 import { prepareInstance } from './prepare.ts'
 import { type InstanceTarget, instanceTarget } from './target.ts'
+import { instanceCommands } from './told/commands.ts'
+import { instanceLimits } from './told/limits.ts'
+import { instanceMeans } from './told/means.ts'
 
 export const ec2Instance: RequestableKind<InstanceTarget, InstanceLevel> = {
   name: 'ec2-instance',
@@ -16,6 +18,8 @@ export const ec2Instance: RequestableKind<InstanceTarget, InstanceLevel> = {
   level: instanceLevel,
   fits: ({ kmsKey }, target) => fitsKey(kmsKey, target),
   shown: ({ facts }) => (facts ? shownFacts(facts) : {}),
+  means: instanceMeans,
+  commands: instanceCommands,
   limits: instanceLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: ({ role: arn }) => [{ arn, hasSourceIdentity: true, hasTransitiveTags: false }],

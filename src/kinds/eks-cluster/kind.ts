@@ -2,6 +2,7 @@ import type { RequestableKind } from '../../catalog/kind.ts'
 import { shownFacts } from './facts.ts'
 import { type ClusterLevel, clusterLevel } from './level.ts'
 import { clusterExceeds, clusterLimits } from './limits.ts'
+import { clusterMeans } from './means.ts'
 import { clusterPolicies } from './policies.ts'
 import { prepareCluster } from './prepare.ts'
 import { type ClusterTarget, clusterTarget } from './target.ts'
@@ -14,6 +15,10 @@ export const eksCluster: RequestableKind<ClusterTarget, ClusterLevel> = {
   targetId: ({ endpoint }) => endpoint,
   level: clusterLevel,
   exceeds: clusterExceeds,
+  means: clusterMeans,
+  commands: (_level, _target, { name, options }) => [
+    { title: 'kubectl, by a context of its own', words: ['sallyport', 'kube', name, ...options] },
+  ],
   limits: clusterLimits,
   shown: ({ facts }) => shownFacts(facts),
   sessionMs: ({ budget }) => budget?.ms || null,

@@ -1,5 +1,6 @@
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
+import { roleMeans } from './means.ts'
 import { rolePolicies } from './policies.ts'
 import { roleTags } from './tags.ts'
 import { type RoleManager, type RoleTarget, roleTarget } from './target.ts'
@@ -19,6 +20,16 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
     ...(managedBy === null && lacking.length > 0 ? { 'trust lacks': lacking.join(', ') } : {}),
     ...(lastUsed === null ? {} : { 'last used': lastUsed }),
   }),
+  means: roleMeans,
+  commands: (_level, _target, { name, options }) => [
+    {
+      title: 'AWS CLI',
+      words: ['sallyport', 'aws', 'exec', name, ...options, '--', 'aws', 'sts', 'get-caller-identity'],
+    },
+    { title: 'console', words: ['sallyport', 'aws', 'console', name, ...options] },
+    { title: 'variables for a shell', words: ['sallyport', 'aws', 'env', name, ...options] },
+    { title: 'profiles in ~/.aws/config', words: ['sallyport', 'aws', 'configure'] },
+  ],
   limits: ({ account }, { sessionTags }, { aws }) =>
     Object.keys(sessionTags).length > 0 && aws.accounts[account]?.trust === 'web_identity'
       ? [

@@ -1,6 +1,8 @@
 import type { RequestableKind } from '../../catalog/kind.ts'
+import { databaseCommands } from '../rds/commands.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { mysqlUsers } from '../rds/engine-users.ts'
+import { rdsMeans } from '../rds/means.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { rdsRoles } from '../rds/roles.ts'
@@ -22,6 +24,8 @@ export const rdsMysql: RequestableKind<RdsTarget, MysqlLevel> = {
     ...shownRole(endpoint),
     ...shownFacts(seen),
   }),
+  means: rdsMeans,
+  commands: databaseCommands('mysql'),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: rdsRoles,

@@ -1,7 +1,9 @@
 import type { RequestableKind } from '../../catalog/kind.ts'
+import { databaseCommands } from '../rds/commands.ts'
 import { rdsLimits, shownRole } from '../rds/endpoint.ts'
 import { postgresUsers } from '../rds/engine-users.ts'
 import type { RdsLevel } from '../rds/level.ts'
+import { rdsMeans } from '../rds/means.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
 import { rdsRoles } from '../rds/roles.ts'
@@ -19,6 +21,8 @@ export const rdsPostgres: RequestableKind<RdsTarget, RdsLevel> = {
   level: postgresLevel,
   personal: personalUsers(postgresUsers),
   shown: ({ database, endpoint, seen }) => ({ database, ...shownRole(endpoint), ...shownFacts(seen) }),
+  means: rdsMeans,
+  commands: databaseCommands('psql'),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,
   roles: rdsRoles,

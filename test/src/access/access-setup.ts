@@ -88,6 +88,7 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
     { label: 'database user', value: user },
     { label: 'database', value: database },
   ],
+  commands: (_level, _target, { name, options }) => [{ title: 'psql', words: ['sallyport', 'psql', name, ...options] }],
   sessionMs: ({ user }) => (user === 'ro' ? minute : null),
   level: {
     schema: Type.Object({}),

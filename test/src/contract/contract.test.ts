@@ -19,12 +19,7 @@ const contracts: Readonly<Record<string, RouteContract>> = routes
 const keys = Object.keys(routes) as RouteKey[]
 
 /** Not served yet. */
-const announced: ReadonlySet<RouteKey> = new Set<RouteKey>([
-  'GET /api/v1/connect/options',
-  'GET /api/v1/resources/options',
-  'GET /api/v1/audit/proof',
-  'GET /api/v1/live',
-])
+const announced: ReadonlySet<RouteKey> = new Set<RouteKey>(['GET /api/v1/audit/proof', 'GET /api/v1/live'])
 
 /** Places that are open, each with its reason. */
 const open: Readonly<Record<string, string>> = {

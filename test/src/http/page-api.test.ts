@@ -1,15 +1,18 @@
 /** What the page asks for beside the lists: who its reader is, one of each by its id, and the boxes of requests. */
 import t, { type Test } from 'tap'
-import { meRoutes } from '../../../src/http/routes/me.ts'
+import { connectOptionRoutes } from '../../../src/http/routes/page/connect-options.ts'
+import { meRoutes } from '../../../src/http/routes/page/me.ts'
 import { sessionRoutes } from '../../../src/http/routes/sessions.ts'
 import { createSessionStore } from '../../../src/sessions/session-store.ts'
 import { newId } from '../../../src/store/ids.ts'
-import { hour, ordersId } from '../access/access-setup.ts'
+import { type AccessSetup, config, exampleRules, hour, kinds, ordersId } from '../access/access-setup.ts'
 import { sessionRow } from '../sessions/session-row.ts'
 import { type AccessAppDeps, startAccessApp } from './access-app.ts'
 
 const day = 24 * hour
 const keyring = { mac: () => 'mac', checkMac: () => true }
+
+const reload = ({ access }: AccessSetup, rules: Parameters<typeof config>[0]) => access.reload(config(rules))
 
 async function startHouse(t: Test) {
   const managers = new Set(['meg'])
@@ -20,6 +23,11 @@ async function startHouse(t: Test) {
       return row && { principalId: row.principal_id, grantId: row.grant_id, resourceId: row.resource_id }
     }
     return [
+      connectOptionRoutes({
+        ...{ access, kinds, publicUrl: 'https://access.example.com:8443/' },
+        endpointOf: (id) => (id === ordersId ? { host: 'access.example.com', port: 5432 } : null),
+        authorityOf: async () => 'PEM',
+      }),
       meRoutes({ access, clock, version: '1.2.3', identity: { hasReports: async ({ id }) => managers.has(id) } }),
       sessionRoutes({ store, lists, mayEnd: access.mayEnd, sessions: { find, kill: async () => undefined } }),
     ]
@@ -158,4 +166,170 @@ t.test('one grant and one session, for whom the list has them', async (t) => {
     { grant: { state: 'revoked', endText: /incident/ } },
     'also when it is over',
   )
+})
+
+t.test('connect options: what commands and clients need for a live grant of one’s own, and no secret', async (t) => {
+  const { get, call, setup } = await startHouse(t)
+  const take = async (level: string, ticket?: string) => {
+    const ask = { resource: ordersId, level, durationMs: hour, reason: 'why', ...(ticket ? { ticket } : {}) }
+    return await setup.access.request(setup.login('alice'), ask)
+  }
+  const { grant } = await take('readonly')
+  const options = (person = 'alice', id = grant?.id ?? '') => get(person, `/connect/options?grant=${id}`)
+  t.same(await options(), {
+    grantId: grant?.id,
+    resourceId: ordersId,
+    name: 'orders',
+    protocol: 'postgres',
+    server: 'https://access.example.com:8443',
+    host: 'access.example.com',
+    port: 5432,
+    database: 'shop',
+    ca: 'PEM',
+    login: 'sallyport login --server https://access.example.com:8443',
+    commands: [{ title: 'psql', command: 'sallyport psql orders' }],
+  })
+  const { request } = await take('admin', 'OPS-1')
+  for (const person of ['bob', 'meg'])
+    await setup.access.decide(setup.login(person), request.id, { verdict: 'approve', digest: request.digest })
+  t.same((await options()).commands, [{ title: 'psql', command: 'sallyport psql orders --level readonly' }])
+  for (const [person, id] of [
+    ['bob', grant?.id],
+    ['dave', grant?.id],
+    ['alice', newId('grt')],
+  ] as const) {
+    const { status, body } = await call(person, 'GET', `/api/v1/connect/options?grant=${id}`)
+    t.same([status, body.code, body.detail], [404, 'NOT_FOUND', `not found: you have no grant ${id}`], person)
+  }
+  await setup.access.giveBack(setup.login('alice'), grant?.id ?? '')
+  t.match(await options(), { status: 403 }, 'one that is over opens nothing')
+})
+
+t.test(
+  'connect options: a name that others have, or that a command would take for an option, is the whole id',
+  async (t) => {
+    const { get, setup } = await startHouse(t)
+    const twin = ordersId.replace('eu-west-1', 'us-east-1')
+    const odd = ordersId.replace('orders', '-h')
+    const { access, resources } = exampleRules
+    const files = [twin, odd].map((id) => ({ id, endpoint: `${id.length}.example`, tags: {} }))
+    const rule = {
+      name: 'all',
+      who: { groups: ['engineering'] },
+      what: { kinds: ['rds-postgres'] },
+      levels: ['readonly'],
+      max_duration: '8h',
+    }
+    const loaded = await reload(setup, { resources: [...resources, ...files], access: [...access, rule] })
+    t.equal(loaded.ok, true)
+    for (const id of [twin, odd]) {
+      const { grant } = await setup.access.request(setup.login('alice'), {
+        resource: id,
+        level: 'readonly',
+        durationMs: hour,
+      })
+      const found = await get('alice', `/connect/options?grant=${grant?.id}`)
+      t.match(found, { name: id, commands: [{ command: `sallyport psql ${id}` }], host: null, port: null, ca: null })
+    }
+  },
+)
+
+t.test('resource options: of each level what a request needs, who decides, and what it gives', async (t) => {
+  const { get, setup } = await startHouse(t)
+  const options = (person: string, resource = 'orders') => get(person, `/resources/options?resource=${resource}`)
+  const found = await options('alice')
+  t.match(found.resource, { id: ordersId, levels: ['readonly', 'admin'], grants: [], risk: [] })
+  t.same(found.levels, [
+    {
+      ...{ level: 'readonly', mayAsk: true, whyNot: null, rule: 'engineers-read', maxDurationMs: 8 * hour },
+      needs: { reason: true, ticket: null, loginWithinMs: null, acr: [] },
+      stages: [],
+      means: [
+        { label: 'database user', value: 'ro' },
+        { label: 'database', value: 'shop' },
+      ],
+      limits: [],
+    },
+    {
+      ...{ level: 'admin', mayAsk: true, whyNot: null, rule: 'engineers-write', maxDurationMs: 2 * hour },
+      needs: { reason: true, ticket: '^(?:[A-Z]+-[0-9]+)$', loginWithinMs: null, acr: [] },
+      stages: [
+        { anyOf: ['group:owners'], count: 1 },
+        { anyOf: ['manager'], count: 1 },
+      ],
+      means: [
+        { label: 'database user', value: 'rw' },
+        { label: 'database', value: 'shop' },
+      ],
+      limits: ['In shop everyone is rw.', 'A statement may outlast the access.'],
+    },
+  ])
+  await setup.change('alice', { manager: null })
+  t.match((await options('alice')).levels[1], {
+    ...{ level: 'admin', mayAsk: false, rule: 'engineers-write' },
+    whyNot: 'rule engineers-write: stage 2 needs the manager of alice@example.com, and the directory names none',
+  })
+  t.match((await options('dave')).levels, [
+    { mayAsk: false, whyNot: /needs group engineering/, rule: null, means: [{ value: 'ro' }, {}], stages: [] },
+    { mayAsk: false, whyNot: /needs group engineering/ },
+  ])
+  const unknown = await options('eve', 'none')
+  t.match(unknown, { status: 404, code: 'RESOURCE_UNKNOWN' })
+  t.equal((await options('eve')).detail, unknown.detail.replace('none', 'orders'), 'what one may not see is unknown')
+})
+
+t.test('resource options: levels that may be asked for come first; what others give is not told', async (t) => {
+  const { get, setup } = await startHouse(t)
+  const [read, ...rest] = exampleRules.access
+  if (!read) throw new Error('no rule')
+  await reload(setup, { access: [...rest, { ...read, levels: ['admin'], who: { groups: ['finance'] } }] })
+  await setup.change('eve', { groups: ['finance'] })
+  const found = (await get('eve', '/resources/options?resource=orders')).levels
+  t.match(found, [
+    { level: 'admin', mayAsk: true, means: { length: 2 } },
+    { level: 'readonly', mayAsk: false, means: { length: 0 }, limits: { length: 0 } },
+  ])
+})
+
+t.test('resources: found by words, by account, and by what one holds', async (t) => {
+  const { get, setup } = await startHouse(t)
+  const found = async (query: string, person = 'dave') => {
+    const page = await get(person, `/resources?${query}`)
+    t.equal(page.total, page.items.length, query)
+    return page.items.map(({ name }: { name: string }) => name)
+  }
+  const both = ['ledger', 'orders']
+  for (const [q, names] of [
+    ['orders', ['orders']],
+    ['ORD', ['orders']],
+    ['ord rds-postgres', ['orders']],
+    ['env=prod', both],
+    ['ENV=PROD led', ['ledger']],
+    ['shop', ['orders']],
+    ['env=pro.', []],
+    ['.*', []],
+    ['env=dev', []],
+    ['orders ledger', []],
+    ['   ', both],
+  ] as const)
+    t.same(await found(`q=${encodeURIComponent(q)}`), names, q)
+  t.same(await found('account=111122223333'), both)
+  t.same(await found('account=444455556666'), [])
+  t.same(await found('q=o&kind=rds-postgres&limit=1000&account=111122223333'), both)
+  t.same(await found('kind=iam-role&q=o'), [])
+  t.same(await found('q=e', 'alice'), ['orders'], 'of what one may see')
+  t.same(await found('q=orders', 'eve'), [])
+  t.same(await found('held=true', 'alice'), [])
+  await setup.access.request(setup.login('alice'), {
+    resource: ordersId,
+    level: 'readonly',
+    durationMs: hour,
+    reason: 'why',
+  })
+  t.same(await found('held=true', 'alice'), ['orders'])
+  t.same(await found('held=true&q=ledger', 'alice'), [])
+  t.same(await found('held=true'), [], 'of the caller alone, also for admins')
+  t.same(await found('held=false&q=ledger'), ['ledger'])
+  t.equal((await get('dave', '/resources?account=1')).code, 'INVALID_INPUT')
+  t.equal((await get('dave', `/resources?q=${'a'.repeat(201)}`)).code, 'INVALID_INPUT')
 })

@@ -4,7 +4,7 @@ import http, { type IncomingMessage } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { uiRoutes } from '../../../src/http/routes/ui.ts'
+import { uiRoutes } from '../../../src/http/routes/page/ui.ts'
 import type { IdentityService } from '../../../src/identity/identity.ts'
 import { startListeningApp } from './listening-app.ts'
 

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify'
-import type { Access } from '../../access/access.ts'
-import type { Identity } from '../../identity/create-identity.ts'
-import { route } from '../../identity/route.ts'
-import type { Clock } from '../../telemetry/clock.ts'
+import type { Access } from '../../../access/access.ts'
+import type { Identity } from '../../../identity/create-identity.ts'
+import { route } from '../../../identity/route.ts'
+import type { Clock } from '../../../telemetry/clock.ts'
 
 export interface MeRoutesDeps {
   readonly access: Pick<Access, 'approves' | 'waiting'>

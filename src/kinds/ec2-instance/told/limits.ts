@@ -1,8 +1,8 @@
-import type { Surroundings } from '../../catalog/kind.ts'
-import { unsupported } from './found/facts.ts'
-import type { InstanceLevel } from './level.ts'
+import type { Surroundings } from '../../../catalog/kind.ts'
+import { unsupported } from '../found/facts.ts'
+import type { InstanceLevel } from '../level.ts'
+import type { InstanceTarget } from '../target.ts'
 import { streamLimits } from './stream-limits.ts'
-import type { InstanceTarget } from './target.ts'
 
 /** What an approver should know. @returns sentences */
 export function instanceLimits(

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
-import { isLoopback } from '../../../proxy/ports/loopback.ts'
-import { forwardText } from './forward.ts'
-import type { InstanceLevel } from './level.ts'
+import { isLoopback } from '../../../../proxy/ports/loopback.ts'
+import { forwardText } from '../forward.ts'
+import type { InstanceLevel } from '../level.ts'
 
 type Level = Pick<InstanceLevel, 'osUser' | 'forward' | 'ssh' | 'copy'>
 

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import fastifyStatic from '@fastify/static'
 import type { FastifyPluginAsync } from 'fastify'
-import { BrokerError } from '../../../proxy/session.ts'
-import { route } from '../../identity/route.ts'
-import { sendPage } from '../pages/html.ts'
-import { builtPage, readShell, sendShell, toSignIn } from '../pages/shell.ts'
-import { landing } from '../pages/sign-in-pages.ts'
-import { serveBrowsers } from './login-browser.ts'
+import { BrokerError } from '../../../../proxy/session.ts'
+import { route } from '../../../identity/route.ts'
+import { sendPage } from '../../pages/html.ts'
+import { builtPage, readShell, sendShell, toSignIn } from '../../pages/shell.ts'
+import { landing } from '../../pages/sign-in-pages.ts'
+import { serveBrowsers } from '../login-browser.ts'
 
 export interface UiRoutesDeps {
   /** `server.public_url` */
