@@ -150,6 +150,7 @@ async function recover({
   kinds,
   logger,
   mark,
+  pushing,
   sessions,
 }: Parts): Promise<LostSession[]> {
   const reloaded = await access.reload(config)
@@ -160,6 +161,7 @@ async function recover({
     logger.warn({ count: lost.length }, 'sessions left open by a previous run were closed as daemon-lost')
   await audit.start()
   await kinds.recover()
+  await pushing.load()
   // By its own id: others on the store have marks of their own.
   const { events: named } = await audit.search({ types: ['mark.created'], subject: mark.id, limit: 1 })
   const created: AuditEvent = { type: 'mark.created', actor: 'system', fields: { mark: mark.id } }

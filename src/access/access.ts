@@ -59,6 +59,8 @@ export interface AccessService {
   }): Promise<AccessAnswer>
   /** One grant with a valid HMAC, or undefined. Never cached. */
   grant(id: string): Promise<Grant | undefined>
+  /** Live grants of these kinds, as this daemon knows them: {@link check} reads one again. */
+  live(kinds: readonly string[]): readonly (Grant & { readonly targetId: string | null })[]
   resource(id: string): CatalogEntry | undefined
   /**
    * What a level means on a resource now; undefined: the rules know one of them no longer.

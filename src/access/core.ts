@@ -1,7 +1,8 @@
 import { BrokerError, errors } from '../../proxy/session.ts'
 import type { AuditLog } from '../audit/audit.ts'
 import type { Kinds, Surroundings } from '../catalog/kind.ts'
-import type { Resource } from '../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../catalog/resource.ts'
+import type { GrantView } from '../contract/grants.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login, Principal } from '../identity/principal.ts'
@@ -12,8 +13,21 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { GrantKeeper } from './grants/grant-keeper.ts'
 import type { RequestKeeper } from './requests/request-keeper.ts'
 import type { AccessStore } from './rows/access-store.ts'
+import type { StoredGrant } from './rows/rows.ts'
 import { type Denied, levelsToAskFor } from './rules/decide.ts'
 import type { RulesInForce } from './rules/rules-in-force.ts'
+
+/** What AWS itself holds of grants. */
+export interface PushedGrants {
+  /** Why AWS cannot give a person what they ask for. Null: it can. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  refuse(
+    principal: Principal,
+    entry: CatalogEntry,
+    level: unknown,
+  ): Promise<{ readonly reason: string; readonly hint: string } | null>
+  /** Null: AWS holds nothing of it. */
+  stateOf(grant: StoredGrant, isLive: boolean): Promise<GrantView['push']>
+}
 
 /** What every part of src/access works with. */
 export interface Core {
@@ -32,6 +46,7 @@ export interface Core {
   readonly kinds: Kinds
   readonly config: Surroundings
   readonly inForce: RulesInForce
+  readonly pushed: PushedGrants
   readonly grants: GrantKeeper
   readonly requests: RequestKeeper
 }

@@ -16,7 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
 import { approvesWhat } from './approves.ts'
-import { type Core, mayKnowOf, principalReader, refusal } from './core.ts'
+import { type Core, mayKnowOf, type PushedGrants, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant, mayWatchGrant, readVisible } from './grants/end-grant.ts'
 import { GrantKeeper } from './grants/grant-keeper.ts'
@@ -55,7 +55,11 @@ export interface AccessDeps {
   readonly steadyClock: Clock
   /** @throws BrokerError while the clocks here are not those of other daemons on the store */
   requireClock(): void
+  /** Left out: AWS itself holds none. */
+  readonly pushed?: PushedGrants
 }
+
+const nonePushed: PushedGrants = { refuse: async () => null, stateOf: async () => null }
 
 /**
  * Builds access and recovers what was active when the last daemon stopped. No rule applies, and nothing is allowed, before
@@ -64,7 +68,7 @@ export interface AccessDeps {
 export async function createAccess(deps: AccessDeps): Promise<Access> {
   const background = createBackground(deps.logger)
   const store = createAccessStore(deps.db, deps.keyring)
-  const shared = { ...deps, clock: deps.steadyClock, wallClock: deps.clock, store, background }
+  const shared = { pushed: nonePushed, ...deps, clock: deps.steadyClock, wallClock: deps.clock, store, background }
   const core: Core = {
     ...shared,
     inForce: new RulesInForce(shared),
@@ -107,6 +111,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       const reading = await core.grants.read(id)
       return reading && !reading.problem ? reading.grant : undefined
     },
+    live: (kinds) => core.grants.live.filter((grant) => kinds.includes(grant.kind) && core.grants.isLive(grant)),
     resource: (id) => core.inForce.catalog.get(id),
     held: (id, level, loginName) =>
       heldNow(core, id, level, { ...noneFrozen, ...(loginName === undefined ? {} : { loginName }) }),

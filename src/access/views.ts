@@ -127,7 +127,8 @@ export async function viewGrant(
   { grant, problem }: GrantReading,
   read: ReadPrincipal = principalReader(core),
 ): Promise<GrantView> {
-  const isOver = grant.state === 'active' && !core.grants.isLive(grant)
+  const isLive = core.grants.isLive(grant)
+  const isOver = grant.state === 'active' && !isLive
   return {
     id: grant.id,
     requestId: grant.requestId,
@@ -145,7 +146,17 @@ export async function viewGrant(
     endedAt: grant.endedAt,
     endReason: grant.endReason,
     endText: grant.endText,
+    outlivesUntil: outlivesUntil(core, grant),
+    push: problem ? null : await core.pushed.stateOf(grant, isLive),
   }
+}
+
+/** Of a grant that is over, and whose sessions are over as well, nothing is said. */
+function outlivesUntil(core: Core, grant: StoredGrant): number | null {
+  const entry = core.inForce.catalog.get(grant.resourceId)
+  const ms = entry && kindNamed(core.kinds, entry.kind)?.outlivesMs?.(entry.target)
+  const until = (grant.endedAt ?? grant.endsAt) + (ms ?? 0)
+  return ms && until > core.clock.now() ? until : null
 }
 
 /** A person as others are shown them. */

@@ -134,6 +134,11 @@ export interface Kind<T = unknown, L = unknown> {
   limits?(target: T, level: L, surroundings: Surroundings): readonly string[]
   /** How long one session may last at most; null: as long as its grant. Left out: every session does. */
   sessionMs?(level: L): number | null
+  /**
+   * How long what was given goes on when it is taken away, in milliseconds: sessions that AWS holds and does not end. Null: it is not
+   * known. Left out: it ends with its grant.
+   */
+  outlivesMs?(target: T): number | null
   /** Roles that the broker assumes for a target. */
   roles?(target: T): readonly RoleToTry[]
   /** What AWS must allow for this kind, by feature. */

@@ -12,6 +12,7 @@ import { registerMysql } from './connect/mysql.ts'
 import { registerPsql } from './connect/psql.ts'
 import { registerShell } from './connect/shell.ts'
 import { registerCopy } from './copy/copy.ts'
+import { registerIdentityCenter } from './identity-center/identity-center.ts'
 import { registerKube } from './kube/kube.ts'
 import { registerLogin } from './login/login.ts'
 import { registerAudit } from './operate/audit.ts'
@@ -45,6 +46,7 @@ export const registers: readonly Register[] = [
   registerSsh,
   registerKube,
   registerAws,
+  registerIdentityCenter,
   registerSessions,
   registerTokens,
   registerServiceAccounts,

@@ -46,6 +46,17 @@ export interface IdentityCenterConfig {
   readonly region: string | null
   /** Permission sets in all accounts, in those that have their role, or as they are written; groups all, all, or as they are written. */
   readonly import: 'all' | 'provisioned' | 'manual'
+  /** What is given in it. */
+  readonly push?: PushConfig
+}
+
+export interface PushConfig {
+  /** By what a person is found who was not linked yet. */
+  readonly match: 'email' | 'user_name' | 'external_id'
+  /** How many memberships that should still stand are removed at once. */
+  readonly mostRemovals: number
+  /** Without a slash at its end; null: it is not known. */
+  readonly portalUrl: string | null
 }
 
 /** The queue that tells of changes in AWS. */

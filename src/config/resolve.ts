@@ -163,7 +163,13 @@ function resolveIdentityCenter({ inventory }: ConfigFile): Pick<Config['inventor
   const center = inventory?.identity_center
   if (!center) return {}
   const mode = center.import === 'all' || center.import === 'manual' ? center.import : 'provisioned'
-  return { identityCenter: { region: center.region ?? null, import: mode } }
+  const match = center.match === 'user_name' || center.match === 'external_id' ? center.match : 'email'
+  const push = {
+    match,
+    mostRemovals: center.most_removals ?? 50,
+    portalUrl: center.portal_url?.replace(/\/+$/, '') ?? null,
+  } as const
+  return { identityCenter: { region: center.region ?? null, import: mode, push } }
 }
 
 function resolveListeners(file: ConfigFile, under: Under, kinds: Kinds): Config['listeners'] {

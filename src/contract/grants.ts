@@ -34,6 +34,22 @@ export const GrantView = object({
   endedAt: nullable(instant()),
   endReason: nullable(text()),
   endText: nullable(text('Shown to its holder')),
+  outlivesUntil: nullable(
+    instant('Until when sessions that AWS holds may go on, whatever happens to the grant; null: they end with it'),
+  ),
+  push: nullable(
+    object(
+      {
+        state: oneOf(
+          ['granting', 'granted', 'failed', 'removing'],
+          'removing: the grant is over, and AWS has it still',
+        ),
+        reason: nullable(text('Why it is not as it should be, in the words of AWS')),
+        portal: nullable(text('Where its holder uses it')),
+      },
+      'How it stands in AWS, where AWS itself holds it; null: it does not',
+    ),
+  ),
 })
 export type GrantView = Shape<typeof GrantView>
 

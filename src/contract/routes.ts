@@ -1,5 +1,5 @@
 import { auditRoutes } from './audit.ts'
-import { awsRoutes, validationRoutes } from './aws.ts'
+import { awsRoutes, pushRoutes, validationRoutes } from './aws.ts'
 import { connectRoutes } from './connect.ts'
 import { grantRoutes } from './grants.ts'
 import { healthRoutes } from './health.ts'
@@ -41,6 +41,7 @@ export const routes = {
   ...awsRoutes,
   ...inventoryRoutes,
   ...validationRoutes,
+  ...pushRoutes,
   ...peerRoutes,
   ...uiRoutes,
 } as const

@@ -16,7 +16,7 @@ export function startChores(parts: Parts, closing: AsyncDisposableStack): void {
 }
 
 function choresOf(parts: Parts): Chore[] {
-  const { access, counts, identity, inventory, kinds, sessions, storeWatch, validationChores } = parts
+  const { access, counts, identity, inventory, kinds, pushing, sessions, storeWatch, validationChores } = parts
   return [
     { what: 'look for lost daemons', everyMs: 2000, per: 'installation', run: () => closeLostDaemons(parts) },
     { what: 'sweep of sessions', everyMs: 1000, per: 'daemon', run: () => sessions.sweep() },
@@ -28,6 +28,7 @@ function choresOf(parts: Parts): Chore[] {
     { what: 'upkeep of identity', everyMs: 15_000, per: 'daemon', run: () => identity.tidy() },
     { what: 'sweep of identity', everyMs: 15_000, per: 'installation', run: () => identity.sweep() },
     { what: 'probing of logins', everyMs: 15_000, per: 'installation', run: (signal) => identity.probe(signal) },
+    { what: 'grants that AWS holds', everyMs: 250, per: 'installation', run: (signal) => pushing.run(signal) },
     ...inventory.chores,
     ...validationChores,
     ...kinds.running.flatMap(({ chores = [] }) => chores),

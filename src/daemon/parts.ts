@@ -12,10 +12,12 @@ import { createOidc } from '../identity/oidc/oidc.ts'
 import { createAccountCheck } from '../inventory/account-check.ts'
 import { createInventory } from '../inventory/create-inventory.ts'
 import { neededFeatures } from '../inventory/needed-features.ts'
+import { createIdentityCenterAt } from '../kinds/identity-center/at-home.ts'
 import type { KindModules } from '../kinds/module.ts'
 import { StartedKinds } from '../kinds/started-kinds.ts'
 import { PeerGuard } from '../peers/peer-guard.ts'
 import { Peers } from '../peers/peers.ts'
+import { Pushing, pushDefaults } from '../pushed/create-pushing.ts'
 import { digestKeys } from '../recordings/digest-keys.ts'
 import { openRecordings } from '../recordings/open-recordings.ts'
 import { LiveSessions } from '../sessions/live-sessions.ts'
@@ -105,12 +107,23 @@ export async function buildParts(
     kinds: kindModules,
     steadyClock: steady,
     requireClock: () => daemons.requireClock(),
+    pushed: {
+      refuse: (...of) => pushing.refuse(...of),
+      stateOf: (grant, isLive) => pushing.stateOf(grant, isLive),
+    },
   })
   closing.defer(() => access.close())
 
   const kinds = new StartedKinds(kindModules)
   const aws = createAws({ ...shared, config: config.aws, externalId })
   const organizations = createOrganizationCalls({ aws, config: config.aws, metrics })
+  const identityCenterRegion = () =>
+    inventory.sync.settings.identityCenter?.region ?? config.aws.regions[0] ?? 'us-east-1'
+  const identityCenterAt = createIdentityCenterAt({
+    ...shared,
+    aws,
+    portalUrl: () => inventory.sync.settings.identityCenter?.push?.portalUrl ?? null,
+  })
   const isOwnAccount = (account: string) => access.resource(`account/${account}`) !== undefined
   const discoveryParts = { ...shared, aws, config: config.aws, organizations, isOwnAccount }
   const discoveries = (await Promise.all(kindModules.map((kind) => kind.discoveries?.(discoveryParts)))).flatMap(
@@ -159,11 +172,23 @@ export async function buildParts(
     audit,
     aws,
     dataKeys,
+    identityCenterAt,
+    identityCenterRegion,
     sessionManagers,
     identity,
     sessions: createLocalSessions({ ...shared, sessions, recordings }),
   })
   closing.defer(() => kinds.settled())
+  const pushing = new Pushing({
+    ...shared,
+    access,
+    audit,
+    identity,
+    directory: () => identityCenterAt(identityCenterRegion()).directory,
+    pusherOf: (kind) => kinds.pusherOf(kind),
+    kinds: () => kinds.pushed,
+    settings: () => inventory.sync.settings.identityCenter?.push ?? pushDefaults,
+  })
   const { validations, chores: validationChores } = createValidations({
     ...shared,
     ...{ access, audit, aws, identity, kindModules },
@@ -179,6 +204,7 @@ export async function buildParts(
   heard.tellTo((record, from) => {
     identity.apply(record, from)
     inventory.apply(record)
+    void pushing.note(record)
     if (from === 'here') return
     if (record.type === 'audit.forked') restored.resolve()
     access.apply(record)
@@ -222,6 +248,7 @@ export async function buildParts(
     inventory,
     validations,
     validationChores,
+    pushing,
     preflights: createPreflights({ ...shared, access, identity, sessions, recordings }),
     kinds,
     kindModules,

@@ -84,6 +84,7 @@ export function allRoutes(
     },
     inventory: parts.inventory,
     validations: parts.validations,
+    pushes: parts,
     audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
     recordings: { ...parts, store: sessionStore, lists },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
@@ -123,7 +124,16 @@ async function authorityOf(parts: Parts, resourceId: string): Promise<string | n
 }
 
 /** Verifies log, anchors and recordings, and the MAC of every row that gives authority. */
-function verifyAll({ audit, db, inventory, keyring, kinds, recordings, sessionStore }: Parts): Promise<AuditReport> {
+function verifyAll({
+  audit,
+  db,
+  inventory,
+  keyring,
+  kinds,
+  pushing,
+  recordings,
+  sessionStore,
+}: Parts): Promise<AuditReport> {
   return audit.verify({
     checkRecording: (end) => checkOne(recordings, end),
     extraChecks: [
@@ -131,6 +141,7 @@ function verifyAll({ audit, db, inventory, keyring, kinds, recordings, sessionSt
       () => checkIdentityMacs(db, keyring),
       () => checkSessionRows(audit, sessionStore, keyring),
       () => inventory.store.checkRows(),
+      () => pushing.checkRows(),
       ...kinds.running.flatMap(({ checkRows }) => checkRows ?? []),
     ],
   })

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import { inventoryRoutes } from '../inventory/inventory-routes.ts'
 import { type AccountRoutesDeps, accountRoutes } from '../inventory/routes.ts'
 import type { PeerAnswersDeps } from '../peers/peer-answers.ts'
+import { type PushRoutesDeps, pushRoutes } from '../pushed/push-routes.ts'
 import { validationRoutes } from '../validations/validation-routes.ts'
 import { type AccessRoutesDeps, accessRoutes } from './routes/access.ts'
 import { type AuditRoutesDeps, auditRoutes } from './routes/audit.ts'
@@ -36,6 +37,7 @@ export interface RoutesDeps {
   readonly accounts: AccountRoutesDeps
   readonly inventory: Parameters<typeof inventoryRoutes>[0]
   readonly validations: Parameters<typeof validationRoutes>[0]
+  readonly pushes: PushRoutesDeps
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
   readonly peers: PeerAnswersDeps
@@ -60,6 +62,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     accountRoutes(deps.accounts),
     inventoryRoutes(deps.inventory),
     validationRoutes(deps.validations),
+    pushRoutes(deps.pushes),
     auditRoutes(deps.audit),
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),

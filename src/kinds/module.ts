@@ -20,6 +20,7 @@ import type { AwsUsage } from '../contract/grants.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { Discovery, DiscoveryParts } from '../inventory/discovery.ts'
+import type { Pusher } from '../pushed/pusher.ts'
 import type { LocalSessions } from '../sessions/local-sessions.ts'
 import type { Preflight } from '../sessions/preflights.ts'
 import type { KnownSession, SessionChannels } from '../sessions/session-kinds.ts'
@@ -30,6 +31,7 @@ import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { IdentityCenterPushers } from './identity-center/pushers.ts'
 
 /** Dependencies of the deciding side of a kind. */
 export interface KindParts {
@@ -45,6 +47,10 @@ export interface KindParts {
   readonly keyring: Keyring
   /** For what is done once, however many daemons share the store. */
   readonly leader: Leadership
+  /** Identity Center with its home in a region. */
+  readonly identityCenterAt: (region: string) => IdentityCenterPushers
+  /** Its home as it is set now. */
+  readonly identityCenterRegion: () => string
   readonly logger: Logger
   readonly metrics: Metrics
   readonly sessions: LocalSessions
@@ -114,6 +120,8 @@ export interface RunningKind {
     levels: ReadonlyMap<string, unknown>,
     signal: AbortSignal,
   ): Promise<readonly TargetCheck[]>
+  /** How AWS itself holds what its grants give; left out: the broker carries each session. */
+  readonly push?: Pusher
   /** Resolves when running work is done. */
   settled?(): Promise<void>
   /** Open sessions without traffic of their own, for which a drain need not wait. */

@@ -1,6 +1,7 @@
 import type { StreamTo } from '../../proxy/doorman.ts'
 import { BrokerError, type EngineFacts, type FailedLease, type Lease } from '../../proxy/session.ts'
 import { type Held, kindNamed } from '../catalog/kind.ts'
+import type { Pusher } from '../pushed/pusher.ts'
 import type { KnownSession, SessionChannels, SessionKinds } from '../sessions/session-kinds.ts'
 import type { KindModules, KindParts, RunningKind } from './module.ts'
 
@@ -73,6 +74,15 @@ export class StartedKinds implements SessionKinds {
   /** Undefined: AWS is not asked about its targets. */
   checkerOf(kind: string): RunningKind['check'] {
     return this.#running.get(kind)?.check
+  }
+
+  /** Names of the kinds whose grants AWS itself holds. */
+  get pushed(): string[] {
+    return [...this.#running].flatMap(([name, { push }]) => (push ? [name] : []))
+  }
+
+  pusherOf(kind: string): Pusher | undefined {
+    return this.#running.get(kind)?.push
   }
 
   async recover(): Promise<void> {

@@ -11,9 +11,10 @@ export interface Seen {
 }
 
 export type PushState =
-  | { readonly state: 'in-progress' }
+  /** `unknown`: AWS knows the ticket no more, so what is there must be read. */
+  | { readonly state: 'in-progress' | 'unknown' }
   | { readonly state: 'succeeded'; readonly externalId?: string }
-  /** @param isLasting it will be refused again until something is changed */
+  /** isLasting: it will be refused again until something is changed */
   | { readonly state: 'failed'; readonly reason: string; readonly isLasting: boolean }
 
 export interface PushChange {
@@ -26,7 +27,11 @@ export interface PushChange {
 /** How a kind has its grants written to AWS. Everything is asked of AWS anew. */
 export interface Pusher<T = unknown, L = unknown> {
   /** What a grant wants of AWS, for a user of the identity store. @throws BrokerError when the target is not known well enough */
-  membership(held: Held<T, L>, userId: string): Membership
+  membership(held: Pick<Held<T, L>, 'resource' | 'target'>, userId: string): Membership
+  /** Where its holder uses it; null: that is not known. */
+  portal(target: T): string | null
+  /** Why a target cannot be given by a level, although rules allow it; null: it can. */
+  refuses(held: Held<T, L>): { readonly reason: string; readonly hint: string } | null
   /** Of direct memberships alone. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason */
   observe(membership: Membership, signal: AbortSignal): Promise<Seen>
   /**

@@ -42,7 +42,7 @@ export interface ReconcilerDeps {
   checkLeader(): void
   now(): number
   /** How many memberships that should still stand by their time may be removed at once. */
-  readonly mostRemovals: number
+  mostRemovals(): number
   /** How many changes AWS may be working at. */
   readonly mostUnderway?: number
 }

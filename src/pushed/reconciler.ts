@@ -9,6 +9,10 @@ const driftMs = 900_000
 const outsideMs = 21_600_000
 const lastingMs = 900_000
 const mostBackOffMs = 300_000
+/** AWS works there, or at too much. */
+const busyMs = 4000
+/** What is to be taken away is tried again sooner. */
+const mostRemovalBackOffMs = 60_000
 /** After that AWS is asked by the membership, and no more by the ticket. */
 const ticketMs = 600_000
 const slowestPollMs = 8000
@@ -39,7 +43,7 @@ export class Reconciler {
     for (const [key, want] of byKey)
       if (!open.has(key)) jobs.push({ push: (await books.find(key)) ?? newPush(want.membership, want.until), want })
     const early = jobs.filter((job) => isEarlyRemoval(job, now()))
-    const isTooMany = early.length > this.#deps.mostRemovals
+    const isTooMany = early.length > this.#deps.mostRemovals()
     if (isTooMany) for (const { push } of early) await this.#mark(push)
     const chosen = isTooMany ? jobs.filter((job) => !early.includes(job)) : jobs
     const errors = await this.#run(chosen, new Underway(open.values(), this.#deps.mostUnderway ?? 10), signal)
@@ -157,7 +161,7 @@ export class Reconciler {
       ownership: null,
       externalId: null,
       begunAt: now(),
-      checkAt: now() + backOff(push.failures),
+      checkAt: now() + backOff(push.failures, 'granting'),
     }
     const told = { type: 'begun', to: 'present', grants: want.grants } as const
     const written = await this.#write(begun, isAgain ? undefined : told)
@@ -170,7 +174,7 @@ export class Reconciler {
     if (await this.#deps.isWanted(push.membership)) return await this.#later({ ...push, overdueSince: null }, 0)
     if (!underway.take(push.membership)) return await this.#later(push, 1000)
     const isAgain = push.state === 'removing'
-    const checkAt = this.#deps.now() + backOff(push.failures)
+    const checkAt = this.#deps.now() + backOff(push.failures, 'removing')
     const told = { type: 'begun', to: 'absent' } as const
     const written = await this.#write({ ...push, state: 'removing', checkAt }, isAgain ? undefined : told)
     return await this.#begin(written, 'absent', underway, signal, () => ({}))
@@ -198,7 +202,9 @@ export class Reconciler {
         return null
       }
       const refused = { ...push, ...afterRefusal() }
-      await this.#fail(refused, to, { reason: error.message, isLasting: error.isLasting })
+      const { code, message: reason, isLasting } = error
+      if (code === 'Conflict' || code === 'Busy') return await this.#later({ ...refused, reason }, busyMs)
+      await this.#fail(refused, to, { reason, isLasting })
       return null
     }
     const checkAt = now() + pusherOf(membership.kind).firstPollMs
@@ -223,6 +229,9 @@ export class Reconciler {
         underway.free(membership)
         return await this.#write(idle)
       }
+      case 'unknown':
+        underway.free(membership)
+        return await this.#write(idle)
       case 'failed':
         underway.free(membership)
         await this.#fail(to === 'present' ? { ...idle, begunAt: null } : idle, to, found)
@@ -250,7 +259,8 @@ export class Reconciler {
     const isShown = push.begunAt === null && isLasting && to === 'present'
     const failures = push.failures + 1
     const isNew = reason !== push.reason || (isShown && push.state !== 'failed')
-    const checkAt = this.#deps.now() + (isLasting ? lastingMs : backOff(failures))
+    const waitMs = isLasting && to === 'present' ? lastingMs : backOff(failures, push.state)
+    const checkAt = this.#deps.now() + waitMs
     const failed: Push = { ...push, ...why, ...(isShown ? { state: 'failed' as const } : {}), failures, checkAt }
     await this.#write(failed, isLasting && isNew ? { type: 'failed', to } : undefined)
   }
@@ -260,7 +270,7 @@ export class Reconciler {
     const failures = push.failures + 1
     const state = push.state === 'gone' ? 'granting' : push.state
     const reason = error instanceof Error ? error.message : String(error)
-    await this.#write({ ...push, state, reason, failures, checkAt: this.#deps.now() + backOff(failures) })
+    await this.#write({ ...push, state, reason, failures, checkAt: this.#deps.now() + backOff(failures, state) })
   }
 
   async #later(push: Push, ms: number): Promise<null> {
@@ -317,8 +327,9 @@ function earliest(pushes: readonly Push[]): number | null {
   return pushes.reduce<number | null>((least, { checkAt }) => Math.min(least ?? checkAt, checkAt), null)
 }
 
-function backOff(failures: number): number {
-  return Math.min(mostBackOffMs, 1000 * 2 ** Math.min(failures, 20))
+function backOff(failures: number, state: Push['state']): number {
+  const most = state === 'removing' ? mostRemovalBackOffMs : mostBackOffMs
+  return Math.min(most, 1000 * 2 ** Math.min(failures, 20))
 }
 
 function codeOf(error: unknown): unknown {

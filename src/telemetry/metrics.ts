@@ -89,6 +89,16 @@ export function createMetrics() {
       'About so many messages wait in the queue of events and in that of its dead letters',
       ['queue'],
     ),
+    pushes: gauge(
+      'pushes',
+      'Memberships that AWS holds, or should hold, for grants, by state. Shown by the daemon that leads',
+      ['state'],
+    ),
+    pushOverdueSeconds: gauge(
+      'push_overdue_seconds',
+      'For how long AWS has held what no grant wants any more and the broker is to remove: the longest. Shown by the daemon that leads',
+      [],
+    ),
     rulesDigestMismatch: gauge('rules_digest_mismatch', '1 when the rules in the file differ from the active ones', []),
     daemons: gauge('daemons', 'Daemons on the store as this one sees them, by state', ['state']),
     isLeader: gauge('is_leader', '1 while this daemon does what the installation does once', []),

@@ -92,7 +92,8 @@ t.test('D1: every door of the table is asked at, where it leads in', async (t) =
 t.test('D1: a grant is checked for use in one place, which asks', async (t) => {
   const users = sources.filter(({ code }) => /\b(?:access|access\(\))\.check\(/.test(code)).map(({ path }) => path)
   const revoker = 'src/kinds/iam-role/revoker.ts' // whether what was handed out still stands: it lets nobody in
-  t.same(users.sort(), ['src/identity/tokens/connect-tokens.ts', revoker, 'src/sessions/open-session.ts'])
+  const pushing = 'src/pushed/create-pushing.ts' // right before AWS is asked for what it holds itself
+  t.same(users.sort(), ['src/identity/tokens/connect-tokens.ts', revoker, pushing, 'src/sessions/open-session.ts'])
 })
 
 t.test('D1: every route that is not public says who may call it, and with which tokens', async (t) => {

@@ -15,6 +15,7 @@ import { waitFor, waitUntil } from '../wait-until.ts'
 import { execs } from './exec-fixture.ts'
 import type { KindFixture, OpenSession } from './kind-fixture.ts'
 import { fixtures } from './kind-fixtures.ts'
+import { pushedFixtures } from './pushed-fixtures.ts'
 import { streams } from './stream-fixture.ts'
 
 const missing: Readonly<Record<string, string | false>> = {
@@ -241,6 +242,7 @@ async function isEnded(t: Test, fixture: KindFixture, session: OpenSession, reas
 
 for (const { name, level } of kinds) {
   if (!level) continue // nothing of it can be requested
+  if (pushedFixtures[name]) continue // no session is the broker's: pushed.test.ts
 
   const fixture = fixtures[name]
   await t.test(name, { skip: missing[name] ?? false }, async (t) => {

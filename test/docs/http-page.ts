@@ -55,6 +55,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         accounts: absent,
         inventory: absent,
         validations: absent,
+        pushes: absent,
         audit: { audit: absent } as never,
         recordings: absent,
         peers: absent,

@@ -165,6 +165,8 @@ async function submit(
   checkSubstitute(requester, beneficiary, rule)
   const dead = deadEnd(rule.stages, beneficiary)
   if (dead) throw new BrokerError('GRANT_DENIED', `rule ${rule.name}: ${dead}`)
+  const unknown = await core.pushed.refuse(beneficiary, resource, meaning.parsed.get(resource.kind))
+  if (unknown) throw new BrokerError('GRANT_DENIED', unknown.reason, { hint: unknown.hint })
   const { loginName, sessionTags } = await frozenIn(core, resource, meaning, beneficiary, wanted)
   const draft = {
     id: newId('req'),

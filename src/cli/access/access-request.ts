@@ -1,3 +1,4 @@
+import type { GrantView } from '../../contract/grants.ts'
 import type { Outcome, RequestView } from '../../contract/requests.ts'
 import type { ApiClient } from '../api/api-client.ts'
 import { formatRemaining } from '../duration.ts'
@@ -53,8 +54,20 @@ export function printRequest(request: RequestView): void {
 export function printOutcome({ request, grant }: Outcome): void {
   if (grant) {
     printLine(`granted: ${grant.level} on ${grant.resourceId} until ${when(grant.endsAt)} (${grant.id})`)
+    if (grant.push) printPush(grant)
     return
   }
   printLine(`${request.id} is waiting for approval, stage ${describeStage(request)}`)
   printLine(`  an approver can run: sallyport approve ${request.id}`)
+}
+
+/** What AWS itself holds is there some seconds later. */
+function printPush({ push, outlivesUntil }: GrantView): void {
+  printLine(
+    push?.state === 'granted'
+      ? '  it is in Identity Center'
+      : '  it is being written to Identity Center; see: sallyport grants',
+  )
+  if (push?.portal) printLine(`  open ${push.portal}`)
+  if (outlivesUntil !== null) printLine(`  sessions may go on until ${when(outlivesUntil)}`)
 }

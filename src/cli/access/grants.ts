@@ -60,7 +60,14 @@ export const registerGrants: Register = (program) => {
 function print(grants: readonly GrantView[]): void {
   printTable(
     ['GRANT', 'WHO', 'RESOURCE', 'LEVEL', 'STATE', 'UNTIL', 'RULE'],
-    grants.map((g) => [g.id, shownName(g.principal), g.resourceId, g.level, g.state, when(g.endsAt), g.rule]),
+    grants.map((g) => [g.id, shownName(g.principal), g.resourceId, g.level, stateOf(g), when(g.endsAt), g.rule]),
     'no grants',
   )
+}
+
+/** With how it stands in AWS, where AWS holds it. */
+function stateOf({ state, push, outlivesUntil }: GrantView): string {
+  const aws = push && (push.reason === null ? push.state : `${push.state}: ${push.reason}`)
+  const rest = state !== 'active' && outlivesUntil !== null ? `sessions go on until ${when(outlivesUntil)}` : null
+  return [state, aws, rest].filter((one) => one !== null).join(', ')
 }

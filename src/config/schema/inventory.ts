@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { InventoryEvents } from './inventory-events.ts'
-import { Duration, strict } from './members.ts'
+import { Duration, strict, Url } from './members.ts'
 
 export const Inventory = Type.Object(
   {
@@ -31,6 +31,30 @@ export const Inventory = Type.Object(
                 'all: every permission set in every active account; provisioned: in the accounts that have its role; manual: those that are written under resources. Groups: all of them, or those that are written',
               examples: ['all'],
               default: 'provisioned',
+            }),
+          ),
+          match: Type.Optional(
+            Type.String({
+              pattern: '^(email|user_name|external_id)$',
+              patternErrorMessage: 'expected email, user_name or external_id',
+              description:
+                'By what a person is found in Identity Center who was not linked to a user there yet. email: the one user whose e-mail address or user name is the verified address of the person; user_name: the user name alone; external_id: the one that the provider gave, by its issuer and the subject',
+              examples: ['user_name'],
+              default: 'email',
+            }),
+          ),
+          portal_url: Type.Optional(
+            Url('Address of the access portal, which live grants show', 'https://d-1234567890.awsapps.com/start'),
+          ),
+          most_removals: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 100_000,
+              errorMessage: 'expected a number of removals, 0 to 100000',
+              description:
+                'When grants are ended early, at most so many of what AWS holds for them is removed in one pass; of more, none is, and the log says so. What ends by its own time does not count',
+              examples: [50],
+              default: 50,
             }),
           ),
         },

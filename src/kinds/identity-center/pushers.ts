@@ -1,3 +1,4 @@
+import { formatDuration } from '../../../proxy/duration.ts'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Aws } from '../../aws/aws.ts'
 import { createIdentityCenterCalls } from '../../aws/identity-center/identity-center-calls.ts'
@@ -12,20 +13,24 @@ import type { Config } from '../../config/config.ts'
 import type { Membership } from '../../pushed/membership.ts'
 import { type Pusher, PushRefused, type PushTicket } from '../../pushed/pusher.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import type { GroupLevel } from '../identity-center-group/level.ts'
 import type { GroupTarget } from '../identity-center-group/target.ts'
+import type { PermissionSetLevel } from '../permission-set/level.ts'
 import type { PermissionSetTarget } from '../permission-set/target.ts'
 
 export interface PushersDeps {
   readonly aws: Pick<Aws, 'hub' | 'identityCenterPaced'>
   readonly config: Pick<Config, 'aws' | 'inventory'>
+  /** Of the access portal, as it is set now; null: it is not known. */
+  readonly portalUrl?: () => string | null
   readonly metrics: Pick<Metrics, 'awsCallsTotal'>
   /** Left out: that of all who ask Identity Center. */
   readonly paced?: Paced
 }
 
 export interface IdentityCenterPushers {
-  readonly permissionSets: Pusher<PermissionSetTarget>
-  readonly groups: Pusher<GroupTarget>
+  readonly permissionSets: Pusher<PermissionSetTarget, PermissionSetLevel>
+  readonly groups: Pusher<GroupTarget, GroupLevel>
   readonly directory: Directory
   /** Of the organization. @throws BrokerError AWS_DENIED where it is not in the region, AWS_UNAVAILABLE */
   instance(signal: AbortSignal): Promise<IdentityCenterInstance>
@@ -39,6 +44,7 @@ export function identityCenterPushers({
   aws,
   config,
   metrics,
+  portalUrl = () => null,
   paced = aws.identityCenterPaced,
 }: PushersDeps): IdentityCenterPushers {
   const region = config.inventory.identityCenter?.region ?? config.aws.regions[0] ?? 'us-east-1'
@@ -54,14 +60,20 @@ export function identityCenterPushers({
     },
   })
   return {
-    permissionSets: permissionSetPusher(writes, region),
-    groups: groupPusher(writes, region),
+    permissionSets: permissionSetPusher(writes, region, portalUrl),
+    groups: groupPusher(writes, region, portalUrl),
     directory: createDirectory({ ...deps, instance: (signal) => writes.instance(signal) }),
     instance: (signal) => writes.instance(signal),
   }
 }
 
-function permissionSetPusher(writes: IdentityCenterWrites, region: string): Pusher<PermissionSetTarget> {
+type Portal = () => string | null
+
+function permissionSetPusher(
+  writes: IdentityCenterWrites,
+  region: string,
+  portalUrl: Portal,
+): Pusher<PermissionSetTarget, PermissionSetLevel> {
   const keyOf = ({ account, what, userId }: Membership) => ({
     account: account ?? '',
     permissionSetArn: what,
@@ -73,6 +85,19 @@ function permissionSetPusher(writes: IdentityCenterWrites, region: string): Push
       if (arn === null) throw notRead(resource.id)
       return { kind: 'permission-set', region, instance: instanceOf(arn), account, what: arn, userId }
     },
+    portal: ({ account, name }) => {
+      const url = portalUrl()
+      return url === null ? null : `${url}/#/console?${new URLSearchParams({ account_id: account, role_name: name })}`
+    },
+    refuses: ({ resource, target, level: { longestSessionMs } }) => {
+      const { arn, name, sessionMs } = target
+      if (arn === null) return { reason: notRead(resource.id).message, hint: 'an admin can run: sallyport sync' }
+      if (longestSessionMs === null || sessionMs === null || sessionMs <= longestSessionMs) return null
+      return {
+        reason: `sessions of ${name} last ${formatDuration(sessionMs)}, and the level allows ${formatDuration(longestSessionMs)}`,
+        hint: 'shorten the session duration of the permission set in Identity Center',
+      }
+    },
     observe: async (membership, signal) => ({ isThere: await writes.hasAssignment(keyOf(membership), signal) }),
     begin: async ({ membership, to }, signal) => {
       const key = keyOf(membership)
@@ -83,20 +108,29 @@ function permissionSetPusher(writes: IdentityCenterWrites, region: string): Push
     },
     poll: async (ticket, signal) => {
       const found = await writes.assignmentState(ticketOf(ticket), signal)
-      // What AWS has forgotten is given up in its time, and then the membership itself is read.
-      if (found.state !== 'failed') return { state: found.state === 'succeeded' ? 'succeeded' : 'in-progress' }
+      if (found.state !== 'failed') return { state: found.state }
       return { state: 'failed', reason: withFix(found.reason, found.fix), isLasting: found.isLasting }
     },
   }
 }
 
-function groupPusher(writes: IdentityCenterWrites, region: string): Pusher<GroupTarget> {
+function groupPusher(writes: IdentityCenterWrites, region: string, portalUrl: Portal): Pusher<GroupTarget, GroupLevel> {
   const idOf = ({ what, userId }: Membership, signal: AbortSignal) => writes.membershipId(what, userId, signal)
   return {
     firstPollMs: 0,
     membership: ({ resource, target: { id, identityStore } }, userId) => {
       if (identityStore === null) throw notRead(resource.id)
       return { kind: 'identity-center-group', region, instance: identityStore, account: null, what: id, userId }
+    },
+    portal: () => portalUrl(),
+    refuses: ({ resource, target: { id, identityStore, isExternal, title }, level: { allowsExternal } }) => {
+      if (identityStore === null)
+        return { reason: notRead(resource.id).message, hint: 'an admin can run: sallyport sync' }
+      if (isExternal !== true || allowsExternal) return null
+      return {
+        reason: `another provider keeps the members of ${title ?? id}, and may undo what is changed in Identity Center`,
+        hint: 'ask for it at that provider; if it leaves other members alone, the level can say external: true',
+      }
     },
     observe: async (membership, signal) => {
       const externalId = await idOf(membership, signal)

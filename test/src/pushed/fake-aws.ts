@@ -1,4 +1,5 @@
 /** An Identity Center of a few lines, with an actor beside us, faults, and a clock that is moved by hand. */
+
 import { keyOf, type Membership, placeOf } from '../../../src/pushed/membership.ts'
 import { type Pusher, PushRefused, type PushState, type PushTicket } from '../../../src/pushed/pusher.ts'
 
@@ -73,10 +74,10 @@ export class FakeAws {
       this.#settle()
       const fault = this.fault('begin')
       if (fault !== 'lost' && fault !== 'fails') this.#failAs(fault)
-      if (this.#isBusy(membership)) throw refused('ConflictException', false)
+      if (this.#isBusy(membership)) throw refused('Conflict')
       const found = this.there.get(keyOf(membership))
       if (to === 'absent' && (!found || (externalId !== undefined && externalId !== found.externalId)))
-        throw refused('ResourceNotFoundException', false)
+        throw refused('NotFound')
       const id = `work-${++this.#ids}`
       const failure = fault === 'fails' ? 'the role quota of the account is exceeded' : null
       const endsAt = this.#now() + this.workMs()
@@ -105,8 +106,8 @@ export class FakeAws {
   }
 
   #failAs(fault: Fault): void {
-    if (fault === 'throttled') throw refused('ThrottlingException', false)
-    if (fault === 'quota') throw refused('ServiceQuotaExceededException', true)
+    if (fault === 'throttled') throw refused('Busy')
+    if (fault === 'quota') throw refused('QuotaExceeded')
     if (fault === 'cut' || fault === 'lost') throw new Error('socket hang up')
   }
 
@@ -139,6 +140,6 @@ export class FakeAws {
   }
 }
 
-function refused(code: string, isLasting: boolean): PushRefused {
-  return new PushRefused({ code, message: `AWS refused it: ${code}`, isLasting })
+function refused(code: 'Conflict' | 'NotFound' | 'Busy' | 'QuotaExceeded'): PushRefused {
+  return new PushRefused({ code, message: `AWS refused it: ${code}`, isLasting: /NotFound|QuotaExceeded/.test(code) })
 }

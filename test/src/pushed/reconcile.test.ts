@@ -176,7 +176,7 @@ t.test('a removal counts when it is seen', async (t) => {
   world.aws.fault = (operation) => (operation === 'begin' ? 'throttled' : null)
   await world.settle()
   await world.settle(10 * minute)
-  t.match(world.push(alice), { state: 'removing', overdueSince: grant.endsAt, reason: /Throttling/ })
+  t.match(world.push(alice), { state: 'removing', overdueSince: grant.endsAt, reason: /Busy/ })
   t.same(world.of('removed'), [])
   world.aws.fault = () => null
   await world.settle(5 * minute)

@@ -1,6 +1,6 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import { keyOf, type Membership } from '../../../src/pushed/membership.ts'
-import { isOurs, type Push, type Want } from '../../../src/pushed/push.ts'
+import type { Push, Want } from '../../../src/pushed/push.ts'
 import type { Pass, PushBooks, PushEventType } from '../../../src/pushed/reconcile-ports.ts'
 import { Reconciler } from '../../../src/pushed/reconciler.ts'
 import { FakeAws } from './fake-aws.ts'
@@ -134,7 +134,7 @@ export class World {
       isForeign: this.aws.isForeign,
       checkLeader: () => {},
       now: () => this.now,
-      mostRemovals: this.mostRemovals,
+      mostRemovals: () => this.mostRemovals,
     })
   }
 
@@ -160,4 +160,4 @@ export class World {
   }
 }
 
-export { isOurs, keyOf }
+export { keyOf }

@@ -1,0 +1,91 @@
+import type { LinkView, PushView } from '../../contract/aws.ts'
+import { readList } from '../api/read-list.ts'
+import type { Register } from '../cli.ts'
+import { type ListOptions, listOptions, printList } from '../lists.ts'
+import { printJson, printLine, printTable, when } from '../output.ts'
+
+export const registerIdentityCenter: Register = (program) => {
+  const center = program
+    .command('identity-center')
+    .description('what IAM Identity Center holds for grants, and who is who there')
+  const client = async () => {
+    const { openApiClient } = await import('../login/login-store.ts')
+    return openApiClient(program.opts())
+  }
+  listOptions(
+    center.command('ls').description('list what it holds for grants, and what the broker found there and leaves alone'),
+    {},
+  ).action(async (options: ListOptions) => {
+    printList(await readList(await client(), 'GET /api/v1/pushes', {}, options), options, print)
+  })
+  listOptions(center.command('links').description('list which users people are'), {}).action(
+    async (options: ListOptions) => {
+      printList(await readList(await client(), 'GET /api/v1/identity-center/links', {}, options), options, printLinks)
+    },
+  )
+  center
+    .command('link <person> <user>')
+    .description('say which user a person is, by its id (admin)')
+    .option('--json', 'print JSON')
+    .action(async (person: string, userId: string, options: { json?: boolean }) => {
+      const done = await (await client()).call('POST /api/v1/identity-center/link', { body: { person, userId } })
+      if (options.json) return printJson(done)
+      printLine(`${person} is ${done.link.userName ?? userId} in Identity Center`)
+    })
+  center
+    .command('unlink <person>')
+    .description('the person is no user any more: what is held for them is removed (admin)')
+    .option('--json', 'print JSON')
+    .action(async (person: string, options: { json?: boolean }) => {
+      const done = await (await client()).call('POST /api/v1/identity-center/unlink', { body: { person } })
+      if (options.json) return printJson(done)
+      printLine(`${person} was ${done.link.userName ?? done.link.userId}, and is no user of Identity Center any more`)
+    })
+  program
+    .command('adopt [push]')
+    .description(
+      'take over what Identity Center holds, so that it goes with the last grant that wants it (admin): one that `identity-center ls` shows, or what a person has of a resource',
+    )
+    .option('--resource <resource>', 'permission set or group')
+    .option('--who <person>', 'id, e-mail or name')
+    .option('--json', 'print JSON')
+    .action(async (push: string | undefined, options: { resource?: string; who?: string; json?: boolean }) => {
+      const body = { push, resource: options.resource, person: options.who }
+      const done = await (await client()).call('POST /api/v1/pushes/adopt', { body })
+      if (options.json) return printJson(done)
+      const { id, grants } = done.push
+      printLine(
+        grants.length > 0
+          ? `${id} is the broker's now, and goes with the last of: ${grants.join(', ')}`
+          : `${id} is the broker's now; no grant wants it, so it is being removed`,
+      )
+    })
+}
+
+function print(pushes: readonly PushView[]): void {
+  printTable(
+    ['PUSH', 'KIND', 'ACCOUNT', 'OF', 'USER', 'STATE', 'WHOSE', 'GRANTS', 'NOTE'],
+    pushes.map((p) => [
+      p.id,
+      p.kind,
+      p.account ?? '-',
+      p.of.slice(p.of.lastIndexOf('/') + 1),
+      p.userName ?? p.userId,
+      p.state,
+      p.ownership ?? '-',
+      p.grants.join(', ') || '-',
+      [...(p.overdueSince === null ? [] : [`overdue since ${when(p.overdueSince)}`]), p.reason ?? '']
+        .join(' ')
+        .trim() || '-',
+    ]),
+    'nothing',
+  )
+}
+
+function printLinks(links: readonly LinkView[]): void {
+  printTable(
+    ['PRINCIPAL', 'USER', 'NAME', 'FOUND BY', 'SINCE'],
+    links.map((l) => [l.principalId, l.userId, l.userName ?? '-', l.foundBy, when(l.linkedAt)]),
+    'no links',
+  )
+}

@@ -1,0 +1,302 @@
+import { createHash } from 'node:crypto'
+import { BrokerError } from '../../proxy/session.ts'
+import type { AuditLog, AuditRecord } from '../audit/audit.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
+import type { PushView } from '../contract/aws.ts'
+import type { Leadership } from '../daemons/leadership.ts'
+import type { Principal } from '../identity/principal.ts'
+import type { Changes } from '../store/changes.ts'
+import type { Macs, RowProblem } from '../store/signed-rows.ts'
+import type { Db } from '../store/store.ts'
+import type { Clock } from '../telemetry/clock.ts'
+import type { Logger } from '../telemetry/logger.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import { Links } from './links.ts'
+import { keyOf, type Membership } from './membership.ts'
+import { type Match, People, type PeopleDeps, type Refusal } from './people.ts'
+import { isOurs, newPush, type Push, pushStates, type Want } from './push.ts'
+import { StoredPushes } from './push-books.ts'
+import type { Pusher } from './pusher.ts'
+import { Reconciler } from './reconciler.ts'
+import { type LiveGrant, membershipOf, wantsOf } from './wants.ts'
+
+export interface PushingDeps {
+  readonly access: {
+    /** Live grants of these kinds. */
+    live(kinds: readonly string[]): readonly LiveGrant[]
+    resource(id: string): CatalogEntry | undefined
+    check(ask: { principalId: string; resource: string; grantId: string }): Promise<{ readonly allowed: boolean }>
+  }
+  readonly audit: AuditLog
+  readonly changes: Pick<Changes, 'subscribe'>
+  readonly clock: Clock
+  readonly db: Db
+  readonly directory: PeopleDeps['directory']
+  readonly identity: { principal(id: string): Promise<Principal | undefined> }
+  readonly keyring: Macs
+  readonly leader: Leadership
+  readonly logger: Logger
+  readonly metrics: Pick<Metrics, 'pushes' | 'pushOverdueSeconds'>
+  readonly pusherOf: (kind: string) => Pusher | undefined
+  /** As they are set now. */
+  readonly settings: () => { readonly match: Match; readonly mostRemovals: number }
+  /** Names of the kinds that are written to AWS. */
+  readonly kinds: () => readonly string[]
+}
+
+/** How it stands in AWS with one grant. */
+export interface GrantPush {
+  readonly state: 'granting' | 'granted' | 'failed' | 'removing'
+  readonly reason: string | null
+  /** Where its holder uses it. */
+  readonly portal: string | null
+}
+
+/** Where Identity Center is set no more, but something of it is still to be removed. */
+export const pushDefaults = { match: 'email', mostRemovals: 50 } as const
+
+const fullPassMs = 30_000
+const timeoutMs = 30_000
+
+/** Grants that AWS itself holds: written to it while they live, and removed after. */
+export class Pushing {
+  readonly #deps: PushingDeps
+  readonly #books: StoredPushes
+  readonly #links: Links
+  readonly #people: People
+  readonly #reconciler: Reconciler
+  #isWoken = true
+  #nextAt = 0
+  #fullAt = 0
+  #heldBack = 0
+  /** People with live grants who may use nothing at the moment: they are locked, or not active. */
+  #barred: ReadonlySet<string> = new Set()
+  #barredAt = 0
+
+  constructor(deps: PushingDeps) {
+    this.#deps = deps
+    const { clock, leader } = deps
+    this.#books = new StoredPushes(deps)
+    this.#links = new Links(deps)
+    this.#people = new People({ ...deps, links: this.#links, match: () => deps.settings().match })
+    this.#reconciler = new Reconciler({
+      books: this.#books,
+      wants: async () => this.#wants(),
+      isAllowed: (want) => this.#isAllowed(want),
+      isWanted: async (membership) => this.#isWanted(membership),
+      pusherOf: (kind) => this.#pusher(kind),
+      isForeign: async () => false,
+      checkLeader: () => leader.check(),
+      now: () => clock.now(),
+      mostRemovals: () => deps.settings().mostRemovals,
+    })
+    deps.changes.subscribe(({ what }) => {
+      if (what === 'session' || what === 'login' || what === 'token') return
+      if (what === 'principal' || what === 'directory') this.#barredAt = 0
+      this.#isWoken = true
+    })
+  }
+
+  /** At start, before the first pass. */
+  async load(): Promise<void> {
+    await this.#books.load(this.#deps.clock.now())
+    await this.#links.load()
+  }
+
+  /** An event of the log, of this daemon or another one. */
+  async note(record: AuditRecord): Promise<void> {
+    this.#books.note(record)
+    await this.#links.note(record)
+    if (record.type.startsWith('identity-center.') || record.type === 'push.adopted') this.#isWoken = true
+  }
+
+  /** By the daemon that leads, every second: does something when there is something to do. */
+  async run(signal: AbortSignal): Promise<void> {
+    const now = this.#deps.clock.now()
+    if (!this.#isWoken && this.#nextAt > now && this.#fullAt + fullPassMs > now) return
+    this.#isWoken = false
+    if (this.#barredAt + fullPassMs <= now) await this.#readBarred(now)
+    this.#fullAt = now
+    const pass = await this.#reconciler.pass(signal).catch(unlessAborted(signal))
+    if (!pass) return
+    const { heldBack, nextAt, errors } = pass
+    this.#nextAt = nextAt ?? Number.POSITIVE_INFINITY
+    for (const error of errors)
+      this.#deps.logger.warn({ err: error }, 'a grant could not be brought to AWS; will retry')
+    await this.#sayHeldBack(heldBack)
+    this.#measure(await this.#books.open())
+  }
+
+  /** Null: AWS does not hold what this kind gives, or knows the person. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  async refuse(principal: Principal, entry: CatalogEntry, level: unknown): Promise<Refusal | null> {
+    if (!this.#deps.kinds().includes(entry.kind)) return null
+    const refused = this.#pusher(entry.kind).refuses({ resource: entry, target: entry.target, level })
+    if (refused) return refused
+    const found = await this.#people.find(principal)
+    return 'userId' in found ? null : found
+  }
+
+  /** Null: AWS does not hold it, or holds nothing of it any more. @param isLive whether the grant is */
+  async stateOf(grant: LiveGrant, isLive: boolean): Promise<GrantPush | null> {
+    const { access, kinds, pusherOf } = this.#deps
+    if (!kinds().includes(grant.kind)) return null
+    const user = this.#links.userOf(grant.principalId)
+    const entry = access.resource(grant.resourceId)
+    const portal = (entry && pusherOf(grant.kind)?.portal(entry.target)) ?? null
+    const why = (reason: string) => (isLive ? ({ state: 'failed', reason, portal: null } as const) : null)
+    if (user === null || 'unclear' in user) return why('it is not known which user of Identity Center the person is')
+    const membership = membershipOf({ resource: access.resource, pusherOf }, grant, user.id)
+    if ('problem' in membership) return why(membership.problem)
+    const push = await this.#books.find(keyOf(membership))
+    if (!isLive)
+      return push && isOurs(push) && !this.#isWanted(membership)
+        ? { state: 'removing', reason: push.reason, portal: null }
+        : null
+    if (!push || push.state === 'gone' || push.state === 'outside') return { state: 'granting', reason: null, portal }
+    const { state, reason } = push
+    return { state: state === 'removing' ? 'granting' : state, reason, portal }
+  }
+
+  /** What is, or may be, in AWS. */
+  async list(): Promise<readonly PushView[]> {
+    return (await this.#books.open()).map((push) => this.#view(push)).sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  get links(): Links {
+    return this.#links
+  }
+
+  get people(): People {
+    return this.#people
+  }
+
+  /**
+   * Takes over a membership: from then on it goes with the last grant that wants it, or at once when there is none.
+   * @throws BrokerError NOT_FOUND, STALE it is ours already
+   */
+  async adopt(id: string, actor: string): Promise<PushView> {
+    const push = (await this.#books.open()).find(({ membership }) => idOf(membership) === id)
+    if (!push) throw new BrokerError('NOT_FOUND', `there is no ${id} that AWS holds`)
+    return await this.#adopt(push, actor)
+  }
+
+  /** The same for one that is in AWS and was never seen here. @throws BrokerError NOT_FOUND it is not there */
+  async adoptFor(entry: CatalogEntry, principal: Principal, actor: string): Promise<PushView> {
+    const found = await this.#people.find(principal)
+    if (!('userId' in found)) throw new BrokerError('NOT_FOUND', found.reason, { hint: found.hint })
+    const pusher = this.#pusher(entry.kind)
+    const membership = pusher.membership({ resource: entry, target: entry.target }, found.userId)
+    const seen = await pusher.observe(membership, AbortSignal.timeout(timeoutMs))
+    if (!seen.isThere) throw new BrokerError('NOT_FOUND', `AWS holds nothing of ${entry.id} for that person`)
+    const known = await this.#books.find(keyOf(membership))
+    const externalId = seen.externalId ?? null
+    const push = known ?? newPush(membership, this.#deps.clock.now())
+    return await this.#adopt({ ...push, externalId }, actor)
+  }
+
+  /** For `audit verify`. */
+  async *checkRows(): AsyncGenerator<RowProblem> {
+    yield* this.#books.checkRows()
+    yield* this.#links.checkRows()
+  }
+
+  async #adopt(push: Push, actor: string): Promise<PushView> {
+    if (isOurs(push)) throw new BrokerError('STALE', `${idOf(push.membership)} is the broker's already`)
+    const state = this.#isWanted(push.membership) ? 'granted' : 'removing'
+    const adopted: Push = { ...push, state, ownership: 'adopted', checkAt: 0, version: push.version + 1 }
+    await this.#books.adopt(adopted, actor)
+    this.#isWoken = true
+    return this.#view(adopted)
+  }
+
+  #view(push: Push): PushView {
+    const { membership, state, ownership, reason, isLasting, overdueSince } = push
+    const { kind, account, what, userId } = membership
+    const people = this.#links.all.filter((link) => link.userId === userId)
+    return {
+      ...{ id: idOf(membership), kind, account, of: what, userId },
+      userName: people[0]?.userName ?? null,
+      principals: people.map(({ principalId }) => principalId),
+      ...{ state, ownership, reason, isLasting, overdueSince: isOurs(push) ? overdueSince : null },
+      grants: [...(this.#wants().byKey.get(keyOf(membership))?.grants ?? [])],
+    }
+  }
+
+  #wants() {
+    const { access, kinds, pusherOf } = this.#deps
+    return wantsOf({
+      grants: () => access.live(kinds()).filter(({ principalId }) => !this.#barred.has(principalId)),
+      resource: (id) => access.resource(id),
+      pusherOf,
+      userOf: (id) => this.#links.userOf(id),
+    })
+  }
+
+  /** Whether a live grant wants it, or it is not known what one of that user wants. */
+  #isWanted(membership: Membership): boolean {
+    const { byKey, unclear } = this.#wants()
+    return byKey.has(keyOf(membership)) || unclear.has(membership.userId)
+  }
+
+  /** Grant, rules and person are read again. */
+  async #isAllowed(want: Want): Promise<boolean> {
+    const { access, kinds } = this.#deps
+    const ids = new Set(want.grants)
+    for (const { id, principalId, resourceId } of access.live(kinds()).filter((grant) => ids.has(grant.id)))
+      if ((await access.check({ principalId, resource: resourceId, grantId: id })).allowed) return true
+    return false
+  }
+
+  async #readBarred(now: number): Promise<void> {
+    this.#barredAt = now // what changes meanwhile is read again
+    const { access, identity, kinds } = this.#deps
+    const barred = new Set<string>()
+    for (const id of new Set(access.live(kinds()).map(({ principalId }) => principalId))) {
+      const principal = await identity.principal(id)
+      if (!principal?.active || principal.lockedAt !== null) barred.add(id)
+    }
+    this.#barred = barred
+  }
+
+  #pusher(kind: string): Pusher {
+    const pusher = this.#deps.pusherOf(kind)
+    if (!pusher) throw new BrokerError('INTERNAL', `the kind ${kind} is not written to AWS`)
+    return pusher
+  }
+
+  /** Said once for each number of them. */
+  async #sayHeldBack(count: number): Promise<void> {
+    if (count === this.#heldBack) return
+    this.#heldBack = count
+    if (count === 0) return
+    const most = this.#deps.settings().mostRemovals
+    this.#deps.logger.error(
+      { count, most },
+      'held back: so many removals at once of what should still stand may be a mistake; raise inventory.identity_center.most_removals if they are meant',
+    )
+    const { audit, leader } = this.#deps
+    const event = { type: 'push.held-back', actor: 'system', fields: { count, most } } as const
+    await audit.append(event, { claims: [leader.claim()] })
+  }
+
+  #measure(pushes: readonly Push[]): void {
+    const { clock, metrics } = this.#deps
+    for (const state of pushStates)
+      if (state !== 'gone') metrics.pushes.set({ state }, pushes.filter((push) => push.state === state).length)
+    const since = pushes.flatMap((push) => (isOurs(push) && push.overdueSince !== null ? [push.overdueSince] : []))
+    const overdueMs = since.length === 0 ? 0 : clock.now() - Math.min(...since)
+    metrics.pushOverdueSeconds.set(Math.max(0, overdueMs) / 1000)
+  }
+}
+
+/** A pass that is cut short by the end of the daemon goes on at the next start. */
+function unlessAborted(signal: AbortSignal) {
+  return (error: unknown): undefined => {
+    if (!signal.aborted) throw error
+  }
+}
+
+/** Short, for people; the same for the same membership. */
+function idOf(membership: Membership): string {
+  return `psh_${createHash('sha256').update(keyOf(membership)).digest('hex').slice(0, 16)}`
+}

@@ -1,0 +1,65 @@
+import type { FastifyPluginAsync } from 'fastify'
+import { BrokerError } from '../../proxy/session.ts'
+import type { CatalogEntry } from '../catalog/resource.ts'
+import type { LinkView } from '../contract/aws.ts'
+import type { IdentityService } from '../identity/identity.ts'
+import type { Login } from '../identity/principal.ts'
+import { route } from '../identity/route.ts'
+import { type ListPage, type ListQuery, listSource, readPage, toAnswer } from '../store/lists.ts'
+import type { Pushing } from './create-pushing.ts'
+import { type Link, noLink } from './links.ts'
+
+export interface PushRoutesDeps {
+  readonly pushing: Pushing
+  readonly identity: Pick<IdentityService, 'findPrincipal'>
+  readonly access: { findResource(login: Login, reference: string): CatalogEntry }
+  readonly clock: { now(): number }
+}
+
+/** What AWS holds for grants, and who is who there. */
+export const pushRoutes =
+  ({ pushing, identity, access, clock }: PushRoutesDeps): FastifyPluginAsync =>
+  async (app) => {
+    route(app, 'GET /api/v1/pushes', async ({ query }) =>
+      toAnswer('pushes', await pageOf(await pushing.list(), ({ id }) => id, query)),
+    )
+    route(app, 'POST /api/v1/pushes/adopt', async ({ login, body: { push, resource, person } }) => {
+      const actor = login.principal.id
+      if (push !== undefined) return { push: await pushing.adopt(push, actor) }
+      if (resource === undefined || person === undefined)
+        throw new BrokerError('INVALID_INPUT', 'expected push, or resource and person')
+      const entry = access.findResource(login, resource)
+      return { push: await pushing.adoptFor(entry, await identity.findPrincipal(person), actor) }
+    })
+    route(app, 'GET /api/v1/identity-center/links', async ({ query }) => {
+      const shown = pushing.links.all.flatMap((link) => view(link) ?? [])
+      const sorted = shown.sort((a, b) => (a.principalId < b.principalId ? -1 : 1))
+      return toAnswer('links', await pageOf(sorted, ({ principalId }) => principalId, query))
+    })
+    route(app, 'POST /api/v1/identity-center/link', async ({ login, body: { person, userId } }) => {
+      const principal = await identity.findPrincipal(person)
+      return { link: shown(await pushing.people.link(principal, userId, login.principal.id)) }
+    })
+    route(app, 'POST /api/v1/identity-center/unlink', async ({ login, body: { person } }) => {
+      const { id } = await identity.findPrincipal(person)
+      const before = pushing.links.of(id)
+      if (!before || before.userId === null) throw noLink(id)
+      const of = { ...before, userId: null, foundBy: 'admin', linkedAt: clock.now() }
+      await pushing.links.set(of, login.principal.id)
+      return { link: shown(before) }
+    })
+  }
+
+function pageOf<T>(all: readonly T[], cursorOf: (one: T) => string, query: ListQuery): Promise<ListPage<T>> {
+  return readPage(listSource(all, cursorOf), query)
+}
+
+function shown(link: Link): LinkView {
+  const found = view(link)
+  if (!found) throw noLink(link.principalId)
+  return found
+}
+
+function view({ principalId, userId, userName, foundBy, linkedAt }: Link): LinkView | undefined {
+  return userId === null ? undefined : { principalId, userId, userName, foundBy, linkedAt }
+}
