@@ -53,6 +53,8 @@ export const GrantView = object({
 })
 export type GrantView = Shape<typeof GrantView>
 
+export const useMatches = ['key', 'chain', 'session', 'tags', 'source-identity'] as const
+
 const AwsUsage = object({
   resource: text('Full id'),
   since: instant(),
@@ -61,17 +63,50 @@ const AwsUsage = object({
   uses: list(
     object({
       at: instant(),
+      endedAt: nullable(instant('Of a session of Session Manager; null: it runs, or AWS does not say')),
       region: text(),
-      by: nullable(text('Who was given keys: an ARN or a service; null: AWS does not say')),
+      by: nullable(text('Who was given keys, or started the session: an ARN or a service; null: AWS does not say')),
       sessionName: nullable(text()),
       sourceIdentity: nullable(text()),
       grantId: nullable(text('null: the broker did not give it')),
       sessionId: nullable(text()),
+      match: nullable(
+        oneOf(
+          useMatches,
+          'How the grant is known. key: the broker gave these keys out; chain: they were taken with keys that it gave out; session: one that it opened; tags: its own role named the grant; source-identity: its own role named the person, who had this one grant then. Null: there is none',
+        ),
+      ),
     }),
     'Newest first',
   ),
+  unused: list(
+    object({
+      grantId: text(),
+      principal: Named,
+      level: text(),
+      startsAt: instant(),
+      endsAt: instant('When it ended, or will'),
+      sessions: count('Through the broker, that reached the target'),
+    }),
+    'Grants of the resource that were valid in this time, of which AWS shows no use; those that began less than 15 minutes before its end are left out',
+  ),
 })
 export type AwsUsage = Shape<typeof AwsUsage>
+export type AwsUse = AwsUsage['uses'][number]
+
+const ServiceUsage = object({
+  resource: text('Full id'),
+  services: list(
+    object({
+      service: text('As in actions: `s3`'),
+      name: text(),
+      lastUsedAt: nullable(instant('Null: not in the time that AWS keeps track of, which is 400 days')),
+      region: nullable(text()),
+    }),
+    'That the role may use, the latest use first',
+  ),
+})
+export type ServiceUsage = Shape<typeof ServiceUsage>
 
 const OneGrant = object({ grant: GrantView })
 
@@ -135,10 +170,17 @@ export const grantRoutes = {
   },
   'GET /api/v1/usage/aws': {
     summary:
-      'Who was given keys of a role in AWS, with the grant or without one, as CloudTrail has it some minutes later',
+      'Who was given keys of a role in AWS, or started sessions on an instance, with the grant or without one, as CloudTrail and Session Manager have it; and grants without a use',
     access: 'auditor',
     scope: 'audit',
     query: object({ resource: ResourceReference, since: timeFilter.since, until: timeFilter.until }),
     answer: { 200: AwsUsage },
+  },
+  'GET /api/v1/usage/services': {
+    summary: 'Which services a role was used for, and when last, as IAM has it some hours later',
+    access: 'auditor',
+    scope: 'audit',
+    query: object({ resource: ResourceReference }),
+    answer: { 200: ServiceUsage },
   },
 } as const satisfies Record<string, RouteContract>

@@ -62,6 +62,8 @@ export function allRoutes(
       now: () => parts.clock.now(),
       useOf,
       usesOf: (kind) => kinds.usesOf(kind),
+      servicesOf: (kind) => kinds.servicesOf(kind),
+      session: (id) => parts.sessions.find(id),
     },
     sessions: { ...parts, store: sessionStore, lists, mayEnd: access.mayEnd },
     connectOptions: {

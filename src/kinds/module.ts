@@ -16,7 +16,7 @@ import type { Held, Kind } from '../catalog/kind.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { Config } from '../config/config.ts'
 import type { TargetCheck } from '../contract/aws.ts'
-import type { AwsUsage } from '../contract/grants.ts'
+import type { ServiceUsage } from '../contract/grants.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Identity } from '../identity/create-identity.ts'
 import type { Discovery, DiscoveryParts } from '../inventory/discovery.ts'
@@ -32,6 +32,7 @@ import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { IdentityCenterPushers } from './identity-center/pushers.ts'
+import type { SeenUses } from './seen-use.ts'
 
 /** Dependencies of the deciding side of a kind. */
 export interface KindParts {
@@ -110,7 +111,9 @@ export interface RunningKind {
    * Who used a target in AWS, as its logs have it, and by which grant.
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason
    */
-  uses?(target: unknown, range: UsesRange, signal: AbortSignal): Promise<Pick<AwsUsage, 'uses' | 'isWhole'>>
+  uses?(target: unknown, range: UsesRange, signal: AbortSignal): Promise<SeenUses>
+  /** Which services a target was used for, the latest use first. @throws as `uses` */
+  servicesOf?(target: unknown, signal: AbortSignal): Promise<ServiceUsage['services']>
   /**
    * What AWS says of a target, without signing in to it. What AWS refuses to say is a check that failed, not an error.
    * @param levels that the resource has, as the kind read them

@@ -71,6 +71,10 @@ export class StartedKinds implements SessionKinds {
     return this.#running.get(kind)?.uses
   }
 
+  servicesOf(kind: string): RunningKind['servicesOf'] {
+    return this.#running.get(kind)?.servicesOf
+  }
+
   /** Undefined: AWS is not asked about its targets. */
   checkerOf(kind: string): RunningKind['check'] {
     return this.#running.get(kind)?.check

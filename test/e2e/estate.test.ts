@@ -97,6 +97,30 @@ await t.test('no rule gives the roles of the broker and of Identity Center', asy
   }
 })
 
+await t.test(
+  'a database whose IAM authentication is off fails its validation, which says how to turn it on',
+  async (t) => {
+    const billing = `rds-postgres/${accounts.data}/${region}/billing`
+    const look = async () => {
+      const report = await company.api<{ ok: boolean; validations: object[] }>(
+        'dave',
+        'POST',
+        '/api/v1/validations/run',
+        { subject: billing },
+      )
+      return report.validations
+    }
+    t.match(await look(), [{ check: 'IAM authentication', status: 'ok' }])
+    for (const one of world.rds.instances) if (one.name === 'billing') one.hasIam = false
+    await sync()
+    await waitUntil(
+      async () => (await one(billing))?.risk?.some(({ code }) => code === 'iam-off') === true,
+      'it is seen',
+    )
+    t.match(await look(), [{ check: 'IAM authentication', status: 'failed', fix: /aws prepare/ }])
+  },
+)
+
 async function pending(resource: string): Promise<string> {
   const asked = { resource, level: 'readonly', durationMs: 3_600_000, reason: 'why is order 17 late' }
   const { request } = await company.api<{ request: RequestView }>('alice', 'POST', '/api/v1/requests', asked)

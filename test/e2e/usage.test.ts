@@ -61,12 +61,41 @@ await t.test('who took a role in AWS: with the grant, and without any', async (t
   const answer = await company.api<AwsUsage>('carol', 'GET', path)
   t.match(answer, { resource: role, isWhole: true })
   const granted = answer.uses.find(({ grantId }) => grantId === id)
-  t.match(granted, { sourceIdentity: /alice/, sessionId: /^ses_/, region: String })
+  t.match(granted, { sourceIdentity: /alice/, sessionId: /^ses_/, region: String, match: 'key' })
   const others = answer.uses.filter(({ grantId }) => grantId === null)
   t.match(others, [{ by: 'arn:aws:iam::999999999999:user/mallory', sessionId: null }])
   t.equal(others.length, 1)
   const { stdout } = await company.commands.carol.run(['usage', '--aws', '--resource', role])
   t.match(stdout, /NO GRANT .*mallory/)
+  const without = await company.commands.carol.run(['usage', '--without-grant', '--resource', role])
+  t.equal(without.stdout.trim().split('\n').length, 2, without.stdout)
   t.equal((await company.call('alice', 'GET', path)).status, 403)
+
+  found.services = { s3: { name: 'Amazon S3', lastUsedAt: clock.now() } }
+  const services = await company.commands.carol.run(['usage', '--services', '--resource', role])
+  t.match(services.stdout, /^s3 +Amazon S3 +20/m, services.stderr)
   t.equal((await company.call('carol', 'GET', '/api/v1/usage/aws?resource=orders')).status, 400)
+})
+
+await t.test('a role that the broker takes for databases: by the grant that it names', async (t) => {
+  const { aws, clock } = company.sandbox
+  const { client } = await openDatabase(company)
+  await client.end()
+  const { deploy } = arns
+  const taken = aws.calls.filter(({ assumeRole }) => assumeRole?.roleArn === arns.databases)
+  t.ok(taken.length > 0)
+  const role = findRole(aws.world, deploy)
+  if (!role) throw new Error('there is no role')
+  const { id } = await company.grant(3_600_000, `iam-role/${accounts.data}/Deployer`)
+  const as = (by: string, grantTag: string) =>
+    aws.callers.issue(role, {
+      ...{ roleArn: deploy, name: 'alice@example.com', issuedAt: clock.now(), expiresAt: clock.now() + 3_600_000 },
+      ...{ policy: null, tags: { 'sallyport:grant': grantTag }, transitiveTagKeys: [], sourceIdentity: null },
+      ...{ isChained: true, assumedBy: by },
+    })
+  as(`arn:aws:sts::${accounts.data}:assumed-role/SallyportConnect/sallyport`, id)
+  as(`arn:aws:sts::${accounts.data}:assumed-role/Other/mallory`, id)
+  const path = `/api/v1/usage/aws?resource=${encodeURIComponent(`iam-role/${accounts.data}/Deployer`)}`
+  const { uses } = await company.api<AwsUsage>('carol', 'GET', path)
+  t.same(uses.map(({ match }) => match).sort(), ['tags', null].sort())
 })

@@ -189,6 +189,7 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'GET /api/v1/resources/options',
     'GET /api/v1/connect/options',
     'GET /api/v1/usage/aws',
+    'GET /api/v1/usage/services',
   ]
   const filters = [
     'who',

@@ -3,6 +3,8 @@ import t from 'tap'
 import { createClusterReader } from '../../src/aws/estate/clusters.ts'
 import { createInstanceReader } from '../../src/aws/estate/instances.ts'
 import { createRegionReader } from '../../src/aws/estate/regions.ts'
+import { createServicesReader } from '../../src/aws/estate/services-used.ts'
+import { createShellHistoryReader } from '../../src/aws/estate/shell-history.ts'
 import { createTrailReader } from '../../src/aws/estate/trail.ts'
 import { accounts, arns, bastions, region } from '../sandbox/default-world.ts'
 import { skipWithoutPython } from '../sandbox/programs.ts'
@@ -11,7 +13,7 @@ import { place, startEstate } from '../src/aws/estate/estate-setup.ts'
 import { signal } from '../src/aws/hub-setup.ts'
 
 const skip = skipWithoutPython('botocore')
-const ours = ['ec2', 'eks', 'ssm', 'cloudtrail']
+const ours = ['ec2', 'eks', 'ssm', 'cloudtrail', 'iam']
 
 t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
   for (const lists of [
@@ -30,6 +32,11 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
         const more = { endpoint: `0.gr7.${region}.eks.amazonaws.com`, ca: 'pem', hasAuditLog: true, accessEntries: [] }
         for (const name of ['a', 'b', 'c'])
           world.clusters.push({ ...cluster, ...more, name, authenticationMode: 'API', tags: { team: 'web' } })
+        const services = {
+          ec2: { name: 'Amazon EC2', lastUsedAt: null },
+          s3: { name: 'Amazon S3', lastUsedAt: 1_772_000_000_000, region },
+        }
+        for (const role of world.roles) role.services = services
         world.clusters.push({ ...cluster, ...more, name: 'd', authenticationMode: 'CONFIG_MAP', status: 'CREATING' })
       },
       { onExchange: (one) => exchanges.push(one) },
@@ -44,6 +51,8 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
     await clusters.one(place, 'nothing', signal)
     const trail = createTrailReader(deps)
     await trail(place, arns.connect, { since: 0, until: Date.now() }, signal)
+    await createShellHistoryReader(deps)(place, bastions.first, { since: 0, until: Date.now() }, signal)
+    await createServicesReader(deps, 1)(place, arns.reports, signal)
     aws.faults.failOnce('DescribeInstances', 1, 'Throttling')
     aws.faults.failOnce('DescribeInstanceInformation', 1, 'ThrottlingException')
     await instances.all(place, signal)
@@ -54,6 +63,9 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
       'DescribeInstanceInformation',
       'DescribeInstances',
       'DescribeRegions',
+      'DescribeSessions',
+      'GenerateServiceLastAccessedDetails',
+      'GetServiceLastAccessedDetails',
       'ListAccessEntries',
       'ListClusters',
       'LookupEvents',

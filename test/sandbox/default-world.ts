@@ -227,10 +227,13 @@ const discoveries = [
   'ec2:DescribeInstances',
   'ec2:DescribeRegions',
   'eks:ListClusters',
+  'iam:GenerateServiceLastAccessedDetails',
   'iam:GetAccountAuthorizationDetails',
+  'iam:GetServiceLastAccessedDetails',
   'rds:DescribeDBClusterEndpoints',
   'rds:DescribeDBClusters',
   'rds:DescribeDBInstances',
+  'ssm:DescribeSessions',
 ]
 
 /** A brokered role: nobody gets in without a person's name and a grant. */

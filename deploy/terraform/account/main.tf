@@ -148,6 +148,8 @@ resource "aws_iam_role" "connect" {
 #   eks:ListAssociatedAccessPolicies: aws validate says whether the role may do more there than the level
 #   rds-db:connect: databases whose entry names no role
 #   iam:GetAccountAuthorizationDetails: finds roles, with trust, tags and last use, and what their policies allow; no policy is kept
+#   iam:GenerateServiceLastAccessedDetails: finds which services a role was used for
+#   iam:GetServiceLastAccessedDetails: the answer to that
 #   rds:DescribeDBInstances: finds databases, with endpoint, resource id, tags and IAM authentication
 #   rds:DescribeDBClusters: finds clusters, with their writers and readers
 #   rds:DescribeDBClusterEndpoints: finds custom endpoints of Aurora
@@ -155,6 +157,7 @@ resource "aws_iam_role" "connect" {
 #   ec2:DescribeInstances: finds instances, with their state, tags and instance profile
 #   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
 #   cloudtrail:LookupEvents: finds who takes a role, with a grant or without one
+#   ssm:DescribeSessions: finds sessions that a daemon that died has left open, and those without a grant
 #   eks:ListClusters: finds clusters
 #   iam:GetPolicy: finds the version in force
 #   iam:GetPolicyVersion: reads the deny list, and keeps what else is in it
@@ -165,7 +168,6 @@ resource "aws_iam_role" "connect" {
 #   ssm:GetDocument: a document that was changed is found before it is used
 #   ssm:TerminateSession: ends a shell with its access
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
-#   ssm:DescribeSessions: finds what a daemon that died has left open
 #   ssmmessages:OpenDataChannel: carries what is typed and shown, and what is forwarded
 #   kms:GenerateDataKey: sessions by documents that name a key of KMS
 resource "aws_iam_role_policy" "connect" {
@@ -240,7 +242,11 @@ resource "aws_iam_role_policy" "connect" {
         {
           "Sid": "DiscoverRoles",
           "Effect": "Allow",
-          "Action": "iam:GetAccountAuthorizationDetails",
+          "Action": [
+            "iam:GetAccountAuthorizationDetails",
+            "iam:GenerateServiceLastAccessedDetails",
+            "iam:GetServiceLastAccessedDetails"
+          ],
           "Resource": "*"
         },
         {
@@ -266,7 +272,10 @@ resource "aws_iam_role_policy" "connect" {
         {
           "Sid": "ReadUse",
           "Effect": "Allow",
-          "Action": "cloudtrail:LookupEvents",
+          "Action": [
+            "cloudtrail:LookupEvents",
+            "ssm:DescribeSessions"
+          ],
           "Resource": "*"
         },
         {

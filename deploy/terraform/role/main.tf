@@ -345,7 +345,7 @@ resource "aws_iam_role_policy" "reach" {
 #   ssm:GetDocument: a document that was changed is found before it is used
 #   ssm:TerminateSession: ends a shell with its access
 #   ssm:ResumeSession: goes on after a lost connection, which the service closes each hour
-#   ssm:DescribeSessions: finds what a daemon that died has left open
+#   ssm:DescribeSessions: finds sessions that a daemon that died has left open, and those without a grant
 #   ssm:DescribeInstanceInformation: aws validate says whether the agent is connected and new enough
 #   ssmmessages:OpenDataChannel: carries what is typed and shown, and what is forwarded
 #   kms:GenerateDataKey: sessions by documents that name a key of KMS

@@ -11,6 +11,8 @@ export const dataPolicies: PolicyPart = {
         actions: {
           'iam:GetAccountAuthorizationDetails':
             'finds roles, with trust, tags and last use, and what their policies allow; no policy is kept',
+          'iam:GenerateServiceLastAccessedDetails': 'finds which services a role was used for',
+          'iam:GetServiceLastAccessedDetails': 'the answer to that',
         },
         resources: ['*'],
       },

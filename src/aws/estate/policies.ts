@@ -25,7 +25,10 @@ export const placePolicies: PolicyPart = {
       document: 'spokePermissions',
       statement: {
         sid: 'ReadUse',
-        actions: { 'cloudtrail:LookupEvents': 'finds who takes a role, with a grant or without one' },
+        actions: {
+          'cloudtrail:LookupEvents': 'finds who takes a role, with a grant or without one',
+          'ssm:DescribeSessions': 'finds sessions that a daemon that died has left open, and those without a grant',
+        },
         resources: ['*'],
       },
     },

@@ -17,7 +17,12 @@ export interface RoleTaken {
   /** ARN, or a service; null: CloudTrail does not say. */
   readonly by: string | null
   readonly sessionName: string | null
+  /** That was set, or that who called had already. */
   readonly sourceIdentity: string | null
+  /** Of who called, where those were keys of a session. */
+  readonly callerKeyId: string | null
+  /** Value of the session tag `sallyport:grant` that was asked for. Anyone who may set tags can say anything. */
+  readonly grantTag: string | null
 }
 
 export interface TrailAnswer {
@@ -88,11 +93,18 @@ async function lookUp(call: ServiceCall<CloudTrail>, input: object, signal: Abor
 
 interface Told {
   readonly errorCode?: unknown
-  readonly userIdentity?: { readonly arn?: unknown; readonly invokedBy?: unknown; readonly userName?: unknown }
+  readonly userIdentity?: {
+    readonly arn?: unknown
+    readonly invokedBy?: unknown
+    readonly userName?: unknown
+    readonly accessKeyId?: unknown
+    readonly sessionContext?: { readonly sourceIdentity?: unknown }
+  }
   readonly requestParameters?: {
     readonly roleArn?: unknown
     readonly roleSessionName?: unknown
     readonly sourceIdentity?: unknown
+    readonly tags?: unknown
   }
   readonly responseElements?: { readonly credentials?: { readonly accessKeyId?: unknown } }
 }
@@ -110,9 +122,17 @@ function toTaken({ EventName, EventTime, CloudTrailEvent }: Event, region: strin
       accessKeyId: textOf(responseElements?.credentials?.accessKeyId),
       by: textOf(userIdentity.arn) ?? textOf(userIdentity.invokedBy) ?? textOf(userIdentity.userName),
       sessionName: textOf(requestParameters.roleSessionName),
-      sourceIdentity: textOf(requestParameters.sourceIdentity),
+      sourceIdentity: textOf(requestParameters.sourceIdentity) ?? textOf(userIdentity.sessionContext?.sourceIdentity),
+      callerKeyId: textOf(userIdentity.accessKeyId),
+      grantTag: grantTagOf(requestParameters.tags),
     },
   ]
+}
+
+function grantTagOf(tags: unknown): string | null {
+  const all: readonly unknown[] = Array.isArray(tags) ? tags : []
+  const found = all.find((tag) => (tag as { key?: unknown } | null)?.key === 'sallyport:grant')
+  return textOf((found as { value?: unknown } | undefined)?.value)
 }
 
 function parsed(text = ''): Told {

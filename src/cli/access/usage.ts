@@ -1,14 +1,15 @@
-import { BrokerError } from '../../../proxy/session.ts'
-import type { AwsUsage, GrantUsage } from '../../contract/grants.ts'
+import type { GrantUsage } from '../../contract/grants.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
-import { printJson, printTable, shownName, when } from '../output.ts'
+import { printTable, shownName, when } from '../output.ts'
 
 interface UsageOptions extends ListOptions {
   readonly used?: boolean
   readonly neverUsed?: boolean
   readonly aws?: boolean
+  readonly withoutGrant?: boolean
+  readonly services?: boolean
 }
 
 export const registerUsage: Register = (program) => {
@@ -19,7 +20,12 @@ export const registerUsage: Register = (program) => {
     .option('--never-used', 'only grants that never were')
     .option(
       '--aws',
-      'who was given keys of the role that --resource names, with a grant or without one, by CloudTrail; for auditors',
+      'who was given keys of the role that --resource names, or had sessions on the instance, with a grant or without one, and grants without a use, by CloudTrail and Session Manager; for auditors',
+    )
+    .option('--without-grant', 'the same, but only what was done without a grant')
+    .option(
+      '--services',
+      'which services the role that --resource names was used for, and when last, by IAM; for auditors',
     )
   listOptions(list, {
     all: 'also grants that have ended',
@@ -30,36 +36,13 @@ export const registerUsage: Register = (program) => {
     const { all, used, neverUsed } = options
     const { openApiClient } = await import('../login/login-store.ts')
     const api = await openApiClient(program.opts())
-    if (options.aws) return await showAws(api, options)
+    if (options.aws || options.withoutGrant || options.services) {
+      const { showAws, showServices } = await import('./usage-aws.ts')
+      return await (options.services ? showServices(api, options) : showAws(api, options))
+    }
     const query = { ...filtersOf(options), all, used: neverUsed ? false : used }
     printList(await readList(api, 'GET /api/v1/usage', query, options), options, print)
   })
-}
-
-type Api = Awaited<ReturnType<typeof import('../login/login-store.ts')['openApiClient']>>
-
-async function showAws(api: Api, { resource, since, until, json }: UsageOptions): Promise<void> {
-  if (resource === undefined) throw new BrokerError('INVALID_INPUT', '--aws needs --resource ROLE')
-  const usage = await api.call('GET /api/v1/usage/aws', { query: { resource, since, until } })
-  if (json) printJson(usage)
-  else printAws(usage)
-}
-
-function printAws({ uses, isWhole, since }: AwsUsage): void {
-  printTable(
-    ['AT', 'GRANT', 'SESSION', 'BY', 'SESSION NAME', 'SOURCE IDENTITY', 'REGION'],
-    uses.map((use) => [
-      when(use.at),
-      use.grantId ?? 'NO GRANT',
-      use.sessionId ?? '-',
-      use.by ?? '-',
-      use.sessionName ?? '-',
-      use.sourceIdentity ?? '-',
-      use.region,
-    ]),
-    `nobody was given keys of it since ${when(since)}, as far as CloudTrail has it`,
-  )
-  if (!isWhole) process.stderr.write('there is more than was read; ask for less time with --since and --until\n')
 }
 
 function print(usage: readonly GrantUsage[]): void {

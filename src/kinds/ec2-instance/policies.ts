@@ -30,7 +30,7 @@ const shells: readonly Statement[] = [
     // None of them knows a resource to be restricted to.
     sid: 'CarryShells',
     actions: {
-      'ssm:DescribeSessions': 'finds what a daemon that died has left open',
+      'ssm:DescribeSessions': 'finds sessions that a daemon that died has left open, and those without a grant',
       'ssm:DescribeInstanceInformation': 'aws validate says whether the agent is connected and new enough',
       'ssmmessages:OpenDataChannel': 'carries what is typed and shown, and what is forwarded',
     },

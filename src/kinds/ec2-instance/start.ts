@@ -1,17 +1,26 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ShellRules } from '../../../proxy/shell/rules.ts'
+import { createShellHistoryReader } from '../../aws/estate/shell-history.ts'
 import { heldBy } from '../../catalog/kind.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { ShellChannels } from './channels.ts'
 import { unsupported } from './found/facts.ts'
 import { ec2Instance } from './kind.ts'
 import { streamFacts } from './streams.ts'
+import type { InstanceTarget } from './target.ts'
+import { readUses } from './uses.ts'
 
 const endLeftMs = 60_000
 
 export async function start(parts: KindParts): Promise<RunningKind> {
-  const { sessions } = parts
+  const { config, sessions } = parts
   const channels = new ShellChannels(parts)
+  const { aws } = config
+  const usesDeps = {
+    readHistory: createShellHistoryReader({ ...parts, config: aws }),
+    spokeOf: (account: string) => aws.accounts[account]?.connectRole ?? aws.connectRole,
+    reachRole: aws.reachRole,
+  }
   return {
     channels,
     permit: (held, to) => {
@@ -39,6 +48,7 @@ export async function start(parts: KindParts): Promise<RunningKind> {
       const { validateInstance } = await import('./validate.ts')
       return await validateInstance(preflight, channels.look(sessions.known(preflight.permit.sessionId)))
     },
+    uses: (target, range, signal) => readUses(usesDeps, target as InstanceTarget, range, signal),
     chores: [
       {
         what: 'end shells at AWS that could not be ended',

@@ -1,3 +1,5 @@
+import { formatDuration } from '../../../proxy/duration.ts'
+import { stsLimits } from '../../aws/aws.ts'
 import type { Problem, RequestableKind } from '../../catalog/kind.ts'
 import { type RoleLevel, roleLevel } from './level.ts'
 import { roleMeans } from './means.ts'
@@ -30,12 +32,21 @@ export const iamRole: RequestableKind<RoleTarget, RoleLevel> = {
     { title: 'variables for a shell', words: ['sallyport', 'aws', 'env', name, ...options] },
     { title: 'profiles in ~/.aws/config', words: ['sallyport', 'aws', 'configure'] },
   ],
-  limits: ({ account }, { sessionTags }, { aws }) =>
-    Object.keys(sessionTags).length > 0 && aws.accounts[account]?.trust === 'web_identity'
-      ? [
-          `Account ${account} trusts web_identity, where the broker cannot set session tags: sessions of this level are refused.`,
-        ]
-      : [],
+  limits: ({ account, maxSessionMs }, { sessionMs, sessionTags }, { aws }) => {
+    const isPersonal = aws.accounts[account]?.trust === 'web_identity'
+    const longestMs = isPersonal ? maxSessionMs : Math.min(maxSessionMs, stsLimits.chainedMs)
+    const why = isPersonal ? 'the role allows no more (max_session)' : 'AWS lets chained sessions live no longer'
+    return [
+      ...(sessionMs !== null && sessionMs > longestMs
+        ? [`The level says ${formatDuration(sessionMs)}, and credentials last ${formatDuration(longestMs)}: ${why}.`]
+        : []),
+      ...(isPersonal && Object.keys(sessionTags).length > 0
+        ? [
+            `Account ${account} trusts web_identity, where the broker cannot set session tags: sessions of this level are refused.`,
+          ]
+        : []),
+    ]
+  },
   roles: ({ roleArn: arn, hasSourceIdentity, hasTransitiveTags, maxSessionMs: longestMs, managedBy, lacking }) =>
     // What the trust policy is known not to allow need not be tried.
     managedBy !== null || lacking.includes('sts:AssumeRole')

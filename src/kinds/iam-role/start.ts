@@ -1,4 +1,5 @@
 import { createBoundary } from '../../aws/boundary.ts'
+import { createServicesReader } from '../../aws/estate/services-used.ts'
 import { createTrailReader } from '../../aws/estate/trail.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { checkRoleTarget } from './check.ts'
@@ -23,16 +24,23 @@ export async function start(parts: KindParts): Promise<RunningKind> {
   const mint = createMint({ ...parts, aws, config: config.aws, idToken: identity.idToken })
   const roles = new RoleSessions({ ...parts, ...mint, store, kind: iamRole })
   const readTrail = createTrailReader({ ...parts, config: config.aws })
+  const readServices = createServicesReader({ ...parts, config: config.aws })
+  const spokeOf = (account: string) =>
+    (config.aws.accounts[account]?.connectRole ?? config.aws.connectRole).split('/').at(-1) ?? ''
   return {
     api: awsRoutes(routesDeps(parts, roles)),
     chores: [{ what: 'sweep of credentials', everyMs: sweepMs, per: 'installation', run: () => revoker.sweep() }],
     uses: (target, range, signal) =>
       readUses(
-        { readTrail, credentials: store, regions: regionsOf(config.aws.regions) },
+        { readTrail, credentials: store, regions: regionsOf(config.aws.regions), spokeOf },
         target as RoleTarget,
         range,
         signal,
       ),
+    servicesOf: (target, signal) => {
+      const { partition, account, roleArn } = target as RoleTarget
+      return readServices({ partition, account }, roleArn, signal)
+    },
     recover: () => revoker.recover(),
     checkRows: () => checkCredentialRows(audit, store, keyring),
     check: (entry, levels, signal) => checkRoleTarget(parts, entry, levels, signal),

@@ -1,7 +1,7 @@
 import { BrokerError } from '../../../proxy/session.ts'
 import type { ReadTrail, RoleTaken } from '../../aws/estate/trail.ts'
-import type { AwsUsage } from '../../contract/grants.ts'
 import type { UsesRange } from '../module.ts'
+import type { SeenUse, SeenUses } from '../seen-use.ts'
 import type { CredentialStore } from './credential-store.ts'
 import type { RoleTarget } from './target.ts'
 
@@ -10,6 +10,8 @@ export interface UsesDeps {
   readonly credentials: Pick<CredentialStore, 'findAll'>
   /** Where people and the broker take roles. */
   readonly regions: readonly string[]
+  /** Name of the spoke role of an account, without its path: nobody but the broker takes it. */
+  spokeOf(account: string): string
 }
 
 type Target = Pick<RoleTarget, 'partition' | 'account' | 'roleArn'>
@@ -18,15 +20,16 @@ type Target = Pick<RoleTarget, 'partition' | 'account' | 'roleArn'>
 const mostUses = 1000
 
 /**
- * Who took a role in a time, and by which grant: joined by the access key, since all that the broker gives out is in its books.
+ * Who took a role in a time, with what tells by which grant: the access key, since all that the broker gives out is in its books; the keys by
+ * which it was taken, of a session that goes on from one of the broker's; else what the broker's own role said when it took it.
  * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason
  */
 export async function readUses(
-  { readTrail, credentials, regions }: UsesDeps,
+  { readTrail, credentials, regions, spokeOf }: UsesDeps,
   { partition, account, roleArn }: Target,
   range: UsesRange,
   signal: AbortSignal,
-): Promise<Pick<AwsUsage, 'uses' | 'isWhole'>> {
+): Promise<SeenUses> {
   const found: RoleTaken[] = []
   let isWhole = true
   for (const region of regions) {
@@ -35,14 +38,24 @@ export async function readUses(
     isWhole &&= answer.isWhole
   }
   const shown = found.sort((a, b) => b.at - a.at).slice(0, mostUses)
-  const keys = shown.flatMap(({ accessKeyId }) => accessKeyId ?? [])
-  const known = keys.length > 0 ? await credentials.findAll(keys) : new Map()
+  const keys = shown.flatMap(({ accessKeyId, callerKeyId }) => [accessKeyId ?? [], callerKeyId ?? []].flat())
+  const known: Awaited<ReturnType<CredentialStore['findAll']>> =
+    keys.length > 0 ? await credentials.findAll([...new Set(keys)]) : new Map()
+  const spoke = `arn:${partition}:sts::${account}:assumed-role/${spokeOf(account)}/`
+  const proofOf = (key: string | null, match: 'key' | 'chain'): SeenUse['proof'] => {
+    const row = key === null ? undefined : known.get(key)
+    return row ? { grantId: row.grant_id, sessionId: row.session_id, match } : null
+  }
   return {
     isWhole: isWhole && shown.length === found.length,
-    uses: shown.map(({ accessKeyId, ...use }) => {
-      const row = accessKeyId === null ? undefined : known.get(accessKeyId)
-      return { ...use, grantId: row?.grant_id ?? null, sessionId: row?.session_id ?? null }
-    }),
+    uses: shown.map(({ accessKeyId, callerKeyId, grantTag, ...use }) => ({
+      ...use,
+      endedAt: null,
+      proof: proofOf(accessKeyId, 'key') ?? proofOf(callerKeyId, 'chain'),
+      claim: use.by?.startsWith(spoke)
+        ? { grantId: grantTag, sessionId: null, person: use.sourceIdentity ?? use.sessionName }
+        : null,
+    })),
   }
 }
 

@@ -10,6 +10,8 @@ export interface SeenDatabase {
   readonly members: readonly string[]
   /** The authority that its certificate is of: `rds-ca-rsa2048-g1`; null: not known. */
   readonly authority: string | null
+  /** IAM authentication is on; null: not known. */
+  readonly hasIam: boolean | null
 }
 
 /** Attributes that are discovered alone. */
@@ -24,8 +26,9 @@ export const seenMembers = {
 const attributes = Type.Object(seenMembers)
 
 /** Null: it is written by hand alone. */
-export function seenOf({ engine, status, members = [], authority }: Static<typeof attributes>): SeenDatabase | null {
-  return engine === undefined || status === undefined ? null : { engine, status, members, authority: authority ?? null }
+export function seenOf(found: Static<typeof attributes>): SeenDatabase | null {
+  const { engine, status, members = [], authority = null, iam = null } = found
+  return engine === undefined || status === undefined ? null : { engine, status, members, authority, hasIam: iam }
 }
 
 /** For lists. */

@@ -1,7 +1,7 @@
 import type { EngineFacts, Lease } from '../../../proxy/session.ts'
 import { heldBy, type Kind } from '../../catalog/kind.ts'
 import type { TargetCheck } from '../../contract/aws.ts'
-import { ok } from '../checks.ts'
+import { fail, ok } from '../checks.ts'
 import { Leases, type Token } from '../leases.ts'
 import type { KindParts, RunningKind } from '../module.ts'
 import { databasePorts } from '../reach/policies.ts'
@@ -70,6 +70,7 @@ export function startRds<L extends RdsLevel>(
       const way = await validateVia(parts, sessions.known(preflight.permit.sessionId), target, databasePorts)
       return [...trust, ...way, ...(await validate(preflight))]
     },
+    check: async (entry) => iamCheck(heldBy(kind, { resource: entry, target: entry.target, level: null }).target),
     chores: [
       {
         what: 'renew the credentials of open database sessions',
@@ -79,6 +80,14 @@ export function startRds<L extends RdsLevel>(
       },
     ],
   }
+}
+
+/** By what was found last; nothing for what is written by hand alone. */
+function iamCheck({ seen }: RdsTarget): TargetCheck[] {
+  if (seen === null || seen.hasIam === null) return []
+  if (seen.hasIam) return [ok('IAM authentication', 'it is on')]
+  const fix = 'turn it on, which needs no restart: sallyport aws prepare RESOURCE prints how'
+  return [fail('IAM authentication', 'it is off: the broker cannot sign in', fix)]
 }
 
 /** A preflight is no person's session, and has no other credentials there. */

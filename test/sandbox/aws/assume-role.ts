@@ -48,6 +48,7 @@ export function assumeRole(deps: AssumeRoleDeps, by: Caller, input: AssumeRoleIn
     sourceIdentity,
     isChained: by.session !== null,
     assumedBy: by.arn,
+    assumedWith: by.accessKeyId,
   })
   return { caller, packedPolicySize: packed }
 }

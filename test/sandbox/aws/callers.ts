@@ -32,6 +32,8 @@ export interface RoleSession {
   readonly sourceIdentity: string | null
   /** ARN of who assumed it; left out: the holder of an ID token. */
   readonly assumedBy?: string
+  /** Access key of who took it. */
+  readonly assumedWith?: string
   /** Assumed with the credentials of another role. */
   readonly isChained: boolean
 }

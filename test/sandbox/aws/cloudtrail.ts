@@ -78,15 +78,30 @@ function readInput(input: Readonly<Record<string, unknown>>) {
 }
 
 function toEvent({ accessKeyId, arn, session }: Caller, region: string, index: number) {
-  const { roleArn = '', name = '', issuedAt = 0, sourceIdentity = null, assumedBy } = session ?? {}
+  const {
+    roleArn = '',
+    name = '',
+    issuedAt = 0,
+    sourceIdentity = null,
+    assumedBy,
+    assumedWith,
+    tags = {},
+  } = session ?? {}
   const told = {
     eventVersion: '1.08',
-    userIdentity: assumedBy === undefined ? { type: 'WebIdentityUser' } : { type: 'AssumedRole', arn: assumedBy },
+    userIdentity:
+      assumedBy === undefined
+        ? { type: 'WebIdentityUser' }
+        : { type: 'AssumedRole', arn: assumedBy, ...(assumedWith === undefined ? {} : { accessKeyId: assumedWith }) },
     eventTime: new Date(issuedAt).toISOString(),
     eventSource: 'sts.amazonaws.com',
     eventName: 'AssumeRole',
     awsRegion: region,
-    requestParameters: { roleArn, roleSessionName: name, ...(sourceIdentity === null ? {} : { sourceIdentity }) },
+    requestParameters: {
+      ...{ roleArn, roleSessionName: name },
+      ...(sourceIdentity === null ? {} : { sourceIdentity }),
+      tags: Object.entries(tags).map(([key, value]) => ({ key, value })),
+    },
     responseElements: { credentials: { accessKeyId }, assumedRoleUser: { arn } },
   }
   return {

@@ -4,6 +4,7 @@ import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
 import { evaluate } from './evaluate.ts'
 import { authorizationDetails } from './iam-details.ts'
+import { makeJob, readJob } from './iam-jobs.ts'
 import { createPager } from './pager.ts'
 import { parsePolicy } from './policy.ts'
 import { accountOf, documentOf, findRole, type Role, type World } from './world.ts'
@@ -40,6 +41,14 @@ export const roleActions: Readonly<Record<string, RoleAction>> = {
       if (!role) throw noRole(parameters.get('RoleName') ?? '')
       return [['Role', describeRole(role)]]
     },
+  },
+  GenerateServiceLastAccessedDetails: {
+    resource: (_world, _caller, parameters) => parameters.get('Arn') ?? '',
+    run: ({ world }, caller, parameters) => [['JobId', makeJob(world, caller, parameters.get('Arn') ?? '')]],
+  },
+  GetServiceLastAccessedDetails: {
+    resource: () => '*',
+    run: ({ world }, caller, parameters) => readJob(world, caller, parameters),
   },
   SimulatePrincipalPolicy: {
     resource: (_world, _caller, parameters) => parameters.get('PolicySourceArn') ?? '',

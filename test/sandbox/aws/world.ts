@@ -346,6 +346,8 @@ export interface Role {
   createdAt?: number
   /** Epoch milliseconds; left out: AWS has seen no use of it. */
   lastUsedAt?: number
+  /** By the services that it may use: when it was used for it last, in epoch milliseconds; null: never. */
+  services?: Record<string, { name: string; lastUsedAt: number | null; region?: string }>
   /** Permissions boundary: a document, or the ARN of a managed policy, whose default version then counts. */
   boundary?: PolicyDocument | string
   /** 3600–43200. */

@@ -26,7 +26,7 @@ t.test('who was given keys of the role, and of no other, newest first', async (t
   const second = take(aws, world, arns.reports, 'carol', at + 1000)
   take(aws, world, arns.reports, 'early', at - 5000)
   const by = `arn:aws:sts::${accounts.data}:assumed-role/x/y`
-  const use = { region: place.region, by }
+  const use = { region: place.region, by, callerKeyId: null, grantTag: null }
   t.same(await createTrailReader(deps)(place, arns.reports, range, signal), {
     isWhole: true,
     taken: [
@@ -36,6 +36,20 @@ t.test('who was given keys of the role, and of no other, newest first', async (t
   })
   const elsewhere = await createTrailReader(deps)({ ...place, region: 'us-east-1' }, arns.reports, range, signal)
   t.same(elsewhere, { isWhole: true, taken: [] })
+})
+
+t.test('the grant that a call names, and whose keys it was made with', async (t) => {
+  const { deps, aws, world } = await startEstate(t)
+  const role = findRole(world, arns.reports)
+  if (!role) throw new Error('there is such a role')
+  const more = { transitiveTagKeys: [], sourceIdentity: null, isChained: true }
+  const by = { assumedBy: `arn:aws:sts::${accounts.data}:assumed-role/x/y`, assumedWith: 'ASIAOFWHOTOOKIT00001' }
+  const tags = { other: 'x', 'sallyport:grant': 'grt_1' }
+  const session = { roleArn: arns.reports, name: 'alice', issuedAt: at, expiresAt: at + 3_600_000, policy: null, tags }
+  aws.callers.issue(role, { ...session, ...more, ...by })
+  t.match((await createTrailReader(deps)(place, arns.reports, range, signal)).taken, [
+    { callerKeyId: 'ASIAOFWHOTOOKIT00001', grantTag: 'grt_1', sourceIdentity: null },
+  ])
 })
 
 t.test('N-1: pages, also empty ones, and no more of them than is bearable', async (t) => {

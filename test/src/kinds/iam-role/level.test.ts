@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import type { Resource } from '../../../../src/catalog/resource.ts'
+import { iamRole } from '../../../../src/kinds/iam-role/kind.ts'
 import { roleLevel } from '../../../../src/kinds/iam-role/level.ts'
 import { sessionPolicy } from '../../../../src/kinds/iam-role/session-policy.ts'
 import { roleTarget } from '../../../../src/kinds/iam-role/target.ts'
@@ -123,4 +124,24 @@ test('near the end of a grant the session policy says when it ends, and takes no
   for (const level of [plain, inline])
     t.doesNotThrow(() => parsePolicy(JSON.parse(sessionPolicy(level, endsAt) ?? ''), 'identity'))
   t.end()
+})
+
+test('a level whose session is longer than credentials can last says so', async (t) => {
+  const target = {
+    ...{ partition: 'aws', account: '111122223333', roleArn: 'arn:aws:iam::111122223333:role/R', roleId: null },
+    ...{ isRevocable: false, hasTransitiveTags: true, hasSourceIdentity: true, managedBy: null, lacking: [] },
+    ...{ lastUsed: null },
+  }
+  const limits = (maxSession: number, session: number | null, trust: 'hub' | 'web_identity') =>
+    iamRole.limits?.(
+      { ...target, maxSessionMs: maxSession },
+      { sessionPolicy: null, policyArns: [], sessionTags: {}, sessionMs: session },
+      { aws: { accounts: { '111122223333': { trust } } } },
+    )
+  const hour = 3_600_000
+  t.same(limits(hour, hour, 'hub'), [])
+  t.same(limits(12 * hour, null, 'hub'), [])
+  t.match(limits(12 * hour, 4 * hour, 'hub'), [/says 4h, and credentials last 1h: .*chained/])
+  t.same(limits(12 * hour, 4 * hour, 'web_identity'), [])
+  t.match(limits(hour, 4 * hour, 'web_identity'), [/says 4h, and credentials last 1h: .*max_session/])
 })

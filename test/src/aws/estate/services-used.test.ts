@@ -1,0 +1,45 @@
+/** Which services a role was used for: a job that takes its time, in pages. */
+import t from 'tap'
+import { createServicesReader } from '../../../../src/aws/estate/services-used.ts'
+import { findRole } from '../../../sandbox/aws/world.ts'
+import { arns } from '../../../sandbox/default-world.ts'
+import { signal } from '../hub-setup.ts'
+import { place, startEstate } from './estate-setup.ts'
+
+const at = Date.parse('2026-11-20T10:00:00Z')
+
+t.test('the latest use first, also over pages and empty ones', async (t) => {
+  for (const lists of [
+    { pageSize: 1000, hasEmptyPages: false },
+    { pageSize: 1, hasEmptyPages: true },
+  ]) {
+    const { deps, operations } = await startEstate(t, (world) => {
+      world.lists = lists
+      Object.assign(findRole(world, arns.reports) ?? {}, {
+        services: {
+          ec2: { name: 'Amazon EC2', lastUsedAt: null },
+          s3: { name: 'Amazon S3', lastUsedAt: at, region: 'eu-west-1' },
+          sqs: { name: 'Amazon SQS', lastUsedAt: at + 1000, region: 'eu-west-1' },
+        },
+      })
+    })
+    t.same(await createServicesReader(deps, 5)(place, arns.reports, signal), [
+      { service: 'sqs', name: 'Amazon SQS', lastUsedAt: at + 1000, region: 'eu-west-1' },
+      { service: 's3', name: 'Amazon S3', lastUsedAt: at, region: 'eu-west-1' },
+      { service: 'ec2', name: 'Amazon EC2', lastUsedAt: null, region: null },
+    ])
+    t.ok(operations().filter((one) => one === 'GetServiceLastAccessedDetails').length >= 2, 'it is not done at once')
+  }
+})
+
+t.test('a denial, and an end to waiting', async (t) => {
+  const { deps, aws } = await startEstate(t)
+  const read = createServicesReader(deps, 3_600_000)
+  const waiting = read(place, arns.reports, AbortSignal.timeout(50))
+  await t.rejects(waiting, { name: /Abort|Timeout/ })
+  aws.faults.deny('iam:GenerateServiceLastAccessedDetails')
+  await t.rejects(read(place, arns.reports, signal), {
+    code: 'AWS_DENIED',
+    hint: /--feature discovery/,
+  })
+})
