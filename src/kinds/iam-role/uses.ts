@@ -10,7 +10,7 @@ export interface UsesDeps {
   readonly credentials: Pick<CredentialStore, 'findAll'>
   /** Where people and the broker take roles. */
   readonly regions: readonly string[]
-  /** Name of the spoke role of an account, without its path: nobody but the broker takes it. */
+  /** Name of the spoke role of an account, without its path: only the broker takes it. */
   spokeOf(account: string): string
 }
 
