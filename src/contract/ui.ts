@@ -16,6 +16,10 @@ export const uiRoutes = {
   'GET /sessions': screen('Sessions'),
   'GET /sessions/:id': { ...screen('One session'), params: id('ses') },
   'GET /audit': screen('The audit log'),
+  'GET /people': screen('People and service accounts'),
+  'GET /recordings/:id': { ...screen('One recording'), params: id('ses') },
+  'GET /rules': screen('The rules in force'),
+  'GET /setup': screen('What is read of AWS, and what is missing there'),
   'GET /terminal/:grant': {
     ...screen('A shell on an instance in the browser, by one of the caller’s grants'),
     params: object({ grant: idOf('grt') }),
@@ -31,6 +35,7 @@ export const uiRoutes = {
     summary:
       'Tells what has changed for the caller: text messages are JSON, {"topic":"requests"|"grants"|"sessions"|"resources"|"me"}; the caller reads it again. Closed with 4401 when the login ends',
     access: 'user',
+    interactive: true,
     hidden: true,
     answer: { 101: 'websocket' },
   },

@@ -4,31 +4,26 @@ export interface Screen {
   readonly default: ComponentType<{ readonly params: Readonly<Record<string, string>> }>
 }
 
-/** The page's addresses, as the server has them (src/contract/ui.ts). Each screen is loaded when it is first opened. */
-export const screens: Readonly<Record<string, () => Promise<Screen>>> = {
-  '/terminal/:grant': () => import('./screens/terminal/terminal-screen.tsx'),
-}
-
-export interface FoundScreen {
+interface ScreenAt {
   readonly load: () => Promise<Screen>
-  readonly params: Readonly<Record<string, string>>
+  /** In a window of its own, without the menu. */
+  readonly isBare?: true
 }
 
-export function findScreen(path: string): FoundScreen | undefined {
-  for (const [address, load] of Object.entries(screens)) {
-    const params = matchPath(address.split('/'), path.split('/'))
-    if (params) return { load, params }
-  }
-  return undefined
-}
-
-function matchPath(address: readonly string[], path: readonly string[]): Record<string, string> | undefined {
-  if (address.length !== path.length) return undefined
-  const params: Record<string, string> = {}
-  for (const [at, part] of address.entries()) {
-    const given = path[at] ?? ''
-    if (part.startsWith(':')) params[part.slice(1)] = given
-    else if (part !== given) return undefined
-  }
-  return params
+/** The page's addresses, as the server has them (src/contract/ui.ts). */
+export const screens: Readonly<Record<string, ScreenAt>> = {
+  '/': { load: () => import('./screens/home/home-screen.tsx') },
+  '/catalog': { load: () => import('./screens/catalog/catalog-screen.tsx') },
+  '/requests': { load: () => import('./screens/requests/requests-screen.tsx') },
+  '/requests/:id': { load: () => import('./screens/requests/request-screen.tsx') },
+  '/grants': { load: () => import('./screens/grants/grants-screen.tsx') },
+  '/grants/:id': { load: () => import('./screens/grants/grant-screen.tsx') },
+  '/sessions': { load: () => import('./screens/sessions/sessions-screen.tsx') },
+  '/sessions/:id': { load: () => import('./screens/sessions/session-screen.tsx') },
+  '/audit': { load: () => import('./screens/audit/audit-screen.tsx') },
+  '/people': { load: () => import('./screens/people/people-screen.tsx') },
+  '/recordings/:id': { load: () => import('./screens/recordings/recording-screen.tsx') },
+  '/rules': { load: () => import('./screens/rules/rules-screen.tsx') },
+  '/setup': { load: () => import('./screens/setup/setup-screen.tsx') },
+  '/terminal/:grant': { load: () => import('./screens/terminal/terminal-screen.tsx'), isBare: true },
 }

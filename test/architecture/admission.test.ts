@@ -18,6 +18,7 @@ const deciding: readonly {
     pattern: /'(?:INTERACTIVE_REQUIRED|LOGIN_TOO_OLD|SCOPE_REQUIRED)'/,
     besides: {
       'src/cli/api/api-client.ts': 'the advice of a command line for an older daemon',
+      'src/ui/parts/problem-note.tsx': 'where to sign in anew',
       'src/cli/kube/credential.ts': 'a token that may connect and not read goes on with what it has',
     },
     again: "if (!login.interactive) throw new BrokerError('INTERACTIVE_REQUIRED')",
@@ -93,7 +94,9 @@ t.test('D1: a grant is checked for use in one place, which asks', async (t) => {
   const users = sources.filter(({ code }) => /\b(?:access|access\(\))\.check\(/.test(code)).map(({ path }) => path)
   const revoker = 'src/kinds/iam-role/revoker.ts' // whether what was handed out still stands: it lets nobody in
   const pushing = 'src/pushed/create-pushing.ts' // right before AWS is asked for what it holds itself
-  t.same(users.sort(), ['src/identity/tokens/connect-tokens.ts', revoker, pushing, 'src/sessions/open-session.ts'])
+  const shown = 'src/http/routes/page/connect-options.ts' // what to type, for who could: the session asks again
+  const tokens = 'src/identity/tokens/connect-tokens.ts'
+  t.same(users.sort(), [shown, tokens, revoker, pushing, 'src/sessions/open-session.ts'])
 })
 
 t.test('D1: every route that is not public says who may call it, and with which tokens', async (t) => {

@@ -38,10 +38,7 @@ t.test('every npm script that the README names is there', (t) => {
 })
 
 t.test('every command of `sallyport` that the README names is there, and all of them are named', (t) => {
-  const program = createProgram(registers)
-  const names = program.commands.flatMap((one) =>
-    one.commands.length > 0 ? one.commands.map((sub) => `${one.name()} ${sub.name()}`) : [one.name()],
-  )
+  const names = commandNames()
   const [table = ''] = /\| engineer[\s\S]*?\n\n/.exec(readme) ?? []
   const named = [...table.matchAll(/`([a-z -]+)`/g)].map(([, name = '']) => name)
   for (const name of named)
@@ -53,6 +50,19 @@ t.test('every command of `sallyport` that the README names is there, and all of 
   t.same(alone, [], 'commands that the README does not name')
   t.end()
 })
+
+t.test('every command has its place on the page, or a reason', (t) => {
+  const [, table = ''] = read('docs/page.md').split('| command | on the page |')
+  const named = [...table.matchAll(/^\| `([a-z -]+)` \| \S.* \|$/gm)].map(([, name = '']) => name)
+  t.same(named.sort(), commandNames().sort())
+  t.end()
+})
+
+function commandNames(): string[] {
+  return createProgram(registers).commands.flatMap((one) =>
+    one.commands.length > 0 ? one.commands.map((sub) => `${one.name()} ${sub.name()}`) : [one.name()],
+  )
+}
 
 t.test('every page that the README points to is there', (t) => {
   for (const [, file = ''] of readme.matchAll(/\]\(([^)#:]+)\)/g)) t.ok(existsSync(path.join(root, file)), file)

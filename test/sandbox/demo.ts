@@ -41,6 +41,9 @@ async function show(): Promise<void> {
   const standIn = hasMariaDb() ? '' : `\n${standsIn}\n`
   const accounts = Object.entries(people).map(([name, what]) => `  ${name.padEnd(6)} ${what}`)
   process.stdout.write(`
+In a browser: ${demo.url}
+  as alice, ask for orders in the catalog; as bob, in a private window, decide; then connect by what the page shows
+
 Accounts of the sandbox (password: sandbox), each with a launcher of sallyport under .demo:
 ${accounts.join('\n')}
 

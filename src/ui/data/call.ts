@@ -34,7 +34,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
 }
 
 /** Of what stands between, as a balancer's page, the status says most. */
-function readProblem(status: number, answer: unknown): Problem {
+export function readProblem(status: number, answer: unknown): Problem {
   const { code, detail, instance } = (answer ?? {}) as { code?: unknown; detail?: unknown; instance?: unknown }
   if (typeof code !== 'string') return new Problem(status === 401 ? 'LOGIN_REQUIRED' : 'UNREACHABLE', `HTTP ${status}`)
   return new Problem(

@@ -1,4 +1,4 @@
 /** Where to sign in anew, and back to this page afterwards. */
 export function signInPath(): string {
-  return `/login?${new URLSearchParams({ return_to: location.pathname })}`
+  return `/login?${new URLSearchParams({ return_to: `${location.pathname}${location.search}` })}`
 }

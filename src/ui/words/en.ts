@@ -6,7 +6,7 @@ const hourMs = 60 * minuteMs
 const number = new Intl.NumberFormat('en')
 const plural = new Intl.PluralRules('en')
 
-function counted(count: number, one: string, many: string): string {
+export function counted(count: number, one: string, many: string): string {
   return `${count} ${plural.select(count) === 'one' ? one : many}`
 }
 
@@ -19,6 +19,12 @@ export function visible(text: string): string {
 export function sentence(text: string): string {
   const shown = visible(text)
   return `${shown.charAt(0).toUpperCase()}${shown.slice(1)}${/[.!?)]$/.test(shown) ? '' : '.'}`
+}
+
+/** Of `any_of` in the rules: `group:database-owners`, `manager`, an e-mail. */
+export function approver(text: string): string {
+  if (text === 'manager') return 'their manager'
+  return visible(text.replace(/^group:/, 'group '))
 }
 
 export function timeLeft(ms: number): string {

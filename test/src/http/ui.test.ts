@@ -69,7 +69,7 @@ t.test(
 
 t.test('any other address is none of the page', async (t) => {
   const { port } = await start(t)
-  for (const address of ['/catalog/', '/catalog/x', '/Catalog', '/requests/req_1/x', '/people', '/index.html', '//']) {
+  for (const address of ['/catalog/', '/catalog/x', '/Catalog', '/requests/req_1/x', '/persons', '/index.html', '//']) {
     const { status, headers } = await get(port, address, signedIn)
     t.equal(status, 404, address)
     t.match(headers['content-type'], /^application\/problem\+json/, address)

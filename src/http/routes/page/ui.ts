@@ -26,6 +26,10 @@ const screens = [
   'GET /sessions',
   'GET /sessions/:id',
   'GET /audit',
+  'GET /people',
+  'GET /recordings/:id',
+  'GET /rules',
+  'GET /setup',
   'GET /terminal/:grant',
 ] as const
 

@@ -1,0 +1,141 @@
+import { useWindowVirtualizer } from '@tanstack/react-virtual'
+import { type CSSProperties, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import type { Listed } from '../data/queries.ts'
+import { screenWords } from '../words/screens.ts'
+import { ProblemNote } from './problem-note.tsx'
+
+export interface Column<T> {
+  readonly name: string
+  readonly head: string
+  /** Of the grid, e.g. `2fr` or `96px`. */
+  readonly width: string
+  readonly isNumber?: boolean
+  cell(item: T): ReactNode
+}
+
+interface DataListProps<T> {
+  readonly label: string
+  readonly list: Listed<T>
+  readonly columns: readonly Column<T>[]
+  readonly empty: ReactNode
+  keyOf(item: T): string
+  /** Shown beneath a row that is open. */
+  detail?(item: T): ReactNode
+}
+
+const rowPx = 37
+
+/** A table of which only what is in view is drawn; on narrow screens each row is a card. */
+export function DataList<T>({ label, list, columns, empty, keyOf, detail }: DataListProps<T>) {
+  const body = useRef<HTMLDivElement>(null)
+  const [marginPx, setMarginPx] = useState(0)
+  const { items, more, isLoading, isLoadingMore, problem, reload } = list
+  useLayoutEffect(() => setMarginPx(body.current?.offsetTop ?? 0), [])
+  const virtual = useWindowVirtualizer({
+    count: items.length,
+    estimateSize: () => rowPx,
+    overscan: 10,
+    scrollMargin: marginPx,
+    getItemKey: (index) => keyOf(items[index] as T),
+  })
+  const rows = virtual.getVirtualItems()
+  const lastShown = rows.at(-1)?.index ?? 0
+  useEffect(() => {
+    if (more && !isLoadingMore && items.length > 0 && lastShown >= items.length - 20) more()
+  }, [more, isLoadingMore, items.length, lastShown])
+  useRowKeys(body)
+  if (problem && items.length === 0) return <ProblemNote problem={problem} onRetry={reload} />
+  if (isLoading) return <Bars />
+  if (items.length === 0) return <div className="empty">{empty}</div>
+  const grid = { '--columns': columns.map(({ width }) => width).join(' ') } as CSSProperties
+  return (
+    <>
+      {problem && <ProblemNote problem={problem} onRetry={reload} />}
+      {/* biome-ignore lint/a11y/useSemanticElements: rows are placed one by one, which those of a table element cannot be */}
+      <div className="list" role="table" aria-label={label} aria-rowcount={list.capped ? -1 : list.total + 1}>
+        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
+        {/* biome-ignore lint/a11y/useFocusableInteractive: a row of a table, not of a grid */}
+        <div className="head" role="row" style={grid} aria-rowindex={1}>
+          {columns.map(({ name, head, isNumber }) => (
+            // biome-ignore lint/a11y/useSemanticElements: as above
+            // biome-ignore lint/a11y/useFocusableInteractive: as above
+            <span key={name} role="columnheader" className={isNumber ? `number h-${name}` : `h-${name}`}>
+              {head}
+            </span>
+          ))}
+        </div>
+        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
+        <div ref={body} className="body" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
+          {rows.map(({ index, key, start }) => {
+            const item = items[index] as T
+            return (
+              <div
+                key={key}
+                ref={virtual.measureElement}
+                data-index={index}
+                className="placed"
+                role="none"
+                style={{ transform: `translateY(${start - marginPx}px)` }}
+              >
+                {/* biome-ignore lint/a11y/useSemanticElements: as above */}
+                {/* biome-ignore lint/a11y/useFocusableInteractive: as above */}
+                <div className="row" role="row" style={grid} aria-rowindex={index + 2}>
+                  {columns.map(({ name, head, isNumber, cell }) => (
+                    // biome-ignore lint/a11y/useSemanticElements: as above
+                    <span
+                      key={name}
+                      role="cell"
+                      className={isNumber ? `number c-${name}` : `c-${name}`}
+                      data-head={head}
+                    >
+                      {cell(item)}
+                    </span>
+                  ))}
+                </div>
+                {detail?.(item)}
+              </div>
+            )
+          })}
+        </div>
+      </div>
+      <p className="count muted" role="status">
+        {isLoadingMore ? screenWords.loading : screenWords.of(items.length, list.total, list.capped)}
+      </p>
+    </>
+  )
+}
+
+/** Shaped like rows, and not before it takes a moment. */
+function Bars() {
+  return (
+    <div className="bars" role="status" aria-label={screenWords.loading}>
+      {['a', 'b', 'c', 'd', 'e'].map((key) => (
+        <div key={key} />
+      ))}
+    </div>
+  )
+}
+
+/** `j` and `k` go from row to row, by the first link of each. */
+function useRowKeys(body: React.RefObject<HTMLElement | null>): void {
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if ((event.key !== 'j' && event.key !== 'k') || isTyping(event)) return
+      const links = [...(body.current?.querySelectorAll<HTMLElement>('.row .open') ?? [])]
+      const at = links.indexOf(document.activeElement as HTMLElement)
+      const next = links[at === -1 ? 0 : at + (event.key === 'j' ? 1 : -1)]
+      if (!next) return
+      event.preventDefault()
+      next.focus()
+      next.scrollIntoView({ block: 'nearest' })
+    }
+    addEventListener('keydown', onKey)
+    return () => removeEventListener('keydown', onKey)
+  }, [body])
+}
+
+/** Single keys are text in fields, and part of chords with others. */
+export function isTyping({ target, ctrlKey, metaKey, altKey }: KeyboardEvent): boolean {
+  if (ctrlKey || metaKey || altKey) return true
+  return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable], dialog *')
+}

@@ -1,0 +1,35 @@
+import { timeLeft } from '../words/en.ts'
+import { ago, everyForm, exactly, when } from '../words/times.ts'
+import { useNow } from './now.ts'
+
+interface TimeProps {
+  readonly at: number
+  /** `exact`: to the millisecond, for logs. */
+  readonly form?: 'ago' | 'when' | 'exact'
+}
+
+export function Time({ at, form = 'ago' }: TimeProps) {
+  const now = useNow()
+  const text = form === 'exact' ? exactly(at) : form === 'when' ? when(at, now) : ago(at, now)
+  return (
+    <time dateTime={new Date(at).toISOString()} title={everyForm(at)}>
+      {text}
+    </time>
+  )
+}
+
+const shortMs = 5 * 60_000
+
+/** Counts down by the broker's clock. */
+export function TimeLeft({ until }: { readonly until: number }) {
+  const leftMs = until - useNow()
+  return (
+    <time
+      className={leftMs < shortMs ? 'left short' : 'left'}
+      dateTime={new Date(until).toISOString()}
+      title={everyForm(until)}
+    >
+      {timeLeft(leftMs)}
+    </time>
+  )
+}

@@ -1,0 +1,120 @@
+import { Link } from '@tanstack/react-router'
+import { type ReactNode, useState } from 'react'
+import type { SessionView } from '../../../contract/sessions.ts'
+import { type Listed, useAct, useMe } from '../../data/queries.ts'
+import { type Column, DataList } from '../../parts/data-list.tsx'
+import { Dialog } from '../../parts/dialog.tsx'
+import { ReasonField } from '../../parts/fields.tsx'
+import { Level, ResourceName, State } from '../../parts/marks.tsx'
+import { ProblemNote } from '../../parts/problem-note.tsx'
+import { Time } from '../../parts/time.tsx'
+import { visible, words } from '../../words/en.ts'
+import { screenWords } from '../../words/screens.ts'
+import { size } from '../../words/times.ts'
+
+const texts = screenWords.sessions
+
+interface SessionListProps {
+  readonly list: Listed<SessionView>
+  readonly empty: ReactNode
+}
+
+export function SessionList({ list, empty }: SessionListProps) {
+  const me = useMe()
+  const [ending, setEnding] = useState<SessionView>()
+  const columns: Column<SessionView>[] = [
+    {
+      name: 'who',
+      head: texts.columns.who,
+      width: 'minmax(0, 2fr)',
+      cell: ({ id, principal, principalId }) => (
+        <Link to="/sessions/$id" params={{ id }} className="open">
+          {principalId === me?.principal.id ? screenWords.you : visible(principal)}
+        </Link>
+      ),
+    },
+    {
+      name: 'what',
+      head: texts.columns.what,
+      width: 'minmax(0, 3fr)',
+      cell: ({ resourceId, kind }) => <ResourceName id={resourceId} kind={kind} />,
+    },
+    { name: 'level', head: texts.columns.level, width: 'minmax(0, 1fr)', cell: ({ level }) => <Level level={level} /> },
+    {
+      name: 'client',
+      head: texts.columns.client,
+      width: 'minmax(0, 1fr)',
+      cell: ({ tool, via }) => visible(tool ?? via),
+    },
+    {
+      name: 'began',
+      head: texts.columns.began,
+      width: '104px',
+      isNumber: true,
+      cell: ({ openedAt }) => <Time at={openedAt} />,
+    },
+    {
+      name: 'data',
+      head: texts.columns.data,
+      width: '88px',
+      isNumber: true,
+      cell: ({ bytesUp, bytesDown }) => size(bytesUp + bytesDown),
+    },
+    {
+      name: 'state',
+      head: texts.columns.state,
+      width: '148px',
+      cell: (session) =>
+        session.endedAt === null ? (
+          <span className="live">
+            <State tone="good" text={texts.live} />
+            <button type="button" className="small" onClick={() => setEnding(session)}>
+              {texts.end}
+            </button>
+          </span>
+        ) : (
+          <State tone="over" text={session.endReason ?? ''} />
+        ),
+    },
+  ]
+  return (
+    <>
+      <DataList label={texts.title} list={list} columns={columns} keyOf={({ id }) => id} empty={empty} />
+      {ending && <EndDialog session={ending} onClose={() => setEnding(undefined)} />}
+    </>
+  )
+}
+
+export function EndDialog({ session, onClose }: { readonly session: SessionView; onClose(): void }) {
+  const [reason, setReason] = useState('')
+  const kill = useAct('POST /api/v1/sessions/:id/kill', ['sessions'])
+  const who = visible(session.principal)
+  return (
+    <Dialog title={texts.endTitle(who)} onClose={onClose}>
+      <p>{texts.endHint}</p>
+      <form
+        className="form"
+        id="end"
+        onSubmit={(event) => {
+          event.preventDefault()
+          const given = reason.trim()
+          kill.mutate(
+            { params: { id: session.id }, body: given === '' ? {} : { reason: given } },
+            { onSuccess: onClose },
+          )
+        }}
+      >
+        <ReasonField value={reason} isNeeded={false} hint={screenWords.grants.told(who)} onChange={setReason} />
+      </form>
+      {kill.error && <ProblemNote problem={kill.error} />}
+      <div className="actions">
+        <button type="button" onClick={onClose}>
+          {words.cancel}
+        </button>
+        <button type="submit" form="end" className="danger" disabled={kill.isPending}>
+          {kill.isPending ? screenWords.asking : texts.endNow}
+        </button>
+      </div>
+    </Dialog>
+  )
+}
