@@ -100,7 +100,8 @@ function shown(value: object, within = 'inventory'): Record<string, string> {
   for (const [name, member] of Object.entries(value)) {
     const path = `${within}.${name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)}`
     if (member === null || member === undefined) continue
-    if (typeof member === 'object') Object.assign(found, shown(member, path))
+    if (Array.isArray(member)) found[path] = member.join(', ') || 'none'
+    else if (typeof member === 'object') Object.assign(found, shown(member, path))
     else found[path] = name.endsWith('Ms') ? formatDuration(Number(member)) : String(member)
   }
   return found

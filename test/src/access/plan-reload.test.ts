@@ -51,6 +51,14 @@ const cases: [string, Change, { grant: RegExp | null; request: string | null; se
     { inventory: { ...isOn, everyMs: hour } },
     { grant: null, request: null, settings: 'inventory.every 15m 1h' },
   ],
+  [
+    'a queue of events',
+    { inventory: { ...isOn, events: { queue: 'https://sqs.example.com/1/q', buckets: ['a', 'b'] } } },
+    {
+      ...{ grant: null, request: null },
+      settings: 'inventory.events.queue not set https://sqs.example.com/1/q, inventory.events.buckets not set a, b',
+    },
+  ],
 ] as const as never
 
 for (const [what, change, expected] of cases)
@@ -76,10 +84,7 @@ for (const [what, change, expected] of cases)
     t.equal(said.grants.total, expected.grant ? 1 : 0)
     if (expected.grant) t.match(said.grants.first[0], { id: grant?.id, text: expected.grant, sessions: 2 })
     t.equal(said.requests.first[0]?.becomes ?? null, expected.request)
-    t.same(
-      said.settings.map(({ path, from, to }) => `${path} ${from} ${to}`),
-      expected.settings === undefined ? [] : [expected.settings],
-    )
+    t.equal(said.settings.map(({ path, from, to }) => `${path} ${from} ${to}`).join(', '), expected.settings ?? '')
 
     await access.reload(next as Config)
     const [ended] = published.slice(before.published).filter(({ what: subject }) => subject === 'grant')
