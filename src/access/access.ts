@@ -9,6 +9,7 @@ import type { ResourceView } from '../contract/resources.ts'
 import type { Login, Principal } from '../identity/principal.ts'
 import type { TokenRule } from '../identity/tokens/token-grants.ts'
 import type { ListPage } from '../store/lists.ts'
+import type { Audience } from './audience.ts'
 import type { Grant } from './grants/grant.ts'
 import type { ResourceOptions } from './level-options.ts'
 import type { ReloadPlan } from './plan-reload.ts'
@@ -109,6 +110,8 @@ export interface Access extends AccessService {
   ): Promise<void>
   /** For one pass: whether this person may end a grant, or its sessions: its holder, the approvers of its rule, admins. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
+  /** For whom a request, or a grant and the sessions under it, are listed now; for one that is not there, admins and auditors. */
+  audienceOf(what: 'request' | 'grant', id: string): Promise<Audience>
   /** Whether this person may watch sessions of a grant while they run: auditors, and the approvers of its rule. */
   mayWatch(login: Login, grantId: string): Promise<boolean>
 

@@ -16,6 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import type { Access } from './access.ts'
 import { applyElsewhere } from './apply.ts'
 import { approvesWhat } from './approves.ts'
+import { audienceOfGrant, audienceOfRequest } from './audience.ts'
 import { type Core, mayKnowOf, type PushedGrants, principalReader, refusal } from './core.ts'
 import { checkAccess } from './grants/check-access.ts'
 import { endGrant, mayEndGrant, mayWatchGrant, readVisible } from './grants/end-grant.ts'
@@ -146,6 +147,7 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
         return reading !== undefined && (await mayEndGrant(core, login, reading.grant, read))
       }
     },
+    audienceOf: (what, id) => (what === 'request' ? audienceOfRequest : audienceOfGrant)(core, id),
     mayWatch: async (login, grantId) => {
       const reading = await core.grants.read(grantId)
       return reading !== undefined && (await mayWatchGrant(core, login, reading.grant))

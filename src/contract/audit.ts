@@ -112,7 +112,7 @@ export const auditRoutes = {
   },
   'GET /api/v1/audit/proof': {
     summary:
-      'What the last check of the log found, which each daemon makes at its start and then as often as it is asked to verify',
+      'What the last check of the log by this daemon found: one is made when this is first asked for, and each time it is asked to verify',
     ...reading,
     answer: {
       200: object({

@@ -15,6 +15,7 @@ import { listenerEndpoint, listenerFor } from '../config/listener-endpoint.ts'
 import type { Installation } from '../contract/aws.ts'
 import { featureRoutes } from '../http/feature-routes.ts'
 import { createLists } from '../http/lists.ts'
+import { LiveNews } from '../http/live/live-news.ts'
 import { checkIdentityMacs } from '../identity/signed-rows.ts'
 import { neededFeatures } from '../inventory/needed-features.ts'
 import { createPreparation } from '../inventory/preparation.ts'
@@ -87,8 +88,9 @@ export function allRoutes(
     inventory: parts.inventory,
     validations: parts.validations,
     pushes: parts,
-    audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts) },
+    audit: { audit: parts.audit, lists, verifyAudit: () => verifyAll(parts), now: () => parts.clock.now() },
     recordings: { ...parts, store: sessionStore, lists },
+    live: { ...parts, news: new LiveNews({ ...parts, audienceOf: access.audienceOf }) },
     peers: { ...parts, daemonId: parts.daemons.id, handlers: peerHandlers({ ...parts, stops: parts.sessions.stops }) },
   })
   return [leaveWhileStopping(life), ...features, ...kinds.running.flatMap(({ api }) => api ?? [])]

@@ -56,6 +56,9 @@ export interface AppOptions {
 /** A websocket whose client is lost without a word would stay open: its session may be busy and say nothing for hours. */
 const keepAlive = { keepAlive: true, keepAliveInitialDelay: 60_000 } as const
 
+/** Close code of websockets, "service restart" (IANA registry of close codes): clients may connect again. */
+const restartCode = 1012
+
 /** How long clients may take to leave once the server closes. */
 const farewellMs = 2000
 
@@ -110,6 +113,9 @@ export async function buildApp(options: AppOptions): Promise<App> {
     referrerPolicy: { policy: 'no-referrer' },
   })
   await app.register(cookie)
+  app.addHook('preClose', async () => {
+    for (const client of app.websocketServer.clients) client.close(restartCode)
+  })
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
   await app.register(wellFormedText)

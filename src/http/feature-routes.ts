@@ -13,6 +13,7 @@ import { identityRoutes } from './routes/identity.ts'
 import type { IdentityRoutesDeps } from './routes/identity-deps.ts'
 import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
 import { type ConnectOptionsDeps, connectOptionRoutes } from './routes/page/connect-options.ts'
+import { type LiveRoutesDeps, liveRoutes } from './routes/page/live.ts'
 import { type MeRoutesDeps, meRoutes } from './routes/page/me.ts'
 import { uiRoutes } from './routes/page/ui.ts'
 import { peerRoutes } from './routes/peers.ts'
@@ -41,6 +42,7 @@ export interface RoutesDeps {
   readonly audit: AuditRoutesDeps
   readonly recordings: RecordingRoutesDeps
   readonly peers: PeerAnswersDeps
+  readonly live: LiveRoutesDeps
 }
 
 /** The routes of every feature; docs/http.md is generated from what they declare. */
@@ -67,5 +69,6 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     recordingRoutes(deps.recordings),
     peerRoutes(deps.peers),
     uiRoutes(deps.login),
+    liveRoutes(deps.live),
   ]
 }

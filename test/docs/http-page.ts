@@ -59,6 +59,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         audit: { audit: absent } as never,
         recordings: absent,
         peers: absent,
+        live: absent,
       }),
       awsRoutes(absent),
     ],

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuditService } from '../../audit/create-audit.ts'
+import { LastReport } from '../../audit/verify/last-report.ts'
 import { AuditRecord, type AuditReport } from '../../contract/audit.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
@@ -13,6 +14,7 @@ export interface AuditRoutesDeps {
   readonly audit: Pick<AuditService, 'search' | 'count' | 'append' | 'follow' | 'exportLines' | 'publicKeyPem'>
   /** Checks log, anchors, recordings and the MACs of every feature's rows. */
   verifyAudit(): Promise<AuditReport>
+  now(): number
 }
 
 /** Reading the audit log, which is itself audited. Lists are newest first; streams are JSON lines, oldest first. */
@@ -20,6 +22,7 @@ export const auditRoutes =
   (deps: AuditRoutesDeps): FastifyPluginAsync =>
   async (app) => {
     const { audit } = deps
+    const reports = new LastReport(deps.verifyAudit, deps.now)
     route(app, 'GET /api/v1/audit/events', async ({ login, query }) => {
       const { type: types, actor, subject, who, resource, ...rest } = query
       const ids = await resolveNames(deps, login, { actor, subject, who, resource })
@@ -55,7 +58,21 @@ export const auditRoutes =
     })
     route(app, 'GET /api/v1/audit/verify', async ({ login }) => {
       await noteRead(deps, login, { what: 'verify' })
-      return await deps.verifyAudit()
+      return await reports.check()
+    })
+    route(app, 'GET /api/v1/audit/proof', async () => {
+      const { checkedAt, report } = reports.last ?? {}
+      const { events } = await audit.search({ limit: 1 })
+      return {
+        checkedAt: checkedAt ?? null,
+        ok: report?.ok ?? null,
+        summary: report?.summary ?? null,
+        head: events[0]?.seq ?? 0,
+        signedSeq: report?.signed?.seq ?? null,
+        anchoredSeq: report?.anchored?.seq ?? null,
+        anchoredAt: report?.anchored?.at ?? null,
+        problems: report?.problemCount ?? 0,
+      }
     })
     route(app, 'GET /api/v1/audit/public-key', async ({ reply }) =>
       reply.type('application/x-pem-file').send(audit.publicKeyPem),

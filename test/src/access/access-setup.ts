@@ -6,7 +6,7 @@ import { Type } from 'typebox'
 import { BrokerError } from '../../../proxy/session.ts'
 import type { Access } from '../../../src/access/access.ts'
 import { createAccess } from '../../../src/access/create-access.ts'
-import type { AuditEvent, AuditLog, AuditRecord, AuditType, Beside } from '../../../src/audit/audit.ts'
+import type { AuditEvent, AuditListener, AuditLog, AuditRecord, AuditType, Beside } from '../../../src/audit/audit.ts'
 import type { Kind, Kinds } from '../../../src/catalog/kind.ts'
 import type { Resource } from '../../../src/catalog/resource.ts'
 import type { Config } from '../../../src/config/config.ts'
@@ -211,11 +211,13 @@ export function createTestAudit(
   { db, failing }: { db: Db; failing: { readonly failing: boolean } },
 ) {
   const records: AuditRecord[] = []
+  const listeners = new Set<AuditListener>()
   const spool: AuditEvent[] = []
   const state = { failing: false }
   const add = (event: AuditEvent): AuditRecord => {
     const record = { ...event, seq: records.length + 1, at: now(), hash: '' }
     records.push(record)
+    for (const listener of listeners) listener(record, 'here')
     return record
   }
   const write = async (beside: Beside = []) => {
@@ -249,6 +251,10 @@ export function createTestAudit(
   }
   return {
     ...log,
+    subscribe: (listener: AuditListener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     records,
     spool,
     state,

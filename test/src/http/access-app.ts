@@ -41,7 +41,8 @@ export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => Fas
     rateLimit: 1_000_000, // what the routes do is tested here, by the thousand where a fuzzer asks
     routes: [accessRoutes(deps), resourceRoutes(deps), policyRoutes(deps), ...more(deps)],
   })
-  t.teardown(() => app.close())
+  const close = () => app.close()
+  t.teardown(close)
   const call = async (person: string, method: 'GET' | 'POST', url: string, payload?: string) => {
     const headers = {
       authorization: `Bearer ${person}`,
@@ -52,5 +53,5 @@ export async function startAccessApp(t: Test, more: (deps: AccessAppDeps) => Fas
   }
   /** @returns its URL */
   const listen = () => app.listen({ host: '127.0.0.1', port: 0 })
-  return { setup, call, listen }
+  return { setup, call, listen, close }
 }
