@@ -8,7 +8,7 @@ import { limitsOf, meansOf } from './meaning.ts'
 import { deadEnd } from './requests/request.ts'
 import { findRule } from './rules/decide.ts'
 import { type Frozen, freeze } from './rules/personal.ts'
-import { levelsOf, type Rule } from './rules/rule.ts'
+import { type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
 import { viewResources } from './views.ts'
 
 export interface ResourceOptions {
@@ -48,11 +48,12 @@ async function optionOf(
   const frozen = found.allowed
     ? await freeze(core, entry, found.meaning, { principal: self, ticket: anyTicket })
     : undefined
+  const refused = found.allowed
+    ? (whyNotUnder(login, self, found.rule, core.clock.now()) ?? (await whyNotInAws(core, self, entry, found.meaning)))
+    : found.reason
   const isShown = found.allowed || isOverseer(login)
   const of = { resourceId: entry.id, level, ...(frozen?.allowed ? frozen : noneFrozen) }
-  const whyNot = found.allowed
-    ? (whyNotUnder(login, self, found.rule, core.clock.now()) ?? (frozen?.allowed === false ? frozen.reason : null))
-    : found.reason
+  const whyNot = refused ?? (frozen?.allowed === false ? frozen.reason : null)
   return {
     level,
     mayAsk: whyNot === null,
@@ -70,6 +71,21 @@ function whyNotUnder(login: Login, self: Principal, rule: Rule, now: number): st
   const anySignIn = { name: rule.name, loginWithinMs: null, acr: [] }
   const refused = refuseEntry({ door: 'request', by: login, rule: anySignIn, now })
   return refused && (refused.reason ?? 'this credential may not request access')
+}
+
+/** Of what AWS itself holds. While AWS cannot be asked, no request would be taken. */
+async function whyNotInAws(
+  core: Core,
+  self: Principal,
+  entry: CatalogEntry,
+  { parsed }: LevelMeaning,
+): Promise<string | null> {
+  try {
+    return (await core.pushed.refuse(self, entry, parsed.get(entry.kind)))?.reason ?? null
+  } catch (error) {
+    if (error instanceof BrokerError) return error.message
+    throw error
+  }
 }
 
 type Terms = Pick<LevelOption, 'rule' | 'maxDurationMs' | 'needs' | 'stages'>

@@ -79,6 +79,10 @@ export class LiveNews {
     else if (of === 'grant') {
       this.#note('grant', grant, 'grants')
       this.#note('request', request, 'requests')
+    } else if (of === 'push') {
+      const grants = Array.isArray(fields.grants) ? fields.grants : []
+      for (const one of grants) this.#note('grant', one, 'grants')
+      if (grants.length === 0) this.#noteAll(['grants']) // those that are over are not named
     } else if (type.startsWith('session.') && type !== 'session.denied') this.#note('grant', grant, 'sessions')
   }
 

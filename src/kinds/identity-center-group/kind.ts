@@ -2,6 +2,7 @@ import { groupPushPolicies } from '../../aws/identity-center/push-policies.ts'
 import type { RequestableKind } from '../../catalog/kind.ts'
 import { identityCenterImports } from '../identity-center/imports.ts'
 import { type GroupLevel, groupLevel } from './level.ts'
+import { groupMeans } from './means.ts'
 import { type GroupTarget, groupTarget } from './target.ts'
 
 /** A group of IAM Identity Center. One made anew under the same name has another id. */
@@ -17,6 +18,7 @@ export const identityCenterGroup: RequestableKind<GroupTarget, GroupLevel> = {
   features: ({ identityStore }, hasLevels) => (hasLevels && identityStore !== null ? ['push-groups'] : []),
   targetId: ({ id }) => id,
   outlivesMs: () => null,
+  means: groupMeans,
   limits: ({ assignments }) =>
     assignments === 0
       ? []

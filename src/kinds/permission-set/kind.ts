@@ -3,6 +3,7 @@ import { permissionSetPushPolicies } from '../../aws/identity-center/push-polici
 import type { RequestableKind } from '../../catalog/kind.ts'
 import { identityCenterImports } from '../identity-center/imports.ts'
 import { type PermissionSetLevel, permissionSetLevel } from './level.ts'
+import { permissionSetMeans } from './means.ts'
 import { type PermissionSetTarget, permissionSetTarget } from './target.ts'
 
 /**
@@ -30,6 +31,7 @@ export const permissionSet: RequestableKind<PermissionSetTarget, PermissionSetLe
   features: ({ arn }, hasLevels) => (hasLevels && arn !== null ? ['push-permission-sets'] : []),
   targetId: ({ arn }) => arn?.slice(arn.lastIndexOf(':') + 1) ?? '',
   outlivesMs: ({ sessionMs }) => sessionMs,
+  means: permissionSetMeans,
   limits: ({ account, name, sessionMs, standing }) => [
     sessionMs === null
       ? `Sessions of ${name} go on when the access is taken away, for as long as the permission set says.`

@@ -1,5 +1,8 @@
 /** Two daemons on one store: what one decides, the other knows; of what both decide, one counts. */
 import t from 'tap'
+import { LiveNews } from '../../../src/http/live/live-news.ts'
+import { createLogger } from '../../../src/telemetry/logger.ts'
+import { waitUntil } from '../../wait-until.ts'
 import { exampleRules, hour, minute, ordersId } from './access-setup.ts'
 import { startTwo } from './two-daemons.ts'
 
@@ -38,6 +41,29 @@ t.test('a grant that one gives is live at the other: it is extended, seen, and i
   await Promise.all([a.access.sweep(), b.access.sweep()])
   for (const one of [a, b]) t.match(await one.may(), { allowed: true, grant: { id } })
   for (const one of [a, b]) t.same(await one.active(), [1], 'each counts the grants of all')
+})
+
+t.test('a page that is open at one is told of what the other decides, if it is for its reader', async (t) => {
+  const two = await startTwo(t)
+  const { a, b, login } = two
+  const told: Record<string, string[]> = { alice: [], bob: [], eve: [] }
+  const logger = createLogger({ level: 'silent' })
+  const news = new LiveNews({ audit: b.audit, changes: b.changes, audienceOf: b.access.audienceOf, logger })
+  t.teardown(() => news.close())
+  for (const [name, topics] of Object.entries(told))
+    news.add({ login: login(name), tell: (topic) => void topics.push(topic) })
+  await asked(two, a)
+  await b.hear()
+  await waitUntil(() => told.bob?.includes('requests') ?? false, 'bob is told')
+  t.same([told.alice, told.eve], [['requests', 'me'], []])
+  const { id } = await given(two, a)
+  await b.hear()
+  await waitUntil(() => told.alice?.includes('grants') ?? false, 'alice is told')
+  told.alice?.splice(0)
+  await a.access.giveBack(login('alice'), id)
+  await b.hear()
+  await waitUntil(() => told.alice?.includes('grants') ?? false, 'and of its end')
+  t.same([told.bob?.includes('grants'), told.eve], [false, []])
 })
 
 t.test('a grant is live at once where the clock is behind by what is allowed, and not where it is more', async (t) => {

@@ -80,6 +80,32 @@ const examples: Record<string, { level: unknown; target: object; means: string[]
     ],
     titles: ['AWS CLI', 'console', 'variables for a shell', 'profiles in ~/.aws/config'],
   },
+  'permission-set': {
+    level: { assigned: true, longest_session: '4h' },
+    target: {
+      ...{ account: '111122223333', name: 'Reader', boundary: 'arn:aws:iam::aws:policy/PowerUserAccess' },
+      ...{ policies: ['arn:aws:iam::aws:policy/ReadOnlyAccess'], hasInlinePolicy: true, sessionMs: 3_600_000 },
+    },
+    means: [
+      'permission set: Reader',
+      'account: 111122223333',
+      'policy: arn:aws:iam::aws:policy/ReadOnlyAccess',
+      'policy: one of its own, inline',
+      'bounded by: arn:aws:iam::aws:policy/PowerUserAccess',
+      'one session: 1h',
+    ],
+    titles: [], // its holder uses it by the portal of AWS
+  },
+  'identity-center-group': {
+    level: { member: true },
+    target: { id: 'b1f00d00-0000-4000-8000-000000000001', title: 'engineers', assignments: 2 },
+    means: [
+      'group: engineers',
+      'id: b1f00d00-0000-4000-8000-000000000001',
+      'its members have: 2 permission sets in accounts',
+    ],
+    titles: [],
+  },
 }
 
 const requestable: readonly Kind[] = kinds.filter((kind: Kind) => kind.level !== undefined)
@@ -99,7 +125,7 @@ t.test('every kind that can be requested says what a level gives', async (t) => 
       kind.name,
     )
   }
-  t.ok(requestable.length >= 5)
+  t.ok(requestable.length >= 7)
 })
 
 t.test('its commands are those of the command line, with a name and the options that are needed', async (t) => {
