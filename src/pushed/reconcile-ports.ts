@@ -58,6 +58,8 @@ export interface Pass {
   readonly heldBack: number
   /** When the next look at something is due; null: when a grant begins or ends. */
   readonly nextAt: number | null
+  /** Those that are not gone, as they are then. */
+  readonly open: readonly Push[]
   /** Of what failed without an answer that a push could show. */
   readonly errors: readonly unknown[]
 }

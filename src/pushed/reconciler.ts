@@ -3,7 +3,7 @@ import { nextStep, type Step } from './next-step.ts'
 import { isOurs, newPush, type Ownership, type Push, type Want } from './push.ts'
 import { PushRefused, type PushTicket } from './pusher.ts'
 import type { Pass, PushTold, ReconcilerDeps } from './reconcile-ports.ts'
-import { Underway } from './underway.ts'
+import { Place, Underway } from './underway.ts'
 
 const driftMs = 900_000
 const outsideMs = 21_600_000
@@ -18,6 +18,8 @@ const ticketMs = 600_000
 const slowestPollMs = 8000
 const atOnce = 8
 const mostSteps = 4
+/** What is not begun by then is left to the next pass, so that removals which are due meanwhile go first. */
+const longestMs = 2000
 
 /**
  * Makes AWS hold what live grants want, membership by membership. It goes by what is there, not by what happened: a pass may be cut
@@ -46,8 +48,15 @@ export class Reconciler {
     const isTooMany = early.length > this.#deps.mostRemovals()
     if (isTooMany) for (const { push } of early) await this.#mark(push)
     const chosen = isTooMany ? jobs.filter((job) => !early.includes(job)) : jobs
-    const errors = await this.#run(chosen, new Underway(open.values(), this.#deps.mostUnderway ?? 10), signal)
-    return { heldBack: isTooMany ? early.length : 0, nextAt: earliest(await books.open()), errors }
+    const underway = new Underway(open.values(), this.#deps.mostUnderway ?? 8)
+    const errors = await this.#run(chosen, underway, signal)
+    const left = await books.open()
+    return {
+      heldBack: isTooMany ? early.length : 0,
+      nextAt: underway.isCutShort ? now() : underway.isWaitedFor ? whenFree(left, now()) : earliest(left),
+      open: left,
+      errors,
+    }
   }
 
   /** It should be gone, and is not. */
@@ -58,6 +67,7 @@ export class Reconciler {
   /** Places at once, what is in one place in turn; removals before all else. */
   async #run(jobs: readonly Job[], underway: Underway, signal: AbortSignal): Promise<unknown[]> {
     const errors: unknown[] = []
+    const until = this.#deps.now() + longestMs
     for (const isRemoval of [true, false]) {
       const some = jobs.filter(({ want }) => (want === undefined) === isRemoval)
       const queues = [...Map.groupBy(some, ({ push }) => placeOf(push.membership)).values()]
@@ -65,6 +75,10 @@ export class Reconciler {
         for (let queue = queues.shift(); queue; queue = queues.shift())
           for (const job of queue) {
             signal.throwIfAborted()
+            if (!isRemoval && this.#deps.now() >= until) {
+              underway.isCutShort = true
+              return
+            }
             await this.#work(job, underway, signal).catch((error: unknown) => {
               if (isEndOfPass(error, signal)) throw error
               errors.push(error)
@@ -87,15 +101,27 @@ export class Reconciler {
     const push = this.#withWant(before, want)
     try {
       if (push.underway) return await this.#poll(push, { want, underway, signal })
+      using place = new Place(underway, push.membership, want ? 'present' : 'absent')
+      // Looking costs a call as well: where a change is to be expected, that waits until it can be made.
+      if (isChangeExpected(push, want) && !place.take()) return await this.#wait(push, underway)
       const seen = await this.#observe(push, signal)
       const step = nextStep(push, want, seen, this.#deps.now())
       const changed = { ...push, externalId: seen.isThere ? (seen.externalId ?? null) : push.externalId }
-      return await this.#take(step, changed, { want, underway, signal })
+      return await this.#take(step, changed, { want, underway, place, signal })
     } catch (error) {
       if (isEndOfPass(error, signal) || isStale(error)) throw error
       await this.#note(push, error)
       return null
     }
+  }
+
+  /** For a place. It stays due, and what it waits for is on record once. */
+  async #wait(push: Push, underway: Underway): Promise<null> {
+    underway.isWaitedFor = true
+    const isKnown = push.version > 0 && push.state !== 'gone'
+    if (!isKnown) return await this.#later(push, 1000)
+    if (push.checkAt > this.#deps.now()) await this.#write({ ...push, checkAt: this.#deps.now() })
+    return null
   }
 
   #withWant(push: Push, want: Want | undefined): Push {
@@ -147,13 +173,10 @@ export class Reconciler {
   }
 
   /** That absence was just seen is on record before AWS is asked. */
-  async #create(push: Push, { want, underway, signal }: At): Promise<Push | null> {
+  async #create(push: Push, { want, place, signal }: At): Promise<Push | null> {
     const { now } = this.#deps
-    if (!want || !underway.take(push.membership)) return await this.#later(push, 1000)
-    if (!(await this.#deps.isAllowed(want))) {
-      underway.free(push.membership)
-      return await this.#later(push, 5000)
-    }
+    if (!want || !place.take()) return await this.#later(push, 1000)
+    if (!(await this.#deps.isAllowed(want))) return await this.#later(push, 5000)
     const isAgain = push.state === 'granting' && push.begunAt !== null
     const begun: Push = {
       ...push,
@@ -165,26 +188,25 @@ export class Reconciler {
     }
     const told = { type: 'begun', to: 'present', grants: want.grants } as const
     const written = await this.#write(begun, isAgain ? undefined : told)
-    return await this.#begin(written, 'present', underway, signal, () => ({
+    return await this.#begin(written, 'present', { place, signal }, () => ({
       begunAt: isAgain ? written.begunAt : null, // an earlier request may still come true
     }))
   }
 
-  async #remove(push: Push, { underway, signal }: At): Promise<Push | null> {
+  async #remove(push: Push, { place, signal }: At): Promise<Push | null> {
     if (await this.#deps.isWanted(push.membership)) return await this.#later({ ...push, overdueSince: null }, 0)
-    if (!underway.take(push.membership)) return await this.#later(push, 1000)
+    if (!place.take()) return await this.#later(push, 1000)
     const isAgain = push.state === 'removing'
     const checkAt = this.#deps.now() + backOff(push.failures, 'removing')
     const told = { type: 'begun', to: 'absent' } as const
     const written = await this.#write({ ...push, state: 'removing', checkAt }, isAgain ? undefined : told)
-    return await this.#begin(written, 'absent', underway, signal, () => ({}))
+    return await this.#begin(written, 'absent', { place, signal }, () => ({}))
   }
 
   async #begin(
     push: Push,
     to: 'present' | 'absent',
-    underway: Underway,
-    signal: AbortSignal,
+    { place, signal }: Pick<At, 'place' | 'signal'>,
     afterRefusal: () => Partial<Push>,
   ): Promise<Push | null> {
     const { checkLeader, now, pusherOf } = this.#deps
@@ -195,7 +217,6 @@ export class Reconciler {
     try {
       ticket = await pusherOf(membership.kind).begin(change, signal)
     } catch (error) {
-      underway.free(membership)
       if (isEndOfPass(error, signal) || isStale(error)) throw error
       if (!(error instanceof PushRefused)) {
         await this.#note(push, error) // it may take effect all the same
@@ -208,11 +229,12 @@ export class Reconciler {
       return null
     }
     const checkAt = now() + pusherOf(membership.kind).firstPollMs
+    place.keep() // AWS works there
     const begun = await this.#write({ ...push, underway: { to, ticket, since: now() }, checkAt })
     return checkAt > now() ? null : begun
   }
 
-  async #poll(push: Push, { want, underway, signal }: At): Promise<Push | null> {
+  async #poll(push: Push, { want, underway, signal }: Omit<At, 'place'>): Promise<Push | null> {
     const { now, pusherOf } = this.#deps
     const { membership, underway: current } = push
     if (!current) return push
@@ -223,7 +245,7 @@ export class Reconciler {
       case 'in-progress': {
         const age = now() - since
         if (age < ticketMs) {
-          await this.#write({ ...push, checkAt: now() + Math.min(slowestPollMs, Math.max(1000, age)) })
+          await this.#write({ ...push, checkAt: now() + Math.min(slowestPollMs, Math.max(1000, Math.ceil(age / 4))) })
           return null
         }
         underway.free(membership)
@@ -241,8 +263,9 @@ export class Reconciler {
         if (to === 'absent') return await this.#write(idle) // it counts when it is seen
         const ownership = await this.#ownershipOfCreated(idle)
         const externalId = found.externalId ?? null
-        await this.#settle(idle, { state: 'granted', ownership, externalId }, granted(want))
-        return null
+        const settled = await this.#settle(idle, { state: 'granted', ownership, externalId }, granted(want))
+        if (want) return null
+        return await this.#write({ ...settled, checkAt: now() }) // its grant has ended while AWS was at work
       }
       default:
         return found satisfies never
@@ -300,6 +323,7 @@ interface Job {
 interface At {
   readonly want: Want | undefined
   readonly underway: Underway
+  readonly place: Place
   readonly signal: AbortSignal
 }
 
@@ -325,6 +349,16 @@ function isEarlyRemoval({ push, want }: Job, now: number): boolean {
 
 function earliest(pushes: readonly Push[]): number | null {
   return pushes.reduce<number | null>((least, { checkAt }) => Math.min(least ?? checkAt, checkAt), null)
+}
+
+/** What waits for a place stays due, and has none before what is under way has been asked about. */
+function whenFree(pushes: readonly Push[], now: number): number {
+  return earliest(pushes.filter(({ checkAt }) => checkAt > now)) ?? now + 1000
+}
+
+/** Whether AWS will have to be asked for a change, as far as is known without a look. */
+function isChangeExpected(push: Push, want: Want | undefined): boolean {
+  return want ? push.state !== 'granted' && push.state !== 'outside' : isOurs(push)
 }
 
 function backOff(failures: number, state: Push['state']): number {

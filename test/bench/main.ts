@@ -10,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   kubernetes: () => import('./kubernetes.ts'),
   mysql: () => import('./mysql.ts'),
   postgres: () => import('./postgres.ts'),
+  push: () => import('./push.ts'),
   ssm: () => import('./ssm.ts'),
   start: () => import('./start.ts'),
   statements: () => import('./statements.ts'),

@@ -15,17 +15,20 @@ export class PushRefused extends Error {
   readonly isLasting: boolean
   /** What that is. */
   readonly fix: string | null
-  constructor(
-    code: PushRefusal,
-    message: string,
-    { fix = null, cause }: { fix?: string | null; cause?: unknown } = {},
-  ) {
+  constructor(code: PushRefusal, message: string, { fix = null, cause, isLasting }: PushRefusedOptions = {}) {
     super(message, cause === undefined ? {} : { cause })
     this.name = 'PushRefused'
     this.code = code
-    this.isLasting = !passing.has(code)
+    this.isLasting = isLasting ?? !passing.has(code)
     this.fix = fix
   }
+}
+
+interface PushRefusedOptions {
+  readonly fix?: string | null
+  readonly cause?: unknown
+  /** Left out: as the code mostly is. */
+  readonly isLasting?: boolean
 }
 
 const passing: ReadonlySet<PushRefusal> = new Set(['Conflict', 'Busy'])
@@ -42,7 +45,11 @@ const codes = [
  * What AWS refused as {@link PushRefused}; other errors, after which the change may come or not, as they are.
  * @param error as it was translated @param what was tried, e.g. `assigning the permission set`
  */
-export function toPushRefused(error: unknown, what: string, isManagementAccount = false): unknown {
+export function toPushRefused(
+  error: unknown,
+  what: string,
+  { isManagementAccount = false, isRemoval = false }: { isManagementAccount?: boolean; isRemoval?: boolean } = {},
+): unknown {
   const [, code] = codes.find(([aws]) => isCode(error, aws)) ?? []
   if (code === undefined || !(error instanceof BrokerError)) return error
   const said = (error.cause as Error).message.slice(0, 300)
@@ -51,7 +58,13 @@ export function toPushRefused(error: unknown, what: string, isManagementAccount 
       fix: isManagementAccount ? managementFix : (error.hint ?? null),
       cause: error,
     })
-  return new PushRefused(code, `${what}: ${said}`, { fix: fixes[code] ?? null, cause: error })
+  // What is to be removed and is not there needs no one's help.
+  const isGone = isRemoval && code === 'NotFound'
+  return new PushRefused(code, `${what}: ${said}`, {
+    fix: fixes[code] ?? null,
+    cause: error,
+    ...(isGone ? { isLasting: false } : {}),
+  })
 }
 
 const managementText = 'AWS does not allow it in the management account'

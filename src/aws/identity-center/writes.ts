@@ -17,6 +17,7 @@ import {
 } from './identity-center-callers.ts'
 import type { IdentityCenterInstance } from './picture.ts'
 import { type ChangeFailure, toChangeFailure, toPushRefused } from './push-refused.ts'
+import { SharedPolls } from './shared-polls.ts'
 
 /** A person's own assignment, by ids that AWS gives to nothing else. */
 export interface AssignmentKey {
@@ -75,6 +76,8 @@ const readAttempts = 3
 /** A change is never tried again by itself: AWS may have taken the first, and then refuses the second. */
 const writeAttempts = 1
 const MaxResults = 100
+/** AWS keeps what is over for a while. */
+const forgotten = 'forgotten'
 
 /** Made once for each region. The SDKs are imported with the first call. */
 export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): IdentityCenterWrites {
@@ -112,15 +115,20 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
       PrincipalType: 'USER',
       PrincipalId: userId,
     } as const
-    return { input, isManagement: account === ownerAccount }
+    return { input, isManagementAccount: account === ownerAccount }
   }
-  const refused = async <T>(what: string, ask: () => Promise<T>, isManagement = false): Promise<T> => {
+  const refused = async <T>(what: string, ask: () => Promise<T>, of: Parameters<typeof toPushRefused>[2] = {}) => {
     try {
       return await ask()
     } catch (error) {
-      throw toPushRefused(error, what, isManagement)
+      throw toPushRefused(error, what, of)
     }
   }
+  const polls = new SharedPolls<AccountAssignmentOperationStatus | typeof forgotten>({
+    underWay: async (change, signal) => new Set(await requestIds(change, signal)),
+    describe: async (ticket, signal) =>
+      (await nullIf(['ResourceNotFound'], () => describe(ticket, signal))) ?? forgotten,
+  })
   const writes: IdentityCenterWrites = {
     instance,
     room: (change) => places.room(change),
@@ -144,7 +152,7 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
       return (all ?? []).some((one) => one.PrincipalType === 'USER' && one.PrincipalId === key.userId)
     },
     createAssignment: async (key, signal) => {
-      const { input, isManagement } = await assigned(key, signal)
+      const { input, isManagementAccount } = await assigned(key, signal)
       const start = async () => {
         const { AccountAssignmentCreationStatus: status } = await change.sso(
           'CreateAccountAssignment',
@@ -156,11 +164,11 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
       const what = 'assigning the permission set'
       return {
         change: 'create',
-        requestId: await places.begin('create', () => refused(what, start, isManagement)),
+        requestId: await places.begin('create', () => refused(what, start, { isManagementAccount })),
       }
     },
     deleteAssignment: async (key, signal) => {
-      const { input, isManagement } = await assigned(key, signal)
+      const { input, isManagementAccount } = await assigned(key, signal)
       const start = async () => {
         const { AccountAssignmentDeletionStatus: status } = await change.sso(
           'DeleteAccountAssignment',
@@ -172,19 +180,19 @@ export function createIdentityCenterWrites(deps: IdentityCenterWritesDeps): Iden
       const what = 'removing the assignment'
       return {
         change: 'delete',
-        requestId: await places.begin('delete', () => refused(what, start, isManagement)),
+        requestId: await places.begin('delete', () => refused(what, start, { isManagementAccount, isRemoval: true })),
       }
     },
     assignmentState: async (ticket, signal) => {
       const { requestId } = ticket
-      const status = await nullIf(['ResourceNotFound'], () => describe(ticket, signal))
-      if (status === null) await confirm(signal)
-      if (status?.Status === 'IN_PROGRESS') {
+      const status = await polls.ask(ticket, signal)
+      if (status === forgotten) await confirm(signal)
+      if (status === null || (status !== forgotten && status.Status === 'IN_PROGRESS')) {
         places.seen(requestId)
         return { state: 'in-progress' }
       }
       places.ended(requestId)
-      if (status === null) return { state: 'unknown' }
+      if (status === forgotten) return { state: 'unknown' }
       if (status.Status === 'SUCCEEDED') return { state: 'succeeded' }
       if (status.Status !== 'FAILED')
         throw new BrokerError('AWS_UNAVAILABLE', `the state of a change is ${String(status.Status).slice(0, 50)}`)

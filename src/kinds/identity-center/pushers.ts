@@ -37,7 +37,7 @@ export interface IdentityCenterPushers {
 }
 
 /** When an assignment is first asked about: AWS takes some seconds. */
-const firstPollMs = 1000
+const firstPollMs = 2000
 
 /** How grants of permission sets and groups are written to IAM Identity Center, in its home region, by the hub role. */
 export function identityCenterPushers({

@@ -219,13 +219,13 @@ t.test('nothing of a person is removed while it is not known what a grant wants'
   t.notOk(world.isThere(alice))
 })
 
-t.test('at most ten changes at once, one in each place, removals first', async (t) => {
+t.test('at most eight changes at once, six of which give something, one in each place, removals first', async (t) => {
   const world = new World()
   const sets = Array.from({ length: 12 }, (_, i) => `ps-${i}`)
   for (const set of sets) for (const user of ['a', 'b']) world.grant(membershipOf(user, set), hour)
   await world.pass()
-  t.equal([...world.rows.values()].filter(({ underway }) => underway).length, 10)
-  for (let i = 0; i < 5; i++) await world.settle(2000)
+  t.equal([...world.rows.values()].filter(({ underway }) => underway).length, 6)
+  for (let i = 0; i < 9; i++) await world.settle(2000)
   t.equal(world.aws.there.size, 24)
   world.now += hour
   for (const user of ['c', 'd']) for (const set of sets) world.grant(membershipOf(user, set), hour)
@@ -233,6 +233,44 @@ t.test('at most ten changes at once, one in each place, removals first', async (
   await world.pass()
   t.same(
     world.aws.calls.filter((call) => call === 'create' || call === 'delete'),
-    Array.from({ length: 10 }, () => 'delete'),
+    Array.from({ length: 8 }, () => 'delete'),
+  )
+})
+
+t.test('a grant that ends while AWS is at work is taken back at once', async (t) => {
+  const world = new World()
+  world.aws.workMs = () => 5000
+  world.grant(alice, 2000)
+  await world.settle()
+  await world.settle(30_000)
+  t.notOk(world.isThere(alice))
+  t.match(world.push(alice), { state: 'gone' })
+  t.same(
+    world.events.map(({ type, to }) => [type, to]),
+    [
+      ['begun', 'present'],
+      ['granted', undefined],
+      ['begun', 'absent'],
+      ['removed', undefined],
+    ],
+  )
+})
+
+t.test('what waits for a place costs neither calls nor writes', async (t) => {
+  const world = new World()
+  world.aws.workMs = () => 4 * minute
+  for (const user of ['a', 'b', 'c', 'd']) world.grant(membershipOf(user), hour)
+  await world.pass()
+  const written = [...world.rows.values()].reduce((sum, { version }) => sum + version, 0)
+  for (let i = 0; i < 20; i++) {
+    world.now += 100
+    await world.pass()
+  }
+  t.same(world.aws.calls.slice(0, 2), ['observe', 'create'])
+  t.ok(world.aws.calls.every((call, index) => index < 2 || call === 'poll'))
+  const polls = world.aws.calls.length - 2
+  t.equal(
+    [...world.rows.values()].reduce((sum, { version }) => sum + version, 0),
+    written + polls,
   )
 })

@@ -105,7 +105,7 @@ export class World {
   /** Lets time pass until nothing is due at once. */
   async settle(ms = 0): Promise<void> {
     this.now += ms
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 200; i++) {
       const pass = await this.pass()
       if (!pass) continue
       const next = pass.nextAt

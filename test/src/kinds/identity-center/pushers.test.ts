@@ -1,49 +1,22 @@
 /** How both kinds write grants to Identity Center, against an AWS that refuses what AWS refuses. */
-import t, { type Test } from 'tap'
-import { Paced } from '../../../../src/aws/paced.ts'
-import type { Held } from '../../../../src/catalog/kind.ts'
-import type { Config } from '../../../../src/config/config.ts'
-import { identityCenterPushers } from '../../../../src/kinds/identity-center/pushers.ts'
+import t from 'tap'
 import { identityCenterGroup } from '../../../../src/kinds/identity-center-group/kind.ts'
 import { permissionSet } from '../../../../src/kinds/permission-set/kind.ts'
-import type { IdentityCenter, World } from '../../../sandbox/aws/world.ts'
 import { accounts, region } from '../../../sandbox/default-world.ts'
 import { groups, instanceId, permissionSetArn, permissionSets, users } from '../../../sandbox/identity-center-world.ts'
-import { createOrganization } from '../../../sandbox/organization-world.ts'
-import { resource } from '../../access/access-setup.ts'
-import { signal, unhurried } from '../../aws/hub-setup.ts'
-import { startWrites } from '../../aws/identity-center/writes-setup.ts'
+import { signal } from '../../aws/hub-setup.ts'
+import { heldOf, startPushers } from './pushers-setup.ts'
 
-async function start(t: Test, change: (center: IdentityCenter, world: World) => void = () => {}) {
-  const started = await startWrites(t, (center, world) => {
-    world.organization = createOrganization()
-    change(center, world)
-  })
-  const config = { aws: started.config, inventory: { identityCenter: { region } } } as unknown as Config
-  return {
-    ...started,
-    ...identityCenterPushers({ aws: started.broker, config, metrics: started.metrics, paced: new Paced(unhurried) }),
-  }
-}
-
-function held<T>(
-  kind: { target: { read(of: never): { ok: boolean; value?: T } } },
-  id: string,
-  attributes: object,
-): Held<T> {
-  const found = { ...resource(id, { attributes: attributes as never }), account: id.split('/')[1] ?? null }
-  const read = kind.target.read(found as never)
-  if (!read.ok) throw new Error('it is a target')
-  return { resource: found, target: read.value as T, level: undefined } as unknown as Held<T>
-}
-
-const set = held(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {
+const set = heldOf(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {
   arn: permissionSetArn(permissionSets.readOnly),
 })
-const group = held(identityCenterGroup, `identity-center-group/${groups.admins}`, { identity_store: 'd-1234567890' })
+const group = heldOf(identityCenterGroup, `identity-center-group/${groups.admins}`, { identity_store: 'd-1234567890' })
 
 t.test('a permission set: by ticket, and seen', async (t) => {
-  const { permissionSets: pusher, outside } = await start(t, (center) => Object.assign(center, { changesTake: 'told' }))
+  const {
+    outside,
+    pushers: { permissionSets: pusher },
+  } = await startPushers(t, (center) => Object.assign(center, { changesTake: 'told' }))
   const membership = pusher.membership(set, users.alice)
   t.same(membership, {
     kind: 'permission-set',
@@ -75,11 +48,12 @@ t.test('a permission set: by ticket, and seen', async (t) => {
     reason: /RolesPerAccount: 1000\. Raise the quota/,
   })
   outside.unassign(accounts.data, permissionSets.readOnly, users.alice)
-  await t.rejects(pusher.begin({ membership, to: 'absent' }, signal), { code: 'NotFound', isLasting: true })
+  await t.rejects(pusher.begin({ membership, to: 'absent' }, signal), { code: 'NotFound', isLasting: false })
 })
 
 t.test('a group: at once, by the id of the membership', async (t) => {
-  const { groups: pusher, outside, aws } = await start(t)
+  const { outside, aws, pushers } = await startPushers(t)
+  const pusher = pushers.groups
   const membership = pusher.membership(group, users.alice)
   t.match(membership, { instance: 'd-1234567890', account: null, what: groups.admins })
   t.same(await pusher.observe(membership, signal), { isThere: false })
@@ -103,12 +77,12 @@ t.test('a group: at once, by the id of the membership', async (t) => {
 })
 
 t.test('what was not read yet cannot be given', async (t) => {
-  const { permissionSets: sets, groups: teams, instance } = await start(t)
-  t.throws(() => sets.membership(held(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {}), users.alice), {
+  const { permissionSets: sets, groups: teams, instance } = (await startPushers(t)).pushers
+  t.throws(() => sets.membership(heldOf(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {}), users.alice), {
     code: 'AWS_UNAVAILABLE',
   })
   t.throws(
-    () => teams.membership(held(identityCenterGroup, `identity-center-group/${groups.admins}`, {}), users.alice),
+    () => teams.membership(heldOf(identityCenterGroup, `identity-center-group/${groups.admins}`, {}), users.alice),
     { code: 'AWS_UNAVAILABLE' },
   )
   t.match(await instance(signal), { ownerAccount: accounts.hub })
