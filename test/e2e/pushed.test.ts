@@ -6,8 +6,9 @@ import type { ConfigFile } from '../../src/config/schema.ts'
 import type { PushView } from '../../src/contract/aws.ts'
 import type { GrantView } from '../../src/contract/grants.ts'
 import type { Outcome } from '../../src/contract/requests.ts'
+import type { PolicyDocument } from '../sandbox/aws/world.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
-import { accounts, allow, arns } from '../sandbox/default-world.ts'
+import { accounts, arns } from '../sandbox/default-world.ts'
 import { outsideActor } from '../sandbox/identity-center-outsiders.ts'
 import { createIdentityCenterWorld, groups, permissionSets, users } from '../sandbox/identity-center-world.ts'
 import { createOrganization } from '../sandbox/organization-world.ts'
@@ -20,7 +21,6 @@ const { world } = company.sandbox.aws
 world.organization = createOrganization()
 const center = createIdentityCenterWorld()
 world.identityCenter = center
-world.roles.find(({ arn }) => arn === arns.hub)?.policies.push(allow(['sso:*', 'identitystore:*'], '*'))
 const outside = outsideActor(center)
 
 const { configFile } = company.daemon
@@ -104,7 +104,16 @@ async function events(type: string): Promise<readonly Event[]> {
 }
 
 await put(config)
-t.equal((await company.commands.dave.run(['sync', '--watch', '--json'])).code, 0)
+await t.test('the hub role may do what is printed for these rules, and no more', async (t) => {
+  t.equal((await company.commands.dave.run(['sync', '--watch', '--json'])).code, 0)
+  const printed = await company.commands.dave.run(['aws', 'policies', '--json'])
+  t.equal(printed.code, 0, printed.stderr)
+  const byRules = (JSON.parse(printed.stdout) as { name: string; document: PolicyDocument }[]).filter(({ name }) =>
+    ['hubAssignments', 'hubMemberships'].includes(name),
+  )
+  t.equal(byRules.length, 2)
+  for (const { document } of byRules) world.roles.find(({ arn }) => arn === arns.hub)?.policies.push(document)
+})
 
 await t.test('a permission set is assigned while the grant lives; C-3: what outlives it is shown', async (t) => {
   const asked = await company.commands.alice.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
@@ -224,6 +233,19 @@ await t.test('killed in the middle of each step, what AWS has in the end is what
   await gone(isAssigned)
   await becomes(id, undefined)
   t.equal(outside.isAssigned(accounts.data, permissionSets.admin, users.bob), true, 'what others assigned is there')
+
+  center.changesTake = 'told'
+  const asked = await ask(readOnly)
+  const { calls } = company.sandbox.aws
+  const isPolled = () => calls.at(-1)?.action === 'DescribeAccountAssignmentCreationStatus'
+  await waitUntil(isPolled, 'the ticket is on record, and was asked about', 40_000)
+  await restart()
+  outside.endChanges()
+  center.changesTake = { polls: 1 }
+  await becomes(asked.id, 'granted')
+  t.equal(center.changes.filter(({ status }) => status === 'IN_PROGRESS').length, 0)
+  await revoke(asked.id)
+  await gone(isAssigned)
 })
 
 /** Resolves when AWS was asked for it; its answer never arrives. */
