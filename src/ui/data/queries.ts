@@ -30,17 +30,18 @@ export function useMe() {
   return useQuery(meQuery).data
 }
 
-/** One answer of the API. @param options.isOff nothing is asked */
+/** One answer of the API. @param options.isOff nothing is asked @param options.againMs when to ask once more; false: not by time */
 export function useAnswer<K extends JsonKey>(
   topic: Topic,
   key: K,
   ask: NonNullable<Ask<K>[0]>,
-  { isOff = false }: { readonly isOff?: boolean } = {},
+  { isOff = false, againMs }: { readonly isOff?: boolean; againMs?(answer: Answer<K>): number | false } = {},
 ) {
   return useQuery<Answer<K>, Problem>({
     queryKey: [topic, key, ask],
     queryFn: () => call(key, ...([ask] as unknown as Ask<K>)).catch(rethrow),
     enabled: !isOff,
+    refetchInterval: ({ state: { data } }) => (data === undefined || !againMs ? false : againMs(data)),
   })
 }
 

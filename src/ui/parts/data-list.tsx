@@ -92,7 +92,7 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
                     </span>
                   ))}
                 </div>
-                {detail?.(item)}
+                <Detail content={detail?.(item)} />
               </div>
             )
           })}
@@ -102,6 +102,19 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
         {isLoadingMore ? screenWords.loading : screenWords.of(items.length, list.total, list.capped)}
       </p>
     </>
+  )
+}
+
+/** A row of one cell, since a table has nothing else. */
+function Detail({ content }: { readonly content: ReactNode }) {
+  if (content === undefined || content === null || content === false) return null
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: as above
+    // biome-ignore lint/a11y/useFocusableInteractive: as above
+    <div role="row">
+      {/* biome-ignore lint/a11y/useSemanticElements: as above */}
+      <div role="cell">{content}</div>
+    </div>
   )
 }
 

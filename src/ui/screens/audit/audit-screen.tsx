@@ -17,6 +17,8 @@ import { screenWords } from '../../words/screens.ts'
 import { ago, zone } from '../../words/times.ts'
 
 const texts = screenWords.audit
+/** Until the first check is over. */
+const firstCheckMs = 2000
 
 /** `/audit`: who did what, and whether the log is whole. */
 export default function AuditScreen() {
@@ -135,7 +137,14 @@ function Typed({ label, value, onDone }: TypedProps) {
 /** Whether the log is whole, as this daemon has last found. */
 function Proof() {
   const now = useNow()
-  const proof = useAnswer('audit', 'GET /api/v1/audit/proof', {})
+  const proof = useAnswer(
+    'audit',
+    'GET /api/v1/audit/proof',
+    {},
+    {
+      againMs: ({ checkedAt }) => (checkedAt === null ? firstCheckMs : false),
+    },
+  )
   if (proof.error) return <ProblemNote problem={proof.error} />
   if (!proof.data) return null
   const { ok, checkedAt, head, anchoredSeq, anchoredAt, summary } = proof.data

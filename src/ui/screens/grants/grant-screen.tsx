@@ -51,7 +51,7 @@ export default function GrantScreen({ params: { id = '' } }: { readonly params: 
         </p>
       )}
       {!isLive && (grant.endText ?? grant.endReason) !== null && (
-        <p className="note">{texts.ended(sentence(grant.endText ?? grant.endReason ?? ''))}</p>
+        <p className="note apart">{texts.ended(sentence(grant.endText ?? grant.endReason ?? ''))}</p>
       )}
       <GrantFacts grant={grant} />
       {isLive && <Acts grant={grant} sessions={own} isMine={isMine} />}
