@@ -46,6 +46,7 @@ export const GrantView = object({
         ),
         reason: nullable(text('Why it is not as it should be, in the words of AWS')),
         portal: nullable(text('Where its holder uses it')),
+        region: text('Home of Identity Center'),
       },
       'How it stands in AWS, where AWS itself holds it; null: it does not',
     ),

@@ -17,6 +17,7 @@ import { type Match, People, type PeopleDeps, type Refusal } from './people.ts'
 import { isOurs, newPush, type Push, pushStates, type Want } from './push.ts'
 import { StoredPushes } from './push-books.ts'
 import type { Pusher } from './pusher.ts'
+import type { Wants } from './reconcile-ports.ts'
 import { Reconciler } from './reconciler.ts'
 import { type LiveGrant, membershipOf, wantsOf } from './wants.ts'
 
@@ -28,7 +29,7 @@ export interface PushingDeps {
     check(ask: { principalId: string; resource: string; grantId: string }): Promise<{ readonly allowed: boolean }>
   }
   readonly audit: AuditLog
-  readonly changes: Pick<Changes, 'subscribe'>
+  readonly changes: Pick<Changes, 'subscribe' | 'count'>
   readonly clock: Clock
   readonly db: Db
   readonly directory: PeopleDeps['directory']
@@ -50,6 +51,8 @@ export interface GrantPush {
   readonly reason: string | null
   /** Where its holder uses it. */
   readonly portal: string | null
+  /** Where Identity Center has its home. */
+  readonly region: string
 }
 
 /** Where Identity Center is set no more, but something of it is still to be removed. */
@@ -72,6 +75,7 @@ export class Pushing {
   /** People with live grants who may use nothing at the moment: they are locked, or not active. */
   #barred: ReadonlySet<string> = new Set()
   #barredAt = 0
+  #known: { readonly of: string; readonly wants: Wants } | undefined
 
   constructor(deps: PushingDeps) {
     this.#deps = deps
@@ -133,28 +137,31 @@ export class Pushing {
     const refused = this.#pusher(entry.kind).refuses({ resource: entry, target: entry.target, level })
     if (refused) return refused
     const found = await this.#people.find(principal)
-    return 'userId' in found ? null : found
+    if (!('userId' in found)) return found
+    return (await this.#pusher(entry.kind).refusesNow?.(entry, AbortSignal.timeout(timeoutMs))) ?? null
   }
 
   /** Null: AWS does not hold it, or holds nothing of it any more. @param isLive whether the grant is */
   async stateOf(grant: LiveGrant, isLive: boolean): Promise<GrantPush | null> {
     const { access, kinds, pusherOf } = this.#deps
-    if (!kinds().includes(grant.kind)) return null
+    const pusher = kinds().includes(grant.kind) ? pusherOf(grant.kind) : undefined
+    if (!pusher) return null
+    const { region } = pusher
+    const failed = (reason: string) => (isLive ? ({ state: 'failed', reason, portal: null, region } as const) : null)
     const user = this.#links.userOf(grant.principalId)
-    const entry = access.resource(grant.resourceId)
-    const portal = (entry && pusherOf(grant.kind)?.portal(entry.target)) ?? null
-    const why = (reason: string) => (isLive ? ({ state: 'failed', reason, portal: null } as const) : null)
-    if (user === null || 'unclear' in user) return why('it is not known which user of Identity Center the person is')
+    if (user === null || 'unclear' in user) return failed('it is not known which user of Identity Center the person is')
     const membership = membershipOf({ resource: access.resource, pusherOf }, grant, user.id)
-    if ('problem' in membership) return why(membership.problem)
+    if ('problem' in membership) return failed(membership.problem)
     const push = await this.#books.find(keyOf(membership))
+    const { state = 'gone', reason = null } = push ?? {}
     if (!isLive)
       return push && isOurs(push) && !this.#isWanted(membership)
-        ? { state: 'removing', reason: push.reason, portal: null }
+        ? { state: 'removing', reason, portal: null, region }
         : null
-    if (!push || push.state === 'gone' || push.state === 'outside') return { state: 'granting', reason: null, portal }
-    const { state, reason } = push
-    return { state: state === 'removing' ? 'granting' : state, reason, portal }
+    const entry = access.resource(grant.resourceId)
+    const portal = entry ? pusher.portal(entry.target) : null
+    const isBegun = state === 'granted' || state === 'failed'
+    return { state: isBegun ? state : 'granting', reason: state === 'outside' ? null : reason, portal, region }
   }
 
   /** What is, or may be, in AWS. */
@@ -222,7 +229,15 @@ export class Pushing {
     }
   }
 
-  #wants() {
+  /** As of this moment: it is made anew when anything has changed, and once a second. */
+  #wants(): Wants {
+    const { changes, clock } = this.#deps
+    const of = `${changes.count} ${this.#links.generation} ${this.#barredAt} ${Math.floor(clock.now() / 1000)}`
+    if (this.#known?.of !== of) this.#known = { of, wants: this.#findWants() }
+    return this.#known.wants
+  }
+
+  #findWants(): Wants {
     const { access, kinds, pusherOf } = this.#deps
     return wantsOf({
       grants: () => access.live(kinds()).filter(({ principalId }) => !this.#barred.has(principalId)),

@@ -44,12 +44,18 @@ export class Links {
   readonly #deps: LinksDeps
   readonly #rows = new Map<string, Link>()
   readonly #logged = new Map<string, Logged>()
+  #generation = 0
 
   constructor(deps: LinksDeps) {
     this.#deps = deps
   }
 
-  /** At start, and before another daemon's changes are gone by. */
+  /** Another number after each change. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** At start. */
   async load(): Promise<void> {
     for await (const event of readEvents(this.#deps.audit, linkEvents, 0)) this.#log(event)
     for (const row of await this.#deps.db.selectFrom('identity_center_links').selectAll().execute()) this.#take(row)
@@ -96,6 +102,7 @@ export class Links {
       .returning('id')
     await audit.append(linkEvent(link, this.of(of.principalId), actor), { claims: [writing.compile()] })
     this.#rows.set(link.principalId, link)
+    this.#generation++
     return link
   }
 
@@ -120,13 +127,16 @@ export class Links {
       return
     }
     const known = this.#rows.get(row.id)
-    if (!known || known.version < row.version) this.#rows.set(row.id, toLink(row))
+    if (known && known.version >= row.version) return
+    this.#rows.set(row.id, toLink(row))
+    this.#generation++
   }
 
   #log({ fields }: Pick<AuditRecord, 'fields'>): void {
     const { principal, version, user, was } = fields
     if (typeof principal !== 'string' || typeof version !== 'number') return
     if ((this.#logged.get(principal)?.version ?? 0) >= version) return
+    this.#generation++
     this.#logged.set(principal, { version, userId: String(user ?? was ?? '') })
   }
 }

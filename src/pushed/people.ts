@@ -2,6 +2,7 @@ import { BrokerError } from '../../proxy/session.ts'
 import type { Directory, DirectoryUser } from '../aws/identity-center/users.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Clock } from '../telemetry/clock.ts'
+import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Link, Links } from './links.ts'
 
 /** How a person is found who was not linked yet. */
@@ -9,7 +10,7 @@ export type Match = 'email' | 'user_name' | 'external_id'
 
 export interface PeopleDeps {
   readonly clock: Clock
-  readonly links: Pick<Links, 'of' | 'set'>
+  readonly links: Pick<Links, 'of' | 'set' | 'all'>
   /** Of the identity store as it is set now. */
   directory(): Directory
   match(): Match
@@ -29,13 +30,21 @@ const linkHint = 'an admin can say who it is: sallyport identity-center link PER
  */
 export class People {
   readonly #deps: PeopleDeps
+  /** Two requests of one person at once find, and link, the same user once. */
+  readonly #mutex = new KeyedMutex()
 
   constructor(deps: PeopleDeps) {
     this.#deps = deps
   }
 
   /** @returns the user's id @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, AUDIT_UNAVAILABLE */
-  async find(principal: Principal): Promise<{ readonly userId: string } | Refusal> {
+  find(principal: Principal): Promise<{ readonly userId: string } | Refusal> {
+    return this.#mutex.run(principal.id, () => this.#find(principal))
+  }
+
+  async #find(principal: Principal): Promise<{ readonly userId: string } | Refusal> {
+    if (principal.kind === 'service')
+      return { reason: 'a service account is no user of Identity Center', hint: 'a person can ask for it' }
     const { links } = this.#deps
     const signal = AbortSignal.timeout(timeoutMs)
     const link = links.of(principal.id)
@@ -47,6 +56,8 @@ export class People {
     const found = await this.#match(principal, signal)
     if (!('id' in found)) return found
     if (found.isDisabled) return disabled(found)
+    if (links.all.some(({ principalId, userId }) => userId === found.id && principalId !== principal.id))
+      return { reason: `the user ${found.userName} of Identity Center is linked to another person`, hint: linkHint }
     const { clock } = this.#deps
     await links.set(
       {

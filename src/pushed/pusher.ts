@@ -28,10 +28,17 @@ export interface PushChange {
 export interface Pusher<T = unknown, L = unknown> {
   /** What a grant wants of AWS, for a user of the identity store. @throws BrokerError when the target is not known well enough */
   membership(held: Pick<Held<T, L>, 'resource' | 'target'>, userId: string): Membership
+  /** Where Identity Center has its home now. */
+  readonly region: string
   /** Where its holder uses it; null: that is not known. */
   portal(target: T): string | null
   /** Why a target cannot be given by a level, although rules allow it; null: it can. */
   refuses(held: Held<T, L>): { readonly reason: string; readonly hint: string } | null
+  /** The same by what AWS says now. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
+  refusesNow?(
+    held: Pick<Held<T, L>, 'target'>,
+    signal: AbortSignal,
+  ): Promise<{ readonly reason: string; readonly hint: string } | null>
   /** Of direct memberships alone. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason */
   observe(membership: Membership, signal: AbortSignal): Promise<Seen>
   /**

@@ -125,6 +125,8 @@ await t.test('a permission set is assigned while the grant lives; C-3: what outl
   t.equal(grant.outlivesUntil, grant.endsAt + 8 * 3_600_000)
   const listed = await company.commands.alice.run(['grants'])
   t.match(listed.stdout, /active, granted/)
+  const opened = await company.commands.alice.run(['aws', readOnly, 'console', '--print'])
+  t.match(opened.stdout, new RegExp(`^${portal}/#/console`), opened.stderr)
   t.match(await events('push.begun'), [{ fields: { to: 'present', user: users.alice, grants: [id] } }])
   t.match(await events('push.granted'), [{ fields: { ownership: 'created' } }])
   t.match(await events('identity-center.linked'), [{ fields: { user: users.alice, found_by: 'email' } }])

@@ -82,7 +82,7 @@ function registerServeRole(program: Command, aws: Command): void {
 
 function registerConsole(program: Command, aws: Command): void {
   withLevel(aws.command('console <role>'))
-    .description('open the AWS console with the role')
+    .description('open the AWS console with the role; of a permission set that you hold, its portal')
     .option('--service <service>', 'page to open: a service such as s3, or a console URL')
     .option('--region <region>', "region to show (default: the broker's first region)")
     .option('--print', 'print the link instead of opening it; anyone who has the link can use the session')
@@ -96,7 +96,9 @@ function registerConsole(program: Command, aws: Command): void {
 function registerConfigure(program: Command, aws: Command): void {
   aws
     .command('configure')
-    .description('add a profile to ~/.aws/config for each role you may use; your other profiles are not changed')
+    .description(
+      'add a profile to ~/.aws/config for each role you may use and each permission set you hold; your other profiles are not changed',
+    )
     .option('--prefix <text>', 'prefix of the profile names', 'sallyport-')
     .option('--remove', 'remove the profiles that this command added')
     .option('--json', 'print JSON')

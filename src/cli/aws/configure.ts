@@ -3,6 +3,7 @@ import { asByteText, bare, fromByteText, splitLines, toByteText } from '../../..
 import { readIfThere, replaceFile } from '../../../proxy/local/replace-file.ts'
 import { doubleQuotedWord } from '../../../proxy/local/shell-quote.ts'
 import { BrokerError } from '../../../proxy/session.ts'
+import type { GrantView } from '../../contract/grants.ts'
 import type { ResourceView } from '../../contract/resources.ts'
 import { readList } from '../api/read-list.ts'
 import { openApiClient } from '../login/login-store.ts'
@@ -22,6 +23,14 @@ export interface Profile {
   readonly command: string
 }
 
+/** A permission set that one holds, as the AWS CLI signs in to it: `aws sso login --profile NAME`. */
+export interface SsoProfile {
+  readonly name: string
+  readonly resource: string
+  readonly level: string
+  readonly settings: Readonly<Record<string, string>>
+}
+
 const begin = '# begin of what `sallyport aws configure` wrote; it replaces everything up to the end'
 const end = '# end of what `sallyport aws configure` wrote'
 
@@ -30,7 +39,7 @@ type ListedRole = Pick<ResourceView, 'id' | 'account' | 'name' | 'levels'> & {
   readonly grants: readonly Pick<ResourceView['grants'][number], 'level'>[]
 }
 
-/** `sallyport aws configure`: a profile for each role and level that one may use or ask for. Never touches a credentials file. */
+/** `sallyport aws configure`: a profile for each role and level that one may use or ask for, and for each permission set that one holds. Never touches a credentials file. */
 export async function configure(server: { server?: string }, options: ConfigureOptions): Promise<number> {
   const path = configFilePath(process.env)
   const before = toByteText((await readIfThere(path)) ?? Buffer.alloc(0))
@@ -40,7 +49,7 @@ export async function configure(server: { server?: string }, options: ConfigureO
   if (options.json) printJson({ file: path, profiles })
   else {
     printTable(
-      ['PROFILE', 'ROLE', 'LEVEL'],
+      ['PROFILE', 'RESOURCE', 'LEVEL'],
       profiles.map(({ name, resource, level }) => [name, resource, level]),
       options.remove
         ? 'no sallyport profiles are left'
@@ -51,12 +60,36 @@ export async function configure(server: { server?: string }, options: ConfigureO
   return exitCodes.done
 }
 
-async function listProfiles(server: { server?: string }, prefix: string): Promise<Profile[]> {
+async function listProfiles(server: { server?: string }, prefix: string): Promise<(Profile | SsoProfile)[]> {
   if (!/^[A-Za-z0-9_.@/-]*$/.test(prefix))
     throw new BrokerError('INVALID_INPUT', '--prefix: expected letters, digits and _.@/-')
   const api = await openApiClient(server)
   const roles = await readList(api, 'GET /api/v1/resources', { kind: 'iam-role' }, { all: true })
-  return toProfiles(roles.items, prefix, [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server])
+  const program = [process.execPath, process.argv[1] ?? 'sallyport', '--server', api.server]
+  const { principal } = await api.call('GET /api/v1/whoami')
+  const grants = await readList(api, 'GET /api/v1/grants', { who: principal.id }, { all: true })
+  const ofRoles = toProfiles(roles.items, prefix, program)
+  return [...ofRoles, ...toSsoProfiles(grants.items, prefix, new Set(ofRoles.map(({ name }) => name)))]
+}
+
+/** One for each permission set that is there; with its account in its name where another profile has the name. */
+export function toSsoProfiles(
+  grants: readonly Pick<GrantView, 'kind' | 'resourceId' | 'level' | 'push'>[],
+  prefix: string,
+  taken: ReadonlySet<string>,
+): SsoProfile[] {
+  const sets = grants.flatMap(({ kind, resourceId: resource, level, push }) => {
+    const [, account = '', name = ''] = resource.split('/')
+    const [url] = push?.portal?.split('/#/') ?? []
+    if (kind !== 'permission-set' || push?.state !== 'granted' || url === undefined) return []
+    const settings = { sso_start_url: url, sso_region: push.region, sso_account_id: account, sso_role_name: name }
+    return [{ account, name, resource, level, settings }]
+  })
+  const once = [...new Map(sets.map((set) => [set.resource, set])).values()]
+  return once.map(({ account, name, ...set }) => {
+    const isShared = taken.has(`${prefix}${name}`) || once.filter((other) => other.name === name).length > 1
+    return { name: `${prefix}${isShared ? `${account}-` : ''}${name}`, ...set }
+  })
 }
 
 /** Names are as short as they can be: the role's, with its level where there are several, with its account where two share it. */
@@ -78,7 +111,7 @@ export function toProfiles(roles: readonly ListedRole[], prefix: string, program
  * @param text its bytes, as Latin-1
  * @throws BrokerError CONFIG_INVALID when a profile of that name is there already, or our own lines are damaged
  */
-export function withProfiles(text: string, profiles: readonly Profile[]): string {
+export function withProfiles(text: string, profiles: readonly (Profile | SsoProfile)[]): string {
   const others = withoutOurs(text)
   const taken = new Set(readSections(fromByteText(others).toString()).map((section) => section.name))
   const twice = profiles.find(({ name }) => taken.has(`profile ${name}`))
@@ -91,10 +124,16 @@ export function withProfiles(text: string, profiles: readonly Profile[]): string
       },
     )
   if (profiles.length === 0) return others
-  const ours = profiles.flatMap(({ name, command }) => [`[profile ${name}]`, `credential_process = ${command}`, ''])
+  const ours = profiles.flatMap((profile) => [`[profile ${profile.name}]`, ...linesOf(profile), ''])
   const eol = /\r?\n/.exec(text)?.[0] ?? '\n'
   const gap = others === '' ? '' : others.endsWith('\n') ? eol : `${eol}${eol}`
   return `${others}${gap}${asByteText([begin, ...ours.slice(0, -1), end, ''].join(eol))}`
+}
+
+function linesOf(profile: Profile | SsoProfile): string[] {
+  return 'command' in profile
+    ? [`credential_process = ${profile.command}`]
+    : Object.entries(profile.settings).map(([name, value]) => `${name} = ${value}`)
 }
 
 function withoutOurs(text: string): string {

@@ -2,6 +2,7 @@ import { openApiClient } from '../login/login-store.ts'
 import { openOneTimePage } from '../login/one-time-page.ts'
 import { openBrowser } from '../login/open-browser.ts'
 import { exitCodes, printJson, when } from '../output.ts'
+import { portalOf } from './portal.ts'
 
 export interface ConsoleOptions {
   readonly level?: string
@@ -11,21 +12,34 @@ export interface ConsoleOptions {
   readonly json?: boolean
 }
 
-/** `sallyport aws ROLE console`: a browser on the AWS console, or the link. */
+/** `sallyport aws ROLE console`: a browser on the AWS console, or the link; of a permission set the portal of Identity Center. */
 export async function openConsole(
   server: { server?: string },
   resource: string,
   options: ConsoleOptions,
 ): Promise<number> {
   const api = await openApiClient(server)
+  if (resource.startsWith('permission-set/')) {
+    const { url, grant } = await portalOf(api, resource, options.level)
+    const link = { url, grantId: grant.id, expiresAt: grant.endsAt }
+    return await show(link, `the access portal, until ${when(grant.endsAt)}`, resource, options)
+  }
   const { level, service: destination, region } = options
   const body = { resource, level, destination, region, tool: 'console' }
   const link = await api.call('POST /api/v1/aws/console', { body })
+  return await show(link, `${link.destination}, until ${when(link.expiresAt)}`, resource, options)
+}
+
+async function show(
+  link: { readonly url: string },
+  until: string,
+  resource: string,
+  options: ConsoleOptions,
+): Promise<number> {
   if (options.json) {
     printJson(link)
     return exitCodes.done
   }
-  const until = `${link.destination}, until ${when(link.expiresAt)}`
   if (options.print) {
     process.stdout.write(`${link.url}\n`)
     process.stderr.write(`${until}\n`)

@@ -31,9 +31,13 @@ export function atHome(
     get firstPollMs() {
       return at().firstPollMs
     },
+    get region() {
+      return identityCenterRegion()
+    },
     membership: (...of) => at().membership(...of),
     portal: (target) => at().portal(target),
     refuses: (held) => at().refuses(held),
+    refusesNow: async (held, signal) => (await at().refusesNow?.(held, signal)) ?? null,
     observe: (membership, signal) => at(membership.region).observe(membership, signal),
     begin: (change, signal) => at(change.membership.region).begin(change, signal),
     poll: (ticket, signal) => at().poll(ticket, signal),

@@ -9,9 +9,11 @@ import { createDirectory, type Directory } from '../../aws/identity-center/users
 import { createIdentityCenterWrites, type IdentityCenterWrites } from '../../aws/identity-center/writes.ts'
 import { createOrganizationCalls } from '../../aws/organization/organization-calls.ts'
 import type { Paced } from '../../aws/paced.ts'
+import { whoAmI } from '../../aws/permissions/who-am-i.ts'
 import type { Config } from '../../config/config.ts'
 import type { Membership } from '../../pushed/membership.ts'
 import { type Pusher, PushRefused, type PushTicket } from '../../pushed/pusher.ts'
+import { systemClock } from '../../telemetry/clock.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import type { GroupLevel } from '../identity-center-group/level.ts'
 import type { GroupTarget } from '../identity-center-group/target.ts'
@@ -59,8 +61,24 @@ export function identityCenterPushers({
       return await findInstance(calls, { managementAccount, signal })
     },
   })
+  let account: string | undefined
+  const hubAccount = async (signal: AbortSignal) => {
+    const credentials = aws.hub ?? undefined
+    account ??= (await whoAmI({ config: config.aws, metrics, signal, credentials, clock: systemClock })).account
+    return account
+  }
   return {
-    permissionSets: permissionSetPusher(writes, region, portalUrl),
+    permissionSets: {
+      ...permissionSetPusher(writes, region, portalUrl),
+      refusesNow: async ({ target: { account } }, signal) => {
+        const { ownerAccount } = await writes.instance(signal)
+        if (account !== ownerAccount || (await hubAccount(signal)) === ownerAccount) return null
+        return {
+          reason: `account ${account} is the management account, where a delegated administrator assigns nothing`,
+          hint: 'an admin can assign it there by hand, or put the hub role into the management account',
+        }
+      },
+    },
     groups: groupPusher(writes, region, portalUrl),
     directory: createDirectory({ ...deps, instance: (signal) => writes.instance(signal) }),
     instance: (signal) => writes.instance(signal),
@@ -81,6 +99,7 @@ function permissionSetPusher(
   })
   return {
     firstPollMs,
+    region,
     membership: ({ resource, target: { account, arn } }, userId) => {
       if (arn === null) throw notRead(resource.id)
       return { kind: 'permission-set', region, instance: instanceOf(arn), account, what: arn, userId }
@@ -118,6 +137,7 @@ function groupPusher(writes: IdentityCenterWrites, region: string, portalUrl: Po
   const idOf = ({ what, userId }: Membership, signal: AbortSignal) => writes.membershipId(what, userId, signal)
   return {
     firstPollMs: 0,
+    region,
     membership: ({ resource, target: { id, identityStore } }, userId) => {
       if (identityStore === null) throw notRead(resource.id)
       return { kind: 'identity-center-group', region, instance: identityStore, account: null, what: id, userId }

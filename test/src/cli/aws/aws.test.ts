@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { toProfiles, withProfiles } from '../../../../src/cli/aws/configure.ts'
+import { toProfiles, toSsoProfiles, withProfiles } from '../../../../src/cli/aws/configure.ts'
 import { type RoleCredentials, SharedCredentials } from '../../../../src/cli/aws/role.ts'
 import { chooseShell, setVariable } from '../../../../src/cli/aws/shell-text.ts'
 import { readHelperAsk, verbFirst } from '../../../../src/cli/aws/words.ts'
@@ -137,4 +137,48 @@ test('a one-time page leads one visitor on, and nobody else', async (t) => {
   const lonely = await openOneTimePage('https://signin.example/', 20)
   t.equal(await lonely.visited, false)
   lonely.close()
+})
+
+test('profiles of permission sets that one holds sign in to the portal', (t) => {
+  const push = (state: 'granted' | 'granting', portal: string | null) => ({
+    state,
+    portal,
+    reason: null,
+    region: 'eu-west-1',
+  })
+  const portal = 'https://d-1.awsapps.com/start/#/console?account_id=1&role_name=ReadOnly'
+  const grant = (resourceId: string, of: ReturnType<typeof push> | null) => ({
+    kind: resourceId.startsWith('permission-set/') ? 'permission-set' : 'iam-role',
+    resourceId,
+    level: 'assigned',
+    push: of,
+  })
+  const names = (taken: string[], ...resources: string[]) =>
+    toSsoProfiles(
+      resources.map((one) => grant(one, push('granted', portal))),
+      's-',
+      new Set(taken),
+    ).map(({ name }) => name)
+  t.same(names([], 'permission-set/1/ReadOnly', 'permission-set/1/ReadOnly'), ['s-ReadOnly'])
+  t.same(names([], 'permission-set/1/ReadOnly', 'permission-set/2/ReadOnly'), ['s-1-ReadOnly', 's-2-ReadOnly'])
+  t.same(names(['s-ReadOnly'], 'permission-set/1/ReadOnly'), ['s-1-ReadOnly'])
+  t.same(
+    toSsoProfiles(
+      [
+        grant('permission-set/1/A', push('granting', portal)),
+        grant('permission-set/1/B', push('granted', null)),
+        grant('iam-role/1/C', null),
+      ],
+      '',
+      new Set(),
+    ),
+    [],
+    'nothing that is not there yet, or of a portal that is not known',
+  )
+  const [profile] = toSsoProfiles([grant('permission-set/1/ReadOnly', push('granted', portal))], '', new Set())
+  t.match(
+    withProfiles('', profile ? [profile] : []),
+    /\[profile ReadOnly\]\nsso_start_url = https:\/\/d-1.awsapps.com\/start\nsso_region = eu-west-1\nsso_account_id = 1\nsso_role_name = ReadOnly\n/,
+  )
+  t.end()
 })

@@ -87,3 +87,42 @@ t.test('what was not read yet cannot be given', async (t) => {
   )
   t.match(await instance(signal), { ownerAccount: accounts.hub })
 })
+
+t.test('what cannot be given is said beforehand', async (t) => {
+  const {
+    pushers: { permissionSets: sets, groups: pusher },
+  } = await startPushers(t)
+  const long = heldOf(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {
+    arn: permissionSetArn(permissionSets.readOnly),
+    session_seconds: 28_800,
+  })
+  const refused = (longestSessionMs: number | null) => sets.refuses({ ...long, level: { longestSessionMs } })
+  t.equal(refused(null), null)
+  t.equal(refused(28_800_000), null)
+  t.match(refused(28_799_999), { reason: /sessions of ReadOnly last 8h/, hint: /shorten/ })
+  const unread = heldOf(permissionSet, `permission-set/${accounts.data}/ReadOnly`, {})
+  t.match(sets.refuses({ ...unread, level: { longestSessionMs: null } }), { reason: /not been read/ })
+  const fed = heldOf(identityCenterGroup, `identity-center-group/${groups.pushed}`, {
+    identity_store: 'd-1234567890',
+    external: true,
+    title: 'Pushed',
+  })
+  t.match(pusher.refuses({ ...fed, level: { allowsExternal: false } }), { reason: /keeps the members of Pushed/ })
+  t.equal(pusher.refuses({ ...fed, level: { allowsExternal: true } }), null)
+  t.equal(await sets.refusesNow?.(set, signal), null)
+  const management = heldOf(permissionSet, `permission-set/${accounts.hub}/ReadOnly`, {
+    arn: permissionSetArn(permissionSets.readOnly),
+  })
+  t.equal(await sets.refusesNow?.(management, signal), null, 'the hub is in it')
+})
+
+t.test('a delegated administrator is told that it assigns nothing in the management account', async (t) => {
+  const {
+    pushers: { permissionSets: pusher },
+  } = await startPushers(t, (center, world) => {
+    if (world.organization) world.organization.managementAccount = accounts.data
+    center.ownerAccount = accounts.data
+    center.delegatedAdministrators = [accounts.hub]
+  })
+  t.match(await pusher.refusesNow?.(set, signal), { reason: /111122223333 is the management account/, hint: /by hand/ })
+})
