@@ -44,6 +44,8 @@ const completeMs = 700
 const flushMs = 500
 /** For a client that closes by itself once it has shown why. */
 const partingMs = 200
+/** For a client that is silent at first. */
+const settleMs = 500
 /** That wait for the end of a frame. */
 const mostRemarks = 16
 const lost = 'the cluster closed the connection'
@@ -74,6 +76,8 @@ export class StreamRelay {
   /** What the server sends is no longer read. */
   #isBroken = false
   #isOver = false
+  /** The client has had time to make its streams. */
+  #isSettled = false
 
   constructor(options: StreamRelayOptions) {
     this.#options = options
@@ -91,6 +95,10 @@ export class StreamRelay {
     const { client, server, permit, ahead } = this.#options
     permit.signal.addEventListener('abort', this.#onCut)
     this.#idle.start()
+    setTimeout(() => {
+      this.#isSettled = true
+      if (!this.#ending && !this.#isOver) this.#remark()
+    }, settleMs).unref()
     this.#budget.start((error) => this.#finish('budget-used', error.message))
     for (const one of [client, server]) one.on('drain', () => this.flow())
     client.on('error', () => this.#leave()).once('close', () => this.#leave())
@@ -131,6 +139,7 @@ export class StreamRelay {
     if (this.#ending) this.#say()
     else if (this.#count(chunk.length, 0)) {
       this.#forward(chunk)
+      this.#remark()
       this.flow()
     }
   }
@@ -179,7 +188,12 @@ export class StreamRelay {
     return true
   }
 
+  /**
+   * Not before anything has passed, or half a second has: kubectl drops what comes over a websocket before it has made its streams, right
+   * after the 101.
+   */
   #remark(): void {
+    if (this.#bytesUp + this.#bytesDown === 0 && !this.#isSettled) return
     for (let [text] = this.#remarks; text !== undefined && !this.#hasServerEnded; [text] = this.#remarks) {
       const words = this.#options.remark?.(text)
       if (!words) return
