@@ -3,3 +3,31 @@ export const isShortRun = process.env.CI === 'true' && process.env.SALLYPORT_LON
 
 /** For `{ skip }`. */
 export const skipInShortRun = isShortRun && 'it runs in .ci/long'
+
+/**
+ * Files that CI leaves to `.ci/long` as a whole: doubles against AWS's own models and against moto, which change when AWS does; what other files prove
+ * with less; what is proved once more on real processes.
+ */
+export const longFiles: readonly string[] = [
+  'test/conformance/pushed.test.ts',
+  'test/e2e/aws-moto.test.ts',
+  'test/e2e/broken-set-ups.test.ts',
+  'test/e2e/crash-two-daemons.test.ts',
+  'test/e2e/inventory-killed.test.ts',
+  'test/e2e/onboard.test.ts',
+  'test/e2e/places.test.ts',
+  'test/e2e/store-copy.test.ts',
+  'test/e2e/two-daemons-events.test.ts',
+  'test/e2e/two-daemons-limits.test.ts',
+  'test/families/c-outside-copy.test.ts',
+  'test/families/h-restore-several.test.ts',
+  'test/sandbox-tests/wire-models.test.ts',
+  'test/sandbox-tests/wire-places.test.ts',
+  'test/src/audit/feed-damage.test.ts',
+  'test/src/aws/estate/contract-moto.test.ts',
+  'test/src/aws/events/contract-moto.test.ts',
+  'test/src/aws/identity-center/contract-moto.test.ts',
+  'test/src/aws/identity-center/large-identity-center.test.ts',
+  'test/src/aws/organization/contract-moto.test.ts',
+  'test/src/aws/organization/large-organization.test.ts',
+]

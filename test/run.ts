@@ -8,6 +8,7 @@ import { existsSync, globSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { bundleProgram } from './bundle.ts'
+import { isShortRun, longFiles } from './long.ts'
 import { type FileResult, runFiles } from './run-files.ts'
 
 /** Percent of lines: what the suite without test/e2e reached when this was last set, less one. */
@@ -22,7 +23,7 @@ const options = given.filter((argument) => argument.startsWith('-'))
 const named = given.filter((argument) => !argument.startsWith('-')).flatMap(filesOf)
 const isWhole = named.length === 0
 /** What takes longest comes first, so that nothing waits for it at the end. */
-const files = isWhole ? [...new Set([...filesOf('test/e2e'), ...filesOf('test')])] : named
+const files = isWhole ? wholeSuite() : named
 
 /** Not where the lines of the sources are counted. */
 const built = isWhole && !isCovered ? { SALLYPORT_PROGRAM: await bundleProgram() } : {}
@@ -64,6 +65,15 @@ async function runByTap(): Promise<number> {
   const code = await new Promise<number>((resolve) => child.once('close', (exit) => resolve(exit ?? 1)))
   if (!isCovered || reportCoverage()) return code
   return isWhole ? 1 : code
+}
+
+function wholeSuite(): string[] {
+  const all = new Set([...filesOf('test/e2e'), ...filesOf('test')])
+  const unknown = longFiles.filter((file) => !all.has(file))
+  if (unknown.length > 0) throw new Error(`test/long.ts names files that are not there: ${unknown.join(', ')}`)
+  if (!isShortRun) return [...all]
+  process.stdout.write(`left to .ci/long: ${longFiles.join(', ')}\n`)
+  return [...all].filter((file) => !longFiles.includes(file))
 }
 
 /** Of a folder its test files, which tap does not look for by itself. */

@@ -6,6 +6,7 @@ import type { ConfigFile } from '../../src/config/schema.ts'
 import type { PushView } from '../../src/contract/aws.ts'
 import type { GrantView } from '../../src/contract/grants.ts'
 import type { Outcome } from '../../src/contract/requests.ts'
+import { skipInShortRun } from '../long.ts'
 import type { PolicyDocument } from '../sandbox/aws/world.ts'
 import { startDaemon } from '../sandbox/daemon.ts'
 import { accounts, arns } from '../sandbox/default-world.ts'
@@ -187,22 +188,26 @@ await t.test('what was there before stays, until an admin adopts it', async (t) 
   t.match(await events('push.adopted'), [{ fields: { user: users.alice, ownership: 'adopted' } }])
 })
 
-await t.test('who is not known in Identity Center is told so before the request is made', async (t) => {
-  const bob = center.users.find(({ id }) => id === users.bob)
-  Object.assign(bob ?? {}, { userName: 'robert', email: 'robert@corp.example' })
-  const refused = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
-  t.not(refused.code, 0)
-  t.match(refused.stderr, /Identity Center has no user with the e-mail address or user name bob@example.com/)
-  t.match(refused.stderr, /sallyport identity-center link/)
-  const linked = await company.commands.dave.run(['identity-center', 'link', 'bob@example.com', users.bob])
-  t.match(linked.stdout, /bob@example.com is robert in Identity Center/, linked.stderr)
-  const asked = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
-  t.equal(asked.code, 0, asked.stderr)
-  await waitUntil(() => isAssigned(accounts.data, users.bob), 'bob is assigned', 40_000)
-  t.match((await company.commands.carol.run(['identity-center', 'links'])).stdout, /robert +admin/)
-  await company.commands.dave.run(['identity-center', 'unlink', 'bob@example.com'])
-  await gone(() => isAssigned(accounts.data, users.bob))
-})
+await t.test(
+  'who is not known in Identity Center is told so before the request is made',
+  { skip: skipInShortRun },
+  async (t) => {
+    const bob = center.users.find(({ id }) => id === users.bob)
+    Object.assign(bob ?? {}, { userName: 'robert', email: 'robert@corp.example' })
+    const refused = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
+    t.not(refused.code, 0)
+    t.match(refused.stderr, /Identity Center has no user with the e-mail address or user name bob@example.com/)
+    t.match(refused.stderr, /sallyport identity-center link/)
+    const linked = await company.commands.dave.run(['identity-center', 'link', 'bob@example.com', users.bob])
+    t.match(linked.stdout, /bob@example.com is robert in Identity Center/, linked.stderr)
+    const asked = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
+    t.equal(asked.code, 0, asked.stderr)
+    await waitUntil(() => isAssigned(accounts.data, users.bob), 'bob is assigned', 40_000)
+    t.match((await company.commands.carol.run(['identity-center', 'links'])).stdout, /robert +admin/)
+    await company.commands.dave.run(['identity-center', 'unlink', 'bob@example.com'])
+    await gone(() => isAssigned(accounts.data, users.bob))
+  },
+)
 
 await t.test('C-4: of a user who was deleted meanwhile, it is removed by the id that is on record', async (t) => {
   const { id } = await ask(readOnly)
@@ -216,39 +221,45 @@ await t.test('C-4: of a user who was deleted meanwhile, it is removed by the id 
   center.users = kept
 })
 
-await t.test('killed in the middle of each step, what AWS has in the end is what the log says', async (t) => {
-  const restart = async () => {
-    company.daemon.signal('SIGKILL')
-    await company.daemon.exited
-    company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
-  }
-  await atOnce(t, 'CreateAccountAssignment', async () => {
-    const { id } = await ask(readOnly)
-    return id
-  })
-  const { id } = (await company.api<{ grants: GrantView[] }>('alice', 'GET', '/api/v1/grants')).grants[0] ?? { id: '' }
-  await restart()
-  t.match(await becomes(id, 'granted'), { push: { state: 'granted' } })
-  t.match((await pushes())[0], { ownership: 'created' }, 'it was absent when the log says that it was begun')
-  await atOnce(t, 'DeleteAccountAssignment', () => revoke(id))
-  await restart()
-  await gone(isAssigned)
-  await becomes(id, undefined)
-  t.equal(outside.isAssigned(accounts.data, permissionSets.admin, users.bob), true, 'what others assigned is there')
+await t.test(
+  'killed in the middle of each step, what AWS has in the end is what the log says',
+  { skip: skipInShortRun },
+  async (t) => {
+    const restart = async () => {
+      company.daemon.signal('SIGKILL')
+      await company.daemon.exited
+      company.daemon = await startDaemon(company.sandbox, { files: company.daemon, readyWithinMs: 60_000 })
+    }
+    await atOnce(t, 'CreateAccountAssignment', async () => {
+      const { id } = await ask(readOnly)
+      return id
+    })
+    const { id } = (await company.api<{ grants: GrantView[] }>('alice', 'GET', '/api/v1/grants')).grants[0] ?? {
+      id: '',
+    }
+    await restart()
+    t.match(await becomes(id, 'granted'), { push: { state: 'granted' } })
+    t.match((await pushes())[0], { ownership: 'created' }, 'it was absent when the log says that it was begun')
+    await atOnce(t, 'DeleteAccountAssignment', () => revoke(id))
+    await restart()
+    await gone(isAssigned)
+    await becomes(id, undefined)
+    t.equal(outside.isAssigned(accounts.data, permissionSets.admin, users.bob), true, 'what others assigned is there')
 
-  center.changesTake = 'told'
-  const asked = await ask(readOnly)
-  const { calls } = company.sandbox.aws
-  const isPolled = () => calls.at(-1)?.action === 'DescribeAccountAssignmentCreationStatus'
-  await waitUntil(isPolled, 'the ticket is on record, and was asked about', 40_000)
-  await restart()
-  outside.endChanges()
-  center.changesTake = { polls: 1 }
-  await becomes(asked.id, 'granted')
-  t.equal(center.changes.filter(({ status }) => status === 'IN_PROGRESS').length, 0)
-  await revoke(asked.id)
-  await gone(isAssigned)
-})
+    center.changesTake = 'told'
+    const asked = await ask(readOnly)
+    const { calls } = company.sandbox.aws
+    const isPolled = () => calls.at(-1)?.action === 'DescribeAccountAssignmentCreationStatus'
+    await waitUntil(isPolled, 'the ticket is on record, and was asked about', 40_000)
+    await restart()
+    outside.endChanges()
+    center.changesTake = { polls: 1 }
+    await becomes(asked.id, 'granted')
+    t.equal(center.changes.filter(({ status }) => status === 'IN_PROGRESS').length, 0)
+    await revoke(asked.id)
+    await gone(isAssigned)
+  },
+)
 
 /** Resolves when AWS was asked for it; its answer never arrives. */
 async function atOnce(t: Test, action: string, begin: () => Promise<unknown>): Promise<void> {
