@@ -32,6 +32,8 @@ export interface TunnelsDeps {
 interface Open {
   readonly manager: SessionManager
   readonly credentials: Renewing<AwsCredentials>
+  /** What they are for: other tunnels for the same take them too. */
+  readonly lease: string
   readonly region: string
   readonly instance: string
   /** Null: it is shared by many. */
@@ -89,7 +91,7 @@ export class Tunnels implements SessionTunnels {
     const { via, address } = facts.engine ?? {}
     if (!via || !address) throw new BrokerError('INTERNAL', `session ${facts.sessionId} goes through no instance`)
     const { region } = via.place
-    const credentials = this.#credentials(session, via, instance)
+    const { credentials, lease } = this.#credentials(session, via, instance)
     const manager = sessionManagers(region, () => credentials.get())
     const { sessionId: tunnelId, ...stream } = await manager.start({
       target: instance,
@@ -98,7 +100,7 @@ export class Tunnels implements SessionTunnels {
       reason: `${this.#mark} ${facts.resourceId}`,
     })
     const grantId = via.key === null ? facts.grantId : null
-    const open: Open = { manager, credentials, region, instance, grantId }
+    const open: Open = { manager, credentials, lease, region, instance, grantId }
     this.#open.set(tunnelId, open)
     logger.info({ tunnel: tunnelId, instance, session: facts.sessionId }, 'tunnel opened')
     try {
@@ -150,7 +152,11 @@ export class Tunnels implements SessionTunnels {
     await Promise.all(theirs.map(([tunnelId]) => this.end(tunnelId)))
   }
 
-  #credentials({ facts, credential }: TunnelSession, via: ViaInstances, instance: string): Renewing<AwsCredentials> {
+  #credentials(
+    { facts, credential }: TunnelSession,
+    via: ViaInstances,
+    instance: string,
+  ): Pick<Open, 'credentials' | 'lease'> {
     const { aws, clock, config, identity, logger } = this.#deps
     const isPersonal = via.key === null
     const { partition, account } = via.place
@@ -167,7 +173,10 @@ export class Tunnels implements SessionTunnels {
       idToken: credential ? idTokensOf(identity, credential) : sessionIsOver,
     }
     const endsAt = isPersonal ? facts.endsAt + creditMs : Number.POSITIVE_INFINITY
-    return new Renewing({
+    const lease = JSON.stringify([ask, credential?.id ?? null, endsAt])
+    const known = [...this.#open.values()].find((open) => open.lease === lease)
+    if (known) return { credentials: known.credentials, lease }
+    const credentials = new Renewing({
       make: () => aws.session({ ...ask, until: endsAt }),
       clock,
       aheadMs: 600_000, // so that AWS and the identity provider may fail for ten minutes
@@ -175,6 +184,7 @@ export class Tunnels implements SessionTunnels {
       marginMs: 60_000,
       onLateRenewal: (error) => logger.warn({ err: error }, 'credentials of a tunnel could not be renewed ahead'),
     })
+    return { credentials, lease }
   }
 }
 
