@@ -123,12 +123,12 @@ export class Pushing {
     this.#fullAt = now
     const pass = await this.#reconciler.pass(signal).catch(unlessAborted(signal))
     if (!pass) return
-    const { heldBack, nextAt, errors } = pass
+    const { heldBack, nextAt, open, errors } = pass
     this.#nextAt = nextAt ?? Number.POSITIVE_INFINITY
     for (const error of errors)
       this.#deps.logger.warn({ err: error }, 'a grant could not be brought to AWS; will retry')
     await this.#sayHeldBack(heldBack)
-    this.#measure(await this.#books.open())
+    this.#measure(open)
   }
 
   /** Null: AWS does not hold what this kind gives, or knows the person. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */

@@ -1,4 +1,4 @@
-/** Permission sets and groups, granted for a while by the real daemon, and taken back from the sandbox's Identity Center. */
+/** Permission sets and groups, granted by the real daemon until a grant ends, and then removed from the sandbox's Identity Center. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
@@ -270,7 +270,7 @@ async function atOnce(t: Test, action: string, begin: () => Promise<unknown>): P
   await held.waits
 }
 
-await t.test('switched off: what was given in it is taken back first', async () => {
+await t.test('switched off: what was granted through it is removed first', async () => {
   const { id } = await ask(readOnly)
   await becomes(id, 'granted')
   await put({ ...config, inventory: { every: '24h' } })

@@ -172,13 +172,14 @@ async function rejudge(core: Core, request: AccessRequest, read: ReadPrincipal):
   const { requests } = core
   const verdict = await judgeRequest(core, request, read)
   if (!verdict) return request
-  const { becomes, text: reason } = verdict
+  const { text: reason } = verdict
   if (verdict.becomes === 'voided') {
     const changed = { ...request, ...verdict.terms, round: request.round + 1, version: request.version + 1 }
     return await requests.void({ ...changed, digest: requestDigest(changed) }, reason)
   }
-  const event = becomes === 'cancelled' ? 'request.cancelled' : 'request.voided'
-  const how = { status: becomes as 'cancelled' | 'refused', reason, event, actor: 'system' } as const
+  const { becomes: status } = verdict
+  const event = status === 'cancelled' ? 'request.cancelled' : 'request.voided'
+  const how = { status, reason, event, actor: 'system' } as const
   return await requests.end(request, { ...how, auditText: { reason } })
 }
 

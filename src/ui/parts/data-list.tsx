@@ -1,3 +1,5 @@
+// biome-ignore-all lint/a11y/useSemanticElements: rows are placed one by one, which those of a table element cannot be
+// biome-ignore-all lint/a11y/useFocusableInteractive: these are rows and heads of a table, not of a grid
 import { useWindowVirtualizer } from '@tanstack/react-virtual'
 import { type CSSProperties, type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
 import type { Listed } from '../data/queries.ts'
@@ -18,7 +20,7 @@ interface DataListProps<T> {
   readonly list: Listed<T>
   readonly columns: readonly Column<T>[]
   readonly empty: ReactNode
-  keyOf(item: T): string
+  keyOf(item: T, index: number): string
   /** Shown beneath a row that is open. */
   detail?(item: T): ReactNode
 }
@@ -36,7 +38,7 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
     estimateSize: () => rowPx,
     overscan: 10,
     scrollMargin: marginPx,
-    getItemKey: (index) => keyOf(items[index] as T),
+    getItemKey: (index) => keyOf(items[index] as T, index),
   })
   const rows = virtual.getVirtualItems()
   const lastShown = rows.at(-1)?.index ?? 0
@@ -51,20 +53,14 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
   return (
     <>
       {problem && <ProblemNote problem={problem} onRetry={reload} />}
-      {/* biome-ignore lint/a11y/useSemanticElements: rows are placed one by one, which those of a table element cannot be */}
       <div className="list" role="table" aria-label={label} aria-rowcount={list.capped ? -1 : list.total + 1}>
-        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
-        {/* biome-ignore lint/a11y/useFocusableInteractive: a row of a table, not of a grid */}
         <div className="head" role="row" style={grid} aria-rowindex={1}>
           {columns.map(({ name, head, isNumber }) => (
-            // biome-ignore lint/a11y/useSemanticElements: as above
-            // biome-ignore lint/a11y/useFocusableInteractive: as above
             <span key={name} role="columnheader" className={isNumber ? `number h-${name}` : `h-${name}`}>
               {head}
             </span>
           ))}
         </div>
-        {/* biome-ignore lint/a11y/useSemanticElements: as above */}
         <div ref={body} className="body" role="rowgroup" style={{ height: `${virtual.getTotalSize()}px` }}>
           {rows.map(({ index, key, start }) => {
             const item = items[index] as T
@@ -77,11 +73,8 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
                 role="none"
                 style={{ transform: `translateY(${start - marginPx}px)` }}
               >
-                {/* biome-ignore lint/a11y/useSemanticElements: as above */}
-                {/* biome-ignore lint/a11y/useFocusableInteractive: as above */}
                 <div className="row" role="row" style={grid} aria-rowindex={index + 2}>
                   {columns.map(({ name, head, isNumber, cell }) => (
-                    // biome-ignore lint/a11y/useSemanticElements: as above
                     <span
                       key={name}
                       role="cell"
@@ -109,10 +102,7 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
 function Detail({ content }: { readonly content: ReactNode }) {
   if (content === undefined || content === null || content === false) return null
   return (
-    // biome-ignore lint/a11y/useSemanticElements: as above
-    // biome-ignore lint/a11y/useFocusableInteractive: as above
     <div role="row">
-      {/* biome-ignore lint/a11y/useSemanticElements: as above */}
       <div role="cell">{content}</div>
     </div>
   )

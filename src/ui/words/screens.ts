@@ -86,7 +86,6 @@ export const screenWords = {
     waits: 'Waits for approval',
     see: 'See the request',
     connect: 'Connect',
-    signInFirst: 'This level needs a newer sign-in.',
   },
   requests: {
     title: 'Requests',

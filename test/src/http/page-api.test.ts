@@ -75,7 +75,7 @@ t.test('me: who the caller is, what to offer them, and what waits', async (t) =>
   await decide('bob', id, 'approve')
   t.same(await counts('bob'), { decide: 1, mine: 0 })
   await setup.change('meg', { groups: [] })
-  t.same(await can('meg'), { decide: true, audit: false, admin: false }, 'the manager of somebody')
+  t.same(await can('meg'), { decide: true, audit: false, admin: false }, 'the manager of a person who can ask')
   t.same(await counts('meg'), { decide: 1, mine: 0 })
 })
 

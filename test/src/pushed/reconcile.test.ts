@@ -6,7 +6,7 @@ const minute = 60_000
 
 const alice = membershipOf('alice')
 
-t.test('a grant is written to AWS, and taken back when it ends', async (t) => {
+t.test('a grant is written to AWS, and removed when it ends', async (t) => {
   const world = new World()
   world.grant(alice, hour)
   await world.pass()
@@ -237,7 +237,7 @@ t.test('at most eight changes at once, six of which give something, one in each 
   )
 })
 
-t.test('a grant that ends while AWS is at work is taken back at once', async (t) => {
+t.test('a grant that ends while AWS is at work is removed at once', async (t) => {
   const world = new World()
   world.aws.workMs = () => 5000
   world.grant(alice, 2000)

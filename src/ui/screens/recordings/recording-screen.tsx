@@ -141,7 +141,7 @@ function Entries({ entries }: { readonly entries: readonly Entry[] }) {
         key={`${sought}${onlyErrors}`}
         label={texts.title}
         columns={columns}
-        keyOf={(one) => String(entries.indexOf(one))}
+        keyOf={(_, index) => String(index)}
         empty={<p>{entries.length === 0 ? texts.none : screenWords.nothingMatches}</p>}
         list={{
           ...{ items, total: entries.length, capped: false, more: undefined },

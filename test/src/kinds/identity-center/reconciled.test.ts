@@ -72,7 +72,7 @@ async function start(t: Test, change: (center: IdentityCenter, world: AwsWorld) 
   return { ...started, world, due, underway, foreign, setOf, groupOf, isMember, isAssigned, writes }
 }
 
-t.test('granted, seen there, taken back, seen gone', async (t) => {
+t.test('granted, seen there, removed, seen gone', async (t) => {
   const { world, setOf, groupOf, isMember, isAssigned, writes } = await start(t)
   for (const membership of [setOf(users.alice), groupOf(users.alice)]) {
     world.grant(membership, hour)
