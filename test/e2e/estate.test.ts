@@ -50,12 +50,16 @@ const company = await companyIn(sandbox, {
 })
 t.teardown(() => company.close())
 
-async function seen(query = ''): Promise<readonly ResourceView[]> {
-  const found = await company.api<{ resources: ResourceView[] }>('carol', 'GET', `/api/v1/resources?limit=200${query}`)
+async function seen(): Promise<readonly ResourceView[]> {
+  const found = await company.api<{ resources: ResourceView[] }>('carol', 'GET', '/api/v1/resources?limit=200')
   return found.resources
 }
 
-const one = async (id: string) => (await seen(`&resource=${encodeURIComponent(id)}`))[0]
+async function one(id: string): Promise<ResourceView | undefined> {
+  const response = await company.call('carol', 'GET', `/api/v1/resources?resource=${encodeURIComponent(id)}`)
+  if (response.status === 404) return undefined
+  return ((await response.json()) as { resources: ResourceView[] }).resources[0]
+}
 
 async function sync(): Promise<void> {
   const { code, stdout, stderr } = await company.commands.dave.run(['sync', '--watch'])
