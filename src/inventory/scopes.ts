@@ -12,7 +12,7 @@ export interface ScopesDeps {
   readonly store: Pick<InventoryStore, 'scopes' | 'request'>
   readonly accountStore: Pick<AccountStore, 'all' | 'request' | 'requested'>
   readonly inventory: Pick<Inventory, 'all'>
-  readonly sync: Pick<Sync, 'discoveries' | 'units' | 'progressOf'>
+  readonly sync: Pick<Sync, 'accounts' | 'discoveries' | 'units' | 'progressOf'>
   readonly clock: Clock
   readonly regionsInUse: readonly string[]
   /** How the queue of events stands; none: it is not read. */
@@ -75,7 +75,7 @@ export function createScopes(deps: ScopesDeps) {
         throw new BrokerError('UNSUPPORTED', 'nothing is read of AWS into the catalog', {
           hint: 'set inventory.organization: true, and reload',
         })
-      const found = await accountStore.request(clock.now(), account)
+      const found = await accountStore.request(clock.now(), sync.accounts, account)
       if (account !== undefined && found === 0)
         throw new BrokerError('NOT_FOUND', `nothing is read in account ${account}`, {
           hint: 'inventory.import switches it on, in accounts of the organization and of aws.accounts',

@@ -100,6 +100,12 @@ export class Sync {
     return this.#deps.discoveries.filter(({ isOn }) => (isOn ? isOn(settings) : settings.import !== null))
   }
 
+  /** Accounts that are to be read. */
+  get accounts(): readonly string[] {
+    if (this.discoveries.every(({ per }) => per === 'organization')) return []
+    return this.#deps.accounts().flatMap(({ account, isActive }) => (isActive ? [account] : []))
+  }
+
   /** As this daemon knows them while it leads; undefined: it does not. */
   get units(): readonly Unit[] | undefined {
     return this.#run?.schedule.units

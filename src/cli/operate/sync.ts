@@ -16,7 +16,7 @@ export const registerSync: Register = (program) => {
       let { scopes } = await api.call('POST /api/v1/inventory/sync', {
         query: options.account === undefined ? {} : { account: options.account },
       })
-      while (options.watch && scopes.some(({ requestedAt }) => requestedAt !== null)) {
+      while (options.watch && scopes.some(isAwaited)) {
         showProgress(scopes)
         await wait(1000)
         scopes = (await api.call('GET /api/v1/inventory/scopes')).scopes
@@ -25,6 +25,11 @@ export const registerSync: Register = (program) => {
       else print(scopes)
       if (options.watch && scopes.some(({ state }) => state === 'failed')) process.exitCode = exitCodes.failed
     })
+}
+
+/** Asked for, or never read yet. The queue of events is not read in passes. */
+function isAwaited({ scope, state, requestedAt }: InventoryScope): boolean {
+  return requestedAt !== null || (state === 'waiting' && scope !== 'events')
 }
 
 /** One line that is drawn again; only where a person looks. */

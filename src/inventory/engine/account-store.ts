@@ -68,10 +68,21 @@ export function createAccountStore(db: Db) {
       db.updateTable('inventory_accounts').set({ requested_at: null }).where('account', 'in', accounts).compile(),
     removing: (account: string): CompiledQuery =>
       db.deleteFrom('inventory_accounts').where('account', '=', account).compile(),
-    /** @param account only this one @returns how many accounts are known */
-    async request(at: number, account?: string): Promise<number> {
+    /**
+     * Asks for an account, or for all: those that have a row, and those that were not read yet.
+     * @param known that are to be read @returns how many were asked for
+     */
+    async request(at: number, known: readonly string[], only?: string): Promise<number> {
+      const row = { units: JSON.stringify({ regions: null, units: {} }), written_at: 0, requested_at: null }
+      const wanted = known.filter((account) => (only ?? account) === account)
+      for (let i = 0; i < wanted.length; i += pageSize)
+        await db
+          .insertInto('inventory_accounts')
+          .values(wanted.slice(i, i + pageSize).map((account) => ({ account, ...row })))
+          .onConflict((conflict) => conflict.column('account').doNothing())
+          .execute()
       const update = db.updateTable('inventory_accounts').set({ requested_at: at })
-      const done = await (account === undefined ? update : update.where('account', '=', account)).executeTakeFirst()
+      const done = await (only === undefined ? update : update.where('account', '=', only)).executeTakeFirst()
       return Number(done.numUpdatedRows)
     },
   }

@@ -281,6 +281,18 @@ t.test('a daemon that takes over goes on where the one before stood', async (t) 
   t.same(await run(1000, next), [])
 })
 
+t.test('what is asked for before anything was read is owed until it is', async (t) => {
+  const { accountStore, run, scopes, state } = await openEngine(t)
+  await scopes.request(two)
+  t.same([...(await accountStore.requested()).keys()], [two])
+  await scopes.request()
+  t.same([...(await accountStore.requested()).keys()].toSorted(), [one, two])
+  await run(0)
+  t.equal((await accountStore.requested()).size, 0)
+  state.accounts.push({ account: '333344445555', partition: 'aws', isActive: false })
+  await t.rejects(scopes.request('333344445555'), { code: 'NOT_FOUND' })
+})
+
 t.test('a pass that was asked for is not begun anew by the daemon that takes over', async (t) => {
   const engine = await openEngine(t)
   const { accountStore, calls, clock, run, shows, scopes, sync } = engine
