@@ -97,6 +97,15 @@ export type AwsUse = AwsUsage['uses'][number]
 
 const ServiceUsage = object({
   resource: text('Full id'),
+  role: nullable(
+    object(
+      {
+        at: nullable(instant('Null: not in the time that AWS keeps track of, which is 400 days')),
+        region: nullable(text()),
+      },
+      'When it was used last, by anyone. Null: the broker may ask that only of roles that are tagged `sallyport:managed=true`',
+    ),
+  ),
   services: list(
     object({
       service: text('As in actions: `s3`'),

@@ -112,8 +112,8 @@ export interface RunningKind {
    * @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason
    */
   uses?(target: unknown, range: UsesRange, signal: AbortSignal): Promise<SeenUses>
-  /** Which services a target was used for, the latest use first. @throws as `uses` */
-  servicesOf?(target: unknown, signal: AbortSignal): Promise<ServiceUsage['services']>
+  /** When a target was used last, and for which services. @throws as `uses` */
+  servicesOf?(target: unknown, signal: AbortSignal): Promise<Omit<ServiceUsage, 'resource'>>
   /**
    * What AWS says of a target, without signing in to it. What AWS refuses to say is a check that failed, not an error.
    * @param levels that the resource has, as the kind read them

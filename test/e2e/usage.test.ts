@@ -71,9 +71,10 @@ await t.test('who took a role in AWS: with the grant, and without any', async (t
   t.equal(without.stdout.trim().split('\n').length, 2, without.stdout)
   t.equal((await company.call('alice', 'GET', path)).status, 403)
 
+  found.lastUsedAt = clock.now()
   found.services = { s3: { name: 'Amazon S3', lastUsedAt: clock.now() } }
   const services = await company.commands.carol.run(['usage', '--services', '--resource', role])
-  t.match(services.stdout, /^s3 +Amazon S3 +20/m, services.stderr)
+  t.match(services.stdout, /^last used 20.* in eu-west-1\n.*\ns3 +Amazon S3 +20/, services.stderr)
   t.equal((await company.call('carol', 'GET', '/api/v1/usage/aws?resource=orders')).status, 400)
 })
 

@@ -65,6 +65,7 @@ t.test('EC2, Systems Manager and EKS', { skip }, async (t) => {
       'DescribeRegions',
       'DescribeSessions',
       'GenerateServiceLastAccessedDetails',
+      'GetRole',
       'GetServiceLastAccessedDetails',
       'ListAccessEntries',
       'ListClusters',

@@ -1,4 +1,5 @@
 import { Document } from 'yaml'
+import { callAs } from '../policies/cloudformation-parameters.ts'
 import { eventPatterns } from './event-patterns.ts'
 import {
   busPolicy,
@@ -172,6 +173,7 @@ function stackSet(TemplateBody: string): object {
     Parameters: {
       OrganizationalUnits: { Type: 'CommaDelimitedList', Description: 'Units whose accounts forward' },
       Regions: { Type: 'CommaDelimitedList', Description: 'Regions that are in use; that of the role is one of them' },
+      CallAs: callAs,
       ...forwardParameters,
     },
     Resources: {
@@ -180,6 +182,7 @@ function stackSet(TemplateBody: string): object {
         Properties: {
           StackSetName: 'sallyport-events',
           PermissionModel: 'SERVICE_MANAGED',
+          CallAs: { Ref: 'CallAs' },
           AutoDeployment: { Enabled: true, RetainStacksOnAccountRemoval: false },
           Capabilities: ['CAPABILITY_NAMED_IAM'],
           Parameters: Object.keys(forwardParameters).map((name) => ({

@@ -1,3 +1,11 @@
+/** Of a template with a stack set. */
+export const callAs = {
+  Type: 'String',
+  Default: 'SELF',
+  AllowedValues: ['SELF', 'DELEGATED_ADMIN'],
+  Description: 'SELF in the management account, DELEGATED_ADMIN in a delegated administrator of stack sets',
+}
+
 /** Parameters of the templates, by their names. */
 export const parameters = {
   ComputeArn: { Type: 'String', Description: 'ARN of the identity that the daemon runs as' },
@@ -14,6 +22,7 @@ export const parameters = {
   },
   RevocationPolicyName: { Type: 'String', Default: 'SallyportRevocations', Description: 'Its name' },
   OrganizationalUnits: { Type: 'CommaDelimitedList', Description: 'Units whose accounts get the roles' },
+  CallAs: callAs,
   RoleName: { Type: 'String', Description: 'Name of the brokered role' },
   PolicyArns: { Type: 'CommaDelimitedList', Description: 'What the role may do' },
   Trust: {

@@ -208,13 +208,14 @@ function stackSet(parts: Parts, accountTemplate: string): string {
   const names = accountParameters(parts.needs)
   return template(parts, {
     description: 'Sallyport: what every account of some organizational units needs',
-    names: ['OrganizationalUnits', ...names],
+    names: ['OrganizationalUnits', 'CallAs', ...names],
     resources: {
       Accounts: {
         Type: 'AWS::CloudFormation::StackSet',
         Properties: {
           StackSetName: 'sallyport-accounts',
           PermissionModel: 'SERVICE_MANAGED',
+          CallAs: { Ref: 'CallAs' },
           AutoDeployment: { Enabled: true, RetainStacksOnAccountRemoval: false },
           Capabilities: ['CAPABILITY_NAMED_IAM'],
           Parameters: names.map((name) => ({ ParameterKey: name, ParameterValue: { Ref: name } })),

@@ -29,6 +29,8 @@ export async function showServices(api: Api, options: Options): Promise<void> {
   const resource = named(options, '--services', 'ROLE')
   const usage = await api.call('GET /api/v1/usage/services', { query: { resource } })
   if (options.json) return printJson(usage)
+  const { role } = usage
+  if (role) printLine(role.at === null ? 'not used in 400 days' : `last used ${when(role.at)} in ${role.region}`)
   printTable(
     ['SERVICE', 'NAME', 'LAST USED', 'REGION'],
     usage.services.map(({ service, name, lastUsedAt, region }) => [

@@ -144,7 +144,8 @@ function steps(
   return [
     ...(isInOrganization
       ? [
-          `in the management account, or in a delegated administrator of stack sets, run: ${whole}`,
+          `in the management account run: ${whole}`,
+          'or run it in a delegated administrator of stack sets, after CallAs in stackset-parameters.json is set to DELEGATED_ADMIN',
           `stack sets leave out the management account; there, and in each account that is not to be reached by a stack set, run: ${account}`,
         ]
       : [`in each of ${outside.map((one) => one.account).join(', ')} run: ${account}`]),

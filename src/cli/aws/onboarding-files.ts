@@ -27,7 +27,11 @@ export function onboardingFiles(installation: Known, { missing, format }: Ask): 
     : {
         ...renderCloudFormation(kinds, choice),
         'account-parameters.json': parametersOf(values),
-        'stackset-parameters.json': parametersOf({ ...values, organizational_units: unitsOf(missing) }),
+        'stackset-parameters.json': parametersOf({
+          ...values,
+          organizational_units: unitsOf(missing),
+          call_as: 'SELF',
+        }),
       }
 }
 

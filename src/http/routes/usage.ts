@@ -15,7 +15,7 @@ export interface UsageRoutesDeps {
   readonly now: () => number
   /** Of a kind; undefined: AWS keeps no log of its use. */
   usesOf(kind: string): ReadUses | undefined
-  /** The same of the services that it was used for. */
+  /** The same of when it was used last, and for which services. */
   servicesOf(kind: string): ReadServices | undefined
   /** Of a session, whatever became of it. */
   readonly session: JoinDeps['session']
@@ -28,7 +28,7 @@ type ReadUses = (
   range: { readonly since: number; readonly until: number },
   signal: AbortSignal,
 ) => Promise<SeenUses>
-type ReadServices = (target: unknown, signal: AbortSignal) => Promise<ServiceUsage['services']>
+type ReadServices = (target: unknown, signal: AbortSignal) => Promise<Omit<ServiceUsage, 'resource'>>
 
 const day = 86_400_000
 /** Of one answer. */
@@ -70,7 +70,7 @@ export const usageRoutes =
         throw new BrokerError('UNSUPPORTED', `AWS keeps no record of the services that ${id} was used for`, {
           hint: 'it does for roles: sallyport ls --kind iam-role',
         })
-      return { resource: id, services: [...(await read(target, AbortSignal.timeout(answersWithinMs)))] }
+      return { resource: id, ...(await read(target, AbortSignal.timeout(answersWithinMs))) }
     })
   }
 

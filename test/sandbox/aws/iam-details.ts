@@ -77,7 +77,7 @@ function profileDetail(arn: string): Xml[] {
 }
 
 function roleDetail(world: World, role: Role): Xml[] {
-  const { arn, roleId, policies, boundary, tags, attached = [], profiles = [], lastUsedAt } = role
+  const { arn, roleId, policies, boundary, tags, attached = [], profiles = [] } = role
   const path = arn.slice(arn.indexOf(':role/') + 5)
   const names = role.policyNames ?? []
   return [
@@ -129,15 +129,7 @@ function roleDetail(world: World, role: Role): Xml[] {
         ],
       ]),
     ],
-    [
-      'RoleLastUsed',
-      lastUsedAt === undefined
-        ? []
-        : [
-            ['LastUsedDate', instant(lastUsedAt)],
-            ['Region', 'eu-west-1'],
-          ],
-    ],
+    lastUseOf(role),
   ]
 }
 
@@ -187,4 +179,15 @@ function instant(at: number): string {
 
 function invalid(message: string): AwsFault {
   return new AwsFault('ValidationError', 400, message)
+}
+
+export function lastUseOf({ lastUsedAt }: Role): Xml {
+  if (lastUsedAt === undefined) return ['RoleLastUsed', []]
+  return [
+    'RoleLastUsed',
+    [
+      ['LastUsedDate', instant(lastUsedAt)],
+      ['Region', 'eu-west-1'],
+    ],
+  ]
 }

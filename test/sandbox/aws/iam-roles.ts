@@ -3,7 +3,7 @@ import { callerContext, isDeniedByOrganization } from './authorize.ts'
 import { AwsFault } from './aws-fault.ts'
 import type { Caller } from './callers.ts'
 import { evaluate } from './evaluate.ts'
-import { authorizationDetails } from './iam-details.ts'
+import { authorizationDetails, lastUseOf } from './iam-details.ts'
 import { makeJob, readJob } from './iam-jobs.ts'
 import { createPager } from './pager.ts'
 import { parsePolicy } from './policy.ts'
@@ -69,7 +69,8 @@ function noRole(name: string): AwsFault {
   return new AwsFault('NoSuchEntity', 404, `The role with name ${name} cannot be found.`)
 }
 
-function describeRole({ arn, roleId, trust, maxSessionSeconds, tags, boundary }: Role): readonly Xml[] {
+function describeRole(role: Role): readonly Xml[] {
+  const { arn, roleId, trust, maxSessionSeconds, tags, boundary } = role
   const path = arn.slice(arn.indexOf('role/') + 'role'.length, arn.lastIndexOf('/') + 1)
   return [
     ['Path', path],
@@ -78,13 +79,14 @@ function describeRole({ arn, roleId, trust, maxSessionSeconds, tags, boundary }:
     ['Arn', arn],
     ['CreateDate', '2024-03-01T09:30:00Z'],
     ['AssumeRolePolicyDocument', encodeURIComponent(JSON.stringify(trust))],
+    lastUseOf(role),
     ['MaxSessionDuration', String(maxSessionSeconds)],
     ...(typeof boundary === 'string'
       ? [
           [
             'PermissionsBoundary',
             [
-              ['PermissionsBoundaryType', 'Policy'],
+              ['PermissionsBoundaryType', 'PermissionsBoundaryPolicy'],
               ['PermissionsBoundaryArn', boundary],
             ],
           ] as const,
