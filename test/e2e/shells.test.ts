@@ -74,6 +74,8 @@ t.test('what approvers see of it, and a shell as it was approved', pty, async (t
   await isOver()
   const found = await company.commands.carol.run(['recordings', 'search', '42x', '--json'])
   t.match(found.stdout, sessionOf())
+  const used = await company.commands.carol.run(['usage', '--aws', '--resource', shellInstance, '--json'])
+  t.match(JSON.parse(used.stdout), { isWhole: true, uses: [{ match: 'session', grantId: id, sessionId: sessionOf() }] })
   await revoke(id)
 })
 
