@@ -84,12 +84,12 @@ export async function createInventory(deps: Deps) {
     },
     config.inventory,
   )
-  const notes = createEventNotes({ db, clock })
+  const notes = createEventNotes({ db, clock, keyring })
   const events = createEventFollower({
     ...deps,
     hint: (hint) => sync.hint(hint),
     onState: (problem) => notes.queueIs(problem),
-    onProbe: (id) => notes.probeCame(id),
+    onProbe: (id, mac) => notes.probeCame(id, mac),
   })
   const shownEvents = async () => (events.follower.settings === null ? [] : [await notes.scope()])
   const scopes = createScopes({ events: shownEvents, store, accountStore, inventory, sync, clock, regionsInUse })

@@ -10,7 +10,8 @@ export interface EventObject {
 export type QueueMessage =
   | { readonly kind: 'event'; readonly event: Readonly<Record<string, unknown>> }
   | { readonly kind: 'objects'; readonly objects: readonly EventObject[] }
-  | { readonly kind: 'probe'; readonly id: string }
+  /** `mac` was not checked. */
+  | { readonly kind: 'probe'; readonly id: string; readonly mac: string }
   /** Nothing follows from it. */
   | { readonly kind: 'none' }
 
@@ -42,13 +43,21 @@ function readContent(content: Readonly<Record<string, unknown>>): QueueMessage {
   throw new EventProblem('it is neither an event nor a notice about an object')
 }
 
+interface Detail {
+  readonly id?: unknown
+  readonly mac?: unknown
+  readonly bucket?: { readonly name?: unknown }
+  readonly object?: { readonly key?: unknown }
+}
+
 function readBusEvent(event: Readonly<Record<string, unknown>>, type: string): QueueMessage {
   const detail = event.detail
   if (typeof detail !== 'object' || detail === null) throw new EventProblem('detail is no object')
-  const { id, bucket, object } = detail as { id?: unknown; bucket?: { name?: unknown }; object?: { key?: unknown } }
+  const { id, mac, bucket, object } = detail as Detail
   if (event.source === probe.source && type === probe.detailType) {
     if (typeof id !== 'string' || !/^[0-9a-z]{16}$/.test(id)) throw new EventProblem('a probe without an id')
-    return { kind: 'probe', id }
+    if (typeof mac !== 'string' || mac.length > 200) throw new EventProblem('a probe without a MAC')
+    return { kind: 'probe', id, mac }
   }
   if (event.source === 'aws.s3' && type === 'Object Created')
     return { kind: 'objects', objects: [toObject(bucket?.name, object?.key)] } // as it is, where S3's own notices encode it

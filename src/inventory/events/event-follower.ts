@@ -28,7 +28,7 @@ export interface EventFollowerDeps {
   connect(settings: EventSettings): { readonly queue: EventQueue; readonly objects: EventObjects }
   /** Told how the queue stands, each time that it was asked. @param problem null: it answers */
   onState(problem: BrokerError | null): Promise<void>
-  onProbe(id: string): Promise<void>
+  onProbe: FollowDeps['onProbe']
 }
 
 interface Connection {

@@ -1,15 +1,25 @@
 import type { BrokerError } from '../../../proxy/session.ts'
+import { EventProblem } from '../../aws/events/read-event.ts'
 import type { InventoryScope } from '../../contract/inventory.ts'
+import { newTokenId } from '../../store/ids.ts'
+import type { Keyring } from '../../store/keyring.ts'
 import type { Db } from '../../store/store.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { EventNote } from './event-tables.ts'
 
 const hour = 3_600_000
 const queueName = 'queue'
+const probePurpose = 'probe of the queue of events'
 const probeName = (id: string) => `probe/${id}`
 
+export interface EventNotesDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly keyring: Pick<Keyring, 'mac' | 'checkMac'>
+}
+
 /** How the queue stands, for people at any daemon. */
-export function createEventNotes({ db, clock }: { readonly db: Db; readonly clock: Clock }) {
+export function createEventNotes({ db, clock, keyring }: EventNotesDeps) {
   let last: EventNote | undefined
   const put = async (note: EventNote) => {
     const { name, ...members } = note
@@ -34,7 +44,14 @@ export function createEventNotes({ db, clock }: { readonly db: Db; readonly cloc
       await put(note)
       last = note
     },
-    async probeCame(id: string): Promise<void> {
+    newProbe(): { readonly id: string; readonly mac: string } {
+      const id = newTokenId()
+      return { id, mac: keyring.mac(probePurpose, id) }
+    },
+    /** @throws EventProblem for one that was not made here: anyone who can write to the queue can make up any number of them */
+    async probeCame(id: string, mac: string): Promise<void> {
+      if (!keyring.checkMac(probePurpose, id, mac))
+        throw new EventProblem('a probe that this installation has not sent')
       await db
         .deleteFrom('event_notes')
         .where('name', 'like', probeName('%'))

@@ -20,7 +20,8 @@ export interface FollowDeps {
   /** Names of the only ones that objects are taken of. */
   readonly buckets: readonly string[]
   readonly clock: Clock
-  onProbe(id: string): Promise<void>
+  /** @throws EventProblem for one that this installation has not sent */
+  onProbe(id: string, mac: string): Promise<void>
   /** @param seconds from the event to the end of the reading */
   onRead(seconds: number): void
 }
@@ -46,7 +47,7 @@ export async function followMessage(
   const message = readMessage(body)
   if (message.kind === 'none') return 'ignored'
   if (message.kind === 'probe') {
-    await deps.onProbe(message.id)
+    await deps.onProbe(message.id, message.mac)
     return 'probe'
   }
   if (message.kind === 'objects') return await followObjects(deps, message.objects, signal)

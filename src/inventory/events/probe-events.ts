@@ -3,7 +3,6 @@ import { BrokerError } from '../../../proxy/session.ts'
 import type { EventQueue } from '../../aws/events/event-queue.ts'
 import { probe } from '../../aws/events/read-message.ts'
 import type { EventProbe } from '../../contract/inventory.ts'
-import { newTokenId } from '../../store/ids.ts'
 import type { Clock } from '../../telemetry/clock.ts'
 import type { EventSettings } from './event-follower.ts'
 import type { EventNotes } from './event-notes.ts'
@@ -11,7 +10,7 @@ import type { EventNotes } from './event-notes.ts'
 export interface ProbeDeps {
   settings(): EventSettings | null
   queueOf(settings: EventSettings): Pick<EventQueue, 'send'>
-  readonly notes: Pick<EventNotes, 'probeCameAt' | 'scope'>
+  readonly notes: Pick<EventNotes, 'newProbe' | 'probeCameAt' | 'scope'>
   readonly clock: Clock
   /** Left out: half a minute. */
   readonly withinMs?: number
@@ -32,19 +31,19 @@ export function createEventProbe({ settings, queueOf, notes, clock, withinMs = 3
       })
     const failed = (detail: string, fix: string | null) =>
       ({ queue: current.queue, outcome: 'failed', delayMs: null, detail, fix }) as const
-    const id = newTokenId()
+    const sent = notes.newProbe()
     const signal = AbortSignal.timeout(withinMs)
     const { source, detailType } = probe
     const sentAt = clock.now()
     try {
-      await queueOf(current).send(JSON.stringify({ source, 'detail-type': detailType, detail: { id } }), signal)
+      await queueOf(current).send(JSON.stringify({ source, 'detail-type': detailType, detail: sent }), signal)
     } catch (error) {
       if (error instanceof BrokerError) return failed(error.message, error.hint ?? null)
       if (!signal.aborted) throw error
       return failed('SQS did not answer', 'Check the network of the daemon.')
     }
     while (!signal.aborted) {
-      const cameAt = await notes.probeCameAt(id)
+      const cameAt = await notes.probeCameAt(sent.id)
       if (cameAt !== null) {
         const delayMs = Math.max(0, cameAt - sentAt)
         return { queue: current.queue, outcome: 'ok', delayMs, detail: 'a probe came through', fix: null }

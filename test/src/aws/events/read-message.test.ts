@@ -41,9 +41,10 @@ t.test('a subscription is never confirmed, and an envelope is opened once', (t) 
 
 t.test('a probe', (t) => {
   const id = '0123456789abcdef'
-  const probe = { source: 'sallyport', 'detail-type': 'Sallyport Probe', detail: { id } }
-  t.same(read(probe), { kind: 'probe', id })
-  t.throws(() => read({ ...probe, detail: { id: 'another form' } }), EventProblem)
+  const probe = { source: 'sallyport', 'detail-type': 'Sallyport Probe', detail: { id, mac: 'k.m' } }
+  t.same(read(probe), { kind: 'probe', id, mac: 'k.m' })
+  t.throws(() => read({ ...probe, detail: { id: 'another form', mac: 'k.m' } }), EventProblem)
+  t.throws(() => read({ ...probe, detail: { id } }), EventProblem)
   t.end()
 })
 

@@ -282,8 +282,8 @@ t.test('a probe is told of, and removed', async (t) => {
   const { daemon, signal, send, queue, probes, outcomes } = await startFollower(t)
   void daemon().run(signal)
   const id = '0123456789abcdef'
-  send({ source: 'sallyport', 'detail-type': 'Sallyport Probe', detail: { id } })
+  send({ source: 'sallyport', 'detail-type': 'Sallyport Probe', detail: { id, mac: 'k.m' } })
   await waitUntil(() => queue.messages.length === 0, 'it is removed')
-  t.same(probes, [id])
+  t.same(probes, [[id, 'k.m']])
   t.same(await outcomes(), { probe: 1 })
 })

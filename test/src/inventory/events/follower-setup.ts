@@ -20,7 +20,7 @@ export async function startFollower(
   const { aws, clock, broker, config, metrics } = await startHub(t, world)
   const hints: EventHint[] = []
   const problems: (BrokerError | null)[] = []
-  const probes: string[] = []
+  const probes: [string, string][] = []
   const leader = { isLeader: true }
   const settings = { queue: url, region: null, buckets: [trailBucket] }
   const daemon = () => {
@@ -34,7 +34,7 @@ export async function startFollower(
         return await hint(one)
       },
       onState: async (problem) => void problems.push(problem),
-      onProbe: async (id) => void probes.push(id),
+      onProbe: async (...probe) => void probes.push(probe),
     })
     t.teardown(() => follower.close())
     return follower
