@@ -64,7 +64,11 @@ function print(scopes: readonly InventoryScope[]): void {
     ]),
     'nothing is read of AWS into the catalog',
   )
-  for (const { error, fix } of scopes) if (error !== null) printLine(`${error}${fix === null ? '' : `; ${fix}`}`)
+  for (const { scope, error, fix } of scopes) {
+    if (error === null) continue
+    printLine(`${scope}: ${error}`)
+    if (fix !== null) printLine(`  ${fix}`)
+  }
 }
 
 /** `17 of 17, 12 quiet` */
