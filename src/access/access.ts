@@ -129,6 +129,10 @@ export interface Access extends AccessService {
   requestById(login: Login, id: string): Promise<RequestView>
   /** What to decide a request with, which the caller was shown; without its sessions. */
   contextOf(request: RequestView): Promise<Omit<RequestContext, 'openSessions'>>
+  /** The latest grants of the same person for the same level on the same resource, newest first. They are not judged. */
+  likeGrants(request: RequestView, most: number): Promise<readonly Grant[]>
+  /** A level of the resource that only reads, which the rules give the beneficiary too; null: none, or the request is for one. */
+  smallerLevel(request: RequestView): Promise<string | null>
   decide(login: Login, id: string, ask: DecisionAsk): Promise<Outcome>
   cancel(login: Login, id: string): Promise<RequestView>
   grants(login: Login, query: AccessQuery): Promise<ListPage<GrantView>>

@@ -25,7 +25,7 @@ import { createRecheckOf, recheck, recheckResources, refresh } from './grants/re
 import { levelOptions } from './level-options.ts'
 import { planReload } from './plan-reload.ts'
 import { recover } from './recover.ts'
-import { requestContext } from './request-context.ts'
+import { likeGrants, requestContext, smallerLevel } from './request-context.ts'
 import { countBox, viewRequest, viewRequests } from './request-views.ts'
 import { type AccessOutcome, askForAccess, askForExtension } from './requests/ask-for-access.ts'
 import { cancelRequest, type Decided, decideRequest } from './requests/decide-request.ts'
@@ -166,6 +166,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
     approves: (login) => approvesWhat(core.inForce.rules, login.principal),
     waiting: (login, box, most) => countBox(core, login, box, most),
     contextOf: (request) => requestContext(core, request),
+    likeGrants: (request, most) => likeGrants(core, request, most),
+    smallerLevel: (request) => smallerLevel(core, request),
     decide: async (login, id, ask) => await shown(login, await decideRequest(core, login, id, ask)),
     cancel: async (login, id) => await shownRequest(core, login, await cancelRequest(core, login, id)),
     grants: (login, query) => viewGrants(core, login, query),

@@ -3,12 +3,20 @@ import type { AuditLog, AuditRecord, AuditType } from './audit.ts'
 const pageSize = 1000
 
 /** All events of these types since then, newest first. @param since epoch milliseconds */
-export async function* readEvents(
+export function readEvents(
   audit: Pick<AuditLog, 'search'>,
   types: readonly AuditType[],
   since: number,
 ): AsyncGenerator<AuditRecord> {
-  const read = (from: { cursor?: string }) => audit.search({ types, since, limit: pageSize, ...from })
+  return allEvents(audit, { types, since })
+}
+
+/** All events that match, newest first, page by page. */
+export async function* allEvents(
+  audit: Pick<AuditLog, 'search'>,
+  query: Omit<Parameters<AuditLog['search']>[0], 'limit' | 'cursor'>,
+): AsyncGenerator<AuditRecord> {
+  const read = (from: { cursor?: string }) => audit.search({ ...query, limit: pageSize, ...from })
   let reading = read({})
   let cursor: string | null
   do {

@@ -128,6 +128,8 @@ export interface Kind<T = unknown, L = unknown> {
   shown?(target: T): Readonly<Record<string, string>>
   /** What a level gives on a target, for whom asks and decides; every requestable kind has it. */
   means?(level: L, target: T): readonly MeaningLine[]
+  /** Whether a level only reads: by what it says or, where the target alone knows, by its name. Left out: it is not known. */
+  readsOnly?(level: L, name: string): boolean
   /** What access by a level to a target is used with, the usual one first; left out: no command uses it. */
   commands?(level: L, target: T, by: CommandsBy): readonly CommandHint[]
   /** What an approver should know of access by a level to a target: what the broker cannot do there. Whole sentences. */

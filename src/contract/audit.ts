@@ -67,28 +67,35 @@ export const ExportedLine: TUnsafe<Record<string, unknown>> = Type.Unsafe({ type
 
 const reading = { access: 'auditor', scope: 'audit' } as const
 
+const eventFilter = {
+  type: Type.Optional(Type.Array(oneOf(auditTypes), { maxItems: 50, description: 'Only these types' })),
+  actor: Type.Optional(
+    Type.String({ maxLength: 320, description: 'Who did it: `system`, or a principal by id, e-mail or name' }),
+  ),
+  subject: Type.Optional(
+    Type.String({
+      maxLength: 320,
+      description: 'Any value in a field: a grant, session or request id, or a principal or resource by id or name',
+    }),
+  ),
+  ...whoFilter,
+  ...resourceFilter,
+  ...timeFilter,
+}
+
 /** Reading the audit log, which is itself audited. */
 export const auditRoutes = {
   'GET /api/v1/audit/events': {
     summary: 'Events that match, newest first',
     ...reading,
-    query: object({
-      type: Type.Optional(Type.Array(oneOf(auditTypes), { maxItems: 50, description: 'Only these types' })),
-      actor: Type.Optional(
-        Type.String({ maxLength: 320, description: 'Who did it: `system`, or a principal by id, e-mail or name' }),
-      ),
-      subject: Type.Optional(
-        Type.String({
-          maxLength: 320,
-          description: 'Any value in a field: a grant, session or request id, or a principal or resource by id or name',
-        }),
-      ),
-      ...whoFilter,
-      ...resourceFilter,
-      ...timeFilter,
-      ...paging,
-    }),
+    query: object({ ...eventFilter, ...paging }),
     answer: { 200: listOf('events', AuditRecord) },
+  },
+  'GET /api/v1/audit/events/file': {
+    summary: 'All events that match, newest first, as a file to keep: CSV with fields and texts as JSON, or JSON lines',
+    ...reading,
+    query: object({ ...eventFilter, format: oneOf(['csv', 'jsonl']) }),
+    answer: { 200: 'file' },
   },
   'GET /api/v1/audit/tail': {
     summary: 'Events as they are written, oldest first',

@@ -83,6 +83,33 @@ const RequestContext = object(
 )
 export type RequestContext = Shape<typeof RequestContext>
 
+const LikeUse = object(
+  {
+    grants: list(
+      object({
+        grantId: text(),
+        startsAt: instant(),
+        endsAt: instant('When it ended, or will'),
+        sessions: count('That reached the target'),
+        usedMs: count('How long some session was open, in milliseconds'),
+        requests: count('Statements, or requests to a cluster'),
+        reads: count('Of them, those that read'),
+        writes: count('Of them, those that changed something, or may have'),
+        rows: count('Returned by statements'),
+        isWhole: flag('False: there is more than was counted'),
+      }),
+      'The last five of the beneficiary for the same level on the resource, newest first',
+    ),
+    smaller: nullable(
+      text(
+        'A level that only reads and that the rules give the beneficiary too, where none of these grants changed anything',
+      ),
+    ),
+  },
+  'What like grants were used for',
+)
+export type LikeUse = Shape<typeof LikeUse>
+
 /** The outcome of a request, an extension or a decision. */
 const Outcome = object({ request: RequestView, grant: nullable(GrantView) })
 export type Outcome = Shape<typeof Outcome>
@@ -130,6 +157,13 @@ export const requestRoutes = {
     scope: 'read',
     params,
     answer: { 200: object({ request: RequestView, context: RequestContext }) },
+  },
+  'GET /api/v1/requests/:id/use': {
+    summary: 'What like grants were used for, for those who may decide a request',
+    access: 'user',
+    scope: 'read',
+    params,
+    answer: { 200: LikeUse },
   },
   'POST /api/v1/requests/:id/approve': { summary: 'Approves the current stage of a request', ...decide },
   'POST /api/v1/requests/:id/deny': { summary: 'Denies a request', ...decide },

@@ -34,6 +34,7 @@ export type Unstructured =
   | 'html'
   | 'css'
   | 'asset'
+  | 'file'
   | 'pem'
   | 'openapi'
   | 'sealed'

@@ -18,6 +18,8 @@ export const uiRoutes = {
   'GET /audit': screen('The audit log'),
   'GET /people': screen('People and service accounts'),
   'GET /recordings/:id': { ...screen('One recording'), params: id('ses') },
+  'GET /tokens': screen('API tokens, passwords of database clients, and service accounts'),
+  'GET /why': screen('Why a person may or may not ask for a resource'),
   'GET /rules': screen('The rules in force'),
   'GET /setup': screen('What is read of AWS, and what is missing there'),
   'GET /terminal/:grant': {

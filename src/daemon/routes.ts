@@ -22,7 +22,7 @@ import { createPreparation } from '../inventory/preparation.ts'
 import { createTargetCheck } from '../inventory/target-check.ts'
 import type { Recordings } from '../recordings/recordings.ts'
 import { checkSessionRows } from '../sessions/session-macs.ts'
-import { createGrantUse } from '../sessions/session-usage.ts'
+import { createGrantSessions, createGrantUse } from '../sessions/session-usage.ts'
 import type { Carriers } from './carriers.ts'
 import type { Parts } from './parts.ts'
 import { peerHandlers } from './peer-calls.ts'
@@ -56,6 +56,7 @@ export function allRoutes(
       lists,
       openSessions: (principalId, resourceId) => sessionStore.count({ open: true, principalId, resourceId }, 1000),
     },
+    requestUse: { ...parts, sessionsOf: createGrantSessions(parts.db), now: () => parts.clock.now() },
     configuration: { planReload: createReloadPlan({ access, config, load, useOf }) },
     usage: {
       access,

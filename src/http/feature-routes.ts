@@ -15,6 +15,7 @@ import { type LoginRoutesDeps, loginRoutes } from './routes/login.ts'
 import { type ConnectOptionsDeps, connectOptionRoutes } from './routes/page/connect-options.ts'
 import { type LiveRoutesDeps, liveRoutes } from './routes/page/live.ts'
 import { type MeRoutesDeps, meRoutes } from './routes/page/me.ts'
+import { type RequestUseDeps, requestUseRoutes } from './routes/page/request-use.ts'
 import { uiRoutes } from './routes/page/ui.ts'
 import { peerRoutes } from './routes/peers.ts'
 import { policyRoutes } from './routes/policy.ts'
@@ -30,6 +31,7 @@ export interface RoutesDeps {
   readonly identity: IdentityRoutesDeps
   readonly me: MeRoutesDeps
   readonly access: AccessRoutesDeps & ResourceRoutesDeps & Parameters<typeof policyRoutes>[0]
+  readonly requestUse: RequestUseDeps
   readonly configuration: Parameters<typeof configRoutes>[0]
   readonly sessions: SessionRoutesDeps & WatchRoutesDeps
   readonly usage: UsageRoutesDeps
@@ -54,6 +56,7 @@ export function featureRoutes(deps: RoutesDeps): FastifyPluginAsync[] {
     meRoutes(deps.me),
     resourceRoutes(deps.access),
     accessRoutes(deps.access),
+    requestUseRoutes(deps.requestUse),
     policyRoutes(deps.access),
     configRoutes(deps.configuration),
     sessionRoutes(deps.sessions),

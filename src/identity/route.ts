@@ -164,6 +164,7 @@ function mediaType(body: Body): string | readonly string[] {
 
 const mediaTypes: Partial<Record<Unstructured, string>> = {
   asciicast: 'application/x-asciicast',
+  file: 'application/octet-stream',
   html: 'text/html',
   css: 'text/css',
   pem: 'application/x-pem-file',

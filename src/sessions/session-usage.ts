@@ -39,3 +39,40 @@ export function createGrantUse(db: Db): ReadGrantUse {
     )
   }
 }
+
+/** One session under a grant that reached its target. */
+export interface GrantSession {
+  readonly id: string
+  readonly grantId: string
+  readonly startedAt: number
+  /** Null: it is open. */
+  readonly endedAt: number | null
+  readonly entries: number
+}
+
+/** Newest first. @returns `isWhole` false: there are more than so many */
+export type ReadGrantSessions = (
+  grantId: string,
+  most: number,
+) => Promise<{ readonly sessions: readonly GrantSession[]; readonly isWhole: boolean }>
+
+export function createGrantSessions(db: Db): ReadGrantSessions {
+  return async (grantId, most) => {
+    const rows = await db
+      .selectFrom('sessions')
+      .select(['id', 'started_at', 'ended_at', 'recording_entries'])
+      .where('grant_id', '=', grantId)
+      .where('started_at', 'is not', null)
+      .orderBy('id', 'desc')
+      .limit(most + 1)
+      .execute()
+    const sessions = rows.slice(0, most).map(({ id, started_at, ended_at, recording_entries }) => ({
+      id,
+      grantId,
+      startedAt: started_at ?? 0,
+      endedAt: ended_at,
+      entries: recording_entries,
+    }))
+    return { sessions, isWhole: rows.length <= most }
+  }
+}

@@ -46,6 +46,7 @@ export async function registeredRoutes(): Promise<readonly RouteEntry[]> {
         login: { publicUrl, clock: { now: () => 0 } } as never,
         identity: { identity: absent } as never,
         me: absent,
+        requestUse: absent,
         access: { access: absent } as never,
         configuration: { planReload: absent },
         sessions: absent,

@@ -188,6 +188,7 @@ t.test('I1: every list of the contract has the same form and the same names', as
     'GET /api/v1/me',
     'GET /api/v1/resources/options',
     'GET /api/v1/connect/options',
+    'GET /api/v1/requests/:id/use', // the last five
     'GET /api/v1/usage/aws',
     'GET /api/v1/usage/services',
   ]

@@ -1,7 +1,11 @@
+import { Readable } from 'node:stream'
 import type { FastifyPluginAsync } from 'fastify'
 import type { AuditService } from '../../audit/create-audit.ts'
+import { eventFile } from '../../audit/event-files.ts'
+import { allEvents } from '../../audit/read-events.ts'
 import { LastReport } from '../../audit/verify/last-report.ts'
 import { AuditRecord, type AuditReport } from '../../contract/audit.ts'
+import type { Input } from '../../contract/routes.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
 import { preflightPrincipal } from '../../sessions/preflights.ts'
@@ -24,25 +28,25 @@ export const auditRoutes =
     const { audit } = deps
     const reports = new LastReport(deps.verifyAudit, deps.now)
     route(app, 'GET /api/v1/audit/events', async ({ login, query }) => {
-      const { type: types, actor, subject, who, resource, ...rest } = query
-      const ids = await resolveNames(deps, login, { actor, subject, who, resource })
-      const about = [ids.subject, ids.who, ids.resource].filter((id) => id !== undefined)
-      const given = Object.fromEntries(
-        Object.entries(ids).flatMap(([name, id]) => (id === undefined ? [] : [[name, id]])),
-      )
-      await noteRead(deps, login, { what: 'search', types: types ?? [], subject: null, ...given })
-      const asked = {
-        ...rest,
-        about,
-        ...(types ? { types } : {}),
-        ...(ids.actor === undefined ? {} : { actor: ids.actor }),
-      }
+      const { asked, noted } = await resolve(deps, login, query)
+      await noteRead(deps, login, { what: 'search', subject: null, ...noted })
       const { events, next } = await audit.search(asked)
       const isWhole = query.cursor === undefined && next === null
       const counted = isWhole
         ? { total: events.length, capped: false }
         : await countUpToCap((most) => audit.count(asked, most))
       return toAnswer('events', { items: events, next, ...counted })
+    })
+    route(app, 'GET /api/v1/audit/events/file', async ({ login, query: { format, ...query }, reply }) => {
+      const { asked, noted } = await resolve(deps, login, query)
+      const fields = { login: login.id, format, subject: null, ...noted }
+      await audit.append({ type: 'audit.exported', actor: login.principal.id, fields })
+      const name = `sallyport-events-${new Date(deps.now()).toISOString().slice(0, 10)}.${format}`
+      return reply
+        .type(format === 'csv' ? 'text/csv; charset=utf-8' : 'application/x-ndjson')
+        .header('cache-control', 'no-store')
+        .header('content-disposition', `attachment; filename="${name}"`)
+        .send(Readable.from(eventFile(allEvents(audit, asked), format)))
     })
     route(app, 'GET /api/v1/audit/tail', async ({ login, query: { after }, request, reply }) => {
       await noteRead(deps, login, { what: 'tail' })
@@ -78,6 +82,24 @@ export const auditRoutes =
       reply.type('application/x-pem-file').send(audit.publicKeyPem),
     )
   }
+
+type EventQuery = Omit<Input<'GET /api/v1/audit/events/file', 'query'>, 'format'>
+
+/** The filters with names resolved, and as the log keeps what was asked. @throws BrokerError NOT_FOUND */
+async function resolve(deps: AuditRoutesDeps, login: Login, query: EventQuery) {
+  const { type: types, actor, subject, who, resource, ...rest } = query
+  const ids = await resolveNames(deps, login, { actor, subject, who, resource })
+  const given = Object.entries(ids).flatMap(([name, id]) => (id === undefined ? [] : [[name, id] as const]))
+  return {
+    asked: {
+      ...rest,
+      about: [ids.subject, ids.who, ids.resource].filter((id) => id !== undefined),
+      ...(types ? { types } : {}),
+      ...(ids.actor === undefined ? {} : { actor: ids.actor }),
+    },
+    noted: { types: types ?? [], ...Object.fromEntries(given) },
+  }
+}
 
 type Names<T> = Readonly<Record<'actor' | 'subject' | 'who' | 'resource', T | undefined>>
 

@@ -7,6 +7,8 @@ import { clusterPolicies } from './policies.ts'
 import { prepareCluster } from './prepare.ts'
 import { type ClusterTarget, clusterTarget } from './target.ts'
 
+const readingVerbs: readonly string[] = ['get', 'list', 'watch']
+
 export const eksCluster: RequestableKind<ClusterTarget, ClusterLevel> = {
   name: 'eks-cluster',
   id: 'regional',
@@ -16,6 +18,7 @@ export const eksCluster: RequestableKind<ClusterTarget, ClusterLevel> = {
   level: clusterLevel,
   exceeds: clusterExceeds,
   means: clusterMeans,
+  readsOnly: ({ rules }) => rules.every(({ verbs }) => verbs.every((verb) => readingVerbs.includes(verb))),
   commands: (_level, _target, { name, options }) => [
     { title: 'kubectl, by a context of its own', words: ['sallyport', 'kube', name, ...options] },
   ],

@@ -32,6 +32,10 @@ export const permissionSet: RequestableKind<PermissionSetTarget, PermissionSetLe
   targetId: ({ arn }) => arn?.slice(arn.lastIndexOf(':') + 1) ?? '',
   outlivesMs: ({ sessionMs }) => sessionMs,
   means: permissionSetMeans,
+  commands: (_level, _target, { name, options }) => [
+    { title: 'the access portal', words: ['sallyport', 'aws', 'console', name, ...options] },
+    { title: 'profiles in ~/.aws/config', words: ['sallyport', 'aws', 'configure'] },
+  ],
   limits: ({ account, name, sessionMs, standing }) => [
     sessionMs === null
       ? `Sessions of ${name} go on when the access is taken away, for as long as the permission set says.`

@@ -5,6 +5,7 @@ import { mysqlUsers } from '../rds/engine-users.ts'
 import { rdsMeans } from '../rds/means.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { isReading } from '../rds/prepare.ts'
 import { rdsRoles } from '../rds/roles.ts'
 import { shownFacts } from '../rds/seen.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
@@ -25,6 +26,7 @@ export const rdsMysql: RequestableKind<RdsTarget, MysqlLevel> = {
     ...shownFacts(seen),
   }),
   means: rdsMeans,
+  readsOnly: ({ readOnly }, name) => readOnly || isReading(name),
   commands: databaseCommands('mysql'),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,

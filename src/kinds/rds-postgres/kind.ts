@@ -6,6 +6,7 @@ import type { RdsLevel } from '../rds/level.ts'
 import { rdsMeans } from '../rds/means.ts'
 import { personalUsers } from '../rds/personal-users.ts'
 import { rdsFeatures, rdsPolicies, rdsPolicyValues } from '../rds/policies.ts'
+import { isReading } from '../rds/prepare.ts'
 import { rdsRoles } from '../rds/roles.ts'
 import { shownFacts } from '../rds/seen.ts'
 import { type RdsTarget, rdsTarget } from '../rds/target.ts'
@@ -22,6 +23,7 @@ export const rdsPostgres: RequestableKind<RdsTarget, RdsLevel> = {
   personal: personalUsers(postgresUsers),
   shown: ({ database, endpoint, seen }) => ({ database, ...shownRole(endpoint), ...shownFacts(seen) }),
   means: rdsMeans,
+  readsOnly: (_level, name) => isReading(name),
   commands: databaseCommands('psql'),
   limits: rdsLimits,
   sessionMs: ({ budget }) => budget?.ms || null,

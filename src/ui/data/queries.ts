@@ -12,7 +12,7 @@ import { call } from './call.ts'
 import { Problem, toProblem } from './problem.ts'
 
 /** What changes together; the broker tells which (live.ts). */
-export type Topic = 'requests' | 'grants' | 'sessions' | 'resources' | 'me' | 'audit' | 'people' | 'setup'
+export type Topic = 'requests' | 'grants' | 'sessions' | 'resources' | 'me' | 'audit' | 'people' | 'setup' | 'tokens'
 
 /** What comes to nothing by being asked again. */
 const lasting = (error: unknown) => error instanceof Problem && error.code !== 'UNREACHABLE'
@@ -53,6 +53,9 @@ type ListKey =
   | 'GET /api/v1/audit/events'
   | 'GET /api/v1/principals'
   | 'GET /api/v1/validations/subjects'
+  | 'GET /api/v1/tokens'
+  | 'GET /api/v1/connect-tokens'
+  | 'GET /api/v1/service-accounts'
 export type Item<K extends ListKey> = Answer<K> extends { readonly items: readonly (infer One)[] } ? One : never
 type Filters<K extends ListKey> = Omit<Input<K, 'query'>, 'limit' | 'cursor'>
 

@@ -1,8 +1,10 @@
 import './frame.css'
+import { useQuery } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useLive } from '../data/live.ts'
-import { useMe } from '../data/queries.ts'
+import { Problem } from '../data/problem.ts'
+import { meQuery } from '../data/queries.ts'
 import { signInPath } from '../data/sign-in.ts'
 import { visible, words } from '../words/en.ts'
 import { screenWords } from '../words/screens.ts'
@@ -13,7 +15,7 @@ const { nav } = screenWords
 
 /** The menu around a screen. What it offers is what the broker says this person can. */
 export function Frame() {
-  const me = useMe()
+  const { data: me, error } = useQuery(meQuery)
   const live = useLive()
   const [showsKeys, setShowsKeys] = useState(false)
   const search = useRef<HTMLInputElement>(null)
@@ -68,6 +70,12 @@ export function Frame() {
                 {text}
               </Link>
             ))}
+            <Link to="/tokens" className="button quiet">
+              {nav.tokens}
+            </Link>
+            <Link to="/why" className="button quiet">
+              {nav.why}
+            </Link>
             {me?.can.audit && (
               <Link to="/rules" className="button quiet">
                 {nav.rules}
@@ -88,7 +96,7 @@ export function Frame() {
             {screenWords.signedOutBar} <a href={signInPath()}>{words.signInAgain}</a>
           </p>
         )}
-        {live === 'late' && <p className="notice">{screenWords.polling}</p>}
+        {live === 'late' && <p className="notice">{isOffline(error) ? screenWords.offline : screenWords.polling}</p>}
       </div>
       <main id="content" className="content">
         <Outlet />
@@ -114,6 +122,10 @@ export function Frame() {
       )}
     </>
   )
+}
+
+function isOffline(error: Error | null): boolean {
+  return error instanceof Problem && error.code === 'UNREACHABLE'
 }
 
 /** Finds resources by anything of them, and what has an id by that. */
@@ -161,6 +173,8 @@ const places = {
   l: '/audit',
   p: '/people',
   u: '/setup',
+  t: '/tokens',
+  w: '/why',
 } as const
 const chordMs = 1500
 

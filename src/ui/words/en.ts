@@ -3,7 +3,7 @@
 const minuteMs = 60_000
 const hourMs = 60 * minuteMs
 
-const number = new Intl.NumberFormat('en')
+export const number = new Intl.NumberFormat('en')
 const plural = new Intl.PluralRules('en')
 
 export function counted(count: number, one: string, many: string): string {

@@ -1,4 +1,4 @@
-import { counted } from './en.ts'
+import { counted, number } from './en.ts'
 
 /** Texts of the screens with a menu. */
 export const screenWords = {
@@ -13,6 +13,8 @@ export const screenWords = {
     people: 'People',
     setup: 'Setup',
     rules: 'Rules',
+    tokens: 'Tokens',
+    why: 'Why',
     main: 'Main',
     skip: 'Skip to the content',
     account: 'Account',
@@ -24,7 +26,6 @@ export const screenWords = {
   signedOutBar: 'Your sign-in has ended. What you typed is still here.',
   tabTitle: (name: string) => `${name} · Sallyport`,
   loading: 'Loading',
-  more: 'Show more',
   of: (shown: number, total: number, capped: boolean) => `${shown} of ${total}${capped ? '+' : ''}`,
   nothingMatches: 'Nothing matches',
   dropFilters: 'Show all',
@@ -39,7 +40,6 @@ export const screenWords = {
   account: 'Account',
   duration: 'For',
   asking: 'asking…',
-  done: 'Done',
   back: 'Back',
   copyId: 'Copy the id',
   copiedId: 'Copied',
@@ -72,9 +72,9 @@ export const screenWords = {
     next: ', then ',
     or: ' or ',
     whyNot: 'Not now',
+    why: 'Why?',
     means: 'It gives',
     limits: 'It does not',
-    needed: 'needed',
     ticketForm: (pattern: string) => `must match ${pattern}`,
     most: (span: string) => `at most ${span}`,
     other: 'other',
@@ -106,7 +106,6 @@ export const screenWords = {
       refused: 'refused',
     },
     one: (name: string) => `Request for ${name}`,
-    for: 'for',
     forOther: (name: string) => `asked by ${name}`,
     facts: {
       who: 'Who',
@@ -129,6 +128,22 @@ export const screenWords = {
     noReason: 'none was given',
     before: (grants: number, denied: number, open: number) =>
       `${counted(grants, 'grant', 'grants')}, ${denied} denied; ${counted(open, 'session', 'sessions')} open now`,
+    use: {
+      title: 'How the same access was used before',
+      began: 'Began',
+      time: 'In use',
+      reads: 'Read',
+      writes: 'Changed',
+      rows: 'Rows',
+      requests: 'Requests',
+      never: 'never',
+      count: (count: number, isWhole: boolean) => `${number.format(count)}${isWhole ? '' : '+'}`,
+    },
+    smaller: (level: string) => `Nothing was changed those times: the level ${level} would have done.`,
+    suggest: (level: string) => `Suggest ${level}`,
+    suggestion: (level: string) =>
+      `Please ask for the level ${level} instead: it would have done for what this access was used for before.`,
+    askAgain: 'Ask again',
     covers: 'the decision is for exactly what is shown here',
     stage: (at: number, approvals: number, count: number) => `stage ${at}: ${approvals} of ${count}`,
     verdict: { approve: 'approved', deny: 'denied' },
@@ -180,6 +195,17 @@ export const screenWords = {
     ca: 'Certificate to trust',
     terminal: 'Open a terminal',
     console: 'Open the AWS console',
+    portal: 'Open the access portal',
+    noPortal:
+      'Sign in to the access portal of your organization: it is there. An admin can have its address shown here.',
+    inAws: 'In AWS',
+    outlives: 'Sessions in AWS last until',
+    push: {
+      granting: 'It is being assigned in AWS, which takes a few seconds.',
+      granted: 'Assigned in AWS.',
+      failed: 'AWS refused to assign it.',
+      removing: 'It is being removed in AWS.',
+    },
     extend: 'Extend',
     giveBack: 'Give back',
     revoke: 'Revoke',
@@ -268,6 +294,11 @@ export const screenWords = {
     fields: 'Fields',
     text: 'Texts',
     hash: 'Hash',
+    files: 'Download:',
+    csv: 'these events as CSV',
+    jsonLines: 'as JSON lines',
+    whole: 'the whole log',
+    wholeHint: 'With its checkpoints: `sallyport audit verify --export` checks it without the broker.',
   },
   people: {
     title: 'People',
@@ -324,6 +355,7 @@ export const screenWords = {
     ['g h, g c, g r', 'home, catalog, requests'],
     ['g g, g s, g l', 'grants, sessions, log'],
     ['g p, g u', 'people, setup'],
+    ['g t, g w', 'tokens, why'],
     ['j, k', 'next, previous row'],
     ['Enter', 'open the row'],
     ['Esc', 'back one layer'],

@@ -84,6 +84,7 @@ export const fakeKind: Kind<{ endpoint: unknown; database: string }, { user: str
   shown: ({ database }) => ({ database }),
   limits: ({ database }, { user }) =>
     user === 'rw' ? [`In ${database} everyone is ${user}.`, 'A statement may outlast the access.'] : [],
+  readsOnly: (_level, name) => name === 'readonly',
   means: ({ user }, { database }) => [
     { label: 'database user', value: user },
     { label: 'database', value: database },

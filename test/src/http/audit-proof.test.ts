@@ -69,3 +69,27 @@ t.test('the proof is that of the last check, and the first to look begins one', 
   for (const person of ['alice', 'eve'])
     t.match(await call(person, 'GET', '/api/v1/audit/proof'), { status: 403, body: { code: 'ROLE_REQUIRED' } })
 })
+
+t.test('events that match are a file to keep, all pages of them, and that they were taken is in the log', async (t) => {
+  const { audit } = await openAudit(t)
+  const app = await startAccessApp(t, ({ lists }) => [
+    auditRoutes({ audit, lists, verifyAudit: async () => report, now: () => Date.UTC(2026, 10, 29) }),
+  ])
+  for (let i = 0; i < 1100; i++)
+    await audit.append({ type: i % 2 === 0 ? 'audit.read' : 'store.backed-up', actor: 'carol', fields: {} })
+  const url = await app.listen()
+  const get = (person: string, query: string) =>
+    fetch(`${url}/api/v1/audit/events/file?${query}`, { headers: { authorization: `Bearer ${person}` } })
+  const csv = await get('carol', 'format=csv&type=audit.read&type=store.backed-up')
+  t.equal(csv.headers.get('content-disposition'), 'attachment; filename="sallyport-events-2026-11-29.csv"')
+  t.match(csv.headers.get('content-type'), 'text/csv')
+  t.equal(csv.headers.get('cache-control'), 'no-store')
+  t.equal((await csv.text()).trim().split('\n').length, 1101)
+  const lines = (await (await get('carol', 'format=jsonl&type=store.backed-up')).text()).trim().split('\n')
+  t.equal(lines.length, 550)
+  t.match(JSON.parse(lines[0] ?? ''), { seq: 1100, type: 'store.backed-up' }, 'the newest first')
+  const { events } = await audit.search({ types: ['audit.exported'], limit: 10 })
+  t.match(events[0], { actor: 'carol', fields: { format: 'jsonl', types: ['store.backed-up'] } })
+  t.equal((await get('alice', 'format=csv')).status, 403, 'for auditors alone')
+  t.equal((await get('carol', 'format=xml')).status, 400)
+})

@@ -94,7 +94,7 @@ const examples: Record<string, { level: unknown; target: object; means: string[]
       'bounded by: arn:aws:iam::aws:policy/PowerUserAccess',
       'one session: 1h',
     ],
-    titles: [], // its holder uses it by the portal of AWS
+    titles: ['the access portal', 'profiles in ~/.aws/config'],
   },
   'identity-center-group': {
     level: { member: true },

@@ -28,6 +28,8 @@ const screens = [
   'GET /audit',
   'GET /people',
   'GET /recordings/:id',
+  'GET /tokens',
+  'GET /why',
   'GET /rules',
   'GET /setup',
   'GET /terminal/:grant',

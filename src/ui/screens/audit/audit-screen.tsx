@@ -1,7 +1,9 @@
 import './audit.css'
 import { Link } from '@tanstack/react-router'
+import { toRequest } from '../../../contract/ask.ts'
 import type { AuditRecord } from '../../../contract/audit.ts'
 import { auditTypes } from '../../../contract/audit-types.ts'
+import type { Input } from '../../../contract/routes.ts'
 import { shortId } from '../../data/names.ts'
 import { useAnswer, useList } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
@@ -26,13 +28,14 @@ export default function AuditScreen() {
   const type = auditTypes.find((one) => one === search.type)
   const [since, until] = [search.from, search.to].map((text) => (text ? Date.parse(text) : Number.NaN))
   const isFiltered = Object.keys(search).some((name) => name !== 'open')
-  const list = useList('audit', 'GET /api/v1/audit/events', {
+  const filters = {
     ...(type ? { type: [type] } : {}),
     ...(search.actor ? { actor: search.actor } : {}),
     ...(search.subject ? { subject: search.subject } : {}),
     ...(Number.isNaN(since) ? {} : { since }),
     ...(Number.isNaN(until) ? {} : { until }),
-  })
+  }
+  const list = useList('audit', 'GET /api/v1/audit/events', filters)
   const columns: Column<AuditRecord>[] = [
     { name: 'seq', head: texts.columns.seq, width: '72px', isNumber: true, cell: ({ seq }) => seq },
     {
@@ -90,6 +93,7 @@ export default function AuditScreen() {
           <input type="datetime-local" value={search.to ?? ''} onChange={({ target }) => set({ to: target.value })} />
         </label>
       </form>
+      <Files filters={filters} />
       <DataList
         label={texts.title}
         list={list}
@@ -110,6 +114,28 @@ export default function AuditScreen() {
         }
       />
     </Page>
+  )
+}
+
+type Filters = Omit<Input<'GET /api/v1/audit/events/file', 'query'>, 'format'>
+
+/** What is shown as a file, all pages of it, and the whole log, by which it can be verified elsewhere. */
+function Files({ filters }: { readonly filters: Filters }) {
+  const fileOf = (format: 'csv' | 'jsonl') =>
+    toRequest('GET /api/v1/audit/events/file', { query: { ...filters, format } }).path
+  return (
+    <p className="files">
+      <span className="muted">{texts.files}</span>
+      <a href={fileOf('csv')} download>
+        {texts.csv}
+      </a>
+      <a href={fileOf('jsonl')} download>
+        {texts.jsonLines}
+      </a>
+      <a href={toRequest('GET /api/v1/audit/export').path} download="sallyport-audit.jsonl" title={texts.wholeHint}>
+        {texts.whole}
+      </a>
+    </p>
   )
 }
 

@@ -221,17 +221,24 @@ function Wanted({ resource, before, chosen, result, onChoose }: WantedProps) {
           </select>
         </label>
       )}
-      {chosen && <OptionFacts option={chosen} />}
+      {chosen && <OptionFacts option={chosen} resource={resource} />}
       {result && 'problem' in result && <ProblemNote problem={result.problem} />}
       {result && 'outcome' in result && <Answered outcome={result.outcome} />}
     </section>
   )
 }
 
-function OptionFacts({ option }: { readonly option: LevelOption }) {
+function OptionFacts({ option, resource }: { readonly option: LevelOption; readonly resource: string }) {
   return (
     <>
-      {!option.mayAsk && option.whyNot !== null && <p className="problem">{sentence(option.whyNot)}</p>}
+      {!option.mayAsk && option.whyNot !== null && (
+        <p className="problem">
+          {sentence(option.whyNot)}{' '}
+          <Link to="/why" search={{ resource, level: option.level } as never}>
+            {texts.why}
+          </Link>
+        </p>
+      )}
       <Facts
         facts={[
           ...option.means.map(({ label, value }) => [visible(label), visible(value)] as const),

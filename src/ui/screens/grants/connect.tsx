@@ -28,9 +28,10 @@ export function Connect({ grant }: { readonly grant: GrantView }) {
           </a>
         )}
         {grant.kind === 'iam-role' && <Console grant={grant} />}
+        <Portal push={grant.push} />
       </div>
-      <h3>{texts.thisMachine}</h3>
-      <ol className="steps">
+      {data.commands.length > 0 && <h3>{texts.thisMachine}</h3>}
+      <ol className="steps" hidden={data.commands.length === 0}>
         <li>
           {texts.once}
           <Snippet text={data.login} />
@@ -44,6 +45,19 @@ export function Connect({ grant }: { readonly grant: GrantView }) {
       </ol>
       {data.protocol !== null && <NoInstall options={data} />}
     </section>
+  )
+}
+
+/** Where AWS itself holds it, its portal is where it is used: once it is there. */
+function Portal({ push }: Pick<GrantView, 'push'>) {
+  if (push === null) return null
+  const address = URL.parse(push.portal ?? '')
+  if (push.state !== 'granted') return <p className="muted">{texts.push[push.state]}</p>
+  if (address?.protocol !== 'https:') return <p className="muted">{texts.noPortal}</p>
+  return (
+    <a className="button main" href={address.href} target="_blank" rel="noopener noreferrer">
+      {texts.portal}
+    </a>
   )
 }
 

@@ -6,6 +6,7 @@ import { useAct } from '../../data/queries.ts'
 import { Dialog } from '../../parts/dialog.tsx'
 import { DurationField, ReasonField } from '../../parts/fields.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
+import { ReasonDialog } from '../../parts/reason-dialog.tsx'
 import { visible, words } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 
@@ -65,37 +66,19 @@ export function RevokeDialog({
   sessions,
   onClose,
 }: GrantDialogProps & { readonly sessions: readonly SessionView[] }) {
-  const [reason, setReason] = useState('')
   const revoke = useAct('POST /api/v1/grants/:id/revoke', ['grants', 'sessions'])
   const who = visible(grant.principal.name)
   const open = sessions.filter(({ endedAt }) => endedAt === null).length
   return (
-    <Dialog title={texts.revokeTitle(who)} onClose={onClose}>
-      <p>{texts.revokeHint(open)}</p>
-      <form
-        className="form"
-        id="revoke"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const given = reason.trim()
-          revoke.mutate(
-            { params: { id: grant.id }, body: given === '' ? {} : { reason: given } },
-            { onSuccess: onClose },
-          )
-        }}
-      >
-        <ReasonField value={reason} isNeeded={false} hint={texts.told(who)} onChange={setReason} />
-      </form>
-      {revoke.error && <ProblemNote problem={revoke.error} />}
-      <div className="actions">
-        <button type="button" onClick={onClose}>
-          {words.cancel}
-        </button>
-        <button type="submit" form="revoke" className="danger" disabled={revoke.isPending}>
-          {revoke.isPending ? screenWords.asking : texts.revokeAnd(open)}
-        </button>
-      </div>
-    </Dialog>
+    <ReasonDialog
+      title={texts.revokeTitle(who)}
+      hint={texts.revokeHint(open)}
+      reasonHint={texts.told(who)}
+      button={texts.revokeAnd(open)}
+      act={revoke}
+      onConfirm={(body) => revoke.mutate({ params: { id: grant.id }, body }, { onSuccess: onClose })}
+      onClose={onClose}
+    />
   )
 }
 

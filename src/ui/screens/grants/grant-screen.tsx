@@ -62,6 +62,8 @@ export default function GrantScreen({ params: { id = '' } }: { readonly params: 
   )
 }
 
+const pushTones = { granting: 'wait', granted: 'good', failed: 'bad', removing: 'wait' } as const
+
 function GrantFacts({ grant }: { readonly grant: GrantView }) {
   const { facts } = screenWords.requests
   return (
@@ -86,6 +88,19 @@ function GrantFacts({ grant }: { readonly grant: GrantView }) {
             <Time at={grant.startsAt} form="when" /> – <Time at={grant.endsAt} form="when" />
           </>,
         ],
+        grant.push === null
+          ? undefined
+          : [
+              texts.inAws,
+              <State
+                key="a"
+                tone={pushTones[grant.push.state]}
+                text={`${texts.push[grant.push.state]} ${grant.push.reason === null ? '' : sentence(grant.push.reason)}`}
+              />,
+            ],
+        grant.outlivesUntil === null
+          ? undefined
+          : [texts.outlives, <Time key="o" at={grant.outlivesUntil} form="when" />],
         ['Id', <Id key="i" id={grant.id} />],
       ]}
     />

@@ -1,11 +1,10 @@
 import './grants.css'
-import { Link } from '@tanstack/react-router'
 import { type Item, useList } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
+import { accessColumns } from '../../parts/access-columns.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
-import { Level, ResourceName, State, type Tone } from '../../parts/marks.tsx'
+import { State, type Tone } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
-import { PersonOrYou } from '../../parts/person.tsx'
 import { Time, TimeLeft } from '../../parts/time.tsx'
 import { screenWords } from '../../words/screens.ts'
 
@@ -21,23 +20,7 @@ export const grantTones: Readonly<Record<Grant['state'], Tone>> = {
 }
 
 const columns: readonly Column<Grant>[] = [
-  {
-    name: 'who',
-    head: texts.columns.who,
-    width: 'minmax(0, 2fr)',
-    cell: ({ id, principal }) => (
-      <Link to="/grants/$id" params={{ id }} className="open">
-        <PersonOrYou person={principal} />
-      </Link>
-    ),
-  },
-  {
-    name: 'what',
-    head: texts.columns.what,
-    width: 'minmax(0, 4fr)',
-    cell: ({ resourceId, kind }) => <ResourceName id={resourceId} kind={kind} />,
-  },
-  { name: 'level', head: texts.columns.level, width: 'minmax(0, 1fr)', cell: ({ level }) => <Level level={level} /> },
+  ...accessColumns<Grant>({ to: '/grants/$id', heads: texts.columns, personOf: ({ principal }) => principal }),
   {
     name: 'state',
     head: texts.columns.state,

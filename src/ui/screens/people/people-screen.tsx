@@ -2,14 +2,13 @@ import { useState } from 'react'
 import { type Item, useAct, useList } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
 import { type Column, DataList } from '../../parts/data-list.tsx'
-import { Dialog } from '../../parts/dialog.tsx'
-import { Field, ReasonField } from '../../parts/fields.tsx'
+import { Field } from '../../parts/fields.tsx'
 import { State } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
 import { Person } from '../../parts/person.tsx'
-import { ProblemNote } from '../../parts/problem-note.tsx'
+import { ReasonDialog } from '../../parts/reason-dialog.tsx'
 import { Time } from '../../parts/time.tsx'
-import { visible, words } from '../../words/en.ts'
+import { visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 
 const texts = screenWords.people
@@ -109,55 +108,35 @@ function toNamed({ id, name, kind, email, issuer, subject }: Entry) {
 
 function LockDialog({ entry, onClose }: { readonly entry: Entry; onClose(): void }) {
   const isLock = entry.lockedAt === null
-  const [reason, setReason] = useState('')
   const [typed, setTyped] = useState('')
   const lock = useAct('POST /api/v1/principals/:id/lock', ['people', 'sessions', 'grants'])
   const unlock = useAct('POST /api/v1/principals/:id/unlock', ['people'])
   const act = isLock ? lock : unlock
   const who = visible(entry.name)
   return (
-    <Dialog title={isLock ? texts.lockTitle(who) : texts.unlockTitle(who)} onClose={onClose}>
-      <p>{isLock ? texts.lockHint : texts.unlockHint}</p>
-      <form
-        className="form"
-        id="lock"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const given = reason.trim()
-          const ask = { params: { id: entry.id }, body: given === '' ? {} : { reason: given } }
-          act.mutate(ask, { onSuccess: onClose })
-        }}
-      >
-        <ReasonField value={reason} isNeeded={false} onChange={setReason} />
-        {isLock && (
-          <Field label={texts.typeName(who)}>
-            {({ id, describedBy }) => (
-              <input
-                id={id}
-                type="text"
-                aria-describedby={describedBy}
-                autoComplete="off"
-                value={typed}
-                onChange={(event) => setTyped(event.target.value)}
-              />
-            )}
-          </Field>
-        )}
-      </form>
-      {act.error && <ProblemNote problem={act.error} />}
-      <div className="actions">
-        <button type="button" onClick={onClose}>
-          {words.cancel}
-        </button>
-        <button
-          type="submit"
-          form="lock"
-          className="danger"
-          disabled={act.isPending || (isLock && typed !== entry.name)}
-        >
-          {act.isPending ? screenWords.asking : isLock ? texts.lock : texts.unlock}
-        </button>
-      </div>
-    </Dialog>
+    <ReasonDialog
+      title={isLock ? texts.lockTitle(who) : texts.unlockTitle(who)}
+      hint={isLock ? texts.lockHint : texts.unlockHint}
+      button={isLock ? texts.lock : texts.unlock}
+      act={act}
+      isBlocked={isLock && typed !== entry.name}
+      onConfirm={(body) => act.mutate({ params: { id: entry.id }, body }, { onSuccess: onClose })}
+      onClose={onClose}
+    >
+      {isLock && (
+        <Field label={texts.typeName(who)}>
+          {({ id, describedBy }) => (
+            <input
+              id={id}
+              type="text"
+              aria-describedby={describedBy}
+              autoComplete="off"
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+            />
+          )}
+        </Field>
+      )}
+    </ReasonDialog>
   )
 }

@@ -4,14 +4,20 @@ import { useAct } from '../../data/queries.ts'
 import { isTyping } from '../../parts/data-list.tsx'
 import { Field } from '../../parts/fields.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
-import { sentence } from '../../words/en.ts'
+import { sentence, visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 
 const texts = screenWords.requests
 type Verdict = 'approve' | 'deny'
 
+interface DecisionBarProps {
+  readonly request: RequestView
+  /** A level that would have done for what like grants were used for. */
+  readonly smaller: string | null
+}
+
 /** The decision is for the request as it is shown: its digest goes with it. Neither button has the focus before one chooses. */
-export function DecisionBar({ request }: { readonly request: RequestView }) {
+export function DecisionBar({ request, smaller }: DecisionBarProps) {
   const comment = useRef<HTMLTextAreaElement>(null)
   const approveButton = useRef<HTMLButtonElement>(null)
   const [text, setText] = useState('')
@@ -52,6 +58,21 @@ export function DecisionBar({ request }: { readonly request: RequestView }) {
   const problem = approve.error ?? deny.error
   return (
     <form className="decision" aria-label={texts.facts.stages} onSubmit={(event) => event.preventDefault()}>
+      {smaller !== null && (
+        <p className="smaller">
+          {texts.smaller(visible(smaller))}{' '}
+          <button
+            type="button"
+            className="small"
+            onClick={() => {
+              setText(texts.suggestion(visible(smaller)))
+              comment.current?.focus()
+            }}
+          >
+            {texts.suggest(visible(smaller))}
+          </button>
+        </p>
+      )}
       <Field
         label={texts.comment}
         hint={texts.commentHint}

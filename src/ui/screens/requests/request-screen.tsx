@@ -15,6 +15,7 @@ import { approver, sentence, visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 import { span, when } from '../../words/times.ts'
 import { DecisionBar } from './decision-bar.tsx'
+import { LikeUse, useLikeUse } from './like-use.tsx'
 import { requestTones } from './requests-screen.tsx'
 
 const texts = screenWords.requests
@@ -25,6 +26,7 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
   // What was read first stays until it is read again: a decision is about what was on screen.
   const [read, setRead] = useState<RequestView>()
   const current = answer.data?.request
+  const use = useLikeUse(id, current?.canDecide === true)
   if (current && read?.id !== current.id) setRead(current)
   if (answer.error && !answer.data)
     return (
@@ -41,6 +43,7 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
     >
       <article className="one">
         <RequestFacts request={current} context={answer.data.context} before={hasChanged ? read : undefined} />
+        <LikeUse use={use} kind={current.kind} />
         <Decisions request={current} />
         {current.statusReason !== null && <p className="note">{sentence(current.statusReason)}</p>}
         {hasChanged && current.status === 'pending' ? (
@@ -53,7 +56,7 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
             </div>
           </div>
         ) : (
-          <DecisionBar request={read} />
+          <DecisionBar request={read} smaller={use.data?.smaller ?? null} />
         )}
         <Own request={current} />
       </article>
@@ -179,6 +182,15 @@ function Own({ request }: { readonly request: RequestView }) {
       {request.grantId !== null && (
         <Link to="/grants/$id" params={{ id: request.grantId }} className="button">
           {texts.toGrant}
+        </Link>
+      )}
+      {isOwn && request.grantId === null && request.status !== 'pending' && (
+        <Link
+          to="/catalog"
+          search={{ ask: request.resourceId, q: nameOf(request.resourceId), again: request.id } as never}
+          className="button"
+        >
+          {texts.askAgain}
         </Link>
       )}
       {isOwn && request.status === 'pending' && (

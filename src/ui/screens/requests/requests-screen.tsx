@@ -1,11 +1,10 @@
 import './requests.css'
-import { Link } from '@tanstack/react-router'
 import { type Item, useList, useMe } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
+import { accessColumns } from '../../parts/access-columns.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
-import { Level, ResourceName, State, type Tone } from '../../parts/marks.tsx'
+import { State, type Tone } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
-import { PersonOrYou } from '../../parts/person.tsx'
 import { Time } from '../../parts/time.tsx'
 import { screenWords } from '../../words/screens.ts'
 import { span } from '../../words/times.ts'
@@ -24,23 +23,7 @@ export const requestTones: Readonly<Record<Request['status'], Tone>> = {
 }
 
 const columns: readonly Column<Request>[] = [
-  {
-    name: 'who',
-    head: texts.columns.who,
-    width: 'minmax(0, 2fr)',
-    cell: ({ id, beneficiary }) => (
-      <Link to="/requests/$id" params={{ id }} className="open">
-        <PersonOrYou person={beneficiary} />
-      </Link>
-    ),
-  },
-  {
-    name: 'what',
-    head: texts.columns.what,
-    width: 'minmax(0, 4fr)',
-    cell: ({ resourceId, kind }) => <ResourceName id={resourceId} kind={kind} />,
-  },
-  { name: 'level', head: texts.columns.level, width: 'minmax(0, 1fr)', cell: ({ level }) => <Level level={level} /> },
+  ...accessColumns<Request>({ to: '/requests/$id', heads: texts.columns, personOf: ({ beneficiary }) => beneficiary }),
   { name: 'span', head: texts.columns.span, width: '88px', isNumber: true, cell: ({ durationMs }) => span(durationMs) },
   {
     name: 'state',

@@ -3,12 +3,10 @@ import { type ReactNode, useState } from 'react'
 import type { SessionView } from '../../../contract/sessions.ts'
 import { type Listed, useAct, useMe } from '../../data/queries.ts'
 import { type Column, DataList } from '../../parts/data-list.tsx'
-import { Dialog } from '../../parts/dialog.tsx'
-import { ReasonField } from '../../parts/fields.tsx'
 import { Level, ResourceName, State } from '../../parts/marks.tsx'
-import { ProblemNote } from '../../parts/problem-note.tsx'
+import { ReasonDialog } from '../../parts/reason-dialog.tsx'
 import { Time } from '../../parts/time.tsx'
-import { visible, words } from '../../words/en.ts'
+import { visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 import { size } from '../../words/times.ts'
 
@@ -86,35 +84,17 @@ export function SessionList({ list, empty }: SessionListProps) {
 }
 
 export function EndDialog({ session, onClose }: { readonly session: SessionView; onClose(): void }) {
-  const [reason, setReason] = useState('')
   const kill = useAct('POST /api/v1/sessions/:id/kill', ['sessions'])
   const who = visible(session.principal)
   return (
-    <Dialog title={texts.endTitle(who)} onClose={onClose}>
-      <p>{texts.endHint}</p>
-      <form
-        className="form"
-        id="end"
-        onSubmit={(event) => {
-          event.preventDefault()
-          const given = reason.trim()
-          kill.mutate(
-            { params: { id: session.id }, body: given === '' ? {} : { reason: given } },
-            { onSuccess: onClose },
-          )
-        }}
-      >
-        <ReasonField value={reason} isNeeded={false} hint={screenWords.grants.told(who)} onChange={setReason} />
-      </form>
-      {kill.error && <ProblemNote problem={kill.error} />}
-      <div className="actions">
-        <button type="button" onClick={onClose}>
-          {words.cancel}
-        </button>
-        <button type="submit" form="end" className="danger" disabled={kill.isPending}>
-          {kill.isPending ? screenWords.asking : texts.endNow}
-        </button>
-      </div>
-    </Dialog>
+    <ReasonDialog
+      title={texts.endTitle(who)}
+      hint={texts.endHint}
+      reasonHint={screenWords.grants.told(who)}
+      button={texts.endNow}
+      act={kill}
+      onConfirm={(body) => kill.mutate({ params: { id: session.id }, body }, { onSuccess: onClose })}
+      onClose={onClose}
+    />
   )
 }

@@ -21,6 +21,8 @@ interface Loaded {
 export default function TerminalScreen({ params }: { readonly params: Readonly<Record<string, string>> }) {
   const { loaded, reload } = useGrant(params.grant ?? '')
   const { held, problem, isLoaded } = loaded
+  if (held && held.grant.kind !== 'ec2-instance')
+    return <Message title={texts.noTerminal}>{texts.noTerminalHint}</Message>
   if (held && (held.grant.state === 'active' || loaded.hasBegun))
     return <TerminalPage held={held} problem={problem} reload={reload} />
   if (!isLoaded) return null
