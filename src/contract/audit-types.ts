@@ -56,6 +56,7 @@ export const auditTypes = [
   'push.outside',
   'push.adopted',
   'push.held-back',
+  'push.released',
   'identity-center.linked',
   'identity-center.unlinked',
   'account.validated',

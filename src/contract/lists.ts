@@ -1,4 +1,4 @@
-import { type Static, Type } from 'typebox'
+import { type Static, type TObject, type TProperties, Type } from 'typebox'
 import { ResourceReference } from './references.ts'
 import { count, flag, list, nullable, object, type Schema, text } from './schema.ts'
 
@@ -45,14 +45,22 @@ interface Listed<Item> {
   capped: boolean
 }
 
-/** @param name under which the items are given as well, for clients from before there was one form of lists */
-export function listOf<const N extends string, S extends Schema>(name: N, item: S) {
+/**
+ * @param name under which the items are given as well, for clients from before there was one form of lists
+ * @param more of the list as a whole
+ */
+export function listOf<const N extends string, S extends Schema, P extends TProperties = Record<never, never>>(
+  name: N,
+  item: S,
+  more?: P,
+) {
   const schema = object({
     items: list(item),
     next: nullable(text('`cursor` of the next page; null at the end. A page may be short and still have a next one')),
     total: count('How many match on all pages'),
     capped: flag('There may be more than `total`: counting stopped there'),
     [name]: list(item, 'The same as `items`'),
+    ...more,
   })
-  return Type.Unsafe<Listed<Static<S>> & Record<N, Static<S>[]>>(schema)
+  return Type.Unsafe<Listed<Static<S>> & Record<N, Static<S>[]> & Static<TObject<P>>>(schema)
 }

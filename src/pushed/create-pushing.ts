@@ -1,24 +1,26 @@
-import { createHash } from 'node:crypto'
 import { BrokerError } from '../../proxy/session.ts'
 import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
-import type { PushView } from '../contract/aws.ts'
+import type { PushView, UnrecordedView } from '../contract/identity-center/pushes.ts'
 import type { Leadership } from '../daemons/leadership.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Changes } from '../store/changes.ts'
+import type { ListPage } from '../store/lists.ts'
 import type { Macs, RowProblem } from '../store/signed-rows.ts'
 import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { HeldBack } from './held-back.ts'
 import { Links } from './links.ts'
-import { keyOf, type Membership } from './membership.ts'
+import { idOf, keyOf, type Membership } from './membership.ts'
 import { type Match, People, type PeopleDeps, type Refusal } from './people.ts'
 import { isOurs, newPush, type Push, pushStates, type Want } from './push.ts'
 import { StoredPushes } from './push-books.ts'
 import type { Pusher } from './pusher.ts'
 import type { Wants } from './reconcile-ports.ts'
 import { Reconciler } from './reconciler.ts'
+import { findUnrecorded, type UnrecordedQuery } from './unrecorded.ts'
 import { type LiveGrant, membershipOf, wantsOf } from './wants.ts'
 
 export interface PushingDeps {
@@ -26,6 +28,7 @@ export interface PushingDeps {
     /** Live grants of these kinds. */
     live(kinds: readonly string[]): readonly LiveGrant[]
     resource(id: string): CatalogEntry | undefined
+    resourcesKnown(): readonly CatalogEntry[]
     check(ask: { principalId: string; resource: string; grantId: string }): Promise<{ readonly allowed: boolean }>
   }
   readonly audit: AuditLog
@@ -68,6 +71,7 @@ export class Pushing {
   readonly #links: Links
   readonly #people: People
   readonly #reconciler: Reconciler
+  readonly #heldBackList: HeldBack
   #isWoken = true
   #nextAt = 0
   #fullAt = 0
@@ -83,16 +87,19 @@ export class Pushing {
     this.#books = new StoredPushes(deps)
     this.#links = new Links(deps)
     this.#people = new People({ ...deps, links: this.#links, match: () => deps.settings().match })
+    const mostRemovals = () => deps.settings().mostRemovals
+    const wants = () => this.#wants()
+    this.#heldBackList = new HeldBack({ books: this.#books, clock, wants, mostRemovals })
     this.#reconciler = new Reconciler({
       books: this.#books,
-      wants: async () => this.#wants(),
+      wants: async () => wants(),
       isAllowed: (want) => this.#isAllowed(want),
       isWanted: async (membership) => this.#isWanted(membership),
       pusherOf: (kind) => this.#pusher(kind),
       isForeign: async () => false,
       checkLeader: () => leader.check(),
       now: () => clock.now(),
-      mostRemovals: () => deps.settings().mostRemovals,
+      mostRemovals,
     })
     deps.changes.subscribe(({ what }) => {
       if (what === 'session' || what === 'login' || what === 'token') return
@@ -111,7 +118,8 @@ export class Pushing {
   async note(record: AuditRecord): Promise<void> {
     this.#books.note(record)
     await this.#links.note(record)
-    if (record.type.startsWith('identity-center.') || record.type === 'push.adopted') this.#isWoken = true
+    const isCommand = record.type === 'push.adopted' || record.type === 'push.released'
+    if (isCommand || record.type.startsWith('identity-center.')) this.#isWoken = true
   }
 
   /** By the daemon that leads, every second: does something when there is something to do. */
@@ -166,7 +174,34 @@ export class Pushing {
 
   /** What is, or may be, in AWS. */
   async list(): Promise<readonly PushView[]> {
-    return (await this.#books.open()).map((push) => this.#view(push)).sort((a, b) => (a.id < b.id ? -1 : 1))
+    return this.#views(await this.#books.open())
+  }
+
+  /** What waits for an admin. @returns digest of the list; null: nothing waits */
+  async heldBack(): Promise<{
+    readonly pushes: readonly PushView[]
+    readonly digest: string | null
+    readonly most: number
+  }> {
+    const { pushes, ...rest } = await this.#heldBackList.list()
+    return { pushes: this.#views(pushes), ...rest }
+  }
+
+  /** Lets that go. @returns how many @throws BrokerError STALE the list is another one by now; AUDIT_UNAVAILABLE */
+  async release(digest: string, actor: string): Promise<number> {
+    const count = await this.#heldBackList.release(digest, actor)
+    this.#isWoken = true
+    return count
+  }
+
+  /** What AWS holds directly without a record of it. @param only this one @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE, NOT_FOUND */
+  async unrecorded(query: UnrecordedQuery, only?: CatalogEntry): Promise<ListPage<UnrecordedView>> {
+    const { access, directory, kinds } = this.#deps
+    if (only) this.#pusher(only.kind)
+    const entries = only ? [only] : access.resourcesKnown().filter(({ kind }) => kinds().includes(kind))
+    const pusherOf = (kind: string) => this.#pusher(kind)
+    const deps = { books: this.#books, links: this.#links, directory, pusherOf, wants: () => this.#wants() }
+    return await findUnrecorded(deps, entries, query)
   }
 
   get links(): Links {
@@ -187,14 +222,17 @@ export class Pushing {
     return await this.#adopt(push, actor)
   }
 
-  /** The same for one that is in AWS and was never seen here. @throws BrokerError NOT_FOUND it is not there */
-  async adoptFor(entry: CatalogEntry, principal: Principal, actor: string): Promise<PushView> {
-    const found = await this.#people.find(principal)
+  /**
+   * The same for one that is in AWS and was never seen here. @param whose a person, or the id of a user
+   * @throws BrokerError NOT_FOUND it is not there
+   */
+  async adoptFor(entry: CatalogEntry, whose: Principal | string, actor: string): Promise<PushView> {
+    const found = typeof whose === 'string' ? { userId: whose } : await this.#people.find(whose)
     if (!('userId' in found)) throw new BrokerError('NOT_FOUND', found.reason, { hint: found.hint })
     const pusher = this.#pusher(entry.kind)
     const membership = pusher.membership({ resource: entry, target: entry.target }, found.userId)
     const seen = await pusher.observe(membership, AbortSignal.timeout(timeoutMs))
-    if (!seen.isThere) throw new BrokerError('NOT_FOUND', `AWS holds nothing of ${entry.id} for that person`)
+    if (!seen.isThere) throw new BrokerError('NOT_FOUND', `AWS holds nothing of ${entry.id} for that user`)
     const known = await this.#books.find(keyOf(membership))
     const externalId = seen.externalId ?? null
     const push = known ?? newPush(membership, this.#deps.clock.now())
@@ -214,6 +252,10 @@ export class Pushing {
     await this.#books.adopt(adopted, actor)
     this.#isWoken = true
     return this.#view(adopted)
+  }
+
+  #views(pushes: readonly Push[]): PushView[] {
+    return pushes.map((push) => this.#view(push)).sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   #view(push: Push): PushView {
@@ -275,7 +317,7 @@ export class Pushing {
 
   #pusher(kind: string): Pusher {
     const pusher = this.#deps.pusherOf(kind)
-    if (!pusher) throw new BrokerError('INTERNAL', `the kind ${kind} is not written to AWS`)
+    if (!pusher) throw new BrokerError('NOT_FOUND', `the kind ${kind} is not written to AWS`)
     return pusher
   }
 
@@ -287,7 +329,7 @@ export class Pushing {
     const most = this.#deps.settings().mostRemovals
     this.#deps.logger.error(
       { count, most },
-      'held back: so many removals at once of what should still stand may be a mistake; raise inventory.identity_center.most_removals if they are meant',
+      'held back: so many removals at once of what should still stand may be a mistake; look at them and let them go if they are meant: sallyport identity-center held-back',
     )
     const { audit, leader } = this.#deps
     const event = { type: 'push.held-back', actor: 'system', fields: { count, most } } as const
@@ -309,9 +351,4 @@ function unlessAborted(signal: AbortSignal) {
   return (error: unknown): undefined => {
     if (!signal.aborted) throw error
   }
-}
-
-/** Short, for people; the same for the same membership. */
-function idOf(membership: Membership): string {
-  return `psh_${createHash('sha256').update(keyOf(membership)).digest('hex').slice(0, 16)}`
 }

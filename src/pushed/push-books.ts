@@ -28,6 +28,7 @@ interface Known {
 /** Rows behind which there is an older event, or none, are those of memberships that are long over. */
 const lookBackMs = 400 * 86_400_000
 const pageSize = 500
+const releasedAtOnce = 100
 
 /**
  * The rows of pushes, each no older than the log says. A row that the broker did not write, that was put back, or that is gone, is made
@@ -104,6 +105,21 @@ export class StoredPushes implements PushBooks {
   async adopt(next: Push, actor: string): Promise<void> {
     await this.#deps.audit.append(pushEvent(next, { type: 'adopted' }, actor), { claims: [this.#writing(next)] })
     this.#note(keyOf(next.membership), { version: next.version, isOpen: true })
+  }
+
+  /** As told by an admin who looked at a list of this digest. @param next all of it @throws BrokerError STALE, AUDIT_UNAVAILABLE */
+  async release(
+    next: readonly Push[],
+    { digest, actor }: { readonly digest: string; readonly actor: string },
+  ): Promise<void> {
+    for (let i = 0; i < next.length; i += releasedAtOnce) {
+      const some = next.slice(i, i + releasedAtOnce)
+      const pushes = some.map(({ membership }) => keyOf(membership))
+      const fields = { digest, count: some.length, of: next.length, pushes }
+      const claims = some.map((push) => this.#writing(push))
+      await this.#deps.audit.append({ type: 'push.released', actor, fields }, { claims })
+      for (const { membership, version } of some) this.#note(keyOf(membership), { version, isOpen: true })
+    }
   }
 
   /** For `audit verify`. */

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { BrokerError } from '../../proxy/session.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
-import type { LinkView } from '../contract/aws.ts'
+import type { LinkView } from '../contract/identity-center/pushes.ts'
 import type { IdentityService } from '../identity/identity.ts'
 import type { Login } from '../identity/principal.ts'
 import { route } from '../identity/route.ts'
@@ -23,13 +23,24 @@ export const pushRoutes =
     route(app, 'GET /api/v1/pushes', async ({ query }) =>
       toAnswer('pushes', await pageOf(await pushing.list(), ({ id }) => id, query)),
     )
-    route(app, 'POST /api/v1/pushes/adopt', async ({ login, body: { push, resource, person } }) => {
+    route(app, 'GET /api/v1/pushes/unrecorded', async ({ login, query: { resource, ...query } }) => {
+      const only = resource === undefined ? undefined : access.findResource(login, resource)
+      return toAnswer('unrecorded', await pushing.unrecorded(query, only))
+    })
+    route(app, 'GET /api/v1/pushes/held-back', async ({ query }) => {
+      const { pushes, ...rest } = await pushing.heldBack()
+      return { ...toAnswer('pushes', await pageOf(pushes, ({ id }) => id, query)), ...rest }
+    })
+    route(app, 'POST /api/v1/pushes/release', async ({ login, body: { digest } }) => ({
+      count: await pushing.release(digest, login.principal.id),
+    }))
+    route(app, 'POST /api/v1/pushes/adopt', async ({ login, body: { push, resource, person, userId } }) => {
       const actor = login.principal.id
       if (push !== undefined) return { push: await pushing.adopt(push, actor) }
-      if (resource === undefined || person === undefined)
-        throw new BrokerError('INVALID_INPUT', 'expected push, or resource and person')
-      const entry = access.findResource(login, resource)
-      return { push: await pushing.adoptFor(entry, await identity.findPrincipal(person), actor) }
+      const whose = userId ?? (person === undefined ? undefined : await identity.findPrincipal(person))
+      if (resource === undefined || whose === undefined || (userId !== undefined && person !== undefined))
+        throw new BrokerError('INVALID_INPUT', 'expected push, or resource and one of person and userId')
+      return { push: await pushing.adoptFor(access.findResource(login, resource), whose, actor) }
     })
     route(app, 'GET /api/v1/identity-center/links', async ({ query }) => {
       const shown = pushing.links.all.flatMap((link) => view(link) ?? [])

@@ -39,6 +39,8 @@ export interface Pusher<T = unknown, L = unknown> {
     held: Pick<Held<T, L>, 'target'>,
     signal: AbortSignal,
   ): Promise<{ readonly reason: string; readonly hint: string } | null>
+  /** Every direct membership that AWS shows of a target. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason */
+  observeAll(held: Pick<Held<T, L>, 'resource' | 'target'>, signal: AbortSignal): Promise<readonly Membership[]>
   /** Of direct memberships alone. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE; the signal's reason */
   observe(membership: Membership, signal: AbortSignal): Promise<Seen>
   /**

@@ -1,3 +1,4 @@
+import { earlyRemovals } from './early.ts'
 import { keyOf, placeOf } from './membership.ts'
 import { nextStep, type Step } from './next-step.ts'
 import { isOurs, newPush, type Ownership, type Push, type Want } from './push.ts'
@@ -34,7 +35,8 @@ export class Reconciler {
 
   async pass(signal: AbortSignal): Promise<Pass> {
     const { books, now } = this.#deps
-    const { byKey, unclear } = await this.#deps.wants()
+    const wants = await this.#deps.wants()
+    const { byKey, unclear } = wants
     const open = new Map((await books.open()).map((push) => [keyOf(push.membership), push]))
     const jobs: Job[] = []
     for (const [key, push] of open) {
@@ -44,24 +46,31 @@ export class Reconciler {
     }
     for (const [key, want] of byKey)
       if (!open.has(key)) jobs.push({ push: (await books.find(key)) ?? newPush(want.membership, want.until), want })
-    const early = jobs.filter((job) => isEarlyRemoval(job, now()))
-    const isTooMany = early.length > this.#deps.mostRemovals()
-    if (isTooMany) for (const { push } of early) await this.#mark(push)
-    const chosen = isTooMany ? jobs.filter((job) => !early.includes(job)) : jobs
+    // All of them, whether or not they are due: else they would go one after the other.
+    const early = earlyRemovals(open.values(), wants, now())
+    const held = new Set(
+      early.length > this.#deps.mostRemovals() ? early.map(({ membership }) => keyOf(membership)) : [],
+    )
+    if (held.size > 0) for (const push of early) await this.#mark(push)
+    // What AWS works at is asked about all the same, since it takes the place of something else.
+    const chosen = jobs.flatMap((job) =>
+      !held.has(keyOf(job.push.membership)) ? [job] : job.push.underway ? [{ ...job, steps: 1 }] : [],
+    )
     const underway = new Underway(open.values(), this.#deps.mostUnderway ?? 8)
     const errors = await this.#run(chosen, underway, signal)
     const left = await books.open()
+    const next = left.filter(({ membership }) => !held.has(keyOf(membership)))
     return {
-      heldBack: isTooMany ? early.length : 0,
-      nextAt: underway.isCutShort ? now() : underway.isWaitedFor ? whenFree(left, now()) : earliest(left),
+      heldBack: held.size,
+      nextAt: underway.isCutShort ? now() : underway.isWaitedFor ? whenFree(next, now()) : earliest(next),
       open: left,
       errors,
     }
   }
 
-  /** It should be gone, and is not. */
+  /** It should be gone, and is not; it is due as soon as it is held back no more. */
   async #mark(push: Push): Promise<void> {
-    if (push.overdueSince === null) await this.#write(this.#withWant(push, undefined))
+    if (push.overdueSince === null) await this.#write({ ...this.#withWant(push, undefined), checkAt: this.#deps.now() })
   }
 
   /** Places at once, what is in one place in turn; removals before all else. */
@@ -90,10 +99,10 @@ export class Reconciler {
     return errors
   }
 
-  async #work({ push: before, want }: Job, underway: Underway, signal: AbortSignal): Promise<void> {
+  async #work({ push: before, want, steps = mostSteps }: Job, underway: Underway, signal: AbortSignal): Promise<void> {
     let push: Push | null = before
     // What AWS does at once needs no further pass.
-    for (let i = 0; push && i < mostSteps; i++) push = await this.#advance(push, want, underway, signal)
+    for (let i = 0; push && i < steps; i++) push = await this.#advance(push, want, underway, signal)
   }
 
   /** @returns the push as it is then, if there may be more to do at once */
@@ -318,6 +327,8 @@ export class Reconciler {
 interface Job {
   readonly push: Push
   readonly want: Want | undefined
+  /** How many at most, one after the other; left out: {@link mostSteps}. */
+  readonly steps?: number
 }
 
 interface At {
@@ -340,11 +351,6 @@ function isDue(push: Push, want: Want | undefined, now: number): boolean {
   if (push.underway) return false
   if (!want) return push.overdueSince === null && push.state !== 'outside'
   return push.overdueSince !== null || push.state === 'outside' || push.wantedUntil !== want.until
-}
-
-/** Of a membership that grants wanted for longer: someone, or something, has ended them. */
-function isEarlyRemoval({ push, want }: Job, now: number): boolean {
-  return want === undefined && push.state !== 'removing' && isOurs(push) && push.wantedUntil > now
 }
 
 function earliest(pushes: readonly Push[]): number | null {

@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
 import type { ConfigFile } from '../../src/config/schema.ts'
-import type { PushView } from '../../src/contract/aws.ts'
 import type { GrantView } from '../../src/contract/grants.ts'
+import type { HeldBack, PushView } from '../../src/contract/identity-center/pushes.ts'
 import { startCompany } from '../e2e/company.ts'
 import { skipInShortRun } from '../long.ts'
 import { allow, arns } from '../sandbox/default-world.ts'
@@ -125,6 +125,23 @@ const promises: Readonly<Record<string, (t: Test) => Promise<void>>> = {
     await isGone(t)
     await put(config)
   },
+  'too many early removals wait until an admin lets that list go': async (t) => {
+    await put({ ...config, inventory: { identity_center: { most_removals: 0 }, every: '24h' } })
+    for (const { id } of await grantAll()) {
+      await waitUntil(async () => (await stateOf(id)) === 'granted', 'it is there', 60_000, 250)
+      await revoke(id)
+    }
+    const { run } = company.commands.dave
+    const held = async () => JSON.parse((await run(['identity-center', 'held-back', '--json'])).stdout) as HeldBack
+    await waitUntil(async () => (await held()).total === fixtures.length, 'they are held back', 60_000, 250)
+    t.ok(fixtures.every((fixture) => fixture.isThere(center)))
+    const { digest } = await held()
+    const wrong = await run(['identity-center', 'release', '0'.repeat(32)])
+    t.match(wrong.stderr, /the list is another one by now/)
+    t.match((await run(['identity-center', 'release', digest ?? ''])).stdout, /^2 removals go now/)
+    await isGone(t)
+    await put(config)
+  },
   'what someone else gave stays': async (t) => {
     for (const fixture of fixtures) fixture.actOutside(center, 'present')
     const grants = await grantAll()
@@ -170,6 +187,10 @@ const promises: Readonly<Record<string, (t: Test) => Promise<void>>> = {
     const verified = await company.commands.carol.run(['audit', 'verify'])
     t.equal(verified.code, 0, verified.stdout + verified.stderr)
   },
+}
+
+async function stateOf(id: string): Promise<string | undefined> {
+  return (await live()).find((grant) => grant.id === id)?.push?.state
 }
 
 async function live(): Promise<readonly GrantView[]> {

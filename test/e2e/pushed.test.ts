@@ -3,8 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { parse, stringify } from 'yaml'
 import type { ConfigFile } from '../../src/config/schema.ts'
-import type { PushView } from '../../src/contract/aws.ts'
 import type { GrantView } from '../../src/contract/grants.ts'
+import type { PushView, UnrecordedView } from '../../src/contract/identity-center/pushes.ts'
 import type { Outcome } from '../../src/contract/requests.ts'
 import { skipInShortRun } from '../long.ts'
 import type { PolicyDocument } from '../sandbox/aws/world.ts'
@@ -22,6 +22,7 @@ const { world } = company.sandbox.aws
 world.organization = createOrganization()
 const center = createIdentityCenterWorld()
 world.identityCenter = center
+center.changesTake = { polls: 0 }
 const outside = outsideActor(center)
 
 const { configFile } = company.daemon
@@ -126,6 +127,7 @@ await t.test('a permission set is assigned while the grant lives; C-3: what outl
   t.equal(grant.outlivesUntil, grant.endsAt + 8 * 3_600_000)
   const listed = await company.commands.alice.run(['grants'])
   t.match(listed.stdout, /active, granted/)
+  t.match(listed.stdout, new RegExp(`${readOnly}: ${portal}/#/console`))
   const opened = await company.commands.alice.run(['aws', readOnly, 'console', '--print'])
   t.match(opened.stdout, new RegExp(`^${portal}/#/console`), opened.stderr)
   t.match(await events('push.begun'), [{ fields: { to: 'present', user: users.alice, grants: [id] } }])
@@ -140,7 +142,9 @@ await t.test('a permission set is assigned while the grant lives; C-3: what outl
   t.same(await pushes(), [])
 })
 
-await t.test('a person is in a group while the grant lives, and two grants are one membership', async () => {
+// What conformance proves of both kinds, in .ci/long as well.
+const inLongRun = { skip: skipInShortRun }
+await t.test('a person is in a group while the grant lives, and two grants are one membership', inLongRun, async () => {
   const first = await ask(admins, 'member')
   const second = await ask(admins, 'member')
   await becomes(first.id, 'granted')
@@ -160,7 +164,7 @@ await t.test('what AWS refuses is said with its words, and tried again', async (
   const { id } = await ask(readOnly)
   await waitUntil(() => center.changes.some(({ status }) => status === 'IN_PROGRESS'), 'AWS is at work')
   outside.endChanges('Received a 404 status error: the role quota of the account is exceeded')
-  center.changesTake = { polls: 1 }
+  center.changesTake = { polls: 0 }
   const { push } = await becomes(id, 'failed')
   t.match(push, { reason: /role quota of the account is exceeded/ })
   t.match((await company.commands.alice.run(['grants'])).stdout, /failed: .*role quota/)
@@ -170,7 +174,7 @@ await t.test('what AWS refuses is said with its words, and tried again', async (
   t.notOk(isAssigned())
 })
 
-await t.test('what was there before stays, until an admin adopts it', async (t) => {
+await t.test('what was there before stays, until an admin adopts it', inLongRun, async (t) => {
   outside.assign(accounts.web, permissionSets.readOnly, users.alice)
   const { id } = await ask(webReadOnly)
   await becomes(id, 'granted')
@@ -188,42 +192,54 @@ await t.test('what was there before stays, until an admin adopts it', async (t) 
   t.match(await events('push.adopted'), [{ fields: { user: users.alice, ownership: 'adopted' } }])
 })
 
-await t.test(
-  'who is not known in Identity Center is told so before the request is made',
-  { skip: skipInShortRun },
-  async (t) => {
-    const bob = center.users.find(({ id }) => id === users.bob)
-    Object.assign(bob ?? {}, { userName: 'robert', email: 'robert@corp.example' })
-    const refused = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
-    t.not(refused.code, 0)
-    t.match(refused.stderr, /Identity Center has no user with the e-mail address or user name bob@example.com/)
-    t.match(refused.stderr, /sallyport identity-center link/)
-    const linked = await company.commands.dave.run(['identity-center', 'link', 'bob@example.com', users.bob])
-    t.match(linked.stdout, /bob@example.com is robert in Identity Center/, linked.stderr)
-    const asked = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
-    t.equal(asked.code, 0, asked.stderr)
-    await waitUntil(() => isAssigned(accounts.data, users.bob), 'bob is assigned', 40_000)
-    t.match((await company.commands.carol.run(['identity-center', 'links'])).stdout, /robert +admin/)
-    await company.commands.dave.run(['identity-center', 'unlink', 'bob@example.com'])
-    await gone(() => isAssigned(accounts.data, users.bob))
-  },
-)
+await t.test('what AWS holds without a record is listed, and taken over by its user', async (t) => {
+  const { run } = company.commands.dave
+  const listed = await run(['identity-center', 'unrecorded', '--resource', `permission-set/${accounts.data}/Admin`])
+  t.match(listed.stdout, new RegExp(`${users.bob} +bob `), listed.stderr)
+  outside.join(groups.admins, users.carol)
+  const all = await company.api<{ items: UnrecordedView[] }>('dave', 'GET', '/api/v1/pushes/unrecorded')
+  t.ok(all.items.some(({ resource, userName }) => resource === admins && userName === 'carol'))
+  t.equal((await run(['adopt', '--resource', admins, '--user', users.carol])).code, 0)
+  await gone(() => isMember(users.carol))
+  t.equal(outside.isAssigned(accounts.data, permissionSets.admin, users.bob), true, 'the other stays')
+})
 
-await t.test('C-4: of a user who was deleted meanwhile, it is removed by the id that is on record', async (t) => {
-  const { id } = await ask(readOnly)
-  await becomes(id, 'granted')
-  const kept = [...center.users]
-  outside.deleteUser(users.alice)
-  await revoke(id)
-  await gone(isAssigned)
-  await becomes(id, undefined)
-  t.same(await pushes(), [])
-  center.users = kept
+await t.test('who is not known in Identity Center is told so before the request is made', inLongRun, async (t) => {
+  const bob = center.users.find(({ id }) => id === users.bob)
+  Object.assign(bob ?? {}, { userName: 'robert', email: 'robert@corp.example' })
+  const refused = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
+  t.not(refused.code, 0)
+  t.match(refused.stderr, /Identity Center has no user with the e-mail address or user name bob@example.com/)
+  t.match(refused.stderr, /sallyport identity-center link/)
+  const linked = await company.commands.dave.run(['identity-center', 'link', 'bob@example.com', users.bob])
+  t.match(linked.stdout, /bob@example.com is robert in Identity Center/, linked.stderr)
+  const asked = await company.commands.bob.run(['request', readOnly, '--level', 'assigned', '--for', '1h'])
+  t.equal(asked.code, 0, asked.stderr)
+  await waitUntil(() => isAssigned(accounts.data, users.bob), 'bob is assigned', 40_000)
+  t.match((await company.commands.carol.run(['identity-center', 'links'])).stdout, /robert +admin/)
+  await company.commands.dave.run(['identity-center', 'unlink', 'bob@example.com'])
+  await gone(() => isAssigned(accounts.data, users.bob))
 })
 
 await t.test(
+  'C-4: of a user who was deleted meanwhile, it is removed by the id that is on record',
+  inLongRun,
+  async (t) => {
+    const { id } = await ask(readOnly)
+    await becomes(id, 'granted')
+    const kept = [...center.users]
+    outside.deleteUser(users.alice)
+    await revoke(id)
+    await gone(isAssigned)
+    await becomes(id, undefined)
+    t.same(await pushes(), [])
+    center.users = kept
+  },
+)
+
+await t.test(
   'killed in the middle of each step, what AWS has in the end is what the log says',
-  { skip: skipInShortRun },
+  inLongRun,
   async (t) => {
     const restart = async () => {
       company.daemon.signal('SIGKILL')
@@ -253,7 +269,7 @@ await t.test(
     await waitUntil(isPolled, 'the ticket is on record, and was asked about', 40_000)
     await restart()
     outside.endChanges()
-    center.changesTake = { polls: 1 }
+    center.changesTake = { polls: 0 }
     await becomes(asked.id, 'granted')
     t.equal(center.changes.filter(({ status }) => status === 'IN_PROGRESS').length, 0)
     await revoke(asked.id)
@@ -270,9 +286,10 @@ async function atOnce(t: Test, action: string, begin: () => Promise<unknown>): P
   await held.waits
 }
 
-await t.test('switched off: what was granted through it is removed first', async () => {
+await t.test('switched off: what was granted through it is removed first, also of a user who is gone', async () => {
   const { id } = await ask(readOnly)
   await becomes(id, 'granted')
+  outside.deleteUser(users.alice)
   await put({ ...config, inventory: { every: '24h' } })
   await gone(isAssigned)
 })

@@ -63,6 +63,8 @@ function print(grants: readonly GrantView[]): void {
     grants.map((g) => [g.id, shownName(g.principal), g.resourceId, g.level, stateOf(g), when(g.endsAt), g.rule]),
     'no grants',
   )
+  for (const { resourceId, push } of grants)
+    if (push?.state === 'granted' && push.portal !== null) printLine(`${resourceId}: ${push.portal}`)
 }
 
 /** With how it stands in AWS, where AWS holds it. */

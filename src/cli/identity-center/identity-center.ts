@@ -1,4 +1,4 @@
-import type { LinkView, PushView } from '../../contract/aws.ts'
+import type { LinkView, PushView, UnrecordedView } from '../../contract/identity-center/pushes.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { type ListOptions, listOptions, printList } from '../lists.ts'
@@ -23,6 +23,40 @@ export const registerIdentityCenter: Register = (program) => {
       printList(await readList(await client(), 'GET /api/v1/identity-center/links', {}, options), options, printLinks)
     },
   )
+  listOptions(
+    center
+      .command('unrecorded')
+      .description(
+        'list who has permission sets and groups directly, without the broker knowing of it; reads each from AWS (admin)',
+      ),
+    { resource: 'only of this resource' },
+  ).action(async (options: ListOptions) => {
+    const { resource } = options
+    const found = await readList(await client(), 'GET /api/v1/pushes/unrecorded', { resource }, options)
+    printList(found, options, printUnrecorded)
+  })
+  center
+    .command('held-back')
+    .description('show the removals that are held back because they are too many at once (admin)')
+    .option('--json', 'print JSON')
+    .action(async (options: { json?: boolean }) => {
+      // In one answer, so that the digest is that of the list.
+      const held = await (await client()).call('GET /api/v1/pushes/held-back', { query: { limit: 1000 } })
+      if (options.json) return printJson(held)
+      print(held.items)
+      if (held.digest === null) return
+      printLine(`${held.total} removals are held back; up to ${held.most} at once would go by themselves`)
+      printLine(`  let all of them go: sallyport identity-center release ${held.digest}`)
+    })
+  center
+    .command('release <digest>')
+    .description('let the removals go that are held back, if the list is still the one that `held-back` shows (admin)')
+    .option('--json', 'print JSON')
+    .action(async (digest: string, options: { json?: boolean }) => {
+      const done = await (await client()).call('POST /api/v1/pushes/release', { body: { digest } })
+      if (options.json) return printJson(done)
+      printLine(`${done.count} removals go now; see: sallyport identity-center ls`)
+    })
   center
     .command('link <person> <user>')
     .description('say which user a person is, by its id (admin)')
@@ -44,13 +78,14 @@ export const registerIdentityCenter: Register = (program) => {
   program
     .command('adopt [push]')
     .description(
-      'take over what Identity Center holds, so that it goes with the last grant that wants it (admin): one that `identity-center ls` shows, or what a person has of a resource',
+      'take over what Identity Center holds, so that it goes with the last grant that wants it (admin): one that `identity-center ls` shows, or what a person or user has of a resource',
     )
     .option('--resource <resource>', 'permission set or group')
     .option('--who <person>', 'id, e-mail or name')
+    .option('--user <id>', 'of the identity store, for who is not known here')
     .option('--json', 'print JSON')
-    .action(async (push: string | undefined, options: { resource?: string; who?: string; json?: boolean }) => {
-      const body = { push, resource: options.resource, person: options.who }
+    .action(async (push: string | undefined, options: AdoptOptions) => {
+      const body = { push, resource: options.resource, person: options.who, userId: options.user }
       const done = await (await client()).call('POST /api/v1/pushes/adopt', { body })
       if (options.json) return printJson(done)
       const { id, grants } = done.push
@@ -60,6 +95,31 @@ export const registerIdentityCenter: Register = (program) => {
           : `${id} is the broker's now; no grant wants it, so it is being removed`,
       )
     })
+}
+
+interface AdoptOptions {
+  readonly resource?: string
+  readonly who?: string
+  readonly user?: string
+  readonly json?: boolean
+}
+
+function printUnrecorded(found: readonly UnrecordedView[]): void {
+  printTable(
+    ['RESOURCE', 'USER', 'NAME', 'WHO', 'GRANTS'],
+    found.map((one) => [
+      one.resource,
+      one.userId,
+      one.userName ?? 'no such user',
+      one.principals.join(', ') || '-',
+      one.grants.join(', ') || '-',
+    ]),
+    'nothing',
+  )
+  if (found.length > 0)
+    printLine(
+      'what the broker should take over, and remove when no grant wants it: sallyport adopt --resource RESOURCE --user USER',
+    )
 }
 
 function print(pushes: readonly PushView[]): void {

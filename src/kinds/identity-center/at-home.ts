@@ -38,6 +38,7 @@ export function atHome(
     portal: (target) => at().portal(target),
     refuses: (held) => at().refuses(held),
     refusesNow: async (held, signal) => (await at().refusesNow?.(held, signal)) ?? null,
+    observeAll: (held, signal) => at().observeAll(held, signal),
     observe: (membership, signal) => at(membership.region).observe(membership, signal),
     begin: (change, signal) => at(change.membership.region).begin(change, signal),
     poll: (ticket, signal) => at().poll(ticket, signal),

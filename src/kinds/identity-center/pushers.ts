@@ -70,6 +70,14 @@ export function identityCenterPushers({
   return {
     permissionSets: {
       ...permissionSetPusher(writes, region, portalUrl),
+      observeAll: async ({ resource, target: { account, arn } }, signal) => {
+        if (arn === null) throw notRead(resource.id)
+        const found =
+          (await calls.assignments(await writes.instance(signal), { account, permissionSet: arn }, signal)) ?? []
+        return found.flatMap(({ principalType, principalId: userId }) =>
+          principalType === 'USER' ? [toAssignment({ region, account, arn, userId })] : [],
+        )
+      },
       refusesNow: async ({ target: { account } }, signal) => {
         const { ownerAccount } = await writes.instance(signal)
         if (account !== ownerAccount || (await hubAccount(signal)) === ownerAccount) return null
@@ -79,7 +87,14 @@ export function identityCenterPushers({
         }
       },
     },
-    groups: groupPusher(writes, region, portalUrl),
+    groups: {
+      ...groupPusher(writes, region, portalUrl),
+      observeAll: async ({ resource, target: { id, identityStore } }, signal) => {
+        if (identityStore === null) throw notRead(resource.id)
+        const members = (await calls.members(await writes.instance(signal), id, signal)) ?? []
+        return members.map(({ userId }) => toMembership({ region, identityStore, id, userId }))
+      },
+    },
     directory: createDirectory({ ...deps, instance: (signal) => writes.instance(signal) }),
     instance: (signal) => writes.instance(signal),
   }
@@ -91,7 +106,7 @@ function permissionSetPusher(
   writes: IdentityCenterWrites,
   region: string,
   portalUrl: Portal,
-): Pusher<PermissionSetTarget, PermissionSetLevel> {
+): Omit<Pusher<PermissionSetTarget, PermissionSetLevel>, 'observeAll'> {
   const keyOf = ({ account, what, userId }: Membership) => ({
     account: account ?? '',
     permissionSetArn: what,
@@ -102,7 +117,7 @@ function permissionSetPusher(
     region,
     membership: ({ resource, target: { account, arn } }, userId) => {
       if (arn === null) throw notRead(resource.id)
-      return { kind: 'permission-set', region, instance: instanceOf(arn), account, what: arn, userId }
+      return toAssignment({ region, account, arn, userId })
     },
     portal: ({ account, name }) => {
       const url = portalUrl()
@@ -133,14 +148,18 @@ function permissionSetPusher(
   }
 }
 
-function groupPusher(writes: IdentityCenterWrites, region: string, portalUrl: Portal): Pusher<GroupTarget, GroupLevel> {
+function groupPusher(
+  writes: IdentityCenterWrites,
+  region: string,
+  portalUrl: Portal,
+): Omit<Pusher<GroupTarget, GroupLevel>, 'observeAll'> {
   const idOf = ({ what, userId }: Membership, signal: AbortSignal) => writes.membershipId(what, userId, signal)
   return {
     firstPollMs: 0,
     region,
     membership: ({ resource, target: { id, identityStore } }, userId) => {
       if (identityStore === null) throw notRead(resource.id)
-      return { kind: 'identity-center-group', region, instance: identityStore, account: null, what: id, userId }
+      return toMembership({ region, identityStore, id, userId })
     },
     portal: () => portalUrl(),
     refuses: ({ resource, target: { id, identityStore, isExternal, title }, level: { allowsExternal } }) => {
@@ -167,6 +186,16 @@ function groupPusher(writes: IdentityCenterWrites, region: string, portalUrl: Po
     },
     poll: async ({ externalId }) => ({ state: 'succeeded', ...(externalId === undefined ? {} : { externalId }) }),
   }
+}
+
+function toAssignment(of: { region: string; account: string; arn: string; userId: string }): Membership {
+  const { region, account, arn, userId } = of
+  return { kind: 'permission-set', region, instance: instanceOf(arn), account, what: arn, userId }
+}
+
+function toMembership(of: { region: string; identityStore: string; id: string; userId: string }): Membership {
+  const { region, identityStore, id, userId } = of
+  return { kind: 'identity-center-group', region, instance: identityStore, account: null, what: id, userId }
 }
 
 /** `arn:aws:sso:::permissionSet/ssoins-…/ps-…` → `arn:aws:sso:::instance/ssoins-…` */

@@ -6,13 +6,9 @@ import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { principal } from '../access/access-setup.ts'
 import { memoryLog } from './log.ts'
+import { keyring } from './store-setup.ts'
 
 const now = 1_800_000_000_000
-const keyring = {
-  mac: (purpose: string, text: string) => `${purpose}:${text}`,
-  checkMac: (purpose: string, text: string, mac: string) => mac === `${purpose}:${text}`,
-}
-
 function user(id: string, more: Partial<DirectoryUser> = {}): DirectoryUser {
   return { id, userName: `${id}@example.com`, emails: [`${id}@example.com`], isDisabled: false, ...more }
 }

@@ -8,16 +8,12 @@ import { openStore } from '../../../src/store/store.ts'
 import { createLogger } from '../../../src/telemetry/logger.ts'
 import { bothStores } from '../store/both-stores.ts'
 import { memoryLog } from './log.ts'
+import { keyring } from './store-setup.ts'
 import { membershipOf } from './world.ts'
 
 const now = 1_800_000_000_000
 const alice = membershipOf('alice')
 const key = keyOf(alice)
-
-const keyring = {
-  mac: (purpose: string, text: string) => `${purpose}:${text.length}:${text}`,
-  checkMac: (purpose: string, text: string, mac: string) => mac === `${purpose}:${text.length}:${text}`,
-}
 
 async function start(t: Test, place: StorePlace) {
   const db = await openStore(place)

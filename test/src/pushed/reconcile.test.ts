@@ -187,10 +187,14 @@ t.test('a pass that would remove too much removes none of it, and says how many'
   const world = new World()
   world.mostRemovals = 2
   const people = ['a', 'b', 'c'].map((user) => membershipOf(user))
-  const grants = people.map((one) => world.grant(one, hour))
-  world.grant(membershipOf('d'), 10 * minute)
+  const grants = []
+  for (const one of people) {
+    grants.push(world.grant(one, hour))
+    await world.settle(minute)
+  }
+  world.grant(membershipOf('d'), 2 * minute)
   await world.settle()
-  world.now += 20 * minute
+  world.now += 4 * minute
   for (const grant of grants) world.end(grant)
   t.match(await world.pass(), { heldBack: 3 })
   await world.settle(3000)
@@ -200,9 +204,35 @@ t.test('a pass that would remove too much removes none of it, and says how many'
     [{ overdueSince: Number }, { overdueSince: Number }, { overdueSince: Number }],
   )
   t.notOk(world.isThere(membershipOf('d')), 'what ended by its own time does not count')
+  for (let i = 0; i < 20; i++) {
+    world.now += minute
+    await world.pass()
+  }
+  t.ok(
+    people.every((one) => world.isThere(one)),
+    'nor one after the other, as each is looked at again',
+  )
   world.mostRemovals = 3
   await world.settle()
   t.notOk(people.some((one) => world.isThere(one)))
+})
+
+t.test('what is held back is asked about as long as AWS is at work at it, so that others have its place', async (t) => {
+  const world = new World()
+  world.mostRemovals = 0
+  const early = world.grant(alice, hour)
+  await world.pass()
+  t.match(world.push(alice), { state: 'granting', underway: {} })
+  world.end(early)
+  const bob = membershipOf('bob')
+  world.grant(bob, hour)
+  for (let i = 0; i < 5; i++) {
+    world.now += 2000
+    await world.pass()
+  }
+  t.match(world.push(alice), { state: 'granted', underway: null })
+  t.ok(world.isThere(alice))
+  t.ok(world.isThere(bob), 'in the same place of AWS')
 })
 
 t.test('nothing of a person is removed while it is not known what a grant wants', async (t) => {
