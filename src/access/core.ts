@@ -89,7 +89,7 @@ export async function currentPrincipal(core: Pick<Core, 'identity'>, id: string)
 export type ReadPrincipal = (id: string) => Promise<Principal | undefined>
 
 /** Reads each principal once: for one pass over many rows. Unknown ones are left out. */
-export function principalReader(core: Pick<Core, 'identity'>): ReadPrincipal {
+export function principalReader(core: { readonly identity: Pick<Core['identity'], 'principal'> }): ReadPrincipal {
   const read = new Map<string, Promise<Principal | undefined>>()
   return (id) => {
     const known = read.get(id) ?? core.identity.principal(id)

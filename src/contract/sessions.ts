@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import { listOf, paging, resourceFilter, sessionFilter, timeFilter, whoFilter } from './lists.ts'
+import { Named } from './references.ts'
 import type { RouteContract } from './route-contract.ts'
 import { count, idOf, instant, mapOf, nullable, object, type Shape, text } from './schema.ts'
 
@@ -7,6 +8,7 @@ const SessionView = object({
   id: text(),
   principalId: text(),
   principal: text('Name'),
+  who: Type.Optional(Named),
   grantId: text(),
   requestId: text(),
   resourceId: text(),

@@ -30,6 +30,7 @@ async function startHouse(t: Parameters<typeof startAccessApp>[0], given: readon
     const store = createSessionStore(db, keyring)
     return [
       sessionRoutes({
+        identity: { principal: async () => undefined },
         store,
         lists,
         mayEnd: access.mayEnd,

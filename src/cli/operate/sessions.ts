@@ -2,7 +2,7 @@ import type { SessionView } from '../../contract/sessions.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { filtersOf, type ListOptions, listOptions, printList } from '../lists.ts'
-import { printLine, printTable, when } from '../output.ts'
+import { printLine, printTable, shownName, when } from '../output.ts'
 
 export const registerSessions: Register = (program) => {
   const list = program
@@ -43,7 +43,7 @@ function print(sessions: readonly SessionView[]): void {
     ['SESSION', 'WHO', 'RESOURCE', 'LEVEL', 'VIA', 'OPENED', 'ENDS'],
     sessions.map((s) => [
       s.id,
-      s.principal,
+      shownName(s.who ?? { id: s.principalId, name: s.principal }),
       s.resourceId,
       s.level,
       s.via,

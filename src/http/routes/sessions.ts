@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify'
 import { BrokerError } from '../../../proxy/session.ts'
-import { isOverseer } from '../../access/core.ts'
+import { isOverseer, principalReader, type ReadPrincipal } from '../../access/core.ts'
+import { named } from '../../access/views.ts'
 import type { SessionView } from '../../contract/sessions.ts'
 import type { Login } from '../../identity/principal.ts'
 import { route } from '../../identity/route.ts'
@@ -14,6 +15,7 @@ export interface SessionRoutesDeps {
   readonly sessions: Pick<Sessions, 'find' | 'kill'>
   readonly store: SessionStore
   readonly lists: Pick<Lists, 'read'>
+  readonly identity: { readonly principal: ReadPrincipal }
   /** For one pass: whether this person may end sessions of a grant though it isn't theirs: admins, and its approvers. */
   mayEnd(login: Login): (grantId: string) => Promise<boolean>
 }
@@ -30,7 +32,7 @@ export const sessionRoutes =
       const [row, found] = await Promise.all([deps.store.find(id), deps.sessions.find(id)])
       const isVisible = found && (isOverseer(login) || (await mayEnd(login, found, deps.mayEnd(login))))
       if (!row || !isVisible) throw unknownSession(id)
-      return { session: present(row) }
+      return { session: await present(row, principalReader(deps)) }
     })
     route(app, 'POST /api/v1/sessions/:id/kill', async ({ login, params: { id }, body: { reason = '' } }) => {
       const found = await deps.sessions.find(id)
@@ -48,13 +50,14 @@ function unknownSession(id: string): BrokerError {
 
 /** What this person may see. */
 async function listVisible(
-  { store, mayEnd: approvesFor }: SessionRoutesDeps,
+  { store, identity, mayEnd: approvesFor }: SessionRoutesDeps,
   login: Login,
   query: SessionQuery,
 ): Promise<ListPage<SessionView>> {
   // Many sessions are of few grants.
   const known = new Map<string, Promise<boolean>>()
   const approves = approvesFor(login)
+  const readPrincipal = principalReader({ identity })
   const approvesOnce = (grantId: string) => {
     const found = known.get(grantId) ?? approves(grantId)
     known.set(grantId, found)
@@ -66,7 +69,7 @@ async function listVisible(
       read: (cursor, limit) => store.list(query, cursor, limit),
       cursorOf: ({ id }) => id,
       choose: async (row) =>
-        seesAll || (await mayEnd(login, whoseOf(row), approvesOnce)) ? () => present(row) : undefined,
+        seesAll || (await mayEnd(login, whoseOf(row), approvesOnce)) ? () => present(row, readPrincipal) : undefined,
       ...(seesAll ? { count: (most) => store.count(query, most) } : {}),
     },
     query,
@@ -83,11 +86,12 @@ async function mayEnd(
 
 const whoseOf = (row: SessionRow) => ({ principalId: row.principal_id, grantId: row.grant_id })
 
-function present(row: SessionRow): SessionView {
+async function present(row: SessionRow, read: ReadPrincipal): Promise<SessionView> {
   return {
     id: row.id,
     principalId: row.principal_id,
     principal: row.principal_name,
+    who: await named(row.principal_id, read),
     grantId: row.grant_id,
     requestId: row.request_id,
     resourceId: row.resource_id,

@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { visible } from '../words/en.ts'
 
 export type Fact = readonly [label: string, value: ReactNode]
 
@@ -9,7 +10,7 @@ export function Facts({ facts }: { readonly facts: readonly (Fact | undefined)[]
       {facts.map((fact) =>
         fact === undefined || fact[1] === null || fact[1] === undefined ? null : (
           <div key={fact[0]}>
-            <dt>{fact[0]}</dt>
+            <dt>{visible(fact[0])}</dt>
             <dd>{fact[1]}</dd>
           </div>
         ),

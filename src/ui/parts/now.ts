@@ -1,17 +1,21 @@
 import { useSyncExternalStore } from 'react'
-import { serverNow } from '../data/clock.ts'
+import { serverNow, whenShifted } from '../data/clock.ts'
 
 const everyMs = 1000
 let now = serverNow()
 const listeners = new Set<() => void>()
 let timer: ReturnType<typeof setInterval> | undefined
 
+function tick(): void {
+  now = serverNow()
+  for (const one of listeners) one()
+}
+
+whenShifted(tick)
+
 function subscribe(listener: () => void): () => void {
   listeners.add(listener)
-  timer ??= setInterval(() => {
-    now = serverNow()
-    for (const one of listeners) one()
-  }, everyMs)
+  timer ??= setInterval(tick, everyMs)
   return () => {
     listeners.delete(listener)
     if (listeners.size > 0) return

@@ -1,7 +1,7 @@
 import { useState } from 'react'
-import { words } from '../words/en.ts'
+import { visible, words } from '../words/en.ts'
 
-/** A command to be copied. Its words are quoted already. */
+/** A command to be copied. Its words are quoted already; with characters that no one sees it is none. */
 export function Snippet({ text }: { readonly text: string }) {
   const [label, setLabel] = useState<string>(words.copy)
   const copy = () =>
@@ -9,6 +9,8 @@ export function Snippet({ text }: { readonly text: string }) {
       () => setLabel(words.terminal.copied(1)),
       () => setLabel(words.terminal.notCopied),
     )
+  const isPlain = text.split(/[\n\t]/).every((part) => visible(part) === part)
+  if (!isPlain) return <p className="note">{words.noSnippet}</p>
   return (
     <div className="snippet">
       <code>{text}</code>

@@ -42,6 +42,7 @@ export const words = {
   cancel: 'Cancel',
   close: 'Close',
   copy: 'Copy',
+  noSnippet: 'There is no command to copy: a name in it has characters that cannot be seen.',
   notVerified: 'not verified',
   signInAgain: 'Sign in again',
   signedOut: 'Your sign-in has ended.',

@@ -16,7 +16,7 @@ const reload = ({ access }: AccessSetup, rules: Parameters<typeof config>[0]) =>
 
 async function startHouse(t: Test) {
   const managers = new Set(['meg'])
-  const more = ({ db, access, lists, clock }: AccessAppDeps) => {
+  const more = ({ db, access, lists, clock, identity }: AccessAppDeps) => {
     const store = createSessionStore(db, keyring)
     const find = async (id: string) => {
       const row = await store.find(id)
@@ -29,7 +29,10 @@ async function startHouse(t: Test) {
         authorityOf: async () => 'PEM',
       }),
       meRoutes({ access, clock, version: '1.2.3', identity: { hasReports: async ({ id }) => managers.has(id) } }),
-      sessionRoutes({ store, lists, mayEnd: access.mayEnd, sessions: { find, kill: async () => undefined } }),
+      sessionRoutes({
+        ...{ store, lists, identity, mayEnd: access.mayEnd },
+        sessions: { find, kill: async () => undefined },
+      }),
     ]
   }
   const house = await startAccessApp(t, more)

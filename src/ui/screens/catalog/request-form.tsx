@@ -46,7 +46,7 @@ export function RequestForm({ resources, again, onClose }: RequestFormProps) {
   const needs = chosen.flatMap(({ option }) => (option ? [option.needs] : []))
   const mosts = chosen.flatMap(({ option }) => option?.maxDurationMs ?? [])
   const mostMs = mosts.length > 0 ? Math.min(...mosts) : null
-  const patterns = [...new Set(needs.flatMap(({ ticket: pattern }) => pattern ?? []))]
+  const patterns = [...new Set(needs.flatMap(({ ticket: pattern }) => (pattern === null ? [] : visible(pattern))))]
   const needsReason = needs.some((one) => one.reason)
   const wrong = {
     reason: needsReason && reason.trim() === '' ? texts.reasonMissing : undefined,

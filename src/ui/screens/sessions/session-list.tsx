@@ -1,9 +1,11 @@
 import { Link } from '@tanstack/react-router'
 import { type ReactNode, useState } from 'react'
+import type { Named } from '../../../contract/references.ts'
 import type { SessionView } from '../../../contract/sessions.ts'
-import { type Listed, useAct, useMe } from '../../data/queries.ts'
+import { type Listed, useAct } from '../../data/queries.ts'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { Level, ResourceName, State } from '../../parts/marks.tsx'
+import { PersonOrYou } from '../../parts/person.tsx'
 import { ReasonDialog } from '../../parts/reason-dialog.tsx'
 import { Time } from '../../parts/time.tsx'
 import { visible } from '../../words/en.ts'
@@ -12,22 +14,26 @@ import { size } from '../../words/times.ts'
 
 const texts = screenWords.sessions
 
+/** A name alone may be one that was chosen to look like another. */
+export function whoOf({ who, principalId, principal }: SessionView): Named {
+  return who ?? { id: principalId, name: principal }
+}
+
 interface SessionListProps {
   readonly list: Listed<SessionView>
   readonly empty: ReactNode
 }
 
 export function SessionList({ list, empty }: SessionListProps) {
-  const me = useMe()
   const [ending, setEnding] = useState<SessionView>()
   const columns: Column<SessionView>[] = [
     {
       name: 'who',
       head: texts.columns.who,
       width: 'minmax(0, 2fr)',
-      cell: ({ id, principal, principalId }) => (
-        <Link to="/sessions/$id" params={{ id }} className="open">
-          {principalId === me?.principal.id ? screenWords.you : visible(principal)}
+      cell: (session) => (
+        <Link to="/sessions/$id" params={{ id: session.id }} className="open">
+          <PersonOrYou person={whoOf(session)} />
         </Link>
       ),
     },

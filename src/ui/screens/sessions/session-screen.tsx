@@ -5,12 +5,13 @@ import { useAnswer, useMe } from '../../data/queries.ts'
 import { type Fact, Facts } from '../../parts/facts.tsx'
 import { Id, Level, ResourceName, State } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
+import { PersonOrYou } from '../../parts/person.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
 import { Time } from '../../parts/time.tsx'
 import { visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 import { size } from '../../words/times.ts'
-import { EndDialog } from './session-list.tsx'
+import { EndDialog, whoOf } from './session-list.tsx'
 
 const texts = screenWords.sessions
 
@@ -40,7 +41,7 @@ export default function SessionScreen({ params: { id = '' } }: { readonly params
     >
       <Facts
         facts={[
-          [facts.who, session.principalId === me?.principal.id ? screenWords.you : visible(session.principal)],
+          [facts.who, <PersonOrYou key="p" person={whoOf(session)} />],
           [
             facts.what,
             <>
