@@ -412,6 +412,68 @@ export const full: Scene = {
       ...{ grants30d: 4, denied30d: 0, openSessions: 1 },
     },
   }),
+  'GET /api/v1/requests/:id/use': {
+    smaller: 'readonly',
+    grants: [7, 8].map((n) => ({
+      ...{
+        grantId: id('grt', n),
+        startsAt: now - n * day,
+        endsAt: now - n * day + hour,
+        sessions: 2,
+        usedMs: 11 * minute,
+      },
+      ...{ requests: 42, reads: 42, writes: 0, rows: 1312, isWhole: true },
+    })),
+  },
+  'GET /api/v1/policy/why': {
+    principal: { ...people.dan, groups: ['engineering'] },
+    resource: resources.orders,
+    levels: [
+      {
+        level: 'admin',
+        allowed: false,
+        rule: null,
+        reason: 'no rule gives engineering the level admin',
+        rules: [
+          {
+            name: 'engineers-read-prod-databases',
+            matches: false,
+            conditions: [
+              { condition: 'who', ok: true, text: 'is in the group engineering' },
+              { condition: 'what', ok: true, text: 'rds-postgres with env=prod' },
+              { condition: 'level', ok: false, text: 'gives readonly, not admin' },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+  'GET /api/v1/tokens': listed('tokens', [
+    {
+      ...{
+        id: id('api', 1),
+        principalId: people.bob.id,
+        createdBy: people.bob.id,
+        name: 'nightly report',
+        scopes: ['read'],
+      },
+      ...{ cidr: '192.0.2.0/24', createdAt: now - 9 * day, expiresAt: now + 30 * day, lastUsedAt: now - hour },
+      lastUsedFrom: '192.0.2.7',
+    },
+  ]),
+  'GET /api/v1/connect-tokens': listed('connectTokens', [
+    {
+      ...{ id: '0123456789abcdef', principalId: people.bob.id, grantId: ids.grant, resourceId: resources.orders },
+      ...{ level: 'readonly', cidr: null, createdAt: now - 5 * minute, expiresAt: now + 41 * minute },
+      ...{ lastUsedAt: null, lastUsedFrom: null },
+    },
+  ]),
+  'GET /api/v1/service-accounts': listed('serviceAccounts', [
+    {
+      ...{ id: id('prn', 9), kind: 'service', name: 'deploy-bot', email: null, groups: ['ci'], ownerId: people.bob.id },
+      ...{ active: true, lockedAt: null },
+    },
+  ]),
   'GET /api/v1/grants': ({ query: { all, who } }) =>
     listed('grants', all ? grants : grants.filter(({ state }) => state === 'active').slice(0, who ? 9 : 3)),
   'GET /api/v1/grants/:id': ({ params }) => ({

@@ -42,6 +42,8 @@ export const screens: readonly Screen[] = [
   { name: 'audit', address: '/audit', shows: 'grant.revoked' },
   { name: 'audit-open', address: '/audit?open=18195', shows: 'c0ffee00' },
   { name: 'people', address: '/people', shows: 'deploy-bot' },
+  { name: 'tokens', address: '/tokens', shows: 'nightly report' },
+  { name: 'why', address: `/why?who=dan&resource=${encodeURIComponent(resources.orders)}`, shows: 'not admin' },
   { name: 'rules', address: '/rules', shows: 'engineers-read-prod-databases' },
   { name: 'setup', address: '/setup?open=account%2F111122223333', shows: 'ReadDatabases' },
 ]

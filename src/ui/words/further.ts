@@ -10,7 +10,7 @@ export const furtherWords = {
     level: 'Level',
     levelHint: 'empty: all',
     explain: 'Explain',
-    on: (who: string) => `${who} on`,
+    on: 'on',
     inGroups: (groups: string) => `in the groups ${groups}`,
     inNoGroup: 'in no group',
     may: 'may ask',

@@ -7,6 +7,7 @@ import { useFilters } from '../../data/search.ts'
 import { Field } from '../../parts/fields.tsx'
 import { Level, State } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
+import { Person } from '../../parts/person.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
 import { sentence, visible } from '../../words/en.ts'
 import { furtherWords } from '../../words/further.ts'
@@ -85,7 +86,7 @@ function Answer({ answer, isMine }: { readonly answer: WhyAnswer; readonly isMin
   return (
     <article className="reasoning">
       <h2>
-        {texts.on(visible(principal.name))} <code>{visible(resource)}</code>
+        <Person person={principal} /> {texts.on} <code>{visible(resource)}</code>
       </h2>
       <p className="muted">
         {principal.groups.length === 0 ? texts.inNoGroup : texts.inGroups(principal.groups.map(visible).join(', '))}
