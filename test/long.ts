@@ -16,6 +16,7 @@ export const longFiles: readonly string[] = [
   'test/e2e/crash-two-daemons.test.ts',
   'test/e2e/inventory-killed.test.ts',
   'test/e2e/onboard.test.ts',
+  'test/e2e/page-promises.test.ts',
   'test/e2e/places.test.ts',
   'test/e2e/store-copy.test.ts',
   'test/e2e/store-cut-off.test.ts',

@@ -2,11 +2,13 @@
  * The page as the daemon serves it, under its own policy, with answers that a test gives: states that a real broker is in for a moment, or after
  * years. The contract checks and writes these answers as it does those of the daemon.
  */
+import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify'
 import { pino } from 'pino'
 import { BrokerError } from '../../proxy/session.ts'
 import { type Answer, type JsonKey, type LinesKey, type RouteKey, routes } from '../../src/contract/routes.ts'
 import { buildApp } from '../../src/http/app.ts'
+import type { Topic } from '../../src/http/live/live-news.ts'
 import { uiRoutes } from '../../src/http/routes/page/ui.ts'
 import type { IdentityService } from '../../src/identity/identity.ts'
 import { type Call, route, websocketRoute } from '../../src/identity/route.ts'
@@ -29,12 +31,22 @@ export interface Stage {
   readonly cookie: { readonly name: string; readonly value: string; readonly url: string }
   /** From the next call on. */
   show(scene: Scene): void
+  /** Puts its clock, epoch milliseconds. */
+  at(now: number): void
+  /** How many pages hear what changes. */
+  sockets(): number
+  /** Tells them that something has. */
+  tell(topic: Topic): void
+  /** Ends the websockets by which they hear of it. @param code of the end; by default none, as when a network is lost */
+  dropSockets(code?: number): void
   close(): Promise<void>
 }
 
-/** @param now by the broker's clock, epoch milliseconds; it stands still */
-export async function startStage(now: number): Promise<Stage> {
+/** @param startsAt by the broker's clock, epoch milliseconds; it stands still */
+export async function startStage(startsAt: number): Promise<Stage> {
+  let now = startsAt
   let scene: Scene = {}
+  const sockets = new Set<WebSocket>()
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const identity = { authenticate: async ({ cookie }: { cookie?: string }) => (cookie ? someone : null) }
@@ -43,7 +55,10 @@ export async function startStage(now: number): Promise<Stage> {
       reply.header('date', new Date(now).toUTCString())
     })
     for (const key of Object.keys(routes) as RouteKey[]) if (isCalled(key)) stageRoute(app, key, () => scene[key])
-    websocketRoute(app, 'GET /api/v1/live', async () => undefined)
+    websocketRoute(app, 'GET /api/v1/live', async (socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
   }
   const app = await buildApp({
     identity: identity as unknown as IdentityService,
@@ -60,6 +75,18 @@ export async function startStage(now: number): Promise<Stage> {
     cookie: { name: 'sallyport', value: 'staged', url },
     show: (next) => {
       scene = next
+    },
+    at: (moment) => {
+      now = moment
+    },
+    sockets: () => sockets.size,
+    tell: (topic) => {
+      for (const socket of sockets) socket.send(JSON.stringify({ topic }))
+    },
+    dropSockets: (code) => {
+      for (const socket of sockets)
+        if (code === undefined) socket.terminate()
+        else socket.close(code)
     },
     close: () => app.close(),
   }
@@ -91,7 +118,7 @@ function stageRoute(app: FastifyInstance, key: StagedKey, given: () => unknown):
     const one = given()
     const answer = typeof one === 'function' ? one(call) : one
     if (answer === 'nothing yet') return await new Promise<never>(() => {})
-    if (answer === undefined) throw new BrokerError('NOT_FOUND')
+    if (one === undefined) throw new BrokerError('NOT_FOUND')
     if (answer instanceof Error) throw answer
     if (isLines(key)) return sendLines(call.reply, answer as readonly unknown[])
     return statuses.length === 1 ? answer : { status: statuses[0], body: answer }

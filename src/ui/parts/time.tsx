@@ -1,5 +1,5 @@
 import { timeLeft } from '../words/en.ts'
-import { ago, everyForm, exactly, when } from '../words/times.ts'
+import { ago, everyForm, exactly, isMoment, when } from '../words/times.ts'
 import { useNow } from './now.ts'
 
 interface TimeProps {
@@ -12,7 +12,7 @@ export function Time({ at, form = 'ago' }: TimeProps) {
   const now = useNow()
   const text = form === 'exact' ? exactly(at) : form === 'when' ? when(at, now) : ago(at, now)
   return (
-    <time dateTime={new Date(at).toISOString()} title={everyForm(at)}>
+    <time dateTime={machineForm(at)} title={everyForm(at)}>
       {text}
     </time>
   )
@@ -24,12 +24,12 @@ const shortMs = 5 * 60_000
 export function TimeLeft({ until }: { readonly until: number }) {
   const leftMs = until - useNow()
   return (
-    <time
-      className={leftMs < shortMs ? 'left short' : 'left'}
-      dateTime={new Date(until).toISOString()}
-      title={everyForm(until)}
-    >
+    <time className={leftMs < shortMs ? 'left short' : 'left'} dateTime={machineForm(until)} title={everyForm(until)}>
       {timeLeft(leftMs)}
     </time>
   )
+}
+
+function machineForm(at: number): string | undefined {
+  return isMoment(at) ? new Date(at).toISOString() : undefined
 }

@@ -21,8 +21,17 @@ const exact = new Intl.DateTimeFormat('sv-SE', {
 /** `Europe/Berlin` */
 export const zone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
+/** What stands where there is no moment or span: AWS and databases write the year 1 for none. */
+const none = '–'
+
+/** Of epoch milliseconds. */
+export function isMoment(at: number): boolean {
+  return at > 0 && at < 8.64e15
+}
+
 /** Within a day `5 min ago`, else the date. */
 export function ago(at: number, now: number): string {
+  if (!isMoment(at)) return none
   const ms = at - now
   const size = Math.abs(ms)
   if (size < minuteMs) return relative.format(Math.trunc(ms / 1000), 'second')
@@ -33,10 +42,12 @@ export function ago(at: number, now: number): string {
 
 /** `15:20` when it is within a day, else with its date. */
 export function when(at: number, now: number): string {
+  if (!isMoment(at)) return none
   return Math.abs(at - now) < 12 * hourMs ? clock.format(at) : minute.format(at)
 }
 
 export function exactly(at: number): string {
+  if (!isMoment(at)) return none
   return exact.format(at).replace(',', '.')
 }
 
@@ -62,11 +73,13 @@ export function position(ms: number): string {
 
 /** With its offset, in UTC and as a number: for who must be sure. */
 export function everyForm(at: number): string {
+  if (!isMoment(at)) return none
   return `${exactly(at)} ${zone}\n${new Date(at).toISOString()}\n${at}`
 }
 
 /** `1 h 30 min` */
 export function span(ms: number): string {
+  if (!Number.isFinite(ms) || ms < 0) return none
   if (ms < minuteMs) return `${Math.max(0, Math.round(ms / 1000))} s`
   const days = Math.floor(ms / dayMs)
   const hours = Math.floor((ms % dayMs) / hourMs)
@@ -83,6 +96,7 @@ const byte = new Intl.NumberFormat('en', { maximumFractionDigits: 1 })
 
 /** `1.2 MB` */
 export function size(bytes: number): string {
+  if (!Number.isFinite(bytes) || bytes < 0) return none
   if (bytes < 1000) return `${bytes} B`
   if (bytes < 1e6) return `${byte.format(bytes / 1e3)} kB`
   if (bytes < 1e9) return `${byte.format(bytes / 1e6)} MB`

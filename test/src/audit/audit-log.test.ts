@@ -66,6 +66,28 @@ t.test('readers are told of every event once it is durable, in order; one that f
   t.equal(seen.length, 20)
 })
 
+t.test('P-2: events of one millisecond, page by page: each once, also when more arrive meanwhile', async (t) => {
+  const { audit } = await openAudit(t, { clock: { now: () => 1000 } })
+  const add = async (count: number) => {
+    for (let i = 0; i < count; i++) await audit.append(created(`grt_${i}`))
+  }
+  let head = 3
+  await add(head)
+  for (const query of [{}, { since: 1000, until: 1001 }, { types: ['grant.created'] as const }]) {
+    const expected = Array.from({ length: head }, (_, i) => head - i)
+    const seen: number[] = []
+    let cursor: string | undefined
+    do {
+      const { events, next } = await audit.search({ ...query, limit: 1, ...(cursor === undefined ? {} : { cursor }) })
+      seen.push(...events.map(({ seq }) => seq))
+      await add(1)
+      head += 1
+      cursor = next ?? undefined
+    } while (cursor !== undefined)
+    t.same(seen, expected)
+  }
+})
+
 t.test('search', async (t) => {
   let now = 1000
   const { audit } = await openAudit(t, { clock: { now: () => now++ } })

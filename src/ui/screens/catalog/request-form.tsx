@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react'
 import type { Outcome } from '../../../contract/requests.ts'
 import type { LevelOption } from '../../../contract/resources.ts'
 import type { Answer } from '../../../contract/routes.ts'
+import { useDraft } from '../../data/draft.ts'
 import { nameOf } from '../../data/names.ts'
 import type { Problem } from '../../data/problem.ts'
 import { useAct, useAnswer } from '../../data/queries.ts'
@@ -35,13 +36,21 @@ export function RequestForm({ resources, again, onClose }: RequestFormProps) {
   const earlier = useAnswer('requests', 'GET /api/v1/requests/:id', { params: { id: again ?? '' } }, { isOff: !again })
   const [choices, setChoices] = useState<Readonly<Record<string, LevelOption | undefined>>>({})
   const [durationMs, setDurationMs] = useState(hourMs)
-  const [typedReason, setReason] = useState<string>()
-  const [typedTicket, setTicket] = useState<string>()
+  const [typedReason, setReason] = useDraft(`reason.${again ?? ''}`)
+  const [typedTicket, setTicket] = useDraft(`ticket.${again ?? ''}`)
   const [isChecked, setChecked] = useState(false)
   const before = earlier.data?.request
   const reason = typedReason ?? before?.reason ?? ''
   const ticket = typedTicket ?? before?.ticket ?? ''
-  const sending = useSend()
+  const forget = () => {
+    setReason('')
+    setTicket('')
+  }
+  const close = () => {
+    forget()
+    onClose()
+  }
+  const sending = useSend(forget)
   const chosen: Choice[] = resources.map((resource) => ({ resource, option: choices[resource] }))
   const needs = chosen.flatMap(({ option }) => (option ? [option.needs] : []))
   const mosts = chosen.flatMap(({ option }) => option?.maxDurationMs ?? [])
@@ -71,7 +80,7 @@ export function RequestForm({ resources, again, onClose }: RequestFormProps) {
       className="request"
       aria-labelledby="request"
       onKeyDown={(event) => {
-        if (event.key === 'Escape') onClose()
+        if (event.key === 'Escape') close()
         if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) send()
       }}
     >
@@ -79,7 +88,7 @@ export function RequestForm({ resources, again, onClose }: RequestFormProps) {
         <h2 id="request" ref={heading} tabIndex={-1}>
           {texts.request(resources.length)}
         </h2>
-        <button type="button" className="quiet" aria-label={texts.close} onClick={onClose}>
+        <button type="button" className="quiet" aria-label={texts.close} onClick={close}>
           ×
         </button>
       </div>
@@ -152,7 +161,7 @@ interface Terms {
 type Result = { readonly outcome: Outcome } | { readonly problem: Problem }
 
 /** One after the other: each has its own answer. */
-function useSend() {
+function useSend(onDone: () => void) {
   const ask = useAct('POST /api/v1/requests', ['requests', 'grants', 'resources'])
   const [results, setResults] = useState<Readonly<Record<string, Result>>>({})
   const [isSending, setSending] = useState(false)
@@ -180,6 +189,7 @@ function useSend() {
     }
     setSending(false)
     setDone(failed === 0)
+    if (failed === 0) onDone()
   }
   return { results, isSending, isDone, send }
 }

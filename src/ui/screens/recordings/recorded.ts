@@ -79,7 +79,10 @@ export function otherMembers(entry: Entry): readonly (readonly [string, string])
   )
 }
 
-/** Everything that can be looked for in it. */
+/** Everything that can be looked for in it: not its times and counts, which nearly any number is part of. */
 export function textOf(entry: Entry): string {
-  return JSON.stringify(entry).toLowerCase()
+  const { type = '', sql = '', values = [], tags = [], error } = entry
+  const others = otherMembers(entry).map(([, value]) => value)
+  const failed = error ? [error.code, error.message] : []
+  return [type, sql, JSON.stringify(values), ...tags, ...failed, ...others].join('\n').toLowerCase()
 }

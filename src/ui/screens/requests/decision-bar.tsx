@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
-import type { RequestView } from '../../../contract/requests.ts'
+import type { Outcome, RequestView } from '../../../contract/requests.ts'
+import { useDraft } from '../../data/draft.ts'
 import { useAct } from '../../data/queries.ts'
 import { isTyping } from '../../parts/data-list.tsx'
 import { Field } from '../../parts/fields.tsx'
@@ -8,32 +9,24 @@ import { sentence, visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 
 const texts = screenWords.requests
-type Verdict = 'approve' | 'deny'
+export type Verdict = 'approve' | 'deny'
 
 interface DecisionBarProps {
   readonly request: RequestView
   /** A level that would have done for what like grants were used for. */
   readonly smaller: string | null
+  onDecided(verdict: Verdict, outcome: Outcome): void
 }
 
 /** The decision is for the request as it is shown: its digest goes with it. Neither button has the focus before one chooses. */
-export function DecisionBar({ request, smaller }: DecisionBarProps) {
+export function DecisionBar({ request, smaller, onDecided }: DecisionBarProps) {
   const comment = useRef<HTMLTextAreaElement>(null)
   const approveButton = useRef<HTMLButtonElement>(null)
-  const [text, setText] = useState('')
+  const [text = '', setText] = useDraft(`comment.${request.id}`)
   const [isAsked, setAsked] = useState(false)
   const approve = useAct('POST /api/v1/requests/:id/approve', ['requests', 'grants'])
   const deny = useAct('POST /api/v1/requests/:id/deny', ['requests'])
   useDecisionKeys(request.canDecide, approveButton, comment)
-  const done = approve.data ? 'approve' : deny.data ? 'deny' : undefined
-  if (done) {
-    const { grant = null, request: after } = (approve.data ?? deny.data) as NonNullable<typeof approve.data>
-    return (
-      <p className="decided" role="status">
-        {texts.outcome[done]} {grant ? texts.isGranted : after.status === 'pending' ? texts.stillWaits : ''}
-      </p>
-    )
-  }
   if (request.status !== 'pending') return null
   if (!request.canDecide)
     return (
@@ -52,8 +45,14 @@ export function DecisionBar({ request, smaller }: DecisionBarProps) {
       params: { id: request.id },
       body: { digest: request.digest, ...(given === '' ? {} : { comment: given }) },
     }
-    if (verdict === 'approve') approve.mutate(ask)
-    else deny.mutate(ask)
+    const done = {
+      onSuccess: (outcome: Outcome) => {
+        setText('')
+        onDecided(verdict, outcome)
+      },
+    }
+    if (verdict === 'approve') approve.mutate(ask, done)
+    else deny.mutate(ask, done)
   }
   const problem = approve.error ?? deny.error
   return (
@@ -121,4 +120,18 @@ function useDecisionKeys(
     addEventListener('keydown', onKey)
     return () => removeEventListener('keydown', onKey)
   }, [canDecide, approve, comment])
+}
+
+interface DecidedProps {
+  readonly verdict: Verdict
+  readonly outcome: Outcome
+}
+
+/** What one has just decided, which is no change to be read again. */
+export function Decided({ verdict, outcome: { grant, request } }: DecidedProps) {
+  return (
+    <p className="decided" role="status">
+      {texts.outcome[verdict]} {grant ? texts.isGranted : request.status === 'pending' ? texts.stillWaits : ''}
+    </p>
+  )
 }

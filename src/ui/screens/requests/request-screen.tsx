@@ -1,6 +1,6 @@
 import './requests.css'
 import { Link } from '@tanstack/react-router'
-import { useState } from 'react'
+import { type ComponentProps, useState } from 'react'
 import type { RequestContext, RequestView } from '../../../contract/requests.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAct, useAnswer, useMe } from '../../data/queries.ts'
@@ -14,7 +14,7 @@ import { Time } from '../../parts/time.tsx'
 import { approver, sentence, visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
 import { span, when } from '../../words/times.ts'
-import { DecisionBar } from './decision-bar.tsx'
+import { Decided, DecisionBar } from './decision-bar.tsx'
 import { LikeUse, useLikeUse } from './like-use.tsx'
 import { requestTones } from './requests-screen.tsx'
 
@@ -25,6 +25,7 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
   const answer = useAnswer('requests', 'GET /api/v1/requests/:id', { params: { id } })
   // What was read first stays until it is read again: a decision is about what was on screen.
   const [read, setRead] = useState<RequestView>()
+  const [decided, setDecided] = useState<ComponentProps<typeof Decided>>()
   const current = answer.data?.request
   const use = useLikeUse(id, current?.canDecide === true)
   if (current && read?.id !== current.id) setRead(current)
@@ -35,7 +36,8 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
       </Page>
     )
   if (!answer.data || !current || !read) return null
-  const hasChanged = read.digest !== current.digest || (current.status === 'pending' && read.stage !== current.stage)
+  const isOther = read.digest !== current.digest || (current.status === 'pending' && read.stage !== current.stage)
+  const hasChanged = isOther && decided?.outcome.request.id !== id
   return (
     <Page
       title={texts.one(visible(nameOf(current.resourceId)))}
@@ -46,7 +48,9 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
         <LikeUse use={use} kind={current.kind} />
         <Decisions request={current} />
         {current.statusReason !== null && <p className="note">{sentence(current.statusReason)}</p>}
-        {hasChanged && current.status === 'pending' ? (
+        {decided?.outcome.request.id === id ? (
+          <Decided {...decided} />
+        ) : hasChanged && current.status === 'pending' ? (
           <div className="problem" role="alert">
             <p>{texts.changed}</p>
             <div className="actions">
@@ -56,7 +60,11 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
             </div>
           </div>
         ) : (
-          <DecisionBar request={read} smaller={use.data?.smaller ?? null} />
+          <DecisionBar
+            request={read}
+            smaller={use.data?.smaller ?? null}
+            onDecided={(verdict, outcome) => setDecided({ verdict, outcome })}
+          />
         )}
         <Own request={current} />
       </article>
@@ -130,17 +138,7 @@ function RequestFacts({ request, context, before }: RequestFactsProps) {
         ],
         request.ticket === null ? undefined : [facts.ticket, visible(request.ticket)],
         [facts.rule, changed('rule', visible(request.rule))],
-        [
-          facts.stages,
-          request.stages.length === 0
-            ? screenWords.catalog.noApproval
-            : request.stages.map(({ anyOf, count, approvals }, i) => (
-                <div key={anyOf.join()} className={i === request.stage ? 'stage now' : 'stage'}>
-                  {anyOf.map(approver).join(screenWords.catalog.or)}{' '}
-                  <span className="muted">{texts.stage(i + 1, approvals, count)}</span>
-                </div>
-              )),
-        ],
+        [facts.stages, <Stages key="a" request={request} before={before} />],
         [facts.before, texts.before(context.grants30d, context.denied30d, context.openSessions)],
         request.limits.length === 0
           ? undefined
@@ -154,6 +152,30 @@ function RequestFacts({ request, context, before }: RequestFactsProps) {
       ]}
     />
   )
+}
+
+/** Who has to approve, stage by stage, after who had to. */
+function Stages({ request, before }: Pick<RequestFactsProps, 'request' | 'before'>) {
+  const was = before && inWords(before.stages)
+  const stages = request.stages.map(({ anyOf, count, approvals }, i) => (
+    <div key={anyOf.join()} className={i === request.stage ? 'stage now' : 'stage'}>
+      {anyOf.map(approver).join(screenWords.catalog.or)}{' '}
+      <span className="muted">{texts.stage(i + 1, approvals, count)}</span>
+    </div>
+  ))
+  const shown = stages.length === 0 ? screenWords.catalog.noApproval : stages
+  if (was === undefined || was === inWords(request.stages)) return shown
+  return (
+    <>
+      <del>{was}</del>
+      <ins>{shown}</ins>
+    </>
+  )
+}
+
+function inWords(stages: RequestView['stages']): string {
+  const parts = stages.map(({ anyOf, count }) => `${count} × ${anyOf.map(approver).join(screenWords.catalog.or)}`)
+  return parts.join(screenWords.catalog.next) || screenWords.catalog.noApproval
 }
 
 function Decisions({ request: { decisions } }: { readonly request: RequestView }) {
