@@ -77,6 +77,10 @@ export interface AccessService {
    * @throws BrokerError LOGIN_NAME_UNUSABLE
    */
   levelsOf(resource: CatalogEntry, loginName?: string): ReadonlyMap<string, unknown>
+  /** Groups that rules name, of who may ask and of who decides; sorted. */
+  groupsNamed(): readonly string[]
+  /** Whether some rule gives access to a resource at all. */
+  isGiven(resource: CatalogEntry): boolean
   /** All of them, without a check of who may see them. */
   resourcesKnown(): readonly CatalogEntry[]
   /**

@@ -35,7 +35,7 @@ import { RequestKeeper } from './requests/request-keeper.ts'
 import { createAccessStore } from './rows/access-store.ts'
 import { refuseReplaced } from './rules/decide.ts'
 import { type Frozen, isPersonal, meansFor } from './rules/personal.ts'
-import { formatSelector, type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
+import { formatSelector, groupsNamed, isGiven, type LevelMeaning, levelsOf, type Rule } from './rules/rule.ts'
 import { RulesInForce } from './rules/rules-in-force.ts'
 import { why } from './rules/why.ts'
 import { viewGrant, viewGrants, viewResources } from './views.ts'
@@ -118,6 +118,8 @@ function services(core: Core, changes: Changes): Omit<Access, 'apply' | 'idle' |
       heldNow(core, id, level, { ...noneFrozen, ...(loginName === undefined ? {} : { loginName }) }),
     heldBy: (of) => heldBy(core, of),
     levelsOf: (resource, loginName) => meaningsNow(core, resource, loginName),
+    groupsNamed: () => groupsNamed(core.inForce.rules),
+    isGiven: (resource) => isGiven(core.inForce.rules, resource),
     resourcesKnown: () => core.inForce.catalog.all,
     sweep: () => sweep(core),
     reload: async (config) => {

@@ -149,6 +149,8 @@ export interface Kind<T = unknown, L = unknown> {
   policyValues?(level: L): Readonly<Record<string, string | readonly string[]>>
   /** Where AWS itself keeps who has a target: what the broker must be allowed to change for it, as values of policies, by name. */
   pushed?(target: T): Readonly<Record<string, string>>
+  /** Groups of people, as rules name them, that a person is in who is given the target; left out: none. */
+  givesGroups?(target: T): readonly string[]
   /** What is run once so that a target takes the sign-ins of these levels, by name; in order. */
   prepare?(target: T, levels: ReadonlyMap<string, L>, surroundings: Surroundings): readonly PreparationStep[]
   /** Those of the features that a target needs. @param hasLevels rules give access to it */

@@ -32,10 +32,40 @@ export const crossChecks: readonly CrossCheck[] = [
   { reads: ['aws'], find: awsFindings },
   { reads: ['aws', 'oidc'], find: personalTrust },
   { reads: ['aws', 'inventory'], find: identityCenterHome },
+  { reads: ['oidc', 'inventory', 'access'], find: centerGroups },
   { reads: ['audit'], find: anchors },
   { reads: ['inventory'], find: eventQueue },
   { reads: ['store'], find: storeFindings },
 ]
+
+/** Who changes groups of Identity Center must not decide who rules the broker, and without Identity Center nobody is in them. */
+function centerGroups({ oidc, inventory, access = [] }: ConfigFile): Finding[] {
+  const isCenterGroup = (group: string) => group.startsWith('idc:')
+  const roles = (['admin_groups', 'auditor_groups'] as const).flatMap((member) =>
+    (oidc[member] ?? []).flatMap((group, i) =>
+      isCenterGroup(group)
+        ? [
+            {
+              path: `oidc.${member}[${i}]`,
+              message: `groups of Identity Center give no role, got "${group}"`,
+              fix: 'name a group of the identity provider',
+            },
+          ]
+        : [],
+    ),
+  )
+  if (inventory?.identity_center !== undefined) return roles
+  const fix = 'set inventory.identity_center, or name a group of the identity provider'
+  const inRules = access.flatMap(({ who, approval }, i) => [
+    ...(who.groups ?? []).map((group, j) => ({ path: `access[${i}].who.groups[${j}]`, group })),
+    ...(approval?.stages ?? []).flatMap(({ any_of: terms }, j) =>
+      terms.map((term) => ({ path: `access[${i}].approval.stages[${j}].any_of`, group: term.replace(/^group:/, '') })),
+    ),
+  ])
+  const unread = inRules.filter(({ group }) => isCenterGroup(group))
+  const message = (group: string) => `Identity Center is not read, so nobody is in "${group}"`
+  return [...roles, ...unread.map(({ path, group }) => ({ path, message: message(group), fix }))]
+}
 
 function plainHttp({ server }: Config): Finding[] {
   if (server.tls || isLoopback(server.listen.host) || server.trustedProxies.length > 0) return []

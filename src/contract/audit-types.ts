@@ -59,6 +59,7 @@ export const auditTypes = [
   'push.released',
   'identity-center.linked',
   'identity-center.unlinked',
+  'identity-center.group-pinned',
   'account.validated',
   'resource.validated',
   'validation.ran',

@@ -29,6 +29,12 @@ function choresOf(parts: Parts): Chore[] {
     { what: 'sweep of identity', everyMs: 15_000, per: 'installation', run: () => identity.sweep() },
     { what: 'probing of logins', everyMs: 15_000, per: 'installation', run: (signal) => identity.probe(signal) },
     { what: 'grants that AWS holds', everyMs: 250, per: 'installation', run: (signal) => pushing.run(signal) },
+    {
+      what: 'groups of Identity Center',
+      everyMs: 1000,
+      per: 'installation',
+      run: (signal) => pushing.groups.run(signal),
+    },
     ...inventory.chores,
     ...validationChores,
     ...kinds.running.flatMap(({ chores = [] }) => chores),

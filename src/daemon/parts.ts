@@ -185,6 +185,7 @@ export async function buildParts(
     audit,
     identity,
     directory: () => identityCenterAt(identityCenterRegion()).directory,
+    center: () => (inventory.sync.settings.identityCenter ? identityCenterAt(identityCenterRegion()).center : null),
     pusherOf: (kind) => kinds.pusherOf(kind),
     kinds: () => kinds.pushed,
     settings: () => inventory.sync.settings.identityCenter?.push ?? pushDefaults,

@@ -7,6 +7,7 @@ import { KeyedMutex } from '../telemetry/keyed-mutex.ts'
 import type { Credential } from './admission.ts'
 import { applyEvent } from './apply.ts'
 import type { Core } from './core.ts'
+import { setCenterGroups } from './directory/center-groups.ts'
 import { Directory } from './directory/directory.ts'
 import { lockPrincipal, storeLock, unlockPrincipal } from './directory/lock.ts'
 import { loginNameOf, tagClaimsOf } from './directory/login-name.ts'
@@ -55,6 +56,10 @@ export interface Identity extends IdentityService {
   hasReports(principal: Principal): Promise<boolean>
   /** In the order of ids. */
   principals(query: ListQuery): Promise<ListPage<DirectoryEntry>>
+  /** Of principals that are in groups of Identity Center: the names of these, with the prefix `idc:`, by id. */
+  inCenterGroups(): Promise<ReadonlyMap<string, readonly string[]>>
+  /** Says in which a person is. @throws BrokerError AUDIT_UNAVAILABLE, STALE */
+  setCenterGroups(id: string, groups: readonly string[]): Promise<void>
   lock(login: Login, reference: string, why: string): Promise<Principal>
   unlock(login: Login, reference: string, why: string): Promise<Principal>
   createServiceAccount(login: Login, ask: ServiceAccountAsk): Promise<Principal>
@@ -149,6 +154,8 @@ export async function createIdentity(deps: IdentityDeps): Promise<Identity> {
       }))
       return { ...page, items }
     },
+    inCenterGroups: () => core.directory.inCenterGroups(),
+    setCenterGroups: (id, groups) => setCenterGroups(core, id, groups),
     lock: (login, reference, why) => lockPrincipal(locking, login, reference, why),
     unlock: (login, reference, why) => unlockPrincipal(locking, login, reference, why),
     createServiceAccount: (login, ask) => createServiceAccount(core, login, ask),

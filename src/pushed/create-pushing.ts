@@ -3,6 +3,7 @@ import type { AuditLog, AuditRecord } from '../audit/audit.ts'
 import type { CatalogEntry } from '../catalog/resource.ts'
 import type { PushView, UnrecordedView } from '../contract/identity-center/pushes.ts'
 import type { Leadership } from '../daemons/leadership.ts'
+import type { Identity } from '../identity/create-identity.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Changes } from '../store/changes.ts'
 import type { ListPage } from '../store/lists.ts'
@@ -11,6 +12,7 @@ import type { Db } from '../store/store.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { CenterGroups, type CenterReads } from './center-groups.ts'
 import { HeldBack } from './held-back.ts'
 import { Links } from './links.ts'
 import { idOf, keyOf, type Membership } from './membership.ts'
@@ -29,6 +31,8 @@ export interface PushingDeps {
     live(kinds: readonly string[]): readonly LiveGrant[]
     resource(id: string): CatalogEntry | undefined
     resourcesKnown(): readonly CatalogEntry[]
+    groupsNamed(): readonly string[]
+    isGiven(entry: CatalogEntry): boolean
     check(ask: { principalId: string; resource: string; grantId: string }): Promise<{ readonly allowed: boolean }>
   }
   readonly audit: AuditLog
@@ -36,7 +40,9 @@ export interface PushingDeps {
   readonly clock: Clock
   readonly db: Db
   readonly directory: PeopleDeps['directory']
-  readonly identity: { principal(id: string): Promise<Principal | undefined> }
+  /** Null: Identity Center is not read. */
+  readonly center: () => CenterReads | null
+  readonly identity: Pick<Identity, 'principal' | 'principals' | 'inCenterGroups' | 'setCenterGroups'>
   readonly keyring: Macs
   readonly leader: Leadership
   readonly logger: Logger
@@ -70,6 +76,8 @@ export class Pushing {
   readonly #books: StoredPushes
   readonly #links: Links
   readonly #people: People
+  /** Groups that rules name as `idc:NAME`. */
+  readonly groups: CenterGroups
   readonly #reconciler: Reconciler
   readonly #heldBackList: HeldBack
   #isWoken = true
@@ -87,6 +95,10 @@ export class Pushing {
     this.#books = new StoredPushes(deps)
     this.#links = new Links(deps)
     this.#people = new People({ ...deps, links: this.#links, match: () => deps.settings().match })
+    this.groups = new CenterGroups({
+      ...{ ...deps, books: this.#books, links: this.#links, people: this.#people },
+      access: { groupsNamed: () => deps.access.groupsNamed(), isGiven: (id) => this.#isGiven(id) },
+    })
     const mostRemovals = () => deps.settings().mostRemovals
     const wants = () => this.#wants()
     this.#heldBackList = new HeldBack({ books: this.#books, clock, wants, mostRemovals })
@@ -112,12 +124,14 @@ export class Pushing {
   async load(): Promise<void> {
     await this.#books.load(this.#deps.clock.now())
     await this.#links.load()
+    await this.groups.load()
   }
 
   /** An event of the log, of this daemon or another one. */
   async note(record: AuditRecord): Promise<void> {
     this.#books.note(record)
     await this.#links.note(record)
+    this.groups.note(record)
     const isCommand = record.type === 'push.adopted' || record.type === 'push.released'
     if (isCommand || record.type.startsWith('identity-center.')) this.#isWoken = true
   }
@@ -293,6 +307,13 @@ export class Pushing {
   #isWanted(membership: Membership): boolean {
     const { byKey, unclear } = this.#wants()
     return byKey.has(keyOf(membership)) || unclear.has(membership.userId)
+  }
+
+  /** Whether rules give membership in a group. */
+  #isGiven(groupId: string): boolean {
+    const { access } = this.#deps
+    const entry = access.resource(`identity-center-group/${groupId}`)
+    return entry !== undefined && access.isGiven(entry)
   }
 
   /** Grant, rules and person are read again. */

@@ -47,6 +47,20 @@ export const pushRoutes =
       const sorted = shown.sort((a, b) => (a.principalId < b.principalId ? -1 : 1))
       return toAnswer('links', await pageOf(sorted, ({ principalId }) => principalId, query))
     })
+    route(app, 'GET /api/v1/identity-center/groups', async ({ query }) => {
+      const groups = await pushing.groups.list(AbortSignal.timeout(60_000))
+      const views = groups.map(({ users, ...group }) => ({
+        ...{ ...group, users: users.size },
+        principals: pushing.links.all.flatMap(({ principalId, userId }) =>
+          userId !== null && users.has(userId) ? [principalId] : [],
+        ),
+      }))
+      return toAnswer('groups', await pageOf(views, ({ name }) => name, query))
+    })
+    route(app, 'POST /api/v1/identity-center/pin', async ({ login, body: { group, groupId } }) => {
+      await pushing.groups.pin(group, groupId, login.principal.id)
+      return { name: group, id: groupId }
+    })
     route(app, 'POST /api/v1/identity-center/link', async ({ login, body: { person, userId } }) => {
       const principal = await identity.findPrincipal(person)
       return { link: shown(await pushing.people.link(principal, userId, login.principal.id)) }

@@ -42,8 +42,22 @@ const config: ConfigFile = {
     {
       name: 'engineers-have-sets',
       who: { groups: ['engineering', 'database-owners'] },
-      what: { kinds: ['permission-set', 'identity-center-group'] },
-      levels: ['assigned', 'member'],
+      what: { kinds: ['permission-set'] },
+      levels: ['assigned'],
+      max_duration: '8h',
+    },
+    {
+      name: 'engineers-become-admins',
+      who: { groups: ['engineering'] },
+      what: { ids: [`identity-center-group/${groups.admins}`] },
+      levels: ['member'],
+      max_duration: '8h',
+    },
+    {
+      name: 'engineers-of-identity-center',
+      who: { groups: ['idc:Engineers'] },
+      what: { kinds: ['permission-set'], names: ['Admin'] },
+      levels: ['assigned'],
       max_duration: '8h',
     },
   ],
@@ -132,7 +146,8 @@ await t.test('a permission set is assigned while the grant lives; C-3: what outl
   t.match(opened.stdout, new RegExp(`^${portal}/#/console`), opened.stderr)
   t.match(await events('push.begun'), [{ fields: { to: 'present', user: users.alice, grants: [id] } }])
   t.match(await events('push.granted'), [{ fields: { ownership: 'created' } }])
-  t.match(await events('identity-center.linked'), [{ fields: { user: users.alice, found_by: 'email' } }])
+  const linked = await events('identity-center.linked')
+  t.ok(linked.some(({ fields }) => fields.user === users.alice && fields.found_by === 'email'))
   await revoke(id)
   await gone(isAssigned)
   await becomes(id, undefined)
@@ -157,6 +172,30 @@ await t.test('a person is in a group while the grant lives, and two grants are o
   await gone(isMember)
   await revoke(third.id)
   await gone(() => isAssigned(accounts.web))
+})
+
+await t.test('a group of Identity Center gives rights, and who leaves it loses them', async (t) => {
+  const { run } = company.commands.dave
+  const isIn = (is: boolean) =>
+    waitUntil(
+      async () => {
+        const path = '/api/v1/principals'
+        const all = await company.api<{ principals: { name: string; groups: string[] }[] }>('dave', 'GET', path)
+        return (
+          all.principals.some(({ name, groups }) => name.startsWith('bob') && groups.includes('idc:Engineers')) === is
+        )
+      },
+      () => `bob is ${is ? '' : 'not '}in it\n${company.daemon.log().slice(-2000)}`,
+      40_000,
+      300,
+    )
+  await isIn(true)
+  t.match((await run(['identity-center', 'groups'])).stdout, new RegExp(`idc:Engineers +${groups.engineers} +2 `))
+  outside.leave(groups.engineers, users.bob)
+  const pinned = await run(['identity-center', 'pin', 'Engineers', groups.engineers]) // has it read at once
+  t.equal(pinned.code, 0, pinned.stderr)
+  await isIn(false)
+  outside.join(groups.engineers, users.bob)
 })
 
 await t.test('what AWS refuses is said with its words, and tried again', async (t) => {
@@ -290,6 +329,7 @@ await t.test('switched off: what was granted through it is removed first, also o
   const { id } = await ask(readOnly)
   await becomes(id, 'granted')
   outside.deleteUser(users.alice)
-  await put({ ...config, inventory: { every: '24h' } })
+  const access = (config.access ?? []).filter(({ name }) => name !== 'engineers-of-identity-center')
+  await put({ ...config, access, inventory: { every: '24h' } })
   await gone(isAssigned)
 })

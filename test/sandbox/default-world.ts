@@ -156,6 +156,8 @@ const identityCenterReads = [
   'sso:ListAccountAssignmentsForPrincipal',
   'sso:ListAccountAssignments',
   'identitystore:ListUsers',
+  'identitystore:GetUserId',
+  'identitystore:DescribeUser',
   'identitystore:ListGroups',
   'identitystore:DescribeGroup',
   'identitystore:ListGroupMemberships',

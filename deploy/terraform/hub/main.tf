@@ -102,6 +102,8 @@ resource "aws_iam_role" "hub" {
 #   sso:ListAccountAssignmentsForPrincipal: finds what a group or a person is assigned, in the management account
 #   sso:ListAccountAssignments: finds the same in a delegated administrator, account by account
 #   identitystore:ListUsers: finds the people of Identity Center
+#   identitystore:GetUserId: finds the user of a person, for groups that rules name
+#   identitystore:DescribeUser: says what the user is called, and whether it is disabled
 #   identitystore:ListGroups: finds the groups
 #   identitystore:DescribeGroup: reads a group again that has changed
 #   identitystore:ListGroupMemberships: reads the members of each group
@@ -208,6 +210,8 @@ resource "aws_iam_role_policy" "hub" {
           "Effect": "Allow",
           "Action": [
             "identitystore:ListUsers",
+            "identitystore:GetUserId",
+            "identitystore:DescribeUser",
             "identitystore:ListGroups",
             "identitystore:DescribeGroup",
             "identitystore:ListGroupMemberships"

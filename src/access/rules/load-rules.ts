@@ -1,7 +1,7 @@
 import { digestOf } from '../../audit/digest.ts'
 import { LiveCatalog } from '../../catalog/catalog.ts'
 import { type Kinds, kindNamed } from '../../catalog/kind.ts'
-import type { Resource } from '../../catalog/resource.ts'
+import type { CatalogEntry, Resource } from '../../catalog/resource.ts'
 import type { Config, ConfigCheck } from '../../config/config.ts'
 import type { RuleFile } from '../../config/schema.ts'
 import { checkSelector, warnWithoutInventory } from './check-selector.ts'
@@ -12,6 +12,7 @@ import { isSlowPattern } from './pattern-probe.ts'
 import {
   durationMs,
   formatSelector,
+  isGiven,
   levelsOf,
   parseRule,
   type Rule,
@@ -70,6 +71,7 @@ export function loadRules(config: RulesConfig, kinds: Kinds): LoadedRules {
     entries.filter(({ kind }) => kindNamed(kinds, kind)?.level),
     findings,
   )
+  checkOwnMembers(config.access, ruleSet, entries, kinds, findings)
   const { problems, warnings } = findings
   // A target that its kind could not read can't be checked further.
   if (problems.length === 0) checkFit(ruleSet, entries, kinds, findings)
@@ -190,6 +192,41 @@ function checkRuleLevels(
         message: `level "${level}" is not defined for any resource that this rule matches; defined: ${names}`,
         fix: 'define it under levels, or correct the name',
       })
+    })
+  })
+}
+
+/** Who is in a group because of the rules must not have rights because of the group: each access would give the next. */
+function checkOwnMembers(
+  files: readonly RuleFile[],
+  ruleSet: RuleSet,
+  entries: readonly CatalogEntry[],
+  kinds: Kinds,
+  findings: Findings,
+): void {
+  const given = new Map(
+    entries.flatMap((entry) =>
+      isGiven(ruleSet, entry)
+        ? (kindNamed(kinds, entry.kind)?.givesGroups?.(entry.target) ?? []).map((group) => [group, entry.id] as const)
+        : [],
+    ),
+  )
+  files.forEach((file, i) => {
+    const report = (path: string, group: string) => {
+      const id = given.get(group)
+      if (id === undefined) return
+      const message = `the rules give membership in ${group} itself (${id}), so its members cannot have rights by it`
+      findings.problems.push({
+        path: `access[${i}].${path}`,
+        message,
+        fix: 'name another group, or give no membership',
+      })
+    }
+    file.who.groups?.forEach((group, j) => {
+      report(`who.groups[${j}]`, group)
+    })
+    file.approval?.stages.forEach(({ any_of: terms }, j) => {
+      for (const term of terms) report(`approval.stages[${j}].any_of`, term.replace(/^group:/, ''))
     })
   })
 }

@@ -80,6 +80,23 @@ export interface RuleSet {
   readonly levelSets: readonly LevelSet[]
 }
 
+/** Whether some rule gives access to a resource at all. */
+export function isGiven(ruleSet: RuleSet, resource: Selectable): boolean {
+  const levels = levelsOf(ruleSet, resource)
+  return ruleSet.rules.some((rule) => selects(rule.what, resource) && rule.levels.some((level) => levels.has(level)))
+}
+
+/** Groups that rules name, of who may ask and of who decides, each once and sorted. */
+export function groupsNamed({ rules }: Pick<RuleSet, 'rules'>): string[] {
+  const named = rules.flatMap(({ who, stages }) => [
+    ...who.groups,
+    ...stages.flatMap(({ anyOf }) =>
+      anyOf.flatMap((term) => (term.startsWith('group:') ? [term.slice('group:'.length)] : [])),
+    ),
+  ])
+  return [...new Set(named)].sort()
+}
+
 /** The longest ticket that a pattern is run on. */
 export const maxTicketLength = 128
 

@@ -31,6 +31,8 @@ export const identityCenterPolicies: PolicyPart = {
         sid: 'ReadIdentityStore',
         actions: {
           'identitystore:ListUsers': 'finds the people of Identity Center',
+          'identitystore:GetUserId': 'finds the user of a person, for groups that rules name',
+          'identitystore:DescribeUser': 'says what the user is called, and whether it is disabled',
           'identitystore:ListGroups': 'finds the groups',
           'identitystore:DescribeGroup': 'reads a group again that has changed',
           'identitystore:ListGroupMemberships': 'reads the members of each group',

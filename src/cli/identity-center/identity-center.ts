@@ -1,4 +1,4 @@
-import type { LinkView, PushView, UnrecordedView } from '../../contract/identity-center/pushes.ts'
+import type { GroupView, LinkView, PushView, UnrecordedView } from '../../contract/identity-center/pushes.ts'
 import { readList } from '../api/read-list.ts'
 import type { Register } from '../cli.ts'
 import { type ListOptions, listOptions, printList } from '../lists.ts'
@@ -57,6 +57,21 @@ export const registerIdentityCenter: Register = (program) => {
       if (options.json) return printJson(done)
       printLine(`${done.count} removals go now; see: sallyport identity-center ls`)
     })
+  listOptions(
+    center.command('groups').description('list the groups that rules name as `idc:NAME`, and who is in them (admin)'),
+    {},
+  ).action(async (options: ListOptions) => {
+    printList(await readList(await client(), 'GET /api/v1/identity-center/groups', {}, options), options, printGroups)
+  })
+  center
+    .command('pin <group> <id>')
+    .description('say which group a name of the rules stands for, by its id (admin)')
+    .option('--json', 'print JSON')
+    .action(async (group: string, groupId: string, options: { json?: boolean }) => {
+      const done = await (await client()).call('POST /api/v1/identity-center/pin', { body: { group, groupId } })
+      if (options.json) return printJson(done)
+      printLine(`${done.name} stands for the group ${done.id}`)
+    })
   center
     .command('link <person> <user>')
     .description('say which user a person is, by its id (admin)')
@@ -95,6 +110,14 @@ export const registerIdentityCenter: Register = (program) => {
           : `${id} is the broker's now; no grant wants it, so it is being removed`,
       )
     })
+}
+
+function printGroups(groups: readonly GroupView[]): void {
+  printTable(
+    ['GROUP', 'ID', 'USERS', 'PEOPLE', 'NOTE'],
+    groups.map((g) => [g.name, g.id ?? '-', String(g.users), g.principals.join(', ') || '-', g.problem ?? '-']),
+    'no rule names a group of Identity Center',
+  )
 }
 
 interface AdoptOptions {

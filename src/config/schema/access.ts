@@ -30,7 +30,9 @@ export const Selector = {
 
 const Who = Type.Object(
   {
-    groups: Type.Optional(Names('Groups', ['engineering'])),
+    groups: Type.Optional(
+      Names('Groups of the identity provider; `idc:NAME` or `idc:ID`: a group of IAM Identity Center', ['engineering']),
+    ),
     emails: Type.Optional(Names('Verified e-mail addresses', ['alice@example.com'])),
     principals: Type.Optional(Names('Principal ids, also of service accounts', ['prn_01k3m7q2x8v5t9w4b6n1c0d2fg'])),
   },

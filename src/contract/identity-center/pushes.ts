@@ -63,6 +63,18 @@ const LinkView = object(
 )
 export type LinkView = Shape<typeof LinkView>
 
+const GroupView = object(
+  {
+    name: text('As rules have it, with the prefix `idc:`'),
+    id: nullable(text('Of the group that it stands for; null: that is not known')),
+    users: count('How many users are in it, not counting those whom the broker put in'),
+    principals: list(text(), 'People who are in it'),
+    problem: nullable(text('Why nobody has rights by it')),
+  },
+  'A group of Identity Center that rules name',
+)
+export type GroupView = Shape<typeof GroupView>
+
 const UserId = Type.String({ pattern: '^([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}$' })
 const Person = Type.String({ minLength: 1, maxLength: 256, description: 'Principal: id, e-mail or name' })
 
@@ -115,6 +127,23 @@ export const pushRoutes = {
     scope: 'audit',
     query: object({ ...paging }),
     answer: { 200: listOf('links', LinkView) },
+  },
+  'GET /api/v1/identity-center/groups': {
+    summary: 'Groups of Identity Center that rules name, and who is in them: read from AWS now',
+    access: 'admin',
+    scope: 'admin',
+    query: object({ ...paging }),
+    answer: { 200: listOf('groups', GroupView) },
+  },
+  'POST /api/v1/identity-center/pin': {
+    summary: 'Says which group of Identity Center a name of the rules stands for',
+    access: 'admin',
+    scope: 'admin',
+    body: object({
+      group: Type.String({ minLength: 1, maxLength: 256, description: 'As rules name it, with or without `idc:`' }),
+      groupId: UserId,
+    }),
+    answer: { 200: object({ name: text(), id: text() }) },
   },
   'POST /api/v1/identity-center/link': {
     summary: 'Says which user of Identity Center a person is',

@@ -52,12 +52,20 @@ export function readClaims({ claims }: Pick<Vouched, 'claims'>): Claims {
     email,
     email_key: email === null ? null : emailKey(email),
     email_verified: email !== null && claims.emailVerified === true ? 1 : 0,
-    groups: JSON.stringify(readGroups(claims.groups)),
+    groups: JSON.stringify(readGroups(claims.groups).filter((group) => !isCenterGroup(group))),
     manager: readLabel(claims.manager, longestEmail),
     login_name: claims.loginName?.name ?? null,
     login_claim: claims.loginName?.claim ?? null,
     tag_claims: toTagClaims(claims.tagClaims ?? {}),
   }
+}
+
+/** Before the names of groups of Identity Center, whose members the broker reads itself. */
+export const centerPrefix = 'idc:'
+
+/** What a provider sends under such a name is no such group. */
+export function isCenterGroup(group: string): boolean {
+  return group.startsWith(centerPrefix)
 }
 
 export function readGroups(groups: readonly string[]): string[] {

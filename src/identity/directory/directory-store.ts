@@ -4,6 +4,7 @@ import { countRows, type ListQuery, matching } from '../../store/lists.ts'
 import type { Macs } from '../../store/signed-rows.ts'
 import { type Db, readOne } from '../../store/store.ts'
 import { type Row, signRow, type Unsigned } from '../signed-rows.ts'
+import { centerPrefix } from './claims.ts'
 
 export type DirectoryStore = ReturnType<typeof createDirectoryStore>
 
@@ -69,6 +70,8 @@ export function createDirectoryStore(db: Db, keyring: Macs) {
         .where((e) => e.or([e('username', '=', name), e('display_name', '=', name), e('subject', '=', name)]))
         .limit(100)
         .execute(),
+    /** And some that are not. */
+    inCenterGroups: () => all().where('groups', 'like', `%"${centerPrefix}%`).execute(),
     ownedBy: (id: string) => all().where('owner_id', '=', id).execute(),
     page: (query: DirectoryQuery, cursor: string | undefined, limit: number) => {
       const select = all().where(matches(query)).orderBy('id').limit(limit)

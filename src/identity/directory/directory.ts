@@ -7,7 +7,8 @@ import { emailKey, looksLikeEmail, shownName } from '../names.ts'
 import type { Principal, Standing } from '../principal.ts'
 import type { Removals } from '../removals.ts'
 import { isSigned, type Row, type Unsigned } from '../signed-rows.ts'
-import { type Claims, isSameLoginName, isSameToRules, narrowTo, parseGroups } from './claims.ts'
+import { changed, groupsOf } from './changed.ts'
+import { type Claims, isCenterGroup, isSameToRules, narrowTo, parseGroups } from './claims.ts'
 import {
   createDirectoryStore,
   type DirectoryQuery,
@@ -112,6 +113,16 @@ export class Directory {
     return this.#store.isSubjectTaken(issuer, subject)
   }
 
+  /** Of principals that are in groups of Identity Center: the names of these, by id. */
+  async inCenterGroups(): Promise<ReadonlyMap<string, readonly string[]>> {
+    const found = new Map<string, readonly string[]>()
+    for (const row of await this.#store.inCenterGroups()) {
+      const groups = parseGroups(row.groups).filter(isCenterGroup)
+      if (groups.length > 0 && row.kind !== 'service' && (await this.#genuine(row))) found.set(row.id, groups)
+    }
+    return found
+  }
+
   /** What follows a row that was read, to be stored in its place alone. */
   next(before: PrincipalRow, change: Partial<Omit<Unsigned<'principals'>, 'id' | 'version'>>): Step {
     const { mac: _, ...columns } = before
@@ -162,7 +173,8 @@ export class Directory {
   }
 
   /** {@link update}, but for the last step, which changes nothing that rules look at. */
-  async describe(row: PrincipalRow, claims: Claims): Promise<Step> {
+  async describe(row: PrincipalRow, given: Claims): Promise<Step> {
+    const claims = { ...given, groups: groupsOf(parseGroups(given.groups), parseGroups(row.groups)) }
     const seen = { ...row, seen_at: this.#deps.clock.now() }
     const narrowed = narrowTo(seen, claims)
     const full = { ...seen, ...claims, active: 1 }
@@ -363,24 +375,4 @@ function nameOf({ username, display_name: name, subject }: Named, email: string 
 function ambiguous(reference: string, found: readonly Principal[]): BrokerError {
   const ids = found.map(({ id }) => id).join(', ')
   return new BrokerError('RESOURCE_AMBIGUOUS', `${reference} matches ${ids}`, { hint: 'use the id' })
-}
-
-/** Rules match groups, so the chain keeps them; e-mail and manager are personal. */
-function changed(row: Unsigned<'principals'>, before: Unsigned<'principals'>) {
-  const had = new Set(parseGroups(before.groups))
-  const has = new Set(parseGroups(row.groups))
-  return {
-    type: 'principal.changed' as const,
-    actor: row.id,
-    fields: {
-      principal: row.id,
-      active: row.active === 1,
-      groups_added: [...has].filter((group) => !had.has(group)),
-      groups_removed: [...had].filter((group) => !has.has(group)),
-      email_changed: row.email_key !== before.email_key || row.email_verified !== before.email_verified,
-      manager_changed: row.manager !== before.manager,
-      login_name_changed: !isSameLoginName(row, before),
-      version: row.version,
-    },
-  }
 }

@@ -16,6 +16,7 @@ export const identityCenterGroup: RequestableKind<GroupTarget, GroupLevel> = {
   pushed: ({ id, identityStore }) =>
     identityStore === null ? {} : { identityStores: identityStore, pushedGroups: id },
   features: ({ identityStore }, hasLevels) => (hasLevels && identityStore !== null ? ['push-groups'] : []),
+  givesGroups: ({ id, title }) => [`idc:${id}`, ...(title === null ? [] : [`idc:${title}`])],
   targetId: ({ id }) => id,
   outlivesMs: () => null,
   means: groupMeans,

@@ -11,6 +11,7 @@ import { createOrganizationCalls } from '../../aws/organization/organization-cal
 import type { Paced } from '../../aws/paced.ts'
 import { whoAmI } from '../../aws/permissions/who-am-i.ts'
 import type { Config } from '../../config/config.ts'
+import type { CenterReads } from '../../pushed/center-groups.ts'
 import type { Membership } from '../../pushed/membership.ts'
 import { type Pusher, PushRefused, type PushTicket } from '../../pushed/pusher.ts'
 import { systemClock } from '../../telemetry/clock.ts'
@@ -34,6 +35,8 @@ export interface IdentityCenterPushers {
   readonly permissionSets: Pusher<PermissionSetTarget, PermissionSetLevel>
   readonly groups: Pusher<GroupTarget, GroupLevel>
   readonly directory: Directory
+  /** Groups and their members, as AWS shows them. */
+  readonly center: CenterReads
   /** Of the organization. @throws BrokerError AWS_DENIED where it is not in the region, AWS_UNAVAILABLE */
   instance(signal: AbortSignal): Promise<IdentityCenterInstance>
 }
@@ -94,6 +97,10 @@ export function identityCenterPushers({
         const members = (await calls.members(await writes.instance(signal), id, signal)) ?? []
         return members.map(({ userId }) => toMembership({ region, identityStore, id, userId }))
       },
+    },
+    center: {
+      groups: async (signal) => await calls.groups(await writes.instance(signal), signal),
+      members: async (id, signal) => await calls.members(await writes.instance(signal), id, signal),
     },
     directory: createDirectory({ ...deps, instance: (signal) => writes.instance(signal) }),
     instance: (signal) => writes.instance(signal),

@@ -279,3 +279,40 @@ t.test('a path that a feature wrote without quoting still finds its line', async
   const loaded = await load(t, minimal, { checks: [check] })
   t.match(loaded, { ok: false, problems: [{ line: 5, column: 3 }] })
 })
+
+t.test(
+  'groups of Identity Center give rights where it is read, never a role, and none that rules give members',
+  async (t) => {
+    const group = '906712f8a5-0a1b2c3d-1111-4222-8333-000000000001'
+    const rule = (name: string, groups: string[], more: object = {}) => ({
+      ...{ name, who: { groups }, what: { kinds: ['identity-center-group'] }, levels: ['member'], max_duration: '1h' },
+      ...more,
+    })
+    const of = (access: object[], more: object = {}) =>
+      told(
+        {
+          inventory: { identity_center: { region: 'eu-west-1' } },
+          levels: [{ for: { kinds: ['identity-center-group'] }, member: { member: true } }],
+          resources: [{ id: `identity-center-group/${group}`, title: 'Ops' }],
+          access,
+          ...more,
+        },
+        { checks: [rulesCheck(kinds)] },
+      )
+    t.same(await of([rule('a', ['idc:Others'])]), [])
+    const stages = [{ any_of: ['group:idc:Ops', 'group:staff'] }]
+    t.match(await of([rule('a', [`idc:${group}`]), rule('b', ['idc:Ops'], { approval: { stages } })]), [
+      /^access\[0\]\.who\.groups\[0\]: the rules give membership in idc:9067/,
+      /^access\[1\]\.who\.groups\[0\]: the rules give membership in idc:Ops itself \(identity-center-group\/9067/,
+      /^access\[1\]\.approval\.stages\[0\]\.any_of: the rules give/,
+    ])
+    t.match(await of([rule('a', ['idc:Ops'], { what: { kinds: ['permission-set'] } })]), [/^\? access\[0\]\.what: /])
+    t.match(await of([rule('a', ['staff', 'idc:Others'])], { inventory: {} }), [
+      /^access\[0\]\.who\.groups\[1\]: Identity Center is not read, so nobody is in "idc:Others"/,
+    ])
+    const oidc = { issuer: 'https://login.example.com', client_id: 'a', client_secret: '${env:X}' }
+    t.same(await of([rule('a', ['staff'])], { oidc: { ...oidc, admin_groups: ['x', 'idc:Ops'] } }), [
+      'oidc.admin_groups[1]: groups of Identity Center give no role, got "idc:Ops"',
+    ])
+  },
+)

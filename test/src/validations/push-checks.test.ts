@@ -71,7 +71,7 @@ t.test('without it each action is missing, with what to do', async (t) => {
   for (const action of [
     'sso:CreateAccountAssignment',
     'identitystore:DeleteGroupMembership',
-    'identitystore:GetUserId',
+    'identitystore:GetGroupMembershipId',
   ])
     t.ok(missing.includes(action), action)
 })
