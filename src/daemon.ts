@@ -6,11 +6,12 @@ import type { Config, LoadedConfig } from './config/config.ts'
 import { type Env, loadConfig } from './config/load.ts'
 import { formatProblems } from './config/problems.ts'
 import { serveBackups } from './daemon/backup-socket.ts'
-import { startCarriers } from './daemon/carriers.ts'
+import { carriedElsewhere, startCarriers } from './daemon/carriers.ts'
 import { startChores } from './daemon/chores.ts'
 import { startClosed } from './daemon/closed.ts'
 import { endWhenDamaged, endWhenRestored } from './daemon/damaged.ts'
 import { endWhenFenced, replaced } from './daemon/fenced.ts'
+import { controlSocket, startFronts } from './daemon/fronts/start-fronts.ts'
 import { distrustOf, openJudgedStore, type TrustedStore } from './daemon/judged-store.ts'
 import { endWorkOf } from './daemon/lost-daemons.ts'
 import { buildParts, type Parts } from './daemon/parts.ts'
@@ -114,16 +115,21 @@ async function startOpen(
   const parts = await buildParts(config, trusted, kindModules, logger, closing)
   const lost = await recover(parts)
   const { kinds, recordings, sessions } = parts
-  const carriers = await startCarriers({
-    ...parts,
-    protocolNames: kinds.protocols,
-    recorders: recordings,
-    doormanFor: (controls) => sessions.serve(controls),
-  })
+  const frontsAt = config.server.workers > 0 ? controlSocket(closing) : undefined
+  const carriers = frontsAt
+    ? carriedElsewhere
+    : await startCarriers({
+        ...parts,
+        protocolNames: kinds.protocols,
+        recorders: recordings,
+        doormanFor: (controls) => sessions.serve(controls),
+      })
   const onTurnedAway = () => sessions.unidentifiedClientFailed('RATE_LIMITED')
   const life = stopping(parts, closing)
   const routes = allRoutes(parts, carriers, life, load)
-  const app = await openPorts({ ...parts, routes, onTurnedAway }, carriers, closing)
+  const ports = { ...parts, routes, onTurnedAway, ...(frontsAt ? { frontsAt } : {}) }
+  const app = await openPorts(ports, carriers, closing)
+  if (frontsAt) await startFronts(parts, frontsAt, closing)
   void endWorkOf(parts, lost)
   startChores(parts, closing)
   await serveBackups(parts, closing)

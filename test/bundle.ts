@@ -11,7 +11,7 @@ export async function bundleProgram(): Promise<string> {
   const outdir = path.join(root, '.tap/program')
   await build({
     absWorkingDir: root,
-    entryPoints: ['src/main.ts', 'src/store/sqlite/sqlite-worker.ts'],
+    entryPoints: ['src/main.ts', 'src/store/sqlite/sqlite-worker.ts', 'src/daemon/fronts/front-main.ts'],
     entryNames: '[name]',
     outdir,
     bundle: true,

@@ -8,6 +8,8 @@ export interface ListenOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
+  /** Of a socket that is bound there, by whichever process; left out: this one binds. */
+  readonly fd?: number
   /**
    * Gets each connection, unread. `signedIn` is to be called once the client is known: until then it counts
    * against the limits of connections that have not signed in.
@@ -38,7 +40,7 @@ export interface Listener {
  * @throws NodeJS.ErrnoException EADDRINUSE, EACCES …
  */
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
-  const { host, port, onConnection, onError, connections = new Connections(), headers = noProxyHeaders } = options
+  const { host, port, fd, onConnection, onError, connections = new Connections(), headers = noProxyHeaders } = options
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) => {
     socket.on('error', () => {})
@@ -49,7 +51,7 @@ export async function listenTcp(options: ListenOptions): Promise<Listener> {
       if (signedIn) onConnection(socket, { ...origin, via: 'listener' }, signedIn)
     })
   })
-  await listen(server, { host, port, exclusive: true }, onError)
+  await listen(server, { ...(fd === undefined ? { host, port } : { fd }), exclusive: true }, onError)
   const address = server.address() as AddressInfo
   return {
     host: address.address,

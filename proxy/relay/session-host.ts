@@ -172,6 +172,16 @@ export class SessionHost implements SessionControls {
     else if (this.#opening > 0) this.#early.set(sessionId, { ...this.#early.get(sessionId), notice })
   }
 
+  /** For a process that loses the deciding side. @returns how many */
+  cutAll(notice: EndNotice): number {
+    for (const sessionId of this.#hosted.keys()) this.cut(sessionId, notice)
+    return this.#hosted.size
+  }
+
+  get hostedCount(): number {
+    return this.#hosted.size
+  }
+
   runsUntil(sessionId: string, endsAt: number): void {
     const hosted = this.#hosted.get(sessionId)
     if (hosted) {

@@ -80,6 +80,8 @@ export interface Config {
     readonly metricsListen: HostPort
     /** Addresses and CIDRs of balancers that send the PROXY protocol. */
     readonly proxyProtocol: readonly string[]
+    /** Processes that carry sessions; 0: this one does. */
+    readonly workers: number
     readonly drainMs: number
     readonly drainDelayMs: number
   }

@@ -80,6 +80,7 @@ function resolveServer({ server }: ConfigFile, under: Under): Config['server'] {
     trustedProxies: server.trusted_proxies ?? [],
     proxyProtocol: server.proxy_protocol ?? [],
     metricsListen: hostPort(server.metrics_listen),
+    workers: filled(server.workers),
     drainMs: ms(server.drain),
     drainDelayMs: ms(server.drain_delay),
   }

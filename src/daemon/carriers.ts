@@ -18,6 +18,9 @@ export interface Carriers {
   readonly own: readonly Carrier[]
 }
 
+/** Of a process that carries nothing itself. */
+export const carriedElsewhere: Carriers = { protocols: [], terminals: [], streams: [], own: [] }
+
 export interface CarriersDeps extends Pick<HostParts, 'doormanFor' | 'recorders'> {
   readonly config: { readonly server: Pick<Config['server'], 'trustedProxies'> }
   readonly clock: Clock
@@ -26,7 +29,7 @@ export interface CarriersDeps extends Pick<HostParts, 'doormanFor' | 'recorders'
   readonly logger: Logger
 }
 
-export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
+export async function startCarriers(deps: CarriersDeps): Promise<Carriers & { readonly host: SessionHost }> {
   const { clock, config, kindModules, protocolNames, logger, doormanFor, recorders } = deps
   const onError = (error: unknown, session: string) =>
     logger.error({ err: error, session }, 'a session could not be ended cleanly')
@@ -49,7 +52,7 @@ export async function startCarriers(deps: CarriersDeps): Promise<Carriers> {
   }
   const own: Carrier[] = []
   for (const kind of kindModules) if (kind.carry) own.push(await kind.carry({ ...parts, originOf }))
-  return { ...started, own }
+  return { host, ...started, own }
 }
 
 /** A client that fails before it is identified is logged at debug level only, so that it cannot fill the log. */

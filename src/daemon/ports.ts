@@ -5,16 +5,19 @@ import { listenTcp } from '../../proxy/ports/listener.ts'
 import { mostOpenFiles } from '../../proxy/ports/open-files.ts'
 import { ProxyHeaders } from '../../proxy/ports/proxy-header.ts'
 import type { Protocol } from '../../proxy/relay/protocol.ts'
-import type { Config } from '../config/config.ts'
+import type { Config, ListenerConfig } from '../config/config.ts'
 import { type App, type AppOptions, buildApp } from '../http/app.ts'
 import { serveMetrics } from '../http/metrics-server.ts'
 import { WatchedCertificate } from '../http/tls-files.ts'
+import type { Logger } from '../telemetry/logger.ts'
 import { repeat } from '../telemetry/repeat.ts'
 import type { Carriers } from './carriers.ts'
 
 export interface PortsDeps
   extends Pick<AppOptions, 'counts' | 'identity' | 'logger' | 'metrics' | 'peers' | 'routes' | 'refusal'> {
   readonly config: Config
+  /** Where fronts pass on what they do not carry; left out: this process has the ports. */
+  readonly frontsAt?: { readonly path: string; readonly secret: string }
   /** A client that had to leave before it said anything, since too many wait. */
   onTurnedAway(): void
 }
@@ -28,18 +31,25 @@ export async function openPorts(deps: PortsDeps, carriers: Carriers, closing: As
     logger.error({ err }, 'a connection for metrics could not be accepted'),
   )
   closing.defer(() => new Promise<void>((resolve) => metricsServer.close(() => resolve())))
-  for (const protocol of carriers.protocols)
-    for (const listener of config.listeners[protocol.name] ?? [])
-      closing.use(await openPort(deps, protocol, listener, { certificates, connections }))
+  if (!deps.frontsAt)
+    for (const protocol of carriers.protocols)
+      for (const listener of config.listeners[protocol.name] ?? [])
+        closing.use(await openPort(deps, protocol, listener, { certificates, connections }))
   const app = await openHttp(deps, carriers, { certificates, connections })
   closing.defer(() => app.close())
-  const refresh = async () => {
-    for (const certificate of certificates) certificate.refresh()
-  }
-  closing.defer(repeat('look for new certificates', 10_000, refresh, logger))
+  closing.defer(watchCertificates(certificates, logger))
   return app
 }
 
+/** @returns ends it */
+export function watchCertificates(certificates: readonly WatchedCertificate[], logger: Logger): () => Promise<void> {
+  const refresh = async () => {
+    for (const certificate of certificates) certificate.refresh()
+  }
+  return repeat('look for new certificates', 10_000, refresh, logger)
+}
+
+/** What all ports of a process share. */
 interface Shared {
   readonly certificates: WatchedCertificate[]
   readonly connections: Connections
@@ -62,7 +72,11 @@ function placesFor({ config, logger, onTurnedAway }: PortsDeps): Connections {
 const faultEveryMs = 60_000
 
 /** A balancer that was not told to send headers says nothing itself: what it does is logged, once a minute. */
-function headersFrom({ logger }: PortsDeps, from: readonly string[], port: number): ProxyHeaders {
+export function headersFrom(
+  { logger }: Pick<PortsDeps, 'logger'>,
+  from: readonly string[],
+  port: number,
+): ProxyHeaders {
   let since = Number.NEGATIVE_INFINITY
   return new ProxyHeaders(addressesOf(from), (what, address) => {
     if (performance.now() - since < faultEveryMs) return
@@ -71,10 +85,11 @@ function headersFrom({ logger }: PortsDeps, from: readonly string[], port: numbe
   })
 }
 
-async function openPort(
-  deps: PortsDeps,
+/** @param listener `fd` of a socket that is bound there already */
+export async function openPort(
+  deps: Pick<PortsDeps, 'logger'>,
   protocol: Protocol,
-  { listen, tls, resource, proxyProtocol }: NonNullable<Config['listeners'][string]>[number],
+  { listen, tls, resource, proxyProtocol, fd }: ListenerConfig & { readonly fd?: number },
   { certificates, connections }: Shared,
 ): Promise<Disposable> {
   const { logger } = deps
@@ -82,6 +97,7 @@ async function openPort(
   certificates.push(certificate)
   const port = await listenTcp({
     ...listen,
+    ...(fd === undefined ? {} : { fd }),
     connections,
     headers: headersFrom(deps, proxyProtocol, listen.port),
     onConnection: (socket, client, signedIn) =>
@@ -101,7 +117,13 @@ async function openPort(
 }
 
 async function openHttp(deps: PortsDeps, carriers: Carriers, { certificates, connections }: Shared): Promise<App> {
-  const { config, logger } = deps
+  const { config, frontsAt, logger } = deps
+  if (frontsAt) {
+    const { publicUrl, trustedProxies } = config.server
+    const app = await buildApp({ ...deps, publicUrl, trustedProxies, fronts: frontsAt })
+    await app.listen({ path: frontsAt.path })
+    return app
+  }
   const { tls, publicUrl, trustedProxies, listen, proxyProtocol } = config.server
   const certificate = tls && new WatchedCertificate(tls, logger)
   const app = await buildApp({

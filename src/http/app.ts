@@ -14,8 +14,9 @@ import { type Counts, countsHere } from '../store/counts/counter.ts'
 import { systemClock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
-import { type Deadlines, defaultDeadlines, guardConnections } from './connection-guard.ts'
+import { type Deadlines, defaultDeadlines, guardConnections, trustConnections } from './connection-guard.ts'
 import { serveEarly } from './early-connections.ts'
+import { behindFronts, trustFront } from './fronts/behind-fronts.ts'
 import { isUpgrade, type OwnPath, serveOwnPaths } from './own-paths.ts'
 import { authentication } from './plugins/authentication.ts'
 import { ajvOptions, compiledOnUse } from './plugins/compiled-on-use.ts'
@@ -49,6 +50,8 @@ export interface AppOptions {
   readonly connections?: Connections
   /** Balancers that say who the client is. By default there are none. */
   readonly headers?: ProxyHeaders
+  /** Every request is passed on by a front of this daemon, over a Unix socket. By default clients come themselves. */
+  readonly fronts?: { readonly secret: string }
   /** Default: those of connection-guard.ts. */
   readonly deadlines?: Partial<Deadlines>
 }
@@ -80,7 +83,7 @@ export async function buildApp(options: AppOptions): Promise<App> {
   const app = Fastify({
     loggerInstance: options.logger.child({ part: 'http' }),
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+    trustProxy: options.fronts ? trustFront : options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
     bodyLimit: 256 * 1024,
     requestTimeout: deadlines.requestTimeout,
     keepAliveTimeout: deadlines.keepAliveTimeout,
@@ -118,9 +121,12 @@ export async function buildApp(options: AppOptions): Promise<App> {
   })
   await app.register(websocket, { options: { maxPayload: 1024 * 1024, perMessageDeflate: false } })
   await app.register(problems)
+  if (options.fronts) await app.register(behindFronts, options.fronts)
   await app.register(wellFormedText)
   const closeEarly = serveEarly(app.server, ownPaths, deadlines, (socket) => guarded.signedIn(socket))
-  const guarded = guardConnections(app.server, options.connections ?? new Connections(), options.headers)
+  const guarded = options.fronts
+    ? trustConnections(app.server)
+    : guardConnections(app.server, options.connections ?? new Connections(), options.headers)
   const { rateLimit = 600, counts = countsHere(systemClock) } = options
   await app.register(requestLimits, { perMinute: rateLimit, counts })
   if (options.refusal) refuseAll(app, options.refusal)

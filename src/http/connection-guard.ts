@@ -79,6 +79,21 @@ export function guardConnections(
   }
 }
 
+/** The same of a server that only other processes of this daemon reach. */
+export function trustConnections(server: Server): Guarded {
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  return {
+    signedIn: () => {},
+    drop: () => {
+      for (const socket of open) socket.destroy()
+    },
+  }
+}
+
 function name(socket: Socket, { address, port }: Origin): void {
   if (withoutMapping(socket.remoteAddress ?? '') === address && socket.remotePort === port) return
   Object.defineProperties(socket, { remoteAddress: { value: address }, remotePort: { value: port } })

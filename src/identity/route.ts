@@ -87,16 +87,44 @@ interface Chosen {
   readonly body: unknown
 }
 
-/** The same for a websocket. */
+/**
+ * The same for a websocket.
+ * @param accept where another process may open it: what that is told, after all that is checked of a websocket
+ */
 export function websocketRoute<K extends RouteKey>(
   app: FastifyInstance,
   key: K,
   handler: (socket: WebSocket, call: Omit<Call<K>, 'reply'>) => Promise<void>,
+  accept?: (call: Omit<Call<K>, 'reply'>) => Promise<object>,
 ): void {
   const contract: RouteContract = routes[key]
   const { url, method, ...options } = toOptions(key, contract, {})
-  app.get(url, { ...options, websocket: true }, (socket, request) => handler(socket, toCall<K>(contract, request)))
+  const open = (socket: WebSocket, request: FastifyRequest) => handler(socket, toCall<K>(contract, request))
+  if (!accept) {
+    app.get(url, { ...options, websocket: true }, open)
+    return
+  }
+  app.route({
+    ...options,
+    ...{ method, url },
+    wsHandler: open,
+    handler: async (request, reply) => {
+      if (request.headers[frontHeaders.accept] === undefined) return reply.callNotFound()
+      const accepted = await accept(toCall<K>(contract, request))
+      return reply.type('application/json').send(JSON.stringify(accepted))
+    },
+  })
 }
+
+/** Between the processes of one daemon; no client can send or see them. */
+export const frontHeaders = {
+  /** Of a request: it was passed on by a front of this daemon. */
+  secret: 'x-sallyport-front',
+  /** Of a request: a websocket is to be opened by the front, which is told what for. */
+  accept: 'x-sallyport-accept',
+  /** Of an answer: the client is signed in. */
+  signedIn: 'x-sallyport-signed-in',
+} as const
 
 /** Fastify has checked the parts by the very schemas that the types are made of. */
 function toCall<K extends RouteKey>(contract: RouteContract, request: FastifyRequest, reply?: FastifyReply): Call<K> {

@@ -7,13 +7,13 @@ import type { Counts } from '../store/counts/counter.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { createRecorders, toRecordingError } from './recorders.ts'
 import { RecordingBuffers } from './recording-buffers.ts'
 import { checkRecording } from './recording-check.ts'
 import { dayOf, findRecording, lookForRecording, noRecording, recordingName } from './recording-files.ts'
 import { RecordingQuota } from './recording-quota.ts'
 import { readEntries } from './recording-read.ts'
 import { chunksOf, formatVersion, type RecordingBytes } from './recording-scan.ts'
-import { RecordingWriter } from './recording-writer.ts'
 import type { RecordingHeader, Recordings, RecordingsElsewhere } from './recordings.ts'
 
 export interface RecordingsDeps {
@@ -43,8 +43,10 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
   const given = { ...(counts ? { counts } : {}), ...(freeBytes ? { freeBytes } : {}) }
   const quota = new RecordingQuota({ dir, clock, ...limits, ...given })
   await quota.load()
-  const buffers = new RecordingBuffers(deps.metrics)
-  const writers = new Map<string, RecordingWriter>()
+  const recorders = createRecorders({
+    ...{ dir, quota, buffers: new RecordingBuffers(deps.metrics) },
+    ...(deps.highWater === undefined ? {} : { highWater: deps.highWater }),
+  })
 
   const create = async (header: RecordingHeader): Promise<RecordingStart> => {
     const { sessionId, principalId, startedAt } = header
@@ -55,22 +57,6 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
     quota.spend(principalId, line.length)
     const digestKey = deps.digestKeys.keyOf(sessionId)
     return { file: join(folder, name), offset: line.length, head: hash('sha256', line), digestKey }
-  }
-
-  const resume: Recordings['resume'] = async ({ sessionId, principalId, recording: { file, offset, head } }) => {
-    const writer = new RecordingWriter({
-      file: await open(join(dir, file), 'r+'),
-      offset,
-      head,
-      sessionId,
-      principalId,
-      buffers,
-      quota,
-      highWater: deps.highWater ?? 1024 * 1024,
-      onSealed: () => writers.delete(sessionId),
-    })
-    writers.set(sessionId, writer)
-    return writer
   }
 
   const find = async (id: string, offset = 0): Promise<RecordingBytes> => {
@@ -89,8 +75,9 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
       return path === undefined ? undefined : (await stat(path)).size
     },
     problem: () => quota.diskProblem(),
-    create: (header) => create(header).catch(rethrow),
-    resume: (session) => resume(session).catch(rethrow),
+    create: (header) => create(header).catch(toRecordingError),
+    resume: (session) => recorders.resume(session),
+    spend: (principalId, bytes) => quota.spend(principalId, bytes),
     read: async function* (sessionId) {
       yield* readEntries(await find(sessionId))
     },
@@ -104,12 +91,10 @@ export async function openRecordings(deps: RecordingsDeps): Promise<Recordings> 
       return verdict
     },
     recover: async (sessionId) => {
-      if (writers.has(sessionId)) throw new BrokerError('INTERNAL', `the recording of ${sessionId} is still open`)
+      if (recorders.writes(sessionId)) throw new BrokerError('INTERNAL', `the recording of ${sessionId} is still open`)
       return await recover(await findRecording(dir, sessionId), sessionId, deps.logger)
     },
-    close: async () => {
-      await Promise.all([...writers.values()].map((writer) => writer.seal()))
-    },
+    close: () => recorders.close(),
   }
 }
 
@@ -140,10 +125,6 @@ async function createFile(folder: string, name: string, header: Buffer): Promise
     await mkdir(folder, { recursive: true, mode: 0o700 }) // the first of its day
     await write()
   }
-}
-
-function rethrow(cause: unknown): never {
-  throw cause instanceof BrokerError ? cause : new BrokerError('RECORDING_FAILED', undefined, { cause })
 }
 
 /** Truncates a file after the last valid head; the rest is kept in a separate file, since it may be evidence. */

@@ -1,5 +1,3 @@
-import type { Metrics } from '../telemetry/metrics.ts'
-
 export const bufferBytes = 64 * 1024
 /** What waits is flushed in the second round after it came, or in the first when it says that something runs. */
 const roundMs = 40
@@ -14,9 +12,13 @@ export interface Flushable {
   flush(): void
 }
 
+export interface BufferMetrics {
+  readonly recordingLagBytes: { set(bytes: number): void }
+}
+
 /** Shared by all recordings: buffers, so that an idle session holds none; one timer; the count of unwritten bytes. */
 export class RecordingBuffers {
-  readonly #metrics: Pick<Metrics, 'recordingLagBytes'>
+  readonly #metrics: BufferMetrics
   readonly #spare: Buffer[] = []
   /** Since the last round, and since the one before. */
   #waiting: Flushable[] = []
@@ -25,7 +27,7 @@ export class RecordingBuffers {
   #isInRound = false
   #lag = 0
 
-  constructor(metrics: Pick<Metrics, 'recordingLagBytes'>) {
+  constructor(metrics: BufferMetrics) {
     this.#metrics = metrics
   }
 

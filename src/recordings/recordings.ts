@@ -1,10 +1,12 @@
 import type { Recorders } from '../../proxy/relay/session-host.ts'
-import type { RecordingStart, SealedRecording } from '../../proxy/session.ts'
+import type { BrokerError, RecordingStart, SealedRecording } from '../../proxy/session.ts'
 
 /** Folder of recordings: writing, reading and verifying them. Built by `openRecordings` (open-recordings.ts). */
 export interface Recordings extends Recorders {
   /** Creates the file and writes its header. @throws BrokerError RECORDING_FAILED, LIMIT_REACHED (quota of the principal) */
   create(header: RecordingHeader): Promise<RecordingStart>
+  /** Counts what another process of the daemon has written. @returns why this principal may record no more, if so */
+  spend(principalId: string, bytes: number): BrokerError | undefined
   /** Why none can be created, for anyone. */
   problem(): Promise<string | undefined>
   /**

@@ -21,13 +21,14 @@ import type { Macs } from '../store/signed-rows.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import { channelCalls } from './channel-calls.ts'
+import { booksOf, endFields, killText } from './end-fields.ts'
 import { type FoundSession, findSession } from './find-session.ts'
+import { closeSessionsOfFront } from './front-sessions.ts'
 import { type Allowed, type Authorize, check, denied, ended, type OpenDeps, openSession } from './open-session.ts'
 import { closeForgotten, closeSessionsOfLost, type LostSession, recoverSessions } from './recover-sessions.ts'
 import { Resumes } from './resumes.ts'
 import type { KnownSession } from './session-kinds.ts'
 import { isOpenByLog } from './session-macs.ts'
-import type { SessionEnd as StoredEnd } from './session-store.ts'
 import { StartedRows } from './started-rows.ts'
 import { Stops, type StopsElsewhere } from './stops.ts'
 import { type SessionTunnels, type TunnelSession, tunnelCalls } from './tunnels.ts'
@@ -51,6 +52,7 @@ export interface SessionsDeps
 
 interface Open extends KnownSession {
   readonly detail: Record<string, string>
+  readonly carrier: SessionControls
   /** Head of its recording as last reported. */
   head: { readonly head: string; readonly entries: number }
   /** Its last credential was given out. */
@@ -96,9 +98,12 @@ export class Sessions {
     return this.#opened.size
   }
 
-  /** The doorman of one front, which cuts the sessions that open through it. @param authorize default: by their grants */
-  serve(controls: SessionControls, authorize?: Authorize): Doorman {
-    const front = this.#fronts.push(controls) - 1
+  /**
+   * The doorman of one front, which cuts the sessions that open through it.
+   * @param authorize default: by their grants @param front number of one that has died, in whose stead this one is
+   */
+  serve(controls: SessionControls, authorize?: Authorize, front = this.#fronts.length): Doorman {
+    this.#fronts[front] = controls
     const { identity, daemons } = this.#deps
     const place = { daemon: daemons.number, front }
     return {
@@ -163,6 +168,7 @@ export class Sessions {
     const { facts } = opened
     this.#opened.set(facts.sessionId, {
       ...opened,
+      carrier: controls,
       detail: {},
       head: { head: facts.recording.head, entries: 0 },
       isEnding: false,
@@ -220,7 +226,7 @@ export class Sessions {
     const { reason, recording, error } = end
     if (error) logger.warn({ err: fromErrorFacts(error), session: sessionId, reason }, 'session failed')
     const origin = { ...facts, id: sessionId }
-    const row = this.#deps.store.ending(sessionId, this.#books(end), this.#started.take(sessionId))
+    const row = this.#deps.store.ending(sessionId, booksOf(end, this.#deps.clock.now()), this.#started.take(sessionId))
     const event = ended(origin, reason, recording, endFields(end, detail))
     try {
       // Where sessions come and go, one's end and another's start are one commit.
@@ -329,6 +335,11 @@ export class Sessions {
     return this.#deps.live.cut(() => true, notice)
   }
 
+  /** The same of one person's. */
+  cutOf(principalId: string, notice: EndNotice): number {
+    return this.#deps.live.cut((session) => session.principalId === principalId, notice)
+  }
+
   /** From now on no session opens; open ones continue. */
   drain(): void {
     this.#draining = true
@@ -343,6 +354,14 @@ export class Sessions {
   /** Closes the sessions of other daemons that are gone. @param lost given up just now */
   closeSessionsOfLost(lost: readonly string[]): Promise<LostSession[]> {
     return closeSessionsOfLost(this.#deps, lost)
+  }
+
+  /** Closes the sessions of a front that has died, and seals their recordings as far as they were written. */
+  closeSessionsOfFront(controls: SessionControls): Promise<LostSession[]> {
+    const ids = [...this.#opened].flatMap(([id, { carrier }]) => (carrier === controls ? [id] : []))
+    return closeSessionsOfFront(this.#deps, ids, async (id, end) => {
+      if (this.#opened.has(id)) await this.#end(id, end)
+    })
   }
 
   /** Closes what stands open in the books though nothing runs, as the store leaves it when it fails meanwhile. */
@@ -372,29 +391,8 @@ export class Sessions {
     if (stoppedAt === undefined || decidedAt === undefined || !isCut(reason)) return
     this.#deps.metrics.cutSeconds.observe({ reason }, Math.max(0, stoppedAt - decidedAt) / 1000)
   }
-
-  #books({ bytesUp, bytesDown, reason, recording }: SessionEnd): StoredEnd {
-    const sealed = { digest: recording?.digest ?? null, entries: recording?.entries ?? 0 }
-    return { endedAt: this.#deps.clock.now(), reason, bytesUp, bytesDown, ...sealed }
-  }
 }
 
 function notOpen(id: string): BrokerError {
   return new BrokerError('NOT_FOUND', `no open session ${id}`)
-}
-
-function killText(name: string, why = ''): string {
-  return `the session was ended by ${name}${why ? `: ${why}` : ''}`
-}
-
-function endFields(end: SessionEnd, detail: Record<string, string>): Record<string, AuditValue> {
-  const { bytesUp, bytesDown, error, stoppedAt, unfinished } = end
-  return {
-    bytes_up: bytesUp,
-    bytes_down: bytesDown,
-    ...(error ? { code: error.code } : {}),
-    ...(stoppedAt === undefined ? {} : { stopped_at: stoppedAt }),
-    ...(unfinished === undefined ? {} : { unfinished }),
-    ...detail,
-  }
 }

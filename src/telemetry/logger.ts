@@ -25,12 +25,14 @@ const redactedPaths = secretKeys.flatMap((key) => {
   return [quoted.replace(/^\./, ''), `*${quoted}`, `*.*${quoted}`]
 })
 
-/** JSON lines on stdout, or on `destination`; secrets are removed by key, and URLs lose their query in `http/app.ts`. */
-export function createLogger(options: { level?: string; destination?: DestinationStream } = {}): Logger {
+/** JSON lines on stdout, or on `destination`, each with `base`; secrets are removed by key, and URLs lose their query in `http/app.ts`. */
+export function createLogger(
+  options: { level?: string; destination?: DestinationStream; base?: Readonly<Record<string, unknown>> } = {},
+): Logger {
   return pino(
     {
       level: options.level ?? 'info',
-      base: null,
+      base: options.base ?? null,
       redact: { paths: redactedPaths, censor },
       // A node-postgres or AWS error carries request objects; only these fields of an error are safe to print.
       serializers: { err: describeError },

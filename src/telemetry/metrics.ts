@@ -61,6 +61,17 @@ export function createMetrics() {
     auditAppendSeconds: histogram('audit_append_seconds', 'Time until an audit event is durable', [], openBuckets),
     auditAnchorAgeSeconds: gauge('audit_anchor_age_seconds', 'Age of the newest anchored checkpoint', []),
     recordingLagBytes: gauge('recording_lag_bytes', 'Recorded bytes not yet written to disk', []),
+    frontResidentBytes: gauge('front_resident_bytes', 'Memory of the processes that carry sessions', ['front']),
+    frontCpuSeconds: gauge('front_cpu_seconds', 'CPU that they have used since their start', ['front']),
+    frontRecordingLagBytes: gauge(
+      'front_recording_lag_bytes',
+      'Recorded bytes that they have not yet written to disk',
+      ['front'],
+    ),
+    frontLoopDelaySeconds: gauge('front_loop_delay_seconds', 'How late their event loops were in the last second', [
+      'front',
+      'quantile',
+    ]),
     awsCallsTotal: counter('aws_calls_total', 'Calls to AWS', ['service', 'operation', 'outcome']),
     inventoryAgeSeconds: gauge(
       'inventory_age_seconds',

@@ -12,6 +12,8 @@ const labels: Readonly<Record<string, string>> = {
   kind: 'kind of the resource, e.g. `rds-postgres`',
   outcome:
     'the outcome: the end reason of a session, the status of a request, what became of a message, `succeeded`, `failed` …',
+  front: 'number of the process that carries sessions (`server.workers`)',
+  quantile: '`p50`, `p99`, `max`',
   phase: '`identify`, `authorize`, `aws`, `upstream`',
   direction: '`up` (client to target), `down`',
   reason: 'why a session was ended, e.g. `grant-revoked`',

@@ -524,7 +524,9 @@ t.test('another origin, and no sign-in', pty, async (t) => {
   await t.rejects(openShell(company, { cookie: '' }), /401/)
 })
 
-t.test('a daemon that was killed: the next one ends its shells', pty, async (t) => {
+/** Fronts end them when control is gone, so that nothing is left for the next daemon. */
+const leaves = Number(process.env.SALLYPORT_TEST_WORKERS ?? 0) === 0 ? pty : { skip: 'fronts end their shells' }
+t.test('a daemon that was killed: the next one ends its shells', leaves, async (t) => {
   await company.grant(3_600_000, shellInstance)
   const shell = await openShell(company)
   await shell.shows(/\$ /)

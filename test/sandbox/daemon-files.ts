@@ -79,6 +79,7 @@ export async function writeDaemonFiles(
   sandbox.oidc.allow({ redirectUri: `${url}/callback/oidc`, backchannelLogoutUri: `${url}${backchannelLogoutPath}` })
   const { cert, key } = sandbox.authority.issue(['localhost', '127.0.0.1'])
   const tls = writeLeaf(dir, 'listener', { cert: `${cert}${sandbox.authority.cert}`, key }) // the page hands the authority on
+  const workers = process.env.SALLYPORT_TEST_WORKERS
   const server = {
     listen: `127.0.0.1:${port}`,
     public_url: url,
@@ -86,6 +87,8 @@ export async function writeDaemonFiles(
     metrics_listen: `127.0.0.1:${metricsPort}`,
     drain: '1s',
     drain_delay: '0s',
+    // Both ways of running are tried by the same tests.
+    ...(workers === undefined ? {} : { workers: Number(workers) }),
   }
   const listeners = {
     postgres: [{ listen: `127.0.0.1:${postgresPort}`, tls }],

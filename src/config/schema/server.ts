@@ -29,6 +29,16 @@ export const Server = Type.Object(
         },
       ),
     ),
+    workers: Type.Optional(
+      Type.Integer({
+        description:
+          'Processes beside the one that decides, which carry the sessions of `listeners`; 0: one process does everything',
+        minimum: 0,
+        maximum: 32,
+        default: 0,
+        examples: [1],
+      }),
+    ),
     drain: Type.Optional(Duration('How long sessions may continue after SIGTERM', '10m', { least: '0s', most: '24h' })),
   },
   { ...strict, description: 'The HTTP side of the daemon' },

@@ -24,9 +24,13 @@ export function collectRoutes(app: FastifyInstance): readonly RouteEntry[] {
         access,
         scope: route.config?.scope ?? null,
         interactive: route.config?.interactive ?? false,
-        websocket: (route as { websocket?: boolean }).websocket ?? false,
+        websocket: isWebsocket(route),
       })
     }
   })
   return table
+}
+
+function isWebsocket(route: object): boolean {
+  return ('websocket' in route && route.websocket === true) || 'wsHandler' in route
 }

@@ -1,22 +1,41 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
 import type { FastifyPluginAsync } from 'fastify'
-import type { StreamTo } from '../../../proxy/doorman.ts'
 import type { KnownClient, Protocol, StreamProtocol, TerminalProtocol } from '../../../proxy/relay/protocol.ts'
-import { BrokerError, isCut, sessionCutCode } from '../../../proxy/session.ts'
+import { BrokerError, type ErrorCode, isCut, sessionCutCode } from '../../../proxy/session.ts'
+import type { TerminalSize } from '../../../proxy/ssm/terminal.ts'
 import type { AuditLog } from '../../audit/audit.ts'
+import type { RouteKey } from '../../contract/routes.ts'
 import type { Login } from '../../identity/principal.ts'
 import { toIdentity } from '../../identity/require-login.ts'
 import { type Call, websocketRoute } from '../../identity/route.ts'
 
-export interface ConnectRoutesDeps {
+export interface ConnectRoutesDeps extends ConnectCarriers {
   readonly audit: Pick<AuditLog, 'append'>
+}
+
+/** What carries sessions that come by websocket. */
+export interface ConnectCarriers {
   /** From proxy/streams/websocket-stream.ts. */
   toStream(socket: WebSocket): Duplex
   readonly protocols: readonly Protocol[]
   readonly terminals: readonly TerminalProtocol[]
   readonly streams: readonly StreamProtocol[]
 }
+
+/** A websocket that may be opened, and what it is for. Plain data: another process may carry it. */
+export type AcceptedWebsocket =
+  | { readonly what: 'protocol'; readonly name: string; readonly known: KnownClient }
+  | {
+      readonly what: 'terminal'
+      readonly known: KnownClient
+      readonly as: 'terminal' | 'resumed' | 'command'
+      readonly size: TerminalSize
+      readonly isResumable: boolean
+    }
+  | { readonly what: 'stream'; readonly name: 'tcp' | 'copy'; readonly known: KnownClient }
+  /** It is opened, and closed with this code. */
+  | { readonly what: 'refused'; readonly code: ErrorCode }
 
 /** Close code of RFC 6455 for "this server cannot". */
 const unavailableCode = 1011
@@ -33,58 +52,73 @@ type AnyCall = Call<typeof connect> | Call<typeof shell> | Call<typeof tcp> | Ca
 export const connectRoutes =
   (deps: ConnectRoutesDeps): FastifyPluginAsync =>
   async (app) => {
-    websocketRoute(app, connect, (socket, call) => serveSocket(deps, socket, call))
-    websocketRoute(app, shell, (socket, call) => serveShell(deps, socket, call))
-    websocketRoute(app, tcp, (socket, call) => {
+    const carried = <K extends RouteKey>(
+      key: K,
+      accept: (call: Omit<Call<K>, 'reply'>) => Promise<AcceptedWebsocket>,
+    ) => websocketRoute(app, key, async (socket, call) => serveAccepted(deps, socket, await accept(call)), accept)
+    carried(connect, (call) => acceptProtocol(deps, call))
+    carried(shell, async (call) => acceptTerminal(call))
+    carried(tcp, async (call) => {
       const { host, port } = call.query
-      return serveStream(deps, socket, knownClient(call), { host, port })
+      return { what: 'stream', name: 'tcp', known: { ...knownClient(call), to: { host, port } } }
     })
-    websocketRoute(app, ssh, (socket, call) => serveStream(deps, socket, knownClient(call), { sshKey: call.query.key }))
-    websocketRoute(app, copy, (socket, call) => {
-      const { direction } = call.query
-      return serveStream(deps, socket, knownClient(call), { copy: direction })
-    })
+    carried(ssh, async (call) => ({
+      what: 'stream',
+      name: 'tcp',
+      known: { ...knownClient(call), to: { sshKey: call.query.key } },
+    }))
+    carried(copy, async (call) => ({
+      what: 'stream',
+      name: 'copy',
+      known: { ...knownClient(call), to: { copy: call.query.direction } },
+    }))
   }
 
-async function serveSocket(
-  deps: ConnectRoutesDeps,
-  socket: WebSocket,
+async function acceptProtocol(
+  deps: Pick<ConnectRoutesDeps, 'audit'>,
   { params, query, login, request }: Omit<Call<typeof connect>, 'reply'>,
-): Promise<void> {
-  const protocol = deps.protocols.find(({ name }) => name === params.protocol)
-  if (!protocol) return socket.close(unavailableCode, 'UNSUPPORTED')
-  const stream = deps.toStream(socket)
+): Promise<AcceptedWebsocket> {
   if (query.no_password === '1' && !(await auditOpenPort(deps, login, query.resource)))
-    return socket.close(unavailableCode, 'AUDIT_UNAVAILABLE')
-  const reason = await protocol.serveStream(stream, knownClient({ query, login, request }))
-  if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
-  else socket.close(1000)
+    return { what: 'refused', code: 'AUDIT_UNAVAILABLE' }
+  return { what: 'protocol', name: params.protocol, known: knownClient({ query, login, request }) }
 }
 
-/** A terminal, one whose client was lost, or a command: its engine closes the websocket. */
-async function serveShell(
-  { terminals }: ConnectRoutesDeps,
-  socket: WebSocket,
-  call: Omit<Call<typeof shell>, 'reply'>,
-): Promise<void> {
-  const terminal = terminals.find(({ name }) => name === 'shell')
-  if (!terminal) return socket.close(unavailableCode, 'UNSUPPORTED')
+function acceptTerminal(call: Omit<Call<typeof shell>, 'reply'>): AcceptedWebsocket {
   const { cols, rows, command, resumable, resumed } = call.query
-  if (command === '1') await terminal.serveCommand(socket, knownClient(call))
-  else if (resumed === '1') await terminal.resumeTerminal(socket, knownClient(call))
-  else await terminal.serveTerminal(socket, knownClient(call), { cols, rows }, resumable === '1')
+  return {
+    what: 'terminal',
+    known: knownClient(call),
+    as: command === '1' ? 'command' : resumed === '1' ? 'resumed' : 'terminal',
+    size: { cols, rows },
+    isResumable: resumable === '1',
+  }
 }
 
-/** Its engine closes the websocket, too. */
-async function serveStream(
-  { streams }: ConnectRoutesDeps,
+/** Serves a websocket that was accepted, and closes it. */
+export async function serveAccepted(
+  { protocols, streams, terminals, toStream }: ConnectCarriers,
   socket: WebSocket,
-  known: KnownClient,
-  to: StreamTo,
+  accepted: AcceptedWebsocket,
 ): Promise<void> {
-  const engine = streams.find(({ name }) => name === ('copy' in to ? 'copy' : 'tcp'))
-  if (!engine) return socket.close(unavailableCode, 'UNSUPPORTED')
-  await engine.serveSocket(socket, { ...known, to })
+  if (accepted.what === 'refused') return socket.close(unavailableCode, accepted.code)
+  const { known } = accepted
+  if (accepted.what === 'protocol') {
+    const protocol = protocols.find(({ name }) => name === accepted.name)
+    if (!protocol) return socket.close(unavailableCode, 'UNSUPPORTED')
+    const reason = await protocol.serveStream(toStream(socket), known)
+    if (reason !== undefined && isCut(reason)) socket.close(sessionCutCode, reason)
+    else socket.close(1000)
+  } else if (accepted.what === 'terminal') {
+    const terminal = terminals.find(({ name }) => name === 'shell')
+    if (!terminal) return socket.close(unavailableCode, 'UNSUPPORTED')
+    if (accepted.as === 'command') await terminal.serveCommand(socket, known)
+    else if (accepted.as === 'resumed') await terminal.resumeTerminal(socket, known)
+    else await terminal.serveTerminal(socket, known, accepted.size, accepted.isResumable)
+  } else {
+    const engine = streams.find(({ name }) => name === accepted.name)
+    if (!engine) return socket.close(unavailableCode, 'UNSUPPORTED')
+    await engine.serveSocket(socket, known)
+  }
 }
 
 function knownClient({
@@ -102,7 +136,7 @@ function knownClient({
 }
 
 /** @returns false when it could not be audited: then the port must not work */
-async function auditOpenPort(deps: ConnectRoutesDeps, login: Login, resource: string): Promise<boolean> {
+async function auditOpenPort(deps: Pick<ConnectRoutesDeps, 'audit'>, login: Login, resource: string): Promise<boolean> {
   const { id, name } = login.principal
   const fields = { resource, login: login.id }
   try {

@@ -170,6 +170,7 @@ export function config(rules: Partial<Rules & Pick<Config, 'inventory'>> = {}): 
       drainDelayMs: 0,
       peerUrl: null,
       proxyProtocol: [],
+      workers: 0,
       drainMs: 0,
     },
     store: { url: 'sqlite::memory:', graceMs: 0 },
