@@ -17,9 +17,12 @@ export const uiRoutes = {
   'GET /sessions/:id': { ...screen('One session'), params: id('ses') },
   'GET /audit': screen('The audit log'),
   'GET /people': screen('People and service accounts'),
+  'GET /sessions/:id/watch': { ...screen('The terminal of a session while it runs'), params: id('ses') },
+  'GET /recordings': screen('A search over recordings'),
   'GET /recordings/:id': { ...screen('One recording'), params: id('ses') },
   'GET /tokens': screen('API tokens, passwords of database clients, and service accounts'),
   'GET /why': screen('Why a person may or may not ask for a resource'),
+  'GET /identity-center': screen('What IAM Identity Center holds for grants, and who is who there'),
   'GET /rules': screen('The rules in force'),
   'GET /setup': screen('What is read of AWS, and what is missing there'),
   'GET /terminal/:grant': {

@@ -1,4 +1,5 @@
 /** The page in Chromium: asked by one, decided by another, connected and taken away again, under the page's own policy all the time. */
+import pg from 'pg'
 import type { BrowserContext, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { findBarriers, noAxe } from '../sandbox/accessibility.ts'
@@ -101,6 +102,17 @@ t.test('the page', { skip: noChromium }, async (t) => {
     const password = (await hers.locator('.secret code').textContent()) ?? ''
     t.match(password, /^\S{30,}$/)
     t.notOk(hers.url().includes(password))
+    const shown = async (label: string) =>
+      (await hers
+        .locator('.facts > div', { hasText: new RegExp(`^${label}`) })
+        .locator('dd')
+        .textContent()) ?? ''
+    const [host, port, user, database] = await Promise.all(['Host', 'Port', 'User', 'Database'].map(shown))
+    const ssl = { ca: company.sandbox.authority.cert }
+    const client = new pg.Client({ host, port: Number(port), user, password, database, ssl })
+    await client.connect()
+    t.match((await client.query('select $1::text as found', ['needle-17'])).rows, [{ found: 'needle-17' }])
+    await client.end()
     const stored = await hers.evaluate('JSON.stringify([{ ...localStorage }, { ...sessionStorage }])')
     t.notMatch(stored, password, 'it is kept nowhere')
   })
@@ -161,6 +173,24 @@ t.test('the page', { skip: noChromium }, async (t) => {
     await hers.getByText('You have no API token.').waitFor()
     t.equal((await asked()).status, 401)
     if (!noAxe) t.same([...(await findBarriers(page)), ...(await findBarriers(hers))], [])
+    await page.close()
+  })
+
+  await t.test('a value in a recording is found, and its moment has an address', async (t) => {
+    const page = await open(carol, '/recordings')
+    await page.getByLabel('Text').fill('NEEDLE-17')
+    await page.keyboard.press('Enter')
+    await page.getByText(/^Found 1 time in/).waitFor()
+    t.notMatch(page.url(), /needle/i, 'what is looked for is in no address')
+    await page.locator('.hit a').click()
+    await page.locator('.row.here', { hasText: 'needle-17' }).waitFor()
+    const moment = page.url()
+    t.match(moment, /\/recordings\/ses_\w+\?at=\d+$/)
+    await page.goBack()
+    await page.getByText(/^Found 1 time in/).waitFor()
+    await page.goto(moment)
+    await page.locator('.row.here', { hasText: 'needle-17' }).waitFor()
+    if (!noAxe) t.same(await findBarriers(page), [])
     await page.close()
   })
 

@@ -295,5 +295,52 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await page.getByText(reason).waitFor()
   })
 
+  await t.test('an auditor watches: the person is told, the log has it, and nothing goes back', async (t) => {
+    const hers = await open(watched.id)
+    await showsOn(hers, /\$/)
+    const carols = await browser.newContext({ viewport: wide })
+    const [, name = '', value = ''] = /(?:^|; )(sallyport)=([^;]+)/.exec(company.cookie('carol')) ?? []
+    await carols.addCookies([{ name, value, url }])
+    const mine = await company.api<{ items: { id: string; grantId: string }[] }>(
+      'alice',
+      'GET',
+      '/api/v1/sessions?open=true',
+    )
+    const session = mine.items.find(({ grantId }) => grantId === watched.id)?.id
+    const watcher = await carols.newPage()
+    const sent: unknown[] = []
+    watcher.on('websocket', (socket) => {
+      if (socket.url().endsWith('/watch')) socket.on('framesent', ({ payload }) => sent.push(payload))
+    })
+    await watcher.goto(`${url}/sessions/${session}`)
+    await watcher.getByRole('link', { name: 'Watch' }).click()
+    await hers.getByText('carol@example.com watches this session.').waitFor()
+    await hers.bringToFront()
+    // What a terminal would answer: what it is, where its cursor is, what its clipboard holds.
+    await run(
+      hers,
+      `printf '\\033[c\\033[6n\\033]52;c;?\\007'; head -c 100000 /dev/zero | tr '\\0' x; echo; echo seen$((1+1))`,
+    )
+    await showsOn(watcher, /^seen2$/m)
+    await watcher.locator('.xterm').click()
+    await watcher.keyboard.type('echo never\n')
+    await waitUntil(() => sent.length > 0, 'what was shown is acknowledged')
+    t.ok(
+      sent.every((one) => typeof one === 'string' && /^\{"ack":\d+\}$/.test(one)),
+      JSON.stringify(sent.slice(0, 5)),
+    )
+    t.notMatch(await screenOf(hers), 'never')
+    if (!noAxe) t.same(await findBarriers(watcher), [])
+    await watcher.getByRole('link', { name: 'Stop watching' }).click()
+    await hers.getByText('carol@example.com no longer watches this session.').waitFor()
+    const { items } = await company.api<{ items: { type: string; fields: { session: string } }[] }>(
+      'carol',
+      'GET',
+      '/api/v1/audit/events?type=recording.watched&type=recording.watch-ended',
+    )
+    t.match(items, [{ type: 'recording.watch-ended', fields: { session } }, { type: 'recording.watched' }])
+    await carols.close()
+  })
+
   t.same(complaints, [], 'no violation of the policy, no error on the console')
 })

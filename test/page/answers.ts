@@ -4,6 +4,7 @@ import type { GrantView } from '../../src/contract/grants.ts'
 import type { Named } from '../../src/contract/references.ts'
 import type { RequestView } from '../../src/contract/requests.ts'
 import type { LevelOption, ResourceView } from '../../src/contract/resources.ts'
+import type { Answer } from '../../src/contract/routes.ts'
 import type { SessionView } from '../../src/contract/sessions.ts'
 import type { Scene } from './stage.ts'
 
@@ -562,4 +563,66 @@ export const full: Scene = {
     check('boundary for revocations', 'warning', { severity: 'low' }),
   ]),
   'GET /api/v1/recordings/:sessionId': statements,
+  'POST /api/v1/recordings/search': [
+    {
+      ...{ sessionId: ids.session, principalId: people.alice.id, principal: people.alice.name },
+      ...{ resourceId: resources.orders, level: 'readonly', at: now - hour, type: 'execute', request: null },
+      ...{ isRunning: false, sql: 'select * from orders where id = $1', found: [{ member: 'values[0]', text: '17' }] },
+    },
+    { next: null, recordings: 12, bytes: 48_213, unread: [], unreadCount: 0 },
+  ],
+  'GET /api/v1/aws/installation': {
+    ...{
+      issuer: 'https://login.example.com',
+      clientId: 'sallyport',
+      externalId: '9f8c7b6a-0000-4000-8000-000000000001',
+    },
+    ...{ hubRoleArn: `arn:aws:iam::${account}:role/SallyportHub`, connectRole: 'SallyportConnect' },
+    ...{ revocationPolicy: 'SallyportRevocations', accounts: {}, features: [], values: {} },
+  },
+  'GET /api/v1/whoami': {
+    principal: {
+      ...{ ...people.bob, kind: 'person', email: people.bob.name, groups: ['engineering'], ownerId: null },
+      ...{ subject: 'u-bob', manager: null },
+    },
+    ...{ roles: ['user', 'auditor', 'admin'], login: id('lgn', 1), via: 'web', interactive: true },
+    ...{ authenticatedAt: now - minute, acr: null, scopes: null, expiresAt: now + 8 * hour },
+  },
+  'GET /api/v1/pushes': listed('pushes', [
+    push(1, 'granted', { ownership: 'created', grants: [ids.grant] }),
+    push(2, 'outside', { ownership: 'pre-existing', userName: 'dan@example.com' }),
+    push(3, 'removing', {
+      ownership: 'created',
+      overdueSince: now - hour,
+      reason: 'ConflictException: another change',
+    }),
+  ]),
+  'GET /api/v1/pushes/held-back': {
+    ...(listed('pushes', [push(4, 'removing', { ownership: 'created' })]) as object),
+    ...{ digest: '0'.repeat(32), most: 50 },
+  } as never,
+  'GET /api/v1/pushes/unrecorded': listed('unrecorded', [
+    {
+      ...{ resource: `permission-set/444455556666/Reader`, kind: 'permission-set', userId: userId(5) },
+      ...{ userName: 'erin@example.com', principals: [], grants: [] },
+    },
+  ]),
+  'GET /api/v1/identity-center/links': listed('links', [
+    { principalId: people.alice.id, userId: userId(1), userName: 'alice', foundBy: 'email', linkedAt: now - day },
+  ]),
+}
+
+type Push = Answer<'GET /api/v1/pushes'>['items'][number]
+
+function push(n: number, state: Push['state'], more: Partial<Push>): Push {
+  return {
+    ...{ id: `psh_${String(n).padStart(16, '0')}`, kind: 'permission-set', account: '444455556666' },
+    of: 'arn:aws:sso:::permissionSet/ssoins-1234567890abcdef/ps-1234567890abcdef',
+    ...{ userId: userId(n), userName: 'alice', principals: [people.alice.id], state, ownership: null },
+    ...{ reason: null, isLasting: false, overdueSince: null, grants: [], ...more },
+  }
+}
+
+function userId(n: number): string {
+  return `b1f00d00-0000-4000-8000-${String(n).padStart(12, '0')}`
 }

@@ -22,6 +22,8 @@ const hostileMembers: Readonly<Record<string, string>> = {
       'ticket',
       'title',
       'loginName',
+      'userName',
+      'clientId',
       'rule',
     ].map((name) => [name, `${attack}${unbroken}`]),
   ),

@@ -44,6 +44,8 @@ export const screens: readonly Screen[] = [
   { name: 'people', address: '/people', shows: 'deploy-bot' },
   { name: 'tokens', address: '/tokens', shows: 'nightly report' },
   { name: 'why', address: `/why?who=dan&resource=${encodeURIComponent(resources.orders)}`, shows: 'not admin' },
+  { name: 'recordings', address: '/recordings', shows: 'in upper or lower case' },
+  { name: 'identity-center', address: '/identity-center', shows: 'ConflictException' },
   { name: 'rules', address: '/rules', shows: 'engineers-read-prod-databases' },
   { name: 'setup', address: '/setup?open=account%2F111122223333', shows: 'ReadDatabases' },
 ]

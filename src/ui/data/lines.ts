@@ -14,8 +14,9 @@ export async function* readLines<K extends LinesKey>(
   ask: NonNullable<Ask<K>[0]>,
   signal: AbortSignal,
 ): AsyncGenerator<unknown> {
-  const { method, path } = toRequest(key, ask)
-  const response = await fetch(path, { method, redirect: 'error', cache: 'no-store', signal }).catch(
+  const { method, path, body } = toRequest(key, ask)
+  const sent = body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }
+  const response = await fetch(path, { method, redirect: 'error', cache: 'no-store', signal, ...sent }).catch(
     (error: unknown) => {
       throw toProblem(error)
     },

@@ -56,6 +56,9 @@ type ListKey =
   | 'GET /api/v1/tokens'
   | 'GET /api/v1/connect-tokens'
   | 'GET /api/v1/service-accounts'
+  | 'GET /api/v1/pushes'
+  | 'GET /api/v1/pushes/unrecorded'
+  | 'GET /api/v1/identity-center/links'
 export type Item<K extends ListKey> = Answer<K> extends { readonly items: readonly (infer One)[] } ? One : never
 type Filters<K extends ListKey> = Omit<Input<K, 'query'>, 'limit' | 'cursor'>
 

@@ -22,7 +22,13 @@ export function useFilters() {
     search,
     /** @param changes an empty text takes one away */
     set: (changes: SearchText) =>
-      void navigate({ to: '.', search: { ...search, ...changes } as never, replace: true, resetScroll: false }),
+      void navigate({
+        to: '.',
+        search: { ...search, ...changes } as never,
+        state: true,
+        replace: true,
+        resetScroll: false,
+      }),
     clear: () => void navigate({ to: '.', search: {} as never, replace: true }),
   }
 }

@@ -21,6 +21,8 @@ interface DataListProps<T> {
   readonly columns: readonly Column<T>[]
   readonly empty: ReactNode
   keyOf(item: T, index: number): string
+  /** Whether the address is about it: the first one is in view, and all are marked. */
+  isHere?(item: T): boolean
   /** Shown beneath a row that is open. */
   detail?(item: T): ReactNode
 }
@@ -28,7 +30,7 @@ interface DataListProps<T> {
 const rowPx = 37
 
 /** A table of which only what is in view is drawn; on narrow screens each row is a card. */
-export function DataList<T>({ label, list, columns, empty, keyOf, detail }: DataListProps<T>) {
+export function DataList<T>({ label, list, columns, empty, keyOf, isHere, detail }: DataListProps<T>) {
   const body = useRef<HTMLDivElement>(null)
   const [marginPx, setMarginPx] = useState(0)
   const { items, more, isLoading, isLoadingMore, problem, reload } = list
@@ -45,6 +47,10 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
   useEffect(() => {
     if (more && !isLoadingMore && items.length > 0 && lastShown >= items.length - 20) more()
   }, [more, isLoadingMore, items.length, lastShown])
+  const here = isHere ? items.findIndex(isHere) : -1
+  useEffect(() => {
+    if (here >= 0) virtual.scrollToIndex(here, { align: 'center' })
+  }, [virtual, here])
   useRowKeys(body)
   if (problem && items.length === 0) return <ProblemNote problem={problem} onRetry={reload} />
   if (isLoading) return <Bars />
@@ -73,7 +79,13 @@ export function DataList<T>({ label, list, columns, empty, keyOf, detail }: Data
                 role="none"
                 style={{ transform: `translateY(${start - marginPx}px)` }}
               >
-                <div className="row" role="row" style={grid} aria-rowindex={index + 2}>
+                <div
+                  className={isHere?.(item) ? 'row here' : 'row'}
+                  role="row"
+                  style={grid}
+                  aria-rowindex={index + 2}
+                  aria-current={isHere?.(item) ? 'location' : undefined}
+                >
                   {columns.map(({ name, head, isNumber, cell }) => (
                     <span
                       key={name}

@@ -77,8 +77,18 @@ export function Frame() {
               {nav.why}
             </Link>
             {me?.can.audit && (
-              <Link to="/rules" className="button quiet">
-                {nav.rules}
+              <>
+                <Link to="/recordings" className="button quiet">
+                  {nav.recordings}
+                </Link>
+                <Link to="/rules" className="button quiet">
+                  {nav.rules}
+                </Link>
+              </>
+            )}
+            {isOversight && (
+              <Link to="/identity-center" className="button quiet">
+                {nav.identityCenter}
               </Link>
             )}
             <button type="button" className="quiet" onClick={() => setShowsKeys(true)}>

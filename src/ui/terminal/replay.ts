@@ -1,6 +1,5 @@
-import '@xterm/xterm/css/xterm.css'
-import { Terminal } from '@xterm/xterm'
-import { themes } from './themes.ts'
+import type { Terminal } from '@xterm/xterm'
+import { openViewer } from './viewer.ts'
 
 /** What a recorded terminal did at one moment. */
 export interface ReplayEvent {
@@ -10,9 +9,6 @@ export interface ReplayEvent {
   readonly size?: { readonly cols: number; readonly rows: number }
 }
 
-const defaultSize = { cols: 80, rows: 24 }
-const scrollback = 10_000
-
 /** Shows a recorded terminal. Nothing that it says goes anywhere: there is no way back. */
 export class Replay {
   readonly #terminal: Terminal
@@ -21,20 +17,7 @@ export class Replay {
 
   constructor(container: HTMLElement, events: readonly ReplayEvent[]) {
     this.#events = events
-    const dark = matchMedia('(prefers-color-scheme: dark)').matches
-    this.#terminal = new Terminal({
-      ...defaultSize,
-      fontFamily: getComputedStyle(container).fontFamily,
-      fontSize: 13,
-      lineHeight: 1.2,
-      scrollback,
-      disableStdin: true,
-      cursorBlink: false,
-      minimumContrastRatio: 4.5,
-      theme: dark ? themes.dark : themes.light,
-      linkHandler: { activate: () => undefined },
-    })
-    this.#terminal.open(container)
+    this.#terminal = openViewer(container)
   }
 
   /** How long it lasted, ms. */

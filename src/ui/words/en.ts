@@ -18,7 +18,10 @@ export function visible(text: string): string {
 /** A text of the broker, which begins small and has no full stop, as a sentence. */
 export function sentence(text: string): string {
   const shown = visible(text)
-  return `${shown.charAt(0).toUpperCase()}${shown.slice(1)}${/[.!?)]$/.test(shown) ? '' : '.'}`
+  const [first = ''] = /^\S*/.exec(shown) ?? []
+  // An address or an id stays as it is.
+  const begin = /\S[@/_:.]\S/.test(first) ? shown.charAt(0) : shown.charAt(0).toUpperCase()
+  return `${begin}${shown.slice(1)}${/[.!?)]$/.test(shown) ? '' : '.'}`
 }
 
 /** Of `any_of` in the rules: `group:database-owners`, `manager`, an e-mail. */

@@ -13,3 +13,13 @@ t.test('the page has a screen for each address that the server sends it for, and
   })
   t.same(Object.keys(screens).sort(), served.sort())
 })
+
+t.test('addresses of screens to come are no one’s', async (t) => {
+  const taken = Object.keys(routes).flatMap((key) => key.split(' ')[1] ?? [])
+  for (const address of ['/reviews', '/risk'])
+    t.same(
+      [...taken, ...Object.keys(screens)].filter((one) => one === address || one.startsWith(`${address}/`)),
+      [],
+      address,
+    )
+})

@@ -1,11 +1,12 @@
 import './audit.css'
 import { Link } from '@tanstack/react-router'
+import { useState } from 'react'
 import { toRequest } from '../../../contract/ask.ts'
 import type { AuditRecord } from '../../../contract/audit.ts'
 import { auditTypes } from '../../../contract/audit-types.ts'
 import type { Input } from '../../../contract/routes.ts'
 import { shortId } from '../../data/names.ts'
-import { useAnswer, useList } from '../../data/queries.ts'
+import { useAct, useAnswer, useList } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { Facts } from '../../parts/facts.tsx'
@@ -163,22 +164,40 @@ function Typed({ label, value, onDone }: TypedProps) {
 /** Whether the log is whole, as this daemon has last found. */
 function Proof() {
   const now = useNow()
+  // A large log takes longer than one call may: then the result is found by asking for it.
+  const [since, setSince] = useState<number>()
+  const check = useAct('GET /api/v1/audit/verify', ['audit'])
+  const isChecking = since !== undefined
   const proof = useAnswer(
     'audit',
     'GET /api/v1/audit/proof',
     {},
     {
-      againMs: ({ checkedAt }) => (checkedAt === null ? firstCheckMs : false),
+      againMs: ({ checkedAt }) => (checkedAt === null || isChecking ? firstCheckMs : false),
     },
   )
   if (proof.error) return <ProblemNote problem={proof.error} />
   if (!proof.data) return null
   const { ok, checkedAt, head, anchoredSeq, anchoredAt, summary } = proof.data
+  if (isChecking && checkedAt !== null && checkedAt > since) setSince(undefined)
+  const button = (
+    <button
+      type="button"
+      className="small"
+      disabled={isChecking}
+      onClick={() => {
+        setSince(checkedAt ?? 0)
+        check.mutate({}, { onError: ({ code }) => code !== 'UNREACHABLE' && setSince(undefined) })
+      }}
+    >
+      {isChecking ? texts.checking : texts.check}
+    </button>
+  )
   if (ok === null || checkedAt === null) return <State tone="wait" text={texts.unknown} />
   if (!ok)
     return (
-      <span title={summary ?? ''}>
-        <State tone="alarm" text={texts.bad} />
+      <span className="proof" title={summary ?? ''}>
+        <State tone="alarm" text={texts.bad} /> {button}
       </span>
     )
   return (
@@ -192,6 +211,7 @@ function Proof() {
         }
       />
       <span className="muted">{texts.checked(ago(checkedAt, now))}</span>
+      {button}
     </span>
   )
 }

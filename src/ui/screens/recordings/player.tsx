@@ -1,4 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'react'
+import { toRequest } from '../../../contract/ask.ts'
+import { useFilters } from '../../data/search.ts'
 import { Replay } from '../../terminal/replay.ts'
 import { screenWords } from '../../words/screens.ts'
 import { position } from '../../words/times.ts'
@@ -10,19 +12,29 @@ const speeds = [1, 2, 4, 16] as const
 const idleMs = 2000
 const tickMs = 50
 
+/** So that what an address is about is seen to come. */
+const beforeMs = 1000
+
+interface PlayerProps {
+  readonly sessionId: string
+  readonly entries: readonly Entry[]
+}
+
 /** A recorded terminal, with its own clock. */
-export function Player({ entries }: { readonly entries: readonly Entry[] }) {
+export function Player({ sessionId, entries }: PlayerProps) {
   const container = useRef<HTMLDivElement>(null)
   const replay = useRef<Replay>(undefined)
   const events = useMemo(() => replayEvents(entries), [entries])
-  const [at, setAt] = useState(0)
+  const { search } = useFilters()
+  const [at, setAt] = useState(() => positionOf(entries, search.at))
+  const start = useRef(at)
   const [isPlaying, setPlaying] = useState(false)
   const [speed, setSpeed] = useState<number>(1)
   const lengthMs = events.at(-1)?.at ?? 0
   useEffect(() => {
     if (!container.current) return
     const shown = new Replay(container.current, events)
-    shown.seek(0)
+    shown.seek(start.current)
     replay.current = shown
     return () => shown.close()
   }, [events])
@@ -77,6 +89,18 @@ export function Player({ entries }: { readonly entries: readonly Entry[] }) {
           ))}
         </select>
       </div>
+      <p className="muted">
+        <a href={toRequest('GET /api/v1/recordings/:sessionId/cast', { params: { sessionId } }).path} download>
+          {texts.download}
+        </a>{' '}
+        {texts.downloadHint}
+      </p>
     </section>
   )
+}
+
+/** Milliseconds from the beginning to shortly before a moment of the address. */
+function positionOf(entries: readonly Entry[], moment: string | undefined): number {
+  const ms = Number(moment) - (entries[0]?.at ?? 0) - beforeMs
+  return moment !== undefined && Number.isFinite(ms) ? Math.max(0, ms) : 0
 }

@@ -1,5 +1,7 @@
 import './recordings.css'
+import { Link } from '@tanstack/react-router'
 import { useEffect, useMemo, useState } from 'react'
+import { useKeptText } from '../../data/kept.ts'
 import { readLines } from '../../data/lines.ts'
 import { nameOf } from '../../data/names.ts'
 import { type Problem, toProblem } from '../../data/problem.ts'
@@ -66,7 +68,11 @@ export default function RecordingScreen({
           <Snippet text={`sallyport recordings play ${session.id}`} />
         </>
       )}
-      {isTerminal(recording) ? <Player entries={recording.entries} /> : <Entries entries={recording.entries} />}
+      {isTerminal(recording) ? (
+        <Player sessionId={session.id} entries={recording.entries} />
+      ) : (
+        <Entries entries={recording.entries} />
+      )}
     </Page>
   )
 }
@@ -91,7 +97,14 @@ const columns: readonly Column<Entry>[] = [
     name: 'time',
     head: `${texts.columns.time} (${zone})`,
     width: '128px',
-    cell: ({ at }) => (at === undefined ? '' : clockOf(at)),
+    cell: ({ at }) =>
+      at === undefined ? (
+        ''
+      ) : (
+        <Link to="." search={{ at: String(at) } as never} className="open" title={texts.thisMoment} resetScroll={false}>
+          {clockOf(at)}
+        </Link>
+      ),
   },
   { name: 'what', head: texts.columns.what, width: '112px', cell: ({ type }) => visible(type ?? '') },
   {
@@ -112,7 +125,8 @@ const columns: readonly Column<Entry>[] = [
 
 function Entries({ entries }: { readonly entries: readonly Entry[] }) {
   const { search, set } = useFilters()
-  const sought = (search.q ?? '').toLowerCase()
+  const { text, keep } = useKeptText()
+  const sought = text.toLowerCase()
   const onlyErrors = search.errors === 'true'
   const items = useMemo(
     () => entries.filter((one) => (!onlyErrors || one.error) && (sought === '' || textOf(one).includes(sought))),
@@ -125,8 +139,8 @@ function Entries({ entries }: { readonly entries: readonly Entry[] }) {
           type="search"
           aria-label={screenWords.search}
           placeholder={texts.hint}
-          value={search.q ?? ''}
-          onChange={({ target }) => set({ q: target.value })}
+          value={text}
+          onChange={({ target }) => keep(target.value)}
         />
         <label>
           <input
@@ -141,6 +155,7 @@ function Entries({ entries }: { readonly entries: readonly Entry[] }) {
         key={`${sought}${onlyErrors}`}
         label={texts.title}
         columns={columns}
+        isHere={({ at }) => search.at !== undefined && String(at) === search.at}
         keyOf={(_, index) => String(index)}
         empty={<p>{entries.length === 0 ? texts.none : screenWords.nothingMatches}</p>}
         list={{

@@ -59,7 +59,7 @@ export default function SessionScreen({ params: { id = '' } }: { readonly params
               <code>{shortId(session.grantId)}</code>
             </Link>,
           ],
-          [facts.recording, texts.recorded(session.recording.entries)],
+          [facts.recording, session.endedAt === null ? texts.recording : texts.recorded(session.recording.entries)],
           ['Id', <Id key="i" id={session.id} />],
         ]}
       />
@@ -73,6 +73,11 @@ export default function SessionScreen({ params: { id = '' } }: { readonly params
       )}
       {session.endedAt === null && (
         <div className="actions start">
+          {session.kind === 'ec2-instance' && (me?.can.audit || me?.can.decide) && (
+            <Link to="/sessions/$id/watch" params={{ id: session.id }} className="button">
+              {texts.watch}
+            </Link>
+          )}
           <button type="button" className="danger" onClick={() => setEnding(true)}>
             {texts.end}
           </button>

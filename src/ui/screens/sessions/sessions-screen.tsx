@@ -1,3 +1,4 @@
+import { Link } from '@tanstack/react-router'
 import { useList, useMe } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
 import { Page } from '../../parts/page.tsx'
@@ -40,6 +41,11 @@ export default function SessionsScreen() {
               />
               {texts.mine}
             </label>
+          )}
+          {me?.can.audit && (
+            <Link to="/recordings" className="button">
+              {texts.searchRecordings}
+            </Link>
           )}
         </div>
       }

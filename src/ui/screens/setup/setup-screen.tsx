@@ -2,6 +2,7 @@ import './setup.css'
 import type { Validation } from '../../../contract/aws.ts'
 import { type Item, useAct, useAnswer, useList } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
+import { CopyButton } from '../../parts/copy.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { State, type Tone } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
@@ -9,6 +10,8 @@ import { ProblemNote } from '../../parts/problem-note.tsx'
 import { Time } from '../../parts/time.tsx'
 import { sentence, visible } from '../../words/en.ts'
 import { screenWords } from '../../words/screens.ts'
+import { Connection } from './connection.tsx'
+import { ReloadPlan } from './reload-plan.tsx'
 
 const texts = screenWords.setup
 type Subject = Item<'GET /api/v1/validations/subjects'>
@@ -63,7 +66,9 @@ export default function SetupScreen() {
   ]
   return (
     <Page title={texts.title}>
+      <Connection />
       <Scopes />
+      <ReloadPlan />
       <div className="heading">
         <h2>{texts.checks}</h2>
         <label>
@@ -118,7 +123,8 @@ function Scopes() {
             <span className="muted">{goodAt === null ? '' : <Time at={goodAt} />}</span>
             {error !== null && (
               <p className="note">
-                {sentence(error)} {fix !== null && sentence(fix)}
+                {sentence(error)} {fix !== null && sentence(fix)}{' '}
+                {fix !== null && <CopyButton text={visible(fix)} what={visible(scope)} isSmall />}
               </p>
             )}
           </li>
@@ -159,7 +165,7 @@ function Checks({ subject }: { readonly subject: string }) {
                   </p>
                   {fix !== null && (
                     <p>
-                      {texts.fix}: {sentence(fix)}
+                      {texts.fix}: {sentence(fix)} <CopyButton text={visible(fix)} what={visible(check)} isSmall />
                     </p>
                   )}
                 </>

@@ -1,5 +1,6 @@
 import { type FormEvent, useId, useState } from 'react'
 import { type Item, useAct, useList, useMe } from '../../data/queries.ts'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Field } from '../../parts/fields.tsx'
@@ -8,7 +9,6 @@ import { ProblemNote } from '../../parts/problem-note.tsx'
 import { visible, words } from '../../words/en.ts'
 import { furtherWords } from '../../words/further.ts'
 import { screenWords } from '../../words/screens.ts'
-import { ConfirmDialog } from './confirm-dialog.tsx'
 
 const texts = furtherWords.tokens
 type Account = Item<'GET /api/v1/service-accounts'>

@@ -1,8 +1,8 @@
-import type { Problem } from '../../data/problem.ts'
-import { Dialog } from '../../parts/dialog.tsx'
-import { ProblemNote } from '../../parts/problem-note.tsx'
-import { words } from '../../words/en.ts'
-import { screenWords } from '../../words/screens.ts'
+import type { Problem } from '../data/problem.ts'
+import { words } from '../words/en.ts'
+import { screenWords } from '../words/screens.ts'
+import { Dialog } from './dialog.tsx'
+import { ProblemNote } from './problem-note.tsx'
 
 interface ConfirmDialogProps {
   readonly title: string

@@ -1,0 +1,28 @@
+import '@xterm/xterm/css/xterm.css'
+import { Terminal } from '@xterm/xterm'
+import { themes } from './themes.ts'
+
+const defaultSize = { cols: 80, rows: 24 }
+const scrollback = 10_000
+
+/**
+ * An emulator that only shows. What a program asks of a terminal is not answered, links lead nowhere, and keys do nothing: there is no
+ * way back.
+ */
+export function openViewer(container: HTMLElement): Terminal {
+  const dark = matchMedia('(prefers-color-scheme: dark)').matches
+  const terminal = new Terminal({
+    ...defaultSize,
+    fontFamily: getComputedStyle(container).fontFamily,
+    fontSize: 13,
+    lineHeight: 1.2,
+    scrollback,
+    disableStdin: true,
+    cursorBlink: false,
+    minimumContrastRatio: 4.5,
+    theme: dark ? themes.dark : themes.light,
+    linkHandler: { activate: () => undefined },
+  })
+  terminal.open(container)
+  return terminal
+}
