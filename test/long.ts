@@ -18,6 +18,7 @@ export const longFiles: readonly string[] = [
   'test/e2e/onboard.test.ts',
   'test/e2e/page-promises.test.ts',
   'test/e2e/places.test.ts',
+  'test/e2e/pushed-killed.test.ts',
   'test/e2e/store-copy.test.ts',
   'test/e2e/store-cut-off.test.ts',
   'test/e2e/two-daemons-aws.test.ts',
@@ -41,4 +42,5 @@ export const longFiles: readonly string[] = [
   'test/src/aws/organization/contract-moto.test.ts',
   'test/src/aws/organization/large-organization.test.ts',
   'test/src/aws/refused-anywhere.test.ts',
+  'test/src/kinds/identity-center/reconciled-moto.test.ts',
 ]

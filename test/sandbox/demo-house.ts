@@ -7,7 +7,7 @@ import { waitUntil } from '../wait-until.ts'
 import type { SessionDocument } from './aws/world.ts'
 import { type RunningDaemon, startDaemon } from './daemon.ts'
 import { accounts, region } from './default-world.ts'
-import { discoverEstate } from './demo-estate.ts'
+import { discoverEstate, hasPermissionSet } from './demo-estate.ts'
 import { hasMariaDb } from './mysql/mariadb.ts'
 import { type AccountName, accountNames } from './oidc/accounts.ts'
 import { createOrganization } from './organization-world.ts'
@@ -91,6 +91,12 @@ export class Demo {
   async waitForDenial(grantId: string): Promise<void> {
     const policies = () => JSON.stringify(this.sandbox.aws.world.managedPolicies)
     await waitUntil(() => policies().includes(grantId), `${grantId} is denied`, 15_000, 20)
+  }
+
+  /** Resolves once Identity Center has it for alice, or has it no more. */
+  async waitForPermissionSet(isThere: boolean): Promise<void> {
+    const text = `Identity Center has ${isThere ? 'her' : 'no'} assignment`
+    await waitUntil(() => hasPermissionSet(this.sandbox) === isThere, text, 30_000, 50)
   }
 
   /** Upper bound, from the histogram, of the slowest cut for this reason so far. */

@@ -9,7 +9,8 @@ import type { AccountName } from './oidc/accounts.ts'
 import { isInstalled, readsEndpointVariable, skipWithout } from './programs.ts'
 import { noPty } from './ssm/shell.ts'
 import { showCluster } from './tour-cluster.ts'
-import { type RunOptions, Transcript } from './transcript.ts'
+import { askForPermissionSet, showPermissionSet, showPermissionSetGone } from './tour-permission-set.ts'
+import { type RunOptions, Transcript, words } from './transcript.ts'
 import { truncate } from './truncated-export.ts'
 
 export const standsIn =
@@ -32,8 +33,11 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.files()
   await tour.privateDatabase()
   await tour.cluster()
+  await askForPermissionSet(tour.steps)
   await tour.role()
+  await showPermissionSet(tour.steps)
   await tour.killAndLock()
+  await showPermissionSetGone(tour.steps)
   await tour.auditLog()
   return { missing: tour.print.missing }
 }
@@ -249,13 +253,18 @@ class Tour {
   }
 
   async cluster(): Promise<void> {
-    await showCluster({
+    await showCluster(this.steps)
+  }
+
+  /** What parts of the tour in files of their own need. */
+  get steps() {
+    return {
       demo: this.#demo,
       print: this.print,
-      as: (person, command, options) => this.as(person, command, options),
+      as: (person: AccountName, command: string, options?: RunOptions) => this.as(person, command, options),
       approved: () => this.#approved(),
       lastRecording: () => this.#lastRecording(),
-    })
+    }
   }
 
   /** Once the screen has it, types a line. */
@@ -388,9 +397,4 @@ class Tour {
     const { grant } = JSON.parse(approved.stdout) as { grant: { id: string } }
     return grant.id
   }
-}
-
-/** Splits as a shell would, as far as the tour needs it: blanks, and double quotes. */
-function words(command: string): string[] {
-  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
 }

@@ -75,3 +75,8 @@ const paint = (code: number) => (text: string) => (process.stdout.isTTY ? `\u001
 const bold = paint(1)
 const dim = paint(2)
 const green = paint(32)
+
+/** Splits as a shell would, as far as the tour needs it: blanks, and double quotes. */
+export function words(command: string): string[] {
+  return [...command.matchAll(/"([^"]*)"|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
+}
