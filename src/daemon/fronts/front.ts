@@ -58,8 +58,8 @@ export class Front {
     this.#deps = deps
   }
 
-  get pid(): number | undefined {
-    return this.#child?.pid
+  get isReady(): boolean {
+    return this.#child?.isReady ?? false
   }
 
   /** @throws Error when it does not get ready */
@@ -128,6 +128,10 @@ class RunningFront implements SessionControls {
     return this.#process.pid
   }
 
+  get isReady(): boolean {
+    return this.#isReady && !this.#rpc.isOver
+  }
+
   async begin(): Promise<void> {
     const { http, ports, sessions, settings } = this.#deps
     const inherited = ports.map((port, at) => ({ ...port, fd: firstPortFd + at }))
@@ -187,8 +191,7 @@ class RunningFront implements SessionControls {
   }
 
   async endLost(lost: LostWork): Promise<boolean> {
-    if (this.#rpc.isOver) return false
-    return (await this.#rpc.call('endLost', lost)) === true
+    return (await this.#ask<boolean>('endLost', lost)) ?? false
   }
 
   /** @returns undefined from one that is dead */

@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { limitsFor } from '../../../proxy/ports/connections.ts'
 import { mostOpenFiles } from '../../../proxy/ports/open-files.ts'
 import type { HostPort } from '../../config/config.ts'
+import type { LostSession } from '../../sessions/recover-sessions.ts'
 import { endWorkOf } from '../lost-daemons.ts'
 import type { Parts } from '../parts.ts'
 import { Front, type FrontDeps } from './front.ts'
@@ -28,6 +30,13 @@ export async function startFronts(parts: Parts, control: ControlSocket, closing:
     closing.defer(() => bound.close())
     fds.push(bound.fd())
   }
+  const closed = new AbortController()
+  closing.defer(() => closed.abort())
+  const fronts: Front[] = []
+  const endWork = async (lost: readonly LostSession[]) => {
+    while (!fronts.some(({ isReady }) => isReady) && !closed.signal.aborted) await wait(100)
+    if (!closed.signal.aborted) await endWorkOf(parts, lost)
+  }
   const deps: FrontDeps = {
     ...{ sessions, recordings, logger, ports, fds },
     http: { listen: server.listen, tls: server.tls, proxyProtocol: server.proxyProtocol, control },
@@ -38,7 +47,7 @@ export async function startFronts(parts: Parts, control: ControlSocket, closing:
       recordings: config.recordings,
       graceMs: store.graceMs,
     },
-    onLost: (lost) => void endWorkOf(parts, lost),
+    onLost: (lost) => void endWork(lost),
     onReport: (front, { lagBytes, loopDelay, residentBytes, cpuSeconds }) => {
       const by = { front: String(front) }
       metrics.frontResidentBytes.set(by, residentBytes)
@@ -52,8 +61,11 @@ export async function startFronts(parts: Parts, control: ControlSocket, closing:
       sessions.cutOf(principalId, notice)
     },
   }
-  const fronts = Array.from({ length: server.workers }, () => new Front(deps))
-  for (const front of fronts) closing.defer(() => front.close())
+  for (let i = 0; i < server.workers; i += 1) {
+    const front = new Front(deps)
+    fronts.push(front)
+    closing.defer(() => front.close())
+  }
   await Promise.all(fronts.map((front) => front.start()))
 }
 
