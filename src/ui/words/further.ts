@@ -215,7 +215,7 @@ export const furtherWords = {
     levels: 'Levels change',
     setting: (path: string, from: string, to: string) => `${path}: ${from} becomes ${to}`,
     leaving: (count: number) => `${counted(count, 'resource leaves', 'resources leave')} the catalog`,
-    grants: (count: number) => `${counted(count, 'grant ends or is shortened', 'grants end or are shortened')}:`,
+    grants: (count: number) => `${counted(count, 'grant ends or is shortened', 'grants end or are shortened')}`,
     sessions: (count: number) => `${counted(count, 'open session ends', 'open sessions end')}`,
     requests: (count: number) => `${counted(count, 'request is', 'requests are')} decided anew`,
     afterRestart: (sections: string) => `After a restart: ${sections}`,

@@ -50,7 +50,7 @@ export function Held() {
       head: texts.columns.state,
       width: 'minmax(0, 3fr)',
       cell: ({ state, reason, overdueSince }) => (
-        <>
+        <div>
           <State tone={overdueSince === null ? tones[state] : 'bad'} text={texts.state[state]} />{' '}
           {overdueSince !== null && (
             <span className="muted">
@@ -58,7 +58,7 @@ export function Held() {
             </span>
           )}
           {reason !== null && <div className="muted">{sentence(reason)}</div>}
-        </>
+        </div>
       ),
     },
     {

@@ -1,10 +1,10 @@
 import { type FormEvent, useId, useState } from 'react'
 import { shortId } from '../../data/names.ts'
 import { type Item, useAct, useList, useMe } from '../../data/queries.ts'
+import { Asked, readForm } from '../../parts/asked.tsx'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Field } from '../../parts/fields.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
 import { Time } from '../../parts/time.tsx'
 import { visible, words } from '../../words/en.ts'
@@ -89,15 +89,14 @@ export function LinkDialog({ onClose }: { readonly onClose: () => void }) {
   const link = useAct('POST /api/v1/identity-center/link', ['people', 'grants'])
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
-    const given = new FormData(event.currentTarget)
-    const text = (key: string) => String(given.get(key) ?? '').trim()
+    const text = readForm(event.currentTarget)
     link.mutate({ body: { person: text('person'), userId: text('user') } }, { onSuccess: onClose })
   }
   return (
     <Dialog title={texts.link} onClose={onClose}>
       <form className="form" id={form} onSubmit={send}>
-        <Asked name="person" label={texts.columns.person} hint={texts.personHint} />
-        <Asked name="user" label={texts.columns.user} hint={texts.userHint} />
+        <Asked name="person" label={texts.columns.person} hint={texts.personHint} isNeeded />
+        <Asked name="user" label={texts.columns.user} hint={texts.userHint} isNeeded />
       </form>
       {link.error && <ProblemNote problem={link.error} />}
       <div className="actions">
@@ -109,15 +108,5 @@ export function LinkDialog({ onClose }: { readonly onClose: () => void }) {
         </button>
       </div>
     </Dialog>
-  )
-}
-
-function Asked({ name, label, hint }: { readonly name: string; readonly label: string; readonly hint: string }) {
-  return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
-        <input id={id} name={name} type="text" aria-describedby={describedBy} autoComplete="off" required />
-      )}
-    </Field>
   )
 }

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'react'
 import type { RecordingMatch } from '../../../contract/recordings.ts'
 import { useKeptText } from '../../data/kept.ts'
 import { useFilters } from '../../data/search.ts'
-import { Field } from '../../parts/fields.tsx'
+import { Asked, readForm } from '../../parts/asked.tsx'
 import { Level, ResourceName } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
@@ -31,11 +31,9 @@ export default function SearchScreen() {
       <p className="muted apart">{texts.hint}</p>
       <form
         className="search"
-        key={`${text}\n${who}\n${resource}`}
         onSubmit={(event) => {
           event.preventDefault()
-          const given = new FormData(event.currentTarget)
-          const value = (name: string) => String(given.get(name) ?? '').trim()
+          const value = readForm(event.currentTarget)
           setMissing(value('text') === '')
           if (value('text') === '') return
           keep(value('text'), { who: value('who'), resource: value('resource') })
@@ -71,31 +69,6 @@ export default function SearchScreen() {
         </button>
       )}
     </Page>
-  )
-}
-
-interface AskedProps {
-  readonly name: string
-  readonly label: string
-  readonly hint: string
-  readonly value: string
-}
-
-function Asked({ name, label, hint, value }: AskedProps) {
-  return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
-        <input
-          id={id}
-          name={name}
-          type={name === 'text' ? 'search' : 'text'}
-          aria-describedby={describedBy}
-          autoComplete="off"
-          maxLength={200}
-          defaultValue={value}
-        />
-      )}
-    </Field>
   )
 }
 

@@ -1,6 +1,7 @@
 import { type FormEvent, useId, useState } from 'react'
 import type { Scope } from '../../../contract/route-contract.ts'
 import { useAct, useList } from '../../data/queries.ts'
+import { readForm } from '../../parts/asked.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Facts } from '../../parts/facts.tsx'
 import { Field } from '../../parts/fields.tsx'
@@ -58,8 +59,7 @@ function TokenForm({ create, onClose }: TokenFormProps) {
     event.preventDefault()
     setChecked(true)
     if (name.trim() === '' || chosen.length === 0) return
-    const given = new FormData(event.currentTarget)
-    const text = (key: string) => String(given.get(key) ?? '').trim()
+    const text = readForm(event.currentTarget)
     create.mutate({
       body: {
         name: name.trim(),

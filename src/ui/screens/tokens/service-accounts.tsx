@@ -1,9 +1,9 @@
 import { type FormEvent, useId, useState } from 'react'
 import { type Item, useAct, useList, useMe } from '../../data/queries.ts'
+import { Asked, readForm } from '../../parts/asked.tsx'
 import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { type Column, DataList } from '../../parts/data-list.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
-import { Field } from '../../parts/fields.tsx'
 import { State } from '../../parts/marks.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
 import { visible, words } from '../../words/en.ts'
@@ -90,8 +90,7 @@ function CreateAccount({ onClose }: { readonly onClose: () => void }) {
   const create = useAct('POST /api/v1/service-accounts', ['tokens', 'people'])
   const send = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
-    const given = new FormData(event.currentTarget)
-    const text = (key: string) => String(given.get(key) ?? '').trim()
+    const text = readForm(event.currentTarget)
     const groups = text('groups')
       .split(',')
       .map((one) => one.trim())
@@ -124,22 +123,5 @@ function CreateAccount({ onClose }: { readonly onClose: () => void }) {
         )}
       </div>
     </Dialog>
-  )
-}
-
-interface AskedProps {
-  readonly name: string
-  readonly label: string
-  readonly hint: string
-  readonly isNeeded?: boolean
-}
-
-function Asked({ name, label, hint, isNeeded = false }: AskedProps) {
-  return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
-        <input id={id} name={name} type="text" aria-describedby={describedBy} autoComplete="off" required={isNeeded} />
-      )}
-    </Field>
   )
 }

@@ -4,7 +4,7 @@ import type { WhyAnswer } from '../../../contract/policy.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAnswer, useMe } from '../../data/queries.ts'
 import { useFilters } from '../../data/search.ts'
-import { Field } from '../../parts/fields.tsx'
+import { Asked, readForm } from '../../parts/asked.tsx'
 import { Level, State } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
 import { Person } from '../../parts/person.tsx'
@@ -32,16 +32,14 @@ export default function WhyScreen() {
       <p className="muted apart">{texts.hint}</p>
       <form
         className="why"
-        key={JSON.stringify(query)}
         onSubmit={(event) => {
           event.preventDefault()
-          const given = new FormData(event.currentTarget)
-          const text = (name: string) => String(given.get(name) ?? '').trim()
+          const text = readForm(event.currentTarget)
           set({ who: text('who'), resource: text('resource'), level: text('level') })
         }}
       >
         {asksOthers && <Asked name="who" label={texts.who} hint={texts.whoHint} value={search.who} />}
-        <Asked name="resource" label={texts.resource} hint={texts.resourceHint} value={search.resource} />
+        <Asked name="resource" label={texts.resource} hint={texts.resourceHint} value={search.resource} isNeeded />
         <Asked name="level" label={texts.level} hint={texts.levelHint} value={search.level} />
         <button type="submit" className="main">
           {texts.explain}
@@ -52,32 +50,6 @@ export default function WhyScreen() {
         <Answer answer={answer.data} isMine={answer.data.principal.id === me?.principal.id} />
       )}
     </Page>
-  )
-}
-
-interface AskedProps {
-  readonly name: string
-  readonly label: string
-  readonly hint: string
-  readonly value: string | undefined
-}
-
-function Asked({ name, label, hint, value }: AskedProps) {
-  return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
-        <input
-          id={id}
-          name={name}
-          type="text"
-          aria-describedby={describedBy}
-          autoComplete="off"
-          maxLength={256}
-          required={name === 'resource'}
-          defaultValue={value ?? ''}
-        />
-      )}
-    </Field>
   )
 }
 
