@@ -57,6 +57,8 @@ const lostMs = 3_600_000
 /** People who are not linked yet are looked for a few at a time: by e-mail, each costs a reading of all. */
 const foundAtOnce = 3
 const foundEveryMs = 5000
+/** Longer than a pass may take. */
+const forgottenMs = 900_000
 const pinned = 'identity-center.group-pinned'
 const idForm = /^([0-9a-f]{10}-)?[A-Fa-f0-9]{8}(-[A-Fa-f0-9]{4}){3}-[A-Fa-f0-9]{12}$/
 
@@ -72,13 +74,14 @@ export class CenterGroups {
   readonly #read = new Map<string, { readonly group: CenterGroup; readonly at: number }>()
   /** Ids of principals who may be users that nobody has looked for. */
   readonly #unlinked = new Set<string>()
-  readonly #since: number
+  /** Since when it is tried to read them. */
+  #since = 0
+  #ranAt = Number.NEGATIVE_INFINITY
   #areAllKnown = false
   #nextAt = 0
 
   constructor(deps: CenterGroupsDeps) {
     this.#deps = deps
-    this.#since = deps.clock.now()
     deps.changes.subscribe(({ what }) => {
       if (what === 'rules') this.#nextAt = 0
     })
@@ -101,8 +104,16 @@ export class CenterGroups {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, identity } = this.#deps
     const names = this.#names()
-    if (this.#nextAt > clock.now()) return
-    this.#nextAt = clock.now() + everyMs
+    const at = clock.now()
+    const isClockBack = this.#nextAt > at + everyMs
+    if (this.#nextAt > at && !isClockBack) return
+    this.#nextAt = at + everyMs
+    // Another daemon did it meanwhile, or the clock was set: what was read before says nothing of now.
+    if (isClockBack || Math.abs(at - this.#ranAt) > forgottenMs) {
+      this.#read.clear()
+      this.#since = at
+    }
+    this.#ranAt = at
     const now = await identity.inCenterGroups()
     if (names.length === 0 && now.size === 0) {
       this.#unlinked.clear()
@@ -110,7 +121,7 @@ export class CenterGroups {
       return
     }
     if (names.length > 0) await this.#findPeople(signal)
-    const look = this.#look(signal)
+    const look = this.#look(signal, true)
     for (const name of names) {
       try {
         this.#read.set(name, { group: await look(name), at: clock.now() })
@@ -124,7 +135,7 @@ export class CenterGroups {
 
   /** As they are in AWS now. @throws BrokerError AWS_DENIED, AWS_UNAVAILABLE */
   async list(signal: AbortSignal): Promise<readonly CenterGroup[]> {
-    const look = this.#look(signal)
+    const look = this.#look(signal, false)
     const found: CenterGroup[] = []
     for (const name of this.#names()) found.push(await look(name))
     return found
@@ -153,8 +164,8 @@ export class CenterGroups {
     return center
   }
 
-  /** What is read for one group serves the next. */
-  #look(signal: AbortSignal): (name: string) => Promise<CenterGroup> {
+  /** What is read for one group serves the next. @param isPinning a name stands for its group from then on */
+  #look(signal: AbortSignal, isPinning: boolean): (name: string) => Promise<CenterGroup> {
     let all: Promise<readonly GroupRead[]> | undefined
     let given: Promise<ReadonlySet<string>> | undefined
     const nobody = (name: string, id: string | null, problem: string) => ({
@@ -174,7 +185,7 @@ export class CenterGroups {
         id = found[0]?.id
         if (found.length > 1 || id === undefined)
           return nobody(name, null, `${found.length} groups are named ${title}: an admin can say which one is meant`)
-        await this.#write(name, id, 'system')
+        if (isPinning) await this.#write(name, id, 'system')
       }
       if (this.#deps.access.isGiven(id))
         return nobody(name, id, 'rules give membership in it, so nobody has rights by it')

@@ -139,9 +139,10 @@ export class Pushing {
   /** By the daemon that leads, every second: does something when there is something to do. */
   async run(signal: AbortSignal): Promise<void> {
     const now = this.#deps.clock.now()
-    if (!this.#isWoken && this.#nextAt > now && this.#fullAt + fullPassMs > now) return
+    const isClockBack = this.#fullAt > now
+    if (!this.#isWoken && this.#nextAt > now && this.#fullAt + fullPassMs > now && !isClockBack) return
     this.#isWoken = false
-    if (this.#barredAt + fullPassMs <= now) await this.#readBarred(now)
+    if (this.#barredAt + fullPassMs <= now || isClockBack) await this.#readBarred(now)
     this.#fullAt = now
     const pass = await this.#reconciler.pass(signal).catch(unlessAborted(signal))
     if (!pass) return

@@ -348,6 +348,8 @@ const gone = { state: 'gone', ownership: null, externalId: null, begunAt: null, 
 /** What has changed since the last look is due at once. */
 function isDue(push: Push, want: Want | undefined, now: number): boolean {
   if (push.checkAt <= now) return true
+  // Nothing is put off for so long: the clock was set back.
+  if (push.checkAt > now + (push.state === 'removing' ? mostRemovalBackOffMs : outsideMs)) return true
   if (push.underway) return false
   if (!want) return push.overdueSince === null && push.state !== 'outside'
   return push.overdueSince !== null || push.state === 'outside' || push.wantedUntil !== want.until

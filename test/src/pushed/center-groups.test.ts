@@ -151,7 +151,27 @@ t.test('while AWS cannot be read everything stays, for an hour', async (t) => {
     ['alice', 'bob'],
     'a daemon that has never read it keeps what is stored',
   )
-  t.same(await pass(60 * minute, next), {}, 'but no longer than that')
+  for (let i = 0; i < 5; i++) await pass(10 * minute, next)
+  t.same(Object.keys(await pass(9 * minute, next)), ['alice', 'bob'])
+  t.same(await pass(minute, next), {}, 'but no longer than that')
+})
+
+t.test('a clock that is set back keeps nobody in, nor does a change of the daemon that leads', async (t) => {
+  const { center, pass, restarted } = await start(t)
+  await pass(0)
+  center.members.set(ids.ops, ['bob'])
+  t.same(Object.keys(await pass(-60 * minute)), ['bob'])
+  const second = await restarted()
+  await pass(3 * 60 * minute)
+  center.isDown = true
+  t.same(Object.keys(await pass(3 * 60 * minute, second)), ['bob'], 'what was not read for want of a turn is not lost')
+  t.same(await pass(10 * minute, second), { bob: ['idc:Ops'] })
+})
+
+t.test('looking at the list pins nothing', async (t) => {
+  const { groups, records } = await start(t)
+  t.match(await groups.list(signal), [{ name: 'idc:Ops', id: ids.ops, problem: null }])
+  t.same(records, [])
 })
 
 t.test('a rule that is gone takes its group along, and a reload is heeded at once', async (t) => {

@@ -235,6 +235,22 @@ t.test('what is held back is asked about as long as AWS is at work at it, so tha
   t.ok(world.isThere(bob), 'in the same place of AWS')
 })
 
+t.test('a clock that is set back puts off no removal', async (t) => {
+  const world = new World()
+  world.aws.workMs = () => 0
+  const grant = world.grant(alice, hour)
+  await world.settle()
+  world.now += 10 * minute
+  grant.endsAt = 0 // by a clock of its own
+  world.aws.fault = (operation) => (operation === 'begin' ? 'throttled' : null)
+  await world.pass()
+  t.match(world.push(alice), { state: 'removing' })
+  world.aws.fault = () => null
+  world.now -= 5 * minute
+  await world.pass()
+  t.notOk(world.isThere(alice))
+})
+
 t.test('nothing of a person is removed while it is not known what a grant wants', async (t) => {
   const world = new World()
   const grant = world.grant(alice, hour)
