@@ -31,6 +31,7 @@ export const longFiles: readonly string[] = [
   'test/families/f-fuzz-lists.test.ts',
   'test/families/h-restore-several.test.ts',
   'test/fuzz/planted-faults.test.ts',
+  'test/page/shots.test.ts',
   'test/sandbox-tests/wire-models.test.ts',
   'test/sandbox-tests/wire-places.test.ts',
   'test/src/access/two-daemons.test.ts',

@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ run(options: BenchOptions
   connect: () => import('./connect.ts'),
   kubernetes: () => import('./kubernetes.ts'),
   mysql: () => import('./mysql.ts'),
+  page: () => import('./page.ts'),
   postgres: () => import('./postgres.ts'),
   push: () => import('./push.ts'),
   ssm: () => import('./ssm.ts'),

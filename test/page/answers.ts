@@ -54,7 +54,8 @@ export function listed<const N extends string, T>(name: N, items: readonly T[], 
 
 const kindOf = (resourceId: string) => resourceId.slice(0, resourceId.indexOf('/'))
 
-function request(n: number, more: Partial<RequestView> = {}): RequestView {
+/** @param n of its id */
+export function requestNumbered(n: number, more: Partial<RequestView> = {}): RequestView {
   const resourceId = more.resourceId ?? resources.orders
   return {
     id: id('req', n),
@@ -92,8 +93,8 @@ function request(n: number, more: Partial<RequestView> = {}): RequestView {
 }
 
 const requests: readonly RequestView[] = [
-  request(1),
-  request(2, {
+  requestNumbered(1),
+  requestNumbered(2, {
     beneficiary: people.dan,
     requester: people.dan,
     resourceId: resources.web,
@@ -102,7 +103,7 @@ const requests: readonly RequestView[] = [
     ticket: null,
     createdAt: now - 3 * hour,
   }),
-  request(3, {
+  requestNumbered(3, {
     status: 'granted',
     grantId: ids.grant,
     canDecide: false,
@@ -121,7 +122,7 @@ const requests: readonly RequestView[] = [
       },
     ],
   }),
-  request(4, {
+  requestNumbered(4, {
     resourceId: resources.shop,
     level: 'admin',
     status: 'denied',
@@ -406,7 +407,7 @@ export const full: Scene = {
   'GET /api/v1/requests': ({ query: { box } }) =>
     listed('requests', box === 'decide' ? requests.filter(({ status }) => status === 'pending') : requests),
   'GET /api/v1/requests/:id': ({ params }) => ({
-    request: requests.find((one) => one.id === params.id) ?? request(1),
+    request: requests.find((one) => one.id === params.id) ?? requestNumbered(1),
     context: {
       tags: { env: 'prod', team: 'shop' },
       means: option('readonly').means,

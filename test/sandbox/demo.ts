@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
 const startedAt = Date.now()
 const demo = await Demo.start()
 process.stdout.write(
-  `The sandbox and the daemon are up after ${((Date.now() - startedAt) / 1000).toFixed(1)} s: ${demo.url}\n`,
+  `Sallyport: ${demo.url}\nThe sandbox and the daemon are up after ${((Date.now() - startedAt) / 1000).toFixed(1)} s.\n`,
 )
 if (flags.tour) process.exitCode = await tour()
 else await show()
@@ -41,7 +41,7 @@ async function show(): Promise<void> {
   const standIn = hasMariaDb() ? '' : `\n${standsIn}\n`
   const accounts = Object.entries(people).map(([name, what]) => `  ${name.padEnd(6)} ${what}`)
   process.stdout.write(`
-In a browser: ${demo.url}
+In a browser, at that address:
   as alice, ask for orders in the catalog; as bob, in a private window, decide; then connect by what the page shows
 
 Accounts of the sandbox (password: sandbox), each with a launcher of sallyport under .demo:

@@ -4,12 +4,15 @@
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
 
-const folder = path.resolve(import.meta.dirname, '../../.shots')
-const file = path.resolve(import.meta.dirname, '../fixtures/shots.json')
+export const shotsFolder = path.resolve(import.meta.dirname, '../../.shots')
+/** Of journeys, and of every screen in every state: many, so that they are compressed. */
+type Album = 'shots' | 'screens'
+const fileOf = (album: Album) => path.resolve(import.meta.dirname, `../fixtures/${album}.json`)
 /** `SALLYPORT_SHOTS=keep`: how it looks now is how it should. */
-const keeps = process.env.SALLYPORT_SHOTS === 'keep'
+export const keepsShots = process.env.SALLYPORT_SHOTS === 'keep'
 const squarePx = 26
 /** Of 255, in one of the three colours. */
 const mostOff = 14
@@ -24,21 +27,26 @@ interface Kept {
 }
 
 /** @returns what is different, for people; undefined: nothing, or it cannot be said here */
-export async function compareShot(page: Page, name: string): Promise<{ differs?: string; skipped?: string }> {
-  mkdirSync(folder, { recursive: true })
-  const png = await page.screenshot({ path: path.join(folder, `${name}.png`), animations: 'disabled', caret: 'hide' })
-  const kept = readKept()
+export async function compareShot(
+  page: Page,
+  name: string,
+  album: Album = 'shots',
+): Promise<{ differs?: string; skipped?: string }> {
+  mkdirSync(shotsFolder, { recursive: true })
+  const file = path.join(shotsFolder, `${name}.png`)
+  const png = await page.screenshot({ path: file, animations: 'disabled', caret: 'hide' })
+  const kept = readKept(album)
   const made = await describe(page)
   const now = await squaresOf(page, png)
-  if (keeps) {
+  if (keepsShots) {
     if (kept.made !== made) for (const other of Object.keys(kept.shots)) delete kept.shots[other]
     kept.made = made
-    kept.shots[name] = now.toString('base64')
-    writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`)
+    kept.shots[name] = (album === 'screens' ? deflateRawSync(now) : now).toString('base64')
+    writeFileSync(fileOf(album), `${JSON.stringify(kept, null, 2)}\n`)
     return {}
   }
   if (kept.made !== made) return { skipped: `it was made with ${kept.made}, and this is ${made}` }
-  const before = Buffer.from(kept.shots[name] ?? '', 'base64')
+  const before = squaresIn(kept.shots[name], album)
   if (before.length !== now.length) return { differs: `${name}: there is no picture of that size to compare with` }
   const squares = now.length / 3
   const differing = Array.from({ length: squares }, (_, i) => [0, 1, 2].some((c) => isOff(before, now, 3 * i + c)))
@@ -53,9 +61,14 @@ function isOff(before: Buffer, now: Buffer, at: number): boolean {
   return Math.abs((before[at] ?? 0) - (now[at] ?? 0)) > mostOff
 }
 
-function readKept(): Kept {
+function squaresIn(text: string | undefined, album: Album): Buffer {
+  const bytes = Buffer.from(text ?? '', 'base64')
+  return album === 'screens' && bytes.length > 0 ? inflateRawSync(bytes) : bytes
+}
+
+function readKept(album: Album): Kept {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    return JSON.parse(readFileSync(fileOf(album), 'utf8'))
   } catch {
     return { made: '', shots: {} }
   }

@@ -9,6 +9,7 @@ import type { AccountName } from './oidc/accounts.ts'
 import { isInstalled, readsEndpointVariable, skipWithout } from './programs.ts'
 import { noPty } from './ssm/shell.ts'
 import { showCluster } from './tour-cluster.ts'
+import { showPage } from './tour-page.ts'
 import { askForPermissionSet, showPermissionSet, showPermissionSetGone } from './tour-permission-set.ts'
 import { type RunOptions, Transcript, words } from './transcript.ts'
 import { truncate } from './truncated-export.ts'
@@ -26,6 +27,7 @@ export async function runTour(demo: Demo): Promise<{ missing: readonly string[] 
   await tour.stockClient()
   await tour.recording()
   await tour.giveBack()
+  await showPage(demo, tour.print)
   await tour.cutByRevoke()
   await tour.cutByExpiry()
   await tour.mysql()

@@ -121,7 +121,7 @@ function Detail({ content }: { readonly content: ReactNode }) {
 }
 
 /** Shaped like rows, and not before it takes a moment. */
-function Bars() {
+export function Bars() {
   return (
     <div className="bars" role="status" aria-label={screenWords.loading}>
       {['a', 'b', 'c', 'd', 'e'].map((key) => (

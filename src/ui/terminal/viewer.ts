@@ -10,7 +10,8 @@ const scrollback = 10_000
  * way back.
  */
 export function openViewer(container: HTMLElement): Terminal {
-  const dark = matchMedia('(prefers-color-scheme: dark)').matches
+  const dark = matchMedia('(prefers-color-scheme: dark)')
+  const theme = () => (dark.matches ? themes.dark : themes.light)
   const terminal = new Terminal({
     ...defaultSize,
     fontFamily: getComputedStyle(container).fontFamily,
@@ -20,9 +21,14 @@ export function openViewer(container: HTMLElement): Terminal {
     disableStdin: true,
     cursorBlink: false,
     minimumContrastRatio: 4.5,
-    theme: dark ? themes.dark : themes.light,
+    theme: theme(),
     linkHandler: { activate: () => undefined },
   })
   terminal.open(container)
+  const onScheme = () => {
+    terminal.options.theme = theme()
+  }
+  dark.addEventListener('change', onScheme)
+  terminal.loadAddon({ activate: () => {}, dispose: () => dark.removeEventListener('change', onScheme) })
   return terminal
 }

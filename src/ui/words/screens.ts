@@ -64,7 +64,8 @@ export const screenWords = {
     title: 'Catalog',
     hint: 'name, id, or tag=value',
     heldOnly: 'only what I hold',
-    none: 'No rule covers a resource for you.',
+    none: (groups: string) =>
+      `No rule covers a resource for you. ${groups === '' ? 'You are in no group.' : `Your groups: ${groups}.`}`,
     columns: { pick: 'Pick', name: 'Name', kind: 'Kind', levels: 'Levels', you: 'You' },
     pick: (name: string) => `Pick ${name}`,
     request: (count: number) => `Request ${count}`,

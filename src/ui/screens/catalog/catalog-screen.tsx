@@ -162,9 +162,7 @@ export default function CatalogScreen() {
                   </button>
                 </>
               ) : (
-                <p>
-                  {texts.none} {groups.map(visible).join(', ')}
-                </p>
+                <p>{texts.none(groups.map(visible).join(', '))}</p>
               )
             }
           />

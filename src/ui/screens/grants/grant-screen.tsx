@@ -4,6 +4,7 @@ import type { GrantView } from '../../../contract/grants.ts'
 import type { SessionView } from '../../../contract/sessions.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAnswer, useList, useMe } from '../../data/queries.ts'
+import { Bars } from '../../parts/data-list.tsx'
 import { Facts } from '../../parts/facts.tsx'
 import { Id, Level, ResourceName, State, Tags } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
@@ -31,7 +32,12 @@ export default function GrantScreen({ params: { id = '' } }: { readonly params: 
         <ProblemNote problem={answer.error} onRetry={() => void answer.refetch()} />
       </Page>
     )
-  if (!grant) return null
+  if (!grant)
+    return (
+      <Page title={texts.title}>
+        <Bars />
+      </Page>
+    )
   const own = sessions.items.filter(({ grantId }) => grantId === grant.id)
   const isMine = me?.principal.id === grant.principal.id
   const isLive = grant.state === 'active'

@@ -5,6 +5,7 @@ import type { GrantView } from '../../../contract/grants.ts'
 import type { RequestView } from '../../../contract/requests.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAct, useList, useMe } from '../../data/queries.ts'
+import { Bars } from '../../parts/data-list.tsx'
 import { Level, ResourceName } from '../../parts/marks.tsx'
 import { useNow } from '../../parts/now.ts'
 import { Page } from '../../parts/page.tsx'
@@ -31,9 +32,10 @@ export default function HomeScreen() {
       {problem && <ProblemNote problem={problem} onRetry={grants.reload} />}
       <section className="home" aria-labelledby="live">
         <h2 id="live">
-          {texts.live} <span className="muted">{grants.items.length}</span>
+          {texts.live} {!grants.isLoading && !grants.problem && <span className="muted">{grants.items.length}</span>}
         </h2>
-        {!grants.isLoading && grants.items.length === 0 && (
+        {grants.isLoading && <Bars />}
+        {!grants.isLoading && !grants.problem && grants.items.length === 0 && (
           <p className="empty">
             {texts.nothing} <Link to="/catalog">{texts.openCatalog}</Link>
           </p>

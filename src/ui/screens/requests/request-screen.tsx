@@ -4,6 +4,7 @@ import { type ComponentProps, useState } from 'react'
 import type { RequestContext, RequestView } from '../../../contract/requests.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAct, useAnswer, useMe } from '../../data/queries.ts'
+import { Bars } from '../../parts/data-list.tsx'
 import { type Fact, Facts } from '../../parts/facts.tsx'
 import { Level, ResourceName, State, Tags } from '../../parts/marks.tsx'
 import { useNow } from '../../parts/now.ts'
@@ -35,7 +36,12 @@ export default function RequestScreen({ params: { id = '' } }: { readonly params
         <ProblemNote problem={answer.error} onRetry={() => void answer.refetch()} />
       </Page>
     )
-  if (!answer.data || !current || !read) return null
+  if (!answer.data || !current || !read)
+    return (
+      <Page title={texts.title}>
+        <Bars />
+      </Page>
+    )
   const isOther = read.digest !== current.digest || (current.status === 'pending' && read.stage !== current.stage)
   const hasChanged = isOther && decided?.outcome.request.id !== id
   return (

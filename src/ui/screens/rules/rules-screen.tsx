@@ -1,6 +1,7 @@
 import './rules.css'
 import type { RuleView } from '../../../contract/policy.ts'
 import { useAnswer } from '../../data/queries.ts'
+import { Bars } from '../../parts/data-list.tsx'
 import { type Fact, Facts } from '../../parts/facts.tsx'
 import { Level } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
@@ -21,7 +22,12 @@ export default function RulesScreen() {
         <ProblemNote problem={answer.error} onRetry={() => void answer.refetch()} />
       </Page>
     )
-  if (!answer.data) return null
+  if (!answer.data)
+    return (
+      <Page title={texts.title}>
+        <Bars />
+      </Page>
+    )
   const { rules, digest, loadedAt } = answer.data
   return (
     <Page

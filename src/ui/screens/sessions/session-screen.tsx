@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { nameOf, shortId } from '../../data/names.ts'
 import { useAnswer, useMe } from '../../data/queries.ts'
+import { Bars } from '../../parts/data-list.tsx'
 import { type Fact, Facts } from '../../parts/facts.tsx'
 import { Id, Level, ResourceName, State } from '../../parts/marks.tsx'
 import { Page } from '../../parts/page.tsx'
@@ -27,7 +28,12 @@ export default function SessionScreen({ params: { id = '' } }: { readonly params
         <ProblemNote problem={answer.error} onRetry={() => void answer.refetch()} />
       </Page>
     )
-  if (!session) return null
+  if (!session)
+    return (
+      <Page title={texts.title}>
+        <Bars />
+      </Page>
+    )
   const { facts } = texts
   return (
     <Page
