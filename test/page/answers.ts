@@ -415,7 +415,7 @@ export const full: Scene = {
     },
   }),
   'GET /api/v1/requests/:id/use': {
-    smaller: 'readonly',
+    smaller: null,
     grants: [7, 8].map((n) => ({
       ...{
         grantId: id('grt', n),

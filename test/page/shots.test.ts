@@ -2,13 +2,13 @@
  * `npm run shots`: every screen in every state, at 1280 and 390, light and dark, compared with how it looked before, and on one sheet: .shots/index.html.
  * Who changes a screen looks at it. `SALLYPORT_SHOTS=keep npm run shots` keeps what it shows, and the picture of the README.
  */
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { findBarriers, noAxe } from '../sandbox/accessibility.ts'
 import { noChromium, startChromium } from '../sandbox/chromium.ts'
 import { compareShot, keepsShots, shotsFolder } from '../sandbox/shots.ts'
-import { now } from './answers.ts'
+import { full, ids, now } from './answers.ts'
 import { hostile } from './hostile.ts'
 import { type Screen, screens, states } from './screens.ts'
 import { type Scene, startStage } from './stage.ts'
@@ -30,7 +30,6 @@ const all: readonly State[] = [
   { name: 'error', schemes: ['light'], scene: states.error },
   { name: 'hostile', schemes: ['light'], scene: (screen) => hostile(states.full(screen)) },
 ]
-const pictureOfReadme = 'request-full-wide-light'
 
 t.test('every screen looks as it did', { skip: noChromium }, async (t) => {
   const [browser, stage] = await Promise.all([startChromium(), startStage(now)])
@@ -69,11 +68,12 @@ t.test('every screen looks as it did', { skip: noChromium }, async (t) => {
     [],
   )
   writeFileSync(path.join(shotsFolder, 'index.html'), sheetOf(names))
-  if (keepsShots)
-    copyFileSync(
-      path.join(shotsFolder, `${pictureOfReadme}.png`),
-      path.resolve(import.meta.dirname, '../../docs/page.png'),
-    )
+  if (keepsShots) {
+    stage.show(full)
+    await page.setViewportSize({ width: 1280, height: 896 })
+    await open(`/requests/${ids.request}`)
+    await page.screenshot({ path: path.resolve(import.meta.dirname, '../../docs/page.png'), caret: 'hide' })
+  }
 })
 
 /** All of them, to be looked at. */
