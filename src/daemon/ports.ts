@@ -85,13 +85,13 @@ export function headersFrom(
   })
 }
 
-/** @param listener `fd` of a socket that is bound there already */
+/** @param listener `fd` of a socket that is bound there already @returns `close` accepts no more, and leaves what is open */
 export async function openPort(
   deps: Pick<PortsDeps, 'logger'>,
   protocol: Protocol,
   { listen, tls, resource, proxyProtocol, fd }: ListenerConfig & { readonly fd?: number },
   { certificates, connections }: Shared,
-): Promise<Disposable> {
+): Promise<Disposable & { close(): void }> {
   const { logger } = deps
   const certificate = new WatchedCertificate(tls, logger)
   certificates.push(certificate)
@@ -109,6 +109,7 @@ export async function openPort(
     onError: (error) => logger.error({ err: error, ...listen }, 'a connection could not be accepted'),
   })
   return {
+    close: () => port.close(),
     [Symbol.dispose]: () => {
       port.close()
       port.drop()

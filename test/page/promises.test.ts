@@ -74,6 +74,7 @@ t.test('what the page promises', { skip: noChromium }, async (t) => {
     stage.at(now + hour)
     stage.dropSockets()
     await page.getByText('no time left').first().waitFor()
+    await waitUntil(() => stage.sockets() === 1, 'it hears news again')
     stage.show({ ...full, 'GET /api/v1/me': new BrokerError('LOGIN_REQUIRED') })
     stage.dropSockets(4401)
     await page.getByText('Your sign-in has ended. What you typed is still here.').waitFor()

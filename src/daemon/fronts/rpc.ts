@@ -147,7 +147,7 @@ export class Rpc {
 
   #take(message: Message): void {
     if (message[0] === call) void this.#answer(message[1], message[2], message[3])
-    else if (message[0] === push) void this.#run(message[1], message[2])
+    else if (message[0] === push) this.#runPush(message[1], message[2])
     else if (message[0] === done) this.#settle(message[1])?.resolve(message[2])
     else this.#settle(message[1])?.reject(fromErrorFacts(message[2]))
   }
@@ -158,6 +158,12 @@ export class Rpc {
     } catch (error) {
       this.#send([failed, id, toErrorFacts(error)])
     }
+  }
+
+  /** Nobody waits for it: what fails there is the end of the connection. */
+  #runPush(name: string, values: readonly unknown[]): void {
+    const running = this.#run(name, values)
+    if (running instanceof Promise) running.catch((error: Error) => this.#end(error))
   }
 
   #run(name: string, values: readonly unknown[]): unknown {

@@ -21,6 +21,8 @@ import { beatMs, type FrontReport, type FrontSettings } from './settings.ts'
 
 /** How long sessions may take to end when control is gone. */
 const farewellMs = 2000
+/** How long answers that are under way may take when the front ends. */
+const answersMs = 1500
 
 /**
  * Carries sessions for the control process at the other end; without it, nothing.
@@ -42,8 +44,8 @@ export async function serveFront(stream: Duplex): Promise<number> {
     beat: () => {
       beatAt = performance.now()
     },
-    close: () => {
-      front?.stopAccepting()
+    close: async () => {
+      await front?.stopAccepting()
       setImmediate(end, 0) // after the answer
     },
   })
@@ -53,7 +55,7 @@ export async function serveFront(stream: Duplex): Promise<number> {
   }, beatMs)
   const code = await over
   clearInterval(watch)
-  if (code !== 0) await front?.cutAll()
+  if (code !== 0) await Promise.all([front?.stopAccepting(), front?.cutAll()])
   return code
 }
 
@@ -108,9 +110,10 @@ async function startFront(rpc: Rpc, settings: FrontSettings, handlers: Record<st
   delay.enable()
   return {
     host,
-    stopAccepting: () => {
-      server.close()
-      for (const port of opened) port[Symbol.dispose]()
+    /** Resolves when what was asked before has been answered. */
+    stopAccepting: async () => {
+      for (const port of opened) port.close()
+      await Promise.race([server.close(), wait(answersMs)])
     },
     report: () => rpc.push('front', reportOf(delay, quota, lag.bytes)),
     /** Nobody decides any more: sessions end, and their recordings are sealed. */

@@ -5,7 +5,7 @@ import { BoundSocket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { limitsFor } from '../../../proxy/ports/connections.ts'
+import { type ConnectionLimits, limitsFor } from '../../../proxy/ports/connections.ts'
 import { mostOpenFiles } from '../../../proxy/ports/open-files.ts'
 import type { HostPort } from '../../config/config.ts'
 import type { LostSession } from '../../sessions/recover-sessions.ts'
@@ -43,7 +43,7 @@ export async function startFronts(parts: Parts, control: ControlSocket, closing:
     settings: {
       protocols: kinds.protocols,
       trustedProxies: server.trustedProxies,
-      connections: limitsFor(Math.ceil(limits.sessions / server.workers), mostOpenFiles()),
+      connections: shareOf(limitsFor(limits.sessions, mostOpenFiles()), server.workers),
       recordings: config.recordings,
       graceMs: store.graceMs,
     },
@@ -67,6 +67,12 @@ export async function startFronts(parts: Parts, control: ControlSocket, closing:
     closing.defer(() => front.close())
   }
   await Promise.all(fronts.map((front) => front.start()))
+}
+
+/** So that all fronts together admit what one process would. */
+function shareOf({ total, waiting, waitingPerAddress }: ConnectionLimits, fronts: number): ConnectionLimits {
+  const share = (count: number) => Math.max(2, Math.ceil(count / fronts))
+  return { total: share(total), waiting: share(waiting), waitingPerAddress: share(waitingPerAddress) }
 }
 
 /** Where control takes what fronts pass on. */

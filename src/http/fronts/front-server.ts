@@ -28,8 +28,8 @@ export interface FrontServerDeps {
 }
 
 export interface FrontServer {
-  /** Accepts no more; open websockets are closed with "service restart". */
-  close(): void
+  /** Accepts no more; open websockets are closed with "service restart". Resolves when what is under way has been answered. */
+  close(): Promise<void>
 }
 
 /** Websockets that a front opens itself; the others have their other end in the process that decides. */
@@ -97,12 +97,13 @@ export async function startFrontServer(deps: FrontServerDeps): Promise<FrontServ
     logger.error({ err: error }, 'a connection could not be accepted'),
   )
   return {
-    close: () => {
-      server.close()
+    close: async () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       server.closeIdleConnections()
       closeEarly()
       dropTaken()
       for (const websocket of websockets.clients) websocket.close(restartCode)
+      await closed
     },
   }
 }

@@ -17,6 +17,7 @@ t.test('the shortest file gives every default', async (t) => {
     metricsListen: { host: '127.0.0.1', port: 9464 },
     peerUrl: null,
     proxyProtocol: [],
+    workers: 0,
     drainMs: 600_000,
     drainDelayMs: 5000,
   })

@@ -73,6 +73,18 @@ t.test('pushes and calls keep their order', async (t) => {
   t.same(seen, [1, 2, 3])
 })
 
+t.test('a push that fails, at once or later, ends the connection and nothing else', async (t) => {
+  const fail = () => {
+    throw new TypeError('no')
+  }
+  for (const handler of [fail, async () => fail()]) {
+    const { caller, over } = pair({ note: handler })
+    caller.push('note')
+    await waitUntil(() => over.length === 2)
+    t.ok(over.some((error) => error instanceof TypeError))
+  }
+})
+
 t.test('an end that closes rejects what waits, and is over on both sides once', async (t) => {
   const { caller, answering, over } = pair({ wait: () => new Promise(() => {}) })
   const waiting = caller.call('wait')
