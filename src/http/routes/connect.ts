@@ -55,7 +55,7 @@ export const connectRoutes =
     const carried = <K extends RouteKey>(
       key: K,
       accept: (call: Omit<Call<K>, 'reply'>) => Promise<AcceptedWebsocket>,
-    ) => websocketRoute(app, key, async (socket, call) => serveAccepted(deps, socket, await accept(call)), accept)
+    ) => websocketRoute(app, key, (socket, call) => serve(deps, socket, accept(call)), accept)
     carried(connect, (call) => acceptProtocol(deps, call))
     carried(shell, async (call) => acceptTerminal(call))
     carried(tcp, async (call) => {
@@ -73,6 +73,14 @@ export const connectRoutes =
       known: { ...knownClient(call), to: { copy: call.query.direction } },
     }))
   }
+
+/** What the client sends meanwhile waits. */
+async function serve(deps: ConnectCarriers, socket: WebSocket, accepting: Promise<AcceptedWebsocket>): Promise<void> {
+  socket.pause()
+  const accepted = await accepting
+  socket.resume()
+  await serveAccepted(deps, socket, accepted)
+}
 
 async function acceptProtocol(
   deps: Pick<ConnectRoutesDeps, 'audit'>,
