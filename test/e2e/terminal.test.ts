@@ -125,6 +125,7 @@ t.test('a shell in the browser', { skip }, async (t) => {
     await paste(page, 'a\u001b[201~\rid')
     await showsOn(page, /\^\[\[200~a\[201~\n *id\^\[\[201~/)
     await page.keyboard.press('Control+C')
+    await showsOn(page, /\^C\s*\$\s*$/)
     await run(page, "printf '\\033[?2004l'; clear")
     await showsOn(page, /^\s*\$\s*$/) // what is typed before the prompt would stand before it
   })

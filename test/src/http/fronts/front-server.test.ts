@@ -43,8 +43,8 @@ async function startFront(t: Test, answer: Answer, trustedProxies: readonly stri
       ],
     },
   })
-  t.teardown(() => {
-    server.close()
+  t.teardown(async () => {
+    await server.close()
     bound.close()
   })
   const { port } = bound.address()
