@@ -61,17 +61,19 @@ async function serve(socket: Socket, options: ForwardOptions): Promise<void> {
 /** Carries bytes both ways until one side closes. */
 async function join(socket: Socket, { stream, ended, leave }: BrokerStream): Promise<StreamEnd> {
   let waiting: NodeJS.Timeout | undefined
+  const onEnd = () => {
+    waiting = setTimeout(leave, halfClosedMs)
+  }
   socket.once('close', leave)
   if (socket.destroyed) leave()
-  socket.once('end', () => {
-    waiting = setTimeout(leave, halfClosedMs)
-  })
+  socket.once('end', onEnd)
   socket.pipe(stream, { end: false })
   stream.pipe(socket, { end: false })
   stream.on('data', () => waiting?.refresh())
   const { promise, resolve } = Promise.withResolvers<void>()
   stream.once('end', resolve).once('close', resolve)
   await promise
+  socket.off('end', onEnd) // an answer to the end of the stream: a timer would keep the process from ending
   clearTimeout(waiting)
   return await ended
 }

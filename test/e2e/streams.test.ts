@@ -84,9 +84,11 @@ t.test('forward: many connections to a web server behind the instance', async (t
 
   const stalled = await fetch(`${url}/keep`)
   await stalled.text()
+  const revokedAt = Date.now()
   await revoke(id)
   const ended = await forward.ended
   t.match(ended, { code: 4, stderr: /incident 42/ })
+  t.ok(ended.endedAt - revokedAt < 30_000, 'what has ended before does not hold it')
   await waitUntil(() => active().length === 0, 'the tunnel ends with the grant', 20_000)
 })
 
