@@ -8,7 +8,7 @@ export interface ListenOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
-  /** Of a socket that is bound there, by whichever process; left out: this one binds. */
+  /** Of a socket that is bound there already, and inherited; left out: this process binds. */
   readonly fd?: number
   /**
    * Gets each connection, unread. `signedIn` is to be called once the client is known: until then it counts

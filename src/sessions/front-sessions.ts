@@ -3,7 +3,7 @@ import type { Recordings } from '../recordings/recordings.ts'
 import type { Clock } from '../telemetry/clock.ts'
 import type { Logger } from '../telemetry/logger.ts'
 import type { LiveSessions } from './live-sessions.ts'
-import type { LostSession } from './recover-sessions.ts'
+import { type LostSession, sealLost } from './recover-sessions.ts'
 import type { SessionStore } from './session-store.ts'
 
 export interface FrontSessionsDeps {
@@ -26,15 +26,12 @@ export async function closeSessionsOfFront(
   ids: readonly string[],
   end: (sessionId: string, end: SessionEnd) => Promise<void>,
 ): Promise<LostSession[]> {
-  const { clock, live, logger, recordings, store } = deps
+  const { clock, live, store } = deps
   const stoppedAt = clock.now()
   const lost: LostSession[] = []
   const close = async (id: string) => {
     const notice = live.noticeOf(id)
-    const recording = await recordings.recover(id).catch((error: unknown) => {
-      logger.error({ err: error, session: id }, 'the recording of a lost session cannot be sealed')
-      return null
-    })
+    const recording = (await sealLost(deps, id)) ?? null
     const cut = notice === undefined ? {} : { stoppedAt, decidedAt: notice.decidedAt }
     await end(id, { reason: notice?.reason ?? 'daemon-lost', bytesUp: 0, bytesDown: 0, recording, ...cut })
     const row = await store.find(id)

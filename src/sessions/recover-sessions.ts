@@ -214,7 +214,11 @@ async function endOf({ audit }: RecoverDeps, sessionId: string): Promise<AuditEv
   return (await audit.search({ types: ['session.ended'], subject: sessionId, limit: 1 })).events[0]
 }
 
-async function sealLost({ recordings, logger }: RecoverDeps, sessionId: string) {
+/** @returns undefined when it cannot be sealed, which is logged */
+export async function sealLost(
+  { recordings, logger }: Pick<RecoverDeps, 'recordings' | 'logger'>,
+  sessionId: string,
+): Promise<SealedRecording | undefined> {
   try {
     return await recordings.recover(sessionId)
   } catch (error) {

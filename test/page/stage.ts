@@ -27,7 +27,7 @@ export type Scene = {
 
 export interface Stage {
   readonly url: string
-  /** For the browser: whoever has it is signed in. */
+  /** Of the browser: it signs in who sends it. */
   readonly cookie: { readonly name: string; readonly value: string; readonly url: string }
   /** From the next call on. */
   show(scene: Scene): void

@@ -31,8 +31,7 @@ export const Server = Type.Object(
     ),
     workers: Type.Optional(
       Type.Integer({
-        description:
-          'Processes beside the one that decides, which carry the sessions of `listeners`; 0: one process does everything',
+        description: 'Processes beside the one that decides, which carry sessions; 0: one process does everything',
         minimum: 0,
         maximum: 32,
         default: 0,

@@ -3,6 +3,7 @@ import type { GrantView } from '../../../contract/grants.ts'
 import type { SessionView } from '../../../contract/sessions.ts'
 import { nameOf } from '../../data/names.ts'
 import { useAct } from '../../data/queries.ts'
+import { ConfirmDialog } from '../../parts/confirm-dialog.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { DurationField, ReasonField } from '../../parts/fields.tsx'
 import { ProblemNote } from '../../parts/problem-note.tsx'
@@ -90,22 +91,13 @@ export function GiveBackDialog({
   const giveBack = useAct('POST /api/v1/grants/:id/return', ['grants', 'sessions'])
   const open = sessions.filter(({ endedAt }) => endedAt === null).length
   return (
-    <Dialog title={texts.giveBackTitle} onClose={onClose}>
-      <p>{texts.revokeHint(open)}</p>
-      {giveBack.error && <ProblemNote problem={giveBack.error} />}
-      <div className="actions">
-        <button type="button" onClick={onClose}>
-          {words.cancel}
-        </button>
-        <button
-          type="button"
-          className="danger"
-          disabled={giveBack.isPending}
-          onClick={() => giveBack.mutate({ params: { id: grant.id }, body: {} }, { onSuccess: onClose })}
-        >
-          {giveBack.isPending ? screenWords.asking : texts.giveBack}
-        </button>
-      </div>
-    </Dialog>
+    <ConfirmDialog
+      title={texts.giveBackTitle}
+      hint={texts.revokeHint(open)}
+      button={texts.giveBack}
+      act={giveBack}
+      onConfirm={(done) => giveBack.mutate({ params: { id: grant.id }, body: {} }, { onSuccess: done })}
+      onClose={onClose}
+    />
   )
 }
